@@ -1,0 +1,71 @@
+//! Unpacking what was downloaded: the only door to `zip`, `tar` and `flate2`. It refuses to check digests: whoever
+//! calls has done so.
+
+use crate::error::{Error, Kind, Result};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+/// The files of a gzip-compressed tar whose path begins with `prefix`, by the rest of their path.
+///
+/// # Errors
+/// When the archive is damaged.
+pub fn read_tgz(archive: &Path, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+    let fail = |e: std::io::Error| damaged(archive).because(e);
+    let file = File::open(archive).map_err(|e| Error::io("open", archive, e))?;
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let mut found = BTreeMap::new();
+    for entry in tar.entries().map_err(fail)? {
+        let mut entry = entry.map_err(fail)?;
+        let path = entry.path().map_err(fail)?.to_string_lossy().replace('\\', "/");
+        if let Some(rest) = path.strip_prefix(prefix) {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).map_err(fail)?;
+            found.insert(rest.trim_start_matches('/').to_string(), bytes);
+        }
+    }
+    Ok(found)
+}
+
+/// Writes the files directly in `folder` of a zip archive for which `wanted` holds into `target`, each fsynced.
+/// Returns their names and sizes.
+///
+/// # Errors
+/// When the archive is damaged or a file cannot be written.
+pub fn extract_zip(
+    archive: &Path,
+    folder: &str,
+    wanted: impl Fn(&str) -> bool,
+    target: &Path,
+) -> Result<BTreeMap<String, u64>> {
+    let file = File::open(archive).map_err(|e| Error::io("open", archive, e))?;
+    let mut zip = zip::ZipArchive::new(file).map_err(|e| damaged(archive).because(e))?;
+    let mut written = BTreeMap::new();
+    for i in 0..zip.len() {
+        let mut entry = zip.by_index(i).map_err(|e| damaged(archive).because(e))?;
+        let path = entry.name().map_err(|e| damaged(archive).because(e))?.into_owned();
+        let Some(name) = path.strip_prefix(folder).map(|n| n.trim_start_matches('/').to_string()) else {
+            continue;
+        };
+        if name.is_empty() || name.contains('/') || !wanted(&name) {
+            continue;
+        }
+        let path = target.join(&name);
+        let size = write_out(&mut entry, &path).map_err(|e| Error::io("unpack", &path, e))?;
+        written.insert(name, size);
+    }
+    Ok(written)
+}
+
+fn write_out(from: &mut impl Read, path: &Path) -> std::io::Result<u64> {
+    let mut file = File::create(path)?;
+    std::io::copy(from, &mut file)?;
+    file.flush()?;
+    file.sync_all()?;
+    file.stream_position()
+}
+
+fn damaged(archive: &Path) -> Error {
+    Error::new(Kind::Io, "the archive is damaged").at(archive)
+}

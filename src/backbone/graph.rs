@@ -1,0 +1,371 @@
+//! ONNX files: building one, and cutting one behind an endpoint. The only place that knows ONNX's protobuf messages.
+//! Message parts that are only passed on stay encoded bytes, so that editing a foreign file loses nothing of it.
+//!
+//! Field numbers are those of `onnx.proto3` (ONNX 1.17, IR version 10).
+
+use crate::error::{Error, Kind, Result};
+use prost::Message;
+use std::collections::HashSet;
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Model {
+    #[prost(int64, tag = "1")]
+    ir_version: i64,
+    #[prost(string, tag = "2")]
+    producer_name: String,
+    #[prost(string, tag = "3")]
+    producer_version: String,
+    #[prost(string, tag = "4")]
+    domain: String,
+    #[prost(int64, tag = "5")]
+    model_version: i64,
+    #[prost(string, tag = "6")]
+    doc_string: String,
+    #[prost(message, optional, tag = "7")]
+    graph: Option<Graph>,
+    #[prost(message, repeated, tag = "8")]
+    opset_import: Vec<Opset>,
+    #[prost(message, repeated, tag = "14")]
+    metadata: Vec<Entry>,
+    #[prost(bytes = "vec", repeated, tag = "20")]
+    training_info: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "25")]
+    functions: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "26")]
+    configuration: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Opset {
+    #[prost(string, tag = "1")]
+    domain: String,
+    #[prost(int64, tag = "2")]
+    version: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Entry {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Graph {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    node: Vec<Vec<u8>>,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    initializer: Vec<Vec<u8>>,
+    #[prost(string, tag = "10")]
+    doc_string: String,
+    #[prost(message, repeated, tag = "11")]
+    input: Vec<ValueInfo>,
+    #[prost(message, repeated, tag = "12")]
+    output: Vec<ValueInfo>,
+    #[prost(bytes = "vec", repeated, tag = "13")]
+    value_info: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "14")]
+    quantization_annotation: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "15")]
+    sparse_initializer: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "16")]
+    metadata: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Node {
+    #[prost(string, repeated, tag = "1")]
+    input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    output: Vec<String>,
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(string, tag = "4")]
+    op_type: String,
+    #[prost(message, repeated, tag = "5")]
+    attribute: Vec<Attribute>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Attribute {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(int64, tag = "3")]
+    i: i64,
+    #[prost(bytes = "vec", optional, tag = "6")]
+    graph: Option<Vec<u8>>,
+    #[prost(int64, repeated, tag = "8")]
+    ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "11")]
+    graphs: Vec<Vec<u8>>,
+    #[prost(int32, tag = "20")]
+    kind: i32,
+}
+
+/// `AttributeProto.AttributeType` of one integer and of a list of them.
+const INT: i32 = 2;
+const INTS: i32 = 7;
+/// `TensorProto.DataType` of a 32-bit float.
+const FLOAT: i32 = 1;
+
+#[derive(Clone, PartialEq, Message)]
+struct Tensor {
+    #[prost(int64, repeated, tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    data_type: i32,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ValueInfo {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "2")]
+    kind: Option<Type>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Type {
+    #[prost(message, optional, tag = "1")]
+    tensor: Option<TensorType>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorType {
+    #[prost(int32, tag = "1")]
+    element: i32,
+    #[prost(message, optional, tag = "2")]
+    shape: Option<Shape>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Shape {
+    #[prost(message, repeated, tag = "1")]
+    dim: Vec<Dimension>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Dimension {
+    #[prost(int64, optional, tag = "1")]
+    value: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    name: Option<String>,
+}
+
+/// Collects nodes and weights in order; the same calls give the same bytes.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    graph: Graph,
+}
+
+impl Builder {
+    /// A network called `name` with one input `[batch, 3, side, side]` called `input`.
+    pub fn new(name: &str, side: usize) -> Self {
+        let input = value("input", &[None, Some(3), Some(side), Some(side)]);
+        Self { graph: Graph { name: name.into(), input: vec![input], ..Graph::default() } }
+    }
+
+    /// Adds a float32 tensor of `dims`.
+    pub fn weight(&mut self, name: &str, dims: &[usize], values: &[f32]) {
+        assert_eq!(dims.iter().product::<usize>(), values.len(), "{name}");
+        let tensor = Tensor {
+            dims: dims.iter().map(|&d| d as i64).collect(),
+            data_type: FLOAT,
+            name: name.into(),
+            raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        };
+        self.graph.initializer.push(tensor.encode_to_vec());
+    }
+
+    /// Adds a node with one output, which also names the node.
+    pub fn node(&mut self, op: &str, inputs: &[&str], output: &str, attributes: &[(&str, &[i64])]) {
+        let attribute = attributes
+            .iter()
+            .map(|(name, values)| match SCALARS.contains(name) {
+                true => Attribute { name: (*name).into(), i: values[0], kind: INT, ..Attribute::default() },
+                false => {
+                    Attribute { name: (*name).into(), ints: values.to_vec(), kind: INTS, ..Attribute::default() }
+                }
+            })
+            .collect();
+        let node = Node {
+            input: inputs.iter().map(|s| (*s).to_string()).collect(),
+            output: vec![output.into()],
+            name: output.into(),
+            op_type: op.into(),
+            attribute,
+        };
+        self.graph.node.push(node.encode_to_vec());
+    }
+
+    /// Declares an output `[batch, width]`.
+    pub fn output(&mut self, name: &str, width: usize) {
+        self.graph.output.push(value(name, &[None, Some(width)]));
+    }
+
+    /// The bytes of the ONNX file, with `metadata` pairs.
+    pub fn finish(self, metadata: &[(&str, &str)]) -> Vec<u8> {
+        let entry = |&(key, value): &(&str, &str)| Entry { key: key.into(), value: value.into() };
+        Model {
+            ir_version: 8,
+            producer_name: "headstart".into(),
+            graph: Some(self.graph),
+            opset_import: vec![Opset { domain: String::new(), version: 17 }],
+            metadata: metadata.iter().map(entry).collect(),
+            ..Model::default()
+        }
+        .encode_to_vec()
+    }
+}
+
+/// Attributes that hold one integer rather than a list.
+const SCALARS: [&str; 4] = ["axis", "transB", "count_include_pad", "group"];
+
+fn value(name: &str, dims: &[Option<usize>]) -> ValueInfo {
+    let dim = |d: &Option<usize>| Dimension {
+        value: d.map(|d| d as i64),
+        name: d.is_none().then(|| "batch".to_string()),
+    };
+    let shape = Shape { dim: dims.iter().map(dim).collect() };
+    let tensor = TensorType { element: FLOAT, shape: Some(shape) };
+    ValueInfo { name: name.into(), kind: Some(Type { tensor: Some(tensor) }) }
+}
+
+/// An ONNX file in memory, open for cutting.
+pub(super) struct Network(Model);
+
+impl Network {
+    /// Reads the messages.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`] when the bytes are not an ONNX model with an image input.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let fail = |why: &str| Error::new(Kind::Backbone, format!("not a usable ONNX model: {why}"));
+        let model = Model::decode(bytes).map_err(|e| fail("the protobuf is damaged").because(e))?;
+        let graph = model.graph.as_ref().ok_or_else(|| fail("it holds no graph"))?;
+        let weights = initializer_names(graph);
+        if graph.input.iter().filter(|input| !weights.contains(&input.name)).count() != 1 {
+            return Err(fail("it must have exactly one input, the image"));
+        }
+        Ok(Self(model))
+    }
+
+    fn graph(&self) -> &Graph {
+        self.0.graph.as_ref().expect("checked by parse")
+    }
+
+    /// The value of a metadata key.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.0.metadata.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())
+    }
+
+    /// The fixed dimensions of the image input, `None` where they are free.
+    pub fn input_dims(&self) -> Vec<Option<usize>> {
+        let weights = initializer_names(self.graph());
+        let input = self.graph().input.iter().find(|input| !weights.contains(&input.name));
+        let shape = input.and_then(|i| i.kind.as_ref()?.tensor.as_ref()?.shape.as_ref());
+        let fixed = |d: &Dimension| d.value.filter(|&v| v > 0).map(|v| v as usize);
+        shape.map(|s| s.dim.iter().map(fixed).collect()).unwrap_or_default()
+    }
+
+    /// The file's bytes with `layer` as its only output and without the nodes and weights behind it.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`] when no value of the graph is called `layer`; the remedy lists those that are near.
+    pub fn cut(mut self, layer: &str) -> Result<Vec<u8>> {
+        let decode = |bytes: &Vec<u8>| {
+            Node::decode(&bytes[..])
+                .map_err(|e| Error::new(Kind::Backbone, "a node of the ONNX model is damaged").because(e))
+        };
+        let nodes: Vec<Node> = self.graph().node.iter().map(decode).collect::<Result<_>>()?;
+        if !nodes.iter().any(|node| node.output.iter().any(|name| name == layer)) {
+            return Err(unknown_layer(layer, &nodes));
+        }
+        let graph = self.0.graph.as_mut().expect("checked by parse");
+        let nested = |n: &Node| n.attribute.iter().any(|a| a.graph.is_some() || !a.graphs.is_empty());
+        // Nested graphs use outer values without naming them as inputs: such a file keeps all its nodes.
+        if !nodes.iter().any(nested) {
+            let mut needed = HashSet::from([layer]);
+            let mut keep = vec![false; nodes.len()];
+            for (node, keep) in nodes.iter().zip(&mut keep).rev() {
+                *keep = node.output.iter().any(|name| needed.contains(name.as_str()));
+                if *keep {
+                    needed.extend(node.input.iter().map(String::as_str));
+                }
+            }
+            let mut kept = keep.into_iter();
+            graph.node.retain(|_| kept.next().unwrap_or(true));
+            graph.initializer.retain(|bytes| tensor_name(bytes).is_none_or(|name| needed.contains(name.as_str())));
+        }
+        let declared = graph.output.iter().find(|output| output.name == layer).cloned();
+        graph.output = vec![declared.unwrap_or(ValueInfo { name: layer.into(), kind: None })];
+        Ok(self.0.encode_to_vec())
+    }
+}
+
+fn unknown_layer(layer: &str, nodes: &[Node]) -> Error {
+    let mut names: Vec<&str> = nodes.iter().flat_map(|n| &n.output).map(String::as_str).collect();
+    // The graphs built here name inner values with slashes; endpoints have none.
+    if names.iter().any(|name| !name.contains('/')) {
+        names.retain(|name| !name.contains('/'));
+    }
+    let shown = names.iter().rev().take(30).rev().copied().collect::<Vec<_>>().join(", ");
+    Error::new(Kind::Backbone, format!("the network has no layer called {layer:?}"))
+        .help(format!("its last layers are: {shown}"))
+}
+
+fn tensor_name(bytes: &[u8]) -> Option<String> {
+    Tensor::decode(bytes).ok().map(|tensor| tensor.name)
+}
+
+fn initializer_names(graph: &Graph) -> HashSet<String> {
+    graph.initializer.iter().filter_map(|bytes| tensor_name(bytes)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain() -> Vec<u8> {
+        let mut builder = Builder::new("chain", 8);
+        builder.weight("w", &[1, 3, 1, 1], &[1.0, 2.0, 3.0]);
+        builder.weight("v", &[1, 1, 1, 1], &[1.0]);
+        builder.node("Conv", &["input", "w"], "first", &[("strides", &[1, 1])]);
+        builder.node("Conv", &["first", "v"], "second", &[]);
+        builder.output("second", 1);
+        builder.finish(&[("key", "value")])
+    }
+
+    #[test]
+    fn cutting_drops_what_stands_behind_and_keeps_the_rest() {
+        let network = Network::parse(&chain()).unwrap();
+        assert_eq!(network.metadata("key"), Some("value"));
+        assert_eq!(network.input_dims(), [None, Some(3), Some(8), Some(8)]);
+        let cut = Network::parse(&network.cut("first").unwrap()).unwrap();
+        let graph = cut.graph();
+        assert_eq!((graph.node.len(), graph.initializer.len()), (1, 1));
+        assert_eq!(graph.output[0].name, "first");
+        let whole = Network::parse(&chain()).unwrap().cut("second").unwrap();
+        assert_eq!(whole, chain());
+    }
+
+    #[test]
+    fn an_unknown_layer_is_an_error_that_lists_the_known_ones() {
+        let error = Network::parse(&chain()).unwrap().cut("third").unwrap_err();
+        assert!(error.remedy().unwrap().contains("first, second"), "{error:?}");
+    }
+
+    #[test]
+    fn rubbish_is_not_a_model() {
+        assert!(Network::parse(b"not a model").is_err());
+        assert!(Network::parse(b"").is_err());
+        assert!(Network::parse(&chain()[..40]).is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! The known-answer test: one generated image whose embedding is known, put through the network before it is trusted.
+//! A wrong provider, a damaged graph or a miscompiled kernel shows here rather than in somebody's results.
+
+use super::Backbone;
+use crate::error::{Error, Kind, Result};
+use crate::pixels::Pixels;
+use crate::preprocess::Preprocessing;
+
+/// The fixed image, 320 x 240: integer arithmetic only, so the same bytes everywhere.
+pub fn probe_image() -> Pixels {
+    let (width, height) = (320i32, 240i32);
+    let mut data = Vec::with_capacity((width * height * 3) as usize);
+    for y in 0..height {
+        for x in 0..width {
+            let (dx, dy) = (x - 200, y - 110);
+            let disc = dx * dx + dy * dy < 70 * 70;
+            let stripes = (x + 2 * y) / 16 % 2 == 0;
+            let rgb = match (disc, stripes) {
+                (true, _) => [220 - (dy + 70), 120 + dx / 2, 40],
+                (false, true) => [x * 255 / width, y * 255 / height, 160],
+                (false, false) => [30, (x * y / 97) % 256, 255 - x * 255 / width],
+            };
+            data.extend(rgb.map(|v| v as u8));
+        }
+    }
+    Pixels::new(width as usize, height as usize, data)
+}
+
+/// The stored PreLogits of the probe image for a known backbone, made by an implementation that shares no code with
+/// this one (`tests/oracle/known_answer.py`).
+pub fn stored(name: &str) -> Option<Vec<f32>> {
+    let text = match name {
+        "nsfwjs" => include_str!("../../models/known/nsfwjs.txt"),
+        _ => return None,
+    };
+    text.lines().filter(|line| !line.starts_with('#')).map(|line| line.trim().parse().ok()).collect()
+}
+
+/// What `backbone` makes of the probe image.
+///
+/// # Errors
+/// Those of the backbone.
+pub fn answer(backbone: &mut dyn Backbone, preprocessing: &Preprocessing) -> Result<Vec<f32>> {
+    let mut tensor = vec![0.0; preprocessing.tensor_len()];
+    preprocessing.tensor(&probe_image(), &mut tensor);
+    backbone.embed(&tensor, 1)
+}
+
+/// Compares an answer of `provider` with the known one: relative L2 distance at most 1e-4 on the CPU and 1e-3
+/// elsewhere.
+///
+/// # Errors
+/// [`Kind::Backbone`] when it is larger, or not a number.
+pub fn check(provider: &str, answer: &[f32], known: &[f32]) -> Result<()> {
+    let tolerance = if provider == "CPUExecutionProvider" { 1e-4 } else { 1e-3 };
+    let error = relative_distance(answer, known);
+    if answer.len() == known.len() && error <= tolerance {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Backbone,
+        format!(
+            "the known-answer test failed on {provider}: the features of a fixed image are off by {error:.1e} \
+             (relative L2), more than {tolerance:.0e}"
+        ),
+    )
+    .help("no features were written; run `headstart setup --yes` to check the backbone, or try --device cpu"))
+}
+
+/// `|a - b| / |b|` in float64.
+pub fn relative_distance(a: &[f32], b: &[f32]) -> f64 {
+    let square = |v: f64| v * v;
+    let difference: f64 = a.iter().zip(b).map(|(&a, &b)| square(f64::from(a) - f64::from(b))).sum();
+    let norm: f64 = b.iter().map(|&b| square(f64::from(b))).sum();
+    (difference / norm).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_answer_is_refused_and_a_near_one_is_not() {
+        let known = [1.0, 2.0, 2.0];
+        check("CPUExecutionProvider", &[1.0001, 2.0001, 2.0001], &known).unwrap();
+        for wrong in [[1.0, 2.0, 2.01], [f32::NAN, 2.0, 2.0], [0.0; 3]] {
+            assert!(check("CPUExecutionProvider", &wrong, &known).is_err(), "{wrong:?}");
+        }
+        assert!(check("CPUExecutionProvider", &known[..2], &known).is_err());
+        check("CUDAExecutionProvider", &[1.0, 2.0, 2.001], &known).unwrap();
+    }
+
+    #[test]
+    fn the_probe_image_never_changes() {
+        let digest = crate::digest::sha256(probe_image().data());
+        assert_eq!(digest, "ec28780094dfc04ca11bc9f7caea52abf50199cf978c185b8de3a260021c811d");
+    }
+}

@@ -1,0 +1,209 @@
+//! ONNX Runtime, the only door to `ort`: loads the library, opens a session on one device, runs batches.
+
+use super::graph::Network;
+use super::{Backbone, Device};
+use crate::error::{Error, Kind, Result};
+use crate::monitor::Monitor;
+use ort::environment::Environment;
+use ort::ep::{CUDA, ExecutionProvider};
+use ort::session::Session;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::value::{TensorRef, ValueType};
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+
+/// The name of the CPU provider in caches and reports.
+pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
+/// The name of the CUDA provider in caches and reports.
+pub const CUDA_PROVIDER: &str = "CUDAExecutionProvider";
+
+/// What an ONNX file says about itself, without opening a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Side of its input in pixels, where the file fixes it.
+    pub side: Option<usize>,
+    /// The preprocessing that its writer noted, as JSON.
+    pub preprocessing: Option<String>,
+}
+
+/// The key under which [`FileFacts::preprocessing`] stands in a file's metadata.
+pub const PREPROCESSING_KEY: &str = "headstart.preprocessing";
+
+/// Reads the facts of an ONNX file.
+///
+/// # Errors
+/// [`Kind::Backbone`] when it is not an ONNX model whose one input is a batch of square RGB images.
+pub fn inspect(bytes: &[u8]) -> Result<FileFacts> {
+    let network = Network::parse(bytes)?;
+    let dims = network.input_dims();
+    let square = matches!(dims[..], [_, None | Some(3), h, w] if h == w);
+    if !square {
+        return Err(Error::new(Kind::Backbone, format!("its input has the dimensions {dims:?}"))
+            .help("a backbone takes [batch, 3, side, side]"));
+    }
+    Ok(FileFacts { side: dims[2], preprocessing: network.metadata(PREPROCESSING_KEY).map(str::to_string) })
+}
+
+/// A network in an ONNX Runtime session.
+#[derive(Debug)]
+pub struct OnnxBackbone {
+    session: Session,
+    input: String,
+    side: usize,
+    batch: Option<usize>,
+    width: usize,
+    provider: &'static str,
+}
+
+impl OnnxBackbone {
+    /// Opens the network in `model`, cut behind `layer`, for inputs of `side` pixels, with `threads` threads (zero:
+    /// all cores) on `device`, through the ONNX Runtime at `library`.
+    ///
+    /// # Errors
+    /// [`Kind::Runtime`] when the library cannot be loaded, [`Kind::Device`] when the device that was asked for
+    /// cannot be used, [`Kind::Backbone`] when the network cannot.
+    pub fn open(
+        library: &Path,
+        model: &[u8],
+        layer: &str,
+        side: usize,
+        (device, threads): (Device, usize),
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
+        let environment = load(library)?;
+        let cut = Network::parse(model)?.cut(layer)?;
+        let (session, provider) = match device {
+            Device::Cpu => (cpu_session(environment, &cut, threads)?, CPU_PROVIDER),
+            Device::Cuda(n) => (cuda_session(environment, &cut, n)?, CUDA_PROVIDER),
+            Device::Auto => match cuda_worth_trying().then(|| cuda_session(environment, &cut, 0)) {
+                Some(Ok(session)) => (session, CUDA_PROVIDER),
+                Some(Err(e)) => {
+                    monitor.warn(&format!("running on the CPU, since CUDA cannot be used: {}", e.with_causes()));
+                    (cpu_session(environment, &cut, threads)?, CPU_PROVIDER)
+                }
+                None => (cpu_session(environment, &cut, threads)?, CPU_PROVIDER),
+            },
+        };
+        let input = &session.inputs()[0];
+        let (name, batch) = (input.name().to_string(), fixed(input.dtype(), 0));
+        let mut opened = Self { session, input: name, side, batch, width: 0, provider };
+        // The width of an inner layer is known for certain only once it has been computed.
+        opened.width = opened.run(&vec![0.0; 3 * side * side * batch.unwrap_or(1)], batch.unwrap_or(1))?.1;
+        Ok(opened)
+    }
+
+    /// Runs one batch; returns the rows and their width.
+    fn run(&mut self, batch: &[f32], n: usize) -> Result<(Vec<f32>, usize)> {
+        let fail = |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(e.to_string());
+        let input = TensorRef::from_array_view(([n, 3, self.side, self.side], batch)).map_err(fail)?;
+        let outputs = self.session.run(ort::inputs![self.input.as_str() => input]).map_err(fail)?;
+        let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(fail)?;
+        let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
+        match shape[..] {
+            [rows, width] if rows == n => Ok((values.to_vec(), width)),
+            [rows, width, 1, 1] if rows == n => Ok((values.to_vec(), width)),
+            [rows, channels, height, width] if rows == n => {
+                Ok((mean_over_positions(values, height * width), channels))
+            }
+            _ => Err(Error::new(Kind::Backbone, format!("the layer gives {shape:?} for {n} images"))
+                .help("choose a layer of the shape [batch, width] or [batch, channels, height, width]")),
+        }
+    }
+}
+
+/// The mean of each run of `positions` values, summed in float64.
+fn mean_over_positions(values: &[f32], positions: usize) -> Vec<f32> {
+    let mean = |plane: &[f32]| (plane.iter().map(|&v| f64::from(v)).sum::<f64>() / positions as f64) as f32;
+    values.chunks_exact(positions).map(mean).collect()
+}
+
+impl Backbone for OnnxBackbone {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn provider(&self) -> &str {
+        self.provider
+    }
+
+    fn embed(&mut self, batch: &[f32], n: usize) -> Result<Vec<f32>> {
+        let one = 3 * self.side * self.side;
+        assert_eq!(batch.len(), n * one, "{n} inputs of {one} floats");
+        let Some(size) = self.batch else { return Ok(self.run(batch, n)?.0) };
+        // A file with a fixed batch size: full batches, the last one filled up with zeros.
+        let mut rows = Vec::with_capacity(n * self.width);
+        for part in batch.chunks(size * one) {
+            let mut full = part.to_vec();
+            full.resize(size * one, 0.0);
+            rows.extend_from_slice(&self.run(&full, size)?.0[..part.len() / one * self.width]);
+        }
+        Ok(rows)
+    }
+}
+
+fn fixed(kind: &ValueType, dim: usize) -> Option<usize> {
+    let size = *kind.tensor_shape()?.get(dim)?;
+    (size > 0).then_some(size as usize)
+}
+
+/// Loads the library once; a second library in one process is refused.
+fn load(library: &Path) -> Result<&'static Environment> {
+    static LOADED: OnceLock<(std::path::PathBuf, Environment)> = OnceLock::new();
+    static LOADING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = LOADING.lock().unwrap_or_else(|e| e.into_inner());
+    if LOADED.get().is_none() {
+        let fail = |why: String| {
+            Error::new(Kind::Runtime, "ONNX Runtime cannot be loaded")
+                .at(library)
+                .because(why)
+                .help("delete it and run `headstart setup --yes`, or set ORT_DYLIB_PATH to a version of 1.23 or later")
+        };
+        let builder = ort::init_from(library).map_err(|e| fail(e.to_string()))?;
+        let environment =
+            builder.with_name("headstart").with_telemetry(false).build().map_err(|e| fail(e.to_string()))?;
+        environment.set_log_level(ort::logging::LogLevel::Error);
+        let _ = LOADED.set((library.to_path_buf(), environment));
+    }
+    let (path, environment) = LOADED.get().expect("set above");
+    if path != library {
+        return Err(Error::new(Kind::Runtime, "another ONNX Runtime is loaded already").at(path));
+    }
+    Ok(environment)
+}
+
+/// Whether the loaded library was built with CUDA; says nothing about the machine.
+fn cuda_worth_trying() -> bool {
+    CUDA::is_available().unwrap_or(false)
+}
+
+fn builder(environment: &Environment) -> Result<SessionBuilder> {
+    let fail = |e: String| Error::new(Kind::Runtime, "no session can be opened").because(e);
+    Session::builder(environment)
+        .map_err(|e| fail(e.to_string()))?
+        .with_optimization_level(GraphOptimizationLevel::Level3)
+        .map_err(|e| fail(e.to_string()))
+}
+
+fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Result<Session> {
+    let fail = |e: String| Error::new(Kind::Backbone, "the network cannot be opened").because(e);
+    builder(environment)?
+        .with_intra_threads(threads)
+        .map_err(|e| fail(e.to_string()))?
+        .commit_from_memory(model)
+        .map_err(|e| fail(e.to_string()))
+}
+
+/// TF32 is off: it would move the features by some parts in a thousand.
+fn cuda_session(environment: &Environment, model: &[u8], device: i32) -> Result<Session> {
+    let cuda = CUDA::default().with_device_id(device).with_tf32(false).build().error_on_failure();
+    let fail = |e: String| {
+        Error::new(Kind::Device, format!("CUDA device {device} cannot be used"))
+            .because(e)
+            .help("it needs an NVIDIA driver, CUDA 13, cuDNN 9 and `headstart setup --device cuda`; or use --device cpu")
+    };
+    builder(environment)?
+        .with_execution_providers([cuda])
+        .map_err(|e| fail(e.to_string()))?
+        .commit_from_memory(model)
+        .map_err(|e| fail(e.to_string()))
+}

@@ -1,0 +1,55 @@
+//! `headstart backbone`
+
+use super::{Ended, Global, print};
+use crate::error::Result;
+use crate::registry::registry;
+use crate::setup::onnx_path;
+use serde::Serialize;
+
+/// The known backbones.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  headstart backbone list")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// What is known, and what is built
+    List,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    title: &'static str,
+    about: &'static str,
+    licence: &'static str,
+    sha256: &'static str,
+    built: bool,
+}
+
+pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
+    let Command::List = args.command;
+    let listed: Vec<Listed> = registry()
+        .backbones
+        .iter()
+        .map(|known| Listed {
+            name: &known.name,
+            title: &known.title,
+            about: &known.about,
+            licence: &known.licence,
+            sha256: &known.onnx_sha256,
+            built: onnx_path(known, &global.models).exists(),
+        })
+        .collect();
+    print(global, &listed, || {
+        let line = |b: &Listed| {
+            let state = if b.built { "built" } else { "not built: run `headstart setup --yes`" };
+            format!("{}: {}\n  {}\n  {}; {state}\n", b.name, b.title, b.about, b.licence)
+        };
+        listed.iter().map(line).collect()
+    });
+    Ok(Ended::Done)
+}

@@ -1,0 +1,111 @@
+//! `headstart cache`
+
+use super::progress::{Terminal, complain};
+use super::{Ended, Global, print};
+use crate::error::Result;
+use crate::fs;
+use crate::store::{FeatureStore, Writer};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Look into a cache, or check it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  headstart cache verify cache/photos --dry-run")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// What the features are, and how many there are
+    Info {
+        /// The cache
+        cache: PathBuf,
+    },
+    /// Rehash and decode every part; move bad ones to CACHE/damaged and exit with 1
+    Verify {
+        /// The cache
+        cache: PathBuf,
+        /// Only tell, move nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Serialize)]
+struct Info {
+    spec: crate::store::Spec,
+    samples: usize,
+    parts: usize,
+    rows: usize,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    parts: usize,
+    damaged: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: Args, global: &Global, _terminal: &Terminal) -> Result<Ended> {
+    match args.command {
+        Command::Info { cache } => info(&FeatureStore::open(&cache)?, global),
+        Command::Verify { cache, dry_run } => verify(&cache, dry_run, global),
+    }
+}
+
+fn info(store: &FeatureStore, global: &Global) -> Result<Ended> {
+    let parts = store.parts()?;
+    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
+    let info = Info {
+        spec: store.spec().clone(),
+        samples: store.samples()?.rows.len(),
+        rows: store.keys()?.len(),
+        bytes: parts.iter().map(|part| size(&part.path)).sum(),
+        parts: parts.len(),
+    };
+    print(global, &info, || {
+        format!(
+            "{} of {}, {} floats, {}\n{} images, {} feature rows in {} parts, {:.1} MB\n",
+            info.spec.layer,
+            info.spec.backbone.name,
+            info.spec.width,
+            info.spec.backbone.title,
+            info.samples,
+            info.rows,
+            info.parts,
+            info.bytes as f64 / 1e6
+        )
+    });
+    Ok(Ended::Done)
+}
+
+fn verify(cache: &std::path::Path, dry_run: bool, global: &Global) -> Result<Ended> {
+    let store = FeatureStore::open(cache)?;
+    let writer = if dry_run { None } else { Some(Writer::open_or_create(cache, store.spec())?) };
+    let (mut damaged, mut parts) = (Vec::new(), 0);
+    for part in store.parts()? {
+        parts += 1;
+        if let Err(error) = part.rows() {
+            complain(&format!("damaged: {}", error.with_causes()));
+            damaged.push(match &writer {
+                Some(writer) => writer.set_aside(&part)?,
+                None => part.path,
+            });
+        }
+    }
+    let stray = fs::list(&cache.join("features"))?.len() - parts + if dry_run { 0 } else { damaged.len() };
+    let verified = Verified { parts, damaged };
+    print(global, &verified, || {
+        let mut out = format!("{} parts, {} damaged\n", verified.parts, verified.damaged.len());
+        if stray > 0 && dry_run {
+            out.push_str(&format!("{stray} other files in the folder of parts\n"));
+        }
+        if !verified.damaged.is_empty() && !dry_run {
+            out.push_str("set aside in damaged/; run the same `headstart extract` again to compute them anew\n");
+        }
+        out
+    });
+    Ok(if verified.damaged.is_empty() { Ended::Done } else { Ended::Bad })
+}

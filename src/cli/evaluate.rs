@@ -1,0 +1,62 @@
+//! `headstart evaluate`
+
+use super::text::{percent, seconds, table};
+use super::{Ended, Global, parse, print};
+use crate::dataset::Split;
+use crate::error::Result;
+use crate::evaluate::{BATCH, EvaluateConfig, EvaluateStats, evaluate};
+use std::path::PathBuf;
+
+/// How good a run is: accuracy with interval, scores of each class, confusion.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  headstart evaluate runs/first --split validation")]
+pub(super) struct Args {
+    /// The run that `train` wrote
+    run: PathBuf,
+    /// validation or test
+    #[arg(long, default_value = "test", value_parser = parse::<Split>)]
+    split: Split,
+}
+
+/// The confusion matrix is printed as text up to this many classes.
+const MOST_CLASSES: usize = 20;
+
+pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
+    let stats = evaluate(&EvaluateConfig { run: args.run, split: args.split })?;
+    print(global, &stats, || told(&stats));
+    Ok(Ended::Done)
+}
+
+pub(super) fn told(stats: &EvaluateStats) -> String {
+    let [low, high] = stats.interval.unwrap_or([0.0, 1.0]);
+    let mut out = format!(
+        "{} accuracy {} of {} images (95 % interval {} to {}), macro F1 {}\n\
+         always answering {:?}: {}\n\n",
+        stats.split,
+        percent(stats.accuracy),
+        stats.images,
+        percent(low),
+        percent(high),
+        stats.macro_f1.map_or("-".into(), |f1| format!("{f1:.3}")),
+        stats.majority_class,
+        percent(stats.majority_accuracy),
+    );
+    let mut rows = vec![["class", "images", "predicted", "precision", "recall", "F1"].map(String::from).to_vec()];
+    rows.extend(stats.classes.iter().map(|c| {
+        let share = |f: Option<f64>| percent(f);
+        let f1 = c.f1.map_or("-".into(), |f1| format!("{f1:.3}"));
+        vec![c.name.clone(), c.support.to_string(), c.predicted.to_string(), share(c.precision), share(c.recall), f1]
+    }));
+    out.push_str(&table(&rows));
+    if stats.classes.len() <= MOST_CLASSES {
+        out.push_str("\nconfusion (rows: truth, columns: prediction, in the same order)\n");
+        let line = |(class, counts): (&crate::metrics::ClassScore, &Vec<usize>)| {
+            std::iter::once(class.name.clone()).chain(counts.iter().map(usize::to_string)).collect()
+        };
+        out.push_str(&table(&stats.classes.iter().zip(&stats.confusion).map(line).collect::<Vec<_>>()));
+    }
+    let batches: Vec<String> = stats.batch_accuracies.iter().map(|a| format!("{:.0}", 100.0 * a)).collect();
+    out.push_str(&format!("\naccuracy of each {BATCH} images, %: {}\n", batches.join(" ")));
+    out.push_str(&format!("evaluated in {}\n", seconds(stats.seconds)));
+    out
+}

@@ -1,0 +1,114 @@
+//! `headstart extract`
+
+use super::text::{percent, seconds};
+use super::{Ended, Global, complain_of, now, parse, print, progress::Terminal};
+use crate::augment::Augmentation;
+use crate::backbone::{Device, PRELOGITS};
+use crate::dataset::Fractions;
+use crate::error::Result;
+use crate::extract::{AugmentSplits, ExtractConfig, ExtractStats, extract};
+use crate::setup::BackboneChoice;
+use std::path::PathBuf;
+
+/// Compute and cache the features of a folder of images; a second run computes only what is missing.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip"
+)]
+pub(super) struct Args {
+    /// Folder of images: IMAGES/<class>/<file>
+    images: PathBuf,
+    /// The cache to make or to complete
+    #[arg(long)]
+    cache: PathBuf,
+    /// A known backbone, or the path of an ONNX file
+    #[arg(long, value_name = "NAME|FILE.onnx", default_value = "nsfwjs")]
+    backbone: String,
+    /// The layer to embed; one with positions is averaged over them
+    #[arg(long, default_value = PRELOGITS)]
+    layer: String,
+    /// How pixels enter, instead of the backbone's own way: unit, inception or imagenet
+    #[arg(long, value_name = "NAME")]
+    preprocess: Option<String>,
+    /// Keep the centre F of each side, instead of the backbone's own crop
+    #[arg(long, value_name = "F")]
+    crop: Option<f64>,
+    /// Add variants: shift:N (four shifts by N pixels) or flip; may be repeated
+    #[arg(long, value_name = "AUGMENTATION", value_parser = parse::<Augmentation>)]
+    augment: Vec<Augmentation>,
+    /// Which splits get variants: train or all
+    #[arg(long, value_name = "SPLITS", default_value = "train", value_parser = parse::<AugmentSplits>)]
+    augment_splits: AugmentSplits,
+    /// Percentages of train/validation/test [default: 70/5/25, or what the cache has]
+    #[arg(long, value_name = "A/B/C", value_parser = parse::<Fractions>)]
+    split: Option<Fractions>,
+    /// Seed of the split [default: 0, or what the cache has]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where to run: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
+    device: Device,
+    /// Images in a batch [default: 8 on a CPU, 64 elsewhere]
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+    /// Only say what would be computed
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+    let config = ExtractConfig {
+        images: args.images,
+        cache: args.cache,
+        backbone: BackboneChoice {
+            backbone: args.backbone,
+            layer: args.layer,
+            preprocess: args.preprocess,
+            crop: args.crop,
+            models: global.models.clone(),
+        },
+        augment: args.augment,
+        augment_splits: args.augment_splits,
+        split: args.split,
+        seed: args.seed,
+        device: args.device,
+        batch: args.batch,
+        threads: args.threads,
+        dry_run: args.dry_run,
+        time: now(),
+    };
+    let stats = extract(&config, terminal)?;
+    let ended = complain_of(&stats.refused);
+    print(global, &stats, || told(&stats));
+    Ok(ended)
+}
+
+pub(super) fn told(stats: &ExtractStats) -> String {
+    let split = |name| stats.splits.get(name).copied().unwrap_or(0);
+    let mut out = format!(
+        "{} images in {} classes: {} train, {} validation, {} test\n",
+        stats.samples,
+        stats.classes,
+        split("train"),
+        split("validation"),
+        split("test")
+    );
+    let refused = stats.refused.len();
+    if refused > 0 {
+        let share = refused as f64 / (refused + stats.samples) as f64;
+        out.push_str(&format!("{refused} files refused ({})\n", percent(share)));
+    }
+    if stats.dry_run {
+        out.push_str(&format!("{} feature rows would be computed, {} are there\n", stats.computed, stats.rows));
+        return out;
+    }
+    out.push_str(&format!("{} feature rows, {} of them computed now", stats.rows, stats.computed));
+    if let (Some(rate), Some(provider)) = (stats.images_per_second, &stats.provider) {
+        out.push_str(&format!(": {rate:.1} images/s on {provider}"));
+    }
+    out.push_str(&format!(", {} in all\n", seconds(stats.seconds)));
+    out
+}

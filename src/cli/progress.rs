@@ -1,0 +1,162 @@
+//! Telling people: the terminal's side of `Monitor`. The only door to `indicatif`.
+
+use crate::monitor::{Monitor, Task, Unit};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Between two lines of progress where there is no terminal.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Notes and progress on stderr: a bar on a terminal, a line every few seconds elsewhere.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    bars: MultiProgress,
+    yes: bool,
+    is_terminal: bool,
+}
+
+/// A line on stdout; a closed pipe is no failure.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A line on stderr.
+pub(super) fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+impl Terminal {
+    /// `yes` answers every question.
+    pub fn new(yes: bool) -> Self {
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        Self { bars, yes, is_terminal: std::io::stderr().is_terminal() }
+    }
+}
+
+impl Monitor for Terminal {
+    fn note(&self, message: &str) {
+        self.bars.suspend(|| complain(message));
+    }
+
+    fn warn(&self, message: &str) {
+        self.note(&format!("warning: {message}"));
+    }
+
+    fn task(&self, label: &str, total: Option<u64>, unit: Unit) -> Box<dyn Task + '_> {
+        if self.is_terminal {
+            let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+            let bar = self.bars.add(bar.with_style(style(total, unit)).with_message(label.to_string()));
+            bar.enable_steady_tick(Duration::from_millis(200));
+            return Box::new(Bar(bar));
+        }
+        let now = Instant::now();
+        let state = Mutex::new(State { done: 0, told: now, words: String::new() });
+        Box::new(Lines { label: label.into(), total, unit, started: now, state })
+    }
+
+    fn consent(&self, question: &str) -> Option<bool> {
+        if self.yes {
+            return Some(true);
+        }
+        if !(self.is_terminal && std::io::stdin().is_terminal()) {
+            return None;
+        }
+        let _ = write!(std::io::stderr(), "{question}? [y/N] ");
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+}
+
+fn style(total: Option<u64>, unit: Unit) -> ProgressStyle {
+    let template = match (total, unit) {
+        (None, _) => "{msg} {spinner} {pos} {elapsed}",
+        (_, Unit::Bytes) => "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
+        (_, Unit::Images | Unit::Epochs) => "{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left {prefix}",
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+struct Bar(ProgressBar);
+
+impl Task for Bar {
+    fn advance(&self, done: u64) {
+        self.0.inc(done);
+    }
+
+    fn status(&self, words: &str) {
+        self.0.set_prefix(words.to_string());
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Progress as lines, for logs.
+struct Lines {
+    label: String,
+    total: Option<u64>,
+    unit: Unit,
+    started: Instant,
+    state: Mutex<State>,
+}
+
+struct State {
+    done: u64,
+    told: Instant,
+    words: String,
+}
+
+impl Task for Lines {
+    fn advance(&self, done: u64) {
+        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        state.done += done;
+        if state.told.elapsed() >= EVERY {
+            state.told = Instant::now();
+            complain(&line(&self.label, &state, self.total, self.unit, self.started.elapsed()));
+        }
+    }
+
+    fn status(&self, words: &str) {
+        self.state.lock().unwrap_or_else(|e| e.into_inner()).words = words.to_string();
+    }
+}
+
+fn line(label: &str, state: &State, total: Option<u64>, unit: Unit, elapsed: Duration) -> String {
+    let rate = state.done as f64 / elapsed.as_secs_f64().max(1e-9);
+    let (scale, name) = match unit {
+        Unit::Images => (1.0, ""),
+        Unit::Epochs => (1.0, " epochs"),
+        Unit::Bytes => (1e6, " MB"),
+    };
+    let done = state.done as f64 / scale;
+    let (of, left) = match total {
+        Some(total) => {
+            let left = (total.saturating_sub(state.done)) as f64 / rate.max(1e-9);
+            (format!("/{:.0}", total as f64 / scale), format!(", {left:.0} s left"))
+        }
+        None => (String::new(), String::new()),
+    };
+    let words = if state.words.is_empty() { String::new() } else { format!("  {}", state.words) };
+    format!("{label}: {done:.0}{of}{name}, {:.1}{name}/s{left}{words}", rate / scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_count_rate_and_time_left() {
+        let state = State { done: 50, told: Instant::now(), words: String::new() };
+        let told = line("embedding", &state, Some(200), Unit::Images, Duration::from_secs(5));
+        assert_eq!(told, "embedding: 50/200, 10.0/s, 15 s left");
+        let state = State { done: 3_000_000, told: Instant::now(), words: "x".into() };
+        let told = line("fetching", &state, None, Unit::Bytes, Duration::from_secs(2));
+        assert_eq!(told, "fetching: 3 MB, 1.5 MB/s  x");
+    }
+}

@@ -1,0 +1,160 @@
+//! The whole job on the built-in sample: pictures, extract, train, evaluate, predict, and a linear model on raw pixels
+//! to compare with.
+
+mod sample;
+
+use crate::backbone::Device;
+use crate::dataset::Split;
+use crate::error::{Error, Kind, Result};
+use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
+use crate::extract::{AugmentSplits, ExtractConfig, ExtractStats, extract};
+use crate::fs;
+use crate::head::{self, FitConfig, Head, Rows, argmax};
+use crate::image_io;
+use crate::metrics;
+use crate::monitor::{Monitor, Unit};
+use crate::predict::{Answer, PredictConfig, predict};
+use crate::preprocess::{Preprocessing, Resize, Scale};
+use crate::setup::BackboneChoice;
+use crate::store::{FeatureStore, Samples};
+use crate::train::{TrainConfig, TrainStats, train};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// What `demo` was asked for.
+#[derive(Debug, Clone)]
+pub struct DemoConfig {
+    /// The folder to work in.
+    pub dir: PathBuf,
+    /// Folder of built backbones.
+    pub models: PathBuf,
+    /// The time to note, in seconds since 1970.
+    pub time: u64,
+}
+
+/// What came out.
+#[derive(Debug, Clone, Serialize)]
+pub struct DemoStats {
+    /// The folder of pictures.
+    pub images: PathBuf,
+    /// The cache.
+    pub cache: PathBuf,
+    /// The run.
+    pub run: PathBuf,
+    /// Of the extraction.
+    pub extract: ExtractStats,
+    /// Of the training.
+    pub train: TrainStats,
+    /// On the test split.
+    pub evaluate: EvaluateStats,
+    /// Accuracy on the same test images of the same kind of head on raw pixels, 32 x 32.
+    pub pixel_accuracy: f64,
+    /// The answer for one test picture.
+    pub predict: Vec<Answer>,
+}
+
+/// Runs the demo in `config.dir`; a second time it finds the features cached.
+///
+/// # Errors
+/// [`Kind::Input`] when the folder holds something else, and those of the stages.
+pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
+    let [images, cache, run] = ["images", "cache", "run"].map(|name| config.dir.join(name));
+    draw_images(&config.dir, &images, monitor)?;
+    let backbone = BackboneChoice {
+        backbone: "nsfwjs".into(),
+        layer: crate::backbone::PRELOGITS.into(),
+        preprocess: None,
+        crop: None,
+        models: config.models.clone(),
+    };
+    let extracted = extract(
+        &ExtractConfig {
+            images: images.clone(),
+            cache: cache.clone(),
+            backbone,
+            augment: Vec::new(),
+            augment_splits: AugmentSplits::Train,
+            split: None,
+            seed: None,
+            device: Device::Auto,
+            batch: None,
+            threads: 0,
+            dry_run: false,
+            time: config.time,
+        },
+        monitor,
+    )?;
+    let fit = FitConfig::default();
+    let (variants, init) = (None, None);
+    let trained =
+        train(&TrainConfig { cache: cache.clone(), run: run.clone(), variants, init, fit, time: config.time }, monitor)?;
+    let evaluated = evaluate(&EvaluateConfig { run: run.clone(), split: Split::Test })?;
+    let samples = FeatureStore::open(&cache)?.samples()?;
+    let pixel_accuracy = pixel_baseline(&samples, fit)?;
+    let picture = samples.rows.iter().find(|row| row.split == Split::Test).map(|row| images.join(&row.file.path));
+    let config = PredictConfig {
+        run: run.clone(),
+        images: picture.into_iter().collect(),
+        device: Device::Auto,
+        models: config.models.clone(),
+    };
+    let answers = predict(&config, monitor)?;
+    Ok(DemoStats {
+        images,
+        cache,
+        run,
+        extract: extracted,
+        train: trained,
+        evaluate: evaluated,
+        pixel_accuracy,
+        predict: answers,
+    })
+}
+
+fn draw_images(dir: &Path, images: &Path, monitor: &dyn Monitor) -> Result<()> {
+    let ours = ["images", "cache", "run"];
+    if dir.exists() && fs::list(dir)?.iter().any(|(name, _)| !ours.contains(&name.as_str())) {
+        return Err(Error::new(Kind::Input, "the folder holds other things, so the demo leaves it alone")
+            .at(dir)
+            .help("choose a new folder with --dir"));
+    }
+    let total = sample::CLASSES.len() * sample::PER_CLASS;
+    let task = monitor.task("drawing pictures", Some(total as u64), Unit::Images);
+    for (class, name) in sample::CLASSES.iter().enumerate() {
+        let folder = images.join(name);
+        fs::create_folder(&folder)?;
+        for number in 0..sample::PER_CLASS {
+            let path = folder.join(format!("{number:03}.png"));
+            if !path.exists() {
+                fs::write_atomic(&path, &image_io::encode_png(&sample::draw(class, number)))?;
+            }
+            task.advance(1);
+        }
+    }
+    Ok(())
+}
+
+/// Test accuracy of a softmax head fitted to pixels instead of features, on the same split.
+fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
+    let small = Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 32, scale: Scale::Symmetric };
+    let classes = crate::dataset::class_names(&samples.rows);
+    let mut parts = Split::ALL.map(|_| (Vec::new(), Vec::new()));
+    for row in &samples.rows {
+        let path = samples.root.join(&row.file.path);
+        let image = image_io::decode(&fs::read(&path)?)
+            .map_err(|reason| Error::new(Kind::Input, reason).at(&path))?;
+        let (features, targets) = &mut parts[row.split as usize];
+        let start = features.len();
+        features.resize(start + small.tensor_len(), 0.0);
+        small.tensor(&image, &mut features[start..]);
+        targets.extend(classes.binary_search(&row.file.label).ok());
+    }
+    let rows = |i: usize| Rows { features: &parts[i].0, targets: &parts[i].1 };
+    let head = Head::fresh(small.tensor_len(), classes.len(), fit.seed);
+    // Three thousand correlated inputs want smaller steps than features do.
+    let params = FitConfig { lr: 0.001, ..fit }.check()?;
+    let fitted = head::fit(head, rows(0), rows(1), params, &mut |_| {})?;
+    let test = rows(2);
+    let predicted: Vec<usize> = fitted.head.probabilities(test.features).iter().map(|p| argmax(p)).collect();
+    Ok(metrics::accuracy(test.targets, &predicted).unwrap_or(0.0))
+}

@@ -1,0 +1,100 @@
+//! How good a run is, from its predictions alone: no image, no cache, no network.
+
+use crate::augment::Variant;
+use crate::dataset::Split;
+use crate::error::{Error, Kind, Result};
+use crate::metrics::{self, ClassScore};
+use crate::run::{self, ClassCount, Prediction};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Rows in a batch of the accuracies that are told batch by batch.
+pub const BATCH: usize = 32;
+
+/// What `evaluate` was asked for.
+#[derive(Debug, Clone)]
+pub struct EvaluateConfig {
+    /// The run.
+    pub run: PathBuf,
+    /// Validation or test.
+    pub split: Split,
+}
+
+/// How good the run is on one split. Fractions are 0 to 1; what is undefined is `None`.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvaluateStats {
+    /// The split.
+    pub split: Split,
+    /// Images in it.
+    pub images: usize,
+    /// Share of right answers.
+    pub accuracy: Option<f64>,
+    /// Its 95 % Wilson interval.
+    pub interval: Option<[f64; 2]>,
+    /// Scores of each class, in class order.
+    pub classes: Vec<ClassScore>,
+    /// Counts: rows are truth, columns predictions, both in class order.
+    pub confusion: Vec<Vec<usize>>,
+    /// Mean F1 over the classes that occur.
+    pub macro_f1: Option<f64>,
+    /// Accuracy of always answering the most frequent class of the train images.
+    pub majority_accuracy: Option<f64>,
+    /// That class.
+    pub majority_class: String,
+    /// Accuracy of each 32 images, in the order of their digests; the last batch may be smaller.
+    pub batch_accuracies: Vec<f64>,
+    /// Wall time of the evaluation.
+    pub seconds: f64,
+}
+
+/// Scores the predictions of a run, variant `none`.
+///
+/// # Errors
+/// [`Kind::Usage`] for the train split, [`Kind::Run`] when the run is missing, damaged, or has no images in the split.
+pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
+    let started = Instant::now();
+    if config.split == Split::Train {
+        return Err(Error::new(Kind::Usage, "a run keeps no predictions for the train split")
+            .help("use --split validation or --split test"));
+    }
+    let record = run::read_record(&config.run)?;
+    let names: Vec<String> = record.classes.iter().map(|class| class.name.clone()).collect();
+    let index = |name: &str| {
+        names.iter().position(|known| known == name).ok_or_else(|| {
+            Error::new(Kind::Run, format!("its predictions speak of an unknown class {name:?}")).at(&config.run)
+        })
+    };
+    let (mut truth, mut predicted) = (Vec::new(), Vec::new());
+    let wanted = |row: &&Prediction| row.split == config.split && row.variant == Variant::None;
+    for row in run::read_predictions(&config.run)?.iter().filter(wanted) {
+        truth.push(index(&row.label)?);
+        predicted.push(index(&row.predicted)?);
+    }
+    if truth.is_empty() {
+        return Err(Error::new(Kind::Run, format!("its {} split has no images", config.split))
+            .at(&config.run)
+            .help("extract with another --split, then train again"));
+    }
+    let confusion = metrics::confusion(&truth, &predicted, names.len());
+    let classes = metrics::class_scores(&names, &confusion);
+    let right = truth.iter().zip(&predicted).filter(|(t, p)| t == p).count();
+    let majority = majority(&record.classes);
+    Ok(EvaluateStats {
+        split: config.split,
+        images: truth.len(),
+        accuracy: metrics::accuracy(&truth, &predicted),
+        interval: metrics::wilson(right, truth.len()),
+        macro_f1: metrics::macro_f1(&classes),
+        majority_accuracy: metrics::constant_accuracy(&truth, majority),
+        majority_class: names[majority].clone(),
+        batch_accuracies: metrics::batch_accuracies(&truth, &predicted, BATCH),
+        classes,
+        confusion,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+fn majority(classes: &[ClassCount]) -> usize {
+    (0..classes.len()).max_by_key(|&i| (classes[i].train, std::cmp::Reverse(i))).unwrap_or(0)
+}

@@ -1,0 +1,75 @@
+//! Which feature rows are wanted, and which of them are missing.
+
+use crate::augment::{Augmentation, Variant};
+use crate::dataset::{Sample, Split};
+use crate::error::{Error, Kind, Result};
+use crate::store::Key;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::str::FromStr;
+
+/// Which images get variants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AugmentSplits {
+    /// Those of the train split.
+    #[default]
+    Train,
+    /// All.
+    All,
+}
+
+impl FromStr for AugmentSplits {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "train" => Ok(Self::Train),
+            "all" => Ok(Self::All),
+            _ => Err(Error::new(Kind::Usage, format!("{text:?} is not train or all"))),
+        }
+    }
+}
+
+/// One image to open, and the variants of it to embed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Work {
+    /// Relative to the folder of images.
+    pub path: String,
+    /// Of the bytes that are expected there.
+    pub image_sha256: String,
+    /// In order.
+    pub variants: Vec<Variant>,
+}
+
+/// Every distinct image with its wanted variants, by digest; copies are represented by the first path.
+pub(super) fn wanted(
+    samples: &[Sample],
+    augment: &[Augmentation],
+    splits: AugmentSplits,
+) -> BTreeMap<String, (String, BTreeSet<Variant>)> {
+    let added: BTreeSet<Variant> = augment.iter().flat_map(Augmentation::variants).collect();
+    let mut wanted = BTreeMap::new();
+    for sample in samples {
+        let mut variants = BTreeSet::from([Variant::None]);
+        if sample.split == Split::Train || splits == AugmentSplits::All {
+            variants.extend(&added);
+        }
+        wanted.entry(sample.file.image_sha256.clone()).or_insert((sample.file.path.clone(), variants));
+    }
+    wanted
+}
+
+/// What of `wanted` has no key yet, in the order of keys.
+pub(super) fn missing(
+    wanted: BTreeMap<String, (String, BTreeSet<Variant>)>,
+    keys: &HashSet<Key>,
+) -> Vec<Work> {
+    let lacks = |image_sha256: &str, variant: Variant| {
+        !keys.contains(&Key { image_sha256: image_sha256.to_string(), variant })
+    };
+    let work = wanted.into_iter().map(|(image_sha256, (path, variants))| Work {
+        variants: variants.into_iter().filter(|variant| lacks(&image_sha256, *variant)).collect(),
+        path,
+        image_sha256,
+    });
+    work.filter(|work| !work.variants.is_empty()).collect()
+}

@@ -1,0 +1,195 @@
+//! The file system as this project uses it: whole files replaced atomically, folders swapped, one writer at a time.
+//! It refuses to edit a finished file.
+
+use crate::error::{Error, Kind, Result};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Begins the name of every unfinished file and folder.
+pub const TEMPORARY: &str = ".tmp-";
+
+/// Reads a whole file.
+///
+/// # Errors
+/// When it cannot be opened or read.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Error::io("read", path, e))
+}
+
+/// The names in a folder, sorted bytewise, each with its full path.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let fail = |e| Error::io("list the folder", folder, e);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        found.push((name, path));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Creates a folder and its parents.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn create_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, e))
+}
+
+/// Puts `bytes` at `path`, whole or not at all: a temporary file in the same folder, fsync, rename, fsync of the folder.
+///
+/// # Errors
+/// When any step fails; the temporary file is removed and what stood at `path` still stands.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = beside(path);
+    let written = (|| {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    })();
+    if let Err(e) = written {
+        let _ = std::fs::remove_file(&temporary);
+        return Err(Error::io("write", path, e).help("check the free space and the permissions of the folder"));
+    }
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Moves a finished folder to `path`, swapping it with a folder that stands there; the old one is deleted.
+///
+/// # Errors
+/// When a step fails; `path` then holds the old folder or the new one, never a mixture.
+pub fn replace_folder(finished: &Path, path: &Path) -> Result<()> {
+    let fail = |e| Error::io("replace the folder", path, e);
+    sync_folder(finished)?;
+    if path.exists() {
+        exchange(finished, path).map_err(fail)?;
+        std::fs::remove_dir_all(finished).map_err(|e| Error::io("remove the old folder", finished, e))?;
+    } else {
+        std::fs::rename(finished, path).map_err(fail)?;
+    }
+    sync_folder(parent(path))
+}
+
+#[cfg(target_os = "linux")]
+fn exchange(a: &Path, b: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
+}
+
+/// Elsewhere two renames: a kill between them leaves the old folder beside, under a temporary name.
+#[cfg(not(target_os = "linux"))]
+fn exchange(a: &Path, b: &Path) -> std::io::Result<()> {
+    let aside = beside(&b.with_extension("old"));
+    std::fs::rename(b, &aside)?;
+    std::fs::rename(a, b)?;
+    std::fs::rename(&aside, a)
+}
+
+/// A temporary path in the same folder as `path`, of this process.
+pub fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{TEMPORARY}{}-{name}", std::process::id()))
+}
+
+/// Removes what killed writers left in `folder`. Only for a folder in which no other process can be writing.
+///
+/// # Errors
+/// When the folder cannot be listed or a leftover cannot be removed.
+pub fn remove_leftovers(folder: &Path) -> Result<()> {
+    for (name, path) in list(folder)? {
+        if name.starts_with(TEMPORARY) {
+            let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            removed.map_err(|e| Error::io("remove", &path, e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the names in a folder durable.
+///
+/// # Errors
+/// When the folder cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    if cfg!(windows) {
+        return Ok(()); // Windows has no fsync of a folder; its file system keeps renames in a journal.
+    }
+    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::io("sync the folder", folder, e))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// An exclusive lock on a file, held until dropped; the operating system releases it when the process dies.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock on `path` (created when missing) or fails at once.
+    ///
+    /// # Errors
+    /// [`Kind::Locked`] when another process holds it; [`Kind::Io`] when the file cannot be opened.
+    pub fn take(path: &Path) -> Result<Self> {
+        let file = File::options().create(true).truncate(false).write(true).open(path);
+        let file = file.map_err(|e| Error::io("open the lock", path, e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                Err(Error::new(Kind::Locked, "another headstart is writing here")
+                    .at(parent(path))
+                    .help("wait until it is done, or use another folder"))
+            }
+            Err(std::fs::TryLockError::Error(e)) => Err(Error::io("lock", path, e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_rubbish() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        write_atomic(&path, b"old").unwrap();
+        std::fs::create_dir(dir.path().join("d")).unwrap();
+        // A rename onto a folder fails after the temporary file was written.
+        let error = write_atomic(&dir.path().join("d"), b"new").unwrap_err();
+        assert!(error.to_string().contains("could not write"), "{error}");
+        assert_eq!(list(dir.path()).unwrap().len(), 2);
+        assert_eq!(read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_folder_is_swapped_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (new, run) = (dir.path().join("new"), dir.path().join("run"));
+        for (folder, file) in [(&new, "n"), (&run, "o")] {
+            std::fs::create_dir(folder).unwrap();
+            std::fs::write(folder.join(file), "").unwrap();
+        }
+        replace_folder(&new, &run).unwrap();
+        assert_eq!(list(&run).unwrap()[0].0, "n");
+        assert!(!new.exists());
+    }
+
+    #[test]
+    fn the_lock_is_exclusive_and_ends_with_its_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".lock");
+        let held = Lock::take(&path).unwrap();
+        assert_eq!(Lock::take(&path).unwrap_err().kind(), Kind::Locked);
+        drop(held);
+        Lock::take(&path).unwrap();
+    }
+}

@@ -1,0 +1,26 @@
+//! From folders of labelled images to a trained classifier, in two stages.
+pub mod archive;
+pub mod augment;
+pub mod backbone;
+pub mod cli;
+pub mod dataset;
+pub mod demo;
+pub mod digest;
+pub mod error;
+pub mod evaluate;
+pub mod extract;
+pub mod fs;
+pub mod head;
+pub mod image_io;
+pub mod metrics;
+pub mod monitor;
+pub mod pixels;
+pub mod predict;
+pub mod preprocess;
+pub mod registry;
+pub mod rng;
+pub mod run;
+pub mod runtime;
+pub mod setup;
+pub mod store;
+pub mod train;

@@ -1,0 +1,117 @@
+//! What a run says about image files it has never seen.
+
+use crate::backbone::{Backbone, Device, known};
+use crate::dataset::Refused;
+use crate::error::{Error, Kind, Result};
+use crate::image_io::{self, DECODE_VERSION};
+use crate::monitor::{Monitor, Unit};
+use crate::run;
+use crate::setup::Chosen;
+use crate::store::Spec;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// What `predict` was asked for.
+#[derive(Debug, Clone)]
+pub struct PredictConfig {
+    /// The run.
+    pub run: PathBuf,
+    /// Image files.
+    pub images: Vec<PathBuf>,
+    /// Where to run the network.
+    pub device: Device,
+    /// Folder of built backbones.
+    pub models: PathBuf,
+}
+
+/// The answer for one image.
+#[derive(Debug, Clone, Serialize)]
+pub struct Answer {
+    /// As given.
+    pub path: String,
+    /// All classes, most probable first; empty when the image cannot be used.
+    pub predictions: Vec<Ranked>,
+    /// Why the image cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One class and its probability.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ranked {
+    /// The class.
+    pub label: String,
+    /// From 0 to 1.
+    pub probability: f64,
+}
+
+/// Classifies image files, one answer each, in the order given. Files that cannot be used get a reason instead.
+///
+/// # Errors
+/// [`Kind::Run`] when the run is missing or damaged or was made with other decoders, and those of opening its
+/// backbone.
+pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<Answer>> {
+    let (head, classes, spec) = run::read_head(&config.run)?;
+    if spec.preprocessing.decode != DECODE_VERSION {
+        let message = format!("its features were decoded by {}, this is {DECODE_VERSION}", spec.preprocessing.decode);
+        return Err(Error::new(Kind::Run, message).at(&config.run).help("extract and train again with this version"));
+    }
+    let steps = spec.preprocessing.steps;
+    let mut backbone = None;
+    let task = monitor.task("predicting", Some(config.images.len() as u64), Unit::Images);
+    let mut tensor = vec![0.0; steps.tensor_len()];
+    let mut answers = Vec::new();
+    for path in &config.images {
+        let answer = |predictions, reason| Answer { path: path.to_string_lossy().into_owned(), predictions, reason };
+        match read(path) {
+            Err(reason) => answers.push(answer(Vec::new(), Some(reason))),
+            Ok(image) => {
+                let open = match &mut backbone {
+                    Some(open) => open,
+                    None => backbone.insert(open(&spec, config, monitor)?),
+                };
+                steps.tensor(&image, &mut tensor);
+                let probabilities = head.probabilities(&open.embed(&tensor, 1)?).swap_remove(0);
+                answers.push(answer(rank(&classes, probabilities), None));
+            }
+        }
+        task.advance(1);
+    }
+    Ok(answers)
+}
+
+/// The backbone of the features, after the known-answer test.
+fn open(spec: &Spec, config: &PredictConfig, monitor: &dyn Monitor) -> Result<Box<dyn Backbone>> {
+    let chosen = Chosen::of_spec(spec, &config.models)?;
+    let mut backbone = chosen.open(config.device, 0, monitor)?;
+    if let Some(known) = &chosen.known_answer {
+        let answer = known::answer(backbone.as_mut(), &spec.preprocessing.steps)?;
+        known::check(backbone.provider(), &answer, known)?;
+    }
+    Ok(backbone)
+}
+
+/// The answers that are refusals, as other stages tell them.
+pub fn refused(answers: &[Answer]) -> Vec<Refused> {
+    let refusal = |answer: &Answer| {
+        let reason = answer.reason.clone()?;
+        Some(Refused { path: answer.path.clone(), image_sha256: None, reason })
+    };
+    answers.iter().filter_map(refusal).collect()
+}
+
+fn read(path: &Path) -> std::result::Result<crate::pixels::Pixels, String> {
+    if path.is_dir() {
+        return Err("a folder; give image files".into());
+    }
+    let bytes = std::fs::read(path).map_err(|e| format!("could not be read: {e}"))?;
+    image_io::decode(&bytes)
+}
+
+fn rank(classes: &[String], probabilities: Vec<f32>) -> Vec<Ranked> {
+    let pairs = classes.iter().zip(probabilities);
+    let mut ranked: Vec<Ranked> =
+        pairs.map(|(label, p)| Ranked { label: label.clone(), probability: f64::from(p) }).collect();
+    ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    ranked
+}

@@ -1,0 +1,227 @@
+//! How pixels enter a network: crop, resize, scale. Pure. The resize equals Pillow's bilinear filter byte for byte,
+//! because anything else moves the features by some parts in a thousand.
+
+use crate::error::{Error, Kind, Result};
+use crate::pixels::Pixels;
+use serde::{Deserialize, Serialize};
+
+/// How 8-bit values become floats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scale {
+    /// `x / 255`, in `[0, 1]`.
+    Unit,
+    /// `x / 127.5 - 1`, in `[-1, 1]`.
+    Symmetric,
+    /// `(x / 255 - mean) / deviation` with the ImageNet statistics of each channel.
+    Imagenet,
+}
+
+/// How to resize.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Resize {
+    /// Pillow's antialiased bilinear filter in 8-bit fixed point; the sides are scaled independently.
+    #[serde(rename = "bilinear-pillow")]
+    BilinearPillow,
+}
+
+/// From an image of any size to the network's input.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocessing {
+    /// The centre part of each side that is kept, in `(0, 1]`.
+    pub crop: f64,
+    /// How the crop becomes `size` x `size`.
+    pub resize: Resize,
+    /// Side of the square that enters the network, in pixels.
+    pub size: usize,
+    /// Byte to float.
+    pub scale: Scale,
+}
+
+impl Preprocessing {
+    /// A named preprocessing: `unit` (whole image, `[0, 1]`), `inception` (centre 87.5 %, `[-1, 1]`) or `imagenet`
+    /// (centre 87.5 %, ImageNet statistics), all to 299 x 299.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for another name.
+    pub fn named(name: &str) -> Result<Self> {
+        let (crop, scale) = match name {
+            "unit" => (1.0, Scale::Unit),
+            "inception" => (0.875, Scale::Symmetric),
+            "imagenet" => (0.875, Scale::Imagenet),
+            _ => {
+                return Err(Error::new(Kind::Usage, format!("{name:?} is not a preprocessing"))
+                    .help("use unit, inception or imagenet"));
+            }
+        };
+        Ok(Self { crop, resize: Resize::BilinearPillow, size: 299, scale })
+    }
+
+    /// The same with another crop.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] unless `crop` is in `(0, 1]`.
+    pub fn with_crop(self, crop: f64) -> Result<Self> {
+        if crop > 0.0 && crop <= 1.0 {
+            Ok(Self { crop, ..self })
+        } else {
+            Err(Error::new(Kind::Usage, format!("--crop must be above 0 and at most 1, not {crop}")))
+        }
+    }
+
+    /// Floats in one network input: `3 * size * size`.
+    pub fn tensor_len(&self) -> usize {
+        3 * self.size * self.size
+    }
+
+    /// The 8-bit pixels that enter the network, `size` x `size`.
+    pub fn resized(&self, image: &Pixels) -> Pixels {
+        let Resize::BilinearPillow = self.resize;
+        resize_bilinear(&centre_crop(image, self.crop), self.size, self.size)
+    }
+
+    /// Writes the network's input for `image` to `out`: three planes (red, green, blue) of `size` x `size`.
+    ///
+    /// # Panics
+    /// When `out` does not hold [`Preprocessing::tensor_len`] floats.
+    pub fn tensor(&self, image: &Pixels, out: &mut [f32]) {
+        let resized = self.resized(image);
+        let plane = self.size * self.size;
+        assert_eq!(out.len(), 3 * plane);
+        for (channel, out) in out.chunks_exact_mut(plane).enumerate() {
+            let table = self.scale.table(channel);
+            for (value, pixel) in out.iter_mut().zip(resized.data().chunks_exact(3)) {
+                *value = table[pixel[channel] as usize];
+            }
+        }
+    }
+}
+
+impl Scale {
+    fn table(self, channel: usize) -> [f32; 256] {
+        // The ImageNet statistics as torchvision publishes them.
+        const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+        const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+        std::array::from_fn(|x| match self {
+            Self::Unit => x as f32 / 255.0,
+            Self::Symmetric => x as f32 / 127.5 - 1.0,
+            Self::Imagenet => (x as f32 / 255.0 - MEAN[channel]) / DEVIATION[channel],
+        })
+    }
+}
+
+/// Keeps the centre `part` of each side. The border is `floor(side * (1 - part) / 2)`, as in TensorFlow's
+/// `central_crop`.
+fn centre_crop(image: &Pixels, part: f64) -> Pixels {
+    let border = |side: usize| (((side as f64 - side as f64 * part) / 2.0) as usize).min((side - 1) / 2);
+    let (left, top) = (border(image.width()), border(image.height()));
+    let (width, height) = (image.width() - 2 * left, image.height() - 2 * top);
+    let rows = (top..top + height).flat_map(|y| &image.row(y)[left * 3..(left + width) * 3]);
+    Pixels::new(width, height, rows.copied().collect())
+}
+
+/// Fixed-point precision of the filter weights: 32 bits less 8 of the pixel and 2 of headroom (Pillow, `Resample.c`).
+const PRECISION: u32 = 32 - 8 - 2;
+
+/// Bilinear resize as `PIL.Image.resize(..., BILINEAR)` does it: a triangle filter widened by the scale when
+/// shrinking, weights in 22-bit fixed point, a horizontal pass and then a vertical one with 8-bit values between.
+pub fn resize_bilinear(image: &Pixels, width: usize, height: usize) -> Pixels {
+    let wide = if width == image.width() { image.clone() } else { resize_rows(image, width) };
+    if height == wide.height() { wide } else { resize_columns(&wide, height) }
+}
+
+fn resize_rows(image: &Pixels, width: usize) -> Pixels {
+    let windows = windows(image.width(), width);
+    let mut data = Vec::with_capacity(width * image.height() * 3);
+    for y in 0..image.height() {
+        let row = image.row(y);
+        for window in &windows {
+            let mut sum = [1i32 << (PRECISION - 1); 3];
+            for (pixel, &k) in row[window.start * 3..].chunks_exact(3).zip(&window.weights) {
+                for (sum, &value) in sum.iter_mut().zip(pixel) {
+                    *sum += i32::from(value) * k;
+                }
+            }
+            data.extend(sum.map(clip));
+        }
+    }
+    Pixels::new(width, image.height(), data)
+}
+
+fn resize_columns(image: &Pixels, height: usize) -> Pixels {
+    let mut data = Vec::with_capacity(image.width() * height * 3);
+    let mut sum = vec![0i32; image.width() * 3];
+    for window in windows(image.height(), height) {
+        sum.fill(1 << (PRECISION - 1));
+        for (y, &k) in (window.start..).zip(&window.weights) {
+            for (sum, &value) in sum.iter_mut().zip(image.row(y)) {
+                *sum += i32::from(value) * k;
+            }
+        }
+        data.extend(sum.iter().map(|&sum| clip(sum)));
+    }
+    Pixels::new(image.width(), height, data)
+}
+
+fn clip(sum: i32) -> u8 {
+    (sum >> PRECISION).clamp(0, 255) as u8
+}
+
+/// The input positions that make one output position, with their fixed-point weights.
+struct Window {
+    start: usize,
+    weights: Vec<i32>,
+}
+
+fn windows(input: usize, output: usize) -> Vec<Window> {
+    let scale = input as f64 / output as f64;
+    let widening = scale.max(1.0);
+    (0..output)
+        .map(|i| {
+            let centre = (i as f64 + 0.5) * scale;
+            let start = (centre - widening + 0.5).max(0.0) as usize;
+            let end = ((centre + widening + 0.5) as usize).min(input);
+            let triangle =
+                |x: usize| (1.0 - ((x as f64 - centre + 0.5) * (1.0 / widening)).abs()).max(0.0);
+            let raw: Vec<f64> = (start..end).map(triangle).collect();
+            let total: f64 = raw.iter().sum();
+            let fixed = |w: &f64| (0.5 + w / total * f64::from(1 << PRECISION)) as i32;
+            Window { start, weights: raw.iter().map(fixed).collect() }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flat_image_stays_flat_at_any_size() {
+        let grey = Pixels::new(37, 11, vec![200; 37 * 11 * 3]);
+        for (width, height) in [(299, 299), (5, 7), (37, 11), (1, 1)] {
+            let out = resize_bilinear(&grey, width, height);
+            assert!(out.data().iter().all(|&v| v == 200), "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn the_tensor_is_planar_and_scaled() {
+        let red = Pixels::new(4, 4, [255, 0, 51].repeat(16));
+        let unit = Preprocessing { size: 2, ..Preprocessing::named("unit").unwrap() };
+        let mut out = [9.0; 12];
+        unit.tensor(&red, &mut out);
+        assert_eq!(out, [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.2, 0.2, 0.2]);
+        Preprocessing { scale: Scale::Symmetric, ..unit }.tensor(&red, &mut out);
+        assert_eq!((out[0], out[4]), (1.0, -1.0));
+    }
+
+    #[test]
+    fn the_crop_keeps_the_centre_and_never_vanishes() {
+        let ramp = Pixels::new(8, 1, (0..8).flat_map(|x| [x, x, x]).collect());
+        assert_eq!(centre_crop(&ramp, 0.5).data().chunks(3).map(|p| p[0]).collect::<Vec<_>>(), [2, 3, 4, 5]);
+        assert_eq!(centre_crop(&ramp, 1e-9).width(), 2);
+        assert_eq!(centre_crop(&ramp, 1.0), ramp);
+        assert!(Preprocessing::named("unit").unwrap().with_crop(f64::NAN).is_err());
+    }
+}

@@ -1,0 +1,220 @@
+//! A run on disk: the head, `run.json`, the predictions, the digests of the images it was fitted on. Written beside
+//! and swapped into place whole; read by `evaluate`, `predict` and `train --init`.
+
+use crate::augment::Variant;
+use crate::dataset::Split;
+use crate::error::{Error, Kind, Result};
+use crate::fs;
+use crate::head::{self, Epoch, FitConfig, Head};
+use crate::store::Spec;
+use crate::store::table::{Column, Table};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// The version of the files in a run.
+pub const SCHEMA: &str = "run-v1";
+
+const RECORD: &str = "run.json";
+const HEAD: &str = "head.safetensors";
+const PREDICTIONS: &str = "predictions.parquet";
+const TRAINED_ON: &str = "train-images.parquet";
+
+/// The content of `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Version of the tool.
+    pub version: String,
+    /// When the run was started, in seconds since 1970.
+    pub time: u64,
+    /// The cache, absolute.
+    pub cache: PathBuf,
+    /// What the features are.
+    pub spec: Spec,
+    /// In the order that numbers them.
+    pub classes: Vec<ClassCount>,
+    /// Settings of the fit.
+    pub config: FitConfig,
+    /// Variants that were trained on.
+    pub variants: Vec<String>,
+    /// Feature rows that were trained on.
+    pub train_rows: usize,
+    /// The run whose head was the start, if any.
+    pub init: Option<PathBuf>,
+    /// All epochs.
+    pub history: Vec<Epoch>,
+    /// The epoch that was kept, from 1.
+    pub best_epoch: usize,
+    /// Wall time of the fit.
+    pub seconds: f64,
+}
+
+/// Distinct images of one class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassCount {
+    /// The class.
+    pub name: String,
+    /// In the train split.
+    pub train: usize,
+    /// In the validation split.
+    pub validation: usize,
+    /// In the test split.
+    pub test: usize,
+}
+
+/// One row of `predictions.parquet`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// The image, relative to the folder of images; the first of copies.
+    pub path: String,
+    /// Of its bytes.
+    pub image_sha256: String,
+    /// Which variant.
+    pub variant: Variant,
+    /// Validation or test.
+    pub split: Split,
+    /// The truth.
+    pub label: String,
+    /// The class of the largest probability.
+    pub predicted: String,
+    /// In class order.
+    pub probabilities: Vec<f32>,
+}
+
+/// A finished run to be written.
+#[derive(Debug)]
+pub struct Finished<'a> {
+    /// For `run.json`.
+    pub record: &'a Record,
+    /// For `head.safetensors`.
+    pub head: &'a Head,
+    /// For `predictions.parquet`.
+    pub predictions: &'a [Prediction],
+    /// Digests of the images that were trained on.
+    pub trained_on: &'a [String],
+}
+
+/// Checks that a run may be written at `path`: nothing there, an empty folder, or a run.
+///
+/// # Errors
+/// [`Kind::Run`] for any other folder or file.
+pub fn check_target(path: &Path) -> Result<()> {
+    let refuse = |message: &str| {
+        Err(Error::new(Kind::Run, message).at(path).help("choose a new folder for --run, or one that holds a run"))
+    };
+    match path.exists() {
+        false => Ok(()),
+        true if !path.is_dir() => refuse("the run cannot be written here: it is a file"),
+        true if path.join(RECORD).exists() || fs::list(path)?.is_empty() => Ok(()),
+        true => refuse("the folder is not empty and holds no run, so it is left alone"),
+    }
+}
+
+/// Writes a run beside `path` and swaps it in.
+///
+/// # Errors
+/// When the operating system refuses; what stood at `path` then still stands.
+pub fn write(path: &Path, run: &Finished) -> Result<()> {
+    check_target(path)?;
+    let beside = fs::beside(&std::path::absolute(path).map_err(|e| Error::io("find", path, e))?);
+    fs::create_folder(&beside)?;
+    let written = write_files(&beside, run).and_then(|()| fs::replace_folder(&beside, path));
+    if written.is_err() {
+        let _ = std::fs::remove_dir_all(&beside);
+    }
+    written
+}
+
+fn write_files(folder: &Path, run: &Finished) -> Result<()> {
+    let classes: Vec<String> = run.record.classes.iter().map(|class| class.name.clone()).collect();
+    let spec = serde_json::to_value(&run.record.spec).expect("plain data");
+    head::save(&folder.join(HEAD), run.head, &classes, spec)?;
+    fs::write_atomic(&folder.join(PREDICTIONS), &predictions_table(run.predictions, classes.len()).encode())?;
+    let trained_on = vec![("image_sha256".to_string(), Column::Text(run.trained_on.to_vec()))];
+    let trained_on = Table { columns: trained_on, metadata: BTreeMap::new() };
+    fs::write_atomic(&folder.join(TRAINED_ON), &trained_on.encode())?;
+    let record = serde_json::to_vec_pretty(run.record).expect("plain data");
+    fs::write_atomic(&folder.join(RECORD), &record)
+}
+
+const COLUMNS: [&str; 7] = ["path", "image_sha256", "variant", "split", "label", "predicted", "probabilities"];
+
+fn predictions_table(rows: &[Prediction], classes: usize) -> Table {
+    let text = |get: fn(&Prediction) -> String| Column::Text(rows.iter().map(get).collect());
+    let values = rows.iter().flat_map(|row| row.probabilities.iter().copied()).collect();
+    let columns = [
+        text(|row| row.path.clone()),
+        text(|row| row.image_sha256.clone()),
+        text(|row| row.variant.to_string()),
+        text(|row| row.split.to_string()),
+        text(|row| row.label.clone()),
+        text(|row| row.predicted.clone()),
+        Column::Vectors { width: classes, values },
+    ];
+    Table { columns: COLUMNS.map(String::from).into_iter().zip(columns).collect(), metadata: BTreeMap::new() }
+}
+
+/// Reads `run.json`.
+///
+/// # Errors
+/// [`Kind::Run`] when the folder holds no run, or one of another version.
+pub fn read_record(run: &Path) -> Result<Record> {
+    let path = run.join(RECORD);
+    if !path.exists() {
+        let message = if run.exists() { "not a run: it holds no run.json" } else { "no such run" };
+        return Err(Error::new(Kind::Run, message).at(run).help("`headstart train CACHE --run RUN` makes one"));
+    }
+    serde_json::from_slice(&fs::read(&path)?)
+        .map_err(|e| Error::new(Kind::Run, "not a record that this version reads").at(&path).because(e))
+}
+
+/// Reads the head with its classes and the spec of its features.
+///
+/// # Errors
+/// [`Kind::Run`] when the folder holds no run, or its head is damaged.
+pub fn read_head(run: &Path) -> Result<(Head, Vec<String>, Spec)> {
+    read_record(run)?;
+    let path = run.join(HEAD);
+    let (head, classes, spec) = head::load(&path)?;
+    let spec = serde_json::from_value(spec)
+        .map_err(|e| Error::new(Kind::Run, "its spec is not one that this version reads").at(&path).because(e))?;
+    Ok((head, classes, spec))
+}
+
+/// Reads the predictions, in the order of the file: by image digest and variant.
+///
+/// # Errors
+/// [`Kind::Run`] when the file is damaged or speaks of unknown splits.
+pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
+    let path = run.join(PREDICTIONS);
+    let mut table = Table::decode(fs::read(&path)?, &COLUMNS, &path)?;
+    let (width, values) = table.vectors("probabilities");
+    let mut probabilities = values.chunks_exact(width.max(1));
+    let [hashes, variants, splits, labels, predicted] =
+        ["image_sha256", "variant", "split", "label", "predicted"].map(|name| table.text(name).into_iter());
+    let rows = table.text("path").into_iter().zip(hashes).zip(variants).zip(splits).zip(labels).zip(predicted);
+    rows.map(|(((((path, image_sha256), variant), split), label), predicted)| {
+        Ok(Prediction {
+            path,
+            image_sha256,
+            variant: variant.parse()?,
+            split: split.parse()?,
+            label,
+            predicted,
+            probabilities: probabilities.next().unwrap_or_default().to_vec(),
+        })
+    })
+    .collect()
+}
+
+/// Reads the digests of the images that the run was trained on.
+///
+/// # Errors
+/// [`Kind::Run`] when the file is missing or damaged.
+pub fn read_trained_on(run: &Path) -> Result<HashSet<String>> {
+    let path = run.join(TRAINED_ON);
+    let mut table = Table::decode(fs::read(&path)?, &["image_sha256"], &path)?;
+    Ok(table.text("image_sha256").into_iter().collect())
+}

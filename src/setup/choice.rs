@@ -1,0 +1,158 @@
+//! Which network a stage shall run: a known backbone by name, or any ONNX file by path, with its layer and
+//! preprocessing settled before anything is opened.
+
+use super::{library, onnx_path};
+use crate::backbone::onnx::{OnnxBackbone, inspect};
+use crate::backbone::{Backbone, Device, PRELOGITS, known};
+use crate::digest::sha256;
+use crate::error::{Error, Kind, Result};
+use crate::fs;
+use crate::monitor::Monitor;
+use crate::preprocess::Preprocessing;
+use crate::registry::registry;
+use crate::store::Spec;
+use std::path::{Path, PathBuf};
+
+/// What a person typed.
+#[derive(Debug, Clone)]
+pub struct BackboneChoice {
+    /// A known name, or the path of an ONNX file.
+    pub backbone: String,
+    /// The layer to embed.
+    pub layer: String,
+    /// A named preprocessing instead of the backbone's own.
+    pub preprocess: Option<String>,
+    /// The centre part of each side to keep, instead of the backbone's own.
+    pub crop: Option<f64>,
+    /// Folder of built backbones.
+    pub models: PathBuf,
+}
+
+/// A settled choice; nothing of it has to be installed yet.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// The known name, or the absolute path of the file.
+    pub name: String,
+    /// What it is, in a few words.
+    pub title: String,
+    /// Digest of the ONNX file.
+    pub sha256: String,
+    /// The layer to embed.
+    pub layer: String,
+    /// How pixels enter.
+    pub preprocessing: Preprocessing,
+    /// The answer to the known-answer image, where one is stored.
+    pub known_answer: Option<Vec<f32>>,
+    models: PathBuf,
+}
+
+/// Settles what is to be run.
+///
+/// # Errors
+/// [`Kind::Usage`] for contradictions, [`Kind::Backbone`] for unknown names and unusable files.
+pub fn choose(choice: &BackboneChoice) -> Result<Chosen> {
+    let named = choice.preprocess.as_deref().map(Preprocessing::named).transpose()?;
+    let mut chosen = if is_file(&choice.backbone) { from_file(choice, named)? } else { from_name(choice, named)? };
+    if let Some(crop) = choice.crop {
+        chosen.preprocessing = chosen.preprocessing.with_crop(crop)?;
+    }
+    // The stored answer was made with the backbone's own preprocessing.
+    let own = registry().backbone(&chosen.name).is_ok_and(|known| known.preprocessing == chosen.preprocessing);
+    if !own || chosen.layer != PRELOGITS {
+        chosen.known_answer = None;
+    }
+    Ok(chosen)
+}
+
+fn is_file(backbone: &str) -> bool {
+    Path::new(backbone).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
+}
+
+fn from_name(choice: &BackboneChoice, named: Option<Preprocessing>) -> Result<Chosen> {
+    let known = registry().backbone(&choice.backbone)?;
+    Ok(Chosen {
+        name: known.name.clone(),
+        title: known.title.clone(),
+        sha256: known.onnx_sha256.clone(),
+        layer: choice.layer.clone(),
+        preprocessing: named.unwrap_or(known.preprocessing),
+        known_answer: known::stored(&known.known_answer),
+        models: choice.models.clone(),
+    })
+}
+
+fn from_file(choice: &BackboneChoice, named: Option<Preprocessing>) -> Result<Chosen> {
+    let path = std::path::absolute(&choice.backbone).map_err(|e| Error::io("find", choice.backbone.as_ref(), e))?;
+    let bytes = fs::read(&path)?;
+    let facts = inspect(&bytes).map_err(|e| e.at(&path))?;
+    let noted = facts.preprocessing.and_then(|text| serde_json::from_str(&text).ok());
+    let preprocessing = named.or(noted).ok_or_else(|| {
+        Error::new(Kind::Usage, "the file does not say how pixels enter it")
+            .at(&path)
+            .help("add --preprocess unit, inception or imagenet")
+    })?;
+    let size = facts.side.unwrap_or(preprocessing.size);
+    Ok(Chosen {
+        name: path.to_string_lossy().into_owned(),
+        title: "a network of your own".into(),
+        sha256: sha256(&bytes),
+        layer: choice.layer.clone(),
+        preprocessing: Preprocessing { size, ..preprocessing },
+        known_answer: None,
+        models: choice.models.clone(),
+    })
+}
+
+impl Chosen {
+    /// The network that made features of `spec`.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`] when a known backbone of that name is another network by now.
+    pub fn of_spec(spec: &Spec, models: &Path) -> Result<Self> {
+        let name = spec.backbone.name.clone();
+        let steps = spec.preprocessing.steps;
+        let known = registry().backbone(&spec.backbone.name).ok();
+        if known.is_some_and(|known| known.onnx_sha256 != spec.backbone.graph_sha256) {
+            let message = format!("the backbone {name} was another network when these features were made");
+            return Err(Error::new(Kind::Backbone, message).help("extract and train again"));
+        }
+        let own = known.filter(|known| known.preprocessing == steps && spec.layer == PRELOGITS);
+        Ok(Self {
+            name,
+            title: spec.backbone.title.clone(),
+            sha256: spec.backbone.graph_sha256.clone(),
+            layer: spec.layer.clone(),
+            preprocessing: steps,
+            known_answer: own.and_then(|own| known::stored(&own.known_answer)).or(spec.known_answer.clone()),
+            models: models.to_path_buf(),
+        })
+    }
+
+    /// Opens the network on `device` with `threads` threads (zero: all cores), installing what is missing with consent.
+    ///
+    /// # Errors
+    /// As [`super::setup`], and those of [`OnnxBackbone::open`].
+    pub fn open(&self, device: Device, threads: usize, monitor: &dyn Monitor) -> Result<Box<dyn Backbone>> {
+        let library = library(device, None, monitor)?;
+        let path = match registry().backbone(&self.name) {
+            Ok(known) => {
+                let path = onnx_path(known, &self.models);
+                if path.exists() { path } else { super::fetch::backbone(known, &self.models, None, monitor)? }
+            }
+            Err(_) => PathBuf::from(&self.name),
+        };
+        let model = fs::read(&path)?;
+        let found = sha256(&model);
+        if found != self.sha256 {
+            return Err(Error::new(
+                Kind::Backbone,
+                format!("the file has the digest {found}, not {}", self.sha256),
+            )
+            .at(path)
+            .help("it was changed or damaged; put the right file back (`headstart setup --yes` rebuilds a known one)"));
+        }
+        let side = self.preprocessing.size;
+        let opened = OnnxBackbone::open(&library.path, &model, &self.layer, side, (device, threads), monitor);
+        Ok(Box::new(opened.map_err(|e| if e.path().is_none() { e.at(path) } else { e })?))
+    }
+}

@@ -1,0 +1,276 @@
+//! A cache of features on disk (features-v1): the spec, the samples, the parts. Append-only: readers are never
+//! disturbed, one writer at a time. It refuses to know how features are made or used.
+
+pub mod key;
+mod samples;
+pub mod shard;
+pub mod spec;
+pub mod table;
+
+pub use key::Key;
+pub use samples::Samples;
+pub use shard::{Part, Rows};
+pub use spec::{BackboneSpec, PreprocessingSpec, Spec};
+
+use crate::dataset::Refused;
+use crate::error::{Error, Kind, Result};
+use crate::fs::{self, Lock};
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// A cache, open for reading.
+#[derive(Debug)]
+pub struct FeatureStore {
+    root: PathBuf,
+    spec: Spec,
+}
+
+impl FeatureStore {
+    /// Opens the cache at `root`.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when there is none, or its spec is of another version.
+    pub fn open(root: &Path) -> Result<Self> {
+        let spec = Spec::read(root)?.ok_or_else(|| {
+            let (message, remedy) = match root.exists() {
+                false => ("no such cache", "`headstart extract IMAGES --cache CACHE` makes one"),
+                true => ("not a cache: it holds no spec.json", "give the folder that `headstart extract` wrote"),
+            };
+            Error::new(Kind::Cache, message).at(root).help(remedy)
+        })?;
+        Ok(Self { root: root.to_path_buf(), spec })
+    }
+
+    /// What its features are.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The data set as last described.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when `samples.parquet` is missing or damaged.
+    pub fn samples(&self) -> Result<Samples> {
+        Samples::read(&self.root.join(SAMPLES)).map_err(|e| e.help("`headstart extract` writes it anew"))
+    }
+
+    /// Its parts, by name.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn parts(&self) -> Result<Vec<Part>> {
+        let folder = self.root.join(FEATURES);
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        Ok(fs::list(&folder)?.into_iter().filter_map(|(name, path)| Part::from_name(&name, path)).collect())
+    }
+
+    /// The keys of all parts.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when a part cannot be read.
+    pub fn keys(&self) -> Result<HashSet<Key>> {
+        let mut keys = HashSet::new();
+        for part in self.parts()? {
+            keys.extend(part.keys()?);
+        }
+        Ok(keys)
+    }
+
+    /// The rows whose key is `wanted`, sorted by key, each part's digest verified. A key that stands twice counts
+    /// once.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when a part is damaged or of another width.
+    pub fn rows(&self, wanted: impl Fn(&Key) -> bool) -> Result<Rows> {
+        let width = self.spec.width;
+        let mut found: BTreeMap<Key, Vec<f32>> = BTreeMap::new();
+        for part in self.parts()? {
+            let rows = part.rows()?;
+            if rows.width != width && !rows.keys.is_empty() {
+                let message = format!("its embeddings have {} floats, the cache's spec says {width}", rows.width);
+                return Err(Error::new(Kind::Cache, message).at(&part.path));
+            }
+            for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(width.max(1))) {
+                if wanted(&key) {
+                    found.insert(key, embedding.to_vec());
+                }
+            }
+        }
+        let mut rows = Rows { width, ..Rows::default() };
+        for (key, embedding) in found {
+            rows.keys.push(key);
+            rows.embeddings.extend(embedding);
+        }
+        Ok(rows)
+    }
+}
+
+const SAMPLES: &str = "samples.parquet";
+const REFUSED: &str = "refused.parquet";
+const FEATURES: &str = "features";
+
+/// What an earlier run left in `root` about files it could not use.
+///
+/// # Errors
+/// [`Kind::Cache`] when the file is damaged.
+pub fn read_refused(root: &Path) -> Result<Vec<Refused>> {
+    let path = root.join(REFUSED);
+    if path.exists() { samples::read_refused(&path) } else { Ok(Vec::new()) }
+}
+
+/// A cache, open for adding to; holds the lock.
+#[derive(Debug)]
+pub struct Writer {
+    store: FeatureStore,
+    next: u32,
+    _lock: Lock,
+}
+
+impl Writer {
+    /// Opens the cache at `root`, or creates it with `spec`; removes what killed writers left half-done.
+    ///
+    /// # Errors
+    /// [`Kind::Locked`] when another process writes, [`Kind::Cache`] when the folder holds other features or
+    /// something that is no cache.
+    pub fn open_or_create(root: &Path, spec: &Spec) -> Result<Self> {
+        if root.exists() && Spec::read(root)?.is_none() && fs::list(root)?.iter().any(|(name, _)| foreign(name)) {
+            return Err(Error::new(Kind::Cache, "the folder is not empty and holds no cache")
+                .at(root)
+                .help("choose an empty or a new folder for --cache"));
+        }
+        fs::create_folder(&root.join(FEATURES))?;
+        let lock = Lock::take(&root.join(".lock"))?;
+        fs::remove_leftovers(root)?;
+        fs::remove_leftovers(&root.join(FEATURES))?;
+        match Spec::read(root)? {
+            Some(there) => there.require(spec, root)?,
+            None => fs::write_atomic(&root.join("spec.json"), &spec.encode())?,
+        }
+        let store = FeatureStore::open(root)?;
+        let next = store.parts()?.iter().map(|part| part.number + 1).max().unwrap_or(0);
+        Ok(Self { store, next, _lock: lock })
+    }
+
+    /// The same cache for reading.
+    pub fn store(&self) -> &FeatureStore {
+        &self.store
+    }
+
+    /// Adds a part; durable when this returns.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn append(&mut self, rows: Rows, metadata: BTreeMap<String, String>) -> Result<Part> {
+        let part = Part::write(&self.store.root.join(FEATURES), self.next, rows, metadata)?;
+        self.next += 1;
+        Ok(part)
+    }
+
+    /// Replaces the description of the data set.
+    ///
+    /// # Errors
+    /// When the operating system refuses; the old description then stands.
+    pub fn describe(&self, samples: &Samples, refused: &[Refused]) -> Result<()> {
+        fs::write_atomic(&self.store.root.join(REFUSED), &samples::encode_refused(refused))?;
+        fs::write_atomic(&self.store.root.join(SAMPLES), &samples.encode())
+    }
+
+    /// Moves a damaged part out of the way, to `damaged/`.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn set_aside(&self, part: &Part) -> Result<PathBuf> {
+        let folder = self.store.root.join("damaged");
+        fs::create_folder(&folder)?;
+        let target = folder.join(&part.name);
+        std::fs::rename(&part.path, &target).map_err(|e| Error::io("move", &part.path, e))?;
+        fs::sync_folder(&folder)?;
+        fs::sync_folder(&self.store.root.join(FEATURES))?;
+        Ok(target)
+    }
+}
+
+/// Whether a name in a folder without a spec speaks against making a cache there.
+fn foreign(name: &str) -> bool {
+    let ours = [".lock", FEATURES, "README.md", ".gitignore"];
+    !ours.contains(&name) && !name.starts_with(fs::TEMPORARY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augment::Variant;
+    use crate::preprocess::Preprocessing;
+
+    fn spec() -> Spec {
+        Spec {
+            schema: spec::SCHEMA.into(),
+            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: "ab".into() },
+            layer: "PreLogits".into(),
+            width: 2,
+            preprocessing: PreprocessingSpec { decode: "d".into(), steps: Preprocessing::named("unit").unwrap() },
+            known_answer: None,
+        }
+    }
+
+    fn rows(names: &[&str]) -> Rows {
+        let key = |n: &&str| Key { image_sha256: (*n).into(), variant: Variant::None };
+        let embeddings = names.iter().flat_map(|n| [n.len() as f32, f32::from(n.as_bytes()[0])]).collect();
+        Rows { keys: names.iter().map(key).collect(), width: 2, embeddings }
+    }
+
+    #[test]
+    fn rows_come_back_sorted_whatever_the_parts() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open_or_create(dir.path(), &spec()).unwrap();
+        writer.append(rows(&["c", "a"]), BTreeMap::new()).unwrap();
+        writer.append(rows(&["b", "a"]), BTreeMap::new()).unwrap();
+        let store = FeatureStore::open(dir.path()).unwrap();
+        assert_eq!(store.rows(|_| true).unwrap(), rows(&["a", "b", "c"]));
+        assert_eq!(store.rows(|key| key.image_sha256 == "b").unwrap(), rows(&["b"]));
+        assert_eq!(store.keys().unwrap().len(), 3);
+        let names: Vec<u32> = store.parts().unwrap().iter().map(|p| p.number).collect();
+        assert_eq!(names, [0, 1]);
+    }
+
+    #[test]
+    fn a_flipped_bit_is_seen_by_readers_and_set_aside_on_request() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open_or_create(dir.path(), &spec()).unwrap();
+        let part = writer.append(rows(&["a"]), BTreeMap::new()).unwrap();
+        let mut bytes = std::fs::read(&part.path).unwrap();
+        bytes[20] ^= 1;
+        std::fs::write(&part.path, bytes).unwrap();
+        let error = writer.store().rows(|_| true).unwrap_err();
+        assert!(error.to_string().contains(&part.name), "{error}");
+        assert!(error.remedy().unwrap().contains("cache verify"));
+        let aside = writer.set_aside(&part).unwrap();
+        assert!(aside.starts_with(dir.path().join("damaged")));
+        assert!(writer.store().rows(|_| true).unwrap().keys.is_empty());
+    }
+
+    #[test]
+    fn one_writer_at_a_time_and_leftovers_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open_or_create(dir.path(), &spec()).unwrap();
+        assert_eq!(Writer::open_or_create(dir.path(), &spec()).unwrap_err().kind(), Kind::Locked);
+        drop(writer);
+        std::fs::write(dir.path().join("features/.tmp-1-part"), "half").unwrap();
+        let writer = Writer::open_or_create(dir.path(), &spec()).unwrap();
+        assert!(writer.store().parts().unwrap().is_empty());
+        assert!(!dir.path().join("features/.tmp-1-part").exists());
+    }
+
+    #[test]
+    fn a_folder_of_other_things_is_not_made_a_cache() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("thesis.tex"), "").unwrap();
+        let error = Writer::open_or_create(dir.path(), &spec()).unwrap_err();
+        assert!(error.to_string().contains("not empty"), "{error}");
+        assert!(FeatureStore::open(dir.path()).unwrap_err().to_string().contains("no spec.json"));
+        let missing = FeatureStore::open(&dir.path().join("x")).unwrap_err();
+        assert!(missing.to_string().contains("no such cache"));
+    }
+}

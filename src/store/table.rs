@@ -1,0 +1,250 @@
+//! Tables in memory to Parquet bytes and back, the only door to `arrow` and `parquet`. It refuses to know what the
+//! columns mean.
+
+use crate::error::{Error, Kind, Result};
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Int32Array, Int64Array, StringArray};
+use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Int64Type, Schema};
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The values of one column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Column {
+    /// UTF-8 text.
+    Text(Vec<String>),
+    /// UTF-8 text that may be missing.
+    OptionalText(Vec<Option<String>>),
+    /// 32-bit integers.
+    Int32(Vec<i32>),
+    /// 64-bit integers.
+    Int64(Vec<i64>),
+    /// Rows of `width` floats, one after the other.
+    Vectors {
+        /// Floats in a row.
+        width: usize,
+        /// `rows * width` floats.
+        values: Vec<f32>,
+    },
+}
+
+/// Named columns of one length, with text metadata of the whole file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    /// In the order of the file.
+    pub columns: Vec<(String, Column)>,
+    /// Key-value metadata of the file.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Table {
+    /// The Parquet file of this table: zstd, dictionaries for text, plain floats.
+    pub fn encode(&self) -> Vec<u8> {
+        let fields: Vec<Field> = self.columns.iter().map(|(name, column)| field(name, column)).collect();
+        let arrays: Vec<ArrayRef> = self.columns.iter().map(|(_, column)| array(column)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let entry = |(key, value): (&String, &String)| KeyValue::new(key.clone(), value.clone());
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("1 is a level")))
+            .set_created_by(concat!("headstart ", env!("CARGO_PKG_VERSION")).into())
+            .set_key_value_metadata(Some(self.metadata.iter().map(entry).collect()));
+        for (name, column) in &self.columns {
+            if matches!(column, Column::Vectors { .. }) {
+                let leaf = ColumnPath::new(vec![name.clone(), "list".into(), "item".into()]);
+                properties = properties.set_column_dictionary_enabled(leaf, false);
+            }
+        }
+        let batch = RecordBatch::try_new(schema.clone(), arrays).expect("columns of one length");
+        let mut out = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut out, schema, Some(properties.build())).expect("a plain schema");
+        writer.write(&batch).expect("writing to memory");
+        writer.close().expect("writing to memory");
+        out
+    }
+
+    /// Reads the columns called `names`, which must all be there; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when the bytes are not a whole Parquet file or a column is missing or of another type.
+    pub fn decode(bytes: Vec<u8>, names: &[&str], path: &Path) -> Result<Self> {
+        let damaged = |why: String| Error::new(Kind::Cache, "not a readable Parquet file").at(path).because(why);
+        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes))
+            .map_err(|e| damaged(e.to_string()))?;
+        let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
+        let metadata = metadata.into_iter().filter_map(|kv| Some((kv.key, kv.value?))).collect();
+        let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
+        let reader = builder.with_projection(mask).build().map_err(|e| damaged(e.to_string()))?;
+        let mut columns: Vec<(String, Column)> = Vec::new();
+        for batch in reader {
+            let batch = batch.map_err(|e| damaged(e.to_string()))?;
+            for name in names {
+                let array = batch.column_by_name(name).ok_or_else(|| damaged(format!("it has no column {name}")))?;
+                let part = column(array).ok_or_else(|| {
+                    damaged(format!("its column {name} has the type {}", array.data_type()))
+                })?;
+                match columns.iter_mut().find(|(known, _)| known == name) {
+                    Some((_, whole)) => whole.extend(part),
+                    None => columns.push(((*name).to_string(), part)),
+                }
+            }
+        }
+        Ok(Self { columns, metadata })
+    }
+
+    fn take(&mut self, name: &str) -> Option<Column> {
+        let at = self.columns.iter().position(|(known, _)| known == name)?;
+        Some(self.columns.swap_remove(at).1)
+    }
+
+    /// Takes a text column out; empty when the file has no rows.
+    pub fn text(&mut self, name: &str) -> Vec<String> {
+        match self.take(name) {
+            Some(Column::Text(values)) => values,
+            Some(Column::OptionalText(values)) => values.into_iter().map(Option::unwrap_or_default).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes a text column with gaps out.
+    pub fn optional_text(&mut self, name: &str) -> Vec<Option<String>> {
+        match self.take(name) {
+            Some(Column::Text(values)) => values.into_iter().map(Some).collect(),
+            Some(Column::OptionalText(values)) => values,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes an integer column out.
+    pub fn integers(&mut self, name: &str) -> Vec<i64> {
+        match self.take(name) {
+            Some(Column::Int32(values)) => values.into_iter().map(i64::from).collect(),
+            Some(Column::Int64(values)) => values,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes a column of vectors out: their width and their floats.
+    pub fn vectors(&mut self, name: &str) -> (usize, Vec<f32>) {
+        match self.take(name) {
+            Some(Column::Vectors { width, values }) => (width, values),
+            _ => (0, Vec::new()),
+        }
+    }
+}
+
+impl Column {
+    fn extend(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) => a.extend(b),
+            (Self::OptionalText(a), Self::OptionalText(b)) => a.extend(b),
+            (Self::OptionalText(a), Self::Text(b)) => a.extend(b.into_iter().map(Some)),
+            (this @ Self::Text(_), Self::OptionalText(b)) => {
+                let Self::Text(a) = std::mem::replace(this, Self::Int32(Vec::new())) else { return };
+                *this = Self::OptionalText(a.into_iter().map(Some).chain(b).collect());
+            }
+            (Self::Int32(a), Self::Int32(b)) => a.extend(b),
+            (Self::Int64(a), Self::Int64(b)) => a.extend(b),
+            (Self::Vectors { values: a, .. }, Self::Vectors { values: b, .. }) => a.extend(b),
+            _ => unreachable!("one column has one type in all batches of a file"),
+        }
+    }
+}
+
+fn field(name: &str, column: &Column) -> Field {
+    let kind = match column {
+        Column::Text(_) | Column::OptionalText(_) => DataType::Utf8,
+        Column::Int32(_) => DataType::Int32,
+        Column::Int64(_) => DataType::Int64,
+        Column::Vectors { width, .. } => DataType::FixedSizeList(item(), *width as i32),
+    };
+    Field::new(name, kind, matches!(column, Column::OptionalText(_)))
+}
+
+fn item() -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Float32, false))
+}
+
+fn array(column: &Column) -> ArrayRef {
+    match column {
+        Column::Text(values) => Arc::new(StringArray::from_iter_values(values)),
+        Column::OptionalText(values) => Arc::new(StringArray::from_iter(values)),
+        Column::Int32(values) => Arc::new(Int32Array::from(values.clone())),
+        Column::Int64(values) => Arc::new(Int64Array::from(values.clone())),
+        Column::Vectors { width, values } => {
+            let values = Arc::new(Float32Array::from(values.clone()));
+            Arc::new(FixedSizeListArray::new(item(), *width as i32, values, None))
+        }
+    }
+}
+
+fn column(array: &ArrayRef) -> Option<Column> {
+    match array.data_type() {
+        DataType::Utf8 => {
+            let text = array.as_string::<i32>();
+            Some(match text.null_count() {
+                0 => Column::Text(text.iter().flatten().map(String::from).collect()),
+                _ => Column::OptionalText(text.iter().map(|v| v.map(String::from)).collect()),
+            })
+        }
+        DataType::Int32 => Some(Column::Int32(array.as_primitive::<Int32Type>().values().to_vec())),
+        DataType::Int64 => Some(Column::Int64(array.as_primitive::<Int64Type>().values().to_vec())),
+        DataType::FixedSizeList(_, width) => {
+            let lists = array.as_fixed_size_list();
+            let floats = lists.values().as_primitive_opt::<Float32Type>()?;
+            let whole = lists.null_count() == 0 && floats.null_count() == 0;
+            whole.then(|| Column::Vectors { width: *width as usize, values: floats.values().to_vec() })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let columns = vec![
+            ("name".into(), Column::Text(vec!["é".into(), "b".into()])),
+            ("maybe".into(), Column::OptionalText(vec![None, Some("x".into())])),
+            ("small".into(), Column::Int32(vec![1, -2])),
+            ("large".into(), Column::Int64(vec![i64::MIN, 5])),
+            ("v".into(), Column::Vectors { width: 3, values: vec![1.0, 2.0, f32::MIN_POSITIVE, -0.0, 5.0, 6.5] }),
+        ];
+        Table { columns, metadata: BTreeMap::from([("k".into(), "v".into())]) }
+    }
+
+    const NAMES: [&str; 5] = ["name", "maybe", "small", "large", "v"];
+
+    #[test]
+    fn what_is_written_is_read() {
+        let read = Table::decode(table().encode(), &NAMES, Path::new("t")).unwrap();
+        assert_eq!(read.columns, table().columns);
+        assert_eq!(read.metadata["k"], "v");
+    }
+
+    #[test]
+    fn the_same_table_gives_the_same_bytes() {
+        assert_eq!(table().encode(), table().encode());
+    }
+
+    #[test]
+    fn a_damaged_file_or_a_missing_column_is_an_error_with_the_path() {
+        let bytes = table().encode();
+        for (bytes, names) in [
+            (bytes[..bytes.len() - 9].to_vec(), &NAMES[..]),
+            (b"PAR1".to_vec(), &NAMES[..]),
+            (bytes.clone(), &["nothing"][..]),
+        ] {
+            let error = Table::decode(bytes, names, Path::new("some/part")).unwrap_err();
+            assert!(error.with_causes().starts_with("some/part: not a readable Parquet file: "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Stage 2: from a cache of features to a fitted head with its predictions.
+
+mod features;
+
+use crate::dataset::Split;
+use crate::error::{Error, Kind, Result};
+use crate::head::{self, Epoch, FitConfig, Fitted, Head, argmax};
+use crate::monitor::{Monitor, Unit};
+use crate::run::{self, ClassCount, Finished, Prediction, Record};
+use crate::store::{FeatureStore, Spec};
+use features::{Features, Selected};
+use serde::Serialize;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// What `train` was asked for.
+#[derive(Debug, Clone)]
+pub struct TrainConfig {
+    /// The cache.
+    pub cache: PathBuf,
+    /// The run to write.
+    pub run: PathBuf,
+    /// Families or exact variants to train on; `None` takes every family that is complete.
+    pub variants: Option<Vec<String>>,
+    /// A run whose head is the start.
+    pub init: Option<PathBuf>,
+    /// Settings of the fit.
+    pub fit: FitConfig,
+    /// The time to note, in seconds since 1970.
+    pub time: u64,
+}
+
+/// Loss and accuracy at the epoch that was kept.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Score {
+    /// Mean cross entropy.
+    pub loss: f64,
+    /// Share of right answers.
+    pub accuracy: f64,
+}
+
+/// What `train` did.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrainStats {
+    /// Epochs that ran.
+    pub epochs: usize,
+    /// The epoch that was kept, from 1.
+    pub best_epoch: usize,
+    /// On the validation split, at that epoch.
+    pub validation: Score,
+    /// Wall time of the fit alone, reading the cache apart.
+    pub seconds: f64,
+    /// Mean wall time of an epoch, its validation included.
+    pub seconds_per_epoch: f64,
+    /// Wall time of reading and verifying the features.
+    pub read_seconds: f64,
+    /// Feature rows trained on.
+    pub train_rows: usize,
+    /// Images that decided when to stop.
+    pub validation_images: usize,
+    /// Variants trained on.
+    pub variants: Vec<String>,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+/// Fits a head to the features in a cache and writes a run.
+///
+/// # Errors
+/// [`Kind::Usage`] for settings out of range, [`Kind::Cache`] when features are missing or damaged, [`Kind::Run`] when
+/// the run cannot be written there, `--init` does not fit, or the loss is not a number.
+pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
+    let params = config.fit.check()?;
+    run::check_target(&config.run)?;
+    let reading = Instant::now();
+    let store = FeatureStore::open(&config.cache)?;
+    let features = Features::load(&store, &config.cache, config.variants.as_deref(), monitor)?;
+    let head = match &config.init {
+        Some(init) => warm_start(init, &features, store.spec())?,
+        None => Head::fresh(store.spec().width, features.classes.len(), config.fit.seed),
+    };
+    let read_seconds = reading.elapsed().as_secs_f64();
+    let started = Instant::now();
+    let fitted = {
+        let task = monitor.task("training", Some(config.fit.epochs as u64), Unit::Epochs);
+        let mut on_epoch = |epoch: &Epoch| {
+            task.status(&format!(
+                "loss {:.4}  validation loss {:.4}  accuracy {:.1} %",
+                epoch.train_loss,
+                epoch.validation_loss,
+                100.0 * epoch.validation_accuracy
+            ));
+            task.advance(1);
+        };
+        head::fit(head, features.train.rows(), features.validation.rows(), params, &mut on_epoch)?
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    let record = record(config, &store, &features, &fitted, seconds);
+    let mut predictions = predict_rows(&fitted.head, &features.classes, &features.validation, Split::Validation);
+    predictions.extend(predict_rows(&fitted.head, &features.classes, &features.test, Split::Test));
+    predictions.sort_by(|a, b| (&a.image_sha256, a.variant).cmp(&(&b.image_sha256, b.variant)));
+    let trained_on = features.trained_on();
+    let (head, predictions, trained_on) = (&fitted.head, &predictions[..], &trained_on[..]);
+    run::write(&config.run, &Finished { record: &record, head, predictions, trained_on })?;
+    Ok(stats(&record, &features, read_seconds))
+}
+
+/// The head of another run, if it was fitted on the same kind of features, the same classes, and no image that is now
+/// held out.
+fn warm_start(init: &Path, features: &Features, spec: &Spec) -> Result<Head> {
+    let (head, classes, other) = run::read_head(init)?;
+    let differences = other.differences(spec);
+    let refuse = |message: String| Err(Error::new(Kind::Run, message).at(init).help("choose another --init, or none"));
+    if !differences.is_empty() || head.width() != spec.width {
+        return refuse(format!("its features are others: {}", differences.join("; ")));
+    }
+    if classes != features.classes {
+        return refuse(format!("its classes are {}, not {}", classes.join(", "), features.classes.join(", ")));
+    }
+    let held_out: HashSet<&String> = [&features.validation, &features.test].iter().flat_map(|s| s.images()).collect();
+    let leaked = run::read_trained_on(init)?.iter().filter(|hash| held_out.contains(hash)).count();
+    if leaked > 0 {
+        return refuse(format!("{leaked} of its training images are now in validation or test"));
+    }
+    Ok(head)
+}
+
+fn record(config: &TrainConfig, store: &FeatureStore, features: &Features, fitted: &Fitted, seconds: f64) -> Record {
+    let count = |part: &Selected, class: usize| {
+        let images = part.keys.iter().zip(&part.targets).filter(|(_, target)| **target == class);
+        images.map(|(key, _)| &key.image_sha256).collect::<HashSet<_>>().len()
+    };
+    let classes = features.classes.iter().enumerate().map(|(i, name)| ClassCount {
+        name: name.clone(),
+        train: count(&features.train, i),
+        validation: count(&features.validation, i),
+        test: count(&features.test, i),
+    });
+    Record {
+        schema: run::SCHEMA.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        time: config.time,
+        cache: std::path::absolute(&config.cache).unwrap_or_else(|_| config.cache.clone()),
+        spec: store.spec().clone(),
+        classes: classes.collect(),
+        config: config.fit,
+        variants: features.variants.iter().map(ToString::to_string).collect(),
+        train_rows: features.train.keys.len(),
+        init: config.init.clone(),
+        history: fitted.history.clone(),
+        best_epoch: fitted.best_epoch,
+        seconds,
+    }
+}
+
+fn predict_rows(head: &Head, classes: &[String], part: &Selected, split: Split) -> Vec<Prediction> {
+    let probabilities = head.probabilities(&part.features);
+    let rows = part.keys.iter().zip(&part.targets).zip(&part.paths).zip(probabilities);
+    rows.map(|(((key, &target), path), probabilities)| Prediction {
+        path: path.clone(),
+        image_sha256: key.image_sha256.clone(),
+        variant: key.variant,
+        split,
+        label: classes[target].clone(),
+        predicted: classes[argmax(&probabilities)].clone(),
+        probabilities,
+    })
+    .collect()
+}
+
+fn stats(record: &Record, features: &Features, read_seconds: f64) -> TrainStats {
+    let best = &record.history[record.best_epoch - 1];
+    let epochs = record.history.len();
+    TrainStats {
+        epochs,
+        best_epoch: record.best_epoch,
+        validation: Score { loss: best.validation_loss, accuracy: best.validation_accuracy },
+        seconds: record.seconds,
+        seconds_per_epoch: record.history.iter().map(|epoch| epoch.seconds).sum::<f64>() / epochs as f64,
+        read_seconds,
+        train_rows: record.train_rows,
+        validation_images: features.validation.targets.len(),
+        variants: record.variants.clone(),
+        classes: features.classes.len(),
+    }
+}
