@@ -106,9 +106,7 @@ impl FromStr for Variant {
         let parsed = match text.split(':').collect::<Vec<_>>()[..] {
             ["none"] => Some(Self::None),
             ["flip"] => Some(Self::Flip),
-            ["shift", dx, dy] => {
-                dx.parse().ok().zip(dy.parse().ok()).map(|(dx, dy)| Self::Shift { dx, dy })
-            }
+            ["shift", dx, dy] => dx.parse().ok().zip(dy.parse().ok()).map(|(dx, dy)| Self::Shift { dx, dy }),
             _ => None,
         };
         parsed.filter(|variant| variant.to_string() == text).ok_or_else(|| {

@@ -175,9 +175,8 @@ pub fn changes(before: &[Sample], after: &[Sample]) -> Changes {
             None => changes.added += 1,
         }
     }
-    let gone = |(path, hash): &(&String, &String)| {
-        !new_paths.contains_key(*path) && !new_hashes.contains_key(*hash)
-    };
+    let gone =
+        |(path, hash): &(&String, &String)| !new_paths.contains_key(*path) && !new_hashes.contains_key(*hash);
     changes.removed = old_paths.iter().filter(gone).count();
     changes.resplit =
         old_hashes.iter().filter(|(hash, split)| new_hashes.get(*hash).is_some_and(|s| s != *split)).count();
@@ -224,8 +223,7 @@ impl FromStr for Split {
 
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|split| split.name() == text).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("{text:?} is not a split"))
-                .help("use train, validation or test")
+            Error::new(Kind::Usage, format!("{text:?} is not a split")).help("use train, validation or test")
         })
     }
 }
@@ -249,7 +247,9 @@ impl FromStr for Fractions {
         let parts: Option<Vec<u32>> = text.split('/').map(|part| part.parse().ok()).collect();
         match parts.as_deref() {
             Some(&[train, validation, test])
-                if train > 0 && [train, validation, test].iter().all(|&p| p <= 100) && train + validation + test == 100 =>
+                if train > 0
+                    && [train, validation, test].iter().all(|&p| p <= 100)
+                    && train + validation + test == 100 =>
             {
                 Ok(Self { train, validation, test })
             }

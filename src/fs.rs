@@ -2,9 +2,10 @@
 //! It refuses to edit a finished file.
 
 use crate::error::{Error, Kind, Result};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Begins the name of every unfinished file and folder.
 pub const TEMPORARY: &str = ".tmp-";
@@ -55,7 +56,9 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     })();
     if let Err(e) = written {
         let _ = std::fs::remove_file(&temporary);
-        return Err(Error::io("write", path, e).help("check the free space and the permissions of the folder"));
+        return Err(
+            Error::io("write", path, e).help("check the free space and the permissions of the folder")
+        );
     }
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
@@ -104,7 +107,8 @@ pub fn beside(path: &Path) -> PathBuf {
 pub fn remove_leftovers(folder: &Path) -> Result<()> {
     for (name, path) in list(folder)? {
         if name.starts_with(TEMPORARY) {
-            let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            let removed =
+                if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
             removed.map_err(|e| Error::io("remove", &path, e))?;
         }
     }
@@ -134,21 +138,27 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock on `path` (created when missing) or fails at once.
+    /// Takes the lock on `path` (created when missing). A holder that was just killed may take a moment to go, so this
+    /// tries for two seconds.
     ///
     /// # Errors
     /// [`Kind::Locked`] when another process holds it; [`Kind::Io`] when the file cannot be opened.
     pub fn take(path: &Path) -> Result<Self> {
         let file = File::options().create(true).truncate(false).write(true).open(path);
         let file = file.map_err(|e| Error::io("open the lock", path, e))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(Error::new(Kind::Locked, "another headstart is writing here")
-                    .at(parent(path))
-                    .help("wait until it is done, or use another folder"))
+        let mut tries = 0;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) if tries < 40 => std::thread::sleep(Duration::from_millis(50)),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::new(Kind::Locked, "another headstart is writing here")
+                        .at(parent(path))
+                        .help("wait until it is done, or use another folder"));
+                }
+                Err(TryLockError::Error(e)) => return Err(Error::io("lock", path, e)),
             }
-            Err(std::fs::TryLockError::Error(e)) => Err(Error::io("lock", path, e)),
+            tries += 1;
         }
     }
 }

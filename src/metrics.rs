@@ -100,9 +100,12 @@ mod tests {
     #[test]
     fn wilson_agrees_with_published_values() {
         // Newcombe 1998, Statistics in Medicine 17, table I, method 3: 81/263 and 15/148, 0/20, 1/29.
-        for (right, n, low, high) in
-            [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)]
-        {
+        for (right, n, low, high) in [
+            (81, 263, 0.2553, 0.3662),
+            (15, 148, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.1611),
+            (1, 29, 0.0061, 0.1718),
+        ] {
             let [l, h] = wilson(right, n).unwrap();
             assert!((l - low).abs() < 5e-5 && (h - high).abs() < 5e-5, "{right}/{n}: {l} {h}");
         }

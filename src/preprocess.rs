@@ -182,8 +182,7 @@ fn windows(input: usize, output: usize) -> Vec<Window> {
             let centre = (i as f64 + 0.5) * scale;
             let start = (centre - widening + 0.5).max(0.0) as usize;
             let end = ((centre + widening + 0.5) as usize).min(input);
-            let triangle =
-                |x: usize| (1.0 - ((x as f64 - centre + 0.5) * (1.0 / widening)).abs()).max(0.0);
+            let triangle = |x: usize| (1.0 - ((x as f64 - centre + 0.5) * (1.0 / widening)).abs()).max(0.0);
             let raw: Vec<f64> = (start..end).map(triangle).collect();
             let total: f64 = raw.iter().sum();
             let fixed = |w: &f64| (0.5 + w / total * f64::from(1 << PRECISION)) as i32;

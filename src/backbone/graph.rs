@@ -1,163 +1,15 @@
 //! ONNX files: building one, and cutting one behind an endpoint. The only place that knows ONNX's protobuf messages.
-//! Message parts that are only passed on stay encoded bytes, so that editing a foreign file loses nothing of it.
-//!
-//! Field numbers are those of `onnx.proto3` (ONNX 1.17, IR version 10).
+//! It refuses to know what a network is for.
+
+mod messages;
 
 use crate::error::{Error, Kind, Result};
+use messages::{
+    Attribute, Dimension, Entry, FLOAT, Graph, INT, INTS, Model, Node, Opset, Shape, Tensor, TensorType,
+    Type, ValueInfo,
+};
 use prost::Message;
 use std::collections::HashSet;
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Model {
-    #[prost(int64, tag = "1")]
-    ir_version: i64,
-    #[prost(string, tag = "2")]
-    producer_name: String,
-    #[prost(string, tag = "3")]
-    producer_version: String,
-    #[prost(string, tag = "4")]
-    domain: String,
-    #[prost(int64, tag = "5")]
-    model_version: i64,
-    #[prost(string, tag = "6")]
-    doc_string: String,
-    #[prost(message, optional, tag = "7")]
-    graph: Option<Graph>,
-    #[prost(message, repeated, tag = "8")]
-    opset_import: Vec<Opset>,
-    #[prost(message, repeated, tag = "14")]
-    metadata: Vec<Entry>,
-    #[prost(bytes = "vec", repeated, tag = "20")]
-    training_info: Vec<Vec<u8>>,
-    #[prost(bytes = "vec", repeated, tag = "25")]
-    functions: Vec<Vec<u8>>,
-    #[prost(bytes = "vec", repeated, tag = "26")]
-    configuration: Vec<Vec<u8>>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Opset {
-    #[prost(string, tag = "1")]
-    domain: String,
-    #[prost(int64, tag = "2")]
-    version: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Entry {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Graph {
-    #[prost(bytes = "vec", repeated, tag = "1")]
-    node: Vec<Vec<u8>>,
-    #[prost(string, tag = "2")]
-    name: String,
-    #[prost(bytes = "vec", repeated, tag = "5")]
-    initializer: Vec<Vec<u8>>,
-    #[prost(string, tag = "10")]
-    doc_string: String,
-    #[prost(message, repeated, tag = "11")]
-    input: Vec<ValueInfo>,
-    #[prost(message, repeated, tag = "12")]
-    output: Vec<ValueInfo>,
-    #[prost(bytes = "vec", repeated, tag = "13")]
-    value_info: Vec<Vec<u8>>,
-    #[prost(bytes = "vec", repeated, tag = "14")]
-    quantization_annotation: Vec<Vec<u8>>,
-    #[prost(bytes = "vec", repeated, tag = "15")]
-    sparse_initializer: Vec<Vec<u8>>,
-    #[prost(bytes = "vec", repeated, tag = "16")]
-    metadata: Vec<Vec<u8>>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Node {
-    #[prost(string, repeated, tag = "1")]
-    input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    output: Vec<String>,
-    #[prost(string, tag = "3")]
-    name: String,
-    #[prost(string, tag = "4")]
-    op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    attribute: Vec<Attribute>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Attribute {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(int64, tag = "3")]
-    i: i64,
-    #[prost(bytes = "vec", optional, tag = "6")]
-    graph: Option<Vec<u8>>,
-    #[prost(int64, repeated, tag = "8")]
-    ints: Vec<i64>,
-    #[prost(bytes = "vec", repeated, tag = "11")]
-    graphs: Vec<Vec<u8>>,
-    #[prost(int32, tag = "20")]
-    kind: i32,
-}
-
-/// `AttributeProto.AttributeType` of one integer and of a list of them.
-const INT: i32 = 2;
-const INTS: i32 = 7;
-/// `TensorProto.DataType` of a 32-bit float.
-const FLOAT: i32 = 1;
-
-#[derive(Clone, PartialEq, Message)]
-struct Tensor {
-    #[prost(int64, repeated, tag = "1")]
-    dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    data_type: i32,
-    #[prost(string, tag = "8")]
-    name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    raw_data: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ValueInfo {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(message, optional, tag = "2")]
-    kind: Option<Type>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Type {
-    #[prost(message, optional, tag = "1")]
-    tensor: Option<TensorType>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TensorType {
-    #[prost(int32, tag = "1")]
-    element: i32,
-    #[prost(message, optional, tag = "2")]
-    shape: Option<Shape>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Shape {
-    #[prost(message, repeated, tag = "1")]
-    dim: Vec<Dimension>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Dimension {
-    #[prost(int64, optional, tag = "1")]
-    value: Option<i64>,
-    #[prost(string, optional, tag = "2")]
-    name: Option<String>,
-}
 
 /// Collects nodes and weights in order; the same calls give the same bytes.
 #[derive(Debug, Default)]
@@ -190,9 +42,12 @@ impl Builder {
             .iter()
             .map(|(name, values)| match SCALARS.contains(name) {
                 true => Attribute { name: (*name).into(), i: values[0], kind: INT, ..Attribute::default() },
-                false => {
-                    Attribute { name: (*name).into(), ints: values.to_vec(), kind: INTS, ..Attribute::default() }
-                }
+                false => Attribute {
+                    name: (*name).into(),
+                    ints: values.to_vec(),
+                    kind: INTS,
+                    ..Attribute::default()
+                },
             })
             .collect();
         let node = Node {
@@ -302,7 +157,9 @@ impl Network {
             }
             let mut kept = keep.into_iter();
             graph.node.retain(|_| kept.next().unwrap_or(true));
-            graph.initializer.retain(|bytes| tensor_name(bytes).is_none_or(|name| needed.contains(name.as_str())));
+            graph
+                .initializer
+                .retain(|bytes| tensor_name(bytes).is_none_or(|name| needed.contains(name.as_str())));
         }
         let declared = graph.output.iter().find(|output| output.name == layer).cloned();
         graph.output = vec![declared.unwrap_or(ValueInfo { name: layer.into(), kind: None })];

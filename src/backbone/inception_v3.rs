@@ -1,7 +1,9 @@
-//! The one Inception-v3 topology (Szegedy et al. 2015, arXiv:1512.00567) under TF-Slim's names, as a table, and the
-//! walk that turns the table and a source of weights into an ONNX graph. It refuses to know where weights come from.
+//! The walk that turns the table of Inception-v3 and a source of weights into an ONNX graph. It refuses to know where
+//! weights come from.
 
 use super::graph::Builder;
+use super::inception_table::Step::{self, AveragePool, Fork, MaxPool, Same, Valid};
+use super::inception_table::{BLOCKS, STEM};
 use crate::error::{Error, Kind, Result};
 
 /// One convolution of the table.
@@ -76,124 +78,6 @@ impl Default for Topology {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    /// Convolution, stride 1, padded to keep the size: name, filters, kernel height and width.
-    Same(&'static str, usize, usize, usize),
-    /// Convolution without padding: name, filters, kernel side, stride.
-    Valid(&'static str, usize, usize, usize),
-    /// 3x3 average pool, stride 1, padding not counted.
-    AveragePool,
-    /// 3x3 maximum pool, stride 2, no padding.
-    MaxPool,
-    /// Convolutions side by side on the same values, their channels joined.
-    Fork(&'static [Step]),
-}
-
-use Step::{AveragePool, Fork, MaxPool, Same, Valid};
-
-const STEM: [(&str, Step); 7] = [
-    ("Conv2d_1a_3x3", Valid("", 32, 3, 2)),
-    ("Conv2d_2a_3x3", Valid("", 32, 3, 1)),
-    ("Conv2d_2b_3x3", Same("", 64, 3, 3)),
-    ("MaxPool_3a_3x3", MaxPool),
-    ("Conv2d_3b_1x1", Valid("", 80, 1, 1)),
-    ("Conv2d_4a_3x3", Valid("", 192, 3, 1)),
-    ("MaxPool_5a_3x3", MaxPool),
-];
-
-/// A block: its name and its branches, whose channels are joined in order.
-type Block = (&'static str, &'static [&'static [Step]]);
-
-/// A 35x35 block: names of the second branch differ in 5c, as they do in TF-Slim.
-macro_rules! block35 {
-    ($name:literal, $first:literal, $second:literal, $pool:literal) => {
-        (
-            $name,
-            &[
-                &[Same("Conv2d_0a_1x1", 64, 1, 1)],
-                &[Same($first, 48, 1, 1), Same($second, 64, 5, 5)],
-                &[Same("Conv2d_0a_1x1", 64, 1, 1), Same("Conv2d_0b_3x3", 96, 3, 3), Same("Conv2d_0c_3x3", 96, 3, 3)],
-                &[AveragePool, Same("Conv2d_0b_1x1", $pool, 1, 1)],
-            ],
-        )
-    };
-}
-
-/// A 17x17 block with `$n` channels in its factorized 7x7 convolutions.
-macro_rules! block17 {
-    ($name:literal, $n:literal) => {
-        (
-            $name,
-            &[
-                &[Same("Conv2d_0a_1x1", 192, 1, 1)],
-                &[Same("Conv2d_0a_1x1", $n, 1, 1), Same("Conv2d_0b_1x7", $n, 1, 7), Same("Conv2d_0c_7x1", 192, 7, 1)],
-                &[
-                    Same("Conv2d_0a_1x1", $n, 1, 1),
-                    Same("Conv2d_0b_7x1", $n, 7, 1),
-                    Same("Conv2d_0c_1x7", $n, 1, 7),
-                    Same("Conv2d_0d_7x1", $n, 7, 1),
-                    Same("Conv2d_0e_1x7", 192, 1, 7),
-                ],
-                &[AveragePool, Same("Conv2d_0b_1x1", 192, 1, 1)],
-            ],
-        )
-    };
-}
-
-/// An 8x8 block: TF-Slim calls the 3x1 half of the second branch 0b in 7b and 0c in 7c.
-macro_rules! block8 {
-    ($name:literal, $half:literal) => {
-        (
-            $name,
-            &[
-                &[Same("Conv2d_0a_1x1", 320, 1, 1)],
-                &[Same("Conv2d_0a_1x1", 384, 1, 1), Fork(&[Same("Conv2d_0b_1x3", 384, 1, 3), Same($half, 384, 3, 1)])],
-                &[
-                    Same("Conv2d_0a_1x1", 448, 1, 1),
-                    Same("Conv2d_0b_3x3", 384, 3, 3),
-                    Fork(&[Same("Conv2d_0c_1x3", 384, 1, 3), Same("Conv2d_0d_3x1", 384, 3, 1)]),
-                ],
-                &[AveragePool, Same("Conv2d_0b_1x1", 192, 1, 1)],
-            ],
-        )
-    };
-}
-
-const BLOCKS: [Block; 11] = [
-    block35!("Mixed_5b", "Conv2d_0a_1x1", "Conv2d_0b_5x5", 32),
-    block35!("Mixed_5c", "Conv2d_0b_1x1", "Conv_1_0c_5x5", 64),
-    block35!("Mixed_5d", "Conv2d_0a_1x1", "Conv2d_0b_5x5", 64),
-    (
-        "Mixed_6a",
-        &[
-            // The names say 1x1; the kernels are 3x3.
-            &[Valid("Conv2d_1a_1x1", 384, 3, 2)],
-            &[Same("Conv2d_0a_1x1", 64, 1, 1), Same("Conv2d_0b_3x3", 96, 3, 3), Valid("Conv2d_1a_1x1", 96, 3, 2)],
-            &[MaxPool],
-        ],
-    ),
-    block17!("Mixed_6b", 128),
-    block17!("Mixed_6c", 160),
-    block17!("Mixed_6d", 160),
-    block17!("Mixed_6e", 192),
-    (
-        "Mixed_7a",
-        &[
-            &[Same("Conv2d_0a_1x1", 192, 1, 1), Valid("Conv2d_1a_3x3", 320, 3, 2)],
-            &[
-                Same("Conv2d_0a_1x1", 192, 1, 1),
-                Same("Conv2d_0b_1x7", 192, 1, 7),
-                Same("Conv2d_0c_7x1", 192, 7, 1),
-                Valid("Conv2d_1a_3x3", 192, 3, 2),
-            ],
-            &[MaxPool],
-        ],
-    ),
-    block8!("Mixed_7b", "Conv2d_0b_3x1"),
-    block8!("Mixed_7c", "Conv2d_0c_3x1"),
-];
-
 /// Builds the ONNX file: input `input` (float32, `[batch, 3, side, side]`), every endpoint of TF-Slim as a value of
 /// that name, outputs `PreLogits` and, where the source has a classifier, `Logits` and `Predictions`. Batch norm is
 /// folded into kernel and bias in float64.
@@ -240,7 +124,9 @@ impl Walk<'_> {
         let named = |name: &str| endpoint.map_or_else(|| format!("{scope}/{name}"), str::to_string);
         match step {
             Same(name, filters, h, w) => self.conv(from, named(name), filters, (h, w), 1, true),
-            Valid(name, filters, side, stride) => self.conv(from, named(name), filters, (side, side), stride, false),
+            Valid(name, filters, side, stride) => {
+                self.conv(from, named(name), filters, (side, side), stride, false)
+            }
             AveragePool => {
                 let name = named("AvgPool_0a_3x3");
                 let pads: &[i64] = &[1, 1, 1, 1];
@@ -256,7 +142,8 @@ impl Walk<'_> {
                 Ok(Value { name, channels: from.channels })
             }
             Fork(steps) => {
-                let ends = steps.iter().map(|s| self.step(from, *s, scope, None)).collect::<Result<Vec<_>>>()?;
+                let ends =
+                    steps.iter().map(|s| self.step(from, *s, scope, None)).collect::<Result<Vec<_>>>()?;
                 Ok(self.join(&ends, &format!("{}/fork", from.name)))
             }
         }
@@ -341,14 +228,16 @@ fn fold(conv: &Conv, weights: &ConvWeights) -> Result<(Vec<f32>, Vec<f32>)> {
     let (h, w) = conv.kernel;
     let (n, inputs) = (conv.filters, conv.inputs);
     check(&conv.name, "kernel", weights.kernel.len(), h * w * inputs * n)?;
-    for (what, values) in [("beta", &weights.beta), ("mean", &weights.mean), ("variance", &weights.variance)] {
+    for (what, values) in [("beta", &weights.beta), ("mean", &weights.mean), ("variance", &weights.variance)]
+    {
         check(&conv.name, what, values.len(), n)?;
     }
     let gamma = |f: usize| weights.gamma.as_ref().map_or(1.0, |gamma| f64::from(gamma[f]));
     let factor: Vec<f64> =
         (0..n).map(|f| gamma(f) / (f64::from(weights.variance[f]) + weights.epsilon).sqrt()).collect();
-    let bias =
-        (0..n).map(|f| (f64::from(weights.beta[f]) - f64::from(weights.mean[f]) * factor[f]) as f32).collect();
+    let bias = (0..n)
+        .map(|f| (f64::from(weights.beta[f]) - f64::from(weights.mean[f]) * factor[f]) as f32)
+        .collect();
     let mut kernel = Vec::with_capacity(weights.kernel.len());
     for (f, factor) in factor.iter().enumerate() {
         for channel in 0..inputs {

@@ -3,6 +3,7 @@
 
 pub mod graph;
 pub mod import;
+mod inception_table;
 pub mod inception_v3;
 pub mod known;
 pub mod onnx;

@@ -78,7 +78,8 @@ impl OnnxBackbone {
             Device::Auto => match cuda_worth_trying().then(|| cuda_session(environment, &cut, 0)) {
                 Some(Ok(session)) => (session, CUDA_PROVIDER),
                 Some(Err(e)) => {
-                    monitor.warn(&format!("running on the CPU, since CUDA cannot be used: {}", e.with_causes()));
+                    monitor
+                        .warn(&format!("running on the CPU, since CUDA cannot be used: {}", e.with_causes()));
                     (cpu_session(environment, &cut, threads)?, CPU_PROVIDER)
                 }
                 None => (cpu_session(environment, &cut, threads)?, CPU_PROVIDER),

@@ -3,7 +3,6 @@
 use super::progress::{Terminal, complain};
 use super::{Ended, Global, print};
 use crate::error::Result;
-use crate::fs;
 use crate::store::{FeatureStore, Writer};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -95,15 +94,13 @@ fn verify(cache: &std::path::Path, dry_run: bool, global: &Global) -> Result<End
             });
         }
     }
-    let stray = fs::list(&cache.join("features"))?.len() - parts + if dry_run { 0 } else { damaged.len() };
     let verified = Verified { parts, damaged };
     print(global, &verified, || {
         let mut out = format!("{} parts, {} damaged\n", verified.parts, verified.damaged.len());
-        if stray > 0 && dry_run {
-            out.push_str(&format!("{stray} other files in the folder of parts\n"));
-        }
         if !verified.damaged.is_empty() && !dry_run {
-            out.push_str("set aside in damaged/; run the same `headstart extract` again to compute them anew\n");
+            out.push_str(
+                "set aside in damaged/; run the same `headstart extract` again to compute them anew\n",
+            );
         }
         out
     });

@@ -41,11 +41,19 @@ pub(super) fn told(stats: &EvaluateStats) -> String {
         stats.majority_class,
         percent(stats.majority_accuracy),
     );
-    let mut rows = vec![["class", "images", "predicted", "precision", "recall", "F1"].map(String::from).to_vec()];
+    let mut rows =
+        vec![["class", "images", "predicted", "precision", "recall", "F1"].map(String::from).to_vec()];
     rows.extend(stats.classes.iter().map(|c| {
         let share = |f: Option<f64>| percent(f);
         let f1 = c.f1.map_or("-".into(), |f1| format!("{f1:.3}"));
-        vec![c.name.clone(), c.support.to_string(), c.predicted.to_string(), share(c.precision), share(c.recall), f1]
+        vec![
+            c.name.clone(),
+            c.support.to_string(),
+            c.predicted.to_string(),
+            share(c.precision),
+            share(c.recall),
+            f1,
+        ]
     }));
     out.push_str(&table(&rows));
     if stats.classes.len() <= MOST_CLASSES {

@@ -31,7 +31,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     preprocess: Option<String>,
     /// Keep the centre F of each side, instead of the backbone's own crop
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", allow_negative_numbers = true)]
     crop: Option<f64>,
     /// Add variants: shift:N (four shifts by N pixels) or flip; may be repeated
     #[arg(long, value_name = "AUGMENTATION", value_parser = parse::<Augmentation>)]
@@ -102,7 +102,10 @@ pub(super) fn told(stats: &ExtractStats) -> String {
         out.push_str(&format!("{refused} files refused ({})\n", percent(share)));
     }
     if stats.dry_run {
-        out.push_str(&format!("{} feature rows would be computed, {} are there\n", stats.computed, stats.rows));
+        out.push_str(&format!(
+            "{} feature rows would be computed, {} are there\n",
+            stats.computed, stats.rows
+        ));
         return out;
     }
     out.push_str(&format!("{} feature rows, {} of them computed now", stats.rows, stats.computed));

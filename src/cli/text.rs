@@ -40,7 +40,13 @@ mod tests {
     fn numbers_for_people() {
         assert_eq!(percent(0.12345), "12.3 %");
         assert_eq!(percent(None), "-");
-        assert_eq!([seconds(2e-5), seconds(0.0123), seconds(3.25), seconds(185.0)].join(", "), "20 us, 12.3 ms, 3.2 s, 3 min 05 s");
-        assert_eq!(table(&[vec!["é".into(), "1".into()], vec!["bb".into(), "10".into()]]), "é    1\nbb  10\n");
+        assert_eq!(
+            [seconds(2e-5), seconds(0.0123), seconds(3.25), seconds(185.0)].join(", "),
+            "20 us, 12.3 ms, 3.2 s, 3 min 05 s"
+        );
+        assert_eq!(
+            table(&[vec!["é".into(), "1".into()], vec!["bb".into(), "10".into()]]),
+            "é    1\nbb  10\n"
+        );
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
     /// Learning rate of Adam
-    #[arg(long, default_value_t = FitConfig::default().lr)]
+    #[arg(long, default_value_t = FitConfig::default().lr, allow_negative_numbers = true)]
     lr: f64,
     /// Rows in a batch
     #[arg(long, default_value_t = FitConfig::default().batch)]
@@ -35,7 +35,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = FitConfig::default().patience)]
     patience: usize,
     /// Weight of the squared weights in the loss
-    #[arg(long, default_value_t = FitConfig::default().l2)]
+    #[arg(long, default_value_t = FitConfig::default().l2, allow_negative_numbers = true)]
     l2: f64,
     /// Seed of the first weights and of the order of rows
     #[arg(long, default_value_t = FitConfig::default().seed)]

@@ -3,7 +3,7 @@
 
 mod sample;
 
-use crate::backbone::Device;
+use crate::backbone::{Device, PRELOGITS};
 use crate::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
@@ -60,45 +60,29 @@ pub struct DemoStats {
 pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
     let [images, cache, run] = ["images", "cache", "run"].map(|name| config.dir.join(name));
     draw_images(&config.dir, &images, monitor)?;
-    let backbone = BackboneChoice {
-        backbone: "nsfwjs".into(),
-        layer: crate::backbone::PRELOGITS.into(),
-        preprocess: None,
-        crop: None,
-        models: config.models.clone(),
-    };
-    let extracted = extract(
-        &ExtractConfig {
-            images: images.clone(),
-            cache: cache.clone(),
-            backbone,
-            augment: Vec::new(),
-            augment_splits: AugmentSplits::Train,
-            split: None,
-            seed: None,
-            device: Device::Auto,
-            batch: None,
-            threads: 0,
-            dry_run: false,
-            time: config.time,
-        },
-        monitor,
-    )?;
+    let extracted = extract(&extract_config(config, &images, &cache), monitor)?;
     let fit = FitConfig::default();
-    let (variants, init) = (None, None);
-    let trained =
-        train(&TrainConfig { cache: cache.clone(), run: run.clone(), variants, init, fit, time: config.time }, monitor)?;
+    let train_config = TrainConfig {
+        cache: cache.clone(),
+        run: run.clone(),
+        variants: None,
+        init: None,
+        fit,
+        time: config.time,
+    };
+    let trained = train(&train_config, monitor)?;
     let evaluated = evaluate(&EvaluateConfig { run: run.clone(), split: Split::Test })?;
     let samples = FeatureStore::open(&cache)?.samples()?;
     let pixel_accuracy = pixel_baseline(&samples, fit)?;
-    let picture = samples.rows.iter().find(|row| row.split == Split::Test).map(|row| images.join(&row.file.path));
-    let config = PredictConfig {
+    let picture =
+        samples.rows.iter().find(|row| row.split == Split::Test).map(|row| images.join(&row.file.path));
+    let predict_config = PredictConfig {
         run: run.clone(),
         images: picture.into_iter().collect(),
         device: Device::Auto,
         models: config.models.clone(),
     };
-    let answers = predict(&config, monitor)?;
+    let answers = predict(&predict_config, monitor)?;
     Ok(DemoStats {
         images,
         cache,
@@ -109,6 +93,29 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
         pixel_accuracy,
         predict: answers,
     })
+}
+
+fn extract_config(config: &DemoConfig, images: &Path, cache: &Path) -> ExtractConfig {
+    ExtractConfig {
+        images: images.to_path_buf(),
+        cache: cache.to_path_buf(),
+        backbone: BackboneChoice {
+            backbone: "nsfwjs".into(),
+            layer: PRELOGITS.into(),
+            preprocess: None,
+            crop: None,
+            models: config.models.clone(),
+        },
+        augment: Vec::new(),
+        augment_splits: AugmentSplits::Train,
+        split: None,
+        seed: None,
+        device: Device::Auto,
+        batch: None,
+        threads: 0,
+        dry_run: false,
+        time: config.time,
+    }
 }
 
 fn draw_images(dir: &Path, images: &Path, monitor: &dyn Monitor) -> Result<()> {
@@ -136,7 +143,8 @@ fn draw_images(dir: &Path, images: &Path, monitor: &dyn Monitor) -> Result<()> {
 
 /// Test accuracy of a softmax head fitted to pixels instead of features, on the same split.
 fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
-    let small = Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 32, scale: Scale::Symmetric };
+    let small =
+        Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 32, scale: Scale::Symmetric };
     let classes = crate::dataset::class_names(&samples.rows);
     let mut parts = Split::ALL.map(|_| (Vec::new(), Vec::new()));
     for row in &samples.rows {

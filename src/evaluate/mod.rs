@@ -62,7 +62,8 @@ pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
     let names: Vec<String> = record.classes.iter().map(|class| class.name.clone()).collect();
     let index = |name: &str| {
         names.iter().position(|known| known == name).ok_or_else(|| {
-            Error::new(Kind::Run, format!("its predictions speak of an unknown class {name:?}")).at(&config.run)
+            Error::new(Kind::Run, format!("its predictions speak of an unknown class {name:?}"))
+                .at(&config.run)
         })
     };
     let (mut truth, mut predicted) = (Vec::new(), Vec::new());

@@ -69,8 +69,10 @@ pub(super) fn scan(images: &Path, memory: &Memory, monitor: &dyn Monitor) -> Res
     if !root.is_dir() {
         return Err(Error::new(Kind::Input, "not a folder").at(images).help("give IMAGES/<class>/<file>"));
     }
-    let (folders, stray): (Vec<_>, Vec<_>) =
-        fs::list(&root)?.into_iter().filter(|(name, _)| !is_passed_over(name)).partition(|(_, path)| path.is_dir());
+    let (folders, stray): (Vec<_>, Vec<_>) = fs::list(&root)?
+        .into_iter()
+        .filter(|(name, _)| !is_passed_over(name))
+        .partition(|(_, path)| path.is_dir());
     if !stray.is_empty() {
         monitor.note(&format!("{} files directly in {} belong to no class", stray.len(), images.display()));
     }
@@ -107,10 +109,17 @@ pub(super) fn no_images(images: &Path, refused: &[Refused]) -> Error {
     let message = match refused.first() {
         None => "no images in class folders".to_string(),
         Some(first) => {
-            format!("none of {} files can be used; the first: {}: {}", refused.len(), first.path, first.reason)
+            format!(
+                "none of {} files can be used; the first: {}: {}",
+                refused.len(),
+                first.path,
+                first.reason
+            )
         }
     };
-    Error::new(Kind::Input, message).at(images).help("give IMAGES/<class>/<file>: one folder of images for each class")
+    Error::new(Kind::Input, message)
+        .at(images)
+        .help("give IMAGES/<class>/<file>: one folder of images for each class")
 }
 
 fn is_passed_over(name: &str) -> bool {

@@ -172,7 +172,9 @@ impl Run<'_> {
     }
 
     fn writer(&mut self) -> Result<&mut Writer> {
-        self.writer.as_mut().ok_or_else(|| Error::new(Kind::Cache, "not open for writing").at(&self.config.cache))
+        self.writer
+            .as_mut()
+            .ok_or_else(|| Error::new(Kind::Cache, "not open for writing").at(&self.config.cache))
     }
 
     fn spec(&self, width: usize, known_answer: Option<Vec<f32>>) -> Spec {

@@ -32,8 +32,12 @@ impl Moments {
     }
 
     /// One step on `parameters` along `gradient`, both in standard layout.
-    pub(super) fn step<P, G, D>(&mut self, parameters: &mut ArrayBase<P, D>, gradient: &ArrayBase<G, D>, size: f32)
-    where
+    pub(super) fn step<P, G, D>(
+        &mut self,
+        parameters: &mut ArrayBase<P, D>,
+        gradient: &ArrayBase<G, D>,
+        size: f32,
+    ) where
         P: DataMut<Elem = f32>,
         G: ndarray::Data<Elem = f32>,
         D: Dimension,

@@ -31,7 +31,8 @@ pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Valu
     let tensors = [("bias", tensor(vec![head.classes()], &bias)), ("weight", tensor(shape, &weight))];
     let noted = Noted { classes: classes.to_vec(), spec };
     let noted = serde_json::to_string(&noted).expect("plain data");
-    let file = serialize(tensors, Some(HashMap::from([(KEY.to_string(), noted)]))).expect("two plain tensors");
+    let file =
+        serialize(tensors, Some(HashMap::from([(KEY.to_string(), noted)]))).expect("two plain tensors");
     fs::write_atomic(path, &file)
 }
 
@@ -45,13 +46,18 @@ pub fn load(path: &Path) -> Result<(Head, Vec<String>, serde_json::Value)> {
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
     let noted = metadata.metadata().as_ref().and_then(|map| map.get(KEY));
-    let noted: Noted = serde_json::from_str(noted.map_or("", String::as_str)).map_err(|e| damaged(e.to_string()))?;
+    let noted: Noted =
+        serde_json::from_str(noted.map_or("", String::as_str)).map_err(|e| damaged(e.to_string()))?;
     let floats = |name: &str, rank: usize| {
         let view = tensors.tensor(name).map_err(|e| damaged(e.to_string()))?;
         if view.dtype() != Dtype::F32 || view.shape().len() != rank {
             return Err(damaged(format!("{name} is {:?} {:?}", view.dtype(), view.shape())));
         }
-        Ok(view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect::<Vec<_>>())
+        Ok(view
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect::<Vec<_>>())
     };
     let head = Head::from_parts(floats("weight", 2)?, floats("bias", 1)?)
         .filter(|head| head.classes() == noted.classes.len())

@@ -53,8 +53,11 @@ pub struct Ranked {
 pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<Answer>> {
     let (head, classes, spec) = run::read_head(&config.run)?;
     if spec.preprocessing.decode != DECODE_VERSION {
-        let message = format!("its features were decoded by {}, this is {DECODE_VERSION}", spec.preprocessing.decode);
-        return Err(Error::new(Kind::Run, message).at(&config.run).help("extract and train again with this version"));
+        let message =
+            format!("its features were decoded by {}, this is {DECODE_VERSION}", spec.preprocessing.decode);
+        return Err(Error::new(Kind::Run, message)
+            .at(&config.run)
+            .help("extract and train again with this version"));
     }
     let steps = spec.preprocessing.steps;
     let mut backbone = None;
@@ -62,7 +65,8 @@ pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<Answ
     let mut tensor = vec![0.0; steps.tensor_len()];
     let mut answers = Vec::new();
     for path in &config.images {
-        let answer = |predictions, reason| Answer { path: path.to_string_lossy().into_owned(), predictions, reason };
+        let answer =
+            |predictions, reason| Answer { path: path.to_string_lossy().into_owned(), predictions, reason };
         match read(path) {
             Err(reason) => answers.push(answer(Vec::new(), Some(reason))),
             Ok(image) => {

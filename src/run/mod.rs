@@ -102,7 +102,9 @@ pub struct Finished<'a> {
 /// [`Kind::Run`] for any other folder or file.
 pub fn check_target(path: &Path) -> Result<()> {
     let refuse = |message: &str| {
-        Err(Error::new(Kind::Run, message).at(path).help("choose a new folder for --run, or one that holds a run"))
+        Err(Error::new(Kind::Run, message)
+            .at(path)
+            .help("choose a new folder for --run, or one that holds a run"))
     };
     match path.exists() {
         false => Ok(()),
@@ -139,7 +141,8 @@ fn write_files(folder: &Path, run: &Finished) -> Result<()> {
     fs::write_atomic(&folder.join(RECORD), &record)
 }
 
-const COLUMNS: [&str; 7] = ["path", "image_sha256", "variant", "split", "label", "predicted", "probabilities"];
+const COLUMNS: [&str; 7] =
+    ["path", "image_sha256", "variant", "split", "label", "predicted", "probabilities"];
 
 fn predictions_table(rows: &[Prediction], classes: usize) -> Table {
     let text = |get: fn(&Prediction) -> String| Column::Text(rows.iter().map(get).collect());
@@ -164,7 +167,9 @@ pub fn read_record(run: &Path) -> Result<Record> {
     let path = run.join(RECORD);
     if !path.exists() {
         let message = if run.exists() { "not a run: it holds no run.json" } else { "no such run" };
-        return Err(Error::new(Kind::Run, message).at(run).help("`headstart train CACHE --run RUN` makes one"));
+        return Err(Error::new(Kind::Run, message)
+            .at(run)
+            .help("`headstart train CACHE --run RUN` makes one"));
     }
     serde_json::from_slice(&fs::read(&path)?)
         .map_err(|e| Error::new(Kind::Run, "not a record that this version reads").at(&path).because(e))
@@ -178,8 +183,9 @@ pub fn read_head(run: &Path) -> Result<(Head, Vec<String>, Spec)> {
     read_record(run)?;
     let path = run.join(HEAD);
     let (head, classes, spec) = head::load(&path)?;
-    let spec = serde_json::from_value(spec)
-        .map_err(|e| Error::new(Kind::Run, "its spec is not one that this version reads").at(&path).because(e))?;
+    let spec = serde_json::from_value(spec).map_err(|e| {
+        Error::new(Kind::Run, "its spec is not one that this version reads").at(&path).because(e)
+    })?;
     Ok((head, classes, spec))
 }
 
@@ -194,7 +200,8 @@ pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
     let mut probabilities = values.chunks_exact(width.max(1));
     let [hashes, variants, splits, labels, predicted] =
         ["image_sha256", "variant", "split", "label", "predicted"].map(|name| table.text(name).into_iter());
-    let rows = table.text("path").into_iter().zip(hashes).zip(variants).zip(splits).zip(labels).zip(predicted);
+    let rows =
+        table.text("path").into_iter().zip(hashes).zip(variants).zip(splits).zip(labels).zip(predicted);
     rows.map(|(((((path, image_sha256), variant), split), label), predicted)| {
         Ok(Prediction {
             path,

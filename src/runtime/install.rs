@@ -147,7 +147,9 @@ fn pip_download(wheel: &Wheel, folder: &Path, monitor: &dyn Monitor) -> Result<P
     command.arg("--dest").arg(&target).env("TMPDIR", folder);
     let label = format!("fetching {} {}", wheel.package, registry().runtime.version);
     run_client(command, &label, folder, wheel.bytes, monitor).map_err(|e| {
-        e.help("check the network, or fetch the wheel elsewhere and give it with `headstart setup --wheel FILE`")
+        e.help(
+            "check the network, or fetch the wheel elsewhere and give it with `headstart setup --wheel FILE`",
+        )
     })?;
     only_file(&target)
 }

@@ -58,7 +58,8 @@ pub fn find(cuda: bool) -> Result<Option<Library>> {
 fn system_library(wheel: &Wheel) -> Option<Library> {
     let arch = format!("/usr/lib/{}-linux-gnu", wheel.arch);
     let folders = ["/usr/local/lib", &arch, "/usr/lib64", "/usr/lib", "/opt/homebrew/lib"];
-    let path = folders.iter().map(|folder| Path::new(folder).join(&wheel.library)).find(|path| path.is_file())?;
+    let path =
+        folders.iter().map(|folder| Path::new(folder).join(&wheel.library)).find(|path| path.is_file())?;
     Some(Library { has_cuda: has_cuda(&path), path, origin: "the system" })
 }
 

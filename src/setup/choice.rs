@@ -52,12 +52,14 @@ pub struct Chosen {
 /// [`Kind::Usage`] for contradictions, [`Kind::Backbone`] for unknown names and unusable files.
 pub fn choose(choice: &BackboneChoice) -> Result<Chosen> {
     let named = choice.preprocess.as_deref().map(Preprocessing::named).transpose()?;
-    let mut chosen = if is_file(&choice.backbone) { from_file(choice, named)? } else { from_name(choice, named)? };
+    let mut chosen =
+        if is_file(&choice.backbone) { from_file(choice, named)? } else { from_name(choice, named)? };
     if let Some(crop) = choice.crop {
         chosen.preprocessing = chosen.preprocessing.with_crop(crop)?;
     }
     // The stored answer was made with the backbone's own preprocessing.
-    let own = registry().backbone(&chosen.name).is_ok_and(|known| known.preprocessing == chosen.preprocessing);
+    let own =
+        registry().backbone(&chosen.name).is_ok_and(|known| known.preprocessing == chosen.preprocessing);
     if !own || chosen.layer != PRELOGITS {
         chosen.known_answer = None;
     }
@@ -82,7 +84,8 @@ fn from_name(choice: &BackboneChoice, named: Option<Preprocessing>) -> Result<Ch
 }
 
 fn from_file(choice: &BackboneChoice, named: Option<Preprocessing>) -> Result<Chosen> {
-    let path = std::path::absolute(&choice.backbone).map_err(|e| Error::io("find", choice.backbone.as_ref(), e))?;
+    let path =
+        std::path::absolute(&choice.backbone).map_err(|e| Error::io("find", choice.backbone.as_ref(), e))?;
     let bytes = fs::read(&path)?;
     let facts = inspect(&bytes).map_err(|e| e.at(&path))?;
     let noted = facts.preprocessing.and_then(|text| serde_json::from_str(&text).ok());

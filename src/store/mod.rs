@@ -34,7 +34,9 @@ impl FeatureStore {
         let spec = Spec::read(root)?.ok_or_else(|| {
             let (message, remedy) = match root.exists() {
                 false => ("no such cache", "`headstart extract IMAGES --cache CACHE` makes one"),
-                true => ("not a cache: it holds no spec.json", "give the folder that `headstart extract` wrote"),
+                true => {
+                    ("not a cache: it holds no spec.json", "give the folder that `headstart extract` wrote")
+                }
             };
             Error::new(Kind::Cache, message).at(root).help(remedy)
         })?;
@@ -89,7 +91,8 @@ impl FeatureStore {
         for part in self.parts()? {
             let rows = part.rows()?;
             if rows.width != width && !rows.keys.is_empty() {
-                let message = format!("its embeddings have {} floats, the cache's spec says {width}", rows.width);
+                let message =
+                    format!("its embeddings have {} floats, the cache's spec says {width}", rows.width);
                 return Err(Error::new(Kind::Cache, message).at(&part.path));
             }
             for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(width.max(1))) {
@@ -135,7 +138,10 @@ impl Writer {
     /// [`Kind::Locked`] when another process writes, [`Kind::Cache`] when the folder holds other features or
     /// something that is no cache.
     pub fn open_or_create(root: &Path, spec: &Spec) -> Result<Self> {
-        if root.exists() && Spec::read(root)?.is_none() && fs::list(root)?.iter().any(|(name, _)| foreign(name)) {
+        if root.exists()
+            && Spec::read(root)?.is_none()
+            && fs::list(root)?.iter().any(|(name, _)| foreign(name))
+        {
             return Err(Error::new(Kind::Cache, "the folder is not empty and holds no cache")
                 .at(root)
                 .help("choose an empty or a new folder for --cache"));
@@ -210,7 +216,10 @@ mod tests {
             backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: "ab".into() },
             layer: "PreLogits".into(),
             width: 2,
-            preprocessing: PreprocessingSpec { decode: "d".into(), steps: Preprocessing::named("unit").unwrap() },
+            preprocessing: PreprocessingSpec {
+                decode: "d".into(),
+                steps: Preprocessing::named("unit").unwrap(),
+            },
             known_answer: None,
         }
     }

@@ -20,8 +20,7 @@ pub struct Samples {
     pub fractions: Fractions,
 }
 
-const COLUMNS: [&str; 8] =
-    ["path", "label", "split", "image_sha256", "width", "height", "bytes", "mtime_ns"];
+const COLUMNS: [&str; 8] = ["path", "label", "split", "image_sha256", "width", "height", "bytes", "mtime_ns"];
 
 impl Samples {
     /// The bytes of `samples.parquet`.
@@ -29,8 +28,10 @@ impl Samples {
         let text = |get: fn(&ImageFile) -> &str| {
             Column::Text(self.rows.iter().map(|row| get(&row.file).to_string()).collect())
         };
-        let long = |get: fn(&ImageFile) -> i64| Column::Int64(self.rows.iter().map(|row| get(&row.file)).collect());
-        let short = |get: fn(&ImageFile) -> i32| Column::Int32(self.rows.iter().map(|row| get(&row.file)).collect());
+        let long =
+            |get: fn(&ImageFile) -> i64| Column::Int64(self.rows.iter().map(|row| get(&row.file)).collect());
+        let short =
+            |get: fn(&ImageFile) -> i32| Column::Int32(self.rows.iter().map(|row| get(&row.file)).collect());
         let splits = self.rows.iter().map(|row| row.split.name().to_string()).collect();
         let columns = [
             text(|f| &f.path),
@@ -65,8 +66,10 @@ impl Samples {
         let root = PathBuf::from(noted("headstart.root"));
         let seed = noted("headstart.seed").parse().map_err(|_| damaged("seed"))?;
         let fractions = noted("headstart.fractions").parse().map_err(|_| damaged("fractions"))?;
-        let [paths, labels, splits, hashes] = ["path", "label", "split", "image_sha256"].map(|c| table.text(c));
-        let [widths, heights, bytes, times] = ["width", "height", "bytes", "mtime_ns"].map(|c| table.integers(c));
+        let [paths, labels, splits, hashes] =
+            ["path", "label", "split", "image_sha256"].map(|c| table.text(c));
+        let [widths, heights, bytes, times] =
+            ["width", "height", "bytes", "mtime_ns"].map(|c| table.integers(c));
         let mut rows = Vec::with_capacity(paths.len());
         for (i, path) in paths.into_iter().enumerate() {
             let file = ImageFile {
@@ -88,7 +91,10 @@ impl Samples {
 pub(super) fn encode_refused(refused: &[Refused]) -> Vec<u8> {
     let columns = vec![
         ("path".to_string(), Column::Text(refused.iter().map(|r| r.path.clone()).collect())),
-        ("image_sha256".into(), Column::OptionalText(refused.iter().map(|r| r.image_sha256.clone()).collect())),
+        (
+            "image_sha256".into(),
+            Column::OptionalText(refused.iter().map(|r| r.image_sha256.clone()).collect()),
+        ),
         ("reason".into(), Column::Text(refused.iter().map(|r| r.reason.clone()).collect())),
     ];
     Table { columns, metadata: BTreeMap::new() }.encode()

@@ -60,10 +60,13 @@ impl Spec {
         if !path.exists() {
             return Ok(None);
         }
-        let spec: Self = serde_json::from_slice(&fs::read(&path)?)
-            .map_err(|e| Error::new(Kind::Cache, "not a spec that this version reads").at(&path).because(e))?;
+        let spec: Self = serde_json::from_slice(&fs::read(&path)?).map_err(|e| {
+            Error::new(Kind::Cache, "not a spec that this version reads").at(&path).because(e)
+        })?;
         if spec.schema != SCHEMA {
-            return Err(Error::new(Kind::Cache, format!("the schema is {}, not {SCHEMA}", spec.schema)).at(path));
+            return Err(
+                Error::new(Kind::Cache, format!("the schema is {}, not {SCHEMA}", spec.schema)).at(path)
+            );
         }
         Ok(Some(spec))
     }

@@ -2,7 +2,9 @@
 //! columns mean.
 
 use crate::error::{Error, Kind, Result};
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Int32Array, Int64Array, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Int32Array, Int64Array, StringArray,
+};
 use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Int64Type, Schema};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
@@ -64,7 +66,8 @@ impl Table {
         }
         let batch = RecordBatch::try_new(schema.clone(), arrays).expect("columns of one length");
         let mut out = Vec::new();
-        let mut writer = ArrowWriter::try_new(&mut out, schema, Some(properties.build())).expect("a plain schema");
+        let mut writer =
+            ArrowWriter::try_new(&mut out, schema, Some(properties.build())).expect("a plain schema");
         writer.write(&batch).expect("writing to memory");
         writer.close().expect("writing to memory");
         out
@@ -75,7 +78,8 @@ impl Table {
     /// # Errors
     /// [`Kind::Cache`] when the bytes are not a whole Parquet file or a column is missing or of another type.
     pub fn decode(bytes: Vec<u8>, names: &[&str], path: &Path) -> Result<Self> {
-        let damaged = |why: String| Error::new(Kind::Cache, "not a readable Parquet file").at(path).because(why);
+        let damaged =
+            |why: String| Error::new(Kind::Cache, "not a readable Parquet file").at(path).because(why);
         let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes))
             .map_err(|e| damaged(e.to_string()))?;
         let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
@@ -86,7 +90,8 @@ impl Table {
         for batch in reader {
             let batch = batch.map_err(|e| damaged(e.to_string()))?;
             for name in names {
-                let array = batch.column_by_name(name).ok_or_else(|| damaged(format!("it has no column {name}")))?;
+                let array =
+                    batch.column_by_name(name).ok_or_else(|| damaged(format!("it has no column {name}")))?;
                 let part = column(array).ok_or_else(|| {
                     damaged(format!("its column {name} has the type {}", array.data_type()))
                 })?;
@@ -216,7 +221,10 @@ mod tests {
             ("maybe".into(), Column::OptionalText(vec![None, Some("x".into())])),
             ("small".into(), Column::Int32(vec![1, -2])),
             ("large".into(), Column::Int64(vec![i64::MIN, 5])),
-            ("v".into(), Column::Vectors { width: 3, values: vec![1.0, 2.0, f32::MIN_POSITIVE, -0.0, 5.0, 6.5] }),
+            (
+                "v".into(),
+                Column::Vectors { width: 3, values: vec![1.0, 2.0, f32::MIN_POSITIVE, -0.0, 5.0, 6.5] },
+            ),
         ];
         Table { columns, metadata: BTreeMap::from([("k".into(), "v".into())]) }
     }

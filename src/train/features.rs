@@ -107,7 +107,10 @@ fn check_enough(images: &HashMap<&str, Image>, classes: &[String], cache: &Path)
     let count = |split| images.values().filter(|image| image.split == split).count();
     let fail = |message: String, help: &str| Err(Error::new(Kind::Input, message).at(cache).help(help));
     if classes.len() < 2 {
-        return fail(format!("there is one class only ({})", classes.join("")), "a classifier needs two or more");
+        return fail(
+            format!("there is one class only ({})", classes.join("")),
+            "a classifier needs two or more",
+        );
     }
     if count(Split::Validation) == 0 {
         return fail(
@@ -186,7 +189,9 @@ impl Families {
                     let message = format!("{variant} is there for {count} of {} train images", self.train);
                     return Err(Error::new(Kind::Cache, message).at(cache).help(again));
                 }
-                None => return Err(Error::new(Kind::Cache, format!("it holds no {name}")).at(cache).help(again)),
+                None => {
+                    return Err(Error::new(Kind::Cache, format!("it holds no {name}")).at(cache).help(again));
+                }
             }
         }
         Ok(all.into_iter().collect())

@@ -97,7 +97,8 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
     };
     let seconds = started.elapsed().as_secs_f64();
     let record = record(config, &store, &features, &fitted, seconds);
-    let mut predictions = predict_rows(&fitted.head, &features.classes, &features.validation, Split::Validation);
+    let mut predictions =
+        predict_rows(&fitted.head, &features.classes, &features.validation, Split::Validation);
     predictions.extend(predict_rows(&fitted.head, &features.classes, &features.test, Split::Test));
     predictions.sort_by(|a, b| (&a.image_sha256, a.variant).cmp(&(&b.image_sha256, b.variant)));
     let trained_on = features.trained_on();
@@ -111,14 +112,20 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
 fn warm_start(init: &Path, features: &Features, spec: &Spec) -> Result<Head> {
     let (head, classes, other) = run::read_head(init)?;
     let differences = other.differences(spec);
-    let refuse = |message: String| Err(Error::new(Kind::Run, message).at(init).help("choose another --init, or none"));
+    let refuse =
+        |message: String| Err(Error::new(Kind::Run, message).at(init).help("choose another --init, or none"));
     if !differences.is_empty() || head.width() != spec.width {
         return refuse(format!("its features are others: {}", differences.join("; ")));
     }
     if classes != features.classes {
-        return refuse(format!("its classes are {}, not {}", classes.join(", "), features.classes.join(", ")));
+        return refuse(format!(
+            "its classes are {}, not {}",
+            classes.join(", "),
+            features.classes.join(", ")
+        ));
     }
-    let held_out: HashSet<&String> = [&features.validation, &features.test].iter().flat_map(|s| s.images()).collect();
+    let held_out: HashSet<&String> =
+        [&features.validation, &features.test].iter().flat_map(|s| s.images()).collect();
     let leaked = run::read_trained_on(init)?.iter().filter(|hash| held_out.contains(hash)).count();
     if leaked > 0 {
         return refuse(format!("{leaked} of its training images are now in validation or test"));
@@ -126,7 +133,13 @@ fn warm_start(init: &Path, features: &Features, spec: &Spec) -> Result<Head> {
     Ok(head)
 }
 
-fn record(config: &TrainConfig, store: &FeatureStore, features: &Features, fitted: &Fitted, seconds: f64) -> Record {
+fn record(
+    config: &TrainConfig,
+    store: &FeatureStore,
+    features: &Features,
+    fitted: &Fitted,
+    seconds: f64,
+) -> Record {
     let count = |part: &Selected, class: usize| {
         let images = part.keys.iter().zip(&part.targets).filter(|(_, target)| **target == class);
         images.map(|(key, _)| &key.image_sha256).collect::<HashSet<_>>().len()

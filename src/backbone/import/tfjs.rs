@@ -129,9 +129,13 @@ impl Weights for Tfjs {
 
     fn head(&self) -> Result<Vec<DenseWeights>> {
         (1..)
-            .map(|i| (self.tensors.get(&format!("dense_{i}/kernel")), self.tensors.get(&format!("dense_{i}/bias"))))
+            .map(|i| {
+                (self.tensors.get(&format!("dense_{i}/kernel")), self.tensors.get(&format!("dense_{i}/bias")))
+            })
             .map_while(|(kernel, bias)| kernel.zip(bias))
-            .map(|(kernel, bias)| Ok(DenseWeights { kernel: kernel.values.clone(), bias: bias.values.clone() }))
+            .map(|(kernel, bias)| {
+                Ok(DenseWeights { kernel: kernel.values.clone(), bias: bias.values.clone() })
+            })
             .collect()
     }
 }

@@ -1,0 +1,91 @@
+//! The real backbone on real work: the demo everywhere, the reference data where they are.
+
+use crate::sandbox::{Sandbox, models, python, shared};
+use headstart::backbone::{Backbone, Device, known::relative_distance, onnx::OnnxBackbone};
+use headstart::image_io;
+use headstart::preprocess::Preprocessing;
+use serde_json::Value;
+
+#[test]
+fn the_demo_does_the_whole_job() {
+    let s = Sandbox::new();
+    let stats = s.json(&["demo"]);
+    assert!(stats["pixel_accuracy"].as_f64().unwrap() <= 0.60, "{}", stats["pixel_accuracy"]);
+    assert!(stats["evaluate"]["accuracy"].as_f64().unwrap() >= 0.90, "{}", stats["evaluate"]["accuracy"]);
+    assert!(
+        stats["extract"]["classes"].as_u64() >= Some(6) && stats["extract"]["samples"].as_u64() >= Some(240)
+    );
+    // The second time the features are there already, and the text ends with three commands that work.
+    let again = s.run(&["demo"]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert!(again.stdout.contains("0 of them computed now"), "{}", again.stdout);
+    let commands: Vec<&str> =
+        again.stdout.lines().filter_map(|l| l.trim().strip_prefix("headstart ")).collect();
+    assert_eq!(commands.len(), 3);
+    let first: Vec<&str> = commands[0].split(' ').collect();
+    assert_eq!(s.run(&first).code, 0, "{first:?}");
+}
+
+#[test]
+fn the_golden_features_are_reached() {
+    let Some(shared) = shared() else { return };
+    let golden = shared.join("reference/golden");
+    let facts: Value = serde_json::from_slice(&std::fs::read(golden.join("golden.json")).unwrap()).unwrap();
+    let npy = std::fs::read(golden.join("prelogits_nsfwjs_f32.npy")).unwrap();
+    let expected: Vec<f32> = npy[npy.len() - 8 * 2048 * 4..]
+        .chunks(4)
+        .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+        .collect();
+    let model = std::fs::read(models().join("nsfwjs.onnx")).expect("run tests/run");
+    let library = headstart::runtime::find(false).unwrap().expect("run tests/run");
+    let silent = headstart::monitor::Silent;
+    let mut backbone =
+        OnnxBackbone::open(&library.path, &model, "PreLogits", 299, (Device::Cpu, 2), &silent).unwrap();
+    let steps = Preprocessing::named("unit").unwrap();
+    for (i, file) in facts["files"].as_array().unwrap().iter().enumerate() {
+        let file = file.as_str().unwrap();
+        let read = |path: std::path::PathBuf| image_io::decode(&std::fs::read(path).unwrap()).unwrap();
+        let image = read(golden.join(file));
+        let resized = steps.resized(&image);
+        assert!(resized == read(golden.join("resized").join(file)), "{file} enters with other pixels");
+        let sum: u64 = resized.data().iter().map(|&v| u64::from(v)).sum();
+        assert_eq!(Some(sum), facts["resized_u8_sum"][i].as_u64(), "{file}");
+        let mut tensor = vec![0.0; steps.tensor_len()];
+        steps.tensor(&image, &mut tensor);
+        let row = backbone.embed(&tensor, 1).unwrap();
+        let error = relative_distance(&row, &expected[i * 2048..(i + 1) * 2048]);
+        println!("{file}: relative L2 error {error:.2e}");
+        assert!(error < 1e-4, "{file}: {error}");
+    }
+}
+
+#[test]
+fn every_endpoint_is_a_value_of_that_name_with_the_golden_mean_and_norm() {
+    let Some(shared) = shared() else { return };
+    let golden = shared.join("reference/golden");
+    let said = python("endpoints.py", &[&models().join("nsfwjs.onnx"), &golden]);
+    let endpoints: Value = serde_json::from_str(&said).unwrap();
+    let endpoints = endpoints.as_object().unwrap();
+    assert_eq!(endpoints.len(), 19);
+    for (name, errors) in endpoints {
+        println!("{name}: {errors}");
+        for what in ["mean", "l2"] {
+            assert!(errors[what].as_f64().unwrap() < 1e-4, "{name}: {errors}");
+        }
+    }
+}
+
+#[test]
+fn the_articles_images_split_as_published() {
+    let Some(images) = shared().map(|path| path.join("data/lfw10")).filter(|path| path.is_dir()) else {
+        return;
+    };
+    let s = Sandbox::new();
+    let (images, cache) = (images.to_str().unwrap().to_string(), s.text("c"));
+    let args =
+        ["extract", &images, "--cache", &cache, "--augment", "shift:30", "--augment", "flip", "--dry-run"];
+    let stats = s.json(&args);
+    assert_eq!((stats["samples"].as_u64(), stats["computed"].as_u64()), (Some(1456), Some(6591)));
+    assert_eq!(stats["splits"], serde_json::json!({"train": 1027, "validation": 68, "test": 361}));
+    assert_eq!(stats["refused"].as_array().unwrap().len(), 0);
+}

@@ -1,0 +1,183 @@
+//! What a person can do wrong: the message, the exit code, and that nothing is lost or left behind.
+
+use crate::sandbox::Sandbox;
+use crate::small;
+
+#[test]
+fn every_command_shows_help_with_an_example_and_refuses_unknown_flags() {
+    let s = Sandbox::new();
+    for command in ["demo", "setup", "device", "backbone", "extract", "train", "evaluate", "predict", "cache"]
+    {
+        let help = s.run(&[command, "--help"]);
+        assert_eq!(help.code, 0);
+        assert!(
+            help.stdout.contains("Example:") && help.stdout.contains("--json"),
+            "{command}: {}",
+            help.stdout
+        );
+        s.run(&[command, "--no-such-flag"]).fails(2, &["--no-such-flag"]);
+    }
+    s.run(&[]).fails(2, &["Usage"]);
+}
+
+#[test]
+fn folders_of_images_that_cannot_be_used() {
+    let s = Sandbox::new();
+    small::extract(&s, "missing", "c", &[])
+        .fails(1, &["missing: no such folder of images", "help: give a folder"]);
+    std::fs::create_dir(s.path("empty")).unwrap();
+    small::extract(&s, "empty", "c", &[])
+        .fails(1, &["empty: no images in class folders", "IMAGES/<class>/<file>"]);
+    s.write("flat/a.png", b"x");
+    small::extract(&s, "flat", "c", &[])
+        .fails(1, &["1 files directly in", "flat: no images in class folders"]);
+    s.write("texts/a/b.txt", b"x");
+    small::extract(&s, "texts", "c", &[])
+        .fails(1, &["none of 1 files can be used; the first: a/b.txt: not an image"]);
+    let file = s.write("file", b"x");
+    small::extract(&s, file.to_str().unwrap(), "c", &[]).fails(1, &["not a folder"]);
+    assert!(!s.path("c").exists(), "nothing is written for images that cannot be used");
+}
+
+#[test]
+fn data_too_small_to_train_on_says_what_to_do() {
+    let s = Sandbox::new();
+    s.images("one", &[("a", 30)]);
+    small::extract(&s, "one", "c1", &[]);
+    let train = |cache: &str| s.run(&["train", &s.text(cache), "--run", &s.text("r")]);
+    train("c1").fails(1, &["there is one class only (a)", "two or more"]);
+    s.images("few", &[("a", 6), ("b", 6)]);
+    small::extract(&s, "few", "c2", &[]);
+    train("c2").fails(1, &["the validation split is empty", "--split 60/15/25"]);
+    assert!(!s.path("r").exists());
+    small::extract(&s, "few", "c2", &["--split", "50/25/25"]);
+    assert_eq!(train("c2").code, 0);
+}
+
+#[test]
+fn settings_out_of_range_are_usage_errors() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 2), ("b", 2)]);
+    for (more, part) in [
+        (["--augment", "rotate:3"], "not an augmentation; use flip, or shift:N"),
+        (["--split", "70/5/30"], "add up to 100"),
+        (["--device", "gpu"], "use auto, cpu, cuda or cuda:N"),
+        (["--preprocess", "x"], "is not a preprocessing"),
+        (["--crop", "0"], "--crop must be above 0"),
+        (["--crop", "NaN"], "--crop must be above 0"),
+        (["--batch", "0"], "--batch must be at least 1"),
+        (["--augment-splits", "test"], "is not train or all"),
+    ] {
+        small::extract(&s, "in", "c", &more).fails(2, &[part]);
+    }
+    small::extract(&s, "in", "c", &[]);
+    for (more, part) in
+        [(["--lr", "0"], "--lr must be"), (["--l2", "-1"], "--l2"), (["--patience", "0"], "--patience")]
+    {
+        s.run(&[&["train", &s.text("c"), "--run", &s.text("r")], &more[..]].concat()).fails(2, &[part]);
+    }
+    s.run(&["evaluate", &s.text("r"), "--split", "train"]).fails(2, &["no predictions for the train split"]);
+}
+
+#[test]
+fn caches_and_runs_that_are_none() {
+    let s = Sandbox::new();
+    s.write("other/file", b"x");
+    let run = s.text("r");
+    s.run(&["train", &s.text("gone"), "--run", &run]).fails(1, &["gone: no such cache", "headstart extract"]);
+    s.run(&["train", &s.text("other"), "--run", &run])
+        .fails(1, &["other: not a cache: it holds no spec.json"]);
+    s.run(&["evaluate", &s.text("gone")]).fails(1, &["gone: no such run", "headstart train"]);
+    s.run(&["evaluate", &s.text("other")]).fails(1, &["other: not a run: it holds no run.json"]);
+    s.run(&["predict", &s.text("other"), "x.png"]).fails(1, &["not a run"]);
+    s.images("in", &[("a", 2), ("b", 2)]);
+    small::extract(&s, "in", "other", &[]).fails(1, &["other: the folder is not empty and holds no cache"]);
+    s.write("newer/spec.json", br#"{"schema": "features-v9"}"#);
+    small::extract(&s, "in", "newer", &[]).fails(1, &["spec.json: not a spec that this version reads"]);
+    assert_eq!(std::fs::read(s.path("other/file")).unwrap(), b"x");
+}
+
+#[test]
+fn backbones_that_cannot_be_used() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 2), ("b", 2)]);
+    let extract =
+        |backbone: &str| s.run(&["extract", &s.text("in"), "--cache", &s.text("c"), "--backbone", backbone]);
+    extract("resnet").fails(1, &["no backbone is called \"resnet\"", "use nsfwjs, or give the path"]);
+    extract("gone.onnx").fails(1, &["gone.onnx: could not read"]);
+    s.write("bad.onnx", b"not a network");
+    extract("bad.onnx").fails(1, &["bad.onnx: not a usable ONNX model"]);
+    let network = small::onnx(1);
+    s.write("cut.onnx", &network[..network.len() / 2]);
+    extract("cut.onnx").fails(1, &["cut.onnx: not a usable ONNX model"]);
+    assert!(!s.path("c").exists());
+}
+
+#[test]
+fn cuda_without_a_usable_gpu_is_an_error_and_nothing_is_written() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 2), ("b", 2)]);
+    let said = small::extract(&s, "in", "c", &["--device", "cuda"]);
+    match headstart::runtime::has_nvidia_driver() {
+        true => assert!(said.code == 0 || said.stderr.contains("help: "), "{}", said.stderr),
+        false => {
+            said.fails(
+                1,
+                &["cuda:0 cannot be used: this machine has no NVIDIA driver", "help: ", "--device cpu"],
+            );
+            assert!(!s.path("c").exists());
+        }
+    }
+}
+
+#[test]
+fn the_cpu_library_refuses_cuda_rather_than_falling_back() {
+    let s = Sandbox::new();
+    s.write("small.onnx", &small::onnx(1));
+    let library = headstart::runtime::find(false).unwrap().expect("run tests/run");
+    if library.has_cuda {
+        return;
+    }
+    use headstart::backbone::{Device, onnx::OnnxBackbone};
+    let model = small::onnx(1);
+    let silent = headstart::monitor::Silent;
+    let opened = OnnxBackbone::open(&library.path, &model, "PreLogits", 75, (Device::Cuda(0), 1), &silent);
+    let error = opened.unwrap_err();
+    assert_eq!(error.kind(), headstart::error::Kind::Device);
+    assert!(
+        error.with_causes().contains("CUDA execution provider is not enabled"),
+        "{}",
+        error.with_causes()
+    );
+}
+
+#[test]
+fn a_network_that_answers_otherwise_than_before_is_stopped() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 3), ("b", 3)]);
+    small::extract(&s, "in", "c", &[]);
+    // The first answer on the CPU stands in the spec; make it another one.
+    let spec = std::fs::read_to_string(s.path("c/spec.json")).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&spec).unwrap();
+    let known = json["known_answer"].as_array_mut().unwrap();
+    assert_eq!(known.len(), small::WIDTH);
+    for value in known.iter_mut() {
+        *value = (value.as_f64().unwrap() * 1.01).into();
+    }
+    std::fs::write(s.path("c/spec.json"), json.to_string()).unwrap();
+    let before = s.rows("c");
+    s.images("in", &[("d", 3)]);
+    let said = small::extract(&s, "in", "c", &[]);
+    said.fails(1, &["the known-answer test failed on CPUExecutionProvider", "off by 9.9e-3"]);
+    assert_eq!(s.rows("c"), before);
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_to_is_named() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 2), ("b", 2)]);
+    // A file where a folder must be stops root as well as everybody else.
+    s.write("blocked", b"a file");
+    small::extract(&s, "in", "blocked/c", &[]).fails(1, &["could not create the folder"]);
+    assert_eq!(std::fs::read(s.path("blocked")).unwrap(), b"a file");
+}

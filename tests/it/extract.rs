@@ -1,0 +1,262 @@
+//! What would break for someone who extracts features.
+
+use crate::sandbox::{Said, Sandbox, picture};
+use crate::small;
+use headstart::augment::Variant;
+use headstart::image_io::encode_png;
+use std::path::Path;
+use std::process::Stdio;
+
+const CLASSES: [(&str, usize); 3] = [("ant", 20), ("bee", 24), ("cat", 30)];
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_second_run_computes_nothing_and_a_new_variant_only_itself() {
+    let s = Sandbox::new();
+    s.images("in", &CLASSES);
+    let first = small::extract(&s, "in", "c", &[]).value();
+    // 5, 6 and 7 of 20, 24 and 30 are test, 1 each validation: 74 - 18 - 3 = 53 are train.
+    assert_eq!((first["samples"].as_u64(), first["rows"].as_u64()), (Some(74), Some(74)));
+    assert_eq!(first["computed"], 74);
+    assert_eq!(first["splits"], serde_json::json!({"train": 53, "validation": 3, "test": 18}));
+    assert_eq!(first["provider"], "CPUExecutionProvider");
+    let parts = names(&s.path("c/features"));
+    let again = small::extract(&s, "in", "c", &[]).value();
+    assert_eq!((again["computed"].as_u64(), again["rows"].as_u64()), (Some(0), Some(74)));
+    assert!(again["provider"].is_null(), "no session is opened when nothing is missing");
+    assert_eq!(names(&s.path("c/features")), parts);
+    let flip = small::extract(&s, "in", "c", &["--augment", "flip"]).value();
+    assert_eq!((flip["computed"].as_u64(), flip["rows"].as_u64()), (Some(53), Some(127)));
+    let both = small::extract(&s, "in", "c", &["--augment", "shift:5"]).value();
+    assert_eq!((both["computed"].as_u64(), both["rows"].as_u64()), (Some(4 * 53), Some(74 + 5 * 53)));
+    assert!(names(&s.path("c/features")).iter().any(|name| *name == parts[0]), "parts are never edited");
+}
+
+#[test]
+fn the_bits_do_not_depend_on_batch_or_threads() {
+    let s = Sandbox::new();
+    s.images("in", &CLASSES);
+    small::extract(&s, "in", "a", &["--batch", "1", "--threads", "1"]);
+    small::extract(&s, "in", "b", &["--batch", "7", "--threads", "2"]);
+    small::extract(&s, "in", "c", &["--batch", "64", "--threads", "16"]);
+    let rows = s.rows("a");
+    assert_eq!((rows.keys.len(), rows.width), (74, small::WIDTH));
+    assert!(rows.embeddings.iter().all(|v| v.is_finite()) && rows.embeddings.iter().any(|&v| v > 0.0));
+    assert_eq!(rows, s.rows("b"));
+    assert_eq!(rows, s.rows("c"));
+}
+
+#[test]
+fn renaming_relabelling_and_resplitting_cost_no_inference() {
+    let s = Sandbox::new();
+    s.images("in", &CLASSES);
+    small::extract(&s, "in", "c", &[]);
+    std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
+    std::fs::rename(s.path("in/bee/000.png"), s.path("in/bee/first.png")).unwrap();
+    std::fs::rename(s.path("in/cat/001.png"), s.path("in/bee/from cat.png")).unwrap();
+    std::fs::remove_file(s.path("in/cat/002.png")).unwrap();
+    let said = small::extract(&s, "in", "c", &[]);
+    let moved = said.value();
+    assert_eq!((moved["computed"].as_u64(), moved["samples"].as_u64()), (Some(0), Some(73)));
+    assert_eq!(moved["rows"], 73, "features of files that are gone stay, but do not count");
+    assert!(said.stderr.contains("1 removed") && said.stderr.contains("22 moved"), "{}", said.stderr);
+    let other = small::extract(&s, "in", "c", &["--seed", "5", "--split", "50/25/25"]);
+    assert_eq!(other.value()["computed"], 0);
+    let kept = small::extract(&s, "in", "c", &[]).value();
+    assert_eq!(kept["splits"], other.value()["splits"], "seed and fractions are kept unless given");
+}
+
+#[test]
+fn an_unusable_file_is_refused_named_remembered_and_harms_nothing() {
+    let s = Sandbox::new();
+    s.images("in", &CLASSES);
+    let whole = encode_png(&picture("ant", 99));
+    s.write("in/ant/cut.png", &whole[..whole.len() / 2]);
+    s.write("in/ant/notes.txt", b"not an image");
+    s.write("in/ant/empty.jpg", b"");
+    s.write("in/ant/.hidden", b"passed over");
+    s.write("in/Thumbs.db", b"passed over");
+    let said = small::extract(&s, "in", "c", &[]);
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    let stats = said.value();
+    assert_eq!((stats["samples"].as_u64(), stats["computed"].as_u64()), (Some(74), Some(74)));
+    let refused: Vec<&str> =
+        stats["refused"].as_array().unwrap().iter().map(|r| r["path"].as_str().unwrap()).collect();
+    assert_eq!(refused, ["ant/cut.png", "ant/empty.jpg", "ant/notes.txt"]);
+    assert!(said.stderr.contains("refused: ant/empty.jpg: the file is empty"), "{}", said.stderr);
+    // The split of the images is the one they would have had without the bad files.
+    std::fs::remove_dir_all(s.path("clean")).ok();
+    s.images("clean", &CLASSES);
+    assert_eq!(small::extract(&s, "clean", "d", &[]).value()["splits"], stats["splits"]);
+    let again = small::extract(&s, "in", "c", &[]);
+    assert_eq!((again.code, again.value()["computed"].as_u64()), (3, Some(0)));
+    assert_eq!(again.value()["refused"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn copies_share_a_row_and_copies_under_two_labels_are_refused() {
+    let s = Sandbox::new();
+    s.images("in", &CLASSES);
+    std::fs::copy(s.path("in/ant/000.png"), s.path("in/ant/copy.png")).unwrap();
+    std::fs::copy(s.path("in/bee/000.png"), s.path("in/cat/same.png")).unwrap();
+    let said = small::extract(&s, "in", "c", &[]);
+    let stats = said.value();
+    assert_eq!((said.code, stats["samples"].as_u64(), stats["rows"].as_u64()), (3, Some(74), Some(73)));
+    let reasons = stats["refused"].to_string();
+    assert!(reasons.contains("same bytes as cat/same.png") && reasons.contains("same bytes as bee/000.png"));
+}
+
+#[test]
+fn other_features_are_refused_field_by_field_and_the_cache_stays() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 4), ("b", 4)]);
+    small::extract(&s, "in", "c", &[]);
+    let before = s.rows("c");
+    let said = small::extract(&s, "in", "c", &["--layer", "Mixed_6e", "--crop", "0.5"]);
+    said.fails(
+        1,
+        &[
+            "layer: PreLogits in the cache, Mixed_6e asked for",
+            "crop: 1.0 in the cache, 0.5",
+            "help: use another --cache",
+        ],
+    );
+    s.write("other.onnx", &small::onnx(2));
+    let other = s.text("other.onnx");
+    small::extract(&s, "in", "c", &["--crop", "1"]).value();
+    let said = s.run(&["extract", &s.text("in"), "--cache", &s.text("c"), "--backbone", &other]);
+    said.fails(1, &["it holds other features: backbone: "]);
+    assert_eq!(s.rows("c"), before);
+}
+
+#[test]
+fn a_layer_with_positions_is_averaged_over_them() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 3), ("b", 3)]);
+    small::extract(&s, "in", "pre", &[]);
+    small::extract(&s, "in", "last", &["--layer", "Mixed_7c"]);
+    let (pre, last) = (s.rows("pre"), s.rows("last"));
+    assert_eq!(last.width, small::WIDTH);
+    let error = headstart::backbone::known::relative_distance(&last.embeddings, &pre.embeddings);
+    assert!(error < 1e-6, "PreLogits is the mean of Mixed_7c over positions; off by {error}");
+    assert_eq!(
+        {
+            small::extract(&s, "in", "inner", &["--layer", "Mixed_5d"]);
+            s.rows("inner").width
+        },
+        18
+    );
+    small::extract(&s, "in", "x", &["--layer", "Mixed_9z"])
+        .fails(1, &["no layer called \"Mixed_9z\"", "Mixed_7c"]);
+    assert!(!s.path("x").exists());
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_computed_and_writes_nothing() {
+    let s = Sandbox::new();
+    s.images("in", &CLASSES);
+    let said = small::extract(&s, "in", "c", &["--dry-run", "--augment", "flip"]);
+    assert_eq!((said.code, said.value()["computed"].as_u64()), (0, Some(127)));
+    assert!(!s.path("c").exists());
+}
+
+#[test]
+fn killed_in_the_middle_and_started_again_it_ends_with_the_same_rows() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 120), ("bee", 120), ("cat", 120)]);
+    let network = small::install(&s);
+    let (images, cache) = (s.text("in"), s.text("c"));
+    let args =
+        ["extract", &images, "--cache", &cache, "--backbone", &network, "--augment", "shift:5", "--json"];
+    let mut child = s.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let committed = || {
+        std::fs::read_dir(s.path("c/features")).map_or(0, |d| {
+            d.filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with("part-")).count()
+        })
+    };
+    while committed() < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let survived = s.rows("c").keys.len();
+    let second = Said::of(&mut s.command(&args)).value();
+    let all = 360 + 4 * 252;
+    assert_eq!(second["rows"], all);
+    assert_eq!(second["computed"], all - survived);
+    assert!(survived >= 512 && survived < all, "{survived} of {all} survived");
+    small::extract(&s, "in", "undisturbed", &["--augment", "shift:5"]);
+    assert_eq!(s.rows("c"), s.rows("undisturbed"));
+    assert!(names(&s.path("c/features")).iter().all(|name| name.starts_with("part-")));
+}
+
+#[test]
+fn a_second_writer_is_turned_away_and_a_reader_is_not() {
+    let s = Sandbox::new();
+    s.images("in", &CLASSES);
+    small::extract(&s, "in", "c", &[]);
+    let held = headstart::fs::Lock::take(&s.path("c/.lock")).unwrap();
+    small::extract(&s, "in", "c", &[]).fails(1, &["another headstart is writing here"]);
+    assert_eq!(s.json(&["cache", "info", &s.text("c")])["rows"], 74);
+    s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "2"]);
+    drop(held);
+    assert_eq!(small::extract(&s, "in", "c", &[]).code, 0);
+}
+
+#[test]
+fn a_damaged_part_is_found_set_aside_and_computed_again() {
+    let s = Sandbox::new();
+    s.images("in", &CLASSES);
+    small::extract(&s, "in", "c", &[]);
+    let rows = s.rows("c");
+    let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
+    let mut bytes = std::fs::read(&part).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    std::fs::write(&part, &bytes).unwrap();
+    let (cache, run) = (s.text("c"), s.text("r"));
+    s.run(&["train", &cache, "--run", &run])
+        .fails(1, &["not those that its name was made from", "cache verify"]);
+    let told = s.run(&["cache", "verify", &cache, "--dry-run", "--json"]);
+    assert_eq!((told.code, told.value()["damaged"].as_array().unwrap().len(), part.exists()), (1, 1, true));
+    assert_eq!(s.run(&["cache", "verify", &cache]).code, 1);
+    assert!(!part.exists() && s.path("c/damaged").join(part.file_name().unwrap()).exists());
+    assert_eq!(s.run(&["cache", "verify", &cache]).code, 0);
+    assert_eq!(small::extract(&s, "in", "c", &[]).value()["computed"], 74);
+    assert_eq!(s.rows("c"), rows);
+    // A part cut short is seen by extract itself.
+    let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
+    std::fs::write(&part, &bytes[..middle]).unwrap();
+    small::extract(&s, "in", "c", &[]).fails(1, &["not a readable Parquet file", "cache verify"]);
+}
+
+#[test]
+fn variants_stand_in_the_cache_under_their_names() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 4), ("b", 4)]);
+    small::extract(&s, "in", "c", &["--augment", "shift:9", "--augment", "flip", "--augment-splits", "all"]);
+    let rows = s.rows("c");
+    assert_eq!(rows.keys.len(), 8 * 6);
+    let first: Vec<String> = rows.keys[..6].iter().map(|key| key.variant.to_string()).collect();
+    assert_eq!(first, ["none", "flip", "shift:-9:+0", "shift:+0:-9", "shift:+0:+9", "shift:+9:+0"]);
+    // The features of a variant are those of the image that its pixels make.
+    let image = picture("a", 0);
+    s.write("flipped/a/000.png", &encode_png(&Variant::Flip.apply(&image)));
+    s.images("flipped", &[("b", 2)]);
+    small::extract(&s, "flipped", "d", &[]);
+    let of = |rows: &headstart::store::Rows, hash: &str, variant| {
+        let at = rows.keys.iter().position(|k| k.image_sha256 == hash && k.variant == variant).unwrap();
+        rows.embeddings[at * rows.width..(at + 1) * rows.width].to_vec()
+    };
+    let hash = |bytes: &[u8]| headstart::digest::sha256(bytes);
+    let here = of(&rows, &hash(&encode_png(&image)), Variant::Flip);
+    let there = of(&s.rows("d"), &hash(&encode_png(&Variant::Flip.apply(&image))), Variant::None);
+    assert_eq!(here, there);
+}

@@ -1,0 +1,11 @@
+//! All integration tests in one binary. `tests/run` installs what they need, then runs them.
+
+mod acceptance;
+mod errors;
+mod extract;
+mod heads;
+mod oracle;
+mod sandbox;
+mod setup;
+mod small;
+mod tidy;

@@ -1,0 +1,139 @@
+//! Numbers against implementations that are not ours: Pillow, pyarrow, NumPy, and Python's own ONNX Runtime.
+
+use crate::sandbox::{Sandbox, models, python, root};
+use crate::small;
+use headstart::image_io;
+use headstart::preprocess::{Preprocessing, resize_bilinear};
+use serde_json::Value;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+#[test]
+fn decoding_and_resizing_equal_pillow_byte_for_byte() {
+    let s = Sandbox::new();
+    let cases = json(&python("pillow.py", &[&s.path("")]));
+    let cases = cases.as_array().unwrap();
+    assert!(cases.len() > 60, "{} cases", cases.len());
+    for case in cases {
+        let read = |key: &str| std::fs::read(s.path(case[key].as_str().unwrap())).unwrap();
+        let name = case["file"].as_str().unwrap();
+        let image = image_io::decode(&read("file")).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let size = |key: &str| case[key].as_u64().unwrap() as usize;
+        assert_eq!((image.width(), image.height()), (size("width"), size("height")), "{name}");
+        let expected = read("rgb");
+        if case["lossy"].as_bool().unwrap() {
+            // JPEG decoders differ by a few levels; the decoder is part of a cache's spec. A picture turned or decoded
+            // wrongly is off by fifty and more.
+            let off: u64 = image.data().iter().zip(&expected).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+            let mean = off as f64 / expected.len() as f64;
+            assert!(mean < 2.0, "{name}: {mean}");
+            continue;
+        }
+        assert!(image.data() == expected, "{name} decodes otherwise than Pillow");
+        let (width, height) = (size("to_width"), size("to_height"));
+        let resized = resize_bilinear(&image, width, height);
+        assert!(resized.data() == read("resized"), "{name} to {width} x {height} differs from Pillow");
+    }
+}
+
+#[test]
+fn features_equal_those_of_pillow_and_pythons_onnx_runtime() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 6), ("b", 6)]);
+    small::extract(&s, "in", "c", &["--augment", "shift:7", "--augment", "flip", "--augment-splits", "all"]);
+    let said = json(&python("features.py", &[&s.path("c"), &s.path("in"), &s.path("small.onnx")]));
+    assert_eq!(said["rows"], 72);
+    let error = said["largest_relative_error"].as_f64().unwrap();
+    assert!(error < 1e-5, "{error}");
+}
+
+#[test]
+fn pyarrow_reads_a_cache_as_it_is_documented() {
+    let s = Sandbox::new();
+    s.images("in", &[("a b", 20), ("é'\"", 30)]);
+    let stats = small::extract(&s, "in", "c", &["--augment", "flip"]).value();
+    let read = json(&python("readers.py", &[&s.path("c")]));
+    assert_eq!(read["samples"], stats["samples"]);
+    assert_eq!(read["joined"], stats["rows"]);
+    assert_eq!(read["splits"], stats["splits"]);
+    assert_eq!(read["labels"], serde_json::json!(["a b", "é'\""]));
+    assert_eq!(read["provider"], "CPUExecutionProvider");
+    assert_eq!((read["width"].as_u64(), read["type"].as_str()), (Some(small::WIDTH as u64), Some("float")));
+    let rows = s.rows("c");
+    let sum: f64 = rows.embeddings.iter().map(|&v| f64::from(v)).sum();
+    assert!((read["sum"].as_f64().unwrap() - sum).abs() < 1e-6 * sum.abs());
+    assert_eq!((read["seed"].as_str(), read["fractions"].as_str()), (Some("0"), Some("70/5/25")));
+    assert_eq!(read["split_rule_holds"], true, "the documented rule gives the same split in Python");
+}
+
+#[test]
+fn predictions_and_scores_follow_from_the_saved_head() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
+    small::extract(&s, "in", "c", &[]);
+    let run = s.text("r");
+    s.json(&["train", &s.text("c"), "--run", &run, "--epochs", "4", "--l2", "0.01"]);
+    let ours = s.json(&["evaluate", &run]);
+    let theirs = json(&python("head.py", &[&s.path("r"), &s.path("c")]));
+    assert!(theirs["largest_difference"].as_f64().unwrap() < 1e-5, "{theirs}");
+    assert_eq!(theirs["accuracy"], ours["accuracy"]);
+    let near = |a: &Value, b: &Value| (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-9;
+    assert!(near(&theirs["macro_f1"], &ours["macro_f1"]), "{theirs} {ours}");
+    assert!(
+        near(&theirs["best_validation_loss"], &theirs["recorded_validation_loss"]) || {
+            let [a, b] =
+                ["best_validation_loss", "recorded_validation_loss"].map(|k| theirs[k].as_f64().unwrap());
+            (a - b).abs() < 1e-5
+        }
+    );
+}
+
+#[test]
+fn adam_takes_the_steps_that_numpy_takes() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
+    small::extract(&s, "in", "c", &[]);
+    let cache = s.text("c");
+    // With one batch an epoch the order of rows does not matter, so two implementations must agree step by step.
+    s.json(&[
+        "train",
+        &cache,
+        "--run",
+        &s.text("start"),
+        "--epochs",
+        "1",
+        "--batch",
+        "1000",
+        "--lr",
+        "1e-30",
+    ]);
+    let args = ["--epochs", "60", "--patience", "60", "--batch", "1000", "--l2", "0.05"];
+    s.json(&[&["train", &cache, "--run", &s.text("r"), "--init", &s.text("start")], &args[..]].concat());
+    let said = json(&python("adam.py", &[&s.path("start"), &s.path("r"), &s.path("c")]));
+    assert_eq!(said["epochs"], 60);
+    let error = said["largest_loss_difference"].as_f64().unwrap();
+    assert!(error < 1e-4, "{error}");
+}
+
+#[test]
+fn the_stored_known_answer_is_reached_from_the_real_backbone() {
+    use headstart::backbone::{Device, known, onnx::OnnxBackbone};
+    let model = std::fs::read(models().join("nsfwjs.onnx")).expect("run tests/run");
+    let library = headstart::runtime::find(false).unwrap().expect("run tests/run");
+    let silent = headstart::monitor::Silent;
+    let mut backbone =
+        OnnxBackbone::open(&library.path, &model, "PreLogits", 299, (Device::Cpu, 2), &silent).unwrap();
+    let answer = known::answer(&mut backbone, &Preprocessing::named("unit").unwrap()).unwrap();
+    let stored = known::stored("nsfwjs").unwrap();
+    let error = known::relative_distance(&answer, &stored);
+    assert!(answer.len() == 2048 && error < 1e-4, "{error}");
+}
+
+#[test]
+fn the_list_of_what_the_tests_need_pins_everything() {
+    let lock = std::fs::read_to_string(root().join("tests/requirements.lock")).unwrap();
+    let pinned = lock.lines().filter(|line| line.contains("==")).count();
+    assert!(pinned >= 4 && lock.matches("--hash=sha256:").count() >= pinned);
+}
