@@ -1,4 +1,41 @@
-//! From folders of labelled images to a trained classifier, in two stages.
+//! From folders of labelled images to a trained classifier, in two stages: [`extract`] runs a frozen network once for
+//! each (augmented) image and caches its features in Parquet; [`train`] fits a softmax head to the cached features in
+//! seconds, again and again.
+//!
+//! Data flow one way:
+//!
+//! ```text
+//! images -> manifest (class, split) -> wanted rows -> misses only -> decode -> augment -> preprocess
+//!        -> Backbone::embed -> Parquet part -> feature table -> fit -> head -> metrics
+//! ```
+//!
+//! The stages are one function each, from a `*Config` to `*Stats`, and tell what they do to a [`monitor::Monitor`]:
+//!
+//! ```no_run
+//! use headstart::{evaluate, head::FitConfig, monitor::Silent, train};
+//!
+//! let config = train::TrainConfig {
+//!     cache: "cache/photos".into(),
+//!     run: "runs/first".into(),
+//!     variants: None,
+//!     init: None,
+//!     fit: FitConfig { seed: 1, ..FitConfig::default() },
+//!     time: 0,
+//! };
+//! let trained = train::train(&config, &Silent)?;
+//! let scores = evaluate::evaluate(&evaluate::EvaluateConfig {
+//!     run: config.run,
+//!     split: headstart::dataset::Split::Test,
+//! })?;
+//! println!("epoch {}: {:?} of {} images", trained.best_epoch, scores.accuracy, scores.images);
+//! # Ok::<(), headstart::error::Error>(())
+//! ```
+//!
+//! Where things are: `docs/architecture.md`.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
 pub mod archive;
 pub mod augment;
 pub mod backbone;

@@ -16,7 +16,7 @@ use std::path::PathBuf;
     after_help = "Example:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip"
 )]
 pub(super) struct Args {
-    /// Folder of images: IMAGES/<class>/<file>
+    #[arg(help = "Folder of images: IMAGES/<class>/<file>")]
     images: PathBuf,
     /// The cache to make or to complete
     #[arg(long)]

@@ -85,10 +85,10 @@ pub fn library(device: Device, wheel: Option<&Path>, monitor: &dyn Monitor) -> R
         }
     };
     // An explicit wheel repairs an install that `find` would call damaged.
-    if wheel.is_none() {
-        if let Some(library) = runtime::find(cuda)? {
-            return Ok(library);
-        }
+    if wheel.is_none()
+        && let Some(library) = runtime::find(cuda)?
+    {
+        return Ok(library);
     }
     let pinned = registry().wheel(cuda).ok_or_else(|| {
         Error::new(Kind::Runtime, "no ONNX Runtime is known for this system")
