@@ -79,18 +79,31 @@ pub fn replace_folder(finished: &Path, path: &Path) -> Result<()> {
     sync_folder(parent(path))
 }
 
-#[cfg(target_os = "linux")]
+/// Swaps two folders in one step where the system can.
 fn exchange(a: &Path, b: &Path) -> std::io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE) {
+            // Network file systems and old kernels cannot.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            other => return Ok(other?),
+        }
+    }
+    exchange_by_renames(a, b)
 }
 
-/// Elsewhere two renames: a kill between them leaves the old folder beside, under a temporary name.
-#[cfg(not(target_os = "linux"))]
-fn exchange(a: &Path, b: &Path) -> std::io::Result<()> {
-    let aside = beside(&b.with_extension("old"));
+/// Three renames: a kill among them leaves the old folder beside, under a temporary name.
+fn exchange_by_renames(a: &Path, b: &Path) -> std::io::Result<()> {
+    let mut name = beside(b).into_os_string();
+    name.push("-old");
+    let aside = PathBuf::from(name);
     std::fs::rename(b, &aside)?;
-    std::fs::rename(a, b)?;
+    if let Err(e) = std::fs::rename(a, b) {
+        std::fs::rename(&aside, b)?;
+        return Err(e);
+    }
     std::fs::rename(&aside, a)
 }
 
@@ -191,6 +204,15 @@ mod tests {
         replace_folder(&new, &run).unwrap();
         assert_eq!(list(&run).unwrap()[0].0, "n");
         assert!(!new.exists());
+        // The same where the system cannot swap in one step.
+        std::fs::create_dir(&new).unwrap();
+        exchange_by_renames(&new, &run).unwrap();
+        assert_eq!(
+            (list(&run).unwrap().len(), list(&new).unwrap().len(), list(dir.path()).unwrap().len()),
+            (0, 1, 2)
+        );
+        assert!(exchange_by_renames(&dir.path().join("gone"), &run).is_err());
+        assert!(run.exists() && list(dir.path()).unwrap().len() == 2);
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! How stages tell what they do: notes, warnings, progress, questions. The library speaks only through a
 //! [`Monitor`]; it refuses to know about terminals.
 
-use std::sync::Mutex;
-
 /// What a task counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -12,6 +10,8 @@ pub enum Unit {
     Bytes,
     /// Passes over the training rows.
     Epochs,
+    /// Parts of a cache.
+    Parts,
 }
 
 /// Listens to a stage.
@@ -46,34 +46,6 @@ pub struct Silent;
 impl Monitor for Silent {
     fn note(&self, _message: &str) {}
     fn warn(&self, _message: &str) {}
-    fn task(&self, _label: &str, _total: Option<u64>, _unit: Unit) -> Box<dyn Task + '_> {
-        Box::new(NoTask)
-    }
-    fn consent(&self, _question: &str) -> Option<bool> {
-        None
-    }
-}
-
-/// Keeps every note and warning, for tests and for callers that show them later.
-#[derive(Debug, Default)]
-pub struct Recorder {
-    lines: Mutex<Vec<String>>,
-}
-
-impl Recorder {
-    /// All notes and warnings so far.
-    pub fn lines(&self) -> Vec<String> {
-        self.lines.lock().expect("no holder panics").clone()
-    }
-}
-
-impl Monitor for Recorder {
-    fn note(&self, message: &str) {
-        self.lines.lock().expect("no holder panics").push(message.to_string());
-    }
-    fn warn(&self, message: &str) {
-        self.lines.lock().expect("no holder panics").push(format!("warning: {message}"));
-    }
     fn task(&self, _label: &str, _total: Option<u64>, _unit: Unit) -> Box<dyn Task + '_> {
         Box::new(NoTask)
     }

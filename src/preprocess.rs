@@ -66,8 +66,22 @@ impl Preprocessing {
         if crop > 0.0 && crop <= 1.0 {
             Ok(Self { crop, ..self })
         } else {
-            Err(Error::new(Kind::Usage, format!("--crop must be above 0 and at most 1, not {crop}")))
+            Err(Error::new(Kind::Usage, format!("the crop must be above 0 and at most 1, not {crop}")))
         }
+    }
+
+    /// The same, if it makes sense: for values that come from a file.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] unless `crop` is in `(0, 1]` and `size` from 1 to 4096.
+    pub fn checked(self) -> Result<Self> {
+        if !(1..=4096).contains(&self.size) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the input side must be from 1 to 4096, not {}", self.size),
+            ));
+        }
+        self.with_crop(self.crop)
     }
 
     /// Floats in one network input: `3 * size * size`.

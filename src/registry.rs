@@ -94,6 +94,11 @@ pub struct Wheel {
 }
 
 impl Wheel {
+    /// Whether it is for this system.
+    pub fn is_for_here(&self) -> bool {
+        (self.os.as_str(), self.arch.as_str()) == (std::env::consts::OS, std::env::consts::ARCH)
+    }
+
     /// Whether it holds the CUDA provider.
     pub fn has_cuda(&self) -> bool {
         self.package.ends_with("-gpu")
@@ -123,8 +128,7 @@ impl Registry {
 
     /// The wheel for this system, with or without CUDA.
     pub fn wheel(&self, cuda: bool) -> Option<&Wheel> {
-        let here = (std::env::consts::OS, std::env::consts::ARCH);
-        self.runtime.wheels.iter().find(|w| (w.os.as_str(), w.arch.as_str()) == here && w.has_cuda() == cuda)
+        self.runtime.wheels.iter().find(|wheel| wheel.is_for_here() && wheel.has_cuda() == cuda)
     }
 }
 

@@ -143,6 +143,7 @@ impl Network {
         if !nodes.iter().any(|node| node.output.iter().any(|name| name == layer)) {
             return Err(unknown_layer(layer, &nodes));
         }
+        let weights = initializer_names(self.graph());
         let graph = self.0.graph.as_mut().expect("checked by parse");
         let nested = |n: &Node| n.attribute.iter().any(|a| a.graph.is_some() || !a.graphs.is_empty());
         // Nested graphs use outer values without naming them as inputs: such a file keeps all its nodes.
@@ -161,6 +162,8 @@ impl Network {
                 .initializer
                 .retain(|bytes| tensor_name(bytes).is_none_or(|name| needed.contains(name.as_str())));
         }
+        // Old files list their weights among the inputs; what was dropped must not be asked for.
+        graph.input.retain(|input| !weights.contains(&input.name));
         let declared = graph.output.iter().find(|output| output.name == layer).cloned();
         graph.output = vec![declared.unwrap_or(ValueInfo { name: layer.into(), kind: None })];
         Ok(self.0.encode_to_vec())
@@ -211,6 +214,18 @@ mod tests {
         assert_eq!(graph.output[0].name, "first");
         let whole = Network::parse(&chain()).unwrap().cut("second").unwrap();
         assert_eq!(whole, chain());
+    }
+
+    #[test]
+    fn a_file_that_lists_its_weights_as_inputs_can_be_cut() {
+        let mut model = Model::decode(&chain()[..]).unwrap();
+        let inputs = &mut model.graph.as_mut().unwrap().input;
+        inputs.insert(0, value("w", &[Some(1)]));
+        inputs.push(value("v", &[Some(1)]));
+        let network = Network::parse(&model.encode_to_vec()).unwrap();
+        assert_eq!(network.input_dims().len(), 4);
+        let cut = Network::parse(&network.cut("first").unwrap()).unwrap();
+        assert_eq!(cut.graph().input.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["input"]);
     }
 
     #[test]

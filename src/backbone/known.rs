@@ -1,7 +1,7 @@
 //! The known-answer test: one generated image whose embedding is known, put through the network before it is trusted.
 //! A wrong provider, a damaged graph or a miscompiled kernel shows here rather than in somebody's results.
 
-use super::Backbone;
+use super::{Backbone, CPU_PROVIDER};
 use crate::error::{Error, Kind, Result};
 use crate::pixels::Pixels;
 use crate::preprocess::Preprocessing;
@@ -52,7 +52,7 @@ pub fn answer(backbone: &mut dyn Backbone, preprocessing: &Preprocessing) -> Res
 /// # Errors
 /// [`Kind::Backbone`] when it is larger, or not a number.
 pub fn check(provider: &str, answer: &[f32], known: &[f32]) -> Result<()> {
-    let tolerance = if provider == "CPUExecutionProvider" { 1e-4 } else { 1e-3 };
+    let tolerance = if provider == CPU_PROVIDER { 1e-4 } else { 1e-3 };
     let error = relative_distance(answer, known);
     if answer.len() == known.len() && error <= tolerance {
         return Ok(());
@@ -64,7 +64,7 @@ pub fn check(provider: &str, answer: &[f32], known: &[f32]) -> Result<()> {
              (relative L2), more than {tolerance:.0e}"
         ),
     )
-    .help("no features were written; run `headstart setup --yes` to check the backbone, or try --device cpu"))
+    .help("no features were written; try --device cpu, and the network that was used before"))
 }
 
 /// `|a - b| / |b|` in float64.

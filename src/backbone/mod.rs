@@ -15,12 +15,19 @@ use std::str::FromStr;
 /// The layer that is embedded unless another is asked for.
 pub const PRELOGITS: &str = "PreLogits";
 
+/// The name of the CPU provider in caches and reports.
+pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
+/// The name of the CUDA provider in caches and reports.
+pub const CUDA_PROVIDER: &str = "CUDAExecutionProvider";
+
 /// A frozen network, cut behind one layer.
 pub trait Backbone: Send {
     /// Floats in one embedding.
     fn width(&self) -> usize;
     /// The execution provider that really runs: `CPUExecutionProvider`, `CUDAExecutionProvider`.
     fn provider(&self) -> &str;
+    /// What computes: the runtime and how it was built, in one line.
+    fn runtime(&self) -> &str;
     /// Embeds preprocessed images: `batch` holds `n` inputs of `[3, side, side]`, the result `n` rows of
     /// [`Backbone::width`] floats.
     ///

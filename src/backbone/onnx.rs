@@ -1,7 +1,7 @@
 //! ONNX Runtime, the only door to `ort`: loads the library, opens a session on one device, runs batches.
 
 use super::graph::Network;
-use super::{Backbone, Device};
+use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use ort::environment::Environment;
@@ -11,11 +11,6 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{TensorRef, ValueType};
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
-
-/// The name of the CPU provider in caches and reports.
-pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
-/// The name of the CUDA provider in caches and reports.
-pub const CUDA_PROVIDER: &str = "CUDAExecutionProvider";
 
 /// What an ONNX file says about itself, without opening a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +120,10 @@ impl Backbone for OnnxBackbone {
 
     fn provider(&self) -> &str {
         self.provider
+    }
+
+    fn runtime(&self) -> &str {
+        ort::info()
     }
 
     fn embed(&mut self, batch: &[f32], n: usize) -> Result<Vec<f32>> {

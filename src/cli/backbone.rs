@@ -1,6 +1,7 @@
 //! `headstart backbone`
 
 use super::{Ended, Global, print};
+use crate::digest::sha256_file;
 use crate::error::Result;
 use crate::registry::registry;
 use crate::setup::onnx_path;
@@ -17,6 +18,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// What is known, and what is built
+    #[command(after_help = "Example:\n  headstart backbone list --json")]
     List,
 }
 
@@ -41,7 +43,8 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
             about: &known.about,
             licence: &known.licence,
             sha256: &known.onnx_sha256,
-            built: onnx_path(known, &global.models).exists(),
+            built: sha256_file(&onnx_path(known, &global.models))
+                .is_ok_and(|found| found == known.onnx_sha256),
         })
         .collect();
     print(global, &listed, || {
@@ -50,6 +53,6 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
             format!("{}: {}\n  {}\n  {}; {state}\n", b.name, b.title, b.about, b.licence)
         };
         listed.iter().map(line).collect()
-    });
+    })?;
     Ok(Ended::Done)
 }

@@ -1,11 +1,10 @@
 //! `headstart cache`
 
-use super::progress::{Terminal, complain};
-use super::{Ended, Global, print};
+use super::{Ended, Global, print, progress::Terminal};
 use crate::error::Result;
-use crate::store::{FeatureStore, Writer};
+use crate::store::{self, FeatureStore};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Look into a cache, or check it.
 #[derive(Debug, clap::Args)]
@@ -18,11 +17,13 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// What the features are, and how many there are
+    #[command(after_help = "Example:\n  headstart cache info cache/photos")]
     Info {
         /// The cache
         cache: PathBuf,
     },
     /// Rehash and decode every part; move bad ones to CACHE/damaged and exit with 1
+    #[command(after_help = "Example:\n  headstart cache verify cache/photos --dry-run")]
     Verify {
         /// The cache
         cache: PathBuf,
@@ -41,16 +42,10 @@ struct Info {
     bytes: u64,
 }
 
-#[derive(Serialize)]
-struct Verified {
-    parts: usize,
-    damaged: Vec<PathBuf>,
-}
-
-pub(super) fn run(args: Args, global: &Global, _terminal: &Terminal) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
     match args.command {
         Command::Info { cache } => info(&FeatureStore::open(&cache)?, global),
-        Command::Verify { cache, dry_run } => verify(&cache, dry_run, global),
+        Command::Verify { cache, dry_run } => verify(&cache, dry_run, global, terminal),
     }
 }
 
@@ -76,25 +71,12 @@ fn info(store: &FeatureStore, global: &Global) -> Result<Ended> {
             info.parts,
             info.bytes as f64 / 1e6
         )
-    });
+    })?;
     Ok(Ended::Done)
 }
 
-fn verify(cache: &std::path::Path, dry_run: bool, global: &Global) -> Result<Ended> {
-    let store = FeatureStore::open(cache)?;
-    let writer = if dry_run { None } else { Some(Writer::open_or_create(cache, store.spec())?) };
-    let (mut damaged, mut parts) = (Vec::new(), 0);
-    for part in store.parts()? {
-        parts += 1;
-        if let Err(error) = part.rows() {
-            complain(&format!("damaged: {}", error.with_causes()));
-            damaged.push(match &writer {
-                Some(writer) => writer.set_aside(&part)?,
-                None => part.path,
-            });
-        }
-    }
-    let verified = Verified { parts, damaged };
+fn verify(cache: &Path, dry_run: bool, global: &Global, terminal: &Terminal) -> Result<Ended> {
+    let verified = store::verify(cache, dry_run, terminal)?;
     print(global, &verified, || {
         let mut out = format!("{} parts, {} damaged\n", verified.parts, verified.damaged.len());
         if !verified.damaged.is_empty() && !dry_run {
@@ -103,6 +85,6 @@ fn verify(cache: &std::path::Path, dry_run: bool, global: &Global) -> Result<End
             );
         }
         out
-    });
+    })?;
     Ok(if verified.damaged.is_empty() { Ended::Done } else { Ended::Bad })
 }

@@ -23,7 +23,7 @@ const MOST_CLASSES: usize = 20;
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
     let stats = evaluate(&EvaluateConfig { run: args.run, split: args.split })?;
-    print(global, &stats, || told(&stats));
+    print(global, &stats, || told(&stats))?;
     Ok(Ended::Done)
 }
 

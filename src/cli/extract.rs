@@ -82,7 +82,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
     };
     let stats = extract(&config, terminal)?;
     let ended = complain_of(&stats.refused);
-    print(global, &stats, || told(&stats));
+    print(global, &stats, || told(&stats))?;
     Ok(ended)
 }
 

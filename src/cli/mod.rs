@@ -14,7 +14,7 @@ mod text;
 mod train;
 
 use crate::dataset::Refused;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use clap::{Args, Parser, Subcommand};
 use progress::Terminal;
 use serde::Serialize;
@@ -39,6 +39,9 @@ struct Cli {
     command: Command,
 }
 
+/// The default place for built backbones.
+const MODELS: &str = "models";
+
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 struct Global {
@@ -49,7 +52,7 @@ struct Global {
     #[arg(long, global = true)]
     yes: bool,
     /// Folder of built backbones
-    #[arg(long, global = true, value_name = "DIR", default_value = "models")]
+    #[arg(long, global = true, value_name = "DIR", default_value = MODELS)]
     models: PathBuf,
 }
 
@@ -119,12 +122,16 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<En
 }
 
 /// Prints `stats` as JSON, or `text`.
-fn print(global: &Global, stats: &impl Serialize, text: impl FnOnce() -> String) {
+fn print(global: &Global, stats: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
     let output = match global.json {
-        true => serde_json::to_string_pretty(stats).expect("plain data"),
+        true => serde_json::to_string_pretty(stats)
+            .map_err(|e| Error::new(Kind::Io, "the work is done, but JSON cannot say it").because(e))?,
         false => text(),
     };
-    progress::say(output.trim_end());
+    if !output.is_empty() {
+        progress::say(output.trim_end());
+    }
+    Ok(())
 }
 
 /// Names each refused file on stderr.
@@ -136,8 +143,8 @@ fn complain_of(refused: &[Refused]) -> Ended {
 }
 
 /// Parses a value with its type's own rules, keeping the remedy in the message.
-fn parse<T: std::str::FromStr<Err = crate::error::Error>>(text: &str) -> std::result::Result<T, String> {
-    text.parse().map_err(|e: crate::error::Error| match e.remedy() {
+fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
+    text.parse().map_err(|e: Error| match e.remedy() {
         Some(remedy) => format!("{e}; {remedy}"),
         None => e.to_string(),
     })

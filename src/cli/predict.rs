@@ -28,7 +28,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
     let Args { run, images, device } = args;
     let answers = predict(&PredictConfig { run, images, device, models: global.models.clone() }, terminal)?;
     let ended = complain_of(&refused(&answers));
-    print(global, &answers, || told(&answers));
+    print(global, &answers, || told(&answers))?;
     Ok(ended)
 }
 

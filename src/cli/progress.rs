@@ -63,10 +63,12 @@ impl Monitor for Terminal {
         if !(self.is_terminal && std::io::stdin().is_terminal()) {
             return None;
         }
-        let _ = write!(std::io::stderr(), "{question}? [y/N] ");
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer).ok()?;
-        Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+        self.bars.suspend(|| {
+            let _ = write!(std::io::stderr(), "{question}? [y/N] ");
+            let mut answer = String::new();
+            std::io::stdin().lock().read_line(&mut answer).ok()?;
+            Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+        })
     }
 }
 
@@ -74,7 +76,7 @@ fn style(total: Option<u64>, unit: Unit) -> ProgressStyle {
     let template = match (total, unit) {
         (None, _) => "{msg} {spinner} {pos} {elapsed}",
         (_, Unit::Bytes) => "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
-        (_, Unit::Images | Unit::Epochs) => "{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left {prefix}",
+        _ => "{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left {prefix}",
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -132,6 +134,7 @@ fn line(label: &str, state: &State, total: Option<u64>, unit: Unit, elapsed: Dur
     let (scale, name) = match unit {
         Unit::Images => (1.0, ""),
         Unit::Epochs => (1.0, " epochs"),
+        Unit::Parts => (1.0, " parts"),
         Unit::Bytes => (1e6, " MB"),
     };
     let done = state.done as f64 / scale;

@@ -28,7 +28,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
     let Args { backbone, device, wheel, tarball } = args;
     let config = SetupConfig { backbone, device, wheel, tarball, models: global.models.clone() };
     let stats = setup(&config, terminal)?;
-    print(global, &stats, || told(&stats));
+    print(global, &stats, || told(&stats))?;
     Ok(Ended::Done)
 }
 

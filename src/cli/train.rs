@@ -47,7 +47,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
     let fit = FitConfig { lr, batch, epochs, patience, l2, seed };
     let config = TrainConfig { cache, run, variants, init, fit, time: now() };
     let stats = train(&config, terminal)?;
-    print(global, &stats, || told(&stats, &config.run));
+    print(global, &stats, || told(&stats, &config.run))?;
     Ok(Ended::Done)
 }
 

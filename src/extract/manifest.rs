@@ -90,8 +90,10 @@ pub(super) fn scan(images: &Path, memory: &Memory, monitor: &dyn Monitor) -> Res
     if nested > 0 {
         monitor.note(&format!("{nested} folders inside class folders were not looked into"));
     }
+    // Size and time say nothing about a file in another folder.
+    let here = memory.samples.iter().filter(|samples| samples.root == root);
     let before: HashMap<&str, &ImageFile> =
-        memory.samples.iter().flat_map(|s| &s.rows).map(|row| (row.file.path.as_str(), &row.file)).collect();
+        here.flat_map(|samples| &samples.rows).map(|row| (row.file.path.as_str(), &row.file)).collect();
     let task = monitor.task("reading files", Some(listed.len() as u64), Unit::Images);
     let (mut files, mut refused) = (Vec::new(), Vec::new());
     for (path, file, label) in listed {
@@ -135,7 +137,7 @@ fn look(
     before: Option<&ImageFile>,
     memory: &Memory,
 ) -> std::result::Result<ImageFile, Refusal> {
-    if file.to_str().is_none() {
+    if path.contains(char::REPLACEMENT_CHARACTER) {
         return Err((None, "its name is not UTF-8".into()));
     }
     if let Some(reason) = memory.by_path.get(path) {
@@ -143,18 +145,17 @@ fn look(
     }
     let unread = |e: std::io::Error| (None, format!("could not be read: {e}"));
     let metadata = std::fs::metadata(file).map_err(unread)?;
-    if !metadata.is_file() {
-        return Err((None, "not a regular file".into()));
-    }
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let mtime_ns = modified.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
-    if let Some(before) = before.filter(|b| (b.bytes, b.mtime_ns) == (metadata.len(), mtime_ns)) {
+    if let Some(before) =
+        before.filter(|b| (b.bytes, b.mtime_ns) == (metadata.len(), mtime_ns) && mtime_ns != 0)
+    {
         if let Some(reason) = memory.by_content.get(&before.image_sha256) {
             return Err((Some(before.image_sha256.clone()), reason.clone()));
         }
         return Ok(ImageFile { label, ..before.clone() });
     }
-    let bytes = std::fs::read(file).map_err(unread)?;
+    let bytes = image_io::read(file).map_err(|reason| (None, reason))?;
     let image_sha256 = sha256(&bytes);
     if let Some(reason) = memory.by_content.get(&image_sha256) {
         return Err((Some(image_sha256), reason.clone()));

@@ -7,7 +7,7 @@ mod plan;
 pub use plan::AugmentSplits;
 
 use crate::augment::Augmentation;
-use crate::backbone::{Backbone, Device, known, onnx::CPU_PROVIDER};
+use crate::backbone::{Backbone, CPU_PROVIDER, Device, known};
 use crate::dataset::{self, Fractions, Refused, Split};
 use crate::error::{Error, Kind, Result};
 use crate::image_io::DECODE_VERSION;
@@ -91,9 +91,7 @@ struct Described {
 /// and those of opening the backbone. Rows that were committed before a failure stay.
 pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractStats> {
     let started = Instant::now();
-    if config.batch == Some(0) {
-        return Err(Error::new(Kind::Usage, "--batch must be at least 1"));
-    }
+    check(config)?;
     let chosen = choose(&config.backbone)?;
     let mut run = Run { config, monitor, chosen, memory: Memory::default(), writer: None };
     run.open_existing()?;
@@ -105,8 +103,14 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
             computed = described.work.iter().map(|work| work.variants.len()).sum();
             break described;
         }
-        if described.work.is_empty() && run.writer.is_some() {
-            run.writer()?.describe(&described.samples, &described.refused)?;
+        let Some(writer) = &run.writer else {
+            // A new cache: the network first, so that nothing is written when it cannot be opened; then look again,
+            // since another process may have made and filled the cache meanwhile.
+            backbone = Some(run.open_backbone()?);
+            continue;
+        };
+        writer.describe(&described.samples, &described.refused)?;
+        if described.work.is_empty() {
             break described;
         }
         let backbone = match &mut backbone {
@@ -114,13 +118,22 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
             None => backbone.insert(run.open_backbone()?),
         };
         provider = Some(backbone.provider().to_string());
-        run.writer()?.describe(&described.samples, &described.refused)?;
         let done = run.compute(&described, backbone.as_mut())?;
         computed += done.computed;
         busy += done.seconds;
         run.memory.refuse(done.refused);
     };
     Ok(stats(config, described, computed, busy, provider, started))
+}
+
+fn check(config: &ExtractConfig) -> Result<()> {
+    if !config.batch.is_none_or(|batch| (1..=4096).contains(&batch)) {
+        return Err(Error::new(Kind::Usage, "--batch must be from 1 to 4096"));
+    }
+    if config.threads > 1024 {
+        return Err(Error::new(Kind::Usage, "--threads must be at most 1024"));
+    }
+    Ok(())
 }
 
 fn stats(
@@ -165,9 +178,18 @@ impl Run<'_> {
         if !self.config.dry_run {
             self.writer = Some(Writer::open_or_create(cache, &wanted)?);
         }
-        let samples = FeatureStore::open(cache)?.samples();
+        self.remember()
+    }
+
+    /// Reads what the cache says of earlier runs.
+    fn remember(&mut self) -> Result<()> {
+        let cache = &self.config.cache;
+        let refused = store::read_refused(cache).unwrap_or_else(|e| {
+            self.monitor.warn(&format!("starting without the memory of refused files: {}", e.with_causes()));
+            Vec::new()
+        });
         // A kill before the first description leaves a cache without one.
-        self.memory = Memory::new(samples.ok(), store::read_refused(cache)?);
+        self.memory = Memory::new(FeatureStore::open(cache)?.samples_if_any()?, refused);
         Ok(())
     }
 
@@ -211,6 +233,9 @@ impl Run<'_> {
         }
         let rows = dataset::assign_splits(files, seed, fractions);
         if let Some(before) = before {
+            if before.root != found.root {
+                self.monitor.note(&format!("the images were in {} before", before.root.display()));
+            }
             let changes = dataset::changes(&before.rows, &rows);
             if changes != dataset::Changes::default() {
                 self.monitor.note(&format!("the images since the last description: {changes}"));
@@ -224,6 +249,12 @@ impl Run<'_> {
         let samples = Samples { rows, root: found.root, seed, fractions };
         let work = missing(wanted(&samples.rows, &config.augment, config.augment_splits), &keys);
         let rows = count_rows(&samples, &keys);
+        let lacking = plan::train_images_without_variants(&samples.rows, &keys, &work);
+        if lacking > 0 {
+            self.monitor.note(&format!(
+                "{lacking} train images lack variants that others have; the same --augment as before computes them"
+            ));
+        }
         self.memory.samples = Some(samples.clone());
         Ok(Described { samples, refused, work, rows })
     }
@@ -249,6 +280,7 @@ impl Run<'_> {
         if self.writer.is_none() {
             let spec = self.spec(backbone.width(), known.is_none().then_some(reference));
             self.writer = Some(Writer::open_or_create(&config.cache, &spec)?);
+            self.remember()?;
         }
         Ok(backbone)
     }
@@ -263,23 +295,24 @@ impl Run<'_> {
             batch: self.config.batch.unwrap_or(if on_cpu { 8 } else { 64 }),
             // On a CPU the network needs nearly all of it: one decoder for each eight threads keeps up.
             decoders: if on_cpu { threads.div_ceil(8) } else { threads },
-            metadata: metadata(backbone.provider(), self.config.time),
+            metadata: self.metadata(backbone),
         };
         let monitor = self.monitor;
         pipeline::run(&settings, &described.work, backbone, self.writer()?, monitor)
     }
-}
 
-fn metadata(provider: &str, time: u64) -> BTreeMap<String, String> {
-    let version = &crate::registry::registry().runtime.version;
-    [
-        ("headstart.provider", provider.to_string()),
-        ("headstart.runtime", format!("onnxruntime {version}")),
-        ("headstart.version", env!("CARGO_PKG_VERSION").to_string()),
-        ("headstart.time", time.to_string()),
-    ]
-    .map(|(key, value)| (key.to_string(), value))
-    .into()
+    /// What stands in each part beside the rows.
+    fn metadata(&self, backbone: &dyn Backbone) -> BTreeMap<String, String> {
+        [
+            ("headstart.device", self.config.device.to_string()),
+            ("headstart.provider", backbone.provider().to_string()),
+            ("headstart.runtime", backbone.runtime().to_string()),
+            ("headstart.version", env!("CARGO_PKG_VERSION").to_string()),
+            ("headstart.time", self.config.time.to_string()),
+        ]
+        .map(|(key, value)| (key.to_string(), value))
+        .into()
+    }
 }
 
 fn count_rows(samples: &Samples, keys: &HashSet<Key>) -> usize {

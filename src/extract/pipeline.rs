@@ -94,8 +94,7 @@ fn decode(settings: &Settings, work: &Work) -> std::result::Result<Ready, Refuse
         image_sha256: image_sha256.cloned(),
         reason,
     };
-    let bytes = std::fs::read(settings.root.join(&work.path))
-        .map_err(|e| refuse(None, format!("could not be read: {e}")))?;
+    let bytes = image_io::read(&settings.root.join(&work.path)).map_err(|reason| refuse(None, reason))?;
     if sha256(&bytes) != work.image_sha256 {
         return Err(refuse(None, "changed while the images were being read".into()));
     }

@@ -4,7 +4,7 @@ use crate::augment::{Augmentation, Variant};
 use crate::dataset::{Sample, Split};
 use crate::error::{Error, Kind, Result};
 use crate::store::Key;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 
 /// Which images get variants.
@@ -72,4 +72,24 @@ pub(super) fn missing(
         image_sha256,
     });
     work.filter(|work| !work.variants.is_empty()).collect()
+}
+
+/// How many distinct train images will lack, after `work` is done, a variant that another train image has.
+pub(super) fn train_images_without_variants(samples: &[Sample], keys: &HashSet<Key>, work: &[Work]) -> usize {
+    let train: HashSet<&str> = samples
+        .iter()
+        .filter(|sample| sample.split == Split::Train)
+        .map(|sample| sample.file.image_sha256.as_str())
+        .collect();
+    let mut held: HashMap<&str, HashSet<Variant>> =
+        train.iter().map(|hash| (*hash, HashSet::new())).collect();
+    let there = keys.iter().map(|key| (key.image_sha256.as_str(), key.variant));
+    let coming = work.iter().flat_map(|work| work.variants.iter().map(|v| (work.image_sha256.as_str(), *v)));
+    for (hash, variant) in there.chain(coming) {
+        if let Some(variants) = held.get_mut(hash) {
+            variants.insert(variant);
+        }
+    }
+    let all: HashSet<Variant> = held.values().flatten().copied().collect();
+    held.values().filter(|variants| variants.len() < all.len()).count()
 }

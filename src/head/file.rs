@@ -48,9 +48,10 @@ pub fn load(path: &Path) -> Result<(Head, Vec<String>, serde_json::Value)> {
     let noted = metadata.metadata().as_ref().and_then(|map| map.get(KEY));
     let noted: Noted =
         serde_json::from_str(noted.map_or("", String::as_str)).map_err(|e| damaged(e.to_string()))?;
+    let classes = noted.classes.len();
     let floats = |name: &str, rank: usize| {
         let view = tensors.tensor(name).map_err(|e| damaged(e.to_string()))?;
-        if view.dtype() != Dtype::F32 || view.shape().len() != rank {
+        if view.dtype() != Dtype::F32 || view.shape().len() != rank || view.shape()[0] != classes {
             return Err(damaged(format!("{name} is {:?} {:?}", view.dtype(), view.shape())));
         }
         Ok(view
@@ -94,6 +95,6 @@ mod tests {
             assert_eq!(load(&path).unwrap_err().kind(), Kind::Run, "{cut} bytes");
         }
         save(&path, &Head::fresh(5, 2, 1), &["x".into()], serde_json::json!({})).unwrap();
-        assert!(load(&path).unwrap_err().with_causes().contains("do not fit"));
+        assert!(load(&path).unwrap_err().with_causes().contains("weight is F32 [2, 5]"));
     }
 }

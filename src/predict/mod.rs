@@ -9,7 +9,7 @@ use crate::run;
 use crate::setup::Chosen;
 use crate::store::Spec;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What `predict` was asked for.
 #[derive(Debug, Clone)]
@@ -60,34 +60,47 @@ pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<Answ
             .help("extract and train again with this version"));
     }
     let steps = spec.preprocessing.steps;
+    let total = config.images.len() as u64;
     let mut backbone = None;
-    let task = monitor.task("predicting", Some(config.images.len() as u64), Unit::Images);
+    let mut task = None;
     let mut tensor = vec![0.0; steps.tensor_len()];
     let mut answers = Vec::new();
     for path in &config.images {
         let answer =
             |predictions, reason| Answer { path: path.to_string_lossy().into_owned(), predictions, reason };
-        match read(path) {
+        match image_io::read(path).and_then(|bytes| image_io::decode(&bytes)) {
             Err(reason) => answers.push(answer(Vec::new(), Some(reason))),
             Ok(image) => {
                 let open = match &mut backbone {
                     Some(open) => open,
-                    None => backbone.insert(open(&spec, config, monitor)?),
+                    None => backbone.insert(open(&spec, head.width(), config, monitor)?),
                 };
+                task.get_or_insert_with(|| monitor.task("predicting", Some(total), Unit::Images));
                 steps.tensor(&image, &mut tensor);
                 let probabilities = head.probabilities(&open.embed(&tensor, 1)?).swap_remove(0);
                 answers.push(answer(rank(&classes, probabilities), None));
             }
         }
-        task.advance(1);
+        if let Some(task) = &task {
+            task.advance(1);
+        }
     }
     Ok(answers)
 }
 
 /// The backbone of the features, after the known-answer test.
-fn open(spec: &Spec, config: &PredictConfig, monitor: &dyn Monitor) -> Result<Box<dyn Backbone>> {
+fn open(
+    spec: &Spec,
+    width: usize,
+    config: &PredictConfig,
+    monitor: &dyn Monitor,
+) -> Result<Box<dyn Backbone>> {
     let chosen = Chosen::of_spec(spec, &config.models)?;
     let mut backbone = chosen.open(config.device, 0, monitor)?;
+    if backbone.width() != width {
+        let message = format!("its head takes {width} features, the backbone gives {}", backbone.width());
+        return Err(Error::new(Kind::Run, message).at(&config.run).help("train again"));
+    }
     if let Some(known) = &chosen.known_answer {
         let answer = known::answer(backbone.as_mut(), &spec.preprocessing.steps)?;
         known::check(backbone.provider(), &answer, known)?;
@@ -102,14 +115,6 @@ pub fn refused(answers: &[Answer]) -> Vec<Refused> {
         Some(Refused { path: answer.path.clone(), image_sha256: None, reason })
     };
     answers.iter().filter_map(refusal).collect()
-}
-
-fn read(path: &Path) -> std::result::Result<crate::pixels::Pixels, String> {
-    if path.is_dir() {
-        return Err("a folder; give image files".into());
-    }
-    let bytes = std::fs::read(path).map_err(|e| format!("could not be read: {e}"))?;
-    image_io::decode(&bytes)
 }
 
 fn rank(classes: &[String], probabilities: Vec<f32>) -> Vec<Ranked> {

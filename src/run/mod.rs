@@ -7,10 +7,10 @@ use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::head::{self, Epoch, FitConfig, Head};
 use crate::store::Spec;
-use crate::store::table::{Column, Table};
+use crate::store::table::{Column, Holds, Table};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The version of the files in a run.
 pub const SCHEMA: &str = "run-v1";
@@ -30,7 +30,7 @@ pub struct Record {
     /// When the run was started, in seconds since 1970.
     pub time: u64,
     /// The cache, absolute.
-    pub cache: PathBuf,
+    pub cache: String,
     /// What the features are.
     pub spec: Spec,
     /// In the order that numbers them.
@@ -42,7 +42,7 @@ pub struct Record {
     /// Feature rows that were trained on.
     pub train_rows: usize,
     /// The run whose head was the start, if any.
-    pub init: Option<PathBuf>,
+    pub init: Option<String>,
     /// All epochs.
     pub history: Vec<Epoch>,
     /// The epoch that was kept, from 1.
@@ -109,7 +109,7 @@ pub fn check_target(path: &Path) -> Result<()> {
     match path.exists() {
         false => Ok(()),
         true if !path.is_dir() => refuse("the run cannot be written here: it is a file"),
-        true if path.join(RECORD).exists() || fs::list(path)?.is_empty() => Ok(()),
+        true if fs::list(path)?.is_empty() || read_record(path).is_ok() => Ok(()),
         true => refuse("the folder is not empty and holds no run, so it is left alone"),
     }
 }
@@ -121,6 +121,10 @@ pub fn check_target(path: &Path) -> Result<()> {
 pub fn write(path: &Path, run: &Finished) -> Result<()> {
     check_target(path)?;
     let beside = fs::beside(&std::path::absolute(path).map_err(|e| Error::io("find", path, e))?);
+    if beside.exists() {
+        // Left by a killed process whose number this one has now.
+        std::fs::remove_dir_all(&beside).map_err(|e| Error::io("remove", &beside, e))?;
+    }
     fs::create_folder(&beside)?;
     let written = write_files(&beside, run).and_then(|()| fs::replace_folder(&beside, path));
     if written.is_err() {
@@ -141,8 +145,15 @@ fn write_files(folder: &Path, run: &Finished) -> Result<()> {
     fs::write_atomic(&folder.join(RECORD), &record)
 }
 
-const COLUMNS: [&str; 7] =
-    ["path", "image_sha256", "variant", "split", "label", "predicted", "probabilities"];
+const COLUMNS: [(&str, Holds); 7] = [
+    ("path", Holds::Text),
+    ("image_sha256", Holds::Text),
+    ("variant", Holds::Text),
+    ("split", Holds::Text),
+    ("label", Holds::Text),
+    ("predicted", Holds::Text),
+    ("probabilities", Holds::Vectors),
+];
 
 fn predictions_table(rows: &[Prediction], classes: usize) -> Table {
     let text = |get: fn(&Prediction) -> String| Column::Text(rows.iter().map(get).collect());
@@ -156,7 +167,10 @@ fn predictions_table(rows: &[Prediction], classes: usize) -> Table {
         text(|row| row.predicted.clone()),
         Column::Vectors { width: classes, values },
     ];
-    Table { columns: COLUMNS.map(String::from).into_iter().zip(columns).collect(), metadata: BTreeMap::new() }
+    Table {
+        columns: COLUMNS.map(|(name, _)| name.to_string()).into_iter().zip(columns).collect(),
+        metadata: BTreeMap::new(),
+    }
 }
 
 /// Reads `run.json`.
@@ -171,8 +185,17 @@ pub fn read_record(run: &Path) -> Result<Record> {
             .at(run)
             .help("`headstart train CACHE --run RUN` makes one"));
     }
-    serde_json::from_slice(&fs::read(&path)?)
-        .map_err(|e| Error::new(Kind::Run, "not a record that this version reads").at(&path).because(e))
+    let unread =
+        || Error::new(Kind::Run, "not a record that this version reads").at(&path).help("train again");
+    let record: Record = serde_json::from_slice(&fs::read(&path)?).map_err(|e| unread().because(e))?;
+    match record.schema == SCHEMA {
+        true => Ok(record),
+        false => Err(unread().because(format!("its schema is {}, not {SCHEMA}", record.schema))),
+    }
+}
+
+fn damaged(path: &Path, error: &Error) -> Error {
+    Error::new(Kind::Run, "the run is damaged").at(path).because(error.with_causes()).help("train again")
 }
 
 /// Reads the head with its classes and the spec of its features.
@@ -195,19 +218,19 @@ pub fn read_head(run: &Path) -> Result<(Head, Vec<String>, Spec)> {
 /// [`Kind::Run`] when the file is damaged or speaks of unknown splits.
 pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
     let path = run.join(PREDICTIONS);
-    let mut table = Table::decode(fs::read(&path)?, &COLUMNS, &path)?;
+    let mut table = Table::read(&path, &COLUMNS).map_err(|e| damaged(&path, &e))?;
     let (width, values) = table.vectors("probabilities");
     let mut probabilities = values.chunks_exact(width.max(1));
     let [hashes, variants, splits, labels, predicted] =
         ["image_sha256", "variant", "split", "label", "predicted"].map(|name| table.text(name).into_iter());
     let rows =
         table.text("path").into_iter().zip(hashes).zip(variants).zip(splits).zip(labels).zip(predicted);
-    rows.map(|(((((path, image_sha256), variant), split), label), predicted)| {
+    rows.map(|(((((image, image_sha256), variant), split), label), predicted)| {
         Ok(Prediction {
-            path,
+            path: image,
             image_sha256,
-            variant: variant.parse()?,
-            split: split.parse()?,
+            variant: variant.parse().map_err(|e| damaged(&path, &e))?,
+            split: split.parse().map_err(|e| damaged(&path, &e))?,
             label,
             predicted,
             probabilities: probabilities.next().unwrap_or_default().to_vec(),
@@ -222,6 +245,6 @@ pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
 /// [`Kind::Run`] when the file is missing or damaged.
 pub fn read_trained_on(run: &Path) -> Result<HashSet<String>> {
     let path = run.join(TRAINED_ON);
-    let mut table = Table::decode(fs::read(&path)?, &["image_sha256"], &path)?;
+    let mut table = Table::read(&path, &[("image_sha256", Holds::Text)]).map_err(|e| damaged(&path, &e))?;
     Ok(table.text("image_sha256").into_iter().collect())
 }

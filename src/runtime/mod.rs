@@ -48,8 +48,13 @@ pub fn find(cuda: bool) -> Result<Option<Library>> {
             continue;
         }
         let Some(wheel) = registry().wheel(with_cuda) else { continue };
-        if let Some(path) = install::installed(&install_folder()?, wheel)? {
-            return Ok(Some(Library { path, origin: "installed by headstart", has_cuda: with_cuda }));
+        match install::installed(&install_folder()?, wheel) {
+            Ok(Some(path)) => {
+                return Ok(Some(Library { path, origin: "installed by headstart", has_cuda: with_cuda }));
+            }
+            // A damaged CUDA install is no reason against the CPU's.
+            Err(e) if with_cuda == cuda => return Err(e),
+            _ => {}
         }
     }
     Ok(registry().wheel(cuda).and_then(system_library).filter(|library| library.has_cuda || !cuda))
@@ -74,7 +79,10 @@ fn has_cuda(library: &Path) -> bool {
 /// Whether an NVIDIA driver is loaded.
 pub fn has_nvidia_driver() -> bool {
     match std::env::consts::OS {
-        "linux" => Path::new("/proc/driver/nvidia/version").exists() || Path::new("/dev/nvidiactl").exists(),
+        // The last one is how Windows' Linux subsystem shows its GPU.
+        "linux" => ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1"]
+            .iter()
+            .any(|path| Path::new(path).exists()),
         "windows" => Path::new("C:\\Windows\\System32\\nvcuda.dll").exists(),
         _ => false,
     }

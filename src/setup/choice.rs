@@ -1,7 +1,7 @@
 //! Which network a stage shall run: a known backbone by name, or any ONNX file by path, with its layer and
 //! preprocessing settled before anything is opened.
 
-use super::{library, onnx_path};
+use super::{library, onnx_path, setup_command};
 use crate::backbone::onnx::{OnnxBackbone, inspect};
 use crate::backbone::{Backbone, Device, PRELOGITS, known};
 use crate::digest::sha256;
@@ -100,7 +100,7 @@ fn from_file(choice: &BackboneChoice, named: Option<Preprocessing>) -> Result<Ch
         title: "a network of your own".into(),
         sha256: sha256(&bytes),
         layer: choice.layer.clone(),
-        preprocessing: Preprocessing { size, ..preprocessing },
+        preprocessing: Preprocessing { size, ..preprocessing }.checked().map_err(|e| e.at(&path))?,
         known_answer: None,
         models: choice.models.clone(),
     })
@@ -113,7 +113,7 @@ impl Chosen {
     /// [`Kind::Backbone`] when a known backbone of that name is another network by now.
     pub fn of_spec(spec: &Spec, models: &Path) -> Result<Self> {
         let name = spec.backbone.name.clone();
-        let steps = spec.preprocessing.steps;
+        let steps = spec.preprocessing.steps.checked()?;
         let known = registry().backbone(&spec.backbone.name).ok();
         if known.is_some_and(|known| known.onnx_sha256 != spec.backbone.graph_sha256) {
             let message = format!("the backbone {name} was another network when these features were made");
@@ -137,22 +137,24 @@ impl Chosen {
     /// As [`super::setup`], and those of [`OnnxBackbone::open`].
     pub fn open(&self, device: Device, threads: usize, monitor: &dyn Monitor) -> Result<Box<dyn Backbone>> {
         let library = library(device, None, monitor)?;
-        let path = match registry().backbone(&self.name) {
-            Ok(known) => {
-                let path = onnx_path(known, &self.models);
-                if path.exists() { path } else { super::fetch::backbone(known, &self.models, None, monitor)? }
+        let known = registry().backbone(&self.name).ok();
+        let (path, remedy) = match known {
+            Some(known) => {
+                (onnx_path(known, &self.models), format!("run `{}`", setup_command(known, &self.models)))
             }
-            Err(_) => PathBuf::from(&self.name),
+            None => {
+                (PathBuf::from(&self.name), "put the network that was used before back there".to_string())
+            }
         };
-        let model = fs::read(&path)?;
+        if let Some(known) = known.filter(|_| !path.exists()) {
+            super::fetch::backbone(known, &self.models, None, monitor)?;
+        }
+        let model = fs::read(&path).map_err(|e| e.help(remedy.clone()))?;
         let found = sha256(&model);
         if found != self.sha256 {
-            return Err(Error::new(
-                Kind::Backbone,
-                format!("the file has the digest {found}, not {}", self.sha256),
-            )
-            .at(path)
-            .help("it was changed or damaged; put the right file back (`headstart setup --yes` rebuilds a known one)"));
+            let message =
+                format!("the file was changed or damaged: its digest is {found}, not {}", self.sha256);
+            return Err(Error::new(Kind::Backbone, message).at(path).help(remedy));
         }
         let side = self.preprocessing.size;
         let opened = OnnxBackbone::open(&library.path, &model, &self.layer, side, (device, threads), monitor);

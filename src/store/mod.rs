@@ -15,6 +15,8 @@ pub use spec::{BackboneSpec, PreprocessingSpec, Spec};
 use crate::dataset::Refused;
 use crate::error::{Error, Kind, Result};
 use crate::fs::{self, Lock};
+use crate::monitor::{Monitor, Unit};
+use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -53,7 +55,23 @@ impl FeatureStore {
     /// # Errors
     /// [`Kind::Cache`] when `samples.parquet` is missing or damaged.
     pub fn samples(&self) -> Result<Samples> {
-        Samples::read(&self.root.join(SAMPLES)).map_err(|e| e.help("`headstart extract` writes it anew"))
+        let path = self.root.join(SAMPLES);
+        if !path.exists() {
+            return Err(Error::new(Kind::Cache, "it is missing")
+                .at(path)
+                .help("run the same `headstart extract` again"));
+        }
+        Samples::read(&path).map_err(|e| {
+            e.help("delete it, then run `headstart extract` with the --seed and --split that the cache was made with")
+        })
+    }
+
+    /// The data set as last described; `None` when it never was.
+    ///
+    /// # Errors
+    /// As [`FeatureStore::samples`], but for a file that is missing.
+    pub fn samples_if_any(&self) -> Result<Option<Samples>> {
+        if self.root.join(SAMPLES).exists() { self.samples().map(Some) } else { Ok(None) }
     }
 
     /// Its parts, by name.
@@ -84,17 +102,12 @@ impl FeatureStore {
     /// once.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when a part is damaged or of another width.
+    /// [`Kind::Cache`] when a part is damaged or of another width, [`Kind::Io`] when it cannot be read.
     pub fn rows(&self, wanted: impl Fn(&Key) -> bool) -> Result<Rows> {
         let width = self.spec.width;
         let mut found: BTreeMap<Key, Vec<f32>> = BTreeMap::new();
         for part in self.parts()? {
-            let rows = part.rows()?;
-            if rows.width != width && !rows.keys.is_empty() {
-                let message =
-                    format!("its embeddings have {} floats, the cache's spec says {width}", rows.width);
-                return Err(Error::new(Kind::Cache, message).at(&part.path));
-            }
+            let rows = part.rows(width)?;
             for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(width.max(1))) {
                 if wanted(&key) {
                     found.insert(key, embedding.to_vec());
@@ -123,6 +136,41 @@ pub fn read_refused(root: &Path) -> Result<Vec<Refused>> {
     if path.exists() { samples::read_refused(&path) } else { Ok(Vec::new()) }
 }
 
+/// What `cache verify` found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verified {
+    /// Parts that were looked at.
+    pub parts: usize,
+    /// Parts that are damaged: where they are now.
+    pub damaged: Vec<String>,
+}
+
+/// Rehashes and decodes every part of the cache at `root`, and moves damaged ones to `damaged/` unless `dry_run`.
+///
+/// # Errors
+/// [`Kind::Locked`] when another process writes, [`Kind::Io`] when a part cannot be read at all, [`Kind::Cache`] when
+/// the description of the data set is damaged.
+pub fn verify(root: &Path, dry_run: bool, monitor: &dyn Monitor) -> Result<Verified> {
+    let store = FeatureStore::open(root)?;
+    let writer = if dry_run { None } else { Some(Writer::open_or_create(root, store.spec())?) };
+    let parts = store.parts()?;
+    let task = monitor.task("verifying parts", Some(parts.len() as u64), Unit::Parts);
+    let mut damaged = Vec::new();
+    for part in &parts {
+        match part.rows(store.spec.width) {
+            Err(error) if error.kind() == Kind::Cache => {
+                monitor.warn(&error.with_causes());
+                let now = writer.as_ref().map_or(Ok(part.path.clone()), |writer| writer.set_aside(part))?;
+                damaged.push(now.display().to_string());
+            }
+            other => drop(other?),
+        }
+        task.advance(1);
+    }
+    store.samples_if_any()?;
+    Ok(Verified { parts: parts.len(), damaged })
+}
+
 /// A cache, open for adding to; holds the lock.
 #[derive(Debug)]
 pub struct Writer {
@@ -138,10 +186,7 @@ impl Writer {
     /// [`Kind::Locked`] when another process writes, [`Kind::Cache`] when the folder holds other features or
     /// something that is no cache.
     pub fn open_or_create(root: &Path, spec: &Spec) -> Result<Self> {
-        if root.exists()
-            && Spec::read(root)?.is_none()
-            && fs::list(root)?.iter().any(|(name, _)| foreign(name))
-        {
+        if root.exists() && Spec::read(root)?.is_none() && holds_something(root)? {
             return Err(Error::new(Kind::Cache, "the folder is not empty and holds no cache")
                 .at(root)
                 .help("choose an empty or a new folder for --cache"));
@@ -198,10 +243,14 @@ impl Writer {
     }
 }
 
-/// Whether a name in a folder without a spec speaks against making a cache there.
-fn foreign(name: &str) -> bool {
+/// Whether a folder without a spec holds more than a killed first writer leaves behind. Parts without a spec count:
+/// nobody can say what their features are.
+fn holds_something(root: &Path) -> Result<bool> {
     let ours = [".lock", FEATURES, "README.md", ".gitignore"];
-    !ours.contains(&name) && !name.starts_with(fs::TEMPORARY)
+    let foreign = |name: &String| !ours.contains(&name.as_str()) && !name.starts_with(fs::TEMPORARY);
+    let features = root.join(FEATURES);
+    let parts = features.is_dir() && fs::list(&features)?.iter().any(|(name, _)| foreign(name));
+    Ok(parts || fs::list(root)?.iter().any(|(name, _)| foreign(name)))
 }
 
 #[cfg(test)]
@@ -281,5 +330,13 @@ mod tests {
         assert!(FeatureStore::open(dir.path()).unwrap_err().to_string().contains("no spec.json"));
         let missing = FeatureStore::open(&dir.path().join("x")).unwrap_err();
         assert!(missing.to_string().contains("no such cache"));
+        // Parts whose spec is gone are nobody's features.
+        let orphaned = tempfile::tempdir().unwrap();
+        Writer::open_or_create(orphaned.path(), &spec())
+            .unwrap()
+            .append(rows(&["a"]), BTreeMap::new())
+            .unwrap();
+        std::fs::remove_file(orphaned.path().join("spec.json")).unwrap();
+        assert!(Writer::open_or_create(orphaned.path(), &spec()).is_err());
     }
 }

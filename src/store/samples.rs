@@ -1,9 +1,8 @@
 //! `samples.parquet` and `refused.parquet`: the data set as it is now. Small files, replaced whole.
 
-use super::table::{Column, Table};
+use super::table::{Column, Holds, Table};
 use crate::dataset::{Fractions, ImageFile, Refused, Sample};
 use crate::error::{Error, Kind, Result};
-use crate::fs;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +19,16 @@ pub struct Samples {
     pub fractions: Fractions,
 }
 
-const COLUMNS: [&str; 8] = ["path", "label", "split", "image_sha256", "width", "height", "bytes", "mtime_ns"];
+const COLUMNS: [(&str, Holds); 8] = [
+    ("path", Holds::Text),
+    ("label", Holds::Text),
+    ("split", Holds::Text),
+    ("image_sha256", Holds::Text),
+    ("width", Holds::Integers),
+    ("height", Holds::Integers),
+    ("bytes", Holds::Integers),
+    ("mtime_ns", Holds::Integers),
+];
 
 impl Samples {
     /// The bytes of `samples.parquet`.
@@ -49,7 +57,7 @@ impl Samples {
             ("headstart.fractions", self.fractions.to_string()),
         ];
         Table {
-            columns: COLUMNS.map(String::from).into_iter().zip(columns).collect(),
+            columns: COLUMNS.map(|(name, _)| name.to_string()).into_iter().zip(columns).collect(),
             metadata: metadata.map(|(k, v)| (k.to_string(), v)).into(),
         }
         .encode()
@@ -60,9 +68,9 @@ impl Samples {
     /// # Errors
     /// [`Kind::Cache`] when it is damaged.
     pub fn read(path: &Path) -> Result<Self> {
-        let mut table = Table::decode(fs::read(path)?, &COLUMNS, path)?;
+        let mut table = Table::read(path, &COLUMNS)?;
         let noted = |key: &str| table.metadata.get(key).map(String::as_str).unwrap_or_default();
-        let damaged = |what: &str| Error::new(Kind::Cache, format!("its metadata lack the {what}")).at(path);
+        let damaged = |what: &str| Error::new(Kind::Cache, format!("its {what} cannot be read")).at(path);
         let root = PathBuf::from(noted("headstart.root"));
         let seed = noted("headstart.seed").parse().map_err(|_| damaged("seed"))?;
         let fractions = noted("headstart.fractions").parse().map_err(|_| damaged("fractions"))?;
@@ -81,7 +89,8 @@ impl Samples {
                 bytes: bytes[i] as u64,
                 mtime_ns: times[i],
             };
-            rows.push(Sample { file, split: splits[i].parse()? });
+            let split = splits[i].parse().map_err(|e: Error| damaged("splits").because(e))?;
+            rows.push(Sample { file, split });
         }
         Ok(Self { rows, root, seed, fractions })
     }
@@ -105,7 +114,8 @@ pub(super) fn encode_refused(refused: &[Refused]) -> Vec<u8> {
 /// # Errors
 /// [`Kind::Cache`] when it is damaged.
 pub(super) fn read_refused(path: &Path) -> Result<Vec<Refused>> {
-    let mut table = Table::decode(fs::read(path)?, &["path", "image_sha256", "reason"], path)?;
+    let columns = [("path", Holds::Text), ("image_sha256", Holds::OptionalText), ("reason", Holds::Text)];
+    let mut table = Table::read(path, &columns)?;
     let (hashes, reasons) = (table.optional_text("image_sha256"), table.text("reason"));
     let rows = table.text("path").into_iter().zip(hashes).zip(reasons);
     Ok(rows.map(|((path, image_sha256), reason)| Refused { path, image_sha256, reason }).collect())

@@ -1,7 +1,7 @@
 //! One part of the features: `part-NNNNNN-<16 hex digits of its sha256>.parquet`, written once and never edited.
 
 use super::key::Key;
-use super::table::{Column, Table};
+use super::table::{Column, Holds, Table};
 use crate::digest::sha256;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
@@ -64,38 +64,43 @@ impl Part {
     /// # Errors
     /// [`Kind::Cache`] when the footer or a key cannot be read.
     pub fn keys(&self) -> Result<Vec<Key>> {
-        let bytes = fs::read(&self.path)?;
-        let table = Table::decode(bytes, &["image_sha256", "variant"], &self.path).map_err(repairable)?;
-        keys(table, &self.path)
+        keys(Table::read(&self.path, &KEY_COLUMNS).map_err(repairable)?, &self.path)
     }
 
-    /// All rows, after comparing the file's digest with its name.
+    /// All rows, each of `width` floats, after comparing the file's digest with its name.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when the bytes are not those that were written.
-    pub fn rows(&self) -> Result<Rows> {
+    /// [`Kind::Cache`] when the bytes are not those that were written, or the width is another; [`Kind::Io`] when they
+    /// cannot be read.
+    pub fn rows(&self, width: usize) -> Result<Rows> {
+        let damaged = |message: String| repairable(Error::new(Kind::Cache, message).at(&self.path));
         let bytes = fs::read(&self.path)?;
         if sha256(&bytes)[..16] != self.digest {
-            let message = "the bytes are not those that its name was made from";
-            return Err(repairable(Error::new(Kind::Cache, message).at(&self.path)));
+            return Err(damaged("the bytes are not those that its name was made from".into()));
         }
-        let names = ["image_sha256", "variant", "embedding"];
-        let mut table = Table::decode(bytes, &names, &self.path).map_err(repairable)?;
-        let (width, embeddings) = table.vectors("embedding");
+        let columns = [KEY_COLUMNS[0], KEY_COLUMNS[1], ("embedding", Holds::Vectors)];
+        let mut table = Table::decode(bytes, &columns, &self.path).map_err(repairable)?;
+        let (found, embeddings) = table.vectors("embedding");
         let keys = keys(table, &self.path)?;
-        if embeddings.len() != keys.len() * width {
-            return Err(repairable(Error::new(Kind::Cache, "its columns differ in length").at(&self.path)));
+        if !keys.is_empty() && found != width {
+            return Err(damaged(format!(
+                "its embeddings have {found} floats, the cache's spec says {width}"
+            )));
         }
         Ok(Rows { keys, width, embeddings })
     }
 }
 
+const KEY_COLUMNS: [(&str, Holds); 2] = [("image_sha256", Holds::Text), ("variant", Holds::Text)];
+
 fn keys(mut table: Table, path: &Path) -> Result<Vec<Key>> {
     let variants = table.text("variant");
     let hashes = table.text("image_sha256");
     let key = |(image_sha256, variant): (String, String)| {
-        let variant = variant.parse().map_err(|e: Error| repairable(e.at(path)))?;
-        Ok(Key { image_sha256, variant })
+        let unknown = |e: Error| {
+            repairable(Error::new(Kind::Cache, "it speaks of an unknown variant").at(path).because(e))
+        };
+        Ok(Key { image_sha256, variant: variant.parse().map_err(unknown)? })
     };
     hashes.into_iter().zip(variants).map(key).collect()
 }

@@ -13,8 +13,10 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::ChunkReader;
 use parquet::schema::types::ColumnPath;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,6 +38,19 @@ pub enum Column {
         /// `rows * width` floats.
         values: Vec<f32>,
     },
+}
+
+/// What a reader expects of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Text in every row.
+    Text,
+    /// Text that may be missing.
+    OptionalText,
+    /// Integers of 32 or 64 bits in every row.
+    Integers,
+    /// Vectors of one width in every row.
+    Vectors,
 }
 
 /// Named columns of one length, with text metadata of the whole file.
@@ -73,35 +88,20 @@ impl Table {
         out
     }
 
-    /// Reads the columns called `names`, which must all be there; `path` is for messages.
+    /// Reads columns of a file's `bytes`; `path` is for messages.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when the bytes are not a whole Parquet file or a column is missing or of another type.
-    pub fn decode(bytes: Vec<u8>, names: &[&str], path: &Path) -> Result<Self> {
-        let damaged =
-            |why: String| Error::new(Kind::Cache, "not a readable Parquet file").at(path).because(why);
-        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes))
-            .map_err(|e| damaged(e.to_string()))?;
-        let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
-        let metadata = metadata.into_iter().filter_map(|kv| Some((kv.key, kv.value?))).collect();
-        let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
-        let reader = builder.with_projection(mask).build().map_err(|e| damaged(e.to_string()))?;
-        let mut columns: Vec<(String, Column)> = Vec::new();
-        for batch in reader {
-            let batch = batch.map_err(|e| damaged(e.to_string()))?;
-            for name in names {
-                let array =
-                    batch.column_by_name(name).ok_or_else(|| damaged(format!("it has no column {name}")))?;
-                let part = column(array).ok_or_else(|| {
-                    damaged(format!("its column {name} has the type {}", array.data_type()))
-                })?;
-                match columns.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, whole)) => whole.extend(part),
-                    None => columns.push(((*name).to_string(), part)),
-                }
-            }
-        }
-        Ok(Self { columns, metadata })
+    /// [`Kind::Cache`] when the bytes are not a whole Parquet file, or a column is missing or of another type.
+    pub fn decode(bytes: Vec<u8>, columns: &[(&str, Holds)], path: &Path) -> Result<Self> {
+        read(bytes::Bytes::from(bytes), columns, path)
+    }
+
+    /// Reads columns of the file at `path`, and no more of it than they need.
+    ///
+    /// # Errors
+    /// As [`Table::decode`], and when the file cannot be opened.
+    pub fn read(path: &Path, columns: &[(&str, Holds)]) -> Result<Self> {
+        read(File::open(path).map_err(|e| Error::io("open", path, e))?, columns, path)
     }
 
     fn take(&mut self, name: &str) -> Option<Column> {
@@ -113,7 +113,6 @@ impl Table {
     pub fn text(&mut self, name: &str) -> Vec<String> {
         match self.take(name) {
             Some(Column::Text(values)) => values,
-            Some(Column::OptionalText(values)) => values.into_iter().map(Option::unwrap_or_default).collect(),
             _ => Vec::new(),
         }
     }
@@ -145,7 +144,45 @@ impl Table {
     }
 }
 
+fn read<R: ChunkReader + 'static>(source: R, wanted: &[(&str, Holds)], path: &Path) -> Result<Table> {
+    let damaged = |why: String| Error::new(Kind::Cache, "not a readable Parquet file").at(path).because(why);
+    let builder = ParquetRecordBatchReaderBuilder::try_new(source).map_err(|e| damaged(e.to_string()))?;
+    let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
+    let metadata = metadata.into_iter().filter_map(|kv| Some((kv.key, kv.value?))).collect();
+    for (name, _) in wanted {
+        if builder.schema().field_with_name(name).is_err() {
+            return Err(damaged(format!("it has no column {name}")));
+        }
+    }
+    let mask = ProjectionMask::columns(builder.parquet_schema(), wanted.iter().map(|(name, _)| *name));
+    let reader = builder.with_projection(mask).build().map_err(|e| damaged(e.to_string()))?;
+    let mut columns: Vec<(String, Column)> = Vec::new();
+    for batch in reader {
+        let batch = batch.map_err(|e| damaged(e.to_string()))?;
+        for (name, holds) in wanted {
+            let array =
+                batch.column_by_name(name).ok_or_else(|| damaged(format!("it has no column {name}")))?;
+            let unfit = || damaged(format!("its column {name} has the type {} or gaps", array.data_type()));
+            let part = column(array).filter(|part| part.fits(*holds)).ok_or_else(unfit)?;
+            match columns.iter_mut().find(|(known, _)| known == name) {
+                Some((_, whole)) => whole.extend(part),
+                None => columns.push(((*name).to_string(), part)),
+            }
+        }
+    }
+    Ok(Table { columns, metadata })
+}
+
 impl Column {
+    fn fits(&self, holds: Holds) -> bool {
+        match holds {
+            Holds::Text => matches!(self, Self::Text(_)),
+            Holds::OptionalText => matches!(self, Self::Text(_) | Self::OptionalText(_)),
+            Holds::Integers => matches!(self, Self::Int32(_) | Self::Int64(_)),
+            Holds::Vectors => matches!(self, Self::Vectors { .. }),
+        }
+    }
+
     fn extend(&mut self, other: Self) {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => a.extend(b),
@@ -199,8 +236,12 @@ fn column(array: &ArrayRef) -> Option<Column> {
                 _ => Column::OptionalText(text.iter().map(|v| v.map(String::from)).collect()),
             })
         }
-        DataType::Int32 => Some(Column::Int32(array.as_primitive::<Int32Type>().values().to_vec())),
-        DataType::Int64 => Some(Column::Int64(array.as_primitive::<Int64Type>().values().to_vec())),
+        DataType::Int32 if array.null_count() == 0 => {
+            Some(Column::Int32(array.as_primitive::<Int32Type>().values().to_vec()))
+        }
+        DataType::Int64 if array.null_count() == 0 => {
+            Some(Column::Int64(array.as_primitive::<Int64Type>().values().to_vec()))
+        }
         DataType::FixedSizeList(_, width) => {
             let lists = array.as_fixed_size_list();
             let floats = lists.values().as_primitive_opt::<Float32Type>()?;
@@ -229,7 +270,13 @@ mod tests {
         Table { columns, metadata: BTreeMap::from([("k".into(), "v".into())]) }
     }
 
-    const NAMES: [&str; 5] = ["name", "maybe", "small", "large", "v"];
+    const NAMES: [(&str, Holds); 5] = [
+        ("name", Holds::Text),
+        ("maybe", Holds::OptionalText),
+        ("small", Holds::Integers),
+        ("large", Holds::Integers),
+        ("v", Holds::Vectors),
+    ];
 
     #[test]
     fn what_is_written_is_read() {
@@ -249,7 +296,9 @@ mod tests {
         for (bytes, names) in [
             (bytes[..bytes.len() - 9].to_vec(), &NAMES[..]),
             (b"PAR1".to_vec(), &NAMES[..]),
-            (bytes.clone(), &["nothing"][..]),
+            (bytes.clone(), &[("nothing", Holds::Text)][..]),
+            (bytes.clone(), &[("small", Holds::Text)][..]),
+            (bytes.clone(), &[("maybe", Holds::Text)][..]),
         ] {
             let error = Table::decode(bytes, names, Path::new("some/part")).unwrap_err();
             assert!(error.with_causes().starts_with("some/part: not a readable Parquet file: "), "{error}");

@@ -86,11 +86,6 @@ impl Features {
         let [train, validation, test] = Split::ALL.map(&mut part);
         Ok(Self { classes, variants, train, validation, test })
     }
-
-    /// The digests of the images trained on, sorted.
-    pub fn trained_on(&self) -> Vec<String> {
-        self.train.images().collect::<BTreeSet<_>>().into_iter().cloned().collect()
-    }
 }
 
 /// Distinct images by digest; copies are represented by the first path.

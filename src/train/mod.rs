@@ -10,7 +10,7 @@ use crate::run::{self, ClassCount, Finished, Prediction, Record};
 use crate::store::{FeatureStore, Spec};
 use features::{Features, Selected};
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -76,9 +76,9 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
     let reading = Instant::now();
     let store = FeatureStore::open(&config.cache)?;
     let features = Features::load(&store, &config.cache, config.variants.as_deref(), monitor)?;
-    let head = match &config.init {
+    let (head, seen) = match &config.init {
         Some(init) => warm_start(init, &features, store.spec())?,
-        None => Head::fresh(store.spec().width, features.classes.len(), config.fit.seed),
+        None => (Head::fresh(store.spec().width, features.classes.len(), config.fit.seed), HashSet::new()),
     };
     let read_seconds = reading.elapsed().as_secs_f64();
     let started = Instant::now();
@@ -101,15 +101,17 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
         predict_rows(&fitted.head, &features.classes, &features.validation, Split::Validation);
     predictions.extend(predict_rows(&fitted.head, &features.classes, &features.test, Split::Test));
     predictions.sort_by(|a, b| (&a.image_sha256, a.variant).cmp(&(&b.image_sha256, b.variant)));
-    let trained_on = features.trained_on();
+    // A head has seen its own images and those of every run it was started from.
+    let trained_on: BTreeSet<String> = features.train.images().cloned().chain(seen).collect();
+    let trained_on: Vec<String> = trained_on.into_iter().collect();
     let (head, predictions, trained_on) = (&fitted.head, &predictions[..], &trained_on[..]);
     run::write(&config.run, &Finished { record: &record, head, predictions, trained_on })?;
     Ok(stats(&record, &features, read_seconds))
 }
 
-/// The head of another run, if it was fitted on the same kind of features, the same classes, and no image that is now
-/// held out.
-fn warm_start(init: &Path, features: &Features, spec: &Spec) -> Result<Head> {
+/// The head of another run with the images it has seen, if it was fitted on the same kind of features, the same classes,
+/// and no image that is now held out.
+fn warm_start(init: &Path, features: &Features, spec: &Spec) -> Result<(Head, HashSet<String>)> {
     let (head, classes, other) = run::read_head(init)?;
     let differences = other.differences(spec);
     let refuse =
@@ -126,11 +128,12 @@ fn warm_start(init: &Path, features: &Features, spec: &Spec) -> Result<Head> {
     }
     let held_out: HashSet<&String> =
         [&features.validation, &features.test].iter().flat_map(|s| s.images()).collect();
-    let leaked = run::read_trained_on(init)?.iter().filter(|hash| held_out.contains(hash)).count();
+    let seen = run::read_trained_on(init)?;
+    let leaked = seen.iter().filter(|hash| held_out.contains(hash)).count();
     if leaked > 0 {
         return refuse(format!("{leaked} of its training images are now in validation or test"));
     }
-    Ok(head)
+    Ok((head, seen))
 }
 
 fn record(
@@ -154,13 +157,16 @@ fn record(
         schema: run::SCHEMA.into(),
         version: env!("CARGO_PKG_VERSION").into(),
         time: config.time,
-        cache: std::path::absolute(&config.cache).unwrap_or_else(|_| config.cache.clone()),
+        cache: std::path::absolute(&config.cache)
+            .unwrap_or_else(|_| config.cache.clone())
+            .display()
+            .to_string(),
         spec: store.spec().clone(),
         classes: classes.collect(),
         config: config.fit,
         variants: features.variants.iter().map(ToString::to_string).collect(),
         train_rows: features.train.keys.len(),
-        init: config.init.clone(),
+        init: config.init.as_ref().map(|init| init.display().to_string()),
         history: fitted.history.clone(),
         best_epoch: fitted.best_epoch,
         seconds,

@@ -6,16 +6,17 @@ use crate::small;
 #[test]
 fn every_command_shows_help_with_an_example_and_refuses_unknown_flags() {
     let s = Sandbox::new();
-    for command in ["demo", "setup", "device", "backbone", "extract", "train", "evaluate", "predict", "cache"]
-    {
-        let help = s.run(&[command, "--help"]);
+    let single = ["demo", "setup", "device", "backbone", "extract", "train", "evaluate", "predict", "cache"];
+    let nested = [["backbone", "list"], ["cache", "info"], ["cache", "verify"]];
+    for command in single.iter().map(std::slice::from_ref).chain(nested.iter().map(|pair| &pair[..])) {
+        let help = s.run(&[command, &["--help"]].concat());
         assert_eq!(help.code, 0);
         assert!(
             help.stdout.contains("Example:") && help.stdout.contains("--json"),
-            "{command}: {}",
+            "{command:?}: {}",
             help.stdout
         );
-        s.run(&[command, "--no-such-flag"]).fails(2, &["--no-such-flag"]);
+        s.run(&[command, &["--no-such-flag"]].concat()).fails(2, &["--no-such-flag"]);
     }
     s.run(&[]).fails(2, &["Usage"]);
 }
@@ -63,9 +64,9 @@ fn settings_out_of_range_are_usage_errors() {
         (["--split", "70/5/30"], "add up to 100"),
         (["--device", "gpu"], "use auto, cpu, cuda or cuda:N"),
         (["--preprocess", "x"], "is not a preprocessing"),
-        (["--crop", "0"], "--crop must be above 0"),
-        (["--crop", "NaN"], "--crop must be above 0"),
-        (["--batch", "0"], "--batch must be at least 1"),
+        (["--crop", "0"], "the crop must be above 0"),
+        (["--crop", "NaN"], "the crop must be above 0"),
+        (["--batch", "0"], "--batch must be from 1 to 4096"),
         (["--augment-splits", "test"], "is not train or all"),
     ] {
         small::extract(&s, "in", "c", &more).fails(2, &[part]);
@@ -95,6 +96,47 @@ fn caches_and_runs_that_are_none() {
     s.write("newer/spec.json", br#"{"schema": "features-v9"}"#);
     small::extract(&s, "in", "newer", &[]).fails(1, &["spec.json: not a spec that this version reads"]);
     assert_eq!(std::fs::read(s.path("other/file")).unwrap(), b"x");
+    // Somebody else's run.json.
+    s.write("foreign/run.json", br#"{"experiment": 1}"#);
+    s.write("foreign/thesis.tex", b"x");
+    small::extract(&s, "in", "c", &["--split", "50/50/0"]);
+    let train = |run: &str| s.run(&["train", &s.text("c"), "--run", &s.text(run), "--epochs", "1"]);
+    train("foreign").fails(1, &["foreign: the folder is not empty and holds no run"]);
+    assert!(s.path("foreign/thesis.tex").exists());
+    assert_eq!(train("mine").code, 0);
+}
+
+#[test]
+fn damaged_descriptions_and_runs_are_named_with_their_path() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 20), ("b", 20)]);
+    small::extract(&s, "in", "c", &["--seed", "5", "--split", "50/25/25"]);
+    assert_eq!(s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "1"]).code, 0);
+    let cut = |name: &str| {
+        let bytes = std::fs::read(s.path(name)).unwrap();
+        std::fs::write(s.path(name), &bytes[..bytes.len() / 2]).unwrap();
+    };
+    cut("r/predictions.parquet");
+    s.run(&["evaluate", &s.text("r")])
+        .fails(1, &["predictions.parquet: the run is damaged", "help: train again"]);
+    cut("r/head.safetensors");
+    s.run(&["predict", &s.text("r"), "x.png"]).fails(1, &["head.safetensors: not a head of this tool"]);
+    cut("r/run.json");
+    s.run(&["evaluate", &s.text("r")]).fails(1, &["run.json: not a record that this version reads"]);
+    // A memory of refusals can be done without; a description cannot, since it holds seed and fractions.
+    cut("c/refused.parquet");
+    let said = small::extract(&s, "in", "c", &[]);
+    assert!(
+        said.code == 0 && said.stderr.contains("warning: starting without the memory"),
+        "{}",
+        said.stderr
+    );
+    cut("c/samples.parquet");
+    small::extract(&s, "in", "c", &[])
+        .fails(1, &["samples.parquet: not a readable Parquet file", "--seed and --split"]);
+    std::fs::remove_file(s.path("c/samples.parquet")).unwrap();
+    let again = small::extract(&s, "in", "c", &["--seed", "5", "--split", "50/25/25"]).value();
+    assert_eq!((again["computed"].as_u64(), again["splits"]["train"].as_u64()), (Some(0), Some(20)));
 }
 
 #[test]

@@ -73,6 +73,30 @@ fn renaming_relabelling_and_resplitting_cost_no_inference() {
 }
 
 #[test]
+fn another_folder_with_the_same_names_sizes_and_times_is_read_anew() {
+    let s = Sandbox::new();
+    for (folder, shade) in [("a", 10u8), ("b", 200)] {
+        for class in ["x", "y"] {
+            for i in 0..3u8 {
+                // Uncompressed, so that all files have one size; one time for all.
+                let colour = if class == "x" { [shade + i, 0, 0] } else { [0, shade + i, 0] };
+                let mut bmp =
+                    b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x08\0\0\0\x08\0\0\0\x01\0\x18\0".to_vec();
+                bmp.resize(54, 0);
+                bmp.extend(colour.repeat(64));
+                let file = s.write(&format!("{folder}/{class}/{i}.bmp"), &bmp);
+                let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+                std::fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
+            }
+        }
+    }
+    assert_eq!(small::extract(&s, "a", "c", &[]).value()["computed"], 6);
+    let other = small::extract(&s, "b", "c", &[]);
+    assert_eq!(other.value()["computed"], 6, "{}", other.stderr);
+    assert!(other.stderr.contains("the images were in "), "{}", other.stderr);
+}
+
+#[test]
 fn an_unusable_file_is_refused_named_remembered_and_harms_nothing() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);

@@ -122,6 +122,23 @@ fn a_warm_start_must_not_have_seen_the_held_out_images() {
 }
 
 #[test]
+fn a_chain_of_warm_starts_remembers_all_images_that_it_saw() {
+    let s = cache(&[]);
+    train(&s, "first", &["--epochs", "2"]);
+    for class in ["ant", "bee", "cat"] {
+        for number in 200..240 {
+            s.write(&format!("more/{class}/{number}.png"), &encode_png(&picture(class, number)));
+        }
+    }
+    small::extract(&s, "more", "m", &[]);
+    s.json(&["train", &s.text("m"), "--run", &s.text("second"), "--init", &s.text("first"), "--epochs", "2"]);
+    // The second run's own images are all others, yet its head has seen those of the first.
+    small::extract(&s, "in", "c", &["--seed", "1"]);
+    let said = s.run(&["train", &s.text("c"), "--run", &s.text("x"), "--init", &s.text("second")]);
+    said.fails(1, &["of its training images are now in validation or test"]);
+}
+
+#[test]
 fn predict_names_files_that_cannot_be_used_and_goes_on() {
     let s = cache(&[]);
     train(&s, "r", &["--epochs", "5"]);
@@ -141,10 +158,11 @@ fn predict_names_files_that_cannot_be_used_and_goes_on() {
     let reasons: Vec<bool> = answers.as_array().unwrap().iter().map(|a| a["reason"].is_string()).collect();
     assert_eq!(reasons, [true, false, true, true]);
     assert_eq!(answers[1]["predictions"].as_array().unwrap().len(), 3);
-    for part in ["bad.png: not an image", "gone.png: could not be read", "a folder; give image files"] {
+    for part in ["bad.png: not an image", "gone.png: could not be read", "in: a folder, not an image file"] {
         assert!(said.stderr.contains(part), "{part} in {}", said.stderr);
     }
     // The network that the features came from must be the one that is asked.
     s.write("small.onnx", &small::onnx(9));
-    s.run(&["predict", &s.text("r"), &good]).fails(1, &["small.onnx: the file has the digest"]);
+    s.run(&["predict", &s.text("r"), &good])
+        .fails(1, &["small.onnx: the file was changed or damaged: its digest is"]);
 }

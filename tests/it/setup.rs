@@ -141,6 +141,12 @@ fn a_damaged_backbone_is_never_used_and_setup_says_so() {
         .arg(s.path("c"))
         .arg("--models")
         .arg(s.path("models"));
-    Said::of(&mut command).fails(1, &["nsfwjs.onnx: the file has the digest", "headstart setup --yes"]);
+    Said::of(&mut command).fails(
+        1,
+        &[
+            "nsfwjs.onnx: the file was changed or damaged",
+            "headstart setup --yes --backbone nsfwjs --models ",
+        ],
+    );
     assert!(!s.path("c").exists());
 }

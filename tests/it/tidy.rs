@@ -178,13 +178,17 @@ fn functions_are_short() {
         let lines: Vec<&str> = source.code().lines().collect();
         for (start, line) in lines.iter().enumerate() {
             let body = line.trim_start();
-            let is_function =
-                ["fn ", "pub fn ", "pub(super) fn "].iter().any(|start| body.starts_with(start));
-            if !is_function {
+            let visible = ["pub ", "pub(super) ", "pub(crate) "].iter().find_map(|p| body.strip_prefix(p));
+            if !visible.unwrap_or(body).starts_with("fn ") || body.ends_with('}') {
                 continue;
             }
+            let first =
+                |end: char| lines[start..].iter().position(|l| l.ends_with(end)).unwrap_or(usize::MAX);
+            if first(';') < first('{') {
+                continue; // a trait's method without a body
+            }
             let end = format!("{}}}", &line[..line.len() - body.len()]);
-            let length = lines[start..].iter().position(|line| *line == end).unwrap_or(0);
+            let length = lines[start..].iter().position(|line| *line == end).expect("a function ends");
             assert!(length <= 48, "{}:{}: {length} lines: {body}", source.name, start + 1);
         }
     }
@@ -194,8 +198,10 @@ fn functions_are_short() {
 fn no_forbidden_words() {
     let never = ["todo!(", "unimplemented!(", "dbg!(", "println!(", "eprintln!(", "process::exit"];
     for source in sources() {
+        let code: String =
+            source.code().lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for word in never {
-            assert!(!source.code().contains(word), "{} holds {word}", source.name);
+            assert!(!code.contains(word), "{} holds {word}", source.name);
         }
         for part in ["utils", "misc", "manager", "helper", "_v2"] {
             assert!(!source.name.contains(part), "{} is no name for a file", source.name);
