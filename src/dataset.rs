@@ -71,12 +71,12 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// The labels of class `folders`. When every folder starts with three digits and a space, as `data select` writes
-/// them, that count is not part of the label.
+/// The labels of class `folders`. When every folder starts with a count of three digits or more and a space, that count
+/// is not part of the label.
 pub fn labels(folders: &[String]) -> Vec<String> {
     let without_count = |name: &str| {
-        let (count, label) = name.split_at_checked(4)?;
-        let counted = count.ends_with(' ') && count[..3].bytes().all(|b| b.is_ascii_digit());
+        let (count, label) = name.split_once(' ')?;
+        let counted = count.len() >= 3 && count.bytes().all(|b| b.is_ascii_digit());
         (counted && !label.is_empty()).then(|| label.to_string())
     };
     match folders.iter().map(|name| without_count(name)).collect() {
@@ -288,7 +288,9 @@ mod tests {
     fn counts_are_dropped_only_when_every_folder_has_one() {
         let names = |list: &[&str]| list.iter().map(|s| s.to_string()).collect::<Vec<_>>();
         assert_eq!(labels(&names(&["530 George W Bush", "077 Ariel"])), ["George W Bush", "Ariel"]);
+        assert_eq!(labels(&names(&["1530 Bush", "077 Ariel"])), ["Bush", "Ariel"]);
         assert_eq!(labels(&names(&["530 Bush", "Ariel"])), ["530 Bush", "Ariel"]);
+        assert_eq!(labels(&names(&["53 Bush", "77 Ariel"])), ["53 Bush", "77 Ariel"]);
         assert_eq!(labels(&names(&["éé a", "077 "])), ["éé a", "077 "]);
     }
 

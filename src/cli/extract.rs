@@ -89,7 +89,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
 pub(super) fn told(stats: &ExtractStats) -> String {
     let split = |name| stats.splits.get(name).copied().unwrap_or(0);
     let mut out = format!(
-        "{} images in {} classes: {} train, {} validation, {} test\n",
+        "{} of {}\n{} images in {} classes: {} train, {} validation, {} test\n",
+        stats.layer,
+        stats.backbone,
         stats.samples,
         stats.classes,
         split("train"),

@@ -1,7 +1,7 @@
 //! Telling people: the terminal's side of `Monitor`. The only door to `indicatif`.
 
 use crate::monitor::{Monitor, Task, Unit};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -76,9 +76,14 @@ fn style(total: Option<u64>, unit: Unit) -> ProgressStyle {
     let template = match (total, unit) {
         (None, _) => "{msg} {spinner} {pos} {elapsed}",
         (_, Unit::Bytes) => "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
-        _ => "{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left {prefix}",
+        _ => "{msg} {wide_bar} {pos}/{len} {rate} {eta} left {prefix}",
     };
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = write!(out, "{:.1}/s", state.per_sec());
+    };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", rate)
 }
 
 struct Bar(ProgressBar);

@@ -53,8 +53,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
 
 pub(super) fn told(stats: &TrainStats, run: &Path) -> String {
     format!(
-        "trained on {} rows ({}) of {} classes: {} epochs in {}, {} each; features read in {}\n\
+        "features of {}\n\
+         trained on {} rows ({}) of {} classes: {} epochs in {}, {} each; features read in {}\n\
          best epoch {}: validation loss {:.4}, accuracy {} of {} images\n{}\n",
+        stats.backbone,
         stats.train_rows,
         stats.variants.join(", "),
         stats.classes,

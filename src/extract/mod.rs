@@ -54,6 +54,10 @@ pub struct ExtractConfig {
 /// What `extract` did.
 #[derive(Debug, Clone, Serialize)]
 pub struct ExtractStats {
+    /// The network, by name or path, and what it is.
+    pub backbone: String,
+    /// The layer that was embedded.
+    pub layer: String,
     /// Image files in the data set.
     pub samples: usize,
     /// Of them in train, validation and test.
@@ -123,7 +127,7 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         busy += done.seconds;
         run.memory.refuse(done.refused);
     };
-    Ok(stats(config, described, computed, busy, provider, started))
+    Ok(stats(&run, described, computed, busy, provider, started))
 }
 
 fn check(config: &ExtractConfig) -> Result<()> {
@@ -137,7 +141,7 @@ fn check(config: &ExtractConfig) -> Result<()> {
 }
 
 fn stats(
-    config: &ExtractConfig,
+    run: &Run,
     described: Described,
     computed: usize,
     busy: f64,
@@ -147,6 +151,8 @@ fn stats(
     let rows = &described.samples.rows;
     let count = |split| rows.iter().filter(|row| row.split == split).count();
     ExtractStats {
+        backbone: format!("{}, {}", run.chosen.name, run.chosen.article_and_title()),
+        layer: run.chosen.layer.clone(),
         samples: rows.len(),
         splits: Split::ALL.map(|split| (split.name(), count(split))).into(),
         classes: dataset::class_names(rows).len(),
@@ -156,7 +162,7 @@ fn stats(
         seconds: started.elapsed().as_secs_f64(),
         images_per_second: (busy > 0.0).then(|| computed as f64 / busy),
         provider,
-        dry_run: config.dry_run,
+        dry_run: run.config.dry_run,
     }
 }
 

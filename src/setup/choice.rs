@@ -107,6 +107,12 @@ fn from_file(choice: &BackboneChoice, named: Option<Preprocessing>) -> Result<Ch
 }
 
 impl Chosen {
+    /// Its title as part of a sentence.
+    pub fn article_and_title(&self) -> String {
+        let vowel = self.title.starts_with(['A', 'E', 'I', 'O', 'U']);
+        if vowel { format!("an {}", self.title) } else { self.title.clone() }
+    }
+
     /// The network that made features of `spec`.
     ///
     /// # Errors

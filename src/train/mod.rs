@@ -43,6 +43,8 @@ pub struct Score {
 /// What `train` did.
 #[derive(Debug, Clone, Serialize)]
 pub struct TrainStats {
+    /// The network that the features came from, and what it is.
+    pub backbone: String,
     /// Epochs that ran.
     pub epochs: usize,
     /// The epoch that was kept, from 1.
@@ -192,6 +194,7 @@ fn stats(record: &Record, features: &Features, read_seconds: f64) -> TrainStats 
     let best = &record.history[record.best_epoch - 1];
     let epochs = record.history.len();
     TrainStats {
+        backbone: format!("{} ({})", record.spec.backbone.name, record.spec.backbone.title),
         epochs,
         best_epoch: record.best_epoch,
         validation: Score { loss: best.validation_loss, accuracy: best.validation_accuracy },

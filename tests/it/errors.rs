@@ -223,3 +223,43 @@ fn a_folder_that_may_not_be_written_to_is_named() {
     small::extract(&s, "in", "blocked/c", &[]).fails(1, &["could not create the folder"]);
     assert_eq!(std::fs::read(s.path("blocked")).unwrap(), b"a file");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_write_that_fails_half_way_loses_nothing_and_leaves_nothing() {
+    use crate::sandbox::Said;
+    let s = Sandbox::new();
+    s.images("in", &[("a", 40), ("b", 40)]);
+    let network = small::install(&s);
+    let (images, cache) = (s.text("in"), s.text("c"));
+    let args = ["extract", &images, "--cache", &cache, "--backbone", &network];
+    // Files may grow to 20 KiB: enough for the description, not for a part. As on a full disk, the write fails.
+    let limited = |blocks: u32, args: &[&str]| {
+        let program = s.command(args);
+        let mut shell = std::process::Command::new("sh");
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        shell.arg("-c").arg(script).arg(program.get_program()).args(program.get_args());
+        Said::of(&mut shell)
+    };
+    limited(40, &args).fails(1, &[".parquet: could not write: File too large", "help: check the free space"]);
+    let left: Vec<String> = std::fs::read_dir(s.path("c/features"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    let done = small::extract(&s, "in", "c", &[]).value();
+    assert_eq!((done["computed"].as_u64(), done["rows"].as_u64()), (Some(80), Some(80)));
+    // A run that cannot be written leaves the one before.
+    let run = s.text("r");
+    s.json(&["train", &cache, "--run", &run, "--epochs", "2"]);
+    let before = std::fs::read(s.path("r/run.json")).unwrap();
+    limited(2, &["train", &cache, "--run", &run, "--epochs", "3"]).fails(1, &["could not write"]);
+    assert_eq!(std::fs::read(s.path("r/run.json")).unwrap(), before);
+    assert!(
+        std::fs::read_dir(s.path("")).unwrap().all(|e| !e
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with(".tmp-"))
+    );
+}
