@@ -170,6 +170,13 @@ fn cuda_without_a_usable_gpu_is_an_error_and_nothing_is_written() {
             assert!(!s.path("c").exists());
         }
     }
+    // Nor does a cache that is there change when the device cannot be had.
+    small::extract(&s, "in", "c", &[]);
+    s.images("in", &[("d", 2)]);
+    let before = std::fs::read(s.path("c/samples.parquet")).unwrap();
+    if small::extract(&s, "in", "c", &["--device", "cuda"]).code != 0 {
+        assert_eq!(std::fs::read(s.path("c/samples.parquet")).unwrap(), before);
+    }
 }
 
 #[test]

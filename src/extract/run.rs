@@ -1,0 +1,205 @@
+//! The steps of one extraction: open the cache, describe the images, open the network, compute what is missing. In which
+//! order they come is `extract`'s to say.
+
+use super::ExtractConfig;
+use super::manifest::{Memory, no_images, scan};
+use super::pipeline::{self, Outcome};
+use super::plan::{Work, missing, train_images_without_variants, wanted};
+use crate::backbone::{Backbone, CPU_PROVIDER, Device, known};
+use crate::dataset::{self, Refused};
+use crate::error::{Error, Kind, Result};
+use crate::image_io::DECODE_VERSION;
+use crate::monitor::Monitor;
+use crate::setup::{Chosen, choose};
+use crate::store::{self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Samples, Spec, Writer};
+use std::collections::{BTreeMap, HashSet};
+
+/// The data set described anew, and what its features still lack.
+pub(super) struct Described {
+    pub samples: Samples,
+    pub refused: Vec<Refused>,
+    pub work: Vec<Work>,
+    pub rows: usize,
+}
+
+/// What the steps of one `extract` share.
+pub(super) struct Run<'a> {
+    /// What was asked for.
+    pub config: &'a ExtractConfig,
+    monitor: &'a dyn Monitor,
+    /// The network.
+    pub chosen: Chosen,
+    /// What is known from before.
+    pub memory: Memory,
+    /// The cache, once it is there to be written to.
+    pub writer: Option<Writer>,
+    /// How often the images were described.
+    looks: usize,
+}
+
+impl<'a> Run<'a> {
+    /// Settles the network and opens the cache where there is one.
+    pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
+        let chosen = choose(&config.backbone)?;
+        let mut run = Self { config, monitor, chosen, memory: Memory::default(), writer: None, looks: 0 };
+        run.open_existing()?;
+        Ok(run)
+    }
+
+    /// Takes the lock of a cache that is there and remembers what it says; a dry run only reads.
+    fn open_existing(&mut self) -> Result<()> {
+        let cache = &self.config.cache;
+        let Some(spec) = Spec::read(cache)? else { return Ok(()) };
+        let wanted = self.spec(spec.width, None);
+        spec.require(&wanted, cache)?;
+        if !self.config.dry_run {
+            self.writer = Some(Writer::open_or_create(cache, &wanted)?);
+        }
+        self.remember()
+    }
+
+    /// Reads what the cache says of earlier runs.
+    fn remember(&mut self) -> Result<()> {
+        let cache = &self.config.cache;
+        let refused = store::read_refused(cache).unwrap_or_else(|e| {
+            self.monitor.warn(&format!("starting without the memory of refused files: {}", e.with_causes()));
+            Vec::new()
+        });
+        // A kill before the first description leaves a cache without one.
+        self.memory = Memory::new(FeatureStore::open(cache)?.samples_if_any()?, refused);
+        Ok(())
+    }
+
+    /// The cache for writing.
+    pub fn writer(&mut self) -> Result<&mut Writer> {
+        self.writer
+            .as_mut()
+            .ok_or_else(|| Error::new(Kind::Cache, "not open for writing").at(&self.config.cache))
+    }
+
+    fn spec(&self, width: usize, known_answer: Option<Vec<f32>>) -> Spec {
+        Spec {
+            schema: store::spec::SCHEMA.into(),
+            backbone: BackboneSpec {
+                name: self.chosen.name.clone(),
+                title: self.chosen.title.clone(),
+                graph_sha256: self.chosen.sha256.clone(),
+            },
+            layer: self.chosen.layer.clone(),
+            width,
+            preprocessing: PreprocessingSpec {
+                decode: DECODE_VERSION.into(),
+                steps: self.chosen.preprocessing,
+            },
+            known_answer,
+        }
+    }
+
+    /// Looks at the images again: files, refusals, splits, and what is missing.
+    pub fn describe(&mut self) -> Result<Described> {
+        let config = self.config;
+        let before = self.memory.samples.as_ref();
+        let fractions = config.split.or(before.map(|b| b.fractions)).unwrap_or_default();
+        let seed = config.seed.or(before.map(|b| b.seed)).unwrap_or(0);
+        let found = scan(&config.images, &self.memory, self.monitor)?;
+        let (files, conflicts) = dataset::refuse_conflicts(found.files);
+        let mut refused = found.refused;
+        refused.extend(conflicts);
+        refused.sort();
+        if files.is_empty() {
+            return Err(no_images(&config.images, &refused));
+        }
+        let rows = dataset::assign_splits(files, seed, fractions);
+        if let Some(before) = before.filter(|_| self.looks == 0) {
+            if before.root != found.root {
+                self.monitor.note(&format!("the images were in {} before", before.root.display()));
+            }
+            let changes = dataset::changes(&before.rows, &rows);
+            if changes != dataset::Changes::default() {
+                self.monitor.note(&format!("the images since the last description: {changes}"));
+            }
+        }
+        let keys = match &self.writer {
+            Some(writer) => writer.store().keys()?,
+            None if Spec::read(&config.cache)?.is_some() => FeatureStore::open(&config.cache)?.keys()?,
+            None => HashSet::new(),
+        };
+        let samples = Samples { rows, root: found.root, seed, fractions };
+        let work = missing(wanted(&samples.rows, &config.augment, config.augment_splits), &keys);
+        let rows = count_rows(&samples, &keys);
+        let lacking = train_images_without_variants(&samples.rows, &keys, &work);
+        if lacking > 0 && self.looks == 0 {
+            self.monitor.note(&format!(
+                "{lacking} train images lack variants that others have; the same --augment as before computes them"
+            ));
+        }
+        self.memory.samples = Some(samples.clone());
+        self.looks += 1;
+        Ok(Described { samples, refused, work, rows })
+    }
+
+    /// Opens the backbone, puts it to the known-answer test and, where there is no cache yet, makes one.
+    pub fn open_backbone(&mut self) -> Result<Box<dyn Backbone>> {
+        let config = self.config;
+        let mut backbone = self.chosen.open(config.device, config.threads, self.monitor)?;
+        let provider = backbone.provider().to_string();
+        let noted = self.writer.as_ref().and_then(|writer| writer.store().spec().known_answer.clone());
+        let known = self.chosen.known_answer.clone().or(noted);
+        let steps = self.chosen.preprocessing;
+        let answer = known::answer(backbone.as_mut(), &steps)?;
+        let reference = match &known {
+            Some(known) => known.clone(),
+            None if provider == CPU_PROVIDER => answer.clone(),
+            None => {
+                let mut cpu = self.chosen.open(Device::Cpu, config.threads, self.monitor)?;
+                known::answer(cpu.as_mut(), &steps)?
+            }
+        };
+        known::check(&provider, &answer, &reference)?;
+        if self.writer.is_none() {
+            let spec = self.spec(backbone.width(), known.is_none().then_some(reference));
+            let writer = Writer::open_or_create(&config.cache, &spec)?;
+            let filled_meanwhile = writer.store().samples_if_any()?.is_some();
+            self.writer = Some(writer);
+            if filled_meanwhile {
+                self.remember()?;
+            }
+        }
+        Ok(backbone)
+    }
+
+    /// Computes and commits what is missing.
+    pub fn compute(&mut self, described: &Described, backbone: &mut dyn Backbone) -> Result<Outcome> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let on_cpu = backbone.provider() == CPU_PROVIDER;
+        let threads = if self.config.threads == 0 { cores } else { self.config.threads };
+        let settings = pipeline::Settings {
+            root: described.samples.root.clone(),
+            preprocessing: self.chosen.preprocessing,
+            batch: self.config.batch.unwrap_or(if on_cpu { 8 } else { 64 }),
+            // On a CPU the network needs nearly all of it: one decoder for each eight threads keeps up.
+            decoders: if on_cpu { threads.div_ceil(8) } else { threads },
+            metadata: self.metadata(backbone),
+        };
+        let monitor = self.monitor;
+        pipeline::run(&settings, &described.work, backbone, self.writer()?, monitor)
+    }
+
+    /// What stands in each part beside the rows.
+    fn metadata(&self, backbone: &dyn Backbone) -> BTreeMap<String, String> {
+        [
+            ("headstart.device", self.config.device.to_string()),
+            ("headstart.provider", backbone.provider().to_string()),
+            ("headstart.runtime", backbone.runtime().to_string()),
+            ("headstart.version", env!("CARGO_PKG_VERSION").to_string()),
+            ("headstart.time", self.config.time.to_string()),
+        ]
+        .map(|(key, value)| (key.to_string(), value))
+        .into()
+    }
+}
+
+fn count_rows(samples: &Samples, keys: &HashSet<Key>) -> usize {
+    let images: HashSet<&str> = samples.rows.iter().map(|row| row.file.image_sha256.as_str()).collect();
+    keys.iter().filter(|key| images.contains(key.image_sha256.as_str())).count()
+}
