@@ -101,7 +101,7 @@ pub(super) fn told(stats: &ExtractStats) -> String {
     let refused = stats.refused.len();
     if refused > 0 {
         let share = refused as f64 / (refused + stats.samples) as f64;
-        out.push_str(&format!("{refused} files refused ({})\n", percent(share)));
+        out.push_str(&format!("files refused: {refused} ({})\n", percent(share)));
     }
     if stats.dry_run {
         out.push_str(&format!(

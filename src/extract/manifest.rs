@@ -74,7 +74,7 @@ pub(super) fn scan(images: &Path, memory: &Memory, monitor: &dyn Monitor) -> Res
         .filter(|(name, _)| !is_passed_over(name))
         .partition(|(_, path)| path.is_dir());
     if !stray.is_empty() {
-        monitor.note(&format!("{} files directly in {} belong to no class", stray.len(), images.display()));
+        monitor.note(&format!("files directly in {} belong to no class: {}", images.display(), stray.len()));
     }
     let names: Vec<String> = folders.iter().map(|(name, _)| name.clone()).collect();
     let mut listed = Vec::new();
@@ -88,7 +88,7 @@ pub(super) fn scan(images: &Path, memory: &Memory, monitor: &dyn Monitor) -> Res
         }
     }
     if nested > 0 {
-        monitor.note(&format!("{nested} folders inside class folders were not looked into"));
+        monitor.note(&format!("folders inside class folders were not looked into: {nested}"));
     }
     // Size and time say nothing about a file in another folder.
     let here = memory.samples.iter().filter(|samples| samples.root == root);
@@ -111,12 +111,7 @@ pub(super) fn no_images(images: &Path, refused: &[Refused]) -> Error {
     let message = match refused.first() {
         None => "no images in class folders".to_string(),
         Some(first) => {
-            format!(
-                "none of {} files can be used; the first: {}: {}",
-                refused.len(),
-                first.path,
-                first.reason
-            )
+            format!("no file can be used; the first of {}: {}: {}", refused.len(), first.path, first.reason)
         }
     };
     Error::new(Kind::Input, message)

@@ -122,6 +122,15 @@ fn check(config: &ExtractConfig) -> Result<()> {
     if config.threads > 1024 {
         return Err(Error::new(Kind::Usage, "--threads must be at most 1024"));
     }
+    // A cache among the classes would be taken for one.
+    let cache = std::path::absolute(&config.cache).unwrap_or_else(|_| config.cache.clone());
+    let inside = |images: PathBuf| cache.starts_with(images);
+    if std::path::absolute(&config.images).is_ok_and(inside) || config.images.canonicalize().is_ok_and(inside)
+    {
+        return Err(Error::new(Kind::Usage, "the cache cannot be inside the folder of images")
+            .at(&config.cache)
+            .help("choose another folder for --cache"));
+    }
     Ok(())
 }
 

@@ -109,9 +109,15 @@ pub fn check_target(path: &Path) -> Result<()> {
     match path.exists() {
         false => Ok(()),
         true if !path.is_dir() => refuse("the run cannot be written here: it is a file"),
+        true if is_current_folder(path) => refuse("a run needs a folder of its own, not the current one"),
         true if fs::list(path)?.is_empty() || read_record(path).is_ok() => Ok(()),
         true => refuse("the folder is not empty and holds no run, so it is left alone"),
     }
+}
+
+fn is_current_folder(path: &Path) -> bool {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    here.is_ok_and(|here| path.canonicalize().is_ok_and(|path| path == here))
 }
 
 /// Writes a run beside `path` and swaps it in.

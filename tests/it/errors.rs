@@ -31,13 +31,17 @@ fn folders_of_images_that_cannot_be_used() {
         .fails(1, &["empty: no images in class folders", "IMAGES/<class>/<file>"]);
     s.write("flat/a.png", b"x");
     small::extract(&s, "flat", "c", &[])
-        .fails(1, &["1 files directly in", "flat: no images in class folders"]);
+        .fails(1, &["files directly in ", "no class: 1", "flat: no images in class folders"]);
     s.write("texts/a/b.txt", b"x");
     small::extract(&s, "texts", "c", &[])
-        .fails(1, &["none of 1 files can be used; the first: a/b.txt: not an image"]);
+        .fails(1, &["no file can be used; the first of 1: a/b.txt: not an image"]);
     let file = s.write("file", b"x");
     small::extract(&s, file.to_str().unwrap(), "c", &[]).fails(1, &["not a folder"]);
-    assert!(!s.path("c").exists(), "nothing is written for images that cannot be used");
+    s.images("in", &[("a", 4), ("b", 4)]);
+    for cache in ["in", "in/cache", "in/a/../../in/cache"] {
+        small::extract(&s, "in", cache, &[]).fails(2, &["the cache cannot be inside the folder of images"]);
+    }
+    assert!(!s.path("c").exists() && !s.path("in/cache").exists(), "nothing is written");
 }
 
 #[test]

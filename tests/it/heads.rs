@@ -84,6 +84,10 @@ fn a_run_is_replaced_and_anything_else_is_left_alone() {
     let said = s.run(&["train", &s.text("c"), "--run", &s.text("thesis")]);
     said.fails(1, &["thesis: the folder is not empty and holds no run", "help: choose a new folder"]);
     assert!(s.path("thesis/chapter.tex").exists());
+    let mut command = s.command(&["train", &s.text("c"), "--run", "."]);
+    std::fs::create_dir(s.path("empty")).unwrap();
+    let said = crate::sandbox::Said::of(command.current_dir(s.path("empty")));
+    said.fails(1, &["a run needs a folder of its own, not the current one"]);
     let beside: Vec<_> = std::fs::read_dir(s.path("")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(beside.iter().all(|name| !name.to_string_lossy().starts_with(".tmp-")), "{beside:?}");
 }
