@@ -156,7 +156,7 @@ fn load(library: &Path) -> Result<&'static Environment> {
             Error::new(Kind::Runtime, "ONNX Runtime cannot be loaded")
                 .at(library)
                 .because(why)
-                .help("delete it and run `headstart setup --yes`, or set ORT_DYLIB_PATH to a version of 1.23 or later")
+                .help("it must be an ONNX Runtime of 1.23 or later: correct ORT_DYLIB_PATH, or unset it and run `headstart setup --yes`")
         };
         let builder = ort::init_from(library).map_err(|e| fail(e.to_string()))?;
         let environment =

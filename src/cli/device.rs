@@ -29,8 +29,9 @@ pub(super) fn run(_args: Args, global: &Global) -> Result<Ended> {
         runtime: library.map(|library| library.path),
     };
     print(global, &devices, || {
-        let usable =
-            |why: &Option<String>| why.clone().unwrap_or_else(|| "all that is needed was found".into());
+        let usable = |why: &Option<String>| {
+            why.clone().unwrap_or_else(|| "all that is needed was found (not loaded yet)".into())
+        };
         let runtime = devices.runtime.as_ref().map_or("none".into(), |path| path.display().to_string());
         format!("runtime  {runtime}\ncpu      {}\ncuda     {}\n", usable(&devices.cpu), usable(&devices.cuda))
     })?;

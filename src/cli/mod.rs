@@ -128,16 +128,15 @@ fn print(global: &Global, stats: &impl Serialize, text: impl FnOnce() -> String)
             .map_err(|e| Error::new(Kind::Io, "the work is done, but JSON cannot say it").because(e))?,
         false => text(),
     };
-    if !output.is_empty() {
-        progress::say(output.trim_end());
-    }
-    Ok(())
+    if output.is_empty() { Ok(()) } else { progress::say(output.trim_end()) }
 }
 
 /// Names each refused file on stderr.
 fn complain_of(refused: &[Refused]) -> Ended {
     for Refused { path, reason, .. } in refused {
-        progress::complain(&format!("refused: {path}: {reason}"));
+        // A file's name may hold anything, also what moves a terminal's cursor.
+        let line: String = format!("refused: {path}: {reason}").replace(char::is_control, "?");
+        progress::complain(&line);
     }
     if refused.is_empty() { Ended::Done } else { Ended::WithRefusals }
 }

@@ -1,5 +1,6 @@
 //! Telling people: the terminal's side of `Monitor`. The only door to `indicatif`.
 
+use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, Task, Unit};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::io::{BufRead, IsTerminal, Write};
@@ -17,9 +18,15 @@ pub(super) struct Terminal {
     is_terminal: bool,
 }
 
-/// A line on stdout; a closed pipe is no failure.
-pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+/// A line on stdout; a pipe that its reader closed is no failure.
+pub(super) fn say(line: &str) -> Result<()> {
+    let mut out = std::io::stdout();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(Kind::Io, "the work is done, but the results could not be printed").because(e))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A line on stderr.

@@ -5,7 +5,7 @@ use crate::digest::sha256;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::image_io;
-use crate::monitor::{Monitor, Unit};
+use crate::monitor::{Monitor, Silent, Unit};
 use crate::store::Samples;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -55,11 +55,11 @@ impl Memory {
     }
 }
 
-/// Looks at `IMAGES/<class>/<file>`. Hidden files, and those that desktops leave in folders, are passed over.
+/// Looks at `IMAGES/<class>/<file>`; the first look of a run says what it passes over. Hidden files, and those that desktops leave in folders, are passed over.
 ///
 /// # Errors
 /// [`Kind::Input`] when there is no such folder, or none of class folders in it.
-pub(super) fn scan(images: &Path, memory: &Memory, monitor: &dyn Monitor) -> Result<Found> {
+pub(super) fn scan(images: &Path, memory: &Memory, first_look: bool, monitor: &dyn Monitor) -> Result<Found> {
     let root = std::fs::canonicalize(images).map_err(|e| {
         Error::new(Kind::Input, "no such folder of images")
             .at(images)
@@ -73,8 +73,9 @@ pub(super) fn scan(images: &Path, memory: &Memory, monitor: &dyn Monitor) -> Res
         .into_iter()
         .filter(|(name, _)| !is_passed_over(name))
         .partition(|(_, path)| path.is_dir());
+    let notes: &dyn Monitor = if first_look { monitor } else { &Silent };
     if !stray.is_empty() {
-        monitor.note(&format!("files directly in {} belong to no class: {}", images.display(), stray.len()));
+        notes.note(&format!("files directly in {} belong to no class: {}", images.display(), stray.len()));
     }
     let names: Vec<String> = folders.iter().map(|(name, _)| name.clone()).collect();
     let mut listed = Vec::new();
@@ -88,7 +89,7 @@ pub(super) fn scan(images: &Path, memory: &Memory, monitor: &dyn Monitor) -> Res
         }
     }
     if nested > 0 {
-        monitor.note(&format!("folders inside class folders were not looked into: {nested}"));
+        notes.note(&format!("folders inside class folders were not looked into: {nested}"));
     }
     // Size and time say nothing about a file in another folder.
     let here = memory.samples.iter().filter(|samples| samples.root == root);

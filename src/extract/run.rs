@@ -6,7 +6,7 @@ use super::manifest::{Memory, no_images, scan};
 use super::pipeline::{self, Outcome};
 use super::plan::{Work, missing, train_images_without_variants, wanted};
 use crate::backbone::{Backbone, CPU_PROVIDER, Device, known};
-use crate::dataset::{self, Refused};
+use crate::dataset::{self, Refused, Split};
 use crate::error::{Error, Kind, Result};
 use crate::image_io::DECODE_VERSION;
 use crate::monitor::Monitor;
@@ -101,7 +101,7 @@ impl<'a> Run<'a> {
         let before = self.memory.samples.as_ref();
         let fractions = config.split.or(before.map(|b| b.fractions)).unwrap_or_default();
         let seed = config.seed.or(before.map(|b| b.seed)).unwrap_or(0);
-        let found = scan(&config.images, &self.memory, self.monitor)?;
+        let found = scan(&config.images, &self.memory, self.looks == 0, self.monitor)?;
         let (files, conflicts) = dataset::refuse_conflicts(found.files);
         let mut refused = found.refused;
         refused.extend(conflicts);
@@ -124,6 +124,13 @@ impl<'a> Run<'a> {
             None if Spec::read(&config.cache)?.is_some() => FeatureStore::open(&config.cache)?.keys()?,
             None => HashSet::new(),
         };
+        let has = |split| rows.iter().any(|row| row.split == split);
+        if self.looks == 0 && !(has(Split::Validation) && has(Split::Test)) {
+            self.monitor.note(&format!(
+                "with {fractions} the validation or the test split is empty; to train, give more images or another \
+                 --split, such as 60/15/25"
+            ));
+        }
         let samples = Samples { rows, root: found.root, seed, fractions };
         let work = missing(wanted(&samples.rows, &config.augment, config.augment_splits), &keys);
         let rows = count_rows(&samples, &keys);

@@ -19,6 +19,7 @@ const RECORD: &str = "run.json";
 const HEAD: &str = "head.safetensors";
 const PREDICTIONS: &str = "predictions.parquet";
 const TRAINED_ON: &str = "train-images.parquet";
+const FILES: [&str; 4] = [RECORD, HEAD, PREDICTIONS, TRAINED_ON];
 
 /// The content of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,11 +107,21 @@ pub fn check_target(path: &Path) -> Result<()> {
             .at(path)
             .help("choose a new folder for --run, or one that holds a run"))
     };
-    match path.exists() {
+    match path.symlink_metadata().is_ok() {
         false => Ok(()),
+        true if path.is_symlink() => refuse("the run cannot be written here: it is a link"),
         true if !path.is_dir() => refuse("the run cannot be written here: it is a file"),
         true if is_current_folder(path) => refuse("a run needs a folder of its own, not the current one"),
-        true if fs::list(path)?.is_empty() || read_record(path).is_ok() => Ok(()),
+        true if fs::list(path)?.is_empty() => Ok(()),
+        true if read_record(path).is_ok() => {
+            match fs::list(path)?.iter().find(|(name, _)| !FILES.contains(&name.as_str())) {
+                // The whole folder is replaced: nothing that is not ours may be in it.
+                Some((name, _)) => {
+                    refuse(&format!("the run there cannot be replaced: its folder holds {name:?} as well"))
+                }
+                None => Ok(()),
+            }
+        }
         true => refuse("the folder is not empty and holds no run, so it is left alone"),
     }
 }

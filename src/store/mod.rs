@@ -57,9 +57,9 @@ impl FeatureStore {
     pub fn samples(&self) -> Result<Samples> {
         let path = self.root.join(SAMPLES);
         if !path.exists() {
-            return Err(Error::new(Kind::Cache, "it is missing")
-                .at(path)
-                .help("run the same `headstart extract` again"));
+            return Err(Error::new(Kind::Cache, "it is missing").at(path).help(
+                "run `headstart extract` again, with the --seed and --split that the cache was made with",
+            ));
         }
         Samples::read(&path).map_err(|e| {
             e.help("delete it, then run `headstart extract` with the --seed and --split that the cache was made with")
@@ -167,7 +167,7 @@ pub fn verify(root: &Path, dry_run: bool, monitor: &dyn Monitor) -> Result<Verif
         }
         task.advance(1);
     }
-    store.samples_if_any()?;
+    store.samples()?;
     Ok(Verified { parts: parts.len(), damaged })
 }
 

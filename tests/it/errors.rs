@@ -52,7 +52,12 @@ fn data_too_small_to_train_on_says_what_to_do() {
     let train = |cache: &str| s.run(&["train", &s.text(cache), "--run", &s.text("r")]);
     train("c1").fails(1, &["there is one class only (a)", "two or more"]);
     s.images("few", &[("a", 6), ("b", 6)]);
-    small::extract(&s, "few", "c2", &[]);
+    let said = small::extract(&s, "few", "c2", &[]);
+    assert!(
+        said.stderr.contains("with 70/5/25 the validation or the test split is empty"),
+        "{}",
+        said.stderr
+    );
     train("c2").fails(1, &["the validation split is empty", "--split 60/15/25"]);
     assert!(!s.path("r").exists());
     small::extract(&s, "few", "c2", &["--split", "50/25/25"]);

@@ -75,9 +75,12 @@ fn the_same_seed_gives_the_same_head_whatever_the_parts() {
 fn a_run_is_replaced_and_anything_else_is_left_alone() {
     let s = cache(&[]);
     train(&s, "r", &["--epochs", "2"]);
-    std::fs::write(s.path("r/stale"), "from the run before").unwrap();
     train(&s, "r", &["--epochs", "3"]);
-    assert!(!s.path("r/stale").exists());
+    // Nothing that is not the run's own is ever replaced with it.
+    s.write("r/photos/mine.jpg", b"irreplaceable");
+    let said = s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "2"]);
+    said.fails(1, &["r: the run there cannot be replaced: its folder holds \"photos\" as well"]);
+    assert!(s.path("r/photos/mine.jpg").exists());
     let text = std::fs::read_to_string(s.path("r/run.json")).unwrap();
     assert!(text.contains("\"epochs\": 3"));
     s.write("thesis/chapter.tex", b"irreplaceable");
