@@ -279,3 +279,17 @@ fn a_write_that_fails_half_way_loses_nothing_and_leaves_nothing() {
             .starts_with(".tmp-"))
     );
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn results_that_could_not_be_printed_are_a_failure_and_a_closed_pipe_is_not() {
+    let s = Sandbox::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let out = s.command(&["backbone", "list"]).stdout(full).output().unwrap();
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    assert!(said.contains("could not be printed: No space left"), "{said}");
+    let mut child = s.command(&["backbone", "list"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

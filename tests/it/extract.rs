@@ -253,6 +253,10 @@ fn a_damaged_part_is_found_set_aside_and_computed_again() {
     assert_eq!(s.run(&["cache", "verify", &cache]).code, 1);
     assert!(!part.exists() && s.path("c/damaged").join(part.file_name().unwrap()).exists());
     assert_eq!(s.run(&["cache", "verify", &cache]).code, 0);
+    let description = std::fs::read(s.path("c/samples.parquet")).unwrap();
+    std::fs::remove_file(s.path("c/samples.parquet")).unwrap();
+    s.run(&["cache", "verify", &cache]).fails(1, &["samples.parquet: it is missing", "--seed and --split"]);
+    s.write("c/samples.parquet", &description);
     assert_eq!(small::extract(&s, "in", "c", &[]).value()["computed"], 74);
     assert_eq!(s.rows("c"), rows);
     // A part cut short is seen by extract itself.
