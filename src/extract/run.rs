@@ -33,15 +33,16 @@ pub(super) struct Run<'a> {
     pub memory: Memory,
     /// The cache, once it is there to be written to.
     pub writer: Option<Writer>,
-    /// How often the images were described.
-    looks: usize,
+    /// Whether the images were not described yet.
+    is_first_look: bool,
 }
 
 impl<'a> Run<'a> {
     /// Settles the network and opens the cache where there is one.
     pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let chosen = choose(&config.backbone)?;
-        let mut run = Self { config, monitor, chosen, memory: Memory::default(), writer: None, looks: 0 };
+        let mut run =
+            Self { config, monitor, chosen, memory: Memory::default(), writer: None, is_first_look: true };
         run.open_existing()?;
         Ok(run)
     }
@@ -101,7 +102,7 @@ impl<'a> Run<'a> {
         let before = self.memory.samples.as_ref();
         let fractions = config.split.or(before.map(|b| b.fractions)).unwrap_or_default();
         let seed = config.seed.or(before.map(|b| b.seed)).unwrap_or(0);
-        let found = scan(&config.images, &self.memory, self.looks == 0, self.monitor)?;
+        let found = scan(&config.images, &self.memory, self.is_first_look, self.monitor)?;
         let (files, conflicts) = dataset::refuse_conflicts(found.files);
         let mut refused = found.refused;
         refused.extend(conflicts);
@@ -110,39 +111,46 @@ impl<'a> Run<'a> {
             return Err(no_images(&config.images, &refused));
         }
         let rows = dataset::assign_splits(files, seed, fractions);
-        if let Some(before) = before.filter(|_| self.looks == 0) {
-            if before.root != found.root {
-                self.monitor.note(&format!("the images were in {} before", before.root.display()));
-            }
-            let changes = dataset::changes(&before.rows, &rows);
-            if changes != dataset::Changes::default() {
-                self.monitor.note(&format!("the images since the last description: {changes}"));
-            }
-        }
         let keys = match &self.writer {
             Some(writer) => writer.store().keys()?,
             None if Spec::read(&config.cache)?.is_some() => FeatureStore::open(&config.cache)?.keys()?,
             None => HashSet::new(),
         };
-        let has = |split| rows.iter().any(|row| row.split == split);
-        if self.looks == 0 && !(has(Split::Validation) && has(Split::Test)) {
-            self.monitor.note(&format!(
-                "with {fractions} the validation or the test split is empty; to train, give more images or another \
-                 --split, such as 60/15/25"
-            ));
-        }
         let samples = Samples { rows, root: found.root, seed, fractions };
         let work = missing(wanted(&samples.rows, &config.augment, config.augment_splits), &keys);
         let rows = count_rows(&samples, &keys);
-        let lacking = train_images_without_variants(&samples.rows, &keys, &work);
-        if lacking > 0 && self.looks == 0 {
+        if self.is_first_look {
+            self.tell(&samples, train_images_without_variants(&samples.rows, &keys, &work));
+        }
+        self.memory.samples = Some(samples.clone());
+        self.is_first_look = false;
+        Ok(Described { samples, refused, work, rows })
+    }
+
+    /// Says what is new about the data set, and what it lacks for training.
+    fn tell(&self, now: &Samples, lacking: usize) {
+        if let Some(before) = &self.memory.samples {
+            if before.root != now.root {
+                self.monitor.note(&format!("the images were in {} before", before.root.display()));
+            }
+            let changes = dataset::changes(&before.rows, &now.rows);
+            if changes != dataset::Changes::default() {
+                self.monitor.note(&format!("the images since the last description: {changes}"));
+            }
+        }
+        let has = |split| now.rows.iter().any(|row| row.split == split);
+        if !(has(Split::Validation) && has(Split::Test)) {
+            self.monitor.note(&format!(
+                "with {} the validation or the test split is empty; to train, give more images or another --split, \
+                 such as 60/15/25",
+                now.fractions
+            ));
+        }
+        if lacking > 0 {
             self.monitor.note(&format!(
                 "{lacking} train images lack variants that others have; the same --augment as before computes them"
             ));
         }
-        self.memory.samples = Some(samples.clone());
-        self.looks += 1;
-        Ok(Described { samples, refused, work, rows })
     }
 
     /// Opens the backbone, puts it to the known-answer test and, where there is no cache yet, makes one.

@@ -57,13 +57,15 @@ pub fn choose(choice: &BackboneChoice) -> Result<Chosen> {
     if let Some(crop) = choice.crop {
         chosen.preprocessing = chosen.preprocessing.with_crop(crop)?;
     }
-    // The stored answer was made with the backbone's own preprocessing.
-    let own =
-        registry().backbone(&chosen.name).is_ok_and(|known| known.preprocessing == chosen.preprocessing);
-    if !own || chosen.layer != PRELOGITS {
-        chosen.known_answer = None;
-    }
+    chosen.known_answer = stored_answer(&chosen.name, &chosen.layer, &chosen.preprocessing);
     Ok(chosen)
+}
+
+/// The stored answer to the known-answer image; it was made for PreLogits and the backbone's own preprocessing.
+fn stored_answer(name: &str, layer: &str, preprocessing: &Preprocessing) -> Option<Vec<f32>> {
+    let known = registry().backbone(name).ok()?;
+    let applies = layer == PRELOGITS && known.preprocessing == *preprocessing;
+    applies.then(|| known::stored(&known.known_answer)).flatten()
 }
 
 fn is_file(backbone: &str) -> bool {
@@ -78,7 +80,7 @@ fn from_name(choice: &BackboneChoice, named: Option<Preprocessing>) -> Result<Ch
         sha256: known.onnx_sha256.clone(),
         layer: choice.layer.clone(),
         preprocessing: named.unwrap_or(known.preprocessing),
-        known_answer: known::stored(&known.known_answer),
+        known_answer: None,
         models: choice.models.clone(),
     })
 }
@@ -125,14 +127,13 @@ impl Chosen {
             let message = format!("the backbone {name} was another network when these features were made");
             return Err(Error::new(Kind::Backbone, message).help("extract and train again"));
         }
-        let own = known.filter(|known| known.preprocessing == steps && spec.layer == PRELOGITS);
         Ok(Self {
+            known_answer: stored_answer(&name, &spec.layer, &steps).or(spec.known_answer.clone()),
             name,
             title: spec.backbone.title.clone(),
             sha256: spec.backbone.graph_sha256.clone(),
             layer: spec.layer.clone(),
             preprocessing: steps,
-            known_answer: own.and_then(|own| known::stored(&own.known_answer)).or(spec.known_answer.clone()),
             models: models.to_path_buf(),
         })
     }
