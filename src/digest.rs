@@ -27,6 +27,12 @@ pub fn sha256_file(path: &Path) -> Result<String> {
     }
 }
 
+/// The bytes that hexadecimal digits stand for; digits that make no whole byte, and other characters, are left out.
+pub fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.chars().filter_map(|c| c.to_digit(16)).map(|d| d as u8).collect();
+    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
@@ -40,6 +46,7 @@ mod tests {
     #[test]
     fn the_standard_test_vector() {
         // FIPS 180-2, appendix B.1.
+        assert_eq!(super::bytes("00ff1a"), [0, 255, 26]);
         assert_eq!(super::sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

@@ -1,6 +1,7 @@
 //! The file system as this project uses it: whole files replaced atomically, folders swapped, one writer at a time.
 //! It refuses to edit a finished file.
 
+use crate::digest::sha256_file;
 use crate::error::{Error, Kind, Result};
 use std::fs::{File, TryLockError};
 use std::io::Write;
@@ -63,6 +64,36 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
+/// Puts a copy of `source` at `path`, whole or not at all, and reads it back: both must have the digest `sha256`.
+///
+/// # Errors
+/// [`Kind::Input`] when `source` has other bytes by now, [`Kind::Io`] when a step fails or the disk gives back other
+/// bytes than were written.
+pub fn copy_verified(source: &Path, path: &Path, sha256: &str) -> Result<()> {
+    let bytes = read(source)?;
+    if crate::digest::sha256(&bytes) != sha256 {
+        return Err(Error::new(Kind::Input, "it changed while it was being copied")
+            .at(source)
+            .help("try again"));
+    }
+    write_atomic(path, &bytes)?;
+    match sha256_file(path)? == sha256 {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Io, "the disk gives back other bytes than were written").at(path)),
+    }
+}
+
+/// Makes `path` a hard link to `source`.
+///
+/// # Errors
+/// When the operating system refuses, as it does across file systems.
+pub fn hard_link(source: &Path, path: &Path) -> Result<()> {
+    std::fs::hard_link(source, path).map_err(|e| {
+        Error::io("make the hard link", path, e)
+            .help("hard links need one file system for both folders; leave --link out to copy")
+    })
+}
+
 /// Moves a finished folder to `path`, swapping it with a folder that stands there; the old one is deleted.
 ///
 /// # Errors
@@ -111,6 +142,12 @@ fn exchange_by_renames(a: &Path, b: &Path) -> std::io::Result<()> {
 pub fn beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{TEMPORARY}{}-{name}", std::process::id()))
+}
+
+/// The name of the file that an unfinished one called `name` was to become; `None` for other names.
+pub fn unfinished(name: &str) -> Option<&str> {
+    let (process, target) = name.strip_prefix(TEMPORARY)?.split_once('-')?;
+    process.bytes().all(|b| b.is_ascii_digit()).then_some(target)
 }
 
 /// Removes what killed writers left in `folder`. Only for a folder in which no other process can be writing.

@@ -12,14 +12,15 @@
 //! The stages are one function each, from a `*Config` to `*Stats`, and tell what they do to a [`monitor::Monitor`]:
 //!
 //! ```no_run
-//! use headstart::{evaluate, head::FitConfig, monitor::Silent, train};
+//! use headstart::head::{FitConfig, SolverConfig};
+//! use headstart::{evaluate, monitor::Silent, train};
 //!
 //! let config = train::TrainConfig {
 //!     cache: "cache/photos".into(),
 //!     run: "runs/first".into(),
 //!     variants: None,
 //!     init: None,
-//!     fit: FitConfig { seed: 1, ..FitConfig::default() },
+//!     solver: SolverConfig::Adam(FitConfig { seed: 1, ..FitConfig::default() }),
 //!     time: 0,
 //! };
 //! let trained = train::train(&config, &Silent)?;
@@ -40,6 +41,8 @@ pub mod archive;
 pub mod augment;
 pub mod backbone;
 pub mod cli;
+pub mod compare;
+pub mod data;
 pub mod dataset;
 pub mod demo;
 pub mod digest;
@@ -49,6 +52,7 @@ pub mod extract;
 pub mod fs;
 pub mod head;
 pub mod image_io;
+pub mod images;
 pub mod metrics;
 pub mod monitor;
 pub mod pixels;
@@ -60,4 +64,5 @@ pub mod run;
 pub mod runtime;
 pub mod setup;
 pub mod store;
+pub mod tensors;
 pub mod train;

@@ -26,8 +26,8 @@ pub trait Monitor: Sync {
     fn consent(&self, question: &str) -> Option<bool>;
 }
 
-/// Work under way.
-pub trait Task {
+/// Work under way; any thread may report.
+pub trait Task: Sync {
     /// `done` more units are finished.
     fn advance(&self, done: u64);
     /// A few words on how the work stands, shown beside the count.

@@ -1,12 +1,15 @@
 //! `headstart cache`
 
-use super::{Ended, Global, print, progress::Terminal};
-use crate::error::Result;
-use crate::store::{self, FeatureStore};
-use serde::Serialize;
+use super::text::table;
+use super::{Ended, Global, parse, print, progress::Terminal};
+use crate::error::{Error, Kind, Result};
+use crate::monitor::Monitor;
+use crate::store;
+use crate::store::export::{ExportStats, Format, export};
+use crate::store::info::{Info, info};
 use std::path::{Path, PathBuf};
 
-/// Look into a cache, or check it.
+/// Look into a cache, check it, or export it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart cache verify cache/photos --dry-run")]
 pub(super) struct Args {
@@ -31,48 +34,89 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-}
-
-#[derive(Serialize)]
-struct Info {
-    spec: crate::store::Spec,
-    samples: usize,
-    parts: usize,
-    rows: usize,
-    bytes: u64,
+    /// Samples joined with features as one file: Parquet, npy (with a CSV beside it), safetensors or Arrow IPC
+    #[command(after_help = "Example:\n  headstart cache export cache/photos --out photos.parquet")]
+    Export {
+        /// The cache
+        cache: PathBuf,
+        /// The file to write; one that is there is replaced
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// parquet, npy, safetensors or arrow [default: what the name of the file says]
+        #[arg(long, value_name = "FORMAT", value_parser = parse::<Format>)]
+        format: Option<Format>,
+    },
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
     match args.command {
-        Command::Info { cache } => info(&FeatureStore::open(&cache)?, global),
+        Command::Info { cache } => {
+            let info = info(&cache)?;
+            print(global, &info, || described(&info))?;
+            Ok(Ended::Done)
+        }
         Command::Verify { cache, dry_run } => verify(&cache, dry_run, global, terminal),
+        Command::Export { cache, out, format } => {
+            let unknown = || {
+                Error::new(Kind::Usage, "the name does not say which format to write")
+                    .at(&out)
+                    .help("end it with .parquet, .npy, .safetensors or .arrow, or add --format")
+            };
+            let format = format.or_else(|| Format::of_path(&out)).ok_or_else(unknown)?;
+            let stats = export(&cache, &out, format)?;
+            if stats.without_features > 0 {
+                let n = stats.without_features;
+                terminal
+                    .warn(&format!("{n} image files have no features yet: run `headstart extract` again"));
+            }
+            print(global, &stats, || exported(&stats))?;
+            Ok(Ended::Done)
+        }
     }
 }
 
-fn info(store: &FeatureStore, global: &Global) -> Result<Ended> {
-    let parts = store.parts()?;
-    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
-    let info = Info {
-        spec: store.spec().clone(),
-        samples: store.samples()?.rows.len(),
-        rows: store.keys()?.len(),
-        bytes: parts.iter().map(|part| size(&part.path)).sum(),
-        parts: parts.len(),
-    };
-    print(global, &info, || {
-        format!(
-            "{} of {}, {} floats, {}\n{} images, {} feature rows in {} parts, {:.1} MB\n",
-            info.spec.layer,
-            info.spec.backbone.name,
-            info.spec.width,
-            info.spec.backbone.title,
-            info.samples,
-            info.rows,
-            info.parts,
-            info.bytes as f64 / 1e6
-        )
-    })?;
-    Ok(Ended::Done)
+fn described(info: &Info) -> String {
+    let split = |name| info.splits.get(name).copied().unwrap_or(0);
+    let mut out = format!(
+        "{} of {}, {} floats, {}\n\
+         {} images in {} classes: {} train, {} validation, {} test (seed {}, {}), from {}\n\
+         {} feature rows in {} parts, {:.1} MB, computed by {}\n",
+        info.spec.layer,
+        info.spec.backbone.name,
+        info.spec.width,
+        info.spec.backbone.title,
+        info.samples,
+        info.classes,
+        split("train"),
+        split("validation"),
+        split("test"),
+        info.seed,
+        info.fractions,
+        info.root,
+        info.rows,
+        info.parts,
+        info.bytes as f64 / 1e6,
+        if info.providers.is_empty() { "nothing yet".into() } else { info.providers.join(", ") }
+    );
+    if info.orphaned > 0 {
+        out.push_str(&format!("of them {} rows of images that are gone\n", info.orphaned));
+    }
+    if info.refused > 0 {
+        out.push_str(&format!("{} files could not be used\n", info.refused));
+    }
+    let mut rows = vec![["variant", "images", "train images", "complete"].map(String::from).to_vec()];
+    rows.extend(info.variants.iter().map(|v| {
+        let complete = if v.complete { "yes" } else { "no" };
+        vec![v.variant.clone(), v.images.to_string(), v.train_images.to_string(), complete.into()]
+    }));
+    out.push_str(&format!("\n{}", table(&rows)));
+    out
+}
+
+fn exported(stats: &ExportStats) -> String {
+    let line = |file: &PathBuf| format!("{}\n", file.display());
+    let files: String = stats.files.iter().map(line).collect();
+    format!("{files}{} rows, features of {} floats\n", stats.rows, stats.width)
 }
 
 fn verify(cache: &Path, dry_run: bool, global: &Global, terminal: &Terminal) -> Result<Ended> {

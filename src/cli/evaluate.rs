@@ -41,6 +41,11 @@ pub(super) fn told(stats: &EvaluateStats) -> String {
         stats.majority_class,
         percent(stats.majority_accuracy),
     );
+    let top: Vec<String> =
+        stats.top_k.iter().skip(1).map(|top| format!("top {} {}", top.k, percent(top.accuracy))).collect();
+    if !top.is_empty() {
+        out.insert_str(out.len() - 1, &format!("{}\n", top.join(", ")));
+    }
     let mut rows =
         vec![["class", "images", "predicted", "precision", "recall", "F1"].map(String::from).to_vec()];
     rows.extend(stats.classes.iter().map(|c| {
@@ -54,6 +59,13 @@ pub(super) fn told(stats: &EvaluateStats) -> String {
             share(c.recall),
             f1,
         ]
+    }));
+    out.push_str(&table(&rows));
+    out.push_str("\ncomposition of the images and of the predictions\n");
+    let mut rows = vec![["class", "images", "predictions", "relative difference"].map(String::from).to_vec()];
+    rows.extend(stats.composition.iter().map(|class| {
+        let relative = class.relative_difference.map_or("-".into(), |d| format!("{:+.1} %", 100.0 * d));
+        vec![class.name.clone(), percent(class.truth), percent(class.predicted), relative]
     }));
     out.push_str(&table(&rows));
     if stats.classes.len() <= MOST_CLASSES {

@@ -6,7 +6,7 @@ use crate::augment::Augmentation;
 use crate::backbone::{Device, PRELOGITS};
 use crate::dataset::Fractions;
 use crate::error::Result;
-use crate::extract::{AugmentSplits, ExtractConfig, ExtractStats, extract};
+use crate::extract::{AugmentSplits, ExtractConfig, ExtractStats, Missing, extract};
 use crate::setup::BackboneChoice;
 use std::path::PathBuf;
 
@@ -43,7 +43,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "A/B/C", value_parser = parse::<Fractions>)]
     split: Option<Fractions>,
     /// Seed of the split [default: 0, or what the cache has]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Where to run: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
@@ -86,6 +86,16 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
     Ok(ended)
 }
 
+/// Why rows are missing, in words.
+fn why(missing: &Missing) -> String {
+    let Missing { rows, of_new_images, .. } = missing;
+    match rows - of_new_images {
+        0 => "of images that have no features yet".into(),
+        n if n == *rows => "of images that have features, but not of this variant".into(),
+        n => format!("{of_new_images} of images that have no features yet, {n} that lack only this variant"),
+    }
+}
+
 pub(super) fn told(stats: &ExtractStats) -> String {
     let split = |name| stats.splits.get(name).copied().unwrap_or(0);
     let mut out = format!(
@@ -108,6 +118,9 @@ pub(super) fn told(stats: &ExtractStats) -> String {
             "{} feature rows would be computed, {} are there\n",
             stats.computed, stats.rows
         ));
+        for missing in &stats.missing {
+            out.push_str(&format!("  {:<15} {:>7} {}\n", missing.variant, missing.rows, why(missing)));
+        }
         return out;
     }
     out.push_str(&format!("{} feature rows, {} of them computed now", stats.rows, stats.computed));

@@ -3,6 +3,8 @@
 
 mod backbone;
 mod cache;
+mod compare;
+mod data;
 mod demo;
 mod device;
 mod evaluate;
@@ -64,6 +66,8 @@ enum Command {
     Setup(setup::Args),
     /// What can run here, and why the rest cannot
     Device(device::Args),
+    /// Look at a folder of labelled images, or make one of its largest classes
+    Data(data::Args),
     /// The known backbones
     Backbone(backbone::Args),
     /// Compute and cache the features of a folder of images
@@ -74,7 +78,9 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Classify image files with a run
     Predict(predict::Args),
-    /// Look into a cache, or check it
+    /// Runs side by side, on the same images
+    Compare(compare::Args),
+    /// Look into a cache, check it, or export it
     Cache(cache::Args),
 }
 
@@ -112,11 +118,13 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<En
         Command::Demo(args) => demo::run(args, global, terminal),
         Command::Setup(args) => setup::run(args, global, terminal),
         Command::Device(args) => device::run(args, global),
+        Command::Data(args) => data::run(args, global, terminal),
         Command::Backbone(args) => backbone::run(args, global),
         Command::Extract(args) => extract::run(args, global, terminal),
         Command::Train(args) => train::run(args, global, terminal),
         Command::Evaluate(args) => evaluate::run(args, global),
         Command::Predict(args) => predict::run(args, global, terminal),
+        Command::Compare(args) => compare::run(args, global),
         Command::Cache(args) => cache::run(args, global, terminal),
     }
 }
@@ -135,8 +143,7 @@ fn print(global: &Global, stats: &impl Serialize, text: impl FnOnce() -> String)
 fn complain_of(refused: &[Refused]) -> Ended {
     for Refused { path, reason, .. } in refused {
         // A file's name may hold anything, also what moves a terminal's cursor.
-        let line: String = format!("refused: {path}: {reason}").replace(char::is_control, "?");
-        progress::complain(&line);
+        progress::complain(&text::printable(&format!("refused: {path}: {reason}")));
     }
     if refused.is_empty() { Ended::Done } else { Ended::WithRefusals }
 }

@@ -1,8 +1,15 @@
-//! Numbers and tables for people.
+//! Numbers and tables for people. The only door to `unicode-width`.
+
+use unicode_width::UnicodeWidthStr;
 
 /// A fraction as a percentage with one decimal; `-` where it is undefined.
 pub(super) fn percent(fraction: impl Into<Option<f64>>) -> String {
     fraction.into().map_or("-".into(), |f| format!("{:.1} %", 100.0 * f))
+}
+
+/// A difference of fractions in percentage points, with its sign.
+pub(super) fn points(difference: f64) -> String {
+    format!("{:+.1}", 100.0 * difference)
 }
 
 /// Seconds with a sensible number of digits.
@@ -15,16 +22,23 @@ pub(super) fn seconds(s: f64) -> String {
     }
 }
 
-/// Columns of equal width: the first left-aligned, the others right-aligned.
+/// Names may hold anything, also what moves a terminal's cursor: control characters become `?`.
+pub(super) fn printable(text: &str) -> String {
+    text.replace(char::is_control, "?")
+}
+
+/// Columns of equal width on a terminal: the first left-aligned, the others right-aligned.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|s| s.width()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut out = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(i, (cell, width))| match i {
-            0 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
+    for row in &rows {
+        let cells = row.iter().zip(&widths).enumerate().map(|(i, (cell, width))| {
+            let space = " ".repeat(width - cell.width());
+            if i == 0 { format!("{cell}{space}") } else { format!("{space}{cell}") }
         });
         out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         out.push('\n');
@@ -47,6 +61,11 @@ mod tests {
         assert_eq!(
             table(&[vec!["é".into(), "1".into()], vec!["bb".into(), "10".into()]]),
             "é    1\nbb  10\n"
+        );
+        assert_eq!(points(-0.0123), "-1.2");
+        assert_eq!(
+            table(&[vec!["猫".into(), "1".into()], vec!["abc\u{1b}[2J".into(), "2".into()]]),
+            "猫       1\nabc?[2J  2\n"
         );
     }
 }

@@ -2,12 +2,12 @@
 
 use super::text::{percent, seconds};
 use super::{Ended, Global, now, print, progress::Terminal};
-use crate::error::Result;
-use crate::head::FitConfig;
+use crate::error::{Error, Kind, Result};
+use crate::head::{FitConfig, LbfgsConfig, SolverConfig};
 use crate::train::{TrainConfig, TrainStats, train};
 use std::path::{Path, PathBuf};
 
-/// Fit a softmax head to cached features with Adam and early stopping.
+/// Fit a softmax head to cached features: with Adam and early stopping, or its optimum with L-BFGS.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart train cache/photos --run runs/first --use none,shift --seed 1")]
 pub(super) struct Args {
@@ -22,49 +22,89 @@ pub(super) struct Args {
     /// Start from the head of another run
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
-    /// Learning rate of Adam
-    #[arg(long, default_value_t = FitConfig::default().lr, allow_negative_numbers = true)]
-    lr: f64,
-    /// Rows in a batch
-    #[arg(long, default_value_t = FitConfig::default().batch)]
-    batch: usize,
-    /// The most epochs
-    #[arg(long, default_value_t = FitConfig::default().epochs)]
-    epochs: usize,
-    /// Epochs in a row without a smaller validation loss after which to stop
-    #[arg(long, default_value_t = FitConfig::default().patience)]
-    patience: usize,
+    /// adam, or lbfgs for the optimum itself (which needs --l2 above 0)
+    #[arg(long, default_value = "adam", value_parser = ["adam", "lbfgs"])]
+    solver: String,
+    /// Learning rate of Adam [default: 0.01]
+    #[arg(long, allow_negative_numbers = true)]
+    lr: Option<f64>,
+    /// Rows in a batch of Adam [default: 32]
+    #[arg(long, allow_negative_numbers = true)]
+    batch: Option<usize>,
+    /// The most epochs of Adam [default: 100], or iterations of L-BFGS [default: 1000]
+    #[arg(long, allow_negative_numbers = true)]
+    epochs: Option<usize>,
+    /// Epochs of Adam in a row without a smaller validation loss after which to stop [default: 20]
+    #[arg(long, allow_negative_numbers = true)]
+    patience: Option<usize>,
     /// Weight of the squared weights in the loss
     #[arg(long, default_value_t = FitConfig::default().l2, allow_negative_numbers = true)]
     l2: f64,
-    /// Seed of the first weights and of the order of rows
-    #[arg(long, default_value_t = FitConfig::default().seed)]
-    seed: u64,
+    /// Seed of the first weights and of the order of rows of Adam [default: 0]
+    #[arg(long, allow_negative_numbers = true)]
+    seed: Option<u64>,
+}
+
+impl Args {
+    /// The solver with its settings: what was typed, else the defaults.
+    fn solver(&self) -> Result<SolverConfig> {
+        if self.solver == "adam" {
+            let default = FitConfig::default();
+            return Ok(SolverConfig::Adam(FitConfig {
+                lr: self.lr.unwrap_or(default.lr),
+                batch: self.batch.unwrap_or(default.batch),
+                epochs: self.epochs.unwrap_or(default.epochs),
+                patience: self.patience.unwrap_or(default.patience),
+                l2: self.l2,
+                seed: self.seed.unwrap_or(default.seed),
+            }));
+        }
+        let adams = [
+            ("--lr", self.lr.is_some()),
+            ("--batch", self.batch.is_some()),
+            ("--patience", self.patience.is_some()),
+            ("--seed", self.seed.is_some()),
+        ];
+        if let Some((flag, _)) = adams.iter().find(|(_, given)| *given) {
+            return Err(Error::new(Kind::Usage, format!("{flag} has no use with --solver lbfgs"))
+                .help("L-BFGS finds the one optimum: it takes --l2 and --epochs"));
+        }
+        let iterations = self.epochs.unwrap_or(LbfgsConfig::default().iterations);
+        Ok(SolverConfig::Lbfgs(LbfgsConfig { l2: self.l2, iterations }))
+    }
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
-    let Args { cache, run, variants, init, lr, batch, epochs, patience, l2, seed } = args;
-    let fit = FitConfig { lr, batch, epochs, patience, l2, seed };
-    let config = TrainConfig { cache, run, variants, init, fit, time: now() };
+    let solver = args.solver()?;
+    let Args { cache, run, variants, init, .. } = args;
+    let config = TrainConfig { cache, run, variants, init, solver, time: now() };
     let stats = train(&config, terminal)?;
     print(global, &stats, || told(&stats, &config.run))?;
     Ok(Ended::Done)
 }
 
 pub(super) fn told(stats: &TrainStats, run: &Path) -> String {
+    let (how, which) = match stats.solver {
+        "lbfgs" => (format!("L-BFGS in {}", seconds(stats.seconds)), "the optimum".to_string()),
+        _ => (
+            format!(
+                "{} epochs in {}, {} each",
+                stats.epochs,
+                seconds(stats.seconds),
+                seconds(stats.seconds_per_epoch)
+            ),
+            format!("best epoch {}", stats.best_epoch),
+        ),
+    };
     format!(
         "features of {}\n\
-         trained on {} rows ({}) of {} classes: {} epochs in {}, {} each; features read in {}\n\
-         best epoch {}: validation loss {:.4}, accuracy {} of {} images\n{}\n",
+         trained on {} rows ({}) of {} classes: {how}; features read in {}\n\
+         {which}: validation loss {:.4}, accuracy {} of {} images\n{}\n",
         stats.backbone,
         stats.train_rows,
         stats.variants.join(", "),
         stats.classes,
-        stats.epochs,
-        seconds(stats.seconds),
-        seconds(stats.seconds_per_epoch),
         seconds(stats.read_seconds),
-        stats.best_epoch,
         stats.validation.loss,
         percent(stats.validation.accuracy),
         stats.validation_images,

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
 use crate::extract::{AugmentSplits, ExtractConfig, ExtractStats, extract};
 use crate::fs;
-use crate::head::{self, FitConfig, Head, Rows, argmax};
+use crate::head::{self, FitConfig, Head, Rows, SolverConfig, argmax};
 use crate::image_io;
 use crate::metrics;
 use crate::monitor::{Monitor, Unit};
@@ -67,7 +67,7 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
         run: run.clone(),
         variants: None,
         init: None,
-        fit,
+        solver: SolverConfig::Adam(fit),
         time: config.time,
     };
     let trained = train(&train_config, monitor)?;

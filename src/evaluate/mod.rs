@@ -3,7 +3,7 @@
 use crate::augment::Variant;
 use crate::dataset::Split;
 use crate::error::{Error, Kind, Result};
-use crate::metrics::{self, ClassScore};
+use crate::metrics::{self, ClassScore, ClassShare};
 use crate::run::{self, ClassCount, Prediction};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -42,11 +42,28 @@ pub struct EvaluateStats {
     pub majority_accuracy: Option<f64>,
     /// That class.
     pub majority_class: String,
+    /// Each class's share of the images beside its share of the predictions, in class order.
+    pub composition: Vec<ClassShare>,
+    /// How often the truth is among the k most probable classes, for k from 1 to 5, or to all classes where they are
+    /// fewer.
+    pub top_k: Vec<TopK>,
     /// Accuracy of each 32 images, in the order of their digests; the last batch may be smaller.
     pub batch_accuracies: Vec<f64>,
     /// Wall time of the evaluation.
     pub seconds: f64,
 }
+
+/// How often the truth is among the most probable classes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TopK {
+    /// How many classes may be named.
+    pub k: usize,
+    /// Share of images with the truth among them.
+    pub accuracy: Option<f64>,
+}
+
+/// The largest k of [`EvaluateStats::top_k`].
+const MOST_K: usize = 5;
 
 /// Scores the predictions of a run, variant `none`.
 ///
@@ -54,10 +71,7 @@ pub struct EvaluateStats {
 /// [`Kind::Usage`] for the train split, [`Kind::Run`] when the run is missing, damaged, or has no images in the split.
 pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
     let started = Instant::now();
-    if config.split == Split::Train {
-        return Err(Error::new(Kind::Usage, "a run keeps no predictions for the train split")
-            .help("use --split validation or --split test"));
-    }
+    run::check_split(config.split)?;
     let record = run::read_record(&config.run)?;
     let names: Vec<String> = record.classes.iter().map(|class| class.name.clone()).collect();
     let index = |name: &str| {
@@ -66,11 +80,12 @@ pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
                 .at(&config.run)
         })
     };
-    let (mut truth, mut predicted) = (Vec::new(), Vec::new());
+    let (mut truth, mut predicted, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
     let wanted = |row: &&Prediction| row.split == config.split && row.variant == Variant::None;
-    for row in run::read_predictions(&config.run)?.iter().filter(wanted) {
+    for row in run::read_predictions(&config.run)?.into_iter().filter(|row| wanted(&row)) {
         truth.push(index(&row.label)?);
         predicted.push(index(&row.predicted)?);
+        probabilities.push(row.probabilities);
     }
     if truth.is_empty() {
         return Err(Error::new(Kind::Run, format!("its {} split has no images", config.split))
@@ -89,6 +104,10 @@ pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
         macro_f1: metrics::macro_f1(&classes),
         majority_accuracy: metrics::constant_accuracy(&truth, majority),
         majority_class: names[majority].clone(),
+        composition: metrics::composition(&classes),
+        top_k: (1..=MOST_K.min(names.len()))
+            .map(|k| TopK { k, accuracy: metrics::top_k_accuracy(&truth, &probabilities, k) })
+            .collect(),
         batch_accuracies: metrics::batch_accuracies(&truth, &predicted, BATCH),
         classes,
         confusion,

@@ -1,11 +1,10 @@
 //! Stage 1: from a folder of images to a cache of features, computing only what is missing.
 
-mod manifest;
 mod pipeline;
 mod plan;
 mod run;
 
-pub use plan::AugmentSplits;
+pub use plan::{AugmentSplits, Missing};
 
 use crate::augment::Augmentation;
 use crate::backbone::{Backbone, Device};
@@ -65,6 +64,8 @@ pub struct ExtractStats {
     pub rows: usize,
     /// Rows computed in this run; in a dry run, rows that would be.
     pub computed: usize,
+    /// What of the features was missing before the last step, by variant; in a dry run, what would be computed.
+    pub missing: Vec<Missing>,
     /// Files that cannot be used.
     pub refused: Vec<Refused>,
     /// Wall time of the whole run.
@@ -152,6 +153,7 @@ fn stats(
         classes: dataset::class_names(rows).len(),
         rows: described.rows,
         computed,
+        missing: described.missing,
         refused: described.refused,
         seconds: started.elapsed().as_secs_f64(),
         images_per_second: (busy > 0.0).then(|| computed as f64 / busy),

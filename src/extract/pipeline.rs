@@ -38,6 +38,7 @@ pub(super) struct Outcome {
 
 /// One image, decoded and preprocessed in all its variants.
 struct Ready {
+    path: String,
     keys: Vec<Key>,
     tensors: Vec<f32>,
 }
@@ -56,7 +57,8 @@ pub(super) fn run(
     let started = Instant::now();
     let total = work.iter().map(|work| work.variants.len() as u64).sum();
     let task = monitor.task("embedding", Some(total), Unit::Images);
-    let mut sink = Sink { settings, backbone, writer, rows: Rows::default(), computed: 0 };
+    let mut sink =
+        Sink { settings, backbone, writer, rows: Rows::default(), computed: 0, refused: Vec::new() };
     let mut refused = Vec::new();
     std::thread::scope(|scope| -> Result<()> {
         let decoders = settings.decoders.clamp(1, work.len().max(1));
@@ -85,6 +87,7 @@ pub(super) fn run(
         batch.flush(&mut sink)
     })?;
     sink.commit()?;
+    refused.append(&mut sink.refused);
     Ok(Outcome { computed: sink.computed, refused, seconds: started.elapsed().as_secs_f64() })
 }
 
@@ -105,12 +108,13 @@ fn decode(settings: &Settings, work: &Work) -> std::result::Result<Ready, Refuse
         settings.preprocessing.tensor(&variant.apply(&image), out);
     }
     let key = |&variant| Key { image_sha256: work.image_sha256.clone(), variant };
-    Ok(Ready { keys: work.variants.iter().map(key).collect(), tensors })
+    Ok(Ready { path: work.path.clone(), keys: work.variants.iter().map(key).collect(), tensors })
 }
 
 /// Inputs on their way into the network.
 #[derive(Default)]
 struct Batch {
+    paths: Vec<String>,
     keys: Vec<Key>,
     tensors: Vec<f32>,
 }
@@ -119,6 +123,7 @@ impl Batch {
     fn add(&mut self, ready: Ready, sink: &mut Sink) -> Result<()> {
         let one = sink.settings.preprocessing.tensor_len();
         for (key, tensor) in ready.keys.into_iter().zip(ready.tensors.chunks_exact(one)) {
+            self.paths.push(ready.path.clone());
             self.keys.push(key);
             self.tensors.extend_from_slice(tensor);
             if self.keys.len() == sink.settings.batch {
@@ -134,7 +139,8 @@ impl Batch {
         }
         let embeddings = sink.backbone.embed(&self.tensors, self.keys.len())?;
         self.tensors.clear();
-        sink.take(std::mem::take(&mut self.keys), embeddings)
+        let (paths, keys) = (std::mem::take(&mut self.paths), std::mem::take(&mut self.keys));
+        sink.take(paths.into_iter().zip(keys), &embeddings)
     }
 }
 
@@ -145,12 +151,21 @@ struct Sink<'a> {
     writer: &'a mut Writer,
     rows: Rows,
     computed: usize,
+    refused: Vec<Refused>,
 }
 
 impl Sink<'_> {
-    fn take(&mut self, keys: Vec<Key>, embeddings: Vec<f32>) -> Result<()> {
-        self.rows.keys.extend(keys);
-        self.rows.embeddings.extend(embeddings);
+    fn take(&mut self, keys: impl Iterator<Item = (String, Key)>, embeddings: &[f32]) -> Result<()> {
+        for ((path, key), embedding) in keys.zip(embeddings.chunks_exact(self.backbone.width().max(1))) {
+            if embedding.iter().all(|value| value.is_finite()) {
+                self.rows.keys.push(key);
+                self.rows.embeddings.extend_from_slice(embedding);
+            } else {
+                // Not remembered by content: another device may do better.
+                let reason = format!("the network gave values that are no numbers ({})", key.variant);
+                self.refused.push(Refused { path, image_sha256: None, reason });
+            }
+        }
         if self.rows.keys.len() >= PART_ROWS { self.commit() } else { Ok(()) }
     }
 
@@ -162,5 +177,67 @@ impl Sink<'_> {
         self.computed += rows.keys.len();
         self.writer.append(rows, self.settings.metadata.clone())?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augment::Variant;
+    use crate::backbone::CPU_PROVIDER;
+    use crate::image_io::encode_png;
+    use crate::monitor::Silent;
+    use crate::pixels::Pixels;
+    use crate::store::{BackboneSpec, PreprocessingSpec, Spec, spec::SCHEMA};
+
+    /// Gives the first pixel's logarithm, which is no number for black.
+    struct Logarithm;
+
+    impl Backbone for Logarithm {
+        fn width(&self) -> usize {
+            1
+        }
+        fn provider(&self) -> &str {
+            CPU_PROVIDER
+        }
+        fn runtime(&self) -> &str {
+            "none"
+        }
+        fn embed(&mut self, batch: &[f32], n: usize) -> Result<Vec<f32>> {
+            Ok(batch.chunks_exact(batch.len() / n).map(|input| input[0].ln()).collect())
+        }
+    }
+
+    #[test]
+    fn an_image_of_which_the_network_makes_no_numbers_is_refused_and_the_others_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, cache) = (dir.path().join("in"), dir.path().join("c"));
+        std::fs::create_dir(&root).unwrap();
+        let preprocessing = Preprocessing { size: 4, ..Preprocessing::named("unit").unwrap() };
+        let work: Vec<Work> = [255u8, 0, 128]
+            .iter()
+            .map(|&grey| {
+                let bytes = encode_png(&Pixels::new(4, 4, vec![grey; 48]));
+                std::fs::write(root.join(grey.to_string()), &bytes).unwrap();
+                Work { path: grey.to_string(), image_sha256: sha256(&bytes), variants: vec![Variant::None] }
+            })
+            .collect();
+        let spec = Spec {
+            schema: SCHEMA.into(),
+            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: "ab".into() },
+            layer: "l".into(),
+            width: 1,
+            preprocessing: PreprocessingSpec { decode: "d".into(), steps: preprocessing },
+            known_answer: None,
+        };
+        let mut writer = Writer::open_or_create(&cache, &spec).unwrap();
+        let settings = Settings { root, preprocessing, batch: 2, decoders: 1, metadata: BTreeMap::new() };
+        let done = run(&settings, &work, &mut Logarithm, &mut writer, &Silent).unwrap();
+        assert_eq!(done.computed, 2);
+        let told: Vec<_> = done.refused.iter().map(|r| (r.path.as_str(), &r.image_sha256)).collect();
+        assert_eq!(told, [("0", &None)]);
+        assert!(done.refused[0].reason.contains("no numbers (none)"), "{}", done.refused[0].reason);
+        let rows = writer.store().rows(|_| true).unwrap();
+        assert!(rows.keys.len() == 2 && rows.embeddings.iter().all(|value| value.is_finite()));
     }
 }

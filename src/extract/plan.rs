@@ -4,6 +4,7 @@ use crate::augment::{Augmentation, Variant};
 use crate::dataset::{Sample, Split};
 use crate::error::{Error, Kind, Result};
 use crate::store::Key;
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 
@@ -72,6 +73,37 @@ pub(super) fn missing(
         image_sha256,
     });
     work.filter(|work| !work.variants.is_empty()).collect()
+}
+
+/// Feature rows of one variant that are missing, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// The variant.
+    pub variant: String,
+    /// Rows that are missing.
+    pub rows: usize,
+    /// Of them, rows of images that have no features at all: new, edited, or lost with a damaged part. The others lack
+    /// only this variant.
+    pub of_new_images: usize,
+}
+
+/// Counts `work` by variant.
+pub(super) fn by_variant(work: &[Work]) -> Vec<Missing> {
+    let mut counts: BTreeMap<Variant, (usize, usize)> = BTreeMap::new();
+    for work in work {
+        let is_new = work.variants.contains(&Variant::None);
+        for variant in &work.variants {
+            let (rows, new) = counts.entry(*variant).or_default();
+            *rows += 1;
+            *new += usize::from(is_new);
+        }
+    }
+    let count = |(variant, (rows, of_new_images)): (Variant, _)| Missing {
+        variant: variant.to_string(),
+        rows,
+        of_new_images,
+    };
+    counts.into_iter().map(count).collect()
 }
 
 /// How many distinct train images will lack, after `work` is done, a variant that another train image has.

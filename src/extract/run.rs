@@ -2,13 +2,13 @@
 //! order they come is `extract`'s to say.
 
 use super::ExtractConfig;
-use super::manifest::{Memory, no_images, scan};
 use super::pipeline::{self, Outcome};
-use super::plan::{Work, missing, train_images_without_variants, wanted};
+use super::plan::{Missing, Work, by_variant, missing, train_images_without_variants, wanted};
 use crate::backbone::{Backbone, CPU_PROVIDER, Device, known};
 use crate::dataset::{self, Refused, Split};
 use crate::error::{Error, Kind, Result};
 use crate::image_io::DECODE_VERSION;
+use crate::images::{Look, Memory, no_images, scan};
 use crate::monitor::Monitor;
 use crate::setup::{Chosen, choose};
 use crate::store::{self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Samples, Spec, Writer};
@@ -20,6 +20,8 @@ pub(super) struct Described {
     pub refused: Vec<Refused>,
     pub work: Vec<Work>,
     pub rows: usize,
+    /// What is missing, by variant.
+    pub missing: Vec<Missing>,
 }
 
 /// What the steps of one `extract` share.
@@ -50,7 +52,7 @@ impl<'a> Run<'a> {
     /// Takes the lock of a cache that is there and remembers what it says; a dry run only reads.
     fn open_existing(&mut self) -> Result<()> {
         let cache = &self.config.cache;
-        let Some(spec) = Spec::read(cache)? else { return Ok(()) };
+        let Some(spec) = Spec::read(cache)? else { return store::check_target(cache) };
         let wanted = self.spec(spec.width, None);
         spec.require(&wanted, cache)?;
         if !self.config.dry_run {
@@ -66,8 +68,19 @@ impl<'a> Run<'a> {
             self.monitor.warn(&format!("starting without the memory of refused files: {}", e.with_causes()));
             Vec::new()
         });
-        // A kill before the first description leaves a cache without one.
-        self.memory = Memory::new(FeatureStore::open(cache)?.samples_if_any()?, refused);
+        // A kill before the first description leaves a cache without one, but then it has no parts either.
+        let store = FeatureStore::open(cache)?;
+        let samples = store.samples_if_any()?;
+        if samples.is_none()
+            && (self.config.seed.is_none() || self.config.split.is_none())
+            && !store.parts()?.is_empty()
+        {
+            self.monitor.warn(
+                "samples.parquet is gone, and the split with it: unless --seed and --split are given, images are \
+                 assigned anew with seed 0 and 70/5/25",
+            );
+        }
+        self.memory = Memory::new(samples, refused);
         Ok(())
     }
 
@@ -102,7 +115,7 @@ impl<'a> Run<'a> {
         let before = self.memory.samples.as_ref();
         let fractions = config.split.or(before.map(|b| b.fractions)).unwrap_or_default();
         let seed = config.seed.or(before.map(|b| b.seed)).unwrap_or(0);
-        let found = scan(&config.images, &self.memory, self.is_first_look, self.monitor)?;
+        let found = scan(&config.images, &self.memory, Look::Header, self.is_first_look, self.monitor)?;
         let (files, conflicts) = dataset::refuse_conflicts(found.files);
         let mut refused = found.refused;
         refused.extend(conflicts);
@@ -124,7 +137,8 @@ impl<'a> Run<'a> {
         }
         self.memory.samples = Some(samples.clone());
         self.is_first_look = false;
-        Ok(Described { samples, refused, work, rows })
+        let missing = by_variant(&work);
+        Ok(Described { samples, refused, work, rows, missing })
     }
 
     /// Says what is new about the data set, and what it lacks for training.

@@ -1,17 +1,12 @@
 //! `head.safetensors`: `weight` `[classes, width]` and `bias` `[classes]`, float32, with the classes and the spec of
-//! the features in the metadata. The only door to `safetensors`.
+//! the features in the metadata.
 
 use super::Head;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView, serialize};
+use crate::tensors::{self, Tensor, Values};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::path::Path;
-
-/// The one metadata key: a map of several would be written in random order.
-const KEY: &str = "headstart";
 
 #[derive(Serialize, Deserialize)]
 struct Noted {
@@ -24,16 +19,18 @@ struct Noted {
 /// # Errors
 /// When the file cannot be written.
 pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Value) -> Result<()> {
-    let bytes = |values: Vec<f32>| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    let (weight, bias) = (bytes(head.weight()), bytes(head.bias()));
-    let shape = vec![head.classes(), head.width()];
-    let tensor = |shape, data| TensorView::new(Dtype::F32, shape, data).expect("lengths that fit");
-    let tensors = [("bias", tensor(vec![head.classes()], &bias)), ("weight", tensor(shape, &weight))];
+    let (weight, bias) = (head.weight(), head.bias());
+    let tensors = [
+        Tensor { name: "bias", shape: vec![head.classes()], values: Values::Float32(&bias) },
+        Tensor {
+            name: "weight",
+            shape: vec![head.classes(), head.width()],
+            values: Values::Float32(&weight),
+        },
+    ];
     let noted = Noted { classes: classes.to_vec(), spec };
     let noted = serde_json::to_string(&noted).expect("plain data");
-    let file =
-        serialize(tensors, Some(HashMap::from([(KEY.to_string(), noted)]))).expect("two plain tensors");
-    fs::write_atomic(path, &file)
+    fs::write_atomic(path, &tensors::encode(&tensors, noted))
 }
 
 /// Reads a head, its class names and the spec of its features.
@@ -41,27 +38,19 @@ pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Valu
 /// # Errors
 /// [`Kind::Run`] when the file is damaged or does not hold a head.
 pub fn load(path: &Path) -> Result<(Head, Vec<String>, serde_json::Value)> {
-    let bytes = fs::read(path)?;
-    let damaged = |why: String| Error::new(Kind::Run, "not a head of this tool").at(path).because(why);
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
-    let noted = metadata.metadata().as_ref().and_then(|map| map.get(KEY));
-    let noted: Noted =
-        serde_json::from_str(noted.map_or("", String::as_str)).map_err(|e| damaged(e.to_string()))?;
+    let damaged = |why: String| {
+        Error::new(Kind::Run, "not a head of this tool").at(path).because(why).help("train again")
+    };
+    let (mut arrays, noted) = tensors::decode(&fs::read(path)?).map_err(damaged)?;
+    let noted: Noted = serde_json::from_str(&noted).map_err(|e| damaged(e.to_string()))?;
     let classes = noted.classes.len();
-    let floats = |name: &str, rank: usize| {
-        let view = tensors.tensor(name).map_err(|e| damaged(e.to_string()))?;
-        if view.dtype() != Dtype::F32 || view.shape().len() != rank || view.shape()[0] != classes {
-            return Err(damaged(format!("{name} is {:?} {:?}", view.dtype(), view.shape())));
-        }
-        Ok(view
-            .data()
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect::<Vec<_>>())
+    let mut floats = |name: &str, rank: usize| match arrays.remove(name) {
+        Some(array) if array.shape.len() == rank && array.shape[0] == classes => Ok(array.values),
+        Some(array) => Err(damaged(format!("{name} has the shape {:?} for {classes} classes", array.shape))),
+        None => Err(damaged(format!("it holds no float32 {name}"))),
     };
     let head = Head::from_parts(floats("weight", 2)?, floats("bias", 1)?)
-        .filter(|head| head.classes() == noted.classes.len())
+        .filter(|head| head.classes() == classes)
         .ok_or_else(|| damaged("weight, bias and classes do not fit together".into()))?;
     Ok((head, noted.classes, noted.spec))
 }
@@ -95,6 +84,6 @@ mod tests {
             assert_eq!(load(&path).unwrap_err().kind(), Kind::Run, "{cut} bytes");
         }
         save(&path, &Head::fresh(5, 2, 1), &["x".into()], serde_json::json!({})).unwrap();
-        assert!(load(&path).unwrap_err().with_causes().contains("weight is F32 [2, 5]"));
+        assert!(load(&path).unwrap_err().with_causes().contains("weight has the shape [2, 5] for 1 classes"));
     }
 }

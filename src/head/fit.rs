@@ -65,6 +65,18 @@ impl FitConfig {
     }
 }
 
+impl FitParams {
+    /// The settings.
+    pub fn settings(&self) -> FitConfig {
+        self.0
+    }
+
+    /// Settings that somebody has yet to check.
+    pub(super) fn unchecked(config: FitConfig) -> Self {
+        Self(config)
+    }
+}
+
 /// Labelled feature rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
@@ -128,8 +140,7 @@ pub fn fit(
         let seconds = started.elapsed().as_secs_f64();
         let done = Epoch { epoch, train_loss, train_accuracy, validation_loss, validation_accuracy, seconds };
         if !(train_loss.is_finite() && validation_loss.is_finite()) {
-            return Err(Error::new(Kind::Run, format!("the loss is not a number in epoch {epoch}"))
-                .help("try a smaller --lr; if that does not help, run `headstart cache verify CACHE`"));
+            return Err(not_a_number(epoch));
         }
         on_epoch(&done);
         history.push(done);
@@ -142,9 +153,31 @@ pub fn fit(
     Ok(Fitted { head: best.2, best_epoch: best.1, history })
 }
 
+/// Fits `head` to `train` for all epochs and keeps the last state: for rows without a validation part.
+///
+/// # Errors
+/// [`Kind::Run`] when there are no rows, or a loss is not a number.
+pub(super) fn fit_all_epochs(head: Head, train: Rows, params: FitParams) -> Result<Head> {
+    if train.targets.is_empty() {
+        return Err(Error::new(Kind::Run, "there are no train rows"));
+    }
+    let mut fitter = Fitter::new(head, train, params.0);
+    for epoch in 1..=params.0.epochs {
+        if !fitter.epoch().0.is_finite() {
+            return Err(not_a_number(epoch));
+        }
+    }
+    Ok(fitter.head)
+}
+
+fn not_a_number(epoch: usize) -> Error {
+    Error::new(Kind::Run, format!("the loss is not a number in epoch {epoch}"))
+        .help("try a smaller --lr; if that does not help, run `headstart cache verify CACHE`")
+}
+
 impl Head {
     /// Mean cross entropy and share of right answers.
-    fn score(&self, rows: Rows) -> (f64, f64) {
+    pub(super) fn score(&self, rows: Rows) -> (f64, f64) {
         let logits = self.logits(view(rows.features, self.width()));
         let n = rows.targets.len() as f64;
         (cross_entropy_sum(&logits, rows.targets) / n, right(&logits, rows.targets) as f64 / n)

@@ -1,13 +1,19 @@
-//! The softmax head: a linear layer over features, its training with Adam and early stopping, its file. The only door
-//! to `ndarray`; everyone else hands over plain slices.
+//! The softmax head: a linear layer over features, its training with Adam and early stopping or with L-BFGS, its file.
+//! The only door to `ndarray`; everyone else hands over plain slices.
 
 mod adam;
+mod estimator;
 mod file;
 mod fit;
+mod lbfgs;
 mod softmax;
+mod solver;
 
+pub use estimator::{SoftmaxClassifier, SoftmaxRegression};
 pub use file::{load, save};
 pub use fit::{Epoch, FitConfig, FitParams, Fitted, Rows, fit};
+pub use lbfgs::{LbfgsConfig, LbfgsParams, fit as fit_lbfgs};
+pub use solver::{SolverConfig, SolverParams};
 
 use crate::rng::Rng;
 use ndarray::{Array1, Array2, ArrayView2};

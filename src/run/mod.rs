@@ -5,10 +5,10 @@ use crate::augment::Variant;
 use crate::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
-use crate::head::{self, Epoch, FitConfig, Head};
+use crate::head::{self, Epoch, Head, SolverConfig};
 use crate::store::Spec;
 use crate::store::table::{Column, Holds, Table};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -37,7 +37,8 @@ pub struct Record {
     /// In the order that numbers them.
     pub classes: Vec<ClassCount>,
     /// Settings of the fit.
-    pub config: FitConfig,
+    #[serde(deserialize_with = "solver_or_adam")]
+    pub config: SolverConfig,
     /// Variants that were trained on.
     pub variants: Vec<String>,
     /// Feature rows that were trained on.
@@ -50,6 +51,13 @@ pub struct Record {
     pub best_epoch: usize,
     /// Wall time of the fit.
     pub seconds: f64,
+}
+
+/// The settings of a fit; those that name no solver are Adam's, from when there was no other.
+fn solver_or_adam<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<SolverConfig, D::Error> {
+    let mut settings = serde_json::Map::deserialize(from)?;
+    settings.entry("solver").or_insert_with(|| "adam".into());
+    serde_json::from_value(settings.into()).map_err(serde::de::Error::custom)
 }
 
 /// Distinct images of one class.
@@ -187,6 +195,18 @@ fn predictions_table(rows: &[Prediction], classes: usize) -> Table {
     Table {
         columns: COLUMNS.map(|(name, _)| name.to_string()).into_iter().zip(columns).collect(),
         metadata: BTreeMap::new(),
+    }
+}
+
+/// Checks that a run keeps predictions for `split`.
+///
+/// # Errors
+/// [`Kind::Usage`] for the train split.
+pub fn check_split(split: Split) -> Result<()> {
+    match split {
+        Split::Validation | Split::Test => Ok(()),
+        Split::Train => Err(Error::new(Kind::Usage, "a run keeps no predictions for the train split")
+            .help("use --split validation or --split test")),
     }
 }
 

@@ -1,6 +1,8 @@
 //! A cache of features on disk (features-v1): the spec, the samples, the parts. Append-only: readers are never
 //! disturbed, one writer at a time. It refuses to know how features are made or used.
 
+pub mod export;
+pub mod info;
 pub mod key;
 mod samples;
 pub mod shard;
@@ -168,7 +170,25 @@ pub fn verify(root: &Path, dry_run: bool, monitor: &dyn Monitor) -> Result<Verif
         task.advance(1);
     }
     store.samples()?;
+    read_refused(root).map_err(|e| e.help("delete it: `headstart extract` looks at those files again"))?;
     Ok(Verified { parts: parts.len(), damaged })
+}
+
+/// Checks that a cache may be made or completed at `root`: nothing there, an empty folder, or a cache.
+///
+/// # Errors
+/// [`Kind::Cache`] for any other folder or file.
+pub fn check_target(root: &Path) -> Result<()> {
+    let refuse = |message: &str| {
+        Err(Error::new(Kind::Cache, message).at(root).help("choose an empty or a new folder for --cache"))
+    };
+    match root.exists() {
+        true if !root.is_dir() => refuse("it is a file, not a folder"),
+        true if Spec::read(root)?.is_none() && holds_something(root)? => {
+            refuse("the folder is not empty and holds no cache")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A cache, open for adding to; holds the lock.
@@ -186,11 +206,7 @@ impl Writer {
     /// [`Kind::Locked`] when another process writes, [`Kind::Cache`] when the folder holds other features or
     /// something that is no cache.
     pub fn open_or_create(root: &Path, spec: &Spec) -> Result<Self> {
-        if root.exists() && Spec::read(root)?.is_none() && holds_something(root)? {
-            return Err(Error::new(Kind::Cache, "the folder is not empty and holds no cache")
-                .at(root)
-                .help("choose an empty or a new folder for --cache"));
-        }
+        check_target(root)?;
         fs::create_folder(&root.join(FEATURES))?;
         let lock = Lock::take(&root.join(".lock"))?;
         fs::remove_leftovers(root)?;

@@ -59,6 +59,14 @@ impl Part {
         Ok(Self { name, path, number, digest })
     }
 
+    /// What was noted about the part: device, provider, runtime, version, time.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when the footer cannot be read.
+    pub fn metadata(&self) -> Result<BTreeMap<String, String>> {
+        Ok(Table::read(&self.path, &[]).map_err(repairable)?.metadata)
+    }
+
     /// The keys alone, without rehashing: enough to see what is there.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Int32Array, Int64Array, StringArray,
 };
 use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Int64Type, Schema};
+use arrow::ipc::writer::FileWriter as ArrowFileWriter;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
@@ -15,7 +16,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::ChunkReader;
 use parquet::schema::types::ColumnPath;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,9 +66,7 @@ pub struct Table {
 impl Table {
     /// The Parquet file of this table: zstd, dictionaries for text, plain floats.
     pub fn encode(&self) -> Vec<u8> {
-        let fields: Vec<Field> = self.columns.iter().map(|(name, column)| field(name, column)).collect();
-        let arrays: Vec<ArrayRef> = self.columns.iter().map(|(_, column)| array(column)).collect();
-        let schema = Arc::new(Schema::new(fields));
+        let (schema, batch) = self.batch();
         let entry = |(key, value): (&String, &String)| KeyValue::new(key.clone(), value.clone());
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("1 is a level")))
@@ -79,13 +78,38 @@ impl Table {
                 properties = properties.set_column_dictionary_enabled(leaf, false);
             }
         }
-        let batch = RecordBatch::try_new(schema.clone(), arrays).expect("columns of one length");
         let mut out = Vec::new();
         let mut writer =
             ArrowWriter::try_new(&mut out, schema, Some(properties.build())).expect("a plain schema");
         writer.write(&batch).expect("writing to memory");
         writer.close().expect("writing to memory");
         out
+    }
+
+    /// The Arrow IPC file of this table, uncompressed, so that readers can map it into memory.
+    pub fn encode_arrow(&self) -> Vec<u8> {
+        let (schema, batch) = self.batch();
+        let metadata = HashMap::from_iter(self.metadata.clone());
+        let schema = Arc::new(schema.as_ref().clone().with_metadata(metadata));
+        let batch = batch.with_schema(schema.clone()).expect("the same columns");
+        let mut writer = ArrowFileWriter::try_new(Vec::new(), &schema).expect("a plain schema");
+        writer.write(&batch).expect("writing to memory");
+        writer.into_inner().expect("writing to memory")
+    }
+
+    /// The CSV file of this table, with a line of names; for tables without vectors.
+    pub fn encode_csv(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        arrow::csv::Writer::new(&mut out).write(&self.batch().1).expect("text and numbers");
+        out
+    }
+
+    fn batch(&self) -> (Arc<Schema>, RecordBatch) {
+        let fields: Vec<Field> = self.columns.iter().map(|(name, column)| field(name, column)).collect();
+        let arrays: Vec<ArrayRef> = self.columns.iter().map(|(_, column)| array(column)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(schema.clone(), arrays).expect("columns of one length");
+        (schema, batch)
     }
 
     /// Reads columns of a file's `bytes`; `path` is for messages.

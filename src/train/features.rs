@@ -76,6 +76,15 @@ impl Features {
         let mut parts: BTreeMap<Split, Selected> = BTreeMap::new();
         for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(rows.width.max(1))) {
             let image = &images[key.image_sha256.as_str()];
+            if !embedding.iter().all(|value| value.is_finite()) {
+                let message = format!(
+                    "the features of {} ({}) hold values that are no numbers",
+                    image.path, key.variant
+                );
+                return Err(Error::new(Kind::Cache, message)
+                    .at(cache)
+                    .help("extract into a new cache, and check the network that was used"));
+            }
             let part = parts.entry(image.split).or_default();
             part.features.extend_from_slice(embedding);
             part.targets.push(image.target);

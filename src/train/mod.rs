@@ -4,7 +4,7 @@ mod features;
 
 use crate::dataset::Split;
 use crate::error::{Error, Kind, Result};
-use crate::head::{self, Epoch, FitConfig, Fitted, Head, argmax};
+use crate::head::{self, Epoch, Fitted, Head, SolverConfig, SolverParams, argmax};
 use crate::monitor::{Monitor, Unit};
 use crate::run::{self, ClassCount, Finished, Prediction, Record};
 use crate::store::{FeatureStore, Spec};
@@ -25,8 +25,8 @@ pub struct TrainConfig {
     pub variants: Option<Vec<String>>,
     /// A run whose head is the start.
     pub init: Option<PathBuf>,
-    /// Settings of the fit.
-    pub fit: FitConfig,
+    /// How to fit, and with which settings.
+    pub solver: SolverConfig,
     /// The time to note, in seconds since 1970.
     pub time: u64,
 }
@@ -45,7 +45,9 @@ pub struct Score {
 pub struct TrainStats {
     /// The network that the features came from, and what it is.
     pub backbone: String,
-    /// Epochs that ran.
+    /// How the head was fitted: `adam` or `lbfgs`.
+    pub solver: &'static str,
+    /// Epochs that ran; 1 for L-BFGS, whose whole search is told as one.
     pub epochs: usize,
     /// The epoch that was kept, from 1.
     pub best_epoch: usize,
@@ -73,30 +75,24 @@ pub struct TrainStats {
 /// [`Kind::Usage`] for settings out of range, [`Kind::Cache`] when features are missing or damaged, [`Kind::Run`] when
 /// the run cannot be written there, `--init` does not fit, or the loss is not a number.
 pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
-    let params = config.fit.check()?;
+    let params = config.solver.check()?;
+    if let (SolverParams::Lbfgs(_), Some(init)) = (&params, &config.init) {
+        return Err(Error::new(
+            Kind::Usage,
+            "--init has no use with --solver lbfgs: the optimum is the same from anywhere",
+        )
+        .at(init)
+        .help("leave --init out, or use --solver adam"));
+    }
     run::check_target(&config.run)?;
     let reading = Instant::now();
     let store = FeatureStore::open(&config.cache)?;
     let features = Features::load(&store, &config.cache, config.variants.as_deref(), monitor)?;
-    let (head, seen) = match &config.init {
-        Some(init) => warm_start(init, &features, store.spec())?,
-        None => (Head::fresh(store.spec().width, features.classes.len(), config.fit.seed), HashSet::new()),
-    };
+    let warm = config.init.as_ref().map(|init| warm_start(init, &features, store.spec())).transpose()?;
+    let (head, seen) = warm.map_or((None, HashSet::new()), |(head, seen)| (Some(head), seen));
     let read_seconds = reading.elapsed().as_secs_f64();
     let started = Instant::now();
-    let fitted = {
-        let task = monitor.task("training", Some(config.fit.epochs as u64), Unit::Epochs);
-        let mut on_epoch = |epoch: &Epoch| {
-            task.status(&format!(
-                "loss {:.4}  validation loss {:.4}  accuracy {:.1} %",
-                epoch.train_loss,
-                epoch.validation_loss,
-                100.0 * epoch.validation_accuracy
-            ));
-            task.advance(1);
-        };
-        head::fit(head, features.train.rows(), features.validation.rows(), params, &mut on_epoch)?
-    };
+    let fitted = fit(head, &features, store.spec().width, params, monitor)?;
     let seconds = started.elapsed().as_secs_f64();
     let record = record(config, &store, &features, &fitted, seconds);
     let mut predictions =
@@ -109,6 +105,44 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
     let (head, predictions, trained_on) = (&fitted.head, &predictions[..], &trained_on[..]);
     run::write(&config.run, &Finished { record: &record, head, predictions, trained_on })?;
     Ok(stats(&record, &features, read_seconds))
+}
+
+/// Fits by the chosen solver, from `start` or afresh, telling how it goes.
+fn fit(
+    start: Option<Head>,
+    features: &Features,
+    width: usize,
+    params: SolverParams,
+    monitor: &dyn Monitor,
+) -> Result<Fitted> {
+    let (train, validation) = (features.train.rows(), features.validation.rows());
+    let classes = features.classes.len();
+    match params {
+        SolverParams::Lbfgs(params) => {
+            let _task = monitor.task("finding the optimum", None, Unit::Epochs);
+            let mut unfinished = |slope: f64| {
+                monitor.warn(&format!(
+                    "L-BFGS ended before the loss was flat (largest slope {slope:.1e}): raise --epochs or --l2"
+                ));
+            };
+            head::fit_lbfgs((width, classes), train, validation, params, &mut unfinished)
+        }
+        SolverParams::Adam(params) => {
+            let settings = params.settings();
+            let head = start.unwrap_or_else(|| Head::fresh(width, classes, settings.seed));
+            let task = monitor.task("training", Some(settings.epochs as u64), Unit::Epochs);
+            let mut on_epoch = |epoch: &Epoch| {
+                task.status(&format!(
+                    "loss {:.4}  validation loss {:.4}  accuracy {:.1} %",
+                    epoch.train_loss,
+                    epoch.validation_loss,
+                    100.0 * epoch.validation_accuracy
+                ));
+                task.advance(1);
+            };
+            head::fit(head, train, validation, params, &mut on_epoch)
+        }
+    }
 }
 
 /// The head of another run with the images it has seen, if it was fitted on the same kind of features, the same classes,
@@ -165,7 +199,7 @@ fn record(
             .to_string(),
         spec: store.spec().clone(),
         classes: classes.collect(),
-        config: config.fit,
+        config: config.solver,
         variants: features.variants.iter().map(ToString::to_string).collect(),
         train_rows: features.train.keys.len(),
         init: config.init.as_ref().map(|init| init.display().to_string()),
@@ -195,6 +229,7 @@ fn stats(record: &Record, features: &Features, read_seconds: f64) -> TrainStats 
     let epochs = record.history.len();
     TrainStats {
         backbone: format!("{} ({})", record.spec.backbone.name, record.spec.backbone.title),
+        solver: record.config.name(),
         epochs,
         best_epoch: record.best_epoch,
         validation: Score { loss: best.validation_loss, accuracy: best.validation_accuracy },

@@ -1,5 +1,9 @@
 //! How good a classifier is, from truths and predictions alone. Pure.
 
+mod paired;
+
+pub use paired::{Paired, mcnemar, paired_difference_interval};
+
 use serde::{Deserialize, Serialize};
 
 /// The two-sided 95 % quantile of the standard normal distribution.
@@ -20,6 +24,43 @@ pub struct ClassScore {
     pub recall: Option<f64>,
     /// Harmonic mean of the two: 2 right / (support + predicted).
     pub f1: Option<f64>,
+}
+
+/// One class's share of the truth beside its share of the predictions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassShare {
+    /// The class.
+    pub name: String,
+    /// Its share of the rows, 0 to 1.
+    pub truth: f64,
+    /// Its share of the predictions, 0 to 1.
+    pub predicted: f64,
+    /// (predicted - truth) / truth; `None` where the truth has none of it.
+    pub relative_difference: Option<f64>,
+}
+
+/// The composition of the truth against that of the predictions, in class order; empty for no rows.
+pub fn composition(scores: &[ClassScore]) -> Vec<ClassShare> {
+    let rows: usize = scores.iter().map(|score| score.support).sum();
+    let share = |n: usize| n as f64 / rows as f64;
+    let one = |score: &ClassScore| ClassShare {
+        name: score.name.clone(),
+        truth: share(score.support),
+        predicted: share(score.predicted),
+        relative_difference: (score.support > 0)
+            .then(|| (score.predicted as f64 - score.support as f64) / score.support as f64),
+    };
+    if rows == 0 { Vec::new() } else { scores.iter().map(one).collect() }
+}
+
+/// Share of rows whose truth is among the `k` classes of largest probability; of equal probabilities the class that
+/// comes first counts as larger. `None` for no rows.
+pub fn top_k_accuracy(truth: &[usize], probabilities: &[Vec<f32>], k: usize) -> Option<f64> {
+    let before = |row: &[f32], t: usize| {
+        row.iter().enumerate().filter(|&(i, &p)| p > row[t] || (p == row[t] && i < t)).count()
+    };
+    let hits = truth.iter().zip(probabilities).filter(|&(&t, row)| before(row, t) < k).count();
+    (!truth.is_empty()).then(|| hits as f64 / truth.len() as f64)
 }
 
 /// Share of equal pairs; `None` for none.
@@ -124,6 +165,23 @@ mod tests {
         assert_eq!(macro_f1(&scores), Some(2.0 / 3.0));
         assert_eq!(accuracy(&truth, &predicted), Some(4.0 / 6.0));
         assert_eq!(constant_accuracy(&truth, 0), Some(0.5));
+    }
+
+    #[test]
+    fn compositions_by_hand() {
+        let table = confusion(&[0, 0, 0, 1], &[0, 1, 2, 1], 3);
+        let shares = composition(&class_scores(&names(), &table));
+        let told: Vec<_> = shares.iter().map(|s| (s.truth, s.predicted, s.relative_difference)).collect();
+        assert_eq!(told, [(0.75, 0.25, Some(-2.0 / 3.0)), (0.25, 0.5, Some(1.0)), (0.0, 0.25, None)]);
+        assert!(composition(&[]).is_empty());
+    }
+
+    #[test]
+    fn top_k_by_hand_and_with_equal_probabilities() {
+        let rows = [vec![0.5, 0.3, 0.2], vec![0.2, 0.2, 0.6], vec![0.2, 0.2, 0.6]];
+        let shares = [1, 2, 3].map(|k| top_k_accuracy(&[0, 0, 1], &rows, k).unwrap());
+        assert_eq!(shares, [1.0 / 3.0, 2.0 / 3.0, 1.0]);
+        assert_eq!(top_k_accuracy(&[], &[], 1), None);
     }
 
     #[test]

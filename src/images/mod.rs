@@ -1,19 +1,32 @@
-//! Finds the image files below a folder and says what each is, reading only what changed since last time.
+//! A folder of labelled images on disk: finds its files and says what each is, reading only what changed since last
+//! time. The only door to `rayon`. It refuses to know about splits, variants and features.
 
-use crate::dataset::{ImageFile, Refused, labels};
+mod walk;
+
+use crate::dataset::{ImageFile, Refused};
 use crate::digest::sha256;
 use crate::error::{Error, Kind, Result};
-use crate::fs;
 use crate::image_io;
 use crate::monitor::{Monitor, Silent, Unit};
 use crate::store::Samples;
-use std::collections::HashMap;
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
+use walk::Listed;
+
+/// How closely a file is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Its header: kind and size of the picture.
+    Header,
+    /// All of it: a picture that is damaged or cut short shows.
+    Pixels,
+}
 
 /// What is known from before this look: the last description, and what was refused.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub struct Memory {
     /// The last description.
     pub samples: Option<Samples>,
     by_content: HashMap<String, String>,
@@ -22,13 +35,15 @@ pub(super) struct Memory {
 
 /// What a look at the folder found.
 #[derive(Debug)]
-pub(super) struct Found {
+pub struct Found {
     /// The folder, absolute.
     pub root: PathBuf,
-    /// Files that look usable.
+    /// Files that look usable, by class folder, then by path.
     pub files: Vec<ImageFile>,
-    /// Files that are not.
+    /// Files and folders that are not.
     pub refused: Vec<Refused>,
+    /// The labels of all class folders, those without a usable file too; sorted.
+    pub labels: Vec<String>,
 }
 
 impl Memory {
@@ -44,7 +59,7 @@ impl Memory {
         memory
     }
 
-    /// Adds what the pipeline refused: by content where it has a digest, by path for the rest of this run otherwise.
+    /// Adds what was refused later on: by content where it has a digest, by path for the rest of this run otherwise.
     pub fn refuse(&mut self, refused: Vec<Refused>) {
         for Refused { path, image_sha256, reason } in refused {
             match image_sha256 {
@@ -55,60 +70,67 @@ impl Memory {
     }
 }
 
-/// Looks at `IMAGES/<class>/<file>`; the first look of a run says what it passes over. Hidden files, and those that desktops leave in folders, are passed over.
+/// Looks at every file of `IMAGES/<class>/**/<file>`, with all cores. The first look of a run says what is odd about the
+/// folder.
 ///
 /// # Errors
-/// [`Kind::Input`] when there is no such folder, or none of class folders in it.
-pub(super) fn scan(images: &Path, memory: &Memory, first_look: bool, monitor: &dyn Monitor) -> Result<Found> {
-    let root = std::fs::canonicalize(images).map_err(|e| {
-        Error::new(Kind::Input, "no such folder of images")
-            .at(images)
-            .because(e)
-            .help("give a folder that holds one folder of images for each class")
-    })?;
-    if !root.is_dir() {
-        return Err(Error::new(Kind::Input, "not a folder").at(images).help("give IMAGES/<class>/<file>"));
-    }
-    let (folders, stray): (Vec<_>, Vec<_>) = fs::list(&root)?
-        .into_iter()
-        .filter(|(name, _)| !is_passed_over(name))
-        .partition(|(_, path)| path.is_dir());
+/// [`Kind::Input`] when there is no such folder.
+pub fn scan(
+    images: &Path,
+    memory: &Memory,
+    depth: Look,
+    first_look: bool,
+    monitor: &dyn Monitor,
+) -> Result<Found> {
+    let listing = walk::list(images)?;
     let notes: &dyn Monitor = if first_look { monitor } else { &Silent };
-    if !stray.is_empty() {
-        notes.note(&format!("files directly in {} belong to no class: {}", images.display(), stray.len()));
-    }
-    let names: Vec<String> = folders.iter().map(|(name, _)| name.clone()).collect();
-    let mut listed = Vec::new();
-    let mut nested = 0;
-    for ((folder, path), label) in folders.into_iter().zip(labels(&names)) {
-        for (name, path) in fs::list(&path)?.into_iter().filter(|(name, _)| !is_passed_over(name)) {
-            match path.is_dir() {
-                true => nested += 1,
-                false => listed.push((format!("{folder}/{name}"), path, label.clone())),
-            }
-        }
-    }
-    if nested > 0 {
-        notes.note(&format!("folders inside class folders were not looked into: {nested}"));
-    }
+    listing.notes.iter().for_each(|note| notes.note(note));
     // Size and time say nothing about a file in another folder.
-    let here = memory.samples.iter().filter(|samples| samples.root == root);
+    let here = memory.samples.iter().filter(|samples| samples.root == listing.root);
     let before: HashMap<&str, &ImageFile> =
         here.flat_map(|samples| &samples.rows).map(|row| (row.file.path.as_str(), &row.file)).collect();
-    let task = monitor.task("reading files", Some(listed.len() as u64), Unit::Images);
-    let (mut files, mut refused) = (Vec::new(), Vec::new());
-    for (path, file, label) in listed {
-        match look(&path, &file, label, before.get(path.as_str()).copied(), memory) {
-            Ok(file) => files.push(file),
-            Err((image_sha256, reason)) => refused.push(Refused { path, image_sha256, reason }),
+    let task = monitor.task("reading files", Some(listing.files.len() as u64), Unit::Images);
+    let looked: Vec<_> = listing
+        .files
+        .par_iter()
+        .map(|listed| {
+            let looked = look(listed, before.get(listed.path.as_str()).copied(), memory, depth);
+            task.advance(1);
+            looked.map_err(|(image_sha256, reason)| Refused {
+                path: listed.path.clone(),
+                image_sha256,
+                reason,
+            })
+        })
+        .collect();
+    drop(task);
+    let mut found =
+        Found { root: listing.root, files: Vec::new(), refused: listing.refused, labels: Vec::new() };
+    for looked in looked {
+        match looked {
+            Ok(file) => found.files.push(file),
+            Err(refused) => found.refused.push(refused),
         }
-        task.advance(1);
     }
-    Ok(Found { root, files, refused })
+    found.refused.sort();
+    found.labels = BTreeSet::from_iter(listing.labels).into_iter().collect();
+    let used: BTreeSet<&str> = found.files.iter().map(|file| file.label.as_str()).collect();
+    let empty: Vec<&str> =
+        found.labels.iter().map(String::as_str).filter(|label| !used.contains(label)).collect();
+    if !empty.is_empty() && !used.is_empty() {
+        notes.note(&format!("class folders without a usable file: {} ({})", empty.len(), some_of(&empty)));
+    }
+    Ok(found)
+}
+
+/// The first few names.
+fn some_of(names: &[&str]) -> String {
+    let more = if names.len() > 5 { ", ..." } else { "" };
+    format!("{}{more}", names[..names.len().min(5)].join(", "))
 }
 
 /// The error for a folder without usable images.
-pub(super) fn no_images(images: &Path, refused: &[Refused]) -> Error {
+pub fn no_images(images: &Path, refused: &[Refused]) -> Error {
     let message = match refused.first() {
         None => "no images in class folders".to_string(),
         Some(first) => {
@@ -120,19 +142,15 @@ pub(super) fn no_images(images: &Path, refused: &[Refused]) -> Error {
         .help("give IMAGES/<class>/<file>: one folder of images for each class")
 }
 
-fn is_passed_over(name: &str) -> bool {
-    name.starts_with('.') || ["thumbs.db", "desktop.ini"].contains(&name.to_lowercase().as_str())
-}
-
 type Refusal = (Option<String>, String);
 
 fn look(
-    path: &str,
-    file: &Path,
-    label: String,
+    listed: &Listed,
     before: Option<&ImageFile>,
     memory: &Memory,
+    depth: Look,
 ) -> std::result::Result<ImageFile, Refusal> {
+    let Listed { path, file, label } = listed;
     if path.contains(char::REPLACEMENT_CHARACTER) {
         return Err((None, "its name is not UTF-8".into()));
     }
@@ -149,17 +167,22 @@ fn look(
         if let Some(reason) = memory.by_content.get(&before.image_sha256) {
             return Err((Some(before.image_sha256.clone()), reason.clone()));
         }
-        return Ok(ImageFile { label, ..before.clone() });
+        return Ok(ImageFile { label: label.clone(), ..before.clone() });
     }
     let bytes = image_io::read(file).map_err(|reason| (None, reason))?;
     let image_sha256 = sha256(&bytes);
     if let Some(reason) = memory.by_content.get(&image_sha256) {
         return Err((Some(image_sha256), reason.clone()));
     }
-    match image_io::dimensions(&bytes) {
+    let size = image_io::dimensions(&bytes);
+    let size = match depth {
+        Look::Header => size,
+        Look::Pixels => size.and_then(|size| image_io::decode(&bytes).map(|_| size)),
+    };
+    match size {
         Ok((width, height)) => Ok(ImageFile {
-            path: path.into(),
-            label,
+            path: path.clone(),
+            label: label.clone(),
             image_sha256,
             width,
             height,

@@ -1,0 +1,77 @@
+//! `headstart compare`
+
+use super::text::{percent, points, table};
+use super::{Ended, Global, parse, print};
+use crate::compare::{CompareConfig, CompareStats, compare};
+use crate::dataset::Split;
+use crate::error::Result;
+use std::path::PathBuf;
+
+/// Runs side by side, on the images that all of them hold out.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  headstart compare runs/plain runs/shifts runs/flips")]
+pub(super) struct Args {
+    /// Two runs or more; the others are compared with the first
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// validation or test
+    #[arg(long, default_value = "test", value_parser = parse::<Split>)]
+    split: Split,
+}
+
+pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
+    let stats = compare(&CompareConfig { runs: args.runs, split: args.split })?;
+    print(global, &stats, || told(&stats))?;
+    Ok(Ended::Done)
+}
+
+fn told(stats: &CompareStats) -> String {
+    let mut out = format!("{} {} images that all runs hold out", stats.images, stats.split);
+    if stats.left_out > 0 {
+        out.push_str(&format!("; {} that only some do are left out", stats.left_out));
+    }
+    let mut rows = vec![
+        [
+            "run",
+            "solver",
+            "trained on",
+            "accuracy",
+            "95 % interval",
+            "macro F1",
+            "points",
+            "95 % interval",
+            "p",
+        ]
+        .map(String::from)
+        .to_vec(),
+    ];
+    for (i, run) in stats.runs.iter().enumerate() {
+        let against = i.checked_sub(1).and_then(|i| stats.differences.get(i));
+        let shown = |f: &dyn Fn(&crate::compare::Difference) -> String| against.map_or("-".into(), f);
+        rows.push(vec![
+            run.run.clone(),
+            run.solver.into(),
+            families(&run.variants),
+            percent(run.accuracy),
+            format!("{} to {}", percent(run.interval[0]), percent(run.interval[1])),
+            run.macro_f1.map_or("-".into(), |f1| format!("{f1:.3}")),
+            shown(&|d| points(d.difference)),
+            shown(&|d| format!("{} to {}", points(d.interval[0]), points(d.interval[1]))),
+            shown(&|d| if d.p_value < 0.0001 { "< 0.0001".into() } else { format!("{:.4}", d.p_value) }),
+        ]);
+    }
+    out.push_str(&format!(
+        "\n\n{}\npoints: against the first run on the same images, with Newcombe's interval for paired shares\n\
+         p: McNemar's exact test of each run against the first, each pair by itself\n",
+        table(&rows)
+    ));
+    out
+}
+
+/// The families of variants, each once.
+fn families(variants: &[String]) -> String {
+    let mut names: Vec<&str> =
+        variants.iter().map(|variant| variant.split(':').next().unwrap_or(variant)).collect();
+    names.dedup();
+    names.join(",")
+}

@@ -1,0 +1,116 @@
+//! `headstart data`
+
+use super::text::{percent, seconds, table};
+use super::{Ended, Global, complain_of, print, progress::Terminal};
+use crate::data::{SelectConfig, SelectStats, SummaryConfig, SummaryStats, select, summary};
+use crate::error::Result;
+use crate::images::Look;
+use std::path::{Path, PathBuf};
+
+/// Look at a folder of labelled images, or make one of its largest classes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  headstart data summary photos")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Classes, counts, composition, and the files that cannot be used
+    #[command(after_help = "Example:\n  headstart data summary photos")]
+    Summary {
+        #[arg(help = "Folder of images: IMAGES/<class>/<file>")]
+        images: PathBuf,
+        /// Read only the header of each file: faster, but damaged pixels do not show
+        #[arg(long)]
+        headers: bool,
+    },
+    /// The classes with the most images, as `NNN Name` folders
+    #[command(after_help = "Example:\n  headstart data select lfw --top 10 --out lfw10")]
+    Select {
+        #[arg(help = "Folder of images: IMAGES/<class>/<file>")]
+        images: PathBuf,
+        /// How many classes
+        #[arg(long, value_name = "N", allow_negative_numbers = true)]
+        top: usize,
+        /// The folder to make or to complete
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Make hard links instead of copies
+        #[arg(long)]
+        link: bool,
+    },
+}
+
+/// Classes shown in the text; the JSON has all.
+const SHOWN: usize = 20;
+
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+    match args.command {
+        Command::Summary { images, headers } => {
+            let look = if headers { Look::Header } else { Look::Pixels };
+            let stats = summary(&SummaryConfig { images, look }, terminal)?;
+            let ended = complain_of(&stats.unreadable);
+            complain_of(&stats.conflicting);
+            print(global, &stats, || summarised(&stats))?;
+            Ok(ended)
+        }
+        Command::Select { images, top, out, link } => {
+            let config = SelectConfig { images, top, out, link };
+            let stats = select(&config, terminal)?;
+            let ended = complain_of(&stats.refused);
+            print(global, &stats, || selected(&stats, &config.out))?;
+            Ok(ended)
+        }
+    }
+}
+
+fn summarised(stats: &SummaryStats) -> String {
+    let range = |range: Option<[u32; 2]>| match range {
+        Some([least, most]) if least == most => least.to_string(),
+        Some([least, most]) => format!("{least}-{most}"),
+        None => "-".into(),
+    };
+    let mut out = format!(
+        "{} images in {} classes, {:.1} MB, {} x {} pixels, looked at in {}\n",
+        stats.images,
+        stats.classes.len(),
+        stats.bytes as f64 / 1e6,
+        range(stats.width),
+        range(stats.height),
+        seconds(stats.seconds)
+    );
+    out.push_str(&format!("classes with one image: {}", stats.single_image_classes));
+    for (n, what) in [
+        (stats.empty_classes, "classes without any"),
+        (stats.unreadable.len(), "unreadable files"),
+        (stats.conflicting.len(), "files under two labels, which extract refuses"),
+        (stats.copies, "copies of other files of their class"),
+    ] {
+        if n > 0 {
+            out.push_str(&format!("; {what}: {n}"));
+        }
+    }
+    let mut rows = vec![["class", "images", "share"].map(String::from).to_vec()];
+    let row = |c: &crate::data::ClassSummary| vec![c.name.clone(), c.images.to_string(), percent(c.share)];
+    rows.extend(stats.classes.iter().take(SHOWN).map(row));
+    out.push_str(&format!("\n\n{}", table(&rows)));
+    if let Some(rest) = stats.classes.get(SHOWN..).filter(|rest| !rest.is_empty()) {
+        let images: usize = rest.iter().map(|class| class.images).sum();
+        out.push_str(&format!("... and {} more classes with {images} images (--json has all)\n", rest.len()));
+    }
+    out
+}
+
+fn selected(stats: &SelectStats, out: &Path) -> String {
+    let mut text: String = stats.classes.iter().map(|class| format!("{}\n", class.folder)).collect();
+    text.push_str(&format!(
+        "{} images of {} classes in {}, {} of them placed now\n",
+        stats.images,
+        stats.classes.len(),
+        out.display(),
+        stats.placed
+    ));
+    text
+}

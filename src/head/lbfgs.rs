@@ -1,0 +1,191 @@
+//! The optimum of the softmax head by L-BFGS, in float64, the only door to `linfa-logistic`. The loss is convex, so for
+//! l2 above 0 the optimum is the one best head: no seed, no learning rate, no early stopping.
+
+use super::fit::{Epoch, Fitted, Rows};
+use super::{Head, view};
+use crate::error::{Error, Kind, Result};
+use linfa::DatasetBase;
+use linfa::traits::Fit;
+use linfa_logistic::MultiLogisticRegression;
+use ndarray::{Array1, Array2, Axis};
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+
+/// Settings of L-BFGS as typed.
+///
+/// | field | default | range |
+/// |---|---|---|
+/// | `l2` | none | above 0 |
+/// | `iterations` | 1000 | 1 and up |
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LbfgsConfig {
+    /// The loss is mean cross entropy + l2/2 times the squared weights, the bias left out. Without a penalty separable
+    /// classes have no optimum.
+    pub l2: f64,
+    /// The most iterations.
+    pub iterations: usize,
+}
+
+/// Settings that have been checked.
+#[derive(Debug, Clone, Copy)]
+pub struct LbfgsParams(LbfgsConfig);
+
+impl Default for LbfgsConfig {
+    fn default() -> Self {
+        Self { l2: 0.0, iterations: 1000 }
+    }
+}
+
+impl LbfgsConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`], naming the setting.
+    pub fn check(self) -> Result<LbfgsParams> {
+        if !(self.l2 > 0.0 && self.l2.is_finite()) {
+            return Err(Error::new(Kind::Usage, "--solver lbfgs needs --l2 above 0")
+                .help("without a penalty the weights of separable classes grow for ever; try --l2 0.001"));
+        }
+        match self.iterations {
+            0 => Err(Error::new(Kind::Usage, "--epochs must be at least 1")),
+            _ => Ok(LbfgsParams(self)),
+        }
+    }
+}
+
+/// The largest slope of the loss at which it counts as minimal; scikit-learn's default.
+const FLAT: f64 = 1e-4;
+
+/// Norm of the loss's gradient at which the search ends.
+const TOLERANCE: f64 = 1e-7;
+
+/// Finds the head with the least loss on `train`, from zero weights. `on_unfinished` is told the largest slope when the
+/// iterations ended before the loss was flat. The history is one entry that stands for the whole search.
+///
+/// # Errors
+/// [`Kind::Run`] when a class of the `classes` has no train rows, a feature is no number, or the search fails.
+pub fn fit(
+    (width, classes): (usize, usize),
+    train: Rows,
+    validation: Rows,
+    LbfgsParams(settings): LbfgsParams,
+    on_unfinished: &mut dyn FnMut(f64),
+) -> Result<Fitted> {
+    let started = Instant::now();
+    let n = train.targets.len();
+    if let Some(class) = (0..classes).find(|class| !train.targets.contains(class)) {
+        return Err(Error::new(Kind::Run, format!("class {class} has no train rows")));
+    }
+    let x = view(train.features, width).mapv(f64::from);
+    let data = DatasetBase::new(x, Array1::from(train.targets.to_vec()));
+    // linfa-logistic sums over the rows where the loss here is a mean: both penalty and tolerance grow with n.
+    let model = MultiLogisticRegression::default()
+        .alpha(settings.l2 * n as f64)
+        .gradient_tolerance(TOLERANCE * n as f64)
+        .max_iterations(settings.iterations as u64)
+        .fit(&data)
+        .map_err(|e| Error::new(Kind::Run, "L-BFGS failed").because(e.to_string()))?;
+    let slope = largest_slope(data.records(), train.targets, model.params(), model.intercept(), settings.l2);
+    if !slope.is_finite() {
+        return Err(
+            Error::new(Kind::Run, "L-BFGS ended at weights that are not numbers").help("try a larger --l2")
+        );
+    }
+    if slope > FLAT {
+        on_unfinished(slope);
+    }
+    let head = Head {
+        weight: model.params().mapv(|w| w as f32).as_standard_layout().into_owned(),
+        bias: model.intercept().mapv(|b| b as f32),
+    };
+    let (train_loss, train_accuracy) = head.score(train);
+    let (validation_loss, validation_accuracy) = head.score(validation);
+    let seconds = started.elapsed().as_secs_f64();
+    let whole = Epoch { epoch: 1, train_loss, train_accuracy, validation_loss, validation_accuracy, seconds };
+    Ok(Fitted { head, best_epoch: 1, history: vec![whole] })
+}
+
+/// The largest absolute entry of the loss's gradient: for softmax with cross entropy, X^T (p - onehot) / n + l2 W, and
+/// the mean of (p - onehot) for the bias.
+fn largest_slope(x: &Array2<f64>, targets: &[usize], w: &Array2<f64>, b: &Array1<f64>, l2: f64) -> f64 {
+    let mut delta = x.dot(w) + b;
+    for (mut row, &target) in delta.rows_mut().into_iter().zip(targets) {
+        let largest = row.fold(f64::NEG_INFINITY, |a, &z| a.max(z));
+        row.mapv_inplace(|z| (z - largest).exp());
+        let total = row.sum();
+        row.mapv_inplace(|e| e / total);
+        row[target] -= 1.0;
+    }
+    delta /= targets.len() as f64;
+    let weight = x.t().dot(&delta) + w * l2;
+    let largest = |values: &mut dyn Iterator<Item = &f64>| {
+        values.fold(0.0, |a: f64, v| if v.is_nan() { f64::NAN } else { a.max(v.abs()) })
+    };
+    let bias = delta.sum_axis(Axis(0));
+    let (weight, bias) = (largest(&mut weight.iter()), largest(&mut bias.iter()));
+    if weight.is_nan() || bias.is_nan() { f64::NAN } else { weight.max(bias) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    /// Three blobs of four features.
+    fn blobs() -> (Vec<f32>, Vec<usize>) {
+        let mut rng = Rng::new(3, 9);
+        let targets: Vec<usize> = (0..90).map(|i| i % 3).collect();
+        let row = |&t: &usize| [0, 1, 2, 3].map(|i| f32::from(i == t) + 0.7 * rng.normal());
+        (targets.iter().flat_map(row).collect(), targets)
+    }
+
+    fn fit_blobs(l2: f64, iterations: usize) -> (Fitted, Option<f64>) {
+        let (x, y) = blobs();
+        let rows = Rows { features: &x, targets: &y };
+        let mut left = None;
+        let params = LbfgsConfig { l2, iterations }.check().unwrap();
+        let fitted = fit((4, 3), rows, rows, params, &mut |slope| left = Some(slope)).unwrap();
+        (fitted, left)
+    }
+
+    #[test]
+    fn no_head_nearby_has_a_smaller_loss() {
+        let (x, y) = blobs();
+        let rows = Rows { features: &x, targets: &y };
+        let (fitted, left) = fit_blobs(0.1, 1000);
+        assert_eq!(left, None);
+        let loss = |head: &Head| {
+            let squares: f64 = head.weight.iter().map(|&w| f64::from(w).powi(2)).sum();
+            head.score(rows).0 + 0.05 * squares
+        };
+        let best = loss(&fitted.head);
+        for i in 0..12 {
+            for step in [-0.01, 0.01] {
+                let mut moved = fitted.head.clone();
+                moved.weight.as_slice_mut().unwrap()[i] += step;
+                assert!(loss(&moved) > best, "weight {i} moved by {step}");
+            }
+        }
+        assert_eq!(fit_blobs(0.1, 1000).0.head, fitted.head, "the same input gives the same bits");
+    }
+
+    #[test]
+    fn an_unfinished_search_is_told() {
+        assert!(fit_blobs(1e-6, 1).1.unwrap() > FLAT);
+    }
+
+    #[test]
+    fn a_class_without_rows_and_bad_settings_are_refused() {
+        let rows = Rows { features: &[0.0, 1.0], targets: &[0, 1] };
+        let params = LbfgsConfig { l2: 1.0, iterations: 9 }.check().unwrap();
+        let error = fit((1, 3), rows, rows, params, &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains("class 2 has no train rows"), "{error}");
+        for l2 in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(
+                LbfgsConfig { l2, iterations: 9 }.check().unwrap_err().to_string().contains("--l2 above 0")
+            );
+        }
+        let rows = Rows { features: &[f32::NAN, 1.0], targets: &[0, 1] };
+        assert!(fit((1, 2), rows, rows, params, &mut |_| {}).is_err());
+    }
+}

@@ -1,0 +1,181 @@
+//! Lists what lies below a folder of images: which file belongs to which class. It refuses to open any file.
+
+use crate::dataset::{Refused, labels};
+use crate::error::{Error, Kind, Result};
+use crate::fs;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A file that may be an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// Relative to the folder of images, `/` between parts.
+    pub path: String,
+    /// Where it is.
+    pub file: PathBuf,
+    /// Its class.
+    pub label: String,
+}
+
+/// All that lies below a folder of images.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// The folder, absolute.
+    pub root: PathBuf,
+    /// The labels of all class folders, empty ones too.
+    pub labels: Vec<String>,
+    /// By class folder, then by path.
+    pub files: Vec<Listed>,
+    /// Folders that cannot be listed.
+    pub refused: Vec<Refused>,
+    /// What a person should know about the folder, in sentences.
+    pub notes: Vec<String>,
+    loops: usize,
+}
+
+/// Lists `IMAGES/<class>/**/<file>`: a folder below `images` is a class, and all files below it, at any depth, belong to
+/// it. Links are followed, but not back to a folder above them. Hidden files, and those that desktops leave in
+/// folders, are passed over.
+///
+/// # Errors
+/// [`Kind::Input`] when there is no such folder.
+pub(super) fn list(images: &Path) -> Result<Listing> {
+    let root = std::fs::canonicalize(images).map_err(|e| {
+        Error::new(Kind::Input, "no such folder of images")
+            .at(images)
+            .because(e)
+            .help("give a folder that holds one folder of images for each class")
+    })?;
+    if !root.is_dir() {
+        return Err(Error::new(Kind::Input, "not a folder").at(images).help("give IMAGES/<class>/<file>"));
+    }
+    let (folders, stray): (Vec<_>, Vec<_>) = fs::list(&root)?
+        .into_iter()
+        .filter(|(name, _)| !is_passed_over(name))
+        .partition(|(_, path)| path.is_dir());
+    let names: Vec<String> = folders.iter().map(|(name, _)| name.clone()).collect();
+    let mut listing = Listing { root: root.clone(), labels: labels(&names), ..Listing::default() };
+    for ((name, path), label) in folders.iter().zip(listing.labels.clone()) {
+        listing.descend(name, path, &label, &mut vec![root.clone()]);
+    }
+    listing.note(images, &names, stray.len());
+    Ok(listing)
+}
+
+impl Listing {
+    /// Lists the files of the folder `path`, called `name` relative to the root; `above` are the folders that lead to it.
+    fn descend(&mut self, name: &str, path: &Path, label: &str, above: &mut Vec<PathBuf>) {
+        let refuse = |reason: String| Refused { path: name.into(), image_sha256: None, reason };
+        let real = match std::fs::canonicalize(path) {
+            Ok(real) => real,
+            Err(e) => return self.refused.push(refuse(format!("the folder could not be found: {e}"))),
+        };
+        if above.contains(&real) {
+            self.loops += 1;
+            return;
+        }
+        let found = match fs::list(path) {
+            Ok(found) => found,
+            Err(e) => {
+                let cause = std::error::Error::source(&e).map(ToString::to_string).unwrap_or_default();
+                return self.refused.push(refuse(format!("the folder could not be listed: {cause}")));
+            }
+        };
+        above.push(real);
+        for (entry, file) in found.into_iter().filter(|(entry, _)| !is_passed_over(entry)) {
+            let path = format!("{name}/{entry}");
+            match file.is_dir() {
+                true => self.descend(&path, &file, label, above),
+                false => self.files.push(Listed { path, file, label: label.into() }),
+            }
+        }
+        above.pop();
+    }
+
+    /// What is odd about the folder.
+    fn note(&mut self, images: &Path, folders: &[String], stray: usize) {
+        if stray > 0 {
+            self.notes.push(format!("files directly in {} belong to no class: {stray}", images.display()));
+        }
+        if self.loops > 0 {
+            self.notes.push(format!("links back to a folder above them were not followed: {}", self.loops));
+        }
+        let mut by_label: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (label, folder) in self.labels.iter().zip(folders) {
+            by_label.entry(label).or_default().push(folder);
+        }
+        for (label, folders) in by_label.into_iter().filter(|(_, folders)| folders.len() > 1) {
+            let message = format!("the folders {} are one class, {label}", folders.join(", "));
+            self.notes.push(message);
+        }
+        let splits = ["train", "training", "val", "valid", "validation", "test", "testing", "dev"];
+        let is_split = |label: &String| splits.contains(&label.to_lowercase().as_str());
+        if !self.labels.is_empty() && self.labels.iter().all(is_split) {
+            self.notes.push(format!(
+                "the classes are called {}: if these are splits, give the folder that holds the class folders",
+                self.labels.join(", ")
+            ));
+        }
+    }
+}
+
+fn is_passed_over(name: &str) -> bool {
+    name.starts_with('.') || ["thumbs.db", "desktop.ini"].contains(&name.to_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        dir
+    }
+
+    fn paths(listing: &Listing) -> Vec<(&str, &str)> {
+        listing.files.iter().map(|f| (f.path.as_str(), f.label.as_str())).collect()
+    }
+
+    #[test]
+    fn files_at_any_depth_belong_to_the_class_on_top() {
+        let dir =
+            tree(&["a b/1.JPG", "a b/deep/er/2.jpg", "é'\"/3.png", "a b/.hidden/4.png", "é'\"/Thumbs.db"]);
+        let listing = list(dir.path()).unwrap();
+        assert_eq!(
+            paths(&listing),
+            [("a b/1.JPG", "a b"), ("a b/deep/er/2.jpg", "a b"), ("é'\"/3.png", "é'\"")]
+        );
+        assert!(listing.notes.is_empty(), "{:?}", listing.notes);
+    }
+
+    #[test]
+    fn stray_files_counted_folders_and_splits_are_noted() {
+        let dir = tree(&["001 Ann/1", "002 Ann/2", "010 Bo/3", "read.me"]);
+        std::fs::create_dir(dir.path().join("000 Cy")).unwrap();
+        let listing = list(dir.path()).unwrap();
+        assert_eq!(listing.labels, ["Cy", "Ann", "Ann", "Bo"]);
+        assert!(listing.notes[0].contains("belong to no class: 1"), "{:?}", listing.notes);
+        assert_eq!(listing.notes[1], "the folders 001 Ann, 002 Ann are one class, Ann");
+        let splits = tree(&["train/a/1", "Test/a/2"]);
+        assert!(list(splits.path()).unwrap().notes[0].starts_with("the classes are called Test, train"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_but_not_in_circles() {
+        use std::os::unix::fs::symlink;
+        let dir = tree(&["a/1", "a/sub/2"]);
+        let elsewhere = tree(&["3"]);
+        symlink(dir.path(), dir.path().join("a/sub/up")).unwrap();
+        symlink(elsewhere.path(), dir.path().join("b")).unwrap();
+        symlink("nowhere", dir.path().join("b/broken")).unwrap();
+        let listing = list(dir.path()).unwrap();
+        assert_eq!(paths(&listing), [("a/1", "a"), ("a/sub/2", "a"), ("b/3", "b"), ("b/broken", "b")]);
+        assert!(listing.notes[0].contains("were not followed: 1"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Two classifiers on the same images: is one better, and by how much.
+
+use super::wilson;
+
+/// How often two classifiers were right on the same images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Paired {
+    /// Both right.
+    pub both: usize,
+    /// Only the first right.
+    pub only_first: usize,
+    /// Only the second right.
+    pub only_second: usize,
+    /// Neither right.
+    pub neither: usize,
+}
+
+impl Paired {
+    /// Counts from whether each classifier was right, image by image.
+    pub fn count(first: impl IntoIterator<Item = bool>, second: impl IntoIterator<Item = bool>) -> Self {
+        let mut counts = Self::default();
+        for pair in first.into_iter().zip(second) {
+            *match pair {
+                (true, true) => &mut counts.both,
+                (true, false) => &mut counts.only_first,
+                (false, true) => &mut counts.only_second,
+                (false, false) => &mut counts.neither,
+            } += 1;
+        }
+        counts
+    }
+
+    /// Images in all.
+    pub fn images(&self) -> usize {
+        self.both + self.only_first + self.only_second + self.neither
+    }
+
+    /// Accuracy of the first less that of the second; `None` without images.
+    pub fn difference(&self) -> Option<f64> {
+        let n = self.images();
+        (n > 0).then(|| (self.only_first as f64 - self.only_second as f64) / n as f64)
+    }
+}
+
+/// The exact two-sided p value of McNemar's test (McNemar 1947, *Psychometrika* 12, 153-157; the binomial form): how
+/// likely counts at least as uneven as these are if both classifiers err equally often. 1 when they never differ.
+pub fn mcnemar(counts: &Paired) -> f64 {
+    let (few, n) = (counts.only_first.min(counts.only_second), counts.only_first + counts.only_second);
+    if n == 0 {
+        return 1.0;
+    }
+    // ln of C(n, k) / 2^n, from one k to the next, so that nothing underflows before the sum.
+    let mut ln_term = -(n as f64) * std::f64::consts::LN_2;
+    let mut tail = ln_term.exp();
+    for k in 1..=few {
+        ln_term += ((n - k + 1) as f64 / k as f64).ln();
+        tail += ln_term.exp();
+    }
+    (2.0 * tail).min(1.0)
+}
+
+/// The 95 % interval of the difference between two paired shares (Newcombe 1998, *Statistics in Medicine* 17,
+/// 2635-2650, method 10: score intervals joined with a continuity-corrected correlation), within `[-1, 1]`; `None`
+/// without images.
+pub fn paired_difference_interval(counts: &Paired) -> Option<[f64; 2]> {
+    let n = counts.images();
+    let difference = counts.difference()?;
+    let (right1, right2) = (counts.both + counts.only_first, counts.both + counts.only_second);
+    let (p1, p2) = (right1 as f64 / n as f64, right2 as f64 / n as f64);
+    let ([l1, u1], [l2, u2]) = (wilson(right1, n)?, wilson(right2, n)?);
+    let phi = correlation(counts);
+    let half = |a: f64, b: f64| (a * a - 2.0 * phi * a * b + b * b).max(0.0).sqrt();
+    let low = difference - half(p1 - l1, u2 - p2);
+    let high = difference + half(u1 - p1, p2 - l2);
+    Some([low.max(-1.0), high.min(1.0)])
+}
+
+/// The correlation of the two outcomes, drawn towards zero as method 10 says.
+fn correlation(counts: &Paired) -> f64 {
+    let [a, b, c, d] =
+        [counts.both, counts.only_first, counts.only_second, counts.neither].map(|count| count as f64);
+    let margins = (a + b) * (c + d) * (a + c) * (b + d);
+    if margins == 0.0 {
+        return 0.0;
+    }
+    let (excess, half) = (a * d - b * c, (a + b + c + d) / 2.0);
+    let corrected = if excess < 0.0 { excess } else { (excess - half).max(0.0) };
+    corrected / margins.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(both: usize, only_first: usize, only_second: usize, neither: usize) -> Paired {
+        Paired { both, only_first, only_second, neither }
+    }
+
+    #[test]
+    fn pairs_are_counted() {
+        let [x, o] = [true, false];
+        assert_eq!(Paired::count([x, x, o, o, o], [x, o, x, o, o]), counts(1, 1, 1, 2));
+        assert_eq!(counts(1, 3, 1, 5).difference(), Some(0.2));
+        assert_eq!(Paired::default().difference(), None);
+    }
+
+    #[test]
+    fn the_exact_test_by_hand() {
+        // 2 * (C(14,0) + C(14,1) + C(14,2)) / 2^14 = 2 * 106 / 16384.
+        assert!((mcnemar(&counts(20, 12, 2, 16)) - 212.0 / 16384.0).abs() < 1e-15);
+        assert_eq!(mcnemar(&counts(5, 0, 0, 5)), 1.0);
+        assert_eq!(mcnemar(&counts(5, 3, 3, 5)), 1.0);
+        // So large that 2^-n alone is no number.
+        let p = mcnemar(&counts(0, 1100, 1000, 0));
+        assert!((p - 0.0307).abs() < 2e-4, "{p}");
+    }
+
+    #[test]
+    fn the_interval_agrees_with_values_worked_out_elsewhere() {
+        // The formula of the paper, worked out in Python (`tests/oracle/compare.py`).
+        for (table, low, high) in [
+            (counts(20, 12, 2, 16), 0.0562, 0.3292),
+            (counts(36, 12, 2, 0), 0.0569, 0.3404),
+            (counts(36, 14, 0, 0), 0.1528, 0.4167),
+        ] {
+            let [l, h] = paired_difference_interval(&table).unwrap();
+            assert!((l - low).abs() < 5e-5 && (h - high).abs() < 5e-5, "{table:?}: {l} {h}");
+        }
+        assert_eq!(paired_difference_interval(&Paired::default()), None);
+    }
+}
