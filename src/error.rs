@@ -50,7 +50,26 @@ impl Error {
 
     /// An operating-system failure while doing `action` ("read", "create", ...) on `path`.
     pub fn io(action: &str, path: &Path, source: std::io::Error) -> Self {
-        Self::new(Kind::Io, format!("could not {action}")).at(path).because(source)
+        use std::io::ErrorKind as Os;
+        let remedy = match source.kind() {
+            Os::PermissionDenied => Some("check who owns it, and the permissions of it and of its folder"),
+            Os::ReadOnlyFilesystem => Some("the file system is mounted read-only: choose another place"),
+            Os::StorageFull | Os::QuotaExceeded | Os::FileTooLarge => {
+                Some("free some space or choose another place; what was finished before is kept")
+            }
+            _ => None,
+        };
+        let error = Self::new(Kind::Io, format!("could not {action}")).at(path).because(source);
+        match remedy {
+            Some(remedy) => error.help(remedy),
+            None => error,
+        }
+    }
+
+    /// The same failure as one of another kind, for whoever knows better what it means.
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
     }
 
     /// Names the file or folder.

@@ -57,9 +57,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     })();
     if let Err(e) = written {
         let _ = std::fs::remove_file(&temporary);
-        return Err(
-            Error::io("write", path, e).help("check the free space and the permissions of the folder")
-        );
+        return Err(Error::io("write", path, e));
     }
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }

@@ -61,13 +61,7 @@ pub(super) fn told(stats: &EvaluateStats) -> String {
         ]
     }));
     out.push_str(&table(&rows));
-    out.push_str("\ncomposition of the images and of the predictions\n");
-    let mut rows = vec![["class", "images", "predictions", "relative difference"].map(String::from).to_vec()];
-    rows.extend(stats.composition.iter().map(|class| {
-        let relative = class.relative_difference.map_or("-".into(), |d| format!("{:+.1} %", 100.0 * d));
-        vec![class.name.clone(), percent(class.truth), percent(class.predicted), relative]
-    }));
-    out.push_str(&table(&rows));
+    out.push_str(&composition(stats));
     if stats.classes.len() <= MOST_CLASSES {
         out.push_str("\nconfusion (rows: truth, columns: prediction, in the same order)\n");
         let line = |(class, counts): (&crate::metrics::ClassScore, &Vec<usize>)| {
@@ -79,4 +73,13 @@ pub(super) fn told(stats: &EvaluateStats) -> String {
     out.push_str(&format!("\naccuracy of each {BATCH} images, %: {}\n", batches.join(" ")));
     out.push_str(&format!("evaluated in {}\n", seconds(stats.seconds)));
     out
+}
+
+fn composition(stats: &EvaluateStats) -> String {
+    let mut rows = vec![["class", "images", "predictions", "relative difference"].map(String::from).to_vec()];
+    rows.extend(stats.composition.iter().map(|class| {
+        let relative = class.relative_difference.map_or("-".into(), |d| format!("{:+.1} %", 100.0 * d));
+        vec![class.name.clone(), percent(class.truth), percent(class.predicted), relative]
+    }));
+    format!("\ncomposition of the images and of the predictions\n{}", table(&rows))
 }

@@ -148,7 +148,10 @@ fn missing<'a, 'b>(out: &Path, plan: &'b [Placed<'a>]) -> Result<Vec<&'b Placed<
     for path in &there {
         match planned.get(path.as_path()) {
             None => {
-                return refuse(path, "it is not part of the selection, which is never mixed with other files");
+                return refuse(
+                    path,
+                    "it is not part of the selection, which is never mixed with other files",
+                );
             }
             Some(file) if sha256_file(path)? != file.image_sha256 => {
                 return refuse(path, "it has other bytes than the image that belongs there");

@@ -44,7 +44,7 @@ impl LbfgsConfig {
     pub fn check(self) -> Result<LbfgsParams> {
         if !(self.l2 > 0.0 && self.l2.is_finite()) {
             return Err(Error::new(Kind::Usage, "--solver lbfgs needs --l2 above 0")
-                .help("without a penalty the weights of separable classes grow for ever; try --l2 0.001"));
+                .help("without a penalty the weights of separable classes grow for ever; try --l2 0.0001"));
         }
         match self.iterations {
             0 => Err(Error::new(Kind::Usage, "--epochs must be at least 1")),
@@ -57,7 +57,7 @@ impl LbfgsConfig {
 const FLAT: f64 = 1e-4;
 
 /// Norm of the loss's gradient at which the search ends.
-const TOLERANCE: f64 = 1e-7;
+const TOLERANCE: f64 = 1e-6;
 
 /// Finds the head with the least loss on `train`, from zero weights. `on_unfinished` is told the largest slope when the
 /// iterations ended before the loss was flat. The history is one entry that stands for the whole search.

@@ -150,7 +150,7 @@ pub fn write(path: &Path, run: &Finished) -> Result<()> {
         // Left by a killed process whose number this one has now.
         std::fs::remove_dir_all(&beside).map_err(|e| Error::io("remove", &beside, e))?;
     }
-    fs::create_folder(&beside)?;
+    std::fs::create_dir_all(&beside).map_err(|e| Error::io("create the run", path, e))?;
     let written = write_files(&beside, run).and_then(|()| fs::replace_folder(&beside, path));
     if written.is_err() {
         let _ = std::fs::remove_dir_all(&beside);
@@ -231,8 +231,8 @@ pub fn read_record(run: &Path) -> Result<Record> {
     }
 }
 
-fn damaged(path: &Path, error: &Error) -> Error {
-    Error::new(Kind::Run, "the run is damaged").at(path).because(error.with_causes()).help("train again")
+fn damaged(path: &Path, error: Error) -> Error {
+    error.of_kind(Kind::Run).at(path).help("train again")
 }
 
 /// Reads the head with its classes and the spec of its features.
@@ -255,7 +255,7 @@ pub fn read_head(run: &Path) -> Result<(Head, Vec<String>, Spec)> {
 /// [`Kind::Run`] when the file is damaged or speaks of unknown splits.
 pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
     let path = run.join(PREDICTIONS);
-    let mut table = Table::read(&path, &COLUMNS).map_err(|e| damaged(&path, &e))?;
+    let mut table = Table::read(&path, &COLUMNS).map_err(|e| damaged(&path, e))?;
     let (width, values) = table.vectors("probabilities");
     let mut probabilities = values.chunks_exact(width.max(1));
     let [hashes, variants, splits, labels, predicted] =
@@ -266,8 +266,8 @@ pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
         Ok(Prediction {
             path: image,
             image_sha256,
-            variant: variant.parse().map_err(|e| damaged(&path, &e))?,
-            split: split.parse().map_err(|e| damaged(&path, &e))?,
+            variant: variant.parse().map_err(|e| damaged(&path, e))?,
+            split: split.parse().map_err(|e| damaged(&path, e))?,
             label,
             predicted,
             probabilities: probabilities.next().unwrap_or_default().to_vec(),
@@ -282,6 +282,6 @@ pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
 /// [`Kind::Run`] when the file is missing or damaged.
 pub fn read_trained_on(run: &Path) -> Result<HashSet<String>> {
     let path = run.join(TRAINED_ON);
-    let mut table = Table::read(&path, &[("image_sha256", Holds::Text)]).map_err(|e| damaged(&path, &e))?;
+    let mut table = Table::read(&path, &[("image_sha256", Holds::Text)]).map_err(|e| damaged(&path, e))?;
     Ok(table.text("image_sha256").into_iter().collect())
 }

@@ -62,7 +62,11 @@ pub fn install(wheel: &Wheel, file: Option<&Path>, monitor: &dyn Monitor) -> Res
         Some(file) => file.to_path_buf(),
         None => pip_download(wheel, staging.path(), monitor)?,
     };
-    check_digest(&archive, &wheel.sha256, wheel.bytes)?;
+    check_digest(&archive, &wheel.sha256, wheel.bytes).map_err(|e| match file {
+        Some(_) => e,
+        // The download goes away with the staging folder: its path would be of no use.
+        None => e.at(format!("{} {}", wheel.package, registry().runtime.version)),
+    })?;
     let unpacked = staging.path().join("unpacked");
     fs::create_folder(&unpacked)?;
     let is_library = |name: &str| {

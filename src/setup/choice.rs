@@ -88,8 +88,13 @@ fn from_name(choice: &BackboneChoice, named: Option<Preprocessing>) -> Result<Ch
 fn from_file(choice: &BackboneChoice, named: Option<Preprocessing>) -> Result<Chosen> {
     let path =
         std::path::absolute(&choice.backbone).map_err(|e| Error::io("find", choice.backbone.as_ref(), e))?;
-    let bytes = fs::read(&path)?;
-    let facts = inspect(&bytes).map_err(|e| e.at(&path))?;
+    let known: Vec<&str> = registry().backbones.iter().map(|known| known.name.as_str()).collect();
+    let remedy = format!("give the path of an ONNX file, or a known name: {}", known.join(", "));
+    let bytes = fs::read(&path).map_err(|e| e.help(&remedy))?;
+    let facts = inspect(&bytes).map_err(|e| match e.remedy() {
+        Some(_) => e.at(&path),
+        None => e.at(&path).help(&remedy),
+    })?;
     let noted = facts.preprocessing.and_then(|text| serde_json::from_str(&text).ok());
     let preprocessing = named.or(noted).ok_or_else(|| {
         Error::new(Kind::Usage, "the file does not say how pixels enter it")

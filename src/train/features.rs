@@ -113,7 +113,7 @@ fn check_enough(images: &HashMap<&str, Image>, classes: &[String], cache: &Path)
     if classes.len() < 2 {
         return fail(
             format!("there is one class only ({})", classes.join("")),
-            "a classifier needs two or more",
+            "a classifier needs two or more: add a folder of images of another class, then extract again",
         );
     }
     if count(Split::Validation) == 0 {

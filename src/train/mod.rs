@@ -149,7 +149,7 @@ fn fit(
 /// and no image that is now held out.
 fn warm_start(init: &Path, features: &Features, spec: &Spec) -> Result<(Head, HashSet<String>)> {
     let (head, classes, other) = run::read_head(init)?;
-    let differences = other.differences(spec);
+    let differences = other.differences(spec, "in that run", "in this cache");
     let refuse =
         |message: String| Err(Error::new(Kind::Run, message).at(init).help("choose another --init, or none"));
     if !differences.is_empty() || head.width() != spec.width {

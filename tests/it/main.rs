@@ -1,6 +1,8 @@
 //! All integration tests in one binary. `tests/run` installs what they need, then runs them.
 
 mod acceptance;
+mod data;
+mod error_table;
 mod errors;
 mod extract;
 mod heads;

@@ -1,8 +1,8 @@
 //! Numbers against implementations that are not ours: Pillow, pyarrow, NumPy, and Python's own ONNX Runtime.
 
-use crate::sandbox::{Sandbox, models, python, root};
+use crate::sandbox::{Sandbox, models, picture, python, root};
 use crate::small;
-use headstart::image_io;
+use headstart::image_io::{self, encode_png};
 use headstart::preprocess::{Preprocessing, resize_bilinear};
 use serde_json::Value;
 
@@ -50,11 +50,18 @@ fn features_equal_those_of_pillow_and_pythons_onnx_runtime() {
 }
 
 #[test]
-fn pyarrow_reads_a_cache_as_it_is_documented() {
+fn pyarrow_pandas_polars_and_duckdb_read_a_cache_as_it_is_documented() {
     let s = Sandbox::new();
     s.images("in", &[("a b", 20), ("é'\"", 30)]);
+    // Features of an image that is gone stay in the parts and are not in the join.
+    let gone = s.write("in/a b/gone.png", &encode_png(&picture("gone", 0)));
+    small::extract(&s, "in", "c", &["--augment", "flip"]);
+    std::fs::remove_file(gone).unwrap();
     let stats = small::extract(&s, "in", "c", &["--augment", "flip"]).value();
+    assert!(s.rows("c").keys.len() > stats["rows"].as_u64().unwrap() as usize);
     let read = json(&python("readers.py", &[&s.path("c")]));
+    println!("readers that agree: {}", read["agreeing"]);
+    assert_eq!(read["agreeing"], serde_json::json!(["pyarrow", "pandas", "Polars", "DuckDB"]));
     assert_eq!(read["samples"], stats["samples"]);
     assert_eq!(read["joined"], stats["rows"]);
     assert_eq!(read["splits"], stats["splits"]);
@@ -66,6 +73,71 @@ fn pyarrow_reads_a_cache_as_it_is_documented() {
     assert!((read["sum"].as_f64().unwrap() - sum).abs() < 1e-6 * sum.abs());
     assert_eq!((read["seed"].as_str(), read["fractions"].as_str()), (Some("0"), Some("70/5/25")));
     assert_eq!(read["split_rule_holds"], true, "the documented rule gives the same split in Python");
+}
+
+#[test]
+fn exports_are_the_join_in_every_format() {
+    let s = Sandbox::new();
+    s.images("in", &[("a, \"b\"", 12), ("NA", 12), ("é", 9)]);
+    std::fs::copy(s.path("in/NA/000.png"), s.path("in/NA/copy.png")).unwrap();
+    let stats = small::extract(&s, "in", "c", &["--augment", "flip"]).value();
+    let outs = ["flat.parquet", "flat.npy", "flat.safetensors", "flat.arrow"].map(|name| s.path(name));
+    for out in &outs {
+        let told = s.json(&["cache", "export", &s.text("c"), "--out", out.to_str().unwrap()]);
+        // A copy has its own row for each variant of its image.
+        assert!(told["rows"].as_u64() > stats["rows"].as_u64(), "{told} {stats}");
+        assert_eq!((&told["width"], &told["without_features"]), (&128.into(), &0.into()));
+    }
+    let [parquet, npy, safetensors, arrow] = &outs;
+    let checked = json(&python("exports.py", &[&s.path("c"), parquet, npy, safetensors, arrow]));
+    println!("{checked}");
+    assert_eq!(checked.as_object().unwrap().len(), 6);
+    s.run(&["cache", "export", &s.text("c"), "--out", &s.text("c/features/x.parquet")])
+        .fails(2, &["the export cannot be inside the cache"]);
+    s.run(&["cache", "export", &s.text("c"), "--out", &s.text("x.csv")])
+        .fails(2, &["x.csv: the name does not say which format to write", ".safetensors"]);
+}
+
+#[test]
+fn lbfgs_finds_the_optimum_that_scikit_learn_finds() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
+    small::extract(&s, "in", "c", &[]);
+    let (cache, run) = (s.text("c"), s.text("r"));
+    let ours = s.json(&["train", &cache, "--run", &run, "--solver", "lbfgs", "--l2", "0.001"]);
+    assert_eq!(
+        (&ours["solver"], &ours["epochs"], &ours["best_epoch"]),
+        (&"lbfgs".into(), &1.into(), &1.into())
+    );
+    let theirs = json(&python("lbfgs.py", &[&s.path("r"), &s.path("c")]));
+    println!("{theirs}");
+    let of = |key: &str| theirs[key].as_f64().unwrap();
+    assert!(of("largest_coefficient") > 0.5, "{theirs}");
+    assert!(of("largest_difference") < 1e-3 * of("largest_coefficient"), "{theirs}");
+    assert!(of("largest_bias_difference") < 1e-2, "{theirs}");
+    assert_eq!(of("accuracy"), of("their_accuracy"));
+    assert_eq!(s.json(&["evaluate", &run])["accuracy"].as_f64(), Some(of("accuracy")));
+}
+
+#[test]
+fn comparisons_agree_with_scipy() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 60), ("bee", 60), ("cat", 60)]);
+    small::extract(&s, "in", "c", &[]);
+    for (run, lr, epochs) in [("weak", "0.0001", "1"), ("strong", "0.01", "5")] {
+        s.json(&["train", &s.text("c"), "--run", &s.text(run), "--lr", lr, "--epochs", epochs]);
+    }
+    let ours = s.json(&["compare", &s.text("weak"), &s.text("strong")]);
+    let theirs = json(&python("compare.py", &[&s.path("weak"), &s.path("strong")]));
+    let here = &ours["differences"][0];
+    for key in ["only_run", "only_first"] {
+        assert_eq!(here[key], theirs[key], "{ours} {theirs}");
+    }
+    assert_eq!(ours["images"], theirs["images"]);
+    let near = |a: &Value, b: &Value| (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-12;
+    assert!(near(&here["p_value"], &theirs["p_value"]), "{here} {theirs}");
+    assert!((0..2).all(|i| near(&here["interval"][i], &theirs["interval"][i])), "{here} {theirs}");
+    assert!(here["only_run"].as_u64() != here["only_first"].as_u64(), "the runs differ: {here}");
 }
 
 #[test]
@@ -81,6 +153,16 @@ fn predictions_and_scores_follow_from_the_saved_head() {
     assert_eq!(theirs["accuracy"], ours["accuracy"]);
     let near = |a: &Value, b: &Value| (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-9;
     assert!(near(&theirs["macro_f1"], &ours["macro_f1"]), "{theirs} {ours}");
+    for (i, class) in ours["composition"].as_array().unwrap().iter().enumerate() {
+        let [truth, predicted] = [0, 1].map(|side| &theirs["composition"][side][i]);
+        assert!(near(&class["truth"], truth) && near(&class["predicted"], predicted), "{theirs} {class}");
+        let (t, p) = (truth.as_f64().unwrap(), predicted.as_f64().unwrap());
+        assert!((class["relative_difference"].as_f64().unwrap() - (p - t) / t).abs() < 1e-9);
+    }
+    assert_eq!(ours["top_k"].as_array().unwrap().len(), 3);
+    assert!(near(&ours["top_k"][0]["accuracy"], &ours["accuracy"]));
+    assert!(near(&ours["top_k"][1]["accuracy"], &theirs["top_2"]), "{ours} {theirs}");
+    assert!(near(&ours["top_k"][2]["accuracy"], &1.0.into()));
     let [found, noted] =
         ["best_validation_loss", "recorded_validation_loss"].map(|key| theirs[key].as_f64().unwrap());
     assert!((found - noted).abs() < 1e-5, "{found} against {noted}");

@@ -29,10 +29,14 @@ for k in range(len(classes)):
     total = int((predicted == k).sum() + (targets == k).sum())
     if total:
         f1.append(2 * right / total)
+truth_share, predicted_share = ([float((v == k).mean()) for k in range(len(classes))] for v in (targets, predicted))
+order = np.argsort(-softmax(parts["test"][1] @ weight.T.astype(np.float64) + bias), axis=1, kind="stable")
 record = json.loads((run / "run.json").read_text())
 print(json.dumps({
     "largest_difference": worst,
     "accuracy": float((predicted == targets).mean()),
+    "composition": [truth_share, predicted_share],
+    "top_2": float((order[:, :2] == targets[:, None]).any(1).mean()),
     "macro_f1": float(np.mean(f1)),
     "best_validation_loss": scores["validation"][2],
     "recorded_validation_loss": record["history"][record["best_epoch"] - 1]["validation_loss"],

@@ -1,0 +1,169 @@
+//! What would break for someone who looks at a folder of images, or makes one of its largest classes.
+
+use crate::sandbox::{Sandbox, picture};
+use crate::small;
+use headstart::image_io::encode_png;
+use serde_json::{Value, json};
+use std::path::Path;
+
+fn tree(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_string();
+        match path.is_dir() {
+            true => found.extend(tree(&path).into_iter().map(|below| format!("{name}/{below}"))),
+            false => found.push(name),
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Classes with awkward names, nested folders, links, hidden files, unreadable files, copies, and an empty folder.
+fn awkward() -> Sandbox {
+    let s = Sandbox::new();
+    s.images("in", &[("two words", 3), ("quote'\"s", 2), ("übergrößé 猫", 4), ("lone", 1)]);
+    std::fs::create_dir_all(s.path("in/empty")).unwrap();
+    s.write("in/two words/deep/er/UPPER.PNG", &encode_png(&picture("deep", 1)));
+    s.write("in/two words/.hidden.png", b"passed over");
+    s.write("in/two words/wrong extension.jpg", &encode_png(&picture("deep", 2)));
+    s.write("in/lone/notes.txt", b"not an image");
+    let whole = encode_png(&picture("cut", 0));
+    s.write("in/lone/cut.png", &whole[..whole.len() * 2 / 3]);
+    s.write("in/lone/empty.png", b"");
+    std::fs::copy(s.path("in/quote'\"s/000.png"), s.path("in/quote'\"s/copy.png")).unwrap();
+    std::fs::copy(s.path("in/quote'\"s/001.png"), s.path("in/übergrößé 猫/same.png")).unwrap();
+    s.write("in/readme.txt", b"belongs to no class");
+    #[cfg(unix)]
+    {
+        s.images("elsewhere", &[("linked", 2)]);
+        std::os::unix::fs::symlink(s.path("elsewhere/linked"), s.path("in/linked")).unwrap();
+        std::os::unix::fs::symlink(s.path("in"), s.path("in/lone/loop")).unwrap();
+        std::os::unix::fs::symlink("nowhere", s.path("in/lone/broken.png")).unwrap();
+    }
+    s
+}
+
+#[cfg(unix)]
+#[test]
+fn a_summary_counts_what_an_extraction_would_use_and_names_the_rest() {
+    let s = awkward();
+    let said = s.run(&["data", "summary", &s.text("in"), "--json"]);
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    let stats = said.value();
+    let counts: Vec<(&str, u64)> = stats["classes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| (c["name"].as_str().unwrap(), c["images"].as_u64().unwrap()))
+        .collect();
+    let expected =
+        [("two words", 5), ("übergrößé 猫", 5), ("quote'\"s", 3), ("linked", 2), ("lone", 1), ("empty", 0)];
+    assert_eq!(counts, expected);
+    assert_eq!(stats["images"], 16);
+    assert!((stats["classes"][0]["share"].as_f64().unwrap() - 5.0 / 16.0).abs() < 1e-12);
+    assert_eq!(
+        (&stats["single_image_classes"], &stats["empty_classes"], &stats["copies"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
+    assert_eq!((&stats["width"], &stats["height"]), (&json!([64, 64]), &json!([48, 48])));
+    let paths = |key: &str| -> Vec<String> {
+        let list = stats[key].as_array().unwrap();
+        list.iter().map(|r| r["path"].as_str().unwrap().to_string()).collect()
+    };
+    assert_eq!(paths("unreadable"), ["lone/broken.png", "lone/cut.png", "lone/empty.png", "lone/notes.txt"]);
+    assert_eq!(paths("conflicting"), ["quote'\"s/001.png", "übergrößé 猫/same.png"]);
+    for part in [
+        "belong to no class: 1",
+        "links back to a folder above them were not followed: 1",
+        "class folders without a usable file: 1 (empty)",
+        "refused: lone/empty.png: the file is empty",
+    ] {
+        assert!(said.stderr.contains(part), "{part:?} is not in: {}", said.stderr);
+    }
+    // extract agrees, but that it refuses what stands under two labels, and finds the cut file when it decodes it.
+    let extracted = small::extract(&s, "in", "c", &[]).value();
+    assert_eq!(extracted["samples"], 14);
+    let headers = s.run(&["data", "summary", &s.text("in"), "--headers", "--json"]).value();
+    assert_eq!(headers["images"], 17, "a header says nothing of damaged pixels");
+    let text = s.run(&["data", "summary", &s.text("in")]).stdout;
+    assert!(
+        text.contains("classes with one image: 1; classes without any: 1; unreadable files: 4"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_folder_whose_classes_are_splits_is_pointed_out() {
+    let s = Sandbox::new();
+    s.images("in/train", &[("a", 1)]);
+    s.images("in/val", &[("a", 1)]);
+    let said = s.run(&["data", "summary", &s.text("in")]);
+    assert_eq!(said.code, 0);
+    assert!(
+        said.stderr.contains("the classes are called train, val: if these are splits"),
+        "{}",
+        said.stderr
+    );
+}
+
+fn select(s: &Sandbox, top: &str, out: &str, more: &[&str]) -> crate::sandbox::Said {
+    s.run(&[&["data", "select", &s.text("in"), "--top", top, "--out", &s.text(out), "--json"], more].concat())
+}
+
+#[cfg(unix)]
+#[test]
+fn the_largest_classes_are_selected_verified_and_read_back_under_their_names() {
+    let s = awkward();
+    let said = select(&s, "3", "out", &[]);
+    assert_eq!(said.code, 3, "the unreadable files are named: {}", said.stderr);
+    let first = said.value();
+    assert_eq!((&first["images"], &first["placed"]), (&json!(13), &json!(13)));
+    let folders: Vec<&Value> = first["classes"].as_array().unwrap().iter().map(|c| &c["folder"]).collect();
+    assert_eq!(folders, ["005 two words", "005 übergrößé 猫", "003 quote'\"s"]);
+    let files = tree(&s.path("out"));
+    assert_eq!(files.len(), 13);
+    assert!(files.contains(&"005 two words/deep/er/UPPER.PNG".to_string()), "{files:?}");
+    let bytes = |name: &str| std::fs::read(s.path(name)).unwrap();
+    assert_eq!(bytes("in/two words/002.png"), bytes("out/005 two words/002.png"));
+    // The count is no part of the class.
+    let summary = s.run(&["data", "summary", &s.text("out"), "--json"]).value();
+    assert_eq!(summary["classes"][2]["name"], "quote'\"s");
+    assert_eq!(select(&s, "3", "out", &[]).value()["placed"], 0, "a second run finds all in place");
+    std::fs::remove_file(s.path("out/005 two words/000.png")).unwrap();
+    s.write("out/005 two words/.tmp-99-001.png", b"half a copy that a killed run left");
+    assert_eq!(select(&s, "3", "out", &[]).value()["placed"], 1);
+    assert_eq!(tree(&s.path("out")), files);
+}
+
+#[test]
+fn a_selection_never_overwrites_and_never_mixes() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 3), ("b", 2)]);
+    assert_eq!(select(&s, "1", "out", &[]).code, 0);
+    s.write("out/003 a/001.png", b"edited by its owner");
+    select(&s, "1", "out", &[])
+        .fails(1, &["003 a/001.png: it has other bytes than the image that belongs there"]);
+    assert_eq!(std::fs::read(s.path("out/003 a/001.png")).unwrap(), b"edited by its owner");
+    s.write("mine/thesis.tex", b"irreplaceable");
+    select(&s, "1", "mine", &[]).fails(1, &["thesis.tex: it is not part of the selection"]);
+    assert_eq!(tree(&s.path("mine")), ["thesis.tex"]);
+    for out in ["in", "in/sub", ""] {
+        select(&s, "1", out, &[]).fails(2, &["cannot contain each other"]);
+    }
+    select(&s, "0", "x", &[]).fails(2, &["--top must be at least 1"]);
+    assert_eq!(tree(&s.path("in")).len(), 5);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_share_the_bytes_with_their_images() {
+    use std::os::unix::fs::MetadataExt;
+    let s = Sandbox::new();
+    s.images("in", &[("a", 3), ("b", 2)]);
+    assert_eq!(select(&s, "2", "out", &["--link"]).value()["placed"], 5);
+    let inode = |name: &str| std::fs::metadata(s.path(name)).unwrap().ino();
+    assert_eq!(inode("in/a/001.png"), inode("out/003 a/001.png"));
+    assert_eq!(select(&s, "2", "out", &["--link"]).value()["placed"], 0);
+}
