@@ -81,12 +81,13 @@ pub fn copy_verified(source: &Path, path: &Path, sha256: &str) -> Result<()> {
     }
 }
 
-/// Makes `path` a hard link to `source`.
+/// Makes `path` a hard link to `source`, or to the file that `source` is a symbolic link to.
 ///
 /// # Errors
 /// When the operating system refuses, as it does across file systems.
 pub fn hard_link(source: &Path, path: &Path) -> Result<()> {
-    std::fs::hard_link(source, path).map_err(|e| {
+    let linked = source.canonicalize().and_then(|source| std::fs::hard_link(source, path));
+    linked.map_err(|e| {
         Error::io("make the hard link", path, e)
             .help("hard links need one file system for both folders; leave --link out to copy")
     })

@@ -9,28 +9,109 @@
 //!        -> Backbone::embed -> Parquet part -> feature table -> fit -> head -> metrics
 //! ```
 //!
-//! The stages are one function each, from a `*Config` to `*Stats`, and tell what they do to a [`monitor::Monitor`]:
+//! The stages are one function each, from a `*Config` to `*Stats`, and tell what they do to a [`monitor::Monitor`]. The
+//! first one needs images, ONNX Runtime and a backbone, which [`setup`] installs:
 //!
 //! ```no_run
-//! use headstart::head::{FitConfig, SolverConfig};
-//! use headstart::{evaluate, monitor::Silent, train};
+//! use headstart::backbone::{Device, PRELOGITS};
+//! use headstart::extract::{AugmentSplits, ExtractConfig, extract};
+//! use headstart::{augment::Augmentation, monitor::Silent, setup::BackboneChoice};
 //!
-//! let config = train::TrainConfig {
-//!     cache: "cache/photos".into(),
-//!     run: "runs/first".into(),
-//!     variants: None,
-//!     init: None,
-//!     solver: SolverConfig::Adam(FitConfig { seed: 1, ..FitConfig::default() }),
-//!     time: 0,
-//! };
-//! let trained = train::train(&config, &Silent)?;
-//! let scores = evaluate::evaluate(&evaluate::EvaluateConfig {
-//!     run: config.run,
-//!     split: headstart::dataset::Split::Test,
-//! })?;
-//! println!("epoch {}: {:?} of {} images", trained.best_epoch, scores.accuracy, scores.images);
+//! let stats = extract(
+//!     &ExtractConfig {
+//!         images: "photos".into(), // photos/<class>/<file>
+//!         cache: "cache/photos".into(),
+//!         backbone: BackboneChoice {
+//!             backbone: "nsfwjs".into(),
+//!             layer: PRELOGITS.into(),
+//!             preprocess: None,
+//!             crop: None,
+//!             models: "models".into(),
+//!         },
+//!         augment: vec![Augmentation::Flip],
+//!         augment_splits: AugmentSplits::Train,
+//!         split: None,
+//!         seed: None,
+//!         device: Device::Auto,
+//!         batch: None,
+//!         threads: 0,
+//!         dry_run: false,
+//!         time: 0,
+//!     },
+//!     &Silent,
+//! )?;
+//! println!("{} rows, {} of them computed now", stats.rows, stats.computed);
 //! # Ok::<(), headstart::error::Error>(())
 //! ```
+//!
+//! All others need nothing but the cache. Here one is made by hand, of two classes whose two features tell them apart;
+//! then a head is trained, evaluated, and opened again:
+//!
+//! ```
+//! use headstart::dataset::{Fractions, ImageFile, Split, assign_splits};
+//! use headstart::evaluate::{EvaluateConfig, evaluate};
+//! use headstart::head::{FitConfig, SolverConfig};
+//! use headstart::train::{TrainConfig, train};
+//! use headstart::store::{BackboneSpec, Key, PreprocessingSpec, Rows, Samples, Spec, Writer};
+//! use headstart::{augment::Variant, digest::sha256, monitor::Silent, preprocess::Preprocessing, run};
+//!
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let (cache, first) = (folder.path().join("cache"), folder.path().join("run"));
+//! let spec = Spec {
+//!     schema: headstart::store::spec::SCHEMA.into(),
+//!     backbone: BackboneSpec { name: "by hand".into(), title: "none".into(), graph_sha256: sha256(b"none") },
+//!     layer: "PreLogits".into(),
+//!     width: 2,
+//!     preprocessing: PreprocessingSpec { decode: "none".into(), steps: Preprocessing::named("unit")? },
+//!     known_answer: None,
+//! };
+//! let files: Vec<ImageFile> = (0..40)
+//!     .map(|i| ImageFile {
+//!         path: format!("{}/{i}.png", if i % 2 == 0 { "cat" } else { "dog" }),
+//!         label: if i % 2 == 0 { "cat" } else { "dog" }.into(),
+//!         image_sha256: sha256(&[i]),
+//!         width: 8,
+//!         height: 8,
+//!         bytes: 1,
+//!         mtime_ns: 0,
+//!     })
+//!     .collect();
+//! let rows = Rows {
+//!     keys: files
+//!         .iter()
+//!         .map(|file| Key { image_sha256: file.image_sha256.clone(), variant: Variant::None })
+//!         .collect(),
+//!     width: 2,
+//!     embeddings: files.iter().flat_map(|f| if f.label == "cat" { [1.0, 0.0] } else { [0.0, 1.0] }).collect(),
+//! };
+//! let fractions: Fractions = "60/15/25".parse()?;
+//! let samples =
+//!     Samples { rows: assign_splits(files, 0, fractions), root: "/photos".into(), seed: 0, fractions };
+//! let mut writer = Writer::open_or_create(&cache, &spec)?;
+//! writer.describe(&samples, &[])?;
+//! writer.append(rows, Default::default())?;
+//!
+//! let trained = train(
+//!     &TrainConfig {
+//!         cache,
+//!         run: first.clone(),
+//!         variants: None,
+//!         init: None,
+//!         solver: SolverConfig::Adam(FitConfig { epochs: 20, ..FitConfig::default() }),
+//!         time: 0,
+//!     },
+//!     &Silent,
+//! )?;
+//! let scores = evaluate(&EvaluateConfig { run: first.clone(), split: Split::Test })?;
+//! assert_eq!((trained.classes, scores.images, scores.accuracy), (2, 10, Some(1.0)));
+//!
+//! let (head, classes, _spec) = run::read_head(&first)?;
+//! let probabilities = head.probabilities(&[0.9, 0.1]);
+//! assert_eq!(classes[headstart::head::argmax(&probabilities[0])], "cat");
+//! # Ok::<(), headstart::error::Error>(())
+//! ```
+//!
+//! The head is an estimator of `linfa` too: [`head::SoftmaxRegression`].
 //!
 //! Where things are: `docs/architecture.md`.
 

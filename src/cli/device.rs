@@ -13,27 +13,42 @@ pub(super) struct Args {}
 
 #[derive(Serialize)]
 struct Devices {
+    /// The libonnxruntime that would be loaded.
     runtime: Option<PathBuf>,
+    /// Where it came from.
     runtime_origin: Option<String>,
-    cpu: Option<String>,
-    cuda: Option<String>,
+    devices: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    /// Whether all that it needs was found; nothing is loaded to find out.
+    usable: bool,
+    /// Why it cannot be used.
+    reason: Option<String>,
 }
 
 pub(super) fn run(_args: Args, global: &Global) -> Result<Ended> {
     let library = runtime::find(false)?;
+    let listed = |name, reason: Option<String>| Listed { name, usable: reason.is_none(), reason };
     let missing = "no ONNX Runtime: run `headstart setup --yes`";
     let devices = Devices {
-        cpu: library.is_none().then(|| missing.to_string()),
-        cuda: why_not_cuda(library.as_ref()),
+        devices: vec![
+            listed("cpu", library.is_none().then(|| missing.to_string())),
+            listed("cuda", why_not_cuda(library.as_ref())),
+        ],
         runtime_origin: library.as_ref().map(|library| library.origin.to_string()),
         runtime: library.map(|library| library.path),
     };
     print(global, &devices, || {
-        let usable = |why: &Option<String>| {
-            why.clone().unwrap_or_else(|| "all that is needed was found (not loaded yet)".into())
-        };
         let runtime = devices.runtime.as_ref().map_or("none".into(), |path| path.display().to_string());
-        format!("runtime  {runtime}\ncpu      {}\ncuda     {}\n", usable(&devices.cpu), usable(&devices.cuda))
+        let mut out = format!("runtime  {runtime}\n");
+        for Listed { name, reason, .. } in &devices.devices {
+            let state = reason.as_deref().unwrap_or("all that is needed was found (not loaded yet)");
+            out.push_str(&format!("{name:<8} {state}\n"));
+        }
+        out
     })?;
     Ok(Ended::Done)
 }

@@ -59,7 +59,7 @@ pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<Answ
             .at(&config.run)
             .help("extract and train again with this version"));
     }
-    let steps = spec.preprocessing.steps;
+    let steps = spec.preprocessing.steps.checked().map_err(|e| e.at(&config.run))?;
     let total = config.images.len() as u64;
     let mut backbone = None;
     let mut task = None;

@@ -184,7 +184,9 @@ impl Families {
         for name in asked {
             let variants = match name.as_str() {
                 "none" | "flip" | "shift" => self.family(name),
-                exact => vec![exact.parse()?],
+                exact => vec![exact.parse().map_err(|e: Error| {
+                    e.help("give families (none, flip, shift) or exact variants, such as shift:+30:+0")
+                })?],
             };
             let again = "`headstart extract IMAGES --cache CACHE --augment ...` computes what is missing";
             match self.least(&variants) {

@@ -162,7 +162,10 @@ fn links_share_the_bytes_with_their_images() {
     use std::os::unix::fs::MetadataExt;
     let s = Sandbox::new();
     s.images("in", &[("a", 3), ("b", 2)]);
+    std::os::unix::fs::symlink("../a/000.png", s.path("in/b/relative.png")).unwrap();
+    std::fs::remove_file(s.path("in/b/000.png")).unwrap();
     assert_eq!(select(&s, "2", "out", &["--link"]).value()["placed"], 5);
+    assert!(!s.path("out/002 b/relative.png").is_symlink(), "what a link points to is linked, not the link");
     let inode = |name: &str| std::fs::metadata(s.path(name)).unwrap().ino();
     assert_eq!(inode("in/a/001.png"), inode("out/003 a/001.png"));
     assert_eq!(select(&s, "2", "out", &["--link"]).value()["placed"], 0);
