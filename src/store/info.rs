@@ -1,6 +1,6 @@
 //! What a cache holds, at a glance: counted, not verified.
 
-use super::{FeatureStore, Spec, read_refused};
+use super::{FeatureStore, Part, Spec, read_refused};
 use crate::augment::Variant;
 use crate::dataset::{Split, class_names};
 use crate::error::Result;
@@ -78,10 +78,6 @@ pub fn info(root: &Path) -> Result<Info> {
             None => orphaned += 1,
         }
     }
-    let mut providers = BTreeSet::new();
-    for part in &parts {
-        providers.extend(part.metadata()?.remove("headstart.provider"));
-    }
     let in_split = |split| samples.rows.iter().filter(|row| row.split == split).count();
     Ok(Info {
         splits: Split::ALL.map(|split| (split.name(), in_split(split))).into(),
@@ -104,7 +100,15 @@ pub fn info(root: &Path) -> Result<Info> {
                 complete: train_images == train,
             })
             .collect(),
-        providers: providers.into_iter().collect(),
+        providers: providers(&parts)?,
         spec: store.spec().clone(),
     })
+}
+
+fn providers(parts: &[Part]) -> Result<Vec<String>> {
+    let mut providers = BTreeSet::new();
+    for part in parts {
+        providers.extend(part.metadata()?.remove("headstart.provider"));
+    }
+    Ok(providers.into_iter().collect())
 }
