@@ -97,7 +97,7 @@
 //!         run: first.clone(),
 //!         variants: None,
 //!         init: None,
-//!         solver: SolverConfig::Adam(FitConfig { epochs: 20, ..FitConfig::default() }),
+//!         solver: SolverConfig::Adam(FitConfig { lr: 0.5, ..FitConfig::default() }),
 //!         time: 0,
 //!     },
 //!     &Silent,
