@@ -81,16 +81,25 @@ pub fn copy_verified(source: &Path, path: &Path, sha256: &str) -> Result<()> {
     }
 }
 
-/// Makes `path` a hard link to `source`, or to the file that `source` is a symbolic link to.
+/// Makes `path` a hard link to `source`, or to the file that `source` is a symbolic link to; its bytes must have the
+/// digest `sha256`.
 ///
 /// # Errors
-/// When the operating system refuses, as it does across file systems.
-pub fn hard_link(source: &Path, path: &Path) -> Result<()> {
+/// When the operating system refuses, as it does across file systems; [`Kind::Input`] when `source` has other bytes by
+/// now: the link is then removed.
+pub fn hard_link_verified(source: &Path, path: &Path, sha256: &str) -> Result<()> {
     let linked = source.canonicalize().and_then(|source| std::fs::hard_link(source, path));
     linked.map_err(|e| {
         Error::io("make the hard link", path, e)
             .help("hard links need one file system for both folders; leave --link out to copy")
-    })
+    })?;
+    if sha256_file(path)? != sha256 {
+        let _ = std::fs::remove_file(path);
+        return Err(Error::new(Kind::Input, "it changed while it was being linked")
+            .at(source)
+            .help("try again"));
+    }
+    sync_folder(parent(path))
 }
 
 /// Moves a finished folder to `path`, swapping it with a folder that stands there; the old one is deleted.
@@ -135,6 +144,21 @@ fn exchange_by_renames(a: &Path, b: &Path) -> std::io::Result<()> {
         return Err(e);
     }
     std::fs::rename(&aside, a)
+}
+
+/// Where `path` is or would be, absolute, with links and `..` resolved as far as it exists.
+///
+/// # Errors
+/// When the current folder cannot be found.
+pub fn resolve(path: &Path) -> Result<PathBuf> {
+    let absolute = std::path::absolute(path).map_err(|e| Error::io("find", path, e))?;
+    for existing in absolute.ancestors() {
+        if let Ok(real) = existing.canonicalize() {
+            let rest = absolute.strip_prefix(existing).unwrap_or(Path::new(""));
+            return Ok(if rest.as_os_str().is_empty() { real } else { real.join(rest) });
+        }
+    }
+    Ok(absolute)
 }
 
 /// A temporary path in the same folder as `path`, of this process.
@@ -187,6 +211,18 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// Takes the lock of a folder that exists, leaving nothing in it. Windows has no such lock: there, nothing is taken.
+    ///
+    /// # Errors
+    /// [`Kind::Locked`] when another process holds it; [`Kind::Io`] when the folder cannot be opened.
+    pub fn of_folder(folder: &Path) -> Result<Option<Self>> {
+        if cfg!(windows) {
+            return Ok(None);
+        }
+        let opened = File::open(folder).map_err(|e| Error::io("open", folder, e))?;
+        Self::hold(opened, folder).map(Some)
+    }
+
     /// Takes the lock on `path` (created when missing). A holder that was just killed may take a moment to go, so this
     /// tries for two seconds.
     ///
@@ -194,7 +230,10 @@ impl Lock {
     /// [`Kind::Locked`] when another process holds it; [`Kind::Io`] when the file cannot be opened.
     pub fn take(path: &Path) -> Result<Self> {
         let file = File::options().create(true).truncate(false).write(true).open(path);
-        let file = file.map_err(|e| Error::io("open the lock", path, e))?;
+        Self::hold(file.map_err(|e| Error::io("open the lock", path, e))?, parent(path))
+    }
+
+    fn hold(file: File, folder: &Path) -> Result<Self> {
         let mut tries = 0;
         loop {
             match file.try_lock() {
@@ -202,10 +241,10 @@ impl Lock {
                 Err(TryLockError::WouldBlock) if tries < 40 => std::thread::sleep(Duration::from_millis(50)),
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::new(Kind::Locked, "another headstart is writing here")
-                        .at(parent(path))
+                        .at(folder)
                         .help("wait until it is done, or use another folder"));
                 }
-                Err(TryLockError::Error(e)) => return Err(Error::io("lock", path, e)),
+                Err(TryLockError::Error(e)) => return Err(Error::io("lock", folder, e)),
             }
             tries += 1;
         }

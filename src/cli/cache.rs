@@ -39,7 +39,7 @@ enum Command {
     Export {
         /// The cache
         cache: PathBuf,
-        /// The file to write; one that is there is replaced
+        /// The file to write; one that is there is replaced. A .npy gets its rows' texts in a .csv of the same name
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
         /// parquet, npy, safetensors or arrow [default: what the name of the file says]

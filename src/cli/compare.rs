@@ -33,7 +33,7 @@ fn told(stats: &CompareStats) -> String {
     let mut rows = vec![
         [
             "run",
-            "solver",
+            "fitted by",
             "trained on",
             "accuracy",
             "95 % interval",
@@ -50,7 +50,7 @@ fn told(stats: &CompareStats) -> String {
         let shown = |f: &dyn Fn(&crate::compare::Difference) -> String| against.map_or("-".into(), f);
         rows.push(vec![
             run.run.clone(),
-            run.solver.into(),
+            settings(stats, i),
             families(&run.variants),
             percent(run.accuracy),
             format!("{} to {}", percent(run.interval[0]), percent(run.interval[1])),
@@ -66,6 +66,20 @@ fn told(stats: &CompareStats) -> String {
         table(&rows)
     ));
     out
+}
+
+/// The solver of a run, and those of its settings in which the runs of that solver differ.
+fn settings(stats: &CompareStats, at: usize) -> String {
+    let of = |config| match serde_json::to_value(config) {
+        Ok(serde_json::Value::Object(settings)) => settings,
+        _ => serde_json::Map::new(),
+    };
+    let own = of(stats.runs[at].config);
+    let alike: Vec<_> =
+        stats.runs.iter().map(|run| of(run.config)).filter(|o| o["solver"] == own["solver"]).collect();
+    let differs = |name: &str| alike.iter().any(|other| other[name] != own[name]);
+    let told = own.iter().filter(|(name, _)| differs(name)).map(|(name, value)| format!(", {name} {value}"));
+    format!("{}{}", stats.runs[at].config.name(), told.collect::<String>())
 }
 
 /// The families of variants, each once.

@@ -32,12 +32,12 @@ enum Command {
         #[arg(help = "Folder of images: IMAGES/<class>/<file>")]
         images: PathBuf,
         /// How many classes
-        #[arg(long, value_name = "N", allow_negative_numbers = true)]
+        #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true)]
         top: usize,
         /// The folder to make or to complete
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Make hard links instead of copies
+        /// Make hard links instead of copies: they take no space, and editing the one edits the other
         #[arg(long)]
         link: bool,
     },
@@ -51,8 +51,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
         Command::Summary { images, headers } => {
             let look = if headers { Look::Header } else { Look::Pixels };
             let stats = summary(&SummaryConfig { images, look }, terminal)?;
-            let ended = complain_of(&stats.unreadable);
-            complain_of(&stats.conflicting);
+            let ended = complain_of(&[&stats.unreadable[..], &stats.conflicting[..]].concat());
             print(global, &stats, || summarised(&stats))?;
             Ok(ended)
         }
@@ -75,7 +74,7 @@ fn summarised(stats: &SummaryStats) -> String {
     let mut out = format!(
         "{} images in {} classes, {:.1} MB, {} x {} pixels, looked at in {}\n",
         stats.images,
-        stats.classes.len(),
+        stats.classes.len() - stats.empty_classes,
         stats.bytes as f64 / 1e6,
         range(stats.width),
         range(stats.height),
@@ -85,7 +84,7 @@ fn summarised(stats: &SummaryStats) -> String {
     for (n, what) in [
         (stats.empty_classes, "classes without any"),
         (stats.unreadable.len(), "unreadable files"),
-        (stats.conflicting.len(), "files under two labels, which extract refuses"),
+        (stats.conflicting.len(), "files under two labels"),
         (stats.copies, "copies of other files of their class"),
     ] {
         if n > 0 {

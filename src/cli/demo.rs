@@ -49,8 +49,8 @@ fn next_steps(stats: &DemoStats, program: &str, global: &Global) -> String {
         false => format!(" --models {}", quoted(&global.models.to_string_lossy())),
     };
     format!(
-        "  {program} train {cache} --run {run} --seed 1\n  \
-         {program} extract {images} --cache {cache} --augment flip{models}\n  \
+        "  {program} extract {images} --cache {cache} --augment flip{models}\n  \
+         {program} train {cache} --run {run}-flips && {program} compare {run} {run}-flips\n  \
          {program} extract YOUR_IMAGES --cache cache/yours{models}\n"
     )
 }

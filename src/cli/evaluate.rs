@@ -1,10 +1,11 @@
 //! `headstart evaluate`
 
-use super::text::{percent, seconds, table};
+use super::text::{percent, table};
 use super::{Ended, Global, parse, print};
 use crate::dataset::Split;
 use crate::error::Result;
-use crate::evaluate::{BATCH, EvaluateConfig, EvaluateStats, evaluate};
+use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
+use crate::images::some_of;
 use std::path::PathBuf;
 
 /// How good a run is: accuracy with interval, scores of each class, confusion.
@@ -46,6 +47,12 @@ pub(super) fn told(stats: &EvaluateStats) -> String {
     if !top.is_empty() {
         out.insert_str(out.len() - 1, &format!("{}\n", top.join(", ")));
     }
+    let unseen: Vec<&str> =
+        stats.classes.iter().filter(|class| class.support == 0).map(|class| class.name.as_str()).collect();
+    if !unseen.is_empty() {
+        let (n, names) = (unseen.len(), some_of(&unseen));
+        out.insert_str(out.len() - 1, &format!("classes without an image in this split: {n} ({names})\n"));
+    }
     let mut rows =
         vec![["class", "images", "predicted", "precision", "recall", "F1"].map(String::from).to_vec()];
     rows.extend(stats.classes.iter().map(|c| {
@@ -69,9 +76,6 @@ pub(super) fn told(stats: &EvaluateStats) -> String {
         };
         out.push_str(&table(&stats.classes.iter().zip(&stats.confusion).map(line).collect::<Vec<_>>()));
     }
-    let batches: Vec<String> = stats.batch_accuracies.iter().map(|a| format!("{:.0}", 100.0 * a)).collect();
-    out.push_str(&format!("\naccuracy of each {BATCH} images, %: {}\n", batches.join(" ")));
-    out.push_str(&format!("evaluated in {}\n", seconds(stats.seconds)));
     out
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
     crop: Option<f64>,
     /// Add variants: shift:N (four shifts by N pixels) or flip; may be repeated
-    #[arg(long, value_name = "AUGMENTATION", value_parser = parse::<Augmentation>)]
+    #[arg(long, value_name = "AUGMENTATION", value_delimiter = ',', value_parser = parse::<Augmentation>)]
     augment: Vec<Augmentation>,
     /// Which splits get variants: train or all
     #[arg(long, value_name = "SPLITS", default_value = "train", value_parser = parse::<AugmentSplits>)]
@@ -90,9 +90,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
 fn why(missing: &Missing) -> String {
     let Missing { rows, of_new_images, .. } = missing;
     match rows - of_new_images {
-        0 => "of images that have no features yet".into(),
-        n if n == *rows => "of images that have features, but not of this variant".into(),
-        n => format!("{of_new_images} of images that have no features yet, {n} that lack only this variant"),
+        0 => "images that have no features yet".into(),
+        n if n == *rows => "images that have features, but not of this variant".into(),
+        n => format!("images: {of_new_images} have no features yet, {n} lack only this variant"),
     }
 }
 
@@ -119,8 +119,11 @@ pub(super) fn told(stats: &ExtractStats) -> String {
             stats.computed, stats.rows
         ));
         for missing in &stats.missing {
-            out.push_str(&format!("  {:<15} {:>7} {}\n", missing.variant, missing.rows, why(missing)));
+            out.push_str(&format!("  {:<15} {:>7}  {}\n", missing.variant, missing.rows, why(missing)));
         }
+        out.push_str(
+            "a dry run opens no network: whether the layer and the device can be used was not tried\n",
+        );
         return out;
     }
     out.push_str(&format!("{} feature rows, {} of them computed now", stats.rows, stats.computed));

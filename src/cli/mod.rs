@@ -48,13 +48,13 @@ const MODELS: &str = "models";
 #[derive(Debug, Clone, Args)]
 struct Global {
     /// Print one JSON document on stdout instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options of every command")]
     json: bool,
     /// Install what the command needs without asking
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options of every command")]
     yes: bool,
     /// Folder of built backbones
-    #[arg(long, global = true, value_name = "DIR", default_value = MODELS)]
+    #[arg(long, global = true, value_name = "DIR", default_value = MODELS, help_heading = "Options of every command")]
     models: PathBuf,
 }
 

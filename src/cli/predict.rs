@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::predict::{Answer, PredictConfig, predict, refused};
 use std::path::PathBuf;
 
-/// Classify image files with a run.
+/// Classify image files with a run; the text shows the five most probable classes of each, the JSON all.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart predict runs/first holiday.jpg")]
 pub(super) struct Args {

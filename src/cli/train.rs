@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Fit a softmax head to cached features: with Adam and early stopping, or its optimum with L-BFGS.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  headstart train cache/photos --run runs/first --use none,shift --seed 1")]
+#[command(after_help = "Example:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1")]
 pub(super) struct Args {
     /// The cache that `extract` made
     cache: PathBuf,
@@ -85,7 +85,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
 
 pub(super) fn told(stats: &TrainStats, run: &Path) -> String {
     let (how, which) = match stats.solver {
-        "lbfgs" => (format!("L-BFGS in {}", seconds(stats.seconds)), "the optimum".to_string()),
+        "lbfgs" => {
+            let which = if stats.converged == Some(true) { "the optimum" } else { "where it ended" };
+            (format!("L-BFGS in {}", seconds(stats.seconds)), which.to_string())
+        }
         _ => (
             format!(
                 "{} epochs in {}, {} each",

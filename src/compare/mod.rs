@@ -4,10 +4,11 @@
 use crate::augment::Variant;
 use crate::dataset::Split;
 use crate::error::{Error, Kind, Result};
+use crate::head::SolverConfig;
 use crate::metrics::{self, Paired};
 use crate::run::{self, Prediction, Record};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What `compare` was asked for.
@@ -39,8 +40,8 @@ pub struct CompareStats {
 pub struct Compared {
     /// As given.
     pub run: String,
-    /// How it was fitted: `adam` or `lbfgs`.
-    pub solver: &'static str,
+    /// Settings of its fit, as in `run.json`.
+    pub config: SolverConfig,
     /// Variants it was trained on.
     pub variants: Vec<String>,
     /// Share of right answers.
@@ -93,12 +94,12 @@ pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
     for run in others {
         run.check_labels(first, &common)?;
     }
-    let all: std::collections::BTreeSet<&String> = loaded.iter().flat_map(|run| run.rows.keys()).collect();
+    let all: BTreeSet<&String> = loaded.iter().flat_map(|run| run.rows.keys()).collect();
     Ok(CompareStats {
         split: config.split,
         images: common.len(),
         left_out: all.len() - common.len(),
-        runs: loaded.iter().map(|run| run.scores(&common)).collect(),
+        runs: loaded.iter().map(|run| run.scores(&common)).collect::<Result<_>>()?,
         differences: others.iter().map(|run| run.against(first, &common)).collect(),
     })
 }
@@ -137,22 +138,22 @@ impl Loaded {
         common.iter().map(|hash| &self.rows[*hash]).map(|row| row.label == row.predicted)
     }
 
-    fn scores(&self, common: &[&String]) -> Compared {
+    fn scores(&self, common: &[&String]) -> Result<Compared> {
         let names: Vec<String> = self.record.classes.iter().map(|class| class.name.clone()).collect();
-        let index = |name: &String| names.iter().position(|known| known == name).unwrap_or(0);
+        let index = |name: &String| run::class_index(&self.path, &names, name);
         let rows = || common.iter().map(|hash| &self.rows[*hash]);
-        let truth: Vec<usize> = rows().map(|row| index(&row.label)).collect();
-        let predicted: Vec<usize> = rows().map(|row| index(&row.predicted)).collect();
+        let truth: Vec<usize> = rows().map(|row| index(&row.label)).collect::<Result<_>>()?;
+        let predicted: Vec<usize> = rows().map(|row| index(&row.predicted)).collect::<Result<_>>()?;
         let confusion = metrics::confusion(&truth, &predicted, names.len());
         let right = self.right(common).filter(|right| *right).count();
-        Compared {
+        Ok(Compared {
             run: self.path.display().to_string(),
-            solver: self.record.config.name(),
+            config: self.record.config,
             variants: self.record.variants.clone(),
             accuracy: right as f64 / common.len() as f64,
             interval: metrics::wilson(right, common.len()).unwrap_or([0.0, 1.0]),
             macro_f1: metrics::macro_f1(&metrics::class_scores(&names, &confusion)),
-        }
+        })
     }
 
     fn against(&self, first: &Self, common: &[&String]) -> Difference {

@@ -2,11 +2,11 @@
 //! overwrite anything.
 
 use super::summary::composition;
-use crate::dataset::{ImageFile, Refused};
+use crate::dataset::{self, ImageFile, Refused};
 use crate::digest::sha256_file;
 use crate::error::{Error, Kind, Result};
-use crate::fs;
-use crate::images::{Look, Memory, no_images, scan};
+use crate::fs::{self, Lock};
+use crate::images::{Look, Memory, is_passed_over, no_images, scan};
 use crate::monitor::{Monitor, Unit};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub struct SelectStats {
     pub images: usize,
     /// Files that were copied or linked now; the others were there already.
     pub placed: usize,
-    /// Files of the folder that cannot be used; they are left out.
+    /// Files of the folder that cannot be used, or stand under two labels; they are left out.
     pub refused: Vec<Refused>,
 }
 
@@ -65,10 +65,12 @@ struct Placed<'a> {
 pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStats> {
     check(config)?;
     let found = scan(&config.images, &Memory::default(), Look::Pixels, true, monitor)?;
-    if found.files.is_empty() {
-        return Err(no_images(&config.images, &found.refused));
+    let (files, conflicts) = dataset::refuse_conflicts(found.files);
+    let refused = [found.refused, conflicts].concat();
+    if files.is_empty() {
+        return Err(no_images(&config.images, &refused));
     }
-    let classes: Vec<Selected> = composition(&found.files, &[])
+    let classes: Vec<Selected> = composition(&files, &[])
         .into_iter()
         .take(config.top)
         .map(|class| Selected {
@@ -77,26 +79,27 @@ pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStat
             images: class.images,
         })
         .collect();
-    let plan = plan(&config.out, &classes, &found.files, &found.root)?;
+    let plan = plan(&config.out, &classes, &files, &found.root)?;
+    fs::create_folder(&config.out)?;
+    let _lock = Lock::of_folder(&config.out)?;
     let missing = missing(&config.out, &plan)?;
     let task = monitor.task("placing files", Some(missing.len() as u64), Unit::Images);
     for Placed { file, source, target } in &missing {
         fs::create_folder(target.parent().unwrap_or(&config.out))?;
         match config.link {
-            true => fs::hard_link(source, target)?,
+            true => fs::hard_link_verified(source, target, &file.image_sha256)?,
             false => fs::copy_verified(source, target, &file.image_sha256)?,
         }
         task.advance(1);
     }
-    Ok(SelectStats { images: plan.len(), placed: missing.len(), classes, refused: found.refused })
+    Ok(SelectStats { images: plan.len(), placed: missing.len(), classes, refused })
 }
 
 fn check(config: &SelectConfig) -> Result<()> {
     if config.top == 0 {
         return Err(Error::new(Kind::Usage, "--top must be at least 1"));
     }
-    let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
-    let (Ok(images), Ok(out)) = (whole(&config.images), whole(&config.out)) else { return Ok(()) };
+    let (images, out) = (fs::resolve(&config.images)?, fs::resolve(&config.out)?);
     if out.starts_with(&images) || images.starts_with(&out) {
         return Err(Error::new(
             Kind::Usage,
@@ -135,15 +138,13 @@ fn plan<'a>(
 /// What of the plan is not there yet, after making sure that nothing else is there.
 fn missing<'a, 'b>(out: &Path, plan: &'b [Placed<'a>]) -> Result<Vec<&'b Placed<'a>>> {
     let planned: Planned = plan.iter().map(|placed| (placed.target.as_path(), placed.file)).collect();
-    let mut there = Vec::new();
-    if out.symlink_metadata().is_ok() {
-        files_below(out, &planned, &mut there)?;
-    }
+    let (mut there, mut unfinished) = (Vec::new(), Vec::new());
+    files_below(out, &planned, &mut there, &mut unfinished)?;
     there.sort();
     let refuse = |path: &Path, message: &str| {
         Err(Error::new(Kind::Input, message)
             .at(path)
-            .help("move it away, or choose an empty folder for --out"))
+            .help("move it away, or choose an empty folder for --out (another number of images gives a class another folder)"))
     };
     for path in &there {
         match planned.get(path.as_path()) {
@@ -159,19 +160,28 @@ fn missing<'a, 'b>(out: &Path, plan: &'b [Placed<'a>]) -> Result<Vec<&'b Placed<
             Some(_) => {}
         }
     }
+    for path in unfinished {
+        std::fs::remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
+    }
     Ok(plan.iter().filter(|placed| there.binary_search(&placed.target).is_err()).collect())
 }
 
 type Planned<'a> = BTreeMap<&'a Path, &'a ImageFile>;
 
-/// Adds the files below `folder`, but for half-written copies of planned files, which a killed writer left: those go.
-fn files_below(folder: &Path, planned: &Planned, found: &mut Vec<PathBuf>) -> Result<()> {
+/// Adds the files below `folder`, and apart from them the half-written copies of planned files, which a killed writer left.
+/// Links to folders are not followed; what no reader of such a folder looks at is passed over.
+fn files_below(
+    folder: &Path,
+    planned: &Planned,
+    found: &mut Vec<PathBuf>,
+    unfinished: &mut Vec<PathBuf>,
+) -> Result<()> {
     for (name, path) in fs::list(folder)? {
-        let unfinished =
-            fs::unfinished(&name).is_some_and(|of| planned.contains_key(folder.join(of).as_path()));
-        match path.is_dir() {
-            true => files_below(&path, planned, found)?,
-            false if unfinished => std::fs::remove_file(&path).map_err(|e| Error::io("remove", &path, e))?,
+        let half = fs::unfinished(&name).is_some_and(|of| planned.contains_key(folder.join(of).as_path()));
+        match path.is_dir() && !path.is_symlink() {
+            true => files_below(&path, planned, found, unfinished)?,
+            false if half => unfinished.push(path),
+            false if is_passed_over(&name) => {}
             false => found.push(path),
         }
     }

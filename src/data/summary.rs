@@ -21,7 +21,7 @@ pub struct SummaryConfig {
 /// What a folder holds. Shares are 0 to 1.
 #[derive(Debug, Clone, Serialize)]
 pub struct SummaryStats {
-    /// Files that can be used.
+    /// Files that can be used: as many as `extract` would take.
     pub images: usize,
     /// The class with the most images first; equals by name. Class folders without a usable file count as classes.
     pub classes: Vec<ClassSummary>,
@@ -66,27 +66,25 @@ pub fn summary(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<SummaryS
     if found.files.is_empty() && found.refused.is_empty() {
         return Err(no_images(&config.images, &[]));
     }
-    let classes = composition(&found.files, &found.labels);
+    let (files, conflicting) = dataset::refuse_conflicts(found.files);
+    let classes = composition(&files, &found.labels);
     let range = |get: fn(&ImageFile) -> u32| {
-        let values = || found.files.iter().map(get);
+        let values = || files.iter().map(get);
         values().min().zip(values().max()).map(|(least, most)| [least, most])
     };
-    let (width, height) = (range(|file| file.width), range(|file| file.height));
-    let (images, bytes) = (found.files.len(), found.files.iter().map(|file| file.bytes).sum());
-    let (kept, conflicting) = dataset::refuse_conflicts(found.files);
-    let distinct: HashSet<&str> = kept.iter().map(|file| file.image_sha256.as_str()).collect();
+    let distinct: HashSet<&str> = files.iter().map(|file| file.image_sha256.as_str()).collect();
     let of_size = |n: usize| classes.iter().filter(|class| class.images == n).count();
     Ok(SummaryStats {
-        images,
+        images: files.len(),
         single_image_classes: of_size(1),
         empty_classes: of_size(0),
-        copies: kept.len() - distinct.len(),
+        copies: files.len() - distinct.len(),
         classes,
         unreadable: found.refused,
         conflicting,
-        bytes,
-        width,
-        height,
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        width: range(|file| file.width),
+        height: range(|file| file.height),
         seconds: started.elapsed().as_secs_f64(),
     })
 }

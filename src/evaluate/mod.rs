@@ -74,15 +74,18 @@ pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
     run::check_split(config.split)?;
     let record = run::read_record(&config.run)?;
     let names: Vec<String> = record.classes.iter().map(|class| class.name.clone()).collect();
-    let index = |name: &str| {
-        names.iter().position(|known| known == name).ok_or_else(|| {
-            Error::new(Kind::Run, format!("its predictions speak of an unknown class {name:?}"))
-                .at(&config.run)
-        })
-    };
+    let index = |name: &str| run::class_index(&config.run, &names, name);
     let (mut truth, mut predicted, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
     let wanted = |row: &&Prediction| row.split == config.split && row.variant == Variant::None;
     for row in run::read_predictions(&config.run)?.into_iter().filter(|row| wanted(&row)) {
+        if row.probabilities.len() != names.len() {
+            let message = format!(
+                "its predictions have {} classes, its record {}",
+                row.probabilities.len(),
+                names.len()
+            );
+            return Err(Error::new(Kind::Run, message).at(&config.run).help("train again"));
+        }
         truth.push(index(&row.label)?);
         predicted.push(index(&row.predicted)?);
         probabilities.push(row.probabilities);

@@ -10,6 +10,7 @@ use crate::augment::Augmentation;
 use crate::backbone::{Backbone, Device};
 use crate::dataset::{self, Fractions, Refused, Split};
 use crate::error::{Error, Kind, Result};
+use crate::fs;
 use crate::monitor::Monitor;
 use crate::setup::BackboneChoice;
 use run::{Described, Run};
@@ -64,7 +65,7 @@ pub struct ExtractStats {
     pub rows: usize,
     /// Rows computed in this run; in a dry run, rows that would be.
     pub computed: usize,
-    /// What of the features was missing before the last step, by variant; in a dry run, what would be computed.
+    /// What of the features was missing when the run began, by variant; in a dry run, what would be computed.
     pub missing: Vec<Missing>,
     /// Files that cannot be used.
     pub refused: Vec<Refused>,
@@ -89,8 +90,10 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
     let mut run = Run::open(config, monitor)?;
     let (mut computed, mut busy, mut provider) = (0, 0.0, None);
     let mut backbone: Option<Box<dyn Backbone>> = None;
+    let mut missing = None;
     let described = loop {
         let described = run.describe()?;
+        missing.get_or_insert_with(|| described.missing.clone());
         if config.dry_run {
             computed = described.work.iter().map(|work| work.variants.len()).sum();
             break described;
@@ -113,6 +116,7 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         busy += done.seconds;
         run.memory.refuse(done.refused);
     };
+    let described = Described { missing: missing.unwrap_or_default(), ..described };
     Ok(stats(&run, described, computed, busy, provider, started))
 }
 
@@ -124,10 +128,7 @@ fn check(config: &ExtractConfig) -> Result<()> {
         return Err(Error::new(Kind::Usage, "--threads must be at most 1024"));
     }
     // A cache among the classes would be taken for one.
-    let cache = std::path::absolute(&config.cache).unwrap_or_else(|_| config.cache.clone());
-    let inside = |images: PathBuf| cache.starts_with(images);
-    if std::path::absolute(&config.images).is_ok_and(inside) || config.images.canonicalize().is_ok_and(inside)
-    {
+    if fs::resolve(&config.cache)?.starts_with(fs::resolve(&config.images)?) {
         return Err(Error::new(Kind::Usage, "the cache cannot be inside the folder of images")
             .at(&config.cache)
             .help("choose another folder for --cache"));

@@ -88,10 +88,11 @@ pub struct Missing {
 }
 
 /// Counts `work` by variant.
-pub(super) fn by_variant(work: &[Work]) -> Vec<Missing> {
+pub(super) fn by_variant(work: &[Work], keys: &HashSet<Key>) -> Vec<Missing> {
+    let known: HashSet<&str> = keys.iter().map(|key| key.image_sha256.as_str()).collect();
     let mut counts: BTreeMap<Variant, (usize, usize)> = BTreeMap::new();
     for work in work {
-        let is_new = work.variants.contains(&Variant::None);
+        let is_new = !known.contains(work.image_sha256.as_str());
         for variant in &work.variants {
             let (rows, new) = counts.entry(*variant).or_default();
             *rows += 1;

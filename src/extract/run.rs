@@ -8,7 +8,7 @@ use crate::backbone::{Backbone, CPU_PROVIDER, Device, known};
 use crate::dataset::{self, Refused, Split};
 use crate::error::{Error, Kind, Result};
 use crate::image_io::DECODE_VERSION;
-use crate::images::{Look, Memory, no_images, scan};
+use crate::images::{self, Look, Memory, no_images, scan};
 use crate::monitor::Monitor;
 use crate::setup::{Chosen, choose};
 use crate::store::{self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Samples, Spec, Writer};
@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
         }
         self.memory.samples = Some(samples.clone());
         self.is_first_look = false;
-        let missing = by_variant(&work);
+        let missing = by_variant(&work, &keys);
         Ok(Described { samples, refused, work, rows, missing })
     }
 
@@ -149,16 +149,14 @@ impl<'a> Run<'a> {
             }
             let changes = dataset::changes(&before.rows, &now.rows);
             if changes != dataset::Changes::default() {
-                self.monitor.note(&format!("the images since the last description: {changes}"));
+                self.monitor
+                    .note(&format!("since the last extract: {changes} (features of the others are kept)"));
             }
         }
-        let has = |split| now.rows.iter().any(|row| row.split == split);
-        if !(has(Split::Validation) && has(Split::Test)) {
-            self.monitor.note(&format!(
-                "with {} the validation or the test split is empty; to train, give more images or another --split, \
-                 such as 60/15/25",
-                now.fractions
-            ));
+        for split in [Split::Validation, Split::Test] {
+            if let Some(note) = split_note(now, split) {
+                self.monitor.note(&note);
+            }
         }
         if lacking > 0 {
             self.monitor.note(&format!(
@@ -225,6 +223,21 @@ impl<'a> Run<'a> {
         ]
         .map(|(key, value)| (key.to_string(), value))
         .into()
+    }
+}
+
+/// What a person should know about a held-out split: that it is empty, or that some classes have no image in it.
+fn split_note(samples: &Samples, split: Split) -> Option<String> {
+    let rows = || samples.rows.iter().filter(|row| row.split == split).cloned().collect::<Vec<_>>();
+    let (all, there) = (dataset::class_names(&samples.rows), dataset::class_names(&rows()));
+    let without: Vec<&str> = all.iter().filter(|name| !there.contains(name)).map(String::as_str).collect();
+    let help = "give more images or another --split, such as 60/15/25";
+    match without.len() {
+        0 => None,
+        _ if there.is_empty() => {
+            Some(format!("with {} the {split} split is empty; to train, {help}", samples.fractions))
+        }
+        n => Some(format!("classes without a {split} image: {n} ({}); {help}", images::some_of(&without))),
     }
 }
 

@@ -149,6 +149,7 @@ impl<C> SoftmaxClassifier<C> {
 
 impl<C: Clone, D: Data<Elem = f32>> PredictInplace<ArrayBase<D, Ix2>, Array1<C>> for SoftmaxClassifier<C> {
     fn predict_inplace<'a>(&'a self, x: &'a ArrayBase<D, Ix2>, y: &mut Array1<C>) {
+        assert_eq!(x.ncols(), self.head.width(), "as many features as the head was fitted to");
         assert_eq!(x.nrows(), y.len(), "one target for each row");
         let features: Vec<f32> = x.iter().copied().collect();
         for (label, row) in y.iter_mut().zip(self.head.probabilities(&features)) {
@@ -191,6 +192,12 @@ mod tests {
         let own = Rows { features: &features, targets: &targets };
         let fitted = fit(Head::fresh(2, 2, 2), own, own, params, &mut |_| {}).unwrap();
         assert_eq!(*classifier.head(), fitted.head);
+    }
+
+    #[test]
+    #[should_panic(expected = "as many features as the head was fitted to")]
+    fn rows_of_another_width_are_not_cut_into_pieces() {
+        SoftmaxRegression::new(SETTINGS).fit(&data()).unwrap().predict(&array![[1.0f32, 0.0, 0.0, 1.0]]);
     }
 
     #[test]

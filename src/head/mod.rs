@@ -12,7 +12,7 @@ mod solver;
 pub use estimator::{SoftmaxClassifier, SoftmaxRegression};
 pub use file::{load, save};
 pub use fit::{Epoch, FitConfig, FitParams, Fitted, Rows, fit};
-pub use lbfgs::{LbfgsConfig, LbfgsParams, fit as fit_lbfgs};
+pub use lbfgs::{Found, LbfgsConfig, LbfgsParams, fit as fit_lbfgs};
 pub use solver::{SolverConfig, SolverParams};
 
 use crate::rng::Rng;

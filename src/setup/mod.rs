@@ -102,7 +102,7 @@ pub fn library(device: Device, wheel: Option<&Path>, monitor: &dyn Monitor) -> R
             .help("install ONNX Runtime 1.23 or later and set ORT_DYLIB_PATH to its library")
     })?;
     if wheel.is_none() {
-        agree(&runtime_terms(pinned), "headstart setup --yes", monitor)?;
+        agree("ONNX Runtime is not installed", &runtime_terms(pinned), "headstart setup --yes", monitor)?;
     }
     let path = install::install(pinned, wheel, monitor)?;
     monitor.note(&format!("installed ONNX Runtime {} at {}", registry().runtime.version, path.display()));
@@ -127,21 +127,21 @@ fn runtime_terms(wheel: &Wheel) -> String {
     format!("ONNX Runtime {version} ({} wheel, {size} MB, {terms})", wheel.package)
 }
 
-/// Asks before `what` is installed.
+/// Asks before something is installed: `name` says what is missing, `terms` what would be fetched, under which licence.
 ///
 /// # Errors
 /// [`Kind::Runtime`] when the answer is no, or there is nobody to ask; it names the command that installs.
-fn agree(what: &str, command: &str, monitor: &dyn Monitor) -> Result<()> {
-    let why = match monitor.consent(&format!("install {what}")) {
+fn agree(name: &str, terms: &str, command: &str, monitor: &dyn Monitor) -> Result<()> {
+    let why = match monitor.consent(&format!("{name}: install {terms}")) {
         Some(true) => {
-            monitor.note(&format!("installing {what}"));
+            monitor.note(&format!("installing {terms}"));
             return Ok(());
         }
         Some(false) => "",
         None => ", and there is no terminal to ask on",
     };
-    Err(Error::new(Kind::Runtime, format!("{what} is not installed{why}"))
-        .help(format!("run `{command}`, or add --yes to this command")))
+    Err(Error::new(Kind::Runtime, format!("{name}{why}"))
+        .help(format!("run `{command}`, or add --yes to this command: it installs {terms}")))
 }
 
 /// The command that builds `known` in `models`.

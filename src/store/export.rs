@@ -56,33 +56,51 @@ struct Flat<'a> {
 /// file cannot be written.
 pub fn export(root: &Path, out: &Path, format: Format) -> Result<ExportStats> {
     let store = FeatureStore::open(root)?;
-    let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
-    if whole(out.parent().unwrap_or(Path::new(".")))
-        .ok()
-        .zip(whole(root).ok())
-        .is_some_and(|(o, r)| o.starts_with(r))
-    {
+    if fs::resolve(out)?.starts_with(fs::resolve(root)?) {
         return Err(Error::new(Kind::Usage, "the export cannot be inside the cache")
             .at(out)
             .help("choose another place for --out"));
     }
+    let beside = (format == Format::Npy).then(|| rows_beside(out)).transpose()?;
     let samples = store.samples()?;
     let flat = Flat::join(&store, &samples)?;
     let spec = serde_json::to_string(store.spec()).expect("plain data");
     let mut files = vec![out.to_path_buf()];
-    match format {
-        Format::Parquet => fs::write_atomic(out, &flat.table(&spec).encode())?,
-        Format::Arrow => fs::write_atomic(out, &flat.table(&spec).encode_arrow())?,
-        Format::Safetensors => fs::write_atomic(out, &flat.tensors(&spec))?,
-        Format::Npy => {
-            let beside = out.with_extension("csv");
-            fs::write_atomic(&beside, &Table { columns: flat.columns(), ..Table::default() }.encode_csv())?;
-            fs::write_atomic(out, &npy(&flat.embeddings, flat.width))?;
-            files.push(beside);
-        }
-    }
     let (rows, width, without_features) = (flat.rows.len(), flat.width, flat.without_features);
+    let texts = beside.is_some().then(|| Table { columns: flat.columns(), ..Table::default() }.encode_csv());
+    let bytes = match format {
+        Format::Parquet => flat.table(&spec).encode(),
+        Format::Arrow => flat.table(&spec).encode_arrow(),
+        Format::Safetensors => flat.tensors(&spec),
+        Format::Npy => npy(&flat.embeddings, flat.width),
+    };
+    fs::write_atomic(out, &bytes)?;
+    if let Some((beside, texts)) = beside.zip(texts) {
+        fs::write_atomic(&beside, &texts)?;
+        files.push(beside);
+    }
     Ok(ExportStats { files, rows, width, without_features })
+}
+
+/// The columns of an export, but for the features: also the first line of the CSV file beside a NumPy matrix.
+const NAMES: [&str; 6] = ["path", "label", "target", "split", "image_sha256", "variant"];
+
+/// Where the rows' texts go beside the matrix `out`.
+fn rows_beside(out: &Path) -> Result<PathBuf> {
+    let beside = out.with_extension("csv");
+    let ours = |text: Vec<u8>| text.starts_with(NAMES.join(",").as_bytes());
+    let refuse = |kind, message, remedy| Err(Error::new(kind, message).at(&beside).help(remedy));
+    if beside == out {
+        return refuse(Kind::Usage, "the matrix and its rows would be one file", "end --out with .npy");
+    }
+    match beside.exists() && !ours(fs::read(&beside)?) {
+        true => refuse(
+            Kind::Input,
+            "the rows of the matrix belong here, but another file is in the way",
+            "move it away, or choose another name for --out",
+        ),
+        false => Ok(beside),
+    }
 }
 
 impl Format {
@@ -146,19 +164,20 @@ impl<'a> Flat<'a> {
         let text = |get: &dyn Fn(&Sample, Variant) -> String| {
             Column::Text(self.rows.iter().map(|(sample, variant)| get(sample, *variant)).collect())
         };
-        vec![
-            ("path".into(), text(&|sample, _| sample.file.path.clone())),
-            ("label".into(), text(&|sample, _| sample.file.label.clone())),
-            ("target".into(), Column::Int64(self.targets())),
-            ("split".into(), text(&|sample, _| sample.split.to_string())),
-            ("image_sha256".into(), text(&|sample, _| sample.file.image_sha256.clone())),
-            ("variant".into(), text(&|_, variant| variant.to_string())),
-        ]
+        let columns = [
+            text(&|sample, _| sample.file.path.clone()),
+            text(&|sample, _| sample.file.label.clone()),
+            Column::Int64(self.targets()),
+            text(&|sample, _| sample.split.to_string()),
+            text(&|sample, _| sample.file.image_sha256.clone()),
+            text(&|_, variant| variant.to_string()),
+        ];
+        NAMES.map(String::from).into_iter().zip(columns).collect()
     }
 
-    fn table(&self, spec: &str) -> Table {
+    fn table(self, spec: &str) -> Table {
         let mut columns = self.columns();
-        let values = self.embeddings.clone();
+        let values = self.embeddings;
         columns.push(("embedding".into(), Column::Vectors { width: self.width, values }));
         let classes = serde_json::to_string(&self.classes).expect("plain data");
         let metadata = [("headstart.classes", classes), ("headstart.spec", spec.to_string())];

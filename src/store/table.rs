@@ -65,8 +65,7 @@ pub struct Table {
 
 impl Table {
     /// The Parquet file of this table: zstd, dictionaries for text, plain floats.
-    pub fn encode(&self) -> Vec<u8> {
-        let (schema, batch) = self.batch();
+    pub fn encode(self) -> Vec<u8> {
         let entry = |(key, value): (&String, &String)| KeyValue::new(key.clone(), value.clone());
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("1 is a level")))
@@ -78,6 +77,7 @@ impl Table {
                 properties = properties.set_column_dictionary_enabled(leaf, false);
             }
         }
+        let (schema, batch) = batch(self.columns);
         let mut out = Vec::new();
         let mut writer =
             ArrowWriter::try_new(&mut out, schema, Some(properties.build())).expect("a plain schema");
@@ -87,9 +87,9 @@ impl Table {
     }
 
     /// The Arrow IPC file of this table, uncompressed, so that readers can map it into memory.
-    pub fn encode_arrow(&self) -> Vec<u8> {
-        let (schema, batch) = self.batch();
-        let metadata = HashMap::from_iter(self.metadata.clone());
+    pub fn encode_arrow(self) -> Vec<u8> {
+        let metadata = HashMap::from_iter(self.metadata);
+        let (schema, batch) = batch(self.columns);
         let schema = Arc::new(schema.as_ref().clone().with_metadata(metadata));
         let batch = batch.with_schema(schema.clone()).expect("the same columns");
         let mut writer = ArrowFileWriter::try_new(Vec::new(), &schema).expect("a plain schema");
@@ -98,18 +98,10 @@ impl Table {
     }
 
     /// The CSV file of this table, with a line of names; for tables without vectors.
-    pub fn encode_csv(&self) -> Vec<u8> {
+    pub fn encode_csv(self) -> Vec<u8> {
         let mut out = Vec::new();
-        arrow::csv::Writer::new(&mut out).write(&self.batch().1).expect("text and numbers");
+        arrow::csv::Writer::new(&mut out).write(&batch(self.columns).1).expect("text and numbers");
         out
-    }
-
-    fn batch(&self) -> (Arc<Schema>, RecordBatch) {
-        let fields: Vec<Field> = self.columns.iter().map(|(name, column)| field(name, column)).collect();
-        let arrays: Vec<ArrayRef> = self.columns.iter().map(|(_, column)| array(column)).collect();
-        let schema = Arc::new(Schema::new(fields));
-        let batch = RecordBatch::try_new(schema.clone(), arrays).expect("columns of one length");
-        (schema, batch)
     }
 
     /// Reads columns of a file's `bytes`; `path` is for messages.
@@ -238,15 +230,24 @@ fn item() -> Arc<Field> {
     Arc::new(Field::new("item", DataType::Float32, false))
 }
 
-fn array(column: &Column) -> ArrayRef {
+/// The columns as Arrow has them; the numbers are moved, not copied.
+fn batch(columns: Vec<(String, Column)>) -> (Arc<Schema>, RecordBatch) {
+    let fields: Vec<Field> = columns.iter().map(|(name, column)| field(name, column)).collect();
+    let arrays: Vec<ArrayRef> = columns.into_iter().map(|(_, column)| array(column)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(schema.clone(), arrays).expect("columns of one length");
+    (schema, batch)
+}
+
+fn array(column: Column) -> ArrayRef {
     match column {
         Column::Text(values) => Arc::new(StringArray::from_iter_values(values)),
         Column::OptionalText(values) => Arc::new(StringArray::from_iter(values)),
-        Column::Int32(values) => Arc::new(Int32Array::from(values.clone())),
-        Column::Int64(values) => Arc::new(Int64Array::from(values.clone())),
+        Column::Int32(values) => Arc::new(Int32Array::from(values)),
+        Column::Int64(values) => Arc::new(Int64Array::from(values)),
         Column::Vectors { width, values } => {
-            let values = Arc::new(Float32Array::from(values.clone()));
-            Arc::new(FixedSizeListArray::new(item(), *width as i32, values, None))
+            let values = Arc::new(Float32Array::from(values));
+            Arc::new(FixedSizeListArray::new(item(), width as i32, values, None))
         }
     }
 }

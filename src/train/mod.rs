@@ -47,6 +47,8 @@ pub struct TrainStats {
     pub backbone: String,
     /// How the head was fitted: `adam` or `lbfgs`.
     pub solver: &'static str,
+    /// Whether L-BFGS reached the optimum (its weights within 1 %); `None` for Adam, which does not look for it.
+    pub converged: Option<bool>,
     /// Epochs that ran; 1 for L-BFGS, whose whole search is told as one.
     pub epochs: usize,
     /// The epoch that was kept, from 1.
@@ -92,7 +94,7 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
     let (head, seen) = warm.map_or((None, HashSet::new()), |(head, seen)| (Some(head), seen));
     let read_seconds = reading.elapsed().as_secs_f64();
     let started = Instant::now();
-    let fitted = fit(head, &features, store.spec().width, params, monitor)?;
+    let (fitted, converged) = fit(head, &features, store.spec().width, params, monitor)?;
     let seconds = started.elapsed().as_secs_f64();
     let record = record(config, &store, &features, &fitted, seconds);
     let mut predictions =
@@ -104,7 +106,7 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
     let trained_on: Vec<String> = trained_on.into_iter().collect();
     let (head, predictions, trained_on) = (&fitted.head, &predictions[..], &trained_on[..]);
     run::write(&config.run, &Finished { record: &record, head, predictions, trained_on })?;
-    Ok(stats(&record, &features, read_seconds))
+    Ok(TrainStats { converged, ..stats(&record, &features, read_seconds) })
 }
 
 /// Fits by the chosen solver, from `start` or afresh, telling how it goes.
@@ -114,18 +116,21 @@ fn fit(
     width: usize,
     params: SolverParams,
     monitor: &dyn Monitor,
-) -> Result<Fitted> {
+) -> Result<(Fitted, Option<bool>)> {
     let (train, validation) = (features.train.rows(), features.validation.rows());
     let classes = features.classes.len();
     match params {
         SolverParams::Lbfgs(params) => {
-            let _task = monitor.task("finding the optimum", None, Unit::Epochs);
-            let mut unfinished = |slope: f64| {
+            monitor.note("looking for the optimum with L-BFGS: tens of seconds for a few thousand rows");
+            let found = head::fit_lbfgs((width, classes), train, validation, params)?;
+            if !found.is_optimum() {
                 monitor.warn(&format!(
-                    "L-BFGS ended before the loss was flat (largest slope {slope:.1e}): raise --epochs or --l2"
+                    "L-BFGS ended before the optimum: its weights may be off by {:.0} %; raise --l2, or --epochs",
+                    100.0 * found.distance
                 ));
-            };
-            head::fit_lbfgs((width, classes), train, validation, params, &mut unfinished)
+            }
+            let converged = found.is_optimum();
+            Ok((found.fitted, Some(converged)))
         }
         SolverParams::Adam(params) => {
             let settings = params.settings();
@@ -140,7 +145,7 @@ fn fit(
                 ));
                 task.advance(1);
             };
-            head::fit(head, train, validation, params, &mut on_epoch)
+            Ok((head::fit(head, train, validation, params, &mut on_epoch)?, None))
         }
     }
 }
@@ -230,6 +235,7 @@ fn stats(record: &Record, features: &Features, read_seconds: f64) -> TrainStats 
     TrainStats {
         backbone: format!("{} ({})", record.spec.backbone.name, record.spec.backbone.title),
         solver: record.config.name(),
+        converged: None,
         epochs,
         best_epoch: record.best_epoch,
         validation: Score { loss: best.validation_loss, accuracy: best.validation_accuracy },

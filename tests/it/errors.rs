@@ -41,7 +41,9 @@ fn data_too_small_to_train_on_says_what_to_do() {
     s.images("few", &[("a", 6), ("b", 6)]);
     let said = small::extract(&s, "few", "c2", &[]);
     assert!(
-        said.stderr.contains("with 70/5/25 the validation or the test split is empty"),
+        said.stderr.contains(
+            "with 70/5/25 the validation split is empty; to train, give more images or another --split"
+        ),
         "{}",
         said.stderr
     );

@@ -188,6 +188,23 @@ fn a_dry_run_says_what_would_be_computed_and_writes_nothing() {
     let said = small::extract(&s, "in", "c", &["--dry-run", "--augment", "flip"]);
     assert_eq!((said.code, said.value()["computed"].as_u64()), (0, Some(127)));
     assert!(!s.path("c").exists());
+    // Why rows are missing: for new images everything, for others what they lack.
+    small::extract(&s, "in", "c", &[]);
+    s.write("in/ant/new.png", &encode_png(&picture("ant", 500)));
+    let dry = |more: &[&str]| small::extract(&s, "in", "c", &[&["--dry-run"], more].concat()).value();
+    let all = dry(&["--augment", "flip", "--augment-splits", "all"]);
+    let expected = serde_json::json!([
+        {"variant": "none", "rows": 1, "of_new_images": 1},
+        {"variant": "flip", "rows": 75, "of_new_images": 1},
+    ]);
+    assert_eq!(all["missing"], expected);
+    let done = small::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]).value();
+    assert_eq!(done["missing"], expected, "what was missing when the run began");
+    // An image that lost its plain features with a part still has its mirrored ones.
+    let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
+    std::fs::remove_file(part).unwrap();
+    let lost = dry(&[]);
+    assert_eq!(lost["missing"], serde_json::json!([{"variant": "none", "rows": 74, "of_new_images": 0}]));
 }
 
 #[test]
@@ -287,4 +304,73 @@ fn variants_stand_in_the_cache_under_their_names() {
     let here = of(&rows, &hash(&encode_png(&image)), Variant::Flip);
     let there = of(&s.rows("d"), &hash(&encode_png(&Variant::Flip.apply(&image))), Variant::None);
     assert_eq!(here, there);
+}
+
+#[test]
+fn the_summary_of_a_cache_counts_what_is_there() {
+    let s = Sandbox::new();
+    s.images("in", &CLASSES);
+    s.write("in/ant/text.png", b"not an image");
+    small::extract(&s, "in", "c", &["--augment", "flip", "--split", "60/15/25", "--seed", "4"]);
+    std::fs::remove_file(s.path("in/cat/000.png")).unwrap();
+    s.write("in/bee/new.png", &encode_png(&picture("bee", 500)));
+    small::extract(&s, "in", "c", &[]);
+    let info = s.json(&["cache", "info", &s.text("c")]);
+    assert_eq!((&info["samples"], &info["classes"], &info["refused"]), (&74.into(), &3.into(), &1.into()));
+    assert_eq!((&info["seed"], &info["fractions"]), (&4.into(), &"60/15/25".into()));
+    assert_eq!(info["providers"], serde_json::json!(["CPUExecutionProvider"]));
+    let rows = s.rows("c").keys.len() as u64;
+    assert_eq!((&info["rows"], info["parts"].as_u64()), (&rows.into(), Some(2)));
+    let variant = |at: usize| &info["variants"][at];
+    assert_eq!(
+        (&variant(0)["variant"], &variant(0)["images"], &variant(0)["complete"]),
+        (&"none".into(), &74.into(), &true.into())
+    );
+    assert_eq!(variant(1)["variant"], "flip");
+    let train = info["splits"]["train"].as_u64().unwrap();
+    assert_eq!(variant(0)["train_images"], train);
+    let flips = variant(1)["train_images"].as_u64().unwrap();
+    assert_eq!(variant(1)["complete"], flips == train);
+    let gone = 1 + u64::from(rows > 74 + 1 + variant(1)["images"].as_u64().unwrap());
+    assert_eq!(info["orphaned"], gone, "{info}");
+}
+
+#[test]
+fn a_class_that_no_held_out_split_holds_is_pointed_out() {
+    let s = Sandbox::new();
+    s.images("in", &[("large", 60), ("small", 3)]);
+    let said = small::extract(&s, "in", "c", &[]);
+    for split in ["validation", "test"] {
+        let note = format!("classes without a {split} image: 1 (small); give more images or another --split");
+        assert!(said.stderr.contains(&note), "{}", said.stderr);
+    }
+    let kept = small::extract(&s, "in", "d", &["--split", "20/40/40"]);
+    assert!(!kept.stderr.contains("without a"), "{}", kept.stderr);
+}
+
+#[test]
+fn an_export_spares_what_it_was_not_told_to_replace() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 4), ("b", 4)]);
+    small::extract(&s, "in", "c", &[]);
+    let export = |out: &str| s.run(&["cache", "export", &s.text("c"), "--out", &s.text(out)]);
+    s.write("mine.csv", b"irreplaceable");
+    export("mine.npy")
+        .fails(1, &["mine.csv: the rows of the matrix belong here, but another file is in the way"]);
+    assert_eq!(std::fs::read(s.path("mine.csv")).unwrap(), b"irreplaceable");
+    assert!(!s.path("mine.npy").exists());
+    assert_eq!((export("x.npy").code, export("x.npy").code), (0, 0), "its own files it replaces");
+    let said = s.run(&["cache", "export", &s.text("c"), "--out", &s.text("x.csv"), "--format", "npy"]);
+    said.fails(2, &["the matrix and its rows would be one file"]);
+    // By a bare name from within the cache.
+    let before = std::fs::read(s.path("c/samples.parquet")).unwrap();
+    let mut inside = s.command(&["cache", "export", ".", "--out", "samples.parquet"]);
+    Said::of(inside.current_dir(s.path("c"))).fails(2, &["the export cannot be inside the cache"]);
+    assert_eq!(std::fs::read(s.path("c/samples.parquet")).unwrap(), before);
+    // Images without features are counted, and an export of none is empty.
+    let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
+    std::fs::remove_file(part).unwrap();
+    let said = s.run(&["cache", "export", &s.text("c"), "--out", &s.text("none.parquet"), "--json"]);
+    assert_eq!((&said.value()["rows"], &said.value()["without_features"]), (&0.into(), &8.into()));
+    assert!(said.stderr.contains("8 image files have no features yet"), "{}", said.stderr);
 }

@@ -173,3 +173,53 @@ fn predict_names_files_that_cannot_be_used_and_goes_on() {
     s.run(&["predict", &s.text("r"), &good])
         .fails(1, &["small.onnx: the file was changed or damaged: its digest is"]);
 }
+
+#[test]
+fn runs_are_compared_on_their_common_images_under_one_label() {
+    let s = cache(&[]);
+    train(&s, "one", &["--epochs", "2"]);
+    train(&s, "two", &["--epochs", "2", "--seed", "7"]);
+    let same = s.json(&["compare", &s.text("one"), &s.text("one")]);
+    assert_eq!((&same["images"], &same["left_out"]), (&35.into(), &0.into()));
+    assert_eq!(same["differences"][0]["p_value"], 1.0);
+    let text = s.run(&["compare", &s.text("one"), &s.text("two")]).stdout;
+    assert!(text.contains("adam, seed 0") && text.contains("adam, seed 7"), "{text}");
+    // Another seed of the split shares some of the test images.
+    small::extract(&s, "in", "c", &["--seed", "1"]);
+    train(&s, "other", &["--epochs", "2"]);
+    let some = s.json(&["compare", &s.text("one"), &s.text("other")]);
+    let (images, left) = (some["images"].as_u64().unwrap(), some["left_out"].as_u64().unwrap());
+    assert!(images < 35 && images > 0, "{some}");
+    assert_eq!(images + left, 2 * 35 - images, "each image is counted or left out: {some}");
+    std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
+    small::extract(&s, "in", "c", &["--seed", "0"]);
+    train(&s, "renamed", &["--epochs", "2"]);
+    let said = s.run(&["compare", &s.text("one"), &s.text("renamed")]);
+    said.fails(1, &["is \"wasp\" here and \"ant\" in the first run"]);
+}
+
+#[test]
+fn a_record_that_does_not_fit_its_predictions_is_an_error() {
+    let s = cache(&[]);
+    train(&s, "r", &["--epochs", "1"]);
+    let path = s.path("r/run.json");
+    let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let more = serde_json::json!({"name": "aardvark", "train": 0, "validation": 0, "test": 0});
+    record["classes"].as_array_mut().unwrap().insert(0, more);
+    std::fs::write(&path, record.to_string()).unwrap();
+    let said = s.run(&["evaluate", &s.text("r")]);
+    said.fails(1, &["its predictions have 3 classes, its record 4", "train again"]);
+}
+
+#[test]
+fn a_record_from_before_there_were_solvers_is_read_as_adams() {
+    let s = cache(&[]);
+    train(&s, "r", &["--epochs", "1", "--lr", "0.02"]);
+    let path = s.path("r/run.json");
+    let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(record["config"].as_object_mut().unwrap().remove("solver"), Some("adam".into()));
+    std::fs::write(&path, record.to_string()).unwrap();
+    let told = s.json(&["compare", &s.text("r"), &s.text("r")]);
+    let settings = &told["runs"][0]["config"];
+    assert_eq!((&settings["solver"], &settings["lr"]), (&"adam".into(), &0.02.into()));
+}

@@ -104,7 +104,13 @@ fn lbfgs_finds_the_optimum_that_scikit_learn_finds() {
     s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
     small::extract(&s, "in", "c", &[]);
     let (cache, run) = (s.text("c"), s.text("r"));
+    // With a hardly noticeable penalty the optimum is far away, and the weights must still be its own.
+    let nearly_free = s.json(&["train", &cache, "--run", &run, "--solver", "lbfgs", "--l2", "0.000001"]);
+    let far = json(&python("lbfgs.py", &[&s.path("r"), &s.path("c")]));
+    let off = far["largest_difference"].as_f64().unwrap() / far["largest_coefficient"].as_f64().unwrap();
+    assert!(nearly_free["converged"] == false || off < 0.01, "told as the optimum, but off by {off}: {far}");
     let ours = s.json(&["train", &cache, "--run", &run, "--solver", "lbfgs", "--l2", "0.001"]);
+    assert_eq!(ours["converged"], true);
     assert_eq!(
         (&ours["solver"], &ours["epochs"], &ours["best_epoch"]),
         (&"lbfgs".into(), &1.into(), &1.into())
