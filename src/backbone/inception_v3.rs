@@ -106,6 +106,12 @@ pub fn build(topology: Topology, weights: &dyn Weights, metadata: &[(&str, &str)
     Ok(walk.graph.finish(metadata))
 }
 
+/// The layers of every Inception-v3 that is built here, from the input on.
+pub fn layers() -> Vec<&'static str> {
+    let inner = STEM.iter().map(|(name, _)| *name).chain(BLOCKS.iter().map(|(name, _)| *name));
+    inner.chain([super::PRELOGITS]).collect()
+}
+
 #[derive(Debug, Clone)]
 struct Value {
     name: String,

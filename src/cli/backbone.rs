@@ -1,6 +1,7 @@
 //! `headstart backbone`
 
 use super::{Ended, Global, print};
+use crate::backbone::inception_v3::layers;
 use crate::digest::sha256_file;
 use crate::error::Result;
 use crate::registry::registry;
@@ -30,6 +31,8 @@ struct Listed {
     licence: &'static str,
     sha256: &'static str,
     built: bool,
+    /// What `extract --layer` takes.
+    layers: Vec<&'static str>,
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
@@ -43,6 +46,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
             about: &known.about,
             licence: &known.licence,
             sha256: &known.onnx_sha256,
+            layers: layers(),
             built: sha256_file(&onnx_path(known, &global.models))
                 .is_ok_and(|found| found == known.onnx_sha256),
         })
@@ -50,7 +54,8 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
     print(global, &listed, || {
         let line = |b: &Listed| {
             let state = if b.built { "built" } else { "not built: run `headstart setup --yes`" };
-            format!("{}: {}\n  {}\n  {}; {state}\n", b.name, b.title, b.about, b.licence)
+            let layers = b.layers.join(" ");
+            format!("{}: {}\n  {}\n  {}; {state}\n  layers: {layers}\n", b.name, b.title, b.about, b.licence)
         };
         listed.iter().map(line).collect()
     })?;

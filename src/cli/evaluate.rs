@@ -29,10 +29,18 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
 }
 
 pub(super) fn told(stats: &EvaluateStats) -> String {
+    let mut out = format!("{}\n{}\n{}", heading(stats), scores(stats), composition(stats));
+    if stats.classes.len() <= MOST_CLASSES {
+        out.push_str(&format!("\n{}", confusion(stats)));
+    }
+    out
+}
+
+fn heading(stats: &EvaluateStats) -> String {
     let [low, high] = stats.interval.unwrap_or([0.0, 1.0]);
     let mut out = format!(
         "{} accuracy {} of {} images (95 % interval {} to {}), macro F1 {}\n\
-         always answering {:?}: {}\n\n",
+         always answering {:?}: {}\n",
         stats.split,
         percent(stats.accuracy),
         stats.images,
@@ -45,38 +53,39 @@ pub(super) fn told(stats: &EvaluateStats) -> String {
     let top: Vec<String> =
         stats.top_k.iter().skip(1).map(|top| format!("top {} {}", top.k, percent(top.accuracy))).collect();
     if !top.is_empty() {
-        out.insert_str(out.len() - 1, &format!("{}\n", top.join(", ")));
+        out.push_str(&format!("{}\n", top.join(", ")));
     }
     let unseen: Vec<&str> =
         stats.classes.iter().filter(|class| class.support == 0).map(|class| class.name.as_str()).collect();
     if !unseen.is_empty() {
         let (n, names) = (unseen.len(), some_of(&unseen));
-        out.insert_str(out.len() - 1, &format!("classes without an image in this split: {n} ({names})\n"));
+        out.push_str(&format!("classes without an image in this split: {n} ({names})\n"));
     }
+    out
+}
+
+fn scores(stats: &EvaluateStats) -> String {
     let mut rows =
         vec![["class", "images", "predicted", "precision", "recall", "F1"].map(String::from).to_vec()];
     rows.extend(stats.classes.iter().map(|c| {
-        let share = |f: Option<f64>| percent(f);
-        let f1 = c.f1.map_or("-".into(), |f1| format!("{f1:.3}"));
         vec![
             c.name.clone(),
             c.support.to_string(),
             c.predicted.to_string(),
-            share(c.precision),
-            share(c.recall),
-            f1,
+            percent(c.precision),
+            percent(c.recall),
+            c.f1.map_or("-".into(), |f1| format!("{f1:.3}")),
         ]
     }));
-    out.push_str(&table(&rows));
-    out.push_str(&composition(stats));
-    if stats.classes.len() <= MOST_CLASSES {
-        out.push_str("\nconfusion (rows: truth, columns: prediction, in the same order)\n");
-        let line = |(class, counts): (&crate::metrics::ClassScore, &Vec<usize>)| {
-            std::iter::once(class.name.clone()).chain(counts.iter().map(usize::to_string)).collect()
-        };
-        out.push_str(&table(&stats.classes.iter().zip(&stats.confusion).map(line).collect::<Vec<_>>()));
-    }
-    out
+    table(&rows)
+}
+
+fn confusion(stats: &EvaluateStats) -> String {
+    let line = |(class, counts): (&crate::metrics::ClassScore, &Vec<usize>)| {
+        std::iter::once(class.name.clone()).chain(counts.iter().map(usize::to_string)).collect()
+    };
+    let rows: Vec<Vec<String>> = stats.classes.iter().zip(&stats.confusion).map(line).collect();
+    format!("confusion (rows: truth, columns: prediction, in the same order)\n{}", table(&rows))
 }
 
 fn composition(stats: &EvaluateStats) -> String {
@@ -85,5 +94,5 @@ fn composition(stats: &EvaluateStats) -> String {
         let relative = class.relative_difference.map_or("-".into(), |d| format!("{:+.1} %", 100.0 * d));
         vec![class.name.clone(), percent(class.truth), percent(class.predicted), relative]
     }));
-    format!("\ncomposition of the images and of the predictions\n{}", table(&rows))
+    format!("composition of the images and of the predictions\n{}", table(&rows))
 }

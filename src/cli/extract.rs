@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// A known backbone, or the path of an ONNX file
     #[arg(long, value_name = "NAME|FILE.onnx", default_value = "nsfwjs")]
     backbone: String,
-    /// The layer to embed; one with positions is averaged over them
+    /// The layer to embed (`backbone list` names them); one with positions is averaged over them
     #[arg(long, default_value = PRELOGITS)]
     layer: String,
     /// How pixels enter, instead of the backbone's own way: unit, inception or imagenet

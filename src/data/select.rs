@@ -141,10 +141,9 @@ fn missing<'a, 'b>(out: &Path, plan: &'b [Placed<'a>]) -> Result<Vec<&'b Placed<
     let (mut there, mut unfinished) = (Vec::new(), Vec::new());
     files_below(out, &planned, &mut there, &mut unfinished)?;
     there.sort();
-    let refuse = |path: &Path, message: &str| {
-        Err(Error::new(Kind::Input, message)
-            .at(path)
-            .help("move it away, or choose an empty folder for --out (another number of images gives a class another folder)"))
+    let refuse = |path: &Path, message: &str, remedy: &str| {
+        let remedy = format!("{remedy}, or choose an empty folder for --out");
+        Err(Error::new(Kind::Input, message).at(path).help(remedy))
     };
     for path in &there {
         match planned.get(path.as_path()) {
@@ -152,10 +151,15 @@ fn missing<'a, 'b>(out: &Path, plan: &'b [Placed<'a>]) -> Result<Vec<&'b Placed<
                 return refuse(
                     path,
                     "it is not part of the selection, which is never mixed with other files",
+                    "move it away (the number of images is part of a folder's name, so an older selection may be in the way)",
                 );
             }
             Some(file) if sha256_file(path)? != file.image_sha256 => {
-                return refuse(path, "it has other bytes than the image that belongs there");
+                return refuse(
+                    path,
+                    "it has other bytes than the image that belongs there",
+                    "move it away to have it placed again",
+                );
             }
             Some(_) => {}
         }

@@ -179,6 +179,15 @@ fn a_layer_with_positions_is_averaged_over_them() {
     small::extract(&s, "in", "x", &["--layer", "Mixed_9z"])
         .fails(1, &["no layer called \"Mixed_9z\"", "Mixed_7c"]);
     assert!(!s.path("x").exists());
+    // Every layer that is listed can be cut at.
+    let listed = s.json(&["backbone", "list"]);
+    let layers: Vec<&str> =
+        listed[0]["layers"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
+    assert_eq!((layers.len(), layers[0], layers[18]), (19, "Conv2d_1a_3x3", "PreLogits"));
+    for layer in ["Conv2d_4a_3x3", "MaxPool_5a_3x3", "Mixed_6a"] {
+        assert!(layers.contains(&layer));
+        assert_eq!(small::extract(&s, "in", layer, &["--layer", layer]).code, 0);
+    }
 }
 
 #[test]
