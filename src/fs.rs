@@ -211,7 +211,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of a folder that exists, leaving nothing in it. Windows has no such lock: there, nothing is taken.
+    /// Takes the lock of a folder that exists, leaving nothing in it; `None` where the system has no such locks, as on
+    /// Windows and some network file systems.
     ///
     /// # Errors
     /// [`Kind::Locked`] when another process holds it; [`Kind::Io`] when the folder cannot be opened.
@@ -220,7 +221,10 @@ impl Lock {
             return Ok(None);
         }
         let opened = File::open(folder).map_err(|e| Error::io("open", folder, e))?;
-        Self::hold(opened, folder).map(Some)
+        match Self::hold(opened, folder) {
+            Err(e) if e.kind() == Kind::Io => Ok(None),
+            held => held.map(Some),
+        }
     }
 
     /// Takes the lock on `path` (created when missing). A holder that was just killed may take a moment to go, so this

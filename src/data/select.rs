@@ -61,7 +61,8 @@ struct Placed<'a> {
 ///
 /// # Errors
 /// [`Kind::Usage`] when the two folders contain each other or no class is asked for; [`Kind::Input`] when there are no
-/// images, or OUT holds something else: nothing is written then.
+/// images, or OUT holds something else: no file is written or removed then; [`Kind::Locked`] when another process is
+/// filling OUT.
 pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStats> {
     check(config)?;
     let found = scan(&config.images, &Memory::default(), Look::Pixels, true, monitor)?;

@@ -149,8 +149,9 @@ impl<'a> Run<'a> {
             }
             let changes = dataset::changes(&before.rows, &now.rows);
             if changes != dataset::Changes::default() {
-                self.monitor
-                    .note(&format!("since the last extract: {changes} (features of the others are kept)"));
+                let kept =
+                    if changes.removed > 0 { "; the features of what was removed are kept" } else { "" };
+                self.monitor.note(&format!("since the last extract: {changes}{kept}"));
             }
         }
         for split in [Split::Validation, Split::Test] {

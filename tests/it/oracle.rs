@@ -47,6 +47,11 @@ fn features_equal_those_of_pillow_and_pythons_onnx_runtime() {
     assert_eq!(said["rows"], 72);
     let error = said["largest_relative_error"].as_f64().unwrap();
     assert!(error < 1e-5, "{error}");
+    small::extract(&s, "in", "cropped", &["--crop", "0.6"]);
+    let said = json(&python("features.py", &[&s.path("cropped"), &s.path("in"), &s.path("small.onnx")]));
+    let error = said["largest_relative_error"].as_f64().unwrap();
+    assert!(error < 1e-5, "cropped: {error}");
+    assert_ne!(s.rows("cropped").embeddings[..128], s.rows("c").embeddings[..128]);
 }
 
 #[test]

@@ -150,3 +150,23 @@ fn a_damaged_backbone_is_never_used_and_setup_says_so() {
     );
     assert!(!s.path("c").exists());
 }
+
+#[test]
+fn the_devices_that_can_be_used_are_told_with_reasons() {
+    let s = Sandbox::new();
+    let told = s.json(&["device"]);
+    let devices = told["devices"].as_array().unwrap();
+    let of = |name: &str| devices.iter().find(|device| device["name"] == name).unwrap();
+    assert_eq!((&of("cpu")["usable"], &of("cpu")["reason"]), (&true.into(), &serde_json::Value::Null));
+    assert_eq!(of("cuda")["usable"].as_bool().unwrap(), of("cuda")["reason"].is_null());
+    if !headstart::runtime::has_nvidia_driver() {
+        assert_eq!(of("cuda")["reason"], "no NVIDIA driver on this machine");
+    }
+    let mut without = s.command(&["device", "--json"]);
+    without.env("XDG_CACHE_HOME", s.path("nothing here")).env_remove("ORT_DYLIB_PATH");
+    let cpu = Said::of(&mut without).value()["devices"][0].clone();
+    assert!(
+        cpu["usable"] == false && cpu["reason"].as_str().unwrap().contains("headstart setup --yes"),
+        "{cpu}"
+    );
+}

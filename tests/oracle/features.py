@@ -1,5 +1,5 @@
 """Recomputes the features of a cache with Pillow, NumPy and Python's ONNX Runtime (batch 1, network input scaled to
-[-1, 1], the small network of the tests): python features.py CACHE IMAGES NETWORK."""
+[-1, 1], the crop that the cache's spec names, the small network of the tests): python features.py CACHE IMAGES NETWORK."""
 
 import json
 import pathlib
@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 cache, images, network = map(pathlib.Path, sys.argv[1:])
 session = onnxruntime.InferenceSession(str(network), providers=["CPUExecutionProvider"])
 side = session.get_inputs()[0].shape[2]
+crop = json.loads((cache / "spec.json").read_text())["preprocessing"]["crop"]
 paths = {r["image_sha256"]: r["path"] for r in pq.read_table(cache / "samples.parquet").to_pylist()}
 worst = 0.0
 rows = pq.read_table(cache / "features").to_pylist()
@@ -25,6 +26,9 @@ for row in rows:
         moved = Image.new("RGB", image.size)
         moved.paste(image, (dx, dy))
         image = moved
+    # As TensorFlow's central_crop: the border is rounded down.
+    left, top = (int((length - length * crop) / 2) for length in image.size)
+    image = image.crop((left, top, image.width - left, image.height - top))
     pixels = np.asarray(image.resize((side, side), Image.BILINEAR), np.float32) / np.float32(127.5) - np.float32(1)
     (expected,) = session.run(["PreLogits"], {"input": pixels.transpose(2, 0, 1)[None]})
     ours = np.asarray(row["embedding"], np.float32)
