@@ -136,9 +136,21 @@ pub fn assign_splits(mut files: Vec<ImageFile>, seed: u64, fractions: Fractions)
 }
 
 /// The class names of `samples`, in the order that numbers them: bytewise.
-pub fn class_names(samples: &[Sample]) -> Vec<String> {
-    let names: BTreeSet<&str> = samples.iter().map(|sample| sample.file.label.as_str()).collect();
+pub fn class_names<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Vec<String> {
+    let names: BTreeSet<&str> = samples.into_iter().map(|sample| sample.file.label.as_str()).collect();
     names.into_iter().map(str::to_string).collect()
+}
+
+/// Files in train, validation and test, by the split's name.
+pub fn split_counts(samples: &[Sample]) -> BTreeMap<&'static str, usize> {
+    let count = |split| samples.iter().filter(|sample| sample.split == split).count();
+    Split::ALL.map(|split| (split.name(), count(split))).into()
+}
+
+/// How many names there are, and the first few of them: `7 (a, b, c, d, e, ...)`.
+pub fn number_and_names(names: &[&str]) -> String {
+    let more = if names.len() > 5 { ", ..." } else { "" };
+    format!("{} ({}{more})", names.len(), names[..names.len().min(5)].join(", "))
 }
 
 /// How a data set differs from an earlier description of it.

@@ -27,10 +27,11 @@ pub fn sha256_file(path: &Path) -> Result<String> {
     }
 }
 
-/// The bytes that hexadecimal digits stand for; digits that make no whole byte, and other characters, are left out.
-pub fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.chars().filter_map(|c| c.to_digit(16)).map(|d| d as u8).collect();
-    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+/// The 32 bytes of a digest; `None` unless it is 64 hexadecimal digits.
+pub fn bytes(digest: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = digest.chars().map(|c| Some(c.to_digit(16)? as u8)).collect::<Option<_>>()?;
+    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair[0] << 4 | pair.last().unwrap_or(&0)).collect();
+    bytes.try_into().ok().filter(|_| digits.len() == 64)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -46,7 +47,11 @@ mod tests {
     #[test]
     fn the_standard_test_vector() {
         // FIPS 180-2, appendix B.1.
-        assert_eq!(super::bytes("00ff1a"), [0, 255, 26]);
+        let digest = super::sha256(b"abc");
+        assert_eq!(super::bytes(&digest).map(|bytes| super::hex(&bytes)), Some(digest.clone()));
+        for bad in [&digest[..62], &digest[..63], &format!("{digest}0"), &digest.replace('b', "x")] {
+            assert_eq!(super::bytes(bad), None, "{bad}");
+        }
         assert_eq!(super::sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

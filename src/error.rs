@@ -59,11 +59,8 @@ impl Error {
             }
             _ => None,
         };
-        let error = Self::new(Kind::Io, format!("could not {action}")).at(path).because(source);
-        match remedy {
-            Some(remedy) => error.help(remedy),
-            None => error,
-        }
+        let remedy = remedy.map(str::to_string);
+        Self { remedy, ..Self::new(Kind::Io, format!("could not {action}")) }.at(path).because(source)
     }
 
     /// The same failure as one of another kind, for whoever knows better what it means.

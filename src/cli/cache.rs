@@ -1,6 +1,6 @@
 //! `headstart cache`
 
-use super::text::table;
+use super::text::{headed, splits};
 use super::{Ended, Global, parse, print, progress::Terminal};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
@@ -76,10 +76,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
 }
 
 fn described(info: &Info) -> String {
-    let split = |name| info.splits.get(name).copied().unwrap_or(0);
     let mut out = format!(
         "{} of {}, {} floats, {}\n\
-         {} images in {} classes: {} train, {} validation, {} test (seed {}, {}), from {}\n\
+         {} images in {} classes: {} (seed {}, {}), from {}\n\
          {} feature rows in {} parts, {:.1} MB, computed by {}\n",
         info.spec.layer,
         info.spec.backbone.name,
@@ -87,9 +86,7 @@ fn described(info: &Info) -> String {
         info.spec.backbone.title,
         info.samples,
         info.classes,
-        split("train"),
-        split("validation"),
-        split("test"),
+        splits(&info.splits),
         info.seed,
         info.fractions,
         info.root,
@@ -104,12 +101,11 @@ fn described(info: &Info) -> String {
     if info.refused > 0 {
         out.push_str(&format!("{} files could not be used\n", info.refused));
     }
-    let mut rows = vec![["variant", "images", "train images", "complete"].map(String::from).to_vec()];
-    rows.extend(info.variants.iter().map(|v| {
+    let rows = info.variants.iter().map(|v| {
         let complete = if v.complete { "yes" } else { "no" };
-        vec![v.variant.clone(), v.images.to_string(), v.train_images.to_string(), complete.into()]
-    }));
-    out.push_str(&format!("\n{}", table(&rows)));
+        [v.variant.clone(), v.images.to_string(), v.train_images.to_string(), complete.into()]
+    });
+    out.push_str(&format!("\n{}", headed(["variant", "images", "train images", "complete"], rows)));
     out
 }
 

@@ -1,6 +1,6 @@
 //! `headstart compare`
 
-use super::text::{percent, points, table};
+use super::text::{headed, percent, points, score};
 use super::{Ended, Global, parse, print};
 use crate::compare::{CompareConfig, CompareStats, compare};
 use crate::dataset::Split;
@@ -25,45 +25,43 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
     Ok(Ended::Done)
 }
 
+/// The last three columns are against the first run.
+const NAMES: [&str; 9] = [
+    "run",
+    "fitted by",
+    "trained on",
+    "accuracy",
+    "95 % interval",
+    "macro F1",
+    "points",
+    "95 % interval",
+    "p",
+];
+
 fn told(stats: &CompareStats) -> String {
     let mut out = format!("{} {} images that all runs hold out", stats.images, stats.split);
     if stats.left_out > 0 {
         out.push_str(&format!("; {} that only some do are left out", stats.left_out));
     }
-    let mut rows = vec![
-        [
-            "run",
-            "fitted by",
-            "trained on",
-            "accuracy",
-            "95 % interval",
-            "macro F1",
-            "points",
-            "95 % interval",
-            "p",
-        ]
-        .map(String::from)
-        .to_vec(),
-    ];
-    for (i, run) in stats.runs.iter().enumerate() {
+    let rows = stats.runs.iter().enumerate().map(|(i, run)| {
         let against = i.checked_sub(1).and_then(|i| stats.differences.get(i));
         let shown = |f: &dyn Fn(&crate::compare::Difference) -> String| against.map_or("-".into(), f);
-        rows.push(vec![
+        [
             run.run.clone(),
             settings(stats, i),
             families(&run.variants),
             percent(run.accuracy),
             format!("{} to {}", percent(run.interval[0]), percent(run.interval[1])),
-            run.macro_f1.map_or("-".into(), |f1| format!("{f1:.3}")),
+            score(run.macro_f1),
             shown(&|d| points(d.difference)),
             shown(&|d| format!("{} to {}", points(d.interval[0]), points(d.interval[1]))),
             shown(&|d| if d.p_value < 0.0001 { "< 0.0001".into() } else { format!("{:.4}", d.p_value) }),
-        ]);
-    }
+        ]
+    });
     out.push_str(&format!(
         "\n\n{}\npoints: against the first run on the same images, with Newcombe's interval for paired shares\n\
          p: McNemar's exact test of each run against the first, each pair by itself\n",
-        table(&rows)
+        headed(NAMES, rows)
     ));
     out
 }

@@ -1,6 +1,6 @@
 //! `headstart data`
 
-use super::text::{percent, seconds, table};
+use super::text::{headed, percent, seconds};
 use super::{Ended, Global, complain_of, print, progress::Terminal};
 use crate::data::{SelectConfig, SelectStats, SummaryConfig, SummaryStats, select, summary};
 use crate::error::Result;
@@ -91,10 +91,9 @@ fn summarised(stats: &SummaryStats) -> String {
             out.push_str(&format!("; {what}: {n}"));
         }
     }
-    let mut rows = vec![["class", "images", "share"].map(String::from).to_vec()];
-    let row = |c: &crate::data::ClassSummary| vec![c.name.clone(), c.images.to_string(), percent(c.share)];
-    rows.extend(stats.classes.iter().take(SHOWN).map(row));
-    out.push_str(&format!("\n\n{}", table(&rows)));
+    let row = |c: &crate::data::ClassSummary| [c.name.clone(), c.images.to_string(), percent(c.share)];
+    let rows = stats.classes.iter().take(SHOWN).map(row);
+    out.push_str(&format!("\n\n{}", headed(["class", "images", "share"], rows)));
     if let Some(rest) = stats.classes.get(SHOWN..).filter(|rest| !rest.is_empty()) {
         let images: usize = rest.iter().map(|class| class.images).sum();
         out.push_str(&format!("... and {} more classes with {images} images (--json has all)\n", rest.len()));

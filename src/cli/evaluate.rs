@@ -1,11 +1,10 @@
 //! `headstart evaluate`
 
-use super::text::{percent, table};
+use super::text::{headed, percent, score, table};
 use super::{Ended, Global, parse, print};
-use crate::dataset::Split;
+use crate::dataset::{Split, number_and_names};
 use crate::error::Result;
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
-use crate::images::some_of;
 use std::path::PathBuf;
 
 /// How good a run is: accuracy with interval, scores of each class, confusion.
@@ -46,7 +45,7 @@ fn heading(stats: &EvaluateStats) -> String {
         stats.images,
         percent(low),
         percent(high),
-        stats.macro_f1.map_or("-".into(), |f1| format!("{f1:.3}")),
+        score(stats.macro_f1),
         stats.majority_class,
         percent(stats.majority_accuracy),
     );
@@ -58,26 +57,23 @@ fn heading(stats: &EvaluateStats) -> String {
     let unseen: Vec<&str> =
         stats.classes.iter().filter(|class| class.support == 0).map(|class| class.name.as_str()).collect();
     if !unseen.is_empty() {
-        let (n, names) = (unseen.len(), some_of(&unseen));
-        out.push_str(&format!("classes without an image in this split: {n} ({names})\n"));
+        out.push_str(&format!("classes without an image in this split: {}\n", number_and_names(&unseen)));
     }
     out
 }
 
 fn scores(stats: &EvaluateStats) -> String {
-    let mut rows =
-        vec![["class", "images", "predicted", "precision", "recall", "F1"].map(String::from).to_vec()];
-    rows.extend(stats.classes.iter().map(|c| {
-        vec![
+    let rows = stats.classes.iter().map(|c| {
+        [
             c.name.clone(),
             c.support.to_string(),
             c.predicted.to_string(),
             percent(c.precision),
             percent(c.recall),
-            c.f1.map_or("-".into(), |f1| format!("{f1:.3}")),
+            score(c.f1),
         ]
-    }));
-    table(&rows)
+    });
+    headed(["class", "images", "predicted", "precision", "recall", "F1"], rows)
 }
 
 fn confusion(stats: &EvaluateStats) -> String {
@@ -89,10 +85,10 @@ fn confusion(stats: &EvaluateStats) -> String {
 }
 
 fn composition(stats: &EvaluateStats) -> String {
-    let mut rows = vec![["class", "images", "predictions", "relative difference"].map(String::from).to_vec()];
-    rows.extend(stats.composition.iter().map(|class| {
+    let rows = stats.composition.iter().map(|class| {
         let relative = class.relative_difference.map_or("-".into(), |d| format!("{:+.1} %", 100.0 * d));
-        vec![class.name.clone(), percent(class.truth), percent(class.predicted), relative]
-    }));
-    format!("composition of the images and of the predictions\n{}", table(&rows))
+        [class.name.clone(), percent(class.truth), percent(class.predicted), relative]
+    });
+    let table = headed(["class", "images", "predictions", "relative difference"], rows);
+    format!("composition of the images and of the predictions\n{table}")
 }

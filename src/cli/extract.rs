@@ -1,6 +1,6 @@
 //! `headstart extract`
 
-use super::text::{percent, seconds};
+use super::text::{percent, seconds, splits};
 use super::{Ended, Global, complain_of, now, parse, print, progress::Terminal};
 use crate::augment::Augmentation;
 use crate::backbone::{Device, PRELOGITS};
@@ -97,16 +97,13 @@ fn why(missing: &Missing) -> String {
 }
 
 pub(super) fn told(stats: &ExtractStats) -> String {
-    let split = |name| stats.splits.get(name).copied().unwrap_or(0);
     let mut out = format!(
-        "{} of {}\n{} images in {} classes: {} train, {} validation, {} test\n",
+        "{} of {}\n{} images in {} classes: {}\n",
         stats.layer,
         stats.backbone,
         stats.samples,
         stats.classes,
-        split("train"),
-        split("validation"),
-        split("test")
+        splits(&stats.splits)
     );
     let refused = stats.refused.len();
     if refused > 0 {

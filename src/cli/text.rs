@@ -1,5 +1,7 @@
 //! Numbers and tables for people. The only door to `unicode-width`.
 
+use crate::dataset::Split;
+use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
 
 /// A fraction as a percentage with one decimal; `-` where it is undefined.
@@ -10,6 +12,17 @@ pub(super) fn percent(fraction: impl Into<Option<f64>>) -> String {
 /// A difference of fractions in percentage points, with its sign.
 pub(super) fn points(difference: f64) -> String {
     format!("{:+.1}", 100.0 * difference)
+}
+
+/// A score from 0 to 1 with three decimals; `-` where it is undefined.
+pub(super) fn score(score: Option<f64>) -> String {
+    score.map_or("-".into(), |score| format!("{score:.3}"))
+}
+
+/// Files in each split, in a few words.
+pub(super) fn splits(counts: &BTreeMap<&'static str, usize>) -> String {
+    let count = |split: Split| format!("{} {split}", counts.get(split.name()).copied().unwrap_or(0));
+    Split::ALL.map(count).join(", ")
 }
 
 /// Seconds with a sensible number of digits.
@@ -25,6 +38,15 @@ pub(super) fn seconds(s: f64) -> String {
 /// Names may hold anything, also what moves a terminal's cursor: control characters become `?`.
 pub(super) fn printable(text: &str) -> String {
     text.replace(char::is_control, "?")
+}
+
+/// A table below a line of names.
+pub(super) fn headed<const N: usize>(
+    names: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let rows = rows.into_iter().map(Vec::from);
+    table(&std::iter::once(names.map(String::from).to_vec()).chain(rows).collect::<Vec<_>>())
 }
 
 /// Columns of equal width on a terminal: the first left-aligned, the others right-aligned.

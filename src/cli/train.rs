@@ -84,12 +84,12 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
 }
 
 pub(super) fn told(stats: &TrainStats, run: &Path) -> String {
-    let (how, which) = match stats.solver {
-        "lbfgs" => {
-            let which = if stats.converged == Some(true) { "the optimum" } else { "where it ended" };
+    let (how, which) = match stats.converged {
+        Some(converged) => {
+            let which = if converged { "the optimum" } else { "where it ended" };
             (format!("L-BFGS in {}", seconds(stats.seconds)), which.to_string())
         }
-        _ => (
+        None => (
             format!(
                 "{} epochs in {}, {} each",
                 stats.epochs,

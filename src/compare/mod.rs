@@ -139,7 +139,7 @@ impl Loaded {
     }
 
     fn scores(&self, common: &[&String]) -> Result<Compared> {
-        let names: Vec<String> = self.record.classes.iter().map(|class| class.name.clone()).collect();
+        let names = self.record.class_names();
         let index = |name: &String| run::class_index(&self.path, &names, name);
         let rows = || common.iter().map(|hash| &self.rows[*hash]);
         let truth: Vec<usize> = rows().map(|row| index(&row.label)).collect::<Result<_>>()?;

@@ -73,7 +73,7 @@ pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
     let started = Instant::now();
     run::check_split(config.split)?;
     let record = run::read_record(&config.run)?;
-    let names: Vec<String> = record.classes.iter().map(|class| class.name.clone()).collect();
+    let names = record.class_names();
     let index = |name: &str| run::class_index(&config.run, &names, name);
     let (mut truth, mut predicted, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
     let wanted = |row: &&Prediction| row.split == config.split && row.variant == Variant::None;

@@ -8,7 +8,7 @@ pub use plan::{AugmentSplits, Missing};
 
 use crate::augment::Augmentation;
 use crate::backbone::{Backbone, Device};
-use crate::dataset::{self, Fractions, Refused, Split};
+use crate::dataset::{self, Fractions, Refused};
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::monitor::Monitor;
@@ -90,10 +90,8 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
     let mut run = Run::open(config, monitor)?;
     let (mut computed, mut busy, mut provider) = (0, 0.0, None);
     let mut backbone: Option<Box<dyn Backbone>> = None;
-    let mut missing = None;
     let described = loop {
         let described = run.describe()?;
-        missing.get_or_insert_with(|| described.missing.clone());
         if config.dry_run {
             computed = described.work.iter().map(|work| work.variants.len()).sum();
             break described;
@@ -116,7 +114,6 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         busy += done.seconds;
         run.memory.refuse(done.refused);
     };
-    let described = Described { missing: missing.unwrap_or_default(), ..described };
     Ok(stats(&run, described, computed, busy, provider, started))
 }
 
@@ -145,16 +142,15 @@ fn stats(
     started: Instant,
 ) -> ExtractStats {
     let rows = &described.samples.rows;
-    let count = |split| rows.iter().filter(|row| row.split == split).count();
     ExtractStats {
         backbone: format!("{}, {}", run.chosen.name, run.chosen.article_and_title()),
         layer: run.chosen.layer.clone(),
         samples: rows.len(),
-        splits: Split::ALL.map(|split| (split.name(), count(split))).into(),
+        splits: dataset::split_counts(rows),
         classes: dataset::class_names(rows).len(),
         rows: described.rows,
         computed,
-        missing: described.missing,
+        missing: run.missing.clone(),
         refused: described.refused,
         seconds: started.elapsed().as_secs_f64(),
         images_per_second: (busy > 0.0).then(|| computed as f64 / busy),

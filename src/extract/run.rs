@@ -5,10 +5,10 @@ use super::ExtractConfig;
 use super::pipeline::{self, Outcome};
 use super::plan::{Missing, Work, by_variant, missing, train_images_without_variants, wanted};
 use crate::backbone::{Backbone, CPU_PROVIDER, Device, known};
-use crate::dataset::{self, Refused, Split};
+use crate::dataset::{self, Refused, Split, number_and_names};
 use crate::error::{Error, Kind, Result};
 use crate::image_io::DECODE_VERSION;
-use crate::images::{self, Look, Memory, no_images, scan};
+use crate::images::{Look, Memory, no_images, scan};
 use crate::monitor::Monitor;
 use crate::setup::{Chosen, choose};
 use crate::store::{self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Samples, Spec, Writer};
@@ -20,8 +20,6 @@ pub(super) struct Described {
     pub refused: Vec<Refused>,
     pub work: Vec<Work>,
     pub rows: usize,
-    /// What is missing, by variant.
-    pub missing: Vec<Missing>,
 }
 
 /// What the steps of one `extract` share.
@@ -35,6 +33,8 @@ pub(super) struct Run<'a> {
     pub memory: Memory,
     /// The cache, once it is there to be written to.
     pub writer: Option<Writer>,
+    /// What was missing at the first look, by variant.
+    pub missing: Vec<Missing>,
     /// Whether the images were not described yet.
     is_first_look: bool,
 }
@@ -43,8 +43,15 @@ impl<'a> Run<'a> {
     /// Settles the network and opens the cache where there is one.
     pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let chosen = choose(&config.backbone)?;
-        let mut run =
-            Self { config, monitor, chosen, memory: Memory::default(), writer: None, is_first_look: true };
+        let mut run = Self {
+            config,
+            monitor,
+            chosen,
+            memory: Memory::default(),
+            writer: None,
+            missing: Vec::new(),
+            is_first_look: true,
+        };
         run.open_existing()?;
         Ok(run)
     }
@@ -134,11 +141,11 @@ impl<'a> Run<'a> {
         let rows = count_rows(&samples, &keys);
         if self.is_first_look {
             self.tell(&samples, train_images_without_variants(&samples.rows, &keys, &work));
+            self.missing = by_variant(&work, &keys);
         }
         self.memory.samples = Some(samples.clone());
         self.is_first_look = false;
-        let missing = by_variant(&work, &keys);
-        Ok(Described { samples, refused, work, rows, missing })
+        Ok(Described { samples, refused, work, rows })
     }
 
     /// Says what is new about the data set, and what it lacks for training.
@@ -229,16 +236,17 @@ impl<'a> Run<'a> {
 
 /// What a person should know about a held-out split: that it is empty, or that some classes have no image in it.
 fn split_note(samples: &Samples, split: Split) -> Option<String> {
-    let rows = || samples.rows.iter().filter(|row| row.split == split).cloned().collect::<Vec<_>>();
-    let (all, there) = (dataset::class_names(&samples.rows), dataset::class_names(&rows()));
-    let without: Vec<&str> = all.iter().filter(|name| !there.contains(name)).map(String::as_str).collect();
+    let all = dataset::class_names(&samples.rows);
+    let there = dataset::class_names(samples.rows.iter().filter(|row| row.split == split));
+    let is_there = |name: &str| there.binary_search_by(|known| known.as_str().cmp(name)).is_ok();
+    let without: Vec<&str> = all.iter().map(String::as_str).filter(|name| !is_there(name)).collect();
     let help = "give more images or another --split, such as 60/15/25";
     match without.len() {
         0 => None,
         _ if there.is_empty() => {
             Some(format!("with {} the {split} split is empty; to train, {help}", samples.fractions))
         }
-        n => Some(format!("classes without a {split} image: {n} ({}); {help}", images::some_of(&without))),
+        _ => Some(format!("classes without a {split} image: {}; {help}", number_and_names(&without))),
     }
 }
 

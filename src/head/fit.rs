@@ -1,7 +1,7 @@
 //! Fitting a head: shuffled mini-batches, Adam, early stopping on the validation loss.
 
 use super::adam::{Moments, step_size};
-use super::softmax::{cross_entropy_sum, softmax_in_place};
+use super::softmax::{cross_entropy_sum, slope_in_place};
 use super::{Head, argmax, view};
 use crate::error::{Error, Kind, Result};
 use crate::rng::Rng;
@@ -221,15 +221,11 @@ impl<'a> Fitter<'a> {
         (loss / n, hits as f64 / n)
     }
 
-    /// One step of Adam along the gradient of the loss: for softmax with cross entropy, (p - onehot) / n at the logits.
+    /// One step of Adam along the gradient of the loss.
     fn step(&mut self, batch: &Array2<f32>, targets: &[usize]) -> (f64, usize) {
         let mut delta = self.head.logits(batch.view());
         let scores = (cross_entropy_sum(&delta, targets), right(&delta, targets));
-        softmax_in_place(&mut delta);
-        for (mut row, &target) in delta.rows_mut().into_iter().zip(targets) {
-            row[target] -= 1.0;
-        }
-        delta /= targets.len() as f32;
+        slope_in_place(&mut delta, targets);
         let mut weight = batch.t().dot(&delta).as_standard_layout().into_owned();
         if self.settings.l2 > 0.0 {
             weight.scaled_add(self.settings.l2 as f32, &self.head.weight);

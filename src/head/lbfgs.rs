@@ -2,6 +2,7 @@
 //! l2 above 0 the optimum is the one best head: no seed, no learning rate, no early stopping.
 
 use super::fit::{Epoch, Fitted, Rows};
+use super::softmax::slope_in_place;
 use super::{Head, view};
 use crate::error::{Error, Kind, Result};
 use linfa::DatasetBase;
@@ -9,6 +10,7 @@ use linfa::traits::Fit;
 use linfa_logistic::MultiLogisticRegression;
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::time::Instant;
 
 /// Settings of L-BFGS as typed.
@@ -90,7 +92,8 @@ pub fn fit(
 ) -> Result<Found> {
     let started = Instant::now();
     let n = train.targets.len();
-    if let Some(class) = (0..classes).find(|class| !train.targets.contains(class)) {
+    let present: HashSet<usize> = train.targets.iter().copied().collect();
+    if let Some(class) = (0..classes).find(|class| !present.contains(class)) {
         return Err(Error::new(Kind::Run, format!("class {class} has no train rows")));
     }
     let x = view(train.features, width).mapv(f64::from);
@@ -110,10 +113,8 @@ pub fn fit(
         );
     }
     let distance = slope / (settings.l2 * w.iter().map(|w| w * w).sum::<f64>().sqrt());
-    let head = Head {
-        weight: model.params().mapv(|w| w as f32).as_standard_layout().into_owned(),
-        bias: model.intercept().mapv(|b| b as f32),
-    };
+    let head =
+        Head { weight: w.mapv(|w| w as f32).as_standard_layout().into_owned(), bias: b.mapv(|b| b as f32) };
     let (train_loss, train_accuracy) = head.score(train);
     let (validation_loss, validation_accuracy) = head.score(validation);
     let seconds = started.elapsed().as_secs_f64();
@@ -125,14 +126,7 @@ pub fn fit(
 /// the mean of (p - onehot) for the bias.
 fn gradient_norm(x: &Array2<f64>, targets: &[usize], w: &Array2<f64>, b: &Array1<f64>, l2: f64) -> f64 {
     let mut delta = x.dot(w) + b;
-    for (mut row, &target) in delta.rows_mut().into_iter().zip(targets) {
-        let largest = row.fold(f64::NEG_INFINITY, |a, &z| a.max(z));
-        row.mapv_inplace(|z| (z - largest).exp());
-        let total = row.sum();
-        row.mapv_inplace(|e| e / total);
-        row[target] -= 1.0;
-    }
-    delta /= targets.len() as f64;
+    slope_in_place(&mut delta, targets);
     let (weight, bias) = (x.t().dot(&delta) + w * l2, delta.sum_axis(Axis(0)));
     weight.iter().chain(&bias).map(|slope| slope * slope).sum::<f64>().sqrt()
 }

@@ -1,15 +1,24 @@
 //! Softmax and cross entropy over rows of logits.
 
-use ndarray::Array2;
+use ndarray::{Array2, NdFloat};
 
 /// Replaces each row of logits by its softmax, shifted by the row's maximum so that nothing overflows.
-pub(super) fn softmax_in_place(logits: &mut Array2<f32>) {
+pub(super) fn softmax_in_place<F: NdFloat>(logits: &mut Array2<F>) {
     for mut row in logits.rows_mut() {
-        let largest = row.fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+        let largest = row.fold(F::neg_infinity(), |a, &b| a.max(b));
         row.mapv_inplace(|z| (z - largest).exp());
         let total = row.sum();
         row.mapv_inplace(|e| e / total);
     }
+}
+
+/// Replaces logits by the slope of the mean cross entropy at them: (softmax - onehot) / rows.
+pub(super) fn slope_in_place<F: NdFloat>(logits: &mut Array2<F>, targets: &[usize]) {
+    softmax_in_place(logits);
+    for (mut row, &target) in logits.rows_mut().into_iter().zip(targets) {
+        row[target] -= F::one();
+    }
+    *logits /= F::from(targets.len()).expect("a count is a number");
 }
 
 /// Sum over rows of `-log p(target)`, in float64, from logits. NaN in, NaN out.

@@ -3,7 +3,7 @@
 
 mod walk;
 
-use crate::dataset::{ImageFile, Refused};
+use crate::dataset::{ImageFile, Refused, number_and_names};
 use crate::digest::sha256;
 use crate::error::{Error, Kind, Result};
 use crate::image_io;
@@ -119,15 +119,9 @@ pub fn scan(
     let empty: Vec<&str> =
         found.labels.iter().map(String::as_str).filter(|label| !used.contains(label)).collect();
     if !empty.is_empty() && !used.is_empty() {
-        notes.note(&format!("class folders without a usable file: {} ({})", empty.len(), some_of(&empty)));
+        notes.note(&format!("class folders without a usable file: {}", number_and_names(&empty)));
     }
     Ok(found)
-}
-
-/// The first few names.
-pub fn some_of(names: &[&str]) -> String {
-    let more = if names.len() > 5 { ", ..." } else { "" };
-    format!("{}{more}", names[..names.len().min(5)].join(", "))
 }
 
 /// The error for a folder without usable images.

@@ -53,6 +53,13 @@ pub struct Record {
     pub seconds: f64,
 }
 
+impl Record {
+    /// The classes' names, in the order that numbers them.
+    pub fn class_names(&self) -> Vec<String> {
+        self.classes.iter().map(|class| class.name.clone()).collect()
+    }
+}
+
 /// The settings of a fit; those that name no solver are Adam's, from when there was no other.
 fn solver_or_adam<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<SolverConfig, D::Error> {
     let mut settings = serde_json::Map::deserialize(from)?;
@@ -159,7 +166,7 @@ pub fn write(path: &Path, run: &Finished) -> Result<()> {
 }
 
 fn write_files(folder: &Path, run: &Finished) -> Result<()> {
-    let classes: Vec<String> = run.record.classes.iter().map(|class| class.name.clone()).collect();
+    let classes = run.record.class_names();
     let spec = serde_json::to_value(&run.record.spec).expect("plain data");
     head::save(&folder.join(HEAD), run.head, &classes, spec)?;
     fs::write_atomic(&folder.join(PREDICTIONS), &predictions_table(run.predictions, classes.len()).encode())?;

@@ -5,6 +5,7 @@ use super::table::{Column, Table};
 use super::{FeatureStore, Samples};
 use crate::augment::Variant;
 use crate::dataset::{Sample, Split, class_names};
+use crate::digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::tensors::{self, Tensor, Values};
@@ -71,7 +72,7 @@ pub fn export(root: &Path, out: &Path, format: Format) -> Result<ExportStats> {
     let bytes = match format {
         Format::Parquet => flat.table(&spec).encode(),
         Format::Arrow => flat.table(&spec).encode_arrow(),
-        Format::Safetensors => flat.tensors(&spec),
+        Format::Safetensors => flat.tensors(&spec).map_err(|e| e.at(root))?,
         Format::Npy => npy(&flat.embeddings, flat.width),
     };
     fs::write_atomic(out, &bytes)?;
@@ -184,17 +185,20 @@ impl<'a> Flat<'a> {
         Table { columns, metadata: metadata.map(|(k, v)| (k.to_string(), v)).into() }
     }
 
-    fn tensors(&self, spec: &str) -> Vec<u8> {
+    fn tensors(&self, spec: &str) -> Result<Vec<u8>> {
         let variants: Vec<Variant> =
             BTreeSet::from_iter(self.rows.iter().map(|(_, variant)| *variant)).into_iter().collect();
         let index = |v: &Variant| variants.binary_search(v).expect("a variant of these rows") as i64;
         let of_variant: Vec<i64> = self.rows.iter().map(|(_, variant)| index(variant)).collect();
         let of_split: Vec<i64> = self.rows.iter().map(|(sample, _)| sample.split as i64).collect();
-        let digests: Vec<u8> = self
-            .rows
-            .iter()
-            .flat_map(|(sample, _)| crate::digest::bytes(&sample.file.image_sha256))
-            .collect();
+        let mut digests = Vec::with_capacity(32 * self.rows.len());
+        for (sample, _) in &self.rows {
+            let not_a_digest = || {
+                Error::new(Kind::Cache, format!("the image_sha256 of {} is not a SHA-256", sample.file.path))
+                    .help("extract again with another --cache, or export to another format")
+            };
+            digests.extend(digest::bytes(&sample.file.image_sha256).ok_or_else(not_a_digest)?);
+        }
         let (n, targets) = (self.rows.len(), self.targets());
         let tensor = |name, shape, values| Tensor { name, shape, values };
         let noted = serde_json::json!({
@@ -205,12 +209,12 @@ impl<'a> Flat<'a> {
         });
         let tensors = [
             tensor("embedding", vec![n, self.width], Values::Float32(&self.embeddings)),
-            tensor("image_sha256", vec![n, digests.len() / n.max(1)], Values::Bytes(&digests)),
+            tensor("image_sha256", vec![n, 32], Values::Bytes(&digests)),
             tensor("split", vec![n], Values::Int64(&of_split)),
             tensor("target", vec![n], Values::Int64(&targets)),
             tensor("variant", vec![n], Values::Int64(&of_variant)),
         ];
-        tensors::encode(&tensors, noted.to_string())
+        Ok(tensors::encode(&tensors, noted.to_string()))
     }
 }
 
@@ -241,6 +245,33 @@ mod tests {
         assert_eq!((10 + length) % 64, 0);
         assert!(file[10..10 + length].ends_with(b"\n"));
         assert_eq!(file.len(), 10 + length + 24);
+    }
+
+    #[test]
+    fn an_image_whose_digest_is_none_is_an_error_where_bytes_are_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cache, out) = (dir.path().join("c"), dir.path().join("x.safetensors"));
+        let file = crate::dataset::ImageFile {
+            path: "a/1.png".into(),
+            label: "a".into(),
+            image_sha256: "by hand".into(),
+            width: 1,
+            height: 1,
+            bytes: 1,
+            mtime_ns: 0,
+        };
+        let key = crate::store::Key { image_sha256: file.image_sha256.clone(), variant: Variant::None };
+        let rows = vec![Sample { file, split: Split::Train }];
+        let samples = Samples { rows, root: "/in".into(), seed: 0, fractions: Default::default() };
+        let spec = crate::store::tests::spec();
+        let mut writer = crate::store::Writer::open_or_create(&cache, &spec).unwrap();
+        writer.describe(&samples, &[]).unwrap();
+        let rows = crate::store::Rows { keys: vec![key], width: 2, embeddings: vec![1.0, 2.0] };
+        writer.append(rows, Default::default()).unwrap();
+        let error = export(&cache, &out, Format::Safetensors).unwrap_err();
+        assert!(error.to_string().contains("the image_sha256 of a/1.png is not a SHA-256"), "{error}");
+        assert!(!out.exists());
+        assert_eq!(export(&cache, &dir.path().join("x.npy"), Format::Npy).unwrap().rows, 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{FeatureStore, Part, Spec, read_refused};
 use crate::augment::Variant;
-use crate::dataset::{Split, class_names};
+use crate::dataset::{Split, class_names, split_counts};
 use crate::error::Result;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -78,9 +78,8 @@ pub fn info(root: &Path) -> Result<Info> {
             None => orphaned += 1,
         }
     }
-    let in_split = |split| samples.rows.iter().filter(|row| row.split == split).count();
     Ok(Info {
-        splits: Split::ALL.map(|split| (split.name(), in_split(split))).into(),
+        splits: split_counts(&samples.rows),
         classes: class_names(&samples.rows).len(),
         samples: samples.rows.len(),
         root: samples.root.display().to_string(),

@@ -275,7 +275,7 @@ mod tests {
     use crate::augment::Variant;
     use crate::preprocess::Preprocessing;
 
-    fn spec() -> Spec {
+    pub(super) fn spec() -> Spec {
         Spec {
             schema: spec::SCHEMA.into(),
             backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: "ab".into() },

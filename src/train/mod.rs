@@ -106,7 +106,7 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
     let trained_on: Vec<String> = trained_on.into_iter().collect();
     let (head, predictions, trained_on) = (&fitted.head, &predictions[..], &trained_on[..]);
     run::write(&config.run, &Finished { record: &record, head, predictions, trained_on })?;
-    Ok(TrainStats { converged, ..stats(&record, &features, read_seconds) })
+    Ok(stats(&record, &features, converged, read_seconds))
 }
 
 /// Fits by the chosen solver, from `start` or afresh, telling how it goes.
@@ -229,13 +229,13 @@ fn predict_rows(head: &Head, classes: &[String], part: &Selected, split: Split) 
     .collect()
 }
 
-fn stats(record: &Record, features: &Features, read_seconds: f64) -> TrainStats {
+fn stats(record: &Record, features: &Features, converged: Option<bool>, read_seconds: f64) -> TrainStats {
     let best = &record.history[record.best_epoch - 1];
     let epochs = record.history.len();
     TrainStats {
         backbone: format!("{} ({})", record.spec.backbone.name, record.spec.backbone.title),
         solver: record.config.name(),
-        converged: None,
+        converged,
         epochs,
         best_epoch: record.best_epoch,
         validation: Score { loss: best.validation_loss, accuracy: best.validation_accuracy },

@@ -1,4 +1,4 @@
-//! What a person can do wrong and then mend: what holds after the failures of `error_table.rs`, and what no table can say.
+//! What a person can do wrong and then mend: what holds after the failures of `error_table`, and what no table can say.
 
 use crate::sandbox::Sandbox;
 use crate::small;
