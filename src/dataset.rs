@@ -1,10 +1,10 @@
 //! The data set as a list of labelled files and its split into train, validation and test. Pure: finding and reading
 //! files is `extract`'s work.
 
-use crate::digest::sha256;
+use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -39,7 +39,7 @@ pub struct ImageFile {
     /// The class, from the folder's name.
     pub label: String,
     /// Of the file's bytes.
-    pub image_sha256: String,
+    pub image_sha256: Digest,
     /// Columns, as stored.
     pub width: u32,
     /// Rows, as stored.
@@ -66,7 +66,7 @@ pub struct Refused {
     pub path: String,
     /// Of the file's bytes; `None` when they could not be read.
     #[serde(skip)]
-    pub image_sha256: Option<String>,
+    pub image_sha256: Option<Digest>,
     /// In one line.
     pub reason: String,
 }
@@ -87,25 +87,23 @@ pub fn labels(folders: &[String]) -> Vec<String> {
 
 /// Sets aside the files whose bytes stand under two labels, all copies of them: no one can say which label is right.
 pub fn refuse_conflicts(files: Vec<ImageFile>) -> (Vec<ImageFile>, Vec<Refused>) {
-    let mut by_hash: BTreeMap<&str, Vec<&ImageFile>> = BTreeMap::new();
-    for file in &files {
-        by_hash.entry(&file.image_sha256).or_default().push(file);
-    }
+    let mut order: Vec<&ImageFile> = files.iter().collect();
+    order.sort_by_key(|file| file.image_sha256);
     let mut refused = Vec::new();
-    for copies in by_hash.into_values() {
-        for file in &copies {
+    for copies in order.chunk_by(|a, b| a.image_sha256 == b.image_sha256) {
+        for file in copies {
             if let Some(other) = copies.iter().find(|other| other.label != file.label) {
                 refused.push(Refused {
                     path: file.path.clone(),
-                    image_sha256: Some(file.image_sha256.clone()),
+                    image_sha256: Some(file.image_sha256),
                     reason: format!("same bytes as {}, under another label", other.path),
                 });
             }
         }
     }
-    let gone: BTreeSet<&str> = refused.iter().map(|r| r.path.as_str()).collect();
-    let kept = files.iter().filter(|file| !gone.contains(file.path.as_str())).cloned().collect();
     refused.sort();
+    let is_refused = |file: &ImageFile| refused.binary_search_by(|r| r.path.as_str().cmp(&file.path)).is_ok();
+    let kept = files.into_iter().filter(|file| !is_refused(file)).collect();
     (kept, refused)
 }
 
@@ -113,13 +111,15 @@ pub fn refuse_conflicts(files: Vec<ImageFile>) -> (Vec<ImageFile>, Vec<Refused>)
 /// `{seed}:{image_sha256}`; the first floor(test n / 100) are test, the next floor(validation n / 100) validation, the
 /// rest train. So an image that comes or goes moves few others. The result is sorted by path.
 pub fn assign_splits(mut files: Vec<ImageFile>, seed: u64, fractions: Fractions) -> Vec<Sample> {
-    let mut classes: BTreeMap<&str, BTreeSet<(String, &str)>> = BTreeMap::new();
+    let mut classes: BTreeMap<&str, Vec<(Digest, Digest)>> = BTreeMap::new();
     for file in &files {
         let rank = sha256(format!("{seed}:{}", file.image_sha256).as_bytes());
-        classes.entry(&file.label).or_default().insert((rank, &file.image_sha256));
+        classes.entry(&file.label).or_default().push((rank, file.image_sha256));
     }
-    let mut splits: BTreeMap<String, Split> = BTreeMap::new();
-    for images in classes.values() {
+    let mut splits: HashMap<Digest, Split> = HashMap::with_capacity(files.len());
+    for images in classes.values_mut() {
+        images.sort_unstable();
+        images.dedup();
         let share = |percent: u32| images.len() * percent as usize / 100;
         let (test, validation) = (share(fractions.test), share(fractions.validation));
         for (i, (_, hash)) in images.iter().enumerate() {
@@ -128,7 +128,7 @@ pub fn assign_splits(mut files: Vec<ImageFile>, seed: u64, fractions: Fractions)
                 i if i < test + validation => Split::Validation,
                 _ => Split::Train,
             };
-            splits.insert((*hash).to_string(), split);
+            splits.insert(*hash, split);
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -170,29 +170,31 @@ pub struct Changes {
 
 /// Compares two descriptions of a data set.
 pub fn changes(before: &[Sample], after: &[Sample]) -> Changes {
-    let by_path = |samples: &[Sample]| -> BTreeMap<String, String> {
-        samples.iter().map(|s| (s.file.path.clone(), s.file.image_sha256.clone())).collect()
-    };
-    let by_hash = |samples: &[Sample]| -> BTreeMap<String, Split> {
-        samples.iter().map(|s| (s.file.image_sha256.clone(), s.split)).collect()
-    };
     let (old_paths, new_paths) = (by_path(before), by_path(after));
-    let (old_hashes, new_hashes) = (by_hash(before), by_hash(after));
+    let by_digest = |samples: &[Sample]| -> HashMap<Digest, Split> {
+        samples.iter().map(|s| (s.file.image_sha256, s.split)).collect()
+    };
+    let (old_images, new_images) = (by_digest(before), by_digest(after));
     let mut changes = Changes::default();
-    for (path, hash) in &new_paths {
+    for (path, digest) in &new_paths {
         match old_paths.get(path) {
-            Some(old) if old == hash => {}
+            Some(old) if old == digest => {}
             Some(_) => changes.edited += 1,
-            None if old_hashes.contains_key(hash) => changes.moved += 1,
+            None if old_images.contains_key(digest) => changes.moved += 1,
             None => changes.added += 1,
         }
     }
-    let gone =
-        |(path, hash): &(&String, &String)| !new_paths.contains_key(*path) && !new_hashes.contains_key(*hash);
+    let gone = |(path, digest): &(&&str, &Digest)| {
+        !new_paths.contains_key(**path) && !new_images.contains_key(*digest)
+    };
     changes.removed = old_paths.iter().filter(gone).count();
-    changes.resplit =
-        old_hashes.iter().filter(|(hash, split)| new_hashes.get(*hash).is_some_and(|s| s != *split)).count();
+    let moved = |(digest, split): &(&Digest, &Split)| new_images.get(*digest).is_some_and(|s| s != *split);
+    changes.resplit = old_images.iter().filter(moved).count();
     changes
+}
+
+fn by_path(samples: &[Sample]) -> HashMap<&str, Digest> {
+    samples.iter().map(|sample| (sample.file.path.as_str(), sample.file.image_sha256)).collect()
 }
 
 impl fmt::Display for Changes {
@@ -280,7 +282,7 @@ mod tests {
         ImageFile {
             path: path.into(),
             label,
-            image_sha256: hash.into(),
+            image_sha256: sha256(hash.as_bytes()),
             width: 1,
             height: 1,
             bytes: 1,
@@ -289,7 +291,7 @@ mod tests {
     }
 
     fn class(name: &str, n: usize) -> Vec<ImageFile> {
-        (0..n).map(|i| file(&format!("{name}/{i:04}"), &sha256(format!("{name}{i}").as_bytes()))).collect()
+        (0..n).map(|i| file(&format!("{name}/{i:04}"), &format!("{name}{i}"))).collect()
     }
 
     fn count(samples: &[Sample], split: Split) -> usize {
@@ -328,10 +330,10 @@ mod tests {
     #[test]
     fn copies_share_one_split_and_count_once() {
         let mut files = class("a", 40);
-        files.push(file("a/copy", &files[0].image_sha256.clone()));
+        files.push(file("a/copy", "a0"));
         let samples = assign_splits(files, 3, Fractions::default());
         assert_eq!(samples.len(), 41);
-        let distinct: BTreeSet<_> = samples.iter().map(|s| (&s.file.image_sha256, s.split)).collect();
+        let distinct: BTreeSet<_> = samples.iter().map(|s| (s.file.image_sha256, s.split)).collect();
         assert_eq!(distinct.len(), 40);
         assert_eq!(distinct.iter().filter(|(_, split)| *split == Split::Test).count(), 10);
     }

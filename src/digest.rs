@@ -1,57 +1,119 @@
-//! SHA-256, the only door to `sha2`. Digests are lower-case hexadecimal text everywhere else.
+//! SHA-256, the only door to `sha2`.
 
-use crate::error::{Error, Result};
-use sha2::{Digest, Sha256};
+use crate::error::{Error, Kind, Result};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::Digest as _;
+use std::fmt;
 use std::io::Read;
 use std::path::Path;
+use std::str::FromStr;
 
-/// The SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+/// A SHA-256: 32 bytes in memory, 64 lower-case hexadecimal digits as text, which sorts alike.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+/// The SHA-256 of `bytes`.
+pub fn sha256(bytes: &[u8]) -> Digest {
+    Digest(sha2::Sha256::digest(bytes).into())
 }
 
 /// The SHA-256 of a file's bytes, read in pieces.
 ///
 /// # Errors
 /// When the file cannot be opened or read.
-pub fn sha256_file(path: &Path) -> Result<String> {
+pub fn sha256_file(path: &Path) -> Result<Digest> {
     let mut file = std::fs::File::open(path).map_err(|e| Error::io("open", path, e))?;
-    let mut hasher = Sha256::new();
+    let mut hasher = sha2::Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
         let n = file.read(&mut buffer).map_err(|e| Error::io("read", path, e))?;
         if n == 0 {
-            return Ok(hex(&hasher.finalize()));
+            return Ok(Digest(hasher.finalize().into()));
         }
         hasher.update(&buffer[..n]);
     }
 }
 
-/// The 32 bytes of a digest; `None` unless it is 64 hexadecimal digits.
-pub fn bytes(digest: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = digest.chars().map(|c| Some(c.to_digit(16)? as u8)).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair[0] << 4 | pair.last().unwrap_or(&0)).collect();
-    bytes.try_into().ok().filter(|_| digits.len() == 64)
+impl Digest {
+    /// The 32 bytes.
+    pub fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
+    /// The first 16 of the hexadecimal digits.
+    pub fn short(&self) -> String {
+        self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|b| [DIGITS[(b >> 4) as usize] as char, DIGITS[(b & 15) as usize] as char])
-        .collect()
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        f.pad(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let digit = |c: u8| match c {
+            b'0'..=b'9' => Some(c - b'0'),
+            b'a'..=b'f' => Some(c - b'a' + 10),
+            _ => None,
+        };
+        let byte = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+        let bytes =
+            (text.len() == 64).then(|| text.as_bytes().chunks_exact(2).map(byte).collect::<Option<Vec<_>>>());
+        let bytes = bytes.flatten().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or_else(|| Error::new(Kind::Input, format!("{text:?} is not a SHA-256")))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn the_standard_test_vector() {
         // FIPS 180-2, appendix B.1.
-        let digest = super::sha256(b"abc");
-        assert_eq!(super::bytes(&digest).map(|bytes| super::hex(&bytes)), Some(digest.clone()));
+        let digest = sha256(b"abc").to_string();
+        assert_eq!(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(digest.parse::<Digest>().unwrap(), sha256(b"abc"));
+        assert_eq!(sha256(b"abc").short(), digest[..16]);
         for bad in [&digest[..62], &digest[..63], &format!("{digest}0"), &digest.replace('b', "x")] {
-            assert_eq!(super::bytes(bad), None, "{bad}");
+            assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
-        assert_eq!(super::sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert!("é".repeat(32).parse::<Digest>().is_err());
+    }
+
+    #[test]
+    fn digests_sort_as_their_texts_do() {
+        let mut digests: Vec<Digest> = (0..50u8).map(|i| sha256(&[i])).collect();
+        digests.sort();
+        let texts: Vec<String> = digests.iter().map(Digest::to_string).collect();
+        assert!(texts.is_sorted());
     }
 }

@@ -1,7 +1,7 @@
 //! The file system as this project uses it: whole files replaced atomically, folders swapped, one writer at a time.
 //! It refuses to edit a finished file.
 
-use crate::digest::sha256_file;
+use crate::digest::{Digest, sha256, sha256_file};
 use crate::error::{Error, Kind, Result};
 use std::fs::{File, TryLockError};
 use std::io::Write;
@@ -62,38 +62,38 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// Puts a copy of `source` at `path`, whole or not at all, and reads it back: both must have the digest `sha256`.
+/// Puts a copy of `source` at `path`, whole or not at all, and reads it back: both must have the same `digest`.
 ///
 /// # Errors
 /// [`Kind::Input`] when `source` has other bytes by now, [`Kind::Io`] when a step fails or the disk gives back other
 /// bytes than were written.
-pub fn copy_verified(source: &Path, path: &Path, sha256: &str) -> Result<()> {
+pub fn copy_verified(source: &Path, path: &Path, digest: Digest) -> Result<()> {
     let bytes = read(source)?;
-    if crate::digest::sha256(&bytes) != sha256 {
+    if sha256(&bytes) != digest {
         return Err(Error::new(Kind::Input, "it changed while it was being copied")
             .at(source)
             .help("try again"));
     }
     write_atomic(path, &bytes)?;
-    match sha256_file(path)? == sha256 {
+    match sha256_file(path)? == digest {
         true => Ok(()),
         false => Err(Error::new(Kind::Io, "the disk gives back other bytes than were written").at(path)),
     }
 }
 
 /// Makes `path` a hard link to `source`, or to the file that `source` is a symbolic link to; its bytes must have the
-/// digest `sha256`.
+/// `digest`.
 ///
 /// # Errors
 /// When the operating system refuses, as it does across file systems; [`Kind::Input`] when `source` has other bytes by
 /// now: the link is then removed.
-pub fn hard_link_verified(source: &Path, path: &Path, sha256: &str) -> Result<()> {
+pub fn hard_link_verified(source: &Path, path: &Path, digest: Digest) -> Result<()> {
     let linked = source.canonicalize().and_then(|source| std::fs::hard_link(source, path));
     linked.map_err(|e| {
         Error::io("make the hard link", path, e)
             .help("hard links need one file system for both folders; leave --link out to copy")
     })?;
-    if sha256_file(path)? != sha256 {
+    if sha256_file(path)? != digest {
         let _ = std::fs::remove_file(path);
         return Err(Error::new(Kind::Input, "it changed while it was being linked")
             .at(source)

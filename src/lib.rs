@@ -79,7 +79,7 @@
 //! let rows = Rows {
 //!     keys: files
 //!         .iter()
-//!         .map(|file| Key { image_sha256: file.image_sha256.clone(), variant: Variant::None })
+//!         .map(|file| Key { image_sha256: file.image_sha256, variant: Variant::None })
 //!         .collect(),
 //!     width: 2,
 //!     embeddings: files.iter().flat_map(|f| if f.label == "cat" { [1.0, 0.0] } else { [0.0, 1.0] }).collect(),

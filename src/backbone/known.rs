@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn the_probe_image_never_changes() {
-        let digest = crate::digest::sha256(probe_image().data());
+        let digest = crate::digest::sha256(probe_image().data()).to_string();
         assert_eq!(digest, "ec28780094dfc04ca11bc9f7caea52abf50199cf978c185b8de3a260021c811d");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Ended, Global, print};
 use crate::backbone::inception_v3::layers;
-use crate::digest::sha256_file;
+use crate::digest::{Digest, sha256_file};
 use crate::error::Result;
 use crate::registry::registry;
 use crate::setup::onnx_path;
@@ -29,7 +29,7 @@ struct Listed {
     title: &'static str,
     about: &'static str,
     licence: &'static str,
-    sha256: &'static str,
+    sha256: Digest,
     built: bool,
     /// What `extract --layer` takes.
     layers: Vec<&'static str>,
@@ -45,7 +45,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
             title: &known.title,
             about: &known.about,
             licence: &known.licence,
-            sha256: &known.onnx_sha256,
+            sha256: known.onnx_sha256,
             layers: layers(),
             built: sha256_file(&onnx_path(known, &global.models))
                 .is_ok_and(|found| found == known.onnx_sha256),

@@ -3,6 +3,7 @@
 
 use crate::augment::Variant;
 use crate::dataset::Split;
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::SolverConfig;
 use crate::metrics::{self, Paired};
@@ -84,7 +85,7 @@ pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
     let loaded: Vec<Loaded> =
         config.runs.iter().map(|run| Loaded::open(run, config.split)).collect::<Result<_>>()?;
     let (first, others) = loaded.split_first().expect("two runs or more");
-    let common: Vec<&String> =
+    let common: Vec<&Digest> =
         first.rows.keys().filter(|hash| others.iter().all(|run| run.rows.contains_key(*hash))).collect();
     if common.is_empty() {
         return Err(Error::new(Kind::Run, format!("the runs have no {} image in common", config.split))
@@ -94,7 +95,7 @@ pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
     for run in others {
         run.check_labels(first, &common)?;
     }
-    let all: BTreeSet<&String> = loaded.iter().flat_map(|run| run.rows.keys()).collect();
+    let all: BTreeSet<&Digest> = loaded.iter().flat_map(|run| run.rows.keys()).collect();
     Ok(CompareStats {
         split: config.split,
         images: common.len(),
@@ -108,7 +109,7 @@ pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
 struct Loaded {
     path: PathBuf,
     record: Record,
-    rows: BTreeMap<String, Prediction>,
+    rows: BTreeMap<Digest, Prediction>,
 }
 
 impl Loaded {
@@ -117,12 +118,12 @@ impl Loaded {
         let rows = run::read_predictions(path)?
             .into_iter()
             .filter(|row| row.split == split && row.variant == Variant::None)
-            .map(|row| (row.image_sha256.clone(), row))
+            .map(|row| (row.image_sha256, row))
             .collect();
         Ok(Self { path: path.to_path_buf(), record, rows })
     }
 
-    fn check_labels(&self, first: &Self, common: &[&String]) -> Result<()> {
+    fn check_labels(&self, first: &Self, common: &[&Digest]) -> Result<()> {
         match common.iter().find(|hash| self.rows[**hash].label != first.rows[**hash].label) {
             None => Ok(()),
             Some(hash) => {
@@ -134,11 +135,11 @@ impl Loaded {
         }
     }
 
-    fn right<'a>(&'a self, common: &'a [&String]) -> impl Iterator<Item = bool> + 'a {
+    fn right<'a>(&'a self, common: &'a [&Digest]) -> impl Iterator<Item = bool> + 'a {
         common.iter().map(|hash| &self.rows[*hash]).map(|row| row.label == row.predicted)
     }
 
-    fn scores(&self, common: &[&String]) -> Result<Compared> {
+    fn scores(&self, common: &[&Digest]) -> Result<Compared> {
         let names = self.record.class_names();
         let index = |name: &String| run::class_index(&self.path, &names, name);
         let rows = || common.iter().map(|hash| &self.rows[*hash]);
@@ -156,7 +157,7 @@ impl Loaded {
         })
     }
 
-    fn against(&self, first: &Self, common: &[&String]) -> Difference {
+    fn against(&self, first: &Self, common: &[&Digest]) -> Difference {
         let counts = Paired::count(self.right(common), first.right(common));
         Difference {
             run: self.path.display().to_string(),

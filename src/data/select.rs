@@ -88,8 +88,8 @@ pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStat
     for Placed { file, source, target } in &missing {
         fs::create_folder(target.parent().unwrap_or(&config.out))?;
         match config.link {
-            true => fs::hard_link_verified(source, target, &file.image_sha256)?,
-            false => fs::copy_verified(source, target, &file.image_sha256)?,
+            true => fs::hard_link_verified(source, target, file.image_sha256)?,
+            false => fs::copy_verified(source, target, file.image_sha256)?,
         }
         task.advance(1);
     }

@@ -1,6 +1,7 @@
 //! What a folder of images holds: classes, counts, and the files that cannot be used.
 
 use crate::dataset::{self, ImageFile, Refused};
+use crate::digest::Digest;
 use crate::error::Result;
 use crate::images::{Look, Memory, no_images, scan};
 use crate::monitor::Monitor;
@@ -72,7 +73,7 @@ pub fn summary(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<SummaryS
         let values = || files.iter().map(get);
         values().min().zip(values().max()).map(|(least, most)| [least, most])
     };
-    let distinct: HashSet<&str> = files.iter().map(|file| file.image_sha256.as_str()).collect();
+    let distinct: HashSet<Digest> = files.iter().map(|file| file.image_sha256).collect();
     let of_size = |n: usize| classes.iter().filter(|class| class.images == n).count();
     Ok(SummaryStats {
         images: files.len(),

@@ -4,7 +4,7 @@
 use super::plan::Work;
 use crate::backbone::Backbone;
 use crate::dataset::Refused;
-use crate::digest::sha256;
+use crate::digest::{Digest, sha256};
 use crate::error::Result;
 use crate::image_io;
 use crate::monitor::{Monitor, Unit};
@@ -92,22 +92,22 @@ pub(super) fn run(
 }
 
 fn decode(settings: &Settings, work: &Work) -> std::result::Result<Ready, Refused> {
-    let refuse = |image_sha256: Option<&String>, reason: String| Refused {
+    let refuse = |image_sha256: Option<Digest>, reason: String| Refused {
         path: work.path.clone(),
-        image_sha256: image_sha256.cloned(),
+        image_sha256,
         reason,
     };
     let bytes = image_io::read(&settings.root.join(&work.path)).map_err(|reason| refuse(None, reason))?;
     if sha256(&bytes) != work.image_sha256 {
         return Err(refuse(None, "changed while the images were being read".into()));
     }
-    let image = image_io::decode(&bytes).map_err(|reason| refuse(Some(&work.image_sha256), reason))?;
+    let image = image_io::decode(&bytes).map_err(|reason| refuse(Some(work.image_sha256), reason))?;
     let one = settings.preprocessing.tensor_len();
     let mut tensors = vec![0.0; one * work.variants.len()];
     for (variant, out) in work.variants.iter().zip(tensors.chunks_exact_mut(one)) {
         settings.preprocessing.tensor(&variant.apply(&image), out);
     }
-    let key = |&variant| Key { image_sha256: work.image_sha256.clone(), variant };
+    let key = |&variant| Key { image_sha256: work.image_sha256, variant };
     Ok(Ready { path: work.path.clone(), keys: work.variants.iter().map(key).collect(), tensors })
 }
 
@@ -224,7 +224,7 @@ mod tests {
             .collect();
         let spec = Spec {
             schema: SCHEMA.into(),
-            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: "ab".into() },
+            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: sha256(b"ab") },
             layer: "l".into(),
             width: 1,
             preprocessing: PreprocessingSpec { decode: "d".into(), steps: preprocessing },

@@ -2,6 +2,7 @@
 
 use crate::augment::{Augmentation, Variant};
 use crate::dataset::{Sample, Split};
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::store::Key;
 use serde::Serialize;
@@ -36,43 +37,33 @@ pub(super) struct Work {
     /// Relative to the folder of images.
     pub path: String,
     /// Of the bytes that are expected there.
-    pub image_sha256: String,
+    pub image_sha256: Digest,
     /// In order.
     pub variants: Vec<Variant>,
 }
 
-/// Every distinct image with its wanted variants, by digest; copies are represented by the first path.
-pub(super) fn wanted(
+/// Every distinct image that lacks a wanted variant, in the order of keys; copies are represented by the first path.
+pub(super) fn missing(
     samples: &[Sample],
     augment: &[Augmentation],
     splits: AugmentSplits,
-) -> BTreeMap<String, (String, BTreeSet<Variant>)> {
-    let added: BTreeSet<Variant> = augment.iter().flat_map(Augmentation::variants).collect();
-    let mut wanted = BTreeMap::new();
-    for sample in samples {
-        let mut variants = BTreeSet::from([Variant::None]);
-        if sample.split == Split::Train || splits == AugmentSplits::All {
-            variants.extend(&added);
-        }
-        wanted.entry(sample.file.image_sha256.clone()).or_insert((sample.file.path.clone(), variants));
-    }
-    wanted
-}
-
-/// What of `wanted` has no key yet, in the order of keys.
-pub(super) fn missing(
-    wanted: BTreeMap<String, (String, BTreeSet<Variant>)>,
     keys: &HashSet<Key>,
 ) -> Vec<Work> {
-    let lacks = |image_sha256: &str, variant: Variant| {
-        !keys.contains(&Key { image_sha256: image_sha256.to_string(), variant })
-    };
-    let work = wanted.into_iter().map(|(image_sha256, (path, variants))| Work {
-        variants: variants.into_iter().filter(|variant| lacks(&image_sha256, *variant)).collect(),
-        path,
-        image_sha256,
+    let plain = BTreeSet::from([Variant::None]);
+    let all: BTreeSet<Variant> =
+        augment.iter().flat_map(Augmentation::variants).chain(plain.clone()).collect();
+    let mut images: Vec<&Sample> = samples.iter().collect();
+    images.sort_by(|a, b| (a.file.image_sha256, &a.file.path).cmp(&(b.file.image_sha256, &b.file.path)));
+    images.dedup_by_key(|sample| sample.file.image_sha256);
+    let work = images.into_iter().filter_map(|Sample { file, split }| {
+        let image_sha256 = file.image_sha256;
+        let is_augmented = *split == Split::Train || splits == AugmentSplits::All;
+        let wanted = if is_augmented { &all } else { &plain };
+        let lacks = |variant: &Variant| !keys.contains(&Key { image_sha256, variant: *variant });
+        let variants: Vec<Variant> = wanted.iter().copied().filter(lacks).collect();
+        (!variants.is_empty()).then(|| Work { path: file.path.clone(), image_sha256, variants })
     });
-    work.filter(|work| !work.variants.is_empty()).collect()
+    work.collect()
 }
 
 /// Feature rows of one variant that are missing, and why.
@@ -89,10 +80,10 @@ pub struct Missing {
 
 /// Counts `work` by variant.
 pub(super) fn by_variant(work: &[Work], keys: &HashSet<Key>) -> Vec<Missing> {
-    let known: HashSet<&str> = keys.iter().map(|key| key.image_sha256.as_str()).collect();
+    let known: HashSet<Digest> = keys.iter().map(|key| key.image_sha256).collect();
     let mut counts: BTreeMap<Variant, (usize, usize)> = BTreeMap::new();
     for work in work {
-        let is_new = !known.contains(work.image_sha256.as_str());
+        let is_new = !known.contains(&work.image_sha256);
         for variant in &work.variants {
             let (rows, new) = counts.entry(*variant).or_default();
             *rows += 1;
@@ -109,17 +100,13 @@ pub(super) fn by_variant(work: &[Work], keys: &HashSet<Key>) -> Vec<Missing> {
 
 /// How many distinct train images will lack, after `work` is done, a variant that another train image has.
 pub(super) fn train_images_without_variants(samples: &[Sample], keys: &HashSet<Key>, work: &[Work]) -> usize {
-    let train: HashSet<&str> = samples
-        .iter()
-        .filter(|sample| sample.split == Split::Train)
-        .map(|sample| sample.file.image_sha256.as_str())
-        .collect();
-    let mut held: HashMap<&str, HashSet<Variant>> =
-        train.iter().map(|hash| (*hash, HashSet::new())).collect();
-    let there = keys.iter().map(|key| (key.image_sha256.as_str(), key.variant));
-    let coming = work.iter().flat_map(|work| work.variants.iter().map(|v| (work.image_sha256.as_str(), *v)));
-    for (hash, variant) in there.chain(coming) {
-        if let Some(variants) = held.get_mut(hash) {
+    let train = samples.iter().filter(|sample| sample.split == Split::Train);
+    let mut held: HashMap<Digest, BTreeSet<Variant>> =
+        train.map(|sample| (sample.file.image_sha256, BTreeSet::new())).collect();
+    let there = keys.iter().map(|key| (key.image_sha256, key.variant));
+    let coming = work.iter().flat_map(|work| work.variants.iter().map(|v| (work.image_sha256, *v)));
+    for (digest, variant) in there.chain(coming) {
+        if let Some(variants) = held.get_mut(&digest) {
             variants.insert(variant);
         }
     }

@@ -3,9 +3,10 @@
 
 use super::ExtractConfig;
 use super::pipeline::{self, Outcome};
-use super::plan::{Missing, Work, by_variant, missing, train_images_without_variants, wanted};
+use super::plan::{Missing, Work, by_variant, missing, train_images_without_variants};
 use crate::backbone::{Backbone, CPU_PROVIDER, Device, known};
 use crate::dataset::{self, Refused, Split, number_and_names};
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::image_io::DECODE_VERSION;
 use crate::images::{Look, Memory, no_images, scan};
@@ -104,7 +105,7 @@ impl<'a> Run<'a> {
             backbone: BackboneSpec {
                 name: self.chosen.name.clone(),
                 title: self.chosen.title.clone(),
-                graph_sha256: self.chosen.sha256.clone(),
+                graph_sha256: self.chosen.sha256,
             },
             layer: self.chosen.layer.clone(),
             width,
@@ -137,7 +138,7 @@ impl<'a> Run<'a> {
             None => HashSet::new(),
         };
         let samples = Samples { rows, root: found.root, seed, fractions };
-        let work = missing(wanted(&samples.rows, &config.augment, config.augment_splits), &keys);
+        let work = missing(&samples.rows, &config.augment, config.augment_splits, &keys);
         let rows = count_rows(&samples, &keys);
         if self.is_first_look {
             self.tell(&samples, train_images_without_variants(&samples.rows, &keys, &work));
@@ -251,6 +252,6 @@ fn split_note(samples: &Samples, split: Split) -> Option<String> {
 }
 
 fn count_rows(samples: &Samples, keys: &HashSet<Key>) -> usize {
-    let images: HashSet<&str> = samples.rows.iter().map(|row| row.file.image_sha256.as_str()).collect();
-    keys.iter().filter(|key| images.contains(key.image_sha256.as_str())).count()
+    let images: HashSet<Digest> = samples.rows.iter().map(|row| row.file.image_sha256).collect();
+    keys.iter().filter(|key| images.contains(&key.image_sha256)).count()
 }

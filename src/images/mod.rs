@@ -4,7 +4,7 @@
 mod walk;
 
 use crate::dataset::{ImageFile, Refused, number_and_names};
-use crate::digest::sha256;
+use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Result};
 use crate::image_io;
 use crate::monitor::{Monitor, Silent, Unit};
@@ -30,7 +30,7 @@ pub enum Look {
 pub struct Memory {
     /// The last description.
     pub samples: Option<Samples>,
-    by_content: HashMap<String, String>,
+    by_content: HashMap<Digest, String>,
     by_path: HashMap<String, String>,
 }
 
@@ -137,7 +137,7 @@ pub fn no_images(images: &Path, refused: &[Refused]) -> Error {
         .help("give IMAGES/<class>/<file>: one folder of images for each class")
 }
 
-type Refusal = (Option<String>, String);
+type Refusal = (Option<Digest>, String);
 
 fn look(
     listed: &Listed,
@@ -160,7 +160,7 @@ fn look(
         before.filter(|b| (b.bytes, b.mtime_ns) == (metadata.len(), mtime_ns) && mtime_ns != 0)
     {
         if let Some(reason) = memory.by_content.get(&before.image_sha256) {
-            return Err((Some(before.image_sha256.clone()), reason.clone()));
+            return Err((Some(before.image_sha256), reason.clone()));
         }
         return Ok(ImageFile { label: label.clone(), ..before.clone() });
     }

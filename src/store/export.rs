@@ -5,7 +5,7 @@ use super::table::{Column, Table};
 use super::{FeatureStore, Samples};
 use crate::augment::Variant;
 use crate::dataset::{Sample, Split, class_names};
-use crate::digest;
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::tensors::{self, Tensor, Values};
@@ -72,7 +72,7 @@ pub fn export(root: &Path, out: &Path, format: Format) -> Result<ExportStats> {
     let bytes = match format {
         Format::Parquet => flat.table(&spec).encode(),
         Format::Arrow => flat.table(&spec).encode_arrow(),
-        Format::Safetensors => flat.tensors(&spec).map_err(|e| e.at(root))?,
+        Format::Safetensors => flat.tensors(&spec),
         Format::Npy => npy(&flat.embeddings, flat.width),
     };
     fs::write_atomic(out, &bytes)?;
@@ -131,14 +131,14 @@ impl FromStr for Format {
 
 impl<'a> Flat<'a> {
     fn join(store: &FeatureStore, samples: &'a Samples) -> Result<Self> {
-        let mut by_image: HashMap<&str, Vec<&Sample>> = HashMap::new();
+        let mut by_image: HashMap<Digest, Vec<&Sample>> = HashMap::new();
         for sample in &samples.rows {
-            by_image.entry(&sample.file.image_sha256).or_default().push(sample);
+            by_image.entry(sample.file.image_sha256).or_default().push(sample);
         }
-        let found = store.rows(|key| by_image.contains_key(key.image_sha256.as_str()))?;
+        let found = store.rows(|key| by_image.contains_key(&key.image_sha256))?;
         let mut rows: Vec<(&Sample, Variant, usize)> = Vec::new();
         for (row, key) in found.keys.iter().enumerate() {
-            rows.extend(by_image[key.image_sha256.as_str()].iter().map(|sample| (*sample, key.variant, row)));
+            rows.extend(by_image[&key.image_sha256].iter().map(|sample| (*sample, key.variant, row)));
         }
         rows.sort_by(|a, b| (&a.0.file.path, a.1).cmp(&(&b.0.file.path, b.1)));
         let width = found.width;
@@ -170,7 +170,7 @@ impl<'a> Flat<'a> {
             text(&|sample, _| sample.file.label.clone()),
             Column::Int64(self.targets()),
             text(&|sample, _| sample.split.to_string()),
-            text(&|sample, _| sample.file.image_sha256.clone()),
+            Column::Digests(self.rows.iter().map(|(sample, _)| sample.file.image_sha256).collect()),
             text(&|_, variant| variant.to_string()),
         ];
         NAMES.map(String::from).into_iter().zip(columns).collect()
@@ -185,7 +185,7 @@ impl<'a> Flat<'a> {
         Table { columns, metadata: metadata.map(|(k, v)| (k.to_string(), v)).into() }
     }
 
-    fn tensors(&self, spec: &str) -> Result<Vec<u8>> {
+    fn tensors(&self, spec: &str) -> Vec<u8> {
         let variants: Vec<Variant> =
             BTreeSet::from_iter(self.rows.iter().map(|(_, variant)| *variant)).into_iter().collect();
         let index = |v: &Variant| variants.binary_search(v).expect("a variant of these rows") as i64;
@@ -193,11 +193,7 @@ impl<'a> Flat<'a> {
         let of_split: Vec<i64> = self.rows.iter().map(|(sample, _)| sample.split as i64).collect();
         let mut digests = Vec::with_capacity(32 * self.rows.len());
         for (sample, _) in &self.rows {
-            let not_a_digest = || {
-                Error::new(Kind::Cache, format!("the image_sha256 of {} is not a SHA-256", sample.file.path))
-                    .help("extract again with another --cache, or export to another format")
-            };
-            digests.extend(digest::bytes(&sample.file.image_sha256).ok_or_else(not_a_digest)?);
+            digests.extend(sample.file.image_sha256.bytes());
         }
         let (n, targets) = (self.rows.len(), self.targets());
         let tensor = |name, shape, values| Tensor { name, shape, values };
@@ -214,7 +210,7 @@ impl<'a> Flat<'a> {
             tensor("target", vec![n], Values::Int64(&targets)),
             tensor("variant", vec![n], Values::Int64(&of_variant)),
         ];
-        Ok(tensors::encode(&tensors, noted.to_string()))
+        tensors::encode(&tensors, noted.to_string())
     }
 }
 
@@ -245,33 +241,6 @@ mod tests {
         assert_eq!((10 + length) % 64, 0);
         assert!(file[10..10 + length].ends_with(b"\n"));
         assert_eq!(file.len(), 10 + length + 24);
-    }
-
-    #[test]
-    fn an_image_whose_digest_is_none_is_an_error_where_bytes_are_wanted() {
-        let dir = tempfile::tempdir().unwrap();
-        let (cache, out) = (dir.path().join("c"), dir.path().join("x.safetensors"));
-        let file = crate::dataset::ImageFile {
-            path: "a/1.png".into(),
-            label: "a".into(),
-            image_sha256: "by hand".into(),
-            width: 1,
-            height: 1,
-            bytes: 1,
-            mtime_ns: 0,
-        };
-        let key = crate::store::Key { image_sha256: file.image_sha256.clone(), variant: Variant::None };
-        let rows = vec![Sample { file, split: Split::Train }];
-        let samples = Samples { rows, root: "/in".into(), seed: 0, fractions: Default::default() };
-        let spec = crate::store::tests::spec();
-        let mut writer = crate::store::Writer::open_or_create(&cache, &spec).unwrap();
-        writer.describe(&samples, &[]).unwrap();
-        let rows = crate::store::Rows { keys: vec![key], width: 2, embeddings: vec![1.0, 2.0] };
-        writer.append(rows, Default::default()).unwrap();
-        let error = export(&cache, &out, Format::Safetensors).unwrap_err();
-        assert!(error.to_string().contains("the image_sha256 of a/1.png is not a SHA-256"), "{error}");
-        assert!(!out.exists());
-        assert_eq!(export(&cache, &dir.path().join("x.npy"), Format::Npy).unwrap().rows, 1);
     }
 
     #[test]

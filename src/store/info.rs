@@ -3,6 +3,7 @@
 use super::{FeatureStore, Part, Spec, read_refused};
 use crate::augment::Variant;
 use crate::dataset::{Split, class_names, split_counts};
+use crate::digest::Digest;
 use crate::error::Result;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -62,14 +63,14 @@ pub fn info(root: &Path) -> Result<Info> {
     let store = FeatureStore::open(root)?;
     let samples = store.samples()?;
     let parts = store.parts()?;
-    let images: HashMap<&str, Split> =
-        samples.rows.iter().map(|row| (row.file.image_sha256.as_str(), row.split)).collect();
+    let images: HashMap<Digest, Split> =
+        samples.rows.iter().map(|row| (row.file.image_sha256, row.split)).collect();
     let train = images.values().filter(|split| **split == Split::Train).count();
     let keys = store.keys()?;
     let mut counts: BTreeMap<Variant, (usize, usize)> = BTreeMap::new();
     let mut orphaned = 0;
     for key in &keys {
-        match images.get(key.image_sha256.as_str()) {
+        match images.get(&key.image_sha256) {
             Some(split) => {
                 let (all, in_train) = counts.entry(key.variant).or_default();
                 *all += 1;

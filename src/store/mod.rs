@@ -273,12 +273,13 @@ fn holds_something(root: &Path) -> Result<bool> {
 mod tests {
     use super::*;
     use crate::augment::Variant;
+    use crate::digest::sha256;
     use crate::preprocess::Preprocessing;
 
     pub(super) fn spec() -> Spec {
         Spec {
             schema: spec::SCHEMA.into(),
-            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: "ab".into() },
+            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: sha256(b"ab") },
             layer: "PreLogits".into(),
             width: 2,
             preprocessing: PreprocessingSpec {
@@ -290,7 +291,7 @@ mod tests {
     }
 
     fn rows(names: &[&str]) -> Rows {
-        let key = |n: &&str| Key { image_sha256: (*n).into(), variant: Variant::None };
+        let key = |n: &&str| Key { image_sha256: sha256(n.as_bytes()), variant: Variant::None };
         let embeddings = names.iter().flat_map(|n| [n.len() as f32, f32::from(n.as_bytes()[0])]).collect();
         Rows { keys: names.iter().map(key).collect(), width: 2, embeddings }
     }
@@ -302,8 +303,9 @@ mod tests {
         writer.append(rows(&["c", "a"]), BTreeMap::new()).unwrap();
         writer.append(rows(&["b", "a"]), BTreeMap::new()).unwrap();
         let store = FeatureStore::open(dir.path()).unwrap();
-        assert_eq!(store.rows(|_| true).unwrap(), rows(&["a", "b", "c"]));
-        assert_eq!(store.rows(|key| key.image_sha256 == "b").unwrap(), rows(&["b"]));
+        // Their digests begin with 2e, 3e and ca.
+        assert_eq!(store.rows(|_| true).unwrap(), rows(&["c", "b", "a"]));
+        assert_eq!(store.rows(|key| key.image_sha256 == sha256(b"b")).unwrap(), rows(&["b"]));
         assert_eq!(store.keys().unwrap().len(), 3);
         let names: Vec<u32> = store.parts().unwrap().iter().map(|p| p.number).collect();
         assert_eq!(names, [0, 1]);

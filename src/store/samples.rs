@@ -23,7 +23,7 @@ const COLUMNS: [(&str, Holds); 8] = [
     ("path", Holds::Text),
     ("label", Holds::Text),
     ("split", Holds::Text),
-    ("image_sha256", Holds::Text),
+    ("image_sha256", Holds::Digests),
     ("width", Holds::Integers),
     ("height", Holds::Integers),
     ("bytes", Holds::Integers),
@@ -45,7 +45,7 @@ impl Samples {
             text(|f| &f.path),
             text(|f| &f.label),
             Column::Text(splits),
-            text(|f| &f.image_sha256),
+            Column::Digests(self.rows.iter().map(|row| row.file.image_sha256).collect()),
             short(|f| f.width as i32),
             short(|f| f.height as i32),
             long(|f| f.bytes as i64),
@@ -74,8 +74,8 @@ impl Samples {
         let root = PathBuf::from(noted("headstart.root"));
         let seed = noted("headstart.seed").parse().map_err(|_| damaged("seed"))?;
         let fractions = noted("headstart.fractions").parse().map_err(|_| damaged("fractions"))?;
-        let [paths, labels, splits, hashes] =
-            ["path", "label", "split", "image_sha256"].map(|c| table.text(c));
+        let [paths, labels, splits] = ["path", "label", "split"].map(|c| table.text(c));
+        let digests = table.digests("image_sha256");
         let [widths, heights, bytes, times] =
             ["width", "height", "bytes", "mtime_ns"].map(|c| table.integers(c));
         let mut rows = Vec::with_capacity(paths.len());
@@ -83,7 +83,7 @@ impl Samples {
             let file = ImageFile {
                 path,
                 label: labels[i].clone(),
-                image_sha256: hashes[i].clone(),
+                image_sha256: digests[i],
                 width: widths[i] as u32,
                 height: heights[i] as u32,
                 bytes: bytes[i] as u64,
@@ -102,7 +102,7 @@ pub(super) fn encode_refused(refused: &[Refused]) -> Vec<u8> {
         ("path".to_string(), Column::Text(refused.iter().map(|r| r.path.clone()).collect())),
         (
             "image_sha256".into(),
-            Column::OptionalText(refused.iter().map(|r| r.image_sha256.clone()).collect()),
+            Column::OptionalText(refused.iter().map(|r| r.image_sha256.map(|d| d.to_string())).collect()),
         ),
         ("reason".into(), Column::Text(refused.iter().map(|r| r.reason.clone()).collect())),
     ];
@@ -113,10 +113,15 @@ pub(super) fn encode_refused(refused: &[Refused]) -> Vec<u8> {
 ///
 /// # Errors
 /// [`Kind::Cache`] when it is damaged.
-pub(super) fn read_refused(path: &Path) -> Result<Vec<Refused>> {
+pub(super) fn read_refused(file: &Path) -> Result<Vec<Refused>> {
     let columns = [("path", Holds::Text), ("image_sha256", Holds::OptionalText), ("reason", Holds::Text)];
-    let mut table = Table::read(path, &columns)?;
+    let mut table = Table::read(file, &columns)?;
     let (hashes, reasons) = (table.optional_text("image_sha256"), table.text("reason"));
     let rows = table.text("path").into_iter().zip(hashes).zip(reasons);
-    Ok(rows.map(|((path, image_sha256), reason)| Refused { path, image_sha256, reason }).collect())
+    rows.map(|((path, digest), reason)| {
+        let image_sha256 = digest.map(|text| text.parse()).transpose();
+        let image_sha256 = image_sha256.map_err(|e: Error| e.of_kind(Kind::Cache).at(file))?;
+        Ok(Refused { path, image_sha256, reason })
+    })
+    .collect()
 }

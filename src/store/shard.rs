@@ -2,7 +2,7 @@
 
 use super::key::Key;
 use super::table::{Column, Holds, Table};
-use crate::digest::sha256;
+use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use std::collections::BTreeMap;
@@ -47,12 +47,12 @@ impl Part {
     /// When the operating system refuses; nothing is left behind then.
     pub fn write(folder: &Path, number: u32, rows: Rows, metadata: BTreeMap<String, String>) -> Result<Self> {
         let columns = vec![
-            ("image_sha256".into(), Column::Text(rows.keys.iter().map(|k| k.image_sha256.clone()).collect())),
+            ("image_sha256".into(), Column::Digests(rows.keys.iter().map(|k| k.image_sha256).collect())),
             ("variant".into(), Column::Text(rows.keys.iter().map(|k| k.variant.to_string()).collect())),
             ("embedding".into(), Column::Vectors { width: rows.width, values: rows.embeddings }),
         ];
         let bytes = Table { columns, metadata }.encode();
-        let digest = sha256(&bytes)[..16].to_string();
+        let digest = sha256(&bytes).short();
         let name = format!("part-{number:06}-{digest}.parquet");
         let path = folder.join(&name);
         fs::write_atomic(&path, &bytes)?;
@@ -83,7 +83,7 @@ impl Part {
     pub fn rows(&self, width: usize) -> Result<Rows> {
         let damaged = |message: String| repairable(Error::new(Kind::Cache, message).at(&self.path));
         let bytes = fs::read(&self.path)?;
-        if sha256(&bytes)[..16] != self.digest {
+        if sha256(&bytes).short() != self.digest {
             return Err(damaged("the bytes are not those that its name was made from".into()));
         }
         let columns = [KEY_COLUMNS[0], KEY_COLUMNS[1], ("embedding", Holds::Vectors)];
@@ -99,12 +99,12 @@ impl Part {
     }
 }
 
-const KEY_COLUMNS: [(&str, Holds); 2] = [("image_sha256", Holds::Text), ("variant", Holds::Text)];
+const KEY_COLUMNS: [(&str, Holds); 2] = [("image_sha256", Holds::Digests), ("variant", Holds::Text)];
 
 fn keys(mut table: Table, path: &Path) -> Result<Vec<Key>> {
     let variants = table.text("variant");
-    let hashes = table.text("image_sha256");
-    let key = |(image_sha256, variant): (String, String)| {
+    let hashes = table.digests("image_sha256");
+    let key = |(image_sha256, variant): (Digest, String)| {
         let unknown = |e: Error| {
             repairable(Error::new(Kind::Cache, "it speaks of an unknown variant").at(path).because(e))
         };

@@ -1,5 +1,6 @@
 //! What the features of a cache are: `spec.json`. Two caches with equal specs hold comparable features.
 
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::preprocess::Preprocessing;
@@ -37,7 +38,7 @@ pub struct BackboneSpec {
     /// What it is; for people, not compared.
     pub title: String,
     /// Digest of the ONNX file.
-    pub graph_sha256: String,
+    pub graph_sha256: Digest,
 }
 
 /// The preprocessing of a [`Spec`].
@@ -109,8 +110,7 @@ impl Spec {
     }
 
     fn backbone_text(&self) -> String {
-        let digest = &self.backbone.graph_sha256;
-        format!("{} ({})", self.backbone.name, digest.get(..16).unwrap_or(digest))
+        format!("{} ({})", self.backbone.name, self.backbone.graph_sha256.short())
     }
 
     /// Refuses features of another kind.
@@ -135,11 +135,12 @@ fn text(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::sha256;
 
     fn spec() -> Spec {
         Spec {
             schema: SCHEMA.into(),
-            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: "ab".into() },
+            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: sha256(b"ab") },
             layer: "PreLogits".into(),
             width: 4,
             preprocessing: PreprocessingSpec {
@@ -161,12 +162,18 @@ mod tests {
     #[test]
     fn every_field_that_differs_is_named() {
         let mut other = spec();
-        other.backbone.graph_sha256 = "cd".into();
+        other.backbone.graph_sha256 = sha256(b"cd");
         other.layer = "Mixed_6e".into();
         other.preprocessing.decode = "d/2".into();
         other.preprocessing.steps = Preprocessing::named("inception").unwrap();
         let said = spec().require(&other, Path::new("c")).unwrap_err().to_string();
-        for field in ["backbone: n (ab)", "layer: PreLogits in", "decode: d/1", "crop: 1.0", "scale: unit"] {
+        for field in [
+            "backbone: n (fb8e20fc2e4c3f24",
+            "layer: PreLogits in",
+            "decode: d/1",
+            "crop: 1.0",
+            "scale: unit",
+        ] {
             assert!(said.contains(field), "{field} in {said}");
         }
         other = Spec { width: 9, ..spec() };

@@ -1,6 +1,7 @@
 //! Tables in memory to Parquet bytes and back, the only door to `arrow` and `parquet`. It refuses to know what the
 //! columns mean.
 
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use arrow::array::{
     Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Int32Array, Int64Array, StringArray,
@@ -28,6 +29,8 @@ pub enum Column {
     Text(Vec<String>),
     /// UTF-8 text that may be missing.
     OptionalText(Vec<Option<String>>),
+    /// Digests, as text of 64 hexadecimal digits.
+    Digests(Vec<Digest>),
     /// 32-bit integers.
     Int32(Vec<i32>),
     /// 64-bit integers.
@@ -48,6 +51,8 @@ pub enum Holds {
     Text,
     /// Text that may be missing.
     OptionalText,
+    /// A digest in every row.
+    Digests,
     /// Integers of 32 or 64 bits in every row.
     Integers,
     /// Vectors of one width in every row.
@@ -142,6 +147,14 @@ impl Table {
         }
     }
 
+    /// Takes a column of digests out.
+    pub fn digests(&mut self, name: &str) -> Vec<Digest> {
+        match self.take(name) {
+            Some(Column::Digests(values)) => values,
+            _ => Vec::new(),
+        }
+    }
+
     /// Takes an integer column out.
     pub fn integers(&mut self, name: &str) -> Vec<i64> {
         match self.take(name) {
@@ -178,8 +191,11 @@ fn read<R: ChunkReader + 'static>(source: R, wanted: &[(&str, Holds)], path: &Pa
         for (name, holds) in wanted {
             let array =
                 batch.column_by_name(name).ok_or_else(|| damaged(format!("it has no column {name}")))?;
-            let unfit = || damaged(format!("its column {name} has the type {} or gaps", array.data_type()));
-            let part = column(array).filter(|part| part.fits(*holds)).ok_or_else(unfit)?;
+            let unfit = || match *holds {
+                Holds::Digests => damaged(format!("its column {name} holds something else than digests")),
+                _ => damaged(format!("its column {name} has the type {} or gaps", array.data_type())),
+            };
+            let part = column(array, *holds).filter(|part| part.fits(*holds)).ok_or_else(unfit)?;
             match columns.iter_mut().find(|(known, _)| known == name) {
                 Some((_, whole)) => whole.extend(part),
                 None => columns.push(((*name).to_string(), part)),
@@ -194,6 +210,7 @@ impl Column {
         match holds {
             Holds::Text => matches!(self, Self::Text(_)),
             Holds::OptionalText => matches!(self, Self::Text(_) | Self::OptionalText(_)),
+            Holds::Digests => matches!(self, Self::Digests(_)),
             Holds::Integers => matches!(self, Self::Int32(_) | Self::Int64(_)),
             Holds::Vectors => matches!(self, Self::Vectors { .. }),
         }
@@ -208,6 +225,7 @@ impl Column {
                 let Self::Text(a) = std::mem::replace(this, Self::Int32(Vec::new())) else { return };
                 *this = Self::OptionalText(a.into_iter().map(Some).chain(b).collect());
             }
+            (Self::Digests(a), Self::Digests(b)) => a.extend(b),
             (Self::Int32(a), Self::Int32(b)) => a.extend(b),
             (Self::Int64(a), Self::Int64(b)) => a.extend(b),
             (Self::Vectors { values: a, .. }, Self::Vectors { values: b, .. }) => a.extend(b),
@@ -218,7 +236,7 @@ impl Column {
 
 fn field(name: &str, column: &Column) -> Field {
     let kind = match column {
-        Column::Text(_) | Column::OptionalText(_) => DataType::Utf8,
+        Column::Text(_) | Column::OptionalText(_) | Column::Digests(_) => DataType::Utf8,
         Column::Int32(_) => DataType::Int32,
         Column::Int64(_) => DataType::Int64,
         Column::Vectors { width, .. } => DataType::FixedSizeList(item(), *width as i32),
@@ -243,6 +261,9 @@ fn array(column: Column) -> ArrayRef {
     match column {
         Column::Text(values) => Arc::new(StringArray::from_iter_values(values)),
         Column::OptionalText(values) => Arc::new(StringArray::from_iter(values)),
+        Column::Digests(values) => {
+            Arc::new(StringArray::from_iter_values(values.iter().map(Digest::to_string)))
+        }
         Column::Int32(values) => Arc::new(Int32Array::from(values)),
         Column::Int64(values) => Arc::new(Int64Array::from(values)),
         Column::Vectors { width, values } => {
@@ -252,8 +273,12 @@ fn array(column: Column) -> ArrayRef {
     }
 }
 
-fn column(array: &ArrayRef) -> Option<Column> {
+fn column(array: &ArrayRef, holds: Holds) -> Option<Column> {
     match array.data_type() {
+        DataType::Utf8 if holds == Holds::Digests => {
+            let digest = |text: Option<&str>| text?.parse().ok();
+            array.as_string::<i32>().iter().map(digest).collect::<Option<_>>().map(Column::Digests)
+        }
         DataType::Utf8 => {
             let text = array.as_string::<i32>();
             Some(match text.null_count() {
@@ -324,6 +349,7 @@ mod tests {
             (bytes.clone(), &[("nothing", Holds::Text)][..]),
             (bytes.clone(), &[("small", Holds::Text)][..]),
             (bytes.clone(), &[("maybe", Holds::Text)][..]),
+            (bytes.clone(), &[("name", Holds::Digests)][..]),
         ] {
             let error = Table::decode(bytes, names, Path::new("some/part")).unwrap_err();
             assert!(error.with_causes().starts_with("some/part: not a readable Parquet file: "), "{error}");

@@ -3,6 +3,7 @@
 
 use crate::augment::Variant;
 use crate::dataset::{Sample, Split, class_names};
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head;
 use crate::monitor::Monitor;
@@ -40,8 +41,8 @@ impl Selected {
         head::Rows { features: &self.features, targets: &self.targets }
     }
 
-    pub fn images(&self) -> impl Iterator<Item = &String> {
-        self.keys.iter().map(|key| &key.image_sha256)
+    pub fn images(&self) -> impl Iterator<Item = Digest> {
+        self.keys.iter().map(|key| key.image_sha256)
     }
 }
 
@@ -68,14 +69,14 @@ impl Features {
             None => families.complete(monitor),
         };
         let used: HashSet<Variant> = variants.iter().copied().collect();
-        let rows = store.rows(|key| match images.get(key.image_sha256.as_str()) {
+        let rows = store.rows(|key| match images.get(&key.image_sha256) {
             Some(image) if image.split == Split::Train => used.contains(&key.variant),
             Some(_) => key.variant == Variant::None,
             None => false,
         })?;
         let mut parts: BTreeMap<Split, Selected> = BTreeMap::new();
         for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(rows.width.max(1))) {
-            let image = &images[key.image_sha256.as_str()];
+            let image = &images[&key.image_sha256];
             if !embedding.iter().all(|value| value.is_finite()) {
                 let message = format!(
                     "the features of {} ({}) hold values that are no numbers",
@@ -98,16 +99,16 @@ impl Features {
 }
 
 /// Distinct images by digest; copies are represented by the first path.
-fn images<'a>(samples: &'a [Sample], classes: &[String]) -> HashMap<&'a str, Image<'a>> {
+fn images<'a>(samples: &'a [Sample], classes: &[String]) -> HashMap<Digest, Image<'a>> {
     let mut images = HashMap::new();
     for Sample { file, split } in samples {
         let target = classes.binary_search(&file.label).expect("classes come from the samples");
-        images.entry(file.image_sha256.as_str()).or_insert(Image { target, split: *split, path: &file.path });
+        images.entry(file.image_sha256).or_insert(Image { target, split: *split, path: &file.path });
     }
     images
 }
 
-fn check_enough(images: &HashMap<&str, Image>, classes: &[String], cache: &Path) -> Result<()> {
+fn check_enough(images: &HashMap<Digest, Image>, classes: &[String], cache: &Path) -> Result<()> {
     let count = |split| images.values().filter(|image| image.split == split).count();
     let fail = |message: String, help: &str| Err(Error::new(Kind::Input, message).at(cache).help(help));
     if classes.len() < 2 {
@@ -126,8 +127,8 @@ fn check_enough(images: &HashMap<&str, Image>, classes: &[String], cache: &Path)
 }
 
 /// Every image needs its plain features.
-fn check_plain(images: &HashMap<&str, Image>, keys: &HashSet<Key>, cache: &Path) -> Result<()> {
-    let has = |hash: &str| keys.contains(&Key { image_sha256: hash.to_string(), variant: Variant::None });
+fn check_plain(images: &HashMap<Digest, Image>, keys: &HashSet<Key>, cache: &Path) -> Result<()> {
+    let has = |&image_sha256: &Digest| keys.contains(&Key { image_sha256, variant: Variant::None });
     let missing = images.keys().filter(|hash| !has(hash)).count();
     if missing == 0 {
         return Ok(());
@@ -144,10 +145,10 @@ struct Families {
 }
 
 impl Families {
-    fn of(images: &HashMap<&str, Image>, keys: &HashSet<Key>) -> Self {
-        let in_train = |hash: &str| images.get(hash).is_some_and(|image| image.split == Split::Train);
+    fn of(images: &HashMap<Digest, Image>, keys: &HashSet<Key>) -> Self {
+        let in_train = |hash: Digest| images.get(&hash).is_some_and(|image| image.split == Split::Train);
         let mut counts = BTreeMap::new();
-        for key in keys.iter().filter(|key| in_train(&key.image_sha256)) {
+        for key in keys.iter().filter(|key| in_train(key.image_sha256)) {
             *counts.entry(key.variant).or_insert(0) += 1;
         }
         Self { counts, train: images.values().filter(|image| image.split == Split::Train).count() }

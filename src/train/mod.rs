@@ -3,6 +3,7 @@
 mod features;
 
 use crate::dataset::Split;
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::{self, Epoch, Fitted, Head, SolverConfig, SolverParams, argmax};
 use crate::monitor::{Monitor, Unit};
@@ -100,10 +101,10 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
     let mut predictions =
         predict_rows(&fitted.head, &features.classes, &features.validation, Split::Validation);
     predictions.extend(predict_rows(&fitted.head, &features.classes, &features.test, Split::Test));
-    predictions.sort_by(|a, b| (&a.image_sha256, a.variant).cmp(&(&b.image_sha256, b.variant)));
+    predictions.sort_by(|a, b| (a.image_sha256, a.variant).cmp(&(b.image_sha256, b.variant)));
     // A head has seen its own images and those of every run it was started from.
-    let trained_on: BTreeSet<String> = features.train.images().cloned().chain(seen).collect();
-    let trained_on: Vec<String> = trained_on.into_iter().collect();
+    let trained_on: BTreeSet<Digest> = features.train.images().chain(seen).collect();
+    let trained_on: Vec<Digest> = trained_on.into_iter().collect();
     let (head, predictions, trained_on) = (&fitted.head, &predictions[..], &trained_on[..]);
     run::write(&config.run, &Finished { record: &record, head, predictions, trained_on })?;
     Ok(stats(&record, &features, converged, read_seconds))
@@ -152,7 +153,7 @@ fn fit(
 
 /// The head of another run with the images it has seen, if it was fitted on the same kind of features, the same classes,
 /// and no image that is now held out.
-fn warm_start(init: &Path, features: &Features, spec: &Spec) -> Result<(Head, HashSet<String>)> {
+fn warm_start(init: &Path, features: &Features, spec: &Spec) -> Result<(Head, HashSet<Digest>)> {
     let (head, classes, other) = run::read_head(init)?;
     let differences = other.differences(spec, "in that run", "in this cache");
     let refuse =
@@ -167,10 +168,10 @@ fn warm_start(init: &Path, features: &Features, spec: &Spec) -> Result<(Head, Ha
             features.classes.join(", ")
         ));
     }
-    let held_out: HashSet<&String> =
+    let held_out: HashSet<Digest> =
         [&features.validation, &features.test].iter().flat_map(|s| s.images()).collect();
     let seen = run::read_trained_on(init)?;
-    let leaked = seen.iter().filter(|hash| held_out.contains(hash)).count();
+    let leaked = seen.iter().filter(|hash| held_out.contains(*hash)).count();
     if leaked > 0 {
         return refuse(format!("{leaked} of its training images are now in validation or test"));
     }
@@ -186,7 +187,7 @@ fn record(
 ) -> Record {
     let count = |part: &Selected, class: usize| {
         let images = part.keys.iter().zip(&part.targets).filter(|(_, target)| **target == class);
-        images.map(|(key, _)| &key.image_sha256).collect::<HashSet<_>>().len()
+        images.map(|(key, _)| key.image_sha256).collect::<HashSet<_>>().len()
     };
     let classes = features.classes.iter().enumerate().map(|(i, name)| ClassCount {
         name: name.clone(),
@@ -219,7 +220,7 @@ fn predict_rows(head: &Head, classes: &[String], part: &Selected, split: Split) 
     let rows = part.keys.iter().zip(&part.targets).zip(&part.paths).zip(probabilities);
     rows.map(|(((key, &target), path), probabilities)| Prediction {
         path: path.clone(),
-        image_sha256: key.image_sha256.clone(),
+        image_sha256: key.image_sha256,
         variant: key.variant,
         split,
         label: classes[target].clone(),

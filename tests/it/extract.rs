@@ -305,8 +305,8 @@ fn variants_stand_in_the_cache_under_their_names() {
     s.write("flipped/a/000.png", &encode_png(&Variant::Flip.apply(&image)));
     s.images("flipped", &[("b", 2)]);
     small::extract(&s, "flipped", "d", &[]);
-    let of = |rows: &headstart::store::Rows, hash: &str, variant| {
-        let at = rows.keys.iter().position(|k| k.image_sha256 == hash && k.variant == variant).unwrap();
+    let of = |rows: &headstart::store::Rows, hash: &headstart::digest::Digest, variant| {
+        let at = rows.keys.iter().position(|k| k.image_sha256 == *hash && k.variant == variant).unwrap();
         rows.embeddings[at * rows.width..(at + 1) * rows.width].to_vec()
     };
     let hash = |bytes: &[u8]| headstart::digest::sha256(bytes);

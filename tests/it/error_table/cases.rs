@@ -108,7 +108,7 @@ const CACHES: &[Case] = &[
             .unwrap()
             .rows
             .iter()
-            .map(|row| Key { image_sha256: row.file.image_sha256.clone(), variant: Variant::None })
+            .map(|row| Key { image_sha256: row.file.image_sha256, variant: Variant::None })
             .collect();
         let mut embeddings = vec![0.5; keys.len() * small::WIDTH];
         embeddings[7] = f32::NAN;

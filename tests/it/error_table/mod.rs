@@ -7,7 +7,7 @@ mod cases;
 use crate::sandbox::{Said, Sandbox, root};
 use crate::small;
 use cases::CHAPTERS;
-use headstart::digest::sha256;
+use headstart::digest::{Digest, sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -72,7 +72,7 @@ fn permit(s: &Sandbox, name: &str, mode: u32) {
 }
 
 /// Digest of every file below `folder` but locks, by relative path; a folder, and an unreadable file, has none.
-fn snapshot(folder: &Path, below: &str, found: &mut BTreeMap<String, Option<String>>) {
+fn snapshot(folder: &Path, below: &str, found: &mut BTreeMap<String, Option<Digest>>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = format!("{below}{}", entry.file_name().to_string_lossy());
         match entry.file_type().unwrap().is_dir() {
@@ -171,7 +171,7 @@ fn tell(case: &Case, template: &Sandbox) -> String {
         })
     };
     after.retain(|name, _| before.contains_key(name) || !free(name));
-    let names = |map: &BTreeMap<String, Option<String>>| map.keys().cloned().collect::<Vec<_>>();
+    let names = |map: &BTreeMap<String, Option<Digest>>| map.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&before), names(&after), "{}: files came or went", case.name);
     for (name, digest) in &before {
         assert!(digest.is_none() || after[name] == *digest, "{}: {name} changed", case.name);
