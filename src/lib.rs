@@ -14,7 +14,7 @@
 //!
 //! ```no_run
 //! use headstart::backbone::{Device, PRELOGITS};
-//! use headstart::extract::{AugmentSplits, ExtractConfig, extract};
+//! use headstart::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, extract};
 //! use headstart::{augment::Augmentation, monitor::Silent, setup::BackboneChoice};
 //!
 //! let stats = extract(
@@ -35,6 +35,7 @@
 //!         device: Device::Auto,
 //!         batch: None,
 //!         threads: 0,
+//!         commit_every: COMMIT_EVERY,
 //!         dry_run: false,
 //!         time: 0,
 //!     },

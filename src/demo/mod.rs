@@ -7,7 +7,7 @@ use crate::backbone::{Device, PRELOGITS};
 use crate::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
-use crate::extract::{AugmentSplits, ExtractConfig, ExtractStats, extract};
+use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, extract};
 use crate::fs;
 use crate::head::{self, FitConfig, Head, Rows, SolverConfig, argmax};
 use crate::image_io;
@@ -113,6 +113,7 @@ fn extract_config(config: &DemoConfig, images: &Path, cache: &Path) -> ExtractCo
         device: Device::Auto,
         batch: None,
         threads: 0,
+        commit_every: COMMIT_EVERY,
         dry_run: false,
         time: config.time,
     }
@@ -152,13 +153,11 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
         let image = image_io::decode(&fs::read(&path)?)
             .map_err(|reason| Error::new(Kind::Input, reason).at(&path))?;
         let (features, targets) = &mut parts[row.split as usize];
-        let start = features.len();
-        features.resize(start + small.tensor_len(), 0.0);
-        small.tensor(&image, &mut features[start..]);
+        features.extend(small.tensor(&image));
         targets.extend(classes.binary_search(&row.file.label).ok());
     }
     let rows = |i: usize| Rows { features: &parts[i].0, targets: &parts[i].1 };
-    let head = Head::fresh(small.tensor_len(), classes.len(), fit.seed);
+    let head = Head::fresh(small.input_len(), classes.len(), fit.seed);
     // Three thousand correlated inputs want smaller steps than features do.
     let params = FitConfig { lr: 0.001, ..fit }.check()?;
     let fitted = head::fit(head, rows(0), rows(1), params, &mut |_| {})?;

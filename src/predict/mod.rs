@@ -1,6 +1,6 @@
 //! What a run says about image files it has never seen.
 
-use crate::backbone::{Backbone, Device, known};
+use crate::backbone::{Backbone, Device, Opening, known};
 use crate::dataset::Refused;
 use crate::error::{Error, Kind, Result};
 use crate::image_io::{self, DECODE_VERSION};
@@ -63,7 +63,7 @@ pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<Answ
     let total = config.images.len() as u64;
     let mut backbone = None;
     let mut task = None;
-    let mut tensor = vec![0.0; steps.tensor_len()];
+    let mut pixels = vec![0; steps.input_len()];
     let mut answers = Vec::new();
     for path in &config.images {
         let answer =
@@ -76,8 +76,8 @@ pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<Answ
                     None => backbone.insert(open(&spec, head.width(), config, monitor)?),
                 };
                 task.get_or_insert_with(|| monitor.task("predicting", Some(total), Unit::Images));
-                steps.tensor(&image, &mut tensor);
-                let probabilities = head.probabilities(&open.embed(&tensor, 1)?).swap_remove(0);
+                steps.planes(&image, &mut pixels);
+                let probabilities = head.probabilities(&open.embed(&pixels, 1)?).swap_remove(0);
                 answers.push(answer(rank(&classes, probabilities), None));
             }
         }
@@ -96,7 +96,8 @@ fn open(
     monitor: &dyn Monitor,
 ) -> Result<Box<dyn Backbone>> {
     let chosen = Chosen::of_spec(spec, &config.models)?;
-    let mut backbone = chosen.open(config.device, 0, monitor)?;
+    let opening = Opening { device: config.device, threads: 0, sessions: 1 };
+    let mut backbone = chosen.open(opening, monitor)?.swap_remove(0);
     if backbone.width() != width {
         let message = format!("its head takes {width} features, the backbone gives {}", backbone.width());
         return Err(Error::new(Kind::Run, message).at(&config.run).help("train again"));

@@ -156,12 +156,12 @@ pub fn write(path: &Path, run: &Finished) -> Result<()> {
     let beside = fs::beside(&std::path::absolute(path).map_err(|e| Error::io("find", path, e))?);
     if beside.exists() {
         // Left by a killed process whose number this one has now.
-        std::fs::remove_dir_all(&beside).map_err(|e| Error::io("remove", &beside, e))?;
+        fs::remove(&beside)?;
     }
-    std::fs::create_dir_all(&beside).map_err(|e| Error::io("create the run", path, e))?;
+    fs::create_folder(&beside).map_err(|e| e.at(path))?;
     let written = write_files(&beside, run).and_then(|()| fs::replace_folder(&beside, path));
     if written.is_err() {
-        let _ = std::fs::remove_dir_all(&beside);
+        let _ = fs::remove(&beside);
     }
     written
 }

@@ -125,6 +125,9 @@ impl FeatureStore {
     }
 }
 
+/// The most rows of a part that is written: with 2,048 floats each, 32 MiB.
+pub const PART_ROWS: usize = 4096;
+
 const SAMPLES: &str = "samples.parquet";
 const REFUSED: &str = "refused.parquet";
 const FEATURES: &str = "features";
@@ -252,9 +255,7 @@ impl Writer {
         let folder = self.store.root.join("damaged");
         fs::create_folder(&folder)?;
         let target = folder.join(&part.name);
-        std::fs::rename(&part.path, &target).map_err(|e| Error::io("move", &part.path, e))?;
-        fs::sync_folder(&folder)?;
-        fs::sync_folder(&self.store.root.join(FEATURES))?;
+        fs::rename(&part.path, &target)?;
         Ok(target)
     }
 }

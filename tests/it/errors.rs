@@ -118,11 +118,14 @@ fn the_cpu_library_refuses_cuda_rather_than_falling_back() {
     if library.has_cuda {
         return;
     }
-    use headstart::backbone::{Device, onnx::OnnxBackbone};
+    use headstart::backbone::{Device, Opening, onnx::OnnxBackbone};
+    use headstart::preprocess::Preprocessing;
     let model = small::onnx(1);
     let silent = headstart::monitor::Silent;
-    let opened = OnnxBackbone::open(&library.path, &model, "PreLogits", 75, (Device::Cuda(0), 1), &silent);
-    let error = opened.unwrap_err();
+    let steps = Preprocessing { size: 75, ..Preprocessing::named("inception").unwrap() };
+    let opening = Opening { device: Device::Cuda(0), threads: 1, sessions: 1 };
+    let opened = OnnxBackbone::open(&library.path, model, "PreLogits", &steps, opening, &silent);
+    let error = opened.err().unwrap();
     assert_eq!(error.kind(), headstart::error::Kind::Device);
     assert!(
         error.with_causes().contains("CUDA execution provider is not enabled"),
