@@ -80,7 +80,7 @@ enum Command {
     Predict(predict::Args),
     /// Runs side by side, on the same images
     Compare(compare::Args),
-    /// Look into a cache, check it, or export it
+    /// Look into a cache, check it, tidy it, or export it
     Cache(cache::Args),
 }
 

@@ -1,6 +1,7 @@
 //! A cache of features on disk (features-v1): the spec, the samples, the parts. Append-only: readers are never
 //! disturbed, one writer at a time. It refuses to know how features are made or used.
 
+pub mod compact;
 pub mod export;
 pub mod info;
 pub mod key;
@@ -93,11 +94,24 @@ impl FeatureStore {
     /// # Errors
     /// [`Kind::Cache`] when a part cannot be read.
     pub fn keys(&self) -> Result<HashSet<Key>> {
-        let mut keys = HashSet::new();
-        for part in self.parts()? {
-            keys.extend(part.keys()?);
+        self.of_all_parts(|parts| {
+            let mut keys = HashSet::new();
+            for part in parts {
+                keys.extend(part.keys()?);
+            }
+            Ok(keys)
+        })
+    }
+
+    /// What `read` makes of all parts; again from the start when a compaction has replaced them meanwhile.
+    fn of_all_parts<T>(&self, read: impl Fn(&[Part]) -> Result<T>) -> Result<T> {
+        loop {
+            let parts = self.parts()?;
+            match read(&parts) {
+                Err(_) if parts.iter().any(|part| !part.path.exists()) && self.parts()? != parts => {}
+                done => return done,
+            }
         }
-        Ok(keys)
     }
 
     /// The rows whose key is `wanted`, sorted by key, each part's digest verified. A key that stands twice counts
@@ -107,15 +121,19 @@ impl FeatureStore {
     /// [`Kind::Cache`] when a part is damaged or of another width, [`Kind::Io`] when it cannot be read.
     pub fn rows(&self, wanted: impl Fn(&Key) -> bool) -> Result<Rows> {
         let width = self.spec.width;
-        let mut found: BTreeMap<Key, Vec<f32>> = BTreeMap::new();
-        for part in self.parts()? {
-            let rows = part.rows(width)?;
-            for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(width.max(1))) {
-                if wanted(&key) {
-                    found.insert(key, embedding.to_vec());
+        let found = self.of_all_parts(|parts| {
+            let mut found: BTreeMap<Key, Vec<f32>> = BTreeMap::new();
+            for part in parts {
+                let rows = part.rows(width)?;
+                for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(width.max(1)))
+                {
+                    if wanted(&key) {
+                        found.insert(key, embedding.to_vec());
+                    }
                 }
             }
-        }
+            Ok(found)
+        })?;
         let mut rows = Rows { width, ..Rows::default() };
         for (key, embedding) in found {
             rows.keys.push(key);
@@ -233,7 +251,12 @@ impl Writer {
     /// # Errors
     /// When the operating system refuses.
     pub fn append(&mut self, rows: Rows, metadata: BTreeMap<String, String>) -> Result<Part> {
-        let part = Part::write(&self.store.root.join(FEATURES), self.next, rows, metadata)?;
+        self.append_in(&self.store.root.join(FEATURES), rows, metadata)
+    }
+
+    /// Writes a part with the next number into another folder, whose turn is still to come.
+    fn append_in(&mut self, folder: &Path, rows: Rows, metadata: BTreeMap<String, String>) -> Result<Part> {
+        let part = Part::write(folder, self.next, rows, metadata)?;
         self.next += 1;
         Ok(part)
     }
@@ -291,7 +314,7 @@ mod tests {
         }
     }
 
-    fn rows(names: &[&str]) -> Rows {
+    pub(super) fn rows(names: &[&str]) -> Rows {
         let key = |n: &&str| Key { image_sha256: sha256(n.as_bytes()), variant: Variant::None };
         let embeddings = names.iter().flat_map(|n| [n.len() as f32, f32::from(n.as_bytes()[0])]).collect();
         Rows { keys: names.iter().map(key).collect(), width: 2, embeddings }

@@ -16,6 +16,7 @@ fn every_command_shows_help_with_an_example_and_refuses_unknown_flags() {
         ["backbone", "list"],
         ["cache", "info"],
         ["cache", "verify"],
+        ["cache", "compact"],
         ["cache", "export"],
     ];
     for command in single.iter().map(std::slice::from_ref).chain(nested.iter().map(|pair| &pair[..])) {
