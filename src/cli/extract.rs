@@ -85,6 +85,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
         dry_run: args.dry_run,
         time: now(),
     };
+    terminal.stop_on_signals();
     let stats = extract(&config, terminal)?;
     let ended = complain_of(&stats.refused);
     print(global, &stats, || told(&stats))?;

@@ -92,6 +92,8 @@ pub(super) fn into_batches(
     let mut batch = Batch::default();
     for (queue, work) in queues.iter().cycle().zip(work) {
         if monitor.is_interrupted() {
+            monitor
+                .note("stopping: what is under way is finished and committed; a second signal stops at once");
             break;
         }
         match queue.recv() {

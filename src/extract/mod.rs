@@ -105,10 +105,7 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
     let mut sessions: Vec<Box<dyn Backbone>> = Vec::new();
     let described = loop {
         let described = run.describe()?;
-        let missing = described.work.iter().map(|work| work.variants.len()).sum();
-        if monitor.is_interrupted() {
-            return Err(interrupted(&done, missing));
-        }
+        let missing: usize = described.work.iter().map(|work| work.variants.len()).sum();
         if config.dry_run {
             done.computed = missing;
             break described;
@@ -129,6 +126,9 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         let outcome = run.compute(&described, &mut sessions)?;
         done.computed += outcome.computed;
         done.stages = Some(done.stages.unwrap_or_default().and(outcome.stages));
+        if monitor.is_interrupted() {
+            return Err(interrupted(&done, missing - outcome.computed));
+        }
         run.memory.refuse(outcome.refused);
     };
     Ok(stats(&run, described, done, started))

@@ -35,7 +35,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Takes the features of some rows, and commits when that is due.
+    /// Takes the features of some rows; commits when they are as many as a part holds.
     pub fn take(
         &mut self,
         rows: Vec<(String, Key)>,
@@ -53,8 +53,12 @@ impl<'a> Sink<'a> {
                 self.refused.push(Refused { path, image_sha256: None, reason });
             }
         }
-        let is_due = self.since.elapsed() >= self.settings.commit_every || self.rows.keys.len() >= PART_ROWS;
-        if is_due { self.commit() } else { Ok(()) }
+        if self.rows.keys.len() >= PART_ROWS { self.commit() } else { Ok(()) }
+    }
+
+    /// Commits when rows have waited for long enough.
+    pub fn commit_if_due(&mut self) -> Result<()> {
+        if self.since.elapsed() >= self.settings.commit_every { self.commit() } else { Ok(()) }
     }
 
     /// Makes all rows so far durable.

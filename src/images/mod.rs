@@ -75,7 +75,7 @@ impl Memory {
 /// folder.
 ///
 /// # Errors
-/// [`Kind::Input`] when there is no such folder.
+/// [`Kind::Input`] when there is no such folder, [`Kind::Interrupted`] when the monitor was.
 pub fn scan(
     images: &Path,
     memory: &Memory,
@@ -90,21 +90,12 @@ pub fn scan(
     let here = memory.samples.iter().filter(|samples| samples.root == listing.root);
     let before: HashMap<&str, &ImageFile> =
         here.flat_map(|samples| &samples.rows).map(|row| (row.file.path.as_str(), &row.file)).collect();
-    let task = monitor.task("reading files", Some(listing.files.len() as u64), Unit::Images);
-    let looked: Vec<_> = listing
-        .files
-        .par_iter()
-        .map(|listed| {
-            let looked = look(listed, before.get(listed.path.as_str()).copied(), memory, depth);
-            task.advance(1);
-            looked.map_err(|(image_sha256, reason)| Refused {
-                path: listed.path.clone(),
-                image_sha256,
-                reason,
-            })
-        })
-        .collect();
-    drop(task);
+    let looked = look_at_all(&listing.files, &before, memory, depth, monitor);
+    if monitor.is_interrupted() {
+        return Err(Error::new(Kind::Interrupted, "interrupted while the files were being read")
+            .at(images)
+            .help("nothing was changed; the same command begins anew"));
+    }
     let mut found =
         Found { root: listing.root, files: Vec::new(), refused: listing.refused, labels: Vec::new() };
     for looked in looked {
@@ -122,6 +113,25 @@ pub fn scan(
         notes.note(&format!("class folders without a usable file: {}", number_and_names(&empty)));
     }
     Ok(found)
+}
+
+type Looked = std::result::Result<ImageFile, Refused>;
+
+/// Looks at each file, in order; at none any more once the monitor is interrupted.
+fn look_at_all(
+    files: &[Listed],
+    before: &HashMap<&str, &ImageFile>,
+    memory: &Memory,
+    depth: Look,
+    monitor: &dyn Monitor,
+) -> Vec<Looked> {
+    let task = monitor.task("reading files", Some(files.len() as u64), Unit::Images);
+    let look_at = |listed: &Listed| {
+        let looked = look(listed, before.get(listed.path.as_str()).copied(), memory, depth);
+        task.advance(1);
+        looked.map_err(|(image_sha256, reason)| Refused { path: listed.path.clone(), image_sha256, reason })
+    };
+    files.par_iter().take_any_while(|_| !monitor.is_interrupted()).map(look_at).collect()
 }
 
 /// The error for a folder without usable images.
