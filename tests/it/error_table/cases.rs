@@ -125,6 +125,19 @@ const CACHES: &[Case] = &[
     case("a full disk", "extract in --cache new --backbone small.onnx --augment shift:5", nothing)
         .how(DiskFull)
         .writes(&["new/", "new/features/", "new/spec.json", "new/refused.parquet", "new/samples.parquet"]),
+    case("a compaction of a damaged cache", "cache compact c", |s| {
+        let store = FeatureStore::open(&s.path("c")).unwrap();
+        let rows = store.rows(|_| true).unwrap();
+        let keys = vec![Key { variant: Variant::Flip, ..rows.keys[0] }];
+        let embeddings = rows.embeddings[..small::WIDTH].to_vec();
+        let mut bytes = std::fs::read(part(s)).unwrap();
+        bytes[2000] ^= 4;
+        std::fs::write(part(s), bytes).unwrap();
+        let noted = store.parts().unwrap()[0].metadata().unwrap();
+        let mut writer = Writer::open_or_create(&s.path("c"), store.spec()).unwrap();
+        writer.append(Rows { keys, width: small::WIDTH, embeddings }, noted).unwrap();
+    }),
+    case("a compaction while somebody writes", "cache compact c", nothing).how(Locked),
     case("an export of a damaged cache", "cache export c --out flat.parquet", |s| {
         let mut bytes = std::fs::read(part(s)).unwrap();
         bytes[2000] ^= 4;
@@ -234,6 +247,7 @@ const TYPED: &[Case] = &[
     case("a crop that is no number", "extract in --cache new --crop NaN", nothing),
     case("a crop of nothing", "extract in --cache new --crop 0", nothing),
     case("splits to augment that are none", "extract in --cache new --augment-splits test", nothing),
+    case("features that would wait for hours", "extract in --cache new --commit-every 9999", nothing),
     case("a batch of nothing", "extract in --cache new --batch 0", nothing),
     case("a negative seed", "extract in --cache new --seed -1", nothing),
     case("a rate that is no number", "train c --run new --lr NaN", nothing),
