@@ -133,7 +133,7 @@ impl Network {
     }
 
     /// The bytes of the ONNX file.
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(self) -> Vec<u8> {
         self.0.encode_to_vec()
     }
 

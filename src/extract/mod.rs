@@ -112,13 +112,13 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         }
         // The network before anything is written: when it cannot be opened, all stays as it was.
         if sessions.is_empty() && (missing > 0 || run.writer.is_none()) {
-            let is_new = run.writer.is_none();
-            sessions = run.open_backbone(missing)?;
-            if is_new {
-                continue; // another process may have made and filled the cache meanwhile
+            let (opened, filled_meanwhile) = run.open_backbone(missing)?;
+            sessions = opened;
+            if filled_meanwhile {
+                continue;
             }
         }
-        run.writer()?.describe(&described.samples, &described.refused)?;
+        run.write_description(&described)?;
         if missing == 0 {
             break described;
         }
@@ -128,6 +128,9 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         done.stages = Some(done.stages.unwrap_or_default().and(outcome.stages));
         if monitor.is_interrupted() {
             return Err(interrupted(&done, missing - outcome.computed));
+        }
+        if outcome.refused.is_empty() {
+            break Described { rows: described.rows + outcome.computed, ..described };
         }
         run.memory.refuse(outcome.refused);
     };

@@ -14,6 +14,7 @@ use crate::monitor::Monitor;
 use crate::setup::{Chosen, choose};
 use crate::store::{self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Samples, Spec, Writer};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 /// Images in a batch. Sessions of one thread each gain nothing from larger ones on a CPU; a GPU does.
 const BATCH_ON_CPU: usize = 4;
@@ -21,7 +22,7 @@ const BATCH_ON_DEVICE: usize = 64;
 
 /// The data set described anew, and what its features still lack.
 pub(super) struct Described {
-    pub samples: Samples,
+    pub samples: Arc<Samples>,
     pub refused: Vec<Refused>,
     pub work: Vec<Work>,
     pub rows: usize,
@@ -42,6 +43,8 @@ pub(super) struct Run<'a> {
     pub missing: Vec<Missing>,
     /// Whether the images were not described yet.
     is_first_look: bool,
+    /// What stands in the cache as the description of the data set.
+    written: Option<(Arc<Samples>, Vec<Refused>)>,
 }
 
 impl<'a> Run<'a> {
@@ -56,6 +59,7 @@ impl<'a> Run<'a> {
             writer: None,
             missing: Vec::new(),
             is_first_look: true,
+            written: None,
         };
         run.open_existing()?;
         Ok(run)
@@ -92,7 +96,20 @@ impl<'a> Run<'a> {
                  assigned anew with seed 0 and 70/5/25",
             );
         }
-        self.memory = Memory::new(samples, refused);
+        self.memory = Memory::new(samples, refused.clone());
+        self.written = self.memory.samples.clone().map(|samples| (samples, refused));
+        Ok(())
+    }
+
+    /// Has the cache describe the data set as it is now, if it does not yet.
+    pub fn write_description(&mut self, now: &Described) -> Result<()> {
+        let is_written = |(samples, refused): &(Arc<Samples>, Vec<Refused>)| {
+            *samples == now.samples && *refused == now.refused
+        };
+        if !self.written.as_ref().is_some_and(is_written) {
+            self.writer()?.describe(&now.samples, &now.refused)?;
+            self.written = Some((now.samples.clone(), now.refused.clone()));
+        }
         Ok(())
     }
 
@@ -141,7 +158,7 @@ impl<'a> Run<'a> {
             None if Spec::read(&config.cache)?.is_some() => FeatureStore::open(&config.cache)?.keys()?,
             None => HashSet::new(),
         };
-        let samples = Samples { rows, root: found.root, seed, fractions };
+        let samples = Arc::new(Samples { rows, root: found.root, seed, fractions });
         let work = missing(&samples.rows, &config.augment, config.augment_splits, &keys);
         let rows = count_rows(&samples, &keys);
         if self.is_first_look {
@@ -179,8 +196,8 @@ impl<'a> Run<'a> {
     }
 
     /// Opens the backbone for so many missing rows, puts it to the known-answer test and, where there is no cache yet,
-    /// makes one.
-    pub fn open_backbone(&mut self, rows: usize) -> Result<Vec<Box<dyn Backbone>>> {
+    /// makes one; says whether another process has made and filled it meanwhile.
+    pub fn open_backbone(&mut self, rows: usize) -> Result<(Vec<Box<dyn Backbone>>, bool)> {
         let config = self.config;
         let batch = config.batch.unwrap_or(BATCH_ON_CPU);
         let opening =
@@ -201,16 +218,17 @@ impl<'a> Run<'a> {
             }
         };
         known::check(&provider, &answer, &reference)?;
+        let mut filled_meanwhile = false;
         if self.writer.is_none() {
             let spec = self.spec(backbone.width(), known.is_none().then_some(reference));
             let writer = Writer::open_or_create(&config.cache, &spec)?;
-            let filled_meanwhile = writer.store().samples_if_any()?.is_some();
+            filled_meanwhile = writer.store().samples_if_any()?.is_some();
             self.writer = Some(writer);
             if filled_meanwhile {
                 self.remember()?;
             }
         }
-        Ok(sessions)
+        Ok((sessions, filled_meanwhile))
     }
 
     /// Computes and commits what is missing.

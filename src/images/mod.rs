@@ -12,6 +12,7 @@ use crate::store::Samples;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 use walk::Listed;
 pub use walk::is_passed_over;
@@ -29,7 +30,7 @@ pub enum Look {
 #[derive(Debug, Default)]
 pub struct Memory {
     /// The last description.
-    pub samples: Option<Samples>,
+    pub samples: Option<Arc<Samples>>,
     by_content: HashMap<Digest, String>,
     by_path: HashMap<String, String>,
 }
@@ -51,7 +52,7 @@ impl Memory {
     /// Remembers refusals for content. One for an I/O fault (no digest) is tried again, and conflicts between labels
     /// are looked for anew.
     pub fn new(samples: Option<Samples>, refused: Vec<Refused>) -> Self {
-        let mut memory = Self { samples, ..Self::default() };
+        let mut memory = Self { samples: samples.map(Arc::new), ..Self::default() };
         for Refused { image_sha256, reason, .. } in refused {
             if let Some(hash) = image_sha256.filter(|_| !reason.starts_with("same bytes as ")) {
                 memory.by_content.insert(hash, reason);
