@@ -101,7 +101,7 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
     let mut predictions =
         predict_rows(&fitted.head, &features.classes, &features.validation, Split::Validation);
     predictions.extend(predict_rows(&fitted.head, &features.classes, &features.test, Split::Test));
-    predictions.sort_by(|a, b| (a.image_sha256, a.variant).cmp(&(b.image_sha256, b.variant)));
+    predictions.sort_by_key(|row| (row.image_sha256, row.variant));
     // A head has seen its own images and those of every run it was started from.
     let trained_on: BTreeSet<Digest> = features.train.images().chain(seen).collect();
     let trained_on: Vec<Digest> = trained_on.into_iter().collect();

@@ -26,7 +26,7 @@ impl Watcher for Fault {
         }
         const NO_SPACE: i32 = 28;
         const ERRORS: [i32; 3] = [NO_SPACE, 5, 13]; // ENOSPC, EIO, EACCES
-        if let (Change::Write(path, bytes), true) = (change, self.at % 2 == 0) {
+        if let (Change::Write(path, bytes), true) = (change, self.at.is_multiple_of(2)) {
             std::fs::write(path, &bytes[..bytes.len() / 2])?;
             return Err(io::Error::from_raw_os_error(NO_SPACE));
         }
