@@ -15,6 +15,19 @@ pub struct Temperature {
     pub images: usize,
 }
 
+impl Temperature {
+    /// Whether the images tell it from 1, which the interval then leaves out. Where they do not, probabilities are better
+    /// left as they are: on few images the best temperature is mostly chance.
+    pub fn is_told_from_one(&self) -> bool {
+        self.low > 1.0 || self.high.is_some_and(|high| high < 1.0)
+    }
+
+    /// The temperature at which probabilities are told to people: T where it is told from 1, else 1.
+    pub fn applied(fitted: Option<Self>) -> f64 {
+        fitted.filter(Self::is_told_from_one).map_or(1.0, |fitted| fitted.value)
+    }
+}
+
 /// The 95 % quantile of the chi-squared distribution with one degree of freedom.
 const CHI95: f64 = 3.841_458_820_694_124;
 
@@ -163,6 +176,7 @@ mod tests {
         });
         assert_eq!(few.high, None, "3 in 4 of 8 images may be chance");
         assert!(many.high.unwrap() < 2.2 && many.low > 1.8, "{many:?}");
+        assert_eq!([None, Some(few), Some(many)].map(Temperature::applied), [1.0, 1.0, many.value]);
     }
 
     #[test]

@@ -11,3 +11,4 @@ mod sandbox;
 mod setup;
 mod small;
 mod tidy;
+mod trust;
