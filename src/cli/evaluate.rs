@@ -1,6 +1,6 @@
 //! `headstart evaluate`
 
-use super::text::{headed, percent, points, score, table, temperatures};
+use super::text::{headed, p_value, percent, points, score, table, temperatures};
 use super::{Ended, Global, parse, print};
 use crate::dataset::{Split, number_and_names};
 use crate::error::Result;
@@ -76,16 +76,22 @@ fn trust(stats: &EvaluateStats) -> String {
     if let Some(tta) = &stats.tta {
         let [low, high] = tta.interval.unwrap_or([-1.0, 1.0]);
         out.push_str(&format!(
-            "averaged over {}: {} points against {} without (95 % interval {} to {}, p {:.2})\n",
+            "averaged over {}: {} points against {} without (95 % interval {} to {}, {})\n",
             tta.variants.join(", "),
             points(tta.difference.unwrap_or(0.0)),
             percent(tta.plain_accuracy),
             points(low),
             points(high),
-            tta.p_value
+            p_value(tta.p_value)
         ));
     }
     let calibration = &stats.calibration;
+    let used = match (calibration.applied, &stats.tta) {
+        (true, None) => "predict uses it",
+        (false, None) => "not told from 1, so predict leaves it out",
+        (true, Some(_)) => "told from 1",
+        (false, Some(_)) => "not told from 1",
+    };
     let told = match calibration.temperature {
         None => format!(
             "calibration error {}; no temperature (the validation images tell none, or the run is of an older version)",
@@ -100,7 +106,7 @@ fn trust(stats: &EvaluateStats) -> String {
             calibration.temperature_interval.map_or("-".into(), temperatures),
             percent(calibration.split.ece_after),
             score(calibration.split.loss_after),
-            if calibration.applied { "predict uses it" } else { "not told from 1, so predict leaves it out" }
+            used
         ),
     };
     out + &told + "\n" + &rejected(stats)

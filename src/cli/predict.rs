@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// Where to run: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
-    /// Answer `unknown` where an image lies farther from every class than this share of known images do, such as 0.05
+    /// Answer `unknown` where an image lies too far from every class; this share of known images may too, such as 0.05
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
 }

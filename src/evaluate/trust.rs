@@ -12,14 +12,14 @@ use std::path::Path;
 /// How well the probabilities are calibrated: as the head gives them, and at the temperature of the validation images.
 #[derive(Debug, Clone, Serialize)]
 pub struct Calibration {
-    /// T of largest likelihood on the validation images; `None` where those tell none, and for runs from before there
+    /// T of largest likelihood on the validation images, averaged as the others are; `None` where those tell none, and for runs from before there
     /// was one. The figures after are then those before.
     pub temperature: Option<f64>,
     /// Its 95 % interval; the upper end is `None` where it is infinite.
     pub temperature_interval: Option<(f64, Option<f64>)>,
     /// Images that it was fitted on.
     pub temperature_images: Option<usize>,
-    /// Whether its interval leaves out 1. Only then does `predict` use it.
+    /// Whether its interval leaves out 1. Only then does `predict` use it, which does not average.
     pub applied: bool,
     /// On the split.
     #[serde(flatten)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Bins of [`calibration`], as in Guo et al. 2017.
+/// Bins of [`calibration_bins`], as in Guo et al. 2017.
 pub const BINS: usize = 15;
 
 /// The answers whose confidence lies in `(low, high]`.
