@@ -1,4 +1,4 @@
-//! How good a run is, from its predictions alone: no image, no cache, no network.
+//! How good a run is, from its predictions alone (and its distances, for `unknown`): no image, no cache, no network.
 
 mod rows;
 mod trust;
@@ -86,8 +86,8 @@ const MOST_K: usize = 5;
 /// Scores the predictions of a run: variant `none`, or the mean over variants.
 ///
 /// # Errors
-/// [`Kind::Usage`] for the train split, [`Kind::Run`] when the run is missing, damaged, or has no images in the split, or
-/// no variants to average over.
+/// [`Kind::Usage`] for the train split, and for a rejection that cannot be measured on this split or on so few images;
+/// [`Kind::Run`] when the run is missing, damaged, or has no images in the split, or no variants to average over.
 pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
     let started = Instant::now();
     run::check_split(config.split)?;

@@ -1,5 +1,5 @@
 //! How far a run's answers can be trusted: its probabilities before and after the temperature, its answers averaged over
-//! variants.
+//! variants, how often it does not know what it should.
 
 use super::rows::{Held, HeldOut};
 use crate::error::{Error, Kind, Result};
@@ -12,8 +12,8 @@ use std::path::Path;
 /// How well the probabilities are calibrated: as the head gives them, and at the temperature of the validation images.
 #[derive(Debug, Clone, Serialize)]
 pub struct Calibration {
-    /// T of largest likelihood on the validation images, averaged as the others are; `None` where those tell none, and for runs from before there
-    /// was one. The figures after are then those before.
+    /// T of largest likelihood on the validation images, averaged where the others are; `None` where those tell none, and
+    /// for runs from before there was one. The figures after are then those before.
     pub temperature: Option<f64>,
     /// Its 95 % interval; the upper end is `None` where it is infinite.
     pub temperature_interval: Option<(f64, Option<f64>)>,
@@ -79,36 +79,6 @@ pub struct Rejected {
     pub answered_accuracy: Option<f64>,
 }
 
-pub(super) fn rejected(
-    run: &Path,
-    alpha: f64,
-    reject: &Reject,
-    right: impl ExactSizeIterator<Item = bool>,
-) -> Result<Rejected> {
-    let images = right.len();
-    if reject.test.len() != images {
-        let message =
-            format!("it has distances of {} test images for {images} predictions", reject.test.len());
-        return Err(Error::new(Kind::Run, message).at(run).help("train again"));
-    }
-    let answered: Vec<bool> = right
-        .zip(&reject.test)
-        .filter(|(_, far)| !reject.is_unknown(**far))
-        .map(|(right, _)| right)
-        .collect();
-    let unknown = images - answered.len();
-    let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
-    Ok(Rejected {
-        alpha,
-        calibration_images: reject.known.images(),
-        threshold: reject.threshold,
-        unknown,
-        rate: share(unknown, images),
-        interval: metrics::wilson(unknown, images),
-        answered_accuracy: share(answered.iter().filter(|right| **right).count(), answered.len()),
-    })
-}
-
 pub(super) fn calibration(fitted: Option<Temperature>, images: &[Held], validation: &[Held]) -> Calibration {
     let value = fitted.map(|fitted| fitted.value);
     Calibration {
@@ -159,4 +129,34 @@ pub(super) fn averaged(held_out: &HeldOut, predicted: &[usize]) -> Averaged {
         interval: metrics::paired_difference_interval(&counts),
         p_value: metrics::mcnemar(&counts),
     }
+}
+
+pub(super) fn rejected(
+    run: &Path,
+    alpha: f64,
+    reject: &Reject,
+    right: impl ExactSizeIterator<Item = bool>,
+) -> Result<Rejected> {
+    let images = right.len();
+    if reject.test.len() != images {
+        let message =
+            format!("it has distances of {} test images for {images} predictions", reject.test.len());
+        return Err(Error::new(Kind::Run, message).at(run).help("train again"));
+    }
+    let answered: Vec<bool> = right
+        .zip(&reject.test)
+        .filter(|(_, far)| !reject.is_unknown(**far))
+        .map(|(right, _)| right)
+        .collect();
+    let unknown = images - answered.len();
+    let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
+    Ok(Rejected {
+        alpha,
+        calibration_images: reject.known.images(),
+        threshold: reject.threshold,
+        unknown,
+        rate: share(unknown, images),
+        interval: metrics::wilson(unknown, images),
+        answered_accuracy: share(answered.iter().filter(|right| **right).count(), answered.len()),
+    })
 }

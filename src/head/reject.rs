@@ -45,6 +45,9 @@ pub const DIRECTIONS: usize = 64;
 /// Rounds of subspace iteration; more of them changed no rate that was measured.
 const ROUNDS: usize = 5;
 
+/// Rows that directions and variances are found from; of more, so many that are evenly spaced.
+const MOST_ROWS: usize = 8192;
+
 /// Rows that are looked at together.
 const BLOCK: usize = 256;
 
@@ -53,9 +56,11 @@ impl Distance {
     /// the origin. The same rows give the same bits.
     pub fn fit(rows: &[(&[f32], usize)], width: usize, classes: usize) -> Self {
         let means = means(rows, width, classes);
-        let directions = directions(rows, &means);
+        let every = rows.len().div_ceil(MOST_ROWS).max(1);
+        let rows: Vec<_> = rows.iter().step_by(every).copied().collect();
+        let directions = directions(&rows, &means);
         let (mut along, mut total) = (Array1::<f64>::zeros(directions.nrows()), 0.0);
-        for block in blocks(rows, &means) {
+        for block in blocks(&rows, &means) {
             let squares = block.dot(&directions.t()).mapv(|v| f64::from(v).powi(2));
             along += &squares.sum_axis(Axis(0));
             total += block.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
