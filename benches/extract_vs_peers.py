@@ -54,7 +54,9 @@ PACKAGES = ["numpy", "pillow", "pyarrow", "onnxruntime", "openvino", "torch", "t
 def gather(images, limit, folder):
     """Links the JPEG files, or `limit` of them spread over the sorted list, into `folder`, and reads each once."""
     files = sorted(path for path in images.glob("*/**/*") if path.suffix.lower() in (".jpg", ".jpeg"))
-    count = min(limit or len(files), len(files))
+    count = len(files) if limit is None else min(limit, len(files))
+    if count < 1:
+        sys.exit(f"{images} has no class folder with JPEG files, or --limit wants none")
     size = 0
     for path in (files[number * len(files) // count] for number in range(count)):
         link = folder / path.relative_to(images)
@@ -103,7 +105,7 @@ def measure(name, images, count, threads):
     """Images per second of one run, with start-up and without."""
     said, wall, rows = run(name, images, threads)
     assert rows in (None, count) and said.get("images", said.get("computed")) == count, (name, rows, said)
-    return {"with": count / wall, "without": said.get("images_per_second") or count / said["seconds"]}
+    return {"with_startup": count / wall, "loop": said.get("images_per_second") or count / said["seconds"]}
 
 
 def ratios(rounds, name, other, kind):
@@ -115,18 +117,18 @@ def ratios(rounds, name, other, kind):
 def table(rounds, names):
     print("\n| pipeline | images/s | min | max | of headstart | range | without start-up |\n|---|--:|--:|--:|--:|--:|--:|")
     for name in names:
-        whole = [figures[name]["with"] for figures in rounds]
-        loop = statistics.median(figures[name]["without"] for figures in rounds)
+        whole = [figures[name]["with_startup"] for figures in rounds]
+        loop = statistics.median(figures[name]["loop"] for figures in rounds)
         cells = [f"{statistics.median(whole):.2f}", f"{min(whole):.2f}", f"{max(whole):.2f}", "-", "-", f"{loop:.2f}"]
         if "headstart" in names:
-            median, low, high = ratios(rounds, name, "headstart", "with")
+            median, low, high = ratios(rounds, name, "headstart", "with_startup")
             cells[3:5] = f"{median:.3f}", f"{low:.3f} to {high:.3f}"
         print(f"| {name} | {' | '.join(cells)} |")
     if {"headstart", "bare loop"} <= set(names):
         print()
-        for kind in ("with", "without"):
+        for kind, words in (("with_startup", "with"), ("loop", "without")):
             median, low, high = ratios(rounds, "headstart", "bare loop", kind)
-            print(f"headstart of the bare loop, both {kind} start-up: {median:.3f} ({low:.3f} to {high:.3f})")
+            print(f"headstart / bare loop, both {words} start-up: {median:.3f} ({low:.3f} to {high:.3f})")
 
 
 def machine():
@@ -170,8 +172,8 @@ def main():
             rounds.append({})
             for name in args.only[turn:] + args.only[:turn]:
                 figures = rounds[-1][name] = measure(name, images, count, args.threads)
-                print(f"round {number + 1}: {name} {figures['with']:.2f} images/s, "
-                      f"{figures['without']:.2f} without start-up", flush=True)
+                print(f"round {number + 1}: {name} {figures['with_startup']:.2f} images/s, "
+                      f"{figures['loop']:.2f} without start-up", flush=True)
             if args.json:
                 args.json.write_text(json.dumps({**facts, "images_per_second": rounds}, indent=2) + "\n")
     table(rounds, args.only)

@@ -103,7 +103,7 @@
 //!     },
 //!     &Silent,
 //! )?;
-//! let scores = evaluate(&EvaluateConfig { run: first.clone(), split: Split::Test })?;
+//! let scores = evaluate(&EvaluateConfig { run: first.clone(), split: Split::Test, tta: false, reject: None })?;
 //! assert_eq!((trained.classes, scores.images, scores.accuracy), (2, 10, Some(1.0)));
 //!
 //! let (head, classes, _spec) = run::read_head(&first)?;

@@ -1,7 +1,7 @@
 """The limit, and no peer: the network alone, on one batch of noise that is ready in memory, as often as IMAGES has pictures.
 
-It opens no picture and writes no table, so that nothing which uses the same runtime on as many threads can be faster for
-long. The first run, of one picture, takes memory and is start-up, as the known answer is that headstart checks first.
+It opens no picture and writes no table. What uses the same runtime on as many threads can hardly be faster; another
+runtime can. The first run, of one picture, takes memory and is start-up, like the known answer that headstart checks first.
 """
 
 import json
@@ -11,8 +11,7 @@ import common
 import numpy as np
 import onnxruntime
 
-parser = common.parser()
-args = parser.parse_args()
+args = common.parser().parse_args()
 images = len(common.files(args.images))
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = args.threads

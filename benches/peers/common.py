@@ -4,9 +4,9 @@ A peer is a script of this folder, run by ../extract_vs_peers.py as
 
     python with_NAME.py IMAGES --out FILE.parquet --threads N
 
-It turns every JPEG of IMAGES/<class>/ into 2048 floats, writes one row for each, and prints one line of JSON:
-{"images": number, "seconds": of its loop, from the first file that it opens until the table is on disk}. Imports, building the
-model and compiling it are start-up, which only the caller's clock sees.
+It turns every JPEG of IMAGES/<class>/ into 2048 floats, writes one row for each, and prints one line of JSON: "images", and
+"seconds" from the first picture that it opens until the table is written. Imports, making the model and compiling it are
+start-up, which only the caller's clock sees.
 
 No script here may be called like the package that it imports: this folder comes first where Python looks.
 """
@@ -26,8 +26,7 @@ from PIL import Image
 NETWORK = pathlib.Path(__file__).resolve().parents[2] / "models/nsfwjs.onnx"
 SIDE = 299
 WIDTH = 2048
-# The fastest of the usual sizes for all networks on a CPU here but Keras', which has its own.
-BATCH = 8
+BATCH = 8  # Keras has one of its own
 
 
 def parser():
@@ -68,16 +67,15 @@ def batches(paths, threads):
 
 
 def padded(batch):
-    """A last batch as long as all others, for networks that are compiled for one shape; the caller drops the rest."""
+    """The batch filled up to the usual length, for a network that takes no other; the caller drops what was added."""
     return np.concatenate([batch, np.zeros((BATCH - len(batch), *batch.shape[1:]), batch.dtype)])
 
 
 def finish(args, paths, features, started):
-    """Writes the rows, after a look at their number and values, and says how long all took since `started`."""
-    matrix = np.concatenate(features).reshape(-1, WIDTH)
-    assert matrix.shape == (len(paths), WIDTH) and matrix.dtype == np.float32, (matrix.shape, matrix.dtype)
-    assert np.isfinite(matrix).all()
-    embedding = pa.FixedSizeListArray.from_arrays(matrix.reshape(-1), WIDTH)
+    """Writes one row a file, after a look at their number and values, and says how long all took since `started`."""
+    assert features.shape == (len(paths), WIDTH) and features.dtype == np.float32, (features.shape, features.dtype)
+    assert np.isfinite(features).all()
+    embedding = pa.FixedSizeListArray.from_arrays(features.reshape(-1), WIDTH)
     names = [path.relative_to(args.images).as_posix() for path in paths]
     pq.write_table(pa.table({"path": names, "embedding": embedding}), args.out, compression="zstd")
     print(json.dumps({"images": len(paths), "seconds": time.perf_counter() - started}))

@@ -3,10 +3,10 @@
 import time
 
 import common
+import numpy as np
 import onnxruntime
 
-parser = common.parser()
-args = parser.parse_args()
+args = common.parser().parse_args()
 paths = common.files(args.images)
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = args.threads
@@ -14,4 +14,4 @@ session = onnxruntime.InferenceSession(common.NETWORK, options, providers=["CPUE
 
 started = time.perf_counter()
 features = [session.run(["PreLogits"], {"input": batch})[0] for batch in common.batches(paths, args.threads)]
-common.finish(args, paths, features, started)
+common.finish(args, paths, np.concatenate(features), started)

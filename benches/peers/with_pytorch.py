@@ -1,16 +1,20 @@
 """torchvision's Inception-v3 in PyTorch, channels last; `--compile` adds torch.compile. Its weights are random: for timing only.
 
-The data come from a DataLoader with torchvision's transforms of Pillow pictures, and go to Parquet through pyarrow.
+The pictures come from a DataLoader with torchvision's transforms, and the features go to Parquet through pyarrow.
 """
 
-import os
 import time
 
 import common
+import numpy as np
 import torch
 import torchvision
 from PIL import Image
+from torch.nn import functional
 from torchvision import transforms
+
+# With two cores a worker gains nothing: it takes from the network's threads, which wait for each other, what it saves.
+WORKERS = 0
 
 
 class Pictures(torch.utils.data.Dataset):
@@ -22,8 +26,8 @@ class Pictures(torch.utils.data.Dataset):
     def __len__(self):
         return len(self.paths)
 
-    def __getitem__(self, at):
-        with Image.open(self.paths[at]) as image:
+    def __getitem__(self, number):
+        with Image.open(self.paths[number]) as image:
             return self.transform(image.convert("RGB"))
 
 
@@ -33,9 +37,15 @@ def network():
     model.fc = torch.nn.Identity()
     for module in model.modules():
         if isinstance(module, torch.nn.Conv2d):
-            # Keeps the size of what flows through: numbers that shrink from layer to layer can become denormal, and slow.
+            # What flows through keeps its size; numbers that shrink in every layer could become denormal, and slow.
             torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     return model.eval().to(memory_format=torch.channels_last)
+
+
+def embed(model, batch):
+    """The features of a batch, filled up to the usual length: another would be compiled anew."""
+    full = functional.pad(batch, (0, 0) * 3 + (0, common.BATCH - len(batch)))
+    return model(full.to(memory_format=torch.channels_last))[: len(batch)].numpy()
 
 
 parser = common.parser()
@@ -43,26 +53,16 @@ parser.add_argument("--compile", action="store_true")
 args = parser.parse_args()
 paths = common.files(args.images)
 torch.set_num_threads(args.threads)
-t=time.perf_counter()
 model = network()
-import sys; print("network", time.perf_counter()-t, file=sys.stderr)
-if args.compile:
-    import torch._inductor.config
-
-    torch._inductor.config.freezing = bool(int(os.environ.get("FREEZE","1")))
-    model = torch.compile(model)
-
-loader = torch.utils.data.DataLoader(Pictures(paths), batch_size=common.BATCH, num_workers=int(os.environ.get("WORKERS","1")))
+loader = torch.utils.data.DataLoader(Pictures(paths), batch_size=common.BATCH, num_workers=WORKERS)
 with torch.inference_mode():
-    t=time.perf_counter()
     if args.compile:
-        model(torch.zeros(common.BATCH, 3, common.SIDE, common.SIDE).to(memory_format=torch.channels_last))
-    print("compile", time.perf_counter()-t, file=sys.stderr)
+        from torch._inductor import config
+
+        config.freezing = True  # weights become constants, and the batch norms part of them
+        model = torch.compile(model)
+        embed(model, torch.zeros(common.BATCH, 3, common.SIDE, common.SIDE))
 
     started = time.perf_counter()
-    features = []
-    for batch in loader:
-        full = torch.nn.functional.pad(batch, (0, 0) * 3 + (0, common.BATCH - len(batch)))
-        rows = model(full.to(memory_format=torch.channels_last))
-        features.append(rows[: len(batch)].numpy())
-common.finish(args, paths, features, started)
+    features = [embed(model, batch) for batch in loader]
+common.finish(args, paths, np.concatenate(features), started)

@@ -71,7 +71,8 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
         time: config.time,
     };
     let trained = train(&train_config, monitor)?;
-    let evaluated = evaluate(&EvaluateConfig { run: run.clone(), split: Split::Test })?;
+    let evaluated =
+        evaluate(&EvaluateConfig { run: run.clone(), split: Split::Test, tta: false, reject: None })?;
     let samples = FeatureStore::open(&cache)?.samples()?;
     let pixel_accuracy = pixel_baseline(&samples, fit)?;
     let picture =
@@ -81,6 +82,7 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
         images: picture.into_iter().collect(),
         device: Device::Auto,
         models: config.models.clone(),
+        reject: None,
     };
     let answers = predict(&predict_config, monitor)?;
     Ok(DemoStats {

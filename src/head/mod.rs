@@ -6,6 +6,7 @@ mod estimator;
 mod file;
 mod fit;
 mod lbfgs;
+pub mod reject;
 mod softmax;
 mod solver;
 

@@ -28,6 +28,11 @@ pub(super) struct Features {
     pub train: Selected,
     pub validation: Selected,
     pub test: Selected,
+    /// Variants of the validation images, which decide nothing: for averages. None but those that all images of
+    /// validation and test have.
+    pub validation_variants: Selected,
+    /// Likewise of the test images.
+    pub test_variants: Selected,
 }
 
 struct Image<'a> {
@@ -47,7 +52,8 @@ impl Selected {
 }
 
 impl Features {
-    /// Selects the rows: `asked` variants for train, `none` for validation and test.
+    /// Selects the rows: `asked` variants for train, `none` for validation and test, whose other variants are kept
+    /// apart.
     ///
     /// # Errors
     /// [`Kind::Cache`] when rows that are needed are missing, [`Kind::Input`] when there is too little data.
@@ -69,12 +75,13 @@ impl Features {
             None => families.complete(monitor),
         };
         let used: HashSet<Variant> = variants.iter().copied().collect();
+        let averaged = complete_where_held_out(&images, &keys);
         let rows = store.rows(|key| match images.get(&key.image_sha256) {
             Some(image) if image.split == Split::Train => used.contains(&key.variant),
-            Some(_) => key.variant == Variant::None,
+            Some(_) => averaged.contains(&key.variant),
             None => false,
         })?;
-        let mut parts: BTreeMap<Split, Selected> = BTreeMap::new();
+        let mut parts: BTreeMap<(Split, bool), Selected> = BTreeMap::new();
         for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(rows.width.max(1))) {
             let image = &images[&key.image_sha256];
             if !embedding.iter().all(|value| value.is_finite()) {
@@ -86,16 +93,30 @@ impl Features {
                     .at(cache)
                     .help("extract into a new cache, and check the network that was used"));
             }
-            let part = parts.entry(image.split).or_default();
+            let is_apart = image.split != Split::Train && key.variant != Variant::None;
+            let part = parts.entry((image.split, is_apart)).or_default();
             part.features.extend_from_slice(embedding);
             part.targets.push(image.target);
             part.paths.push(image.path.to_string());
             part.keys.push(key);
         }
-        let mut part = |split| parts.remove(&split).unwrap_or_default();
-        let [train, validation, test] = Split::ALL.map(&mut part);
-        Ok(Self { classes, variants, train, validation, test })
+        let mut part = |split, is_apart| parts.remove(&(split, is_apart)).unwrap_or_default();
+        let [train, validation, test] = Split::ALL.map(|split| part(split, false));
+        let [validation_variants, test_variants] =
+            [Split::Validation, Split::Test].map(|split| part(split, true));
+        Ok(Self { classes, variants, train, validation, test, validation_variants, test_variants })
     }
+}
+
+/// The variants that every image of validation and test has.
+fn complete_where_held_out(images: &HashMap<Digest, Image>, keys: &HashSet<Key>) -> HashSet<Variant> {
+    let held_out = |hash: &Digest| images.get(hash).is_some_and(|image| image.split != Split::Train);
+    let mut counts: HashMap<Variant, usize> = HashMap::new();
+    for key in keys.iter().filter(|key| held_out(&key.image_sha256)) {
+        *counts.entry(key.variant).or_default() += 1;
+    }
+    let all = images.values().filter(|image| image.split != Split::Train).count();
+    counts.into_iter().filter(|(_, count)| *count == all).map(|(variant, _)| variant).collect()
 }
 
 /// Distinct images by digest; copies are represented by the first path.

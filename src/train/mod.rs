@@ -1,13 +1,14 @@
 //! Stage 2: from a cache of features to a fitted head with its predictions.
 
 mod features;
+mod trust;
 
-use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::head::{self, Epoch, Fitted, Head, SolverConfig, SolverParams, argmax};
+use crate::head::{self, Epoch, Fitted, Head, SolverConfig, SolverParams};
+use crate::metrics::Temperature;
 use crate::monitor::{Monitor, Unit};
-use crate::run::{self, ClassCount, Finished, Prediction, Record};
+use crate::run::{self, ClassCount, Finished, Record};
 use crate::store::{FeatureStore, Spec};
 use features::{Features, Selected};
 use serde::Serialize;
@@ -66,6 +67,8 @@ pub struct TrainStats {
     pub train_rows: usize,
     /// Images that decided when to stop.
     pub validation_images: usize,
+    /// The temperature that calibrates the probabilities; `None` where the validation images tell none.
+    pub temperature: Option<Temperature>,
     /// Variants trained on.
     pub variants: Vec<String>,
     /// Number of classes.
@@ -97,16 +100,21 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
     let started = Instant::now();
     let (fitted, converged) = fit(head, &features, store.spec().width, params, monitor)?;
     let seconds = started.elapsed().as_secs_f64();
-    let record = record(config, &store, &features, &fitted, seconds);
-    let mut predictions =
-        predict_rows(&fitted.head, &features.classes, &features.validation, Split::Validation);
-    predictions.extend(predict_rows(&fitted.head, &features.classes, &features.test, Split::Test));
-    predictions.sort_by_key(|row| (row.image_sha256, row.variant));
+    let mut record = record(config, &store, &features, &fitted, seconds);
+    let predictions = trust::predictions(&fitted.head, &features);
+    record.temperature = trust::temperature(&predictions, &features.classes);
     // A head has seen its own images and those of every run it was started from.
     let trained_on: BTreeSet<Digest> = features.train.images().chain(seen).collect();
     let trained_on: Vec<Digest> = trained_on.into_iter().collect();
-    let (head, predictions, trained_on) = (&fitted.head, &predictions[..], &trained_on[..]);
-    run::write(&config.run, &Finished { record: &record, head, predictions, trained_on })?;
+    let measured = trust::measured(&features, store.spec().width);
+    let finished = Finished {
+        record: &record,
+        head: &fitted.head,
+        predictions: &predictions,
+        trained_on: &trained_on,
+        measured: &measured,
+    };
+    run::write(&config.run, &finished)?;
     Ok(stats(&record, &features, converged, read_seconds))
 }
 
@@ -212,22 +220,8 @@ fn record(
         history: fitted.history.clone(),
         best_epoch: fitted.best_epoch,
         seconds,
+        temperature: None,
     }
-}
-
-fn predict_rows(head: &Head, classes: &[String], part: &Selected, split: Split) -> Vec<Prediction> {
-    let probabilities = head.probabilities(&part.features);
-    let rows = part.keys.iter().zip(&part.targets).zip(&part.paths).zip(probabilities);
-    rows.map(|(((key, &target), path), probabilities)| Prediction {
-        path: path.clone(),
-        image_sha256: key.image_sha256,
-        variant: key.variant,
-        split,
-        label: classes[target].clone(),
-        predicted: classes[argmax(&probabilities)].clone(),
-        probabilities,
-    })
-    .collect()
 }
 
 fn stats(record: &Record, features: &Features, converged: Option<bool>, read_seconds: f64) -> TrainStats {
@@ -245,6 +239,7 @@ fn stats(record: &Record, features: &Features, converged: Option<bool>, read_sec
         read_seconds,
         train_rows: record.train_rows,
         validation_images: features.validation.targets.len(),
+        temperature: record.temperature,
         variants: record.variants.clone(),
         classes: features.classes.len(),
     }

@@ -14,3 +14,4 @@ mod sandbox;
 mod setup;
 mod small;
 mod tidy;
+mod trust;

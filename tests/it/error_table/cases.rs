@@ -191,6 +191,13 @@ const RUNS: &[Case] = &[
         s.write("small.onnx", &small::onnx(2));
     }),
     case("the train split", "evaluate r --split train", nothing),
+    case("averages over variants that are not there", "evaluate r --tta", nothing),
+    case("too few images to tell what is unknown", "predict r in/ant/000.png --reject 0.05", nothing),
+    case("known images judged by themselves", "evaluate r --reject 0.4 --split validation", nothing),
+    case("a run from before --reject", "predict r in/ant/000.png --reject 0.4", |s| {
+        std::fs::remove_file(s.path("r/reject.safetensors")).unwrap();
+    }),
+    case("a damaged measure of distance", "evaluate r --reject 0.4", |s| cut(s, "r/reject.safetensors")),
     case("one run to compare", "compare r", nothing),
     case("runs that call one image differently", "compare r renamed", |s| {
         std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
@@ -250,6 +257,8 @@ const TYPED: &[Case] = &[
     case("features that would wait for hours", "extract in --cache new --commit-every 9999", nothing),
     case("a batch of nothing", "extract in --cache new --batch 0", nothing),
     case("a negative seed", "extract in --cache new --seed -1", nothing),
+    case("a share of nothing", "predict r in/ant/000.png --reject 0", nothing),
+    case("a share that is no number", "evaluate r --reject NaN", nothing),
     case("a rate that is no number", "train c --run new --lr NaN", nothing),
     case("a rate of zero", "train c --run new --lr 0", nothing),
     case("no patience", "train c --run new --patience 0", nothing),
