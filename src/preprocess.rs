@@ -92,7 +92,10 @@ impl Preprocessing {
     /// The 8-bit pixels that enter the network, `size` x `size`.
     pub fn resized(&self, image: &Pixels) -> Pixels {
         let Resize::BilinearPillow = self.resize;
-        resize_bilinear(&centre_crop(image, self.crop), self.size, self.size)
+        match self.crop < 1.0 {
+            true => resize_bilinear(&centre_crop(image, self.crop), self.size, self.size),
+            false => resize_bilinear(image, self.size, self.size),
+        }
     }
 
     /// Writes what enters the network for `image` to `out`: three planes (red, green, blue) of `size` x `size` bytes.
@@ -104,10 +107,11 @@ impl Preprocessing {
         let resized = self.resized(image);
         let plane = self.size * self.size;
         assert_eq!(out.len(), 3 * plane);
-        for (channel, out) in out.chunks_exact_mut(plane).enumerate() {
-            for (value, pixel) in out.iter_mut().zip(resized.data().chunks_exact(3)) {
-                *value = pixel[channel];
-            }
+        let (red, rest) = out.split_at_mut(plane);
+        let (green, blue) = rest.split_at_mut(plane);
+        let planes = red.iter_mut().zip(green).zip(blue);
+        for (((red, green), blue), pixel) in planes.zip(resized.data().chunks_exact(3)) {
+            (*red, *green, *blue) = (pixel[0], pixel[1], pixel[2]);
         }
     }
 
@@ -161,8 +165,9 @@ fn centre_crop(image: &Pixels, part: f64) -> Pixels {
     let border = |side: usize| (((side as f64 - side as f64 * part) / 2.0) as usize).min((side - 1) / 2);
     let (left, top) = (border(image.width()), border(image.height()));
     let (width, height) = (image.width() - 2 * left, image.height() - 2 * top);
-    let rows = (top..top + height).flat_map(|y| &image.row(y)[left * 3..(left + width) * 3]);
-    Pixels::new(width, height, rows.copied().collect())
+    let mut data = Vec::with_capacity(width * height * 3);
+    (top..top + height).for_each(|y| data.extend_from_slice(&image.row(y)[left * 3..(left + width) * 3]));
+    Pixels::new(width, height, data)
 }
 
 /// Fixed-point precision of the filter weights: 32 bits less 8 of the pixel and 2 of headroom (Pillow, `Resample.c`).
@@ -177,17 +182,26 @@ pub fn resize_bilinear(image: &Pixels, width: usize, height: usize) -> Pixels {
 
 fn resize_rows(image: &Pixels, width: usize) -> Pixels {
     let windows = windows(image.width(), width);
-    let mut data = Vec::with_capacity(width * image.height() * 3);
+    let mut data = vec![0; width * image.height() * 3];
     for y in 0..image.height() {
         let row = image.row(y);
-        for window in &windows {
+        for (window, out) in windows.iter().zip(data[y * width * 3..].chunks_exact_mut(3)) {
+            let from = &row[window.start * 3..];
+            // Enlarging takes two neighbours at most; spelt out, that takes a fifth less time.
+            if let ([first, second], [r, g, b, r2, g2, b2, ..]) = (&window.weights[..], from) {
+                let mixed = |a: &u8, b: &u8| {
+                    clip((1 << (PRECISION - 1)) + i32::from(*a) * first + i32::from(*b) * second)
+                };
+                out.copy_from_slice(&[mixed(r, r2), mixed(g, g2), mixed(b, b2)]);
+                continue;
+            }
             let mut sum = [1i32 << (PRECISION - 1); 3];
-            for (pixel, &k) in row[window.start * 3..].chunks_exact(3).zip(&window.weights) {
+            for (pixel, &k) in from.chunks_exact(3).zip(&window.weights) {
                 for (sum, &value) in sum.iter_mut().zip(pixel) {
                     *sum += i32::from(value) * k;
                 }
             }
-            data.extend(sum.map(clip));
+            out.copy_from_slice(&sum.map(clip));
         }
     }
     Pixels::new(width, image.height(), data)
