@@ -125,14 +125,7 @@ pub(super) fn run(
     let (number, width) = (sessions.len(), sessions.first().map_or(0, |session| session.width()));
     let mut sink = Sink::new(settings, width, writer, &writing);
     let is_cut = AtomicBool::new(false);
-    let stop = &|| {
-        let stops = monitor.is_interrupted();
-        if stops && !is_cut.swap(true, Ordering::Relaxed) {
-            monitor
-                .note("stopping: what is under way is finished and committed; a second signal stops at once");
-        }
-        stops
-    };
+    let stop = &|| shall_stop(monitor, &is_cut);
     std::thread::scope(|scope| -> Result<()> {
         let queues = decode::spawn(scope, settings, work, &decoding);
         // A full window holds the batches back; a stage that is gone makes the one before it end.
@@ -160,6 +153,15 @@ pub(super) fn run(
         sessions: number,
     };
     Ok(Outcome { computed, refused, stages, is_cut: is_cut.into_inner() })
+}
+
+/// Whether to begin nothing more; the first time that it is so, this is told and noted in `is_cut`.
+fn shall_stop(monitor: &dyn Monitor, is_cut: &AtomicBool) -> bool {
+    let stops = monitor.is_interrupted();
+    if stops && !is_cut.swap(true, Ordering::Relaxed) {
+        monitor.note("stopping: what is under way is finished and committed; a second signal stops at once");
+    }
+    stops
 }
 
 /// One session's thread: takes the next batch until there are no more, or until it shall stop.
