@@ -149,7 +149,7 @@ fn an_image_that_changes_or_vanishes_during_the_run_is_named_and_the_others_are_
 #[test]
 fn a_full_disk_is_told_and_what_was_finished_is_kept() {
     let s = Sandbox::new();
-    s.images("in", &[("ant", 40), ("bee", 40)]);
+    s.images("in", &[("ant", 150), ("bee", 150)]);
     let network = small::install(&s);
     std::fs::create_dir(s.path("disk")).unwrap();
     let (images, cache) = (s.text("in"), s.text("disk/c"));
