@@ -95,10 +95,8 @@
 //!     &TrainConfig {
 //!         cache,
 //!         run: first.clone(),
-//!         variants: None,
-//!         init: None,
 //!         solver: SolverConfig::Adam(FitConfig { lr: 0.5, ..FitConfig::default() }),
-//!         time: 0,
+//!         ..TrainConfig::default()
 //!     },
 //!     &Silent,
 //! )?;
@@ -134,6 +132,7 @@ pub mod fs;
 pub mod head;
 pub mod image_io;
 pub mod images;
+pub mod matrix;
 pub mod metrics;
 pub mod monitor;
 pub mod pixels;
@@ -146,4 +145,5 @@ pub mod runtime;
 pub mod setup;
 pub mod store;
 pub mod tensors;
+pub mod threads;
 pub mod train;

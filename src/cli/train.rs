@@ -57,6 +57,7 @@ impl Args {
                 patience: self.patience.unwrap_or(default.patience),
                 l2: self.l2,
                 seed: self.seed.unwrap_or(default.seed),
+                ..default
             }));
         }
         let adams = [
@@ -77,7 +78,7 @@ impl Args {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
     let solver = args.solver()?;
     let Args { cache, run, variants, init, .. } = args;
-    let config = TrainConfig { cache, run, variants, init, solver, time: now() };
+    let config = TrainConfig { cache, run, variants, init, solver, time: now(), ..TrainConfig::default() };
     let stats = train(&config, terminal)?;
     print(global, &stats, || told(&stats, &config.run))?;
     Ok(Ended::Done)

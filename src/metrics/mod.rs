@@ -1,8 +1,10 @@
 //! How good a classifier is, from truths and predictions alone. Pure.
 
 mod paired;
+mod spread;
 
 pub use paired::{Paired, mcnemar, paired_difference_interval};
+pub use spread::{Spread, spread};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 //! and swapped into place whole; read by `evaluate`, `predict` and `train --init`.
 
 use crate::augment::Variant;
-use crate::dataset::Split;
+use crate::dataset::{Division, Split};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
@@ -40,6 +40,9 @@ pub struct Record {
     /// Settings of the fit.
     #[serde(deserialize_with = "solver_or_adam")]
     pub config: SolverConfig,
+    /// Other splits than the cache's own, where the run has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub division: Option<Division>,
     /// Variants that were trained on.
     pub variants: Vec<String>,
     /// Feature rows that were trained on.

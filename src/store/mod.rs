@@ -1,6 +1,7 @@
 //! A cache of features on disk (features-v1): the spec, the samples, the parts. Append-only: readers are never
 //! disturbed, one writer at a time. It refuses to know how features are made or used.
 
+pub mod catalog;
 pub mod export;
 pub mod info;
 pub mod key;
@@ -9,6 +10,7 @@ pub mod shard;
 pub mod spec;
 pub mod table;
 
+pub use catalog::{Catalog, Found};
 pub use key::Key;
 pub use samples::Samples;
 pub use shard::{Part, Rows};
@@ -290,7 +292,7 @@ mod tests {
         }
     }
 
-    fn rows(names: &[&str]) -> Rows {
+    pub(super) fn rows(names: &[&str]) -> Rows {
         let key = |n: &&str| Key { image_sha256: sha256(n.as_bytes()), variant: Variant::None };
         let embeddings = names.iter().flat_map(|n| [n.len() as f32, f32::from(n.as_bytes()[0])]).collect();
         Rows { keys: names.iter().map(key).collect(), width: 2, embeddings }

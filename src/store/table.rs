@@ -117,6 +117,27 @@ impl Table {
         read(bytes::Bytes::from(bytes), columns, path)
     }
 
+    /// Reads columns of a file's `bytes`, and hands the vectors of one more column, `vectors`, to `visit` as they lie in
+    /// memory, many rows at a time: their width and their floats.
+    ///
+    /// # Errors
+    /// As [`Table::decode`].
+    pub fn scan(
+        bytes: Vec<u8>,
+        columns: &[(&str, Holds)],
+        vectors: &str,
+        path: &Path,
+        mut visit: impl FnMut(usize, &[f32]),
+    ) -> Result<Self> {
+        let mut columns = columns.to_vec();
+        columns.push((vectors, Holds::Vectors));
+        read_each(bytes::Bytes::from(bytes), &columns, path, |name, array| {
+            let (width, floats) = floats(array).filter(|_| name == vectors)?;
+            visit(width, floats);
+            Some(())
+        })
+    }
+
     /// Reads columns of the file at `path`, and no more of it than they need.
     ///
     /// # Errors
@@ -174,6 +195,16 @@ impl Table {
 }
 
 fn read<R: ChunkReader + 'static>(source: R, wanted: &[(&str, Holds)], path: &Path) -> Result<Table> {
+    read_each(source, wanted, path, |_, _| None)
+}
+
+/// Reads columns, but for the pieces of them that `taken` takes.
+fn read_each<R: ChunkReader + 'static>(
+    source: R,
+    wanted: &[(&str, Holds)],
+    path: &Path,
+    mut taken: impl FnMut(&str, &ArrayRef) -> Option<()>,
+) -> Result<Table> {
     let damaged = |why: String| Error::new(Kind::Cache, "not a readable Parquet file").at(path).because(why);
     let builder = ParquetRecordBatchReaderBuilder::try_new(source).map_err(|e| damaged(e.to_string()))?;
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
@@ -195,6 +226,9 @@ fn read<R: ChunkReader + 'static>(source: R, wanted: &[(&str, Holds)], path: &Pa
                 Holds::Digests => damaged(format!("its column {name} holds something else than digests")),
                 _ => damaged(format!("its column {name} has the type {} or gaps", array.data_type())),
             };
+            if taken(name, array).is_some() {
+                continue;
+            }
             let part = column(array, *holds).filter(|part| part.fits(*holds)).ok_or_else(unfit)?;
             match columns.iter_mut().find(|(known, _)| known == name) {
                 Some((_, whole)) => whole.extend(part),
@@ -292,14 +326,19 @@ fn column(array: &ArrayRef, holds: Holds) -> Option<Column> {
         DataType::Int64 if array.null_count() == 0 => {
             Some(Column::Int64(array.as_primitive::<Int64Type>().values().to_vec()))
         }
-        DataType::FixedSizeList(_, width) => {
-            let lists = array.as_fixed_size_list();
-            let floats = lists.values().as_primitive_opt::<Float32Type>()?;
-            let whole = lists.null_count() == 0 && floats.null_count() == 0;
-            whole.then(|| Column::Vectors { width: *width as usize, values: floats.values().to_vec() })
+        DataType::FixedSizeList(..) => {
+            floats(array).map(|(width, values)| Column::Vectors { width, values: values.to_vec() })
         }
         _ => None,
     }
+}
+
+/// The width and the floats of a column of vectors without gaps.
+fn floats(array: &ArrayRef) -> Option<(usize, &[f32])> {
+    let lists = array.as_fixed_size_list_opt()?;
+    let floats = lists.values().as_primitive_opt::<Float32Type>()?;
+    let whole = lists.null_count() == 0 && floats.null_count() == 0;
+    whole.then(|| (lists.value_length() as usize, &floats.values()[..]))
 }
 
 #[cfg(test)]

@@ -1,22 +1,26 @@
 //! Stage 2: from a cache of features to a fitted head with its predictions.
 
-mod features;
+mod families;
+pub(crate) mod outcome;
+pub(crate) mod shelf;
+pub(crate) mod warm;
 
-use crate::dataset::Split;
-use crate::digest::Digest;
+use crate::dataset::{Division, Split};
 use crate::error::{Error, Kind, Result};
-use crate::head::{self, Epoch, Fitted, Head, SolverConfig, SolverParams, argmax};
+use crate::head::{self, Epoch, FitParams, Fitted, Job, SolverConfig, SolverParams};
 use crate::monitor::{Monitor, Unit};
-use crate::run::{self, ClassCount, Finished, Prediction, Record};
-use crate::store::{FeatureStore, Spec};
-use features::{Features, Selected};
+use crate::run::{self, Record};
+use crate::threads;
+use outcome::Origin;
 use serde::Serialize;
-use std::collections::{BTreeSet, HashSet};
-use std::path::{Path, PathBuf};
+use shelf::{Loaded, Plan, Shelf};
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::Instant;
+use warm::Warm;
 
 /// What `train` was asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct TrainConfig {
     /// The cache.
     pub cache: PathBuf,
@@ -28,6 +32,10 @@ pub struct TrainConfig {
     pub init: Option<PathBuf>,
     /// How to fit, and with which settings.
     pub solver: SolverConfig,
+    /// Other splits than the cache's own.
+    pub division: Option<Division>,
+    /// At most so many threads are used, where they pay; 0 is one for each core. They change no bit of the head.
+    pub threads: usize,
     /// The time to note, in seconds since 1970.
     pub time: u64,
 }
@@ -78,7 +86,7 @@ pub struct TrainStats {
 /// [`Kind::Usage`] for settings out of range, [`Kind::Cache`] when features are missing or damaged, [`Kind::Run`] when
 /// the run cannot be written there, `--init` does not fit, or the loss is not a number.
 pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
-    let params = config.solver.check()?;
+    let params = config.solver.clone().check()?;
     if let (SolverParams::Lbfgs(_), Some(init)) = (&params, &config.init) {
         return Err(Error::new(
             Kind::Usage,
@@ -88,42 +96,68 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
         .help("leave --init out, or use --solver adam"));
     }
     run::check_target(&config.run)?;
+    let threads = threads::number(config.threads);
     let reading = Instant::now();
-    let store = FeatureStore::open(&config.cache)?;
-    let features = Features::load(&store, &config.cache, config.variants.as_deref(), monitor)?;
-    let warm = config.init.as_ref().map(|init| warm_start(init, &features, store.spec())).transpose()?;
-    let (head, seen) = warm.map_or((None, HashSet::new()), |(head, seen)| (Some(head), seen));
+    let shelf = Shelf::open(&config.cache, threads)?;
+    let plans = [shelf.plan(config.division, config.variants.as_deref(), monitor)?];
+    let plan = &plans[0];
+    let warm = config.init.as_ref().map(|init| warm(init, &shelf, plan)).transpose()?;
+    let loaded = shelf.load(&plans, threads)?;
     let read_seconds = reading.elapsed().as_secs_f64();
     let started = Instant::now();
-    let (fitted, converged) = fit(head, &features, store.spec().width, params, monitor)?;
+    let (fitted, converged) = fit(&shelf, plan, &loaded, warm.as_ref(), (params, threads), monitor)?;
     let seconds = started.elapsed().as_secs_f64();
-    let record = record(config, &store, &features, &fitted, seconds);
-    let mut predictions =
-        predict_rows(&fitted.head, &features.classes, &features.validation, Split::Validation);
-    predictions.extend(predict_rows(&fitted.head, &features.classes, &features.test, Split::Test));
-    predictions.sort_by(|a, b| (a.image_sha256, a.variant).cmp(&(b.image_sha256, b.variant)));
-    // A head has seen its own images and those of every run it was started from.
-    let trained_on: BTreeSet<Digest> = features.train.images().chain(seen).collect();
-    let trained_on: Vec<Digest> = trained_on.into_iter().collect();
-    let (head, predictions, trained_on) = (&fitted.head, &predictions[..], &trained_on[..]);
-    run::write(&config.run, &Finished { record: &record, head, predictions, trained_on })?;
-    Ok(stats(&record, &features, converged, read_seconds))
+    let mut predictions = Vec::new();
+    for (part, split) in [(&plan.validation, Split::Validation), (&plan.test, Split::Test)] {
+        let rows = loaded.examples(part);
+        predictions.extend(outcome::predict(&fitted.head, &shelf, part, loaded.rows(&rows), split));
+    }
+    let none = HashSet::new();
+    let origin = Origin {
+        config: config.solver.clone(),
+        init: config.init.as_ref(),
+        seen: warm.as_ref().map_or(&none, |warm| &warm.seen),
+        time: config.time,
+        seconds,
+    };
+    let predictions = outcome::sorted(predictions);
+    let record = outcome::write(&config.run, &shelf, plan, &fitted, &predictions, origin)?;
+    Ok(stats(&record, plan, converged, read_seconds))
 }
 
-/// Fits by the chosen solver, from `start` or afresh, telling how it goes.
+fn warm(init: &PathBuf, shelf: &Shelf, plan: &Plan) -> Result<Warm> {
+    let warm = Warm::read(init, shelf)?;
+    warm.check(init, plan).map(|()| warm)
+}
+
+/// A head to be fitted to `plan`.
+///
+/// # Errors
+/// [`Kind::Usage`] when weights are given for a class that is not there.
+pub(crate) fn job(shelf: &Shelf, plan: &Plan, warm: Option<&Warm>, params: FitParams) -> Result<Job> {
+    let settings = params.settings();
+    let counts = plan.train.counts(shelf.classes.len());
+    let factors = settings.class_weights.factors(&shelf.classes, &counts)?;
+    let start = warm.map(|warm| warm.head(&shelf.classes, settings.seed));
+    Ok(Job { start, params, factors })
+}
+
+/// Fits by the chosen solver, telling how it goes.
 fn fit(
-    start: Option<Head>,
-    features: &Features,
-    width: usize,
-    params: SolverParams,
+    shelf: &Shelf,
+    plan: &Plan,
+    loaded: &Loaded,
+    warm: Option<&Warm>,
+    (params, threads): (SolverParams, usize),
     monitor: &dyn Monitor,
 ) -> Result<(Fitted, Option<bool>)> {
-    let (train, validation) = (features.train.rows(), features.validation.rows());
-    let classes = features.classes.len();
+    let (train, validation) = (loaded.examples(&plan.train), loaded.examples(&plan.validation));
+    let (train, validation) = (loaded.rows(&train), loaded.rows(&validation));
     match params {
         SolverParams::Lbfgs(params) => {
             monitor.note("looking for the optimum with L-BFGS: tens of seconds for a few thousand rows");
-            let found = head::fit_lbfgs((width, classes), train, validation, params)?;
+            let found =
+                head::fit_lbfgs((shelf.spec().width, shelf.classes.len()), train, validation, params)?;
             if !found.is_optimum() {
                 monitor.warn(&format!(
                     "L-BFGS ended before the optimum: its weights may be off by {:.0} %; raise --l2, or --epochs",
@@ -134,9 +168,7 @@ fn fit(
             Ok((found.fitted, Some(converged)))
         }
         SolverParams::Adam(params) => {
-            let settings = params.settings();
-            let head = start.unwrap_or_else(|| Head::fresh(width, classes, settings.seed));
-            let task = monitor.task("training", Some(settings.epochs as u64), Unit::Epochs);
+            let task = monitor.task("training", Some(params.settings().epochs as u64), Unit::Epochs);
             let mut on_epoch = |epoch: &Epoch| {
                 task.status(&format!(
                     "loss {:.4}  validation loss {:.4}  accuracy {:.1} %",
@@ -146,91 +178,13 @@ fn fit(
                 ));
                 task.advance(1);
             };
-            Ok((head::fit(head, train, validation, params, &mut on_epoch)?, None))
+            let job = job(shelf, plan, warm, params)?;
+            Ok((head::fit(job, train, Some(validation), threads, &mut on_epoch)?, None))
         }
     }
 }
 
-/// The head of another run with the images it has seen, if it was fitted on the same kind of features, the same classes,
-/// and no image that is now held out.
-fn warm_start(init: &Path, features: &Features, spec: &Spec) -> Result<(Head, HashSet<Digest>)> {
-    let (head, classes, other) = run::read_head(init)?;
-    let differences = other.differences(spec, "in that run", "in this cache");
-    let refuse =
-        |message: String| Err(Error::new(Kind::Run, message).at(init).help("choose another --init, or none"));
-    if !differences.is_empty() || head.width() != spec.width {
-        return refuse(format!("its features are others: {}", differences.join("; ")));
-    }
-    if classes != features.classes {
-        return refuse(format!(
-            "its classes are {}, not {}",
-            classes.join(", "),
-            features.classes.join(", ")
-        ));
-    }
-    let held_out: HashSet<Digest> =
-        [&features.validation, &features.test].iter().flat_map(|s| s.images()).collect();
-    let seen = run::read_trained_on(init)?;
-    let leaked = seen.iter().filter(|hash| held_out.contains(*hash)).count();
-    if leaked > 0 {
-        return refuse(format!("{leaked} of its training images are now in validation or test"));
-    }
-    Ok((head, seen))
-}
-
-fn record(
-    config: &TrainConfig,
-    store: &FeatureStore,
-    features: &Features,
-    fitted: &Fitted,
-    seconds: f64,
-) -> Record {
-    let count = |part: &Selected, class: usize| {
-        let images = part.keys.iter().zip(&part.targets).filter(|(_, target)| **target == class);
-        images.map(|(key, _)| key.image_sha256).collect::<HashSet<_>>().len()
-    };
-    let classes = features.classes.iter().enumerate().map(|(i, name)| ClassCount {
-        name: name.clone(),
-        train: count(&features.train, i),
-        validation: count(&features.validation, i),
-        test: count(&features.test, i),
-    });
-    Record {
-        schema: run::SCHEMA.into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        time: config.time,
-        cache: std::path::absolute(&config.cache)
-            .unwrap_or_else(|_| config.cache.clone())
-            .display()
-            .to_string(),
-        spec: store.spec().clone(),
-        classes: classes.collect(),
-        config: config.solver,
-        variants: features.variants.iter().map(ToString::to_string).collect(),
-        train_rows: features.train.keys.len(),
-        init: config.init.as_ref().map(|init| init.display().to_string()),
-        history: fitted.history.clone(),
-        best_epoch: fitted.best_epoch,
-        seconds,
-    }
-}
-
-fn predict_rows(head: &Head, classes: &[String], part: &Selected, split: Split) -> Vec<Prediction> {
-    let probabilities = head.probabilities(&part.features);
-    let rows = part.keys.iter().zip(&part.targets).zip(&part.paths).zip(probabilities);
-    rows.map(|(((key, &target), path), probabilities)| Prediction {
-        path: path.clone(),
-        image_sha256: key.image_sha256,
-        variant: key.variant,
-        split,
-        label: classes[target].clone(),
-        predicted: classes[argmax(&probabilities)].clone(),
-        probabilities,
-    })
-    .collect()
-}
-
-fn stats(record: &Record, features: &Features, converged: Option<bool>, read_seconds: f64) -> TrainStats {
+fn stats(record: &Record, plan: &Plan, converged: Option<bool>, read_seconds: f64) -> TrainStats {
     let best = &record.history[record.best_epoch - 1];
     let epochs = record.history.len();
     TrainStats {
@@ -244,8 +198,8 @@ fn stats(record: &Record, features: &Features, converged: Option<bool>, read_sec
         seconds_per_epoch: record.history.iter().map(|epoch| epoch.seconds).sum::<f64>() / epochs as f64,
         read_seconds,
         train_rows: record.train_rows,
-        validation_images: features.validation.targets.len(),
+        validation_images: plan.validation.keys.len(),
         variants: record.variants.clone(),
-        classes: features.classes.len(),
+        classes: record.classes.len(),
     }
 }

@@ -1,0 +1,233 @@
+//! One pass over rows of features, for any number of heads at once and on any number of threads. All heads take their
+//! steps together, batch after batch, so that features are read once for all of them. Each thread owns some
+//! classes: it computes their logits, shares them with the others, waits for theirs, and moves its own weights. No
+//! sum is taken across threads, so their number changes no bit.
+
+use super::Scale;
+use super::adam::Bias;
+use super::barrier::Barrier;
+use super::kernel::{Batch, Example, Kernel};
+use super::learner::{Block, Course, Learner};
+use super::softmax::Tally;
+use crate::matrix::Matrix;
+use std::ops::Range;
+use std::sync::{PoisonError, RwLock};
+
+/// Multiplications in a thread's share of a step, and in its share of a pass, from which it is worth having.
+const WORTH: (usize, usize) = (300_000, 4_000_000);
+
+/// What all threads of a pass share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pass<'a> {
+    pub kernel: Kernel,
+    pub features: &'a Matrix,
+    pub examples: &'a [Example],
+    pub scale: Option<&'a Scale>,
+    pub batch: usize,
+    /// At most so many.
+    pub threads: usize,
+}
+
+/// Takes one step a batch with each of `learners`, and tells how right each was on the way, before its steps.
+pub(super) fn run(learners: &mut [&mut Learner], pass: Pass) -> Vec<Tally> {
+    let sizes: Vec<usize> = learners.iter().map(|learner| learner.classes()).collect();
+    let shares = shares(&sizes, pass.worthwhile(sizes.iter().sum()));
+    let mut courses = Vec::new();
+    let mut blocks: Vec<Vec<Block>> = shares.iter().map(|_| Vec::new()).collect();
+    let mut pieces: Vec<Vec<Piece>> = Vec::new();
+    for (i, learner) in learners.iter_mut().enumerate() {
+        let own = shares.iter().enumerate().flat_map(|(thread, share)| {
+            let before = |piece: &&(usize, Range<usize>)| piece.0 < i;
+            let offset = share.iter().filter(before).map(|(_, classes)| classes.len()).sum();
+            let own = share.iter().filter(move |(learner, _)| *learner == i);
+            own.map(move |(_, classes)| Piece { thread, offset, classes: classes.clone() })
+        });
+        let own: Vec<Piece> = own.collect();
+        let ends: Vec<usize> = own.iter().map(|piece| piece.classes.end).collect();
+        let (course, split) = learner.split(i, &ends);
+        courses.push(course);
+        for (piece, block) in own.iter().zip(split) {
+            blocks[piece.thread].push(block);
+        }
+        pieces.push(own);
+    }
+    let floats = |share: &Vec<(usize, Range<usize>)>| share.iter().map(|s| s.1.len()).sum::<usize>();
+    let board = |share| [(); 2].map(|()| RwLock::new(vec![0.0; floats(share) * pass.batch]));
+    let boards = shares.iter().map(board).collect();
+    let shared = Shared { pass, courses, pieces, boards, barrier: Barrier::new(shares.len()) };
+    let tallies = work_all(&shared, blocks);
+    let steps = pass.examples.len().div_ceil(pass.batch);
+    drop(shared);
+    learners.iter_mut().for_each(|learner| learner.course.steps.0 += steps);
+    tallies
+}
+
+impl Pass<'_> {
+    /// How many threads pay for `classes` of all heads together.
+    fn worthwhile(&self, classes: usize) -> usize {
+        let step = classes * self.features.stride() * self.batch.min(self.examples.len());
+        let pass = classes * self.features.stride() * self.examples.len();
+        self.threads.min(step / WORTH.0).min(pass / WORTH.1).clamp(1, classes.max(1))
+    }
+}
+
+/// Cuts the classes of all heads, one head after the other, into `threads` shares of nearly the same size.
+fn shares(sizes: &[usize], threads: usize) -> Vec<Vec<(usize, Range<usize>)>> {
+    let total: usize = sizes.iter().sum();
+    let cut = |thread: usize| {
+        let (from, to) = (total * thread / threads, total * (thread + 1) / threads);
+        let mut start = 0;
+        let mut share = Vec::new();
+        for (head, size) in sizes.iter().enumerate() {
+            let range = from.clamp(start, start + size) - start..to.clamp(start, start + size) - start;
+            if !range.is_empty() {
+                share.push((head, range));
+            }
+            start += size;
+        }
+        share
+    };
+    (0..threads).map(cut).collect()
+}
+
+/// Where some classes of a head are computed, and where their logits stand.
+#[derive(Debug)]
+struct Piece {
+    thread: usize,
+    /// Classes that stand before them on the thread's board.
+    offset: usize,
+    classes: Range<usize>,
+}
+
+struct Shared<'a> {
+    pass: Pass<'a>,
+    courses: Vec<&'a Course>,
+    /// Of each head.
+    pieces: Vec<Vec<Piece>>,
+    /// Of each thread, for odd and even steps: so one barrier a step is enough.
+    boards: Vec<[RwLock<Vec<f32>>; 2]>,
+    barrier: Barrier,
+}
+
+fn work_all(shared: &Shared, mut blocks: Vec<Vec<Block>>) -> Vec<Tally> {
+    let mut own = blocks.remove(0);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = blocks
+            .into_iter()
+            .enumerate()
+            .map(|(i, mut blocks)| scope.spawn(move || shared.work(i + 1, &mut blocks)))
+            .collect();
+        let mut tallies = shared.work(0, &mut own);
+        for other in others {
+            let told = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            tallies.iter_mut().zip(told).for_each(|(sum, told)| *sum += told);
+        }
+        tallies
+    })
+}
+
+/// What a thread needs again in each step.
+struct Scratch {
+    /// Logits of a head, then their slope.
+    z: Vec<f32>,
+    /// The slope of some of its classes.
+    delta: Vec<f32>,
+    totals: Vec<f32>,
+    standardized: Option<(Matrix, Vec<Example>)>,
+}
+
+impl Shared<'_> {
+    /// All steps of one thread. It tells of the heads whose first class it has.
+    fn work(&self, thread: usize, blocks: &mut [Block]) -> Vec<Tally> {
+        let _promise = self.barrier.promise();
+        let Pass { kernel, features, examples, batch, scale, .. } = self.pass;
+        let mut tallies = vec![Tally::default(); self.courses.len()];
+        let mut scratch = Scratch {
+            z: Vec::new(),
+            delta: Vec::new(),
+            totals: Vec::with_capacity(batch),
+            standardized: scale.map(|_| (Matrix::zeros(batch, features.width()), Vec::with_capacity(batch))),
+        };
+        for (step, rows) in examples.chunks(batch).enumerate() {
+            let Scratch { z, delta, totals, standardized } = &mut scratch;
+            let plain = Batch { features: features.padded(), stride: features.stride(), examples: rows };
+            let batch = match (scale, standardized) {
+                (Some(scale), Some((to, order))) => scale.batch(kernel, plain, (to, order)),
+                _ => plain,
+            };
+            self.post(thread, step, batch, blocks);
+            self.barrier.wait();
+            for block in blocks.iter_mut() {
+                let course = self.courses[block.learner];
+                self.gather(block.learner, step, rows.len(), z);
+                let told = course.slope(kernel, z, rows, totals);
+                if block.classes.start == 0 {
+                    tallies[block.learner] += told;
+                }
+                let own = columns(z, course.classes(), &block.classes, delta);
+                let rule = course.rule(step);
+                kernel.step(batch, own, block.weights.reborrow(), rule);
+                block.bias.step(own, rule);
+            }
+        }
+        tallies
+    }
+
+    /// Computes the logits of the thread's own classes and puts them on its board.
+    fn post(&self, thread: usize, step: usize, batch: Batch, blocks: &[Block]) {
+        let rows = batch.examples.len();
+        let mut board = self.boards[thread][step % 2].write().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = &mut board[..];
+        for block in blocks {
+            let Bias { value: bias, .. } = &block.bias;
+            let (own, others) = rest.split_at_mut(rows * block.classes.len());
+            self.pass.kernel.logits(batch, block.weights.weight, bias, own);
+            rest = others;
+        }
+    }
+
+    /// The logits of a whole head, `[rows, classes]`, from all boards.
+    fn gather(&self, learner: usize, step: usize, rows: usize, z: &mut Vec<f32>) {
+        let classes = self.courses[learner].classes();
+        z.resize(rows * classes, 0.0);
+        for piece in &self.pieces[learner] {
+            let board = self.boards[piece.thread][step % 2].read().unwrap_or_else(PoisonError::into_inner);
+            let some = &board[rows * piece.offset..rows * (piece.offset + piece.classes.len())];
+            for (to, from) in z.chunks_exact_mut(classes).zip(some.chunks_exact(piece.classes.len())) {
+                to[piece.classes.clone()].copy_from_slice(from);
+            }
+        }
+    }
+}
+
+/// Some columns of `z`, `[rows, classes]`: `z` itself where they are all.
+fn columns<'a>(z: &'a [f32], classes: usize, some: &Range<usize>, to: &'a mut Vec<f32>) -> &'a [f32] {
+    if some.len() == classes {
+        return z;
+    }
+    to.clear();
+    for row in z.chunks_exact(classes) {
+        to.extend_from_slice(&row[some.clone()]);
+    }
+    to
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_cover_all_classes_once_and_are_nearly_equal() {
+        for (sizes, threads) in [(vec![10], 3), (vec![3; 7], 4), (vec![1, 5, 2], 8), (vec![100, 1], 2)] {
+            let shares = shares(&sizes, threads);
+            let mut seen: Vec<Vec<usize>> = sizes.iter().map(|_| Vec::new()).collect();
+            for (head, classes) in shares.iter().flatten() {
+                seen[*head].extend(classes.clone());
+            }
+            assert!(seen.iter().zip(&sizes).all(|(seen, &size)| seen.iter().copied().eq(0..size)));
+            let size = |share: &Vec<(usize, Range<usize>)>| share.iter().map(|s| s.1.len()).sum::<usize>();
+            let (least, most) = (shares.iter().map(size).min(), shares.iter().map(size).max());
+            assert!(most.unwrap() - least.unwrap() <= 1);
+        }
+    }
+}
