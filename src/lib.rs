@@ -144,6 +144,7 @@ pub mod run;
 pub mod runtime;
 pub mod setup;
 pub mod store;
+pub mod sweep;
 pub mod tensors;
 pub mod threads;
 pub mod train;

@@ -23,7 +23,7 @@ pub enum Schedule {
 impl Schedule {
     /// The share of the full rate for step `step` (from 0) of `steps`.
     pub fn share(self, step: usize, steps: usize) -> f64 {
-        let passed = step as f64 / steps.max(1) as f64;
+        let passed = (step as f64 / steps.max(1) as f64).min(1.0);
         match self {
             Self::Constant => 1.0,
             Self::Linear => 1.0 - passed,

@@ -8,13 +8,18 @@ use super::adam::Bias;
 use super::barrier::Barrier;
 use super::kernel::{Batch, Example, Kernel};
 use super::learner::{Block, Course, Learner};
+use super::pace::Pace;
 use super::softmax::Tally;
 use crate::matrix::Matrix;
 use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
+use std::time::Instant;
 
-/// Multiplications in a thread's share of a step, and in its share of a pass, from which it is worth having.
-const WORTH: (usize, usize) = (300_000, 4_000_000);
+/// Multiplications in a thread's share of a step from which it may be worth having.
+const WORTH: usize = 200_000;
+
+/// Multiplications in a stretch of steps, some ten milliseconds on one thread; threads last for a stretch.
+const STRETCH: usize = 400_000_000;
 
 /// What all threads of a pass share.
 #[derive(Debug, Clone, Copy)]
@@ -29,9 +34,26 @@ pub(super) struct Pass<'a> {
 }
 
 /// Takes one step a batch with each of `learners`, and tells how right each was on the way, before its steps.
-pub(super) fn run(learners: &mut [&mut Learner], pass: Pass) -> Vec<Tally> {
+pub(super) fn run(learners: &mut [&mut Learner], pass: Pass, pace: &mut Pace) -> Vec<Tally> {
+    let classes: usize = learners.iter().map(|learner| learner.classes()).sum();
+    let step = classes * pass.features.stride() * pass.batch;
+    let worthwhile = pass.threads.min(step / WORTH).min(classes);
+    let mut tallies = vec![Tally::default(); learners.len()];
+    for examples in pass.examples.chunks(pass.batch * STRETCH.div_ceil(step.max(1))) {
+        let many = worthwhile > 1 && pace.many();
+        let started = Instant::now();
+        let threads = if many { worthwhile } else { 1 };
+        let told = stretch(learners, Pass { examples, threads, ..pass });
+        pace.note(many, started.elapsed().as_secs_f64() / (examples.len() * classes) as f64);
+        tallies.iter_mut().zip(told).for_each(|(sum, told)| *sum += told);
+    }
+    tallies
+}
+
+/// The steps of a pass on all of its threads.
+fn stretch(learners: &mut [&mut Learner], pass: Pass) -> Vec<Tally> {
     let sizes: Vec<usize> = learners.iter().map(|learner| learner.classes()).collect();
-    let shares = shares(&sizes, pass.worthwhile(sizes.iter().sum()));
+    let shares = shares(&sizes, pass.threads);
     let mut courses = Vec::new();
     let mut blocks: Vec<Vec<Block>> = shares.iter().map(|_| Vec::new()).collect();
     let mut pieces: Vec<Vec<Piece>> = Vec::new();
@@ -60,15 +82,6 @@ pub(super) fn run(learners: &mut [&mut Learner], pass: Pass) -> Vec<Tally> {
     drop(shared);
     learners.iter_mut().for_each(|learner| learner.course.steps.0 += steps);
     tallies
-}
-
-impl Pass<'_> {
-    /// How many threads pay for `classes` of all heads together.
-    fn worthwhile(&self, classes: usize) -> usize {
-        let step = classes * self.features.stride() * self.batch.min(self.examples.len());
-        let pass = classes * self.features.stride() * self.examples.len();
-        self.threads.min(step / WORTH.0).min(pass / WORTH.1).clamp(1, classes.max(1))
-    }
 }
 
 /// Cuts the classes of all heads, one head after the other, into `threads` shares of nearly the same size.
@@ -215,6 +228,30 @@ fn columns<'a>(z: &'a [f32], classes: usize, some: &Range<usize>, to: &'a mut Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        use crate::head::{FitConfig, Head};
+        let (width, sizes) = (70, [5usize, 1, 8]);
+        let features =
+            Matrix::from_rows(width, &(0..40 * width).map(|i| (i as f32).sin()).collect::<Vec<_>>());
+        let examples: Vec<Example> = (0..40).map(|row| Example { row, target: 0 }).collect();
+        let fitted = |threads: usize| {
+            let learner = |classes: usize| {
+                let head = Head::fresh(width, classes, 1);
+                Learner::new(head, FitConfig::default(), vec![1.0; classes], 10)
+            };
+            let mut learners = sizes.map(learner);
+            let mut borrowed: Vec<&mut Learner> = learners.iter_mut().collect();
+            let kernel = Kernel::new();
+            let pass =
+                Pass { kernel, features: &features, examples: &examples, scale: None, batch: 7, threads };
+            let told = stretch(&mut borrowed, pass);
+            (told, learners.map(|learner| learner.head(None)))
+        };
+        let alone = fitted(1);
+        assert!([2, 3, 5, 14].iter().all(|&threads| fitted(threads) == alone));
+    }
 
     #[test]
     fn shares_cover_all_classes_once_and_are_nearly_equal() {

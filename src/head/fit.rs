@@ -7,6 +7,7 @@ use super::controls::StopOn;
 use super::crew::{self, Pass};
 use super::kernel::{Example, Kernel};
 use super::learner::Learner;
+use super::pace::Pace;
 use super::score::score;
 use super::{Head, Scale};
 use crate::error::{Error, Kind, Result};
@@ -146,12 +147,13 @@ pub fn fit_many(
     let steps = source.steps(batch);
     let mut attempts: Vec<Attempt> = jobs.into_iter().map(|job| Attempt::new(job, steps, common)).collect();
     let mut epoch = 0;
+    let mut pace = Pace::default();
     while attempts.iter().any(Attempt::is_under_way) {
         epoch += 1;
         let started = Instant::now();
         let mut active: Vec<(usize, &mut Attempt)> =
             attempts.iter_mut().enumerate().filter(|(_, attempt)| attempt.is_under_way()).collect();
-        let means = train_epoch(&mut active, source, batch, common)?;
+        let means = train_epoch(&mut active, source, (batch, &mut pace), common)?;
         let heads: Vec<Head> = active.iter().map(|(_, attempt)| attempt.learner.head(common.scale)).collect();
         let scores = match common.validation {
             Some(rows) => score(&heads, rows, common.threads),
@@ -181,7 +183,7 @@ pub fn fit_many(
 fn train_epoch(
     active: &mut [(usize, &mut Attempt)],
     source: &mut dyn Source,
-    batch: usize,
+    (batch, pace): (usize, &mut Pace),
     common: Common,
 ) -> Result<Vec<(f64, f64)>> {
     let kernel = Kernel::new();
@@ -192,7 +194,7 @@ fn train_epoch(
     source.epoch(&mut |block| {
         let Rows { features, examples } = block;
         let pass = Pass { kernel, features, examples, scale: common.scale, batch, threads: common.threads };
-        let told = crew::run(&mut learners, pass);
+        let told = crew::run(&mut learners, pass, pace);
         sums.iter_mut().zip(told).for_each(|(sum, told)| *sum += told);
         rows += examples.len();
     })?;
@@ -398,7 +400,7 @@ mod tests {
             let mut learner = Learner::new(head.clone(), config.clone(), factors.to_vec(), 100);
             let (kernel, features, examples) = (Kernel::new(), &data.0, &data.1[..]);
             let pass = Pass { kernel, features, examples, scale: None, batch: 12, threads: 1 };
-            crew::run(&mut [&mut learner], pass);
+            crew::run(&mut [&mut learner], pass, &mut Pace::default());
             for (i, moment) in learner.first_moment().values().enumerate() {
                 let mut moved = [head.clone(), head.clone()];
                 let h = 1e-2f32;

@@ -12,6 +12,7 @@ mod fit;
 mod kernel;
 mod lbfgs;
 mod learner;
+mod pace;
 mod scale;
 mod score;
 mod softmax;

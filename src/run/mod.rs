@@ -43,6 +43,9 @@ pub struct Record {
     /// Other splits than the cache's own, where the run has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub division: Option<Division>,
+    /// Bytes of memory for features, where the run was given a limit: train rows then came in blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
     /// Variants that were trained on.
     pub variants: Vec<String>,
     /// Feature rows that were trained on.

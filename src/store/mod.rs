@@ -2,6 +2,7 @@
 //! disturbed, one writer at a time. It refuses to know how features are made or used.
 
 pub mod catalog;
+mod column;
 pub mod export;
 pub mod info;
 pub mod key;
@@ -10,7 +11,7 @@ pub mod shard;
 pub mod spec;
 pub mod table;
 
-pub use catalog::{Catalog, Found};
+pub use catalog::{Catalog, Found, Pick};
 pub use key::Key;
 pub use samples::Samples;
 pub use shard::{Part, Rows};

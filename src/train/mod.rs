@@ -3,19 +3,20 @@
 mod families;
 pub(crate) mod outcome;
 pub(crate) mod shelf;
+mod stream;
 pub(crate) mod warm;
 
 use crate::dataset::{Division, Split};
 use crate::error::{Error, Kind, Result};
-use crate::head::{self, Epoch, FitParams, Fitted, Job, SolverConfig, SolverParams};
-use crate::monitor::{Monitor, Unit};
-use crate::run::{self, Record};
+use crate::head::{self, Epoch, FitParams, Fitted, Job, LbfgsParams, Rows, SolverConfig, SolverParams};
+use crate::monitor::{Monitor, Task, Unit};
+use crate::run::{self, Prediction, Record};
 use crate::threads;
 use outcome::Origin;
 use serde::Serialize;
-use shelf::{Loaded, Plan, Shelf};
+use shelf::{Plan, Shelf};
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use warm::Warm;
 
@@ -34,6 +35,9 @@ pub struct TrainConfig {
     pub solver: SolverConfig,
     /// Other splits than the cache's own.
     pub division: Option<Division>,
+    /// Bytes for features; train rows that do not fit come in blocks, in an order of their own (see
+    /// `docs/architecture.md`). `None` holds all in memory.
+    pub memory: Option<u64>,
     /// At most so many threads are used, where they pay; 0 is one for each core. They change no bit of the head.
     pub threads: usize,
     /// The time to note, in seconds since 1970.
@@ -87,45 +91,139 @@ pub struct TrainStats {
 /// the run cannot be written there, `--init` does not fit, or the loss is not a number.
 pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     let params = config.solver.clone().check()?;
-    if let (SolverParams::Lbfgs(_), Some(init)) = (&params, &config.init) {
-        return Err(Error::new(
-            Kind::Usage,
-            "--init has no use with --solver lbfgs: the optimum is the same from anywhere",
-        )
-        .at(init)
-        .help("leave --init out, or use --solver adam"));
+    if let SolverParams::Lbfgs(_) = &params {
+        check_lbfgs(config)?;
     }
     run::check_target(&config.run)?;
     let threads = threads::number(config.threads);
     let reading = Instant::now();
     let shelf = Shelf::open(&config.cache, threads)?;
-    let plans = [shelf.plan(config.division, config.variants.as_deref(), monitor)?];
-    let plan = &plans[0];
-    let warm = config.init.as_ref().map(|init| warm(init, &shelf, plan)).transpose()?;
-    let loaded = shelf.load(&plans, threads)?;
-    let read_seconds = reading.elapsed().as_secs_f64();
-    let started = Instant::now();
-    let (fitted, converged) = fit(&shelf, plan, &loaded, warm.as_ref(), (params, threads), monitor)?;
-    let seconds = started.elapsed().as_secs_f64();
-    let mut predictions = Vec::new();
-    for (part, split) in [(&plan.validation, Split::Validation), (&plan.test, Split::Test)] {
-        let rows = loaded.examples(part);
-        predictions.extend(outcome::predict(&fitted.head, &shelf, part, loaded.rows(&rows), split));
-    }
+    let plan = shelf.plan(config.division, config.variants.as_deref(), monitor)?;
+    let warm = config.init.as_ref().map(|init| warm(init, &shelf, &plan)).transpose()?;
+    let desk = Desk { shelf: &shelf, plan: &plan, warm: warm.as_ref(), threads, monitor };
+    let done = match (params, config.memory) {
+        (SolverParams::Adam(params), Some(memory)) => desk.streamed(params, memory, reading)?,
+        (params, _) => desk.in_memory(params, reading)?,
+    };
     let none = HashSet::new();
     let origin = Origin {
         config: config.solver.clone(),
         init: config.init.as_ref(),
         seen: warm.as_ref().map_or(&none, |warm| &warm.seen),
+        memory: config.memory,
         time: config.time,
-        seconds,
+        seconds: done.seconds,
     };
-    let predictions = outcome::sorted(predictions);
-    let record = outcome::write(&config.run, &shelf, plan, &fitted, &predictions, origin)?;
-    Ok(stats(&record, plan, converged, read_seconds))
+    let predictions = outcome::sorted(done.predictions);
+    let record = outcome::write(&config.run, &shelf, &plan, &done.fitted, &predictions, origin)?;
+    Ok(stats(&record, &plan, done.converged, done.read_seconds))
 }
 
-fn warm(init: &PathBuf, shelf: &Shelf, plan: &Plan) -> Result<Warm> {
+/// What has no use with L-BFGS.
+fn check_lbfgs(config: &TrainConfig) -> Result<()> {
+    let refuse = |message: &str, remedy: &str| Err(Error::new(Kind::Usage, message).help(remedy));
+    match (&config.init, config.memory) {
+        (Some(init), _) => refuse(
+            "--init has no use with --solver lbfgs: the optimum is the same from anywhere",
+            "leave --init out, or use --solver adam",
+        )
+        .map_err(|e| e.at(init)),
+        (None, Some(_)) => refuse(
+            "--memory has no use with --solver lbfgs, which holds all features in memory, twice over",
+            "leave --memory out, or use --solver adam",
+        ),
+        (None, None) => Ok(()),
+    }
+}
+
+/// All that a fit needs.
+struct Desk<'a> {
+    shelf: &'a Shelf,
+    plan: &'a Plan,
+    warm: Option<&'a Warm>,
+    threads: usize,
+    monitor: &'a dyn Monitor,
+}
+
+/// What came of a fit.
+struct Done {
+    fitted: Fitted,
+    converged: Option<bool>,
+    predictions: Vec<Prediction>,
+    read_seconds: f64,
+    seconds: f64,
+}
+
+impl Desk<'_> {
+    /// Reads all features, fits, predicts.
+    fn in_memory(&self, params: SolverParams, reading: Instant) -> Result<Done> {
+        let (shelf, plan) = (self.shelf, self.plan);
+        let loaded = shelf.load(std::slice::from_ref(plan), self.threads)?;
+        let read_seconds = reading.elapsed().as_secs_f64();
+        let started = Instant::now();
+        let train = loaded.examples(&plan.train);
+        let validation = loaded.examples(&plan.validation);
+        let (train, validation) = (loaded.rows(&train), loaded.rows(&validation));
+        let (fitted, converged) = match params {
+            SolverParams::Lbfgs(params) => self.lbfgs(params, train, validation)?,
+            SolverParams::Adam(params) => {
+                let task = self.task(&params);
+                let job = job(shelf, plan, self.warm, params)?;
+                let on_epoch = &mut |epoch: &Epoch| tell(&*task, epoch);
+                (head::fit(job, train, Some(validation), self.threads, on_epoch)?, None)
+            }
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        let mut predictions = Vec::new();
+        for (part, split) in [(&plan.validation, Split::Validation), (&plan.test, Split::Test)] {
+            let rows = loaded.examples(part);
+            predictions.extend(outcome::predict(&fitted.head, shelf, part, loaded.rows(&rows), split));
+        }
+        Ok(Done { fitted, converged, predictions, read_seconds, seconds })
+    }
+
+    /// Fits to features that are read again in each epoch.
+    fn streamed(&self, params: FitParams, memory: u64, reading: Instant) -> Result<Done> {
+        let read_seconds = reading.elapsed().as_secs_f64();
+        let started = Instant::now();
+        let task = self.task(&params);
+        let how = (params, self.threads, memory);
+        let on_epoch = &mut |epoch: &Epoch| tell(&*task, epoch);
+        let (fitted, predictions) = stream::fit(self.shelf, self.plan, self.warm, how, on_epoch)?;
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(Done { fitted, converged: None, predictions, read_seconds, seconds })
+    }
+
+    fn lbfgs(&self, params: LbfgsParams, train: Rows, validation: Rows) -> Result<(Fitted, Option<bool>)> {
+        self.monitor.note("looking for the optimum with L-BFGS: tens of seconds for a few thousand rows");
+        let shape = (self.shelf.spec().width, self.shelf.classes.len());
+        let found = head::fit_lbfgs(shape, train, validation, params)?;
+        let converged = found.is_optimum();
+        if !converged {
+            self.monitor.warn(&format!(
+                "L-BFGS ended before the optimum: its weights may be off by {:.0} %; raise --l2, or --epochs",
+                100.0 * found.distance
+            ));
+        }
+        Ok((found.fitted, Some(converged)))
+    }
+
+    fn task(&self, params: &FitParams) -> Box<dyn Task + '_> {
+        self.monitor.task("training", Some(params.settings().epochs as u64), Unit::Epochs)
+    }
+}
+
+fn tell(task: &dyn Task, epoch: &Epoch) {
+    task.status(&format!(
+        "loss {:.4}  validation loss {:.4}  accuracy {:.1} %",
+        epoch.train_loss,
+        epoch.validation_loss,
+        100.0 * epoch.validation_accuracy
+    ));
+    task.advance(1);
+}
+
+fn warm(init: &Path, shelf: &Shelf, plan: &Plan) -> Result<Warm> {
     let warm = Warm::read(init, shelf)?;
     warm.check(init, plan).map(|()| warm)
 }
@@ -140,48 +238,6 @@ pub(crate) fn job(shelf: &Shelf, plan: &Plan, warm: Option<&Warm>, params: FitPa
     let factors = settings.class_weights.factors(&shelf.classes, &counts)?;
     let start = warm.map(|warm| warm.head(&shelf.classes, settings.seed));
     Ok(Job { start, params, factors })
-}
-
-/// Fits by the chosen solver, telling how it goes.
-fn fit(
-    shelf: &Shelf,
-    plan: &Plan,
-    loaded: &Loaded,
-    warm: Option<&Warm>,
-    (params, threads): (SolverParams, usize),
-    monitor: &dyn Monitor,
-) -> Result<(Fitted, Option<bool>)> {
-    let (train, validation) = (loaded.examples(&plan.train), loaded.examples(&plan.validation));
-    let (train, validation) = (loaded.rows(&train), loaded.rows(&validation));
-    match params {
-        SolverParams::Lbfgs(params) => {
-            monitor.note("looking for the optimum with L-BFGS: tens of seconds for a few thousand rows");
-            let found =
-                head::fit_lbfgs((shelf.spec().width, shelf.classes.len()), train, validation, params)?;
-            if !found.is_optimum() {
-                monitor.warn(&format!(
-                    "L-BFGS ended before the optimum: its weights may be off by {:.0} %; raise --l2, or --epochs",
-                    100.0 * found.distance
-                ));
-            }
-            let converged = found.is_optimum();
-            Ok((found.fitted, Some(converged)))
-        }
-        SolverParams::Adam(params) => {
-            let task = monitor.task("training", Some(params.settings().epochs as u64), Unit::Epochs);
-            let mut on_epoch = |epoch: &Epoch| {
-                task.status(&format!(
-                    "loss {:.4}  validation loss {:.4}  accuracy {:.1} %",
-                    epoch.train_loss,
-                    epoch.validation_loss,
-                    100.0 * epoch.validation_accuracy
-                ));
-                task.advance(1);
-            };
-            let job = job(shelf, plan, warm, params)?;
-            Ok((head::fit(job, train, Some(validation), threads, &mut on_epoch)?, None))
-        }
-    }
 }
 
 fn stats(record: &Record, plan: &Plan, converged: Option<bool>, read_seconds: f64) -> TrainStats {

@@ -16,6 +16,8 @@ pub(crate) struct Origin<'a> {
     pub init: Option<&'a PathBuf>,
     /// Images that the head was started from have seen.
     pub seen: &'a HashSet<Digest>,
+    /// Bytes for features, where they were limited.
+    pub memory: Option<u64>,
     pub time: u64,
     pub seconds: f64,
 }
@@ -60,6 +62,7 @@ fn record(shelf: &Shelf, plan: &Plan, fitted: &Fitted, origin: Origin) -> Record
         classes: classes.collect(),
         config: origin.config,
         division: plan.division,
+        memory: origin.memory,
         variants: plan.variants.iter().map(ToString::to_string).collect(),
         train_rows: plan.train.keys.len(),
         init: origin.init.map(|init| init.display().to_string()),

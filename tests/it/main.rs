@@ -6,6 +6,7 @@ mod error_table;
 mod errors;
 mod extract;
 mod heads;
+mod lab;
 mod oracle;
 mod sandbox;
 mod setup;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Modules from the ground up. A module may use those of lower floors only, and those named beside it.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: [&[&str]; 9] = [
     &["error", "monitor", "digest", "fs", "rng", "pixels", "matrix", "threads"],
     &["dataset", "augment", "preprocess", "metrics"],
     &["archive", "image_io", "registry", "tensors"],
@@ -14,6 +14,7 @@ const FLOORS: [&[&str]; 8] = [
     &["runtime", "backbone", "run", "images"],
     &["setup"],
     &["data", "extract", "train", "evaluate", "compare", "predict"],
+    &["sweep"],
     &["demo"],
 ];
 

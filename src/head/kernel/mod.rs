@@ -258,11 +258,10 @@ impl Step<'_> {
                     }
                 }
             }
-            for k in 0..K {
+            for (k, gradient) in gradient.iter().enumerate() {
                 let range = k * vectors + at..k * vectors + at + V;
                 let moments = first[range.clone()].iter_mut().zip(&mut second[range.clone()]);
-                let all = weight[range].iter_mut().zip(moments).zip(&gradient[k]);
-                for ((w, (m, v)), &g) in all {
+                for ((w, (m, v)), &g) in weight[range].iter_mut().zip(moments).zip(gradient) {
                     adam(simd, rule, g, (w, m, v));
                 }
             }
