@@ -1,7 +1,7 @@
 //! One pass over rows of features, for any number of heads at once and on any number of threads. All heads take their
-//! steps together, batch after batch, so that features are read once for all of them. Each thread owns some
-//! classes: it computes their logits, shares them with the others, waits for theirs, and moves its own weights. No
-//! sum is taken across threads, so their number changes no bit.
+//! steps together over a stretch of a few batches, whose features so come from memory once for all of them. Where there are
+//! fewer heads than threads, each thread owns some classes: it computes their logits, shares them with the others,
+//! waits for theirs, and moves its own weights. No sum is taken across threads, so their number changes no bit.
 
 use super::Scale;
 use super::adam::Bias;
@@ -11,8 +11,9 @@ use super::learner::{Block, Course, Learner};
 use super::pace::Pace;
 use super::softmax::Tally;
 use crate::matrix::Matrix;
+use crate::threads::in_parallel;
 use std::ops::Range;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 /// Multiplications in a thread's share of a step from which it may be worth having.
@@ -20,6 +21,9 @@ const WORTH: usize = 200_000;
 
 /// Multiplications in a stretch of steps, some ten milliseconds on one thread; threads last for a stretch.
 const STRETCH: usize = 400_000_000;
+
+/// Floats that stay in a core's own cache beside the features of a batch: half a megabyte.
+const CACHE: usize = 1 << 17;
 
 /// What all threads of a pass share.
 #[derive(Debug, Clone, Copy)]
@@ -37,17 +41,37 @@ pub(super) struct Pass<'a> {
 pub(super) fn run(learners: &mut [&mut Learner], pass: Pass, pace: &mut Pace) -> Vec<Tally> {
     let classes: usize = learners.iter().map(|learner| learner.classes()).sum();
     let step = classes * pass.features.stride() * pass.batch;
-    let worthwhile = pass.threads.min(step / WORTH).min(classes);
     let mut tallies = vec![Tally::default(); learners.len()];
     for examples in pass.examples.chunks(pass.batch * STRETCH.div_ceil(step.max(1))) {
-        let many = worthwhile > 1 && pace.many();
-        let started = Instant::now();
-        let threads = if many { worthwhile } else { 1 };
-        let told = stretch(learners, Pass { examples, threads, ..pass });
-        pace.note(many, started.elapsed().as_secs_f64() / (examples.len() * classes) as f64);
+        let pass = Pass { examples, ..pass };
+        let told = match learners.len() >= 2 * pass.threads {
+            true => in_groups(learners, pass, classes),
+            false => {
+                let worthwhile = pass.threads.min(step / WORTH).min(classes);
+                let many = worthwhile > 1 && pace.many();
+                let started = Instant::now();
+                let told = stretch(learners, Pass { threads: if many { worthwhile } else { 1 }, ..pass });
+                pace.note(many, started.elapsed().as_secs_f64() / (examples.len() * classes) as f64);
+                told
+            }
+        };
         tallies.iter_mut().zip(told).for_each(|(sum, told)| *sum += told);
     }
     tallies
+}
+
+/// A stretch of steps for more heads than threads: whole heads are shared out, so that no thread waits for another, and
+/// as few at a time as stay in a core's own cache with their moments.
+fn in_groups(learners: &mut [&mut Learner], pass: Pass, classes: usize) -> Vec<Tally> {
+    let heads = learners.len();
+    let floats = 3 * classes.div_ceil(heads) * pass.features.stride();
+    let size = (CACHE / floats.max(1)).min(heads / (4 * pass.threads)).max(1);
+    let groups: Vec<_> = learners.chunks_mut(size).map(Mutex::new).collect();
+    let work = |group: &Mutex<&mut [&mut Learner]>| {
+        let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(stretch(&mut group, Pass { threads: 1, ..pass }))
+    };
+    in_parallel(pass.threads, &groups, work).expect("no stretch fails").concat()
 }
 
 /// The steps of a pass on all of its threads.
