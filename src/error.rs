@@ -26,6 +26,8 @@ pub enum Kind {
     Locked,
     /// The operating system refused to read or write.
     Io,
+    /// Somebody asked the work to stop; what was done is kept.
+    Interrupted,
 }
 
 /// A failure with its path, cause and remedy. `Display` gives path and message in one line; the cause stands in

@@ -14,7 +14,7 @@
 //!
 //! ```no_run
 //! use headstart::backbone::{Device, PRELOGITS};
-//! use headstart::extract::{AugmentSplits, ExtractConfig, extract};
+//! use headstart::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, extract};
 //! use headstart::{augment::Augmentation, monitor::Silent, setup::BackboneChoice};
 //!
 //! let stats = extract(
@@ -35,6 +35,7 @@
 //!         device: Device::Auto,
 //!         batch: None,
 //!         threads: 0,
+//!         commit_every: COMMIT_EVERY,
 //!         dry_run: false,
 //!         time: 0,
 //!     },
@@ -100,7 +101,7 @@
 //!     },
 //!     &Silent,
 //! )?;
-//! let scores = evaluate(&EvaluateConfig { run: first.clone(), split: Split::Test })?;
+//! let scores = evaluate(&EvaluateConfig { run: first.clone(), split: Split::Test, tta: false, reject: None })?;
 //! assert_eq!((trained.classes, scores.images, scores.accuracy), (2, 10, Some(1.0)));
 //!
 //! let (head, classes, _spec) = run::read_head(&first)?;

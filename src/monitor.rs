@@ -24,6 +24,10 @@ pub trait Monitor: Sync {
     fn task(&self, label: &str, total: Option<u64>, unit: Unit) -> Box<dyn Task + '_>;
     /// Asks whether to go on with `question`; `None` when there is nobody to ask.
     fn consent(&self, question: &str) -> Option<bool>;
+    /// Whether somebody wants the work to stop: what is under way is brought to an end, nothing new is begun.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
 }
 
 /// Work under way; any thread may report.

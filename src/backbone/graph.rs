@@ -1,12 +1,15 @@
 //! ONNX files: building one, and cutting one behind an endpoint. The only place that knows ONNX's protobuf messages.
 //! It refuses to know what a network is for.
 
+mod front;
 mod messages;
+
+pub(super) use front::PIXELS;
 
 use crate::error::{Error, Kind, Result};
 use messages::{
-    Attribute, Dimension, Entry, FLOAT, Graph, INT, INTS, Model, Node, Opset, Shape, Tensor, TensorType,
-    Type, ValueInfo,
+    Attribute, Dimension, Entry, FLOAT, Graph, INT, INTS, Model, Node, Opset, Shape, Tensor, TensorName,
+    TensorType, Type, ValueInfo,
 };
 use prost::Message;
 use std::collections::HashSet;
@@ -123,18 +126,22 @@ impl Network {
 
     /// The fixed dimensions of the image input, `None` where they are free.
     pub fn input_dims(&self) -> Vec<Option<usize>> {
-        let weights = initializer_names(self.graph());
-        let input = self.graph().input.iter().find(|input| !weights.contains(&input.name));
+        let input = image_input(self.graph()).map(|at| &self.graph().input[at]);
         let shape = input.and_then(|i| i.kind.as_ref()?.tensor.as_ref()?.shape.as_ref());
         let fixed = |d: &Dimension| d.value.filter(|&v| v > 0).map(|v| v as usize);
         shape.map(|s| s.dim.iter().map(fixed).collect()).unwrap_or_default()
     }
 
-    /// The file's bytes with `layer` as its only output and without the nodes and weights behind it.
+    /// The bytes of the ONNX file.
+    pub fn encode(self) -> Vec<u8> {
+        self.0.encode_to_vec()
+    }
+
+    /// Makes `layer` the only output and drops the nodes and weights behind it.
     ///
     /// # Errors
     /// [`Kind::Backbone`] when no value of the graph is called `layer`; the remedy lists those that are near.
-    pub fn cut(mut self, layer: &str) -> Result<Vec<u8>> {
+    pub fn cut(&mut self, layer: &str) -> Result<()> {
         let decode = |bytes: &Vec<u8>| {
             Node::decode(&bytes[..])
                 .map_err(|e| Error::new(Kind::Backbone, "a node of the ONNX model is damaged").because(e))
@@ -166,7 +173,7 @@ impl Network {
         graph.input.retain(|input| !weights.contains(&input.name));
         let declared = graph.output.iter().find(|output| output.name == layer).cloned();
         graph.output = vec![declared.unwrap_or(ValueInfo { name: layer.into(), kind: None })];
-        Ok(self.0.encode_to_vec())
+        Ok(())
     }
 }
 
@@ -182,7 +189,13 @@ fn unknown_layer(layer: &str, nodes: &[Node]) -> Error {
 }
 
 fn tensor_name(bytes: &[u8]) -> Option<String> {
-    Tensor::decode(bytes).ok().map(|tensor| tensor.name)
+    TensorName::decode(bytes).ok().map(|tensor| tensor.name)
+}
+
+/// The graph's one input that is no weight.
+fn image_input(graph: &Graph) -> Option<usize> {
+    let weights = initializer_names(graph);
+    graph.input.iter().position(|input| !weights.contains(&input.name))
 }
 
 fn initializer_names(graph: &Graph) -> HashSet<String> {
@@ -205,15 +218,16 @@ mod tests {
 
     #[test]
     fn cutting_drops_what_stands_behind_and_keeps_the_rest() {
-        let network = Network::parse(&chain()).unwrap();
+        let mut network = Network::parse(&chain()).unwrap();
         assert_eq!(network.metadata("key"), Some("value"));
         assert_eq!(network.input_dims(), [None, Some(3), Some(8), Some(8)]);
-        let cut = Network::parse(&network.cut("first").unwrap()).unwrap();
-        let graph = cut.graph();
+        network.cut("first").unwrap();
+        let graph = network.graph();
         assert_eq!((graph.node.len(), graph.initializer.len()), (1, 1));
         assert_eq!(graph.output[0].name, "first");
-        let whole = Network::parse(&chain()).unwrap().cut("second").unwrap();
-        assert_eq!(whole, chain());
+        let mut whole = Network::parse(&chain()).unwrap();
+        whole.cut("second").unwrap();
+        assert_eq!(whole.encode(), chain());
     }
 
     #[test]
@@ -222,10 +236,10 @@ mod tests {
         let inputs = &mut model.graph.as_mut().unwrap().input;
         inputs.insert(0, value("w", &[Some(1)]));
         inputs.push(value("v", &[Some(1)]));
-        let network = Network::parse(&model.encode_to_vec()).unwrap();
+        let mut network = Network::parse(&model.encode_to_vec()).unwrap();
         assert_eq!(network.input_dims().len(), 4);
-        let cut = Network::parse(&network.cut("first").unwrap()).unwrap();
-        assert_eq!(cut.graph().input.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["input"]);
+        network.cut("first").unwrap();
+        assert_eq!(network.graph().input.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["input"]);
     }
 
     #[test]

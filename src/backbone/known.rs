@@ -41,9 +41,9 @@ pub fn stored(name: &str) -> Option<Vec<f32>> {
 /// # Errors
 /// Those of the backbone.
 pub fn answer(backbone: &mut dyn Backbone, preprocessing: &Preprocessing) -> Result<Vec<f32>> {
-    let mut tensor = vec![0.0; preprocessing.tensor_len()];
-    preprocessing.tensor(&probe_image(), &mut tensor);
-    backbone.embed(&tensor, 1)
+    let mut pixels = vec![0; preprocessing.input_len()];
+    preprocessing.planes(&probe_image(), &mut pixels);
+    backbone.embed(&pixels, 1)
 }
 
 /// Compares an answer of `provider` with the known one: relative L2 distance at most 1e-4 on the CPU and 1e-3

@@ -28,12 +28,23 @@ pub trait Backbone: Send {
     fn provider(&self) -> &str;
     /// What computes: the runtime and how it was built, in one line.
     fn runtime(&self) -> &str;
-    /// Embeds preprocessed images: `batch` holds `n` inputs of `[3, side, side]`, the result `n` rows of
-    /// [`Backbone::width`] floats.
+    /// Embeds images: `pixels` holds `n` inputs of `[3, side, side]` bytes, as
+    /// [`crate::preprocess::Preprocessing::planes`] writes them, the result `n` rows of [`Backbone::width`] floats.
     ///
     /// # Errors
     /// [`Kind::Backbone`] when the network fails, [`Kind::Device`] when the device does.
-    fn embed(&mut self, batch: &[f32], n: usize) -> Result<Vec<f32>>;
+    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>>;
+}
+
+/// How a network shall be opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening {
+    /// Where to run.
+    pub device: Device,
+    /// Threads on a CPU, all sessions together; zero takes all cores.
+    pub threads: usize,
+    /// The most sessions that are of use.
+    pub sessions: usize,
 }
 
 /// Where a network shall run.

@@ -1,9 +1,10 @@
 //! ONNX Runtime, the only door to `ort`: loads the library, opens a session on one device, runs batches.
 
-use super::graph::Network;
-use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device};
+use super::graph::{Network, PIXELS};
+use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, Opening};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
+use crate::preprocess::Preprocessing;
 use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProvider};
 use ort::session::Session;
@@ -43,56 +44,76 @@ pub fn inspect(bytes: &[u8]) -> Result<FileFacts> {
 #[derive(Debug)]
 pub struct OnnxBackbone {
     session: Session,
-    input: String,
     side: usize,
     batch: Option<usize>,
     width: usize,
     provider: &'static str,
 }
 
+/// The most sessions on a CPU: each holds a copy of the weights.
+const MAX_SESSIONS: usize = 8;
+
 impl OnnxBackbone {
-    /// Opens the network in `model`, cut behind `layer`, for inputs of `side` pixels, with `threads` threads (zero:
-    /// all cores) on `device`, through the ONNX Runtime at `library`.
+    /// Opens the network in `model`, cut behind `layer`, through the ONNX Runtime at `library`. On a CPU these are as many
+    /// sessions as threads, at most 8, which share the threads out; elsewhere it is one.
     ///
     /// # Errors
     /// [`Kind::Runtime`] when the library cannot be loaded, [`Kind::Device`] when the device that was asked for
     /// cannot be used, [`Kind::Backbone`] when the network cannot.
     pub fn open(
         library: &Path,
-        model: &[u8],
+        model: Vec<u8>,
         layer: &str,
-        side: usize,
-        (device, threads): (Device, usize),
+        preprocessing: &Preprocessing,
+        opening: Opening,
         monitor: &dyn Monitor,
-    ) -> Result<Self> {
+    ) -> Result<Vec<Box<dyn Backbone>>> {
         let environment = load(library)?;
-        let cut = Network::parse(model)?.cut(layer)?;
-        let (session, provider) = match device {
-            Device::Cpu => (cpu_session(environment, &cut, threads)?, CPU_PROVIDER),
-            Device::Cuda(n) => (cuda_session(environment, &cut, n)?, CUDA_PROVIDER),
-            Device::Auto => match cuda_worth_trying().then(|| cuda_session(environment, &cut, 0)) {
-                Some(Ok(session)) => (session, CUDA_PROVIDER),
+        let mut network = Network::parse(&model)?;
+        drop(model);
+        network.cut(layer)?;
+        network.take_bytes(&preprocessing.scale.steps());
+        let network = network.encode();
+        let cuda = |n| cuda_session(environment, &network, n).map(|session| (vec![session], CUDA_PROVIDER));
+        let cpu = || cpu_sessions(environment, &network, opening).map(|sessions| (sessions, CPU_PROVIDER));
+        let (sessions, provider) = match opening.device {
+            Device::Cpu => cpu()?,
+            Device::Cuda(n) => cuda(n)?,
+            Device::Auto => match cuda_worth_trying().then(|| cuda(0)) {
+                Some(Ok(opened)) => opened,
                 Some(Err(e)) => {
                     monitor
                         .warn(&format!("running on the CPU, since CUDA cannot be used: {}", e.with_causes()));
-                    (cpu_session(environment, &cut, threads)?, CPU_PROVIDER)
+                    cpu()?
                 }
-                None => (cpu_session(environment, &cut, threads)?, CPU_PROVIDER),
+                None => cpu()?,
             },
         };
-        let input = &session.inputs()[0];
-        let (name, batch) = (input.name().to_string(), fixed(input.dtype(), 0));
-        let mut opened = Self { session, input: name, side, batch, width: 0, provider };
-        // The width of an inner layer is known for certain only once it has been computed.
-        opened.width = opened.run(&vec![0.0; 3 * side * side * batch.unwrap_or(1)], batch.unwrap_or(1))?.1;
+        let mut width = None;
+        let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
+        for session in sessions {
+            let batch = fixed(session.inputs()[0].dtype(), 0);
+            let mut one = Self { session, side: preprocessing.size, batch, width: 0, provider };
+            one.width = match width {
+                Some(width) => width,
+                None => *width.insert(one.find_width()?),
+            };
+            opened.push(Box::new(one));
+        }
         Ok(opened)
     }
 
+    /// The width of an inner layer is known for certain only once it has been computed.
+    fn find_width(&mut self) -> Result<usize> {
+        let n = self.batch.unwrap_or(1);
+        Ok(self.run(&vec![0; 3 * self.side * self.side * n], n)?.1)
+    }
+
     /// Runs one batch; returns the rows and their width.
-    fn run(&mut self, batch: &[f32], n: usize) -> Result<(Vec<f32>, usize)> {
+    fn run(&mut self, pixels: &[u8], n: usize) -> Result<(Vec<f32>, usize)> {
         let fail = |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(e.to_string());
-        let input = TensorRef::from_array_view(([n, 3, self.side, self.side], batch)).map_err(fail)?;
-        let outputs = self.session.run(ort::inputs![self.input.as_str() => input]).map_err(fail)?;
+        let input = TensorRef::from_array_view(([n, 3, self.side, self.side], pixels)).map_err(fail)?;
+        let outputs = self.session.run(ort::inputs![PIXELS => input]).map_err(fail)?;
         let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(fail)?;
         let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
         match shape[..] {
@@ -126,15 +147,15 @@ impl Backbone for OnnxBackbone {
         ort::info()
     }
 
-    fn embed(&mut self, batch: &[f32], n: usize) -> Result<Vec<f32>> {
+    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
         let one = 3 * self.side * self.side;
-        assert_eq!(batch.len(), n * one, "{n} inputs of {one} floats");
-        let Some(size) = self.batch else { return Ok(self.run(batch, n)?.0) };
+        assert_eq!(pixels.len(), n * one, "{n} inputs of {one} bytes");
+        let Some(size) = self.batch else { return Ok(self.run(pixels, n)?.0) };
         // A file with a fixed batch size: full batches, the last one filled up with zeros.
         let mut rows = Vec::with_capacity(n * self.width);
-        for part in batch.chunks(size * one) {
+        for part in pixels.chunks(size * one) {
             let mut full = part.to_vec();
-            full.resize(size * one, 0.0);
+            full.resize(size * one, 0);
             rows.extend_from_slice(&self.run(&full, size)?.0[..part.len() / one * self.width]);
         }
         Ok(rows)
@@ -184,6 +205,19 @@ fn builder(environment: &Environment) -> Result<SessionBuilder> {
         .map_err(|e| fail(e.to_string()))
 }
 
+/// Sessions side by side, which share out the threads: without a barrier in every layer, none waits for another, and the
+/// decoders take time from one of them only.
+fn cpu_sessions(environment: &Environment, model: &[u8], opening: Opening) -> Result<Vec<Session>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if opening.threads == 0 { cores } else { opening.threads };
+    let sessions = opening.sessions.clamp(1, threads.min(MAX_SESSIONS));
+    let open = |i: usize| cpu_session(environment, model, (threads + i) / sessions);
+    std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..sessions).map(|i| scope.spawn(move || open(i))).collect();
+        opening.into_iter().map(|thread| thread.join().expect("opening a session does not panic")).collect()
+    })
+}
+
 fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Result<Session> {
     let fail = |e: String| Error::new(Kind::Backbone, "the network cannot be opened").because(e);
     builder(environment)?
@@ -206,4 +240,35 @@ fn cuda_session(environment: &Environment, model: &[u8], device: i32) -> Result<
         .map_err(|e| fail(e.to_string()))?
         .commit_from_memory(model)
         .map_err(|e| fail(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::graph::Builder;
+    use crate::backbone::known::probe_image;
+    use crate::monitor::Silent;
+    use crate::preprocess::{Resize, Scale};
+
+    #[test]
+    fn the_network_scales_bytes_to_the_very_bits_of_the_preprocessing() {
+        let library = crate::runtime::find(false).unwrap().expect("run tests/run");
+        let mut flat = Builder::new("flat", 40);
+        flat.node("Flatten", &["input"], "flat", &[("axis", &[1])]);
+        flat.output("flat", 3 * 40 * 40);
+        let flat = flat.finish(&[]);
+        for scale in [Scale::Unit, Scale::Symmetric, Scale::Imagenet] {
+            let steps = Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 40, scale };
+            let opening = Opening { device: Device::Cpu, threads: 2, sessions: 5 };
+            let mut opened =
+                OnnxBackbone::open(&library.path, flat.clone(), "flat", &steps, opening, &Silent).unwrap();
+            assert_eq!((opened.len(), opened[0].width()), (2, 4800), "no more sessions than threads");
+            let mut pixels = vec![0; steps.input_len()];
+            steps.planes(&probe_image(), &mut pixels);
+            let expected = steps.tensor(&probe_image());
+            for session in &mut opened {
+                assert_eq!(session.embed(&pixels, 1).unwrap(), expected, "{scale:?}");
+            }
+        }
+    }
 }

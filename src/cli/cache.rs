@@ -5,11 +5,12 @@ use super::{Ended, Global, parse, print, progress::Terminal};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::store;
+use crate::store::compact::{CompactStats, compact};
 use crate::store::export::{ExportStats, Format, export};
 use crate::store::info::{Info, info};
 use std::path::{Path, PathBuf};
 
-/// Look into a cache, check it, or export it.
+/// Look into a cache, check it, tidy it, or export it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart cache verify cache/photos --dry-run")]
 pub(super) struct Args {
@@ -31,6 +32,18 @@ enum Command {
         /// The cache
         cache: PathBuf,
         /// Only tell, move nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Join small parts into large ones; readers are not disturbed
+    #[command(after_help = "Example:\n  headstart cache compact cache/photos --prune --dry-run")]
+    Compact {
+        /// The cache
+        cache: PathBuf,
+        /// Drop the features of images that are gone
+        #[arg(long)]
+        prune: bool,
+        /// Only tell, change nothing
         #[arg(long)]
         dry_run: bool,
     },
@@ -56,6 +69,11 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
             Ok(Ended::Done)
         }
         Command::Verify { cache, dry_run } => verify(&cache, dry_run, global, terminal),
+        Command::Compact { cache, prune, dry_run } => {
+            let stats = compact(&cache, prune, dry_run, terminal)?;
+            print(global, &stats, || compacted(&stats))?;
+            Ok(Ended::Done)
+        }
         Command::Export { cache, out, format } => {
             let unknown = || {
                 Error::new(Kind::Usage, "the name does not say which format to write")
@@ -106,6 +124,22 @@ fn described(info: &Info) -> String {
         [v.variant.clone(), v.images.to_string(), v.train_images.to_string(), complete.into()]
     });
     out.push_str(&format!("\n{}", headed(["variant", "images", "train images", "complete"], rows)));
+    out
+}
+
+fn compacted(stats: &CompactStats) -> String {
+    let CompactStats { parts_before, parts, rows, pruned, duplicates, bytes_before, bytes } = stats;
+    let verb = if bytes.is_some() { "now" } else { "would become" };
+    let mut out = format!("{parts_before} parts, {verb} {parts}; {rows} feature rows\n");
+    if *pruned > 0 {
+        out.push_str(&format!("{pruned} rows of images that are gone: dropped\n"));
+    }
+    if *duplicates > 0 {
+        out.push_str(&format!("{duplicates} rows stood there twice\n"));
+    }
+    if let Some(bytes) = bytes.filter(|bytes| bytes != bytes_before) {
+        out.push_str(&format!("{:.1} MB, before {:.1}\n", bytes as f64 / 1e6, *bytes_before as f64 / 1e6));
+    }
     out
 }
 

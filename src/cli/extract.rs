@@ -6,9 +6,10 @@ use crate::augment::Augmentation;
 use crate::backbone::{Device, PRELOGITS};
 use crate::dataset::Fractions;
 use crate::error::Result;
-use crate::extract::{AugmentSplits, ExtractConfig, ExtractStats, Missing, extract};
+use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, Missing, Stages, extract};
 use crate::setup::BackboneChoice;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Compute and cache the features of a folder of images; a second run computes only what is missing.
 #[derive(Debug, clap::Args)]
@@ -48,12 +49,15 @@ pub(super) struct Args {
     /// Where to run: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
-    /// Images in a batch [default: 8 on a CPU, 64 elsewhere]
+    /// Images in a batch [default: 4 on a CPU, 64 elsewhere]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
+    /// Seconds after which computed features are on disk: what a crash costs
+    #[arg(long, value_name = "SECONDS", default_value_t = COMMIT_EVERY.as_secs(), value_parser = clap::value_parser!(u64).range(..=3600))]
+    commit_every: u64,
     /// Only say what would be computed
     #[arg(long)]
     dry_run: bool,
@@ -77,9 +81,11 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
         device: args.device,
         batch: args.batch,
         threads: args.threads,
+        commit_every: Duration::from_secs(args.commit_every),
         dry_run: args.dry_run,
         time: now(),
     };
+    terminal.stop_on_signals();
     let stats = extract(&config, terminal)?;
     let ended = complain_of(&stats.refused);
     print(global, &stats, || told(&stats))?;
@@ -128,5 +134,21 @@ pub(super) fn told(stats: &ExtractStats) -> String {
         out.push_str(&format!(": {rate:.1} images/s on {provider}"));
     }
     out.push_str(&format!(", {} in all\n", seconds(stats.seconds)));
+    if let (Some(stages), Some(busy)) = (&stats.stages, stats.busy) {
+        out.push_str(&spent(stages, busy));
+    }
     out
+}
+
+/// Where the time went.
+fn spent(stages: &Stages, busy: f64) -> String {
+    let Stages { decode_seconds, embed_seconds, write_seconds, sessions, .. } = *stages;
+    let sessions = if sessions == 1 { "1 session".into() } else { format!("{sessions} sessions") };
+    format!(
+        "the network ({sessions}) was busy {} of the time; time of all threads: network {}, decoding {}, writing {}\n",
+        percent(busy),
+        seconds(embed_seconds),
+        seconds(decode_seconds),
+        seconds(write_seconds)
+    )
 }

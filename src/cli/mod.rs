@@ -12,6 +12,7 @@ mod extract;
 mod predict;
 mod progress;
 mod setup;
+mod signals;
 mod sweep;
 mod text;
 mod train;
@@ -84,7 +85,7 @@ enum Command {
     Predict(predict::Args),
     /// Runs side by side, on the same images
     Compare(compare::Args),
-    /// Look into a cache, check it, or export it
+    /// Look into a cache, check it, tidy it, or export it
     Cache(cache::Args),
 }
 
@@ -112,7 +113,12 @@ pub fn main() -> ExitCode {
             if let Some(remedy) = error.remedy() {
                 progress::complain(&format!("  help: {remedy}"));
             }
-            ExitCode::from(if error.kind() == Kind::Usage { 2 } else { 1 })
+            ExitCode::from(match (error.kind(), terminal.signal()) {
+                (Kind::Usage, _) => 2,
+                // As a shell tells of a program that a signal ended.
+                (Kind::Interrupted, Some(signal)) => 128 + signal,
+                _ => 1,
+            })
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Telling people: the terminal's side of `Monitor`. The only door to `indicatif`.
 
+use super::signals::Signals;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, Task, Unit};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::io::{BufRead, IsTerminal, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Between two lines of progress where there is no terminal.
@@ -16,6 +17,7 @@ pub(super) struct Terminal {
     bars: MultiProgress,
     yes: bool,
     is_terminal: bool,
+    signals: OnceLock<Signals>,
 }
 
 /// A line on stdout; a pipe that its reader closed is no failure.
@@ -38,7 +40,17 @@ impl Terminal {
     /// `yes` answers every question.
     pub fn new(yes: bool) -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        Self { bars, yes, is_terminal: std::io::stderr().is_terminal() }
+        Self { bars, yes, is_terminal: std::io::stderr().is_terminal(), signals: OnceLock::new() }
+    }
+
+    /// From now on the first Ctrl-C asks for a stop instead of ending the process; for stages that look out for it.
+    pub fn stop_on_signals(&self) {
+        self.signals.get_or_init(Signals::watch);
+    }
+
+    /// The signal that asked for a stop, if one did.
+    pub fn signal(&self) -> Option<u8> {
+        self.signals.get().and_then(Signals::received)
     }
 }
 
@@ -76,6 +88,10 @@ impl Monitor for Terminal {
             std::io::stdin().lock().read_line(&mut answer).ok()?;
             Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
         })
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.signal().is_some()
     }
 }
 

@@ -14,6 +14,16 @@ pub(super) fn points(difference: f64) -> String {
     format!("{:+.1}", 100.0 * difference)
 }
 
+/// A p value with what comes before it.
+pub(super) fn p_value(p: f64) -> String {
+    if p < 0.0001 { "p < 0.0001".into() } else { format!("p {p:.4}") }
+}
+
+/// The ends of an interval of temperatures; the upper one may be infinite.
+pub(super) fn temperatures((low, high): (f64, Option<f64>)) -> String {
+    format!("{low:.2} to {}", high.map_or("infinity".into(), |high| format!("{high:.2}")))
+}
+
 /// A score from 0 to 1 with three decimals; `-` where it is undefined.
 pub(super) fn score(score: Option<f64>) -> String {
     score.map_or("-".into(), |score| format!("{score:.3}"))

@@ -1,6 +1,6 @@
 //! `headstart train`
 
-use super::text::{percent, seconds};
+use super::text::{percent, seconds, temperatures};
 use super::tuning::{Size, Tuning, folds};
 use super::{Ended, Global, now, parse, print, progress::Terminal, sweep};
 use crate::dataset::Division;
@@ -135,7 +135,7 @@ pub(super) fn told(stats: &TrainStats, run: &Path) -> String {
     format!(
         "features of {}\n\
          trained on {} rows ({}) of {} classes: {how}; features read in {}\n\
-         {which}: validation loss {:.4}, accuracy {} of {} images\n{}\n",
+         {which}: validation loss {:.4}, accuracy {} of {} images\n{}{}\n",
         stats.backbone,
         stats.train_rows,
         stats.variants.join(", "),
@@ -144,6 +144,19 @@ pub(super) fn told(stats: &TrainStats, run: &Path) -> String {
         stats.validation.loss,
         percent(stats.validation.accuracy),
         stats.validation_images,
+        temperature(stats),
         run.display()
     )
+}
+
+fn temperature(stats: &TrainStats) -> String {
+    match stats.temperature {
+        Some(t) => format!(
+            "temperature {:.2} (95 % interval {}){}\n",
+            t.value,
+            temperatures((t.low, t.high)),
+            if t.is_told_from_one() { "" } else { ": not told from 1, so probabilities stay as they are" }
+        ),
+        None => "no temperature: the validation images do not tell one\n".into(),
+    }
 }

@@ -166,7 +166,7 @@ fn missing<'a, 'b>(out: &Path, plan: &'b [Placed<'a>]) -> Result<Vec<&'b Placed<
         }
     }
     for path in unfinished {
-        std::fs::remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
+        fs::remove(&path)?;
     }
     Ok(plan.iter().filter(|placed| there.binary_search(&placed.target).is_err()).collect())
 }

@@ -7,7 +7,7 @@ use crate::backbone::{Device, PRELOGITS};
 use crate::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
-use crate::extract::{AugmentSplits, ExtractConfig, ExtractStats, extract};
+use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, extract};
 use crate::fs;
 use crate::head::{self, Example, FitConfig, Job, Rows, SolverConfig, argmax};
 use crate::image_io;
@@ -74,7 +74,8 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
         ..TrainConfig::default()
     };
     let trained = train(&train_config, monitor)?;
-    let evaluated = evaluate(&EvaluateConfig { run: run.clone(), split: Split::Test })?;
+    let evaluated =
+        evaluate(&EvaluateConfig { run: run.clone(), split: Split::Test, tta: false, reject: None })?;
     let samples = FeatureStore::open(&cache)?.samples()?;
     let pixel_accuracy = pixel_baseline(&samples, fit)?;
     let picture =
@@ -84,6 +85,7 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
         images: picture.into_iter().collect(),
         device: Device::Auto,
         models: config.models.clone(),
+        reject: None,
     };
     let answers = predict(&predict_config, monitor)?;
     Ok(DemoStats {
@@ -116,6 +118,7 @@ fn extract_config(config: &DemoConfig, images: &Path, cache: &Path) -> ExtractCo
         device: Device::Auto,
         batch: None,
         threads: 0,
+        commit_every: COMMIT_EVERY,
         dry_run: false,
         time: config.time,
     }
@@ -149,13 +152,13 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
     let small =
         Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 32, scale: Scale::Symmetric };
     let classes = crate::dataset::class_names(&samples.rows);
-    let mut features = Matrix::zeros(samples.rows.len(), small.tensor_len());
+    let mut features = Matrix::zeros(samples.rows.len(), small.input_len());
     let mut parts = Split::ALL.map(|_| Vec::new());
     for (number, row) in samples.rows.iter().enumerate() {
         let path = samples.root.join(&row.file.path);
         let image = image_io::decode(&fs::read(&path)?)
             .map_err(|reason| Error::new(Kind::Input, reason).at(&path))?;
-        small.tensor(&image, features.row_mut(number));
+        features.row_mut(number).copy_from_slice(&small.tensor(&image));
         let target = classes.binary_search(&row.file.label).expect("classes come from the samples");
         parts[row.split as usize].push(Example { row: number as u32, target: target as u32 });
     }

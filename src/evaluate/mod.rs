@@ -1,10 +1,16 @@
-//! How good a run is, from its predictions alone: no image, no cache, no network.
+//! How good a run is, from its predictions alone (and its distances, for `unknown`): no image, no cache, no network.
 
-use crate::augment::Variant;
+mod rows;
+mod trust;
+
+pub use trust::{Averaged, Calibrated, Calibration, Rejected};
+
 use crate::dataset::Split;
 use crate::error::{Error, Kind, Result};
+use crate::head::argmax;
 use crate::metrics::{self, ClassScore, ClassShare};
-use crate::run::{self, ClassCount, Prediction};
+use crate::run::{self, ClassCount, Reject};
+use rows::HeldOut;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -19,6 +25,10 @@ pub struct EvaluateConfig {
     pub run: PathBuf,
     /// Validation or test.
     pub split: Split,
+    /// Whether each image's answer is the mean of the probabilities of all its variants that the run has.
+    pub tta: bool,
+    /// The share of known images that may be called unknown, where that is to be measured.
+    pub reject: Option<f64>,
 }
 
 /// How good the run is on one split. Fractions are 0 to 1; what is undefined is `None`.
@@ -49,6 +59,14 @@ pub struct EvaluateStats {
     pub top_k: Vec<TopK>,
     /// Accuracy of each 32 images, in the order of their digests; the last batch may be smaller.
     pub batch_accuracies: Vec<f64>,
+    /// How far the probabilities can be taken at their word.
+    pub calibration: Calibration,
+    /// What averaging over variants did, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tta: Option<Averaged>,
+    /// How often known images are called unknown, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reject: Option<Rejected>,
     /// Wall time of the evaluation.
     pub seconds: f64,
 }
@@ -65,39 +83,34 @@ pub struct TopK {
 /// The largest k of [`EvaluateStats::top_k`].
 const MOST_K: usize = 5;
 
-/// Scores the predictions of a run, variant `none`.
+/// Scores the predictions of a run: variant `none`, or the mean over variants.
 ///
 /// # Errors
-/// [`Kind::Usage`] for the train split, [`Kind::Run`] when the run is missing, damaged, or has no images in the split.
+/// [`Kind::Usage`] for the train split, and for a rejection that cannot be measured on this split or on so few images;
+/// [`Kind::Run`] when the run is missing, damaged, or has no images in the split, or no variants to average over.
 pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
     let started = Instant::now();
     run::check_split(config.split)?;
     let record = run::read_record(&config.run)?;
+    let reject = reject(config)?;
     let names = record.class_names();
-    let index = |name: &str| run::class_index(&config.run, &names, name);
-    let (mut truth, mut predicted, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
-    let wanted = |row: &&Prediction| row.split == config.split && row.variant == Variant::None;
-    for row in run::read_predictions(&config.run)?.into_iter().filter(|row| wanted(&row)) {
-        if row.probabilities.len() != names.len() {
-            let message = format!(
-                "its predictions have {} classes, its record {}",
-                row.probabilities.len(),
-                names.len()
-            );
-            return Err(Error::new(Kind::Run, message).at(&config.run).help("train again"));
-        }
-        truth.push(index(&row.label)?);
-        predicted.push(index(&row.predicted)?);
-        probabilities.push(row.probabilities);
-    }
-    if truth.is_empty() {
-        return Err(Error::new(Kind::Run, format!("its {} split has no images", config.split))
-            .at(&config.run)
-            .help("extract with another --split, then train again"));
-    }
+    let predictions = run::read_predictions(&config.run)?;
+    let of_split = |split| rows::of_split(&config.run, &predictions, (split, config.tta), &names);
+    let held_out = of_split(config.split)?;
+    check_there_is_enough(config, &held_out)?;
+    let images = &held_out.images;
+    let truth: Vec<usize> = images.iter().map(|image| image.truth).collect();
+    let probabilities: Vec<Vec<f32>> = images.iter().map(|image| image.probabilities.clone()).collect();
+    let predicted: Vec<usize> = match config.tta {
+        true => probabilities.iter().map(|row| argmax(row)).collect(),
+        false => images.iter().map(|image| image.predicted).collect(),
+    };
+    let validation = of_split(Split::Validation)?.images;
+    let temperature = if config.tta { trust::temperature_of(&validation) } else { record.temperature };
+    let is_right = truth.iter().zip(&predicted).map(|(t, p)| t == p);
     let confusion = metrics::confusion(&truth, &predicted, names.len());
     let classes = metrics::class_scores(&names, &confusion);
-    let right = truth.iter().zip(&predicted).filter(|(t, p)| t == p).count();
+    let right = is_right.clone().filter(|right| *right).count();
     let majority = majority(&record.classes);
     Ok(EvaluateStats {
         split: config.split,
@@ -114,8 +127,43 @@ pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
         batch_accuracies: metrics::batch_accuracies(&truth, &predicted, BATCH),
         classes,
         confusion,
+        calibration: trust::calibration(temperature, images, &validation),
+        tta: config.tta.then(|| trust::averaged(&held_out, &predicted)),
+        reject: reject
+            .map(|(alpha, reject)| trust::rejected(&config.run, alpha, &reject, is_right))
+            .transpose()?,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// The calibrated answer `unknown`, where it was asked for.
+fn reject(config: &EvaluateConfig) -> Result<Option<(f64, Reject)>> {
+    match config.reject {
+        None => Ok(None),
+        Some(_) if config.split != Split::Test => Err(Error::new(
+            Kind::Usage,
+            "--reject cannot be measured on the validation split: its images set the threshold",
+        )
+        .help("use --split test")),
+        Some(alpha) => Ok(Some((alpha, Reject::read(&config.run, alpha)?))),
+    }
+}
+
+fn check_there_is_enough(config: &EvaluateConfig, held_out: &HeldOut) -> Result<()> {
+    let refuse = |message: String, help: &str| {
+        Err(Error::new(Kind::Run, message).at(&config.run).help(format!("{help}, then train again")))
+    };
+    let split = config.split;
+    if held_out.images.is_empty() {
+        return refuse(format!("its {split} split has no images"), "extract with another --split");
+    }
+    if config.tta && held_out.variants.len() < 2 {
+        return refuse(
+            format!("its {split} predictions hold no variants to average over"),
+            "extract with --augment flip or --augment shift:N, and --augment-splits all",
+        );
+    }
+    Ok(())
 }
 
 fn majority(classes: &[ClassCount]) -> usize {

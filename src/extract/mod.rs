@@ -1,9 +1,12 @@
 //! Stage 1: from a folder of images to a cache of features, computing only what is missing.
 
+mod decode;
 mod pipeline;
 mod plan;
 mod run;
+mod sink;
 
+pub use pipeline::Stages;
 pub use plan::{AugmentSplits, Missing};
 
 use crate::augment::Augmentation;
@@ -17,7 +20,10 @@ use run::{Described, Run};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long computed rows wait to be made durable unless somebody says otherwise.
+pub const COMMIT_EVERY: Duration = Duration::from_secs(15);
 
 /// What `extract` was asked for.
 #[derive(Debug, Clone)]
@@ -42,6 +48,8 @@ pub struct ExtractConfig {
     pub batch: Option<usize>,
     /// Threads; zero takes all cores.
     pub threads: usize,
+    /// The longest that computed rows wait to be made durable: what a crash costs.
+    pub commit_every: Duration,
     /// Only say what would be computed.
     pub dry_run: bool,
     /// The time to note in new parts, in seconds since 1970.
@@ -75,6 +83,10 @@ pub struct ExtractStats {
     pub images_per_second: Option<f64>,
     /// The provider that ran; `None` when nothing was computed.
     pub provider: Option<String>,
+    /// Where the time went; `None` when nothing was computed.
+    pub stages: Option<Stages>,
+    /// The share of the computing time in which the network was busy; `None` when nothing was computed.
+    pub busy: Option<f64>,
     /// Whether this was a dry run.
     pub dry_run: bool,
 }
@@ -83,38 +95,60 @@ pub struct ExtractStats {
 ///
 /// # Errors
 /// [`Kind::Input`] when there are no usable images, [`Kind::Cache`] when the cache holds other features or is damaged,
-/// and those of opening the backbone. Rows that were committed before a failure stay.
+/// [`Kind::Interrupted`] when the monitor was, and those of opening the backbone. Rows that were committed before a failure
+/// stay.
 pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractStats> {
     let started = Instant::now();
     check(config)?;
     let mut run = Run::open(config, monitor)?;
-    let (mut computed, mut busy, mut provider) = (0, 0.0, None);
-    let mut backbone: Option<Box<dyn Backbone>> = None;
+    let mut done = Done::default();
+    let mut sessions: Vec<Box<dyn Backbone>> = Vec::new();
     let described = loop {
         let described = run.describe()?;
+        let missing: usize = described.work.iter().map(|work| work.variants.len()).sum();
         if config.dry_run {
-            computed = described.work.iter().map(|work| work.variants.len()).sum();
+            done.computed = missing;
             break described;
         }
         // The network before anything is written: when it cannot be opened, all stays as it was.
-        if backbone.is_none() && (!described.work.is_empty() || run.writer.is_none()) {
-            let is_new = run.writer.is_none();
-            backbone = Some(run.open_backbone()?);
-            if is_new {
-                continue; // another process may have made and filled the cache meanwhile
+        if sessions.is_empty() && (missing > 0 || run.writer.is_none()) {
+            let (opened, filled_meanwhile) = run.open_backbone(missing)?;
+            sessions = opened;
+            if filled_meanwhile {
+                continue;
             }
         }
-        run.writer()?.describe(&described.samples, &described.refused)?;
-        let Some(backbone) = backbone.as_mut().filter(|_| !described.work.is_empty()) else {
+        run.write_description(&described)?;
+        if missing == 0 {
             break described;
-        };
-        provider = Some(backbone.provider().to_string());
-        let done = run.compute(&described, backbone.as_mut())?;
-        computed += done.computed;
-        busy += done.seconds;
-        run.memory.refuse(done.refused);
+        }
+        done.provider = sessions.first().map(|session| session.provider().to_string());
+        let outcome = run.compute(&described, &mut sessions)?;
+        done.computed += outcome.computed;
+        done.stages = Some(done.stages.unwrap_or_default().and(outcome.stages));
+        if monitor.is_interrupted() {
+            return Err(interrupted(&done, missing - outcome.computed));
+        }
+        if outcome.refused.is_empty() {
+            break Described { rows: described.rows + outcome.computed, ..described };
+        }
+        run.memory.refuse(outcome.refused);
     };
-    Ok(stats(&run, described, computed, busy, provider, started))
+    Ok(stats(&run, described, done, started))
+}
+
+/// What was computed so far.
+#[derive(Default)]
+struct Done {
+    computed: usize,
+    provider: Option<String>,
+    stages: Option<Stages>,
+}
+
+fn interrupted(done: &Done, missing: usize) -> Error {
+    let message =
+        format!("interrupted: {} rows were computed and are kept, {missing} are missing", done.computed);
+    Error::new(Kind::Interrupted, message).help("the same command goes on from there")
 }
 
 fn check(config: &ExtractConfig) -> Result<()> {
@@ -133,14 +167,8 @@ fn check(config: &ExtractConfig) -> Result<()> {
     Ok(())
 }
 
-fn stats(
-    run: &Run,
-    described: Described,
-    computed: usize,
-    busy: f64,
-    provider: Option<String>,
-    started: Instant,
-) -> ExtractStats {
+fn stats(run: &Run, described: Described, done: Done, started: Instant) -> ExtractStats {
+    let Done { computed, provider, stages } = done;
     let rows = &described.samples.rows;
     ExtractStats {
         backbone: format!("{}, {}", run.chosen.name, run.chosen.article_and_title()),
@@ -153,8 +181,10 @@ fn stats(
         missing: run.missing.clone(),
         refused: described.refused,
         seconds: started.elapsed().as_secs_f64(),
-        images_per_second: (busy > 0.0).then(|| computed as f64 / busy),
+        images_per_second: stages.map(|stages| computed as f64 / stages.seconds),
         provider,
+        stages,
+        busy: stages.map(|stages| stages.busy()),
         dry_run: run.config.dry_run,
     }
 }

@@ -4,7 +4,7 @@
 use super::ExtractConfig;
 use super::pipeline::{self, Outcome};
 use super::plan::{Missing, Work, by_variant, missing, train_images_without_variants};
-use crate::backbone::{Backbone, CPU_PROVIDER, Device, known};
+use crate::backbone::{Backbone, CPU_PROVIDER, Device, Opening, known};
 use crate::dataset::{self, Refused, Split, number_and_names};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
@@ -14,10 +14,15 @@ use crate::monitor::Monitor;
 use crate::setup::{Chosen, choose};
 use crate::store::{self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Samples, Spec, Writer};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// Images in a batch. Sessions of one thread each gain nothing from larger ones on a CPU; a GPU does.
+const BATCH_ON_CPU: usize = 4;
+const BATCH_ON_DEVICE: usize = 64;
 
 /// The data set described anew, and what its features still lack.
 pub(super) struct Described {
-    pub samples: Samples,
+    pub samples: Arc<Samples>,
     pub refused: Vec<Refused>,
     pub work: Vec<Work>,
     pub rows: usize,
@@ -38,6 +43,8 @@ pub(super) struct Run<'a> {
     pub missing: Vec<Missing>,
     /// Whether the images were not described yet.
     is_first_look: bool,
+    /// What stands in the cache as the description of the data set.
+    written: Option<(Arc<Samples>, Vec<Refused>)>,
 }
 
 impl<'a> Run<'a> {
@@ -52,6 +59,7 @@ impl<'a> Run<'a> {
             writer: None,
             missing: Vec::new(),
             is_first_look: true,
+            written: None,
         };
         run.open_existing()?;
         Ok(run)
@@ -88,7 +96,20 @@ impl<'a> Run<'a> {
                  assigned anew with seed 0 and 70/5/25",
             );
         }
-        self.memory = Memory::new(samples, refused);
+        self.memory = Memory::new(samples, refused.clone());
+        self.written = self.memory.samples.clone().map(|samples| (samples, refused));
+        Ok(())
+    }
+
+    /// Has the cache describe the data set as it is now, if it does not yet.
+    pub fn write_description(&mut self, now: &Described) -> Result<()> {
+        let is_written = |(samples, refused): &(Arc<Samples>, Vec<Refused>)| {
+            *samples == now.samples && *refused == now.refused
+        };
+        if !self.written.as_ref().is_some_and(is_written) {
+            self.writer()?.describe(&now.samples, &now.refused)?;
+            self.written = Some((now.samples.clone(), now.refused.clone()));
+        }
         Ok(())
     }
 
@@ -137,7 +158,7 @@ impl<'a> Run<'a> {
             None if Spec::read(&config.cache)?.is_some() => FeatureStore::open(&config.cache)?.keys()?,
             None => HashSet::new(),
         };
-        let samples = Samples { rows, root: found.root, seed, fractions };
+        let samples = Arc::new(Samples { rows, root: found.root, seed, fractions });
         let work = missing(&samples.rows, &config.augment, config.augment_splits, &keys);
         let rows = count_rows(&samples, &keys);
         if self.is_first_look {
@@ -174,10 +195,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Opens the backbone, puts it to the known-answer test and, where there is no cache yet, makes one.
-    pub fn open_backbone(&mut self) -> Result<Box<dyn Backbone>> {
+    /// Opens the backbone for so many missing rows, puts it to the known-answer test and, where there is no cache yet,
+    /// makes one; says whether another process has made and filled it meanwhile.
+    pub fn open_backbone(&mut self, rows: usize) -> Result<(Vec<Box<dyn Backbone>>, bool)> {
         let config = self.config;
-        let mut backbone = self.chosen.open(config.device, config.threads, self.monitor)?;
+        let batch = config.batch.unwrap_or(BATCH_ON_CPU);
+        let opening =
+            Opening { device: config.device, threads: config.threads, sessions: rows.div_ceil(batch) };
+        let mut sessions = self.chosen.open(opening, self.monitor)?;
+        let backbone = sessions.first_mut().expect("a network opens in one session or more");
         let provider = backbone.provider().to_string();
         let noted = self.writer.as_ref().and_then(|writer| writer.store().spec().known_answer.clone());
         let known = self.chosen.known_answer.clone().or(noted);
@@ -187,38 +213,40 @@ impl<'a> Run<'a> {
             Some(known) => known.clone(),
             None if provider == CPU_PROVIDER => answer.clone(),
             None => {
-                let mut cpu = self.chosen.open(Device::Cpu, config.threads, self.monitor)?;
-                known::answer(cpu.as_mut(), &steps)?
+                let on_cpu = Opening { device: Device::Cpu, sessions: 1, ..opening };
+                known::answer(self.chosen.open(on_cpu, self.monitor)?.swap_remove(0).as_mut(), &steps)?
             }
         };
         known::check(&provider, &answer, &reference)?;
+        let mut filled_meanwhile = false;
         if self.writer.is_none() {
             let spec = self.spec(backbone.width(), known.is_none().then_some(reference));
             let writer = Writer::open_or_create(&config.cache, &spec)?;
-            let filled_meanwhile = writer.store().samples_if_any()?.is_some();
+            filled_meanwhile = writer.store().samples_if_any()?.is_some();
             self.writer = Some(writer);
             if filled_meanwhile {
                 self.remember()?;
             }
         }
-        Ok(backbone)
+        Ok((sessions, filled_meanwhile))
     }
 
     /// Computes and commits what is missing.
-    pub fn compute(&mut self, described: &Described, backbone: &mut dyn Backbone) -> Result<Outcome> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    pub fn compute(&mut self, described: &Described, sessions: &mut [Box<dyn Backbone>]) -> Result<Outcome> {
+        let backbone = sessions.first().expect("a network opens in one session or more");
         let on_cpu = backbone.provider() == CPU_PROVIDER;
-        let threads = if self.config.threads == 0 { cores } else { self.config.threads };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let settings = pipeline::Settings {
             root: described.samples.root.clone(),
             preprocessing: self.chosen.preprocessing,
-            batch: self.config.batch.unwrap_or(if on_cpu { 8 } else { 64 }),
-            // On a CPU the network needs nearly all of it: one decoder for each eight threads keeps up.
-            decoders: if on_cpu { threads.div_ceil(8) } else { threads },
-            metadata: self.metadata(backbone),
+            batch: self.config.batch.unwrap_or(if on_cpu { BATCH_ON_CPU } else { BATCH_ON_DEVICE }),
+            // They wait for the sessions most of the time: on a CPU too, more of them take no more time from the network.
+            decoders: if self.config.threads == 0 { cores } else { self.config.threads },
+            commit_every: self.config.commit_every,
+            metadata: self.metadata(backbone.as_ref()),
         };
         let monitor = self.monitor;
-        pipeline::run(&settings, &described.work, backbone, self.writer()?, monitor)
+        pipeline::run(&settings, &described.work, sessions, self.writer()?, monitor)
     }
 
     /// What stands in each part beside the rows.

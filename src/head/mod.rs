@@ -13,6 +13,7 @@ mod kernel;
 mod lbfgs;
 mod learner;
 mod pace;
+pub mod reject;
 mod scale;
 mod score;
 mod softmax;

@@ -12,6 +12,7 @@ use crate::store::Samples;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 use walk::Listed;
 pub use walk::is_passed_over;
@@ -29,7 +30,7 @@ pub enum Look {
 #[derive(Debug, Default)]
 pub struct Memory {
     /// The last description.
-    pub samples: Option<Samples>,
+    pub samples: Option<Arc<Samples>>,
     by_content: HashMap<Digest, String>,
     by_path: HashMap<String, String>,
 }
@@ -51,7 +52,7 @@ impl Memory {
     /// Remembers refusals for content. One for an I/O fault (no digest) is tried again, and conflicts between labels
     /// are looked for anew.
     pub fn new(samples: Option<Samples>, refused: Vec<Refused>) -> Self {
-        let mut memory = Self { samples, ..Self::default() };
+        let mut memory = Self { samples: samples.map(Arc::new), ..Self::default() };
         for Refused { image_sha256, reason, .. } in refused {
             if let Some(hash) = image_sha256.filter(|_| !reason.starts_with("same bytes as ")) {
                 memory.by_content.insert(hash, reason);
@@ -75,7 +76,7 @@ impl Memory {
 /// folder.
 ///
 /// # Errors
-/// [`Kind::Input`] when there is no such folder.
+/// [`Kind::Input`] when there is no such folder, [`Kind::Interrupted`] when the monitor was.
 pub fn scan(
     images: &Path,
     memory: &Memory,
@@ -90,21 +91,12 @@ pub fn scan(
     let here = memory.samples.iter().filter(|samples| samples.root == listing.root);
     let before: HashMap<&str, &ImageFile> =
         here.flat_map(|samples| &samples.rows).map(|row| (row.file.path.as_str(), &row.file)).collect();
-    let task = monitor.task("reading files", Some(listing.files.len() as u64), Unit::Images);
-    let looked: Vec<_> = listing
-        .files
-        .par_iter()
-        .map(|listed| {
-            let looked = look(listed, before.get(listed.path.as_str()).copied(), memory, depth);
-            task.advance(1);
-            looked.map_err(|(image_sha256, reason)| Refused {
-                path: listed.path.clone(),
-                image_sha256,
-                reason,
-            })
-        })
-        .collect();
-    drop(task);
+    let looked = look_at_all(&listing.files, &before, memory, depth, monitor);
+    if monitor.is_interrupted() {
+        return Err(Error::new(Kind::Interrupted, "interrupted while the files were being read")
+            .at(images)
+            .help("nothing was changed; the same command begins anew"));
+    }
     let mut found =
         Found { root: listing.root, files: Vec::new(), refused: listing.refused, labels: Vec::new() };
     for looked in looked {
@@ -122,6 +114,25 @@ pub fn scan(
         notes.note(&format!("class folders without a usable file: {}", number_and_names(&empty)));
     }
     Ok(found)
+}
+
+type Looked = std::result::Result<ImageFile, Refused>;
+
+/// Looks at each file, in order; at none any more once the monitor is interrupted.
+fn look_at_all(
+    files: &[Listed],
+    before: &HashMap<&str, &ImageFile>,
+    memory: &Memory,
+    depth: Look,
+    monitor: &dyn Monitor,
+) -> Vec<Looked> {
+    let task = monitor.task("reading files", Some(files.len() as u64), Unit::Images);
+    let look_at = |listed: &Listed| {
+        let looked = look(listed, before.get(listed.path.as_str()).copied(), memory, depth);
+        task.advance(1);
+        looked.map_err(|(image_sha256, reason)| Refused { path: listed.path.clone(), image_sha256, reason })
+    };
+    files.par_iter().take_any_while(|_| !monitor.is_interrupted()).map(look_at).collect()
 }
 
 /// The error for a folder without usable images.

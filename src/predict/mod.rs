@@ -1,15 +1,17 @@
 //! What a run says about image files it has never seen.
 
-use crate::backbone::{Backbone, Device, known};
+use crate::backbone::{Backbone, Device, Opening, known};
 use crate::dataset::Refused;
 use crate::error::{Error, Kind, Result};
+use crate::head::Head;
 use crate::image_io::{self, DECODE_VERSION};
+use crate::metrics::{self, Temperature};
 use crate::monitor::{Monitor, Unit};
-use crate::run;
+use crate::run::{self, Reject};
 use crate::setup::Chosen;
 use crate::store::Spec;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What `predict` was asked for.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub struct PredictConfig {
     pub device: Device,
     /// Folder of built backbones.
     pub models: PathBuf,
+    /// The share of known images that may be called unknown; `None` always answers.
+    pub reject: Option<f64>,
 }
 
 /// The answer for one image.
@@ -31,9 +35,23 @@ pub struct Answer {
     pub path: String,
     /// All classes, most probable first; empty when the image cannot be used.
     pub predictions: Vec<Ranked>,
+    /// Whether it is of none of the classes, where that was asked for.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
     /// Why the image cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// How an image lies to the images of the run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Judged {
+    /// Whether it lies farther from every class than the run's validation images tell that known ones do.
+    pub unknown: bool,
+    /// Its distance from the nearest class.
+    pub score: f32,
+    /// How large a share of known images lies as far; at most ALPHA for an unknown one.
+    pub p_value: f64,
 }
 
 /// One class and its probability.
@@ -41,7 +59,7 @@ pub struct Answer {
 pub struct Ranked {
     /// The class.
     pub label: String,
-    /// From 0 to 1.
+    /// From 0 to 1, at the run's temperature where its validation images tell that from 1.
     pub probability: f64,
 }
 
@@ -51,7 +69,10 @@ pub struct Ranked {
 /// [`Kind::Run`] when the run is missing or damaged or was made with other decoders, and those of opening its
 /// backbone.
 pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<Answer>> {
+    let reject = config.reject.map(|alpha| Reject::read(&config.run, alpha)).transpose()?;
+    let temperature = Temperature::applied(run::read_record(&config.run)?.temperature);
     let (head, classes, spec) = run::read_head(&config.run)?;
+    check_measure(config, reject.as_ref(), &head)?;
     if spec.preprocessing.decode != DECODE_VERSION {
         let message =
             format!("its features were decoded by {}, this is {DECODE_VERSION}", spec.preprocessing.decode);
@@ -63,29 +84,49 @@ pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<Answ
     let total = config.images.len() as u64;
     let mut backbone = None;
     let mut task = None;
-    let mut tensor = vec![0.0; steps.tensor_len()];
+    let mut pixels = vec![0; steps.input_len()];
     let mut answers = Vec::new();
     for path in &config.images {
-        let answer =
-            |predictions, reason| Answer { path: path.to_string_lossy().into_owned(), predictions, reason };
+        let mut answer = Answer::without_answer(path);
         match image_io::read(path).and_then(|bytes| image_io::decode(&bytes)) {
-            Err(reason) => answers.push(answer(Vec::new(), Some(reason))),
+            Err(reason) => answer.reason = Some(reason),
             Ok(image) => {
                 let open = match &mut backbone {
                     Some(open) => open,
                     None => backbone.insert(open(&spec, head.width(), config, monitor)?),
                 };
                 task.get_or_insert_with(|| monitor.task("predicting", Some(total), Unit::Images));
-                steps.tensor(&image, &mut tensor);
-                let probabilities = head.probabilities(&open.embed(&tensor, 1)?).swap_remove(0);
-                answers.push(answer(rank(&classes, probabilities), None));
+                steps.planes(&image, &mut pixels);
+                let features = open.embed(&pixels, 1)?;
+                let probabilities = head.probabilities(&features).swap_remove(0);
+                answer.predictions = rank(&classes, &metrics::tempered(&probabilities, temperature));
+                answer.judged = reject.as_ref().map(|reject| judge(reject, &features));
             }
         }
+        answers.push(answer);
         if let Some(task) = &task {
             task.advance(1);
         }
     }
     Ok(answers)
+}
+
+impl Answer {
+    fn without_answer(path: &Path) -> Self {
+        let path = path.to_string_lossy().into_owned();
+        Self { path, predictions: Vec::new(), judged: None, reason: None }
+    }
+}
+
+/// Head and measure must be of the same features.
+fn check_measure(config: &PredictConfig, reject: Option<&Reject>, head: &Head) -> Result<()> {
+    match reject.map(|reject| reject.distance.width()) {
+        Some(width) if width != head.width() => {
+            let message = format!("its head takes {} features, its measure {width}", head.width());
+            Err(Error::new(Kind::Run, message).at(&config.run).help("train again"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The backbone of the features, after the known-answer test.
@@ -96,7 +137,8 @@ fn open(
     monitor: &dyn Monitor,
 ) -> Result<Box<dyn Backbone>> {
     let chosen = Chosen::of_spec(spec, &config.models)?;
-    let mut backbone = chosen.open(config.device, 0, monitor)?;
+    let opening = Opening { device: config.device, threads: 0, sessions: 1 };
+    let mut backbone = chosen.open(opening, monitor)?.swap_remove(0);
     if backbone.width() != width {
         let message = format!("its head takes {width} features, the backbone gives {}", backbone.width());
         return Err(Error::new(Kind::Run, message).at(&config.run).help("train again"));
@@ -117,10 +159,15 @@ pub fn refused(answers: &[Answer]) -> Vec<Refused> {
     answers.iter().filter_map(refusal).collect()
 }
 
-fn rank(classes: &[String], probabilities: Vec<f32>) -> Vec<Ranked> {
+fn judge(reject: &Reject, features: &[f32]) -> Judged {
+    let score = reject.distance.of(features)[0];
+    Judged { unknown: reject.is_unknown(score), score, p_value: reject.known.p_value(score) }
+}
+
+fn rank(classes: &[String], probabilities: &[f64]) -> Vec<Ranked> {
     let pairs = classes.iter().zip(probabilities);
     let mut ranked: Vec<Ranked> =
-        pairs.map(|(label, p)| Ranked { label: label.clone(), probability: f64::from(p) }).collect();
+        pairs.map(|(label, &probability)| Ranked { label: label.clone(), probability }).collect();
     ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     ranked
 }

@@ -1,12 +1,18 @@
-//! A run on disk: the head, `run.json`, the predictions, the digests of the images it was fitted on. Written beside
-//! and swapped into place whole; read by `evaluate`, `predict` and `train --init`.
+//! A run on disk: the head, `run.json`, the predictions, the digests of the images it was fitted on, the measure of
+//! distance. Written beside and swapped into place whole; read by `evaluate`, `predict` and `train --init`.
+
+mod reject;
+
+pub use reject::Reject;
 
 use crate::augment::Variant;
 use crate::dataset::{Division, Split};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
+use crate::head::reject::Measured;
 use crate::head::{self, Epoch, Head, SolverConfig};
+use crate::metrics::Temperature;
 use crate::store::Spec;
 use crate::store::table::{Column, Holds, Table};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -20,7 +26,8 @@ const RECORD: &str = "run.json";
 const HEAD: &str = "head.safetensors";
 const PREDICTIONS: &str = "predictions.parquet";
 const TRAINED_ON: &str = "train-images.parquet";
-const FILES: [&str; 4] = [RECORD, HEAD, PREDICTIONS, TRAINED_ON];
+const REJECT: &str = "reject.safetensors";
+const FILES: [&str; 5] = [RECORD, HEAD, PREDICTIONS, TRAINED_ON, REJECT];
 
 /// The content of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +65,9 @@ pub struct Record {
     pub best_epoch: usize,
     /// Wall time of the fit.
     pub seconds: f64,
+    /// The temperature that fits the validation images; none where they tell none, or from before there were any.
+    #[serde(default)]
+    pub temperature: Option<Temperature>,
 }
 
 impl Record {
@@ -102,7 +112,7 @@ pub struct Prediction {
     pub label: String,
     /// The class of the largest probability.
     pub predicted: String,
-    /// In class order.
+    /// In class order, as the head gives them: without the temperature.
     pub probabilities: Vec<f32>,
 }
 
@@ -117,6 +127,8 @@ pub struct Finished<'a> {
     pub predictions: &'a [Prediction],
     /// Digests of the images that were trained on.
     pub trained_on: &'a [Digest],
+    /// For `reject.safetensors`.
+    pub measured: &'a Measured,
 }
 
 /// Checks that a run may be written at `path`: nothing there, an empty folder, or a run.
@@ -162,12 +174,12 @@ pub fn write(path: &Path, run: &Finished) -> Result<()> {
     let beside = fs::beside(&std::path::absolute(path).map_err(|e| Error::io("find", path, e))?);
     if beside.exists() {
         // Left by a killed process whose number this one has now.
-        std::fs::remove_dir_all(&beside).map_err(|e| Error::io("remove", &beside, e))?;
+        fs::remove(&beside)?;
     }
-    std::fs::create_dir_all(&beside).map_err(|e| Error::io("create the run", path, e))?;
+    fs::create_folder(&beside).map_err(|e| e.at(path))?;
     let written = write_files(&beside, run).and_then(|()| fs::replace_folder(&beside, path));
     if written.is_err() {
-        let _ = std::fs::remove_dir_all(&beside);
+        let _ = fs::remove(&beside);
     }
     written
 }
@@ -177,6 +189,7 @@ fn write_files(folder: &Path, run: &Finished) -> Result<()> {
     let spec = serde_json::to_value(&run.record.spec).expect("plain data");
     head::save(&folder.join(HEAD), run.head, &classes, spec)?;
     fs::write_atomic(&folder.join(PREDICTIONS), &predictions_table(run.predictions, classes.len()).encode())?;
+    head::reject::save(&folder.join(REJECT), run.measured)?;
     let trained_on = vec![("image_sha256".to_string(), Column::Digests(run.trained_on.to_vec()))];
     let trained_on = Table { columns: trained_on, metadata: BTreeMap::new() };
     fs::write_atomic(&folder.join(TRAINED_ON), &trained_on.encode())?;

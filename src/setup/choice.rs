@@ -3,7 +3,7 @@
 
 use super::{library, onnx_path, setup_command};
 use crate::backbone::onnx::{OnnxBackbone, inspect};
-use crate::backbone::{Backbone, Device, PRELOGITS, known};
+use crate::backbone::{Backbone, Opening, PRELOGITS, known};
 use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Result};
 use crate::fs;
@@ -144,12 +144,12 @@ impl Chosen {
         })
     }
 
-    /// Opens the network on `device` with `threads` threads (zero: all cores), installing what is missing with consent.
+    /// Opens the network in one session or more, installing what is missing with consent.
     ///
     /// # Errors
     /// As [`super::setup`], and those of [`OnnxBackbone::open`].
-    pub fn open(&self, device: Device, threads: usize, monitor: &dyn Monitor) -> Result<Box<dyn Backbone>> {
-        let library = library(device, None, monitor)?;
+    pub fn open(&self, opening: Opening, monitor: &dyn Monitor) -> Result<Vec<Box<dyn Backbone>>> {
+        let library = library(opening.device, None, monitor)?;
         let known = registry().backbone(&self.name).ok();
         let (path, remedy) = match known {
             Some(known) => {
@@ -169,8 +169,7 @@ impl Chosen {
                 format!("the file was changed or damaged: its digest is {found}, not {}", self.sha256);
             return Err(Error::new(Kind::Backbone, message).at(path).help(remedy));
         }
-        let side = self.preprocessing.size;
-        let opened = OnnxBackbone::open(&library.path, &model, &self.layer, side, (device, threads), monitor);
-        Ok(Box::new(opened.map_err(|e| if e.path().is_none() { e.at(path) } else { e })?))
+        OnnxBackbone::open(&library.path, model, &self.layer, &self.preprocessing, opening, monitor)
+            .map_err(|e| if e.path().is_none() { e.at(path) } else { e })
     }
 }

@@ -1,6 +1,6 @@
 //! Which rows stand where in a cache, and the rows that are wanted straight into a matrix: keys first, then
 //! each part once, its digest verified on the way, its embeddings copied to where they belong. It refuses to know what
-//! the rows are wanted for.
+//! the rows are wanted for. Rows that a compaction has moved meanwhile are found again.
 
 use super::{FeatureStore, Key, Part};
 use crate::error::{Error, Kind, Result};
@@ -8,9 +8,10 @@ use crate::matrix::Matrix;
 use crate::threads::in_parallel;
 use std::collections::HashMap;
 
-/// The parts of a cache with the keys of their rows.
+/// The parts of a cache with the keys of their rows, as they were at one moment.
 #[derive(Debug)]
 pub struct Catalog {
+    store: FeatureStore,
     parts: Vec<(Part, Vec<Key>)>,
     width: usize,
 }
@@ -39,9 +40,11 @@ impl FeatureStore {
     /// # Errors
     /// [`Kind::Cache`] when a part cannot be read.
     pub fn catalog(&self, threads: usize) -> Result<Catalog> {
-        let parts = self.parts()?;
-        let keys = in_parallel(threads, &parts, Part::keys)?;
-        Ok(Catalog { parts: parts.into_iter().zip(keys).collect(), width: self.spec.width })
+        let parts = self.of_all_parts(|parts| {
+            let keys = in_parallel(threads, parts, Part::keys)?;
+            Ok(parts.iter().cloned().zip(keys).collect())
+        })?;
+        Ok(Catalog { store: self.clone(), parts, width: self.spec.width })
     }
 }
 
@@ -82,7 +85,7 @@ impl Catalog {
     /// Reads the rows that are picked, in their order, on up to `threads` threads.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when a part is damaged or of another width, or was changed since its keys were read;
+    /// [`Kind::Cache`] when a part is damaged or of another width, or rows are gone since their keys were read;
     /// [`Kind::Io`] when it cannot be read.
     pub fn read(&self, picks: &[Pick], threads: usize) -> Result<Found> {
         let rows: usize = picks.iter().map(|pick| pick.rows.len()).sum();
@@ -91,7 +94,8 @@ impl Catalog {
         Ok(Found { keys: self.keys_of(picks).collect(), features })
     }
 
-    /// Reads the rows that are picked into the first rows of a matrix of the cache's width.
+    /// Reads the rows that are picked into the first rows of a matrix of the cache's width. Where a compaction has
+    /// replaced their parts, they are looked for anew.
     ///
     /// # Errors
     /// As [`Catalog::read`].
@@ -100,6 +104,15 @@ impl Catalog {
     /// When the matrix has too few rows, or another width.
     pub fn read_into(&self, picks: &[Pick], to: &mut Matrix, threads: usize) -> Result<()> {
         assert_eq!(to.width(), self.width, "the width of the cache");
+        let is_gone = |pick: &Pick| !self.parts[pick.part].0.path.exists();
+        match self.read_here(picks, to, threads) {
+            Err(_) if picks.iter().any(is_gone) => self.read_moved(picks, to, threads),
+            done => done,
+        }
+    }
+
+    /// From the parts of the catalog, each once.
+    fn read_here(&self, picks: &[Pick], to: &mut Matrix, threads: usize) -> Result<()> {
         let stride = to.stride();
         let rows: usize = picks.iter().map(|pick| pick.rows.len()).sum();
         let mut rest = to.padded_mut(0..rows);
@@ -114,6 +127,27 @@ impl Catalog {
             let (pick, to) = &mut *place;
             self.read_part(pick, to, stride)
         })?;
+        Ok(())
+    }
+
+    /// From wherever the rows stand now, a few parts at a time.
+    fn read_moved(&self, picks: &[Pick], to: &mut Matrix, threads: usize) -> Result<()> {
+        let places: HashMap<Key, usize> = self.keys_of(picks).zip(0..).collect();
+        let now = self.store.catalog(threads)?;
+        let picks = now.picks(|key| places.contains_key(key));
+        let left = places.len() - picks.iter().map(|pick| pick.rows.len()).sum::<usize>();
+        if left > 0 {
+            let message = format!("{left} rows that were there a moment ago are gone from it");
+            return Err(Error::new(Kind::Cache, message)
+                .at(&self.store.root)
+                .help("run the same `headstart extract` again: it computes only what is missing"));
+        }
+        for picks in picks.chunks(threads.max(1)) {
+            let found = now.read(picks, threads)?;
+            for (row, key) in found.keys.iter().enumerate() {
+                to.row_mut(places[key]).copy_from_slice(found.features.row(row));
+            }
+        }
         Ok(())
     }
 
@@ -142,8 +176,11 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::super::Writer;
+    use super::super::compact::compact;
     use super::super::tests::{rows, spec};
     use crate::digest::sha256;
+    use crate::matrix::Matrix;
+    use crate::monitor::Silent;
     use std::collections::BTreeMap;
 
     #[test]
@@ -165,6 +202,44 @@ mod tests {
             let none = catalog.picks(|_| false);
             assert!(none.is_empty() && catalog.read(&none, threads).unwrap().keys.is_empty());
         }
+    }
+
+    #[test]
+    fn rows_that_a_compaction_has_moved_are_found_again_in_the_same_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open_or_create(dir.path(), &spec()).unwrap();
+        for names in [["c", "a"], ["d", "b"], ["f", "e"]] {
+            writer.append(rows(&names), BTreeMap::new()).unwrap();
+        }
+        for threads in [1, 3] {
+            let catalog = writer.store().catalog(threads).unwrap();
+            let picks = catalog.picks(|key| key.image_sha256 != sha256(b"d"));
+            let before = catalog.read(&picks, threads).unwrap();
+            drop(writer);
+            assert_eq!(compact(dir.path(), false, false, &Silent).unwrap().parts, 1);
+            let after = catalog.read(&picks, threads).unwrap();
+            assert_eq!((&after.keys, &after.features), (&before.keys, &before.features));
+            // What lies behind them in a larger matrix stays.
+            let mut large = Matrix::zeros(before.keys.len() + 1, 2);
+            large.row_mut(before.keys.len()).fill(5.0);
+            catalog.read_into(&picks, &mut large, threads).unwrap();
+            assert!(large.values().eq(before.features.values().chain([5.0, 5.0])));
+            // The next round has a second part to join.
+            writer = Writer::open_or_create(dir.path(), &spec()).unwrap();
+            writer.append(rows(&[if threads == 1 { "g" } else { "h" }]), BTreeMap::new()).unwrap();
+        }
+    }
+
+    #[test]
+    fn rows_that_are_gone_for_good_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open_or_create(dir.path(), &spec()).unwrap();
+        writer.append(rows(&["a", "b"]), BTreeMap::new()).unwrap();
+        let part = writer.append(rows(&["c"]), BTreeMap::new()).unwrap();
+        let catalog = writer.store().catalog(1).unwrap();
+        writer.set_aside(&part).unwrap();
+        let error = catalog.read(&catalog.picks(|_| true), 1).unwrap_err();
+        assert!(error.to_string().contains("1 rows that were there a moment ago are gone"), "{error}");
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub fn info(root: &Path) -> Result<Info> {
         refused: read_refused(root)?.len(),
         rows: keys.len(),
         orphaned,
-        bytes: parts.iter().map(|part| std::fs::metadata(&part.path).map_or(0, |m| m.len())).sum(),
+        bytes: parts.iter().map(Part::bytes).sum(),
         parts: parts.len(),
         variants: counts
             .into_iter()

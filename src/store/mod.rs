@@ -3,6 +3,7 @@
 
 pub mod catalog;
 mod column;
+pub mod compact;
 pub mod export;
 pub mod info;
 pub mod key;
@@ -26,7 +27,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// A cache, open for reading.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FeatureStore {
     root: PathBuf,
     spec: Spec,
@@ -96,11 +97,24 @@ impl FeatureStore {
     /// # Errors
     /// [`Kind::Cache`] when a part cannot be read.
     pub fn keys(&self) -> Result<HashSet<Key>> {
-        let mut keys = HashSet::new();
-        for part in self.parts()? {
-            keys.extend(part.keys()?);
+        self.of_all_parts(|parts| {
+            let mut keys = HashSet::new();
+            for part in parts {
+                keys.extend(part.keys()?);
+            }
+            Ok(keys)
+        })
+    }
+
+    /// What `read` makes of all parts; again from the start when a compaction has replaced them meanwhile.
+    fn of_all_parts<T>(&self, read: impl Fn(&[Part]) -> Result<T>) -> Result<T> {
+        loop {
+            let parts = self.parts()?;
+            match read(&parts) {
+                Err(_) if parts.iter().any(|part| !part.path.exists()) && self.parts()? != parts => {}
+                done => return done,
+            }
         }
-        Ok(keys)
     }
 
     /// The rows whose key is `wanted`, sorted by key, each part's digest verified. A key that stands twice counts
@@ -110,15 +124,19 @@ impl FeatureStore {
     /// [`Kind::Cache`] when a part is damaged or of another width, [`Kind::Io`] when it cannot be read.
     pub fn rows(&self, wanted: impl Fn(&Key) -> bool) -> Result<Rows> {
         let width = self.spec.width;
-        let mut found: BTreeMap<Key, Vec<f32>> = BTreeMap::new();
-        for part in self.parts()? {
-            let rows = part.rows(width)?;
-            for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(width.max(1))) {
-                if wanted(&key) {
-                    found.insert(key, embedding.to_vec());
+        let found = self.of_all_parts(|parts| {
+            let mut found: BTreeMap<Key, Vec<f32>> = BTreeMap::new();
+            for part in parts {
+                let rows = part.rows(width)?;
+                for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(width.max(1)))
+                {
+                    if wanted(&key) {
+                        found.insert(key, embedding.to_vec());
+                    }
                 }
             }
-        }
+            Ok(found)
+        })?;
         let mut rows = Rows { width, ..Rows::default() };
         for (key, embedding) in found {
             rows.keys.push(key);
@@ -127,6 +145,9 @@ impl FeatureStore {
         Ok(rows)
     }
 }
+
+/// The most rows of a part that is written: with 2,048 floats each, 32 MiB.
+pub const PART_ROWS: usize = 4096;
 
 const SAMPLES: &str = "samples.parquet";
 const REFUSED: &str = "refused.parquet";
@@ -233,7 +254,12 @@ impl Writer {
     /// # Errors
     /// When the operating system refuses.
     pub fn append(&mut self, rows: Rows, metadata: BTreeMap<String, String>) -> Result<Part> {
-        let part = Part::write(&self.store.root.join(FEATURES), self.next, rows, metadata)?;
+        self.append_in(&self.store.root.join(FEATURES), rows, metadata)
+    }
+
+    /// Writes a part with the next number into another folder, whose turn is still to come.
+    fn append_in(&mut self, folder: &Path, rows: Rows, metadata: BTreeMap<String, String>) -> Result<Part> {
+        let part = Part::write(folder, self.next, rows, metadata)?;
         self.next += 1;
         Ok(part)
     }
@@ -255,9 +281,7 @@ impl Writer {
         let folder = self.store.root.join("damaged");
         fs::create_folder(&folder)?;
         let target = folder.join(&part.name);
-        std::fs::rename(&part.path, &target).map_err(|e| Error::io("move", &part.path, e))?;
-        fs::sync_folder(&folder)?;
-        fs::sync_folder(&self.store.root.join(FEATURES))?;
+        fs::rename(&part.path, &target)?;
         Ok(target)
     }
 }

@@ -59,12 +59,20 @@ impl Part {
         Ok(Self { name, path, number, digest })
     }
 
+    /// The size of the file; zero when it is gone.
+    pub fn bytes(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |found| found.len())
+    }
+
     /// What was noted about the part: device, provider, runtime, version, time.
     ///
     /// # Errors
     /// [`Kind::Cache`] when the footer cannot be read.
     pub fn metadata(&self) -> Result<BTreeMap<String, String>> {
-        Ok(Table::read(&self.path, &[]).map_err(repairable)?.metadata)
+        let mut noted = Table::read(&self.path, &[]).map_err(repairable)?.metadata;
+        // Arrow leaves its schema there too.
+        noted.retain(|key, _| key.starts_with("headstart."));
+        Ok(noted)
     }
 
     /// The keys alone, without rehashing: enough to see what is there.

@@ -7,15 +7,16 @@ mod table;
 
 pub use table::{Pooled, Setting, Tried};
 
-use crate::dataset::{Division, Split};
+use crate::dataset::Division;
 use crate::error::{Error, Kind, Result};
+use crate::head::reject::Measured;
 use crate::head::{self, Common, FitConfig, FitParams, Fitted, Scale, Shuffled, SolverConfig};
 use crate::monitor::{Monitor, Task, Unit};
 use crate::run;
 use crate::threads::{self, in_parallel};
 use crate::train::outcome::{self, Origin};
 use crate::train::shelf::{Loaded, Plan, Shelf};
-use crate::train::{job, warm::Warm};
+use crate::train::{job, trust, warm::Warm};
 use grid::{Group, Name};
 use serde::Serialize;
 use std::collections::HashSet;
@@ -152,10 +153,11 @@ impl Bench<'_> {
         let fitted = head::fit_many(jobs, &mut source, common, &mut |_, _| task.advance(1))?;
         let fit_seconds = started.elapsed().as_secs_f64();
         let writing = Instant::now();
+        let measured = trust::measured(self.shelf, plan, self.loaded);
         let heads: Vec<_> = fitted.iter().zip(settings).collect();
         let tried = in_parallel(self.threads, &heads, |(fitted, params)| {
             let name = Name::of(self.config, group, params.settings());
-            self.write(name, plan, (fitted, params.settings()), fit_seconds)
+            self.write(name, (plan, &measured), (fitted, params.settings()), fit_seconds)
         })?;
         Ok(Done { tried, fit_seconds, write_seconds: writing.elapsed().as_secs_f64() })
     }
@@ -164,7 +166,7 @@ impl Bench<'_> {
     fn write(
         &self,
         name: Name,
-        plan: &Plan,
+        (plan, measured): (&Plan, &Measured),
         (fitted, settings): (&Result<Fitted>, &FitConfig),
         seconds: f64,
     ) -> Result<Tried> {
@@ -175,7 +177,7 @@ impl Bench<'_> {
             Err(error) => return Ok(Tried { failed: Some(error.to_string()), ..tried }),
         };
         let mut predictions = Vec::new();
-        for (part, split) in [(&plan.validation, Split::Validation), (&plan.test, Split::Test)] {
+        for (part, split) in plan.held_out() {
             let rows = self.loaded.examples(part);
             predictions.extend(outcome::predict(
                 &fitted.head,
@@ -196,7 +198,7 @@ impl Bench<'_> {
             seconds,
         };
         let predictions = outcome::sorted(predictions);
-        outcome::write(&run, self.shelf, plan, fitted, &predictions, origin)?;
+        outcome::write(&run, self.shelf, plan, fitted, (&predictions, measured), origin)?;
         Ok(tried)
     }
 }

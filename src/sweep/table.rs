@@ -1,6 +1,7 @@
 //! What came of the heads of a sweep: each by itself, and each setting over its seeds and splits.
 
 use super::grid::Name;
+use crate::augment::Variant;
 use crate::dataset::{Division, Split};
 use crate::head::{FitConfig, Fitted, StopOn};
 use crate::metrics::{self, Spread, spread};
@@ -102,7 +103,8 @@ impl Tried {
     /// Notes what it has reached.
     pub(super) fn reached(&mut self, fitted: &Fitted, predictions: &[Prediction]) {
         let best = &fitted.history[fitted.best_epoch - 1];
-        let tested: Vec<&Prediction> = predictions.iter().filter(|row| row.split == Split::Test).collect();
+        let counts = |row: &&Prediction| row.split == Split::Test && row.variant == Variant::None;
+        let tested: Vec<&Prediction> = predictions.iter().filter(counts).collect();
         let right = tested.iter().filter(|row| row.label == row.predicted).count();
         self.epochs = fitted.history.len();
         self.best_epoch = fitted.best_epoch;

@@ -1,4 +1,5 @@
-//! Which variants of the train images are in a cache, family by family, and which of them to train on.
+//! Which variants of the images are in a cache: of the train images family by family, and which of them to train on; of
+//! the others, which all of them have.
 
 use super::shelf::Images;
 use crate::augment::Variant;
@@ -9,6 +10,22 @@ use crate::monitor::Monitor;
 use crate::store::Key;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
+
+/// The variants that every image of validation and test has.
+pub(super) fn complete_where_held_out<'a>(
+    images: &Images,
+    keys: impl Iterator<Item = &'a Key>,
+) -> HashSet<Variant> {
+    let is_held_out = |split: Split| split != Split::Train;
+    let held_out = |hash: Digest| images.get(&hash).is_some_and(|(_, split)| is_held_out(*split));
+    let distinct: HashSet<&Key> = keys.filter(|key| held_out(key.image_sha256)).collect();
+    let mut counts: BTreeMap<Variant, usize> = BTreeMap::new();
+    for key in distinct {
+        *counts.entry(key.variant).or_default() += 1;
+    }
+    let all = images.values().filter(|(_, split)| is_held_out(*split)).count();
+    counts.into_iter().filter(|(_, count)| *count == all).map(|(variant, _)| variant).collect()
+}
 
 /// For each variant in the cache, how many train images have it.
 pub(super) struct Families {

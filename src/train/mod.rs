@@ -4,11 +4,14 @@ mod families;
 pub(crate) mod outcome;
 pub(crate) mod shelf;
 mod stream;
+pub(crate) mod trust;
 pub(crate) mod warm;
 
-use crate::dataset::{Division, Split};
+use crate::dataset::Division;
 use crate::error::{Error, Kind, Result};
+use crate::head::reject::Measured;
 use crate::head::{self, Epoch, FitParams, Fitted, Job, LbfgsParams, Rows, SolverConfig, SolverParams};
+use crate::metrics::Temperature;
 use crate::monitor::{Monitor, Task, Unit};
 use crate::run::{self, Prediction, Record};
 use crate::threads;
@@ -78,6 +81,8 @@ pub struct TrainStats {
     pub train_rows: usize,
     /// Images that decided when to stop.
     pub validation_images: usize,
+    /// The temperature that calibrates the probabilities; `None` where the validation images tell none.
+    pub temperature: Option<Temperature>,
     /// Variants trained on.
     pub variants: Vec<String>,
     /// Number of classes.
@@ -115,7 +120,8 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
         seconds: done.seconds,
     };
     let predictions = outcome::sorted(done.predictions);
-    let record = outcome::write(&config.run, &shelf, &plan, &done.fitted, &predictions, origin)?;
+    let answers = (&predictions[..], &done.measured);
+    let record = outcome::write(&config.run, &shelf, &plan, &done.fitted, answers, origin)?;
     Ok(stats(&record, &plan, done.converged, done.read_seconds))
 }
 
@@ -150,6 +156,7 @@ struct Done {
     fitted: Fitted,
     converged: Option<bool>,
     predictions: Vec<Prediction>,
+    measured: Measured,
     read_seconds: f64,
     seconds: f64,
 }
@@ -175,11 +182,12 @@ impl Desk<'_> {
         };
         let seconds = started.elapsed().as_secs_f64();
         let mut predictions = Vec::new();
-        for (part, split) in [(&plan.validation, Split::Validation), (&plan.test, Split::Test)] {
+        for (part, split) in plan.held_out() {
             let rows = loaded.examples(part);
             predictions.extend(outcome::predict(&fitted.head, shelf, part, loaded.rows(&rows), split));
         }
-        Ok(Done { fitted, converged, predictions, read_seconds, seconds })
+        let measured = trust::measured(shelf, plan, &loaded);
+        Ok(Done { fitted, converged, predictions, measured, read_seconds, seconds })
     }
 
     /// Fits to features that are read again in each epoch.
@@ -189,9 +197,9 @@ impl Desk<'_> {
         let task = self.task(&params);
         let how = (params, self.threads, memory);
         let on_epoch = &mut |epoch: &Epoch| tell(&*task, epoch);
-        let (fitted, predictions) = stream::fit(self.shelf, self.plan, self.warm, how, on_epoch)?;
+        let (fitted, (predictions, measured)) = stream::fit(self.shelf, self.plan, self.warm, how, on_epoch)?;
         let seconds = started.elapsed().as_secs_f64();
-        Ok(Done { fitted, converged: None, predictions, read_seconds, seconds })
+        Ok(Done { fitted, converged: None, predictions, measured, read_seconds, seconds })
     }
 
     fn lbfgs(&self, params: LbfgsParams, train: Rows, validation: Rows) -> Result<(Fitted, Option<bool>)> {
@@ -255,6 +263,7 @@ fn stats(record: &Record, plan: &Plan, converged: Option<bool>, read_seconds: f6
         read_seconds,
         train_rows: record.train_rows,
         validation_images: plan.validation.keys.len(),
+        temperature: record.temperature,
         variants: record.variants.clone(),
         classes: record.classes.len(),
     }

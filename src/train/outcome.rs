@@ -1,9 +1,12 @@
-//! A fitted head on its way to disk: the record of how it came about, its predictions, the images that it has seen.
+//! A fitted head on its way to disk: the record of how it came about, its predictions, the images that it has seen, how
+//! far it can be trusted.
 
 use super::shelf::{Chosen, Plan, Shelf};
+use super::trust;
 use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::head::reject::Measured;
 use crate::head::{Fitted, Head, Rows, SolverConfig, argmax};
 use crate::run::{self, ClassCount, Finished, Prediction, Record};
 use std::collections::{BTreeSet, HashSet};
@@ -31,17 +34,16 @@ pub(crate) fn write(
     shelf: &Shelf,
     plan: &Plan,
     fitted: &Fitted,
-    predictions: &[Prediction],
+    (predictions, measured): (&[Prediction], &Measured),
     origin: Origin,
 ) -> Result<Record> {
     // A head has seen its own images and those of every run it was started from.
     let trained_on: BTreeSet<Digest> = plan.train.images().chain(origin.seen.iter().copied()).collect();
     let trained_on: Vec<Digest> = trained_on.into_iter().collect();
-    let record = record(shelf, plan, fitted, origin);
-    run::write(
-        path,
-        &Finished { record: &record, head: &fitted.head, predictions, trained_on: &trained_on },
-    )?;
+    let temperature = trust::temperature(predictions, &shelf.classes);
+    let record = Record { temperature, ..record(shelf, plan, fitted, origin) };
+    let (head, trained_on) = (&fitted.head, &trained_on[..]);
+    run::write(path, &Finished { record: &record, head, predictions, trained_on, measured })?;
     Ok(record)
 }
 
@@ -69,6 +71,7 @@ fn record(shelf: &Shelf, plan: &Plan, fitted: &Fitted, origin: Origin) -> Record
         history: fitted.history.clone(),
         best_epoch: fitted.best_epoch,
         seconds: origin.seconds,
+        temperature: None,
     }
 }
 

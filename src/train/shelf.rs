@@ -1,7 +1,7 @@
 //! A cache opened to fit heads: its images, and the rows that plans need, each read once however many plans share
 //! it. Rows of a plan are sorted by key, so neither restarts nor compaction of the cache can change a head.
 
-use super::families::Families;
+use super::families::{Families, complete_where_held_out};
 use crate::augment::Variant;
 use crate::dataset::{Division, Sample, Split, class_names, divide};
 use crate::digest::Digest;
@@ -41,6 +41,11 @@ pub(crate) struct Plan {
     pub train: Chosen,
     pub validation: Chosen,
     pub test: Chosen,
+    /// Variants of the validation images, which decide nothing: for averages. None but those that all images of
+    /// validation and test have.
+    pub validation_variants: Chosen,
+    /// Likewise of the test images.
+    pub test_variants: Chosen,
 }
 
 /// Rows in memory.
@@ -67,9 +72,20 @@ impl Chosen {
 }
 
 impl Plan {
-    /// All its rows, split by split.
+    /// All its rows, part by part.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        [&self.train, &self.validation, &self.test].into_iter().flat_map(|part| &part.keys)
+        let held_out = self.held_out().into_iter().map(|(part, _)| part);
+        std::iter::once(&self.train).chain(held_out).flat_map(|part| &part.keys)
+    }
+
+    /// What is predicted: the parts that are not trained on, with their splits.
+    pub fn held_out(&self) -> [(&Chosen, Split); 4] {
+        [
+            (&self.validation, Split::Validation),
+            (&self.validation_variants, Split::Validation),
+            (&self.test, Split::Test),
+            (&self.test_variants, Split::Test),
+        ]
     }
 }
 
@@ -100,8 +116,8 @@ impl Shelf {
         self.paths.get(image).map_or("", String::as_str)
     }
 
-    /// Chooses the rows: `asked` variants for train, `none` for validation and test; `None` takes every family that is
-    /// complete.
+    /// Chooses the rows: `asked` variants for train (`None` takes every family that is complete), `none` for validation and
+    /// test, whose other variants are kept apart.
     ///
     /// # Errors
     /// [`Kind::Cache`] when rows that are needed are missing, [`Kind::Input`] when there is too little data.
@@ -120,26 +136,23 @@ impl Shelf {
             None => families.complete(monitor),
         };
         let used: HashSet<Variant> = variants.iter().copied().collect();
-        let mut parts = Split::ALL.map(|_| Vec::new());
+        let averaged = complete_where_held_out(&images, self.catalog.keys());
+        let mut parts: [Vec<(Key, u32)>; 5] = Default::default();
         for key in self.catalog.keys() {
-            if let Some(&(target, split)) = images.get(&key.image_sha256) {
-                let wanted = if split == Split::Train {
-                    used.contains(&key.variant)
-                } else {
-                    key.variant == Variant::None
-                };
-                if wanted {
-                    parts[split as usize].push((*key, target));
-                }
+            let Some(&(target, split)) = images.get(&key.image_sha256) else { continue };
+            let is_train = split == Split::Train;
+            if if is_train { &used } else { &averaged }.contains(&key.variant) {
+                let is_apart = !is_train && key.variant != Variant::None;
+                parts[split as usize + if is_apart { 2 } else { 0 }].push((*key, target));
             }
         }
-        let [train, validation, test] = parts.map(|mut rows| {
+        let [train, validation, test, validation_variants, test_variants] = parts.map(|mut rows| {
             rows.sort_unstable();
             rows.dedup();
             let (keys, targets) = rows.into_iter().unzip();
             Chosen { keys, targets }
         });
-        Ok(Plan { division, variants, train, validation, test })
+        Ok(Plan { division, variants, train, validation, test, validation_variants, test_variants })
     }
 
     fn images(&self, division: Option<Division>) -> Images {

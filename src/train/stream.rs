@@ -9,10 +9,13 @@
 use super::job;
 use super::outcome;
 use super::shelf::{Chosen, Plan, Shelf};
+use super::trust;
 use super::warm::Warm;
 use crate::dataset::Split;
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::head::{Common, Epoch, Example, FitParams, Fitted, Moments, Rows, Scale, Source, fit_many};
+use crate::head::reject::Measured;
+use crate::head::{Common, Epoch, Example, FitParams, Fitted, Head, Moments, Rows, Scale, Source, fit_many};
 use crate::matrix::Matrix;
 use crate::rng::Rng;
 use crate::run::Prediction;
@@ -65,7 +68,7 @@ impl Budget {
     }
 }
 
-/// Fits a head within `memory` bytes for features, and predicts its validation and test rows.
+/// Fits a head within `memory` bytes for features, predicts its validation and test rows, and measures their distances.
 ///
 /// # Errors
 /// [`Kind::Usage`] when that is too little; else as `train`.
@@ -75,11 +78,12 @@ pub(super) fn fit(
     warm: Option<&Warm>,
     (params, threads, memory): (FitParams, usize, u64),
     on_epoch: &mut dyn FnMut(&Epoch),
-) -> Result<(Fitted, Vec<Prediction>)> {
+) -> Result<(Fitted, (Vec<Prediction>, Measured))> {
     let settings = params.settings().clone();
     let shards = shards(shelf, &plan.train);
     let largest = |shards: &[Shard]| shards.iter().map(|shard| shard.targets.len()).max().unwrap_or(1);
-    let part = largest(&shards).max(largest(&self::shards(shelf, &plan.test)));
+    let held_out = plan.held_out().map(|(part, _)| largest(&self::shards(shelf, part)));
+    let part = held_out.into_iter().fold(largest(&shards), usize::max);
     let row = 4 * Matrix::zeros(0, shelf.spec().width).stride() as u64;
     let budget = Budget::of(memory, row, plan.validation.keys.len(), part).map_err(|least| {
         Error::new(Kind::Usage, "--memory is too little for the validation rows and two blocks of train rows")
@@ -98,14 +102,43 @@ pub(super) fn fit(
     let jobs = vec![job(shelf, plan, warm, params)?];
     let mut all = fit_many(jobs, &mut train, common, &mut |_, epoch| on_epoch(epoch))?;
     let fitted = all.pop().expect("one job, one head")?;
+    drop(train);
+    let answers = answer(&fitted.head, (shelf, plan), validation, (budget.block, readers))?;
+    Ok((fitted, answers))
+}
+
+/// What a head answers for all held-out rows, and how far they lie from the classes; the distances of images in the order
+/// of their digests.
+fn answer(
+    head: &Head,
+    (shelf, plan): (&Shelf, &Plan),
+    validation: (Matrix, Vec<Example>),
+    (block, readers): (usize, usize),
+) -> Result<(Vec<Prediction>, Measured)> {
+    // As many rows as the two blocks had, whose place they take.
+    let (features, examples) = read_all(shelf, &trust::measured_from(&plan.train, 2 * block), readers)?;
+    let distance = trust::distance(Rows { features: &features, examples: &examples }, shelf.classes.len());
+    drop((features, examples));
     let rows = Rows { features: &validation.0, examples: &validation.1 };
-    let mut predictions = outcome::predict(&fitted.head, shelf, &plan.validation, rows, Split::Validation);
-    drop((train, validation));
-    let mut test = Streamed::new(shelf, self::shards(shelf, &plan.test), budget.block, 0, readers);
-    test.in_order(&mut |keys, rows| {
-        predictions.extend(outcome::predict(&fitted.head, shelf, keys, rows, Split::Test));
-    })?;
-    Ok((fitted, predictions))
+    let mut predictions = outcome::predict(head, shelf, &plan.validation, rows, Split::Validation);
+    let near_validation = distance.of_rows(rows);
+    drop(validation);
+    let mut near_test: Vec<(Digest, f32)> = Vec::new();
+    for (part, split) in [
+        (&plan.test, Split::Test),
+        (&plan.test_variants, Split::Test),
+        (&plan.validation_variants, Split::Validation),
+    ] {
+        Streamed::new(shelf, shards(shelf, part), block, 0, readers).in_order(&mut |chosen, rows| {
+            predictions.extend(outcome::predict(head, shelf, chosen, rows, split));
+            if std::ptr::eq(part, &plan.test) {
+                near_test.extend(chosen.images().zip(distance.of_rows(rows)));
+            }
+        })?;
+    }
+    near_test.sort_unstable_by_key(|(image, _)| *image);
+    let test = near_test.into_iter().map(|(_, distance)| distance).collect();
+    Ok((predictions, Measured { distance, validation: near_validation, test }))
 }
 
 /// The rows of a split, part by part.

@@ -1,7 +1,7 @@
 //! The real backbone on real work: the demo everywhere, the reference data where they are.
 
 use crate::sandbox::{Sandbox, models, python, shared};
-use headstart::backbone::{Backbone, Device, known::relative_distance, onnx::OnnxBackbone};
+use headstart::backbone::{Device, Opening, known::relative_distance, onnx::OnnxBackbone};
 use headstart::image_io;
 use headstart::preprocess::Preprocessing;
 use serde_json::Value;
@@ -41,9 +41,11 @@ fn the_golden_features_are_reached() {
     let model = std::fs::read(models().join("nsfwjs.onnx")).expect("run tests/run");
     let library = headstart::runtime::find(false).unwrap().expect("run tests/run");
     let silent = headstart::monitor::Silent;
-    let mut backbone =
-        OnnxBackbone::open(&library.path, &model, "PreLogits", 299, (Device::Cpu, 2), &silent).unwrap();
     let steps = Preprocessing::named("unit").unwrap();
+    let opening = Opening { device: Device::Cpu, threads: 2, sessions: 1 };
+    let mut backbone = OnnxBackbone::open(&library.path, model, "PreLogits", &steps, opening, &silent)
+        .unwrap()
+        .swap_remove(0);
     for (i, file) in facts["files"].as_array().unwrap().iter().enumerate() {
         let file = file.as_str().unwrap();
         let read = |path: std::path::PathBuf| image_io::decode(&std::fs::read(path).unwrap()).unwrap();
@@ -52,9 +54,9 @@ fn the_golden_features_are_reached() {
         assert!(resized == read(golden.join("resized").join(file)), "{file} enters with other pixels");
         let sum: u64 = resized.data().iter().map(|&v| u64::from(v)).sum();
         assert_eq!(Some(sum), facts["resized_u8_sum"][i].as_u64(), "{file}");
-        let mut tensor = vec![0.0; steps.tensor_len()];
-        steps.tensor(&image, &mut tensor);
-        let row = backbone.embed(&tensor, 1).unwrap();
+        let mut pixels = vec![0; steps.input_len()];
+        steps.planes(&image, &mut pixels);
+        let row = backbone.embed(&pixels, 1).unwrap();
         let error = relative_distance(&row, &expected[i * 2048..(i + 1) * 2048]);
         println!("{file}: relative L2 error {error:.2e}");
         assert!(error < 1e-4, "{file}: {error}");

@@ -16,6 +16,7 @@ fn every_command_shows_help_with_an_example_and_refuses_unknown_flags() {
         ["backbone", "list"],
         ["cache", "info"],
         ["cache", "verify"],
+        ["cache", "compact"],
         ["cache", "export"],
     ];
     for command in single.iter().map(std::slice::from_ref).chain(nested.iter().map(|pair| &pair[..])) {
@@ -118,11 +119,14 @@ fn the_cpu_library_refuses_cuda_rather_than_falling_back() {
     if library.has_cuda {
         return;
     }
-    use headstart::backbone::{Device, onnx::OnnxBackbone};
+    use headstart::backbone::{Device, Opening, onnx::OnnxBackbone};
+    use headstart::preprocess::Preprocessing;
     let model = small::onnx(1);
     let silent = headstart::monitor::Silent;
-    let opened = OnnxBackbone::open(&library.path, &model, "PreLogits", 75, (Device::Cuda(0), 1), &silent);
-    let error = opened.unwrap_err();
+    let steps = Preprocessing { size: 75, ..Preprocessing::named("inception").unwrap() };
+    let opening = Opening { device: Device::Cuda(0), threads: 1, sessions: 1 };
+    let opened = OnnxBackbone::open(&library.path, model, "PreLogits", &steps, opening, &silent);
+    let error = opened.err().unwrap();
     assert_eq!(error.kind(), headstart::error::Kind::Device);
     assert!(
         error.with_causes().contains("CUDA execution provider is not enabled"),

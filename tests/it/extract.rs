@@ -5,7 +5,6 @@ use crate::small;
 use headstart::augment::Variant;
 use headstart::image_io::encode_png;
 use std::path::Path;
-use std::process::Stdio;
 
 const CLASSES: [(&str, usize); 3] = [("ant", 20), ("bee", 24), ("cat", 30)];
 
@@ -214,37 +213,6 @@ fn a_dry_run_says_what_would_be_computed_and_writes_nothing() {
     std::fs::remove_file(part).unwrap();
     let lost = dry(&[]);
     assert_eq!(lost["missing"], serde_json::json!([{"variant": "none", "rows": 74, "of_new_images": 0}]));
-}
-
-#[test]
-fn killed_in_the_middle_and_started_again_it_ends_with_the_same_rows() {
-    let s = Sandbox::new();
-    s.images("in", &[("ant", 120), ("bee", 120), ("cat", 120)]);
-    let network = small::install(&s);
-    let (images, cache) = (s.text("in"), s.text("c"));
-    let args =
-        ["extract", &images, "--cache", &cache, "--backbone", &network, "--augment", "shift:5", "--json"];
-    let mut child = s.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let committed = || {
-        std::fs::read_dir(s.path("c/features")).map_or(0, |d| {
-            d.filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with("part-")).count()
-        })
-    };
-    while committed() < 2 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
-        std::thread::yield_now();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let survived = s.rows("c").keys.len();
-    let second = Said::of(&mut s.command(&args)).value();
-    let all = 360 + 4 * 252;
-    assert_eq!(second["rows"], all);
-    assert_eq!(second["computed"], all - survived);
-    assert!(survived >= 512 && survived < all, "{survived} of {all} survived");
-    small::extract(&s, "in", "undisturbed", &["--augment", "shift:5"]);
-    assert_eq!(s.rows("c"), s.rows("undisturbed"));
-    assert!(names(&s.path("c/features")).iter().all(|name| name.starts_with("part-")));
 }
 
 #[test]

@@ -2,9 +2,17 @@
 
 use crate::sandbox::{Sandbox, python};
 use crate::small;
+use headstart::augment::Variant;
+use headstart::dataset::Split;
+use headstart::head::{FitConfig, SolverConfig};
+use headstart::monitor::{Monitor, Silent, Task, Unit};
+use headstart::store::compact::{CompactStats, compact};
 use headstart::store::{FeatureStore, Rows, Writer};
+use headstart::train::TrainConfig;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// A cache `c` of three classes that differ in colour, with mirrored variants.
 fn cache() -> Sandbox {
@@ -51,8 +59,10 @@ fn every_head_of_a_sweep_is_the_one_that_train_makes_whatever_the_threads() {
         }
     }
     assert_eq!(records[0], records[1]);
-    let predictions = |run: &str| std::fs::read(s.path(run).join("predictions.parquet")).unwrap();
-    assert_eq!(predictions("alone"), predictions(name));
+    for file in ["predictions.parquet", "reject.safetensors"] {
+        let read = |run: &str| std::fs::read(s.path(run).join(file)).unwrap();
+        assert!(read("alone") == read(name), "{file}");
+    }
     let heads = told["heads"].as_array().unwrap();
     let own = heads.iter().find(|head| head["run"].as_str().unwrap().ends_with(name)).unwrap();
     assert_eq!((&own["validation"], &own["best_epoch"]), (&trained["validation"], &trained["best_epoch"]));
@@ -94,9 +104,9 @@ fn a_sweep_with_heads_that_fail_tells_them_and_goes_on() {
 fn folds_test_every_image_once_and_variants_follow_their_image() {
     let s = cache();
     small::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]);
-    let told = train(&s, "folds", &["--folds", "5", "--epochs", "3", "--use", "none,flip"]);
+    let summary = train(&s, "folds", &["--folds", "5", "--epochs", "3", "--use", "none,flip"]);
     assert_eq!(
-        (&told["settings"][0]["pooled"]["images"], told["heads"].as_array().unwrap().len()),
+        (&summary["settings"][0]["pooled"]["images"], summary["heads"].as_array().unwrap().len()),
         (&140.into(), 5)
     );
     let mut tested = BTreeSet::new();
@@ -118,10 +128,20 @@ fn folds_test_every_image_once_and_variants_follow_their_image() {
             (seen.len() + held_out.len(), told["train_rows"].as_u64()),
             (140, Some(2 * seen.len() as u64))
         );
-        let own = rows.iter().filter(|row| row.split == headstart::dataset::Split::Test);
-        for row in own {
+        let (own, apart): (Vec<_>, Vec<_>) =
+            rows.iter().filter(|row| row.split == Split::Test).partition(|row| row.variant == Variant::None);
+        for row in &own {
             assert!(tested.insert(row.image_sha256), "an image is tested once");
         }
+        assert!(apart.len() == own.len() && apart.iter().all(|row| row.variant == Variant::Flip));
+        // And each can be trusted as far as any other run.
+        assert!(told["temperature"]["value"].as_f64().is_some(), "{told}");
+        let scores = s.json(&["evaluate", &s.text(&run), "--reject", "0.2"]);
+        assert_eq!((&scores["images"], scores["reject"]["rate"].is_number()), (&own.len().into(), true));
+        let averaged = s.json(&["evaluate", &s.text(&run), "--tta"]);
+        assert_eq!(averaged["tta"]["variants"], serde_json::json!(["none", "flip"]));
+        let head = &summary["heads"][fold as usize - 1];
+        assert_eq!(head["test_accuracy"], scores["accuracy"]);
     }
     assert_eq!(tested.len(), 140);
 }
@@ -225,6 +245,80 @@ fn beyond_memory_the_head_is_as_good_and_follows_its_seed_whatever_the_threads()
     assert!(off.abs() < 1e-4, "{off}");
     s.run(&["train", &s.text("p"), "--run", &s.text("x"), "--memory", "1KiB"])
         .fails(2, &["--memory is too little", "help: give at least 48KiB"]);
+}
+
+#[test]
+fn beyond_memory_answers_can_be_trusted_as_far() {
+    let s = cache();
+    small::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]);
+    in_small_parts(&s, 8);
+    let measured = |run: &str, more: &[&str]| {
+        let args = ["train", &s.text("p"), "--run", &s.text(run), "--epochs", "5"];
+        assert!(s.json(&[&args[..], more].concat())["temperature"]["value"].is_number());
+        headstart::head::reject::load(&s.path(run).join("reject.safetensors")).unwrap()
+    };
+    let (whole, one) = (measured("whole", &[]), measured("one", &["--memory", "1GiB"]));
+    // The distances are those of the features, whatever the head.
+    assert_eq!(whole, one);
+    // Where not all rows can be held, the measure is made from some of them.
+    let some = measured("some", &["--memory", "50KiB"]);
+    assert_ne!(some.distance, whole.distance);
+    assert_eq!((some.validation.len(), some.test.len()), (whole.validation.len(), whole.test.len()));
+    let pairs = some.test.iter().zip(&whole.test).chain(some.validation.iter().zip(&whole.validation));
+    for (some, all) in pairs {
+        assert!((some / all - 1.0).abs() < 0.5, "{some} {all}");
+    }
+    for run in ["whole", "one", "some"] {
+        let averaged = s.json(&["evaluate", &s.text(run), "--tta", "--reject", "0.2"]);
+        assert_eq!(averaged["tta"]["variants"], serde_json::json!(["none", "flip"]));
+        assert!(averaged["reject"]["rate"].is_number(), "{averaged}");
+    }
+}
+
+/// Has the cache compacted at the end of the first epoch.
+struct Disturbed {
+    cache: PathBuf,
+    done: OnceLock<CompactStats>,
+}
+
+impl Monitor for Disturbed {
+    fn note(&self, _: &str) {}
+    fn warn(&self, _: &str) {}
+    fn task(&self, _: &str, _: Option<u64>, unit: Unit) -> Box<dyn Task + '_> {
+        assert_eq!(unit, Unit::Epochs);
+        Box::new(self)
+    }
+    fn consent(&self, _: &str) -> Option<bool> {
+        None
+    }
+}
+
+impl Task for &Disturbed {
+    fn advance(&self, _: u64) {
+        self.done.get_or_init(|| compact(&self.cache, true, false, &Silent).unwrap());
+    }
+}
+
+#[test]
+fn a_compaction_does_not_disturb_a_training_beyond_memory() {
+    let s = cache();
+    in_small_parts(&s, 8);
+    let config = |run: &str| TrainConfig {
+        cache: s.path("p"),
+        run: s.path(run),
+        solver: SolverConfig::Adam(FitConfig { epochs: 4, standardize: true, ..FitConfig::default() }),
+        memory: Some(50 << 10),
+        ..TrainConfig::default()
+    };
+    headstart::train::train(&config("calm"), &Silent).unwrap();
+    let disturbed = Disturbed { cache: s.path("p"), done: OnceLock::new() };
+    headstart::train::train(&config("disturbed"), &disturbed).unwrap();
+    let told = disturbed.done.get().unwrap();
+    assert!(told.parts_before > 20 && told.parts == 1, "{told:?}");
+    for file in ["head.safetensors", "reject.safetensors", "predictions.parquet"] {
+        let read = |run: &str| std::fs::read(s.path(run).join(file)).unwrap();
+        assert!(read("calm") == read("disturbed"), "{file}");
+    }
 }
 
 #[test]

@@ -208,13 +208,14 @@ fn adam_takes_the_steps_that_numpy_takes() {
 
 #[test]
 fn the_stored_known_answer_is_reached_from_the_real_backbone() {
-    use headstart::backbone::{Device, known, onnx::OnnxBackbone};
+    use headstart::backbone::{Device, Opening, known, onnx::OnnxBackbone};
     let model = std::fs::read(models().join("nsfwjs.onnx")).expect("run tests/run");
     let library = headstart::runtime::find(false).unwrap().expect("run tests/run");
     let silent = headstart::monitor::Silent;
-    let mut backbone =
-        OnnxBackbone::open(&library.path, &model, "PreLogits", 299, (Device::Cpu, 2), &silent).unwrap();
-    let answer = known::answer(&mut backbone, &Preprocessing::named("unit").unwrap()).unwrap();
+    let steps = Preprocessing::named("unit").unwrap();
+    let opening = Opening { device: Device::Cpu, threads: 2, sessions: 1 };
+    let mut opened = OnnxBackbone::open(&library.path, model, "PreLogits", &steps, opening, &silent).unwrap();
+    let answer = known::answer(opened[0].as_mut(), &steps).unwrap();
     let stored = known::stored("nsfwjs").unwrap();
     let error = known::relative_distance(&answer, &stored);
     assert!(answer.len() == 2048 && error < 1e-4, "{error}");

@@ -1,11 +1,16 @@
 //! A small Inception-v3: the same topology and names with a sixteenth of the channels, seeded weights, 75 pixels a
 //! side. Built by the project's own graph code, run by the real ONNX Runtime.
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, models};
+use headstart::augment::Augmentation;
 use headstart::backbone::inception_v3::{Conv, ConvWeights, DenseWeights, Topology, Weights, build};
+use headstart::backbone::{Device, PRELOGITS};
 use headstart::error::Result;
+use headstart::extract::{AugmentSplits, ExtractConfig};
 use headstart::rng::Rng;
+use headstart::setup::BackboneChoice;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// Floats in its PreLogits.
 pub const WIDTH: usize = 128;
@@ -54,4 +59,30 @@ pub fn extract(sandbox: &Sandbox, images: &str, cache: &str, more: &[&str]) -> c
     let network = install(sandbox);
     let (images, cache) = (sandbox.text(images), sandbox.text(cache));
     sandbox.run(&[&["extract", &images, "--cache", &cache, "--backbone", &network, "--json"], more].concat())
+}
+
+/// What `extract` is asked for with four shifts of the train images and a part for each batch of four, by a caller in this
+/// process.
+pub fn config(sandbox: &Sandbox, images: &str, cache: &str) -> ExtractConfig {
+    ExtractConfig {
+        images: sandbox.path(images),
+        cache: sandbox.path(cache),
+        backbone: BackboneChoice {
+            backbone: install(sandbox),
+            layer: PRELOGITS.into(),
+            preprocess: None,
+            crop: None,
+            models: models(),
+        },
+        augment: vec![Augmentation::Shift(5)],
+        augment_splits: AugmentSplits::Train,
+        split: None,
+        seed: None,
+        device: Device::Cpu,
+        batch: Some(4),
+        threads: 1,
+        commit_every: Duration::ZERO,
+        dry_run: false,
+        time: 0,
+    }
 }

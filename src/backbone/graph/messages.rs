@@ -108,6 +108,8 @@ pub(super) const INT: i32 = 2;
 pub(super) const INTS: i32 = 7;
 /// `TensorProto.DataType` of a 32-bit float.
 pub(super) const FLOAT: i32 = 1;
+/// `TensorProto.DataType` of an unsigned byte.
+pub(super) const UINT8: i32 = 2;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Tensor {
@@ -119,6 +121,13 @@ pub(super) struct Tensor {
     pub name: String,
     #[prost(bytes = "vec", tag = "9")]
     pub raw_data: Vec<u8>,
+}
+
+/// The name of a [`Tensor`], without a copy of its values.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TensorName {
+    #[prost(string, tag = "8")]
+    pub name: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -125,6 +125,19 @@ const CACHES: &[Case] = &[
     case("a full disk", "extract in --cache new --backbone small.onnx --augment shift:5", nothing)
         .how(DiskFull)
         .writes(&["new/", "new/features/", "new/spec.json", "new/refused.parquet", "new/samples.parquet"]),
+    case("a compaction of a damaged cache", "cache compact c", |s| {
+        let store = FeatureStore::open(&s.path("c")).unwrap();
+        let rows = store.rows(|_| true).unwrap();
+        let keys = vec![Key { variant: Variant::Flip, ..rows.keys[0] }];
+        let embeddings = rows.embeddings[..small::WIDTH].to_vec();
+        let mut bytes = std::fs::read(part(s)).unwrap();
+        bytes[2000] ^= 4;
+        std::fs::write(part(s), bytes).unwrap();
+        let noted = store.parts().unwrap()[0].metadata().unwrap();
+        let mut writer = Writer::open_or_create(&s.path("c"), store.spec()).unwrap();
+        writer.append(Rows { keys, width: small::WIDTH, embeddings }, noted).unwrap();
+    }),
+    case("a compaction while somebody writes", "cache compact c", nothing).how(Locked),
     case("an export of a damaged cache", "cache export c --out flat.parquet", |s| {
         let mut bytes = std::fs::read(part(s)).unwrap();
         bytes[2000] ^= 4;
@@ -191,6 +204,13 @@ const RUNS: &[Case] = &[
         s.write("small.onnx", &small::onnx(2));
     }),
     case("the train split", "evaluate r --split train", nothing),
+    case("averages over variants that are not there", "evaluate r --tta", nothing),
+    case("too few images to tell what is unknown", "predict r in/ant/000.png --reject 0.05", nothing),
+    case("known images judged by themselves", "evaluate r --reject 0.4 --split validation", nothing),
+    case("a run from before --reject", "predict r in/ant/000.png --reject 0.4", |s| {
+        std::fs::remove_file(s.path("r/reject.safetensors")).unwrap();
+    }),
+    case("a damaged measure of distance", "evaluate r --reject 0.4", |s| cut(s, "r/reject.safetensors")),
     case("one run to compare", "compare r", nothing),
     case("runs that call one image differently", "compare r renamed", |s| {
         std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
@@ -247,8 +267,11 @@ const TYPED: &[Case] = &[
     case("a crop that is no number", "extract in --cache new --crop NaN", nothing),
     case("a crop of nothing", "extract in --cache new --crop 0", nothing),
     case("splits to augment that are none", "extract in --cache new --augment-splits test", nothing),
+    case("features that would wait for hours", "extract in --cache new --commit-every 9999", nothing),
     case("a batch of nothing", "extract in --cache new --batch 0", nothing),
     case("a negative seed", "extract in --cache new --seed -1", nothing),
+    case("a share of nothing", "predict r in/ant/000.png --reject 0", nothing),
+    case("a share that is no number", "evaluate r --reject NaN", nothing),
     case("a rate that is no number", "train c --run new --lr NaN", nothing),
     case("a rate of zero", "train c --run new --lr 0", nothing),
     case("no patience", "train c --run new --patience 0", nothing),

@@ -1,12 +1,16 @@
 //! The file system as this project uses it: whole files replaced atomically, folders swapped, one writer at a time.
 //! It refuses to edit a finished file.
 
+mod change;
+mod lock;
+
+pub use change::{Change, Watch, Watcher, watch};
+pub use lock::Lock;
+
 use crate::digest::{Digest, sha256, sha256_file};
 use crate::error::{Error, Kind, Result};
-use std::fs::{File, TryLockError};
-use std::io::Write;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Begins the name of every unfinished file and folder.
 pub const TEMPORARY: &str = ".tmp-";
@@ -35,31 +39,71 @@ pub fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-/// Creates a folder and its parents.
+/// Creates a folder and its parents, durably.
 ///
 /// # Errors
 /// When the operating system refuses.
 pub fn create_folder(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, e))
+    let fail = |e| Error::io("create the folder", folder, e);
+    if folder.is_dir() || folder.as_os_str().is_empty() {
+        return Ok(());
+    }
+    create_folder(parent(folder))?;
+    match Change::CreateFolder(folder).make() {
+        // Another process was faster.
+        Err(_) if folder.is_dir() => {}
+        other => other.map_err(fail)?,
+    }
+    sync_folder(parent(folder))
 }
 
 /// Puts `bytes` at `path`, whole or not at all: a temporary file in the same folder, fsync, rename, fsync of the folder.
 ///
 /// # Errors
-/// When any step fails; the temporary file is removed and what stood at `path` still stands.
+/// When any step fails; unless it was the last, the temporary file is removed and what stood at `path` still stands.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = beside(path);
-    let written = (|| {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    })();
+    let written = Change::Write(&temporary, bytes)
+        .make()
+        .and_then(|()| Change::SyncFile(&temporary).make())
+        .and_then(|()| Change::Rename(&temporary, path).make());
     if let Err(e) = written {
-        let _ = std::fs::remove_file(&temporary);
+        let _ = Change::RemoveFile(&temporary).make();
         return Err(Error::io("write", path, e));
     }
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+    sync_folder(parent(path))
+}
+
+/// Gives a file another name, durably; both names are on one file system.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    Change::Rename(from, to).make().map_err(|e| Error::io("move", from, e))?;
+    // The new name first: a power loss between the two must not leave the file without a name.
+    sync_folder(parent(to))?;
+    if parent(from) == parent(to) { Ok(()) } else { sync_folder(parent(from)) }
+}
+
+/// Gives a file a second name. It is durable once [`sync_folder`] has made it so.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn hard_link(from: &Path, to: &Path) -> Result<()> {
+    Change::HardLink(from, to).make().map_err(|e| Error::io("make the hard link", to, e))
+}
+
+/// Removes a file, or a folder with all that is in it.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn remove(path: &Path) -> Result<()> {
+    let change = if path.is_dir() && !path.is_symlink() {
+        Change::RemoveFolder(path)
+    } else {
+        Change::RemoveFile(path)
+    };
+    change.make().map_err(|e| Error::io("remove", path, e))
 }
 
 /// Puts a copy of `source` at `path`, whole or not at all, and reads it back: both must have the same `digest`.
@@ -88,13 +132,13 @@ pub fn copy_verified(source: &Path, path: &Path, digest: Digest) -> Result<()> {
 /// When the operating system refuses, as it does across file systems; [`Kind::Input`] when `source` has other bytes by
 /// now: the link is then removed.
 pub fn hard_link_verified(source: &Path, path: &Path, digest: Digest) -> Result<()> {
-    let linked = source.canonicalize().and_then(|source| std::fs::hard_link(source, path));
+    let linked = source.canonicalize().and_then(|source| Change::HardLink(&source, path).make());
     linked.map_err(|e| {
         Error::io("make the hard link", path, e)
             .help("hard links need one file system for both folders; leave --link out to copy")
     })?;
     if sha256_file(path)? != digest {
-        let _ = std::fs::remove_file(path);
+        let _ = Change::RemoveFile(path).make();
         return Err(Error::new(Kind::Input, "it changed while it was being linked")
             .at(source)
             .help("try again"));
@@ -110,27 +154,35 @@ pub fn replace_folder(finished: &Path, path: &Path) -> Result<()> {
     let fail = |e| Error::io("replace the folder", path, e);
     sync_folder(finished)?;
     if path.exists() {
-        exchange(finished, path).map_err(fail)?;
-        std::fs::remove_dir_all(finished).map_err(|e| Error::io("remove the old folder", finished, e))?;
+        match Change::Exchange(finished, path).make() {
+            Err(e) if e.kind() == ErrorKind::Unsupported => exchange_by_renames(finished, path),
+            other => other,
+        }
+        .map_err(fail)?;
+        // Durable before the old folder goes: a power loss must not find neither.
+        sync_folder(parent(path))?;
+        remove(finished)
     } else {
-        std::fs::rename(finished, path).map_err(fail)?;
+        Change::Rename(finished, path).make().map_err(fail)?;
+        sync_folder(parent(path))
     }
-    sync_folder(parent(path))
 }
 
-/// Swaps two folders in one step where the system can.
-fn exchange(a: &Path, b: &Path) -> std::io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        use rustix::io::Errno;
-        match renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE) {
-            // Network file systems and old kernels cannot.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-            other => return Ok(other?),
+/// Swaps two folders in one step, durably.
+///
+/// # Errors
+/// [`Kind::Io`] when the operating system refuses, as some network file systems do.
+pub fn exchange_folders(a: &Path, b: &Path) -> Result<()> {
+    Change::Exchange(a, b).make().map_err(|e| {
+        let unsupported = e.kind() == ErrorKind::Unsupported;
+        let failed = Error::io("swap the folder in one step", b, e);
+        if unsupported {
+            failed.help("this file system cannot: move the cache to a local one")
+        } else {
+            failed
         }
-    }
-    exchange_by_renames(a, b)
+    })?;
+    sync_folder(parent(b))
 }
 
 /// Three renames: a kill among them leaves the old folder beside, under a temporary name.
@@ -138,12 +190,12 @@ fn exchange_by_renames(a: &Path, b: &Path) -> std::io::Result<()> {
     let mut name = beside(b).into_os_string();
     name.push("-old");
     let aside = PathBuf::from(name);
-    std::fs::rename(b, &aside)?;
-    if let Err(e) = std::fs::rename(a, b) {
-        std::fs::rename(&aside, b)?;
+    Change::Rename(b, &aside).make()?;
+    if let Err(e) = Change::Rename(a, b).make() {
+        Change::Rename(&aside, b).make()?;
         return Err(e);
     }
-    std::fs::rename(&aside, a)
+    Change::Rename(&aside, a).make()
 }
 
 /// Where `path` is or would be, absolute, with links and `..` resolved as far as it exists.
@@ -180,9 +232,7 @@ pub fn unfinished(name: &str) -> Option<&str> {
 pub fn remove_leftovers(folder: &Path) -> Result<()> {
     for (name, path) in list(folder)? {
         if name.starts_with(TEMPORARY) {
-            let removed =
-                if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
-            removed.map_err(|e| Error::io("remove", &path, e))?;
+            remove(&path)?;
         }
     }
     Ok(())
@@ -193,66 +243,11 @@ pub fn remove_leftovers(folder: &Path) -> Result<()> {
 /// # Errors
 /// When the folder cannot be opened or synced.
 pub fn sync_folder(folder: &Path) -> Result<()> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    if cfg!(windows) {
-        return Ok(()); // Windows has no fsync of a folder; its file system keeps renames in a journal.
-    }
-    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::io("sync the folder", folder, e))
+    Change::SyncFolder(folder).make().map_err(|e| Error::io("sync the folder", folder, e))
 }
 
 fn parent(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("."))
-}
-
-/// An exclusive lock on a file, held until dropped; the operating system releases it when the process dies.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
-}
-
-impl Lock {
-    /// Takes the lock of a folder that exists, leaving nothing in it; `None` where the system has no such locks, as on
-    /// Windows and some network file systems.
-    ///
-    /// # Errors
-    /// [`Kind::Locked`] when another process holds it; [`Kind::Io`] when the folder cannot be opened.
-    pub fn of_folder(folder: &Path) -> Result<Option<Self>> {
-        if cfg!(windows) {
-            return Ok(None);
-        }
-        let opened = File::open(folder).map_err(|e| Error::io("open", folder, e))?;
-        match Self::hold(opened, folder) {
-            Err(e) if e.kind() == Kind::Io => Ok(None),
-            held => held.map(Some),
-        }
-    }
-
-    /// Takes the lock on `path` (created when missing). A holder that was just killed may take a moment to go, so this
-    /// tries for two seconds.
-    ///
-    /// # Errors
-    /// [`Kind::Locked`] when another process holds it; [`Kind::Io`] when the file cannot be opened.
-    pub fn take(path: &Path) -> Result<Self> {
-        let file = File::options().create(true).truncate(false).write(true).open(path);
-        Self::hold(file.map_err(|e| Error::io("open the lock", path, e))?, parent(path))
-    }
-
-    fn hold(file: File, folder: &Path) -> Result<Self> {
-        let mut tries = 0;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) if tries < 40 => std::thread::sleep(Duration::from_millis(50)),
-                Err(TryLockError::WouldBlock) => {
-                    return Err(Error::new(Kind::Locked, "another headstart is writing here")
-                        .at(folder)
-                        .help("wait until it is done, or use another folder"));
-                }
-                Err(TryLockError::Error(e)) => return Err(Error::io("lock", folder, e)),
-            }
-            tries += 1;
-        }
-    }
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

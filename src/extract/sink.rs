@@ -1,0 +1,80 @@
+//! The end of the pipeline: features in order -> parts on disk. A part is what a stretch of time gave, so that a crash costs
+//! no more than that on slow and fast devices alike, and never more rows than fit in memory with ease.
+
+use super::pipeline::{Settings, Stopwatch};
+use crate::dataset::Refused;
+use crate::error::Result;
+use crate::store::{Key, PART_ROWS, Rows, Writer};
+use std::time::Instant;
+
+/// Rows on their way to disk.
+pub(super) struct Sink<'a> {
+    settings: &'a Settings,
+    width: usize,
+    writer: &'a mut Writer,
+    writing: &'a Stopwatch,
+    rows: Rows,
+    since: Instant,
+    computed: usize,
+    refused: Vec<Refused>,
+}
+
+impl<'a> Sink<'a> {
+    /// For features of `width` floats.
+    pub fn new(settings: &'a Settings, width: usize, writer: &'a mut Writer, writing: &'a Stopwatch) -> Self {
+        let rows = Rows::default();
+        Self {
+            settings,
+            width,
+            writer,
+            writing,
+            rows,
+            since: Instant::now(),
+            computed: 0,
+            refused: Vec::new(),
+        }
+    }
+
+    /// Takes the features of some rows; commits when they are as many as a part holds.
+    pub fn take(
+        &mut self,
+        rows: Vec<(String, Key)>,
+        features: &[f32],
+        mut refused: Vec<Refused>,
+    ) -> Result<()> {
+        self.refused.append(&mut refused);
+        for ((path, key), embedding) in rows.into_iter().zip(features.chunks_exact(self.width.max(1))) {
+            if embedding.iter().all(|value| value.is_finite()) {
+                self.rows.keys.push(key);
+                self.rows.embeddings.extend_from_slice(embedding);
+            } else {
+                // Not remembered by content: another device may do better.
+                let reason = format!("the network gave values that are no numbers ({})", key.variant);
+                self.refused.push(Refused { path, image_sha256: None, reason });
+            }
+        }
+        if self.rows.keys.len() >= PART_ROWS { self.commit() } else { Ok(()) }
+    }
+
+    /// Commits when rows have waited for long enough.
+    pub fn commit_if_due(&mut self) -> Result<()> {
+        if self.since.elapsed() >= self.settings.commit_every { self.commit() } else { Ok(()) }
+    }
+
+    /// Makes all rows so far durable.
+    pub fn commit(&mut self) -> Result<()> {
+        if !self.rows.keys.is_empty() {
+            let rows = Rows { width: self.width, ..std::mem::take(&mut self.rows) };
+            let number = rows.keys.len();
+            self.writing.time(|| self.writer.append(rows, self.settings.metadata.clone()))?;
+            self.computed += number;
+        }
+        self.since = Instant::now();
+        Ok(())
+    }
+
+    /// Rows that were committed, and images that cannot be used.
+    pub fn finish(self) -> (usize, Vec<Refused>) {
+        (self.computed, self.refused)
+    }
+}

@@ -1,0 +1,214 @@
+//! Disks that refuse, images that change, people who are impatient: what was committed stays, what is wrong is said, and the
+//! same command goes on.
+
+use crate::sandbox::{Said, Sandbox, picture};
+use crate::small;
+use headstart::error::Kind;
+use headstart::extract::{ExtractConfig, extract};
+use headstart::fs::{Change, Watcher, watch};
+use headstart::image_io::encode_png;
+use headstart::monitor::{Monitor, Silent, Task, Unit};
+use std::io;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Has one change fail, the `at`-th, in one of four ways.
+struct Fault {
+    at: usize,
+    seen: AtomicUsize,
+}
+
+impl Watcher for Fault {
+    fn before(&self, change: &Change) -> io::Result<()> {
+        if self.seen.fetch_add(1, Ordering::Relaxed) != self.at {
+            return Ok(());
+        }
+        const NO_SPACE: i32 = 28;
+        const ERRORS: [i32; 3] = [NO_SPACE, 5, 13]; // ENOSPC, EIO, EACCES
+        if let (Change::Write(path, bytes), true) = (change, self.at.is_multiple_of(2)) {
+            std::fs::write(path, &bytes[..bytes.len() / 2])?;
+            return Err(io::Error::from_raw_os_error(NO_SPACE));
+        }
+        Err(io::Error::from_raw_os_error(ERRORS[self.at % 3]))
+    }
+}
+
+#[test]
+fn any_change_on_disk_may_fail_and_nothing_committed_is_lost() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 8), ("bee", 8)]);
+    let config = small::config(&s, "in", "undisturbed");
+    extract(&config, &Silent).unwrap();
+    let undisturbed = s.rows("undisturbed");
+    let (mut at, mut failed) = (0, 0);
+    loop {
+        let name = format!("disk{at}");
+        std::fs::create_dir(s.path(&name)).unwrap();
+        let config = ExtractConfig { cache: s.path(&name).join("c"), ..config.clone() };
+        let fault = Arc::new(Fault { at, seen: AtomicUsize::new(0) });
+        let watching = watch(&s.path(&name), fault.clone());
+        let first = extract(&config, &Silent);
+        drop(watching);
+        let seen = fault.seen.load(Ordering::Relaxed);
+        if seen <= at {
+            break; // so many changes are not made
+        }
+        if let Err(error) = first {
+            assert_eq!(error.kind(), Kind::Io, "{error}");
+            assert!(error.path().is_some(), "{error}");
+            assert!(at % 3 == 1 || error.remedy().is_some(), "{error}: what can be done?");
+            failed += 1;
+        }
+        let again = extract(&config, &Silent).unwrap();
+        assert_eq!(again.rows, undisturbed.keys.len(), "change {at}");
+        assert_eq!(s.rows(&format!("{name}/c")), undisturbed, "change {at}");
+        at += 1;
+    }
+    println!("{at} changes, of which each failed once; {failed} failures were told");
+    assert!(at > 25 && failed == at, "{failed} of {at}");
+}
+
+/// Does something once embedding has begun.
+struct Meddler<F: Fn() + Sync>(F);
+
+impl<F: Fn() + Sync> Monitor for Meddler<F> {
+    fn note(&self, _: &str) {}
+    fn warn(&self, _: &str) {}
+    fn task(&self, label: &str, total: Option<u64>, unit: Unit) -> Box<dyn Task + '_> {
+        if label == "embedding" {
+            (self.0)();
+        }
+        Silent.task(label, total, unit)
+    }
+    fn consent(&self, _: &str) -> Option<bool> {
+        None
+    }
+}
+
+#[test]
+fn an_image_that_changes_or_vanishes_during_the_run_is_named_and_the_others_are_kept() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 8), ("bee", 8)]);
+    let config = small::config(&s, "in", "c");
+    let meddler = Meddler(|| {
+        s.write("in/ant/003.png", &encode_png(&picture("ant", 77)));
+        let _ = std::fs::remove_file(s.path("in/bee/004.png"));
+    });
+    let stats = extract(&config, &meddler).unwrap();
+    let refused: Vec<(&str, &str)> =
+        stats.refused.iter().map(|r| (r.path.as_str(), r.reason.as_str())).collect();
+    assert_eq!(refused, [("ant/003.png", "changed while the images were being read")]);
+    assert_eq!(stats.samples, 14, "the one that is gone is no part of the data set any more");
+    // Next time it is an image like any other.
+    let again = extract(&config, &Silent).unwrap();
+    assert_eq!((again.samples, again.refused.len()), (15, 0));
+}
+
+#[test]
+fn a_full_disk_is_told_and_what_was_finished_is_kept() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 40), ("bee", 40)]);
+    let network = small::install(&s);
+    std::fs::create_dir(s.path("disk")).unwrap();
+    let (images, cache) = (s.text("in"), s.text("disk/c"));
+    let args = ["extract", &images, "--cache", &cache, "--backbone", &network, "--augment", "shift:5"];
+    let often = [&args[..], &["--commit-every", "0", "--json"]].concat();
+    // A file system of its own, of 256 kB, that goes with the process; where nobody may mount one, a limit on the size of
+    // files, which a part must not exceed.
+    let mount = "mount -t tmpfs -o size=256k none disk && \"$@\"; code=$?; ls disk/c/features; exit $code";
+    let limit = "ulimit -f 4; \"$@\"; code=$?; ls disk/c/features; exit $code";
+    let may_mount = Command::new("unshare").args(["--map-root-user", "--mount", "true"]).output();
+    let in_shell = |command: &Command, script: &str| {
+        let mut shell = match may_mount.as_ref().is_ok_and(|out| out.status.success()) {
+            true => Command::new("unshare"),
+            false => Command::new("sh"),
+        };
+        if shell.get_program() == "unshare" {
+            shell.args(["--map-root-user", "--mount", "sh"]);
+        }
+        shell.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
+        shell.current_dir(s.path("")).stdin(Stdio::null());
+        Said::of(&mut shell)
+    };
+    let command = s.command(&often);
+    let is_mounted = may_mount.as_ref().is_ok_and(|out| out.status.success());
+    let said = in_shell(&command, if is_mounted { mount } else { limit });
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    let told = said.stderr.contains("No space left on device") || said.stderr.contains("File too large");
+    assert!(told && said.stderr.contains("help: free some space"), "{}", said.stderr);
+    if is_mounted {
+        assert!(said.stdout.lines().count() > 1, "parts that were finished are there: {}", said.stdout);
+        assert!(!said.stdout.contains(".tmp-"), "{}", said.stdout);
+    }
+}
+
+#[test]
+fn two_at_once_on_one_cache_take_turns_or_one_is_turned_away() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 40), ("bee", 40)]);
+    let network = small::install(&s);
+    let (images, cache) = (s.text("in"), s.text("c"));
+    let args =
+        ["extract", &images, "--cache", &cache, "--backbone", &network, "--augment", "shift:5", "--json"];
+    let start = || s.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let both = [start(), start()].map(|child| child.wait_with_output().unwrap());
+    let done = both.iter().filter(|out| out.status.success()).count();
+    assert!(done >= 1, "{both:?}");
+    for out in both.iter().filter(|out| !out.status.success()) {
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(said.contains("another headstart is writing here"), "{said}");
+    }
+    assert_eq!(s.rows("c").keys.len(), 80 + 4 * 56);
+    let parts = headstart::store::FeatureStore::open(&s.path("c")).unwrap().parts().unwrap();
+    let keys: usize = parts.iter().map(|part| part.keys().unwrap().len()).sum();
+    assert_eq!(keys, 80 + 4 * 56, "no row stands there twice");
+}
+
+/// Starts an extraction and waits until it has committed something.
+fn under_way(s: &Sandbox, cache: &str) -> Child {
+    let network = small::install(s);
+    let (images, path) = (s.text("in"), s.text(cache));
+    let args = ["extract", &images, "--cache", &path, "--backbone", &network, "--augment", "shift:5"];
+    let mut child = s
+        .command(&[&args[..], &["--commit-every", "0"]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let committed = || {
+        let names = std::fs::read_dir(s.path(cache).join("features")).into_iter().flatten().flatten();
+        names.filter(|entry| entry.file_name().to_string_lossy().starts_with("part-")).count()
+    };
+    while committed() < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be stopped");
+        std::thread::yield_now();
+    }
+    child
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_batch_commits_it_and_says_how_to_go_on() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 120), ("bee", 120), ("cat", 120)]);
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let child = under_way(&s, signal);
+        let kill = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let out = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(code), "{said}");
+        assert!(out.stdout.is_empty());
+        let rows = s.rows(signal).keys.len();
+        let told =
+            format!("interrupted: {rows} rows were computed and are kept, {} are missing", 1368 - rows);
+        assert!(said.contains(&told) && said.contains("help: the same command goes on"), "{rows}: {said}");
+        // No lock survives its owner.
+        let again = small::extract(&s, "in", signal, &["--augment", "shift:5"]).value();
+        assert_eq!(
+            (again["rows"].as_u64(), again["computed"].as_u64()),
+            (Some(1368), Some(1368 - rows as u64))
+        );
+    }
+}

@@ -1,0 +1,228 @@
+//! Whether answers can be trusted: temperatures, the answer `unknown`, averages over variants, against other
+//! implementations and on images of no class.
+
+use crate::sandbox::{Sandbox, picture, python, shared};
+use crate::small;
+use headstart::image_io::encode_png;
+use headstart::pixels::Pixels;
+use serde_json::Value;
+
+const CLASSES: [&str; 3] = ["ant", "bee", "cat"];
+
+/// A cache `c` of three classes with variants of all images, 42 of them for validation and 24 for the test. Of each class
+/// one picture in `mixed` is one of the next class.
+fn cache(mixed: usize) -> Sandbox {
+    let s = Sandbox::new();
+    for (i, class) in CLASSES.iter().enumerate() {
+        for number in 0..40 {
+            let shown = if number % mixed == mixed - 1 { CLASSES[(i + 1) % 3] } else { class };
+            s.write(&format!("in/{class}/{number}.png"), &encode_png(&picture(shown, 100 * i + number)));
+        }
+    }
+    let more =
+        ["--augment", "flip", "--augment", "shift:9", "--augment-splits", "all", "--split", "45/35/20"];
+    assert_eq!(small::extract(&s, "in", "c", &more).code, 0);
+    s
+}
+
+fn train(s: &Sandbox, run: &str) {
+    s.json(&["train", &s.text("c"), "--run", &s.text(run), "--use", "none", "--epochs", "30"]);
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(f64::NAN)
+}
+
+fn near(ours: &Value, theirs: &Value, by: f64) -> bool {
+    (number(ours) - number(theirs)).abs() < by || (ours.is_null() && theirs.is_null())
+}
+
+#[test]
+fn temperatures_averages_and_distances_agree_with_scipy_and_numpy() {
+    let s = cache(4);
+    train(&s, "r");
+    let theirs: Value =
+        serde_json::from_str(&python("trust.py", &[&s.path("r"), &s.path("c"), "0.1".as_ref()])).unwrap();
+    println!("{theirs}");
+    let plain = s.json(&["evaluate", &s.text("r"), "--reject", "0.1"]);
+    let tta = s.json(&["evaluate", &s.text("r"), "--tta"]);
+    for (ours, theirs) in [(&plain, &theirs["plain"]), (&tta, &theirs["tta"])] {
+        assert_eq!((&ours["images"], ours["images"].as_u64()), (&theirs["images"], Some(24)));
+        assert!(near(&ours["accuracy"], &theirs["accuracy"], 1e-12) && number(&ours["accuracy"]) < 1.0);
+        let here = &ours["calibration"];
+        let relative = number(&here["temperature"]) / number(&theirs["temperature"]) - 1.0;
+        assert!(relative.abs() < 1e-5, "{here} {theirs}");
+        for i in 0..2 {
+            let (end, other) = (&here["temperature_interval"][i], &theirs["interval"][i]);
+            assert!(near(end, other, 1e-4 * number(other)), "{end} {other}");
+        }
+        for (ece, loss, other) in
+            [("ece_before", "loss_before", "before"), ("ece_after", "loss_after", "after")]
+        {
+            assert!(near(&here[ece], &theirs[other]["ece"], 1e-5), "{here} {theirs}");
+            assert!(near(&here[loss], &theirs[other]["loss"], 1e-5), "{here} {theirs}");
+        }
+        assert!(near(&here["validation"]["ece_after"], &theirs["validation"]["ece"], 1e-5));
+        let counts: Vec<&Value> = here["bins"].as_array().unwrap().iter().map(|bin| &bin["images"]).collect();
+        assert_eq!(counts, theirs["after"]["bins"].as_array().unwrap().iter().collect::<Vec<_>>());
+    }
+    let reject = &theirs["reject"];
+    assert!(number(&reject["orthonormal"]) < 1e-4 && number(&reject["means_off"]) < 1e-5, "{reject}");
+    assert!(number(&reject["share_of_largest_variance"]) > 0.95, "{reject}");
+    assert!(number(&reject["distances_off"]) < 1e-3, "{reject}");
+    assert!(near(&plain["reject"]["threshold"], &reject["threshold"], 1e-3 * number(&reject["threshold"])));
+    assert_eq!(plain["reject"]["unknown"], reject["unknown"]);
+    assert_eq!(plain["reject"]["calibration_images"], 42);
+}
+
+#[test]
+fn variants_of_held_out_images_are_averaged_when_asked_for_and_change_nothing_else() {
+    let s = cache(4);
+    train(&s, "with");
+    let rest = |mut scores: Value| {
+        for key in ["seconds", "tta"] {
+            scores.as_object_mut().unwrap().remove(key);
+        }
+        scores
+    };
+    let plain = rest(s.json(&["evaluate", &s.text("with")]));
+    let averaged = s.json(&["evaluate", &s.text("with"), "--tta"]);
+    let names = ["none", "flip", "shift:-9:+0", "shift:+0:-9", "shift:+0:+9", "shift:+9:+0"];
+    assert_eq!(averaged["tta"]["variants"], serde_json::json!(names));
+    assert_eq!(averaged["tta"]["plain_accuracy"], plain["accuracy"]);
+    let gained = number(&averaged["accuracy"]) - number(&plain["accuracy"]);
+    assert!((number(&averaged["tta"]["difference"]) - gained).abs() < 1e-12, "{averaged}");
+    // The same images without those variants: the same head, the same scores.
+    small::extract(&s, "in", "d", &["--split", "45/35/20"]);
+    std::fs::rename(s.path("c"), s.path("c-with")).unwrap();
+    std::fs::rename(s.path("d"), s.path("c")).unwrap();
+    train(&s, "without");
+    let head = |run: &str| std::fs::read(s.path(run).join("head.safetensors")).unwrap();
+    assert_eq!(head("with"), head("without"));
+    assert_eq!(rest(s.json(&["evaluate", &s.text("without")])), plain);
+    let compared = s.json(&["compare", &s.text("with"), &s.text("without")]);
+    assert_eq!((&compared["images"], &compared["differences"][0]["difference"]), (&24.into(), &0.0.into()));
+    s.run(&["evaluate", &s.text("without"), "--tta"])
+        .fails(1, &["no variants to average over", "--augment-splits all"]);
+    // A variant that one held-out image lacks is not averaged over.
+    s.images("in", &[("dog", 40)]);
+    std::fs::rename(s.path("c-with"), s.path("e")).unwrap();
+    small::extract(&s, "in", "e", &["--augment", "flip", "--augment-splits", "all"]);
+    s.json(&["train", &s.text("e"), "--run", &s.text("four"), "--use", "none", "--epochs", "2"]);
+    let four = s.json(&["evaluate", &s.text("four"), "--tta"]);
+    assert_eq!(
+        (&four["tta"]["variants"], &four["images"]),
+        (&serde_json::json!(["none", "flip"]), &32.into())
+    );
+}
+
+#[test]
+fn pictures_of_no_class_are_unknown_and_those_of_the_classes_seldom() {
+    let s = cache(usize::MAX);
+    train(&s, "r");
+    let told = s.json(&["evaluate", &s.text("r"), "--reject", "0.1"]);
+    let (unknown, low) = (number(&told["reject"]["unknown"]), number(&told["reject"]["interval"][0]));
+    assert!(low <= 0.1 && (unknown / 24.0 - number(&told["reject"]["rate"])).abs() < 1e-12, "{told}");
+    for number in 0..4 {
+        let stripes = (0..64 * 48 * 3).map(|i| if (i / 24 + number) % 2 == 0 { 0 } else { 255 }).collect();
+        s.write(&format!("new/{number}.png"), &encode_png(&Pixels::new(64, 48, stripes)));
+    }
+    let paths: Vec<String> = (0..4).map(|i| s.text(&format!("new/{i}.png"))).collect();
+    let mut args = vec!["predict", "r", "in/ant/0.png"];
+    args.extend(paths.iter().map(String::as_str));
+    args.extend(["--reject", "0.1"]);
+    let answers = s.json(&args);
+    for answer in &answers.as_array().unwrap()[1..] {
+        assert_eq!(answer["unknown"], true, "{answer}");
+        assert!(number(&answer["p_value"]) <= 0.1 && answer["predictions"].as_array().unwrap().len() == 3);
+    }
+    let said = s.run(&args);
+    assert_eq!((said.code, said.stdout.matches("unknown: ").count() >= 4), (0, true), "{}", said.stdout);
+    // Without it nothing is judged.
+    assert!(s.json(&args[..args.len() - 2])[1].get("unknown").is_none());
+    // A file that cannot be used is not judged either, and the distance does not depend on ALPHA.
+    s.write("bad.png", b"no");
+    let rows = s.run(&["predict", "r", "bad.png", "in/ant/0.png", "--reject", "0.5", "--json"]);
+    assert_eq!((rows.code, rows.value()[0].get("unknown")), (3, None));
+    assert_eq!(rows.value()[1]["score"], answers[0]["score"]);
+    assert_eq!(rows.value()[1]["p_value"], answers[0]["p_value"]);
+}
+
+#[test]
+fn predict_uses_a_temperature_that_is_told_from_one() {
+    let s = cache(4);
+    train(&s, "r");
+    let path = s.path("r/run.json");
+    let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let mut probabilities = |low: f64, high: Option<f64>| -> Vec<f64> {
+        record["temperature"] = serde_json::json!({"value": 2.0, "low": low, "high": high, "images": 9});
+        std::fs::write(&path, record.to_string()).unwrap();
+        let answers = s.json(&["predict", "r", "in/ant/0.png"]);
+        let ranked = answers[0]["predictions"].as_array().unwrap();
+        ranked.iter().map(|p| number(&p["probability"])).collect()
+    };
+    let plain = probabilities(0.9, None);
+    let total: f64 = plain.iter().map(|p| p.sqrt()).sum();
+    let softened = probabilities(1.1, None);
+    for (before, after) in plain.iter().zip(&softened) {
+        assert!((before.sqrt() / total - after).abs() < 1e-9, "{plain:?} {softened:?}");
+    }
+}
+
+#[test]
+fn a_run_from_before_temperatures_and_distances_is_still_read() {
+    let s = cache(4);
+    train(&s, "r");
+    let path = s.path("r/run.json");
+    let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    record.as_object_mut().unwrap().remove("temperature").unwrap();
+    std::fs::write(&path, record.to_string()).unwrap();
+    std::fs::remove_file(s.path("r/reject.safetensors")).unwrap();
+    let told = s.json(&["evaluate", &s.text("r")]);
+    assert_eq!(
+        (&told["calibration"]["temperature"], &told["calibration"]["applied"]),
+        (&Value::Null, &false.into())
+    );
+    assert_eq!(told["calibration"]["ece_before"], told["calibration"]["ece_after"]);
+    assert_eq!(s.json(&["predict", "r", "in/ant/0.png"])[0]["predictions"].as_array().unwrap().len(), 3);
+    for command in [
+        ["evaluate", "r", "--reject", "0.1"].as_slice(),
+        &["predict", "r", "in/ant/0.png", "--reject", "0.1"],
+    ] {
+        s.run(command).fails(1, &["reject.safetensors: it is missing", "help: train again"]);
+    }
+}
+
+#[test]
+fn objects_are_no_faces() {
+    let Some(data) = shared().map(|path| path.join("data")).filter(|path| path.join("objects").is_dir())
+    else {
+        return;
+    };
+    let s = Sandbox::new();
+    for person in ["Ariel_Sharon", "Hugo_Chavez", "Junichiro_Koizumi"] {
+        std::fs::create_dir_all(s.path("in").join(person)).unwrap();
+        let mut files: Vec<_> =
+            std::fs::read_dir(data.join("lfw10").join(person)).unwrap().map(|e| e.unwrap().path()).collect();
+        files.sort();
+        for file in &files[..24] {
+            std::os::unix::fs::symlink(file, s.path("in").join(person).join(file.file_name().unwrap()))
+                .unwrap();
+        }
+    }
+    s.json(&["extract", &s.text("in"), "--cache", &s.text("c"), "--split", "50/40/10"]);
+    s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "20"]);
+    let mut objects: Vec<String> = std::fs::read_dir(data.join("objects"))
+        .unwrap()
+        .map(|e| e.unwrap().path().to_str().unwrap().to_string())
+        .collect();
+    objects.sort();
+    let run = s.text("r");
+    let mut args = vec!["predict", &run];
+    args.extend(objects.iter().map(String::as_str));
+    args.extend(["--reject", "0.05"]);
+    let answers = s.json(&args);
+    println!("{answers}");
+    let unknown = answers.as_array().unwrap().iter().filter(|answer| answer["unknown"] == true).count();
+    assert!(unknown + 1 >= objects.len(), "{unknown} of {}: {answers}", objects.len());
+}
