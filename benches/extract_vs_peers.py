@@ -74,7 +74,7 @@ def environment(threads, folder):
 
 
 def run(name, images, threads):
-    """The JSON that a pipeline printed, its wall seconds, and where its features are."""
+    """The JSON that a pipeline printed, its wall seconds, and how many rows it wrote."""
     with tempfile.TemporaryDirectory() as folder:
         if name == "headstart":
             out = pathlib.Path(folder, "cache/features")

@@ -94,7 +94,8 @@ pub fn refuse_conflicts(files: Vec<ImageFile>) -> (Vec<ImageFile>, Vec<Refused>)
     let mut order: Vec<&ImageFile> = files.iter().collect();
     order.sort_by_key(|file| file.image_sha256);
     let mut refused = Vec::new();
-    for copies in order.chunk_by(|a, b| a.image_sha256 == b.image_sha256) {
+    let of_two_labels = |copies: &&[&ImageFile]| copies.iter().any(|file| file.label != copies[0].label);
+    for copies in order.chunk_by(|a, b| a.image_sha256 == b.image_sha256).filter(of_two_labels) {
         for file in copies {
             if let Some(other) = copies.iter().find(|other| other.label != file.label) {
                 refused.push(Refused {

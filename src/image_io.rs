@@ -13,6 +13,10 @@ pub const DECODE_VERSION: &str = "image-0.25/1";
 /// The largest picture that is decoded, in pixels; Pillow refuses beyond the same number.
 const MAX_PIXELS: u64 = 178_956_970;
 
+/// The longest side. A picture one pixel wide and millions high would take more memory on its way into a network than
+/// any machine has.
+const MAX_SIDE: u32 = 65_535;
+
 /// The largest file that is read; anything beyond is no picture.
 const MAX_BYTES: u64 = 1 << 30;
 
@@ -95,6 +99,9 @@ fn check_size(width: u32, height: u32) -> Result<(), Reason> {
     let pixels = u64::from(width) * u64::from(height);
     match pixels {
         0 => Err("the image has no pixels".into()),
+        _ if width.max(height) > MAX_SIDE => {
+            Err(format!("a side of {} pixels is more than the {MAX_SIDE} allowed", width.max(height)))
+        }
         1..=MAX_PIXELS => Ok(()),
         _ => Err(format!("{width} x {height} pixels are more than the {MAX_PIXELS} allowed")),
     }
@@ -209,6 +216,9 @@ mod tests {
         bomb[18..22].copy_from_slice(&30_000i32.to_le_bytes());
         bomb[22..26].copy_from_slice(&30_000i32.to_le_bytes());
         assert!(decode(&bomb).unwrap_err().contains("30000 x 30000"), "{:?}", decode(&bomb));
+        bomb[18..22].copy_from_slice(&1i32.to_le_bytes());
+        bomb[22..26].copy_from_slice(&70_000i32.to_le_bytes());
+        assert!(decode(&bomb).unwrap_err().contains("65535"), "{:?}", decode(&bomb));
     }
 
     #[test]

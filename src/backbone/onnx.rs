@@ -109,6 +109,18 @@ impl OnnxBackbone {
         Ok(self.run(&vec![0; 3 * self.side * self.side * n], n)?.1)
     }
 
+    /// Runs one batch whose rows must have the width that the first had.
+    fn run_as_before(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
+        match self.run(pixels, n)? {
+            (rows, width) if width == self.width => Ok(rows),
+            (_, width) => Err(Error::new(
+                Kind::Backbone,
+                format!("the layer gave {} floats for one image and {width} for another", self.width),
+            )
+            .help("choose a layer whose shape does not depend on the image")),
+        }
+    }
+
     /// Runs one batch; returns the rows and their width.
     fn run(&mut self, pixels: &[u8], n: usize) -> Result<(Vec<f32>, usize)> {
         let fail = |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(e.to_string());
@@ -150,13 +162,13 @@ impl Backbone for OnnxBackbone {
     fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
         let one = 3 * self.side * self.side;
         assert_eq!(pixels.len(), n * one, "{n} inputs of {one} bytes");
-        let Some(size) = self.batch else { return Ok(self.run(pixels, n)?.0) };
+        let Some(size) = self.batch else { return self.run_as_before(pixels, n) };
         // A file with a fixed batch size: full batches, the last one filled up with zeros.
         let mut rows = Vec::with_capacity(n * self.width);
         for part in pixels.chunks(size * one) {
             let mut full = part.to_vec();
             full.resize(size * one, 0);
-            rows.extend_from_slice(&self.run(&full, size)?.0[..part.len() / one * self.width]);
+            rows.extend_from_slice(&self.run_as_before(&full, size)?[..part.len() / one * self.width]);
         }
         Ok(rows)
     }

@@ -35,7 +35,7 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Join small parts into large ones; readers are not disturbed
+    /// Join small parts into large ones, in one step for whoever reads
     #[command(after_help = "Example:\n  headstart cache compact cache/photos --prune --dry-run")]
     Compact {
         /// The cache
@@ -138,7 +138,7 @@ fn compacted(stats: &CompactStats) -> String {
         out.push_str(&format!("{duplicates} rows stood there twice\n"));
     }
     if let Some(bytes) = bytes.filter(|bytes| bytes != bytes_before) {
-        out.push_str(&format!("{:.1} MB, before {:.1}\n", bytes as f64 / 1e6, *bytes_before as f64 / 1e6));
+        out.push_str(&format!("{} kB, before {}\n", bytes.div_ceil(1000), bytes_before.div_ceil(1000)));
     }
     out
 }

@@ -82,11 +82,15 @@ impl Monitor for Terminal {
         if !(self.is_terminal && std::io::stdin().is_terminal()) {
             return None;
         }
-        self.bars.suspend(|| {
+        let ask = || {
             let _ = write!(std::io::stderr(), "{question}? [y/N] ");
             let mut answer = String::new();
             std::io::stdin().lock().read_line(&mut answer).ok()?;
             Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+        };
+        self.bars.suspend(|| match self.signals.get() {
+            Some(signals) => signals.end_at_once(ask),
+            None => ask(),
         })
     }
 

@@ -7,7 +7,6 @@ use super::plan::Work;
 use crate::dataset::Refused;
 use crate::digest::{Digest, sha256};
 use crate::image_io;
-use crate::monitor::Monitor;
 use crate::store::Key;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
@@ -80,21 +79,19 @@ fn decode(settings: &Settings, work: &Work) -> Decoded {
 }
 
 /// Empties the queues in turn and sends off full batches, the last one as it is, until `send` says that nobody takes them
-/// or the monitor is interrupted.
+/// or `stop` that they shall not be begun.
 pub(super) fn into_batches(
     settings: &Settings,
     work: &[Work],
     queues: Vec<Receiver<Decoded>>,
-    monitor: &dyn Monitor,
+    stop: &dyn Fn() -> bool,
     send: impl Fn(Batch) -> bool,
 ) {
     let one = settings.preprocessing.input_len();
     let mut batch = Batch::default();
     for (queue, work) in queues.iter().cycle().zip(work) {
-        if monitor.is_interrupted() {
-            monitor
-                .note("stopping: what is under way is finished and committed; a second signal stops at once");
-            break;
+        if stop() {
+            return;
         }
         match queue.recv() {
             Ok(Ok(Ready { keys, pixels })) => {

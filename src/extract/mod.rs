@@ -126,7 +126,7 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         let outcome = run.compute(&described, &mut sessions)?;
         done.computed += outcome.computed;
         done.stages = Some(done.stages.unwrap_or_default().and(outcome.stages));
-        if monitor.is_interrupted() {
+        if outcome.is_cut {
             return Err(interrupted(&done, missing - outcome.computed));
         }
         if outcome.refused.is_empty() {
@@ -169,6 +169,7 @@ fn check(config: &ExtractConfig) -> Result<()> {
 
 fn stats(run: &Run, described: Described, done: Done, started: Instant) -> ExtractStats {
     let Done { computed, provider, stages } = done;
+    let stages = stages.filter(|_| computed > 0);
     let rows = &described.samples.rows;
     ExtractStats {
         backbone: format!("{}, {}", run.chosen.name, run.chosen.article_and_title()),
@@ -182,7 +183,7 @@ fn stats(run: &Run, described: Described, done: Done, started: Instant) -> Extra
         refused: described.refused,
         seconds: started.elapsed().as_secs_f64(),
         images_per_second: stages.map(|stages| computed as f64 / stages.seconds),
-        provider,
+        provider: provider.filter(|_| computed > 0),
         stages,
         busy: stages.map(|stages| stages.busy()),
         dry_run: run.config.dry_run,

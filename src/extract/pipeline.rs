@@ -7,21 +7,22 @@ use super::plan::Work;
 use super::sink::Sink;
 use crate::backbone::Backbone;
 use crate::dataset::Refused;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, Unit};
 use crate::preprocess::Preprocessing;
 use crate::store::{Key, Writer};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Batches that may be under way or wait for a slower one before them: enough to keep a fast device busy while a part
-/// is written, few enough that their features stay below some dozens of megabytes.
-const WINDOW: usize = 64;
+/// Rows that may be under way or wait for a slower batch before them: enough to keep a fast device busy while a part is
+/// written; as features of 2,048 floats, 32 MiB.
+const WINDOW_ROWS: usize = 4096;
 
 pub(super) struct Settings {
     pub root: PathBuf,
@@ -42,6 +43,8 @@ pub(super) struct Outcome {
     pub computed: usize,
     pub refused: Vec<Refused>,
     pub stages: Stages,
+    /// Whether the monitor was interrupted before all was begun.
+    pub is_cut: bool,
 }
 
 /// Where the time went.
@@ -102,8 +105,8 @@ struct Embedded {
     features: Result<Vec<f32>>,
 }
 
-/// Computes all of `work` in `sessions` of one network and commits it. When the monitor is interrupted, no new batch is
-/// begun and what is under way is committed.
+/// Computes all of `work` in `sessions` of one network and commits it. When the monitor is interrupted, no session begins
+/// another batch, and what is under way is committed.
 ///
 /// # Errors
 /// Those of the backbone and the cache; rows that were computed before are committed all the same. Images that cannot
@@ -121,20 +124,22 @@ pub(super) fn run(
     let (decoding, embedding, writing) = (Stopwatch::default(), Stopwatch::default(), Stopwatch::default());
     let (number, width) = (sessions.len(), sessions.first().map_or(0, |session| session.width()));
     let mut sink = Sink::new(settings, width, writer, &writing);
+    let is_cut = AtomicBool::new(false);
+    let stop = &|| shall_stop(monitor, &is_cut);
     std::thread::scope(|scope| -> Result<()> {
         let queues = decode::spawn(scope, settings, work, &decoding);
         // A full window holds the batches back; a stage that is gone makes the one before it end.
-        let (enter, window) = sync_channel(WINDOW);
+        let (enter, window) = sync_channel((WINDOW_ROWS / settings.batch).min(64).max(number + 2));
         let (batches, to_embed) = sync_channel(1);
         scope.spawn(move || {
             let send = |batch| enter.send(()).is_ok() && batches.send(batch).is_ok();
-            decode::into_batches(settings, work, queues, monitor, send);
+            decode::into_batches(settings, work, queues, stop, send);
         });
         let (results, embedded) = mpsc::channel();
         let to_embed = Arc::new(Mutex::new(to_embed));
         for session in sessions {
             let (to_embed, results, embedding) = (to_embed.clone(), results.clone(), &embedding);
-            scope.spawn(move || embed(session.as_mut(), &to_embed, &results, embedding));
+            scope.spawn(move || embed(session.as_mut(), &to_embed, &results, embedding, stop));
         }
         drop((to_embed, results));
         collect(&embedded, &window, &mut sink, |rows| task.advance(rows as u64))
@@ -147,22 +152,38 @@ pub(super) fn run(
         write_seconds: writing.seconds(),
         sessions: number,
     };
-    Ok(Outcome { computed, refused, stages })
+    Ok(Outcome { computed, refused, stages, is_cut: is_cut.into_inner() })
 }
 
-/// One session's thread: takes the next batch until there are no more.
+/// Whether to begin nothing more; the first time that it is so, this is told and noted in `is_cut`.
+fn shall_stop(monitor: &dyn Monitor, is_cut: &AtomicBool) -> bool {
+    let stops = monitor.is_interrupted();
+    if stops && !is_cut.swap(true, Ordering::Relaxed) {
+        monitor.note("stopping: what is under way is finished and committed; a second signal stops at once");
+    }
+    stops
+}
+
+/// One session's thread: takes the next batch until there are no more, or until it shall stop.
 fn embed(
     session: &mut dyn Backbone,
     batches: &Mutex<Receiver<Batch>>,
     results: &Sender<Embedded>,
     embedding: &Stopwatch,
+    stop: &dyn Fn() -> bool,
 ) {
     loop {
         let next = batches.lock().unwrap_or_else(|e| e.into_inner()).recv();
         let Ok(Batch { number, rows, pixels, refused }) = next else { return };
+        if stop() {
+            return;
+        }
+        let mut run = || embedding.time(|| session.embed(&pixels, rows.len()));
+        // A batch that never came back would keep all others waiting.
         let features = match rows.is_empty() {
             true => Ok(Vec::new()),
-            false => embedding.time(|| session.embed(&pixels, rows.len())),
+            false => catch_unwind(AssertUnwindSafe(&mut run))
+                .unwrap_or_else(|_| Err(Error::new(Kind::Backbone, "the network's thread panicked"))),
         };
         drop(pixels);
         if results.send(Embedded { number, rows, refused, features }).is_err() {
@@ -181,8 +202,13 @@ fn collect(
 ) -> Result<()> {
     let mut early = BTreeMap::new();
     let mut next = 0;
-    while let Ok(first) = embedded.recv() {
-        for done in std::iter::once(first).chain(embedded.try_iter()) {
+    loop {
+        // Rows do not wait for a batch that takes long.
+        let first = match embedded.recv_timeout(sink.until_due()) {
+            Err(RecvTimeoutError::Disconnected) => break,
+            other => other.ok(),
+        };
+        for done in first.into_iter().chain(embedded.try_iter()) {
             early.insert(done.number, done);
             while let Some(Embedded { rows, refused, features, .. }) = early.remove(&next) {
                 next += 1;
@@ -191,7 +217,8 @@ fn collect(
                 match features {
                     Ok(features) => sink.take(rows, &features, refused)?,
                     Err(failure) => {
-                        sink.commit()?;
+                        // Of two failures the first is told.
+                        let _ = sink.commit();
                         return Err(failure);
                     }
                 }
@@ -208,7 +235,6 @@ mod tests {
     use crate::augment::Variant;
     use crate::backbone::CPU_PROVIDER;
     use crate::digest::sha256;
-    use crate::error::{Error, Kind};
     use crate::image_io::encode_png;
     use crate::monitor::Silent;
     use crate::pixels::Pixels;
@@ -340,7 +366,7 @@ mod tests {
             None
         }
         fn is_interrupted(&self) -> bool {
-            self.0.fetch_sub(1, Ordering::Relaxed) == 0
+            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
         }
     }
 
@@ -351,9 +377,23 @@ mod tests {
         let mut network = sessions(2, |_, input| Ok(f32::from(input[0])));
         let impatient = Impatient(AtomicU64::new(51));
         let done = run(&settings, &work, &mut network, &mut writer, &impatient).unwrap();
-        // The image that was asked about last is not begun; the batch that was half full is finished.
-        assert_eq!(done.computed, 51);
-        assert_eq!(committed(&writer), (0u8..51).map(f32::from).collect::<Vec<_>>());
+        // Asked before each image and each batch of two, so after some 17 batches, of which some were not begun.
+        assert!(done.is_cut && (2..60).contains(&done.computed), "{done:?}");
+        let shades: Vec<f32> = (0u8..=200).take(done.computed).map(f32::from).collect();
+        assert_eq!(committed(&writer), shades, "what is kept has no gap");
+    }
+
+    #[test]
+    fn a_network_that_panics_is_a_failure_and_nobody_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (settings, work, mut writer) = grey(dir.path(), 0..=255);
+        let mut network = sessions(2, |_, input| match input[0] {
+            20 => panic!("out of luck"),
+            shade => Ok(f32::from(shade)),
+        });
+        let failure = run(&settings, &work, &mut network, &mut writer, &Silent).unwrap_err();
+        assert_eq!(failure.to_string(), "the network's thread panicked");
+        assert_eq!(committed(&writer), (0u8..20).map(f32::from).collect::<Vec<_>>());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::pipeline::{Settings, Stopwatch};
 use crate::dataset::Refused;
 use crate::error::Result;
 use crate::store::{Key, PART_ROWS, Rows, Writer};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Rows on their way to disk.
 pub(super) struct Sink<'a> {
@@ -35,7 +35,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Takes the features of some rows; commits when they are as many as a part holds.
+    /// Takes the features of some rows; commits as often as a part is full.
     pub fn take(
         &mut self,
         rows: Vec<(String, Key)>,
@@ -45,6 +45,9 @@ impl<'a> Sink<'a> {
         self.refused.append(&mut refused);
         for ((path, key), embedding) in rows.into_iter().zip(features.chunks_exact(self.width.max(1))) {
             if embedding.iter().all(|value| value.is_finite()) {
+                if self.rows.keys.len() == PART_ROWS {
+                    self.commit()?;
+                }
                 self.rows.keys.push(key);
                 self.rows.embeddings.extend_from_slice(embedding);
             } else {
@@ -53,7 +56,15 @@ impl<'a> Sink<'a> {
                 self.refused.push(Refused { path, image_sha256: None, reason });
             }
         }
-        if self.rows.keys.len() >= PART_ROWS { self.commit() } else { Ok(()) }
+        Ok(())
+    }
+
+    /// How long rows may still wait; a day when there are none.
+    pub fn until_due(&self) -> Duration {
+        match self.rows.keys.is_empty() {
+            true => Duration::from_secs(86_400),
+            false => self.settings.commit_every.saturating_sub(self.since.elapsed()),
+        }
     }
 
     /// Commits when rows have waited for long enough.

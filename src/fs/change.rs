@@ -1,4 +1,5 @@
-//! The changes of what is on disk, one system call each: nothing else in this project writes, renames or removes. Tests
+//! The changes of what is on disk, one system call each: nothing else in this project writes, renames or removes, but for
+//! what goes into an installation's staging folder, and the lock files. Tests
 //! watch them below a folder, to replay them as a power loss would or to make one of them fail.
 
 use std::fs::File;
@@ -110,18 +111,20 @@ impl Change<'_> {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
 fn exchange(a: &Path, b: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
     match renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE) {
-        // Network file systems and old kernels cannot.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(io::ErrorKind::Unsupported.into()),
+        // Network file systems, lower layers of an overlay and old kernels cannot.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::XDEV) => {
+            Err(io::ErrorKind::Unsupported.into())
+        }
         other => Ok(other?),
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
 fn exchange(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// Begins the name of every unfinished file and folder.
 pub const TEMPORARY: &str = ".tmp-";
+/// Ends it, so that nobody who looks for `*.parquet` takes it for one.
+const UNFINISHED: &str = ".unfinished";
 
 /// Reads a whole file.
 ///
@@ -168,21 +170,46 @@ pub fn replace_folder(finished: &Path, path: &Path) -> Result<()> {
     }
 }
 
-/// Swaps two folders in one step, durably.
+/// Swaps two folders in one step. It is durable once [`sync_folder`] has made it so.
 ///
 /// # Errors
-/// [`Kind::Io`] when the operating system refuses, as some network file systems do.
+/// [`Kind::Io`] when the operating system refuses, as Windows and some network file systems do.
 pub fn exchange_folders(a: &Path, b: &Path) -> Result<()> {
     Change::Exchange(a, b).make().map_err(|e| {
-        let unsupported = e.kind() == ErrorKind::Unsupported;
+        let cannot = e.kind() == ErrorKind::Unsupported;
         let failed = Error::io("swap the folder in one step", b, e);
-        if unsupported {
-            failed.help("this file system cannot: move the cache to a local one")
-        } else {
-            failed
-        }
-    })?;
-    sync_folder(parent(b))
+        let help = "it takes Linux or macOS and a local file system: copy the cache to one";
+        if cannot { failed.help(help) } else { failed }
+    })
+}
+
+/// Makes sure that folders in `folder` can be swapped, before anything is staked on it.
+///
+/// # Errors
+/// As [`exchange_folders`].
+pub fn check_exchange(folder: &Path) -> Result<()> {
+    let [a, b] = ["a", "b"].map(|name| beside(&folder.join(name)));
+    let made = create_folder(&a).and_then(|()| create_folder(&b));
+    let exchanged = made.and_then(|()| exchange_folders(&a, &b)).map_err(|e| e.at(folder));
+    for path in [a, b].iter().filter(|path| path.exists()) {
+        remove(path)?;
+    }
+    exchanged
+}
+
+/// What tells a folder from another that had its path before; `None` where there is none, and where folders are never
+/// swapped.
+pub fn identity(folder: &Path) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(folder).ok().map(|found| (found.dev(), found.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
 }
 
 /// Three renames: a kill among them leaves the old folder beside, under a temporary name.
@@ -216,12 +243,12 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
 /// A temporary path in the same folder as `path`, of this process.
 pub fn beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!("{TEMPORARY}{}-{name}", std::process::id()))
+    path.with_file_name(format!("{TEMPORARY}{}-{name}{UNFINISHED}", std::process::id()))
 }
 
 /// The name of the file that an unfinished one called `name` was to become; `None` for other names.
 pub fn unfinished(name: &str) -> Option<&str> {
-    let (process, target) = name.strip_prefix(TEMPORARY)?.split_once('-')?;
+    let (process, target) = name.strip_prefix(TEMPORARY)?.strip_suffix(UNFINISHED)?.split_once('-')?;
     process.bytes().all(|b| b.is_ascii_digit()).then_some(target)
 }
 

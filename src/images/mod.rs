@@ -95,7 +95,7 @@ pub fn scan(
     if monitor.is_interrupted() {
         return Err(Error::new(Kind::Interrupted, "interrupted while the files were being read")
             .at(images)
-            .help("nothing was changed; the same command begins anew"));
+            .help("the same command begins anew; rows that were computed are kept"));
     }
     let mut found =
         Found { root: listing.root, files: Vec::new(), refused: listing.refused, labels: Vec::new() };

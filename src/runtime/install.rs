@@ -213,6 +213,12 @@ pub fn run_client(
         if let Some(status) = child.try_wait().map_err(|e| Error::io("wait for the client of", folder, e))? {
             break status;
         }
+        if monitor.is_interrupted() {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(Error::new(Kind::Interrupted, format!("interrupted while {label}"))
+                .help("nothing was installed; the same command begins anew"));
+        }
         std::thread::sleep(Duration::from_millis(100));
         let now = size_below(folder).min(bytes);
         task.advance(now.saturating_sub(told));

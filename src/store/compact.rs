@@ -4,7 +4,7 @@
 
 use super::{FEATURES, FeatureStore, Key, PART_ROWS, Part, Rows, Writer};
 use crate::digest::Digest;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::monitor::{Monitor, Unit};
 use serde::Serialize;
@@ -34,8 +34,8 @@ pub struct CompactStats {
 /// Parts of one device, provider, runtime and version are joined only with their like.
 ///
 /// # Errors
-/// [`crate::error::Kind::Locked`] when another process writes, [`crate::error::Kind::Cache`] when a part is damaged,
-/// [`crate::error::Kind::Io`] when the operating system refuses. The cache is then as it was.
+/// [`Kind::Locked`] when another process writes, [`Kind::Cache`] when a part is damaged,
+/// [`Kind::Io`] when the operating system refuses. The cache is then as it was.
 pub fn compact(root: &Path, prune: bool, dry_run: bool, monitor: &dyn Monitor) -> Result<CompactStats> {
     let store = FeatureStore::open(root)?;
     // A dry run disturbs nobody and waits for nobody.
@@ -51,15 +51,25 @@ pub fn compact(root: &Path, prune: bool, dry_run: bool, monitor: &dyn Monitor) -
     }
     let Some(writer) = writer.as_mut() else { return Ok(stats) };
     let features = root.join(FEATURES);
+    if features.is_symlink() {
+        return Err(Error::new(Kind::Cache, "a link cannot be compacted")
+            .at(features)
+            .help("have the whole cache where the parts are, and a link to it here"));
+    }
+    fs::check_exchange(root)?;
     let folder = fs::beside(&features);
-    let bytes = build(&plan, &folder, store.spec().width, writer, monitor).and_then(|bytes| {
+    let built = build(&plan, &folder, store.spec().width, writer, monitor).and_then(|bytes| {
         fs::exchange_folders(&folder, &features)?;
         Ok(bytes)
     });
-    // Either the old parts, which are not needed any more, or new ones that nobody waits for.
-    let removed = if folder.exists() { fs::remove(&folder) } else { Ok(()) };
-    stats.bytes = Some(bytes?);
-    removed?;
+    if built.is_err() && folder.exists() {
+        // New parts that nobody waits for.
+        let _ = fs::remove(&folder);
+    }
+    stats.bytes = Some(built?);
+    // The old parts go when it is certain that they will not come back.
+    fs::sync_folder(root)?;
+    fs::remove(&folder)?;
     Ok(stats)
 }
 

@@ -1,6 +1,6 @@
 //! What a cache holds, at a glance: counted, not verified.
 
-use super::{FeatureStore, Part, Spec, read_refused};
+use super::{FeatureStore, Part, Spec, keys_of, read_refused};
 use crate::augment::Variant;
 use crate::dataset::{Split, class_names, split_counts};
 use crate::digest::Digest;
@@ -62,11 +62,14 @@ pub struct VariantCount {
 pub fn info(root: &Path) -> Result<Info> {
     let store = FeatureStore::open(root)?;
     let samples = store.samples()?;
-    let parts = store.parts()?;
     let images: HashMap<Digest, Split> =
         samples.rows.iter().map(|row| (row.file.image_sha256, row.split)).collect();
     let train = images.values().filter(|split| **split == Split::Train).count();
-    let keys = store.keys()?;
+    // All at once, so that a compaction meanwhile cannot mix two states of the cache.
+    let (keys, parts, bytes, providers) = store.of_all_parts(|parts| {
+        let bytes: u64 = parts.iter().map(Part::bytes).sum();
+        Ok((keys_of(parts)?, parts.len(), bytes, providers(parts)?))
+    })?;
     let mut counts: BTreeMap<Variant, (usize, usize)> = BTreeMap::new();
     let mut orphaned = 0;
     for key in &keys {
@@ -89,8 +92,8 @@ pub fn info(root: &Path) -> Result<Info> {
         refused: read_refused(root)?.len(),
         rows: keys.len(),
         orphaned,
-        bytes: parts.iter().map(Part::bytes).sum(),
-        parts: parts.len(),
+        bytes,
+        parts,
         variants: counts
             .into_iter()
             .map(|(variant, (images, train_images))| VariantCount {
@@ -100,7 +103,7 @@ pub fn info(root: &Path) -> Result<Info> {
                 complete: train_images == train,
             })
             .collect(),
-        providers: providers(&parts)?,
+        providers,
         spec: store.spec().clone(),
     })
 }

@@ -86,10 +86,20 @@ impl FeatureStore {
     /// When the folder cannot be listed.
     pub fn parts(&self) -> Result<Vec<Part>> {
         let folder = self.root.join(FEATURES);
-        if !folder.exists() {
-            return Ok(Vec::new());
+        // A listing of a folder that a compaction swaps meanwhile breaks off without a word.
+        loop {
+            let listed = fs::identity(&folder);
+            if listed.is_none() && !folder.exists() {
+                return Ok(Vec::new());
+            }
+            let found = fs::list(&folder)?;
+            if fs::identity(&folder) == listed {
+                return Ok(found
+                    .into_iter()
+                    .filter_map(|(name, path)| Part::from_name(&name, path))
+                    .collect());
+            }
         }
-        Ok(fs::list(&folder)?.into_iter().filter_map(|(name, path)| Part::from_name(&name, path)).collect())
     }
 
     /// The keys of all parts.
@@ -97,22 +107,17 @@ impl FeatureStore {
     /// # Errors
     /// [`Kind::Cache`] when a part cannot be read.
     pub fn keys(&self) -> Result<HashSet<Key>> {
-        self.of_all_parts(|parts| {
-            let mut keys = HashSet::new();
-            for part in parts {
-                keys.extend(part.keys()?);
-            }
-            Ok(keys)
-        })
+        self.of_all_parts(keys_of)
     }
 
     /// What `read` makes of all parts; again from the start when a compaction has replaced them meanwhile.
     fn of_all_parts<T>(&self, read: impl Fn(&[Part]) -> Result<T>) -> Result<T> {
+        let folder = self.root.join(FEATURES);
         loop {
-            let parts = self.parts()?;
-            match read(&parts) {
-                Err(_) if parts.iter().any(|part| !part.path.exists()) && self.parts()? != parts => {}
-                done => return done,
+            let listed = fs::identity(&folder);
+            let done = self.parts().and_then(|parts| read(&parts));
+            if done.is_ok() || fs::identity(&folder) == listed {
+                return done;
             }
         }
     }
@@ -150,6 +155,15 @@ impl FeatureStore {
 pub const PART_ROWS: usize = 4096;
 
 const SAMPLES: &str = "samples.parquet";
+/// The keys of some parts.
+fn keys_of(parts: &[Part]) -> Result<HashSet<Key>> {
+    let mut keys = HashSet::new();
+    for part in parts {
+        keys.extend(part.keys()?);
+    }
+    Ok(keys)
+}
+
 const REFUSED: &str = "refused.parquet";
 const FEATURES: &str = "features";
 
@@ -179,23 +193,26 @@ pub struct Verified {
 pub fn verify(root: &Path, dry_run: bool, monitor: &dyn Monitor) -> Result<Verified> {
     let store = FeatureStore::open(root)?;
     let writer = if dry_run { None } else { Some(Writer::open_or_create(root, store.spec())?) };
-    let parts = store.parts()?;
-    let task = monitor.task("verifying parts", Some(parts.len() as u64), Unit::Parts);
-    let mut damaged = Vec::new();
-    for part in &parts {
-        match part.rows(store.spec.width) {
-            Err(error) if error.kind() == Kind::Cache => {
-                monitor.warn(&error.with_causes());
-                let now = writer.as_ref().map_or(Ok(part.path.clone()), |writer| writer.set_aside(part))?;
-                damaged.push(now.display().to_string());
+    let verified = store.of_all_parts(|parts| {
+        let task = monitor.task("verifying parts", Some(parts.len() as u64), Unit::Parts);
+        let mut damaged = Vec::new();
+        for part in parts {
+            match part.rows(store.spec.width) {
+                Err(error) if error.kind() == Kind::Cache => {
+                    monitor.warn(&error.with_causes());
+                    let now =
+                        writer.as_ref().map_or(Ok(part.path.clone()), |writer| writer.set_aside(part))?;
+                    damaged.push(now.display().to_string());
+                }
+                other => drop(other?),
             }
-            other => drop(other?),
+            task.advance(1);
         }
-        task.advance(1);
-    }
+        Ok(Verified { parts: parts.len(), damaged })
+    })?;
     store.samples()?;
     read_refused(root).map_err(|e| e.help("delete it: `headstart extract` looks at those files again"))?;
-    Ok(Verified { parts: parts.len(), damaged })
+    Ok(verified)
 }
 
 /// Checks that a cache may be made or completed at `root`: nothing there, an empty folder, or a cache.
@@ -233,6 +250,8 @@ impl Writer {
         check_target(root)?;
         fs::create_folder(&root.join(FEATURES))?;
         let lock = Lock::take(&root.join(".lock"))?;
+        // What a killed compaction swapped stays swapped before its leftovers go.
+        fs::sync_folder(root)?;
         fs::remove_leftovers(root)?;
         fs::remove_leftovers(&root.join(FEATURES))?;
         match Spec::read(root)? {
@@ -289,7 +308,8 @@ impl Writer {
 /// Whether a folder without a spec holds more than a killed first writer leaves behind. Parts without a spec count:
 /// nobody can say what their features are.
 fn holds_something(root: &Path) -> Result<bool> {
-    let ours = [".lock", FEATURES, "README.md", ".gitignore"];
+    // The spec too: another process may have written it since it was looked for.
+    let ours = [".lock", FEATURES, "README.md", ".gitignore", "spec.json"];
     let foreign = |name: &String| !ours.contains(&name.as_str()) && !name.starts_with(fs::TEMPORARY);
     let features = root.join(FEATURES);
     let parts = features.is_dir() && fs::list(&features)?.iter().any(|(name, _)| foreign(name));
@@ -360,10 +380,10 @@ mod tests {
         let writer = Writer::open_or_create(dir.path(), &spec()).unwrap();
         assert_eq!(Writer::open_or_create(dir.path(), &spec()).unwrap_err().kind(), Kind::Locked);
         drop(writer);
-        std::fs::write(dir.path().join("features/.tmp-1-part"), "half").unwrap();
+        std::fs::write(dir.path().join("features/.tmp-1-part.unfinished"), "half").unwrap();
         let writer = Writer::open_or_create(dir.path(), &spec()).unwrap();
         assert!(writer.store().parts().unwrap().is_empty());
-        assert!(!dir.path().join("features/.tmp-1-part").exists());
+        assert!(!dir.path().join("features/.tmp-1-part.unfinished").exists());
     }
 
     #[test]

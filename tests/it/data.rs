@@ -135,7 +135,7 @@ fn the_largest_classes_are_selected_verified_and_read_back_under_their_names() {
     assert_eq!(summary["images"], 11);
     assert_eq!(select(&s, "3", "out", &[]).value()["placed"], 0, "a second run finds all in place");
     std::fs::remove_file(s.path("out/005 two words/000.png")).unwrap();
-    s.write("out/005 two words/.tmp-99-001.png", b"half a copy that a killed run left");
+    s.write("out/005 two words/.tmp-99-001.png.unfinished", b"half a copy that a killed run left");
     assert_eq!(select(&s, "3", "out", &[]).value()["placed"], 1);
     assert_eq!(tree(&s.path("out")), files);
 }
@@ -162,14 +162,17 @@ fn a_selection_never_overwrites_and_never_mixes() {
     // Neither a link to a folder nor the leftover behind it is touched, nor any leftover before all is known to be well.
     #[cfg(unix)]
     {
-        s.write("mine/.tmp-7-000.png", b"not ours");
+        s.write("mine/.tmp-7-000.png.unfinished", b"not ours");
         std::fs::create_dir(s.path("linked")).unwrap();
         std::os::unix::fs::symlink(s.path("mine"), s.path("linked/003 a")).unwrap();
         select(&s, "1", "linked", &[]).fails(1, &["linked/003 a: it is not part of the selection"]);
-        s.write("half/003 a/.tmp-7-000.png", b"a killed run's");
+        s.write("half/003 a/.tmp-7-000.png.unfinished", b"a killed run's");
         s.write("half/zzz", b"somebody's");
         select(&s, "1", "half", &[]).fails(1, &["half/zzz: it is not part of the selection"]);
-        assert!(s.path("mine/.tmp-7-000.png").exists() && s.path("half/003 a/.tmp-7-000.png").exists());
+        assert!(
+            s.path("mine/.tmp-7-000.png.unfinished").exists()
+                && s.path("half/003 a/.tmp-7-000.png.unfinished").exists()
+        );
     }
     select(&s, "0", "x", &[]).fails(2, &["--top must be at least 1"]);
     assert_eq!(tree(&s.path("in")).len(), 5);

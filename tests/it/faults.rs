@@ -8,6 +8,7 @@ use headstart::extract::{ExtractConfig, extract};
 use headstart::fs::{Change, Watcher, watch};
 use headstart::image_io::encode_png;
 use headstart::monitor::{Monitor, Silent, Task, Unit};
+use headstart::store::compact::compact;
 use std::io;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -69,6 +70,46 @@ fn any_change_on_disk_may_fail_and_nothing_committed_is_lost() {
     assert!(at > 25 && failed == at, "{failed} of {at}");
 }
 
+#[test]
+fn any_change_of_a_compaction_may_fail_and_no_row_is_lost() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 8), ("bee", 8)]);
+    let first = small::config(&s, "in", "c");
+    extract(&first, &Silent).unwrap();
+    s.images("in", &[("cat", 8)]);
+    extract(&first, &Silent).unwrap();
+    let rows = s.rows("c");
+    let copy = |name: &str| {
+        std::fs::create_dir_all(s.path(name).join("features")).unwrap();
+        for folder in ["", "features"] {
+            for entry in std::fs::read_dir(s.path("c").join(folder)).unwrap().map(Result::unwrap) {
+                if entry.file_type().unwrap().is_file() {
+                    std::fs::copy(entry.path(), s.path(name).join(folder).join(entry.file_name())).unwrap();
+                }
+            }
+        }
+    };
+    let mut at = 0;
+    loop {
+        let name = format!("copy{at}");
+        copy(&name);
+        let fault = Arc::new(Fault { at, seen: AtomicUsize::new(0) });
+        let watching = watch(&s.path(&name), fault.clone());
+        let done = compact(&s.path(&name), false, false, &Silent);
+        drop(watching);
+        if fault.seen.load(Ordering::Relaxed) <= at {
+            assert_eq!(done.unwrap().parts, 1);
+            break; // so many changes are not made
+        }
+        assert_eq!(done.unwrap_err().kind(), Kind::Io, "change {at}");
+        assert_eq!(s.rows(&name), rows, "change {at}");
+        assert_eq!(compact(&s.path(&name), false, false, &Silent).unwrap().parts, 1);
+        assert_eq!(s.rows(&name), rows, "change {at}, then again");
+        at += 1;
+    }
+    assert!(at > 15, "{at} changes");
+}
+
 /// Does something once embedding has begun.
 struct Meddler<F: Fn() + Sync>(F);
 
@@ -108,7 +149,7 @@ fn an_image_that_changes_or_vanishes_during_the_run_is_named_and_the_others_are_
 #[test]
 fn a_full_disk_is_told_and_what_was_finished_is_kept() {
     let s = Sandbox::new();
-    s.images("in", &[("ant", 40), ("bee", 40)]);
+    s.images("in", &[("ant", 150), ("bee", 150)]);
     let network = small::install(&s);
     std::fs::create_dir(s.path("disk")).unwrap();
     let (images, cache) = (s.text("in"), s.text("disk/c"));
@@ -117,7 +158,7 @@ fn a_full_disk_is_told_and_what_was_finished_is_kept() {
     // A file system of its own, of 256 kB, that goes with the process; where nobody may mount one, a limit on the size of
     // files, which a part must not exceed.
     let mount = "mount -t tmpfs -o size=256k none disk && \"$@\"; code=$?; ls disk/c/features; exit $code";
-    let limit = "ulimit -f 4; \"$@\"; code=$?; ls disk/c/features; exit $code";
+    let limit = "trap '' XFSZ; ulimit -f 4; \"$@\"; code=$?; ls disk/c/features; exit $code";
     let may_mount = Command::new("unshare").args(["--map-root-user", "--mount", "true"]).output();
     let in_shell = |command: &Command, script: &str| {
         let mut shell = match may_mount.as_ref().is_ok_and(|out| out.status.success()) {
