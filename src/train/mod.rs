@@ -193,12 +193,11 @@ impl Desk<'_> {
     /// Fits to features that are read again in each epoch.
     fn streamed(&self, params: FitParams, memory: u64, reading: Instant) -> Result<Done> {
         let read_seconds = reading.elapsed().as_secs_f64();
-        let started = Instant::now();
         let task = self.task(&params);
         let how = (params, self.threads, memory);
         let on_epoch = &mut |epoch: &Epoch| tell(&*task, epoch);
-        let (fitted, (predictions, measured)) = stream::fit(self.shelf, self.plan, self.warm, how, on_epoch)?;
-        let seconds = started.elapsed().as_secs_f64();
+        let (fitted, seconds, (predictions, measured)) =
+            stream::fit(self.shelf, self.plan, self.warm, how, on_epoch)?;
         Ok(Done { fitted, converged: None, predictions, measured, read_seconds, seconds })
     }
 

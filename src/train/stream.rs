@@ -22,6 +22,7 @@ use crate::run::Prediction;
 use crate::store::Pick;
 use std::collections::HashMap;
 use std::sync::mpsc::{channel, sync_channel};
+use std::time::Instant;
 
 /// Rows of a part with their classes.
 #[derive(Debug, Clone)]
@@ -68,7 +69,8 @@ impl Budget {
     }
 }
 
-/// Fits a head within `memory` bytes for features, predicts its validation and test rows, and measures their distances.
+/// Fits a head within `memory` bytes for features, predicts its validation and test rows, and measures their distances;
+/// the seconds are those of the fit.
 ///
 /// # Errors
 /// [`Kind::Usage`] when that is too little; else as `train`.
@@ -78,7 +80,8 @@ pub(super) fn fit(
     warm: Option<&Warm>,
     (params, threads, memory): (FitParams, usize, u64),
     on_epoch: &mut dyn FnMut(&Epoch),
-) -> Result<(Fitted, (Vec<Prediction>, Measured))> {
+) -> Result<(Fitted, f64, (Vec<Prediction>, Measured))> {
+    let started = Instant::now();
     let settings = params.settings().clone();
     let shards = shards(shelf, &plan.train);
     let largest = |shards: &[Shard]| shards.iter().map(|shard| shard.targets.len()).max().unwrap_or(1);
@@ -102,9 +105,10 @@ pub(super) fn fit(
     let jobs = vec![job(shelf, plan, warm, params)?];
     let mut all = fit_many(jobs, &mut train, common, &mut |_, epoch| on_epoch(epoch))?;
     let fitted = all.pop().expect("one job, one head")?;
+    let seconds = started.elapsed().as_secs_f64();
     drop(train);
     let answers = answer(&fitted.head, (shelf, plan), validation, (budget.block, readers))?;
-    Ok((fitted, answers))
+    Ok((fitted, seconds, answers))
 }
 
 /// What a head answers for all held-out rows, and how far they lie from the classes; the distances of images in the order
