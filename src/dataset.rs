@@ -1,6 +1,10 @@
 //! The data set as a list of labelled files and its split into train, validation and test. Pure: finding and reading
 //! files is `extract`'s work.
 
+mod division;
+
+pub use division::{Division, divide};
+
 use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
@@ -112,15 +116,8 @@ pub fn refuse_conflicts(files: Vec<ImageFile>) -> (Vec<ImageFile>, Vec<Refused>)
 /// `{seed}:{image_sha256}`; the first floor(test n / 100) are test, the next floor(validation n / 100) validation, the
 /// rest train. So an image that comes or goes moves few others. The result is sorted by path.
 pub fn assign_splits(mut files: Vec<ImageFile>, seed: u64, fractions: Fractions) -> Vec<Sample> {
-    let mut classes: BTreeMap<&str, Vec<(Digest, Digest)>> = BTreeMap::new();
-    for file in &files {
-        let rank = sha256(format!("{seed}:{}", file.image_sha256).as_bytes());
-        classes.entry(&file.label).or_default().push((rank, file.image_sha256));
-    }
     let mut splits: HashMap<Digest, Split> = HashMap::with_capacity(files.len());
-    for images in classes.values_mut() {
-        images.sort_unstable();
-        images.dedup();
+    for images in ranked(&files, seed).values() {
         let share = |percent: u32| images.len() * percent as usize / 100;
         let (test, validation) = (share(fractions.test), share(fractions.validation));
         for (i, (_, hash)) in images.iter().enumerate() {
@@ -134,6 +131,20 @@ pub fn assign_splits(mut files: Vec<ImageFile>, seed: u64, fractions: Fractions)
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files.into_iter().map(|file| Sample { split: splits[&file.image_sha256], file }).collect()
+}
+
+/// The distinct images of each class, in the order of the SHA-256 of the text `{seed}:{image_sha256}`, which comes first.
+fn ranked(files: &[ImageFile], seed: u64) -> BTreeMap<&str, Vec<(Digest, Digest)>> {
+    let mut classes: BTreeMap<&str, Vec<(Digest, Digest)>> = BTreeMap::new();
+    for file in files {
+        let rank = sha256(format!("{seed}:{}", file.image_sha256).as_bytes());
+        classes.entry(&file.label).or_default().push((rank, file.image_sha256));
+    }
+    for images in classes.values_mut() {
+        images.sort_unstable();
+        images.dedup();
+    }
+    classes
 }
 
 /// The class names of `samples`, in the order that numbers them: bytewise.
@@ -278,7 +289,7 @@ impl FromStr for Fractions {
 mod tests {
     use super::*;
 
-    fn file(path: &str, hash: &str) -> ImageFile {
+    pub(super) fn file(path: &str, hash: &str) -> ImageFile {
         let label = path.split('/').next().unwrap().to_string();
         ImageFile {
             path: path.into(),
@@ -291,7 +302,7 @@ mod tests {
         }
     }
 
-    fn class(name: &str, n: usize) -> Vec<ImageFile> {
+    pub(super) fn class(name: &str, n: usize) -> Vec<ImageFile> {
         (0..n).map(|i| file(&format!("{name}/{i:04}"), &format!("{name}{i}"))).collect()
     }
 

@@ -96,10 +96,8 @@
 //!     &TrainConfig {
 //!         cache,
 //!         run: first.clone(),
-//!         variants: None,
-//!         init: None,
 //!         solver: SolverConfig::Adam(FitConfig { lr: 0.5, ..FitConfig::default() }),
-//!         time: 0,
+//!         ..TrainConfig::default()
 //!     },
 //!     &Silent,
 //! )?;
@@ -135,6 +133,7 @@ pub mod fs;
 pub mod head;
 pub mod image_io;
 pub mod images;
+pub mod matrix;
 pub mod metrics;
 pub mod monitor;
 pub mod pixels;
@@ -146,5 +145,7 @@ pub mod run;
 pub mod runtime;
 pub mod setup;
 pub mod store;
+pub mod sweep;
 pub mod tensors;
+pub mod threads;
 pub mod train;

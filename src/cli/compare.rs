@@ -5,6 +5,7 @@ use super::{Ended, Global, parse, print};
 use crate::compare::{CompareConfig, CompareStats, compare};
 use crate::dataset::Split;
 use crate::error::Result;
+use crate::head::SolverConfig;
 use std::path::PathBuf;
 
 /// Runs side by side, on the images that all of them hold out.
@@ -68,13 +69,13 @@ fn told(stats: &CompareStats) -> String {
 
 /// The solver of a run, and those of its settings in which the runs of that solver differ.
 fn settings(stats: &CompareStats, at: usize) -> String {
-    let of = |config| match serde_json::to_value(config) {
+    let of = |config: &SolverConfig| match serde_json::to_value(config) {
         Ok(serde_json::Value::Object(settings)) => settings,
         _ => serde_json::Map::new(),
     };
-    let own = of(stats.runs[at].config);
+    let own = of(&stats.runs[at].config);
     let alike: Vec<_> =
-        stats.runs.iter().map(|run| of(run.config)).filter(|o| o["solver"] == own["solver"]).collect();
+        stats.runs.iter().map(|run| of(&run.config)).filter(|o| o["solver"] == own["solver"]).collect();
     let differs = |name: &str| alike.iter().any(|other| other[name] != own[name]);
     let told = own.iter().filter(|(name, _)| differs(name)).map(|(name, value)| format!(", {name} {value}"));
     format!("{}{}", stats.runs[at].config.name(), told.collect::<String>())

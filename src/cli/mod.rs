@@ -13,8 +13,10 @@ mod predict;
 mod progress;
 mod setup;
 mod signals;
+mod sweep;
 mod text;
 mod train;
+mod tuning;
 
 use crate::dataset::Refused;
 use crate::error::{Error, Kind, Result};
@@ -75,6 +77,8 @@ enum Command {
     Extract(extract::Args),
     /// Fit a head to cached features
     Train(train::Args),
+    /// Fit many heads at once
+    Sweep(sweep::Args),
     /// How good a run is
     Evaluate(evaluate::Args),
     /// Classify image files with a run
@@ -128,6 +132,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<En
         Command::Backbone(args) => backbone::run(args, global),
         Command::Extract(args) => extract::run(args, global, terminal),
         Command::Train(args) => train::run(args, global, terminal),
+        Command::Sweep(args) => sweep::run(args, global, terminal),
         Command::Evaluate(args) => evaluate::run(args, global),
         Command::Predict(args) => predict::run(args, global, terminal),
         Command::Compare(args) => compare::run(args, global),

@@ -149,7 +149,7 @@ impl Loaded {
         let right = self.right(common).filter(|right| *right).count();
         Ok(Compared {
             run: self.path.display().to_string(),
-            config: self.record.config,
+            config: self.record.config.clone(),
             variants: self.record.variants.clone(),
             accuracy: right as f64 / common.len() as f64,
             interval: metrics::wilson(right, common.len()).unwrap_or([0.0, 1.0]),

@@ -9,14 +9,16 @@ use crate::error::{Error, Kind, Result};
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
 use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, extract};
 use crate::fs;
-use crate::head::{self, FitConfig, Head, Rows, SolverConfig, argmax};
+use crate::head::{self, Example, FitConfig, Job, Rows, SolverConfig, argmax};
 use crate::image_io;
+use crate::matrix::Matrix;
 use crate::metrics;
 use crate::monitor::{Monitor, Unit};
 use crate::predict::{Answer, PredictConfig, predict};
 use crate::preprocess::{Preprocessing, Resize, Scale};
 use crate::setup::BackboneChoice;
 use crate::store::{FeatureStore, Samples};
+use crate::threads;
 use crate::train::{TrainConfig, TrainStats, train};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -67,8 +69,9 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
         run: run.clone(),
         variants: None,
         init: None,
-        solver: SolverConfig::Adam(fit),
+        solver: SolverConfig::Adam(fit.clone()),
         time: config.time,
+        ..TrainConfig::default()
     };
     let trained = train(&train_config, monitor)?;
     let evaluated =
@@ -149,21 +152,22 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
     let small =
         Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 32, scale: Scale::Symmetric };
     let classes = crate::dataset::class_names(&samples.rows);
-    let mut parts = Split::ALL.map(|_| (Vec::new(), Vec::new()));
-    for row in &samples.rows {
+    let mut features = Matrix::zeros(samples.rows.len(), small.input_len());
+    let mut parts = Split::ALL.map(|_| Vec::new());
+    for (number, row) in samples.rows.iter().enumerate() {
         let path = samples.root.join(&row.file.path);
         let image = image_io::decode(&fs::read(&path)?)
             .map_err(|reason| Error::new(Kind::Input, reason).at(&path))?;
-        let (features, targets) = &mut parts[row.split as usize];
-        features.extend(small.tensor(&image));
-        targets.extend(classes.binary_search(&row.file.label).ok());
+        features.row_mut(number).copy_from_slice(&small.tensor(&image));
+        let target = classes.binary_search(&row.file.label).expect("classes come from the samples");
+        parts[row.split as usize].push(Example { row: number as u32, target: target as u32 });
     }
-    let rows = |i: usize| Rows { features: &parts[i].0, targets: &parts[i].1 };
-    let head = Head::fresh(small.input_len(), classes.len(), fit.seed);
+    let [train, validation, test] = parts.each_ref().map(|examples| Rows { features: &features, examples });
     // Three thousand correlated inputs want smaller steps than features do.
     let params = FitConfig { lr: 0.001, ..fit }.check()?;
-    let fitted = head::fit(head, rows(0), rows(1), params, &mut |_| {})?;
-    let test = rows(2);
-    let predicted: Vec<usize> = fitted.head.probabilities(test.features).iter().map(|p| argmax(p)).collect();
-    Ok(metrics::accuracy(test.targets, &predicted).unwrap_or(0.0))
+    let job = Job { start: None, params, factors: vec![1.0; classes.len()] };
+    let fitted = head::fit(job, train, Some(validation), threads::number(0), &mut |_| {})?;
+    let predicted: Vec<usize> = fitted.head.probabilities_of(test).iter().map(|p| argmax(p)).collect();
+    let truth: Vec<usize> = test.examples.iter().map(|example| example.target as usize).collect();
+    Ok(metrics::accuracy(&truth, &predicted).unwrap_or(0.0))
 }

@@ -1,9 +1,12 @@
 //! The softmax head as an estimator of `linfa`: `Fit` and `Predict` over its data sets, with checked parameters. One of
 //! the two doors to `linfa`; the other is `lbfgs.rs`, whose crate speaks its types.
 
-use super::fit::{FitConfig, FitParams, Rows, fit, fit_all_epochs};
+use super::config::{FitConfig, FitParams};
+use super::fit::{Job, Rows, fit};
+use super::kernel::Example;
 use super::{Head, argmax};
 use crate::error::{Error, Kind, Result};
+use crate::matrix::Matrix;
 use linfa::dataset::{AsSingleTargets, DatasetBase};
 use linfa::param_guard::ParamGuard;
 use linfa::traits::{Fit, PredictInplace};
@@ -24,7 +27,7 @@ use ndarray::{Array1, ArrayBase, Data, Ix2};
 /// assert_eq!(classifier.predict(&array![[0.2f32, 0.7]]), array!["dog"]);
 /// # Ok::<(), headstart::error::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SoftmaxRegression(FitParams);
 
 /// A fitted head that answers with labels.
@@ -35,7 +38,8 @@ pub struct SoftmaxClassifier<C> {
 }
 
 impl SoftmaxRegression {
-    /// With these settings. `patience` plays no part in `fit`, which sees no validation rows: it runs all epochs.
+    /// With these settings. What is about stopping plays no part in `fit`, which sees no validation rows: it runs all
+    /// epochs and keeps the last.
     pub fn new(config: FitConfig) -> Self {
         Self(FitParams::unchecked(config))
     }
@@ -46,11 +50,11 @@ impl ParamGuard for SoftmaxRegression {
     type Error = Error;
 
     fn check_ref(&self) -> Result<&FitParams> {
-        self.0.settings().check().map(|_| &self.0)
+        self.0.settings().clone().check().map(|_| &self.0)
     }
 
     fn check(self) -> Result<FitParams> {
-        self.0.settings().check()
+        self.0.settings().clone().check()
     }
 }
 
@@ -72,9 +76,11 @@ where
     /// distinct labels in their order.
     fn fit(&self, data: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Self::Object> {
         let classes = classes(data);
-        let (features, targets) = rows(data, &classes)?;
-        let head = Head::fresh(data.records().ncols(), classes.len(), self.settings().seed);
-        let head = fit_all_epochs(head, Rows { features: &features, targets: &targets }, *self)?;
+        let (features, examples) = rows(data, &classes)?;
+        let train = Rows { features: &features, examples: &examples };
+        let head =
+            fit(self.job(classes.len(), &examples)?, train, None, crate::threads::number(0), &mut |_| {})?
+                .head;
         Ok(SoftmaxClassifier { classes, head })
     }
 }
@@ -95,16 +101,25 @@ impl FitParams {
         T: AsSingleTargets<Elem = C>,
     {
         let classes = classes(train);
-        let (features, targets) = rows(train, &classes)?;
+        let (features, examples) = rows(train, &classes)?;
         let (held_out, expected) = rows(validation, &classes)?;
         if train.records().ncols() != validation.records().ncols() {
             return Err(Error::new(Kind::Input, "train and validation rows have different widths"));
         }
-        let head = Head::fresh(train.records().ncols(), classes.len(), self.settings().seed);
-        let train = Rows { features: &features, targets: &targets };
-        let validation = Rows { features: &held_out, targets: &expected };
-        let head = fit(head, train, validation, *self, &mut |_| {})?.head;
+        let train = Rows { features: &features, examples: &examples };
+        let validation = Rows { features: &held_out, examples: &expected };
+        let job = self.job(classes.len(), &examples)?;
+        let head = fit(job, train, Some(validation), crate::threads::number(0), &mut |_| {})?.head;
         Ok(SoftmaxClassifier { classes, head })
+    }
+
+    /// A fresh head of `classes` classes for these rows. Weights of classes by name have no meaning here, where classes
+    /// are of any type.
+    fn job(&self, classes: usize, examples: &[Example]) -> Result<Job> {
+        let mut counts = vec![0; classes];
+        examples.iter().for_each(|example| counts[example.target as usize] += 1);
+        let factors = self.settings().class_weights.factors(&[], &counts)?;
+        Ok(Job { start: None, params: self.clone(), factors })
     }
 }
 
@@ -118,8 +133,8 @@ where
     classes
 }
 
-/// Features row after row, and the index of each row's label.
-fn rows<C, D, T>(data: &DatasetBase<ArrayBase<D, Ix2>, T>, classes: &[C]) -> Result<(Vec<f32>, Vec<usize>)>
+/// The features, and the index of each row's label.
+fn rows<C, D, T>(data: &DatasetBase<ArrayBase<D, Ix2>, T>, classes: &[C]) -> Result<(Matrix, Vec<Example>)>
 where
     C: Ord + Clone,
     D: Data<Elem = f32>,
@@ -131,8 +146,13 @@ where
         return Err(Error::new(Kind::Input, format!("there are {rows} rows and {targets} labels")));
     }
     let unknown = || Error::new(Kind::Input, "a label of the validation rows is none of the train rows");
-    let index = |label: &C| classes.binary_search(label).map_err(|_| unknown());
-    Ok((data.records().iter().copied().collect(), labels.iter().map(index).collect::<Result<_>>()?))
+    let example = |(row, label): (usize, &C)| {
+        let target = classes.binary_search(label).map_err(|_| unknown())? as u32;
+        Ok(Example { row: row as u32, target })
+    };
+    let values: Vec<f32> = data.records().iter().copied().collect();
+    let features = Matrix::from_rows(data.records().ncols(), &values);
+    Ok((features, labels.iter().enumerate().map(example).collect::<Result<_>>()?))
 }
 
 impl<C> SoftmaxClassifier<C> {
@@ -173,43 +193,48 @@ mod tests {
         DatasetBase::new(rows, array!["z", "a", "z", "a", "z", "a"])
     }
 
-    const SETTINGS: FitConfig = FitConfig { lr: 0.1, batch: 3, epochs: 60, patience: 5, l2: 0.0, seed: 2 };
+    fn settings() -> FitConfig {
+        FitConfig { lr: 0.1, batch: 3, epochs: 60, patience: 5, seed: 2, ..FitConfig::default() }
+    }
 
     #[test]
     fn it_fits_and_predicts_labels_of_any_kind() {
-        let classifier = SoftmaxRegression::new(SETTINGS).fit(&data()).unwrap();
+        let classifier = SoftmaxRegression::new(settings()).fit(&data()).unwrap();
         assert_eq!(classifier.classes(), ["a", "z"]);
         assert_eq!(classifier.predict(data().records()), *data().targets());
-        let again = SoftmaxRegression::new(SETTINGS).fit(&data()).unwrap();
+        let again = SoftmaxRegression::new(settings()).fit(&data()).unwrap();
         assert_eq!(again, classifier);
     }
 
     #[test]
     fn with_validation_rows_it_equals_the_fit_that_stops_early() {
-        let params = SETTINGS.check().unwrap();
+        let params = settings().check().unwrap();
         let classifier = params.fit_until(&data(), &data()).unwrap();
-        let (features, targets) = rows(&data(), classifier.classes()).unwrap();
-        let own = Rows { features: &features, targets: &targets };
-        let fitted = fit(Head::fresh(2, 2, 2), own, own, params, &mut |_| {}).unwrap();
+        let (features, examples) = rows(&data(), classifier.classes()).unwrap();
+        let own = Rows { features: &features, examples: &examples };
+        let job = Job { start: Some(Head::fresh(2, 2, 2)), params, factors: vec![1.0; 2] };
+        let fitted = fit(job, own, Some(own), 1, &mut |_| {}).unwrap();
         assert_eq!(*classifier.head(), fitted.head);
     }
 
     #[test]
     #[should_panic(expected = "as many features as the head was fitted to")]
     fn rows_of_another_width_are_not_cut_into_pieces() {
-        SoftmaxRegression::new(SETTINGS).fit(&data()).unwrap().predict(&array![[1.0f32, 0.0, 0.0, 1.0]]);
+        SoftmaxRegression::new(settings()).fit(&data()).unwrap().predict(&array![[1.0f32, 0.0, 0.0, 1.0]]);
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let bad = SoftmaxRegression::new(FitConfig { lr: -1.0, ..SETTINGS });
+        let bad = SoftmaxRegression::new(FitConfig { lr: -1.0, ..settings() });
         assert!(bad.fit(&data()).unwrap_err().to_string().contains("--lr"));
         let one = DatasetBase::new(array![[1.0f32], [2.0]], array![7]);
-        let error = SoftmaxRegression::new(SETTINGS).fit(&one).unwrap_err();
+        let error = SoftmaxRegression::new(settings()).fit(&one).unwrap_err();
         assert!(error.to_string().contains("2 rows and 1 labels"), "{error}");
         let nan = DatasetBase::new(array![[f32::NAN], [2.0]], array![0, 1]);
-        assert!(SoftmaxRegression::new(SETTINGS).fit(&nan).unwrap_err().to_string().contains("not a number"));
+        assert!(
+            SoftmaxRegression::new(settings()).fit(&nan).unwrap_err().to_string().contains("not a number")
+        );
         let other = DatasetBase::new(data().records().clone(), array!["z", "a", "z", "a", "z", "b"]);
-        assert!(SETTINGS.check().unwrap().fit_until(&data(), &other).is_err());
+        assert!(settings().check().unwrap().fit_until(&data(), &other).is_err());
     }
 }

@@ -1,89 +1,90 @@
-//! Fitting a head: shuffled mini-batches, Adam, early stopping on the validation loss.
+//! Fitting heads: shuffled mini-batches, Adam, early stopping on the validation rows. Any number of heads that share
+//! their features, their order of rows and their batches are fitted at once. It refuses to read features: a
+//! [`Source`] hands them out.
 
-use super::adam::{Moments, step_size};
-use super::softmax::{cross_entropy_sum, slope_in_place};
-use super::{Head, argmax, view};
+use super::config::{FitConfig, FitParams};
+use super::controls::StopOn;
+use super::crew::{self, Pass};
+use super::kernel::{Example, Kernel};
+use super::learner::Learner;
+use super::pace::Pace;
+use super::score::score;
+use super::{Head, Scale};
 use crate::error::{Error, Kind, Result};
+use crate::matrix::Matrix;
 use crate::rng::Rng;
-use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
-
-/// Settings of a fit as typed.
-///
-/// | field | default | range |
-/// |---|---|---|
-/// | `lr` | 0.01 | above 0 |
-/// | `batch` | 32 | 1 and up |
-/// | `epochs` | 100 | 1 and up |
-/// | `patience` | 20 | 1 and up |
-/// | `l2` | 0 | 0 and up |
-/// | `seed` | 0 | any |
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct FitConfig {
-    /// Learning rate of Adam.
-    pub lr: f64,
-    /// Rows in a batch; the last batch of an epoch may be smaller.
-    pub batch: usize,
-    /// The most epochs.
-    pub epochs: usize,
-    /// Epochs in a row without a strictly smaller validation loss after which fitting stops.
-    pub patience: usize,
-    /// The loss is mean cross entropy + l2/2 times the squared weights, the bias left out.
-    pub l2: f64,
-    /// Of the first weights and of the order of rows.
-    pub seed: u64,
-}
-
-/// Settings that have been checked.
-#[derive(Debug, Clone, Copy)]
-pub struct FitParams(FitConfig);
-
-impl Default for FitConfig {
-    fn default() -> Self {
-        Self { lr: 0.01, batch: 32, epochs: 100, patience: 20, l2: 0.0, seed: 0 }
-    }
-}
-
-impl FitConfig {
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`], naming the setting.
-    pub fn check(self) -> Result<FitParams> {
-        let checks = [
-            (self.lr > 0.0 && self.lr.is_finite(), "--lr must be a number above 0"),
-            (self.batch >= 1, "--batch must be at least 1"),
-            (self.epochs >= 1, "--epochs must be at least 1"),
-            (self.patience >= 1, "--patience must be at least 1"),
-            (self.l2 >= 0.0 && self.l2.is_finite(), "--l2 must be a number of at least 0"),
-        ];
-        match checks.iter().find(|(holds, _)| !holds) {
-            Some((_, message)) => Err(Error::new(Kind::Usage, *message)),
-            None => Ok(FitParams(self)),
-        }
-    }
-}
-
-impl FitParams {
-    /// The settings.
-    pub fn settings(&self) -> FitConfig {
-        self.0
-    }
-
-    /// Settings that somebody has yet to check.
-    pub(super) fn unchecked(config: FitConfig) -> Self {
-        Self(config)
-    }
-}
 
 /// Labelled feature rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
-    /// `targets.len() * width` floats.
-    pub features: &'a [f32],
-    /// Class index of each row.
-    pub targets: &'a [usize],
+    /// Features, these rows among others.
+    pub features: &'a Matrix,
+    /// Which rows, and their classes.
+    pub examples: &'a [Example],
+}
+
+/// Where train rows come from, epoch after epoch.
+pub trait Source {
+    /// Batches of `batch` rows in an epoch.
+    fn steps(&self, batch: usize) -> usize;
+    /// Hands out all rows once, in one block or several, each in the order in which it is to be trained on.
+    ///
+    /// # Errors
+    /// When rows cannot be read.
+    fn epoch(&mut self, visit: &mut dyn FnMut(Rows)) -> Result<()>;
+}
+
+/// Rows in memory, in a new order each epoch.
+#[derive(Debug)]
+pub struct Shuffled<'a> {
+    features: &'a Matrix,
+    order: Vec<Example>,
+    rng: Rng,
+}
+
+impl<'a> Shuffled<'a> {
+    /// `rows` in orders that follow from `seed`.
+    pub fn new(rows: Rows<'a>, seed: u64) -> Self {
+        Self { features: rows.features, order: rows.examples.to_vec(), rng: Rng::new(seed, 1) }
+    }
+}
+
+impl Source for Shuffled<'_> {
+    fn steps(&self, batch: usize) -> usize {
+        self.order.len().div_ceil(batch)
+    }
+
+    fn epoch(&mut self, visit: &mut dyn FnMut(Rows)) -> Result<()> {
+        self.rng.shuffle(&mut self.order);
+        visit(Rows { features: self.features, examples: &self.order });
+        Ok(())
+    }
+}
+
+/// A head to be fitted.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Where to start; a fresh head of the settings' seed when there is none.
+    pub start: Option<Head>,
+    /// How.
+    pub params: FitParams,
+    /// Of each class, how much its rows count in the loss.
+    pub factors: Vec<f32>,
+}
+
+/// What all heads that are fitted at once share, beside the train rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Common<'a> {
+    /// Floats in a feature row.
+    pub width: usize,
+    /// What decides which epoch is the best; `None` keeps the last.
+    pub validation: Option<Rows<'a>>,
+    /// How features are standardised, if they are.
+    pub scale: Option<&'a Scale>,
+    /// At most so many are used, where they pay; they change no bit.
+    pub threads: usize,
 }
 
 /// What one epoch did.
@@ -91,7 +92,7 @@ pub struct Rows<'a> {
 pub struct Epoch {
     /// From 1.
     pub epoch: usize,
-    /// Mean cross entropy over the epoch's batches, each before its step.
+    /// Mean cross entropy over the epoch's batches, each before its step; all rows count the same.
     pub train_loss: f64,
     /// Share of right answers, likewise.
     pub train_accuracy: f64,
@@ -99,75 +100,156 @@ pub struct Epoch {
     pub validation_loss: f64,
     /// Share of right answers on the validation rows.
     pub validation_accuracy: f64,
-    /// Wall time.
+    /// Wall time, of all heads that took the epoch together.
     pub seconds: f64,
 }
 
 /// A fitted head and how it came about.
 #[derive(Debug, Clone)]
 pub struct Fitted {
-    /// The head after its best epoch.
+    /// The head after its best epoch, for plain features.
     pub head: Head,
-    /// The epoch with the smallest validation loss, from 1.
+    /// The epoch with the smallest validation loss, or the largest accuracy, from 1.
     pub best_epoch: usize,
     /// All epochs.
     pub history: Vec<Epoch>,
 }
 
-/// Fits `head` to `train`, keeping the state with the smallest loss on `validation`. Runs on one thread; the same
-/// input gives the same bits.
-///
-/// # Errors
-/// [`Kind::Run`] when either set is empty, or a loss is not a number.
-pub fn fit(
-    head: Head,
-    train: Rows,
-    validation: Rows,
-    params: FitParams,
-    on_epoch: &mut dyn FnMut(&Epoch),
-) -> Result<Fitted> {
-    let FitParams(settings) = params;
-    if train.targets.is_empty() || validation.targets.is_empty() {
-        return Err(Error::new(Kind::Run, "there are no train or no validation rows"));
-    }
-    let mut fitter = Fitter::new(head, train, settings);
-    let mut best = (f64::INFINITY, 0, fitter.head.clone());
-    let mut history = Vec::new();
-    for epoch in 1..=settings.epochs {
-        let started = Instant::now();
-        let (train_loss, train_accuracy) = fitter.epoch();
-        let (validation_loss, validation_accuracy) = fitter.head.score(validation);
-        let seconds = started.elapsed().as_secs_f64();
-        let done = Epoch { epoch, train_loss, train_accuracy, validation_loss, validation_accuracy, seconds };
-        if !(train_loss.is_finite() && validation_loss.is_finite()) {
-            return Err(not_a_number(epoch));
-        }
-        on_epoch(&done);
-        history.push(done);
-        if validation_loss < best.0 {
-            best = (validation_loss, epoch, fitter.head.clone());
-        } else if epoch - best.1 >= settings.patience {
-            break;
-        }
-    }
-    Ok(Fitted { head: best.2, best_epoch: best.1, history })
+/// A head under way, with what it has reached.
+struct Attempt {
+    learner: Learner,
+    config: FitConfig,
+    best: Option<Fitted>,
+    history: Vec<Epoch>,
+    ended: Option<Result<()>>,
 }
 
-/// Fits `head` to `train` for all epochs and keeps the last state: for rows without a validation part.
+/// Fits all `jobs` at once to the rows of `source`; each keeps the state that was the best on the validation rows. A head
+/// comes out with the same bits whatever others are fitted beside it and on however many threads. `on_epoch`
+/// hears of each epoch of each head, by its number.
 ///
 /// # Errors
-/// [`Kind::Run`] when there are no rows, or a loss is not a number.
-pub(super) fn fit_all_epochs(head: Head, train: Rows, params: FitParams) -> Result<Head> {
-    if train.targets.is_empty() {
-        return Err(Error::new(Kind::Run, "there are no train rows"));
+/// [`Kind::Run`] when either set is empty, and what `source` says. A head whose loss is not a number fails by itself.
+///
+/// # Panics
+/// When the jobs differ in the size of a batch: their steps could not be taken together.
+pub fn fit_many(
+    jobs: Vec<Job>,
+    source: &mut dyn Source,
+    common: Common,
+    on_epoch: &mut dyn FnMut(usize, &Epoch),
+) -> Result<Vec<Result<Fitted>>> {
+    let batch = jobs.first().map_or(1, |job| job.params.settings().batch);
+    assert!(jobs.iter().all(|job| job.params.settings().batch == batch), "one size of batches for all");
+    if source.steps(batch) == 0 || common.validation.is_some_and(|rows| rows.examples.is_empty()) {
+        return Err(Error::new(Kind::Run, "there are no train or no validation rows"));
     }
-    let mut fitter = Fitter::new(head, train, params.0);
-    for epoch in 1..=params.0.epochs {
-        if !fitter.epoch().0.is_finite() {
-            return Err(not_a_number(epoch));
+    let steps = source.steps(batch);
+    let mut attempts: Vec<Attempt> = jobs.into_iter().map(|job| Attempt::new(job, steps, common)).collect();
+    let mut epoch = 0;
+    let mut pace = Pace::default();
+    while attempts.iter().any(Attempt::is_under_way) {
+        epoch += 1;
+        let started = Instant::now();
+        let mut active: Vec<(usize, &mut Attempt)> =
+            attempts.iter_mut().enumerate().filter(|(_, attempt)| attempt.is_under_way()).collect();
+        let means = train_epoch(&mut active, source, (batch, &mut pace), common)?;
+        let heads: Vec<Head> = active.iter().map(|(_, attempt)| attempt.learner.head(common.scale)).collect();
+        let scores = match common.validation {
+            Some(rows) => score(&heads, rows, common.threads),
+            None => vec![(0.0, 0.0); heads.len()],
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        for (((number, attempt), head), (mean, score)) in
+            active.into_iter().zip(heads).zip(means.iter().zip(scores))
+        {
+            let done = Epoch {
+                epoch,
+                train_loss: mean.0,
+                train_accuracy: mean.1,
+                validation_loss: score.0,
+                validation_accuracy: score.1,
+                seconds,
+            };
+            if attempt.take(done, head, common.validation.is_some()) {
+                on_epoch(number, &done);
+            }
         }
     }
-    Ok(fitter.head)
+    Ok(attempts.into_iter().map(Attempt::end).collect())
+}
+
+/// One epoch of all heads: mean loss and share of right answers of each on the way.
+fn train_epoch(
+    active: &mut [(usize, &mut Attempt)],
+    source: &mut dyn Source,
+    (batch, pace): (usize, &mut Pace),
+    common: Common,
+) -> Result<Vec<(f64, f64)>> {
+    let kernel = Kernel::new();
+    let mut learners: Vec<&mut Learner> =
+        active.iter_mut().map(|(_, attempt)| &mut attempt.learner).collect();
+    let mut sums = vec![super::softmax::Tally::default(); learners.len()];
+    let mut rows = 0;
+    source.epoch(&mut |block| {
+        let Rows { features, examples } = block;
+        let pass = Pass { kernel, features, examples, scale: common.scale, batch, threads: common.threads };
+        let told = crew::run(&mut learners, pass, pace);
+        sums.iter_mut().zip(told).for_each(|(sum, told)| *sum += told);
+        rows += examples.len();
+    })?;
+    let n = rows as f64;
+    Ok(sums.iter().map(|sum| (sum.loss / n, sum.hits as f64 / n)).collect())
+}
+
+impl Attempt {
+    fn new(job: Job, steps: usize, common: Common) -> Self {
+        let config = job.params.settings().clone();
+        let head = match (job.start, common.scale) {
+            (Some(head), Some(scale)) => scale.unfolded(&head),
+            (Some(head), None) => head,
+            (None, _) => Head::fresh(common.width, job.factors.len(), config.seed),
+        };
+        let learner = Learner::new(head, config.clone(), job.factors, steps * config.epochs);
+        Self { learner, config, best: None, history: Vec::new(), ended: None }
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    /// Notes an epoch after which the head was `head`, and decides whether to go on; false for one that failed.
+    fn take(&mut self, done: Epoch, head: Head, validated: bool) -> bool {
+        let Epoch { epoch, train_loss, validation_loss, .. } = done;
+        if !(train_loss.is_finite() && validation_loss.is_finite()) {
+            self.ended = Some(Err(not_a_number(epoch)));
+            return false;
+        }
+        self.history.push(done);
+        let best = self.best.as_ref().map(|best| self.history[best.best_epoch - 1]);
+        if !validated || best.is_none_or(|best| self.improves(&done, &best)) {
+            self.best = Some(Fitted { head, best_epoch: epoch, history: Vec::new() });
+        }
+        let since = epoch - self.best.as_ref().map_or(epoch, |best| best.best_epoch);
+        if since >= self.config.patience || epoch == self.config.epochs {
+            self.ended = Some(Ok(()));
+        }
+        true
+    }
+
+    /// Whether an epoch is better than the best so far by more than the least improvement.
+    fn improves(&self, done: &Epoch, best: &Epoch) -> bool {
+        let least = self.config.min_delta;
+        match self.config.stop_on {
+            StopOn::Loss => done.validation_loss < best.validation_loss - least,
+            StopOn::Accuracy => done.validation_accuracy > best.validation_accuracy + least,
+        }
+    }
+
+    fn end(self) -> Result<Fitted> {
+        let best = self.ended.unwrap_or(Ok(())).map(|()| self.best);
+        best.map(|best| Fitted { history: self.history, ..best.expect("every fit has an epoch") })
+    }
 }
 
 fn not_a_number(epoch: usize) -> Error {
@@ -175,168 +257,190 @@ fn not_a_number(epoch: usize) -> Error {
         .help("try a smaller --lr; if that does not help, run `headstart cache verify CACHE`")
 }
 
-impl Head {
-    /// Mean cross entropy and share of right answers.
-    pub(super) fn score(&self, rows: Rows) -> (f64, f64) {
-        let logits = self.logits(view(rows.features, self.width()));
-        let n = rows.targets.len() as f64;
-        (cross_entropy_sum(&logits, rows.targets) / n, right(&logits, rows.targets) as f64 / n)
-    }
-}
-
-struct Fitter<'a> {
-    head: Head,
-    features: ArrayView2<'a, f32>,
-    targets: &'a [usize],
-    order: Vec<usize>,
-    rng: Rng,
-    moments: [Moments; 2],
-    steps: i32,
-    settings: FitConfig,
-}
-
-impl<'a> Fitter<'a> {
-    fn new(head: Head, train: Rows<'a>, settings: FitConfig) -> Self {
-        let moments = [Moments::zeros(head.weight.len()), Moments::zeros(head.bias.len())];
-        let features = view(train.features, head.width());
-        let order = (0..train.targets.len()).collect();
-        let rng = Rng::new(settings.seed, 1);
-        Self { head, features, targets: train.targets, order, rng, moments, steps: 0, settings }
-    }
-
-    /// One pass over the rows in a new order; mean loss and accuracy along the way.
-    fn epoch(&mut self) -> (f64, f64) {
-        let mut order = std::mem::take(&mut self.order);
-        self.rng.shuffle(&mut order);
-        let (mut loss, mut hits) = (0.0, 0);
-        for rows in order.chunks(self.settings.batch) {
-            let batch = self.features.select(Axis(0), rows);
-            let targets: Vec<usize> = rows.iter().map(|&row| self.targets[row]).collect();
-            let (batch_loss, batch_hits) = self.step(&batch, &targets);
-            loss += batch_loss;
-            hits += batch_hits;
-        }
-        let n = order.len() as f64;
-        self.order = order;
-        (loss / n, hits as f64 / n)
-    }
-
-    /// One step of Adam along the gradient of the loss.
-    fn step(&mut self, batch: &Array2<f32>, targets: &[usize]) -> (f64, usize) {
-        let mut delta = self.head.logits(batch.view());
-        let scores = (cross_entropy_sum(&delta, targets), right(&delta, targets));
-        slope_in_place(&mut delta, targets);
-        let mut weight = batch.t().dot(&delta).as_standard_layout().into_owned();
-        if self.settings.l2 > 0.0 {
-            weight.scaled_add(self.settings.l2 as f32, &self.head.weight);
-        }
-        self.steps += 1;
-        let size = step_size(self.settings.lr, self.steps);
-        self.moments[0].step(&mut self.head.weight, &weight, size);
-        self.moments[1].step(&mut self.head.bias, &delta.sum_axis(Axis(0)), size);
-        scores
-    }
-}
-
-fn right(logits: &Array2<f32>, targets: &[usize]) -> usize {
-    let hit = |(row, &target): (ndarray::ArrayView1<f32>, &usize)| {
-        argmax(row.as_slice().expect("rows in standard layout")) == target
-    };
-    logits.rows().into_iter().zip(targets).filter(|pair| hit((pair.0, pair.1))).count()
+/// Fits one head to rows in memory; a shorter way to [`fit_many`].
+///
+/// # Errors
+/// [`Kind::Run`] when either set is empty, or a loss is not a number.
+pub fn fit(
+    job: Job,
+    train: Rows,
+    validation: Option<Rows>,
+    threads: usize,
+    on_epoch: &mut dyn FnMut(&Epoch),
+) -> Result<Fitted> {
+    let config = job.params.settings();
+    let scale = config.standardize.then(|| Scale::of(train.features, train.examples));
+    let mut source = Shuffled::new(train, config.order_seed());
+    let common = Common { width: train.features.width(), validation, scale: scale.as_ref(), threads };
+    let mut all = fit_many(vec![job], &mut source, common, &mut |_, epoch| on_epoch(epoch))?;
+    all.pop().expect("one job, one head")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::controls::{ClassWeights, Schedule};
     use super::*;
 
-    /// Two blobs around (1, 0) and (0, 1).
-    fn blobs(n: usize, seed: u64) -> (Vec<f32>, Vec<usize>) {
+    /// Blobs around the corners of a simplex, `width` features for each of `classes` classes.
+    fn blobs(n: u32, classes: u32, seed: u64) -> (Matrix, Vec<Example>) {
         let mut rng = Rng::new(seed, 9);
-        let targets: Vec<usize> = (0..n).map(|i| i % 2).collect();
-        let features = targets.iter().flat_map(|&t| {
-            let (x, y) = if t == 0 { (1.0, 0.0) } else { (0.0, 1.0) };
-            [x + 0.3 * rng.normal(), y + 0.3 * rng.normal()]
-        });
-        (features.collect(), targets)
+        let examples: Vec<Example> = (0..n).map(|row| Example { row, target: row % classes }).collect();
+        let row = |e: &Example| (0..classes).map(|i| f32::from(i == e.target) + 0.3 * rng.normal()).collect();
+        let values: Vec<Vec<f32>> = examples.iter().map(row).collect();
+        (Matrix::from_rows(classes as usize, &values.concat()), examples)
     }
 
-    fn fit_blobs(config: FitConfig) -> Fitted {
-        let (x, y) = blobs(200, 1);
-        let (vx, vy) = blobs(60, 2);
-        let train = Rows { features: &x, targets: &y };
-        let validation = Rows { features: &vx, targets: &vy };
-        fit(Head::fresh(2, 2, 0), train, validation, config.check().unwrap(), &mut |_| {}).unwrap()
+    fn job(config: &FitConfig, classes: usize) -> Job {
+        Job { start: None, params: config.clone().check().unwrap(), factors: vec![1.0; classes] }
+    }
+
+    fn fit_blobs(config: &FitConfig) -> Fitted {
+        let (x, y) = blobs(200, 2, 1);
+        let (vx, vy) = blobs(60, 2, 2);
+        let validation = Rows { features: &vx, examples: &vy };
+        fit(job(config, 2), Rows { features: &x, examples: &y }, Some(validation), 1, &mut |_| {}).unwrap()
     }
 
     #[test]
     fn it_learns_and_the_same_seed_gives_the_same_bits() {
         let config = FitConfig { epochs: 30, ..FitConfig::default() };
-        let fitted = fit_blobs(config);
+        let fitted = fit_blobs(&config);
         assert!(fitted.history.last().unwrap().validation_accuracy > 0.95);
-        assert_eq!(fitted.head, fit_blobs(config).head);
-        assert_ne!(fitted.head, fit_blobs(FitConfig { seed: 1, ..config }).head);
+        assert_eq!(fitted.head, fit_blobs(&config).head);
+        assert_ne!(fitted.head, fit_blobs(&FitConfig { seed: 1, ..config.clone() }).head);
+        assert_ne!(fitted.head, fit_blobs(&FitConfig { shuffle_seed: Some(1), ..config.clone() }).head);
+        assert_eq!(fitted.head, fit_blobs(&FitConfig { shuffle_seed: Some(0), ..config }).head);
     }
 
     #[test]
-    fn it_stops_after_patience_epochs_without_a_smaller_loss_and_keeps_the_best() {
+    fn heads_fitted_together_on_any_number_of_threads_have_the_bits_of_heads_fitted_alone() {
+        // Wide and long enough that more threads than one are worth having.
+        let (x, y) = blobs(700, 130, 3);
+        let (vx, vy) = blobs(130, 130, 4);
+        let (train, validation) =
+            (Rows { features: &x, examples: &y }, Rows { features: &vx, examples: &vy });
+        let base =
+            FitConfig { epochs: 4, batch: 64, patience: 1, shuffle_seed: Some(5), ..FitConfig::default() };
+        let configs: Vec<FitConfig> = [(0.01, 0.0, 1), (0.3, 0.01, 2), (2.0, 0.0, 3), (0.001, 0.1, 4)]
+            .map(|(lr, l2, seed)| FitConfig { lr, l2, seed, ..base.clone() })
+            .into();
+        for standardize in [false, true] {
+            let configs: Vec<FitConfig> =
+                configs.iter().map(|config| FitConfig { standardize, ..config.clone() }).collect();
+            let alone = |config| fit(job(config, 130), train, Some(validation), 1, &mut |_| {}).unwrap();
+            let alone: Vec<Fitted> = configs.iter().map(alone).collect();
+            let scale = standardize.then(|| Scale::of(&x, &y));
+            for threads in [1, 2, 3, 7] {
+                let jobs = configs.iter().map(|config| job(config, 130)).collect();
+                let common =
+                    Common { width: 130, validation: Some(validation), scale: scale.as_ref(), threads };
+                let together = fit_many(jobs, &mut Shuffled::new(train, 5), common, &mut |_, _| {}).unwrap();
+                for (alone, together) in alone.iter().zip(together) {
+                    let together = together.unwrap();
+                    assert_eq!(alone.head, together.head, "{threads} threads");
+                    assert_eq!(alone.history.len(), together.history.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn it_stops_after_patience_epochs_without_an_improvement_and_keeps_the_best() {
         // A huge rate oscillates, so that the loss soon stops shrinking.
-        let fitted = fit_blobs(FitConfig { lr: 3.0, patience: 4, ..FitConfig::default() });
+        let config = FitConfig { lr: 3.0, patience: 4, ..FitConfig::default() };
+        let fitted = fit_blobs(&config);
         assert_eq!(fitted.history.len(), fitted.best_epoch + 4);
         let losses: Vec<f64> = fitted.history.iter().map(|e| e.validation_loss).collect();
         let best = losses[fitted.best_epoch - 1];
         assert!(losses.iter().all(|&loss| loss >= best));
-        let (vx, vy) = blobs(60, 2);
-        let (loss, _) = fitted.head.score(Rows { features: &vx, targets: &vy });
-        assert_eq!(loss, best);
+        let (vx, vy) = blobs(60, 2, 2);
+        assert_eq!(fitted.head.score(Rows { features: &vx, examples: &vy }).0, best);
+        // With a least improvement that cannot be reached the first epoch is the best.
+        let strict = fit_blobs(&FitConfig { min_delta: 100.0, ..config.clone() });
+        assert_eq!((strict.best_epoch, strict.history.len()), (1, 5));
+        let by_accuracy = fit_blobs(&FitConfig { stop_on: StopOn::Accuracy, lr: 0.001, ..config });
+        let accuracies: Vec<f64> = by_accuracy.history.iter().map(|e| e.validation_accuracy).collect();
+        let best = accuracies[by_accuracy.best_epoch - 1];
+        assert!(accuracies.iter().all(|&accuracy| accuracy <= best));
+        assert!(accuracies[..by_accuracy.best_epoch - 1].iter().all(|&accuracy| accuracy < best));
+        assert!(by_accuracy.history.len() < 100);
+    }
+
+    /// The loss as its documentation has it, in float64 and without any of the code that is tested.
+    fn loss(head: &Head, (x, y): &(Matrix, Vec<Example>), config: &FitConfig, factors: &[f32]) -> f64 {
+        let (weight, bias) = (head.weight(), head.bias());
+        let classes = bias.len();
+        let mut sum = 0.0;
+        for example in y {
+            let z: Vec<f64> = (0..classes)
+                .map(|class| {
+                    let w = &weight[class * head.width()..];
+                    let products = x.row(example.row as usize).iter().zip(w);
+                    products.map(|(x, w)| f64::from(*x) * f64::from(*w)).sum::<f64>() + f64::from(bias[class])
+                })
+                .collect();
+            let total: f64 = z.iter().map(|z| z.exp()).sum();
+            for (class, z) in z.iter().enumerate() {
+                let hot = f64::from(u8::from(class == example.target as usize));
+                let smooth = (1.0 - config.label_smoothing) * hot + config.label_smoothing / classes as f64;
+                sum -= f64::from(factors[example.target as usize]) * smooth * (z.exp() / total).ln();
+            }
+        }
+        let squares: f64 = weight.iter().map(|&w| f64::from(w).powi(2)).sum();
+        sum / y.len() as f64 + config.l2 / 2.0 * squares
     }
 
     #[test]
     fn the_gradient_agrees_with_finite_differences() {
-        // One step from zero moments moves each weight by the sign of its gradient; here the gradient itself is
-        // wanted, so it is taken from the moments: first = (1 - 0.9) * gradient.
-        let (x, y) = blobs(12, 5);
-        let head = Head::fresh(2, 2, 3);
-        let l2 = 0.3;
-        let config = FitConfig { l2, batch: 12, ..FitConfig::default() };
-        let loss = |head: &Head| {
-            let squares: f64 = head.weight.iter().map(|&w| f64::from(w).powi(2)).sum();
-            head.score(Rows { features: &x, targets: &y }).0 + l2 / 2.0 * squares
-        };
-        let mut fitter = Fitter::new(head.clone(), Rows { features: &x, targets: &y }, config);
-        fitter.epoch();
-        let first: Vec<f64> = fitter.moments[0].first().iter().map(|&m| f64::from(m)).collect();
-        for (i, moment) in first.iter().enumerate() {
-            let mut moved = [head.clone(), head.clone()];
-            let h = 1e-2f32;
-            moved[0].weight.as_slice_mut().unwrap()[i] += h;
-            moved[1].weight.as_slice_mut().unwrap()[i] -= h;
-            let slope = (loss(&moved[0]) - loss(&moved[1])) / f64::from(2.0 * h);
-            assert!((moment / 0.1 - slope).abs() < 2e-4, "weight {i}: {} against {slope}", moment / 0.1);
+        // The gradient is taken from the moments after one step: first = (1 - 0.9) * gradient.
+        let data = blobs(12, 3, 5);
+        let head = Head::fresh(3, 3, 3);
+        for (label_smoothing, factors) in [(0.0, [1.0; 3]), (0.2, [1.0; 3]), (0.1, [2.0, 0.5, 1.5])] {
+            let config = FitConfig { l2: 0.3, batch: 12, label_smoothing, ..FitConfig::default() };
+            let mut learner = Learner::new(head.clone(), config.clone(), factors.to_vec(), 100);
+            let (kernel, features, examples) = (Kernel::new(), &data.0, &data.1[..]);
+            let pass = Pass { kernel, features, examples, scale: None, batch: 12, threads: 1 };
+            crew::run(&mut [&mut learner], pass, &mut Pace::default());
+            for (i, moment) in learner.first_moment().values().enumerate() {
+                let mut moved = [head.clone(), head.clone()];
+                let h = 1e-2f32;
+                moved[0].weight.row_mut(i / 3)[i % 3] += h;
+                moved[1].weight.row_mut(i / 3)[i % 3] -= h;
+                let [above, below] = moved.map(|head| loss(&head, &data, &config, &factors));
+                let slope = (above - below) / f64::from(2.0 * h);
+                let own = f64::from(moment) / 0.1;
+                assert!((own - slope).abs() < 2e-4, "weight {i}: {own} against {slope}");
+            }
         }
     }
 
     #[test]
-    fn a_loss_that_is_no_number_fails_the_fit() {
-        let (mut x, y) = blobs(40, 1);
-        x[7] = f32::NAN;
-        let rows = Rows { features: &x, targets: &y };
-        let params = FitConfig::default().check().unwrap();
-        let error = fit(Head::fresh(2, 2, 0), rows, rows, params, &mut |_| {}).unwrap_err();
+    fn a_loss_that_is_no_number_fails_its_own_head_only() {
+        let (x, y) = blobs(40, 2, 1);
+        let rows = Rows { features: &x, examples: &y };
+        let jobs = [1e38, 0.01].map(|lr| job(&FitConfig { lr, epochs: 3, ..FitConfig::default() }, 2));
+        let common = Common { width: 2, validation: Some(rows), scale: None, threads: 1 };
+        let mut ended = fit_many(jobs.into(), &mut Shuffled::new(rows, 0), common, &mut |_, _| {}).unwrap();
+        assert_eq!(ended.pop().unwrap().unwrap().history.len(), 3);
+        let error = ended.pop().unwrap().unwrap_err();
+        assert!(error.to_string().contains("not a number in epoch"), "{error}");
+        let mut odd = x.clone();
+        odd.row_mut(3)[1] = f32::NAN;
+        let rows = Rows { features: &odd, examples: &y };
+        let error = fit(job(&FitConfig::default(), 2), rows, Some(rows), 1, &mut |_| {}).unwrap_err();
         assert!(error.to_string().contains("not a number in epoch 1"), "{error}");
+        assert!(
+            fit(job(&FitConfig::default(), 2), Rows { features: &x, examples: &[] }, None, 1, &mut |_| {})
+                .is_err()
+        );
     }
 
     #[test]
-    fn settings_out_of_range_are_named() {
-        let base = FitConfig::default();
-        for (config, name) in [
-            (FitConfig { lr: 0.0, ..base }, "--lr"),
-            (FitConfig { lr: f64::NAN, ..base }, "--lr"),
-            (FitConfig { batch: 0, ..base }, "--batch"),
-            (FitConfig { epochs: 0, ..base }, "--epochs"),
-            (FitConfig { patience: 0, ..base }, "--patience"),
-            (FitConfig { l2: -1.0, ..base }, "--l2"),
-        ] {
-            assert!(config.check().unwrap_err().to_string().starts_with(name));
-        }
+    fn without_validation_the_last_epoch_is_kept() {
+        let (x, y) = blobs(40, 2, 1);
+        let config = FitConfig { epochs: 7, patience: 1, schedule: Schedule::Cosine, ..FitConfig::default() };
+        let config = FitConfig { class_weights: ClassWeights::Balanced, ..config };
+        let fitted = fit(job(&config, 2), Rows { features: &x, examples: &y }, None, 1, &mut |_| {}).unwrap();
+        assert_eq!((fitted.best_epoch, fitted.history.len()), (7, 7));
     }
 }

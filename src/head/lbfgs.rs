@@ -1,10 +1,12 @@
 //! The optimum of the softmax head by L-BFGS, in float64, the only door to `linfa-logistic`. The loss is convex, so for
 //! l2 above 0 the optimum is the one best head: no seed, no learning rate, no early stopping.
 
+use super::Head;
 use super::fit::{Epoch, Fitted, Rows};
+use super::kernel::Example;
 use super::softmax::slope_in_place;
-use super::{Head, view};
 use crate::error::{Error, Kind, Result};
+use crate::matrix::Matrix;
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use linfa_logistic::MultiLogisticRegression;
@@ -91,13 +93,16 @@ pub fn fit(
     LbfgsParams(settings): LbfgsParams,
 ) -> Result<Found> {
     let started = Instant::now();
-    let n = train.targets.len();
-    let present: HashSet<usize> = train.targets.iter().copied().collect();
+    let n = train.examples.len();
+    let targets: Vec<usize> = train.examples.iter().map(|example| example.target as usize).collect();
+    let present: HashSet<usize> = targets.iter().copied().collect();
     if let Some(class) = (0..classes).find(|class| !present.contains(class)) {
         return Err(Error::new(Kind::Run, format!("class {class} has no train rows")));
     }
-    let x = view(train.features, width).mapv(f64::from);
-    let data = DatasetBase::new(x, Array1::from(train.targets.to_vec()));
+    let row = |example: &Example| train.features.row(example.row as usize);
+    let x: Vec<f64> = train.examples.iter().flat_map(row).map(|&x| f64::from(x)).collect();
+    let x = Array2::from_shape_vec((n, width), x).expect("rows of this width");
+    let data = DatasetBase::new(x, Array1::from(targets.clone()));
     // linfa-logistic sums over the rows where the loss here is a mean: both penalty and tolerance grow with n.
     let model = MultiLogisticRegression::default()
         .alpha(settings.l2 * n as f64)
@@ -106,15 +111,16 @@ pub fn fit(
         .fit(&data)
         .map_err(|e| Error::new(Kind::Run, "L-BFGS failed").because(e.to_string()))?;
     let (w, b) = (model.params(), model.intercept());
-    let slope = gradient_norm(data.records(), train.targets, w, b, settings.l2);
+    let slope = gradient_norm(data.records(), &targets, w, b, settings.l2);
     if !slope.is_finite() {
         return Err(
             Error::new(Kind::Run, "L-BFGS ended at weights that are not numbers").help("try a larger --l2")
         );
     }
     let distance = slope / (settings.l2 * w.iter().map(|w| w * w).sum::<f64>().sqrt());
+    let by_class: Vec<f32> = w.t().iter().map(|&w| w as f32).collect();
     let head =
-        Head { weight: w.mapv(|w| w as f32).as_standard_layout().into_owned(), bias: b.mapv(|b| b as f32) };
+        Head { weight: Matrix::from_rows(width, &by_class), bias: b.iter().map(|&b| b as f32).collect() };
     let (train_loss, train_accuracy) = head.score(train);
     let (validation_loss, validation_accuracy) = head.score(validation);
     let seconds = started.elapsed().as_secs_f64();
@@ -137,35 +143,36 @@ mod tests {
     use crate::rng::Rng;
 
     /// Three blobs of four features.
-    fn blobs() -> (Vec<f32>, Vec<usize>) {
+    fn blobs() -> (Matrix, Vec<Example>) {
         let mut rng = Rng::new(3, 9);
-        let targets: Vec<usize> = (0..90).map(|i| i % 3).collect();
-        let row = |&t: &usize| [0, 1, 2, 3].map(|i| f32::from(i == t) + 0.7 * rng.normal());
-        (targets.iter().flat_map(row).collect(), targets)
+        let examples: Vec<Example> = (0..90).map(|row| Example { row, target: row % 3 }).collect();
+        let row = |e: &Example| [0, 1, 2, 3].map(|i| f32::from(i == e.target) + 0.7 * rng.normal());
+        let values: Vec<f32> = examples.iter().flat_map(row).collect();
+        (Matrix::from_rows(4, &values), examples)
     }
 
     fn fit_blobs(l2: f64, iterations: usize) -> Found {
         let (x, y) = blobs();
-        let rows = Rows { features: &x, targets: &y };
+        let rows = Rows { features: &x, examples: &y };
         fit((4, 3), rows, rows, LbfgsConfig { l2, iterations }.check().unwrap()).unwrap()
     }
 
     #[test]
     fn no_head_nearby_has_a_smaller_loss() {
         let (x, y) = blobs();
-        let rows = Rows { features: &x, targets: &y };
+        let rows = Rows { features: &x, examples: &y };
         let found = fit_blobs(0.1, 1000);
         assert!(found.is_optimum(), "{}", found.distance);
         let fitted = found.fitted;
         let loss = |head: &Head| {
-            let squares: f64 = head.weight.iter().map(|&w| f64::from(w).powi(2)).sum();
+            let squares: f64 = head.weight.values().map(|w| f64::from(w).powi(2)).sum();
             head.score(rows).0 + 0.05 * squares
         };
         let best = loss(&fitted.head);
         for i in 0..12 {
             for step in [-0.01, 0.01] {
                 let mut moved = fitted.head.clone();
-                moved.weight.as_slice_mut().unwrap()[i] += step;
+                moved.weight.row_mut(i / 4)[i % 4] += step;
                 assert!(loss(&moved) > best, "weight {i} moved by {step}");
             }
         }
@@ -179,7 +186,9 @@ mod tests {
 
     #[test]
     fn a_class_without_rows_and_bad_settings_are_refused() {
-        let rows = Rows { features: &[0.0, 1.0], targets: &[0, 1] };
+        let examples = [0, 1].map(|i| Example { row: i, target: i });
+        let x = Matrix::from_rows(1, &[0.0, 1.0]);
+        let rows = Rows { features: &x, examples: &examples };
         let params = LbfgsConfig { l2: 1.0, iterations: 9 }.check().unwrap();
         let error = fit((1, 3), rows, rows, params).unwrap_err();
         assert!(error.to_string().contains("class 2 has no train rows"), "{error}");
@@ -188,7 +197,8 @@ mod tests {
                 LbfgsConfig { l2, iterations: 9 }.check().unwrap_err().to_string().contains("--l2 above 0")
             );
         }
-        let rows = Rows { features: &[f32::NAN, 1.0], targets: &[0, 1] };
+        let x = Matrix::from_rows(1, &[f32::NAN, 1.0]);
+        let rows = Rows { features: &x, examples: &examples };
         assert!(fit((1, 2), rows, rows, params).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! How far a feature row lies from those of the classes: the measure behind the answer `unknown`. It refuses to know what
 //! is too far; that is calibrated on held-out images, whose distances its file keeps.
 
-use super::view;
+use super::fit::Rows;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::rng::Rng;
@@ -82,10 +82,34 @@ impl Distance {
     /// # Panics
     /// When `features` is not a whole number of rows.
     pub fn of(&self, features: &[f32]) -> Vec<f32> {
+        let shape = (features.len() / self.width().max(1), self.width());
+        let rows = ArrayView2::from_shape(shape, features).expect("a whole number of rows");
+        self.nearest(rows, &self.along(self.means.view()))
+    }
+
+    /// The distances of some rows of a matrix, whatever their targets.
+    ///
+    /// # Panics
+    /// When the matrix has another width.
+    pub fn of_rows(&self, rows: Rows) -> Vec<f32> {
+        let of_means = self.along(self.means.view());
+        let blocks = rows.examples.chunks(BLOCK).flat_map(|chunk| {
+            let values = chunk.iter().flat_map(|example| rows.features.row(example.row as usize));
+            let block = Array2::from_shape_vec((chunk.len(), self.width()), values.copied().collect());
+            self.nearest(block.expect("rows of the measure's width").view(), &of_means)
+        });
+        blocks.collect()
+    }
+
+    /// The coordinates of rows along the directions.
+    fn along(&self, rows: ArrayView2<f32>) -> Array2<f32> {
+        rows.dot(&self.directions.t())
+    }
+
+    fn nearest(&self, rows: ArrayView2<f32>, of_means: &Array2<f32>) -> Vec<f32> {
         let rest = 0.5 * f64::from(self.mean_variance);
         let less = self.variances.mapv(|v| 1.0 / rest - 1.0 / (0.5 * f64::from(v) + rest));
-        let rows = view(features, self.width());
-        let [along, of_means] = [rows, self.means.view()].map(|rows| rows.dot(&self.directions.t()));
+        let along = self.along(rows);
         let nearest = rows.rows().into_iter().zip(along.rows()).map(|(row, along)| {
             let means = self.means.rows().into_iter().zip(of_means.rows());
             let from = means.map(|(mean, of_mean)| {
@@ -220,6 +244,8 @@ pub fn load(path: &Path) -> Result<Measured> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::head::Example;
+    use crate::matrix::Matrix;
 
     /// Two classes around (0, ...) and (9, ...), three times as wide along the second feature as along the others.
     fn rows(n: usize, width: usize) -> Vec<(Vec<f32>, usize)> {
@@ -251,6 +277,10 @@ mod tests {
             assert!((moved(i, 2.0) / expected - 1.0).abs() < 0.06, "{i}: {} {expected}", moved(i, 2.0));
         }
         assert!(moved(0, 0.0) < 1e-2);
+        let all: Vec<f32> = rows(300, 3).into_iter().flat_map(|(row, _)| row).collect();
+        let examples: Vec<_> = (0..300).map(|row| Example { row, target: 0 }).collect();
+        let features = Matrix::from_rows(3, &all);
+        assert_eq!(distance.of_rows(Rows { features: &features, examples: &examples }), distance.of(&all));
         let gram = distance.directions.dot(&distance.directions.t());
         assert!((&gram - &Array2::<f32>::eye(3)).iter().all(|off| off.abs() < 1e-5), "{gram}");
     }

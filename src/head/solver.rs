@@ -1,12 +1,12 @@
 //! Which of the two ways to fit a head, with its settings.
 
-use super::fit::{FitConfig, FitParams};
+use super::config::{FitConfig, FitParams};
 use super::lbfgs::{LbfgsConfig, LbfgsParams};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
 /// How a head is to be fitted, as typed and as it stands in `run.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "solver", rename_all = "lowercase")]
 pub enum SolverConfig {
     /// Mini-batches, Adam, early stopping.
@@ -16,7 +16,7 @@ pub enum SolverConfig {
 }
 
 /// A way to fit a head whose settings have been checked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum SolverParams {
     /// Mini-batches, Adam, early stopping.
     Adam(FitParams),

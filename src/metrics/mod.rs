@@ -3,11 +3,13 @@
 mod calibration;
 mod conformal;
 mod paired;
+mod spread;
 mod temperature;
 
 pub use calibration::{BINS, Bin, calibration_bins, calibration_error};
 pub use conformal::{Conformal, images_needed};
 pub use paired::{Paired, mcnemar, paired_difference_interval};
+pub use spread::{Spread, spread};
 pub use temperature::{Temperature, fit_temperature, log_loss, tempered};
 
 use serde::{Deserialize, Serialize};

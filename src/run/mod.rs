@@ -6,7 +6,7 @@ mod reject;
 pub use reject::Reject;
 
 use crate::augment::Variant;
-use crate::dataset::Split;
+use crate::dataset::{Division, Split};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
@@ -47,6 +47,12 @@ pub struct Record {
     /// Settings of the fit.
     #[serde(deserialize_with = "solver_or_adam")]
     pub config: SolverConfig,
+    /// Other splits than the cache's own, where the run has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub division: Option<Division>,
+    /// Bytes of memory for features, where the run was given a limit: train rows then came in blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
     /// Variants that were trained on.
     pub variants: Vec<String>,
     /// Feature rows that were trained on.

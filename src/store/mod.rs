@@ -1,6 +1,8 @@
 //! A cache of features on disk (features-v1): the spec, the samples, the parts. Append-only: readers are never
 //! disturbed, one writer at a time. It refuses to know how features are made or used.
 
+pub mod catalog;
+mod column;
 pub mod compact;
 pub mod export;
 pub mod info;
@@ -10,6 +12,7 @@ pub mod shard;
 pub mod spec;
 pub mod table;
 
+pub use catalog::{Catalog, Found, Pick};
 pub use key::Key;
 pub use samples::Samples;
 pub use shard::{Part, Rows};
@@ -24,7 +27,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// A cache, open for reading.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FeatureStore {
     root: PathBuf,
     spec: Spec,

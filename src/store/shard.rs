@@ -83,25 +83,50 @@ impl Part {
         keys(Table::read(&self.path, &KEY_COLUMNS).map_err(repairable)?, &self.path)
     }
 
+    /// The whole file and its keys, after comparing the file's digest with its name; `visit` gets the embeddings as they
+    /// lie in memory, many rows at a time.
+    ///
+    /// # Errors
+    /// As [`Part::rows`].
+    pub fn scan(&self, width: usize, mut visit: impl FnMut(&[f32])) -> Result<Vec<Key>> {
+        let mut found = width;
+        let table = Table::scan(self.verified()?, &KEY_COLUMNS, "embedding", &self.path, |width, floats| {
+            found = width;
+            visit(floats);
+        });
+        let keys = keys(table.map_err(repairable)?, &self.path)?;
+        if !keys.is_empty() && found != width { Err(self.of_width(found, width)) } else { Ok(keys) }
+    }
+
+    /// The file's bytes, which must be those that its name was made from.
+    fn verified(&self) -> Result<Vec<u8>> {
+        let bytes = fs::read(&self.path)?;
+        match sha256(&bytes).short() == self.digest {
+            true => Ok(bytes),
+            false => Err(self.damaged("the bytes are not those that its name was made from".into())),
+        }
+    }
+
+    fn of_width(&self, found: usize, width: usize) -> Error {
+        self.damaged(format!("its embeddings have {found} floats, the cache's spec says {width}"))
+    }
+
+    fn damaged(&self, message: String) -> Error {
+        repairable(Error::new(Kind::Cache, message).at(&self.path))
+    }
+
     /// All rows, each of `width` floats, after comparing the file's digest with its name.
     ///
     /// # Errors
     /// [`Kind::Cache`] when the bytes are not those that were written, or the width is another; [`Kind::Io`] when they
     /// cannot be read.
     pub fn rows(&self, width: usize) -> Result<Rows> {
-        let damaged = |message: String| repairable(Error::new(Kind::Cache, message).at(&self.path));
-        let bytes = fs::read(&self.path)?;
-        if sha256(&bytes).short() != self.digest {
-            return Err(damaged("the bytes are not those that its name was made from".into()));
-        }
         let columns = [KEY_COLUMNS[0], KEY_COLUMNS[1], ("embedding", Holds::Vectors)];
-        let mut table = Table::decode(bytes, &columns, &self.path).map_err(repairable)?;
+        let mut table = Table::decode(self.verified()?, &columns, &self.path).map_err(repairable)?;
         let (found, embeddings) = table.vectors("embedding");
         let keys = keys(table, &self.path)?;
         if !keys.is_empty() && found != width {
-            return Err(damaged(format!(
-                "its embeddings have {found} floats, the cache's spec says {width}"
-            )));
+            return Err(self.of_width(found, width));
         }
         Ok(Rows { keys, width, embeddings })
     }

@@ -1,6 +1,8 @@
 //! Tables in memory to Parquet bytes and back, the only door to `arrow` and `parquet`. It refuses to know what the
 //! columns mean.
 
+pub use super::column::{Column, Holds};
+
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use arrow::array::{
@@ -21,43 +23,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The values of one column.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Column {
-    /// UTF-8 text.
-    Text(Vec<String>),
-    /// UTF-8 text that may be missing.
-    OptionalText(Vec<Option<String>>),
-    /// Digests, as text of 64 hexadecimal digits.
-    Digests(Vec<Digest>),
-    /// 32-bit integers.
-    Int32(Vec<i32>),
-    /// 64-bit integers.
-    Int64(Vec<i64>),
-    /// Rows of `width` floats, one after the other.
-    Vectors {
-        /// Floats in a row.
-        width: usize,
-        /// `rows * width` floats.
-        values: Vec<f32>,
-    },
-}
-
-/// What a reader expects of a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
-    /// Text in every row.
-    Text,
-    /// Text that may be missing.
-    OptionalText,
-    /// A digest in every row.
-    Digests,
-    /// Integers of 32 or 64 bits in every row.
-    Integers,
-    /// Vectors of one width in every row.
-    Vectors,
-}
 
 /// Named columns of one length, with text metadata of the whole file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -114,7 +79,26 @@ impl Table {
     /// # Errors
     /// [`Kind::Cache`] when the bytes are not a whole Parquet file, or a column is missing or of another type.
     pub fn decode(bytes: Vec<u8>, columns: &[(&str, Holds)], path: &Path) -> Result<Self> {
-        read(bytes::Bytes::from(bytes), columns, path)
+        read(bytes::Bytes::from(bytes), columns, path, |_, _| false)
+    }
+
+    /// Reads columns of a file's `bytes`, and hands the vectors of one more column, `vectors`, to `visit` as they lie in
+    /// memory, many rows at a time: their width and their floats.
+    ///
+    /// # Errors
+    /// As [`Table::decode`].
+    pub fn scan(
+        bytes: Vec<u8>,
+        columns: &[(&str, Holds)],
+        vectors: &str,
+        path: &Path,
+        mut visit: impl FnMut(usize, &[f32]),
+    ) -> Result<Self> {
+        let columns = [columns, &[(vectors, Holds::Vectors)]].concat();
+        read(bytes::Bytes::from(bytes), &columns, path, |name, array| {
+            let taken = floats(array).filter(|_| name == vectors);
+            taken.map(|(width, floats)| visit(width, floats)).is_some()
+        })
     }
 
     /// Reads columns of the file at `path`, and no more of it than they need.
@@ -122,7 +106,7 @@ impl Table {
     /// # Errors
     /// As [`Table::decode`], and when the file cannot be opened.
     pub fn read(path: &Path, columns: &[(&str, Holds)]) -> Result<Self> {
-        read(File::open(path).map_err(|e| Error::io("open", path, e))?, columns, path)
+        read(File::open(path).map_err(|e| Error::io("open", path, e))?, columns, path, |_, _| false)
     }
 
     fn take(&mut self, name: &str) -> Option<Column> {
@@ -173,7 +157,13 @@ impl Table {
     }
 }
 
-fn read<R: ChunkReader + 'static>(source: R, wanted: &[(&str, Holds)], path: &Path) -> Result<Table> {
+/// Reads columns, but for the pieces of them that `taken` takes.
+fn read<R: ChunkReader + 'static>(
+    source: R,
+    wanted: &[(&str, Holds)],
+    path: &Path,
+    mut taken: impl FnMut(&str, &ArrayRef) -> bool,
+) -> Result<Table> {
     let damaged = |why: String| Error::new(Kind::Cache, "not a readable Parquet file").at(path).because(why);
     let builder = ParquetRecordBatchReaderBuilder::try_new(source).map_err(|e| damaged(e.to_string()))?;
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
@@ -195,6 +185,9 @@ fn read<R: ChunkReader + 'static>(source: R, wanted: &[(&str, Holds)], path: &Pa
                 Holds::Digests => damaged(format!("its column {name} holds something else than digests")),
                 _ => damaged(format!("its column {name} has the type {} or gaps", array.data_type())),
             };
+            if taken(name, array) {
+                continue;
+            }
             let part = column(array, *holds).filter(|part| part.fits(*holds)).ok_or_else(unfit)?;
             match columns.iter_mut().find(|(known, _)| known == name) {
                 Some((_, whole)) => whole.extend(part),
@@ -203,35 +196,6 @@ fn read<R: ChunkReader + 'static>(source: R, wanted: &[(&str, Holds)], path: &Pa
         }
     }
     Ok(Table { columns, metadata })
-}
-
-impl Column {
-    fn fits(&self, holds: Holds) -> bool {
-        match holds {
-            Holds::Text => matches!(self, Self::Text(_)),
-            Holds::OptionalText => matches!(self, Self::Text(_) | Self::OptionalText(_)),
-            Holds::Digests => matches!(self, Self::Digests(_)),
-            Holds::Integers => matches!(self, Self::Int32(_) | Self::Int64(_)),
-            Holds::Vectors => matches!(self, Self::Vectors { .. }),
-        }
-    }
-
-    fn extend(&mut self, other: Self) {
-        match (self, other) {
-            (Self::Text(a), Self::Text(b)) => a.extend(b),
-            (Self::OptionalText(a), Self::OptionalText(b)) => a.extend(b),
-            (Self::OptionalText(a), Self::Text(b)) => a.extend(b.into_iter().map(Some)),
-            (this @ Self::Text(_), Self::OptionalText(b)) => {
-                let Self::Text(a) = std::mem::replace(this, Self::Int32(Vec::new())) else { return };
-                *this = Self::OptionalText(a.into_iter().map(Some).chain(b).collect());
-            }
-            (Self::Digests(a), Self::Digests(b)) => a.extend(b),
-            (Self::Int32(a), Self::Int32(b)) => a.extend(b),
-            (Self::Int64(a), Self::Int64(b)) => a.extend(b),
-            (Self::Vectors { values: a, .. }, Self::Vectors { values: b, .. }) => a.extend(b),
-            _ => unreachable!("one column has one type in all batches of a file"),
-        }
-    }
 }
 
 fn field(name: &str, column: &Column) -> Field {
@@ -292,14 +256,19 @@ fn column(array: &ArrayRef, holds: Holds) -> Option<Column> {
         DataType::Int64 if array.null_count() == 0 => {
             Some(Column::Int64(array.as_primitive::<Int64Type>().values().to_vec()))
         }
-        DataType::FixedSizeList(_, width) => {
-            let lists = array.as_fixed_size_list();
-            let floats = lists.values().as_primitive_opt::<Float32Type>()?;
-            let whole = lists.null_count() == 0 && floats.null_count() == 0;
-            whole.then(|| Column::Vectors { width: *width as usize, values: floats.values().to_vec() })
+        DataType::FixedSizeList(..) => {
+            floats(array).map(|(width, values)| Column::Vectors { width, values: values.to_vec() })
         }
         _ => None,
     }
+}
+
+/// The width and the floats of a column of vectors without gaps.
+fn floats(array: &ArrayRef) -> Option<(usize, &[f32])> {
+    let lists = array.as_fixed_size_list_opt()?;
+    let floats = lists.values().as_primitive_opt::<Float32Type>()?;
+    let whole = lists.null_count() == 0 && floats.null_count() == 0;
+    whole.then(|| (lists.value_length() as usize, &floats.values()[..]))
 }
 
 #[cfg(test)]

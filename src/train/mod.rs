@@ -1,23 +1,30 @@
 //! Stage 2: from a cache of features to a fitted head with its predictions.
 
-mod features;
-mod trust;
+mod families;
+pub(crate) mod outcome;
+pub(crate) mod shelf;
+mod stream;
+pub(crate) mod trust;
+pub(crate) mod warm;
 
-use crate::digest::Digest;
+use crate::dataset::Division;
 use crate::error::{Error, Kind, Result};
-use crate::head::{self, Epoch, Fitted, Head, SolverConfig, SolverParams};
+use crate::head::reject::Measured;
+use crate::head::{self, Epoch, FitParams, Fitted, Job, LbfgsParams, Rows, SolverConfig, SolverParams};
 use crate::metrics::Temperature;
-use crate::monitor::{Monitor, Unit};
-use crate::run::{self, ClassCount, Finished, Record};
-use crate::store::{FeatureStore, Spec};
-use features::{Features, Selected};
+use crate::monitor::{Monitor, Task, Unit};
+use crate::run::{self, Prediction, Record};
+use crate::threads;
+use outcome::Origin;
 use serde::Serialize;
-use std::collections::{BTreeSet, HashSet};
+use shelf::{Plan, Shelf};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use warm::Warm;
 
 /// What `train` was asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct TrainConfig {
     /// The cache.
     pub cache: PathBuf,
@@ -29,6 +36,13 @@ pub struct TrainConfig {
     pub init: Option<PathBuf>,
     /// How to fit, and with which settings.
     pub solver: SolverConfig,
+    /// Other splits than the cache's own.
+    pub division: Option<Division>,
+    /// Bytes for features; train rows that do not fit come in blocks, in an order of their own (see
+    /// `docs/architecture.md`). `None` holds all in memory.
+    pub memory: Option<u64>,
+    /// At most so many threads are used, where they pay; 0 is one for each core. They change no bit of the head.
+    pub threads: usize,
     /// The time to note, in seconds since 1970.
     pub time: u64,
 }
@@ -81,150 +95,159 @@ pub struct TrainStats {
 /// [`Kind::Usage`] for settings out of range, [`Kind::Cache`] when features are missing or damaged, [`Kind::Run`] when
 /// the run cannot be written there, `--init` does not fit, or the loss is not a number.
 pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
-    let params = config.solver.check()?;
-    if let (SolverParams::Lbfgs(_), Some(init)) = (&params, &config.init) {
-        return Err(Error::new(
-            Kind::Usage,
-            "--init has no use with --solver lbfgs: the optimum is the same from anywhere",
-        )
-        .at(init)
-        .help("leave --init out, or use --solver adam"));
+    let params = config.solver.clone().check()?;
+    if let SolverParams::Lbfgs(_) = &params {
+        check_lbfgs(config)?;
     }
     run::check_target(&config.run)?;
+    let threads = threads::number(config.threads);
     let reading = Instant::now();
-    let store = FeatureStore::open(&config.cache)?;
-    let features = Features::load(&store, &config.cache, config.variants.as_deref(), monitor)?;
-    let warm = config.init.as_ref().map(|init| warm_start(init, &features, store.spec())).transpose()?;
-    let (head, seen) = warm.map_or((None, HashSet::new()), |(head, seen)| (Some(head), seen));
-    let read_seconds = reading.elapsed().as_secs_f64();
-    let started = Instant::now();
-    let (fitted, converged) = fit(head, &features, store.spec().width, params, monitor)?;
-    let seconds = started.elapsed().as_secs_f64();
-    let mut record = record(config, &store, &features, &fitted, seconds);
-    let predictions = trust::predictions(&fitted.head, &features);
-    record.temperature = trust::temperature(&predictions, &features.classes);
-    // A head has seen its own images and those of every run it was started from.
-    let trained_on: BTreeSet<Digest> = features.train.images().chain(seen).collect();
-    let trained_on: Vec<Digest> = trained_on.into_iter().collect();
-    let measured = trust::measured(&features, store.spec().width);
-    let finished = Finished {
-        record: &record,
-        head: &fitted.head,
-        predictions: &predictions,
-        trained_on: &trained_on,
-        measured: &measured,
+    let shelf = Shelf::open(&config.cache, threads)?;
+    let plan = shelf.plan(config.division, config.variants.as_deref(), monitor)?;
+    let warm = config.init.as_ref().map(|init| warm(init, &shelf, &plan)).transpose()?;
+    let desk = Desk { shelf: &shelf, plan: &plan, warm: warm.as_ref(), threads, monitor };
+    let done = match (params, config.memory) {
+        (SolverParams::Adam(params), Some(memory)) => desk.streamed(params, memory, reading)?,
+        (params, _) => desk.in_memory(params, reading)?,
     };
-    run::write(&config.run, &finished)?;
-    Ok(stats(&record, &features, converged, read_seconds))
-}
-
-/// Fits by the chosen solver, from `start` or afresh, telling how it goes.
-fn fit(
-    start: Option<Head>,
-    features: &Features,
-    width: usize,
-    params: SolverParams,
-    monitor: &dyn Monitor,
-) -> Result<(Fitted, Option<bool>)> {
-    let (train, validation) = (features.train.rows(), features.validation.rows());
-    let classes = features.classes.len();
-    match params {
-        SolverParams::Lbfgs(params) => {
-            monitor.note("looking for the optimum with L-BFGS: tens of seconds for a few thousand rows");
-            let found = head::fit_lbfgs((width, classes), train, validation, params)?;
-            if !found.is_optimum() {
-                monitor.warn(&format!(
-                    "L-BFGS ended before the optimum: its weights may be off by {:.0} %; raise --l2, or --epochs",
-                    100.0 * found.distance
-                ));
-            }
-            let converged = found.is_optimum();
-            Ok((found.fitted, Some(converged)))
-        }
-        SolverParams::Adam(params) => {
-            let settings = params.settings();
-            let head = start.unwrap_or_else(|| Head::fresh(width, classes, settings.seed));
-            let task = monitor.task("training", Some(settings.epochs as u64), Unit::Epochs);
-            let mut on_epoch = |epoch: &Epoch| {
-                task.status(&format!(
-                    "loss {:.4}  validation loss {:.4}  accuracy {:.1} %",
-                    epoch.train_loss,
-                    epoch.validation_loss,
-                    100.0 * epoch.validation_accuracy
-                ));
-                task.advance(1);
-            };
-            Ok((head::fit(head, train, validation, params, &mut on_epoch)?, None))
-        }
-    }
-}
-
-/// The head of another run with the images it has seen, if it was fitted on the same kind of features, the same classes,
-/// and no image that is now held out.
-fn warm_start(init: &Path, features: &Features, spec: &Spec) -> Result<(Head, HashSet<Digest>)> {
-    let (head, classes, other) = run::read_head(init)?;
-    let differences = other.differences(spec, "in that run", "in this cache");
-    let refuse =
-        |message: String| Err(Error::new(Kind::Run, message).at(init).help("choose another --init, or none"));
-    if !differences.is_empty() || head.width() != spec.width {
-        return refuse(format!("its features are others: {}", differences.join("; ")));
-    }
-    if classes != features.classes {
-        return refuse(format!(
-            "its classes are {}, not {}",
-            classes.join(", "),
-            features.classes.join(", ")
-        ));
-    }
-    let held_out: HashSet<Digest> =
-        [&features.validation, &features.test].iter().flat_map(|s| s.images()).collect();
-    let seen = run::read_trained_on(init)?;
-    let leaked = seen.iter().filter(|hash| held_out.contains(*hash)).count();
-    if leaked > 0 {
-        return refuse(format!("{leaked} of its training images are now in validation or test"));
-    }
-    Ok((head, seen))
-}
-
-fn record(
-    config: &TrainConfig,
-    store: &FeatureStore,
-    features: &Features,
-    fitted: &Fitted,
-    seconds: f64,
-) -> Record {
-    let count = |part: &Selected, class: usize| {
-        let images = part.keys.iter().zip(&part.targets).filter(|(_, target)| **target == class);
-        images.map(|(key, _)| key.image_sha256).collect::<HashSet<_>>().len()
-    };
-    let classes = features.classes.iter().enumerate().map(|(i, name)| ClassCount {
-        name: name.clone(),
-        train: count(&features.train, i),
-        validation: count(&features.validation, i),
-        test: count(&features.test, i),
-    });
-    Record {
-        schema: run::SCHEMA.into(),
-        version: env!("CARGO_PKG_VERSION").into(),
+    let none = HashSet::new();
+    let origin = Origin {
+        config: config.solver.clone(),
+        init: config.init.as_ref(),
+        seen: warm.as_ref().map_or(&none, |warm| &warm.seen),
+        memory: config.memory,
         time: config.time,
-        cache: std::path::absolute(&config.cache)
-            .unwrap_or_else(|_| config.cache.clone())
-            .display()
-            .to_string(),
-        spec: store.spec().clone(),
-        classes: classes.collect(),
-        config: config.solver,
-        variants: features.variants.iter().map(ToString::to_string).collect(),
-        train_rows: features.train.keys.len(),
-        init: config.init.as_ref().map(|init| init.display().to_string()),
-        history: fitted.history.clone(),
-        best_epoch: fitted.best_epoch,
-        seconds,
-        temperature: None,
+        seconds: done.seconds,
+    };
+    let predictions = outcome::sorted(done.predictions);
+    let answers = (&predictions[..], &done.measured);
+    let record = outcome::write(&config.run, &shelf, &plan, &done.fitted, answers, origin)?;
+    Ok(stats(&record, &plan, done.converged, done.read_seconds))
+}
+
+/// What has no use with L-BFGS.
+fn check_lbfgs(config: &TrainConfig) -> Result<()> {
+    let refuse = |message: &str, remedy: &str| Err(Error::new(Kind::Usage, message).help(remedy));
+    match (&config.init, config.memory) {
+        (Some(init), _) => refuse(
+            "--init has no use with --solver lbfgs: the optimum is the same from anywhere",
+            "leave --init out, or use --solver adam",
+        )
+        .map_err(|e| e.at(init)),
+        (None, Some(_)) => refuse(
+            "--memory has no use with --solver lbfgs, which holds all features in memory, twice over",
+            "leave --memory out, or use --solver adam",
+        ),
+        (None, None) => Ok(()),
     }
 }
 
-fn stats(record: &Record, features: &Features, converged: Option<bool>, read_seconds: f64) -> TrainStats {
+/// All that a fit needs.
+struct Desk<'a> {
+    shelf: &'a Shelf,
+    plan: &'a Plan,
+    warm: Option<&'a Warm>,
+    threads: usize,
+    monitor: &'a dyn Monitor,
+}
+
+/// What came of a fit.
+struct Done {
+    fitted: Fitted,
+    converged: Option<bool>,
+    predictions: Vec<Prediction>,
+    measured: Measured,
+    read_seconds: f64,
+    seconds: f64,
+}
+
+impl Desk<'_> {
+    /// Reads all features, fits, predicts.
+    fn in_memory(&self, params: SolverParams, reading: Instant) -> Result<Done> {
+        let (shelf, plan) = (self.shelf, self.plan);
+        let loaded = shelf.load(std::slice::from_ref(plan), self.threads)?;
+        let read_seconds = reading.elapsed().as_secs_f64();
+        let started = Instant::now();
+        let train = loaded.examples(&plan.train);
+        let validation = loaded.examples(&plan.validation);
+        let (train, validation) = (loaded.rows(&train), loaded.rows(&validation));
+        let (fitted, converged) = match params {
+            SolverParams::Lbfgs(params) => self.lbfgs(params, train, validation)?,
+            SolverParams::Adam(params) => {
+                let task = self.task(&params);
+                let job = job(shelf, plan, self.warm, params)?;
+                let on_epoch = &mut |epoch: &Epoch| tell(&*task, epoch);
+                (head::fit(job, train, Some(validation), self.threads, on_epoch)?, None)
+            }
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        let mut predictions = Vec::new();
+        for (part, split) in plan.held_out() {
+            let rows = loaded.examples(part);
+            predictions.extend(outcome::predict(&fitted.head, shelf, part, loaded.rows(&rows), split));
+        }
+        let measured = trust::measured(shelf, plan, &loaded);
+        Ok(Done { fitted, converged, predictions, measured, read_seconds, seconds })
+    }
+
+    /// Fits to features that are read again in each epoch.
+    fn streamed(&self, params: FitParams, memory: u64, reading: Instant) -> Result<Done> {
+        let read_seconds = reading.elapsed().as_secs_f64();
+        let task = self.task(&params);
+        let how = (params, self.threads, memory);
+        let on_epoch = &mut |epoch: &Epoch| tell(&*task, epoch);
+        let (fitted, seconds, (predictions, measured)) =
+            stream::fit(self.shelf, self.plan, self.warm, how, on_epoch)?;
+        Ok(Done { fitted, converged: None, predictions, measured, read_seconds, seconds })
+    }
+
+    fn lbfgs(&self, params: LbfgsParams, train: Rows, validation: Rows) -> Result<(Fitted, Option<bool>)> {
+        self.monitor.note("looking for the optimum with L-BFGS: tens of seconds for a few thousand rows");
+        let shape = (self.shelf.spec().width, self.shelf.classes.len());
+        let found = head::fit_lbfgs(shape, train, validation, params)?;
+        let converged = found.is_optimum();
+        if !converged {
+            self.monitor.warn(&format!(
+                "L-BFGS ended before the optimum: its weights may be off by {:.0} %; raise --l2, or --epochs",
+                100.0 * found.distance
+            ));
+        }
+        Ok((found.fitted, Some(converged)))
+    }
+
+    fn task(&self, params: &FitParams) -> Box<dyn Task + '_> {
+        self.monitor.task("training", Some(params.settings().epochs as u64), Unit::Epochs)
+    }
+}
+
+fn tell(task: &dyn Task, epoch: &Epoch) {
+    task.status(&format!(
+        "loss {:.4}  validation loss {:.4}  accuracy {:.1} %",
+        epoch.train_loss,
+        epoch.validation_loss,
+        100.0 * epoch.validation_accuracy
+    ));
+    task.advance(1);
+}
+
+fn warm(init: &Path, shelf: &Shelf, plan: &Plan) -> Result<Warm> {
+    let warm = Warm::read(init, shelf)?;
+    warm.check(init, plan).map(|()| warm)
+}
+
+/// A head to be fitted to `plan`.
+///
+/// # Errors
+/// [`Kind::Usage`] when weights are given for a class that is not there.
+pub(crate) fn job(shelf: &Shelf, plan: &Plan, warm: Option<&Warm>, params: FitParams) -> Result<Job> {
+    let settings = params.settings();
+    let counts = plan.train.counts(shelf.classes.len());
+    let factors = settings.class_weights.factors(&shelf.classes, &counts)?;
+    let start = warm.map(|warm| warm.head(&shelf.classes, settings.seed));
+    Ok(Job { start, params, factors })
+}
+
+fn stats(record: &Record, plan: &Plan, converged: Option<bool>, read_seconds: f64) -> TrainStats {
     let best = &record.history[record.best_epoch - 1];
     let epochs = record.history.len();
     TrainStats {
@@ -238,9 +261,9 @@ fn stats(record: &Record, features: &Features, converged: Option<bool>, read_sec
         seconds_per_epoch: record.history.iter().map(|epoch| epoch.seconds).sum::<f64>() / epochs as f64,
         read_seconds,
         train_rows: record.train_rows,
-        validation_images: features.validation.targets.len(),
+        validation_images: plan.validation.keys.len(),
         temperature: record.temperature,
         variants: record.variants.clone(),
-        classes: features.classes.len(),
+        classes: record.classes.len(),
     }
 }

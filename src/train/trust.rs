@@ -1,42 +1,13 @@
-//! What a training adds so that its answers can be trusted: predictions for all held-out rows, the temperature of their
-//! probabilities, and their distances from the classes. It refuses to touch the head.
+//! What a training adds so that its answers can be trusted: the temperature of its probabilities, and the distances of
+//! held-out images from the classes. It refuses to touch the head.
 
-use super::features::{Features, Selected};
+use super::shelf::{Chosen, Loaded, Plan, Shelf};
 use crate::augment::Variant;
 use crate::dataset::Split;
+use crate::head::Rows;
 use crate::head::reject::{Distance, Measured};
-use crate::head::{Head, argmax};
 use crate::metrics::{self, Temperature};
 use crate::run::Prediction;
-
-/// What `head` says of the validation and test images and of their variants, sorted by digest and variant.
-pub(super) fn predictions(head: &Head, features: &Features) -> Vec<Prediction> {
-    let parts = [
-        (&features.validation, Split::Validation),
-        (&features.validation_variants, Split::Validation),
-        (&features.test, Split::Test),
-        (&features.test_variants, Split::Test),
-    ];
-    let mut rows: Vec<Prediction> =
-        parts.iter().flat_map(|(part, split)| predict_rows(head, &features.classes, part, *split)).collect();
-    rows.sort_by_key(|row| (row.image_sha256, row.variant));
-    rows
-}
-
-fn predict_rows(head: &Head, classes: &[String], part: &Selected, split: Split) -> Vec<Prediction> {
-    let probabilities = head.probabilities(&part.features);
-    let rows = part.keys.iter().zip(&part.targets).zip(&part.paths).zip(probabilities);
-    rows.map(|(((key, &target), path), probabilities)| Prediction {
-        path: path.clone(),
-        image_sha256: key.image_sha256,
-        variant: key.variant,
-        split,
-        label: classes[target].clone(),
-        predicted: classes[argmax(&probabilities)].clone(),
-        probabilities,
-    })
-    .collect()
-}
 
 /// The temperature that fits the validation images best, variant `none`; it follows from the predictions alone.
 pub(super) fn temperature(predictions: &[Prediction], classes: &[String]) -> Option<Temperature> {
@@ -49,18 +20,57 @@ pub(super) fn temperature(predictions: &[Prediction], classes: &[String]) -> Opt
     metrics::fit_temperature(&truth, &probabilities)
 }
 
-/// How far the held-out images, variant `none`, lie from the classes of the train images. These count as they are; their
-/// variants only where the head was trained on nothing else.
-pub(super) fn measured(features: &Features, width: usize) -> Measured {
-    let train = &features.train;
-    let rows = train.keys.iter().zip(train.features.chunks_exact(width.max(1))).zip(&train.targets);
-    let mut rows: Vec<_> = rows.map(|((key, row), target)| (key.variant, (row, *target))).collect();
-    if rows.iter().any(|(variant, _)| *variant == Variant::None) {
-        rows.retain(|(variant, _)| *variant == Variant::None);
-    }
-    let rows: Vec<(&[f32], usize)> = rows.into_iter().map(|(_, row)| row).collect();
-    let distance = Distance::fit(&rows, width, features.classes.len());
-    let (validation, test) =
-        (distance.of(&features.validation.features), distance.of(&features.test.features));
+/// How far the held-out images, variant `none`, lie from the classes of the train images.
+pub(crate) fn measured(shelf: &Shelf, plan: &Plan, loaded: &Loaded) -> Measured {
+    let train = loaded.examples(&measured_from(&plan.train, usize::MAX));
+    let distance = distance(loaded.rows(&train), shelf.classes.len());
+    let of = |part| distance.of_rows(loaded.rows(&loaded.examples(part)));
+    let (validation, test) = (of(&plan.validation), of(&plan.test));
     Measured { distance, validation, test }
+}
+
+/// The train rows that distances are measured from, of more than `most` so many that are evenly spread. Images count as
+/// they are; their variants only where the head was trained on nothing else.
+pub(super) fn measured_from(train: &Chosen, most: usize) -> Chosen {
+    let has_plain = train.keys.iter().any(|key| key.variant == Variant::None);
+    let counts = |variant: Variant| !has_plain || variant == Variant::None;
+    let rows = || train.keys.iter().zip(&train.targets).filter(|(key, _)| counts(key.variant));
+    let every = rows().count().div_ceil(most.max(1)).max(1);
+    let (keys, targets) = rows().step_by(every).unzip();
+    Chosen { keys, targets }
+}
+
+/// The measure of distance that these rows give.
+pub(super) fn distance(train: Rows, classes: usize) -> Distance {
+    let row = |row: u32| train.features.row(row as usize);
+    let rows: Vec<(&[f32], usize)> =
+        train.examples.iter().map(|example| (row(example.row), example.target as usize)).collect();
+    Distance::fit(&rows, train.features.width(), classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::sha256;
+    use crate::store::Key;
+
+    #[test]
+    fn images_as_they_are_count_alone_and_evenly_spread_where_there_are_many() {
+        let keys = |variants: &[Variant]| -> Vec<Key> {
+            let key =
+                |(i, variant): (usize, &Variant)| Key { image_sha256: sha256(&[i as u8]), variant: *variant };
+            variants.iter().enumerate().map(key).collect()
+        };
+        let chosen = |variants: &[Variant], most: usize| {
+            let keys = keys(variants);
+            let targets = (0..keys.len() as u32).collect();
+            measured_from(&Chosen { keys, targets }, most).targets
+        };
+        use Variant::{Flip, None};
+        assert_eq!(chosen(&[None, Flip, None, Flip, None], usize::MAX), [0, 2, 4]);
+        assert_eq!(chosen(&[None, Flip, None, Flip, None], 2), [0, 4]);
+        assert_eq!(chosen(&[Flip; 7], 3), [0, 3, 6]);
+        assert_eq!(chosen(&[Flip; 3], 3), [0, 1, 2]);
+        assert!(chosen(&[], 0).is_empty());
+    }
 }

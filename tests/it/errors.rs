@@ -7,8 +7,8 @@ use crate::small;
 fn every_command_shows_help_with_an_example_and_refuses_unknown_flags() {
     let s = Sandbox::new();
     let single = [
-        "demo", "setup", "device", "data", "backbone", "extract", "train", "evaluate", "predict", "compare",
-        "cache",
+        "demo", "setup", "device", "data", "backbone", "extract", "train", "sweep", "evaluate", "predict",
+        "compare", "cache",
     ];
     let nested = [
         ["data", "summary"],
@@ -23,7 +23,7 @@ fn every_command_shows_help_with_an_example_and_refuses_unknown_flags() {
         let help = s.run(&[command, &["--help"]].concat());
         assert_eq!(help.code, 0);
         assert!(
-            help.stdout.contains("Example:") && help.stdout.contains("--json"),
+            help.stdout.contains("\nExample") && help.stdout.contains("--json"),
             "{command:?}: {}",
             help.stdout
         );

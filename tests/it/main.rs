@@ -8,6 +8,7 @@ mod extract;
 mod faults;
 mod heads;
 mod kills;
+mod lab;
 mod oracle;
 mod power_loss;
 mod sandbox;

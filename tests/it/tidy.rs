@@ -6,23 +6,24 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Modules from the ground up. A module may use those of lower floors only, and those named beside it.
-const FLOORS: [&[&str]; 8] = [
-    &["error", "monitor", "digest", "fs", "rng", "pixels"],
+const FLOORS: [&[&str]; 9] = [
+    &["error", "monitor", "digest", "fs", "rng", "pixels", "matrix", "threads"],
     &["dataset", "augment", "preprocess", "metrics"],
     &["archive", "image_io", "registry", "tensors"],
     &["store", "head"],
     &["runtime", "backbone", "run", "images"],
     &["setup"],
     &["data", "extract", "train", "evaluate", "compare", "predict"],
+    &["sweep"],
     &["demo"],
 ];
 
 /// Pairs on one floor that are allowed, user first.
-const BESIDE: [(&str, &str); 4] =
-    [("monitor", "error"), ("digest", "error"), ("fs", "error"), ("fs", "digest")];
+const BESIDE: [(&str, &str); 5] =
+    [("monitor", "error"), ("digest", "error"), ("fs", "error"), ("fs", "digest"), ("threads", "error")];
 
 /// Each foreign crate and the one place that may name it.
-const DOORS: [(&str, &str); 27] = [
+const DOORS: [(&str, &str); 28] = [
     ("ort", "backbone/onnx.rs"),
     ("prost", "backbone/graph"),
     ("json5", "backbone/import/tfjs.rs"),
@@ -34,6 +35,7 @@ const DOORS: [(&str, &str); 27] = [
     ("ndarray", "head/"),
     ("linfa", "head/"),
     ("linfa_logistic", "head/lbfgs.rs"),
+    ("pulp", "head/kernel/"),
     ("rayon", "images/mod.rs"),
     ("safetensors", "tensors.rs"),
     ("rand", "rng.rs"),

@@ -162,6 +162,19 @@ const RUNS: &[Case] = &[
         drop(s.write("r/notes.txt", b"irreplaceable"))
     }),
     case("a run in the current folder", "train c --run .", nothing),
+    case("a sweep into a run", "sweep c --runs r", nothing),
+    case("a sweep where a file is", "sweep c --runs small.onnx", nothing),
+    case("a sweep over other things", "sweep c --runs . --lr 0.1,0.2", |s| {
+        drop(s.write("lr=0.1/thesis.tex", b"irreplaceable"))
+    }),
+    case("folds of a class with too few images", "train c --run new --folds 3", |s| {
+        small::extract(s, "in", "c", &["--split", "70/1/29"]);
+    }),
+    case(
+        "a warm start of a sweep that has seen the test images",
+        "sweep c --runs new --init r --resplit 3",
+        nothing,
+    ),
     case("a run where a file is", "train c --run small.onnx", nothing),
     case("a run where nothing may be written", "train c --run new", nothing).how(AsNobody),
     case("an unknown variant", "train c --run new --use none,rotate", nothing),
@@ -263,6 +276,28 @@ const TYPED: &[Case] = &[
     case("a rate of zero", "train c --run new --lr 0", nothing),
     case("no patience", "train c --run new --patience 0", nothing),
     case("a negative penalty", "train c --run new --l2 -1", nothing),
+    case("a share of labels that is all", "train c --run new --label-smoothing 1", nothing),
+    case("a least improvement that is no number", "train c --run new --min-delta NaN", nothing),
+    case("an unknown schedule", "train c --run new --schedule step", nothing),
+    case("nothing to stop on", "train c --run new --stop-on f1", nothing),
+    case("weights of classes that are none", "train c --run new --class-weights heavy", nothing),
+    case("a weight for no class", "train c --run new --class-weights ant=2,wasp=3", nothing),
+    case("a negative weight", "train c --run new --class-weights ant=-2", nothing),
+    case("one fold", "train c --run new --folds 1", nothing),
+    case("folds and another split", "train c --run new --folds 3 --resplit 1", nothing),
+    case("memory that is no amount", "train c --run new --memory much", nothing),
+    case("memory for next to nothing", "train c --run new --memory 1KiB", nothing),
+    case("L-BFGS with too little memory", "train c --run new --solver lbfgs --l2 0.1 --memory 1GiB", nothing),
+    case("L-BFGS with folds", "train c --run new --solver lbfgs --l2 0.1 --folds 3", nothing),
+    case(
+        "L-BFGS with weights of classes",
+        "train c --run new --solver lbfgs --l2 0.1 --class-weights balanced",
+        nothing,
+    ),
+    case("a sweep of nothing", "sweep c --runs new --seeds 0", nothing),
+    case("a sweep of the same twice", "sweep c --runs new --lr 0.1,0.1", nothing),
+    case("a sweep with a rate of zero", "sweep c --runs new --lr 0,0.1", nothing),
+    case("a sweep that learns nothing", "sweep c --runs new --lr 1e38", nothing),
     case("L-BFGS without a penalty", "train c --run new --solver lbfgs", nothing),
     case("L-BFGS with a learning rate", "train c --run new --solver lbfgs --l2 0.01 --lr 0.1", nothing),
     case("L-BFGS with a warm start", "train c --run new --solver lbfgs --l2 0.01 --init r", nothing),

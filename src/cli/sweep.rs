@@ -1,0 +1,159 @@
+//! `headstart sweep`
+
+use super::text::{percent, seconds, table};
+use super::tuning::{Tuning, folds};
+use super::{Ended, Global, now, print, progress::Terminal};
+use crate::dataset::Division;
+use crate::error::Result;
+use crate::head::FitConfig;
+use crate::metrics::Spread;
+use crate::sweep::{Setting, SweepConfig, SweepStats, sweep};
+use std::path::PathBuf;
+
+/// Fit many heads at once: all combinations of rates, penalties, seeds, feature sets and splits.
+///
+/// Each head gets a run of its own in the folder DIR, as `train` writes it. All heads of one feature set and split go
+/// through the rows in one order, that of --shuffle-seed, batch by batch together; --seeds varies their first weights. So
+/// each is, bit for bit, what `train` makes with its --lr, --l2, --use and --seed, and with --shuffle-seed 0.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5 --resplit 1,2,3"
+)]
+pub(super) struct Args {
+    /// The cache that `extract` made
+    cache: PathBuf,
+    /// The folder of the runs to write; runs of the same names are replaced
+    #[arg(long, value_name = "DIR")]
+    runs: PathBuf,
+    /// Seeds of the first weights: 0 up to, not including, N
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+    seeds: u64,
+    /// Learning rates
+    #[arg(long, value_delimiter = ',', default_value = "0.01", allow_negative_numbers = true)]
+    lr: Vec<f64>,
+    /// Weights of the squared weights in the loss
+    #[arg(long, value_delimiter = ',', default_value = "0", allow_negative_numbers = true)]
+    l2: Vec<f64>,
+    /// A feature set: families (none, shift, flip) or exact variants; may be given several times [default: every family
+    /// that is complete]
+    #[arg(long = "use", value_name = "VARIANTS")]
+    uses: Vec<String>,
+    /// Split the images anew by each of these seeds, with the fractions of the cache
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',', conflicts_with = "folds")]
+    resplit: Vec<u64>,
+    /// Fit to each of K stratified folds
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    folds: Option<usize>,
+    /// The most epochs [default: 100; 1 and up]
+    #[arg(long, allow_negative_numbers = true)]
+    epochs: Option<usize>,
+    /// Start each head from that of another run with the same classes, or some of them
+    #[arg(long, value_name = "RUN")]
+    init: Option<PathBuf>,
+    /// Feature sets and splits that are worked on at the same time
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    /// The most threads of all jobs together, used where they pay; they change no bit [default: one for each core]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+    #[command(flatten)]
+    tuning: Tuning,
+}
+
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+    let default = FitConfig::default();
+    let epochs = args.epochs.unwrap_or(default.epochs);
+    let base = args.tuning.upon(FitConfig { epochs, ..default });
+    let divisions = match (args.folds, args.resplit.as_slice()) {
+        (Some(number), _) => folds(number, 0)?,
+        (None, []) => vec![None],
+        (None, seeds) => seeds.iter().map(|&seed| Some(Division::Resplit { seed })).collect(),
+    };
+    let uses = match args.uses.is_empty() {
+        true => vec![None],
+        false => args.uses.iter().map(|set| Some(set.split(',').map(String::from).collect())).collect(),
+    };
+    let config = SweepConfig {
+        cache: args.cache,
+        runs: args.runs,
+        uses,
+        divisions,
+        rates: args.lr,
+        penalties: args.l2,
+        seeds: (0..args.seeds).collect(),
+        base,
+        init: args.init,
+        jobs: args.jobs,
+        threads: args.threads,
+        time: now(),
+    };
+    fit(&config, global, terminal)
+}
+
+/// Fits the heads and prints what came of them.
+pub(super) fn fit(config: &SweepConfig, global: &Global, terminal: &Terminal) -> Result<Ended> {
+    let stats = sweep(config, terminal)?;
+    print(global, &stats, || told(&stats))?;
+    Ok(Ended::Done)
+}
+
+fn told(stats: &SweepStats) -> String {
+    let names = [
+        "use",
+        "lr",
+        "l2",
+        "heads",
+        "validation loss",
+        "accuracy",
+        "+-",
+        "test accuracy",
+        "+-",
+        "95 % interval",
+    ];
+    let mut rows = vec![names.map(String::from).to_vec()];
+    rows.extend(stats.settings.iter().map(row));
+    let failed: usize = stats.settings.iter().map(|setting| setting.failed).sum();
+    let mut out = format!(
+        "{} heads in {}; features read in {}, runs written in {}\n\n{}\n",
+        stats.heads.len() - failed,
+        seconds(stats.seconds),
+        seconds(stats.read_seconds),
+        seconds(stats.write_seconds),
+        table(&rows)
+    );
+    out.push_str("+-: standard deviation over seeds and splits; interval: of the mean, by Student's t\n");
+    for pooled in stats.settings.iter().filter_map(|setting| setting.pooled) {
+        let [low, high] = pooled.interval.map(percent);
+        out.push_str(&format!(
+            "over all folds: test accuracy {} of {} images (95 % interval {low} to {high})\n",
+            percent(pooled.accuracy),
+            pooled.images
+        ));
+    }
+    out.push_str(&format!("best on its validation images: {}\n", stats.best.display()));
+    out
+}
+
+fn row(setting: &Setting) -> Vec<String> {
+    let mean = |spread: Option<Spread>| percent(spread.map(|spread| spread.mean));
+    let deviation = |spread: Option<Spread>| {
+        let deviation = spread.and_then(|spread| spread.deviation);
+        deviation.map_or("-".into(), |deviation| format!("{:.1}", 100.0 * deviation))
+    };
+    let interval = setting.test_accuracy.and_then(|spread| spread.interval);
+    let interval =
+        interval.map_or("-".into(), |[low, high]| format!("{} to {}", percent(low), percent(high)));
+    let loss = setting.validation_loss.map_or("failed".into(), |loss| format!("{:.4}", loss.mean));
+    vec![
+        setting.used.clone(),
+        setting.lr.to_string(),
+        setting.l2.to_string(),
+        setting.validation_loss.map_or(0, |spread| spread.n).to_string(),
+        loss,
+        mean(setting.validation_accuracy),
+        deviation(setting.validation_accuracy),
+        mean(setting.test_accuracy),
+        deviation(setting.test_accuracy),
+        interval,
+    ]
+}

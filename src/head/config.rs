@@ -1,0 +1,169 @@
+//! The settings of a fit by Adam: as typed, with their ranges, and checked. It refuses to fit.
+
+use super::controls::{ClassWeights, Schedule, StopOn};
+use crate::error::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+
+/// Settings of a fit as typed.
+///
+/// | field | default | range |
+/// |---|---|---|
+/// | `lr` | 0.01 | above 0 |
+/// | `batch` | 32 | 1 and up |
+/// | `epochs` | 100 | 1 and up |
+/// | `patience` | 20 | 1 and up |
+/// | `l2` | 0 | 0 and up |
+/// | `seed` | 0 | any |
+/// | `shuffle_seed` | `seed` | any |
+/// | `min_delta` | 0 | 0 and up |
+/// | `stop_on` | loss | loss, accuracy |
+/// | `schedule` | constant | constant, linear, cosine |
+/// | `label_smoothing` | 0 | 0 up to, not including, 1 |
+/// | `class_weights` | none | none, balanced, or a number of at least 0 for some classes |
+/// | `standardize` | no | yes, no |
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FitConfig {
+    /// Learning rate of Adam.
+    pub lr: f64,
+    /// Rows in a batch; the last batch of an epoch may be smaller.
+    pub batch: usize,
+    /// The most epochs.
+    pub epochs: usize,
+    /// Epochs in a row without an improvement on the validation rows after which fitting stops.
+    pub patience: usize,
+    /// The loss is mean cross entropy + l2/2 times the squared weights, the bias left out.
+    pub l2: f64,
+    /// Of the first weights, and of the order of rows unless `shuffle_seed` is given.
+    pub seed: u64,
+    /// Of the order of rows; `None` is `seed`.
+    #[serde(default)]
+    pub shuffle_seed: Option<u64>,
+    /// By how much more than this the loss must fall, or the accuracy rise, to count as an improvement.
+    #[serde(default)]
+    pub min_delta: f64,
+    /// What has to improve.
+    #[serde(default)]
+    pub stop_on: StopOn,
+    /// How the learning rate falls.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// The share of each target that is spread evenly over all classes (Szegedy et al. 2016, section 7).
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// How much each class counts in the loss.
+    #[serde(default)]
+    pub class_weights: ClassWeights,
+    /// Whether features are brought to mean 0 and deviation 1 over the train rows; the head that is kept takes plain
+    /// features.
+    #[serde(default)]
+    pub standardize: bool,
+}
+
+/// Settings that have been checked.
+#[derive(Debug, Clone)]
+pub struct FitParams(FitConfig);
+
+impl Default for FitConfig {
+    fn default() -> Self {
+        Self {
+            lr: 0.01,
+            batch: 32,
+            epochs: 100,
+            patience: 20,
+            l2: 0.0,
+            seed: 0,
+            shuffle_seed: None,
+            min_delta: 0.0,
+            stop_on: StopOn::Loss,
+            schedule: Schedule::Constant,
+            label_smoothing: 0.0,
+            class_weights: ClassWeights::Even,
+            standardize: false,
+        }
+    }
+}
+
+impl FitConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`], naming the setting.
+    pub fn check(self) -> Result<FitParams> {
+        let checks = [
+            (self.lr > 0.0 && self.lr.is_finite(), "--lr must be a number above 0"),
+            (self.batch >= 1, "--batch must be at least 1"),
+            (self.epochs >= 1, "--epochs must be at least 1"),
+            (self.patience >= 1, "--patience must be at least 1"),
+            (self.l2 >= 0.0 && self.l2.is_finite(), "--l2 must be a number of at least 0"),
+            (
+                self.min_delta >= 0.0 && self.min_delta.is_finite(),
+                "--min-delta must be a number of at least 0",
+            ),
+            (
+                (0.0..1.0).contains(&self.label_smoothing),
+                "--label-smoothing must be a number of at least 0 and less than 1",
+            ),
+        ];
+        match checks.iter().find(|(holds, _)| !holds) {
+            Some((_, message)) => Err(Error::new(Kind::Usage, *message)),
+            None => self.class_weights.check().map(|()| FitParams(self)),
+        }
+    }
+
+    /// The seed of the order of rows.
+    pub fn order_seed(&self) -> u64 {
+        self.shuffle_seed.unwrap_or(self.seed)
+    }
+}
+
+impl FitParams {
+    /// The settings.
+    pub fn settings(&self) -> &FitConfig {
+        &self.0
+    }
+
+    /// Settings that somebody has yet to check.
+    pub(super) fn unchecked(config: FitConfig) -> Self {
+        Self(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let base = FitConfig::default;
+        for (config, name) in [
+            (FitConfig { lr: 0.0, ..base() }, "--lr"),
+            (FitConfig { lr: f64::NAN, ..base() }, "--lr"),
+            (FitConfig { batch: 0, ..base() }, "--batch"),
+            (FitConfig { epochs: 0, ..base() }, "--epochs"),
+            (FitConfig { patience: 0, ..base() }, "--patience"),
+            (FitConfig { l2: -1.0, ..base() }, "--l2"),
+            (FitConfig { min_delta: f64::NAN, ..base() }, "--min-delta"),
+            (FitConfig { label_smoothing: 1.0, ..base() }, "--label-smoothing"),
+            (
+                FitConfig { class_weights: ClassWeights::Given([("a".into(), -1.0)].into()), ..base() },
+                "--class-weights",
+            ),
+        ] {
+            assert!(config.check().unwrap_err().to_string().starts_with(name));
+        }
+    }
+
+    #[test]
+    fn settings_from_before_there_were_controls_are_read_with_the_defaults() {
+        let old = r#"{"lr":0.01,"batch":32,"epochs":100,"patience":20,"l2":0.0,"seed":0}"#;
+        assert_eq!(serde_json::from_str::<FitConfig>(old).unwrap(), FitConfig::default());
+        let all = FitConfig {
+            shuffle_seed: Some(3),
+            schedule: Schedule::Cosine,
+            class_weights: ClassWeights::Given([("a b".into(), 2.0)].into()),
+            ..FitConfig::default()
+        };
+        let text = serde_json::to_string(&all).unwrap();
+        assert_eq!(serde_json::from_str::<FitConfig>(&text).unwrap(), all);
+    }
+}

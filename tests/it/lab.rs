@@ -1,0 +1,379 @@
+//! What would break for someone who fits many heads, over other splits, or beyond memory.
+
+use crate::sandbox::{Sandbox, python};
+use crate::small;
+use headstart::augment::Variant;
+use headstart::dataset::Split;
+use headstart::head::{FitConfig, SolverConfig};
+use headstart::monitor::{Monitor, Silent, Task, Unit};
+use headstart::store::compact::{CompactStats, compact};
+use headstart::store::{FeatureStore, Rows, Writer};
+use headstart::train::TrainConfig;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// A cache `c` of three classes that differ in colour, with mirrored variants.
+fn cache() -> Sandbox {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
+    assert_eq!(small::extract(&s, "in", "c", &["--augment", "flip"]).code, 0);
+    s
+}
+
+fn train(s: &Sandbox, run: &str, more: &[&str]) -> Value {
+    s.json(&[&["train", &s.text("c"), "--run", &s.text(run)], more].concat())
+}
+
+fn head(s: &Sandbox, run: &str) -> Vec<u8> {
+    std::fs::read(s.path(run).join("head.safetensors")).unwrap()
+}
+
+fn record(s: &Sandbox, run: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(s.path(run).join("run.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn every_head_of_a_sweep_is_the_one_that_train_makes_whatever_the_threads() {
+    let s = cache();
+    let grid = ["--lr", "0.01,0.3", "--l2", "0,0.1", "--seeds", "2", "--use", "none", "--use", "none,flip"];
+    let args = ["--epochs", "6", "--patience", "2", "--standardize", "--schedule", "cosine"];
+    let told = s.json(&[&["sweep", &s.text("c"), "--runs", &s.text("lab")], &grid[..], &args[..]].concat());
+    assert_eq!(
+        (told["heads"].as_array().unwrap().len(), told["settings"].as_array().unwrap().len()),
+        (16, 8)
+    );
+    let alone = ["--seed", "1", "--shuffle-seed", "0", "--lr", "0.3", "--l2", "0.1", "--threads", "1"];
+    let trained = train(&s, "alone", &[&alone[..], &args[..], &["--use", "none,flip"]].concat());
+    let name = "lab/none+flip_lr=0.3_l2=0.1_seed=1";
+    assert_eq!(head(&s, "alone"), head(&s, name));
+    let mut records = ["alone", name].map(|run| record(&s, run));
+    for record in &mut records {
+        let record = record.as_object_mut().unwrap();
+        for timed in ["time", "seconds"] {
+            record.remove(timed);
+        }
+        for epoch in record["history"].as_array_mut().unwrap() {
+            epoch.as_object_mut().unwrap().remove("seconds");
+        }
+    }
+    assert_eq!(records[0], records[1]);
+    for file in ["predictions.parquet", "reject.safetensors"] {
+        let read = |run: &str| std::fs::read(s.path(run).join(file)).unwrap();
+        assert!(read("alone") == read(name), "{file}");
+    }
+    let heads = told["heads"].as_array().unwrap();
+    let own = heads.iter().find(|head| head["run"].as_str().unwrap().ends_with(name)).unwrap();
+    assert_eq!((&own["validation"], &own["best_epoch"]), (&trained["validation"], &trained["best_epoch"]));
+    assert_eq!(own["test_accuracy"], s.json(&["evaluate", &s.text(name)])["accuracy"]);
+    // The best is the best, and the table is over the seeds.
+    let loss = |head: &Value| head["validation"]["loss"].as_f64().unwrap();
+    let least = heads.iter().min_by(|a, b| loss(a).total_cmp(&loss(b))).unwrap();
+    assert_eq!(told["best"], least["run"]);
+    let first = &told["settings"][0];
+    let same = |head: &&Value| ["use", "lr", "l2"].iter().all(|key| head[key] == first[key]);
+    let losses: Vec<f64> = heads.iter().filter(same).map(loss).collect();
+    assert_eq!(losses.len(), 2);
+    let mean = losses.iter().sum::<f64>() / 2.0;
+    assert!((first["validation_loss"]["mean"].as_f64().unwrap() - mean).abs() < 1e-12);
+}
+
+#[test]
+fn a_sweep_with_heads_that_fail_tells_them_and_goes_on() {
+    let s = cache();
+    let args = ["sweep", &s.text("c"), "--runs", &s.text("lab"), "--lr", "0.01,1e38", "--epochs", "2"];
+    let said = s.run(&args);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("lr=100000000000000000000000000000000000000: the loss is not a number"),
+        "{}",
+        said.stderr
+    );
+    assert!(said.stdout.contains("1 heads in") && said.stdout.contains("failed"), "{}", said.stdout);
+    assert!(s.path("lab/lr=0.01/run.json").exists());
+    let args = ["sweep", &s.text("c"), "--runs", &s.text("lab"), "--lr", "0.01,0.01"];
+    s.run(&args).fails(2, &["two heads would be the same"]);
+    s.run(&["sweep", &s.text("c"), "--runs", &s.text("lab/lr=0.01")])
+        .fails(1, &["the folder is a run itself"]);
+    s.run(&["sweep", &s.text("c"), "--runs", &s.text("x"), "--seeds", "0"])
+        .fails(2, &["there is no head to fit"]);
+}
+
+#[test]
+fn folds_test_every_image_once_and_variants_follow_their_image() {
+    let s = cache();
+    small::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]);
+    let summary = train(&s, "folds", &["--folds", "5", "--epochs", "3", "--use", "none,flip"]);
+    assert_eq!(
+        (&summary["settings"][0]["pooled"]["images"], summary["heads"].as_array().unwrap().len()),
+        (&140.into(), 5)
+    );
+    let mut tested = BTreeSet::new();
+    for fold in 1..=5 {
+        let run = format!("folds/fold={fold}");
+        let told = record(&s, &run);
+        assert_eq!(
+            (told["division"]["fold"]["number"].as_u64(), told["division"]["fold"]["folds"].as_u64()),
+            (Some(fold), Some(5))
+        );
+        let rows = headstart::run::read_predictions(&s.path(&run)).unwrap();
+        let held_out: BTreeSet<_> = rows.iter().map(|row| row.image_sha256).collect();
+        let seen = headstart::run::read_trained_on(&s.path(&run)).unwrap();
+        assert!(
+            held_out.iter().all(|image| !seen.contains(image)),
+            "no variant of a held-out image is trained on"
+        );
+        assert_eq!(
+            (seen.len() + held_out.len(), told["train_rows"].as_u64()),
+            (140, Some(2 * seen.len() as u64))
+        );
+        let (own, apart): (Vec<_>, Vec<_>) =
+            rows.iter().filter(|row| row.split == Split::Test).partition(|row| row.variant == Variant::None);
+        for row in &own {
+            assert!(tested.insert(row.image_sha256), "an image is tested once");
+        }
+        assert!(apart.len() == own.len() && apart.iter().all(|row| row.variant == Variant::Flip));
+        // And each can be trusted as far as any other run.
+        assert!(told["temperature"]["value"].as_f64().is_some(), "{told}");
+        let scores = s.json(&["evaluate", &s.text(&run), "--reject", "0.2"]);
+        assert_eq!((&scores["images"], scores["reject"]["rate"].is_number()), (&own.len().into(), true));
+        let averaged = s.json(&["evaluate", &s.text(&run), "--tta"]);
+        assert_eq!(averaged["tta"]["variants"], serde_json::json!(["none", "flip"]));
+        let head = &summary["heads"][fold as usize - 1];
+        assert_eq!(head["test_accuracy"], scores["accuracy"]);
+    }
+    assert_eq!(tested.len(), 140);
+}
+
+#[test]
+fn another_split_is_for_one_run_and_sweeps_repeat_it() {
+    let s = cache();
+    train(&s, "own", &["--epochs", "2", "--use", "none"]);
+    train(&s, "other", &["--epochs", "2", "--use", "none", "--resplit", "1", "--shuffle-seed", "0"]);
+    assert_eq!(record(&s, "other")["division"]["resplit"]["seed"], 1);
+    assert!(record(&s, "own").get("division").is_none());
+    assert_ne!(head(&s, "own"), head(&s, "other"));
+    // It is the split that extract makes of that seed.
+    small::extract(&s, "in", "d", &["--seed", "1"]);
+    let args = ["--epochs", "2", "--use", "none"];
+    s.json(&[&["train", &s.text("d"), "--run", &s.text("extracted")], &args[..]].concat());
+    assert_eq!(head(&s, "extracted"), head(&s, "other"));
+    let told = s.json(&[
+        "sweep",
+        &s.text("c"),
+        "--runs",
+        &s.text("lab"),
+        "--resplit",
+        "1,2,3",
+        "--use",
+        "none",
+        "--epochs",
+        "2",
+        "--jobs",
+        "2",
+    ]);
+    assert_eq!(told["settings"][0]["test_accuracy"]["n"], 3);
+    assert_eq!(head(&s, "lab/split=1"), head(&s, "other"));
+    // Mirror images are there for the cache's own train images alone.
+    s.run(&["train", &s.text("c"), "--run", &s.text("x"), "--resplit", "1", "--use", "none,flip"])
+        .fails(1, &["of 98 train images"]);
+}
+
+#[test]
+fn a_warm_start_gives_new_classes_fresh_rows() {
+    let s = Sandbox::new();
+    s.images("two", &[("ant", 40), ("cat", 60)]);
+    small::extract(&s, "two", "c2", &[]);
+    s.json(&["train", &s.text("c2"), "--run", &s.text("two-run"), "--epochs", "20"]);
+    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
+    small::extract(&s, "in", "c", &[]);
+    let still = ["--lr", "1e-30", "--epochs", "1", "--seed", "5"];
+    train(&s, "warm", &[&["--init", &s.text("two-run")], &still[..]].concat());
+    train(&s, "fresh", &still);
+    let read = |run: &str| headstart::head::load(&s.path(run).join("head.safetensors")).unwrap().0;
+    let (old, warm, fresh) = (read("two-run"), read("warm"), read("fresh"));
+    let row = |head: &headstart::head::Head, i: usize| head.weight()[i * 128..(i + 1) * 128].to_vec();
+    assert_eq!((row(&warm, 0), row(&warm, 2)), (row(&old, 0), row(&old, 1)));
+    assert_eq!(row(&warm, 1), row(&fresh, 1));
+    assert!(warm.bias()[1].abs() < 1e-20 && old.bias()[1] == warm.bias()[2]);
+    s.run(&["train", &s.text("c2"), "--run", &s.text("x"), "--init", &s.text("warm")])
+        .fails(1, &["its classes are ant, bee, cat, not ant, cat or some of them"]);
+}
+
+/// The cache `c` again as `p`, in parts of few rows.
+fn in_small_parts(s: &Sandbox, rows: usize) {
+    let store = FeatureStore::open(&s.path("c")).unwrap();
+    let mut writer = Writer::open_or_create(&s.path("p"), store.spec()).unwrap();
+    writer.describe(&store.samples().unwrap(), &[]).unwrap();
+    let all = s.rows("c");
+    for (keys, embeddings) in all.keys.chunks(rows).zip(all.embeddings.chunks(rows * all.width)) {
+        let part = Rows { keys: keys.to_vec(), width: all.width, embeddings: embeddings.to_vec() };
+        writer.append(part, Default::default()).unwrap();
+    }
+}
+
+#[test]
+fn beyond_memory_the_head_is_as_good_and_follows_its_seed_whatever_the_threads() {
+    let s = cache();
+    in_small_parts(&s, 8);
+    let fit = |run: &str, more: &[&str]| {
+        s.json(&[&["train", &s.text("p"), "--run", &s.text(run), "--epochs", "20"], more].concat())
+    };
+    let whole = fit("whole", &[]);
+    // A row takes 512 bytes, so there are blocks of some 30 of the 196 rows.
+    let limited = ["--memory", "50KiB"];
+    let streamed = fit("streamed", &limited);
+    assert_eq!(streamed["train_rows"], whole["train_rows"]);
+    let loss = |told: &Value| told["validation"]["loss"].as_f64().unwrap();
+    assert!(loss(&streamed) < loss(&whole) + 0.1, "{streamed} {whole}");
+    assert_eq!(record(&s, "streamed")["memory"], 50 << 10);
+    fit("again", &["--memory", "50KiB", "--threads", "1"]);
+    assert_eq!(head(&s, "again"), head(&s, "streamed"));
+    fit("other", &["--memory", "50KiB", "--seed", "1"]);
+    assert_ne!(head(&s, "other"), head(&s, "streamed"));
+    let predicted = |run: &str| {
+        let rows = headstart::run::read_predictions(&s.path(run)).unwrap();
+        rows.into_iter().map(|row| (row.path, row.image_sha256, row.split)).collect::<Vec<_>>()
+    };
+    assert_eq!(predicted("streamed"), predicted("whole"));
+    let evaluated = |run: &str| s.json(&["evaluate", &s.text(run)])["accuracy"].as_f64().unwrap();
+    assert!((evaluated("streamed") - evaluated("whole")).abs() < 0.1);
+    // With everything in one block and one batch only the order of rows within the batch is another.
+    let batch = ["--batch", "1000", "--standardize"];
+    let off = loss(&fit("one", &[&batch[..], &["--memory", "1GiB"]].concat())) - loss(&fit("all", &batch));
+    assert!(off.abs() < 1e-4, "{off}");
+    s.run(&["train", &s.text("p"), "--run", &s.text("x"), "--memory", "1KiB"])
+        .fails(2, &["--memory is too little", "help: give at least 48KiB"]);
+}
+
+#[test]
+fn beyond_memory_answers_can_be_trusted_as_far() {
+    let s = cache();
+    small::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]);
+    in_small_parts(&s, 8);
+    let measured = |run: &str, more: &[&str]| {
+        let args = ["train", &s.text("p"), "--run", &s.text(run), "--epochs", "5"];
+        assert!(s.json(&[&args[..], more].concat())["temperature"]["value"].is_number());
+        headstart::head::reject::load(&s.path(run).join("reject.safetensors")).unwrap()
+    };
+    let (whole, one) = (measured("whole", &[]), measured("one", &["--memory", "1GiB"]));
+    // The distances are those of the features, whatever the head.
+    assert_eq!(whole, one);
+    // Where not all rows can be held, the measure is made from some of them.
+    let some = measured("some", &["--memory", "50KiB"]);
+    assert_ne!(some.distance, whole.distance);
+    assert_eq!((some.validation.len(), some.test.len()), (whole.validation.len(), whole.test.len()));
+    let pairs = some.test.iter().zip(&whole.test).chain(some.validation.iter().zip(&whole.validation));
+    for (some, all) in pairs {
+        assert!((0.5..2.0).contains(&(some / all)), "{some} {all}");
+    }
+    for run in ["whole", "one", "some"] {
+        let averaged = s.json(&["evaluate", &s.text(run), "--tta", "--reject", "0.2"]);
+        assert_eq!(averaged["tta"]["variants"], serde_json::json!(["none", "flip"]));
+        assert!(averaged["reject"]["rate"].is_number(), "{averaged}");
+    }
+}
+
+/// Has the cache compacted at the end of the first epoch.
+struct Disturbed {
+    cache: PathBuf,
+    done: OnceLock<CompactStats>,
+}
+
+impl Monitor for Disturbed {
+    fn note(&self, _: &str) {}
+    fn warn(&self, _: &str) {}
+    fn task(&self, _: &str, _: Option<u64>, unit: Unit) -> Box<dyn Task + '_> {
+        assert_eq!(unit, Unit::Epochs);
+        Box::new(self)
+    }
+    fn consent(&self, _: &str) -> Option<bool> {
+        None
+    }
+}
+
+impl Task for &Disturbed {
+    fn advance(&self, _: u64) {
+        self.done.get_or_init(|| compact(&self.cache, true, false, &Silent).unwrap());
+    }
+}
+
+#[test]
+fn a_compaction_does_not_disturb_a_training_beyond_memory() {
+    let s = cache();
+    in_small_parts(&s, 8);
+    let config = |run: &str| TrainConfig {
+        cache: s.path("p"),
+        run: s.path(run),
+        solver: SolverConfig::Adam(FitConfig { epochs: 4, standardize: true, ..FitConfig::default() }),
+        memory: Some(50 << 10),
+        ..TrainConfig::default()
+    };
+    headstart::train::train(&config("calm"), &Silent).unwrap();
+    let disturbed = Disturbed { cache: s.path("p"), done: OnceLock::new() };
+    headstart::train::train(&config("disturbed"), &disturbed).unwrap();
+    let told = disturbed.done.get().unwrap();
+    assert!(told.parts_before > 20 && told.parts == 1, "{told:?}");
+    for file in ["head.safetensors", "reject.safetensors", "predictions.parquet"] {
+        let read = |run: &str| std::fs::read(s.path(run).join(file)).unwrap();
+        assert!(read("calm") == read("disturbed"), "{file}");
+    }
+}
+
+#[test]
+fn a_part_that_is_damaged_fails_a_training_beyond_memory() {
+    let s = cache();
+    in_small_parts(&s, 8);
+    let part = FeatureStore::open(&s.path("p")).unwrap().parts().unwrap()[5].clone();
+    let mut bytes = std::fs::read(&part.path).unwrap();
+    bytes[600] ^= 4;
+    std::fs::write(&part.path, bytes).unwrap();
+    s.run(&["train", &s.text("p"), "--run", &s.text("x"), "--memory", "60KiB"])
+        .fails(1, &[&part.name, "cache verify"]);
+}
+
+#[test]
+fn every_control_follows_its_formula_in_numpy() {
+    let s = cache();
+    let cache = s.text("c");
+    let still = ["--epochs", "1", "--batch", "1000", "--lr", "1e-30", "--use", "none"];
+    s.json(&[&["train", &cache, "--run", &s.text("start")], &still[..]].concat());
+    for (name, more) in [
+        ("plain", "--l2 0.05"),
+        ("smooth", "--label-smoothing 0.2"),
+        ("balanced", "--class-weights balanced"),
+        ("given", "--class-weights ant=3,cat=0.25"),
+        ("linear", "--schedule linear"),
+        ("cosine", "--schedule cosine --l2 0.01"),
+        ("scaled", "--standardize --l2 0.01"),
+        ("all", "--standardize --schedule cosine --class-weights balanced --label-smoothing 0.1 --l2 0.02"),
+    ] {
+        let run = s.text(name);
+        let start = s.text("start");
+        let args = ["train", &cache, "--run", &run, "--init", &start, "--use", "none"];
+        let batch = ["--epochs", "100", "--patience", "100", "--batch", "1000", "--lr", "0.003"];
+        let more: Vec<&str> = more.split(' ').collect();
+        s.json(&[&args[..], &batch[..], &more[..]].concat());
+        let text = python("controls.py", &[&s.path("start"), &s.path(name), &s.path("c")]);
+        let said: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(said["steps"], 100);
+        let of = |key: &str| said[key].as_f64().unwrap();
+        assert!(of("largest_loss_difference") < 1e-5, "{name}: {said}");
+        assert!(of("largest_weight_difference") < 1e-5, "{name}: {said}");
+    }
+}
+
+#[test]
+fn spreads_agree_with_scipy() {
+    let mut all = Vec::new();
+    for n in [2usize, 3, 4, 7, 20, 33] {
+        let values: Vec<f64> = (0..n).map(|i| 0.5 + 0.1 * ((i * i) as f64).sin()).collect();
+        let own = headstart::metrics::spread(&values).unwrap();
+        all.push(serde_json::json!({ "values": values, "spread": own }));
+    }
+    let s = Sandbox::new();
+    let path = s.write("spreads.json", serde_json::to_string(&all).unwrap().as_bytes());
+    let error: f64 = python("spread.py", &[&path]).trim().parse().unwrap();
+    assert!(error < 1e-9, "{error}");
+}
