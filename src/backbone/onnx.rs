@@ -5,6 +5,7 @@ use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, Opening};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::preprocess::Preprocessing;
+use crate::threads;
 use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProvider};
 use ort::session::Session;
@@ -220,14 +221,10 @@ fn builder(environment: &Environment) -> Result<SessionBuilder> {
 /// Sessions side by side, which share out the threads: without a barrier in every layer, none waits for another, and the
 /// decoders take time from one of them only.
 fn cpu_sessions(environment: &Environment, model: &[u8], opening: Opening) -> Result<Vec<Session>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = if opening.threads == 0 { cores } else { opening.threads };
+    let threads = threads::number(opening.threads);
     let sessions = opening.sessions.clamp(1, threads.min(MAX_SESSIONS));
-    let open = |i: usize| cpu_session(environment, model, (threads + i) / sessions);
-    std::thread::scope(|scope| {
-        let opening: Vec<_> = (0..sessions).map(|i| scope.spawn(move || open(i))).collect();
-        opening.into_iter().map(|thread| thread.join().expect("opening a session does not panic")).collect()
-    })
+    let shares: Vec<usize> = (0..sessions).map(|i| (threads + i) / sessions).collect();
+    threads::in_parallel(sessions, &shares, |share| cpu_session(environment, model, *share))
 }
 
 fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Result<Session> {

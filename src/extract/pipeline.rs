@@ -178,11 +178,10 @@ fn embed(
         if stop() {
             return;
         }
-        let mut run = || embedding.time(|| session.embed(&pixels, rows.len()));
         // A batch that never came back would keep all others waiting.
         let features = match rows.is_empty() {
             true => Ok(Vec::new()),
-            false => catch_unwind(AssertUnwindSafe(&mut run))
+            false => catch_unwind(AssertUnwindSafe(|| embedding.time(|| session.embed(&pixels, rows.len()))))
                 .unwrap_or_else(|_| Err(Error::new(Kind::Backbone, "the network's thread panicked"))),
         };
         drop(pixels);

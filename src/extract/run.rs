@@ -13,6 +13,7 @@ use crate::images::{Look, Memory, no_images, scan};
 use crate::monitor::Monitor;
 use crate::setup::{Chosen, choose};
 use crate::store::{self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Samples, Spec, Writer};
+use crate::threads;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -235,13 +236,12 @@ impl<'a> Run<'a> {
     pub fn compute(&mut self, described: &Described, sessions: &mut [Box<dyn Backbone>]) -> Result<Outcome> {
         let backbone = sessions.first().expect("a network opens in one session or more");
         let on_cpu = backbone.provider() == CPU_PROVIDER;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let settings = pipeline::Settings {
             root: described.samples.root.clone(),
             preprocessing: self.chosen.preprocessing,
             batch: self.config.batch.unwrap_or(if on_cpu { BATCH_ON_CPU } else { BATCH_ON_DEVICE }),
             // They wait for the sessions most of the time: on a CPU too, more of them take no more time from the network.
-            decoders: if self.config.threads == 0 { cores } else { self.config.threads },
+            decoders: threads::number(self.config.threads),
             commit_every: self.config.commit_every,
             metadata: self.metadata(backbone.as_ref()),
         };

@@ -44,7 +44,7 @@ pub fn compact(root: &Path, prune: bool, dry_run: bool, monitor: &dyn Monitor) -
         true => Some(store.samples()?.rows.iter().map(|row| row.file.image_sha256).collect()),
         false => None,
     };
-    let (plan, mut stats) = plan(&store.parts()?, images.as_ref())?;
+    let (plan, mut stats) = store.of_all_parts(|parts| plan(parts, images.as_ref()))?;
     if plan.is_compact() || dry_run {
         stats.bytes = plan.is_compact().then_some(stats.bytes_before);
         return Ok(stats);

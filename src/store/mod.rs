@@ -155,6 +155,9 @@ impl FeatureStore {
 pub const PART_ROWS: usize = 4096;
 
 const SAMPLES: &str = "samples.parquet";
+const REFUSED: &str = "refused.parquet";
+const FEATURES: &str = "features";
+
 /// The keys of some parts.
 fn keys_of(parts: &[Part]) -> Result<HashSet<Key>> {
     let mut keys = HashSet::new();
@@ -163,9 +166,6 @@ fn keys_of(parts: &[Part]) -> Result<HashSet<Key>> {
     }
     Ok(keys)
 }
-
-const REFUSED: &str = "refused.parquet";
-const FEATURES: &str = "features";
 
 /// What an earlier run left in `root` about files it could not use.
 ///
