@@ -1,12 +1,13 @@
 //! A run on disk: the head, `run.json`, the predictions, the digests of the images it was fitted on, the measure of
 //! distance. Written beside and swapped into place whole; read by `evaluate`, `predict` and `train --init`.
 
+mod predictions;
 mod reject;
 
+pub use predictions::{Prediction, check_split, class_index, read_predictions};
 pub use reject::Reject;
 
-use crate::augment::Variant;
-use crate::dataset::{Division, Split};
+use crate::dataset::Division;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
@@ -24,10 +25,9 @@ pub const SCHEMA: &str = "run-v1";
 
 const RECORD: &str = "run.json";
 const HEAD: &str = "head.safetensors";
-const PREDICTIONS: &str = "predictions.parquet";
 const TRAINED_ON: &str = "train-images.parquet";
 const REJECT: &str = "reject.safetensors";
-const FILES: [&str; 5] = [RECORD, HEAD, PREDICTIONS, TRAINED_ON, REJECT];
+const FILES: [&str; 5] = [RECORD, HEAD, predictions::FILE, TRAINED_ON, REJECT];
 
 /// The content of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,25 +95,6 @@ pub struct ClassCount {
     pub validation: usize,
     /// In the test split.
     pub test: usize,
-}
-
-/// One row of `predictions.parquet`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Prediction {
-    /// The image, relative to the folder of images; the first of copies.
-    pub path: String,
-    /// Of its bytes.
-    pub image_sha256: Digest,
-    /// Which variant.
-    pub variant: Variant,
-    /// Validation or test.
-    pub split: Split,
-    /// The truth.
-    pub label: String,
-    /// The class of the largest probability.
-    pub predicted: String,
-    /// In class order, as the head gives them: without the temperature.
-    pub probabilities: Vec<f32>,
 }
 
 /// A finished run to be written.
@@ -188,53 +169,13 @@ fn write_files(folder: &Path, run: &Finished) -> Result<()> {
     let classes = run.record.class_names();
     let spec = serde_json::to_value(&run.record.spec).expect("plain data");
     head::save(&folder.join(HEAD), run.head, &classes, spec)?;
-    fs::write_atomic(&folder.join(PREDICTIONS), &predictions_table(run.predictions, classes.len()).encode())?;
+    predictions::write(folder, run.predictions, classes.len())?;
     head::reject::save(&folder.join(REJECT), run.measured)?;
     let trained_on = vec![("image_sha256".to_string(), Column::Digests(run.trained_on.to_vec()))];
     let trained_on = Table { columns: trained_on, metadata: BTreeMap::new() };
     fs::write_atomic(&folder.join(TRAINED_ON), &trained_on.encode())?;
     let record = serde_json::to_vec_pretty(run.record).expect("plain data");
     fs::write_atomic(&folder.join(RECORD), &record)
-}
-
-const COLUMNS: [(&str, Holds); 7] = [
-    ("path", Holds::Text),
-    ("image_sha256", Holds::Digests),
-    ("variant", Holds::Text),
-    ("split", Holds::Text),
-    ("label", Holds::Text),
-    ("predicted", Holds::Text),
-    ("probabilities", Holds::Vectors),
-];
-
-fn predictions_table(rows: &[Prediction], classes: usize) -> Table {
-    let text = |get: fn(&Prediction) -> String| Column::Text(rows.iter().map(get).collect());
-    let values = rows.iter().flat_map(|row| row.probabilities.iter().copied()).collect();
-    let columns = [
-        text(|row| row.path.clone()),
-        Column::Digests(rows.iter().map(|row| row.image_sha256).collect()),
-        text(|row| row.variant.to_string()),
-        text(|row| row.split.to_string()),
-        text(|row| row.label.clone()),
-        text(|row| row.predicted.clone()),
-        Column::Vectors { width: classes, values },
-    ];
-    Table {
-        columns: COLUMNS.map(|(name, _)| name.to_string()).into_iter().zip(columns).collect(),
-        metadata: BTreeMap::new(),
-    }
-}
-
-/// Checks that a run keeps predictions for `split`.
-///
-/// # Errors
-/// [`Kind::Usage`] for the train split.
-pub fn check_split(split: Split) -> Result<()> {
-    match split {
-        Split::Validation | Split::Test => Ok(()),
-        Split::Train => Err(Error::new(Kind::Usage, "a run keeps no predictions for the train split")
-            .help("use --split validation or --split test")),
-    }
 }
 
 /// Reads `run.json`.
@@ -274,46 +215,6 @@ pub fn read_head(run: &Path) -> Result<(Head, Vec<String>, Spec)> {
         Error::new(Kind::Run, "its spec is not one that this version reads").at(&path).because(e)
     })?;
     Ok((head, classes, spec))
-}
-
-/// Reads the predictions, in the order of the file: by image digest and variant.
-///
-/// # Errors
-/// [`Kind::Run`] when the file is damaged or speaks of unknown splits.
-pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
-    let path = run.join(PREDICTIONS);
-    let mut table = Table::read(&path, &COLUMNS).map_err(|e| damaged(&path, e))?;
-    let (width, values) = table.vectors("probabilities");
-    let mut probabilities = values.chunks_exact(width.max(1));
-    let digests = table.digests("image_sha256").into_iter();
-    let [variants, splits, labels, predicted] =
-        ["variant", "split", "label", "predicted"].map(|name| table.text(name).into_iter());
-    let rows =
-        table.text("path").into_iter().zip(digests).zip(variants).zip(splits).zip(labels).zip(predicted);
-    rows.map(|(((((image, image_sha256), variant), split), label), predicted)| {
-        Ok(Prediction {
-            path: image,
-            image_sha256,
-            variant: variant.parse().map_err(|e| damaged(&path, e))?,
-            split: split.parse().map_err(|e| damaged(&path, e))?,
-            label,
-            predicted,
-            probabilities: probabilities.next().unwrap_or_default().to_vec(),
-        })
-    })
-    .collect()
-}
-
-/// The number of a class in a run's order.
-///
-/// # Errors
-/// [`Kind::Run`] when the run knows no such class.
-pub fn class_index(run: &Path, names: &[String], name: &str) -> Result<usize> {
-    names.iter().position(|known| known == name).ok_or_else(|| {
-        Error::new(Kind::Run, format!("its predictions speak of an unknown class {name:?}"))
-            .at(run)
-            .help("train again")
-    })
 }
 
 /// Reads the digests of the images that the run was trained on.
