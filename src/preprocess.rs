@@ -37,11 +37,15 @@ pub struct Preprocessing {
     pub size: usize,
     /// Byte to float.
     pub scale: Scale,
+    /// Whether the values of each image are spread over 0 to 255 first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stretch: bool,
 }
 
 impl Preprocessing {
-    /// A named preprocessing: `unit` (whole image, `[0, 1]`), `inception` (centre 87.5 %, `[-1, 1]`) or `imagenet`
-    /// (centre 87.5 %, ImageNet statistics), all to 299 x 299.
+    /// A named preprocessing: `unit` (whole image, `[0, 1]`), `inception` (centre 87.5 %, `[-1, 1]`), `imagenet`
+    /// (centre 87.5 %, ImageNet statistics) or `stretched` (`unit` with the values of each image spread over the whole range
+    /// first, as `scipy.misc.imresize` did to images of floats until SciPy 1.2), all to 299 x 299.
     ///
     /// # Errors
     /// [`Kind::Usage`] for another name.
@@ -50,12 +54,13 @@ impl Preprocessing {
             "unit" => (1.0, Scale::Unit),
             "inception" => (0.875, Scale::Symmetric),
             "imagenet" => (0.875, Scale::Imagenet),
+            "stretched" => (1.0, Scale::Unit),
             _ => {
                 return Err(Error::new(Kind::Usage, format!("{name:?} is not a preprocessing"))
-                    .help("use unit, inception or imagenet"));
+                    .help("use unit, inception, imagenet or stretched"));
             }
         };
-        Ok(Self { crop, resize: Resize::BilinearPillow, size: 299, scale })
+        Ok(Self { crop, resize: Resize::BilinearPillow, size: 299, scale, stretch: name == "stretched" })
     }
 
     /// The same with another crop.
@@ -92,8 +97,11 @@ impl Preprocessing {
     /// The 8-bit pixels that enter the network, `size` x `size`.
     pub fn resized(&self, image: &Pixels) -> Pixels {
         let Resize::BilinearPillow = self.resize;
+        if self.stretch {
+            return Self { stretch: false, ..*self }.resized(&stretched(image));
+        }
         match self.crop < 1.0 {
-            true => resize_bilinear(&centre_crop(image, self.crop), self.size, self.size),
+            true => resize_bilinear(&centre(image, [self.crop; 2]), self.size, self.size),
             false => resize_bilinear(image, self.size, self.size),
         }
     }
@@ -159,11 +167,21 @@ impl Scale {
     }
 }
 
-/// Keeps the centre `part` of each side. The border is `floor(side * (1 - part) / 2)`, as in TensorFlow's
+/// Spreads the values of an image, all channels together, over 0 to 255: `(x - min) * 255 / (max - min) + 0.5`, cut off
+/// to a byte, in float32 as SciPy's `bytescale` computed it for images of float32. One of a single value becomes black.
+fn stretched(image: &Pixels) -> Pixels {
+    let (low, high) = image.data().iter().fold((255, 0), |(low, high), &x| (x.min(low), x.max(high)));
+    let scale = (255.0 / f64::from((high - low).max(1))) as f32;
+    let byte = |&x: &u8| (f32::from(x - low) * scale).min(255.0) + 0.5;
+    Pixels::new(image.width(), image.height(), image.data().iter().map(|x| byte(x) as u8).collect())
+}
+
+/// Keeps the centre part of width and height, each in `(0, 1]`. The border is `floor(side * (1 - part) / 2)`, as in TensorFlow's
 /// `central_crop`.
-fn centre_crop(image: &Pixels, part: f64) -> Pixels {
-    let border = |side: usize| (((side as f64 - side as f64 * part) / 2.0) as usize).min((side - 1) / 2);
-    let (left, top) = (border(image.width()), border(image.height()));
+pub fn centre(image: &Pixels, parts: [f64; 2]) -> Pixels {
+    let border =
+        |side: usize, part: f64| (((side as f64 - side as f64 * part) / 2.0) as usize).min((side - 1) / 2);
+    let (left, top) = (border(image.width(), parts[0]), border(image.height(), parts[1]));
     let (width, height) = (image.width() - 2 * left, image.height() - 2 * top);
     let mut data = Vec::with_capacity(width * height * 3);
     (top..top + height).for_each(|y| data.extend_from_slice(&image.row(y)[left * 3..(left + width) * 3]));
@@ -276,9 +294,9 @@ mod tests {
     #[test]
     fn the_crop_keeps_the_centre_and_never_vanishes() {
         let ramp = Pixels::new(8, 1, (0..8).flat_map(|x| [x, x, x]).collect());
-        assert_eq!(centre_crop(&ramp, 0.5).data().chunks(3).map(|p| p[0]).collect::<Vec<_>>(), [2, 3, 4, 5]);
-        assert_eq!(centre_crop(&ramp, 1e-9).width(), 2);
-        assert_eq!(centre_crop(&ramp, 1.0), ramp);
+        assert_eq!(centre(&ramp, [0.5; 2]).data().chunks(3).map(|p| p[0]).collect::<Vec<_>>(), [2, 3, 4, 5]);
+        assert_eq!(centre(&ramp, [1e-9; 2]).width(), 2);
+        assert_eq!(centre(&ramp, [1.0; 2]), ramp);
         assert!(Preprocessing::named("unit").unwrap().with_crop(f64::NAN).is_err());
     }
 }

@@ -1,9 +1,9 @@
-//! What `models/registry.toml` knows: backbones and runtimes, their sources and digests. The only door to `toml`.
-//! It refuses to touch disk or network; the text is part of the program.
+//! What `models/registry.toml` knows: backbones and runtimes, their sources and digests. It refuses to touch disk or network; the text is part of the program.
 
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::preprocess::Preprocessing;
+use crate::settings_text;
 use serde::Deserialize;
 use std::sync::LazyLock;
 
@@ -109,7 +109,7 @@ impl Wheel {
 /// The registry of this program.
 pub fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
-        toml::from_str(include_str!("../models/registry.toml")).expect("a test reads the embedded registry")
+        settings_text::parse(include_str!("../models/registry.toml")).expect("a test reads the embedded registry")
     });
     &REGISTRY
 }

@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// The layer to embed (`backbone list` names them); one with positions is averaged over them
     #[arg(long, default_value = PRELOGITS)]
     layer: String,
-    /// How pixels enter, instead of the backbone's own way: unit, inception or imagenet
+    /// How pixels enter, instead of the backbone's own way: unit, inception, imagenet or stretched
     #[arg(long, value_name = "NAME")]
     preprocess: Option<String>,
     /// Keep the centre F of each side, instead of the backbone's own crop

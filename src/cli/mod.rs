@@ -8,6 +8,7 @@ mod data;
 mod demo;
 mod device;
 mod evaluate;
+mod experiment;
 mod extract;
 mod predict;
 mod progress;
@@ -85,6 +86,8 @@ enum Command {
     Predict(predict::Args),
     /// Runs side by side, on the same images
     Compare(compare::Args),
+    /// A named set of runs from images to a table
+    Experiment(experiment::Args),
     /// Look into a cache, check it, tidy it, or export it
     Cache(cache::Args),
 }
@@ -136,6 +139,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<En
         Command::Evaluate(args) => evaluate::run(args, global),
         Command::Predict(args) => predict::run(args, global, terminal),
         Command::Compare(args) => compare::run(args, global),
+        Command::Experiment(args) => experiment::run(args, global, terminal),
         Command::Cache(args) => cache::run(args, global, terminal),
     }
 }

@@ -35,6 +35,15 @@ pub(super) struct Tuning {
     /// Bring features to mean 0 and deviation 1 over the train rows; the saved head takes plain features
     #[arg(long)]
     standardize: bool,
+    /// Let --patience count all epochs without an improvement, in a row or not
+    #[arg(long)]
+    total_patience: bool,
+    /// Take the rows in the order of their keys in every epoch
+    #[arg(long)]
+    no_shuffle: bool,
+    /// Leave out the rows that fill no whole batch at the end of an epoch
+    #[arg(long)]
+    drop_last: bool,
     /// Seed of the order of rows [default: that of the first weights in train, 0 in sweep]
     #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
     shuffle_seed: Option<u64>,
@@ -53,6 +62,9 @@ impl Tuning {
             class_weights: self.class_weights.clone().unwrap_or_else(|| base.class_weights.clone()),
             standardize: self.standardize || base.standardize,
             shuffle_seed: self.shuffle_seed.or(base.shuffle_seed),
+            patience_resets: base.patience_resets && !self.total_patience,
+            shuffle: base.shuffle && !self.no_shuffle,
+            drop_last: base.drop_last || self.drop_last,
             ..base
         }
     }
@@ -69,6 +81,9 @@ impl Tuning {
             ("--class-weights", self.class_weights.is_some()),
             ("--standardize", self.standardize),
             ("--shuffle-seed", self.shuffle_seed.is_some()),
+            ("--total-patience", self.total_patience),
+            ("--no-shuffle", self.no_shuffle),
+            ("--drop-last", self.drop_last),
         ];
         flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
     }

@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 /// | `label_smoothing` | 0 | 0 up to, not including, 1 |
 /// | `class_weights` | none | none, balanced, or a number of at least 0 for some classes |
 /// | `standardize` | no | yes, no |
+/// | `patience_resets` | yes | yes, no |
+/// | `shuffle` | yes | yes, no |
+/// | `drop_last` | no | yes, no |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FitConfig {
     /// Learning rate of Adam.
@@ -29,7 +32,8 @@ pub struct FitConfig {
     pub batch: usize,
     /// The most epochs.
     pub epochs: usize,
-    /// Epochs in a row without an improvement on the validation rows after which fitting stops.
+    /// Epochs without an improvement on the validation rows after which fitting stops; in a row, unless
+    /// `patience_resets` is off.
     pub patience: usize,
     /// The loss is mean cross entropy + l2/2 times the squared weights, the bias left out.
     pub l2: f64,
@@ -57,6 +61,20 @@ pub struct FitConfig {
     /// features.
     #[serde(default)]
     pub standardize: bool,
+    /// Whether an improvement begins the count of `patience` anew; otherwise it counts all epochs without one, in a row or
+    /// not.
+    #[serde(default = "yes")]
+    pub patience_resets: bool,
+    /// Whether rows come in a new random order each epoch; otherwise they come in the order of their keys, always.
+    #[serde(default = "yes")]
+    pub shuffle: bool,
+    /// Whether the rows that fill no whole batch at the end of an epoch are left out of it.
+    #[serde(default)]
+    pub drop_last: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Settings that have been checked.
@@ -79,6 +97,9 @@ impl Default for FitConfig {
             label_smoothing: 0.0,
             class_weights: ClassWeights::Even,
             standardize: false,
+            patience_resets: true,
+            shuffle: true,
+            drop_last: false,
         }
     }
 }

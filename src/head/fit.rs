@@ -36,29 +36,42 @@ pub trait Source {
     fn epoch(&mut self, visit: &mut dyn FnMut(Rows)) -> Result<()>;
 }
 
-/// Rows in memory, in a new order each epoch.
+/// Rows in memory, in the order that the settings of a fit ask for: a new one each epoch, or always the one they have.
 #[derive(Debug)]
-pub struct Shuffled<'a> {
+pub struct Ordered<'a> {
     features: &'a Matrix,
     order: Vec<Example>,
-    rng: Rng,
+    /// Draws a new order each epoch, where there is to be one.
+    rng: Option<Rng>,
+    drop_last: bool,
+    batch: usize,
 }
 
-impl<'a> Shuffled<'a> {
-    /// `rows` in orders that follow from `seed`.
-    pub fn new(rows: Rows<'a>, seed: u64) -> Self {
-        Self { features: rows.features, order: rows.examples.to_vec(), rng: Rng::new(seed, 1) }
+impl<'a> Ordered<'a> {
+    /// `rows` as `settings` ask for them: shuffled or not, the rows that fill no batch kept or not.
+    pub fn new(rows: Rows<'a>, settings: &FitConfig) -> Self {
+        let FitConfig { shuffle, drop_last, batch, .. } = *settings;
+        let rng = shuffle.then(|| Rng::new(settings.order_seed(), 1));
+        Self { features: rows.features, order: rows.examples.to_vec(), rng, drop_last, batch }
+    }
+
+    /// Rows of an epoch.
+    fn kept(&self) -> usize {
+        let rows = self.order.len();
+        if self.drop_last { rows - rows % self.batch } else { rows }
     }
 }
 
-impl Source for Shuffled<'_> {
+impl Source for Ordered<'_> {
     fn steps(&self, batch: usize) -> usize {
-        self.order.len().div_ceil(batch)
+        self.kept().div_ceil(batch)
     }
 
     fn epoch(&mut self, visit: &mut dyn FnMut(Rows)) -> Result<()> {
-        self.rng.shuffle(&mut self.order);
-        visit(Rows { features: self.features, examples: &self.order });
+        if let Some(rng) = &mut self.rng {
+            rng.shuffle(&mut self.order);
+        }
+        visit(Rows { features: self.features, examples: &self.order[..self.kept()] });
         Ok(())
     }
 }
@@ -121,6 +134,8 @@ struct Attempt {
     config: FitConfig,
     best: Option<Fitted>,
     history: Vec<Epoch>,
+    /// Epochs without an improvement: in a row, or in all.
+    idle: usize,
     ended: Option<Result<()>>,
 }
 
@@ -141,6 +156,10 @@ pub fn fit_many(
 ) -> Result<Vec<Result<Fitted>>> {
     let batch = jobs.first().map_or(1, |job| job.params.settings().batch);
     assert!(jobs.iter().all(|job| job.params.settings().batch == batch), "one size of batches for all");
+    if source.steps(batch) == 0 && jobs.iter().any(|job| job.params.settings().drop_last) {
+        return Err(Error::new(Kind::Run, "the train rows fill no batch, and what fills none is left out")
+            .help("use a smaller --batch, or leave --drop-last out"));
+    }
     if source.steps(batch) == 0 || common.validation.is_some_and(|rows| rows.examples.is_empty()) {
         return Err(Error::new(Kind::Run, "there are no train or no validation rows"));
     }
@@ -211,7 +230,7 @@ impl Attempt {
             (None, _) => Head::fresh(common.width, job.factors.len(), config.seed),
         };
         let learner = Learner::new(head, config.clone(), job.factors, steps * config.epochs);
-        Self { learner, config, best: None, history: Vec::new(), ended: None }
+        Self { learner, config, best: None, history: Vec::new(), idle: 0, ended: None }
     }
 
     fn is_under_way(&self) -> bool {
@@ -229,9 +248,11 @@ impl Attempt {
         let best = self.best.as_ref().map(|best| self.history[best.best_epoch - 1]);
         if !validated || best.is_none_or(|best| self.improves(&done, &best)) {
             self.best = Some(Fitted { head, best_epoch: epoch, history: Vec::new() });
+            self.idle = if self.config.patience_resets { 0 } else { self.idle };
+        } else {
+            self.idle += 1;
         }
-        let since = epoch - self.best.as_ref().map_or(epoch, |best| best.best_epoch);
-        if since >= self.config.patience || epoch == self.config.epochs {
+        if self.idle >= self.config.patience || epoch == self.config.epochs {
             self.ended = Some(Ok(()));
         }
         true
@@ -270,7 +291,7 @@ pub fn fit(
 ) -> Result<Fitted> {
     let config = job.params.settings();
     let scale = config.standardize.then(|| Scale::of(train.features, train.examples));
-    let mut source = Shuffled::new(train, config.order_seed());
+    let mut source = Ordered::new(train, config);
     let common = Common { width: train.features.width(), validation, scale: scale.as_ref(), threads };
     let mut all = fit_many(vec![job], &mut source, common, &mut |_, epoch| on_epoch(epoch))?;
     all.pop().expect("one job, one head")
@@ -334,7 +355,8 @@ mod tests {
                 let jobs = configs.iter().map(|config| job(config, 130)).collect();
                 let common =
                     Common { width: 130, validation: Some(validation), scale: scale.as_ref(), threads };
-                let together = fit_many(jobs, &mut Shuffled::new(train, 5), common, &mut |_, _| {}).unwrap();
+                let mut source = Ordered::new(train, &base);
+                let together = fit_many(jobs, &mut source, common, &mut |_, _| {}).unwrap();
                 for (alone, together) in alone.iter().zip(together) {
                     let together = together.unwrap();
                     assert_eq!(alone.head, together.head, "{threads} threads");
@@ -420,7 +442,7 @@ mod tests {
         let rows = Rows { features: &x, examples: &y };
         let jobs = [1e38, 0.01].map(|lr| job(&FitConfig { lr, epochs: 3, ..FitConfig::default() }, 2));
         let common = Common { width: 2, validation: Some(rows), scale: None, threads: 1 };
-        let mut ended = fit_many(jobs.into(), &mut Shuffled::new(rows, 0), common, &mut |_, _| {}).unwrap();
+        let mut ended = fit_many(jobs.into(), &mut Ordered::new(rows, &FitConfig::default()), common, &mut |_, _| {}).unwrap();
         assert_eq!(ended.pop().unwrap().unwrap().history.len(), 3);
         let error = ended.pop().unwrap().unwrap_err();
         assert!(error.to_string().contains("not a number in epoch"), "{error}");

@@ -1,8 +1,10 @@
-//! The softmax head: a linear layer over features, its training with Adam and early stopping or with L-BFGS, its file.
-//! The only door to `ndarray`; everyone else hands over matrices and plain slices.
+//! The softmax head: a linear layer over features, its training with Adam and early stopping or with L-BFGS, its file;
+//! beside it what it is measured against, the nearest neighbour and principal components. The only door to `ndarray`;
+//! everyone else hands over matrices and plain slices.
 
 mod adam;
 mod barrier;
+mod components;
 mod config;
 mod controls;
 mod crew;
@@ -12,6 +14,7 @@ mod fit;
 mod kernel;
 mod lbfgs;
 mod learner;
+mod nearest;
 mod pace;
 pub mod reject;
 mod scale;
@@ -19,13 +22,15 @@ mod score;
 mod softmax;
 mod solver;
 
+pub use components::components;
 pub use config::{FitConfig, FitParams};
 pub use controls::{ClassWeights, Schedule, StopOn};
 pub use estimator::{SoftmaxClassifier, SoftmaxRegression};
 pub use file::{load, save};
-pub use fit::{Common, Epoch, Fitted, Job, Rows, Shuffled, Source, fit, fit_many};
+pub use fit::{Common, Epoch, Fitted, Job, Ordered, Rows, Source, fit, fit_many};
 pub use kernel::Example;
 pub use lbfgs::{Found, LbfgsConfig, LbfgsParams, fit as fit_lbfgs};
+pub use nearest::nearest;
 pub use scale::{Moments, Scale};
 pub use solver::{SolverConfig, SolverParams};
 

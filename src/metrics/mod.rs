@@ -3,12 +3,14 @@
 mod calibration;
 mod conformal;
 mod paired;
+mod resampled;
 mod spread;
 mod temperature;
 
 pub use calibration::{BINS, Bin, calibration_bins, calibration_error};
 pub use conformal::{Conformal, images_needed};
 pub use paired::{Paired, mcnemar, paired_difference_interval};
+pub use resampled::{Resampled, resampled};
 pub use spread::{Spread, spread};
 pub use temperature::{Temperature, fit_temperature, log_loss, tempered};
 

@@ -33,7 +33,7 @@ pub fn spread(values: &[f64]) -> Option<Spread> {
 }
 
 /// The two-sided 95 % quantile of Student's t with `freedom` degrees of freedom, by halving.
-fn student_95(freedom: usize) -> f64 {
+pub(super) fn student_95(freedom: usize) -> f64 {
     let (mut low, mut high) = (0.0, FRAC_PI_2);
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
@@ -44,7 +44,7 @@ fn student_95(freedom: usize) -> f64 {
 
 /// The share of Student's t with `freedom` degrees of freedom between -t and t, where t = sqrt(freedom) tan(angle)
 /// (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4).
-fn central_share(angle: f64, freedom: usize) -> f64 {
+pub(super) fn central_share(angle: f64, freedom: usize) -> f64 {
     let (sin, cos) = angle.sin_cos();
     let odd = freedom % 2 == 1;
     let (mut term, mut sum) = if odd { (cos, 0.0) } else { (1.0, 0.0) };

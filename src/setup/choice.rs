@@ -99,7 +99,7 @@ fn from_file(choice: &BackboneChoice, named: Option<Preprocessing>) -> Result<Ch
     let preprocessing = named.or(noted).ok_or_else(|| {
         Error::new(Kind::Usage, "the file does not say how pixels enter it")
             .at(&path)
-            .help("add --preprocess unit, inception or imagenet")
+            .help("add --preprocess unit, inception, imagenet or stretched")
     })?;
     let size = facts.side.unwrap_or(preprocessing.size);
     Ok(Chosen {

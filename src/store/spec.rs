@@ -92,7 +92,7 @@ impl Spec {
     /// follows from network and layer, and names are for people: neither is compared.
     pub fn differences(&self, wanted: &Self, in_this: &str, in_that: &str) -> Vec<String> {
         let (here, there) = (&self.preprocessing.steps, &wanted.preprocessing.steps);
-        let fields: [(&str, String, String); 7] = [
+        let fields: [(&str, String, String); 8] = [
             ("backbone", self.backbone_text(), wanted.backbone_text()),
             ("layer", self.layer.clone(), wanted.layer.clone()),
             ("decode", self.preprocessing.decode.clone(), wanted.preprocessing.decode.clone()),
@@ -100,6 +100,7 @@ impl Spec {
             ("resize", text(&here.resize), text(&there.resize)),
             ("size", text(&here.size), text(&there.size)),
             ("scale", text(&here.scale), text(&there.scale)),
+            ("stretch", text(&here.stretch), text(&there.stretch)),
         ];
         let differs = self.backbone.graph_sha256 != wanted.backbone.graph_sha256;
         fields

@@ -10,7 +10,7 @@ pub use table::{Pooled, Setting, Tried};
 use crate::dataset::Division;
 use crate::error::{Error, Kind, Result};
 use crate::head::reject::Measured;
-use crate::head::{self, Common, FitConfig, FitParams, Fitted, Scale, Shuffled, SolverConfig};
+use crate::head::{self, Common, FitConfig, FitParams, Fitted, Ordered, Scale, SolverConfig};
 use crate::monitor::{Monitor, Task, Unit};
 use crate::run;
 use crate::threads::{self, in_parallel};
@@ -149,7 +149,7 @@ impl Bench<'_> {
         };
         let jobs = settings.iter().map(|params| job(self.shelf, plan, self.warm, params.clone()));
         let jobs = jobs.collect::<Result<Vec<_>>>()?;
-        let mut source = Shuffled::new(train, settings[0].settings().order_seed());
+        let mut source = Ordered::new(train, settings[0].settings());
         let fitted = head::fit_many(jobs, &mut source, common, &mut |_, _| task.advance(1))?;
         let fit_seconds = started.elapsed().as_secs_f64();
         let writing = Instant::now();

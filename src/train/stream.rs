@@ -15,7 +15,7 @@ use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::reject::Measured;
-use crate::head::{Common, Epoch, Example, FitParams, Fitted, Head, Moments, Rows, Scale, Source, fit_many};
+use crate::head::{Common, Epoch, Example, FitConfig, FitParams, Fitted, Head, Moments, Rows, Scale, Source, fit_many};
 use crate::matrix::Matrix;
 use crate::rng::Rng;
 use crate::run::Prediction;
@@ -83,6 +83,7 @@ pub(super) fn fit(
 ) -> Result<(Fitted, f64, (Vec<Prediction>, Measured))> {
     let started = Instant::now();
     let settings = params.settings().clone();
+    check_order(&settings)?;
     let shards = shards(shelf, &plan.train);
     let largest = |shards: &[Shard]| shards.iter().map(|shard| shard.targets.len()).max().unwrap_or(1);
     let held_out = plan.held_out().map(|(part, _)| largest(&self::shards(shelf, part)));
@@ -109,6 +110,19 @@ pub(super) fn fit(
     drop(train);
     let answers = answer(&fitted.head, (shelf, plan), validation, (budget.block, readers))?;
     Ok((fitted, seconds, answers))
+}
+
+/// Rows that come in blocks have an order of their own.
+fn check_order(settings: &FitConfig) -> Result<()> {
+    let refused = [("--no-shuffle", !settings.shuffle), ("--drop-last", settings.drop_last)];
+    match refused.into_iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Error::new(
+            Kind::Usage,
+            format!("{flag} has no meaning with --memory, where rows come in blocks"),
+        )
+        .help(format!("leave one of the two out: {flag} or --memory"))),
+        None => Ok(()),
+    }
 }
 
 /// What a head answers for all held-out rows, and how far they lie from the classes; the distances of images in the order

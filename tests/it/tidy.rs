@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the ground up. A module may use those of lower floors only, and those named beside it.
 const FLOORS: [&[&str]; 9] = [
-    &["error", "monitor", "digest", "fs", "rng", "pixels", "matrix", "threads"],
+    &["error", "monitor", "digest", "fs", "rng", "pixels", "matrix", "threads", "settings_text"],
     &["dataset", "augment", "preprocess", "metrics"],
     &["archive", "image_io", "registry", "tensors"],
     &["store", "head"],
@@ -15,15 +15,21 @@ const FLOORS: [&[&str]; 9] = [
     &["setup"],
     &["data", "extract", "train", "evaluate", "compare", "predict"],
     &["sweep"],
-    &["demo"],
+    &["demo", "experiment"],
 ];
 
 /// Pairs on one floor that are allowed, user first.
-const BESIDE: [(&str, &str); 5] =
-    [("monitor", "error"), ("digest", "error"), ("fs", "error"), ("fs", "digest"), ("threads", "error")];
+const BESIDE: [(&str, &str); 6] = [
+    ("monitor", "error"),
+    ("digest", "error"),
+    ("fs", "error"),
+    ("fs", "digest"),
+    ("threads", "error"),
+    ("settings_text", "error"),
+];
 
 /// Each foreign crate and the one place that may name it.
-const DOORS: [(&str, &str); 28] = [
+const DOORS: [(&str, &str); 30] = [
     ("ort", "backbone/onnx.rs"),
     ("prost", "backbone/graph"),
     ("json5", "backbone/import/tfjs.rs"),
@@ -35,6 +41,8 @@ const DOORS: [(&str, &str); 28] = [
     ("ndarray", "head/"),
     ("linfa", "head/"),
     ("linfa_logistic", "head/lbfgs.rs"),
+    ("linfa_nn", "head/nearest.rs"),
+    ("linfa_reduction", "head/components.rs"),
     ("pulp", "head/kernel/"),
     ("rayon", "images/mod.rs"),
     ("safetensors", "tensors.rs"),
@@ -43,7 +51,7 @@ const DOORS: [(&str, &str); 28] = [
     ("zip", "archive.rs"),
     ("tar", "archive.rs"),
     ("flate2", "archive.rs"),
-    ("toml", "registry.rs"),
+    ("toml", "settings_text.rs"),
     ("etcetera", "runtime/"),
     ("rustix", "fs/change.rs"),
     ("signal_hook", "cli/signals.rs"),

@@ -1,0 +1,130 @@
+//! All heads of an experiment. Heads of one fit differ in their seed alone and advance together; fits that do not wait for
+//! one another are shared out among threads.
+
+use super::caches::Opened;
+use super::plan::{Fit, Plan};
+use crate::error::{Error, Kind, Result};
+use crate::head::{
+    self, Common, Example, FitConfig, Fitted, Head, Job, Ordered, Rows, Scale, SolverConfig, SolverParams, argmax,
+};
+use crate::monitor::{Monitor, Task, Unit};
+use crate::threads::in_parallel;
+use std::time::Instant;
+
+/// What came of a fit on one split.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// In the order of their seeds.
+    pub fitted: Vec<Fitted>,
+    /// Of each head, whether it has each test image right, in the order of keys.
+    pub right: Vec<Vec<bool>>,
+    /// Wall time of all its heads.
+    pub seconds: f64,
+}
+
+/// Every fit on every split: `[fit][split]`.
+pub(super) type All = Vec<Vec<Done>>;
+
+/// What all fits share.
+pub(super) struct Bench<'a> {
+    pub plan: &'a Plan,
+    pub caches: &'a [Opened],
+    /// Splits: the caches' own, then the others.
+    pub divisions: usize,
+    pub threads: usize,
+    pub monitor: &'a dyn Monitor,
+}
+
+impl Bench<'_> {
+    /// Fits all heads.
+    ///
+    /// # Errors
+    /// [`Kind::Run`] when a loss is not a number, [`Kind::Interrupted`] when the monitor was.
+    pub fn fit(&self) -> Result<All> {
+        let Plan { fits, seeds, resplits, .. } = self.plan;
+        let most = |fit: &Fit| match &fit.solver {
+            SolverConfig::Adam(config) => config.epochs,
+            SolverConfig::Lbfgs(_) => 1,
+        };
+        let epochs: usize = fits.iter().map(|fit| most(fit) * (seeds + resplits)).sum();
+        let task = self.monitor.task("fitting heads", Some(epochs as u64), Unit::Epochs);
+        let mut all: Vec<Vec<Option<Done>>> = fits.iter().map(|_| (0..self.divisions).map(|_| None).collect()).collect();
+        let mut waiting: Vec<usize> = (0..fits.len()).collect();
+        while !waiting.is_empty() {
+            let is_ready = |&fit: &usize| fits[fit].init.is_none_or(|init| all[init][0].is_some());
+            let (ready, later): (Vec<usize>, Vec<usize>) = waiting.iter().partition(|fit| is_ready(fit));
+            // The splits with many heads first, so that no thread is left with one at the end.
+            let work: Vec<(usize, usize)> =
+                (0..self.divisions).flat_map(|division| ready.iter().map(move |&fit| (fit, division))).collect();
+            let done = in_parallel(self.threads, &work, |&(fit, division)| {
+                let start = fits[fit].init.and_then(|init| all[init][division].as_ref());
+                self.one(&fits[fit], division, start, &*task)
+            })?;
+            for ((fit, division), done) in work.into_iter().zip(done) {
+                all[fit][division] = Some(done);
+            }
+            waiting = later;
+        }
+        Ok(all.into_iter().map(|fit| fit.into_iter().flatten().collect()).collect())
+    }
+
+    /// The heads of one fit on one split.
+    fn one(&self, fit: &Fit, division: usize, start: Option<&Done>, task: &dyn Task) -> Result<Done> {
+        if self.monitor.is_interrupted() {
+            return Err(Error::new(Kind::Interrupted, "interrupted: all features are kept, no head is")
+                .help("the same command goes on from there"));
+        }
+        let started = Instant::now();
+        let opened = &self.caches[fit.cache];
+        let rows = opened.rows(&fit.variants, division);
+        let [train, validation, test] = [&rows.train, &rows.validation, &rows.test].map(|part| opened.loaded.examples(part));
+        let [train, validation, test] = [&train, &validation, &test].map(|examples| opened.loaded.rows(examples));
+        let heads = if division == 0 { self.plan.seeds } else { 1 };
+        let fitted = match fit.solver.clone() {
+            SolverConfig::Lbfgs(_) => vec![self.optimum(fit, opened, train, validation, task)?],
+            SolverConfig::Adam(config) => {
+                let counts = rows.train.counts(opened.shelf.classes.len());
+                let factors = config.class_weights.factors(&opened.shelf.classes, &counts)?;
+                let jobs = (0..heads).map(|i| job(&config, fit.first_seed + i as u64, start.map(|done| &done.fitted[i].head), &factors));
+                let jobs = jobs.collect::<Result<Vec<_>>>()?;
+                let scale = config.standardize.then(|| Scale::of(train.features, train.examples));
+                let common = Common {
+                    width: opened.shelf.spec().width,
+                    validation: Some(validation),
+                    scale: scale.as_ref(),
+                    threads: 1,
+                };
+                let fitted = head::fit_many(jobs, &mut Ordered::new(train, &config), common, &mut |_, _| task.advance(1))?;
+                fitted.into_iter().collect::<Result<Vec<_>>>()?
+            }
+        };
+        let right = fitted.iter().map(|fitted| right(&fitted.head, test)).collect();
+        Ok(Done { fitted, right, seconds: started.elapsed().as_secs_f64() })
+    }
+
+    fn optimum(&self, fit: &Fit, opened: &Opened, train: Rows, validation: Rows, task: &dyn Task) -> Result<Fitted> {
+        let SolverParams::Lbfgs(params) = fit.solver.clone().check()? else {
+            return Err(Error::new(Kind::Usage, "this solver looks for no optimum"));
+        };
+        let shape = (opened.shelf.spec().width, opened.shelf.classes.len());
+        let found = head::fit_lbfgs(shape, train, validation, params)?;
+        task.advance(1);
+        if !found.is_optimum() {
+            let off = 100.0 * found.distance;
+            self.monitor.warn(&format!("L-BFGS ended before the optimum: its weights may be off by {off:.0} %"));
+        }
+        Ok(found.fitted)
+    }
+}
+
+fn job(config: &FitConfig, seed: u64, start: Option<&Head>, factors: &[f32]) -> Result<Job> {
+    let params = FitConfig { seed, ..config.clone() }.check()?;
+    Ok(Job { start: start.cloned(), params, factors: factors.to_vec() })
+}
+
+/// Whether a head has each row right.
+pub(super) fn right(head: &Head, rows: Rows) -> Vec<bool> {
+    let answers = head.probabilities_of(rows);
+    let is_right = |(row, example): (&Vec<f32>, &Example)| argmax(row) == example.target as usize;
+    answers.iter().zip(rows.examples).map(is_right).collect()
+}

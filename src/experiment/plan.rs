@@ -1,0 +1,326 @@
+//! The file of an experiment, checked: names are resolved, switches applied, and every head that is to be fitted stands
+//! in the plan once, however many columns of the table show it.
+
+use super::file::{Baseline, Cache, File, Published, Run, Settings, Switch};
+use super::settings;
+use crate::error::{Error, Kind, Result};
+use crate::head::SolverConfig;
+use std::collections::BTreeSet;
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub title: String,
+    /// Heads of each fit on the split of the caches.
+    pub seeds: usize,
+    /// Other splits.
+    pub resplits: usize,
+    pub published_minutes: Option<f64>,
+    pub caches: Vec<Cache>,
+    /// Those that others start from come first.
+    pub fits: Vec<Fit>,
+    pub runs: Vec<(String, Option<Published>)>,
+    pub conditions: Vec<Column>,
+    pub switches: Vec<Column>,
+    /// The runs with no switch on: what switches are measured against.
+    pub plain: Vec<Scored>,
+    pub baselines: Vec<Measured>,
+    /// Of runs and baselines, by their place in [`Plan::runs`] and then [`Plan::baselines`].
+    pub pairs: Vec<[usize; 2]>,
+}
+
+/// Heads of one run: as many as there are seeds on the caches' split, one on each other.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fit {
+    pub cache: usize,
+    pub variants: Option<Vec<String>>,
+    pub solver: SolverConfig,
+    /// The fit whose heads are the start.
+    pub init: Option<usize>,
+    /// Seed of the first head; the others follow.
+    pub first_seed: u64,
+}
+
+/// A fit, and how its answers are scored.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scored {
+    pub fit: usize,
+    /// Where only whole batches of test images count, how large they are.
+    pub batch: Option<usize>,
+}
+
+/// All runs with some switches on.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub name: String,
+    pub about: String,
+    pub switches: Vec<String>,
+    pub runs: Vec<Scored>,
+}
+
+/// A baseline.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub name: String,
+    pub how: How,
+}
+
+/// How a baseline answers.
+#[derive(Debug)]
+pub(super) enum How {
+    Majority,
+    Nearest { cache: usize, variants: Option<Vec<String>> },
+    Head(Scored),
+    Pixels(Small),
+}
+
+/// Small grey pixels, and what becomes of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Small {
+    /// Width and height.
+    pub size: [usize; 2],
+    /// The centre part of width and height.
+    pub crop: [f64; 2],
+    pub components: usize,
+    pub l2: f64,
+}
+
+pub(super) fn usage(message: impl Into<String>) -> Error {
+    Error::new(Kind::Usage, message)
+}
+
+impl Plan {
+    /// Checks a file.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`], naming the entry that is wrong.
+    pub fn of(file: File) -> Result<Self> {
+        check_names(&file)?;
+        if file.seeds == 0 || file.resplits == 1 {
+            return Err(usage("seeds must be at least 1, and resplits 0 or at least 2"));
+        }
+        let mut fits = Fits { file: &file, order: order(&file.runs)?, all: Vec::new() };
+        let conditions = file.conditions.iter().map(|condition| {
+            let switches = condition.switches.iter().map(|name| fits.switch(name));
+            let switches = switches.collect::<Result<Vec<_>>>().map_err(|e| within("condition", &condition.name, e))?;
+            fits.column(&condition.name, "", &switches)
+        });
+        let mut conditions = conditions.collect::<Result<Vec<_>>>()?;
+        if conditions.is_empty() {
+            conditions.push(fits.column("as written", "", &[])?);
+        }
+        let plain = fits.column("", "", &[])?.runs;
+        let switches = file.switches.iter().map(|switch| fits.column(&switch.name, &switch.about, &[switch]));
+        let switches = switches.collect::<Result<Vec<_>>>()?;
+        let baselines = file.baselines.iter().enumerate().map(|(i, baseline)| fits.baseline(i, baseline));
+        let baselines = baselines.collect::<Result<Vec<_>>>()?;
+        let fits = fits.all;
+        let names: Vec<&str> = names(&file);
+        let pairs = file.pairs.iter().map(|pair| {
+            let [first, second] = pair.each_ref().map(|name| find("pairs", name, &names));
+            Ok([first?, second?])
+        });
+        Ok(Self {
+            pairs: pairs.collect::<Result<_>>()?,
+            runs: file.runs.iter().map(|run| (run.name.clone(), run.published)).collect(),
+            title: file.title,
+            seeds: file.seeds,
+            resplits: file.resplits,
+            published_minutes: file.published_minutes,
+            caches: file.caches,
+            fits,
+            conditions,
+            switches,
+            plain,
+            baselines,
+        })
+    }
+}
+
+/// Names of runs and then of baselines.
+fn names(file: &File) -> Vec<&str> {
+    let runs = file.runs.iter().map(|run| run.name.as_str());
+    runs.chain(file.baselines.iter().map(Baseline::name)).collect()
+}
+
+/// Names become folders, so they are plain; and each is there once.
+fn check_names(file: &File) -> Result<()> {
+    let lists = [
+        ("cache", file.caches.iter().map(|cache| cache.name.as_str()).collect()),
+        ("run or baseline", names(file)),
+        ("switch", file.switches.iter().map(|switch| switch.name.as_str()).collect()),
+        ("condition", file.conditions.iter().map(|condition| condition.name.as_str()).collect::<Vec<_>>()),
+    ];
+    for (kind, names) in lists {
+        let mut seen = BTreeSet::new();
+        for name in names {
+            let is_plain = |c: char| c.is_alphanumeric() || " _-.,+=".contains(c);
+            if name.trim() != name || name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
+                return Err(usage(format!("{name:?} is no name for a {kind}"))
+                    .help("use letters, digits, spaces, and - _ . , + = but no dot in front"));
+            }
+            if !seen.insert(name) {
+                return Err(usage(format!("two entries are called {name:?}: a {kind} needs a name of its own")));
+            }
+        }
+    }
+    match (file.caches.is_empty(), file.runs.is_empty()) {
+        (true, _) => Err(usage("it holds no [[cache]]: there are no features to work on")),
+        (_, true) => Err(usage("it holds no [[run]]: there is nothing to fit")),
+        _ => Ok(()),
+    }
+}
+
+/// The place of `name` among `names`.
+fn find(key: &str, name: &str, names: &[&str]) -> Result<usize> {
+    names.iter().position(|known| *known == name).ok_or_else(|| {
+        let known = if names.is_empty() { "none".into() } else { names.join(", ") };
+        usage(format!("{key} names {name:?}, which is not there")).help(format!("there are: {known}"))
+    })
+}
+
+/// The same error with the entry that it is about.
+fn within(kind: &str, name: &str, error: Error) -> Error {
+    let told = usage(format!("{kind} {name:?}: {error}"));
+    match error.remedy() {
+        Some(remedy) => told.help(remedy),
+        None => told,
+    }
+}
+
+/// Runs in an order in which each comes after the one that it starts from.
+fn order(runs: &[Run]) -> Result<Vec<usize>> {
+    let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
+    let inits = runs.iter().map(|run| run.init.as_deref().map(|init| find("init", init, &names)).transpose());
+    let inits: Vec<Option<usize>> = inits.collect::<Result<_>>()?;
+    let mut order: Vec<usize> = Vec::new();
+    while order.len() < runs.len() {
+        let is_next = |i: &usize| !order.contains(i) && inits[*i].is_none_or(|init| order.contains(&init));
+        match (0..runs.len()).find(is_next) {
+            Some(next) => order.push(next),
+            None => return Err(usage("init: some runs start from one another in a circle")),
+        }
+    }
+    Ok(order)
+}
+
+/// The fits of a plan as it is made.
+struct Fits<'a> {
+    file: &'a File,
+    /// Of the runs.
+    order: Vec<usize>,
+    all: Vec<Fit>,
+}
+
+impl<'a> Fits<'a> {
+    fn switch(&self, name: &str) -> Result<&'a Switch> {
+        let names: Vec<&str> = self.file.switches.iter().map(|switch| switch.name.as_str()).collect();
+        find("switches", name, &names).map(|i| &self.file.switches[i])
+    }
+
+    fn cache(&self, name: Option<&str>) -> Result<usize> {
+        let names: Vec<&str> = self.file.caches.iter().map(|cache| cache.name.as_str()).collect();
+        name.map_or(Ok(0), |name| find("cache", name, &names))
+    }
+
+    /// All runs with some switches on.
+    fn column(&mut self, name: &str, about: &str, switches: &[&Switch]) -> Result<Column> {
+        let mut runs: Vec<Option<Scored>> = vec![None; self.file.runs.len()];
+        for i in self.order.clone() {
+            let run = &self.file.runs[i];
+            let scored = self.run(i, run, switches, &runs).map_err(|e| within("run", &run.name, e))?;
+            runs[i] = Some(scored);
+        }
+        Ok(Column {
+            name: name.into(),
+            about: about.into(),
+            switches: switches.iter().map(|switch| switch.name.clone()).collect(),
+            runs: runs.into_iter().flatten().collect(),
+        })
+    }
+
+    fn run(&mut self, place: usize, run: &Run, switches: &[&Switch], done: &[Option<Scored>]) -> Result<Scored> {
+        let layers = [&self.file.settings, &run.settings].into_iter();
+        let layers: Vec<&Settings> = layers.chain(switches.iter().map(|switch| &switch.settings)).collect();
+        let cache = switches.iter().rev().find_map(|switch| switch.cache.as_deref()).or(run.cache.as_deref());
+        let init = run.init.as_deref().filter(|_| !switches.iter().any(|switch| switch.ignore_init));
+        let init = init.and_then(|name| self.file.runs.iter().position(|other| other.name == name));
+        let fit = Fit {
+            cache: self.cache(cache)?,
+            variants: run.variants.clone(),
+            solver: settings::solver(&layers)?,
+            init: init.and_then(|init| done[init]).map(|scored| scored.fit),
+            first_seed: (place * self.file.seeds) as u64,
+        };
+        if fit.init.is_some_and(|init| self.all[init].cache != fit.cache) {
+            return Err(usage("it starts from a run of another cache, whose features are others"));
+        }
+        if fit.init.is_some() && matches!(fit.solver, SolverConfig::Lbfgs(_)) {
+            return Err(usage("init has no use with solver \"lbfgs\": the optimum is the same from anywhere"));
+        }
+        let whole = switches.iter().any(|switch| switch.score_whole_batches);
+        Ok(self.scored(fit, whole))
+    }
+
+    /// The fit, which may be there already.
+    fn scored(&mut self, fit: Fit, whole_batches: bool) -> Scored {
+        let batch = match &fit.solver {
+            SolverConfig::Adam(config) => Some(config.batch).filter(|_| whole_batches),
+            SolverConfig::Lbfgs(_) => None,
+        };
+        let place = self.all.iter().position(|other| *other == fit).unwrap_or_else(|| {
+            self.all.push(fit);
+            self.all.len() - 1
+        });
+        Scored { fit: place, batch }
+    }
+
+    fn baseline(&mut self, place: usize, baseline: &Baseline) -> Result<Measured> {
+        let how = match baseline {
+            Baseline::Majority { .. } => Ok(How::Majority),
+            Baseline::Nearest { cache, variants, .. } => self
+                .cache(cache.as_deref())
+                .map(|cache| How::Nearest { cache, variants: variants.clone() }),
+            Baseline::Head { cache, variants, settings, .. } => self.head(place, cache.as_deref(), variants, settings),
+            Baseline::Pixels { size, crop, components, l2, .. } => {
+                let small = Small { size: *size, crop: *crop, components: *components, l2: *l2 };
+                small.check().map(|()| How::Pixels(small))
+            }
+        };
+        let name = baseline.name();
+        how.map(|how| Measured { name: name.into(), how }).map_err(|e| within("baseline", name, e))
+    }
+
+    fn head(
+        &mut self,
+        place: usize,
+        cache: Option<&str>,
+        variants: &Option<Vec<String>>,
+        own: &Settings,
+    ) -> Result<How> {
+        let fit = Fit {
+            cache: self.cache(cache)?,
+            variants: variants.clone(),
+            solver: settings::solver(&[own])?,
+            init: None,
+            first_seed: ((self.file.runs.len() + place) * self.file.seeds) as u64,
+        };
+        Ok(How::Head(self.scored(fit, false)))
+    }
+}
+
+impl Small {
+    fn check(&self) -> Result<()> {
+        let is_part = |part: &f64| *part > 0.0 && *part <= 1.0;
+        if !self.size.iter().all(|side| (1..=1000).contains(side)) {
+            return Err(usage("size must be a width and a height from 1 to 1000"));
+        }
+        if !self.crop.iter().all(is_part) {
+            return Err(usage("crop must be a part of the width and one of the height, above 0 and at most 1"));
+        }
+        match self.l2 > 0.0 && self.l2.is_finite() {
+            true => Ok(()),
+            false => Err(usage("l2 must be a number above 0")),
+        }
+    }
+}

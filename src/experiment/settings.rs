@@ -1,0 +1,73 @@
+//! Settings of a fit by name, layer upon layer, to a checked solver. The names are those of `run.json`: whatever a fit can
+//! be told, an experiment can tell it.
+
+use super::file::Settings;
+use super::plan::usage;
+use crate::error::Result;
+use crate::head::{FitConfig, LbfgsConfig, SolverConfig};
+use serde_json::{Map, Value};
+
+/// The solver that `layers` describe together; later ones replace what earlier ones say.
+///
+/// # Errors
+/// [`crate::error::Kind::Usage`] for a setting that the solver does not know, or a value out of its range.
+pub(super) fn solver(layers: &[&Settings]) -> Result<SolverConfig> {
+    let typed: Settings = layers.iter().flat_map(|layer| (*layer).clone()).collect();
+    let mut known = defaults(typed.get("solver"))?;
+    if typed.contains_key("seed") {
+        return Err(usage("settings: seed is not to be set: `seeds` numbers the heads of a run"));
+    }
+    for (name, value) in typed {
+        if !known.contains_key(&name) {
+            known.remove("seed");
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            return Err(usage(format!("settings: {name:?} is no setting of this solver"))
+                .help(format!("it has {}", names.join(", "))));
+        }
+        known.insert(name, value);
+    }
+    let config: SolverConfig =
+        serde_json::from_value(known.into()).map_err(|e| usage(format!("settings: {e}")))?;
+    config.clone().check().map(|_| config)
+}
+
+/// The settings that nobody has touched, by name; the order of rows of all heads is that of `shuffle_seed` 0.
+fn defaults(solver: Option<&Value>) -> Result<Map<String, Value>> {
+    let config = match solver.map_or(Some("adam"), Value::as_str) {
+        Some("adam") => SolverConfig::Adam(FitConfig { shuffle_seed: Some(0), ..FitConfig::default() }),
+        Some("lbfgs") => SolverConfig::Lbfgs(LbfgsConfig::default()),
+        _ => return Err(usage("settings: the solver is neither \"adam\" nor \"lbfgs\"")),
+    };
+    match serde_json::to_value(config) {
+        Ok(Value::Object(settings)) => Ok(settings),
+        _ => Err(usage("settings cannot be told by name")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, Value)]) -> Settings {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.clone())).collect()
+    }
+
+    #[test]
+    fn later_layers_replace_earlier_ones_and_unknown_names_are_told() {
+        let base = settings(&[("lr", 0.5.into()), ("epochs", 3.into())]);
+        let upon = settings(&[("epochs", 7.into()), ("shuffle", false.into()), ("schedule", "cosine".into())]);
+        let SolverConfig::Adam(config) = solver(&[&base, &upon]).unwrap() else { panic!("adam") };
+        assert_eq!((config.lr, config.epochs, config.shuffle, config.shuffle_seed), (0.5, 7, false, Some(0)));
+        for (wrong, told) in [
+            (("rate", Value::from(1)), "\"rate\" is no setting"),
+            (("epochs", "many".into()), "invalid type"),
+            (("lr", 0.into()), "--lr must be"),
+            (("solver", "sgd".into()), "neither \"adam\" nor \"lbfgs\""),
+            (("solver", "lbfgs".into()), "--solver lbfgs needs --l2"),
+            (("seed", 3.into()), "seed is not to be set"),
+        ] {
+            let error = solver(&[&settings(&[wrong])]).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What an experiment found, as Markdown that reads well as it stands. Accuracies and differences are percent and
+//! percentage points of the test images.
+
+use super::ExperimentStats;
+use super::measures::{Change, ConditionScore, Pair, Score};
+use crate::metrics::{Resampled, Spread};
+
+/// All tables.
+pub fn markdown(stats: &ExperimentStats) -> String {
+    let [train, validation, test] = stats.images;
+    let mut out = format!(
+        "# {}\n\n{train} train, {validation} validation and {test} test images of {} classes. Accuracies are percent of the test \
+         images, differences percentage points, in brackets 95 % intervals.\n",
+        stats.title, stats.classes
+    );
+    let mut part = |title: &str, text: String| {
+        if !text.is_empty() {
+            out.push_str(&format!("\n## {title}\n\n{text}"));
+        }
+    };
+    part("Accuracy", accuracies(stats));
+    part("One head of each run", heads(stats));
+    for condition in &stats.conditions {
+        part(&format!("Pairs, {}", condition.name), pairs(condition));
+    }
+    part("What each switch changes", costs(stats));
+    part("Time", times(stats));
+    out
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}", 100.0 * share)
+}
+
+fn points(difference: f64) -> String {
+    // No minus before a zero.
+    let rounded = (1000.0 * difference).round() / 10.0 + 0.0;
+    if rounded == 0.0 { "0.0".into() } else { format!("{rounded:+.1}") }
+}
+
+fn between(value: f64, interval: Option<[f64; 2]>, word: fn(f64) -> String) -> String {
+    match interval {
+        Some([low, high]) => format!("{} ({} to {})", word(value), word(low), word(high)),
+        None => word(value),
+    }
+}
+
+fn over_seeds(spread: Option<Spread>, word: fn(f64) -> String) -> String {
+    // Heads that never differ have no interval.
+    let interval = |spread: &Spread| spread.interval.filter(|[low, high]| low < high);
+    spread.map_or("-".into(), |spread| between(spread.mean, interval(&spread), word))
+}
+
+fn over_splits(splits: Option<Resampled>, word: fn(f64) -> String) -> String {
+    splits.map_or("-".into(), |splits| between(splits.mean, Some(splits.interval), word))
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.0001 { "< 0.0001".into() } else { format!("{p:.4}") }
+}
+
+fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 10.0 => format!("{s:.2} s"),
+        s if s < 120.0 => format!("{s:.0} s"),
+        s => format!("{:.1} min", s / 60.0),
+    }
+}
+
+/// A table whose columns are filled up, the first to the left.
+fn table(names: &[String], rows: &[Vec<String>]) -> String {
+    let all: Vec<&[String]> = std::iter::once(names).chain(rows.iter().map(Vec::as_slice)).collect();
+    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..names.len()).map(width).collect();
+    let mut out = String::new();
+    for (number, row) in all.iter().enumerate() {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
+            let space = " ".repeat(width - cell.chars().count());
+            if column == 0 { format!("{cell}{space}") } else { format!("{space}{cell}") }
+        });
+        out.push_str(&format!("| {} |\n", cells.collect::<Vec<_>>().join(" | ")));
+        if number == 0 {
+            let line = |(column, &width): (usize, &usize)| match column {
+                0 => "-".repeat(width + 2),
+                _ => format!("{}:", "-".repeat(width + 1)),
+            };
+            out.push_str(&format!("|{}|\n", widths.iter().enumerate().map(line).collect::<Vec<_>>().join("|")));
+        }
+    }
+    out
+}
+
+fn texts<const N: usize>(words: [&str; N]) -> Vec<String> {
+    words.map(String::from).into()
+}
+
+/// Runs and baselines over seeds and over splits, condition by condition.
+fn accuracies(stats: &ExperimentStats) -> String {
+    let has_published = stats.conditions[0].runs.iter().any(|run| run.published.is_some());
+    let mut names = texts(["run"]);
+    names.extend(has_published.then(|| "published".into()));
+    for condition in &stats.conditions {
+        names.push(format!("{}, {} heads", condition.name, stats.seeds));
+        names.extend((stats.resplits > 0).then(|| format!("{}, {} splits", condition.name, stats.resplits)));
+    }
+    let cells = |score: &Score| {
+        let mut cells = vec![over_seeds(score.seeds, percent)];
+        cells.extend((stats.resplits > 0).then(|| over_splits(score.splits, percent)));
+        cells
+    };
+    let mut rows = Vec::new();
+    for (i, run) in stats.conditions[0].runs.iter().enumerate() {
+        let mut row = vec![run.name.clone()];
+        let published = run.published.and_then(|published| published.accuracy);
+        row.extend(has_published.then(|| published.map_or("-".into(), percent)));
+        stats.conditions.iter().for_each(|condition| row.extend(cells(&condition.runs[i].score)));
+        rows.push(row);
+    }
+    // No switch changes a baseline; it stands where none is on.
+    let place = stats.conditions.iter().position(|condition| condition.switches.is_empty());
+    let place = place.unwrap_or(stats.conditions.len() - 1);
+    for baseline in &stats.baselines {
+        let mut row = vec![format!("*{}*", baseline.name)];
+        row.extend(has_published.then(|| "-".into()));
+        for i in 0..stats.conditions.len() {
+            let own = cells(&baseline.score);
+            row.extend(if i == place { own } else { vec!["-".into(); own.len()] });
+        }
+        rows.push(row);
+    }
+    let mut out = table(&names, &rows);
+    out.push_str(&format!(
+        "\nHeads differ in their first weights, on the split of the caches; the interval is of their mean, by Student's t, and \
+         says nothing of other images. Splits are drawn anew by seeds 1 to {}, a head each; their interval is that of the \
+         corrected resampled t-test (Nadeau and Bengio 2003). In italics: what the runs have to beat.\n",
+        stats.resplits
+    ));
+    out
+}
+
+/// The first head of each run, with what one test split allows to say of it.
+fn heads(stats: &ExperimentStats) -> String {
+    let names =
+        ["run", "condition", "test images", "accuracy", "epochs", "published epochs", "seconds a head", "published minutes"];
+    let mut rows = Vec::new();
+    for i in 0..stats.conditions[0].runs.len() {
+        for condition in &stats.conditions {
+            let run = &condition.runs[i];
+            let published = |of: Option<String>| of.unwrap_or_else(|| "-".into());
+            rows.push(vec![
+                run.name.clone(),
+                condition.name.clone(),
+                run.score.images.to_string(),
+                between(run.score.first, Some(run.score.interval), percent),
+                run.epochs.map_or("-".into(), |epochs| format!("{:.0}", epochs.mean)),
+                published(run.published.and_then(|p| p.epochs).map(|epochs| epochs.to_string())),
+                format!("{:.2}", run.seconds / run.heads.max(1) as f64),
+                published(run.published.and_then(|p| p.minutes).map(|minutes| format!("{minutes:.1}"))),
+            ]);
+        }
+    }
+    let mut out = table(&texts(names), &rows);
+    out.push_str(
+        "\nThe first head of each run, which is kept as a run on disk; the interval is Wilson's, of a share of so many images. \
+         Epochs are the mean over the heads; seconds are those of all heads together, divided by their number.\n",
+    );
+    out
+}
+
+fn pairs(condition: &ConditionScore) -> String {
+    if condition.pairs.is_empty() {
+        return String::new();
+    }
+    let names = ["pair", "first heads", "p (McNemar)", "splits", "p (resampled)"];
+    let row = |pair: &Pair| {
+        vec![
+            format!("{} - {}", pair.first, pair.second),
+            between(pair.difference, Some(pair.interval), points),
+            p_value(pair.p_value),
+            over_splits(pair.splits, points),
+            pair.splits.map_or("-".into(), |splits| p_value(splits.p_value)),
+        ]
+    };
+    let rows: Vec<Vec<String>> = condition.pairs.iter().map(row).collect();
+    let mut out = table(&texts(names), &rows);
+    out.push_str(
+        "\nFirst heads: on the same test images, with Newcombe's interval and McNemar's exact test. Splits: corrected resampled \
+         t-test. Each pair by itself: of twenty that do not differ one is expected below 0.05.\n",
+    );
+    out
+}
+
+fn costs(stats: &ExperimentStats) -> String {
+    if stats.costs.is_empty() {
+        return String::new();
+    }
+    let mut out = String::new();
+    let has_splits = stats.resplits > 0;
+    let over: [(&str, fn(&Change) -> String); 2] = [
+        ("splits", |change| over_splits(change.splits, points)),
+        ("heads", |change| over_seeds(change.seeds, points)),
+    ];
+    for (what, word) in over.into_iter().filter(|(what, _)| has_splits || *what == "heads") {
+        let number = if what == "splits" { stats.resplits } else { stats.seeds };
+        let mut names = vec![format!("over {number} {what}"), "all runs it changes".into()];
+        names.extend(stats.conditions[0].runs.iter().map(|run| run.name.clone()));
+        let row = |cost: &super::Cost| {
+            let mut row = vec![cost.name.clone()];
+            row.extend([&cost.mean].into_iter().chain(&cost.runs).map(|change| change.as_ref().map_or("-".into(), word)));
+            row
+        };
+        out.push_str(&table(&names, &stats.costs.iter().map(row).collect::<Vec<_>>()));
+        out.push('\n');
+    }
+    out.push_str("Accuracy with the switch alone less that with none; in the end, with all that a condition has. A dash: it changes nothing there.\n");
+    for cost in stats.costs.iter().filter(|cost| !cost.about.is_empty()) {
+        out.push_str(&format!("- {}: {}\n", cost.name, cost.about));
+    }
+    out
+}
+
+fn times(stats: &ExperimentStats) -> String {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for cache in &stats.caches {
+        let what = format!("features {:?}, {} of {} rows computed now", cache.name, cache.computed, cache.rows);
+        rows.push(vec![what, seconds(cache.seconds)]);
+    }
+    let read: f64 = stats.caches.iter().map(|cache| cache.read_seconds).sum();
+    rows.extend([
+        vec!["reading features".into(), seconds(read)],
+        vec![format!("fitting {} heads", stats.heads), seconds(stats.fit_seconds)],
+        vec!["baselines that are no heads".into(), seconds(stats.baseline_seconds)],
+        vec![format!("writing {} runs", stats.runs.len()), seconds(stats.write_seconds)],
+        vec!["all".into(), seconds(stats.seconds)],
+    ]);
+    rows.extend(stats.published_minutes.map(|minutes| vec!["published".into(), format!("{minutes:.1} min")]));
+    table(&texts(["part", "wall time"]), &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_as_they_stand_in_tables() {
+        assert_eq!([points(0.012), points(-0.0001), points(-0.02)].join(" "), "+1.2 0.0 -2.0");
+        assert_eq!(between(0.5, Some([0.4, 0.6]), percent), "50.0 (40.0 to 60.0)");
+        let rows = [vec!["é".to_string(), "1".into()], vec!["long".into(), "10".into()]];
+        assert_eq!(
+            table(&texts(["a", "b"]), &rows),
+            "| a    |  b |\n|------|---:|\n| é    |  1 |\n| long | 10 |\n"
+        );
+    }
+}
