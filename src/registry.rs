@@ -109,7 +109,8 @@ impl Wheel {
 /// The registry of this program.
 pub fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
-        settings_text::parse(include_str!("../models/registry.toml")).expect("a test reads the embedded registry")
+        settings_text::parse(include_str!("../models/registry.toml"))
+            .expect("a test reads the embedded registry")
     });
     &REGISTRY
 }

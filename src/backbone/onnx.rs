@@ -267,7 +267,8 @@ mod tests {
         flat.output("flat", 3 * 40 * 40);
         let flat = flat.finish(&[]);
         for scale in [Scale::Unit, Scale::Symmetric, Scale::Imagenet] {
-            let steps = Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 40, scale, stretch: false };
+            let steps =
+                Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 40, scale, stretch: false };
             let opening = Opening { device: Device::Cpu, threads: 2, sessions: 5 };
             let mut opened =
                 OnnxBackbone::open(&library.path, flat.clone(), "flat", &steps, opening, &Silent).unwrap();

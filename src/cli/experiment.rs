@@ -12,7 +12,9 @@ use std::path::PathBuf;
 /// printed and written to OUT/results.md and OUT/results.json; the first head of each run is kept in OUT/runs. Stopped and
 /// run again, it extracts what is missing; heads are fitted anew, which takes little.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  headstart experiment experiments/lfw10.toml --images lfw10 --out runs/lfw10")]
+#[command(
+    after_help = "Example:\n  headstart experiment experiments/lfw10.toml --images lfw10 --out runs/lfw10"
+)]
 pub(super) struct Args {
     /// What is to be done
     #[arg(value_name = "FILE.toml")]

@@ -149,8 +149,13 @@ fn draw_images(dir: &Path, images: &Path, monitor: &dyn Monitor) -> Result<()> {
 
 /// Test accuracy of a softmax head fitted to pixels instead of features, on the same split.
 fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
-    let small =
-        Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 32, scale: Scale::Symmetric, stretch: false };
+    let small = Preprocessing {
+        crop: 1.0,
+        resize: Resize::BilinearPillow,
+        size: 32,
+        scale: Scale::Symmetric,
+        stretch: false,
+    };
     let classes = crate::dataset::class_names(&samples.rows);
     let mut features = Matrix::zeros(samples.rows.len(), small.input_len());
     let mut parts = Split::ALL.map(|_| Vec::new());

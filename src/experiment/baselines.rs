@@ -42,7 +42,9 @@ pub(super) fn answers(
         let numbers: Vec<usize> = (0..divisions).collect();
         let right = match how {
             How::Head(_) => return Ok(None),
-            How::Majority => numbers.iter().map(|&division| majority(caches[0].plain(division), &caches[0])).collect(),
+            How::Majority => {
+                numbers.iter().map(|&division| majority(caches[0].plain(division), &caches[0])).collect()
+            }
             How::Nearest { cache, variants } => in_parallel(threads, &numbers, |&division| {
                 let opened = &caches[*cache];
                 let split = opened.rows(variants, division);

@@ -54,7 +54,8 @@ pub(super) fn requests(file: &File, config: &ExperimentConfig) -> Result<Vec<Ext
     let split: Option<Fractions> = file.split.as_deref().map(str::parse).transpose()?;
     let all = if file.resplits > 0 { AugmentSplits::All } else { AugmentSplits::Train };
     let request = |cache: &Cache| {
-        let augment: Vec<Augmentation> = cache.augment.iter().map(|name| name.parse()).collect::<Result<_>>()?;
+        let augment: Vec<Augmentation> =
+            cache.augment.iter().map(|name| name.parse()).collect::<Result<_>>()?;
         Ok(ExtractConfig {
             images: config.images.clone(),
             cache: config.out.join("caches").join(&cache.name),

@@ -25,7 +25,13 @@ pub(super) struct Pictures {
 ///
 /// # Errors
 /// [`Kind::Input`] when an image cannot be read, or is no longer the one whose features are in the cache.
-pub(super) fn look(shelf: &Shelf, split: &Plan, images: &Path, small: Small, threads: usize) -> Result<Pictures> {
+pub(super) fn look(
+    shelf: &Shelf,
+    split: &Plan,
+    images: &Path,
+    small: Small,
+    threads: usize,
+) -> Result<Pictures> {
     let parts = [&split.train, &split.validation, &split.test];
     let digests: Vec<Digest> = parts.iter().flat_map(|part| part.images()).collect();
     let rows = in_parallel(threads, &digests, |digest| {

@@ -1,11 +1,12 @@
-//! All heads of an experiment. Heads of one fit differ in their seed alone and advance together; fits that do not wait for
-//! one another are shared out among threads.
+//! All heads of an experiment. Each is what `train --seed` makes; heads of one fit differ in their seed alone, and those that
+//! share their order of rows advance together. Fits that do not wait for one another are shared out among threads.
 
 use super::caches::Opened;
 use super::plan::{Fit, Plan};
 use crate::error::{Error, Kind, Result};
 use crate::head::{
-    self, Common, Example, FitConfig, Fitted, Head, Job, Ordered, Rows, Scale, SolverConfig, SolverParams, argmax,
+    self, Common, Example, FitConfig, Fitted, Head, Job, Ordered, Rows, Scale, SolverConfig, SolverParams,
+    argmax,
 };
 use crate::monitor::{Monitor, Task, Unit};
 use crate::threads::in_parallel;
@@ -48,14 +49,16 @@ impl Bench<'_> {
         };
         let epochs: usize = fits.iter().map(|fit| most(fit) * (seeds + resplits)).sum();
         let task = self.monitor.task("fitting heads", Some(epochs as u64), Unit::Epochs);
-        let mut all: Vec<Vec<Option<Done>>> = fits.iter().map(|_| (0..self.divisions).map(|_| None).collect()).collect();
+        let mut all: Vec<Vec<Option<Done>>> =
+            fits.iter().map(|_| (0..self.divisions).map(|_| None).collect()).collect();
         let mut waiting: Vec<usize> = (0..fits.len()).collect();
         while !waiting.is_empty() {
             let is_ready = |&fit: &usize| fits[fit].init.is_none_or(|init| all[init][0].is_some());
             let (ready, later): (Vec<usize>, Vec<usize>) = waiting.iter().partition(|fit| is_ready(fit));
             // The splits with many heads first, so that no thread is left with one at the end.
-            let work: Vec<(usize, usize)> =
-                (0..self.divisions).flat_map(|division| ready.iter().map(move |&fit| (fit, division))).collect();
+            let work: Vec<(usize, usize)> = (0..self.divisions)
+                .flat_map(|division| ready.iter().map(move |&fit| (fit, division)))
+                .collect();
             let done = in_parallel(self.threads, &work, |&(fit, division)| {
                 let start = fits[fit].init.and_then(|init| all[init][division].as_ref());
                 self.one(&fits[fit], division, start, &*task)
@@ -77,32 +80,37 @@ impl Bench<'_> {
         let started = Instant::now();
         let opened = &self.caches[fit.cache];
         let rows = opened.rows(&fit.variants, division);
-        let [train, validation, test] = [&rows.train, &rows.validation, &rows.test].map(|part| opened.loaded.examples(part));
-        let [train, validation, test] = [&train, &validation, &test].map(|examples| opened.loaded.rows(examples));
+        let [train, validation, test] =
+            [&rows.train, &rows.validation, &rows.test].map(|part| opened.loaded.examples(part));
+        let [train, validation, test] =
+            [&train, &validation, &test].map(|examples| opened.loaded.rows(examples));
         let heads = if division == 0 { self.plan.seeds } else { 1 };
         let fitted = match fit.solver.clone() {
             SolverConfig::Lbfgs(_) => vec![self.optimum(fit, opened, train, validation, task)?],
             SolverConfig::Adam(config) => {
                 let counts = rows.train.counts(opened.shelf.classes.len());
                 let factors = config.class_weights.factors(&opened.shelf.classes, &counts)?;
-                let jobs = (0..heads).map(|i| job(&config, fit.first_seed + i as u64, start.map(|done| &done.fitted[i].head), &factors));
-                let jobs = jobs.collect::<Result<Vec<_>>>()?;
-                let scale = config.standardize.then(|| Scale::of(train.features, train.examples));
-                let common = Common {
-                    width: opened.shelf.spec().width,
-                    validation: Some(validation),
-                    scale: scale.as_ref(),
-                    threads: 1,
+                let job = |i: usize| {
+                    let seed = fit.first_seed + i as u64;
+                    let params = FitConfig { seed, ..config.clone() }.check()?;
+                    let start = start.map(|done| done.fitted[i].head.clone());
+                    Ok(Job { start, params, factors: factors.clone() })
                 };
-                let fitted = head::fit_many(jobs, &mut Ordered::new(train, &config), common, &mut |_, _| task.advance(1))?;
-                fitted.into_iter().collect::<Result<Vec<_>>>()?
+                adam((0..heads).map(job).collect::<Result<_>>()?, train, validation, task)?
             }
         };
         let right = fitted.iter().map(|fitted| right(&fitted.head, test)).collect();
         Ok(Done { fitted, right, seconds: started.elapsed().as_secs_f64() })
     }
 
-    fn optimum(&self, fit: &Fit, opened: &Opened, train: Rows, validation: Rows, task: &dyn Task) -> Result<Fitted> {
+    fn optimum(
+        &self,
+        fit: &Fit,
+        opened: &Opened,
+        train: Rows,
+        validation: Rows,
+        task: &dyn Task,
+    ) -> Result<Fitted> {
         let SolverParams::Lbfgs(params) = fit.solver.clone().check()? else {
             return Err(Error::new(Kind::Usage, "this solver looks for no optimum"));
         };
@@ -111,15 +119,36 @@ impl Bench<'_> {
         task.advance(1);
         if !found.is_optimum() {
             let off = 100.0 * found.distance;
-            self.monitor.warn(&format!("L-BFGS ended before the optimum: its weights may be off by {off:.0} %"));
+            self.monitor
+                .warn(&format!("L-BFGS ended before the optimum: its weights may be off by {off:.0} %"));
         }
         Ok(found.fitted)
     }
 }
 
-fn job(config: &FitConfig, seed: u64, start: Option<&Head>, factors: &[f32]) -> Result<Job> {
-    let params = FitConfig { seed, ..config.clone() }.check()?;
-    Ok(Job { start: start.cloned(), params, factors: factors.to_vec() })
+/// Heads whose settings differ in their seeds alone: together where they share their order of rows, else one by one.
+fn adam(jobs: Vec<Job>, train: Rows, validation: Rows, task: &dyn Task) -> Result<Vec<Fitted>> {
+    let first = jobs[0].params.settings().clone();
+    let scale = first.standardize.then(|| Scale::of(train.features, train.examples));
+    let common = Common {
+        width: train.features.width(),
+        validation: Some(validation),
+        scale: scale.as_ref(),
+        threads: 1,
+    };
+    let share_order = !first.shuffle || first.shuffle_seed.is_some();
+    let groups: Vec<Vec<Job>> = match share_order {
+        true => vec![jobs],
+        false => jobs.into_iter().map(|job| vec![job]).collect(),
+    };
+    let mut all = Vec::new();
+    for group in groups {
+        let settings = group[0].params.settings().clone();
+        let source = &mut Ordered::new(train, &settings);
+        let fitted = head::fit_many(group, source, common, &mut |_, _| task.advance(1))?;
+        all.extend(fitted.into_iter().collect::<Result<Vec<_>>>()?);
+    }
+    Ok(all)
 }
 
 /// Whether a head has each row right.

@@ -21,6 +21,10 @@ pub struct Score {
     pub seeds: Option<Spread>,
     /// Over other splits, a head each; the interval is that of the corrected resampled t-test.
     pub splits: Option<Resampled>,
+    /// Share of right answers of each head on the caches' split.
+    pub of_seeds: Vec<f64>,
+    /// Of the head on each other split.
+    pub of_splits: Vec<f64>,
 }
 
 /// A run in one condition.
@@ -125,14 +129,17 @@ fn share(right: &[bool]) -> f64 {
 impl Answers<'_> {
     fn score(&self, ratio: f64) -> Score {
         let shares = |all: &[&[bool]]| all.iter().map(|right| share(right)).collect::<Vec<f64>>();
+        let (of_seeds, of_splits) = (shares(&self.own), shares(&self.others));
         let first = self.own[0];
         let right = first.iter().filter(|right| **right).count();
         Score {
             images: first.len(),
             first: share(first),
             interval: metrics::wilson(right, first.len()).unwrap_or([0.0, 1.0]),
-            seeds: spread(&shares(&self.own)),
-            splits: resampled(&shares(&self.others), ratio),
+            seeds: spread(&of_seeds),
+            splits: resampled(&of_splits, ratio),
+            of_seeds,
+            of_splits,
         }
     }
 }
@@ -223,7 +230,8 @@ impl<'a> Results<'a> {
         let changed: Vec<&[Vec<f64>; 2]> = pairs.iter().flatten().collect();
         let mean = |which: usize| -> Vec<f64> {
             let lengths = changed.iter().map(|pair| pair[which].len());
-            let mean = |i: usize| changed.iter().map(|pair| pair[which][i]).sum::<f64>() / changed.len() as f64;
+            let mean =
+                |i: usize| changed.iter().map(|pair| pair[which][i]).sum::<f64>() / changed.len() as f64;
             (0..lengths.min().unwrap_or(0)).map(mean).collect()
         };
         Cost {
@@ -242,7 +250,11 @@ impl<'a> Results<'a> {
                 (How::Head(scored), _) => self.all[scored.fit].iter().map(|done| done.seconds).sum(),
                 (_, answered) => answered.as_ref().map_or(0.0, |answered| answered.seconds),
             };
-            BaselineScore { name: baseline.name.clone(), score: self.baseline(number).score(self.ratio), seconds }
+            BaselineScore {
+                name: baseline.name.clone(),
+                score: self.baseline(number).score(self.ratio),
+                seconds,
+            }
         };
         (0..self.plan.baselines.len()).map(one).collect()
     }

@@ -157,9 +157,8 @@ fn parse(text: &[u8], config: &ExperimentConfig) -> Result<(Plan, Vec<ExtractCon
 
 /// Whether the folder may be worked in: nothing there, an empty folder, or one of an experiment.
 fn check_target(out: &Path) -> Result<()> {
-    let refuse = |message: &str| {
-        Err(Error::new(Kind::Run, message).at(out).help("choose another folder with --out"))
-    };
+    let refuse =
+        |message: &str| Err(Error::new(Kind::Run, message).at(out).help("choose another folder with --out"));
     match out.exists() {
         false => Ok(()),
         true if !out.is_dir() => refuse("the results cannot be written here: it is a file"),

@@ -102,7 +102,8 @@ impl Plan {
         let mut fits = Fits { file: &file, order: order(&file.runs)?, all: Vec::new() };
         let conditions = file.conditions.iter().map(|condition| {
             let switches = condition.switches.iter().map(|name| fits.switch(name));
-            let switches = switches.collect::<Result<Vec<_>>>().map_err(|e| within("condition", &condition.name, e))?;
+            let switches =
+                switches.collect::<Result<Vec<_>>>().map_err(|e| within("condition", &condition.name, e))?;
             fits.column(&condition.name, "", &switches)
         });
         let mut conditions = conditions.collect::<Result<Vec<_>>>()?;
@@ -155,12 +156,15 @@ fn check_names(file: &File) -> Result<()> {
         let mut seen = BTreeSet::new();
         for name in names {
             let is_plain = |c: char| c.is_alphanumeric() || " _-.,+=".contains(c);
-            if name.trim() != name || name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
+            if name.trim() != name || name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain)
+            {
                 return Err(usage(format!("{name:?} is no name for a {kind}"))
                     .help("use letters, digits, spaces, and - _ . , + = but no dot in front"));
             }
             if !seen.insert(name) {
-                return Err(usage(format!("two entries are called {name:?}: a {kind} needs a name of its own")));
+                return Err(usage(format!(
+                    "two entries are called {name:?}: a {kind} needs a name of its own"
+                )));
             }
         }
     }
@@ -239,7 +243,13 @@ impl<'a> Fits<'a> {
         })
     }
 
-    fn run(&mut self, place: usize, run: &Run, switches: &[&Switch], done: &[Option<Scored>]) -> Result<Scored> {
+    fn run(
+        &mut self,
+        place: usize,
+        run: &Run,
+        switches: &[&Switch],
+        done: &[Option<Scored>],
+    ) -> Result<Scored> {
         let layers = [&self.file.settings, &run.settings].into_iter();
         let layers: Vec<&Settings> = layers.chain(switches.iter().map(|switch| &switch.settings)).collect();
         let cache = switches.iter().rev().find_map(|switch| switch.cache.as_deref()).or(run.cache.as_deref());
@@ -256,7 +266,9 @@ impl<'a> Fits<'a> {
             return Err(usage("it starts from a run of another cache, whose features are others"));
         }
         if fit.init.is_some() && matches!(fit.solver, SolverConfig::Lbfgs(_)) {
-            return Err(usage("init has no use with solver \"lbfgs\": the optimum is the same from anywhere"));
+            return Err(usage(
+                "init has no use with solver \"lbfgs\": the optimum is the same from anywhere",
+            ));
         }
         let whole = switches.iter().any(|switch| switch.score_whole_batches);
         Ok(self.scored(fit, whole))
@@ -278,10 +290,12 @@ impl<'a> Fits<'a> {
     fn baseline(&mut self, place: usize, baseline: &Baseline) -> Result<Measured> {
         let how = match baseline {
             Baseline::Majority { .. } => Ok(How::Majority),
-            Baseline::Nearest { cache, variants, .. } => self
-                .cache(cache.as_deref())
-                .map(|cache| How::Nearest { cache, variants: variants.clone() }),
-            Baseline::Head { cache, variants, settings, .. } => self.head(place, cache.as_deref(), variants, settings),
+            Baseline::Nearest { cache, variants, .. } => {
+                self.cache(cache.as_deref()).map(|cache| How::Nearest { cache, variants: variants.clone() })
+            }
+            Baseline::Head { cache, variants, settings, .. } => {
+                self.head(place, cache.as_deref(), variants, settings)
+            }
             Baseline::Pixels { size, crop, components, l2, .. } => {
                 let small = Small { size: *size, crop: *crop, components: *components, l2: *l2 };
                 small.check().map(|()| How::Pixels(small))
@@ -316,7 +330,9 @@ impl Small {
             return Err(usage("size must be a width and a height from 1 to 1000"));
         }
         if !self.crop.iter().all(is_part) {
-            return Err(usage("crop must be a part of the width and one of the height, above 0 and at most 1"));
+            return Err(usage(
+                "crop must be a part of the width and one of the height, above 0 and at most 1",
+            ));
         }
         match self.l2 > 0.0 && self.l2.is_finite() {
             true => Ok(()),

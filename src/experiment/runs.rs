@@ -61,10 +61,18 @@ pub(super) fn write(
         let mut predictions = Vec::new();
         for (part, split) in rows.held_out() {
             let examples = opened.loaded.examples(part);
-            predictions.extend(outcome::predict(&fitted.head, shelf, part, opened.loaded.rows(&examples), split));
+            predictions.extend(outcome::predict(
+                &fitted.head,
+                shelf,
+                part,
+                opened.loaded.rows(&examples),
+                split,
+            ));
         }
         let solver = match fit.solver.clone() {
-            SolverConfig::Adam(settings) => SolverConfig::Adam(FitConfig { seed: fit.first_seed, ..settings }),
+            SolverConfig::Adam(settings) => {
+                SolverConfig::Adam(FitConfig { seed: fit.first_seed, ..settings })
+            }
             other => other,
         };
         // A run and the one that it starts from have the same train images.

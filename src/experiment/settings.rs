@@ -31,10 +31,10 @@ pub(super) fn solver(layers: &[&Settings]) -> Result<SolverConfig> {
     config.clone().check().map(|_| config)
 }
 
-/// The settings that nobody has touched, by name; the order of rows of all heads is that of `shuffle_seed` 0.
+/// The settings that nobody has touched, by name.
 fn defaults(solver: Option<&Value>) -> Result<Map<String, Value>> {
     let config = match solver.map_or(Some("adam"), Value::as_str) {
-        Some("adam") => SolverConfig::Adam(FitConfig { shuffle_seed: Some(0), ..FitConfig::default() }),
+        Some("adam") => SolverConfig::Adam(FitConfig::default()),
         Some("lbfgs") => SolverConfig::Lbfgs(LbfgsConfig::default()),
         _ => return Err(usage("settings: the solver is neither \"adam\" nor \"lbfgs\"")),
     };
@@ -55,9 +55,9 @@ mod tests {
     #[test]
     fn later_layers_replace_earlier_ones_and_unknown_names_are_told() {
         let base = settings(&[("lr", 0.5.into()), ("epochs", 3.into())]);
-        let upon = settings(&[("epochs", 7.into()), ("shuffle", false.into()), ("schedule", "cosine".into())]);
+        let upon = settings(&[("epochs", 7.into()), ("shuffle", false.into()), ("shuffle_seed", 3.into())]);
         let SolverConfig::Adam(config) = solver(&[&base, &upon]).unwrap() else { panic!("adam") };
-        assert_eq!((config.lr, config.epochs, config.shuffle, config.shuffle_seed), (0.5, 7, false, Some(0)));
+        assert_eq!((config.lr, config.epochs, config.shuffle, config.shuffle_seed), (0.5, 7, false, Some(3)));
         for (wrong, told) in [
             (("rate", Value::from(1)), "\"rate\" is no setting"),
             (("epochs", "many".into()), "invalid type"),

@@ -5,6 +5,9 @@ use super::ExperimentStats;
 use super::measures::{Change, ConditionScore, Pair, Score};
 use crate::metrics::{Resampled, Spread};
 
+/// How a change is told.
+type Word = fn(&Change) -> String;
+
 /// All tables.
 pub fn markdown(stats: &ExperimentStats) -> String {
     let [train, validation, test] = stats.images;
@@ -84,7 +87,10 @@ fn table(names: &[String], rows: &[Vec<String>]) -> String {
                 0 => "-".repeat(width + 2),
                 _ => format!("{}:", "-".repeat(width + 1)),
             };
-            out.push_str(&format!("|{}|\n", widths.iter().enumerate().map(line).collect::<Vec<_>>().join("|")));
+            out.push_str(&format!(
+                "|{}|\n",
+                widths.iter().enumerate().map(line).collect::<Vec<_>>().join("|")
+            ));
         }
     }
     out
@@ -130,8 +136,8 @@ fn accuracies(stats: &ExperimentStats) -> String {
     }
     let mut out = table(&names, &rows);
     out.push_str(&format!(
-        "\nHeads differ in their first weights, on the split of the caches; the interval is of their mean, by Student's t, and \
-         says nothing of other images. Splits are drawn anew by seeds 1 to {}, a head each; their interval is that of the \
+        "\nHeads differ in their first weights and, where rows are shuffled, in the order of rows, on the split of the caches; the \
+         interval is of their mean, by Student's t, and says nothing of other images. Splits are drawn anew by seeds 1 to {}, a head each; their interval is that of the \
          corrected resampled t-test (Nadeau and Bengio 2003). In italics: what the runs have to beat.\n",
         stats.resplits
     ));
@@ -140,8 +146,16 @@ fn accuracies(stats: &ExperimentStats) -> String {
 
 /// The first head of each run, with what one test split allows to say of it.
 fn heads(stats: &ExperimentStats) -> String {
-    let names =
-        ["run", "condition", "test images", "accuracy", "epochs", "published epochs", "seconds a head", "published minutes"];
+    let names = [
+        "run",
+        "condition",
+        "test images",
+        "accuracy",
+        "epochs",
+        "published epochs",
+        "seconds a head",
+        "published minutes",
+    ];
     let mut rows = Vec::new();
     for i in 0..stats.conditions[0].runs.len() {
         for condition in &stats.conditions {
@@ -196,7 +210,7 @@ fn costs(stats: &ExperimentStats) -> String {
     }
     let mut out = String::new();
     let has_splits = stats.resplits > 0;
-    let over: [(&str, fn(&Change) -> String); 2] = [
+    let over: [(&str, Word); 2] = [
         ("splits", |change| over_splits(change.splits, points)),
         ("heads", |change| over_seeds(change.seeds, points)),
     ];
@@ -206,7 +220,12 @@ fn costs(stats: &ExperimentStats) -> String {
         names.extend(stats.conditions[0].runs.iter().map(|run| run.name.clone()));
         let row = |cost: &super::Cost| {
             let mut row = vec![cost.name.clone()];
-            row.extend([&cost.mean].into_iter().chain(&cost.runs).map(|change| change.as_ref().map_or("-".into(), word)));
+            row.extend(
+                [&cost.mean]
+                    .into_iter()
+                    .chain(&cost.runs)
+                    .map(|change| change.as_ref().map_or("-".into(), word)),
+            );
             row
         };
         out.push_str(&table(&names, &stats.costs.iter().map(row).collect::<Vec<_>>()));
@@ -222,7 +241,8 @@ fn costs(stats: &ExperimentStats) -> String {
 fn times(stats: &ExperimentStats) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for cache in &stats.caches {
-        let what = format!("features {:?}, {} of {} rows computed now", cache.name, cache.computed, cache.rows);
+        let what =
+            format!("features {:?}, {} of {} rows computed now", cache.name, cache.computed, cache.rows);
         rows.push(vec![what, seconds(cache.seconds)]);
     }
     let read: f64 = stats.caches.iter().map(|cache| cache.read_seconds).sum();

@@ -442,7 +442,9 @@ mod tests {
         let rows = Rows { features: &x, examples: &y };
         let jobs = [1e38, 0.01].map(|lr| job(&FitConfig { lr, epochs: 3, ..FitConfig::default() }, 2));
         let common = Common { width: 2, validation: Some(rows), scale: None, threads: 1 };
-        let mut ended = fit_many(jobs.into(), &mut Ordered::new(rows, &FitConfig::default()), common, &mut |_, _| {}).unwrap();
+        let mut ended =
+            fit_many(jobs.into(), &mut Ordered::new(rows, &FitConfig::default()), common, &mut |_, _| {})
+                .unwrap();
         assert_eq!(ended.pop().unwrap().unwrap().history.len(), 3);
         let error = ended.pop().unwrap().unwrap_err();
         assert!(error.to_string().contains("not a number in epoch"), "{error}");

@@ -15,7 +15,9 @@ use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::reject::Measured;
-use crate::head::{Common, Epoch, Example, FitConfig, FitParams, Fitted, Head, Moments, Rows, Scale, Source, fit_many};
+use crate::head::{
+    Common, Epoch, Example, FitConfig, FitParams, Fitted, Head, Moments, Rows, Scale, Source, fit_many,
+};
 use crate::matrix::Matrix;
 use crate::rng::Rng;
 use crate::run::Prediction;

@@ -4,6 +4,7 @@ mod acceptance;
 mod data;
 mod error_table;
 mod errors;
+mod experiment;
 mod extract;
 mod faults;
 mod heads;

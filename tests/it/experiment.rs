@@ -1,0 +1,218 @@
+//! What would break for someone who runs a whole experiment, or restores the article's defects one by one.
+
+use crate::sandbox::{Said, Sandbox, picture, python, root};
+use crate::small;
+use headstart::image_io::{self, encode_png};
+use headstart::pixels::Pixels;
+use headstart::preprocess::Preprocessing;
+use headstart::run;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A cache `c` of three classes, and a head `start` that has hardly learnt.
+fn cache() -> Sandbox {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 61)]);
+    assert_eq!(small::extract(&s, "in", "c", &[]).code, 0);
+    train(&s, "start", "--epochs 1 --lr 1e-30");
+    s
+}
+
+fn train(s: &Sandbox, run: &str, more: &str) -> Value {
+    let (cache, run) = (s.text("c"), s.text(run));
+    s.json(&[&["train", &cache, "--run", &run][..], &more.split(' ').collect::<Vec<_>>()].concat())
+}
+
+fn head(s: &Sandbox, run: &str) -> Vec<u8> {
+    std::fs::read(s.path(run).join("head.safetensors")).unwrap()
+}
+
+fn record(run: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(run.join("run.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn each_defect_of_training_alone_is_what_an_independent_loop_makes_of_it() {
+    let s = cache();
+    let start = s.text("start");
+    let rows = record(&s.path("start"))["train_rows"].as_u64().unwrap();
+    assert_ne!(rows % 16, 0, "some rows fill no batch");
+    // With a large rate the loss rises now and then long before it has settled.
+    for (name, more, patience_resets, kept) in [
+        ("fixed order", "--patience 5", true, rows),
+        ("whole batches", "--patience 5 --drop-last", true, rows - rows % 16),
+        ("patience in all", "--patience 5 --total-patience", false, rows),
+        ("as published", "--patience 21 --total-patience --drop-last", false, rows - rows % 16),
+    ] {
+        let fixed = format!("--init {start} --no-shuffle --batch 16 --epochs 60 --lr 0.02 {more}");
+        let told = train(&s, name, &fixed);
+        let said = python("article.py", &[&s.path("start"), &s.path(name), &s.path("c")]);
+        let said: Value = serde_json::from_str(&said).unwrap();
+        println!("{name}: {said}");
+        assert_eq!((&said["epochs"], &said["rows"]), (&told["epochs"], &kept.into()), "{name}");
+        for error in ["largest_loss_difference", "largest_weight_difference"] {
+            assert!(said[error].as_f64().unwrap() < 1e-3, "{name}: {said}");
+        }
+        assert_eq!(record(&s.path(name))["config"]["patience_resets"], patience_resets);
+    }
+}
+
+#[test]
+fn the_order_of_rows_is_that_of_keys_or_of_a_seed() {
+    let s = cache();
+    train(&s, "a", "--epochs 3 --no-shuffle --shuffle-seed 1");
+    train(&s, "b", "--epochs 3 --no-shuffle --shuffle-seed 2");
+    train(&s, "c1", "--epochs 3 --shuffle-seed 1");
+    assert_eq!(head(&s, "a"), head(&s, "b"));
+    assert_ne!(head(&s, "a"), head(&s, "c1"));
+    // A sweep honours it too, and memory limits refuse it by name.
+    let sweep =
+        ["sweep", &s.text("c"), "--runs", &s.text("lab"), "--epochs", "3", "--no-shuffle", "--drop-last"];
+    s.json(&sweep);
+    train(&s, "d", "--epochs 3 --no-shuffle --drop-last");
+    assert_eq!(head(&s, "lab/head"), head(&s, "d"));
+    for flag in ["--no-shuffle", "--drop-last"] {
+        let args = ["train", &s.text("c"), "--run", &s.text("e"), "--memory", "1GiB", flag];
+        s.run(&args).fails(2, &[flag, "has no meaning with --memory", "leave one of the two out"]);
+    }
+    let few = ["train", &s.text("c"), "--run", &s.text("e"), "--batch", "1000", "--drop-last"];
+    s.run(&few).fails(1, &["the train rows fill no batch", "a smaller --batch"]);
+}
+
+#[test]
+fn stretched_pixels_are_those_of_scipy_and_pillow() {
+    let s = Sandbox::new();
+    // Dim, of full range, and of one colour.
+    let dim: Vec<u8> = picture("dim", 3).data().iter().map(|&x| 40 + x / 3).collect();
+    let cases = [Pixels::new(64, 48, dim), picture("bright", 1), Pixels::new(8, 8, vec![77; 8 * 8 * 3])];
+    for (i, image) in cases.iter().enumerate() {
+        let png = s.write(&format!("{i}.png"), &encode_png(image));
+        python("stretch.py", &[&png, Path::new("75"), &s.path("expected")]);
+        let how = Preprocessing { size: 75, ..Preprocessing::named("stretched").unwrap() };
+        let ours = how.resized(&image_io::decode(&std::fs::read(&png).unwrap()).unwrap());
+        assert!(ours.data() == std::fs::read(s.path("expected")).unwrap(), "case {i}");
+    }
+    // It is a cache of its own; older caches are what they were.
+    s.images("in", &[("ant", 20), ("bee", 20)]);
+    small::extract(&s, "in", "plain", &["--preprocess", "unit"]);
+    let spec = std::fs::read_to_string(s.path("plain/spec.json")).unwrap();
+    assert!(!spec.contains("stretch"), "{spec}");
+    assert_eq!(small::extract(&s, "in", "stretched", &["--preprocess", "stretched"]).code, 0);
+    small::extract(&s, "in", "plain", &["--preprocess", "stretched"])
+        .fails(1, &["it holds other features: stretch: false in the cache, true asked for"]);
+}
+
+/// The example of `experiments/`, for the small network.
+fn example(s: &Sandbox) {
+    let text = std::fs::read_to_string(root().join("experiments/tuning.toml")).unwrap();
+    let name = "name = \"photos\"\n";
+    let network = small::install(s);
+    s.write("tuning.toml", text.replace(name, &format!("{name}backbone = {network:?}\n")).as_bytes());
+    s.images("in", &[("ant", 20), ("bee", 23), ("cat", 30)]);
+}
+
+fn run_example(s: &Sandbox) -> Said {
+    s.run(&["experiment", &s.text("tuning.toml"), "--images", &s.text("in"), "--json"])
+}
+
+#[test]
+fn an_experiment_goes_from_images_to_a_table_whose_numbers_are_scikit_learns_and_scipys() {
+    let s = Sandbox::new();
+    example(&s);
+    let said = run_example(&s);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let told = said.value();
+    let out = s.path("runs/tuning");
+    assert_eq!(
+        told,
+        serde_json::from_slice::<Value>(&std::fs::read(out.join("results.json")).unwrap()).unwrap()
+    );
+    let checked = python(
+        "experiment.py",
+        &[&out, &s.path("in"), Path::new("photos"), Path::new("nearest neighbour"), Path::new("pixels")],
+    );
+    let checked: Value = serde_json::from_str(&checked).unwrap();
+    println!("{checked}");
+    for (what, most) in [("nearest", 1e-9), ("pixels", 1e-9), ("resampled", 1e-6)] {
+        assert!(checked[what].as_f64().unwrap() <= most, "{what}: {checked}");
+    }
+    // Each first head is a run that `train` makes, a warm start included.
+    let run = |condition: &str, name: &str| out.join("runs").join(condition).join(name);
+    let plain = "--use none --epochs 30 --patience 5 --seed 0";
+    let cache = out.join("caches/photos");
+    let again = |to: &str, more: &str| {
+        let args = ["train", cache.to_str().unwrap(), "--run", &s.text(to)];
+        s.json(&[&args[..], &more.split(' ').collect::<Vec<_>>()].concat());
+        head(&s, to)
+    };
+    let bytes = |path: &Path| std::fs::read(path.join("head.safetensors")).unwrap();
+    assert_eq!(again("a", plain), bytes(&run("as it is", "plain")));
+    let warm = "--use none,flip --epochs 30 --patience 5 --lr 0.001 --seed 6";
+    let from = format!("{warm} --init {}", s.text("a"));
+    assert_eq!(again("b", &from), bytes(&run("as it is", "goes on")));
+    let afresh = format!("{warm} --label-smoothing 0.1");
+    assert_eq!(again("d", &afresh), bytes(&run("smoothed and afresh", "goes on")));
+    assert_eq!(record(&run("smoothed and afresh", "goes on"))["init"], Value::Null);
+    let scores = s.json(&["evaluate", run("as it is", "flips").to_str().unwrap()]);
+    assert_eq!(scores["accuracy"], told["conditions"][0]["runs"][1]["score"]["first"]);
+    assert!(run::read_trained_on(&run("as it is", "goes on")).is_ok());
+}
+
+#[test]
+fn an_experiment_that_was_stopped_goes_on_and_tells_the_same() {
+    let s = Sandbox::new();
+    example(&s);
+    let network = s.text("small.onnx");
+    // Some of the features are there already, as after an interruption.
+    let there = ["--split", "60/15/25"];
+    std::fs::create_dir_all(s.path("runs/tuning/caches")).unwrap();
+    assert_eq!(small::extract(&s, "in", "runs/tuning/caches/photos", &there).code, 0);
+    assert!(Path::new(&network).exists());
+    let first = run_example(&s).value();
+    assert_eq!((&first["caches"][0]["computed"], &first["caches"][0]["rows"]), (&73.into(), &146.into()));
+    let second = run_example(&s).value();
+    assert_eq!(second["caches"][0]["computed"], 0);
+    let untimed = |value: &Value| {
+        let mut value = value.clone();
+        drop_times(&mut value);
+        value
+    };
+    let computed = |mut value: Value| {
+        value["caches"][0]["computed"] = Value::Null;
+        value
+    };
+    assert_eq!(computed(untimed(&first)), computed(untimed(&second)));
+    let table = std::fs::read_to_string(s.path("runs/tuning/results.md")).unwrap();
+    for part in [
+        "## Accuracy",
+        "*nearest neighbour*",
+        "## Pairs, as it is",
+        "flips - plain",
+        "| whole batches",
+        "## Time",
+    ] {
+        assert!(table.contains(part), "{part} is not in {table}");
+    }
+    // Nothing counts that fills no batch: 8 of the test images at a time.
+    let images =
+        |condition: usize| first["conditions"][condition]["runs"][0]["score"]["images"].as_u64().unwrap();
+    assert_eq!((images(0), images(1)), (17, 17));
+    let changed: Vec<bool> =
+        first["costs"].as_array().unwrap().iter().map(|cost| cost["runs"][0].is_null()).collect();
+    assert_eq!(
+        json!(changed),
+        json!([false, true, false, false]),
+        "afresh changes nothing for a run without init"
+    );
+}
+
+fn drop_times(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !name.ends_with("seconds"));
+            fields.values_mut().for_each(drop_times);
+        }
+        Value::Array(values) => values.iter_mut().for_each(drop_times),
+        _ => {}
+    }
+}
