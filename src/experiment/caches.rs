@@ -2,11 +2,12 @@
 
 use super::ExperimentConfig;
 use super::file::{Cache, File};
-use super::plan::{How, Plan, usage};
+use super::names::within;
+use super::plan::{How, Plan};
 use crate::augment::Augmentation;
 use crate::backbone::PRELOGITS;
 use crate::dataset::{Division, Fractions, Refused};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, extract};
 use crate::monitor::Monitor;
 use crate::setup::BackboneChoice;
@@ -78,15 +79,7 @@ pub(super) fn requests(file: &File, config: &ExperimentConfig) -> Result<Vec<Ext
             time: config.time,
         })
     };
-    let named = |cache: &Cache| {
-        request(cache).map_err(|e: Error| {
-            let told = usage(format!("cache {:?}: {e}", cache.name));
-            match e.remedy() {
-                Some(remedy) => told.help(remedy),
-                None => told,
-            }
-        })
-    };
+    let named = |cache: &Cache| request(cache).map_err(|e| within("cache", &cache.name, e));
     file.caches.iter().map(named).collect()
 }
 

@@ -8,6 +8,7 @@ mod eyes;
 mod file;
 mod fits;
 mod measures;
+mod names;
 mod plan;
 mod runs;
 mod settings;
@@ -149,7 +150,7 @@ pub fn experiment(config: &ExperimentConfig, monitor: &dyn Monitor) -> Result<Ex
 
 /// The file, checked, and what is to be extracted for it.
 fn parse(text: &[u8], config: &ExperimentConfig) -> Result<(Plan, Vec<ExtractConfig>)> {
-    let text = std::str::from_utf8(text).map_err(|e| plan::usage("it is not text").because(e))?;
+    let text = std::str::from_utf8(text).map_err(|e| names::usage("it is not text").because(e))?;
     let file: file::File = settings_text::parse(text)?;
     let requests = caches::requests(&file, config)?;
     Ok((Plan::of(file)?, requests))

@@ -2,10 +2,10 @@
 //! in the plan once, however many columns of the table show it.
 
 use super::file::{Baseline, Cache, File, Published, Run, Settings, Switch};
+use super::names::{check, find, names, order, usage, within};
 use super::settings;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::head::SolverConfig;
-use std::collections::BTreeSet;
 
 /// What is to be done.
 #[derive(Debug)]
@@ -85,17 +85,13 @@ pub(super) struct Small {
     pub l2: f64,
 }
 
-pub(super) fn usage(message: impl Into<String>) -> Error {
-    Error::new(Kind::Usage, message)
-}
-
 impl Plan {
     /// Checks a file.
     ///
     /// # Errors
-    /// [`Kind::Usage`], naming the entry that is wrong.
+    /// [`crate::error::Kind::Usage`], naming the entry that is wrong.
     pub fn of(file: File) -> Result<Self> {
-        check_names(&file)?;
+        check(&file)?;
         if file.seeds == 0 || file.resplits == 1 {
             return Err(usage("seeds must be at least 1, and resplits 0 or at least 2"));
         }
@@ -136,76 +132,6 @@ impl Plan {
             baselines,
         })
     }
-}
-
-/// Names of runs and then of baselines.
-fn names(file: &File) -> Vec<&str> {
-    let runs = file.runs.iter().map(|run| run.name.as_str());
-    runs.chain(file.baselines.iter().map(Baseline::name)).collect()
-}
-
-/// Names become folders, so they are plain; and each is there once.
-fn check_names(file: &File) -> Result<()> {
-    let lists = [
-        ("cache", file.caches.iter().map(|cache| cache.name.as_str()).collect()),
-        ("run or baseline", names(file)),
-        ("switch", file.switches.iter().map(|switch| switch.name.as_str()).collect()),
-        ("condition", file.conditions.iter().map(|condition| condition.name.as_str()).collect::<Vec<_>>()),
-    ];
-    for (kind, names) in lists {
-        let mut seen = BTreeSet::new();
-        for name in names {
-            let is_plain = |c: char| c.is_alphanumeric() || " _-.,+=".contains(c);
-            if name.trim() != name || name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain)
-            {
-                return Err(usage(format!("{name:?} is no name for a {kind}"))
-                    .help("use letters, digits, spaces, and - _ . , + = but no dot in front"));
-            }
-            if !seen.insert(name) {
-                return Err(usage(format!(
-                    "two entries are called {name:?}: a {kind} needs a name of its own"
-                )));
-            }
-        }
-    }
-    match (file.caches.is_empty(), file.runs.is_empty()) {
-        (true, _) => Err(usage("it holds no [[cache]]: there are no features to work on")),
-        (_, true) => Err(usage("it holds no [[run]]: there is nothing to fit")),
-        _ => Ok(()),
-    }
-}
-
-/// The place of `name` among `names`.
-fn find(key: &str, name: &str, names: &[&str]) -> Result<usize> {
-    names.iter().position(|known| *known == name).ok_or_else(|| {
-        let known = if names.is_empty() { "none".into() } else { names.join(", ") };
-        usage(format!("{key} names {name:?}, which is not there")).help(format!("there are: {known}"))
-    })
-}
-
-/// The same error with the entry that it is about.
-fn within(kind: &str, name: &str, error: Error) -> Error {
-    let told = usage(format!("{kind} {name:?}: {error}"));
-    match error.remedy() {
-        Some(remedy) => told.help(remedy),
-        None => told,
-    }
-}
-
-/// Runs in an order in which each comes after the one that it starts from.
-fn order(runs: &[Run]) -> Result<Vec<usize>> {
-    let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
-    let inits = runs.iter().map(|run| run.init.as_deref().map(|init| find("init", init, &names)).transpose());
-    let inits: Vec<Option<usize>> = inits.collect::<Result<_>>()?;
-    let mut order: Vec<usize> = Vec::new();
-    while order.len() < runs.len() {
-        let is_next = |i: &usize| !order.contains(i) && inits[*i].is_none_or(|init| order.contains(&init));
-        match (0..runs.len()).find(is_next) {
-            Some(next) => order.push(next),
-            None => return Err(usage("init: some runs start from one another in a circle")),
-        }
-    }
-    Ok(order)
 }
 
 /// The fits of a plan as it is made.

@@ -2,7 +2,7 @@
 //! be told, an experiment can tell it.
 
 use super::file::Settings;
-use super::plan::usage;
+use super::names::usage;
 use crate::error::Result;
 use crate::head::{FitConfig, LbfgsConfig, SolverConfig};
 use serde_json::{Map, Value};

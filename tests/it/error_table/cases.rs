@@ -10,6 +10,7 @@ use headstart::store::{FeatureStore, Key, Rows, Writer};
 use std::collections::BTreeMap;
 
 const NEW: &str = "extract in --cache new --backbone small.onnx";
+const TRY: &str = "experiment e.toml --images in --out new";
 const AGAIN: &str = "extract in --cache c --backbone small.onnx";
 
 /// Folders of images and files in them.
@@ -224,6 +225,46 @@ const RUNS: &[Case] = &[
     }),
 ];
 
+/// Experiments.
+const EXPERIMENTS: &[Case] = &[
+    case("no such experiment", TRY, nothing),
+    case("an experiment with an unknown key", TRY, |s| experiment(s, "sedes = 3", "")),
+    case("an experiment without runs", TRY, |s| {
+        s.write("e.toml", b"title = \"e\"\nrun = []\n[[cache]]\nname = \"c\"\n");
+    }),
+    case("an experiment with an unknown setting", TRY, |s| experiment(s, "settings = { rate = 0.1 }", "")),
+    case("an experiment with a setting out of range", TRY, |s| experiment(s, "", "settings = { lr = 0 }")),
+    case("an experiment with an unknown switch", TRY, |s| {
+        experiment(s, "", "[[condition]]\nname = \"x\"\nswitches = [\"turbo\"]");
+    }),
+    case("a run of a cache that is not there", TRY, |s| experiment(s, "", "cache = \"deep\"")),
+    case("a run that starts from itself", TRY, |s| experiment(s, "", "init = \"plain\"")),
+    case("a run that is there twice", TRY, |s| experiment(s, "", "[[run]]\nname = \"plain\"")),
+    case("a name that is no folder", TRY, |s| experiment(s, "", "[[run]]\nname = \"../plain\"")),
+    case("a pair of runs that are not there", TRY, |s| experiment(s, "pairs = [[\"plain\", \"best\"]]", "")),
+    case("one other split", TRY, |s| experiment(s, "resplits = 1", "")),
+    case("an augmentation of a cache that is unknown", TRY, |s| {
+        experiment(s, "", "[[cache]]\nname = \"d\"\naugment = [\"rotate\"]");
+    }),
+    case("variants that no cache of the experiment has", TRY, |s| experiment(s, "", "use = [\"shift\"]"))
+        .writes(&["new**"]),
+    case("an experiment without images", "experiment e.toml --images missing --out new", |s| {
+        experiment(s, "", "");
+    }),
+    case("an experiment among other things", "experiment e.toml --images in --out mine", |s| {
+        experiment(s, "", "");
+        s.write("mine/thesis.tex", b"irreplaceable");
+    }),
+];
+
+/// A small experiment with more keys in front and in its run.
+fn experiment(s: &Sandbox, front: &str, run: &str) {
+    let text = format!(
+        "title = \"e\"\n{front}\n[[cache]]\nname = \"c\"\nbackbone = \"small.onnx\"\n[[run]]\nname = \"plain\"\n{run}\n"
+    );
+    s.write("e.toml", text.as_bytes());
+}
+
 /// Networks, the runtime, the device.
 const NETWORKS: &[Case] = &[
     case("an unknown backbone", "extract in --cache new --backbone resnet", nothing),
@@ -279,6 +320,8 @@ const TYPED: &[Case] = &[
     case("a share of labels that is all", "train c --run new --label-smoothing 1", nothing),
     case("a least improvement that is no number", "train c --run new --min-delta NaN", nothing),
     case("an unknown schedule", "train c --run new --schedule step", nothing),
+    case("rows in order beyond memory", "train c --run new --memory 1GiB --no-shuffle", nothing),
+    case("batches that no rows fill", "train c --run new --batch 999 --drop-last", nothing),
     case("nothing to stop on", "train c --run new --stop-on f1", nothing),
     case("weights of classes that are none", "train c --run new --class-weights heavy", nothing),
     case("a weight for no class", "train c --run new --class-weights ant=2,wasp=3", nothing),
@@ -306,10 +349,11 @@ const TYPED: &[Case] = &[
 ];
 
 /// The table, chapter by chapter.
-pub(super) const CHAPTERS: [(&str, &[Case]); 5] = [
+pub(super) const CHAPTERS: [(&str, &[Case]); 6] = [
     ("Images", IMAGES),
     ("Caches", CACHES),
     ("Runs", RUNS),
+    ("Experiments", EXPERIMENTS),
     ("Networks, runtime, device", NETWORKS),
     ("What was typed", TYPED),
 ];
