@@ -266,3 +266,64 @@ impl Small {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings_text::parse;
+
+    fn plan(text: &str) -> Result<Plan> {
+        Plan::of(parse(text)?)
+    }
+
+    #[test]
+    fn the_articles_experiment_is_the_articles() {
+        let plan = plan(include_str!("../../experiments/lfw10.toml")).unwrap();
+        let [published, corrected] = &plan.conditions[..] else { panic!("two conditions") };
+        assert_eq!((plan.seeds, plan.resplits, published.switches.len()), (20, 10, 5));
+        assert_eq!(corrected.runs, plan.plain);
+        for (place, (scored, plain)) in published.runs.iter().zip(&plan.plain).enumerate() {
+            let (fit, plain) = (&plan.fits[scored.fit], &plan.fits[plain.fit]);
+            let [SolverConfig::Adam(own), SolverConfig::Adam(right)] = [&fit.solver, &plain.solver] else {
+                panic!("Adam")
+            };
+            assert_eq!(
+                (own.patience, own.patience_resets, own.shuffle, own.drop_last),
+                (21, false, false, true)
+            );
+            assert_eq!(
+                (right.patience, right.patience_resets, right.shuffle, right.drop_last),
+                (20, true, true, false)
+            );
+            assert_eq!((own.lr, own.batch, own.epochs), (0.01, 32, 100));
+            assert_eq!(
+                [fit.cache, plain.cache].map(|cache| plan.caches[cache].name.as_str()),
+                ["stretched", "plain"]
+            );
+            assert_eq!((fit.init, scored.batch), (None, Some(32)));
+            assert_eq!(plain.init.is_some(), plan.runs[place].0.ends_with("restart"));
+            assert_eq!((fit.first_seed, plain.first_seed), (20 * place as u64, 20 * place as u64));
+        }
+        let published: Vec<f64> = plan.runs.iter().filter_map(|(_, told)| told.as_ref()?.accuracy).collect();
+        assert_eq!(published, [0.6250, 0.7273, 0.7386, 0.6619, 0.6051]);
+        let minutes: f64 = plan.runs.iter().filter_map(|(_, told)| told.as_ref()?.minutes).sum();
+        assert!((minutes - plan.published_minutes.unwrap()).abs() < 0.1, "{minutes}");
+    }
+
+    #[test]
+    fn a_fit_that_two_columns_show_is_planned_once_and_after_the_one_it_starts_from() {
+        let text = "title = \"t\"\n[[cache]]\nname = \"c\"\n\
+            [[run]]\nname = \"second\"\ninit = \"first\"\n[[run]]\nname = \"first\"\n\
+            [[switch]]\nname = \"afresh\"\nignore_init = true\n\
+            [[switch]]\nname = \"slow\"\nsettings = { lr = 0.001 }\n";
+        let plan = plan(text).unwrap();
+        assert_eq!(plan.conditions.len(), 1);
+        // Two with no switch, one more without the start, two of another rate.
+        assert_eq!(plan.fits.len(), 5);
+        let [second, first] = plan.plain[..] else { panic!("two runs") };
+        assert_eq!(plan.fits[second.fit].init, Some(first.fit));
+        assert!(first.fit < second.fit);
+        let afresh = &plan.switches[0].runs;
+        assert_eq!((afresh[1], plan.fits[afresh[0].fit].init), (first, None));
+    }
+}

@@ -460,6 +460,50 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_fill_no_batch_are_left_out_as_if_they_were_not_there() {
+        let (x, y) = blobs(70, 2, 1);
+        let config = FitConfig { epochs: 5, batch: 16, shuffle: false, ..FitConfig::default() };
+        let of = |config: &FitConfig, y: &[Example]| {
+            fit(job(config, 2), Rows { features: &x, examples: y }, None, 1, &mut |_| {}).unwrap()
+        };
+        let dropped = of(&FitConfig { drop_last: true, ..config.clone() }, &y);
+        let truncated = of(&config, &y[..64]);
+        assert_eq!(dropped.head, truncated.head);
+        assert_eq!(dropped.history[4].train_loss, truncated.history[4].train_loss);
+        assert_ne!(dropped.head, of(&config, &y).head);
+        // Shuffled, others are left out each time, and all are seen.
+        let shuffled = FitConfig { drop_last: true, shuffle: true, ..config };
+        let mut source = Ordered::new(Rows { features: &x, examples: &y }, &shuffled);
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            source
+                .epoch(&mut |rows| {
+                    assert_eq!(rows.examples.len(), 64);
+                    seen.extend(rows.examples.iter().map(|example| example.row));
+                })
+                .unwrap();
+        }
+        assert_eq!((source.steps(16), seen.len()), (4, 70));
+    }
+
+    #[test]
+    fn patience_that_never_resets_counts_all_epochs_without_an_improvement() {
+        let config = FitConfig { lr: 3.0, patience: 7, ..FitConfig::default() };
+        let total = fit_blobs(&FitConfig { patience_resets: false, ..config.clone() });
+        let mut best = f64::INFINITY;
+        let worse = |epoch: &&Epoch| {
+            let is_worse = epoch.validation_loss >= best;
+            best = best.min(epoch.validation_loss);
+            is_worse
+        };
+        assert_eq!(total.history.iter().filter(worse).count(), 7);
+        let resets = fit_blobs(&config);
+        assert!(resets.history.len() > total.history.len());
+        let losses = |fitted: &Fitted| fitted.history.iter().map(|e| e.validation_loss).collect::<Vec<_>>();
+        assert_eq!(losses(&resets)[..total.history.len()], losses(&total));
+    }
+
+    #[test]
     fn without_validation_the_last_epoch_is_kept() {
         let (x, y) = blobs(40, 2, 1);
         let config = FitConfig { epochs: 7, patience: 1, schedule: Schedule::Cosine, ..FitConfig::default() };
