@@ -2,9 +2,12 @@
 
 use crate::sandbox::{Said, Sandbox, picture, python, root};
 use crate::small;
+use headstart::head::{Example, Rows, components};
 use headstart::image_io::{self, encode_png};
+use headstart::matrix::Matrix;
 use headstart::pixels::Pixels;
 use headstart::preprocess::Preprocessing;
+use headstart::rng::Rng;
 use headstart::run;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -44,12 +47,12 @@ fn each_defect_of_training_alone_is_what_an_independent_loop_makes_of_it() {
         ("patience in all", "--patience 5 --total-patience", false, rows),
         ("as published", "--patience 21 --total-patience --drop-last", false, rows - rows % 16),
     ] {
-        let fixed = format!("--init {start} --no-shuffle --batch 16 --epochs 60 --lr 0.3 {more}");
+        let fixed = format!("--init {start} --no-shuffle --batch 16 --epochs 300 --lr 0.3 {more}");
         let told = train(&s, name, &fixed);
         let said = python("article.py", &[&s.path("start"), &s.path(name), &s.path("c")]);
         let said: Value = serde_json::from_str(&said).unwrap();
         println!("{name}: {said}");
-        assert!(said["epochs"].as_u64().unwrap() < 60, "it stops by itself: {said}");
+        assert!(said["epochs"].as_u64().unwrap() < 300, "it stops by itself: {said}");
         assert_eq!((&said["epochs"], &said["rows"]), (&told["epochs"], &kept.into()), "{name}");
         for error in ["largest_loss_difference", "largest_weight_difference"] {
             assert!(said[error].as_f64().unwrap() < 1e-3, "{name}: {said}");
@@ -103,6 +106,30 @@ fn stretched_pixels_are_those_of_scipy_and_pillow() {
         .fails(1, &["it holds other features: stretch: false in the cache, true asked for"]);
 }
 
+#[test]
+fn principal_components_are_scikit_learns() {
+    let mut rng = Rng::new(8, 0);
+    // Six directions of strengths that differ, mixed into twenty numbers.
+    let mix: Vec<Vec<f32>> = (0..6).map(|_| (0..20).map(|_| rng.normal()).collect()).collect();
+    let rows: Vec<Vec<f32>> = (0..90)
+        .map(|_| {
+            let hidden: Vec<f32> = (0..6).map(|i| 0.5f32.powi(i) * rng.normal()).collect();
+            (0..20)
+                .map(|j| (0..6).map(|i| hidden[i] * mix[i][j]).sum::<f32>() + 0.01 * rng.normal())
+                .collect()
+        })
+        .collect();
+    let features = Matrix::from_rows(20, &rows.concat());
+    let examples: Vec<Example> = (0..60).map(|row| Example { row, target: 0 }).collect();
+    let found = components(Rows { features: &features, examples: &examples }, 4).unwrap();
+    let ours: Vec<&[f32]> = (0..90).map(|row| found.row(row)).collect();
+    let s = Sandbox::new();
+    let case = json!({"rows": rows, "train": 60, "components": ours});
+    let file = s.write("case.json", case.to_string().as_bytes());
+    let off: f64 = python("components.py", &[&file]).trim().parse().unwrap();
+    assert!(off < 1e-3, "{off}");
+}
+
 /// The example of `experiments/`, for the small network.
 fn example(s: &Sandbox) {
     let text = std::fs::read_to_string(root().join("experiments/tuning.toml")).unwrap();
@@ -140,7 +167,8 @@ fn an_experiment_goes_from_images_to_a_table_whose_numbers_are_scikit_learns_and
     );
     let checked: Value = serde_json::from_str(&checked).unwrap();
     println!("{checked}");
-    for (what, most) in [("nearest", 1e-9), ("pixels", 1e-9), ("resampled", 1e-6)] {
+    // Principal components of noise hardly differ in strength: which is the last may move one of the 17 test images.
+    for (what, most) in [("nearest", 1e-9), ("pixels", 1.01 / 17.0), ("resampled", 1e-6)] {
         assert!(checked[what].as_f64().unwrap() <= most, "{what}: {checked}");
     }
     // Each first head is a run that `train` makes, a warm start included.
