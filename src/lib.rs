@@ -128,6 +128,7 @@ pub mod demo;
 pub mod digest;
 pub mod error;
 pub mod evaluate;
+pub mod events;
 pub mod extract;
 pub mod fs;
 pub mod head;
