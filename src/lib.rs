@@ -147,6 +147,7 @@ pub mod runtime;
 pub mod setup;
 pub mod store;
 pub mod sweep;
+pub mod tensorboard;
 pub mod tensors;
 pub mod threads;
 pub mod train;

@@ -14,6 +14,7 @@ mod progress;
 mod setup;
 mod signals;
 mod sweep;
+mod tensorboard;
 mod text;
 mod train;
 mod tuning;
@@ -85,6 +86,8 @@ enum Command {
     Predict(predict::Args),
     /// Runs side by side, on the same images
     Compare(compare::Args),
+    /// Lay out runs for TensorBoard
+    Tensorboard(tensorboard::Args),
     /// Look into a cache, check it, tidy it, or export it
     Cache(cache::Args),
 }
@@ -136,6 +139,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<En
         Command::Evaluate(args) => evaluate::run(args, global),
         Command::Predict(args) => predict::run(args, global, terminal),
         Command::Compare(args) => compare::run(args, global),
+        Command::Tensorboard(args) => tensorboard::run(args, global, terminal),
         Command::Cache(args) => cache::run(args, global, terminal),
     }
 }

@@ -20,6 +20,12 @@ pub fn file_name(time: u64) -> String {
     format!("{NAME}.{time:010}.headstart")
 }
 
+/// Whether that is the name of a file of [`file_name`].
+pub fn is_file_name(name: &str) -> bool {
+    let time = name.strip_prefix(NAME).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".headstart"));
+    time.is_some_and(|time| time.len() >= 10 && time.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// An event file in the making. The same calls give the same bytes.
 #[derive(Debug)]
 pub struct Events {

@@ -170,6 +170,24 @@ pub fn replace_folder(finished: &Path, path: &Path) -> Result<()> {
     }
 }
 
+/// Builds a folder beside `path` with `fill`, and moves it there as [`replace_folder`] does.
+///
+/// # Errors
+/// What `fill` says, and when a step fails; what stood at `path` then still stands.
+pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let beside = beside(&std::path::absolute(path).map_err(|e| Error::io("find", path, e))?);
+    if beside.exists() {
+        // Left by a killed process whose number this one has now.
+        remove(&beside)?;
+    }
+    create_folder(&beside).map_err(|e| e.at(path))?;
+    let written = fill(&beside).and_then(|()| replace_folder(&beside, path));
+    if written.is_err() {
+        let _ = remove(&beside);
+    }
+    written
+}
+
 /// Swaps two folders in one step. It is durable once [`sync_folder`] has made it so.
 ///
 /// # Errors

@@ -164,17 +164,7 @@ fn is_current_folder(path: &Path) -> bool {
 /// When the operating system refuses; what stood at `path` then still stands.
 pub fn write(path: &Path, run: &Finished) -> Result<()> {
     check_target(path)?;
-    let beside = fs::beside(&std::path::absolute(path).map_err(|e| Error::io("find", path, e))?);
-    if beside.exists() {
-        // Left by a killed process whose number this one has now.
-        fs::remove(&beside)?;
-    }
-    fs::create_folder(&beside).map_err(|e| e.at(path))?;
-    let written = write_files(&beside, run).and_then(|()| fs::replace_folder(&beside, path));
-    if written.is_err() {
-        let _ = fs::remove(&beside);
-    }
-    written
+    fs::write_folder(path, |folder| write_files(folder, run))
 }
 
 fn write_files(folder: &Path, run: &Finished) -> Result<()> {
@@ -190,6 +180,11 @@ fn write_files(folder: &Path, run: &Finished) -> Result<()> {
     fs::write_atomic(&folder.join(file_name(run.record.time)), &events)?;
     let record = serde_json::to_vec_pretty(run.record).expect("plain data");
     fs::write_atomic(&folder.join(RECORD), &record)
+}
+
+/// Whether a folder holds a run, of whatever version.
+pub fn is_run(folder: &Path) -> bool {
+    folder.join(RECORD).exists()
 }
 
 /// Reads `run.json`.

@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 9] = [
     &["store", "head"],
     &["runtime", "backbone", "run", "images"],
     &["setup"],
-    &["data", "extract", "train", "evaluate", "compare", "predict"],
+    &["data", "extract", "train", "evaluate", "compare", "predict", "tensorboard"],
     &["sweep"],
     &["demo"],
 ];
@@ -23,12 +23,13 @@ const BESIDE: [(&str, &str); 5] =
     [("monitor", "error"), ("digest", "error"), ("fs", "error"), ("fs", "digest"), ("threads", "error")];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 30] = [
+const DOORS: [(&str, &str); 31] = [
     ("ort", "backbone/onnx.rs"),
     // Two formats, each with messages of its own.
     ("prost", "backbone/graph"),
     ("prost", "events/"),
     ("crc", "events/record.rs"),
+    ("chrono", "tensorboard/layout.rs"),
     ("json5", "backbone/import/tfjs.rs"),
     ("base64", "backbone/import/tfjs.rs"),
     ("arrow", "store/table.rs"),
