@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn folders_are_named_by_start_and_experiment() {
-        assert_eq!(name(1_502_115_802, "runs/shifts".as_ref()), "2017-08-07_14-23-22-shifts");
+        assert_eq!(name(1_502_114_602, "runs/shifts".as_ref()), "2017-08-07_14-03-22-shifts");
         assert_eq!(name(0, "lr=0.1".as_ref()), "1970-01-01_00-00-00-lr=0.1");
         assert_eq!(name(u64::MAX, "x".as_ref()), format!("{}-x", u64::MAX));
     }
