@@ -70,5 +70,6 @@ fn line(laid: &Laid) -> String {
         crate::tensorboard::Shown::Head => "the head alone",
     };
     let folder = printable(&laid.folder.display().to_string());
-    format!("{folder}: {} epochs, graph of {shown}{points}\n", laid.epochs)
+    let epochs = if laid.epochs == 1 { "1 epoch".into() } else { format!("{} epochs", laid.epochs) };
+    format!("{folder}: {epochs}, graph of {shown}{points}\n")
 }

@@ -34,7 +34,7 @@ impl Snapshot {
 }
 
 /// The event file of a run: the article's `train_acc`, `valid_acc` and `valid_loss`, with `train_loss`, `seconds` of the
-/// epoch and, of Adam, the `learning_rate` that it began with; `head/weight` and `head/bias` where there are snapshots, and of `head`,
+/// epoch and, of Adam, the `learning_rate` that it began with; `weights/weight` and `weights/bias` where there are snapshots, and of `head`,
 /// the one that was kept. Steps are epochs, from 1; an epoch's wall time is the start of the run and the seconds of all
 /// epochs up to it.
 pub fn event_file(record: &Record, snapshots: &Snapshots, head: &Head) -> Vec<u8> {
@@ -54,8 +54,8 @@ pub fn event_file(record: &Record, snapshots: &Snapshots, head: &Head) -> Vec<u8
         let seen = snapshots.0.iter().find(|seen| seen.epoch == epoch.epoch);
         if let Some(seen) = seen.or(Some(&kept).filter(|kept| kept.epoch == epoch.epoch)) {
             told.extend([
-                ("head/weight", Told::Histogram(&seen.weight)),
-                ("head/bias", Told::Histogram(&seen.bias)),
+                ("weights/weight", Told::Histogram(&seen.weight)),
+                ("weights/bias", Told::Histogram(&seen.bias)),
             ]);
         }
         events.tell(now, epoch.epoch, told);

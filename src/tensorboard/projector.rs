@@ -258,8 +258,8 @@ mod tests {
     #[test]
     fn features_that_could_be_text_are_text() {
         assert_eq!(
-            tensors(&Matrix::from_rows(2, &[0.5, 2.0, 0.0, 0.25])),
-            (TENSORS_AS_TEXT, b"0.5\t2\n0\t0.25\n".to_vec())
+            tensors(&Matrix::from_rows(2, &[0.5, 2.0, 0.0, 8.0])),
+            (TENSORS_AS_TEXT, b"0.5\t2\n0\t8\n".to_vec())
         );
         // 1.1 is CD CC 8C 3F.
         let (name, bytes) = tensors(&Matrix::from_rows(1, &[1.1, 2.0]));

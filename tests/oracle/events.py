@@ -74,18 +74,19 @@ def main(run, folders):
         events = EventAccumulator(str(folder), size_guidance=EVERYTHING)
         events.Reload()
         epochs = check_scalars(events, record)
-        assert sorted(events.Tags()["histograms"]) == ["head/bias", "head/weight"], events.Tags()
+        assert sorted(events.Tags()["histograms"]) == ["weights/bias", "weights/weight"], events.Tags()
         steps = {}
-        for tag, values in [("head/weight", weight), ("head/bias", bias)]:
+        for tag, values in [("weights/weight", weight), ("weights/bias", bias)]:
             told = {event.step: event.histogram_value for event in events.Histograms(tag)}
             check_histogram(told[record["best_epoch"]], values)
             steps[tag] = told
-        assert list(steps["head/bias"]) == list(steps["head/weight"])
+        assert list(steps["weights/bias"]) == list(steps["weights/weight"])
+        first = steps["weights/weight"][min(steps["weights/weight"])]
         graph = events.Graph() if events.Tags()["graph"] else None
         found.append({
             "epochs": epochs,
-            "histograms": sorted(steps["head/weight"]),
-            "first": list(steps["head/weight"][min(steps["head/weight"])]),
+            "histograms": sorted(steps["weights/weight"]),
+            "first": [getattr(first, name) for name in ["min", "max", "num", "sum", "sum_squares"]] + list(first.bucket),
             "graph": None if graph is None else {node.name: [node.op, list(node.input)] for node in graph.node},
             "weights": 0 if graph is None else sum(node.ByteSize() for node in graph.node),
         })
