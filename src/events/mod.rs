@@ -87,3 +87,18 @@ impl Events {
         self.file
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_files_are_told_from_those_of_others() {
+        assert!([0, 1_502_114_602, u64::MAX].into_iter().all(|time| is_file_name(&file_name(time))));
+        for other in
+            ["", "1502114602.host", "1502114602.headstart.2", "x.headstart", ".headstart", "150.headstart"]
+        {
+            assert!(!is_file_name(&format!("{NAME}.{other}")), "{other}");
+        }
+    }
+}

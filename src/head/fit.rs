@@ -423,6 +423,21 @@ mod tests {
     }
 
     #[test]
+    fn each_epoch_hands_out_its_head_and_the_best_is_kept() {
+        let ((x, y), (vx, vy)) = (blobs(200, 2, 1), blobs(60, 2, 2));
+        let validation = Rows { features: &vx, examples: &vy };
+        let config = FitConfig { lr: 3.0, patience: 4, standardize: true, ..FitConfig::default() };
+        let mut heads = Vec::new();
+        let mut on_epoch = |epoch: &Epoch, head: &Head| {
+            assert_eq!(head.score(validation), (epoch.validation_loss, epoch.validation_accuracy));
+            heads.push(head.clone());
+        };
+        let train = Rows { features: &x, examples: &y };
+        let fitted = fit(job(&config, 2), train, Some(validation), 1, &mut on_epoch).unwrap();
+        assert_eq!((heads.len(), &heads[fitted.best_epoch - 1]), (fitted.history.len(), &fitted.head));
+    }
+
+    #[test]
     fn a_loss_that_is_no_number_fails_its_own_head_only() {
         let (x, y) = blobs(40, 2, 1);
         let rows = Rows { features: &x, examples: &y };

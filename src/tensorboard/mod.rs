@@ -3,6 +3,7 @@
 
 mod graph;
 mod layout;
+mod points;
 mod projector;
 mod sprite;
 
@@ -13,13 +14,15 @@ use crate::dataset::Refused;
 use crate::error::Result;
 use crate::events::{Events, file_name};
 use crate::fs;
+use crate::head::Head;
 use crate::monitor::{Monitor, Unit};
-use crate::run::{self, Snapshots};
+use crate::run::{self, Record, Snapshots};
 use graph::Backbones;
 use layout::Entry;
 use projector::Album;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// What `tensorboard` was asked for.
 #[derive(Debug, Clone)]
@@ -72,49 +75,70 @@ pub fn tensorboard(config: &TensorboardConfig, monitor: &dyn Monitor) -> Result<
         projector.check()?;
     }
     let entries = layout::entries(&config.runs, &config.logdir)?;
-    let mut backbones = Backbones::new(&config.models);
-    let mut album: Option<Album> = None;
-    let (mut runs, mut refused) = (Vec::new(), Vec::new());
+    let backbones = Backbones::new(&config.models);
+    let mut board = Board { config, monitor, backbones, album: None, refused: BTreeSet::new() };
     let task = monitor.task("laying out runs", Some(entries.len() as u64), Unit::Runs);
+    let mut runs = Vec::new();
     for entry in entries {
-        let (head, _, spec) = run::read_head(&entry.run)?;
-        let (nodes, shown) = graph::nodes(&spec, &head, &mut backbones, monitor);
-        let mut events = Events::after(curves(&entry, &head)?);
-        events.graph(entry.record.time as f64, &nodes);
-        let points = match &config.projector {
-            Some(projector) => {
-                // Runs of one cache share their points; usually they come one after the other.
-                if album.as_ref().is_none_or(|album| !album.is_of(&entry.record.cache)) {
-                    let opened = Album::open(entry.record.cache.as_ref(), projector, monitor)?;
-                    refused.extend_from_slice(opened.refused());
-                    album = Some(opened);
-                }
-                album.as_ref().map(|album| album.files(&entry.run, &entry.record, &head)).transpose()?
-            }
-            None => None,
-        };
-        fs::write_folder(&entry.folder, |folder| {
-            // The event file comes last: TensorBoard takes a folder without one for nothing of its own.
-            for (name, bytes) in points.iter().flat_map(|(_, files)| files) {
-                fs::write_atomic(&folder.join(name), bytes)?;
-            }
-            fs::write_atomic(&folder.join(file_name(entry.record.time)), &events.finish())
-        })?;
-        let epochs = entry.record.history.len();
-        let projector = points.map(|(projected, _)| projected);
-        runs.push(Laid { run: entry.run, folder: entry.folder, epochs, graph: shown, projector });
+        runs.push(board.lay_out(entry)?);
         task.advance(1);
     }
-    refused.sort();
-    refused.dedup();
+    let refused = board.refused.into_iter().collect();
     Ok(TensorboardStats { logdir: config.logdir.clone(), runs, refused })
 }
 
+/// What all runs share.
+struct Board<'a> {
+    config: &'a TensorboardConfig,
+    monitor: &'a dyn Monitor,
+    backbones: Backbones,
+    /// Of the cache of the last run: usually the next is of the same.
+    album: Option<Album>,
+    refused: BTreeSet<Refused>,
+}
+
+impl Board<'_> {
+    fn lay_out(&mut self, entry: Entry) -> Result<Laid> {
+        let Entry { run, record, folder } = entry;
+        let read = run::read_head(&run)?;
+        let (head, _, spec) = &read;
+        let (nodes, graph) = graph::nodes(spec, head, &mut self.backbones, self.monitor);
+        let mut events = Events::after(curves(&run, &record, head)?);
+        events.graph(record.time as f64, &nodes);
+        let album = match &self.config.projector {
+            Some(projector) => Some(self.album_of(&record, projector)?),
+            None => None,
+        };
+        let page = album.as_ref().map(|album| album.page(&run, &read)).transpose()?;
+        fs::write_folder(&folder, |beside| {
+            if let Some((album, page)) = album.zip(page.as_ref()) {
+                album.write(page, beside, &folder)?;
+            }
+            // The event file comes last: TensorBoard takes a folder without one for nothing of its own.
+            fs::write_atomic(&beside.join(file_name(record.time)), &events.finish())
+        })?;
+        let (epochs, projector) = (record.history.len(), page.map(|page| page.told));
+        Ok(Laid { run, folder, epochs, graph, projector })
+    }
+
+    fn album_of(&mut self, record: &Record, config: &ProjectorConfig) -> Result<&mut Album> {
+        let album = match self.album.take().filter(|album| album.is_of(&record.cache)) {
+            Some(album) => album,
+            None => {
+                let album = Album::open(record.cache.as_ref(), config, self.monitor)?;
+                self.refused.extend(album.refused.iter().cloned());
+                album
+            }
+        };
+        Ok(self.album.insert(album))
+    }
+}
+
 /// The event file of a run; for one from before there were any, what `run.json` and the head tell.
-fn curves(entry: &Entry, head: &crate::head::Head) -> Result<Vec<u8>> {
-    let file = entry.run.join(file_name(entry.record.time));
+fn curves(run: &Path, record: &Record, head: &Head) -> Result<Vec<u8>> {
+    let file = run.join(file_name(record.time));
     match file.exists() {
         true => fs::read(&file),
-        false => Ok(run::event_file(&entry.record, &Snapshots::default(), head)),
+        false => Ok(run::event_file(record, &Snapshots::default(), head)),
     }
 }

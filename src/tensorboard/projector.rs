@@ -1,16 +1,18 @@
 //! The features of a run's cache for TensorBoard's embedding projector: a point a row, what is known of each, thumbnails.
 
+use super::points::Points;
 use super::sprite::{self, Grid, Shot};
 use crate::augment::Variant;
 use crate::dataset::{Refused, Split};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
+use crate::fs;
 use crate::head::{Example, Head, Rows, argmax};
 use crate::image_io;
 use crate::matrix::Matrix;
-use crate::monitor::Monitor;
-use crate::run::{self, Record};
-use crate::store::{FeatureStore, Key, Samples};
+use crate::monitor::{Monitor, Unit};
+use crate::run;
+use crate::store::{FeatureStore, Samples, Spec};
 use crate::threads;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -69,15 +71,24 @@ impl ProjectorConfig {
 #[derive(Debug)]
 pub(super) struct Album {
     cache: PathBuf,
-    store: FeatureStore,
+    spec: Spec,
     samples: Samples,
-    /// Each point: the number of its sample, and its variant.
-    points: Vec<(usize, Variant)>,
-    /// Points that there would be without a limit.
-    all: usize,
-    features: Matrix,
-    sprite: Option<(Grid, Vec<u8>)>,
-    refused: Vec<Refused>,
+    points: Points,
+    grid: Option<Grid>,
+    /// Points and thumbnails, the same for all runs.
+    shared: Vec<(&'static str, Vec<u8>)>,
+    /// The folder where those are already.
+    home: Option<PathBuf>,
+    /// Pictures without a thumbnail.
+    pub refused: Vec<Refused>,
+}
+
+/// What a run makes of the points.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub told: Projected,
+    /// Names and bytes of its own files.
+    files: [(&'static str, Vec<u8>); 2],
 }
 
 impl Album {
@@ -89,40 +100,18 @@ impl Album {
         let threads = threads::number(0);
         let store = FeatureStore::open(cache)?;
         let samples = store.samples()?;
-        let catalog = store.catalog(threads)?;
-        // The first path of each image.
-        let mut places: HashMap<Digest, usize> = HashMap::new();
-        for (number, sample) in samples.rows.iter().enumerate() {
-            places.entry(sample.file.image_sha256).or_insert(number);
-        }
-        let place = |key: &Key| places.get(&key.image_sha256).map(|&number| (number, key.variant));
-        let mut points: Vec<(usize, Variant)> = catalog.keys().filter_map(place).collect();
-        points.sort_unstable();
-        points.dedup();
-        let all = points.len();
-        let points: Vec<_> = points.into_iter().step_by(all.div_ceil(config.points).max(1)).collect();
-        if points.is_empty() {
-            return Err(Error::new(Kind::Cache, "it holds no features of its images")
-                .at(cache)
-                .help("run the same `headstart extract` again: it computes only what is missing"));
-        }
-        if points.len() < all {
+        let points = Points::read(cache, &store, &samples, (config.points, threads))?;
+        if points.places.len() < points.of {
             monitor.note(&format!(
-                "the projector shows {} of {all} feature rows, evenly spread; --points allows up to {MOST}",
-                points.len()
+                "the projector shows {} of {} feature rows, evenly spread; --points allows up to {MOST}",
+                points.places.len(),
+                points.of
             ));
         }
-        let wanted: HashMap<(usize, Variant), usize> = points.iter().copied().zip(0..).collect();
-        let row_of = |key: &Key| place(key).and_then(|point| wanted.get(&point).copied());
-        let found = catalog.read(&catalog.picks(|key| row_of(key).is_some()), threads)?;
-        let mut features = Matrix::zeros(points.len(), store.spec().width);
-        for (key, row) in found.keys.iter().zip(0..) {
-            let own = row_of(key).expect("only wanted rows were read");
-            features.row_mut(own).copy_from_slice(found.features.row(row));
-        }
-        let cache = cache.to_path_buf();
+        let (cache, spec) = (cache.to_path_buf(), store.spec().clone());
+        let shared = vec![tensors(&points.features)];
         let mut album =
-            Self { cache, store, samples, points, all, features, sprite: None, refused: Vec::new() };
+            Self { cache, spec, samples, points, grid: None, shared, home: None, refused: Vec::new() };
         album.draw(config.images.as_deref(), threads, monitor)?;
         Ok(album)
     }
@@ -141,11 +130,12 @@ impl Album {
             let file = &self.samples.rows[number].file;
             Shot { path: &file.path, image_sha256: file.image_sha256, variant }
         };
-        let shots: Vec<Shot> = self.points.iter().map(shot).collect();
+        let shots: Vec<Shot> = self.points.places.iter().map(shot).collect();
         let grid = Grid::of(shots.len());
-        let (sprite, refused) = sprite::draw(root, &shots, grid, threads)?;
-        self.sprite = Some((grid, image_io::encode_png(&sprite)));
-        self.refused = refused;
+        let task = monitor.task("drawing thumbnails", Some(shots.len() as u64), Unit::Images);
+        let (sprite, refused) = sprite::draw(root, &shots, grid, threads, &*task)?;
+        self.shared.push((SPRITE, image_io::encode_png(&sprite)));
+        (self.grid, self.refused) = (Some(grid), refused);
         Ok(())
     }
 
@@ -154,47 +144,46 @@ impl Album {
         self.cache == Path::new(cache)
     }
 
-    /// Pictures without a thumbnail.
-    pub fn refused(&self) -> &[Refused] {
-        &self.refused
-    }
-
-    /// The files of a run: points and thumbnails of its cache, with what the run makes of them.
+    /// What a run with this head for these classes makes of the points.
     ///
     /// # Errors
     /// [`Kind::Run`] when the run is of other features, or damaged.
-    pub fn files(
-        &self,
-        run: &Path,
-        record: &Record,
-        head: &Head,
-    ) -> Result<(Projected, Vec<(&'static str, Vec<u8>)>)> {
-        let differences = record.spec.differences(self.store.spec(), "in the run", "in its cache now");
-        if !differences.is_empty() || head.width() != self.features.width() {
+    pub fn page(&self, run: &Path, (head, classes, spec): &(Head, Vec<String>, Spec)) -> Result<Page> {
+        let differences = spec.differences(&self.spec, "in the run", "in its cache now");
+        let features = &self.points.features;
+        if !differences.is_empty() || head.width() != features.width() {
             let message = format!("its cache holds other features by now: {}", differences.join("; "));
             return Err(Error::new(Kind::Run, message).at(run).help("train again, or leave --projector out"));
         }
-        let (name, tensors) = tensors(&self.features);
-        let metadata = self.metadata(record, head, &splits(run)?);
-        let config = self.config(name);
-        let mut files =
-            vec![(name, tensors), (METADATA, metadata.into_bytes()), (CONFIG, config.into_bytes())];
-        files.extend(self.sprite.as_ref().map(|(_, png)| (SPRITE, png.clone())));
-        let (points, of, width) = (self.points.len(), self.all, self.features.width());
-        Ok((
-            Projected { points, of, width, thumbnail: self.sprite.as_ref().map(|(grid, _)| grid.tile) },
-            files,
-        ))
+        let metadata = self.metadata(head, classes, &splits(run)?);
+        let (points, of, width) = (features.rows(), self.points.of, features.width());
+        let told = Projected { points, of, width, thumbnail: self.grid.map(|grid| grid.tile) };
+        Ok(Page { told, files: [(METADATA, metadata.into_bytes()), (CONFIG, self.config().into_bytes())] })
+    }
+
+    /// Writes the files of a run into `folder`, which is on its way to `place`. What runs share is written once and linked
+    /// for the others, where the file system can.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn write(&mut self, page: &Page, folder: &Path, place: &Path) -> Result<()> {
+        for (name, bytes) in &self.shared {
+            let linked = self.home.as_ref().map(|home| fs::hard_link(&home.join(name), &folder.join(name)));
+            if !matches!(linked, Some(Ok(()))) {
+                fs::write_atomic(&folder.join(name), bytes)?;
+            }
+        }
+        self.home = Some(place.to_path_buf());
+        page.files.iter().try_for_each(|(name, bytes)| fs::write_atomic(&folder.join(name), bytes))
     }
 
     /// A line a point below a line of names, cells between tabs.
-    fn metadata(&self, record: &Record, head: &Head, splits: &HashMap<Digest, Split>) -> String {
-        let classes = record.class_names();
-        let examples: Vec<Example> =
-            (0..self.points.len() as u32).map(|row| Example { row, target: 0 }).collect();
-        let answers = head.probabilities_of(Rows { features: &self.features, examples: &examples });
+    fn metadata(&self, head: &Head, classes: &[String], splits: &HashMap<Digest, Split>) -> String {
+        let Points { places, features, .. } = &self.points;
+        let examples: Vec<Example> = (0..places.len() as u32).map(|row| Example { row, target: 0 }).collect();
+        let answers = head.probabilities_of(Rows { features, examples: &examples });
         let mut out = String::from("label\tsplit\tvariant\tpredicted\tanswer\tpath\n");
-        for (&(number, variant), probabilities) in self.points.iter().zip(answers) {
+        for (&(number, variant), probabilities) in places.iter().zip(answers) {
             let file = &self.samples.rows[number].file;
             let predicted = &classes[argmax(&probabilities)];
             let split = splits.get(&file.image_sha256).map_or("new", |split| split.name());
@@ -207,9 +196,10 @@ impl Album {
     }
 
     /// `projector_config.pbtxt`: a `ProjectorConfig` as text.
-    fn config(&self, tensors: &str) -> String {
-        let (points, width) = (self.points.len(), self.features.width());
-        let sprite = self.sprite.as_ref().map_or(String::new(), |(Grid { tile, .. }, _)| {
+    fn config(&self) -> String {
+        let tensors = self.shared[0].0;
+        let (points, width) = (self.points.features.rows(), self.points.features.width());
+        let sprite = self.grid.map_or(String::new(), |Grid { tile, .. }| {
             format!("  sprite {{\n    image_path: \"{SPRITE}\"\n    single_image_dim: {tile}\n    single_image_dim: {tile}\n  }}\n")
         });
         format!(

@@ -5,6 +5,7 @@ use crate::dataset::Refused;
 use crate::digest::{Digest, sha256};
 use crate::error::Result;
 use crate::image_io::{self, Reason};
+use crate::monitor::Task;
 use crate::pixels::Pixels;
 use crate::preprocess::resize_bilinear;
 use crate::threads::in_parallel;
@@ -49,10 +50,16 @@ pub(super) fn draw(
     shots: &[Shot],
     grid: Grid,
     threads: usize,
+    task: &dyn Task,
 ) -> Result<(Pixels, Vec<Refused>)> {
     let bands: Vec<&[Shot]> = shots.chunks(grid.columns).collect();
+    let drawn = |band: &&[Shot]| {
+        let done = draw_band(root, band, grid);
+        task.advance(band.len() as u64);
+        Ok(done)
+    };
     let (mut data, mut refused) = (Vec::new(), Vec::new());
-    for (pixels, reasons) in in_parallel(threads, &bands, |band| Ok(draw_band(root, band, grid)))? {
+    for (pixels, reasons) in in_parallel(threads, &bands, drawn)? {
         data.extend(pixels);
         refused.extend(reasons);
     }

@@ -4,6 +4,7 @@ use crate::sandbox::{Sandbox, picture, python};
 use crate::small;
 use headstart::image_io::encode_png;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A cache `c` of three classes with mirrored variants.
@@ -169,6 +170,19 @@ fn the_projector_shows_every_feature_with_its_picture_whatever_the_classes_are_c
     assert_eq!(found["splits"], json!({"train": 98, "validation": 7, "test": 35}));
     let told = &laid["runs"][0]["projector"];
     assert_eq!((&told["points"], &told["of"], &told["thumbnail"]), (&238.into(), &238.into(), &64.into()));
+    // The same again, elsewhere, with what a second run shares: bit for bit, thumbnails and all.
+    train(&s, "lab/first", &["--epochs", "1"]);
+    let again = lay_out(&s, &[&s.text("lab"), args[0], "--logdir", &s.text("elsewhere"), "--projector"]);
+    let files = |laid: &Value, run: usize| -> BTreeMap<String, Vec<u8>> {
+        let entries =
+            std::fs::read_dir(laid["runs"][run]["folder"].as_str().unwrap()).unwrap().map(Result::unwrap);
+        let read = |entry: std::fs::DirEntry| {
+            (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
+        };
+        entries.map(read).collect()
+    };
+    assert_eq!(files(&laid, 0).len(), 5);
+    assert!(files(&laid, 0) == files(&again, 1), "the same files");
     // Fewer, evenly spread.
     let fewer = lay_out(&s, &[&args[..], &["--points", "100"]].concat());
     assert_eq!(projected(&s, &fewer, "in")["points"], 80);
