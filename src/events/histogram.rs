@@ -1,9 +1,13 @@
 //! How values are spread, in buckets of equal width.
 
 use super::messages::HistogramProto;
+use std::borrow::Cow;
 
 /// Buckets of a histogram, as many as `tf.summary.histogram` has; TensorBoard draws no more than these.
 const BUCKETS: usize = 30;
+
+/// Sums that are taken side by side.
+const LANES: usize = 8;
 
 /// How many of some values lie where between their smallest and their largest.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,27 +21,26 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Of `values`; those that are no finite numbers are left out. One pass for the sums, in float64 and in the order of
-    /// the values, and one for the buckets.
-    pub fn of(values: &[f32]) -> Self {
-        let finite = || values.iter().filter(|value| value.is_finite()).map(|&value| f64::from(value));
-        let (mut min, mut max, mut count) = (f64::INFINITY, f64::NEG_INFINITY, 0);
-        let (mut sum, mut sum_squares) = (0.0, 0.0);
-        finite().for_each(|value| {
-            (min, max, count) = (min.min(value), max.max(value), count + 1);
-            (sum, sum_squares) = (sum + value, sum_squares + value * value);
-        });
-        if count == 0 {
-            (min, max) = (0.0, 0.0);
+    /// Of the values in `parts`, in float64; those that are no finite numbers are left out. Sums are taken in [`LANES`]
+    /// lanes, whose order is fixed: the same parts give the same bits.
+    pub fn of<'a>(parts: impl Iterator<Item = &'a [f32]> + Clone) -> Self {
+        let mut lanes = Lanes::default();
+        parts.clone().for_each(|part| lanes.add(&finite(part)));
+        let mut told = lanes.together();
+        let per_width = BUCKETS as f64 / (told.max - told.min).max(f64::MIN_POSITIVE);
+        // Several counts side by side, so that equal neighbours need not wait for one another.
+        let mut counts = [[0u32; BUCKETS]; LANES];
+        for part in parts {
+            for (i, &value) in finite(part).iter().enumerate() {
+                let at = ((f64::from(value) - told.min) * per_width) as usize;
+                // The largest value belongs to the last bucket.
+                counts[i % LANES][at.min(BUCKETS - 1)] += 1;
+            }
         }
-        let per_width = BUCKETS as f64 / (max - min).max(f64::MIN_POSITIVE);
-        let mut buckets = [0; BUCKETS];
-        finite().for_each(|value| {
-            let at = ((value - min) * per_width) as usize;
-            // The largest value belongs to the last bucket.
-            buckets[at.min(BUCKETS - 1)] += 1;
-        });
-        Self { min, max, count, sum, sum_squares, buckets }
+        for (i, bucket) in told.buckets.iter_mut().enumerate() {
+            *bucket = counts.iter().map(|count| count[i]).sum();
+        }
+        told
     }
 
     /// As TensorBoard has it: each bucket ends at its limit, the first begins at the smallest value.
@@ -63,12 +66,64 @@ impl Histogram {
     }
 }
 
+/// What there is of `values` that is a finite number.
+fn finite(values: &[f32]) -> Cow<'_, [f32]> {
+    // Without a branch for each, this is done many at a time.
+    let largest = values.iter().fold(0, |largest: u32, value| largest.max(value.abs().to_bits()));
+    match largest < f32::INFINITY.to_bits() {
+        true => Cow::Borrowed(values),
+        false => values.iter().copied().filter(|value| value.is_finite()).collect(),
+    }
+}
+
+/// Sums under way.
+struct Lanes {
+    count: u64,
+    min: [f32; LANES],
+    max: [f32; LANES],
+    sum: [f64; LANES],
+    sum_squares: [f64; LANES],
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        let (min, max) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+        Self { count: 0, min, max, sum: [0.0; LANES], sum_squares: [0.0; LANES] }
+    }
+}
+
+impl Lanes {
+    fn add(&mut self, values: &[f32]) {
+        self.count += values.len() as u64;
+        let (chunks, rest) = values.as_chunks::<LANES>();
+        chunks.iter().for_each(|chunk| (0..LANES).for_each(|i| self.add_one(i, chunk[i])));
+        rest.iter().enumerate().for_each(|(i, &value)| self.add_one(i, value));
+    }
+
+    fn add_one(&mut self, lane: usize, value: f32) {
+        self.min[lane] = if value < self.min[lane] { value } else { self.min[lane] };
+        self.max[lane] = if value > self.max[lane] { value } else { self.max[lane] };
+        let value = f64::from(value);
+        self.sum[lane] += value;
+        self.sum_squares[lane] += value * value;
+    }
+
+    /// A histogram with empty buckets.
+    fn together(self) -> Histogram {
+        let min = self.min.into_iter().fold(f32::INFINITY, f32::min);
+        let max = self.max.into_iter().fold(f32::NEG_INFINITY, f32::max);
+        let (min, max) = if self.count == 0 { (0.0, 0.0) } else { (f64::from(min), f64::from(max)) };
+        let (sum, sum_squares) = (self.sum.iter().sum(), self.sum_squares.iter().sum());
+        Histogram { min, max, count: self.count, sum, sum_squares, buckets: [0; BUCKETS] }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn told(values: &[f32]) -> HistogramProto {
-        Histogram::of(values).message()
+        Histogram::of(std::iter::once(values)).message()
     }
 
     #[test]

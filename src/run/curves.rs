@@ -29,7 +29,8 @@ impl Snapshots {
 
 impl Snapshot {
     fn of(epoch: usize, head: &Head) -> Self {
-        Self { epoch, weight: Histogram::of(&head.weight()), bias: Histogram::of(&head.bias()) }
+        let weight = Histogram::of((0..head.classes()).map(|class| head.weight_of(class)));
+        Self { epoch, weight, bias: Histogram::of(std::iter::once(&head.bias()[..])) }
     }
 }
 
