@@ -21,7 +21,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Of the values in `parts`, in float64; those that are no finite numbers are left out. Sums are taken in [`LANES`]
+    /// Of the values in `parts`, in float64; those that are no finite numbers are left out. Sums are taken in eight
     /// lanes, whose order is fixed: the same parts give the same bits.
     pub fn of<'a>(parts: impl Iterator<Item = &'a [f32]> + Clone) -> Self {
         let mut lanes = Lanes::default();
