@@ -3,7 +3,7 @@
 use super::messages::HistogramProto;
 use std::borrow::Cow;
 
-/// Buckets of a histogram, as many as `tf.summary.histogram` has; TensorBoard draws no more than these.
+/// Buckets of a histogram, as many as `tf.summary.histogram` makes unless it is asked for others.
 const BUCKETS: usize = 30;
 
 /// Sums that are taken side by side.
