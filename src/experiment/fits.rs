@@ -5,10 +5,11 @@ use super::caches::Opened;
 use super::plan::{Fit, Plan};
 use crate::error::{Error, Kind, Result};
 use crate::head::{
-    self, Common, Example, FitConfig, Fitted, Head, Job, Ordered, Rows, Scale, SolverConfig, SolverParams,
-    argmax,
+    self, Common, Epoch, Example, FitConfig, Fitted, Head, Job, Ordered, Rows, Scale, SolverConfig,
+    SolverParams, argmax,
 };
 use crate::monitor::{Monitor, Task, Unit};
+use crate::run::Snapshots;
 use crate::threads::in_parallel;
 use std::time::Instant;
 
@@ -19,6 +20,8 @@ pub(super) struct Done {
     pub fitted: Vec<Fitted>,
     /// Of each head, whether it has each test image right, in the order of keys.
     pub right: Vec<Vec<bool>>,
+    /// Of the first head, for its run.
+    pub snapshots: Snapshots,
     /// Wall time of all its heads.
     pub seconds: f64,
 }
@@ -85,6 +88,7 @@ impl Bench<'_> {
         let [train, validation, test] =
             [&train, &validation, &test].map(|examples| opened.loaded.rows(examples));
         let heads = if division == 0 { self.plan.seeds } else { 1 };
+        let mut snapshots = Snapshots::default();
         let fitted = match fit.solver.clone() {
             SolverConfig::Lbfgs(_) => vec![self.optimum(fit, opened, train, validation, task)?],
             SolverConfig::Adam(config) => {
@@ -96,11 +100,11 @@ impl Bench<'_> {
                     let start = start.map(|done| done.fitted[i].head.clone());
                     Ok(Job { start, params, factors: factors.clone() })
                 };
-                adam((0..heads).map(job).collect::<Result<_>>()?, train, validation, task)?
+                adam((0..heads).map(job).collect::<Result<_>>()?, train, validation, (task, &mut snapshots))?
             }
         };
         let right = fitted.iter().map(|fitted| right(&fitted.head, test)).collect();
-        Ok(Done { fitted, right, seconds: started.elapsed().as_secs_f64() })
+        Ok(Done { fitted, right, snapshots, seconds: started.elapsed().as_secs_f64() })
     }
 
     fn optimum(
@@ -127,7 +131,12 @@ impl Bench<'_> {
 }
 
 /// Heads whose settings differ in their seeds alone: together where they share their order of rows, else one by one.
-fn adam(jobs: Vec<Job>, train: Rows, validation: Rows, task: &dyn Task) -> Result<Vec<Fitted>> {
+fn adam(
+    jobs: Vec<Job>,
+    train: Rows,
+    validation: Rows,
+    (task, snapshots): (&dyn Task, &mut Snapshots),
+) -> Result<Vec<Fitted>> {
     let first = jobs[0].params.settings().clone();
     let scale = first.standardize.then(|| Scale::of(train.features, train.examples));
     let common = Common {
@@ -145,7 +154,14 @@ fn adam(jobs: Vec<Job>, train: Rows, validation: Rows, task: &dyn Task) -> Resul
     for group in groups {
         let settings = group[0].params.settings().clone();
         let source = &mut Ordered::new(train, &settings);
-        let fitted = head::fit_many(group, source, common, &mut |_, _| task.advance(1))?;
+        let is_first = all.is_empty();
+        let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
+            task.advance(1);
+            if is_first && number == 0 {
+                snapshots.look(epoch.epoch, head);
+            }
+        };
+        let fitted = head::fit_many(group, source, common, on_epoch)?;
         all.extend(fitted.into_iter().collect::<Result<Vec<_>>>()?);
     }
     Ok(all)

@@ -86,7 +86,14 @@ pub(super) fn write(
         };
         let predictions = outcome::sorted(predictions);
         let measured = trust::measured(shelf, rows, &opened.loaded);
-        outcome::write(&written.path, shelf, rows, fitted, (&predictions, &measured), origin)?;
+        outcome::write(
+            &written.path,
+            shelf,
+            rows,
+            fitted,
+            (&predictions, &measured, &done.snapshots),
+            origin,
+        )?;
         Ok(written.path.clone())
     })
 }

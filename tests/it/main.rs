@@ -15,5 +15,6 @@ mod power_loss;
 mod sandbox;
 mod setup;
 mod small;
+mod tensorboard;
 mod tidy;
 mod trust;
