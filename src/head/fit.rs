@@ -163,14 +163,8 @@ pub fn fit_many(
 ) -> Result<Vec<Result<Fitted>>> {
     let batch = jobs.first().map_or(1, |job| job.params.settings().batch);
     assert!(jobs.iter().all(|job| job.params.settings().batch == batch), "one size of batches for all");
-    if source.steps(batch) == 0 && jobs.iter().any(|job| job.params.settings().drop_last) {
-        return Err(Error::new(Kind::Run, "the train rows fill no batch, and what fills none is left out")
-            .help("use a smaller --batch, or leave --drop-last out"));
-    }
-    if source.steps(batch) == 0 || common.validation.is_some_and(|rows| rows.examples.is_empty()) {
-        return Err(Error::new(Kind::Run, "there are no train or no validation rows"));
-    }
     let steps = source.steps(batch);
+    check_rows(steps, &jobs, common)?;
     let mut attempts: Vec<Attempt> = jobs.into_iter().map(|job| Attempt::new(job, steps, common)).collect();
     let mut epoch = 0;
     let mut pace = Pace::default();
@@ -204,6 +198,18 @@ pub fn fit_many(
         }
     }
     Ok(attempts.into_iter().map(Attempt::end).collect())
+}
+
+/// Refuses a fit without rows.
+fn check_rows(steps: usize, jobs: &[Job], common: Common) -> Result<()> {
+    if steps == 0 && jobs.iter().any(|job| job.params.settings().drop_last) {
+        return Err(Error::new(Kind::Run, "the train rows fill no batch, and what fills none is left out")
+            .help("use a smaller --batch, or leave --drop-last out"));
+    }
+    match steps == 0 || common.validation.is_some_and(|rows| rows.examples.is_empty()) {
+        true => Err(Error::new(Kind::Run, "there are no train or no validation rows")),
+        false => Ok(()),
+    }
 }
 
 /// One epoch of all heads: mean loss and share of right answers of each on the way.
