@@ -6,10 +6,11 @@ use super::caches::Opened;
 use super::fits::All;
 use super::plan::Plan;
 use crate::error::Result;
-use crate::head::{FitConfig, SolverConfig};
-use crate::run;
+use crate::head::{FitConfig, Fitted, SolverConfig};
+use crate::run::{self, Prediction};
 use crate::threads::in_parallel;
 use crate::train::outcome::{self, Origin};
+use crate::train::shelf::Plan as Rows;
 use crate::train::trust;
 use std::path::{Path, PathBuf};
 
@@ -58,17 +59,7 @@ pub(super) fn write(
         let (fit, done) = (&plan.fits[written.fit], &all[written.fit][0]);
         let opened = &caches[fit.cache];
         let (shelf, rows, fitted) = (&opened.shelf, opened.rows(&fit.variants, 0), &done.fitted[0]);
-        let mut predictions = Vec::new();
-        for (part, split) in rows.held_out() {
-            let examples = opened.loaded.examples(part);
-            predictions.extend(outcome::predict(
-                &fitted.head,
-                shelf,
-                part,
-                opened.loaded.rows(&examples),
-                split,
-            ));
-        }
+        let predictions = outcome::sorted(predictions(opened, rows, fitted));
         let solver = match fit.solver.clone() {
             SolverConfig::Adam(settings) => {
                 SolverConfig::Adam(FitConfig { seed: fit.first_seed, ..settings })
@@ -84,7 +75,6 @@ pub(super) fn write(
             time: config.time,
             seconds: done.seconds,
         };
-        let predictions = outcome::sorted(predictions);
         let measured = trust::measured(shelf, rows, &opened.loaded);
         outcome::write(
             &written.path,
@@ -96,4 +86,13 @@ pub(super) fn write(
         )?;
         Ok(written.path.clone())
     })
+}
+
+/// What a head answers for all rows that are held out.
+fn predictions(opened: &Opened, rows: &Rows, fitted: &Fitted) -> Vec<Prediction> {
+    let answer = |(part, split)| {
+        let examples = opened.loaded.examples(part);
+        outcome::predict(&fitted.head, &opened.shelf, part, opened.loaded.rows(&examples), split)
+    };
+    rows.held_out().into_iter().flat_map(answer).collect()
 }
