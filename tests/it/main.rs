@@ -16,5 +16,6 @@ mod report;
 mod sandbox;
 mod setup;
 mod small;
+mod tensorboard;
 mod tidy;
 mod trust;
