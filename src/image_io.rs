@@ -73,12 +73,26 @@ pub fn decode(bytes: &[u8]) -> Result<Pixels, Reason> {
 
 /// Encodes as PNG.
 pub fn encode_png(image: &Pixels) -> Vec<u8> {
+    let mut out = Cursor::new(Vec::new());
+    buffer(image).write_to(&mut out, ImageFormat::Png).expect("writing to memory cannot fail");
+    out.into_inner()
+}
+
+/// Encodes as JPEG of a quality from 1 to 100.
+///
+/// # Panics
+/// When a side is longer than the 65,535 pixels that a JPEG can have.
+pub fn encode_jpeg(image: &Pixels, quality: u8) -> Vec<u8> {
+    let mut out = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, quality);
+    buffer(image).write_with_encoder(encoder).expect("writing to memory cannot fail");
+    out
+}
+
+fn buffer(image: &Pixels) -> image::RgbImage {
     let buffer =
         image::RgbImage::from_raw(image.width() as u32, image.height() as u32, image.data().to_vec());
-    let mut out = Cursor::new(Vec::new());
-    let rgb = buffer.expect("Pixels holds width * height * 3 bytes");
-    rgb.write_to(&mut out, ImageFormat::Png).expect("writing to memory cannot fail");
-    out.into_inner()
+    buffer.expect("Pixels holds width * height * 3 bytes")
 }
 
 fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder + '_, Reason> {

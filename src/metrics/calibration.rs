@@ -16,6 +16,8 @@ pub struct Bin {
     pub images: usize,
     /// Their mean confidence; `None` for none.
     pub confidence: Option<f64>,
+    /// Right ones among them.
+    pub right: usize,
     /// Their share of right answers; `None` for none.
     pub accuracy: Option<f64>,
 }
@@ -37,6 +39,7 @@ pub fn calibration_bins(answers: impl IntoIterator<Item = (f64, bool)>) -> Vec<B
         low: edge(i),
         high: edge(i + 1),
         images,
+        right: rights,
         confidence: mean(total, images),
         accuracy: mean(rights as f64, images),
     });

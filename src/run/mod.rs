@@ -30,7 +30,9 @@ const RECORD: &str = "run.json";
 const HEAD: &str = "head.safetensors";
 const TRAINED_ON: &str = "train-images.parquet";
 const REJECT: &str = "reject.safetensors";
-const FILES: [&str; 5] = [RECORD, HEAD, predictions::FILE, TRAINED_ON, REJECT];
+/// The page of `report`, where it is not written elsewhere.
+pub const REPORT: &str = "report.html";
+const FILES: [&str; 6] = [RECORD, HEAD, predictions::FILE, TRAINED_ON, REJECT, REPORT];
 
 /// The content of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,11 +1,11 @@
-//! Which runs are laid out, and in which folders. The only door to `chrono`.
+//! Which runs are laid out, and in which folders.
 
 use super::projector;
 use crate::error::{Error, Kind, Result};
 use crate::events::is_file_name;
 use crate::fs;
 use crate::run::{self, Record};
-use chrono::DateTime;
+use crate::words;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -55,8 +55,7 @@ fn meant(runs: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 /// What a run's folder is called: its start in UTC, and its own name.
 fn name(time: u64, run: &Path) -> String {
-    let start = i64::try_from(time).ok().and_then(|time| DateTime::from_timestamp(time, 0));
-    let start = start.map_or(time.to_string(), |start| start.format("%Y-%m-%d_%H-%M-%S").to_string());
+    let start = words::date(time, "%Y-%m-%d_%H-%M-%S");
     format!("{start}-{}", run.file_name().unwrap_or_default().to_string_lossy())
 }
 

@@ -1,13 +1,12 @@
 //! TensorFlow.js layers-models bundled as scripts (`model.min.js` and `group1-shardNofM.min.js`), as the npm package
-//! `nsfwjs` ships them. The only door to `json5` and `base64`.
+//! `nsfwjs` ships them. The only door to `json5`.
 //!
 //! Each tensor is stored as bytes with one affine: `w = q * scale + min`. Layers carry Keras' default names:
 //! `conv2d_N` and `batch_normalization_N` for the Nth convolution created, `dense_N` for the classifier.
 
 use crate::backbone::inception_v3::{Conv, ConvWeights, DenseWeights, Weights};
+use crate::encoding::from_base64;
 use crate::error::{Error, Kind, Result};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -148,7 +147,7 @@ fn read_group(
     let mut bytes = Vec::new();
     for path in &group.paths {
         let text = exported(files, &format!("{path}.min.js"), '"')?;
-        let shard = STANDARD.decode(text.trim_matches('"'));
+        let shard = from_base64(text.trim_matches('"'));
         bytes.extend(shard.map_err(|e| fail(format!("{path} is not base64")).because(e))?);
     }
     let mut rest = &bytes[..];
