@@ -33,7 +33,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
     let Args { runs, split, out, plots, tables } = args;
-    let page = out.map(|out| Places { out, plots, tables });
+    let page = out.map(|out| Places { flag: "--out", out, plots, tables });
     let stats = compare(&CompareConfig { runs, split, page })?;
     print(global, &stats, || told(&stats))?;
     Ok(Ended::Done)

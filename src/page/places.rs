@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 /// Where a page goes, and its plots and tables as files.
 #[derive(Debug, Clone)]
 pub struct Places {
+    /// The option that names the page, for errors.
+    pub flag: &'static str,
     /// The page.
     pub out: PathBuf,
     /// A folder for every plot as SVG and PNG.
@@ -49,7 +51,7 @@ impl Places {
     /// # Errors
     /// [`Kind::Usage`] for a place inside one of them, and those of [`check_target`].
     pub fn check(&self, owners: &[(&Path, &str)]) -> Result<()> {
-        let all = [("--out", Some(&self.out)), ("--plots", self.plots.as_ref()), ("--tables", self.tables.as_ref())];
+        let all = [(self.flag, Some(&self.out)), ("--plots", self.plots.as_ref()), ("--tables", self.tables.as_ref())];
         for (flag, path) in all.into_iter().filter_map(|(flag, path)| Some((flag, path?))) {
             let place = fs::resolve(path)?;
             for (owner, what) in owners {

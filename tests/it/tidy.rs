@@ -14,10 +14,10 @@ const FLOORS: [&[&str]; 9] = [
     &["dataset", "augment", "preprocess", "metrics"],
     &["archive", "image_io", "registry", "tensors", "plot"],
     &["store", "head", "page"],
-    &["runtime", "backbone", "run", "images"],
+    &["runtime", "backbone", "run", "images", "neighbours"],
     &["setup"],
     &["data", "extract", "train", "evaluate", "compare", "predict"],
-    &["sweep"],
+    &["sweep", "survey"],
     &["demo"],
 ];
 
