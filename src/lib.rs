@@ -145,6 +145,7 @@ pub mod plot;
 pub mod predict;
 pub mod preprocess;
 pub mod registry;
+pub mod report;
 pub mod rng;
 pub mod run;
 pub mod runtime;

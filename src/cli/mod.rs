@@ -11,6 +11,7 @@ mod evaluate;
 mod extract;
 mod predict;
 mod progress;
+mod report;
 mod setup;
 mod signals;
 mod sweep;
@@ -81,6 +82,8 @@ enum Command {
     Sweep(sweep::Args),
     /// How good a run is
     Evaluate(evaluate::Args),
+    /// A page about a run: what the head learned and where it fails
+    Report(report::Args),
     /// Classify image files with a run
     Predict(predict::Args),
     /// Runs side by side, on the same images
@@ -134,6 +137,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<En
         Command::Train(args) => train::run(args, global, terminal),
         Command::Sweep(args) => sweep::run(args, global, terminal),
         Command::Evaluate(args) => evaluate::run(args, global),
+        Command::Report(args) => report::run(args, global, terminal),
         Command::Predict(args) => predict::run(args, global, terminal),
         Command::Compare(args) => compare::run(args, global),
         Command::Cache(args) => cache::run(args, global, terminal),

@@ -1,6 +1,6 @@
 //! Pictures with what is said of them: the ranked answers as bars.
 
-use super::Picture;
+use super::{Picture, name};
 use crate::markup::{Markup, html};
 use crate::words::percent;
 
@@ -33,7 +33,7 @@ pub fn cards(cards: &[Card]) -> Markup {
             @for card in cards {
                 li.card {
                     div.frame { (card.picture.markup()) }
-                    p.title { (card.title) }
+                    p.title { (name(&card.title)) }
                     (card.body)
                 }
             }
@@ -47,7 +47,7 @@ pub fn ranked(answers: &[Ranked]) -> Markup {
         ol.ranked {
             @for answer in answers {
                 li.marked[answer.mark.is_some()] {
-                    span.name { (answer.label) @if let Some(mark) = answer.mark { " " span.mark { (mark) } } }
+                    span.name { (name(&answer.label)) @if let Some(mark) = answer.mark { " " span.mark { (mark) } } }
                     span.value { (percent(answer.probability)) }
                     span.bar aria-hidden="true" { span style=(format!("width:{:.1}%", 100.0 * answer.probability.clamp(0.0, 1.0))) {} }
                 }

@@ -119,7 +119,7 @@ pub fn figure(figure: &Figure) -> Markup {
         figure.chart data-plot=(figure.name) {
             figcaption { h3 { (figure.title) } p { (figure.summary) } }
             @match wide {
-                Some(width) => (scrolled(&figure.title, html! { div style=(format!("width:{width:.0}px")) { (svg) } })),
+                Some(width) => (scrolled(&figure.title, html! { div style=(format!("min-width:{width:.0}px;max-width:{:.0}px", 1.3 * width)) { (svg) } })),
                 None => (svg),
             }
             script type="application/json" data-numbers=(figure.name) { (markup::json(&figure.numbers)) }
@@ -132,9 +132,14 @@ pub fn scrolled(label: &str, body: Markup) -> Markup {
     html! { div.scroll role="region" tabindex="0" aria-label=(label) { (body) } }
 }
 
-/// Figures side by side where there is room.
-pub fn side_by_side(figures: &[Figure]) -> Markup {
-    html! { div.charts { @for one in figures { (figure(one)) } } }
+/// Figures, tables and the like side by side where there is room.
+pub fn side_by_side(parts: impl IntoIterator<Item = Markup>) -> Markup {
+    html! { div.charts { @for part in parts { div { (part) } } } }
+}
+
+/// A name or path that may break over lines behind its underscores, hyphens, slashes and dots.
+pub fn name(text: &str) -> Markup {
+    html! { @for part in text.split_inclusive(['_', '-', '/', '.']) { (part) wbr; } }
 }
 
 /// The few numbers that matter most, each with its name and what it means.

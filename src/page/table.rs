@@ -1,6 +1,6 @@
 //! Tables, for a page and as CSV. The only door to `csv`.
 
-use super::scrolled;
+use super::{name, scrolled};
 use crate::markup::{Markup, html};
 
 /// A table.
@@ -97,17 +97,17 @@ impl Table {
         let numbers: Vec<bool> = (0..self.columns.len()).map(is_number).collect();
         let table = html! {
             table data-table=(self.name) {
-                caption { (self.caption) }
+                caption { span { (self.caption) } }
                 thead {
-                    tr { @for (column, number) in self.columns.iter().zip(&numbers) { th.number[*number] scope="col" { (column.title) } } }
+                    tr { @for (column, number) in self.columns.iter().zip(&numbers) { th.number[*number] scope="col" { (name(&column.title)) } } }
                 }
                 tbody {
                     @for row in &self.rows {
                         tr {
                             @for (i, cell) in row.iter().enumerate() {
                                 @match cell {
-                                    Cell::Text(text) if i == 0 => th scope="row" { (text) },
-                                    Cell::Text(text) => td { (text) },
+                                    Cell::Text(text) if i == 0 => th scope="row" { (name(text)) },
+                                    Cell::Text(text) => td { (name(text)) },
                                     Cell::Number { told, .. } => td.number { (told) },
                                 }
                             }

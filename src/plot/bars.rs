@@ -56,8 +56,10 @@ impl Bars {
 
     fn scale(&self, scale: &Scale, top: f64, bottom: f64) -> Markup {
         let ticks = scale.ticks(self.unit);
-        // Every other number where all would touch.
-        let every = if ticks.len() > 4 { 2 } else { 1 };
+        // As many numbers as do not touch.
+        let widest = ticks.iter().map(|tick| width(&self.unit.tick(*tick), 10.0)).fold(0.0, f64::max) + 6.0;
+        let apart = (scale.end - scale.start) / ticks.len().saturating_sub(1).max(1) as f64;
+        let every = ((widest / apart).ceil() as usize).max(1);
         let zero = ticks.iter().position(|tick| tick.abs() < 1e-12).unwrap_or(0);
         html! {
             @for (i, tick) in ticks.iter().enumerate() {

@@ -25,7 +25,7 @@ pub struct Columns {
 }
 
 /// Room around the columns: left, above the bottom, and the height of all.
-pub(super) const LEFT: f64 = 46.0;
+pub(super) const LEFT: f64 = 54.0;
 pub(super) const BELOW: f64 = 34.0;
 pub(super) const HEIGHT: f64 = 250.0;
 

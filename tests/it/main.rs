@@ -1,6 +1,7 @@
 //! All integration tests in one binary. `tests/run` installs what they need, then runs them.
 
 mod acceptance;
+mod browser;
 mod data;
 mod error_table;
 mod errors;
@@ -11,6 +12,7 @@ mod kills;
 mod lab;
 mod oracle;
 mod power_loss;
+mod report;
 mod sandbox;
 mod setup;
 mod small;

@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 9] = [
     &["runtime", "backbone", "run", "images", "neighbours"],
     &["setup"],
     &["data", "extract", "train", "evaluate", "compare", "predict"],
-    &["sweep", "survey"],
+    &["sweep", "report", "survey"],
     &["demo"],
 ];
 

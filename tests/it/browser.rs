@@ -1,0 +1,98 @@
+//! Pages in a real browser, headless, at the width of a phone and of a desk, in light and dark: what only it can tell.
+
+use crate::report::{HOSTILE, PLOTS, is_part, run, told};
+use crate::sandbox::{Sandbox, python};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Chromium, where `tests/run` found or installed it.
+fn browser() -> PathBuf {
+    let named = std::env::var_os("HEADSTART_TEST_BROWSER").map(PathBuf::from);
+    let usual =
+        ["chromium", "chromium-browser", "google-chrome"].map(|name| Path::new("/usr/bin").join(name));
+    let found = named.or_else(|| usual.into_iter().find(|path| path.exists()));
+    found.expect(
+        "no browser: run tests/run, which installs Debian's chromium, or name one in HEADSTART_TEST_BROWSER",
+    )
+}
+
+/// Looks at pages, demands what every page must keep to, and returns what is in each.
+fn look(pages: &[PathBuf]) -> Vec<Value> {
+    let browser = browser();
+    let args: Vec<&Path> =
+        std::iter::once(browser.as_path()).chain(pages.iter().map(PathBuf::as_path)).collect();
+    let told: Vec<Value> = serde_json::from_str(&python("browser.py", &args)).unwrap();
+    assert_eq!(told.len(), pages.len());
+    for (page, path) in told.iter().zip(pages) {
+        keeps_to_the_rules(page, path);
+    }
+    told
+}
+
+fn keeps_to_the_rules(page: &Value, path: &Path) {
+    let views = page["views"].as_array().unwrap();
+    assert_eq!(views.len(), 4);
+    for view in views {
+        let (width, scheme) = (&view["width"], &view["scheme"]);
+        for nothing in ["trouble", "requests", "axe"] {
+            assert_eq!(
+                view[nothing],
+                Value::Array(Vec::new()),
+                "{} at {width}, {scheme}: {nothing}",
+                path.display()
+            );
+        }
+        assert!(view["too_wide"].as_i64().unwrap() <= 0, "{} scrolls sideways at {width}", path.display());
+        assert_eq!(view["unreached"], 0, "{}: the keyboard does not reach all at {width}", path.display());
+        assert_eq!(view["paper"], "rgb(255, 255, 255)", "paper is white");
+        let is_light = view["colours"][0] == "rgb(255, 255, 255)";
+        assert_eq!(is_light, *scheme == "light", "{scheme}: {}", view["colours"]);
+    }
+    let headings: Vec<i64> =
+        page["headings"].as_array().unwrap().iter().map(|h| h.as_i64().unwrap()).collect();
+    assert_eq!((headings[0], headings.iter().filter(|h| **h == 1).count()), (1, 1));
+    assert!(headings.windows(2).all(|pair| pair[1] <= pair[0] + 1), "headings skip a level: {headings:?}");
+    let mut ids: Vec<&str> = page["ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    ids.sort();
+    assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "two elements have one id: {ids:?}");
+    assert_eq!(page["pictures"], page["images"], "every picture is shown and described");
+    for (name, plot) in page["plots"].as_object().unwrap() {
+        assert_eq!((&plot["drawn"], &plot["named"]), (&true.into(), &true.into()), "{name}");
+    }
+}
+
+#[test]
+fn a_report_works_on_a_phone_and_on_a_desk() {
+    let s = Sandbox::new();
+    let run = run(&s, &HOSTILE);
+    let stats = s.json(&["report", &run, "--out", &s.text("whole.html")]);
+    s.json(&["report", &run, "--out", &s.text("bare.html"), "--images", &s.text("nowhere")]);
+    let pages = look(&[s.path("whole.html"), s.path("bare.html")]);
+    let told = told(&s, &run);
+    for page in &pages {
+        let plots = page["plots"].as_object().unwrap();
+        assert_eq!(plots.len(), PLOTS.len());
+        for name in PLOTS {
+            assert!(is_part(&plots[name]["numbers"], &told), "{name}: {}", plots[name]["numbers"]);
+        }
+        let text = page["text"].as_str().unwrap();
+        assert!(HOSTILE.iter().all(|(name, _)| text.contains(name)), "names are shown as they are");
+        let accuracy = format!("{:.1} %", 100.0 * told["accuracy"].as_f64().unwrap());
+        assert!(text.contains(&accuracy), "{accuracy} is not in the page");
+    }
+    assert!(pages[0]["images"].as_u64() >= stats["pictures"].as_u64() && pages[0]["missing"] == 0);
+    assert!(pages[1]["images"] == 0 && pages[1]["missing"].as_u64() >= stats["pictures"].as_u64());
+}
+
+#[test]
+fn many_classes_with_long_names_stay_within_the_screen() {
+    let s = Sandbox::new();
+    let names: Vec<String> =
+        (0..45).map(|i| format!("a_class_whose_name_is_far_too_long_for_any_plot_{i:02}")).collect();
+    let classes: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 8)).collect();
+    s.images("in", &classes);
+    assert_eq!(crate::small::extract(&s, "in", "c", &["--split", "50/25/25"]).code, 0);
+    s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "2"]);
+    s.json(&["report", &s.text("r"), "--out", &s.text("many.html")]);
+    look(&[s.path("many.html")]);
+}

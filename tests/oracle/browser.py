@@ -1,0 +1,97 @@
+"""What a real browser makes of pages: Chromium, driven by Playwright, with axe-core's rules on accessibility.
+
+Arguments: the browser's program, then HTML files. Prints a list with an object for each file. Every page is opened from
+disk at 360 and 1440 pixels, in light and dark, and as it is printed.
+"""
+
+import json
+import pathlib
+import sys
+
+import axe_playwright_python
+from playwright.sync_api import sync_playwright
+
+AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+WIDTHS, SCHEMES = (360, 1440), ("light", "dark")
+MARKS = """() => ({
+    plots: Object.fromEntries([...document.querySelectorAll('[data-plot]')].map(plot => {
+        const svg = plot.querySelector('svg'), box = svg.getBoundingClientRect();
+        const bars = [...svg.querySelectorAll('rect, path, circle')];
+        return [plot.dataset.plot, {
+            numbers: JSON.parse(plot.querySelector('script[type="application/json"]').textContent),
+            drawn: box.width > 100 && box.height > 50 && bars.filter(mark => mark.getBBox().width > 0).length > 3,
+            named: svg.getAttribute('aria-labelledby').split(' ').every(id => document.getElementById(id).textContent.length > 5),
+        }];
+    })),
+    tables: [...document.querySelectorAll('[data-table]')].map(table => table.dataset.table),
+    headings: [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(heading => Number(heading.tagName[1])),
+    pictures: [...document.images].filter(image => image.complete && image.naturalWidth > 1 && image.alt).length,
+    images: document.images.length,
+    missing: document.querySelectorAll('.missing').length,
+    ids: [...document.querySelectorAll('[id]')].map(element => element.id),
+    text: document.body.innerText,
+    title: document.title,
+})"""
+
+
+def look(browser, path, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    trouble, requests = [], []
+    page.on("console", lambda message: trouble.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("dialog", lambda dialog: (trouble.append("a dialog: " + dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    # Folded parts are judged too.
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    # Chromium takes data: pictures for requests; nothing else may be asked for but the page.
+    asked = [url for url in requests if not url.startswith("data:") and url != path.as_uri()]
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    bad = [
+        {"rule": one["id"], "impact": one["impact"], "where": [node["html"][:200] for node in one["nodes"][:3]]}
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    room = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    wide, screen = page.evaluate(room)
+    # What the keyboard reaches, Tab by Tab.
+    reached = set()
+    focusable = page.evaluate("document.querySelectorAll('a[href], summary, [tabindex=\"0\"]').length")
+    for _ in range(focusable + 5):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate(
+            "[...document.querySelectorAll('a[href], summary, [tabindex=\"0\"]')].indexOf(document.activeElement)"
+        ))
+    colours = page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
+    marks = page.evaluate(MARKS)
+    page.emulate_media(media="print")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    context.close()
+    return marks, {
+        "width": width,
+        "scheme": scheme,
+        "trouble": trouble,
+        "requests": asked,
+        "axe": bad,
+        "too_wide": wide - screen,
+        "unreached": focusable - len(reached - {-1}),
+        "colours": colours,
+        "paper": paper,
+    }
+
+
+def main():
+    program, *files = sys.argv[1:]
+    told = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        for path in map(pathlib.Path, files):
+            views = [look(browser, path, width, scheme) for width in WIDTHS for scheme in SCHEMES]
+            told.append({**views[0][0], "views": [view for _, view in views]})
+        browser.close()
+    print(json.dumps(told))
+
+
+main()

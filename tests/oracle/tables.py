@@ -1,0 +1,14 @@
+"""The CSV tables of a report as pandas reads them. Argument: their folder. Prints {table: [rows]}; nothing for NaN."""
+
+import json
+import pathlib
+import sys
+
+import pandas
+
+tables = {}
+for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    assert path.suffix == ".csv", path
+    frame = pandas.read_csv(path, keep_default_na=False, na_values=[""])
+    tables[path.stem] = json.loads(frame.to_json(orient="records", double_precision=15))
+print(json.dumps(tables))
