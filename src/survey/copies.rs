@@ -3,6 +3,7 @@
 use crate::data::Looked;
 use crate::dataset::ImageFile;
 use crate::digest::Digest;
+use crate::page::{Picture, thumbnail};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,4 +36,16 @@ pub(super) fn of(looked: &Looked) -> Vec<Copies> {
     let mut all: Vec<Copies> = groups.into_iter().filter(|(_, files)| files.len() > 1).map(copies).collect();
     all.sort_by(|a, b| (a.labels.len() < 2, &a.paths).cmp(&(b.labels.len() < 2, &b.paths)));
     all
+}
+
+/// Groups that are shown with their picture.
+const SHOWN: usize = 24;
+
+/// A picture of each of the first groups.
+pub(super) fn pictures(looked: &Looked, all: &[Copies]) -> Vec<Picture> {
+    let picture = |copies: &Copies| {
+        let path = &copies.paths[0];
+        Picture { thumbnail: thumbnail(&looked.root.join(path)).ok(), alt: path.clone() }
+    };
+    all.iter().take(SHOWN).map(picture).collect()
 }

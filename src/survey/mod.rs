@@ -3,9 +3,11 @@
 
 mod copies;
 mod examples;
+mod plots;
 mod preview;
 mod sheet;
 mod sizes;
+mod tables;
 
 pub use copies::Copies;
 pub use preview::{Preview, Varied};
@@ -64,6 +66,9 @@ pub struct ClassSplits {
 }
 
 /// The page of a folder of images, where none is named: in the current folder, called after the images.
+///
+/// # Errors
+/// When the current folder cannot be found.
 pub fn default_page(images: &Path) -> Result<PathBuf> {
     let place = fs::resolve(images)?;
     let name = place.file_name().map_or("images".into(), |name| name.to_string_lossy().into_owned());
@@ -103,8 +108,13 @@ pub fn survey(config: &SurveyConfig, monitor: &dyn Monitor) -> Result<SurveyStat
     let preview = preview::of(&looked, cached.as_ref())?;
     stats.augmentation = preview.as_ref().map(|(preview, _)| preview.clone());
     let pictures = preview.map(|(_, pictures)| pictures).unwrap_or_default();
-    let examples = examples::of(&looked, monitor);
-    let material = sheet::Material { looked: &looked, stats: &stats, pictures: &pictures, examples: &examples };
+    let material = sheet::Material {
+        looked: &looked,
+        stats: &stats,
+        pictures: &pictures,
+        examples: &examples::of(&looked, monitor),
+        copies: &copies::pictures(&looked, &stats.duplicates),
+    };
     stats.page = config.page.write(&sheet::made(&material))?;
     Ok(stats)
 }
