@@ -61,8 +61,8 @@ pub(super) fn told(answers: &[Answer]) -> String {
         }
         if let Some(near) = answer.neighbours.as_ref().filter(|near| !near.is_empty()) {
             let row = |one: &Neighbour| {
-                let place = format!("{}  {}", one.split.name(), one.path);
-                vec![format!("  {}", one.label), format!("{:.4}", one.distance), place]
+                let distance = format!("{:.4}", one.distance);
+                vec![format!("  {}", one.label), distance, one.split.name().into(), one.path.clone()]
             };
             out.push_str("  nearest cached images (0: the same direction of features)\n");
             out.push_str(&left(&near.iter().map(row).collect::<Vec<_>>()));

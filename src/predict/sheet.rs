@@ -68,7 +68,7 @@ fn article(number: usize, seen: &Seen, album: &mut Album) -> Markup {
         article.answer data-plot=(name) aria-labelledby=(name) {
             div.frame { (picture.markup()) }
             div {
-                h3 id=(name) { (answer.path) }
+                h3 id=(name) { (page::name(&answer.path)) }
                 (judged(answer))
                 (bars(answer))
                 @if answer.predictions.len() > ANSWERS { p.quiet { "and " (answer.predictions.len() - ANSWERS) " classes more" } }
@@ -107,15 +107,15 @@ fn bars(answer: &Answer) -> Markup {
 
 fn near(neighbour: &Neighbour, album: &mut Album) -> Thumb {
     let words = html! {
-        p { strong { (neighbour.label) } }
+        p { strong { (page::name(&neighbour.label)) } }
         p { (format!("{:.4}", neighbour.distance)) ", " (neighbour.split.name()) @if same(neighbour) { ", the same picture" } }
-        p.quiet { (neighbour.path) }
+        p.quiet { (page::name(&neighbour.path)) }
     };
     Thumb { picture: album.picture(neighbour), words }
 }
 
 /// Whether rounding alone tells the features from those of the image.
-pub(crate) fn same(neighbour: &Neighbour) -> bool {
+fn same(neighbour: &Neighbour) -> bool {
     neighbour.distance < 1e-6
 }
 

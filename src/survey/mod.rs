@@ -49,7 +49,7 @@ pub struct SurveyStats {
     pub duplicates: Vec<Copies>,
     /// Variants of one image; `None` without a usable file.
     pub augmentation: Option<Preview>,
-    /// Images of each class and split, with a cache.
+    /// Images of each class and split, with a cache; the largest class first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub splits: Option<Vec<ClassSplits>>,
     /// The page.
@@ -141,6 +141,8 @@ fn splits(samples: &Samples) -> Vec<ClassSplits> {
     for row in &samples.rows {
         classes.entry(&row.file.label).or_default().push(row.clone());
     }
+    let mut classes: Vec<_> = classes.into_iter().collect();
+    classes.sort_by_key(|(_, rows)| std::cmp::Reverse(rows.len()));
     let counted = classes.into_iter();
     counted.map(|(name, rows)| ClassSplits { name: name.into(), splits: split_counts(&rows) }).collect()
 }

@@ -40,10 +40,7 @@ fn composition(stats: &SurveyStats) -> Figure {
 
 fn splits(stats: &SurveyStats) -> Option<Figure> {
     let all = stats.splits.as_ref()?;
-    let mut shown: Vec<_> = all.iter().collect();
-    let total = |class: &super::ClassSplits| class.splits.values().sum::<usize>();
-    shown.sort_by_key(|class| std::cmp::Reverse(total(class)));
-    shown.truncate(MOST_CLASSES);
+    let shown = &all[..all.len().min(MOST_CLASSES)];
     let series = Split::ALL.map(|split| Series {
         name: split.name().into(),
         values: shown.iter().map(|class| Some(class.of(split) as f64)).collect(),

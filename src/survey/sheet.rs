@@ -84,8 +84,12 @@ impl Sheet<'_> {
         let largest = summary.classes.first();
         let used = summary.classes.len() - summary.empty_classes;
         let smallest = summary.classes[..used].last();
+        let empty = match summary.empty_classes {
+            0 => String::new(),
+            n => format!("; {} without any", count(n)),
+        };
         let mut all = vec![
-            ("Images", count(summary.images), format!("in {} classes", count(used))),
+            ("Images", count(summary.images), format!("in {} classes{empty}", count(used))),
             (
                 "Largest class",
                 percent(largest.map(|class| class.share)),
@@ -155,7 +159,7 @@ impl Sheet<'_> {
                 (page::name(&preview.path)) ", in each variant that "
                 @if preview.cached { "the cache has." }
                 @else { code { "extract --augment shift:30 --augment flip" } " would make." }
-                " On the left as it is made, on the right as it enters the network: " (told(&preview.preprocessing))
+                " What a shift uncovers is black. On the left as it is made, on the right as it enters the network: " (told(&preview.preprocessing))
             }
             ul.variants { @for pair in self.material.pictures { (variant(pair)) } }
         }
@@ -221,5 +225,5 @@ fn moved(dx: i32, dy: i32) -> String {
     };
     let parts: Vec<String> =
         [part(dx, ["right", "left"]), part(dy, ["down", "up"])].into_iter().flatten().collect();
-    format!("{}, black where nothing is", parts.join(", "))
+    format!("moved {}", parts.join(", "))
 }

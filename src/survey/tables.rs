@@ -68,7 +68,7 @@ fn duplicates(stats: &SurveyStats) -> Table {
 fn refused(stats: &SurveyStats) -> Table {
     let all = [&stats.summary.unreadable[..], &stats.summary.conflicting[..]].concat();
     let rows = all.iter().map(|refused| [Cell::text(&refused.path), Cell::text(&refused.reason)]);
-    let caption = format!("{} files and folders that `extract` would refuse, and why", count(all.len()));
+    let caption = format!("{} files and folders that an extraction would refuse, and why", count(all.len()));
     table("refused", caption, [("File", "path"), ("Reason", "reason")], rows)
 }
 
