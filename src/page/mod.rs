@@ -119,7 +119,9 @@ pub fn figure(figure: &Figure) -> Markup {
         figure.chart data-plot=(figure.name) {
             figcaption { h3 { (figure.title) } p { (figure.summary) } }
             @match wide {
-                Some(width) => (scrolled(&figure.title, html! { div style=(format!("min-width:{width:.0}px;max-width:{:.0}px", 1.3 * width)) { (svg) } })),
+                Some(least) => (scrolled(&figure.title, html! {
+                    div style=(format!("min-width:{least:.0}px;max-width:{:.0}px", (1.3 * least).max(480.0))) { (svg) }
+                })),
                 None => (svg),
             }
             script type="application/json" data-numbers=(figure.name) { (markup::json(&figure.numbers)) }

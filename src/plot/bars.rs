@@ -87,7 +87,7 @@ impl Bars {
         let (end, told) = (scale.at(value), self.unit.value(value));
         let beside = if value < 0.0 { end - 4.0 } else { end + 4.0 };
         html! {
-            rect.edge.{ "c" (at % SERIES) } style=(fill(plot, at)) x=(n(end.min(zero))) y=(n(y + 1.0))
+            rect.edge.{ "c" (at % SERIES) " f" (at % SERIES) } style=[fill(plot, at)] x=(n(end.min(zero))) y=(n(y + 1.0))
                 width=(n((end - zero).abs())) height=(n(BAR - 2.0)) {
                 title { (name) @if self.series.len() > 1 { ", " (series.name) } ": " (told) }
             }
@@ -109,7 +109,7 @@ pub(super) fn legend(plot: &str, series: &[Series]) -> Markup {
         .collect();
     html! {
         @for (at, (series, x)) in series.iter().zip(places).enumerate() {
-            rect.edge.{ "c" (at % SERIES) } style=(fill(plot, at)) x=(n(x + 0.5)) y="3" width="12" height="9" {}
+            rect.edge.{ "c" (at % SERIES) " f" (at % SERIES) } style=[fill(plot, at)] x=(n(x + 0.5)) y="3" width="12" height="9" {}
             text.small x=(n(x + 17.0)) y="11" { (series.name) }
         }
     }

@@ -48,7 +48,11 @@ impl Columns {
                     @if let Some(value) = value { (self.column(plot, (at, series), bin, *value, (&x, &y))) }
                 }
             }
-            @if self.diagonal { path.guide d=(format!("M{} L{}", corner((low, low)), corner((high, high)))) {} }
+            @if self.diagonal {
+                @let line = format!("M{} L{}", corner((low, low)), corner((high, high)));
+                path.halo d=(line) {}
+                path.guide d=(line) {}
+            }
             @for &(a, b) in self.points.iter().flat_map(|(_, points)| points) {
                 circle.marker.c1 cx=(n(x.at(a))) cy=(n(y.at(b))) r="3.2" {}
             }
@@ -82,7 +86,7 @@ impl Columns {
         let [low, high] = [bin, bin + 1].map(|edge| self.x.unit.value(self.edges[edge]));
         html! {
             @if value != 0.0 {
-                rect.edge.{ "c" (at % SERIES) } style=(fill(plot, at)) x=(n(left)) y=(n(top.min(ground)))
+                rect.edge.{ "c" (at % SERIES) " f" (at % SERIES) } style=[fill(plot, at)] x=(n(left)) y=(n(top.min(ground)))
                     width=(n(wide)) height=(n((ground - top).abs())) {
                     title { (low) " to " (high) ", " (series.name) ": " (self.y.unit.value(value)) }
                 }

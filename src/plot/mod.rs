@@ -79,6 +79,8 @@ struct Drawing {
 
 /// Most charts are as wide as a phone; wider screens enlarge them a little. A heat map is as wide as it must be.
 const WIDTH: f64 = 360.0;
+/// A drawing higher than this is looked at in parts.
+const TALL: f64 = 800.0;
 
 impl Figure {
     fn drawing(&self) -> Drawing {
@@ -92,7 +94,8 @@ impl Figure {
         }
     }
 
-    /// SVG to stand in a page that has [`CSS`] and one of [`LIGHT`] and [`DARK`], with its width where it must not shrink.
+    /// SVG to stand in a page that has [`CSS`] and one of [`LIGHT`] and [`DARK`]; with the least width that it needs where
+    /// it is wider or higher than a screen.
     pub fn inline(&self) -> (Markup, Option<f64>) {
         let Drawing { width, height, body } = self.drawing();
         let ids = ["title", "desc"].map(|part| format!("{}-{part}", self.name));
@@ -105,7 +108,8 @@ impl Figure {
                 (body)
             }
         };
-        (svg, (width > WIDTH).then_some(width))
+        let least = if width > WIDTH { Some(width) } else { (height > TALL).then_some(0.0) };
+        (svg, least)
     }
 
     /// An SVG file with its title above, in light colours on white.

@@ -92,12 +92,9 @@ pub(super) fn patterns(plot: &str) -> Markup {
     }
 }
 
-/// How an area of series `at` is filled: the first is solid.
-pub(super) fn fill(plot: &str, at: usize) -> String {
-    match at % SERIES {
-        0 => "fill:var(--s0)".into(),
-        other => format!("fill:url(#{plot}-f{other})"),
-    }
+/// The pattern that an area of series `at` is filled with; the first is solid, by its class.
+pub(super) fn fill(plot: &str, at: usize) -> Option<String> {
+    (at % SERIES > 0).then(|| format!("fill:url(#{plot}-f{})", at % SERIES))
 }
 
 #[cfg(test)]

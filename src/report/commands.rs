@@ -5,50 +5,15 @@ use crate::augment::Variant;
 use crate::dataset::Division;
 use crate::head::{ClassWeights, FitConfig, SolverConfig};
 use crate::preprocess::Scale;
+use crate::run::{ClassCount, Record};
 use crate::words::{count, moment, seconds};
 use std::collections::BTreeSet;
 
 /// Names and values, for people.
 pub(super) fn settings(material: &Material) -> Vec<(&'static str, String)> {
     let record = &material.record;
-    let spec = &record.spec;
-    let steps = spec.preprocessing.steps;
-    let images = |get: fn(&crate::run::ClassCount) -> usize| count(record.classes.iter().map(get).sum());
-    let scale = match steps.scale {
-        Scale::Unit => "0 to 1",
-        Scale::Symmetric => "-1 to 1",
-        Scale::Imagenet => "ImageNet's mean and deviation",
-    };
-    let mut all = vec![("Run", material.run.display().to_string()), ("Cache", record.cache.clone())];
-    if let Some(samples) = &material.samples {
-        all.push(("Images", samples.root.display().to_string()));
-        all.push((
-            "Split of the cache",
-            format!("{} percent for train, validation and test, seed {}", samples.fractions, samples.seed),
-        ));
-    }
-    all.extend(record.division.map(|division| ("Split of the run", division.to_string())));
-    all.extend([
-        ("Classes", count(record.classes.len())),
-        ("Train images", images(|class| class.train)),
-        ("Validation images", images(|class| class.validation)),
-        ("Test images", images(|class| class.test)),
-        ("Network", format!("{}: {}", spec.backbone.name, spec.backbone.title)),
-        ("Digest of the network", spec.backbone.graph_sha256.to_string()),
-        ("Layer", format!("{}, {} numbers an image", spec.layer, count(spec.width))),
-        (
-            "Preprocessing",
-            format!(
-                "centre {} % of each side, resized to {} x {} (bilinear), values {scale}; decoded by {}",
-                100.0 * steps.crop,
-                steps.size,
-                steps.size,
-                spec.preprocessing.decode
-            ),
-        ),
-        ("Variants trained on", record.variants.join(", ")),
-        ("Rows trained on", count(record.train_rows)),
-    ]);
+    let mut all = data(material);
+    all.extend(features(record));
     all.extend(fit(&record.config));
     all.extend(record.init.clone().map(|init| ("Started from", init)));
     all.extend(record.memory.map(|memory| ("Memory for features", format!("{memory} bytes"))));
@@ -59,6 +24,51 @@ pub(super) fn settings(material: &Material) -> Vec<(&'static str, String)> {
         ("Version", format!("headstart {}", record.version)),
     ]);
     all
+}
+
+/// Where the images are and how they are split.
+fn data(material: &Material) -> Vec<(&'static str, String)> {
+    let record = &material.record;
+    let images = |get: fn(&ClassCount) -> usize| count(record.classes.iter().map(get).sum());
+    let mut all = vec![("Run", material.run.display().to_string()), ("Cache", record.cache.clone())];
+    if let Some(samples) = &material.samples {
+        let split = format!("{} for train, validation and test, seed {}", samples.fractions, samples.seed);
+        all.extend([("Images", samples.root.display().to_string()), ("Split of the cache", split)]);
+    }
+    all.extend(record.division.map(|division| ("Split of the run", division.to_string())));
+    all.extend([
+        ("Classes", count(record.classes.len())),
+        ("Train images", images(|class| class.train)),
+        ("Validation images", images(|class| class.validation)),
+        ("Test images", images(|class| class.test)),
+    ]);
+    all
+}
+
+/// What the features are, and which were trained on.
+fn features(record: &Record) -> Vec<(&'static str, String)> {
+    let spec = &record.spec;
+    let steps = spec.preprocessing.steps;
+    let scale = match steps.scale {
+        Scale::Unit => "0 to 1",
+        Scale::Symmetric => "-1 to 1",
+        Scale::Imagenet => "ImageNet's mean and deviation",
+    };
+    let pixels = format!(
+        "centre {} % of each side, resized to {} x {} (bilinear), values {scale}; decoded by {}",
+        100.0 * steps.crop,
+        steps.size,
+        steps.size,
+        spec.preprocessing.decode
+    );
+    vec![
+        ("Network", format!("{}: {}", spec.backbone.name, spec.backbone.title)),
+        ("Digest of the network", spec.backbone.graph_sha256.to_string()),
+        ("Layer", format!("{}, {} numbers an image", spec.layer, count(spec.width))),
+        ("Preprocessing", pixels),
+        ("Variants trained on", record.variants.join(", ")),
+        ("Rows trained on", count(record.train_rows)),
+    ]
 }
 
 /// The settings of the solver.

@@ -15,7 +15,7 @@ use crate::fs;
 use crate::monitor::Monitor;
 use crate::page;
 use crate::run::{self, Record};
-use crate::store::{FeatureStore, Samples};
+use crate::store::{FeatureStore, Samples, Spec};
 use album::Album;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStat
     let started = Instant::now();
     let record = run::read_record(&config.run)?;
     let out = config.out.clone().unwrap_or_else(|| config.run.join(run::REPORT));
-    check_places(config, &out, Path::new(&record.cache))?;
+    check_places(config, &out)?;
     let stats =
         evaluate(&EvaluateConfig { run: config.run.clone(), split: config.split, tta: false, reject: None })?;
     let samples = samples(&record, monitor);
@@ -121,21 +121,28 @@ fn samples(record: &Record, monitor: &dyn Monitor) -> Option<Samples> {
 }
 
 /// Nothing may come between the files of a run, which `train` replaces whole, nor between those of a cache.
-fn check_places(config: &ReportConfig, out: &Path, cache: &Path) -> Result<()> {
-    let (run, cache) = (fs::resolve(&config.run)?, fs::resolve(cache)?);
-    let own = run.join(run::REPORT);
-    for (flag, path) in
-        [("--out", Some(out)), ("--plots", config.plots.as_deref()), ("--tables", config.tables.as_deref())]
-    {
+fn check_places(config: &ReportConfig, out: &Path) -> Result<()> {
+    let own = fs::resolve(&config.run)?.join(run::REPORT);
+    let places =
+        [("--out", Some(out)), ("--plots", config.plots.as_deref()), ("--tables", config.tables.as_deref())];
+    for (flag, path) in places {
         let Some(path) = path else { continue };
         let place = fs::resolve(path)?;
-        let owner =
-            [(&run, "run"), (&cache, "cache")].into_iter().find(|(folder, _)| place.starts_with(folder));
-        if let Some((_, owner)) = owner.filter(|_| place != own) {
-            return Err(Error::new(Kind::Usage, format!("{flag} cannot be inside the {owner}"))
+        if let Some(owner) = owner(&place).filter(|_| flag != "--out" || place != own) {
+            return Err(Error::new(Kind::Usage, format!("{flag} cannot be inside a {owner}"))
                 .at(path)
                 .help("choose another place"));
         }
     }
     page::check_target(out)
+}
+
+/// Whose folder a place is in.
+fn owner(place: &Path) -> Option<&'static str> {
+    let is_cache = |folder: &Path| Spec::read(folder).is_ok_and(|spec| spec.is_some());
+    place.ancestors().find_map(|folder| match folder {
+        run if run::read_record(run).is_ok() => Some("run"),
+        cache if is_cache(cache) => Some("cache"),
+        _ => None,
+    })
 }

@@ -202,7 +202,8 @@ fn relative_difference(stats: &EvaluateStats) -> Figure {
 /// How far the probabilities can be taken at their word.
 fn trust(stats: &EvaluateStats) -> Vec<Figure> {
     let (calibration, split) = (&stats.calibration, &stats.calibration.split);
-    let mut figures = vec![reliability(
+    let mut figures = vec![confidence(&split.bins_before)];
+    figures.push(reliability(
         "reliability",
         "Reliability",
         format!(
@@ -211,17 +212,20 @@ fn trust(stats: &EvaluateStats) -> Vec<Figure> {
         ),
         &split.bins_before,
         json!({ "calibration": { "ece_before": split.ece_before, "bins_before": split.bins_before } }),
-    )];
-    if let Some(temperature) = calibration.temperature {
-        figures.push(reliability(
+    ));
+    figures.extend(calibration.temperature.map(|temperature| {
+        let numbers = json!({ "temperature": temperature, "ece_after": split.ece_after, "bins": split.bins });
+        reliability(
             "reliability-tempered",
             &format!("Reliability at temperature {temperature:.2}"),
-            format!("The same answers with the temperature that fits the validation images best: calibration error {}.", percent(split.ece_after)),
+            format!(
+                "The same answers with the temperature that fits the validation images best: calibration error {}.",
+                percent(split.ece_after)
+            ),
             &split.bins,
-            json!({ "calibration": { "temperature": temperature, "ece_after": split.ece_after, "bins": split.bins } }),
-        ));
-    }
-    figures.push(confidence(&split.bins_before));
+            json!({ "calibration": numbers }),
+        )
+    }));
     figures
 }
 
@@ -248,27 +252,29 @@ fn reliability(name: &str, title: &str, summary: String, bins: &[Bin], numbers: 
 }
 
 fn confidence(bins: &[Bin]) -> Figure {
-    let middle = |wrong: bool| {
-        let of = |bin: &Bin| if wrong { bin.images - bin.right } else { bin.right };
-        let (all, sure): (usize, usize) = bins
-            .iter()
-            .map(|bin| (of(bin), if bin.low >= 0.9 { of(bin) } else { 0 }))
-            .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-        format!("{} of {}", count(sure), count(all))
-    };
+    let wrong = |bin: &Bin| bin.images - bin.right;
+    let all = |of: &dyn Fn(&Bin) -> usize| bins.iter().map(of).sum::<usize>();
+    let (right, mistakes) = (all(&|bin| bin.right), all(&wrong));
+    let top = bins.last().map_or(String::new(), |bin| {
+        format!(
+            " Above {} are {} of {} right answers and {} of {} wrong ones.",
+            percent(bin.low),
+            count(bin.right),
+            count(right),
+            count(wrong(bin)),
+            count(mistakes)
+        )
+    });
+    let counts = |of: &dyn Fn(&Bin) -> usize| bins.iter().map(|bin| Some(of(bin) as f64)).collect::<Vec<_>>();
     Figure {
         name: "confidence".into(),
         title: "Confidence of right and wrong answers".into(),
-        summary: format!(
-            "Answers by their probability, as the head gives it. Above 93.3 % are {} right answers and {} wrong ones.",
-            middle(false),
-            middle(true)
-        ),
+        summary: format!("Answers by their probability, as the head gives it.{top}"),
         chart: Chart::Columns(Columns {
             edges: edges(bins),
             series: vec![
-                series("right", bins.iter().map(|bin| Some(bin.right as f64))),
-                series("wrong", bins.iter().map(|bin| Some((bin.images - bin.right) as f64))),
+                series("right", counts(&|bin| bin.right).into_iter()),
+                series("wrong", counts(&wrong).into_iter()),
             ],
             x: axis("confidence", Unit::Percent, Some((0.0, 1.0))),
             y: axis("images", Unit::Count, None),

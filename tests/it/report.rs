@@ -34,6 +34,11 @@ pub fn is_part(part: &Value, whole: &Value) -> bool {
         (Value::Object(part), Value::Object(whole)) => {
             part.iter().all(|(key, value)| whole.get(key).is_some_and(|other| is_part(value, other)))
         }
+        (Value::Array(part), Value::Array(whole)) => {
+            part.len() == whole.len() && part.iter().zip(whole).all(|(one, other)| is_part(one, other))
+        }
+        // A browser writes 1.0 as 1.
+        (Value::Number(_), Value::Number(_)) => part.as_f64() == whole.as_f64(),
         _ => part == whole,
     }
 }
@@ -57,9 +62,9 @@ pub const PLOTS: [&str; 10] = [
     "frequencies",
     "composition",
     "relative-difference",
+    "confidence",
     "reliability",
     "reliability-tempered",
-    "confidence",
 ];
 
 #[test]
@@ -84,7 +89,7 @@ fn a_report_says_what_evaluate_says_and_its_names_do_no_harm() {
         let svg = std::fs::read_to_string(s.path(&format!("p/{name}.svg"))).unwrap();
         assert!(svg.starts_with("<?xml") && !svg.contains("var(") && !svg.contains("<script"), "{name}");
         let png = decode(&std::fs::read(s.path(&format!("p/{name}.png"))).unwrap()).unwrap();
-        assert!(png.width() >= 1000 && png.height() >= 400, "{name}: {} x {}", png.width(), png.height());
+        assert!(png.width() >= 900 && png.height() >= 400, "{name}: {} x {}", png.width(), png.height());
     }
     assert_eq!(std::fs::read_dir(s.path("p")).unwrap().count(), 2 * PLOTS.len());
     pandas_reads_the_same(&s, &told, &stats);
@@ -223,14 +228,14 @@ fn a_report_stands_in_nobodys_way() {
     s.run(&["report", &run, "--out", &s.text("mine.html")]).fails(1, &["another file is in the way"]);
     assert_eq!(std::fs::read(s.path("mine.html")).unwrap(), b"<html>mine</html>");
     for (flag, place) in [("--plots", "r/plots"), ("--tables", "c/tables"), ("--out", "r/other.html")] {
-        s.run(&["report", &run, flag, &s.text(place)]).fails(2, &[flag, "cannot be inside the"]);
+        s.run(&["report", &run, flag, &s.text(place)]).fails(2, &[flag, "cannot be inside a"]);
         assert!(!s.path(place).exists());
     }
     train(&s);
 }
 
 #[test]
-fn a_head_without_epochs_and_one_without_mistakes_have_reports_too() {
+fn a_head_without_epochs_has_a_report_too() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 20), ("bee", 20)]);
     small::extract(&s, "in", "c", &[]);

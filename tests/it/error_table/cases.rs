@@ -211,6 +211,14 @@ const RUNS: &[Case] = &[
         std::fs::remove_file(s.path("r/reject.safetensors")).unwrap();
     }),
     case("a damaged measure of distance", "evaluate r --reject 0.4", |s| cut(s, "r/reject.safetensors")),
+    case("a report where another file is", "report r --out mine.html", |s| {
+        s.write("mine.html", b"<html>my thesis</html>");
+    }),
+    case("a report where a folder is", "report r --out in", nothing),
+    case("plots among the files of a run", "report r --out page.html --plots r/plots", nothing),
+    case("tables among the files of a cache", "report r --tables c/features", nothing),
+    case("a folder for plots that is a file", "report r --plots in/ant/000.png", nothing),
+    case("a report on the train split", "report r --split train", nothing),
     case("one run to compare", "compare r", nothing),
     case("runs that call one image differently", "compare r renamed", |s| {
         std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
