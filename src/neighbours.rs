@@ -14,6 +14,9 @@ use std::collections::HashMap;
 pub struct Neighbour {
     /// Relative to the folder of images; of copies the first.
     pub path: String,
+    /// Of its bytes.
+    #[serde(skip)]
+    pub image_sha256: Digest,
     /// Its class.
     pub label: String,
     /// Its part of the data, as the cache has it.
@@ -28,8 +31,17 @@ pub struct Neighbour {
 /// Directions rather than places (Euclid), as is usual for features of a network (Babenko et al. 2014, ECCV, *Neural Codes
 /// for Image Retrieval*): how long a row is tells more of contrast than of what is to be seen.
 pub fn distance(a: &[f32], b: &[f32]) -> f64 {
-    let scale = (dot(a, a) * dot(b, b)).sqrt();
-    if scale > 0.0 && scale.is_finite() { (1.0 - dot(a, b) / scale).max(0.0) } else { 1.0 }
+    apart(a, b, length(a) * length(b))
+}
+
+/// [`distance`] of rows the product of whose lengths is known.
+pub fn apart(a: &[f32], b: &[f32], lengths: f64) -> f64 {
+    if lengths > 0.0 && lengths.is_finite() { (1.0 - dot(a, b) / lengths).max(0.0) } else { 1.0 }
+}
+
+/// The Euclidean length of a row.
+pub fn length(row: &[f32]) -> f64 {
+    dot(row, row).sqrt()
 }
 
 /// Sums of so many products are independent, so that vectors of the processor take them side by side.
@@ -108,6 +120,7 @@ fn keep(found: &mut Vec<Neighbour>, most: usize, distance: f64, sample: &Sample)
     }
     let one = Neighbour {
         path: sample.file.path.clone(),
+        image_sha256: sample.file.image_sha256,
         label: sample.file.label.clone(),
         split: sample.split,
         distance,

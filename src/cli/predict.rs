@@ -11,7 +11,9 @@ use std::path::PathBuf;
 
 /// Classify image files with a run; the text shows the five most probable classes of each, the JSON all.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  headstart predict runs/first holiday.jpg --reject 0.05 --html holiday.html")]
+#[command(
+    after_help = "Example:\n  headstart predict runs/first holiday.jpg --reject 0.05 --html holiday.html"
+)]
 pub(super) struct Args {
     /// The run that `train` wrote
     run: PathBuf,
@@ -73,7 +75,8 @@ pub(super) fn told(answers: &[Answer]) -> String {
 
 fn ranked(answer: &Answer) -> String {
     let shown = answer.predictions.iter().take(SHOWN);
-    let rows: Vec<_> = shown.clone().map(|p| vec![format!("  {}", p.label), percent(p.probability)]).collect();
+    let rows: Vec<_> =
+        shown.clone().map(|p| vec![format!("  {}", p.label), percent(p.probability)]).collect();
     let lines = table(&rows);
     lines.lines().zip(shown).map(|(line, p)| format!("{line}  {}\n", bar(p.probability))).collect()
 }
@@ -83,7 +86,8 @@ const CELLS: f64 = 20.0;
 
 /// A bar of eighths of cells, which fonts of terminals have (Unicode's block elements); something above zero shows.
 fn bar(fraction: f64) -> String {
-    let eighths = ((8.0 * CELLS * fraction.clamp(0.0, 1.0)).round() as usize).max(usize::from(fraction > 0.0));
+    let eighths =
+        ((8.0 * CELLS * fraction.clamp(0.0, 1.0)).round() as usize).max(usize::from(fraction > 0.0));
     let part = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
     format!("{}{part}", "█".repeat(eighths / 8))
 }

@@ -137,7 +137,8 @@ impl CompareStats {
         let alike: Vec<_> =
             self.runs.iter().map(|run| of(&run.config)).filter(|o| o["solver"] == own["solver"]).collect();
         let differs = |name: &str| alike.iter().any(|other| other[name] != own[name]);
-        let told = own.iter().filter(|(name, _)| differs(name)).map(|(name, value)| format!(", {name} {value}"));
+        let told =
+            own.iter().filter(|(name, _)| differs(name)).map(|(name, value)| format!(", {name} {value}"));
         format!("{}{}", self.runs[at].config.name(), told.collect::<String>())
     }
 }

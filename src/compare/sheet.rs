@@ -31,7 +31,8 @@ pub(super) fn made(stats: &CompareStats) -> Made {
 
 /// As many last parts of each path as tell all of them apart.
 fn short_names(paths: &[&str]) -> Vec<String> {
-    let parts = |path: &str| path.split(['/', '\\']).filter(|part| !part.is_empty()).map(String::from).collect();
+    let parts =
+        |path: &str| path.split(['/', '\\']).filter(|part| !part.is_empty()).map(String::from).collect();
     let all: Vec<Vec<String>> = paths.iter().map(|path| parts(path)).collect();
     let most = all.iter().map(Vec::len).max().unwrap_or(1);
     let of = |n: usize| -> Vec<String> {
@@ -44,18 +45,27 @@ fn short_names(paths: &[&str]) -> Vec<String> {
 }
 
 fn summary(stats: &CompareStats, names: &[String]) -> Markup {
-    let best = (0..stats.runs.len()).reduce(|best, i| {
-        if stats.runs[i].accuracy > stats.runs[best].accuracy { i } else { best }
-    });
+    let best = (0..stats.runs.len())
+        .reduce(|best, i| if stats.runs[i].accuracy > stats.runs[best].accuracy { i } else { best });
     let (first, best) = (&stats.runs[0], best.unwrap_or(0));
-    let interval = |run: &Compared| format!("95 % interval {} to {}", percent(run.interval[0]), percent(run.interval[1]));
+    let interval = |run: &Compared| {
+        format!("95 % interval {} to {}", percent(run.interval[0]), percent(run.interval[1]))
+    };
     let mut facts = vec![
         ("First run", percent(first.accuracy), format!("{}, {}", names[0], interval(first))),
-        ("Highest accuracy", percent(stats.runs[best].accuracy), format!("{}, {}", names[best], interval(&stats.runs[best]))),
+        (
+            "Highest accuracy",
+            percent(stats.runs[best].accuracy),
+            format!("{}, {}", names[best], interval(&stats.runs[best])),
+        ),
     ];
     if let Some(difference) = best.checked_sub(1).map(|at| &stats.differences[at]) {
         let [low, high] = difference.interval.map(points);
-        facts.push(("Difference", points(difference.difference), format!("percentage points, {low} to {high}, {}", p_value(difference.p_value))));
+        facts.push((
+            "Difference",
+            points(difference.difference),
+            format!("percentage points, {low} to {high}, {}", p_value(difference.p_value)),
+        ));
     }
     page::facts(&facts)
 }
@@ -83,13 +93,14 @@ fn accuracies(stats: &CompareStats, names: &[String]) -> Figure {
         value: run.accuracy,
         high: run.interval[1],
     });
-    let numbers = stats.runs.iter().map(|run| json!({"run": run.run, "accuracy": run.accuracy, "interval": run.interval}));
+    let one = |run: &Compared| json!({"run": run.run, "accuracy": run.accuracy, "interval": run.interval});
+    let numbers: Vec<Value> = stats.runs.iter().map(one).collect();
     Figure {
         name: "accuracy".into(),
         title: "Accuracy of each run".into(),
         summary: "With Wilson's 95 % interval. Runs answer the same images, so look at the differences to tell them apart.".into(),
         chart: Chart::Intervals(Intervals { rows: rows.collect(), unit: Unit::Percent, label: "accuracy".into(), zero: false }),
-        numbers: numbers.collect(),
+        numbers: json!({"runs": numbers}),
     }
 }
 
@@ -110,7 +121,7 @@ fn differences(stats: &CompareStats, names: &[String]) -> Figure {
             label: "percentage points of accuracy".into(),
             zero: true,
         }),
-        numbers: json!(stats.differences),
+        numbers: json!({"differences": stats.differences}),
     }
 }
 
@@ -135,9 +146,9 @@ fn curves(stats: &CompareStats, names: &[String]) -> Vec<Figure> {
             name: names[at].clone(),
             points: stats.runs[at].history.iter().map(|epoch| (epoch.epoch as f64, of(epoch))).collect(),
         };
-        let numbers = |at: usize| {
-            let run = &stats.runs[at];
-            let history: Vec<Value> = run.history.iter().map(|epoch| json!({"epoch": epoch.epoch, *key: of(epoch)})).collect();
+        let numbers = |run: &Compared| {
+            let history: Vec<Value> =
+                run.history.iter().map(|epoch| json!({"epoch": epoch.epoch, *key: of(epoch)})).collect();
             json!({"run": run.run, "best_epoch": run.best_epoch, "history": history})
         };
         let axis = |label: &str, unit| Axis { label: label.into(), unit, range: None };
@@ -151,15 +162,17 @@ fn curves(stats: &CompareStats, names: &[String]) -> Vec<Figure> {
                 curves: with_curves(stats).map(curve).collect(),
                 marks: Vec::new(),
             }),
-            numbers: with_curves(stats).map(numbers).collect(),
+            numbers: json!({"runs": stats.runs.iter().map(numbers).collect::<Vec<_>>()}),
         }
     };
     if with_curves(stats).next().is_none() { Vec::new() } else { MEASURES.iter().map(one).collect() }
 }
 
 fn curves_body(stats: &CompareStats, names: &[String], figures: &[Figure]) -> Markup {
-    let without: Vec<&str> =
-        (0..stats.runs.len()).filter(|&at| stats.runs[at].history.len() < 2).map(|at| names[at].as_str()).collect();
+    let without: Vec<&str> = (0..stats.runs.len())
+        .filter(|&at| stats.runs[at].history.len() < 2)
+        .map(|at| names[at].as_str())
+        .collect();
     html! {
         @if !figures.is_empty() {
             p {

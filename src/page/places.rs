@@ -51,14 +51,18 @@ impl Places {
     /// # Errors
     /// [`Kind::Usage`] for a place inside one of them, and those of [`check_target`].
     pub fn check(&self, owners: &[(&Path, &str)]) -> Result<()> {
-        let all = [(self.flag, Some(&self.out)), ("--plots", self.plots.as_ref()), ("--tables", self.tables.as_ref())];
+        let all = [
+            (self.flag, Some(&self.out)),
+            ("--plots", self.plots.as_ref()),
+            ("--tables", self.tables.as_ref()),
+        ];
         for (flag, path) in all.into_iter().filter_map(|(flag, path)| Some((flag, path?))) {
             let place = fs::resolve(path)?;
             for (owner, what) in owners {
                 if place.starts_with(fs::resolve(owner)?) {
                     return Err(Error::new(Kind::Usage, format!("{flag} cannot be inside the {what}"))
                         .at(path)
-                        .help("choose another place"));
+                        .help(format!("choose another place for {flag}")));
                 }
             }
         }

@@ -136,8 +136,7 @@ fn look(config: &PredictConfig, record: &Record, monitor: &dyn Monitor) -> Resul
     let mut pixels = vec![0; steps.input_len()];
     let mut all = Vec::new();
     for path in &config.images {
-        let mut seen =
-            Seen { answer: Answer::without_answer(path), features: Vec::new(), thumbnail: None };
+        let mut seen = Seen { answer: Answer::without_answer(path), features: Vec::new(), thumbnail: None };
         match image_io::read(path).and_then(|bytes| image_io::decode(&bytes)) {
             Err(reason) => seen.answer.reason = Some(reason),
             Ok(image) => {

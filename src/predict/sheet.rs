@@ -19,18 +19,23 @@ const ANSWERS: usize = 5;
 
 /// The page with its tables; `root` is the folder of the cached images.
 pub(super) fn made(run: &Path, record: &Record, seen: &[Seen], root: Option<&Path>) -> Made {
-    let (used, refused): (Vec<&Seen>, Vec<&Seen>) = seen.iter().partition(|seen| seen.answer.reason.is_none());
+    let (used, refused): (Vec<&Seen>, Vec<&Seen>) =
+        seen.iter().partition(|seen| seen.answer.reason.is_none());
     let mut album = Album { root, pictures: HashMap::new() };
     let shown: Vec<Markup> =
         used.iter().take(MOST).enumerate().map(|(at, seen)| article(at + 1, seen, &mut album)).collect();
     let name = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy();
     let tables = vec![answers_table(&used), neighbours_table(&used), refused_table(&refused)];
-    let mut sections = vec![Section::new("answers", "Answers", html! {
-        @if used.len() > MOST { p { "The first " (MOST) " of " (count(used.len())) " images; " code { "--json" } " and the CSV file have all." } }
-        @if shown.is_empty() { p { "None of the files can be used." } }
-        @if root.is_none() { p.warning { "Without nearest images: none were looked for, or the cache of the run is not there." } }
-        div.answers { @for one in &shown { (one) } }
-    })];
+    let mut sections = vec![Section::new(
+        "answers",
+        "Answers",
+        html! {
+            @if used.len() > MOST { p { "The first " (MOST) " of " (count(used.len())) " images; " code { "--json" } " and the CSV file have all." } }
+            @if shown.is_empty() { p { "None of the files can be used." } }
+            @if root.is_none() { p.warning { "Without nearest images: none were looked for, or the cache of the run is not there." } }
+            div.answers { @for one in &shown { (one) } }
+        },
+    )];
     if !refused.is_empty() {
         sections.push(Section::new("refused", "Files that cannot be used", tables[2].markup()));
     }
@@ -42,7 +47,11 @@ pub(super) fn made(run: &Path, record: &Record, seen: &[Seen], root: Option<&Pat
         ", by features of " (record.spec.backbone.name) " (" (record.spec.backbone.title) ") and "
         (count(record.classes.len())) " classes."
     };
-    Made { page: Page { title: format!("Predictions of {name}"), lead, sections }, figures: Vec::new(), tables }
+    Made {
+        page: Page { title: format!("Predictions of {name}"), lead, sections },
+        figures: Vec::new(),
+        tables,
+    }
 }
 
 /// Pictures of cached images, each read once.
@@ -54,7 +63,8 @@ struct Album<'a> {
 impl Album<'_> {
     fn picture(&mut self, neighbour: &Neighbour) -> Picture {
         let root = self.root;
-        let read = || root.and_then(|root| thumbnail(&root.join(&neighbour.path)).ok());
+        let read =
+            || root.and_then(|root| thumbnail(&root.join(&neighbour.path), neighbour.image_sha256).ok());
         let thumbnail = self.pictures.entry(neighbour.path.clone()).or_insert_with(read).clone();
         Picture { thumbnail, alt: format!("{}, {}", neighbour.label, neighbour.path) }
     }
@@ -65,7 +75,7 @@ fn article(number: usize, seen: &Seen, album: &mut Album) -> Markup {
     let name = format!("answer-{number}");
     let picture = Picture { thumbnail: seen.thumbnail.clone(), alt: answer.path.clone() };
     html! {
-        article.answer data-plot=(name) aria-labelledby=(name) {
+        article.answer data-answer=(name) aria-labelledby=(name) {
             div.frame { (picture.markup()) }
             div {
                 h3 id=(name) { (page::name(&answer.path)) }
@@ -134,7 +144,12 @@ fn answers_table(used: &[&Seen]) -> Table {
     let rows = used.iter().flat_map(|seen| {
         let ranked = seen.answer.predictions.iter().enumerate();
         ranked.map(|(rank, p)| {
-            vec![Cell::text(&seen.answer.path), Cell::count(rank + 1), Cell::text(&p.label), Cell::percent(p.probability)]
+            vec![
+                Cell::text(&seen.answer.path),
+                Cell::count(rank + 1),
+                Cell::text(&p.label),
+                Cell::percent(p.probability),
+            ]
         })
     });
     table(

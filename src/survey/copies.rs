@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Files of the same bytes: one image, more than once.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Copies {
-    /// Of the bytes, in hexadecimal digits.
-    pub image_sha256: String,
+    /// Of the bytes.
+    pub image_sha256: Digest,
     /// Their classes, each once. With two or more nobody can say which is right, and `extract` refuses them all.
     pub labels: Vec<String>,
     /// Their files, sorted.
@@ -28,7 +28,7 @@ pub(super) fn of(looked: &Looked) -> Vec<Copies> {
         let labels: BTreeSet<String> = files.iter().map(|file| file.label.clone()).collect();
         let paths: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
         Copies {
-            image_sha256: digest.to_string(),
+            image_sha256: digest,
             labels: labels.into_iter().collect(),
             paths: paths.into_iter().collect(),
         }
@@ -45,7 +45,7 @@ const SHOWN: usize = 24;
 pub(super) fn pictures(looked: &Looked, all: &[Copies]) -> Vec<Picture> {
     let picture = |copies: &Copies| {
         let path = &copies.paths[0];
-        Picture { thumbnail: thumbnail(&looked.root.join(path)).ok(), alt: path.clone() }
+        Picture { thumbnail: thumbnail(&looked.root.join(path), copies.image_sha256).ok(), alt: path.clone() }
     };
     all.iter().take(SHOWN).map(picture).collect()
 }

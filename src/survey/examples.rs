@@ -26,8 +26,13 @@ pub(super) fn of(looked: &Looked, monitor: &dyn Monitor) -> Vec<Examples> {
     for file in &looked.files {
         files.entry(&file.label).or_default().push(file);
     }
-    let used: Vec<&str> =
-        looked.stats.classes.iter().filter(|class| class.images > 0).map(|class| class.name.as_str()).collect();
+    let used: Vec<&str> = looked
+        .stats
+        .classes
+        .iter()
+        .filter(|class| class.images > 0)
+        .map(|class| class.name.as_str())
+        .collect();
     let each = (OF_ALL / used.len().max(1)).clamp(1, OF_CLASS);
     let mut shown: Vec<(&str, Vec<&ImageFile>)> = Vec::new();
     for label in used.into_iter().take(OF_ALL) {
@@ -38,7 +43,8 @@ pub(super) fn of(looked: &Looked, monitor: &dyn Monitor) -> Vec<Examples> {
     let wanted: Vec<&ImageFile> = shown.iter().flat_map(|(_, files)| files.iter().copied()).collect();
     let thumbnails = read(looked, &wanted, monitor);
     let mut thumbnails = wanted.iter().zip(thumbnails);
-    let picture = |(file, thumbnail): (&&ImageFile, Option<Thumbnail>)| Picture { thumbnail, alt: file.path.clone() };
+    let picture =
+        |(file, thumbnail): (&&ImageFile, Option<Thumbnail>)| Picture { thumbnail, alt: file.path.clone() };
     shown
         .iter()
         .map(|(label, own)| Examples {
@@ -53,7 +59,7 @@ pub(super) fn of(looked: &Looked, monitor: &dyn Monitor) -> Vec<Examples> {
 pub(super) fn read(looked: &Looked, files: &[&ImageFile], monitor: &dyn Monitor) -> Vec<Option<Thumbnail>> {
     let task = monitor.task("making pictures small", Some(files.len() as u64), Unit::Images);
     let one = |file: &&ImageFile| {
-        let small = thumbnail(&looked.root.join(&file.path)).ok();
+        let small = thumbnail(&looked.root.join(&file.path), file.image_sha256).ok();
         task.advance(1);
         Ok(small)
     };

@@ -2,16 +2,20 @@
 //! variants come about and enter the network; with a cache, what its features tell of the data.
 
 mod copies;
+mod doubts;
 mod examples;
 mod plots;
 mod preview;
 mod sheet;
 mod sizes;
 mod tables;
+mod twins;
 
 pub use copies::Copies;
+pub use doubts::{Suspect, Suspects};
 pub use preview::{Preview, Varied};
 pub use sizes::{Size, Sizes};
+pub use twins::{Side, Twin, Twins};
 
 use crate::data::{Looked, SummaryConfig, SummaryStats, look};
 use crate::dataset::{Split, split_counts};
@@ -52,6 +56,12 @@ pub struct SurveyStats {
     /// Images of each class and split, with a cache; the largest class first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub splits: Option<Vec<ClassSplits>>,
+    /// Images of different splits that are nearly the same, with a cache of not too many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub near_duplicates: Option<Twins>,
+    /// Labels that may be wrong, with a cache of enough images to divide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubtful_labels: Option<Suspects>,
     /// The page.
     pub page: Written,
 }
@@ -77,6 +87,7 @@ pub fn default_page(images: &Path) -> Result<PathBuf> {
 
 /// A cache that belongs to the folder.
 struct Cached {
+    path: PathBuf,
     store: FeatureStore,
     samples: Samples,
 }
@@ -94,8 +105,8 @@ pub fn survey(config: &SurveyConfig, monitor: &dyn Monitor) -> Result<SurveyStat
     let cached = config.cache.as_deref().map(open).transpose()?;
     let look_at = SummaryConfig { images: config.images.clone(), look: Look::Pixels };
     let looked = look(&look_at, monitor)?;
-    if let Some((path, cached)) = config.cache.as_deref().zip(cached.as_ref()) {
-        check_common(path, cached, &looked)?;
+    if let Some(cached) = &cached {
+        check_common(cached, &looked)?;
     }
     let mut stats = SurveyStats {
         summary: looked.stats.clone(),
@@ -103,8 +114,14 @@ pub fn survey(config: &SurveyConfig, monitor: &dyn Monitor) -> Result<SurveyStat
         duplicates: copies::of(&looked),
         augmentation: None,
         splits: cached.as_ref().map(|cached| splits(&cached.samples)),
+        near_duplicates: None,
+        doubtful_labels: None,
         page: Written { out: config.page.out.clone(), bytes: 0, plots: Vec::new(), tables: Vec::new() },
     };
+    if let Some(cached) = &cached {
+        stats.near_duplicates = if_possible("near-duplicates", twins::of(cached, monitor), monitor)?;
+        stats.doubtful_labels = if_possible("doubtful labels", doubts::of(&cached.path, monitor), monitor)?;
+    }
     let preview = preview::of(&looked, cached.as_ref())?;
     stats.augmentation = preview.as_ref().map(|(preview, _)| preview.clone());
     let pictures = preview.map(|(_, pictures)| pictures).unwrap_or_default();
@@ -122,17 +139,28 @@ pub fn survey(config: &SurveyConfig, monitor: &dyn Monitor) -> Result<SurveyStat
 fn open(path: &Path) -> Result<Cached> {
     let store = FeatureStore::open(path)?;
     let samples = store.samples()?;
-    Ok(Cached { store, samples })
+    Ok(Cached { path: path.to_path_buf(), store, samples })
+}
+
+/// What the page can go without where the images are too many, too few or too incomplete for it.
+fn if_possible<T>(what: &str, found: Result<T>, monitor: &dyn Monitor) -> Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == Kind::Input => {
+            monitor.warn(&format!("without {what}: {}", error.with_causes()));
+            Ok(None)
+        }
+        found => found.map(Some),
+    }
 }
 
 /// A cache of other images tells nothing of these.
-fn check_common(path: &Path, cached: &Cached, looked: &Looked) -> Result<()> {
+fn check_common(cached: &Cached, looked: &Looked) -> Result<()> {
     let known: HashSet<Digest> = cached.samples.rows.iter().map(|row| row.file.image_sha256).collect();
     if looked.files.iter().any(|file| known.contains(&file.image_sha256)) {
         return Ok(());
     }
     Err(Error::new(Kind::Cache, "it holds none of these images")
-        .at(path)
+        .at(&cached.path)
         .help("give the cache that `headstart extract IMAGES --cache CACHE` made, or leave --cache out"))
 }
 

@@ -20,7 +20,8 @@ pub(super) fn all(stats: &SurveyStats) -> Vec<Figure> {
 fn composition(stats: &SurveyStats) -> Figure {
     let shown = &stats.summary.classes[..stats.summary.classes.len().min(MOST_CLASSES)];
     let (first, last) = (&shown[0], &shown[shown.len() - 1]);
-    let told = |class: &ClassSummary| format!("{} ({}, {})", class.name, count(class.images), percent(class.share));
+    let told =
+        |class: &ClassSummary| format!("{} ({}, {})", class.name, count(class.images), percent(class.share));
     Figure {
         name: "composition".into(),
         title: "Images of each class".into(),
@@ -34,7 +35,7 @@ fn composition(stats: &SurveyStats) -> Figure {
             unit: Unit::Count,
             label: "images".into(),
         }),
-        numbers: json!(shown),
+        numbers: json!({"classes": shown}),
     }
 }
 
@@ -48,21 +49,23 @@ fn splits(stats: &SurveyStats) -> Option<Figure> {
     Some(Figure {
         name: "splits".into(),
         title: "Images of each class and split".into(),
-        summary: "As the cache has divided them: the split belongs to the image and follows from its bytes.".into(),
+        summary: "As the cache has divided them: the split belongs to the image and follows from its bytes."
+            .into(),
         chart: Chart::Bars(Bars {
             categories: shown.iter().map(|class| class.name.clone()).collect(),
             series: series.into(),
             unit: Unit::Count,
             label: "images".into(),
         }),
-        numbers: json!(shown),
+        numbers: json!({"splits": shown}),
     })
 }
 
 fn sizes(stats: &SurveyStats) -> Figure {
     let pairs = &stats.sizes.pairs;
     let range = |get: fn(&super::Size) -> u32| {
-        let (low, high) = pairs.iter().map(get).fold((u32::MAX, 0), |(low, high), v| (low.min(v), high.max(v)));
+        let (low, high) =
+            pairs.iter().map(get).fold((u32::MAX, 0), |(low, high), v| (low.min(v), high.max(v)));
         format!("{} to {}", count(low as usize), count(high as usize))
     };
     let axis = |label: &str| Axis { label: label.into(), unit: Unit::Count, range: None };
@@ -77,9 +80,12 @@ fn sizes(stats: &SurveyStats) -> Figure {
         chart: Chart::Dots(Dots {
             x: axis("width in pixels"),
             y: axis("height in pixels"),
-            dots: pairs.iter().map(|size| (f64::from(size.width), f64::from(size.height), size.images)).collect(),
+            dots: pairs
+                .iter()
+                .map(|size| (f64::from(size.width), f64::from(size.height), size.images))
+                .collect(),
             diagonal: true,
         }),
-        numbers: json!(stats.sizes),
+        numbers: json!({"sizes": stats.sizes}),
     }
 }

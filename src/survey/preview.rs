@@ -81,7 +81,10 @@ pub(super) fn of(looked: &Looked, cached: Option<&Cached>) -> Result<Option<(Pre
 }
 
 /// The first readable image of the largest class that has one; of a cache, one of its own.
-fn subject<'a>(looked: &'a Looked, cached: Option<&Cached>) -> Option<(&'a ImageFile, crate::pixels::Pixels)> {
+fn subject<'a>(
+    looked: &'a Looked,
+    cached: Option<&Cached>,
+) -> Option<(&'a ImageFile, crate::pixels::Pixels)> {
     let known: Option<BTreeSet<_>> =
         cached.map(|cached| cached.samples.rows.iter().map(|row| row.file.image_sha256).collect());
     let is_known = |file: &&ImageFile| known.as_ref().is_none_or(|known| known.contains(&file.image_sha256));

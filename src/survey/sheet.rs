@@ -2,11 +2,12 @@
 
 use super::examples::Examples;
 use super::preview::Pair;
-use super::{SurveyStats, plots, tables};
+use super::{Side, SurveyStats, Suspect, plots, tables};
 use crate::augment::Variant;
 use crate::data::Looked;
+use crate::digest::Digest;
 use crate::markup::{Markup, html};
-use crate::page::{self, Card, Made, Page, Picture, Section, Table, Thumb, facts, thumbs};
+use crate::page::{self, Card, Made, Page, Picture, Ranked, Section, Table, Thumb, facts, thumbs};
 use crate::plot::Figure;
 use crate::preprocess::{Preprocessing, Scale};
 use crate::words::{count, percent};
@@ -27,7 +28,8 @@ pub(super) fn made(material: &Material) -> Made {
     let sheet = Sheet { material, figures: &figures, tables: &tables };
     let root = &material.looked.root;
     let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy();
-    let page = Page { title: format!("The images of {name}"), lead: sheet.lead(), sections: sheet.sections() };
+    let page =
+        Page { title: format!("The images of {name}"), lead: sheet.lead(), sections: sheet.sections() };
     Made { page, figures, tables }
 }
 
@@ -55,10 +57,18 @@ impl Sheet<'_> {
         let all = [
             (true, Section::new("summary", "Summary", self.summary())),
             (true, Section::new("composition", "Composition", self.composition())),
-            (!self.material.examples.is_empty(), Section::new("examples", "Examples of each class", self.examples())),
+            (
+                !self.material.examples.is_empty(),
+                Section::new("examples", "Examples of each class", self.examples()),
+            ),
             (stats.summary.images > 0, Section::new("sizes", "Sizes", self.sizes())),
             (stats.augmentation.is_some(), Section::new("augmentation", "Augmentation", self.augmentation())),
             (true, Section::new("duplicates", "Duplicates", self.duplicates())),
+            (
+                stats.near_duplicates.is_some(),
+                Section::new("near-duplicates", "Near-duplicates across splits", self.twins()),
+            ),
+            (stats.doubtful_labels.is_some(), Section::new("doubts", "Doubtful labels", self.doubts())),
             (refused, Section::new("refused", "Files that cannot be used", self.table("refused"))),
         ];
         all.into_iter().filter_map(|(is_there, section)| is_there.then_some(section)).collect()
@@ -93,7 +103,13 @@ impl Sheet<'_> {
             (
                 "Largest class",
                 percent(largest.map(|class| class.share)),
-                largest.map_or(String::new(), |class| format!("{}: {} images; always answering it would be right as often", class.name, count(class.images))),
+                largest.map_or(String::new(), |class| {
+                    format!(
+                        "{}: {} images; always answering it would be right as often",
+                        class.name,
+                        count(class.images)
+                    )
+                }),
             ),
         ];
         if let Some(class) = smallest {
@@ -104,9 +120,17 @@ impl Sheet<'_> {
             all.push(("Smallest class", count(class.images), format!("{}{singles}", class.name)));
         }
         let refused = summary.unreadable.len() + summary.conflicting.len();
-        let conflicts = format!("{} unreadable, {} under two labels", count(summary.unreadable.len()), count(summary.conflicting.len()));
+        let conflicts = format!(
+            "{} unreadable, {} under two labels",
+            count(summary.unreadable.len()),
+            count(summary.conflicting.len())
+        );
         all.push(("Refused", count(refused), conflicts));
-        all.push(("Copies", count(summary.copies), "files of the same bytes as another of their class".into()));
+        all.push((
+            "Copies",
+            count(summary.copies),
+            "files of the same bytes as another of their class".into(),
+        ));
         facts(&all)
     }
 
@@ -168,11 +192,15 @@ impl Sheet<'_> {
     fn duplicates(&self) -> Markup {
         let all = &self.material.stats.duplicates;
         let conflicts = all.iter().filter(|copies| copies.labels.len() > 1).count();
-        let cards: Vec<Card> = all.iter().zip(self.material.copies).map(|(copies, picture)| Card {
-            picture: picture.clone(),
-            title: copies.labels.join(" and "),
-            body: html! { @for path in &copies.paths { p.path { (page::name(path)) } } },
-        }).collect();
+        let cards: Vec<Card> = all
+            .iter()
+            .zip(self.material.copies)
+            .map(|(copies, picture)| Card {
+                picture: picture.clone(),
+                title: copies.labels.join(" and "),
+                body: html! { @for path in &copies.paths { p.path { (page::name(path)) } } },
+            })
+            .collect();
         html! {
             @if all.is_empty() { p { "No two files have the same bytes." } }
             @else {
@@ -189,7 +217,69 @@ impl Sheet<'_> {
             }
         }
     }
+
+    fn twins(&self) -> Markup {
+        let Some(twins) = &self.material.stats.near_duplicates else { return html! {} };
+        let side = |side: &Side| {
+            html! {
+                div {
+                    div.frame { (self.picture(&side.path, side.image_sha256).markup()) }
+                    p { strong { (side.split.name()) } " " (page::name(&side.path)) }
+                }
+            }
+        };
+        html! {
+            p {
+                "The " (twins.pairs.len()) " nearest pairs of images that are in different splits, by the angle between their features (one less its "
+                "cosine). A test image that is nearly one of the train images measures memory, not skill: move both into one split, or one away."
+                @if let Some((variant, median)) = &twins.scale {
+                    " For scale: half of the images lie within " (format!("{median:.4}")) " of their own " code { (variant) } "."
+                }
+            }
+            ul.twins { @for twin in &twins.pairs { li {
+                @for one in &twin.images { (side(one)) }
+                p.quiet { "distance " (format!("{:.4}", twin.distance)) @if twin.images[0].label != twin.images[1].label { ", of different classes" } }
+            } } }
+        }
+    }
+
+    fn doubts(&self) -> Markup {
+        let Some(doubts) = &self.material.stats.doubtful_labels else { return html! {} };
+        let card = |suspect: &Suspect| Card {
+            picture: self.picture(&suspect.path, suspect.image_sha256),
+            title: suspect.label.clone(),
+            body: html! {
+                (page::ranked(&[
+                    Ranked { label: suspect.suggested.clone(), probability: suspect.suggested_probability, mark: Some("suggested") },
+                    Ranked { label: suspect.label.clone(), probability: suspect.label_probability, mark: None },
+                ]))
+                p.path { (page::name(&suspect.path)) }
+            },
+        };
+        let cards: Vec<Card> = doubts.suspects.iter().take(SUSPECTS).map(card).collect();
+        html! {
+            p {
+                "Each image was answered by one of " (doubts.folds) " heads, fitted without it, which are right about " (percent(doubts.accuracy)) " of "
+                (count(doubts.images)) " images. Confident learning (Northcutt, Jiang and Chuang 2021) doubts " (count(doubts.suspects.len()))
+                " of the labels: another class is more probable than it is, on average, for its own images. "
+                @if cards.len() < doubts.suspects.len() { "These " (cards.len()) " are the most doubtful; the others are in " code { "--json" } " and " code { "--tables" } ". " }
+                "A doubt is a reason to look, no more: what is hard to tell for these features is doubted too."
+            }
+            (page::cards(&cards))
+        }
+    }
+
+    /// A picture of the folder, read for this place.
+    fn picture(&self, path: &str, digest: Digest) -> Picture {
+        Picture {
+            thumbnail: page::thumbnail(&self.material.looked.root.join(path), digest).ok(),
+            alt: path.into(),
+        }
+    }
 }
+
+/// Doubtful labels that are shown.
+const SUSPECTS: usize = 24;
 
 fn told(how: &Preprocessing) -> Markup {
     let scale = match how.scale {

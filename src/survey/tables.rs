@@ -8,7 +8,7 @@ use crate::words::count;
 /// Every table that belongs to the page.
 pub(super) fn all(stats: &SurveyStats) -> Vec<Table> {
     let mut all = vec![classes(stats), sizes(stats), duplicates(stats), refused(stats), variants(stats)];
-    all.extend(splits(stats));
+    all.extend([splits(stats), twins(stats), doubts(stats)].into_iter().flatten());
     all
 }
 
@@ -24,7 +24,8 @@ fn table<const N: usize>(
 
 fn classes(stats: &SurveyStats) -> Table {
     let rows = stats.summary.classes.iter();
-    let rows = rows.map(|class| [Cell::text(&class.name), Cell::count(class.images), Cell::percent(class.share)]);
+    let rows =
+        rows.map(|class| [Cell::text(&class.name), Cell::count(class.images), Cell::percent(class.share)]);
     let caption = format!("{} classes, the largest first", count(stats.summary.classes.len()));
     table("classes", caption, [("Class", "class"), ("Images", "images"), ("Share", "share")], rows)
 }
@@ -49,19 +50,33 @@ fn sizes(stats: &SurveyStats) -> Table {
             Cell::percent(size.images as f64 / all),
         ]
     });
-    let columns =
-        [("Size", "size"), ("Width", "width"), ("Height", "height"), ("Images", "images"), ("Share", "share")];
+    let columns = [
+        ("Size", "size"),
+        ("Width", "width"),
+        ("Height", "height"),
+        ("Images", "images"),
+        ("Share", "share"),
+    ];
     table("sizes", "Sizes in pixels, the most frequent first".into(), columns, rows)
 }
 
 fn duplicates(stats: &SurveyStats) -> Table {
     let rows = stats.duplicates.iter().enumerate().flat_map(|(at, copies)| {
         copies.paths.iter().map(move |path| {
-            [Cell::text(path), Cell::count(at + 1), Cell::text(copies.labels.join(", ")), Cell::text(&copies.image_sha256)]
+            [
+                Cell::text(path),
+                Cell::count(at + 1),
+                Cell::text(copies.labels.join(", ")),
+                Cell::text(copies.image_sha256.to_string()),
+            ]
         })
     });
-    let columns =
-        [("File", "path"), ("Group", "group"), ("Labels of the group", "labels"), ("SHA-256", "image_sha256")];
+    let columns = [
+        ("File", "path"),
+        ("Group", "group"),
+        ("Labels of the group", "labels"),
+        ("SHA-256", "image_sha256"),
+    ];
     table("duplicates", "Files of the same bytes".into(), columns, rows)
 }
 
@@ -77,6 +92,49 @@ fn variants(stats: &SurveyStats) -> Table {
         let [width, height] = varied.size.map(Cell::count);
         [Cell::text(&varied.variant), width, height, Cell::count(varied.input[0])]
     });
-    let columns = [("Variant", "variant"), ("Width", "width"), ("Height", "height"), ("Input side", "input_side")];
+    let columns =
+        [("Variant", "variant"), ("Width", "width"), ("Height", "height"), ("Input side", "input_side")];
     table("variants", "Variants of one image".into(), columns, rows)
+}
+
+fn twins(stats: &SurveyStats) -> Option<Table> {
+    let rows = stats.near_duplicates.as_ref()?.pairs.iter().map(|twin| {
+        let [a, b] = &twin.images;
+        let distance = Cell::Number { told: format!("{:.4}", twin.distance), value: Some(twin.distance) };
+        [
+            Cell::text(&a.path),
+            Cell::text(a.split.name()),
+            Cell::text(&b.path),
+            Cell::text(b.split.name()),
+            distance,
+        ]
+    });
+    let columns = [
+        ("Image", "path"),
+        ("Split", "split"),
+        ("Other image", "other_path"),
+        ("Its split", "other_split"),
+        ("Distance", "distance"),
+    ];
+    Some(table("near-duplicates", "The nearest images of different splits".into(), columns, rows))
+}
+
+fn doubts(stats: &SurveyStats) -> Option<Table> {
+    let rows = stats.doubtful_labels.as_ref()?.suspects.iter().map(|suspect| {
+        [
+            Cell::text(&suspect.path),
+            Cell::text(&suspect.label),
+            Cell::percent(suspect.label_probability),
+            Cell::text(&suspect.suggested),
+            Cell::percent(suspect.suggested_probability),
+        ]
+    });
+    let columns = [
+        ("Image", "path"),
+        ("Label", "label"),
+        ("Its probability", "label_probability"),
+        ("Suggested", "suggested"),
+        ("Its probability", "suggested_probability"),
+    ];
+    Some(table("doubtful-labels", "Labels that may be wrong, the most doubtful first".into(), columns, rows))
 }
