@@ -15,12 +15,14 @@ pub(super) struct Examples {
     pub pictures: Vec<Picture>,
 }
 
-/// Pictures of a class, and of all classes, at most: each takes some 8 kB of the page.
+/// Pictures of a class, where there are at most [`ROWS`] classes; of more, one each, for the largest [`CLASSES`]. Each takes
+/// some 8 kB of the page.
 const OF_CLASS: usize = 8;
-const OF_ALL: usize = 400;
+/// Classes with a row of pictures each, at most.
+pub(super) const ROWS: usize = 40;
+const CLASSES: usize = 240;
 
-/// Pictures of each class, the largest first, evenly spread over its files by path. Where there are many classes, fewer of
-/// each; of more than [`OF_ALL`] classes the largest ones.
+/// Pictures of each class, the largest first, evenly spread over its files by path.
 pub(super) fn of(looked: &Looked, monitor: &dyn Monitor) -> Vec<Examples> {
     let mut files: BTreeMap<&str, Vec<&ImageFile>> = BTreeMap::new();
     for file in &looked.files {
@@ -33,9 +35,9 @@ pub(super) fn of(looked: &Looked, monitor: &dyn Monitor) -> Vec<Examples> {
         .filter(|class| class.images > 0)
         .map(|class| class.name.as_str())
         .collect();
-    let each = (OF_ALL / used.len().max(1)).clamp(1, OF_CLASS);
+    let each = if used.len() > ROWS { 1 } else { OF_CLASS };
     let mut shown: Vec<(&str, Vec<&ImageFile>)> = Vec::new();
-    for label in used.into_iter().take(OF_ALL) {
+    for label in used.into_iter().take(CLASSES) {
         let own = &files[label];
         let n = each.min(own.len());
         shown.push((label, (0..n).map(|i| own[i * own.len() / n]).collect()));

@@ -3,10 +3,12 @@
 use super::Cached;
 use crate::augment::{Augmentation, Variant};
 use crate::data::Looked;
-use crate::dataset::ImageFile;
+use crate::dataset::{ImageFile, Split};
+use crate::digest::Digest;
 use crate::error::Result;
 use crate::image_io;
 use crate::page::{Picture, Thumbnail};
+use crate::pixels::Pixels;
 use crate::preprocess::Preprocessing;
 use crate::registry::registry;
 use serde::Serialize;
@@ -80,16 +82,17 @@ pub(super) fn of(looked: &Looked, cached: Option<&Cached>) -> Result<Option<(Pre
     Ok(Some((preview, pairs)))
 }
 
-/// The first readable image of the largest class that has one; of a cache, one of its own.
-fn subject<'a>(
-    looked: &'a Looked,
-    cached: Option<&Cached>,
-) -> Option<(&'a ImageFile, crate::pixels::Pixels)> {
-    let known: Option<BTreeSet<_>> =
-        cached.map(|cached| cached.samples.rows.iter().map(|row| row.file.image_sha256).collect());
-    let is_known = |file: &&ImageFile| known.as_ref().is_none_or(|known| known.contains(&file.image_sha256));
+/// The first readable image of the largest class that has one; of a cache, one of its train images, which are those that have
+/// variants.
+fn subject<'a>(looked: &'a Looked, cached: Option<&Cached>) -> Option<(&'a ImageFile, Pixels)> {
+    let train = |cached: &Cached| -> BTreeSet<Digest> {
+        let rows = cached.samples.rows.iter().filter(|row| row.split == Split::Train);
+        rows.map(|row| row.file.image_sha256).collect()
+    };
+    let train = cached.map(train);
+    let is_fit = |file: &&ImageFile| train.as_ref().is_none_or(|train| train.contains(&file.image_sha256));
     let of_class = |label: &'a String| looked.files.iter().filter(move |file| file.label == *label);
-    let all = looked.stats.classes.iter().map(|class| &class.name).flat_map(of_class).filter(is_known);
+    let all = looked.stats.classes.iter().map(|class| &class.name).flat_map(of_class).filter(is_fit);
     all.take(100).find_map(|file| {
         let bytes = image_io::read(&looked.root.join(&file.path)).ok()?;
         Some((file, image_io::decode(&bytes).ok()?))

@@ -1,6 +1,6 @@
 //! The page of a folder of images, section by section.
 
-use super::examples::Examples;
+use super::examples::{self, Examples};
 use super::preview::Pair;
 use super::{Side, SurveyStats, Suspect, plots, tables};
 use crate::augment::Variant;
@@ -149,14 +149,21 @@ impl Sheet<'_> {
         let rest = self.material.stats.summary.classes.len()
             - self.material.stats.summary.empty_classes
             - self.material.examples.len();
+        let class = |class: &Examples| Thumb {
+            picture: class.pictures[0].clone(),
+            words: html! { p { (page::name(&class.label)) " " span.quiet { (count(class.images)) } } },
+        };
         let thumb = |picture: &Picture| Thumb { picture: picture.clone(), words: html! {} };
         html! {
-            p { "Spread evenly over the files of each class, in the order of their names." }
+            @if self.material.examples.len() <= examples::ROWS {
+                p { "Spread evenly over the files of each class, in the order of their names." }
+            }
             @if rest > 0 { p.note { (count(rest)) " smaller classes are not shown." } }
-            @for class in self.material.examples {
+            @if self.material.examples.len() > examples::ROWS { (thumbs(&self.material.examples.iter().map(class).collect::<Vec<_>>())) }
+            @else { @for class in self.material.examples {
                 h3 { (page::name(&class.label)) " " span.quiet.amount { (count(class.images)) } }
                 (thumbs(&class.pictures.iter().map(thumb).collect::<Vec<_>>()))
-            }
+            } }
         }
     }
 
@@ -250,8 +257,8 @@ impl Sheet<'_> {
             title: suspect.label.clone(),
             body: html! {
                 (page::ranked(&[
-                    Ranked { label: suspect.suggested.clone(), probability: suspect.suggested_probability, mark: Some("suggested") },
-                    Ranked { label: suspect.label.clone(), probability: suspect.label_probability, mark: None },
+                    Ranked { label: suspect.suggested.clone(), probability: suspect.suggested_probability, mark: None },
+                    Ranked { label: suspect.label.clone(), probability: suspect.label_probability, mark: Some("label") },
                 ]))
                 p.path { (page::name(&suspect.path)) }
             },
