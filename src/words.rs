@@ -43,7 +43,7 @@ pub fn seconds(s: f64) -> String {
 /// A whole number with a comma before each three digits.
 pub fn count(n: usize) -> String {
     let digits = n.to_string();
-    let begins_group = |i: usize| i > 0 && (digits.len() - i) % 3 == 0;
+    let begins_group = |i: usize| i > 0 && (digits.len() - i).is_multiple_of(3);
     digits
         .chars()
         .enumerate()

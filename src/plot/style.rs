@@ -94,7 +94,10 @@ pub(super) fn patterns(plot: &str) -> Markup {
 
 /// The pattern that an area of series `at` is filled with; the first is solid, by its class.
 pub(super) fn fill(plot: &str, at: usize) -> Option<String> {
-    (at % SERIES > 0).then(|| format!("fill:url(#{plot}-f{})", at % SERIES))
+    match at % SERIES {
+        0 => None,
+        other => Some(format!("fill:url(#{plot}-f{other})")),
+    }
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ fn a_report_says_what_evaluate_says_and_its_names_do_no_harm() {
     assert_eq!(numbers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), PLOTS);
     for (name, numbers) in &numbers {
         assert!(
-            numbers.as_object().unwrap().len() > 0 && is_part(numbers, &told),
+            !numbers.as_object().unwrap().is_empty() && is_part(numbers, &told),
             "{name}: {numbers}\n{told}"
         );
     }

@@ -9,6 +9,7 @@ import pandas
 tables = {}
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     assert path.suffix == ".csv", path
-    frame = pandas.read_csv(path, keep_default_na=False, na_values=[""])
-    tables[path.stem] = json.loads(frame.to_json(orient="records", double_precision=15))
-print(json.dumps(tables))
+    frame = pandas.read_csv(path, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    tables[path.stem] = rows
+print(json.dumps(tables, default=lambda value: value.item()))

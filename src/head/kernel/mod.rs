@@ -4,8 +4,10 @@
 //! It refuses to know of epochs, threads and files.
 
 mod elementwise;
+mod logits;
 
 use elementwise::{Exp, Standardize};
+use logits::Logits;
 use pulp::{Arch, Simd, WithSimd};
 
 /// A row of features with its class.
@@ -99,107 +101,6 @@ const LANES: usize = 16;
 /// Classes in a block of registers.
 const BLOCK: usize = 5;
 
-struct Logits<'a> {
-    batch: Batch<'a>,
-    weight: &'a [f32],
-    bias: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Logits<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        for class in (0..self.bias.len()).step_by(BLOCK) {
-            match self.bias.len() - class {
-                1 => self.classes::<S, 1>(simd, class),
-                2 => self.classes::<S, 2>(simd, class),
-                3 => self.classes::<S, 3>(simd, class),
-                4 => self.classes::<S, 4>(simd, class),
-                _ => self.classes::<S, BLOCK>(simd, class),
-            }
-        }
-    }
-}
-
-impl Logits<'_> {
-    /// All rows of `K` classes, in blocks that fit the registers: 32 where vectors have 16 floats, else 16.
-    #[inline(always)]
-    fn classes<S: Simd, const K: usize>(&mut self, simd: S, class: usize) {
-        let (mut row, rows) = (0, self.batch.examples.len());
-        if S::F32_LANES == LANES {
-            while row + 4 <= rows {
-                self.block::<S, 4, K>(simd, row, class);
-                row += 4;
-            }
-        }
-        while row + 2 <= rows {
-            self.block::<S, 2, K>(simd, row, class);
-            row += 2;
-        }
-        if row < rows {
-            self.block::<S, 1, K>(simd, row, class);
-        }
-    }
-
-    #[inline(always)]
-    fn block<S: Simd, const R: usize, const K: usize>(&mut self, simd: S, row: usize, class: usize) {
-        let stride = self.batch.stride;
-        let x: [&[f32]; R] = std::array::from_fn(|r| self.batch.row(row + r));
-        let w: [&[f32]; K] = std::array::from_fn(|k| &self.weight[(class + k) * stride..][..stride]);
-        let sums = dots(simd, x, w);
-        for (r, sums) in sums.iter().enumerate() {
-            let from = (row + r) * self.bias.len() + class;
-            let biased = sums.iter().zip(&self.bias[class..class + K]);
-            for (out, (sum, bias)) in self.out[from..from + K].iter_mut().zip(biased) {
-                *out = sum + bias;
-            }
-        }
-    }
-}
-
-/// The inner products of each of `x` with each of `w`, all of one length, a multiple of sixteen.
-#[inline(always)]
-fn dots<S: Simd, const R: usize, const K: usize>(simd: S, x: [&[f32]; R], w: [&[f32]; K]) -> [[f32; K]; R] {
-    let x = x.map(|row| S::as_simd_f32s(row).0);
-    let n = x[0].len();
-    let x = x.map(|row| &row[..n]);
-    let w = w.map(|row| &S::as_simd_f32s(row).0[..n]);
-    let groups = LANES / S::F32_LANES;
-    let mut partial = [[[0.0f32; LANES]; K]; R];
-    for group in 0..groups {
-        let mut sums = [[simd.splat_f32s(0.0); K]; R];
-        let mut i = group;
-        while i < n {
-            let w: [S::f32s; K] = std::array::from_fn(|k| w[k][i]);
-            for r in 0..R {
-                for k in 0..K {
-                    sums[r][k] = simd.mul_add_f32s(x[r][i], w[k], sums[r][k]);
-                }
-            }
-            i += groups;
-        }
-        for r in 0..R {
-            for k in 0..K {
-                S::as_mut_simd_f32s(&mut partial[r][k]).0[group] = sums[r][k];
-            }
-        }
-    }
-    partial.map(|row| row.map(total))
-}
-
-/// The sum of the partial sums, by halves.
-#[inline(always)]
-fn total(mut partial: [f32; LANES]) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            partial[i] += partial[i + half];
-        }
-    }
-    partial[0]
-}
-
 struct Step<'a> {
     batch: Batch<'a>,
     delta: &'a [f32],
@@ -232,7 +133,9 @@ impl WithSimd for Step<'_> {
 }
 
 impl Step<'_> {
-    /// `K` classes, `V` vectors of features at a time: gradient in registers, then Adam upon it.
+    /// `K` classes, `V` vectors of features at a time: their gradient in registers, and Adam upon that of the vectors before
+    /// them. Roots and quotients take long and need other parts of the processor than sums of products do, so that
+    /// both go on at once where they alternate.
     #[inline(always)]
     fn classes<S: Simd, const K: usize, const V: usize>(
         &mut self,
@@ -245,27 +148,49 @@ impl Step<'_> {
         let [weight, first, second] = [weight, first, second]
             .map(|all| S::as_mut_simd_f32s(&mut all[class * stride..(class + K) * stride]).0);
         let vectors = stride / S::F32_LANES;
+        let rows = self.batch.examples.len();
+        let share = rows.div_ceil(K);
+        let mut before = [[simd.splat_f32s(0.0); V]; K];
         for at in (0..vectors).step_by(V) {
             let mut gradient = [[simd.splat_f32s(0.0); V]; K];
-            for (i, delta) in self.delta.chunks_exact(classes).enumerate() {
-                let delta: &[f32; K] = delta[class..class + K].try_into().expect("K classes");
-                let x = S::as_simd_f32s(self.batch.row(i)).0;
-                let x: &[S::f32s; V] = x[at..at + V].try_into().expect("V vectors");
-                for k in 0..K {
-                    let delta = simd.splat_f32s(delta[k]);
-                    for v in 0..V {
-                        gradient[k][v] = simd.mul_add_f32s(delta, x[v], gradient[k][v]);
+            for part in 0..K {
+                for i in (part * share).min(rows)..((part + 1) * share).min(rows) {
+                    let delta = &self.delta[i * classes + class..][..K];
+                    let delta: &[f32; K] = delta.try_into().expect("K classes");
+                    let x = S::as_simd_f32s(self.batch.row(i)).0;
+                    let x: &[S::f32s; V] = x[at..at + V].try_into().expect("V vectors");
+                    for k in 0..K {
+                        let delta = simd.splat_f32s(delta[k]);
+                        for v in 0..V {
+                            gradient[k][v] = simd.mul_add_f32s(delta, x[v], gradient[k][v]);
+                        }
                     }
                 }
-            }
-            for (k, gradient) in gradient.iter().enumerate() {
-                let range = k * vectors + at..k * vectors + at + V;
-                let moments = first[range.clone()].iter_mut().zip(&mut second[range.clone()]);
-                for ((w, (m, v)), &g) in weight[range].iter_mut().zip(moments).zip(gradient) {
-                    adam(simd, rule, g, (w, m, v));
+                if at > 0 {
+                    let weights = [&mut *weight, &mut *first, &mut *second];
+                    adam_all(simd, rule, &before[part], (weights, part * vectors + at - V));
                 }
             }
+            before = gradient;
         }
+        for (k, before) in before.iter().enumerate() {
+            let weights = [&mut *weight, &mut *first, &mut *second];
+            adam_all(simd, rule, before, (weights, (k + 1) * vectors - V));
+        }
+    }
+}
+
+/// One step of Adam on some vectors of weights with their moments, from the `from`th on.
+#[inline(always)]
+fn adam_all<S: Simd, const V: usize>(
+    simd: S,
+    rule: Rule,
+    gradient: &[S::f32s; V],
+    (weights, from): ([&mut [S::f32s]; 3], usize),
+) {
+    let [w, m, v] = weights.map(|all| &mut all[from..from + V]);
+    for (((w, m), v), &g) in w.iter_mut().zip(m).zip(v).zip(gradient) {
+        adam(simd, rule, g, (w, m, v));
     }
 }
 

@@ -1,0 +1,149 @@
+//! Inner products of rows of features with rows of weights, in blocks that stay in registers and in a core's nearest
+//! cache.
+
+use super::{BLOCK, Batch, LANES};
+use pulp::{Simd, WithSimd};
+
+/// Rows whose partial sums are under way at once.
+const ROWS: usize = 32;
+
+/// Features of a block of weights, and of the rows that meet it, that stay in a core's nearest cache.
+const SPAN: usize = 1024;
+
+/// Vectors in a group: as many as every row has a multiple of, whatever their width.
+const VECTORS: usize = 4;
+
+/// `out[row, class] = features[row] . weight[class] + bias[class]`.
+pub(super) struct Logits<'a> {
+    pub batch: Batch<'a>,
+    pub weight: &'a [f32],
+    pub bias: &'a [f32],
+    pub out: &'a mut [f32],
+}
+
+impl WithSimd for Logits<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        for first in (0..self.batch.examples.len()).step_by(ROWS) {
+            for class in (0..self.bias.len()).step_by(BLOCK) {
+                match self.bias.len() - class {
+                    1 => self.classes::<S, 1>(simd, first, class),
+                    2 => self.classes::<S, 2>(simd, first, class),
+                    3 => self.classes::<S, 3>(simd, first, class),
+                    4 => self.classes::<S, 4>(simd, first, class),
+                    _ => self.classes::<S, BLOCK>(simd, first, class),
+                }
+            }
+        }
+    }
+}
+
+impl Logits<'_> {
+    /// `K` classes of at most [`ROWS`] rows: some features of all of them before the next features, so that the weights
+    /// of these stay in the nearest cache.
+    #[inline(always)]
+    fn classes<S: Simd, const K: usize>(&mut self, simd: S, first: usize, class: usize) {
+        let rows = ROWS.min(self.batch.examples.len() - first);
+        let stride = self.batch.stride;
+        let mut sums = [[[0.0f32; LANES]; K]; ROWS];
+        for from in (0..stride).step_by(SPAN) {
+            let span = from..(from + SPAN).min(stride);
+            let w: [&[f32]; K] = std::array::from_fn(|k| &self.weight[(class + k) * stride..][span.clone()]);
+            let rows = &self.batch.examples[first..first + rows];
+            self.span::<S, K>(simd, Batch { examples: rows, ..self.batch }, w, (from, &mut sums));
+        }
+        let bias: &[f32; K] = self.bias[class..class + K].try_into().expect("K classes");
+        for (r, sums) in sums[..rows].iter_mut().enumerate() {
+            let from = (first + r) * self.bias.len() + class;
+            let out: &mut [f32; K] = (&mut self.out[from..from + K]).try_into().expect("K classes");
+            for k in 0..K {
+                out[k] = total(&mut sums[k]) + bias[k];
+            }
+        }
+    }
+
+    /// Rows in blocks that fit the registers: 32 where vectors have 16 floats, else 16.
+    #[inline(always)]
+    fn span<S: Simd, const K: usize>(
+        &self,
+        simd: S,
+        batch: Batch,
+        w: [&[f32]; K],
+        (from, sums): (usize, &mut [[[f32; LANES]; K]; ROWS]),
+    ) {
+        let (mut row, rows) = (0, batch.examples.len());
+        if S::F32_LANES == LANES {
+            while row + 4 <= rows {
+                dots::<S, 4, K>(simd, (batch, row, from), w, sums);
+                row += 4;
+            }
+        }
+        while row + 2 <= rows {
+            dots::<S, 2, K>(simd, (batch, row, from), w, sums);
+            row += 2;
+        }
+        if row < rows {
+            dots::<S, 1, K>(simd, (batch, row, from), w, sums);
+        }
+    }
+}
+
+/// Adds to `sums` of `R` rows of the batch, from `row` on, the inner products of some of their features, from `from` on,
+/// with each of `w`, all of one length, a multiple of [`crate::matrix::GROUP`].
+#[inline(always)]
+fn dots<S: Simd, const R: usize, const K: usize>(
+    simd: S,
+    (batch, row, from): (Batch, usize, usize),
+    w: [&[f32]; K],
+    sums: &mut [[[f32; LANES]; K]; ROWS],
+) {
+    let x: [&[f32]; R] = std::array::from_fn(|r| &batch.row(row + r)[from..from + w[0].len()]);
+    let sums: &mut [[[f32; LANES]; K]; R] = (&mut sums[row..row + R]).try_into().expect("R rows");
+    // Whole groups of vectors, so that bounds are looked at once for several products.
+    let x = x.map(|row| S::as_simd_f32s(row).0.as_chunks::<VECTORS>().0);
+    let w = w.map(|row| S::as_simd_f32s(row).0.as_chunks::<VECTORS>().0);
+    let parts = LANES / S::F32_LANES;
+    for part in 0..parts {
+        let mut own = [[simd.splat_f32s(0.0); K]; R];
+        for r in 0..R {
+            for k in 0..K {
+                own[r][k] = S::as_simd_f32s(&sums[r][k]).0[part];
+            }
+        }
+        for i in 0..x[0].len() {
+            let x: [&[S::f32s; VECTORS]; R] = std::array::from_fn(|r| &x[r][i]);
+            let w: [&[S::f32s; VECTORS]; K] = std::array::from_fn(|k| &w[k][i]);
+            for j in (0..VECTORS).filter(|j| (i * VECTORS + j) % parts == part) {
+                for r in 0..R {
+                    for k in 0..K {
+                        own[r][k] = simd.mul_add_f32s(x[r][j], w[k][j], own[r][k]);
+                    }
+                }
+            }
+        }
+        for r in 0..R {
+            for k in 0..K {
+                S::as_mut_simd_f32s(&mut sums[r][k]).0[part] = own[r][k];
+            }
+        }
+    }
+}
+
+/// The sum of the partial sums, by halves.
+#[inline(always)]
+fn total(sums: &mut [f32; LANES]) -> f32 {
+    halve::<8>(sums);
+    halve::<4>(sums);
+    halve::<2>(sums);
+    sums[0] + sums[1]
+}
+
+/// Adds the second half of `2 N` sums to the first.
+#[inline(always)]
+fn halve<const N: usize>(sums: &mut [f32; LANES]) {
+    for i in 0..N {
+        sums[i] += sums[i + N];
+    }
+}
