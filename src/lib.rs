@@ -141,6 +141,7 @@ pub mod monitor;
 pub mod neighbours;
 pub mod page;
 pub mod pixels;
+pub mod places;
 pub mod plot;
 pub mod predict;
 pub mod preprocess;

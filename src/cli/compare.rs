@@ -5,7 +5,7 @@ use super::{Ended, Global, parse, print};
 use crate::compare::{CompareConfig, CompareStats, compare};
 use crate::dataset::Split;
 use crate::error::Result;
-use crate::page::Places;
+use crate::places::Places;
 use std::path::PathBuf;
 
 /// Runs side by side, on the images that all of them hold out.

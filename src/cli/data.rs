@@ -5,7 +5,7 @@ use super::{Ended, Global, complain_of, print, progress::Terminal};
 use crate::data::{SelectConfig, SelectStats, SummaryConfig, SummaryStats, select, summary};
 use crate::error::Result;
 use crate::images::Look;
-use crate::page::Places;
+use crate::places::Places;
 use crate::survey::{SurveyConfig, default_page, survey};
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,7 @@ use super::{Ended, Global, complain_of, parse, print, progress::Terminal};
 use crate::backbone::Device;
 use crate::error::Result;
 use crate::neighbours::Neighbour;
-use crate::page::Places;
+use crate::places::Places;
 use crate::predict::{Answer, PredictConfig, predict, refused};
 use std::path::PathBuf;
 
@@ -32,14 +32,17 @@ pub(super) struct Args {
     /// Write a page too, with the pictures; one of headstart that is there is replaced
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write the tables of the page here too, as CSV; files of the same names are replaced
+    #[arg(long, value_name = "DIR", requires = "html")]
+    tables: Option<PathBuf>,
 }
 
 /// Classes shown for each image in the text; the JSON has all.
 const SHOWN: usize = 5;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
-    let Args { run, images, device, reject, neighbours, html } = args;
-    let page = html.map(|out| Places { flag: "--html", out, plots: None, tables: None });
+    let Args { run, images, device, reject, neighbours, html, tables } = args;
+    let page = html.map(|out| Places { flag: "--html", out, plots: None, tables });
     let models = global.models.clone();
     let config = PredictConfig { run, images, device, models, reject, neighbours, page };
     let answers = predict(&config, terminal)?;

@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::{Epoch, SolverConfig};
 use crate::metrics::{self, Paired};
-use crate::page::{Places, Written};
+use crate::places::{Places, Written};
 use crate::run::{self, Prediction, Record};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,8 +95,7 @@ pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
     }
     run::check_split(config.split)?;
     if let Some(places) = &config.page {
-        let runs: Vec<(&Path, &str)> = config.runs.iter().map(|run| (run.as_path(), "run")).collect();
-        places.check(&runs)?;
+        places.check(None, None)?;
     }
     let loaded: Vec<Loaded> =
         config.runs.iter().map(|run| Loaded::open(run, config.split)).collect::<Result<_>>()?;

@@ -4,7 +4,8 @@
 use super::{CompareStats, Compared};
 use crate::head::Epoch;
 use crate::markup::{Markup, html};
-use crate::page::{self, Cell, Column, Made, Page, Section, Table};
+use crate::page::{self, Cell, Column, Page, Section, Table};
+use crate::places::Made;
 use crate::plot::{Axis, Chart, Curve, Figure, Interval, Intervals, Lines, Unit};
 use crate::words::{count, p_value, percent, points};
 use serde_json::{Value, json};

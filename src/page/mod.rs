@@ -3,13 +3,11 @@
 
 mod cards;
 mod picture;
-mod places;
 mod table;
 mod thumbs;
 
 pub use cards::{Card, Ranked, cards, ranked};
 pub use picture::{Picture, Thumbnail, thumbnail};
-pub use places::{Made, Places, Written};
 pub use table::{Cell, Column, Table};
 pub use thumbs::{Thumb, thumbs};
 

@@ -10,7 +10,8 @@ use crate::image_io::{self, DECODE_VERSION};
 use crate::metrics::{self, Temperature};
 use crate::monitor::{Monitor, Unit};
 use crate::neighbours::{self, Neighbour};
-use crate::page::{Places, Thumbnail};
+use crate::page::Thumbnail;
+use crate::places::Places;
 use crate::run::{self, Record, Reject};
 use crate::setup::Chosen;
 use crate::store::{FeatureStore, Samples, Spec};
@@ -83,7 +84,7 @@ pub struct Ranked {
 pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<Answer>> {
     let record = run::read_record(&config.run)?;
     if let Some(places) = &config.page {
-        places.check(&[(&config.run, "run"), (Path::new(&record.cache), "cache")])?;
+        places.check(None, None)?;
     }
     let mut seen = look(config, &record, monitor)?;
     let shelf = if config.neighbours > 0 { open_cache(&record, monitor) } else { None };

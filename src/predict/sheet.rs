@@ -4,8 +4,9 @@ use super::{Answer, Seen};
 use crate::markup::{self, Markup, html};
 use crate::neighbours::Neighbour;
 use crate::page::{
-    self, Cell, Column, Made, Page, Picture, Ranked, Section, Table, Thumb, ranked, thumbnail, thumbs,
+    self, Cell, Column, Page, Picture, Ranked, Section, Table, Thumb, ranked, thumbnail, thumbs,
 };
+use crate::places::Made;
 use crate::run::Record;
 use crate::words::{count, percent};
 use serde_json::json;
@@ -30,7 +31,7 @@ pub(super) fn made(run: &Path, record: &Record, seen: &[Seen], root: Option<&Pat
         "answers",
         "Answers",
         html! {
-            @if used.len() > MOST { p { "The first " (MOST) " of " (count(used.len())) " images; " code { "--json" } " and the CSV file have all." } }
+            @if used.len() > MOST { p { "The first " (MOST) " of " (count(used.len())) " images; " code { "--json" } " and the CSV file (" code { "--tables DIR" } ") have all." } }
             @if shown.is_empty() { p { "None of the files can be used." } }
             @if root.is_none() { p.warning { "Without nearest images: none were looked for, or the cache of the run is not there." } }
             div.answers { @for one in &shown { (one) } }

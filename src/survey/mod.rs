@@ -24,7 +24,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::images::Look;
 use crate::monitor::Monitor;
-use crate::page::{Places, Written};
+use crate::places::{Places, Written};
 use crate::store::{FeatureStore, Samples};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -99,9 +99,7 @@ struct Cached {
 /// when the cache cannot be read or holds none of the images; [`Kind::Input`] when a file that is no page of
 /// headstart stands where the page belongs.
 pub fn survey(config: &SurveyConfig, monitor: &dyn Monitor) -> Result<SurveyStats> {
-    let cache = config.cache.as_deref().map(|path| (path, "cache"));
-    let owners: Vec<_> = [(config.images.as_path(), "folder of images")].into_iter().chain(cache).collect();
-    config.page.check(&owners)?;
+    config.page.check(Some(&config.images), None)?;
     let cached = config.cache.as_deref().map(open).transpose()?;
     let look_at = SummaryConfig { images: config.images.clone(), look: Look::Pixels };
     let looked = look(&look_at, monitor)?;

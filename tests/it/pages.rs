@@ -196,8 +196,7 @@ fn a_page_about_runs_says_what_the_comparison_says() {
         assert!(s.path("p").join(name).exists(), "{name}");
     }
     // Nothing is written among the files of a run, which `train` replaces whole.
-    s.run(&["compare", "r", "runs/best", "--out", "r/page.html"])
-        .fails(2, &["--out cannot be inside the run"]);
+    s.run(&["compare", "r", "runs/best", "--out", "r/page.html"]).fails(2, &["--out cannot be inside a run"]);
 }
 
 #[test]
@@ -236,7 +235,7 @@ fn labels_that_are_wrong_are_doubted_and_nearly_equal_images_found() {
     let first = pairs[0]["images"].to_string();
     assert!(pairs[0]["distance"].as_f64().unwrap() < 1e-6 && first.contains("again"), "{first}");
     let page = text(&s, "in-report.html");
-    assert!(page.contains("bee/<wbr>an ant.") && page.contains("suggested"), "the suspect is shown");
+    assert!(page.contains("bee/<wbr>an ant.") && page.contains("Doubtful labels"), "the suspect is shown");
     let tables: Value = serde_json::from_str(&python("tables.py", &[&s.path("t")])).unwrap();
     assert_eq!(tables["near-duplicates"].as_array().unwrap().len(), pairs.len());
     assert_eq!(tables["doubtful-labels"][0]["path"], "bee/an ant.png");

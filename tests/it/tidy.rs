@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 9] = [
     &["archive", "image_io", "registry", "tensors", "plot"],
     &["store", "head", "page"],
     &["runtime", "backbone", "run", "images", "neighbours"],
-    &["setup"],
+    &["setup", "places"],
     &["data", "extract", "train", "evaluate", "compare", "predict"],
     &["sweep", "report", "survey"],
     &["demo"],

@@ -1,9 +1,11 @@
-//! Where a page goes, and its plots and tables as files of their own.
+//! Where a page goes, and its plots and tables as files of their own. It refuses places among files that are replaced whole.
 
-use super::{Page, Table, check_target, render, write, write_plots, write_tables};
 use crate::error::{Error, Kind, Result};
 use crate::fs;
+use crate::page::{Page, Table, check_target, render, write, write_plots, write_tables};
 use crate::plot::Figure;
+use crate::run;
+use crate::store::Spec;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -45,25 +47,25 @@ pub struct Written {
 }
 
 impl Places {
-    /// Checks before long work that nothing is to be written into the folders of `owners` (a folder and what it is, such
-    /// as `run`), and that the page is in nobody's way.
+    /// Checks before long work that nothing is to be written among the files of a run, which `train` replaces whole, or of
+    /// a cache, nor among the images, and that the page is in nobody's way. `own` is a page that may be in a run: its own.
     ///
     /// # Errors
     /// [`Kind::Usage`] for a place inside one of them, and those of [`check_target`].
-    pub fn check(&self, owners: &[(&Path, &str)]) -> Result<()> {
-        let all = [
-            (self.flag, Some(&self.out)),
-            ("--plots", self.plots.as_ref()),
-            ("--tables", self.tables.as_ref()),
-        ];
-        for (flag, path) in all.into_iter().filter_map(|(flag, path)| Some((flag, path?))) {
+    pub fn check(&self, images: Option<&Path>, own: Option<&Path>) -> Result<()> {
+        let images = images.map(fs::resolve).transpose()?;
+        let own = own.map(fs::resolve).transpose()?;
+        let folders = [("--plots", self.plots.as_ref()), ("--tables", self.tables.as_ref())];
+        for (flag, path) in [(self.flag, Some(&self.out))].into_iter().chain(folders) {
+            let Some(path) = path else { continue };
             let place = fs::resolve(path)?;
-            for (owner, what) in owners {
-                if place.starts_with(fs::resolve(owner)?) {
-                    return Err(Error::new(Kind::Usage, format!("{flag} cannot be inside the {what}"))
-                        .at(path)
-                        .help(format!("choose another place for {flag}")));
-                }
+            let among_images = images.as_ref().is_some_and(|images| place.starts_with(images));
+            let owner = if among_images { Some("the folder of images") } else { owner(&place) };
+            let is_own = flag == self.flag && own.as_ref() == Some(&place);
+            if let Some(owner) = owner.filter(|_| !is_own) {
+                return Err(Error::new(Kind::Usage, format!("{flag} cannot be inside {owner}"))
+                    .at(path)
+                    .help(format!("choose another place for {flag}")));
             }
         }
         check_target(&self.out)
@@ -92,4 +94,14 @@ impl Places {
             tables: made.tables.iter().map(|table| table.name.clone()).collect(),
         })
     }
+}
+
+/// Whose folder a place is in.
+fn owner(place: &Path) -> Option<&'static str> {
+    let is_cache = |folder: &Path| Spec::read(folder).is_ok_and(|spec| spec.is_some());
+    place.ancestors().find_map(|folder| match folder {
+        run if run::read_record(run).is_ok() => Some("a run"),
+        cache if is_cache(cache) => Some("a cache"),
+        _ => None,
+    })
 }
