@@ -69,7 +69,7 @@ mod tests {
         assert_eq!((few.distinct, few.step, few.pairs[0].images), (2, 1, 2));
         let many: Vec<ImageFile> = (1..=1000).map(|i| file(i, 1001 - i)).collect();
         let rounded = of(&many);
-        assert!(rounded.distinct == 1000 && rounded.step == 4 && rounded.pairs.len() <= MOST, "{rounded:?}");
+        assert!(rounded.distinct == 1000 && rounded.step == 8 && rounded.pairs.len() <= MOST, "{rounded:?}");
         assert_eq!(rounded.pairs.iter().map(|size| size.images).sum::<usize>(), 1000);
         assert_eq!(of(&[]).pairs, []);
     }

@@ -43,20 +43,13 @@ fn sizes(stats: &SurveyStats) -> Table {
     let all = stats.summary.images.max(1) as f64;
     let rows = stats.sizes.pairs.iter().map(|size| {
         [
-            Cell::text(format!("{} x {}", size.width, size.height)),
             Cell::count(size.width as usize),
             Cell::count(size.height as usize),
             Cell::count(size.images),
             Cell::percent(size.images as f64 / all),
         ]
     });
-    let columns = [
-        ("Size", "size"),
-        ("Width", "width"),
-        ("Height", "height"),
-        ("Images", "images"),
-        ("Share", "share"),
-    ];
+    let columns = [("Width", "width"), ("Height", "height"), ("Images", "images"), ("Share", "share")];
     table("sizes", "Sizes in pixels, the most frequent first".into(), columns, rows)
 }
 

@@ -69,6 +69,21 @@ fn a_page_about_a_folder_says_what_the_summary_says() {
 }
 
 #[test]
+fn a_folder_without_a_usable_file_has_a_page_that_says_so() {
+    let s = Sandbox::new();
+    s.write("in/<b>ant/words.txt", b"not an image");
+    s.write("in/bee/empty.jpg", b"");
+    let said = s.run(&["data", "report", "in", "--json"]);
+    assert_eq!(
+        (said.code, &said.value()["images"], &said.value()["augmentation"]),
+        (3, &json!(0), &Value::Null)
+    );
+    let page = text(&s, "in-report.html");
+    agrees(&page, &said.value(), &[]);
+    assert!(page.contains("the file is empty") && page.contains("&lt;b&gt;ant") && !page.contains("<b>ant"));
+}
+
+#[test]
 fn with_a_cache_the_page_shows_its_splits_and_its_variants() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 20), ("bee", 12)]);
