@@ -12,6 +12,8 @@ pub enum Unit {
     Epochs,
     /// Parts of a cache.
     Parts,
+    /// Runs on disk.
+    Runs,
 }
 
 /// Listens to a stage.

@@ -53,8 +53,13 @@ pub fn count(n: usize) -> String {
 
 /// The day and minute of seconds since 1970, in UTC; the number itself where no calendar reaches.
 pub fn moment(seconds: u64) -> String {
+    date(seconds, "%Y-%m-%d %H:%M UTC")
+}
+
+/// Seconds since 1970 in UTC as `strftime` would write them; the number itself where no calendar reaches.
+pub fn date(seconds: u64, format: &str) -> String {
     let time = i64::try_from(seconds).ok().and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
-    time.map_or(seconds.to_string(), |time| time.format("%Y-%m-%d %H:%M UTC").to_string())
+    time.map_or(seconds.to_string(), |time| time.format(format).to_string())
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 
 mod front;
 mod messages;
+mod outline;
 
 pub(super) use front::PIXELS;
+pub use outline::{Outline, OutlineNode, outline};
 
 use crate::error::{Error, Kind, Result};
 use messages::{
@@ -240,6 +242,19 @@ mod tests {
         assert_eq!(network.input_dims().len(), 4);
         network.cut("first").unwrap();
         assert_eq!(network.graph().input.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["input"]);
+    }
+
+    #[test]
+    fn an_outline_tells_nodes_and_shapes_without_weights() {
+        let told = outline(&chain(), "second").unwrap();
+        assert_eq!((&told.name[..], &told.input), ("chain", &("input".into(), vec![-1, 3, 8, 8])));
+        let [first, second] = &told.nodes[..] else { panic!("{told:?}") };
+        assert_eq!((&first.op[..], &first.weight[..]), ("Conv", &[1, 3, 1, 1][..]));
+        assert_eq!(
+            (&first.settings[..], &second.inputs[0][..]),
+            (&[("strides".into(), vec![1, 1])][..], "first")
+        );
+        assert_eq!(outline(&chain(), "first").unwrap().nodes.len(), 1);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod report;
 mod setup;
 mod signals;
 mod sweep;
+mod tensorboard;
 mod text;
 mod train;
 mod tuning;
@@ -88,6 +89,8 @@ enum Command {
     Predict(predict::Args),
     /// Runs side by side, on the same images
     Compare(compare::Args),
+    /// Lay out runs for TensorBoard
+    Tensorboard(tensorboard::Args),
     /// Look into a cache, check it, tidy it, or export it
     Cache(cache::Args),
 }
@@ -140,6 +143,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<En
         Command::Report(args) => report::run(args, global, terminal),
         Command::Predict(args) => predict::run(args, global, terminal),
         Command::Compare(args) => compare::run(args, global),
+        Command::Tensorboard(args) => tensorboard::run(args, global, terminal),
         Command::Cache(args) => cache::run(args, global, terminal),
     }
 }

@@ -168,7 +168,7 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
     // Three thousand correlated inputs want smaller steps than features do.
     let params = FitConfig { lr: 0.001, ..fit }.check()?;
     let job = Job { start: None, params, factors: vec![1.0; classes.len()] };
-    let fitted = head::fit(job, train, Some(validation), threads::number(0), &mut |_| {})?;
+    let fitted = head::fit(job, train, Some(validation), threads::number(0), &mut |_, _| {})?;
     let predicted: Vec<usize> = fitted.head.probabilities_of(test).iter().map(|p| argmax(p)).collect();
     let truth: Vec<usize> = test.examples.iter().map(|example| example.target as usize).collect();
     Ok(metrics::accuracy(&truth, &predicted).unwrap_or(0.0))

@@ -170,6 +170,24 @@ pub fn replace_folder(finished: &Path, path: &Path) -> Result<()> {
     }
 }
 
+/// Builds a folder beside `path` with `fill`, and moves it there as [`replace_folder`] does.
+///
+/// # Errors
+/// What `fill` says, and when a step fails; what stood at `path` then still stands.
+pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let beside = beside(&std::path::absolute(path).map_err(|e| Error::io("find", path, e))?);
+    if beside.exists() {
+        // Left by a killed process whose number this one has now.
+        remove(&beside)?;
+    }
+    create_folder(&beside).map_err(|e| e.at(path))?;
+    let written = fill(&beside).and_then(|()| replace_folder(&beside, path));
+    if written.is_err() {
+        let _ = remove(&beside);
+    }
+    written
+}
+
 /// Swaps two folders in one step. It is durable once [`sync_folder`] has made it so.
 ///
 /// # Errors
@@ -197,13 +215,21 @@ pub fn check_exchange(folder: &Path) -> Result<()> {
     exchanged
 }
 
-/// What tells a folder from another that had its path before; `None` where there is none, and where folders are never
-/// swapped.
-pub fn identity(folder: &Path) -> Option<(u64, u64)> {
+/// What tells a folder from another that had its path before: its numbers, and when it was made, since the number of a
+/// folder that is gone is given to another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    numbers: (u64, u64),
+    made: Option<std::time::SystemTime>,
+}
+
+/// Which folder is at a path; `None` where there is none, and where folders are never swapped.
+pub fn identity(folder: &Path) -> Option<Identity> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        std::fs::metadata(folder).ok().map(|found| (found.dev(), found.ino()))
+        let found = std::fs::metadata(folder).ok()?;
+        Some(Identity { numbers: (found.dev(), found.ino()), made: found.created().ok() })
     }
     #[cfg(not(unix))]
     {
@@ -280,6 +306,26 @@ fn parent(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_with_the_number_of_one_that_is_gone_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("folder");
+        let made = || {
+            create_folder(&folder).unwrap();
+            (identity(&folder).unwrap(), std::fs::metadata(&folder).unwrap().created().ok())
+        };
+        let (first, when) = made();
+        assert_eq!(identity(&folder), Some(first));
+        // Clocks of file systems tick some hundred times a second.
+        let other = std::iter::repeat_with(|| {
+            remove(&folder).unwrap();
+            made()
+        })
+        .find(|(_, then)| then.is_none() || *then != when);
+        assert_ne!(other.map(|(other, _)| other), Some(first));
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_no_rubbish() {

@@ -79,7 +79,7 @@ where
         let (features, examples) = rows(data, &classes)?;
         let train = Rows { features: &features, examples: &examples };
         let head =
-            fit(self.job(classes.len(), &examples)?, train, None, crate::threads::number(0), &mut |_| {})?
+            fit(self.job(classes.len(), &examples)?, train, None, crate::threads::number(0), &mut |_, _| {})?
                 .head;
         Ok(SoftmaxClassifier { classes, head })
     }
@@ -109,7 +109,7 @@ impl FitParams {
         let train = Rows { features: &features, examples: &examples };
         let validation = Rows { features: &held_out, examples: &expected };
         let job = self.job(classes.len(), &examples)?;
-        let head = fit(job, train, Some(validation), crate::threads::number(0), &mut |_| {})?.head;
+        let head = fit(job, train, Some(validation), crate::threads::number(0), &mut |_, _| {})?.head;
         Ok(SoftmaxClassifier { classes, head })
     }
 
@@ -213,7 +213,7 @@ mod tests {
         let (features, examples) = rows(&data(), classifier.classes()).unwrap();
         let own = Rows { features: &features, examples: &examples };
         let job = Job { start: Some(Head::fresh(2, 2, 2)), params, factors: vec![1.0; 2] };
-        let fitted = fit(job, own, Some(own), 1, &mut |_| {}).unwrap();
+        let fitted = fit(job, own, Some(own), 1, &mut |_, _| {}).unwrap();
         assert_eq!(*classifier.head(), fitted.head);
     }
 

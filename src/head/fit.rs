@@ -104,6 +104,13 @@ pub struct Epoch {
     pub seconds: f64,
 }
 
+impl Epoch {
+    /// Whether its losses are numbers.
+    fn is_finite(&self) -> bool {
+        self.train_loss.is_finite() && self.validation_loss.is_finite()
+    }
+}
+
 /// A fitted head and how it came about.
 #[derive(Debug, Clone)]
 pub struct Fitted {
@@ -126,7 +133,7 @@ struct Attempt {
 
 /// Fits all `jobs` at once to the rows of `source`; each keeps the state that was the best on the validation rows. A head
 /// comes out with the same bits whatever others are fitted beside it and on however many threads. `on_epoch`
-/// hears of each epoch of each head, by its number.
+/// hears of each epoch of each head, by its number, and what the head then was.
 ///
 /// # Errors
 /// [`Kind::Run`] when either set is empty, and what `source` says. A head whose loss is not a number fails by itself.
@@ -137,7 +144,7 @@ pub fn fit_many(
     jobs: Vec<Job>,
     source: &mut dyn Source,
     common: Common,
-    on_epoch: &mut dyn FnMut(usize, &Epoch),
+    on_epoch: &mut dyn FnMut(usize, &Epoch, &Head),
 ) -> Result<Vec<Result<Fitted>>> {
     let batch = jobs.first().map_or(1, |job| job.params.settings().batch);
     assert!(jobs.iter().all(|job| job.params.settings().batch == batch), "one size of batches for all");
@@ -171,9 +178,10 @@ pub fn fit_many(
                 validation_accuracy: score.1,
                 seconds,
             };
-            if attempt.take(done, head, common.validation.is_some()) {
-                on_epoch(number, &done);
+            if done.is_finite() {
+                on_epoch(number, &done, &head);
             }
+            attempt.take(done, head, common.validation.is_some());
         }
     }
     Ok(attempts.into_iter().map(Attempt::end).collect())
@@ -218,12 +226,12 @@ impl Attempt {
         self.ended.is_none()
     }
 
-    /// Notes an epoch after which the head was `head`, and decides whether to go on; false for one that failed.
-    fn take(&mut self, done: Epoch, head: Head, validated: bool) -> bool {
-        let Epoch { epoch, train_loss, validation_loss, .. } = done;
-        if !(train_loss.is_finite() && validation_loss.is_finite()) {
+    /// Notes an epoch after which the head was `head`, and decides whether to go on.
+    fn take(&mut self, done: Epoch, head: Head, validated: bool) {
+        let epoch = done.epoch;
+        if !done.is_finite() {
             self.ended = Some(Err(not_a_number(epoch)));
-            return false;
+            return;
         }
         self.history.push(done);
         let best = self.best.as_ref().map(|best| self.history[best.best_epoch - 1]);
@@ -234,7 +242,6 @@ impl Attempt {
         if since >= self.config.patience || epoch == self.config.epochs {
             self.ended = Some(Ok(()));
         }
-        true
     }
 
     /// Whether an epoch is better than the best so far by more than the least improvement.
@@ -266,13 +273,13 @@ pub fn fit(
     train: Rows,
     validation: Option<Rows>,
     threads: usize,
-    on_epoch: &mut dyn FnMut(&Epoch),
+    on_epoch: &mut dyn FnMut(&Epoch, &Head),
 ) -> Result<Fitted> {
     let config = job.params.settings();
     let scale = config.standardize.then(|| Scale::of(train.features, train.examples));
     let mut source = Shuffled::new(train, config.order_seed());
     let common = Common { width: train.features.width(), validation, scale: scale.as_ref(), threads };
-    let mut all = fit_many(vec![job], &mut source, common, &mut |_, epoch| on_epoch(epoch))?;
+    let mut all = fit_many(vec![job], &mut source, common, &mut |_, epoch, head| on_epoch(epoch, head))?;
     all.pop().expect("one job, one head")
 }
 
@@ -298,7 +305,7 @@ mod tests {
         let (x, y) = blobs(200, 2, 1);
         let (vx, vy) = blobs(60, 2, 2);
         let validation = Rows { features: &vx, examples: &vy };
-        fit(job(config, 2), Rows { features: &x, examples: &y }, Some(validation), 1, &mut |_| {}).unwrap()
+        fit(job(config, 2), Rows { features: &x, examples: &y }, Some(validation), 1, &mut |_, _| {}).unwrap()
     }
 
     #[test]
@@ -327,14 +334,15 @@ mod tests {
         for standardize in [false, true] {
             let configs: Vec<FitConfig> =
                 configs.iter().map(|config| FitConfig { standardize, ..config.clone() }).collect();
-            let alone = |config| fit(job(config, 130), train, Some(validation), 1, &mut |_| {}).unwrap();
+            let alone = |config| fit(job(config, 130), train, Some(validation), 1, &mut |_, _| {}).unwrap();
             let alone: Vec<Fitted> = configs.iter().map(alone).collect();
             let scale = standardize.then(|| Scale::of(&x, &y));
             for threads in [1, 2, 3, 7] {
                 let jobs = configs.iter().map(|config| job(config, 130)).collect();
                 let common =
                     Common { width: 130, validation: Some(validation), scale: scale.as_ref(), threads };
-                let together = fit_many(jobs, &mut Shuffled::new(train, 5), common, &mut |_, _| {}).unwrap();
+                let together =
+                    fit_many(jobs, &mut Shuffled::new(train, 5), common, &mut |_, _, _| {}).unwrap();
                 for (alone, together) in alone.iter().zip(together) {
                     let together = together.unwrap();
                     assert_eq!(alone.head, together.head, "{threads} threads");
@@ -415,22 +423,38 @@ mod tests {
     }
 
     #[test]
+    fn each_epoch_hands_out_its_head_and_the_best_is_kept() {
+        let ((x, y), (vx, vy)) = (blobs(200, 2, 1), blobs(60, 2, 2));
+        let validation = Rows { features: &vx, examples: &vy };
+        let config = FitConfig { lr: 3.0, patience: 4, standardize: true, ..FitConfig::default() };
+        let mut heads = Vec::new();
+        let mut on_epoch = |epoch: &Epoch, head: &Head| {
+            assert_eq!(head.score(validation), (epoch.validation_loss, epoch.validation_accuracy));
+            heads.push(head.clone());
+        };
+        let train = Rows { features: &x, examples: &y };
+        let fitted = fit(job(&config, 2), train, Some(validation), 1, &mut on_epoch).unwrap();
+        assert_eq!((heads.len(), &heads[fitted.best_epoch - 1]), (fitted.history.len(), &fitted.head));
+    }
+
+    #[test]
     fn a_loss_that_is_no_number_fails_its_own_head_only() {
         let (x, y) = blobs(40, 2, 1);
         let rows = Rows { features: &x, examples: &y };
         let jobs = [1e38, 0.01].map(|lr| job(&FitConfig { lr, epochs: 3, ..FitConfig::default() }, 2));
         let common = Common { width: 2, validation: Some(rows), scale: None, threads: 1 };
-        let mut ended = fit_many(jobs.into(), &mut Shuffled::new(rows, 0), common, &mut |_, _| {}).unwrap();
+        let mut ended =
+            fit_many(jobs.into(), &mut Shuffled::new(rows, 0), common, &mut |_, _, _| {}).unwrap();
         assert_eq!(ended.pop().unwrap().unwrap().history.len(), 3);
         let error = ended.pop().unwrap().unwrap_err();
         assert!(error.to_string().contains("not a number in epoch"), "{error}");
         let mut odd = x.clone();
         odd.row_mut(3)[1] = f32::NAN;
         let rows = Rows { features: &odd, examples: &y };
-        let error = fit(job(&FitConfig::default(), 2), rows, Some(rows), 1, &mut |_| {}).unwrap_err();
+        let error = fit(job(&FitConfig::default(), 2), rows, Some(rows), 1, &mut |_, _| {}).unwrap_err();
         assert!(error.to_string().contains("not a number in epoch 1"), "{error}");
         assert!(
-            fit(job(&FitConfig::default(), 2), Rows { features: &x, examples: &[] }, None, 1, &mut |_| {})
+            fit(job(&FitConfig::default(), 2), Rows { features: &x, examples: &[] }, None, 1, &mut |_, _| {})
                 .is_err()
         );
     }
@@ -440,7 +464,8 @@ mod tests {
         let (x, y) = blobs(40, 2, 1);
         let config = FitConfig { epochs: 7, patience: 1, schedule: Schedule::Cosine, ..FitConfig::default() };
         let config = FitConfig { class_weights: ClassWeights::Balanced, ..config };
-        let fitted = fit(job(&config, 2), Rows { features: &x, examples: &y }, None, 1, &mut |_| {}).unwrap();
+        let fitted =
+            fit(job(&config, 2), Rows { features: &x, examples: &y }, None, 1, &mut |_, _| {}).unwrap();
         assert_eq!((fitted.best_epoch, fitted.history.len()), (7, 7));
     }
 }

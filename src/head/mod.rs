@@ -94,6 +94,11 @@ impl Head {
         self.weight.values().collect()
     }
 
+    /// The weight of one class, `[width]`.
+    pub fn weight_of(&self, class: usize) -> &[f32] {
+        self.weight.row(class)
+    }
+
     /// The bias, `[classes]`.
     pub fn bias(&self) -> Vec<f32> {
         self.bias.clone()

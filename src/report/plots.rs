@@ -88,7 +88,7 @@ fn confusion(stats: &EvaluateStats) -> Figure {
         name: "confusion".into(),
         title: "Confusion matrix".into(),
         summary: format!(
-            "How many images of each class, by row, got which answer, by column. Framed cells are right answers; the darker a cell, the larger its share of the row. {most}"
+            "How many images of each class, by row, got which answer, by column. Framed cells are right answers; the stronger a cell's colour, the larger its share of the row. {most}"
         ),
         chart: Chart::Heat(Heat {
             names: names(stats),

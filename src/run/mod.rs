@@ -1,15 +1,18 @@
 //! A run on disk: the head, `run.json`, the predictions, the digests of the images it was fitted on, the measure of
-//! distance. Written beside and swapped into place whole; read by `evaluate`, `predict` and `train --init`.
+//! distance, an event file for TensorBoard. Written beside and swapped into place whole; read by `evaluate`, `predict` and `train --init`.
 
+mod curves;
 mod predictions;
 mod reject;
 
+pub use curves::{Snapshots, event_file};
 pub use predictions::{Prediction, check_split, class_index, read_predictions};
 pub use reject::Reject;
 
 use crate::dataset::Division;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
+use crate::events::file_name;
 use crate::fs;
 use crate::head::reject::Measured;
 use crate::head::{self, Epoch, Head, SolverConfig};
@@ -112,6 +115,8 @@ pub struct Finished<'a> {
     pub trained_on: &'a [Digest],
     /// For `reject.safetensors`.
     pub measured: &'a Measured,
+    /// For the event file.
+    pub snapshots: &'a Snapshots,
 }
 
 /// Checks that a run may be written at `path`: nothing there, an empty folder, or a run.
@@ -130,17 +135,24 @@ pub fn check_target(path: &Path) -> Result<()> {
         true if !path.is_dir() => refuse("the run cannot be written here: it is a file"),
         true if is_current_folder(path) => refuse("a run needs a folder of its own, not the current one"),
         true if fs::list(path)?.is_empty() => Ok(()),
-        true if read_record(path).is_ok() => {
-            match fs::list(path)?.iter().find(|(name, _)| !FILES.contains(&name.as_str())) {
-                // The whole folder is replaced: nothing that is not ours may be in it.
-                Some((name, _)) => {
+        true => match read_record(path) {
+            Ok(record) => match foreign(path, &record)? {
+                Some(name) => {
                     refuse(&format!("the run there cannot be replaced: its folder holds {name:?} as well"))
                 }
                 None => Ok(()),
-            }
-        }
-        true => refuse("the folder is not empty and holds no run, so it is left alone"),
+            },
+            Err(_) => refuse("the folder is not empty and holds no run, so it is left alone"),
+        },
     }
+}
+
+/// Something in the folder of a run that is not the run's: the whole folder is replaced with it. Other programs' event files
+/// are called otherwise than a run's own.
+fn foreign(path: &Path, record: &Record) -> Result<Option<String>> {
+    let own = file_name(record.time);
+    let mut names = fs::list(path)?.into_iter().map(|(name, _)| name);
+    Ok(names.find(|name| !FILES.contains(&name.as_str()) && *name != own))
 }
 
 fn is_current_folder(path: &Path) -> bool {
@@ -154,17 +166,7 @@ fn is_current_folder(path: &Path) -> bool {
 /// When the operating system refuses; what stood at `path` then still stands.
 pub fn write(path: &Path, run: &Finished) -> Result<()> {
     check_target(path)?;
-    let beside = fs::beside(&std::path::absolute(path).map_err(|e| Error::io("find", path, e))?);
-    if beside.exists() {
-        // Left by a killed process whose number this one has now.
-        fs::remove(&beside)?;
-    }
-    fs::create_folder(&beside).map_err(|e| e.at(path))?;
-    let written = write_files(&beside, run).and_then(|()| fs::replace_folder(&beside, path));
-    if written.is_err() {
-        let _ = fs::remove(&beside);
-    }
-    written
+    fs::write_folder(path, |folder| write_files(folder, run))
 }
 
 fn write_files(folder: &Path, run: &Finished) -> Result<()> {
@@ -176,8 +178,15 @@ fn write_files(folder: &Path, run: &Finished) -> Result<()> {
     let trained_on = vec![("image_sha256".to_string(), Column::Digests(run.trained_on.to_vec()))];
     let trained_on = Table { columns: trained_on, metadata: BTreeMap::new() };
     fs::write_atomic(&folder.join(TRAINED_ON), &trained_on.encode())?;
+    let events = event_file(run.record, run.snapshots, run.head);
+    fs::write_atomic(&folder.join(file_name(run.record.time)), &events)?;
     let record = serde_json::to_vec_pretty(run.record).expect("plain data");
     fs::write_atomic(&folder.join(RECORD), &record)
+}
+
+/// Whether a folder holds a run, of whatever version.
+pub fn is_run(folder: &Path) -> bool {
+    folder.join(RECORD).exists()
 }
 
 /// Reads `run.json`.

@@ -150,26 +150,45 @@ impl Chosen {
     /// As [`super::setup`], and those of [`OnnxBackbone::open`].
     pub fn open(&self, opening: Opening, monitor: &dyn Monitor) -> Result<Vec<Box<dyn Backbone>>> {
         let library = library(opening.device, None, monitor)?;
+        let (path, remedy) = self.file();
         let known = registry().backbone(&self.name).ok();
-        let (path, remedy) = match known {
-            Some(known) => {
-                (onnx_path(known, &self.models), format!("run `{}`", setup_command(known, &self.models)))
-            }
-            None => {
-                (PathBuf::from(&self.name), "put the network that was used before back there".to_string())
-            }
-        };
         if let Some(known) = known.filter(|_| !path.exists()) {
             super::fetch::backbone(known, &self.models, None, monitor)?;
         }
-        let model = fs::read(&path).map_err(|e| e.help(remedy.clone()))?;
+        let model = self.read(&path, &remedy)?;
+        OnnxBackbone::open(&library.path, model, &self.layer, &self.preprocessing, opening, monitor)
+            .map_err(|e| if e.path().is_none() { e.at(path) } else { e })
+    }
+
+    /// The bytes of its ONNX file; nothing is installed.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when it is not there, [`Kind::Backbone`] when it is another.
+    pub fn model(&self) -> Result<Vec<u8>> {
+        let (path, remedy) = self.file();
+        self.read(&path, &remedy)
+    }
+
+    /// Where its ONNX file is or should be, and what to do where it is not.
+    fn file(&self) -> (PathBuf, String) {
+        match registry().backbone(&self.name) {
+            Ok(known) => {
+                (onnx_path(known, &self.models), format!("run `{}`", setup_command(known, &self.models)))
+            }
+            Err(_) => {
+                (PathBuf::from(&self.name), "put the network that was used before back there".to_string())
+            }
+        }
+    }
+
+    fn read(&self, path: &Path, remedy: &str) -> Result<Vec<u8>> {
+        let model = fs::read(path).map_err(|e| e.help(remedy))?;
         let found = sha256(&model);
         if found != self.sha256 {
             let message =
                 format!("the file was changed or damaged: its digest is {found}, not {}", self.sha256);
             return Err(Error::new(Kind::Backbone, message).at(path).help(remedy));
         }
-        OnnxBackbone::open(&library.path, model, &self.layer, &self.preprocessing, opening, monitor)
-            .map_err(|e| if e.path().is_none() { e.at(path) } else { e })
+        Ok(model)
     }
 }

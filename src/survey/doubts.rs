@@ -68,7 +68,7 @@ pub(super) fn of(cache: &Path, monitor: &dyn Monitor) -> Result<Suspects> {
             [&plan.train, &plan.validation, &plan.test].map(|part| loaded.examples(part));
         let job = job(&shelf, plan, None, FitConfig::default().check()?)?;
         let rows = |examples| loaded.rows(examples);
-        let fitted = head::fit(job, rows(&train), Some(rows(&validation)), threads, &mut |_| {})?;
+        let fitted = head::fit(job, rows(&train), Some(rows(&validation)), threads, &mut |_, _| {})?;
         answers.extend(outcome::predict(&fitted.head, &shelf, &plan.test, rows(&test), Split::Test));
         task.advance(1);
     }

@@ -10,9 +10,9 @@ pub use table::{Pooled, Setting, Tried};
 use crate::dataset::Division;
 use crate::error::{Error, Kind, Result};
 use crate::head::reject::Measured;
-use crate::head::{self, Common, FitConfig, FitParams, Fitted, Scale, Shuffled, SolverConfig};
+use crate::head::{self, Common, Epoch, FitConfig, FitParams, Fitted, Head, Scale, Shuffled, SolverConfig};
 use crate::monitor::{Monitor, Task, Unit};
-use crate::run;
+use crate::run::{self, Snapshots};
 use crate::threads::{self, in_parallel};
 use crate::train::outcome::{self, Origin};
 use crate::train::shelf::{Loaded, Plan, Shelf};
@@ -150,14 +150,19 @@ impl Bench<'_> {
         let jobs = settings.iter().map(|params| job(self.shelf, plan, self.warm, params.clone()));
         let jobs = jobs.collect::<Result<Vec<_>>>()?;
         let mut source = Shuffled::new(train, settings[0].settings().order_seed());
-        let fitted = head::fit_many(jobs, &mut source, common, &mut |_, _| task.advance(1))?;
+        let mut snapshots = vec![Snapshots::default(); jobs.len()];
+        let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
+            task.advance(1);
+            snapshots[number].look(epoch.epoch, head);
+        };
+        let fitted = head::fit_many(jobs, &mut source, common, on_epoch)?;
         let fit_seconds = started.elapsed().as_secs_f64();
         let writing = Instant::now();
         let measured = trust::measured(self.shelf, plan, self.loaded);
-        let heads: Vec<_> = fitted.iter().zip(settings).collect();
-        let tried = in_parallel(self.threads, &heads, |(fitted, params)| {
+        let heads: Vec<_> = fitted.iter().zip(&snapshots).zip(settings).collect();
+        let tried = in_parallel(self.threads, &heads, |((fitted, snapshots), params)| {
             let name = Name::of(self.config, group, params.settings());
-            self.write(name, (plan, &measured), (fitted, params.settings()), fit_seconds)
+            self.write(name, (plan, &measured), (fitted, snapshots, params.settings()), fit_seconds)
         })?;
         Ok(Done { tried, fit_seconds, write_seconds: writing.elapsed().as_secs_f64() })
     }
@@ -167,7 +172,7 @@ impl Bench<'_> {
         &self,
         name: Name,
         (plan, measured): (&Plan, &Measured),
-        (fitted, settings): (&Result<Fitted>, &FitConfig),
+        (fitted, snapshots, settings): (&Result<Fitted>, &Snapshots, &FitConfig),
         seconds: f64,
     ) -> Result<Tried> {
         let run = name.path(self.config);
@@ -198,7 +203,7 @@ impl Bench<'_> {
             seconds,
         };
         let predictions = outcome::sorted(predictions);
-        outcome::write(&run, self.shelf, plan, fitted, (&predictions, measured), origin)?;
+        outcome::write(&run, self.shelf, plan, fitted, (&predictions, measured, snapshots), origin)?;
         Ok(tried)
     }
 }

@@ -10,10 +10,10 @@ pub(crate) mod warm;
 use crate::dataset::Division;
 use crate::error::{Error, Kind, Result};
 use crate::head::reject::Measured;
-use crate::head::{self, Epoch, FitParams, Fitted, Job, LbfgsParams, Rows, SolverConfig, SolverParams};
+use crate::head::{self, Epoch, FitParams, Fitted, Head, Job, LbfgsParams, Rows, SolverConfig, SolverParams};
 use crate::metrics::Temperature;
 use crate::monitor::{Monitor, Task, Unit};
-use crate::run::{self, Prediction, Record};
+use crate::run::{self, Prediction, Record, Snapshots};
 use crate::threads;
 use outcome::Origin;
 use serde::Serialize;
@@ -120,7 +120,7 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
         seconds: done.seconds,
     };
     let predictions = outcome::sorted(done.predictions);
-    let answers = (&predictions[..], &done.measured);
+    let answers = (&predictions[..], &done.measured, &done.snapshots);
     let record = outcome::write(&config.run, &shelf, &plan, &done.fitted, answers, origin)?;
     Ok(stats(&record, &plan, done.converged, done.read_seconds))
 }
@@ -157,6 +157,7 @@ struct Done {
     converged: Option<bool>,
     predictions: Vec<Prediction>,
     measured: Measured,
+    snapshots: Snapshots,
     read_seconds: f64,
     seconds: f64,
 }
@@ -171,12 +172,16 @@ impl Desk<'_> {
         let train = loaded.examples(&plan.train);
         let validation = loaded.examples(&plan.validation);
         let (train, validation) = (loaded.rows(&train), loaded.rows(&validation));
+        let mut snapshots = Snapshots::default();
         let (fitted, converged) = match params {
             SolverParams::Lbfgs(params) => self.lbfgs(params, train, validation)?,
             SolverParams::Adam(params) => {
                 let task = self.task(&params);
                 let job = job(shelf, plan, self.warm, params)?;
-                let on_epoch = &mut |epoch: &Epoch| tell(&*task, epoch);
+                let on_epoch = &mut |epoch: &Epoch, head: &Head| {
+                    tell(&*task, epoch);
+                    snapshots.look(epoch.epoch, head);
+                };
                 (head::fit(job, train, Some(validation), self.threads, on_epoch)?, None)
             }
         };
@@ -187,7 +192,7 @@ impl Desk<'_> {
             predictions.extend(outcome::predict(&fitted.head, shelf, part, loaded.rows(&rows), split));
         }
         let measured = trust::measured(shelf, plan, &loaded);
-        Ok(Done { fitted, converged, predictions, measured, read_seconds, seconds })
+        Ok(Done { fitted, converged, predictions, measured, snapshots, read_seconds, seconds })
     }
 
     /// Fits to features that are read again in each epoch.
@@ -195,10 +200,14 @@ impl Desk<'_> {
         let read_seconds = reading.elapsed().as_secs_f64();
         let task = self.task(&params);
         let how = (params, self.threads, memory);
-        let on_epoch = &mut |epoch: &Epoch| tell(&*task, epoch);
+        let mut snapshots = Snapshots::default();
+        let on_epoch = &mut |epoch: &Epoch, head: &Head| {
+            tell(&*task, epoch);
+            snapshots.look(epoch.epoch, head);
+        };
         let (fitted, seconds, (predictions, measured)) =
             stream::fit(self.shelf, self.plan, self.warm, how, on_epoch)?;
-        Ok(Done { fitted, converged: None, predictions, measured, read_seconds, seconds })
+        Ok(Done { fitted, converged: None, predictions, measured, snapshots, read_seconds, seconds })
     }
 
     fn lbfgs(&self, params: LbfgsParams, train: Rows, validation: Rows) -> Result<(Fitted, Option<bool>)> {

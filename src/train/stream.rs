@@ -79,7 +79,7 @@ pub(super) fn fit(
     plan: &Plan,
     warm: Option<&Warm>,
     (params, threads, memory): (FitParams, usize, u64),
-    on_epoch: &mut dyn FnMut(&Epoch),
+    on_epoch: &mut dyn FnMut(&Epoch, &Head),
 ) -> Result<(Fitted, f64, (Vec<Prediction>, Measured))> {
     let started = Instant::now();
     let settings = params.settings().clone();
@@ -103,7 +103,7 @@ pub(super) fn fit(
         threads,
     };
     let jobs = vec![job(shelf, plan, warm, params)?];
-    let mut all = fit_many(jobs, &mut train, common, &mut |_, epoch| on_epoch(epoch))?;
+    let mut all = fit_many(jobs, &mut train, common, &mut |_, epoch, head| on_epoch(epoch, head))?;
     let fitted = all.pop().expect("one job, one head")?;
     let seconds = started.elapsed().as_secs_f64();
     drop(train);

@@ -17,5 +17,6 @@ mod report;
 mod sandbox;
 mod setup;
 mod small;
+mod tensorboard;
 mod tidy;
 mod trust;

@@ -12,11 +12,11 @@ const FLOORS: [&[&str]; 9] = [
         "words",
     ],
     &["dataset", "augment", "preprocess", "metrics"],
-    &["archive", "image_io", "registry", "tensors", "plot"],
+    &["archive", "events", "image_io", "registry", "tensors", "plot"],
     &["store", "head", "page"],
     &["runtime", "backbone", "run", "images", "neighbours"],
     &["setup", "places"],
-    &["data", "extract", "train", "evaluate", "compare", "predict"],
+    &["data", "extract", "train", "evaluate", "compare", "predict", "tensorboard"],
     &["sweep", "report", "survey"],
     &["demo"],
 ];
@@ -25,10 +25,13 @@ const FLOORS: [&[&str]; 9] = [
 const BESIDE: [(&str, &str); 5] =
     [("monitor", "error"), ("digest", "error"), ("fs", "error"), ("fs", "digest"), ("threads", "error")];
 
-/// Each foreign crate and the one place that may name it.
-const DOORS: [(&str, &str); 33] = [
+/// Each foreign crate and the one place that may name it, for each of its uses.
+const DOORS: [(&str, &str); 35] = [
     ("ort", "backbone/onnx.rs"),
+    // Two formats, each with messages of its own.
     ("prost", "backbone/graph"),
+    ("prost", "events/"),
+    ("crc", "events/record.rs"),
     ("json5", "backbone/import/tfjs.rs"),
     ("base64", "encoding.rs"),
     ("arrow", "store/table.rs"),
@@ -148,7 +151,8 @@ fn each_foreign_crate_has_one_door() {
     let doors: BTreeSet<String> = DOORS.iter().map(|(name, _)| (*name).to_string()).collect();
     assert_eq!(listed, doors, "each dependency has a door, each door a dependency");
     let reasons = std::fs::read_to_string(root().join("docs/dependencies.md")).unwrap();
-    for (name, door) in DOORS {
+    for (name, _) in DOORS {
+        let doors: Vec<&str> = DOORS.iter().filter(|(own, _)| *own == name).map(|(_, door)| *door).collect();
         let named =
             [name.to_string(), name.replace('_', "-")].map(|name| reasons.contains(&format!("`{name}`")));
         assert!(named.contains(&true), "docs/dependencies.md does not name {name}");
@@ -160,9 +164,10 @@ fn each_foreign_crate_has_one_door() {
                     || (!line.starts_with("//") && mentions(line, &format!("{name}::")))
             });
             assert!(
-                !uses || source.name.starts_with(door),
-                "{} uses {name}, whose door is {door}",
-                source.name
+                !uses || doors.iter().any(|door| source.name.starts_with(door)),
+                "{} uses {name}, whose door is {}",
+                source.name,
+                doors.join(" or ")
             );
         }
     }

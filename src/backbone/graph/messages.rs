@@ -123,6 +123,15 @@ pub(super) struct Tensor {
     pub raw_data: Vec<u8>,
 }
 
+/// The shape and name of a [`Tensor`], without a copy of its values.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TensorDims {
+    #[prost(int64, repeated, tag = "1")]
+    pub dims: Vec<i64>,
+    #[prost(string, tag = "8")]
+    pub name: String,
+}
+
 /// The name of a [`Tensor`], without a copy of its values.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct TensorName {

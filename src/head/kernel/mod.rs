@@ -153,7 +153,7 @@ impl Step<'_> {
         let mut before = [[simd.splat_f32s(0.0); V]; K];
         for at in (0..vectors).step_by(V) {
             let mut gradient = [[simd.splat_f32s(0.0); V]; K];
-            for part in 0..K {
+            for (part, before) in before.iter().enumerate() {
                 for i in (part * share).min(rows)..((part + 1) * share).min(rows) {
                     let delta = &self.delta[i * classes + class..][..K];
                     let delta: &[f32; K] = delta.try_into().expect("K classes");
@@ -168,7 +168,7 @@ impl Step<'_> {
                 }
                 if at > 0 {
                     let weights = [&mut *weight, &mut *first, &mut *second];
-                    adam_all(simd, rule, &before[part], (weights, part * vectors + at - V));
+                    adam_all(simd, rule, before, (weights, part * vectors + at - V));
                 }
             }
             before = gradient;

@@ -238,6 +238,29 @@ const RUNS: &[Case] = &[
     case("tables among the files of a cache", "report r --tables c/features", nothing),
     case("a folder for plots that is a file", "report r --plots in/ant/000.png", nothing),
     case("a report on the train split", "report r --split train", nothing),
+    case("a log directory where a file is", "tensorboard r --logdir small.onnx", nothing),
+    case("a log directory that is a run", "tensorboard r --logdir r", nothing),
+    case("a log directory with other things in a run's place", "tensorboard r --logdir board", |s| {
+        began_in_2017(s, "r");
+        s.write("board/2017-08-07_14-03-22-r/thesis.tex", b"irreplaceable");
+    }),
+    case("runs of one name and start for a log directory", "tensorboard r again/r --logdir board", |s| {
+        began_in_2017(s, "r");
+        for file in ["run.json", "head.safetensors"] {
+            s.write(&format!("again/r/{file}"), &std::fs::read(s.path("r").join(file)).unwrap());
+        }
+    }),
+    case("a projector without images", "tensorboard r --logdir board --projector --images gone", nothing),
+    case(
+        "a projector of a cache that is another by now",
+        "tensorboard mine --logdir board --projector",
+        |s| {
+            small::extract(s, "in", "d", &[]);
+            s.json(&["train", &s.text("d"), "--run", &s.text("mine"), "--epochs", "1"]);
+            std::fs::remove_dir_all(s.path("d")).unwrap();
+            small::extract(s, "in", "d", &["--crop", "0.5"]);
+        },
+    ),
     case("one run to compare", "compare r", nothing),
     case("runs that call one image differently", "compare r renamed", |s| {
         std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
@@ -329,6 +352,8 @@ const TYPED: &[Case] = &[
     case("L-BFGS with a learning rate", "train c --run new --solver lbfgs --l2 0.01 --lr 0.1", nothing),
     case("L-BFGS with a warm start", "train c --run new --solver lbfgs --l2 0.01 --init r", nothing),
     case("a rate so large that the loss overflows", "train c --run new --lr 1e38", nothing),
+    case("a projector of nothing", "tensorboard r --logdir board --projector --points 0", nothing),
+    case("points without a projector", "tensorboard r --logdir board --points 10", nothing),
     case("no class to select", "data select in --top 0 --out new", nothing),
 ];
 
@@ -345,6 +370,14 @@ fn nothing(_: &Sandbox) {}
 
 fn part(s: &Sandbox) -> std::path::PathBuf {
     FeatureStore::open(&s.path("c")).unwrap().parts().unwrap()[0].path.clone()
+}
+
+/// Gives a run another start: 14:03:22 on 7 August 2017.
+fn began_in_2017(s: &Sandbox, run: &str) {
+    let path = s.path(run).join("run.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    record["time"] = 1_502_114_602.into();
+    std::fs::write(path, record.to_string()).unwrap();
 }
 
 fn cut(s: &Sandbox, name: &str) {

@@ -1,0 +1,75 @@
+//! `headstart tensorboard`
+
+use super::text::printable;
+use super::{Ended, Global, complain_of, print, progress::Terminal};
+use crate::error::Result;
+use crate::tensorboard::{Laid, ProjectorConfig, TensorboardConfig, TensorboardStats, tensorboard};
+use std::path::PathBuf;
+
+/// Lay out runs for TensorBoard: curves, histograms, the graph of backbone and head, the embedding projector.
+///
+/// Plain runs can be looked at without this: `tensorboard --logdir runs` shows their curves and histograms. Each run gets a
+/// folder in DIR, called by its start (UTC) and its name, such as 2017-08-07_14-03-22-shifts; one that is there from before is
+/// replaced.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  headstart tensorboard runs/plain runs/shifts --logdir board\n  headstart tensorboard runs/all --logdir board --projector\n  tensorboard --logdir board"
+)]
+pub(super) struct Args {
+    /// Runs, or folders of runs such as `sweep` writes
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// The log directory
+    #[arg(long, value_name = "DIR")]
+    logdir: PathBuf,
+    /// Add the features for the embedding projector, with labels, splits, answers and thumbnails
+    #[arg(long)]
+    projector: bool,
+    /// Feature rows in the projector at most, evenly spread
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10_000,
+        requires = "projector",
+        allow_negative_numbers = true
+    )]
+    points: usize,
+    /// Where the pictures of the thumbnails are now [default: where they were extracted from]
+    #[arg(long, value_name = "DIR", requires = "projector")]
+    images: Option<PathBuf>,
+}
+
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+    let Args { runs, logdir, projector, points, images } = args;
+    let projector = projector.then_some(ProjectorConfig { points, images });
+    let stats =
+        tensorboard(&TensorboardConfig { runs, logdir, projector, models: global.models.clone() }, terminal)?;
+    print(global, &stats, || told(&stats))?;
+    Ok(complain_of(&stats.refused))
+}
+
+fn told(stats: &TensorboardStats) -> String {
+    let mut out: String = stats.runs.iter().map(line).collect();
+    if !stats.refused.is_empty() {
+        out.push_str(&format!("{} pictures have a blank thumbnail\n", stats.refused.len()));
+    }
+    out.push_str(&format!("look at them with: tensorboard --logdir {}\n", stats.logdir.display()));
+    out
+}
+
+fn line(laid: &Laid) -> String {
+    let points = laid.projector.map_or(String::new(), |projected| {
+        let thumbnails = match projected.thumbnail {
+            Some(side) => format!(" with thumbnails of {side} pixels"),
+            None => " without thumbnails".into(),
+        };
+        format!(", {} points{thumbnails}", projected.points)
+    });
+    let shown = match laid.graph {
+        crate::tensorboard::Shown::All => "backbone and head",
+        crate::tensorboard::Shown::Head => "the head alone",
+    };
+    let folder = printable(&laid.folder.display().to_string());
+    let epochs = if laid.epochs == 1 { "1 epoch".into() } else { format!("{} epochs", laid.epochs) };
+    format!("{folder}: {epochs}, graph of {shown}{points}\n")
+}

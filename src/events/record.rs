@@ -1,0 +1,42 @@
+//! The framing of an event file, TensorFlow's TFRecord: length, checksum of the length, data, checksum of the data; all
+//! numbers little-endian. The only door to `crc`. It refuses to know what the data are.
+
+use crc::{CRC_32_ISCSI, Crc};
+
+/// CRC-32C (RFC 3720, appendix B.4).
+const CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+
+/// Adds `data` to `file` as one record.
+pub(super) fn append(file: &mut Vec<u8>, data: &[u8]) {
+    let length = (data.len() as u64).to_le_bytes();
+    file.extend(length);
+    file.extend(masked(&length).to_le_bytes());
+    file.extend(data);
+    file.extend(masked(data).to_le_bytes());
+}
+
+/// The checksum as it is stored: rotated and shifted, since the checksum of data that hold their own is worth little
+/// (`tensorflow/core/lib/hash/crc32c.h`).
+fn masked(data: &[u8]) -> u32 {
+    CRC32C.checksum(data).rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_those_of_the_rfc() {
+        // RFC 3720, appendix B.4: 32 bytes of zeros, of ones, and counting up.
+        assert_eq!(CRC32C.checksum(&[0; 32]), 0x8a91_36aa);
+        assert_eq!(CRC32C.checksum(&[0xff; 32]), 0x62a8_ab43);
+        assert_eq!(CRC32C.checksum(&(0..32).collect::<Vec<u8>>()), 0x46dd_794e);
+    }
+
+    #[test]
+    fn a_record_is_framed() {
+        let mut file = vec![7];
+        append(&mut file, b"abc");
+        assert_eq!((file.len(), &file[1..9], &file[13..16]), (20, &3u64.to_le_bytes()[..], &b"abc"[..]));
+    }
+}

@@ -1,0 +1,223 @@
+//! What would break for someone who looks at runs in TensorBoard. Its own Python package reads the files.
+
+use crate::sandbox::{Sandbox, picture, python};
+use crate::small;
+use headstart::image_io::encode_png;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A cache `c` of three classes with mirrored variants.
+fn cache() -> Sandbox {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
+    assert_eq!(small::extract(&s, "in", "c", &["--augment", "flip"]).code, 0);
+    s
+}
+
+fn train(s: &Sandbox, run: &str, more: &[&str]) -> Value {
+    s.json(&[&["train", &s.text("c"), "--run", &s.text(run)], more].concat())
+}
+
+/// What TensorBoard finds in folders of event files, compared on the way with the run that they are of.
+fn events(run: &Path, folders: &[&Path]) -> Vec<Value> {
+    let said = python("events.py", &[&[run], folders].concat());
+    serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"))
+}
+
+/// The event file of a run.
+fn event_file(run: &Path) -> PathBuf {
+    let names = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path());
+    let mut found = names.filter(|path| path.to_str().unwrap().contains("events.out.tfevents."));
+    let file = found.next().expect("an event file");
+    assert!(found.next().is_none(), "one event file");
+    file
+}
+
+/// Lays out runs; each with its folder.
+fn lay_out(s: &Sandbox, args: &[&str]) -> Value {
+    s.json(&[&["tensorboard"], args].concat())
+}
+
+#[test]
+fn event_files_tell_what_run_json_tells_and_what_numpy_sees_in_the_head() {
+    let s = cache();
+    train(&s, "adam", &["--epochs", "33", "--patience", "33", "--schedule", "cosine", "--standardize"]);
+    train(&s, "streamed", &["--epochs", "12", "--memory", "1GiB", "--schedule", "linear"]);
+    train(&s, "lbfgs", &["--solver", "lbfgs", "--l2", "0.01"]);
+    train(&s, "folds", &["--folds", "3", "--epochs", "4"]);
+    s.json(&["sweep", &s.text("c"), "--runs", &s.text("lab"), "--lr", "0.01,0.3,1e38", "--epochs", "25"]);
+    let told = |run: &str| events(&s.path(run), &[&s.path(run)]).remove(0);
+    let adam = told("adam");
+    let early: Vec<u64> = (1..=10).chain([20, 30]).collect();
+    let mut steps: Vec<u64> =
+        adam["histograms"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();
+    // The head that was kept is told wherever it is.
+    steps.retain(|step| early.contains(step));
+    assert_eq!((adam["epochs"].as_u64(), steps), (Some(33), early));
+    for run in ["streamed", "folds/fold=1", "folds/fold=2", "folds/fold=3", "lab/lr=0.01", "lab/lr=0.3"] {
+        assert!(told(run)["histograms"].as_array().unwrap().len() >= 4, "{run}");
+    }
+    let lbfgs = told("lbfgs");
+    assert_eq!((&lbfgs["epochs"], &lbfgs["histograms"]), (&1.into(), &json!([1])));
+    assert!(!s.path("lab/lr=100000000000000000000000000000000000000").exists());
+    // The head after the first epoch is that of a training that ends there.
+    train(&s, "short", &["--epochs", "1", "--shuffle-seed", "0", "--lr", "0.3"]);
+    assert_eq!(told("short")["first"], told("lab/lr=0.3")["first"]);
+}
+
+#[test]
+fn a_run_is_replaced_with_its_event_file_and_not_with_that_of_others() {
+    let s = cache();
+    train(&s, "r", &["--epochs", "2"]);
+    let file = event_file(&s.path("r"));
+    // A run that began at another second has a file of another name.
+    std::fs::rename(&file, s.path("r/events.out.tfevents.1000000000.headstart")).unwrap();
+    let record = std::fs::read_to_string(s.path("r/run.json")).unwrap();
+    let time = serde_json::from_str::<Value>(&record).unwrap()["time"].to_string();
+    std::fs::write(s.path("r/run.json"), record.replace(&time, "1000000000")).unwrap();
+    train(&s, "r", &["--epochs", "3"]);
+    assert_ne!(event_file(&s.path("r")), s.path("r/events.out.tfevents.1000000000.headstart"));
+    for other in ["events.out.tfevents.1000000000.headstart", "events.out.tfevents.1700000000.host.1.0"] {
+        let other = s.write(&format!("r/{other}"), b"somebody's");
+        s.run(&["train", &s.text("c"), "--run", &s.text("r")]).fails(1, &["holds \"events.out.tfevents.1"]);
+        std::fs::remove_file(other).unwrap();
+    }
+    // One from before there were any is read, laid out, and replaced.
+    std::fs::remove_file(event_file(&s.path("r"))).unwrap();
+    s.json(&["evaluate", &s.text("r")]);
+    let laid = lay_out(&s, &[&s.text("r"), "--logdir", &s.text("board")]);
+    let told = events(&s.path("r"), &[Path::new(laid["runs"][0]["folder"].as_str().unwrap())]).remove(0);
+    assert_eq!((&told["epochs"], told["histograms"].as_array().unwrap().len()), (&3.into(), 1));
+    train(&s, "r", &["--epochs", "2"]);
+}
+
+#[test]
+fn the_graph_leads_from_the_images_through_the_backbones_layers_to_the_head() {
+    let s = cache();
+    train(&s, "lab/one", &["--epochs", "2"]);
+    train(&s, "lab/two", &["--epochs", "3"]);
+    small::extract(&s, "in", "inner", &["--layer", "Mixed_6a"]);
+    s.json(&["train", &s.text("inner"), "--run", &s.text("inner-run"), "--epochs", "2"]);
+    // A folder of runs stands for the runs in it.
+    let laid =
+        lay_out(&s, &[&s.text("lab"), &s.text("inner-run"), &s.text("lab/one"), "--logdir", &s.text("b")]);
+    let folders: Vec<PathBuf> =
+        laid["runs"].as_array().unwrap().iter().map(|run| run["folder"].as_str().unwrap().into()).collect();
+    assert_eq!(folders.len(), 3, "{laid}");
+    for (folder, name) in folders.iter().zip(["one", "two", "inner-run"]) {
+        let (start, own) = folder.file_name().unwrap().to_str().unwrap().split_at(20);
+        let form: String = start.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!((&form[..], own), ("0000-00-00_00-00-00-", name));
+    }
+    let told = events(&s.path("lab/two"), &[&folders[1]]).remove(0);
+    let graph = told["graph"].as_object().unwrap();
+    let node = |name: &str| graph.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", graph.keys()));
+    for (_, node) in graph {
+        for input in node[1].as_array().unwrap() {
+            assert!(graph.contains_key(input.as_str().unwrap()), "{input} is not there");
+        }
+    }
+    let conv = "InceptionV3/Mixed_5b/Branch_0/Conv2d_0a_1x1";
+    assert_eq!(node(&format!("{conv}/Relu"))[1], json!([format!("{conv}/conv")]));
+    assert_eq!(node("InceptionV3/Mixed_7c/Concat")[1].as_array().unwrap().len(), 4);
+    assert_eq!(node("InceptionV3/Conv2d_1a_3x3/conv")[1], json!(["images"]));
+    let head = node("head/MatMul")[1].as_array().unwrap();
+    assert!(
+        head[0].as_str().unwrap().starts_with("InceptionV3/PreLogits/") && head[1] == "head/weight",
+        "{head:?}"
+    );
+    assert_eq!(node("head/Softmax"), &json!(["Softmax", ["head/BiasAdd"]]));
+    // What stands behind the layer is not part of it, and no weights are.
+    assert!(
+        !graph.contains_key("InceptionV3/Logits") && told["weights"].as_u64().unwrap() < 100_000,
+        "{told}"
+    );
+    let inner = events(&s.path("inner-run"), &[&folders[2]]).remove(0);
+    assert_eq!(inner["graph"]["head/MatMul"][1][0], "InceptionV3/Mixed_6a/Concat");
+    // Without the backbone there is the head.
+    std::fs::remove_file(s.path("small.onnx")).unwrap();
+    let said = s.run(&["tensorboard", &s.text("lab/one"), "--logdir", &s.text("b")]);
+    assert!(said.code == 0 && said.stderr.contains("the graph shows the head alone"), "{}", said.stderr);
+    let alone = events(&s.path("lab/one"), &[&folders[0]]).remove(0);
+    assert_eq!(alone["graph"]["head/MatMul"], json!(["MatMul", ["features", "head/weight"]]));
+    assert_eq!(alone["graph"].as_object().unwrap().len(), 6);
+}
+
+/// What TensorBoard finds in the projector's files of a run's folder, compared on the way with the cache and the pictures.
+fn projected(s: &Sandbox, laid: &Value, images: &str) -> Value {
+    let folder = PathBuf::from(laid["runs"][0]["folder"].as_str().unwrap());
+    let said = python("projector.py", &[&folder, &s.path("c"), &s.path(images)]);
+    serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"))
+}
+
+#[test]
+fn the_projector_shows_every_feature_with_its_picture_whatever_the_classes_are_called() {
+    let s = Sandbox::new();
+    let hostile = ["a\tb", "new\nline\r", "quo\"te \\t 'é"];
+    s.images("in", &[(hostile[0], 40), (hostile[1], 40), (hostile[2], 60)]);
+    small::extract(&s, "in", "c", &["--augment", "flip"]);
+    train(&s, "r", &["--epochs", "5", "--use", "none", "--resplit", "4"]);
+    let args = [&s.text("r"), "--logdir", &s.text("b"), "--projector"];
+    let laid = lay_out(&s, &args);
+    let found = projected(&s, &laid, "in");
+    assert_eq!((&found["labels"], &found["blank"]), (&json!(hostile), &0.into()));
+    assert_eq!(found["variants"], json!({"none": 140, "flip": 98}));
+    // The splits are those of the run, and the answers those of its head.
+    let scores = s.json(&["evaluate", &s.text("r")]);
+    let right = found["right"][0].as_f64().unwrap() / found["right"][1].as_f64().unwrap();
+    assert_eq!((&found["right"][1], Some(right)), (&scores["images"], scores["accuracy"].as_f64()));
+    assert_eq!(found["splits"], json!({"train": 98, "validation": 7, "test": 35}));
+    let told = &laid["runs"][0]["projector"];
+    assert_eq!((&told["points"], &told["of"], &told["thumbnail"]), (&238.into(), &238.into(), &64.into()));
+    // The same again, elsewhere, with what a second run shares: bit for bit, thumbnails and all.
+    train(&s, "lab/first", &["--epochs", "1"]);
+    let again = lay_out(&s, &[&s.text("lab"), args[0], "--logdir", &s.text("elsewhere"), "--projector"]);
+    let files = |laid: &Value, run: usize| -> BTreeMap<String, Vec<u8>> {
+        let entries =
+            std::fs::read_dir(laid["runs"][run]["folder"].as_str().unwrap()).unwrap().map(Result::unwrap);
+        let read = |entry: std::fs::DirEntry| {
+            (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
+        };
+        entries.map(read).collect()
+    };
+    assert_eq!(files(&laid, 0).len(), 5);
+    assert!(files(&laid, 0) == files(&again, 1), "the same files");
+    // Fewer, evenly spread.
+    let fewer = lay_out(&s, &[&args[..], &["--points", "100"]].concat());
+    assert_eq!(projected(&s, &fewer, "in")["points"], 80);
+    let one = lay_out(&s, &[&args[..], &["--points", "1"]].concat());
+    assert_eq!(projected(&s, &one, "in")["sprite"], json!([64, 64]));
+}
+
+#[test]
+fn pictures_that_are_gone_or_changed_are_blank_and_said() {
+    let s = cache();
+    train(&s, "r", &["--epochs", "2"]);
+    std::fs::remove_file(s.path("in/ant/003.png")).unwrap();
+    s.write("in/bee/004.png", &encode_png(&picture("cat", 900)));
+    let args = ["tensorboard", &s.text("r"), "--logdir", &s.text("b"), "--projector"];
+    let said = s.run(&[&args[..], &["--json"]].concat());
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    for part in
+        ["refused: ant/003.png: could not be read", "refused: bee/004.png: changed since its features"]
+    {
+        assert!(said.stderr.contains(part), "{}", said.stderr);
+    }
+    assert_eq!(said.value()["refused"].as_array().unwrap().len(), 2);
+    // A picture that Pillow could read is not the one of the features.
+    std::fs::write(s.path("in/bee/004.png"), b"").unwrap();
+    assert!(projected(&s, &said.value(), "in")["blank"].as_u64().unwrap() >= 2);
+    // All of them elsewhere: a word, and no thumbnails; then where they are.
+    std::fs::rename(s.path("in"), s.path("moved")).unwrap();
+    let said = s.run(&[&args[..], &["--json"]].concat());
+    assert!(said.code == 0 && said.stderr.contains("no thumbnails"), "{}", said.stderr);
+    assert!(projected(&s, &said.value(), "in")["sprite"].is_null());
+    let said = s.run(&[&args[..], &["--images", &s.text("moved"), "--json"]].concat());
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(projected(&s, &said.value(), "moved")["sprite"].is_array());
+    // Without the projector there is none, also where there was one.
+    let laid = lay_out(&s, &args[1..4]);
+    let names = std::fs::read_dir(laid["runs"][0]["folder"].as_str().unwrap()).unwrap().count();
+    assert_eq!(names, 1);
+}
