@@ -100,7 +100,7 @@ pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<Answ
     }
     if let Some(places) = &config.page {
         let root = shelf.as_ref().map(|(_, samples)| samples.root.as_path());
-        places.write(&sheet::made(&config.run, &record, &seen, root))?;
+        places.write(&sheet::made(config, &record, &seen, root))?;
     }
     Ok(seen.into_iter().map(|seen| seen.answer).collect())
 }

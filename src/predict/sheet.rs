@@ -1,6 +1,6 @@
 //! The page of predictions: each image with its ranked answers and the cached images that are most like it.
 
-use super::{Answer, Seen};
+use super::{Answer, PredictConfig, Seen};
 use crate::markup::{self, Markup, html};
 use crate::neighbours::Neighbour;
 use crate::page::{
@@ -19,13 +19,13 @@ const MOST: usize = 200;
 const ANSWERS: usize = 5;
 
 /// The page with its tables; `root` is the folder of the cached images.
-pub(super) fn made(run: &Path, record: &Record, seen: &[Seen], root: Option<&Path>) -> Made {
+pub(super) fn made(config: &PredictConfig, record: &Record, seen: &[Seen], root: Option<&Path>) -> Made {
     let (used, refused): (Vec<&Seen>, Vec<&Seen>) =
         seen.iter().partition(|seen| seen.answer.reason.is_none());
     let mut album = Album { root, pictures: HashMap::new() };
     let shown: Vec<Markup> =
         used.iter().take(MOST).enumerate().map(|(at, seen)| article(at + 1, seen, &mut album)).collect();
-    let name = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy();
+    let name = config.run.file_name().unwrap_or(config.run.as_os_str()).to_string_lossy();
     let tables = vec![answers_table(&used), neighbours_table(&used), refused_table(&refused)];
     let mut sections = vec![Section::new(
         "answers",
@@ -33,7 +33,7 @@ pub(super) fn made(run: &Path, record: &Record, seen: &[Seen], root: Option<&Pat
         html! {
             @if used.len() > MOST { p { "The first " (MOST) " of " (count(used.len())) " images; " code { "--json" } " and the CSV file (" code { "--tables DIR" } ") have all." } }
             @if shown.is_empty() { p { "None of the files can be used." } }
-            @if root.is_none() { p.warning { "Without nearest images: none were looked for, or the cache of the run is not there." } }
+            @if root.is_none() && config.neighbours > 0 { p.warning { "The cache of the run is not there, so the nearest images are missing." } }
             div.answers { @for one in &shown { (one) } }
         },
     )];
