@@ -67,7 +67,12 @@ def look(browser, path, width, scheme):
     colours = page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
     marks = page.evaluate(MARKS)
     page.emulate_media(media="print")
+    # The inner width of a sheet of A4.
+    page.set_viewport_size({"width": 680, "height": 900})
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    cut = page.evaluate("""[...document.querySelectorAll('table, svg, img')]
+        .filter(part => part.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+        .map(part => part.outerHTML.slice(0, 80))""")
     context.close()
     return marks, {
         "width": width,
@@ -79,6 +84,7 @@ def look(browser, path, width, scheme):
         "unreached": focusable - len(reached - {-1}),
         "colours": colours,
         "paper": paper,
+        "cut": cut,
     }
 
 
