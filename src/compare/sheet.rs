@@ -189,26 +189,26 @@ fn curves_body(stats: &CompareStats, names: &[String], figures: &[Figure]) -> Ma
 fn runs_table(stats: &CompareStats) -> Table {
     let columns = [
         ("Run", "run"),
-        ("Fitted by", "fitted_by"),
-        ("Trained on", "variants"),
-        ("Best epoch", "best_epoch"),
-        ("Epochs", "epochs"),
         ("Accuracy", "accuracy"),
         ("From", "low"),
         ("To", "high"),
         ("Macro F1", "macro_f1"),
+        ("Fitted by", "fitted_by"),
+        ("Trained on", "variants"),
+        ("Best epoch", "best_epoch"),
+        ("Epochs", "epochs"),
     ];
     let rows = stats.runs.iter().enumerate().map(|(at, run)| {
         vec![
             Cell::text(&run.run),
-            Cell::text(stats.fitted_by(at)),
-            Cell::text(run.families()),
-            Cell::count(run.best_epoch),
-            Cell::count(run.history.len()),
             Cell::percent(run.accuracy),
             Cell::percent(run.interval[0]),
             Cell::percent(run.interval[1]),
             Cell::score(run.macro_f1),
+            Cell::text(stats.fitted_by(at)),
+            Cell::text(run.families()),
+            Cell::count(run.best_epoch),
+            Cell::count(run.history.len()),
         ]
     });
     Table {
@@ -222,26 +222,26 @@ fn runs_table(stats: &CompareStats) -> Table {
 fn differences_table(stats: &CompareStats) -> Table {
     let columns = [
         ("Run", "run"),
-        ("Against", "against"),
         ("Points", "difference"),
         ("From", "low"),
         ("To", "high"),
+        ("p", "p_value"),
         ("Only this right", "only_run"),
         ("Only the first right", "only_first"),
-        ("p", "p_value"),
+        ("Against", "against"),
     ];
     let signed = |value: f64| Cell::Number { told: points(value), value: Some(value) };
     let rows = stats.differences.iter().map(|d| {
         let p = if d.p_value < 0.0001 { "< 0.0001".into() } else { format!("{:.4}", d.p_value) };
         vec![
             Cell::text(&d.run),
-            Cell::text(&d.against),
             signed(d.difference),
             signed(d.interval[0]),
             signed(d.interval[1]),
+            Cell::Number { told: p, value: Some(d.p_value) },
             Cell::count(d.only_run),
             Cell::count(d.only_first),
-            Cell::Number { told: p, value: Some(d.p_value) },
+            Cell::text(&d.against),
         ]
     });
     Table {

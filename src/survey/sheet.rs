@@ -159,7 +159,7 @@ impl Sheet<'_> {
             @if self.material.examples.len() <= examples::ROWS {
                 p { "Spread evenly over the files of each class, in the order of their names." }
             }
-            @if rest > 0 { p.note { (count(rest)) " smaller classes are not shown." } }
+            @if rest > 0 { p.note { "One of each; " (count(rest)) " smaller classes are not shown." } }
             @if self.material.examples.len() > examples::ROWS { (thumbs(&self.material.examples.iter().map(class).collect::<Vec<_>>())) }
             @else { @for class in self.material.examples {
                 h3 { (page::name(&class.label)) " " span.quiet.amount { (count(class.images)) } }
