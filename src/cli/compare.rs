@@ -5,12 +5,14 @@ use super::{Ended, Global, parse, print};
 use crate::compare::{CompareConfig, CompareStats, compare};
 use crate::dataset::Split;
 use crate::error::Result;
-use crate::head::SolverConfig;
+use crate::places::Places;
 use std::path::PathBuf;
 
 /// Runs side by side, on the images that all of them hold out.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  headstart compare runs/plain runs/shifts runs/flips")]
+#[command(
+    after_help = "Examples:\n  headstart compare runs/plain runs/shifts runs/flips\n  headstart compare runs/plain runs/shifts --out compared.html"
+)]
 pub(super) struct Args {
     /// Two runs or more; the others are compared with the first
     #[arg(required = true, value_name = "RUN")]
@@ -18,10 +20,21 @@ pub(super) struct Args {
     /// validation or test
     #[arg(long, default_value = "test", value_parser = parse::<Split>)]
     split: Split,
+    /// Write a page too: curves of all runs, differences with intervals; one of headstart that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write each plot of the page here too, as SVG and as PNG; files of the same names are replaced
+    #[arg(long, value_name = "DIR", requires = "out")]
+    plots: Option<PathBuf>,
+    /// Write each table of the page here too, as CSV; files of the same names are replaced
+    #[arg(long, value_name = "DIR", requires = "out")]
+    tables: Option<PathBuf>,
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
-    let stats = compare(&CompareConfig { runs: args.runs, split: args.split })?;
+    let Args { runs, split, out, plots, tables } = args;
+    let page = out.map(|out| Places { flag: "--out", out, plots, tables });
+    let stats = compare(&CompareConfig { runs, split, page })?;
     print(global, &stats, || told(&stats))?;
     Ok(Ended::Done)
 }
@@ -49,8 +62,8 @@ fn told(stats: &CompareStats) -> String {
         let shown = |f: &dyn Fn(&crate::compare::Difference) -> String| against.map_or("-".into(), f);
         [
             run.run.clone(),
-            settings(stats, i),
-            families(&run.variants),
+            stats.fitted_by(i),
+            run.families(),
             percent(run.accuracy),
             format!("{} to {}", percent(run.interval[0]), percent(run.interval[1])),
             score(run.macro_f1),
@@ -64,27 +77,8 @@ fn told(stats: &CompareStats) -> String {
          p: McNemar's exact test of each run against the first, each pair by itself\n",
         headed(NAMES, rows)
     ));
+    if let Some(page) = &stats.page {
+        out.push_str(&format!("\n{}\n", page.out.display()));
+    }
     out
-}
-
-/// The solver of a run, and those of its settings in which the runs of that solver differ.
-fn settings(stats: &CompareStats, at: usize) -> String {
-    let of = |config: &SolverConfig| match serde_json::to_value(config) {
-        Ok(serde_json::Value::Object(settings)) => settings,
-        _ => serde_json::Map::new(),
-    };
-    let own = of(&stats.runs[at].config);
-    let alike: Vec<_> =
-        stats.runs.iter().map(|run| of(&run.config)).filter(|o| o["solver"] == own["solver"]).collect();
-    let differs = |name: &str| alike.iter().any(|other| other[name] != own[name]);
-    let told = own.iter().filter(|(name, _)| differs(name)).map(|(name, value)| format!(", {name} {value}"));
-    format!("{}{}", stats.runs[at].config.name(), told.collect::<String>())
-}
-
-/// The families of variants, each once.
-fn families(variants: &[String]) -> String {
-    let mut names: Vec<&str> =
-        variants.iter().map(|variant| variant.split(':').next().unwrap_or(variant)).collect();
-    names.dedup();
-    names.join(",")
 }

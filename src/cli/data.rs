@@ -5,6 +5,8 @@ use super::{Ended, Global, complain_of, print, progress::Terminal};
 use crate::data::{SelectConfig, SelectStats, SummaryConfig, SummaryStats, select, summary};
 use crate::error::Result;
 use crate::images::Look;
+use crate::places::Places;
+use crate::survey::{SurveyConfig, default_page, survey};
 use std::path::{Path, PathBuf};
 
 /// Look at a folder of labelled images, or make one of its largest classes.
@@ -25,6 +27,26 @@ enum Command {
         /// Read only the header of each file: faster, but damaged pixels do not show
         #[arg(long)]
         headers: bool,
+    },
+    /// A page about the images: classes, examples, sizes, duplicates, how variants enter the network
+    #[command(
+        after_help = "Examples:\n  headstart data report photos\n  headstart data report photos --cache cache/photos --out photos.html"
+    )]
+    Report {
+        #[arg(help = "Folder of images: IMAGES/<class>/<file>")]
+        images: PathBuf,
+        /// A cache of these images: shows its splits, its variants and how pixels entered its network
+        #[arg(long, value_name = "CACHE")]
+        cache: Option<PathBuf>,
+        /// The page; one of headstart that is there is replaced [default: IMAGES-report.html, in the current folder]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Write each plot here too, as SVG and as PNG; files of the same names are replaced
+        #[arg(long, value_name = "DIR")]
+        plots: Option<PathBuf>,
+        /// Write each table here too, as CSV; files of the same names are replaced
+        #[arg(long, value_name = "DIR")]
+        tables: Option<PathBuf>,
     },
     /// The classes with the most images, as `NNN Name` folders
     #[command(after_help = "Example:\n  headstart data select lfw --top 10 --out lfw10")]
@@ -53,6 +75,15 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
             let stats = summary(&SummaryConfig { images, look }, terminal)?;
             let ended = complain_of(&[&stats.unreadable[..], &stats.conflicting[..]].concat());
             print(global, &stats, || summarised(&stats))?;
+            Ok(ended)
+        }
+        Command::Report { images, cache, out, plots, tables } => {
+            let out = out.map_or_else(|| default_page(&images), Ok)?;
+            let page = Places { flag: "--out", out, plots, tables };
+            let stats = survey(&SurveyConfig { images, cache, page }, terminal)?;
+            let summary = &stats.summary;
+            let ended = complain_of(&[&summary.unreadable[..], &summary.conflicting[..]].concat());
+            print(global, &stats, || format!("{}\n{}\n", summarised(summary), stats.page.out.display()))?;
             Ok(ended)
         }
         Command::Select { images, top, out, link } => {

@@ -1,15 +1,19 @@
 //! `headstart predict`
 
-use super::text::{percent, printable, table};
+use super::text::{left, percent, printable, table};
 use super::{Ended, Global, complain_of, parse, print, progress::Terminal};
 use crate::backbone::Device;
 use crate::error::Result;
+use crate::neighbours::Neighbour;
+use crate::places::Places;
 use crate::predict::{Answer, PredictConfig, predict, refused};
 use std::path::PathBuf;
 
 /// Classify image files with a run; the text shows the five most probable classes of each, the JSON all.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  headstart predict runs/first holiday.jpg --reject 0.05")]
+#[command(
+    after_help = "Example:\n  headstart predict runs/first holiday.jpg --reject 0.05 --html holiday.html"
+)]
 pub(super) struct Args {
     /// The run that `train` wrote
     run: PathBuf,
@@ -22,34 +26,83 @@ pub(super) struct Args {
     /// Answer `unknown` where an image lies too far from every class; this share of known images may too, such as 0.05
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
+    /// How many of the nearest cached images to name; 0 leaves the cache unread
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    neighbours: usize,
+    /// Write a page too, with the pictures; one of headstart that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the tables of the page here too, as CSV; files of the same names are replaced
+    #[arg(long, value_name = "DIR", requires = "html")]
+    tables: Option<PathBuf>,
 }
 
 /// Classes shown for each image in the text; the JSON has all.
 const SHOWN: usize = 5;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
-    let Args { run, images, device, reject } = args;
-    let config = PredictConfig { run, images, device, models: global.models.clone(), reject };
+    let Args { run, images, device, reject, neighbours, html, tables } = args;
+    let page = html.map(|out| Places { flag: "--html", out, plots: None, tables });
+    let models = global.models.clone();
+    let config = PredictConfig { run, images, device, models, reject, neighbours, page };
     let answers = predict(&config, terminal)?;
     let ended = complain_of(&refused(&answers));
-    print(global, &answers, || told(&answers))?;
+    let page = config.page.map_or(String::new(), |page| format!("{}\n", page.out.display()));
+    print(global, &answers, || format!("{}{page}", told(&answers)))?;
     Ok(ended)
 }
 
+/// The answers of each image, with bars, and its nearest images below.
 pub(super) fn told(answers: &[Answer]) -> String {
     let mut out = String::new();
     for answer in answers.iter().filter(|answer| answer.reason.is_none()) {
-        if let Some(judged) = answer.judged.as_ref().filter(|judged| judged.unknown) {
-            let share = percent(judged.p_value);
-            let path = printable(&answer.path);
-            out.push_str(&format!(
-                "{path}\n  unknown: no more than {share} of known images lie so far off\n"
-            ));
-            continue;
+        out.push_str(&format!("{}\n", printable(&answer.path)));
+        match answer.judged.as_ref().filter(|judged| judged.unknown) {
+            Some(judged) => {
+                let share = percent(judged.p_value);
+                out.push_str(&format!("  unknown: no more than {share} of known images lie so far off\n"));
+            }
+            None => out.push_str(&ranked(answer)),
         }
-        let row = |p: &crate::predict::Ranked| vec![format!("  {}", p.label), percent(p.probability)];
-        let rows: Vec<_> = answer.predictions.iter().take(SHOWN).map(row).collect();
-        out.push_str(&format!("{}\n{}", answer.path, table(&rows)));
+        if let Some(near) = answer.neighbours.as_ref().filter(|near| !near.is_empty()) {
+            let row = |one: &Neighbour| {
+                let distance = format!("{:.4}", one.distance);
+                vec![format!("  {}", one.label), distance, one.split.name().into(), one.path.clone()]
+            };
+            out.push_str("  nearest cached images (0: the same direction of features)\n");
+            out.push_str(&left(&near.iter().map(row).collect::<Vec<_>>()));
+        }
     }
     out
+}
+
+fn ranked(answer: &Answer) -> String {
+    let shown = answer.predictions.iter().take(SHOWN);
+    let rows: Vec<_> =
+        shown.clone().map(|p| vec![format!("  {}", p.label), percent(p.probability)]).collect();
+    let lines = table(&rows);
+    lines.lines().zip(shown).map(|(line, p)| format!("{line}  {}\n", bar(p.probability))).collect()
+}
+
+/// Cells of a full bar.
+const CELLS: f64 = 20.0;
+
+/// A bar of eighths of cells, which fonts of terminals have (Unicode's block elements); something above zero shows.
+fn bar(fraction: f64) -> String {
+    let eighths =
+        ((8.0 * CELLS * fraction.clamp(0.0, 1.0)).round() as usize).max(usize::from(fraction > 0.0));
+    let part = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
+    format!("{}{part}", "█".repeat(eighths / 8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_as_long_as_their_shares() {
+        assert_eq!(bar(1.0), "█".repeat(20));
+        assert_eq!(bar(0.5), "█".repeat(10));
+        assert_eq!([bar(0.0), bar(0.0001), bar(0.025), bar(0.06)], ["", "▏", "▌", "█▎"]);
+    }
 }

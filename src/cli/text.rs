@@ -28,6 +28,15 @@ pub(super) fn headed<const N: usize>(
 
 /// Columns of equal width on a terminal: the first left-aligned, the others right-aligned.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
+    aligned(rows, |column| column == 0)
+}
+
+/// Columns of equal width on a terminal, all left-aligned.
+pub(super) fn left(rows: &[Vec<String>]) -> String {
+    aligned(rows, |_| true)
+}
+
+fn aligned(rows: &[Vec<String>], is_left: impl Fn(usize) -> bool) -> String {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -37,7 +46,7 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
     for row in &rows {
         let cells = row.iter().zip(&widths).enumerate().map(|(i, (cell, width))| {
             let space = " ".repeat(width - cell.width());
-            if i == 0 { format!("{cell}{space}") } else { format!("{space}{cell}") }
+            if is_left(i) { format!("{cell}{space}") } else { format!("{space}{cell}") }
         });
         out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         out.push('\n');

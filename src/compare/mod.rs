@@ -1,12 +1,15 @@
 //! Runs side by side on the images that all of them hold out: one table, and for each run the difference from the
-//! first.
+//! first; as a page with their curves, where that is asked for.
+
+mod sheet;
 
 use crate::augment::Variant;
 use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::head::SolverConfig;
+use crate::head::{Epoch, SolverConfig};
 use crate::metrics::{self, Paired};
+use crate::places::{Places, Written};
 use crate::run::{self, Prediction, Record};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +22,8 @@ pub struct CompareConfig {
     pub runs: Vec<PathBuf>,
     /// Validation or test.
     pub split: Split,
+    /// Where a page about them goes, if anywhere.
+    pub page: Option<Places>,
 }
 
 /// Runs beside each other. Fractions are 0 to 1.
@@ -34,6 +39,9 @@ pub struct CompareStats {
     pub runs: Vec<Compared>,
     /// Each run but the first against the first.
     pub differences: Vec<Difference>,
+    /// The page, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<Written>,
 }
 
 /// One run on the common images.
@@ -51,6 +59,10 @@ pub struct Compared {
     pub interval: [f64; 2],
     /// Mean F1 over the classes that occur.
     pub macro_f1: Option<f64>,
+    /// All epochs of its fit; one for L-BFGS.
+    pub history: Vec<Epoch>,
+    /// The epoch that was kept, from 1.
+    pub best_epoch: usize,
 }
 
 /// One run against the first.
@@ -76,12 +88,15 @@ pub struct Difference {
 ///
 /// # Errors
 /// [`Kind::Usage`] for fewer than two runs or the train split, [`Kind::Run`] when a run is missing or damaged, the
-/// runs have no image in common, or name the same image differently.
+/// runs have no image in common, or name the same image differently. With a page, those of [`Places`] too.
 pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
     if config.runs.len() < 2 {
         return Err(Error::new(Kind::Usage, "there is nothing to compare").help("give two runs or more"));
     }
     run::check_split(config.split)?;
+    if let Some(places) = &config.page {
+        places.check(None, None)?;
+    }
     let loaded: Vec<Loaded> =
         config.runs.iter().map(|run| Loaded::open(run, config.split)).collect::<Result<_>>()?;
     let (first, others) = loaded.split_first().expect("two runs or more");
@@ -96,13 +111,45 @@ pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
         run.check_labels(first, &common)?;
     }
     let all: BTreeSet<&Digest> = loaded.iter().flat_map(|run| run.rows.keys()).collect();
-    Ok(CompareStats {
+    let mut stats = CompareStats {
         split: config.split,
         images: common.len(),
         left_out: all.len() - common.len(),
         runs: loaded.iter().map(|run| run.scores(&common)).collect::<Result<_>>()?,
         differences: others.iter().map(|run| run.against(first, &common)).collect(),
-    })
+        page: None,
+    };
+    if let Some(places) = &config.page {
+        stats.page = Some(places.write(&sheet::made(&stats))?);
+    }
+    Ok(stats)
+}
+
+impl CompareStats {
+    /// The solver of a run, and those of its settings in which the runs of that solver differ.
+    pub fn fitted_by(&self, at: usize) -> String {
+        let of = |config: &SolverConfig| match serde_json::to_value(config) {
+            Ok(serde_json::Value::Object(settings)) => settings,
+            _ => serde_json::Map::new(),
+        };
+        let own = of(&self.runs[at].config);
+        let alike: Vec<_> =
+            self.runs.iter().map(|run| of(&run.config)).filter(|o| o["solver"] == own["solver"]).collect();
+        let differs = |name: &str| alike.iter().any(|other| other[name] != own[name]);
+        let told =
+            own.iter().filter(|(name, _)| differs(name)).map(|(name, value)| format!(", {name} {value}"));
+        format!("{}{}", self.runs[at].config.name(), told.collect::<String>())
+    }
+}
+
+impl Compared {
+    /// The families of its variants, each once.
+    pub fn families(&self) -> String {
+        let mut names: Vec<&str> =
+            self.variants.iter().map(|variant| variant.split(':').next().unwrap_or(variant)).collect();
+        names.dedup();
+        names.join(",")
+    }
 }
 
 /// A run's record and its predictions by image.
@@ -154,6 +201,8 @@ impl Loaded {
             accuracy: right as f64 / common.len() as f64,
             interval: metrics::wilson(right, common.len()).unwrap_or([0.0, 1.0]),
             macro_f1: metrics::macro_f1(&metrics::class_scores(&names, &confusion)),
+            history: self.record.history.clone(),
+            best_epoch: self.record.best_epoch,
         })
     }
 

@@ -5,4 +5,4 @@ mod select;
 mod summary;
 
 pub use select::{SelectConfig, SelectStats, Selected, select};
-pub use summary::{ClassSummary, SummaryConfig, SummaryStats, summary};
+pub use summary::{ClassSummary, Looked, SummaryConfig, SummaryStats, look, summary};

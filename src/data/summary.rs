@@ -57,17 +57,40 @@ pub struct ClassSummary {
     pub share: f64,
 }
 
+/// A folder that was looked at, with its files.
+#[derive(Debug)]
+pub struct Looked {
+    /// The folder, absolute.
+    pub root: PathBuf,
+    /// Files that can be used: those of `stats.images`.
+    pub files: Vec<ImageFile>,
+    /// Files whose bytes stand under two labels.
+    pub conflicting: Vec<ImageFile>,
+    /// What they come to.
+    pub stats: SummaryStats,
+}
+
 /// Looks at every file below a folder of images.
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`] when there is no such folder, or nothing in it belongs to a class.
 pub fn summary(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<SummaryStats> {
+    look(config, monitor).map(|looked| looked.stats)
+}
+
+/// The same with the files.
+///
+/// # Errors
+/// As [`summary`].
+pub fn look(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<Looked> {
     let started = Instant::now();
     let found = scan(&config.images, &Memory::default(), config.look, true, monitor)?;
     if found.files.is_empty() && found.refused.is_empty() {
         return Err(no_images(&config.images, &[]));
     }
-    let (files, conflicting) = dataset::refuse_conflicts(found.files);
+    let all = found.files.clone();
+    let (files, refused) = dataset::refuse_conflicts(found.files);
+    let is_refused = |file: &ImageFile| refused.binary_search_by(|r| r.path.as_str().cmp(&file.path)).is_ok();
     let classes = composition(&files, &found.labels);
     let range = |get: fn(&ImageFile) -> u32| {
         let values = || files.iter().map(get);
@@ -75,19 +98,22 @@ pub fn summary(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<SummaryS
     };
     let distinct: HashSet<Digest> = files.iter().map(|file| file.image_sha256).collect();
     let of_size = |n: usize| classes.iter().filter(|class| class.images == n).count();
-    Ok(SummaryStats {
+    let (single_image_classes, empty_classes) = (of_size(1), of_size(0));
+    let stats = SummaryStats {
         images: files.len(),
-        single_image_classes: of_size(1),
-        empty_classes: of_size(0),
+        single_image_classes,
+        empty_classes,
         copies: files.len() - distinct.len(),
         classes,
         unreadable: found.refused,
-        conflicting,
         bytes: files.iter().map(|file| file.bytes).sum(),
         width: range(|file| file.width),
         height: range(|file| file.height),
         seconds: started.elapsed().as_secs_f64(),
-    })
+        conflicting: refused.clone(),
+    };
+    let conflicting = all.into_iter().filter(is_refused).collect();
+    Ok(Looked { root: found.root, files, conflicting, stats })
 }
 
 /// How many of `files` each label has, the most first.

@@ -86,6 +86,8 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
         device: Device::Auto,
         models: config.models.clone(),
         reject: None,
+        neighbours: 0,
+        page: None,
     };
     let answers = predict(&predict_config, monitor)?;
     Ok(DemoStats {

@@ -1,6 +1,7 @@
 //! How good a classifier is, from truths and predictions alone. Pure.
 
 mod calibration;
+mod confident;
 mod conformal;
 mod paired;
 mod resampled;
@@ -8,6 +9,7 @@ mod spread;
 mod temperature;
 
 pub use calibration::{BINS, Bin, calibration_bins, calibration_error};
+pub use confident::{Doubt, doubts};
 pub use conformal::{Conformal, images_needed};
 pub use paired::{Paired, mcnemar, paired_difference_interval};
 pub use resampled::{Resampled, resampled};

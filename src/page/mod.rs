@@ -4,10 +4,12 @@
 mod cards;
 mod picture;
 mod table;
+mod thumbs;
 
 pub use cards::{Card, Ranked, cards, ranked};
 pub use picture::{Picture, Thumbnail, thumbnail};
 pub use table::{Cell, Column, Table};
+pub use thumbs::{Thumb, thumbs};
 
 use crate::error::{Error, Kind, Result};
 use crate::fs;
@@ -98,11 +100,12 @@ fn style() -> String {
         colours.iter().map(|(name, colour)| format!("--{name}:{colour};")).collect()
     };
     format!(
-        ":root{{color-scheme:light dark;{}}}\n@media (prefers-color-scheme: dark){{:root{{{}}}}}\n@media print{{:root{{color-scheme:light;{}}}}}\n{}\n{}",
+        ":root{{color-scheme:light dark;{}}}\n@media (prefers-color-scheme: dark){{:root{{{}}}}}\n@media print{{:root{{color-scheme:light;{}}}}}\n{}\n{}\n{}",
         set(&plot::LIGHT),
         set(&plot::DARK),
         set(&plot::LIGHT),
         include_str!("page.css"),
+        thumbs::CSS,
         plot::CSS
     )
 }

@@ -1,5 +1,6 @@
 //! Small pictures inside a page.
 
+use crate::digest::{Digest, sha256};
 use crate::encoding::data_uri;
 use crate::image_io::{self, Reason};
 use crate::markup::{Markup, html};
@@ -46,9 +47,13 @@ impl Thumbnail {
 /// Reads an image file and makes it small.
 ///
 /// # Errors
-/// Why it cannot be shown.
-pub fn thumbnail(path: &Path) -> Result<Thumbnail, Reason> {
-    Ok(Thumbnail::of(&image_io::decode(&image_io::read(path)?)?))
+/// Why it cannot be shown: also where its bytes are others than those of the digest.
+pub fn thumbnail(path: &Path, digest: Digest) -> Result<Thumbnail, Reason> {
+    let bytes = image_io::read(path)?;
+    match sha256(&bytes) == digest {
+        true => Ok(Thumbnail::of(&image_io::decode(&bytes)?)),
+        false => Err("it is another picture by now".into()),
+    }
 }
 
 impl Picture {

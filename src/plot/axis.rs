@@ -12,6 +12,8 @@ pub enum Unit {
     Percent,
     /// Differences of fractions, written as percentages with a sign.
     SignedPercent,
+    /// Differences of fractions, written as percentage points with a sign.
+    Points,
     /// Numbers with so many decimals.
     Plain(usize),
 }
@@ -23,6 +25,7 @@ impl Unit {
             Self::Count => words::count(value.round().max(0.0) as usize),
             Self::Percent => words::percent(value),
             Self::SignedPercent => words::signed_percent(value),
+            Self::Points => words::points(value),
             Self::Plain(decimals) => format!("{value:.decimals$}"),
         }
     }
@@ -32,6 +35,8 @@ impl Unit {
         match self {
             Self::Count => words::count(value.round().max(0.0) as usize),
             Self::Percent => format!("{} %", n(100.0 * value)),
+            Self::Points if value == 0.0 => "0".into(),
+            Self::Points => format!("{}{}", if value > 0.0 { "+" } else { "" }, n(100.0 * value)),
             Self::SignedPercent if value == 0.0 => "0 %".into(),
             Self::SignedPercent => format!("{}{} %", if value > 0.0 { "+" } else { "" }, n(100.0 * value)),
             Self::Plain(_) => n(value),

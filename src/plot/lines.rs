@@ -76,7 +76,7 @@ impl Lines {
         }
         let drawn = html! {
             @for (at, (curve, (x, y))) in self.curves.iter().zip(places).enumerate() {
-                path.line.{ "c" (at % SERIES) }.{ "d" (at % SERIES) } d=(format!("M{},{} h26", n(x + 1.0), n(y))) {}
+                path.line.{ "c" (at % SERIES) }.{ "d" (dashes(at)) } d=(format!("M{},{} h26", n(x + 1.0), n(y))) {}
                 (marker(at, x + 14.0, y))
                 text.small x=(n(x + 32.0)) y=(n(y + 3.5)) { (super::text::shorten(&curve.name, WIDTH - 40.0, 10.0)) }
             }
@@ -109,11 +109,16 @@ fn drawn(at: usize, curve: &Curve, x: &Scale, y: &Scale) -> Markup {
     // Curves put their markers at places of their own, so that none hides another's.
     let first = at * every / 2 % every;
     html! {
-        path.line.{ "c" (at % SERIES) }.{ "d" (at % SERIES) } d=(path) { title { (curve.name) } }
+        path.line.{ "c" (at % SERIES) }.{ "d" (dashes(at)) } d=(path) { title { (curve.name) } }
         @for &(a, b) in curve.points.iter().skip(first).step_by(every).filter(|(a, b)| a.is_finite() && b.is_finite()) {
             (marker(at, x.at(a), y.at(b)))
         }
     }
+}
+
+/// Colours begin anew after so many curves; their dashes are then others.
+fn dashes(at: usize) -> usize {
+    (at + at / SERIES) % SERIES
 }
 
 /// A circle, square, triangle, diamond, cross or bar for the series.

@@ -7,7 +7,9 @@
 mod axis;
 mod bars;
 mod columns;
+mod dots;
 mod heat;
+mod intervals;
 mod lines;
 mod raster;
 mod style;
@@ -16,7 +18,9 @@ mod text;
 pub use axis::{Axis, Unit};
 pub use bars::Bars;
 pub use columns::Columns;
+pub use dots::Dots;
 pub use heat::Heat;
+pub use intervals::{Interval, Intervals};
 pub use lines::{Curve, Lines, Mark};
 pub use raster::SCALE;
 pub use style::{CSS, DARK, LIGHT};
@@ -51,6 +55,10 @@ pub enum Chart {
     Lines(Lines),
     /// Counts of rows against columns, by colour and number.
     Heat(Heat),
+    /// Estimates with their intervals.
+    Intervals(Intervals),
+    /// Pairs of numbers, larger where they are more frequent.
+    Dots(Dots),
 }
 
 /// Numbers of one kind, in the order of what they belong to.
@@ -81,6 +89,8 @@ impl Figure {
             Chart::Columns(columns) => columns.draw(&self.name),
             Chart::Lines(lines) => lines.draw(),
             Chart::Heat(heat) => heat.draw(),
+            Chart::Intervals(intervals) => intervals.draw(),
+            Chart::Dots(dots) => dots.draw(),
         }
     }
 
@@ -193,6 +203,27 @@ mod tests {
                     counts: vec![vec![9, 1, 0], vec![0, 0, 0], vec![0, 3, 3]],
                     rows: "truth".into(),
                     columns: "answer".into(),
+                }),
+            ),
+            figure(
+                "intervals",
+                Chart::Intervals(Intervals {
+                    rows: vec![
+                        Interval { name: "<b>".into(), low: -0.1, value: 0.0, high: 0.2 },
+                        Interval { name: "one point".into(), low: 0.1, value: 0.1, high: 0.1 },
+                    ],
+                    unit: Unit::Points,
+                    label: "difference".into(),
+                    zero: true,
+                }),
+            ),
+            figure(
+                "dots",
+                Chart::Dots(Dots {
+                    x: axis(Unit::Count),
+                    y: axis(Unit::Count),
+                    dots: vec![(250.0, 250.0, 90), (640.0, 480.0, 1), (480.0, 640.0, 10)],
+                    diagonal: true,
                 }),
             ),
         ]

@@ -9,13 +9,12 @@ mod tables;
 
 use crate::augment::Variant;
 use crate::dataset::Split;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
-use crate::fs;
 use crate::monitor::Monitor;
-use crate::page;
+use crate::places::{Made, Places, Written};
 use crate::run::{self, Record};
-use crate::store::{FeatureStore, Samples, Spec};
+use crate::store::{FeatureStore, Samples};
 use album::Album;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -78,7 +77,8 @@ pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStat
     let started = Instant::now();
     let record = run::read_record(&config.run)?;
     let out = config.out.clone().unwrap_or_else(|| config.run.join(run::REPORT));
-    check_places(config, &out)?;
+    let places = Places { flag: "--out", out, plots: config.plots.clone(), tables: config.tables.clone() };
+    places.check(None, Some(&config.run.join(run::REPORT)))?;
     let stats =
         evaluate(&EvaluateConfig { run: config.run.clone(), split: config.split, tta: false, reject: None })?;
     let samples = samples(&record, monitor);
@@ -89,20 +89,14 @@ pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStat
     let is_varied = predictions.iter().any(|row| row.variant != Variant::None);
     let material = Material { run: config.run.clone(), record, stats, samples, is_varied, album };
     let (figures, tables) = (plots::all(&material), tables::all(&material));
-    let html = page::render(&sections::page(&material, &figures, &tables));
-    if let Some(folder) = &config.plots {
-        page::write_plots(folder, &figures)?;
-    }
-    if let Some(folder) = &config.tables {
-        page::write_tables(folder, &tables)?;
-    }
-    page::write(&out, &html)?;
+    let page = sections::page(&material, &figures, &tables);
+    let Written { out, bytes, plots, tables } = places.write(&Made { page, figures, tables })?;
     let (pictures, missing_pictures) = material.album.counts();
     Ok(ReportStats {
         out,
-        bytes: html.len(),
-        plots: figures.into_iter().map(|figure| figure.name).collect(),
-        tables: tables.into_iter().map(|table| table.name).collect(),
+        bytes,
+        plots,
+        tables,
         pictures,
         missing_pictures,
         seconds: started.elapsed().as_secs_f64(),
@@ -118,31 +112,4 @@ fn samples(record: &Record, monitor: &dyn Monitor) -> Option<Samples> {
             None
         }
     }
-}
-
-/// Nothing may come between the files of a run, which `train` replaces whole, nor between those of a cache.
-fn check_places(config: &ReportConfig, out: &Path) -> Result<()> {
-    let own = fs::resolve(&config.run)?.join(run::REPORT);
-    let places =
-        [("--out", Some(out)), ("--plots", config.plots.as_deref()), ("--tables", config.tables.as_deref())];
-    for (flag, path) in places {
-        let Some(path) = path else { continue };
-        let place = fs::resolve(path)?;
-        if let Some(owner) = owner(&place).filter(|_| flag != "--out" || place != own) {
-            return Err(Error::new(Kind::Usage, format!("{flag} cannot be inside a {owner}"))
-                .at(path)
-                .help("choose another place"));
-        }
-    }
-    page::check_target(out)
-}
-
-/// Whose folder a place is in.
-fn owner(place: &Path) -> Option<&'static str> {
-    let is_cache = |folder: &Path| Spec::read(folder).is_ok_and(|spec| spec.is_some());
-    place.ancestors().find_map(|folder| match folder {
-        run if run::read_record(run).is_ok() => Some("run"),
-        cache if is_cache(cache) => Some("cache"),
-        _ => None,
-    })
 }

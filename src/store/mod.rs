@@ -111,7 +111,7 @@ impl FeatureStore {
     }
 
     /// What `read` makes of all parts; again from the start when a compaction has replaced them meanwhile.
-    fn of_all_parts<T>(&self, read: impl Fn(&[Part]) -> Result<T>) -> Result<T> {
+    pub(crate) fn of_all_parts<T>(&self, read: impl Fn(&[Part]) -> Result<T>) -> Result<T> {
         let folder = self.root.join(FEATURES);
         loop {
             let listed = fs::identity(&folder);

@@ -96,3 +96,33 @@ fn many_classes_with_long_names_stay_within_the_screen() {
     s.json(&["report", &s.text("r"), "--out", &s.text("many.html")]);
     look(&[s.path("many.html")]);
 }
+
+#[test]
+fn pages_about_images_answers_and_runs_work_on_a_phone_and_on_a_desk() {
+    let s = Sandbox::new();
+    run(&s, &HOSTILE);
+    s.json(&["train", "c", "--run", "other", "--epochs", "4", "--lr", "0.001"]);
+    s.json(&["compare", "r", "other", "--out", "compared.html"]);
+    let image = format!("in/{}/000.png", HOSTILE[0].0);
+    s.json(&["predict", "r", &image, "in/=1+1/001.png", "--html", "answers.html"]);
+    let folder = Sandbox::new();
+    crate::pages::folder(&folder);
+    assert_eq!(folder.run(&["data", "report", "in"]).code, 3);
+    s.json(&["data", "report", "in", "--cache", "c", "--out", "cached.html"]);
+    let pages = look(&[
+        s.path("compared.html"),
+        s.path("answers.html"),
+        folder.path("in-report.html"),
+        s.path("cached.html"),
+    ]);
+    let plots = |at: usize| pages[at]["plots"].as_object().unwrap().len();
+    assert_eq!([plots(0), plots(1), plots(2), plots(3)], [6, 0, 2, 2]);
+    for page in &pages[1..] {
+        let text = page["text"].as_str().unwrap();
+        assert!(
+            text.contains(HOSTILE[0].0) && text.contains(HOSTILE[1].0),
+            "names are shown as they are: {text}"
+        );
+        assert!(page["images"].as_u64() > Some(5) && page["missing"] == 0, "{page}");
+    }
+}

@@ -13,6 +13,7 @@ fn every_command_shows_help_with_an_example_and_refuses_unknown_flags() {
     let nested = [
         ["data", "summary"],
         ["data", "select"],
+        ["data", "report"],
         ["backbone", "list"],
         ["cache", "info"],
         ["cache", "verify"],

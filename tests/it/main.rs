@@ -12,6 +12,7 @@ mod heads;
 mod kills;
 mod lab;
 mod oracle;
+mod pages;
 mod power_loss;
 mod report;
 mod sandbox;

@@ -24,10 +24,10 @@ const FLOORS: [&[&str]; 9] = [
     &["dataset", "augment", "preprocess", "metrics"],
     &["archive", "events", "image_io", "registry", "tensors", "plot"],
     &["store", "head", "page"],
-    &["runtime", "backbone", "run", "images"],
-    &["setup"],
+    &["runtime", "backbone", "run", "images", "neighbours"],
+    &["setup", "places"],
     &["data", "extract", "train", "evaluate", "compare", "predict", "tensorboard"],
-    &["sweep", "report"],
+    &["sweep", "report", "survey"],
     &["demo", "experiment"],
 ];
 

@@ -65,6 +65,16 @@ const IMAGES: &[Case] = &[
         s.write("top/020 ant/000.png", b"edited");
     }),
     case("a selection into the images", "data select in --top 1 --out in/top", nothing),
+    case("a page among the images", "data report in --out in/page.html", nothing),
+    case("a page over another file", "data report in --out mine.html", |s| {
+        s.write("mine.html", b"irreplaceable");
+    }),
+    case("a page about no folder", "data report missing", nothing),
+    case("a page with the cache of other images", "data report in --cache other", |s| {
+        s.images("elsewhere", &[("fly", 20), ("wasp", 20)]);
+        small::extract(s, "elsewhere", "other", &[]);
+    }),
+    case("a page with a cache that is none", "data report in --cache r", nothing),
     case("an image that predict cannot use", "predict r in/ant/000.png text.png gone.png", |s| {
         s.write("text.png", b"not an image");
     }),
@@ -212,6 +222,15 @@ const RUNS: &[Case] = &[
         std::fs::remove_file(s.path("r/reject.safetensors")).unwrap();
     }),
     case("a damaged measure of distance", "evaluate r --reject 0.4", |s| cut(s, "r/reject.safetensors")),
+    case(
+        "a page of answers among the files of a run",
+        "predict r in/ant/000.png --html r/page.html",
+        nothing,
+    ),
+    case("a page of answers where another file is", "predict r in/ant/000.png --html mine.html", |s| {
+        s.write("mine.html", b"irreplaceable");
+    }),
+    case("plots of a comparison without a page", "compare r r --plots plots", nothing),
     case("a report where another file is", "report r --out mine.html", |s| {
         s.write("mine.html", b"<html>my thesis</html>");
     }),

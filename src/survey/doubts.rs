@@ -1,0 +1,98 @@
+//! Labels that may be wrong: every image is answered by a head that was fitted without it.
+
+use crate::augment::Variant;
+use crate::dataset::{Division, Split};
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::head::{self, FitConfig};
+use crate::metrics::{self, Doubt};
+use crate::monitor::{Monitor, Unit};
+use crate::run::Prediction;
+use crate::threads;
+use crate::train::shelf::Shelf;
+use crate::train::{job, outcome};
+use serde::Serialize;
+use std::path::Path;
+
+/// What heads that were fitted to other images say of the labels.
+#[derive(Debug, Clone, Serialize)]
+pub struct Suspects {
+    /// Images that were answered: all of the cache, each by a head fitted without it.
+    pub images: usize,
+    /// How many heads: each answers one of so many equal parts.
+    pub folds: usize,
+    /// How many of the answers are the labels.
+    pub accuracy: f64,
+    /// Images whose label is in doubt, the most doubtful first.
+    pub suspects: Vec<Suspect>,
+}
+
+/// An image whose label is in doubt.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Suspect {
+    /// Relative to the folder of images; of copies the first.
+    pub path: String,
+    /// Of its bytes.
+    #[serde(skip)]
+    pub image_sha256: Digest,
+    /// What it is labelled.
+    pub label: String,
+    /// What it may be instead.
+    pub suggested: String,
+    /// The probability of its label.
+    pub label_probability: f64,
+    /// The probability of the other.
+    pub suggested_probability: f64,
+}
+
+/// Parts that the images are dealt to.
+const FOLDS: usize = 5;
+
+/// Fits a head of the default settings to all folds but one, [`FOLDS`] times, and asks it about that one; [`metrics::doubts`]
+/// judges the answers. Plain images only: their variants share their labels.
+///
+/// # Errors
+/// Those of `train` on so many folds.
+pub(super) fn of(cache: &Path, monitor: &dyn Monitor) -> Result<Suspects> {
+    let threads = threads::number(0);
+    let shelf = Shelf::open(cache, threads)?;
+    let none = [Variant::None.to_string()];
+    let fold = |number| Division::Fold { number, folds: FOLDS, seed: 0 };
+    let plans = (1..=FOLDS).map(|number| shelf.plan(Some(fold(number)), Some(&none[..]), monitor));
+    let plans = plans.collect::<Result<Vec<_>>>()?;
+    let loaded = shelf.load(&plans, threads)?;
+    let task = monitor.task("looking for doubtful labels", Some(FOLDS as u64), Unit::Parts);
+    let mut answers: Vec<Prediction> = Vec::new();
+    for plan in &plans {
+        let [train, validation, test] =
+            [&plan.train, &plan.validation, &plan.test].map(|part| loaded.examples(part));
+        let job = job(&shelf, plan, None, FitConfig::default().check()?)?;
+        let rows = |examples| loaded.rows(examples);
+        let fitted = head::fit(job, rows(&train), Some(rows(&validation)), threads, &mut |_, _| {})?;
+        answers.extend(outcome::predict(&fitted.head, &shelf, &plan.test, rows(&test), Split::Test));
+        task.advance(1);
+    }
+    Ok(judged(&shelf.classes, &outcome::sorted(answers)))
+}
+
+fn judged(classes: &[String], answers: &[Prediction]) -> Suspects {
+    let class =
+        |row: &Prediction| classes.binary_search(&row.label).expect("classes are sorted, and of the samples");
+    let targets: Vec<usize> = answers.iter().map(class).collect();
+    let probabilities: Vec<Vec<f32>> = answers.iter().map(|row| row.probabilities.clone()).collect();
+    let suspect = |doubt: &Doubt| Suspect {
+        path: answers[doubt.row].path.clone(),
+        image_sha256: answers[doubt.row].image_sha256,
+        label: answers[doubt.row].label.clone(),
+        suggested: classes[doubt.suggested].clone(),
+        label_probability: f64::from(probabilities[doubt.row][targets[doubt.row]]),
+        suggested_probability: f64::from(probabilities[doubt.row][doubt.suggested]),
+    };
+    let right = answers.iter().filter(|row| row.label == row.predicted).count();
+    Suspects {
+        images: answers.len(),
+        folds: FOLDS,
+        accuracy: right as f64 / answers.len().max(1) as f64,
+        suspects: metrics::doubts(&targets, &probabilities).iter().map(suspect).collect(),
+    }
+}

@@ -1,0 +1,44 @@
+"""Labels that may be wrong and near-duplicates across splits, with pandas and NumPy.
+
+Arguments: a cache, and a folder of runs that `train --folds` made of it. Prints {suspects: [[path, label, suggested]], most
+doubtful first; pairs: [[distance, path, path]], nearest first}.
+
+Suspects: Northcutt, Jiang and Chuang 2021, *Confident Learning*, equations 1 and 2, ordered by normalised margin.
+"""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+import pandas as pd
+
+cache, runs = sys.argv[1:]
+folds = [pd.read_parquet(path) for path in sorted(pathlib.Path(runs).glob("*/predictions.parquet"))]
+answers = pd.concat(folds)
+answers = answers[(answers.split == "test") & (answers.variant == "none")]
+classes = np.array(sorted(set(answers["label"]), key=lambda name: name.encode()))
+probabilities = np.stack(answers["probabilities"].to_numpy()).astype(np.float64)
+labels = np.searchsorted(classes, answers["label"].to_numpy(dtype=object))
+thresholds = np.array([probabilities[labels == c, c].mean() for c in range(len(classes))])
+confident = np.where(probabilities >= thresholds, probabilities, -1)
+suggested = confident.argmax(axis=1)
+rows = np.arange(len(labels))
+doubted = (confident.max(axis=1) >= 0) & (suggested != labels)
+margin = probabilities[rows, labels] - probabilities[rows, suggested]
+order = [i for i in np.argsort(margin, kind="stable") if doubted[i]]
+suspects = [[answers["path"].iloc[i], classes[labels[i]], classes[suggested[i]]] for i in order]
+
+features = pd.read_parquet(f"{cache}/features")
+samples = pd.read_parquet(f"{cache}/samples.parquet").drop_duplicates("image_sha256")
+plain = features[features.variant == "none"].merge(samples, on="image_sha256").sort_values("path")
+matrix = np.stack(plain["embedding"].to_numpy()).astype(np.float64)
+matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+split, path = (plain[name].to_numpy(dtype=object) for name in ("split", "path"))
+one, other = np.triu_indices(len(plain), 1)
+apart = split[one] != split[other]
+one, other = one[apart], other[apart]
+distances = 1 - (matrix[one] * matrix[other]).sum(axis=1)
+nearest = np.argsort(distances, kind="stable")[:12]
+pairs = [[float(distances[i]), *sorted([path[one[i]], path[other[i]]])] for i in nearest]
+print(json.dumps({"suspects": suspects, "pairs": pairs}))
