@@ -5,7 +5,7 @@ use crate::fs;
 use crate::page::{Page, Table, check_target, render, write, write_plots, write_tables};
 use crate::plot::Figure;
 use crate::run;
-use crate::store::Spec;
+use crate::store::{FeatureStore, Spec};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -69,6 +69,16 @@ impl Places {
             }
         }
         check_target(&self.out)
+    }
+
+    /// Refuses, beside what [`Places::check`] does, places in the folder of images that a cache is of, where the cache is
+    /// still there.
+    ///
+    /// # Errors
+    /// Those of [`Places::check`].
+    pub fn check_beside(&self, cache: &Path) -> Result<()> {
+        let samples = FeatureStore::open(cache).and_then(|store| store.samples());
+        self.check(samples.ok().map(|samples| samples.root).as_deref(), None)
     }
 
     /// Writes the page, its plots and its tables; a page of headstart and files of the same names are replaced.

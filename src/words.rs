@@ -36,7 +36,10 @@ pub fn seconds(s: f64) -> String {
         s if s < 0.001 => format!("{:.0} us", 1e6 * s),
         s if s < 1.0 => format!("{:.1} ms", 1e3 * s),
         s if s < 120.0 => format!("{s:.1} s"),
-        s => format!("{:.0} min {:02.0} s", (s / 60.0).floor(), s % 60.0),
+        s => {
+            let s = s.round() as u64;
+            format!("{} min {:02} s", s / 60, s % 60)
+        }
     }
 }
 

@@ -19,10 +19,10 @@ pub(super) struct Args {
     /// What is to be done
     #[arg(value_name = "FILE.toml")]
     file: PathBuf,
-    /// Folder of images: DIR/<class>/<file>
+    /// Folder of images: `DIR/<class>/<file>`
     #[arg(long, value_name = "DIR")]
     images: PathBuf,
-    /// Folder of caches, runs and results [default: runs/<name of the file>]
+    /// Folder of caches, runs and results [default: runs/ and the file's name]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Where to extract: auto, cpu, cuda or cuda:N

@@ -95,7 +95,9 @@ pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
     }
     run::check_split(config.split)?;
     if let Some(places) = &config.page {
-        places.check(None, None)?;
+        for run in &config.runs {
+            places.check_beside(Path::new(&run::read_record(run)?.cache))?;
+        }
     }
     let loaded: Vec<Loaded> =
         config.runs.iter().map(|run| Loaded::open(run, config.split)).collect::<Result<_>>()?;

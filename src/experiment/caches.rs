@@ -59,7 +59,7 @@ pub(super) fn requests(file: &File, config: &ExperimentConfig) -> Result<Vec<Ext
             cache.augment.iter().map(|name| name.parse()).collect::<Result<_>>()?;
         Ok(ExtractConfig {
             images: config.images.clone(),
-            cache: config.out.join("caches").join(&cache.name),
+            cache: config.out.join(super::CACHES).join(&cache.name),
             backbone: BackboneChoice {
                 backbone: cache.backbone.clone().unwrap_or_else(|| "nsfwjs".into()),
                 layer: cache.layer.clone().unwrap_or_else(|| PRELOGITS.into()),

@@ -97,7 +97,8 @@ impl Bench<'_> {
                 let job = |i: usize| {
                     let seed = fit.first_seed + i as u64;
                     let params = FitConfig { seed, ..config.clone() }.check()?;
-                    let start = start.map(|done| done.fitted[i].head.clone());
+                    // Of L-BFGS there is one head, whatever the seed.
+                    let start = start.map(|done| done.fitted[i.min(done.fitted.len() - 1)].head.clone());
                     Ok(Job { start, params, factors: factors.clone() })
                 };
                 adam((0..heads).map(job).collect::<Result<_>>()?, train, validation, (task, &mut snapshots))?

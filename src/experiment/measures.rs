@@ -144,9 +144,18 @@ impl Answers<'_> {
     }
 }
 
-/// Differences of shares, one by one, on the images that both have.
+/// Differences of shares, one by one.
 fn differences(first: &[&[bool]], second: &[&[bool]]) -> Vec<f64> {
     first.iter().zip(second).map(|(a, b)| share(a) - share(b)).collect()
+}
+
+/// The same on the images that both have: the one that is scored by whole batches has fewer, from the first on.
+fn differences_on_common(first: &[&[bool]], second: &[&[bool]]) -> Vec<f64> {
+    let common = |(a, b): (&&[bool], &&[bool])| {
+        let images = a.len().min(b.len());
+        share(&a[..images]) - share(&b[..images])
+    };
+    first.iter().zip(second).map(common).collect()
 }
 
 impl<'a> Results<'a> {
@@ -208,7 +217,7 @@ impl<'a> Results<'a> {
             difference: counts.difference().unwrap_or(0.0),
             interval: metrics::paired_difference_interval(&counts).unwrap_or([-1.0, 1.0]),
             p_value: metrics::mcnemar(&counts),
-            splits: resampled(&differences(&first.1.others, &second.1.others), self.ratio),
+            splits: resampled(&differences_on_common(&first.1.others, &second.1.others), self.ratio),
         }
     }
 

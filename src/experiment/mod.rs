@@ -38,6 +38,9 @@ use std::time::Instant;
 /// The copy of the file, which tells a folder of an experiment from others.
 const COPY: &str = "experiment.toml";
 
+/// The folder of caches in that of the results.
+const CACHES: &str = "caches";
+
 /// What `experiment` was asked for.
 #[derive(Debug, Clone)]
 pub struct ExperimentConfig {
@@ -118,11 +121,11 @@ pub fn experiment(config: &ExperimentConfig, monitor: &dyn Monitor) -> Result<Ex
     }
     fs::create_folder(&config.out)?;
     let _lock = Lock::of_folder(&config.out)?;
-    fs::write_atomic(&config.out.join(COPY), &text)?;
     let mut opened = Vec::new();
     for (number, (request, told)) in requests.iter().zip(&mut extracted).enumerate() {
         opened.push(caches::open(&plan, number, (request, &divisions), (told, threads), monitor)?);
     }
+    check_scored(&plan, &opened[0], divisions.len())?;
     let fitting = Instant::now();
     let bench = Bench { plan: &plan, caches: &opened, divisions: divisions.len(), threads, monitor };
     let all = bench.fit()?;
@@ -131,6 +134,7 @@ pub fn experiment(config: &ExperimentConfig, monitor: &dyn Monitor) -> Result<Ex
     let answered = baselines::answers(&plan, &opened, &config.images, (divisions.len(), threads), monitor)?;
     let baseline_seconds = answering.elapsed().as_secs_f64();
     let writing = Instant::now();
+    fs::write_atomic(&config.out.join(COPY), &text)?;
     let runs = runs::write(&plan, &all, &opened, config, threads)?;
     let results = Results { plan: &plan, all: &all, answered: &answered, ratio: ratio(&opened[0]) };
     let stats = ExperimentStats {
@@ -163,8 +167,27 @@ fn check_target(out: &Path) -> Result<()> {
     match out.exists() {
         false => Ok(()),
         true if !out.is_dir() => refuse("the results cannot be written here: it is a file"),
-        true if out.join(COPY).exists() || fs::list(out)?.iter().all(|(name, _)| name == "caches") => Ok(()),
+        true if fs::list(out)?.iter().all(|(name, _)| name == CACHES) => Ok(()),
+        // Caches are there before all else: a file of that name alone is somebody's own.
+        true if out.join(COPY).exists() && out.join(CACHES).is_dir() => Ok(()),
         true => refuse("the folder is not empty and holds no experiment, so it is left alone"),
+    }
+}
+
+/// Refuses shares of no images.
+fn check_scored(plan: &Plan, opened: &Opened, divisions: usize) -> Result<()> {
+    let images = (0..divisions).map(|division| opened.plain(division).test.keys.len()).min().unwrap_or(0);
+    if images == 0 {
+        return Err(names::usage("the test split is empty: there is nothing to score")
+            .help("give split a third percentage, or more images"));
+    }
+    let columns = plan.conditions.iter().chain(&plan.switches);
+    match columns.flat_map(|column| &column.runs).filter_map(|run| run.batch).find(|&batch| batch > images) {
+        Some(batch) => Err(names::usage(format!(
+            "score_whole_batches: {images} test images fill no batch of {batch}, so nothing would be scored"
+        ))
+        .help("set a smaller batch, or leave score_whole_batches out")),
+        None => Ok(()),
     }
 }
 

@@ -85,6 +85,9 @@ pub(super) struct Small {
     pub l2: f64,
 }
 
+/// The most seeds, and the most splits.
+const MOST: usize = 10_000;
+
 impl Plan {
     /// Checks a file.
     ///
@@ -92,8 +95,8 @@ impl Plan {
     /// [`crate::error::Kind::Usage`], naming the entry that is wrong.
     pub fn of(file: File) -> Result<Self> {
         check(&file)?;
-        if file.seeds == 0 || file.resplits == 1 {
-            return Err(usage("seeds must be at least 1, and resplits 0 or at least 2"));
+        if !(1..=MOST).contains(&file.seeds) || file.resplits == 1 || file.resplits > MOST {
+            return Err(usage("seeds must be 1 to 10000, and resplits 0 or 2 to 10000"));
         }
         let mut fits = Fits { file: &file, order: order(&file.runs)?, all: Vec::new() };
         let conditions = file.conditions.iter().map(|condition| {

@@ -40,6 +40,7 @@ pub(super) struct Pass<'a> {
 /// Takes one step a batch with each of `learners`, and tells how right each was on the way, before its steps.
 pub(super) fn run(learners: &mut [&mut Learner], pass: Pass, pace: &mut Pace) -> Vec<Tally> {
     let classes: usize = learners.iter().map(|learner| learner.classes()).sum();
+    let pass = Pass { batch: pass.batch.min(pass.examples.len().max(1)), ..pass };
     let step = classes * pass.features.stride() * pass.batch;
     let mut tallies = vec![Tally::default(); learners.len()];
     for examples in pass.examples.chunks(pass.batch * STRETCH.div_ceil(step.max(1))) {

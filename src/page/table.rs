@@ -124,7 +124,7 @@ impl Table {
     pub fn csv(&self) -> Vec<u8> {
         let mut out = csv::Writer::from_writer(Vec::new());
         let in_memory = "writing to memory cannot fail";
-        out.write_record(self.columns.iter().map(|column| column.key.as_str())).expect(in_memory);
+        out.write_record(self.columns.iter().map(|column| harmless(&column.key))).expect(in_memory);
         for row in &self.rows {
             out.write_record(row.iter().map(Cell::csv)).expect(in_memory);
         }
@@ -141,7 +141,7 @@ mod tests {
         let table = Table {
             name: "t".into(),
             caption: "c".into(),
-            columns: vec![Column::new("class", "class"), Column::new("share", "share")],
+            columns: vec![Column::new("class", "=class"), Column::new("share", "share")],
             rows: vec![
                 vec![Cell::text("a, \"b\"\nc"), Cell::percent(0.5)],
                 vec![Cell::text("=1+1"), Cell::percent(None)],
@@ -149,7 +149,7 @@ mod tests {
             ],
         };
         let csv = String::from_utf8(table.csv()).unwrap();
-        assert_eq!(csv, "class,share\n\"a, \"\"b\"\"\nc\",0.5\n'=1+1,\n<b>,-0.25\n");
+        assert_eq!(csv, "'=class,share\n\"a, \"\"b\"\"\nc\",0.5\n'=1+1,\n<b>,-0.25\n");
         let html = table.markup().into_string();
         assert!(html.contains("&lt;b&gt;") && !html.contains("<b>"), "{html}");
     }

@@ -10,6 +10,9 @@ use std::sync::{Arc, LazyLock};
 /// Pixels for each unit of a drawing.
 pub const SCALE: f32 = 3.0;
 
+/// Pixels of the longer side at the most: drawings of very many classes are smaller for each unit.
+const MOST: f32 = 8192.0;
+
 static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     let mut fonts = Database::new();
     fonts.load_font_data(dejavu::sans::regular().to_vec());
@@ -24,8 +27,9 @@ pub(super) fn png(svg: &str) -> Vec<u8> {
     let options = Options { font_family: "DejaVu Sans".into(), fontdb: FONTS.clone(), ..Options::default() };
     let tree = Tree::from_str(svg, &options).expect("our own SVG is well formed");
     let size = tree.size();
-    let side = |length: f32| (length * SCALE).ceil().max(1.0) as u32;
+    let scale = SCALE.min(MOST / size.width().max(size.height()));
+    let side = |length: f32| (length * scale).ceil().max(1.0) as u32;
     let mut pixels = Pixmap::new(side(size.width()), side(size.height())).expect("sides are not zero");
-    resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
+    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
     pixels.encode_png().expect("writing to memory cannot fail")
 }

@@ -84,7 +84,7 @@ pub struct Ranked {
 pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<Answer>> {
     let record = run::read_record(&config.run)?;
     if let Some(places) = &config.page {
-        places.check(None, None)?;
+        places.check_beside(Path::new(&record.cache))?;
     }
     let mut seen = look(config, &record, monitor)?;
     let shelf = if config.neighbours > 0 { open_cache(&record, monitor) } else { None };

@@ -148,6 +148,7 @@ fn extract(material: &Material) -> Option<Vec<String>> {
     let mut all =
         words(["extract", &root, "--cache", &record.cache, "--backbone", &record.spec.backbone.name]);
     all.extend(words(["--layer", &record.spec.layer]));
+    all.extend(words(["--crop", &record.spec.preprocessing.steps.crop.to_string()]));
     all.extend(words(["--split", &samples.fractions.to_string(), "--seed", &samples.seed.to_string()]));
     let variants = record.variants.iter().filter_map(|name| name.parse::<Variant>().ok());
     let asked: BTreeSet<String> = variants.filter_map(augmentation).collect();
@@ -207,7 +208,13 @@ fn adam(config: &FitConfig) -> Vec<String> {
     all.extend(
         weights(&config.class_weights).into_iter().flat_map(|weights| ["--class-weights".into(), weights]),
     );
-    all.extend(config.standardize.then(|| "--standardize".to_string()));
+    let switches = [
+        ("--standardize", config.standardize),
+        ("--total-patience", !config.patience_resets),
+        ("--no-shuffle", !config.shuffle),
+        ("--drop-last", config.drop_last),
+    ];
+    all.extend(switches.into_iter().filter(|(_, is_on)| *is_on).map(|(flag, _)| flag.to_string()));
     all
 }
 

@@ -71,8 +71,9 @@ struct Material {
 /// replaced.
 ///
 /// # Errors
-/// Those of [`evaluate`]; [`Kind::Input`] when a file that is no page of headstart stands where the page belongs;
-/// [`Kind::Usage`] when something is to be written into the run or the cache; [`Kind::Io`] when it cannot be written.
+/// Those of [`evaluate`]; [`Input`](crate::error::Kind::Input) when a file that is no page of headstart stands where the page belongs;
+/// [`Usage`](crate::error::Kind::Usage) when something is to be written into the run, the cache or the folder of images;
+/// [`Io`](crate::error::Kind::Io) when it cannot be written.
 pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStats> {
     let started = Instant::now();
     let record = run::read_record(&config.run)?;
@@ -83,6 +84,7 @@ pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStat
         evaluate(&EvaluateConfig { run: config.run.clone(), split: config.split, tta: false, reject: None })?;
     let samples = samples(&record, monitor);
     let root = config.images.clone().or_else(|| samples.as_ref().map(|samples| samples.root.clone()));
+    places.check(root.as_deref(), Some(&config.run.join(run::REPORT)))?;
     let predictions = run::read_predictions(&config.run)?;
     let album = Album::open(&predictions, &record, &stats, root)?;
     album.warn(monitor);

@@ -3,7 +3,7 @@
 use super::Material;
 use super::album::{Pair, Shown};
 use super::commands;
-use crate::dataset::number_and_names;
+use crate::dataset::{Split, number_and_names};
 use crate::evaluate::EvaluateStats;
 use crate::markup::{Markup, html};
 use crate::page::{self, Card, Page, Section, Table, cards, facts, ranked};
@@ -64,7 +64,9 @@ fn lead(material: &Material) -> Markup {
     html! {
         "A head for " (count(record.classes.len())) " classes on features of " (record.spec.backbone.name)
         ", trained on " (moment(record.time)) ", measured on " (count(material.stats.images)) " "
-        (material.stats.split) " images that it has not seen."
+        (material.stats.split) " images that it was not trained on"
+        @if material.stats.split == Split::Validation { ", which chose its epoch and its temperature: the test is the fair measure" }
+        "."
     }
 }
 

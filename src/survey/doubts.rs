@@ -3,7 +3,7 @@
 use crate::augment::Variant;
 use crate::dataset::{Division, Split};
 use crate::digest::Digest;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::head::{self, FitConfig};
 use crate::metrics::{self, Doubt};
 use crate::monitor::{Monitor, Unit};
@@ -48,6 +48,9 @@ pub struct Suspect {
 /// Parts that the images are dealt to.
 const FOLDS: usize = 5;
 
+/// Train rows times classes at the most: about a minute of fitting on two cores.
+const MOST: usize = 1_000_000;
+
 /// Fits a head of the default settings to all folds but one, [`FOLDS`] times, and asks it about that one; [`metrics::doubts`]
 /// judges the answers. Plain images only: their variants share their labels.
 ///
@@ -60,6 +63,14 @@ pub(super) fn of(cache: &Path, monitor: &dyn Monitor) -> Result<Suspects> {
     let fold = |number| Division::Fold { number, folds: FOLDS, seed: 0 };
     let plans = (1..=FOLDS).map(|number| shelf.plan(Some(fold(number)), Some(&none[..]), monitor));
     let plans = plans.collect::<Result<Vec<_>>>()?;
+    let work = plans[0].train.keys.len() * shelf.classes.len();
+    if work > MOST {
+        return Err(Error::new(
+            Kind::Input,
+            format!("{work} train rows times classes are too many to fit in passing"),
+        )
+        .help("run `headstart train CACHE --folds 5` and look at its answers"));
+    }
     let loaded = shelf.load(&plans, threads)?;
     let task = monitor.task("looking for doubtful labels", Some(FOLDS as u64), Unit::Parts);
     let mut answers: Vec<Prediction> = Vec::new();

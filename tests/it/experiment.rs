@@ -196,6 +196,40 @@ fn an_experiment_goes_from_images_to_a_table_whose_numbers_are_scikit_learns_and
 }
 
 #[test]
+fn a_start_may_be_an_optimum_and_what_nothing_would_score_is_refused() {
+    let s = Sandbox::new();
+    example(&s);
+    let network = small::install(&s);
+    let run = |split: &str, more: &str, out: &str| {
+        let file = format!(
+            "title = \"t\"\nseeds = 3\nsplit = {split:?}\n[[cache]]\nname = \"photos\"\nbackbone = {network:?}\n\
+             [[run]]\nname = \"optimum\"\nsettings = {{ solver = \"lbfgs\", l2 = 0.01 }}\n\
+             [[run]]\nname = \"from it\"\ninit = \"optimum\"\nsettings = {{ epochs = 2 }}\n{more}"
+        );
+        s.write("file.toml", file.as_bytes());
+        let (file, images, out) = (s.text("file.toml"), s.text("in"), s.text(out));
+        s.run(&["experiment", &file, "--images", &images, "--out", &out, "--json"])
+    };
+    let told = run("60/15/25", "", "out");
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    assert_eq!(told.value()["heads"], 1 + 3);
+    let refused = run("80/20/0", "", "untested");
+    assert!(refused.code != 0 && refused.stderr.contains("the test split is empty"), "{}", refused.stderr);
+    let whole = "[[switch]]\nname = \"whole\"\nabout = \"batches\"\nscore_whole_batches = true\n";
+    let refused = run("60/15/25", whole, "out");
+    assert!(
+        refused.code != 0 && refused.stderr.contains("test images fill no batch of 32"),
+        "{}",
+        refused.stderr
+    );
+    // A file that is called as ours is does not make a folder ours.
+    s.write("mine/experiment.toml", b"my own");
+    let refused = run("60/15/25", "", "mine");
+    assert!(refused.code != 0 && refused.stderr.contains("left alone"), "{}", refused.stderr);
+    assert_eq!(std::fs::read(s.path("mine/experiment.toml")).unwrap(), b"my own");
+}
+
+#[test]
 fn an_experiment_that_was_stopped_goes_on_and_tells_the_same() {
     let s = Sandbox::new();
     example(&s);
