@@ -77,7 +77,13 @@ impl Sandbox {
 
 impl Said {
     pub fn of(command: &mut Command) -> Self {
-        let out = command.output().unwrap();
+        let out = loop {
+            match command.output() {
+                // Another test started a program while a script was being written, and so held it open for a moment.
+                Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                out => break out.unwrap(),
+            }
+        };
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: out.status.code().unwrap_or(-1), stdout: text(out.stdout), stderr: text(out.stderr) }
     }
