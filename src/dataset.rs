@@ -90,7 +90,8 @@ pub fn labels(folders: &[String]) -> Vec<String> {
 }
 
 /// Sets aside the files whose bytes stand under two labels, all copies of them: no one can say which label is right.
-pub fn refuse_conflicts(files: Vec<ImageFile>) -> (Vec<ImageFile>, Vec<Refused>) {
+/// What is kept and what is not, each in the order of `files`, and why it is not.
+pub fn refuse_conflicts(files: Vec<ImageFile>) -> ([Vec<ImageFile>; 2], Vec<Refused>) {
     let mut order: Vec<&ImageFile> = files.iter().collect();
     order.sort_by_key(|file| file.image_sha256);
     let mut refused = Vec::new();
@@ -108,8 +109,8 @@ pub fn refuse_conflicts(files: Vec<ImageFile>) -> (Vec<ImageFile>, Vec<Refused>)
     }
     refused.sort();
     let is_refused = |file: &ImageFile| refused.binary_search_by(|r| r.path.as_str().cmp(&file.path)).is_ok();
-    let kept = files.into_iter().filter(|file| !is_refused(file)).collect();
-    (kept, refused)
+    let (conflicting, kept) = files.into_iter().partition(is_refused);
+    ([kept, conflicting], refused)
 }
 
 /// Gives each file its split: in each class, the n distinct images are ordered by the SHA-256 of the text
@@ -353,7 +354,7 @@ mod tests {
     #[test]
     fn the_same_bytes_under_two_labels_are_refused_everywhere() {
         let files = vec![file("a/1", "x"), file("a/2", "x"), file("b/1", "x"), file("b/2", "y")];
-        let (kept, refused) = refuse_conflicts(files);
+        let ([kept, _], refused) = refuse_conflicts(files);
         assert_eq!(kept.iter().map(|f| f.path.as_str()).collect::<Vec<_>>(), ["b/2"]);
         assert_eq!(refused.len(), 3);
         assert!(refused[0].reason.contains("same bytes as b/1"), "{}", refused[0].reason);

@@ -66,7 +66,7 @@ struct Placed<'a> {
 pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStats> {
     check(config)?;
     let found = scan(&config.images, &Memory::default(), Look::Pixels, true, monitor)?;
-    let (files, conflicts) = dataset::refuse_conflicts(found.files);
+    let ([files, _], conflicts) = dataset::refuse_conflicts(found.files);
     let refused = [found.refused, conflicts].concat();
     if files.is_empty() {
         return Err(no_images(&config.images, &refused));

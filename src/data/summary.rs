@@ -88,9 +88,7 @@ pub fn look(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<Looked> {
     if found.files.is_empty() && found.refused.is_empty() {
         return Err(no_images(&config.images, &[]));
     }
-    let all = found.files.clone();
-    let (files, refused) = dataset::refuse_conflicts(found.files);
-    let is_refused = |file: &ImageFile| refused.binary_search_by(|r| r.path.as_str().cmp(&file.path)).is_ok();
+    let ([files, conflicting], refused) = dataset::refuse_conflicts(found.files);
     let classes = composition(&files, &found.labels);
     let range = |get: fn(&ImageFile) -> u32| {
         let values = || files.iter().map(get);
@@ -110,9 +108,8 @@ pub fn look(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<Looked> {
         width: range(|file| file.width),
         height: range(|file| file.height),
         seconds: started.elapsed().as_secs_f64(),
-        conflicting: refused.clone(),
+        conflicting: refused,
     };
-    let conflicting = all.into_iter().filter(is_refused).collect();
     Ok(Looked { root: found.root, files, conflicting, stats })
 }
 

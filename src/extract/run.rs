@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         let fractions = config.split.or(before.map(|b| b.fractions)).unwrap_or_default();
         let seed = config.seed.or(before.map(|b| b.seed)).unwrap_or(0);
         let found = scan(&config.images, &self.memory, Look::Header, self.is_first_look, self.monitor)?;
-        let (files, conflicts) = dataset::refuse_conflicts(found.files);
+        let ([files, _], conflicts) = dataset::refuse_conflicts(found.files);
         let mut refused = found.refused;
         refused.extend(conflicts);
         refused.sort();

@@ -1,21 +1,9 @@
 //! What would break for someone who trains, evaluates and predicts.
 
-use crate::sandbox::{Sandbox, picture};
-use crate::small;
+use crate::sandbox::picture;
+use crate::small::{self, cache, train};
 use headstart::image_io::encode_png;
 use serde_json::Value;
-
-/// A cache `c` of three classes that differ in colour.
-fn cache(more: &[&str]) -> Sandbox {
-    let s = Sandbox::new();
-    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
-    assert_eq!(small::extract(&s, "in", "c", more).code, 0);
-    s
-}
-
-fn train(s: &Sandbox, run: &str, more: &[&str]) -> Value {
-    s.json(&[&["train", &s.text("c"), "--run", &s.text(run)], more].concat())
-}
 
 #[test]
 fn a_head_is_trained_evaluated_and_used() {

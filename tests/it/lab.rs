@@ -1,7 +1,7 @@
 //! What would break for someone who fits many heads, over other splits, or beyond memory.
 
 use crate::sandbox::{Sandbox, python};
-use crate::small;
+use crate::small::{self, train};
 use headstart::augment::Variant;
 use headstart::dataset::Split;
 use headstart::head::{FitConfig, SolverConfig};
@@ -16,14 +16,7 @@ use std::sync::OnceLock;
 
 /// A cache `c` of three classes that differ in colour, with mirrored variants.
 fn cache() -> Sandbox {
-    let s = Sandbox::new();
-    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
-    assert_eq!(small::extract(&s, "in", "c", &["--augment", "flip"]).code, 0);
-    s
-}
-
-fn train(s: &Sandbox, run: &str, more: &[&str]) -> Value {
-    s.json(&[&["train", &s.text("c"), "--run", &s.text(run)], more].concat())
+    small::cache(&["--augment", "flip"])
 }
 
 fn head(s: &Sandbox, run: &str) -> Vec<u8> {

@@ -9,6 +9,7 @@ use headstart::error::Result;
 use headstart::extract::{AugmentSplits, ExtractConfig};
 use headstart::rng::Rng;
 use headstart::setup::BackboneChoice;
+use serde_json::Value;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -52,6 +53,19 @@ pub fn onnx(seed: u64) -> Vec<u8> {
 pub fn install(sandbox: &Sandbox) -> String {
     sandbox.write("small.onnx", &ONNX);
     sandbox.text("small.onnx")
+}
+
+/// A cache `c` of three classes that differ in colour.
+pub fn cache(more: &[&str]) -> Sandbox {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
+    assert_eq!(extract(&s, "in", "c", more).code, 0);
+    s
+}
+
+/// What `train` on the cache `c` tells.
+pub fn train(s: &Sandbox, run: &str, more: &[&str]) -> Value {
+    s.json(&[&["train", &s.text("c"), "--run", &s.text(run)], more].concat())
 }
 
 /// `extract` with the small network: `images` to `cache`, with more arguments.

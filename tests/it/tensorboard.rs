@@ -1,7 +1,7 @@
 //! What would break for someone who looks at runs in TensorBoard. Its own Python package reads the files.
 
 use crate::sandbox::{Sandbox, picture, python};
-use crate::small;
+use crate::small::{self, train};
 use headstart::image_io::encode_png;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -9,14 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// A cache `c` of three classes with mirrored variants.
 fn cache() -> Sandbox {
-    let s = Sandbox::new();
-    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
-    assert_eq!(small::extract(&s, "in", "c", &["--augment", "flip"]).code, 0);
-    s
-}
-
-fn train(s: &Sandbox, run: &str, more: &[&str]) -> Value {
-    s.json(&[&["train", &s.text("c"), "--run", &s.text(run)], more].concat())
+    small::cache(&["--augment", "flip"])
 }
 
 /// What TensorBoard finds in folders of event files, compared on the way with the run that they are of.
