@@ -11,6 +11,7 @@ mod faults;
 mod heads;
 mod kills;
 mod lab;
+mod old_versions;
 mod oracle;
 mod pages;
 mod power_loss;
