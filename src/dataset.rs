@@ -10,8 +10,8 @@ pub use changes::Changes;
 pub use conflicts::{LabelConflicts, separate_conflicts};
 pub use division::{Division, divide};
 pub use refusal::{Reason, Refused};
-pub use split::{Fractions, assign_splits};
 use split::ranked;
+pub use split::{Fractions, assign_splits};
 
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};

@@ -243,7 +243,10 @@ mod tests {
         bomb[18..22].copy_from_slice(&30_000i32.to_le_bytes());
         bomb[22..26].copy_from_slice(&30_000i32.to_le_bytes());
         let limit = MAX_PIXELS;
-        assert_eq!(decode(&bomb).unwrap_err(), Reason::TooManyPixels { width: 30_000, height: 30_000, limit });
+        assert_eq!(
+            decode(&bomb).unwrap_err(),
+            Reason::TooManyPixels { width: 30_000, height: 30_000, limit }
+        );
         bomb[18..22].copy_from_slice(&1i32.to_le_bytes());
         bomb[22..26].copy_from_slice(&70_000i32.to_le_bytes());
         assert_eq!(decode(&bomb).unwrap_err(), Reason::SideTooLong { side: 70_000, limit: MAX_SIDE });

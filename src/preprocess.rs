@@ -71,7 +71,13 @@ impl Preprocessing {
                     .help("use unit, inception, imagenet or stretched"));
             }
         };
-        Ok(Self { crop, resize: Resize::BilinearPillow, size: 299, normalization, stretch: name == "stretched" })
+        Ok(Self {
+            crop,
+            resize: Resize::BilinearPillow,
+            size: 299,
+            normalization,
+            stretch: name == "stretched",
+        })
     }
 
     /// Replaces the crop.
@@ -218,7 +224,10 @@ mod tests {
     #[test]
     fn the_crop_keeps_the_centre_and_never_vanishes() {
         let ramp = Pixels::new(8, 1, (0..8).flat_map(|x| [x, x, x]).collect());
-        assert_eq!(centre_crop(&ramp, [0.5; 2]).data().chunks(3).map(|p| p[0]).collect::<Vec<_>>(), [2, 3, 4, 5]);
+        assert_eq!(
+            centre_crop(&ramp, [0.5; 2]).data().chunks(3).map(|p| p[0]).collect::<Vec<_>>(),
+            [2, 3, 4, 5]
+        );
         assert_eq!(centre_crop(&ramp, [1e-9; 2]).width(), 2);
         assert_eq!(centre_crop(&ramp, [1.0; 2]), ramp);
         assert!(Preprocessing::named("unit").unwrap().with_crop(f64::NAN).is_err());

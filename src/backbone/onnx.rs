@@ -266,9 +266,14 @@ mod tests {
         flat.node("Flatten", &["input"], "flat", &[("axis", &[1])]);
         flat.output("flat", 3 * 40 * 40);
         let flat = flat.finish(&[]);
-        for scale in [Normalization::Unit, Normalization::Symmetric, Normalization::Imagenet] {
-            let steps =
-                Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 40, scale, stretch: false };
+        for normalization in [Normalization::Unit, Normalization::Symmetric, Normalization::Imagenet] {
+            let steps = Preprocessing {
+                crop: 1.0,
+                resize: Resize::BilinearPillow,
+                size: 40,
+                normalization,
+                stretch: false,
+            };
             let opening = Opening { device: Device::Cpu, threads: 2, sessions: 5 };
             let mut opened =
                 OnnxBackbone::open(&library.path, flat.clone(), "flat", &steps, opening, &Silent).unwrap();
@@ -277,7 +282,7 @@ mod tests {
             steps.planes(&probe_image(), &mut pixels);
             let expected = steps.tensor(&probe_image());
             for session in &mut opened {
-                assert_eq!(session.embed(&pixels, 1).unwrap(), expected, "{scale:?}");
+                assert_eq!(session.embed(&pixels, 1).unwrap(), expected, "{normalization:?}");
             }
         }
     }

@@ -6,7 +6,9 @@ use crate::augment::Augmentation;
 use crate::backbone::{Device, PRELOGITS};
 use crate::dataset::Fractions;
 use crate::error::Result;
-use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, MissingRows, StageTimes, extract};
+use crate::extract::{
+    AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, MissingRows, StageTimes, extract,
+};
 use crate::setup::BackboneChoice;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -230,7 +230,10 @@ mod tests {
     fn the_texts_of_caches_from_before_are_known() {
         let texts = [
             ("the file is empty", Reason::Empty),
-            ("same bytes as a/1.png, under another label", Reason::ConflictingLabel { other: "a/1.png".into() }),
+            (
+                "same bytes as a/1.png, under another label",
+                Reason::ConflictingLabel { other: "a/1.png".into() },
+            ),
             (
                 "30000 x 20000 pixels are more than the 178956970 allowed",
                 Reason::TooManyPixels { width: 30_000, height: 20_000, limit: 178_956_970 },

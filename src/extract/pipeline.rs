@@ -89,7 +89,8 @@ pub(super) fn run(
 fn should_stop(monitor: &dyn Monitor, is_interrupted: &AtomicBool) -> bool {
     let stops = monitor.is_interrupted();
     if stops && !is_interrupted.swap(true, Ordering::Relaxed) {
-        monitor.note("stopping: batches under way are finished and committed; interrupt again to stop at once");
+        monitor
+            .note("stopping: batches under way are finished and committed; interrupt again to stop at once");
     }
     stops
 }
@@ -204,7 +205,14 @@ mod tests {
     fn settings(root: PathBuf) -> PipelineSettings {
         let metadata = BTreeMap::new();
         let commit_every = Duration::from_secs(3600);
-        PipelineSettings { root, preprocessing: preprocessing(), batch: 2, decoders: 3, commit_every, metadata }
+        PipelineSettings {
+            root,
+            preprocessing: preprocessing(),
+            batch: 2,
+            decoders: 3,
+            commit_every,
+            metadata,
+        }
     }
 
     /// What the pipeline needs for a folder with one grey image of each shade.

@@ -4,9 +4,7 @@ use super::config::ExtractConfig;
 use crate::error::{Error, Kind, Result};
 use crate::image_io::DECODE_VERSION;
 use crate::setup::Chosen;
-use crate::store::{
-    self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Spec, Writer, spec::SCHEMA,
-};
+use crate::store::{self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Spec, Writer, spec::SCHEMA};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -65,7 +63,9 @@ impl Target {
     pub fn writer(&mut self) -> Result<&mut Writer> {
         match self {
             Self::Writable(writer) => Ok(writer),
-            Self::New | Self::ReadOnly(_) => Err(Error::new(Kind::Cache, "the cache is not open for writing")),
+            Self::New | Self::ReadOnly(_) => {
+                Err(Error::new(Kind::Cache, "the cache is not open for writing"))
+            }
         }
     }
 

@@ -185,9 +185,8 @@ impl Scanner<'_> {
         let bytes = image_io::read(file)?;
         let image_sha256 = sha256(&bytes);
         self.check_content(image_sha256)?;
-        let dimensions = self
-            .examine(&bytes)
-            .map_err(|reason| Refusal { image_sha256: Some(image_sha256), reason })?;
+        let dimensions =
+            self.examine(&bytes).map_err(|reason| Refusal { image_sha256: Some(image_sha256), reason })?;
         Ok(ImageFile {
             path: path.clone(),
             label: label.clone(),

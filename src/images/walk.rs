@@ -160,9 +160,8 @@ mod tests {
 
     #[test]
     fn counts_are_dropped_only_when_every_folder_has_one() {
-        let labels = |names: &[&str]| {
-            class_labels(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>())
-        };
+        let labels =
+            |names: &[&str]| class_labels(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
         assert_eq!(labels(&["530 George W Bush", "077 Ariel"]), ["George W Bush", "Ariel"]);
         assert_eq!(labels(&["1530 Bush", "077 Ariel"]), ["Bush", "Ariel"]);
         assert_eq!(labels(&["530 Bush", "Ariel"]), ["530 Bush", "Ariel"]);

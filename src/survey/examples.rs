@@ -58,7 +58,11 @@ pub(super) fn of(looked: &ImageFolder, monitor: &dyn Monitor) -> Vec<Examples> {
 }
 
 /// Makes files small, on all cores; nothing where a file can no longer be read.
-pub(super) fn read(looked: &ImageFolder, files: &[&ImageFile], monitor: &dyn Monitor) -> Vec<Option<Thumbnail>> {
+pub(super) fn read(
+    looked: &ImageFolder,
+    files: &[&ImageFile],
+    monitor: &dyn Monitor,
+) -> Vec<Option<Thumbnail>> {
     let task = monitor.task("making pictures small", Some(files.len() as u64), Unit::Images);
     let one = |file: &&ImageFile| {
         let small = thumbnail(&looked.root.join(&file.path), file.image_sha256).ok();

@@ -3,8 +3,9 @@
 
 use crate::sandbox::{Said, Sandbox, picture};
 use crate::small;
+use headstart::dataset::Reason;
 use headstart::error::Kind;
-use headstart::extract::{ExtractConfig, extract};
+use headstart::extract::extract;
 use headstart::fs::{Change, Watcher, watch};
 use headstart::image_io::encode_png;
 use headstart::monitor::{Monitor, Silent, Task, Unit};
@@ -46,7 +47,8 @@ fn any_change_on_disk_may_fail_and_nothing_committed_is_lost() {
     loop {
         let name = format!("disk{at}");
         std::fs::create_dir(s.path(&name)).unwrap();
-        let config = ExtractConfig { cache: s.path(&name).join("c"), ..config.clone() };
+        let mut config = config.clone();
+        config.cache = s.path(&name).join("c");
         let fault = Arc::new(Fault { at, seen: AtomicUsize::new(0) });
         let watching = watch(&s.path(&name), fault.clone());
         let first = extract(&config, &Silent);
@@ -137,9 +139,8 @@ fn an_image_that_changes_or_vanishes_during_the_run_is_named_and_the_others_are_
         let _ = std::fs::remove_file(s.path("in/bee/004.png"));
     });
     let stats = extract(&config, &meddler).unwrap();
-    let refused: Vec<(&str, &str)> =
-        stats.refused.iter().map(|r| (r.path.as_str(), r.reason.as_str())).collect();
-    assert_eq!(refused, [("ant/003.png", "changed while the images were being read")]);
+    let refused: Vec<(&str, &Reason)> = stats.refused.iter().map(|r| (r.path.as_str(), &r.reason)).collect();
+    assert_eq!(refused, [("ant/003.png", &Reason::ChangedDuringRun)]);
     assert_eq!(stats.samples, 14, "the one that is gone is no part of the data set any more");
     // Next time it is an image like any other.
     let again = extract(&config, &Silent).unwrap();
