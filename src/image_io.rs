@@ -249,7 +249,7 @@ mod tests {
         );
         bomb[18..22].copy_from_slice(&1i32.to_le_bytes());
         bomb[22..26].copy_from_slice(&70_000i32.to_le_bytes());
-        assert_eq!(decode(&bomb).unwrap_err(), Reason::SideTooLong { side: 70_000, limit: MAX_SIDE });
+        assert!(decode(&bomb).unwrap_err().to_string().contains("65535"), "{:?}", decode(&bomb));
     }
 
     #[test]

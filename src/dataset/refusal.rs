@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Refused {
     /// Path relative to the folder of images, with `/` separators.
     pub path: String,
-    /// SHA-256 of the file's bytes; `None` if the refusal does not depend on them alone.
+    /// SHA-256 of the file's bytes; `None` if they could not be read or are not the cause.
     #[serde(skip)]
     pub image_sha256: Option<Digest>,
     /// Why it cannot be used.

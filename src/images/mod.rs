@@ -30,6 +30,7 @@ pub enum ScanDepth {
 
 /// Settings of a scan.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct ScanOptions<'a> {
     /// How much of each file is examined.
     pub depth: ScanDepth,
