@@ -128,6 +128,7 @@ pub(super) fn composition(files: &[ImageFile], labels: &[String]) -> Vec<ClassSu
         .into_iter()
         .map(|(name, images)| ClassSummary { name: name.into(), images, share: share(images) })
         .collect();
-    classes.sort_by_key(|class| std::cmp::Reverse(class.images)); // A stable sort: equal classes stay in the order of their names.
+    // A stable sort: equal classes stay in the order of their names.
+    classes.sort_by_key(|class| std::cmp::Reverse(class.images));
     classes
 }
