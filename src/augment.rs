@@ -1,38 +1,39 @@
-//! Variants of an image: which exist, what they are called, how their pixels come about. Pure; it refuses to know
-//! where images come from or which of them need variants.
+//! Augmentation: the variants of an image, their names and their pixels.
 
 use crate::error::{Error, Kind, Result};
 use crate::pixels::Pixels;
 use std::fmt;
 use std::str::FromStr;
 
-/// One augmentation of one image. Its text form (`none`, `flip`, `shift:+30:+0`) is what stands in the cache.
+/// One augmentation of one image. The cache stores its text form: `none`, `flip` or `shift:+30:+0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Variant {
-    /// The image as it is.
+    /// The unchanged image.
     None,
-    /// Mirrored left to right.
+    /// The image mirrored left to right.
     Flip,
-    /// Moved by (`dx`, `dy`) pixels of the source image, right and down positive, the uncovered part black.
+    /// The image moved by (`dx`, `dy`) pixels of the source image. The uncovered part is black.
     Shift {
-        /// Pixels to the right.
+        /// Pixels to the right; negative values move to the left.
         dx: i32,
-        /// Pixels down.
+        /// Pixels down; negative values move up.
         dy: i32,
     },
 }
 
-/// A family of variants as asked for with `--augment`.
+/// A family of variants that is added to images. The text form is `flip` or `shift:N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Augmentation {
-    /// Four shifts by this many pixels: right, left, down, up.
+    /// Four shifts by this many pixels of the source image: right, left, down, up.
     Shift(u32),
-    /// One mirror image.
+    /// The image mirrored left to right.
     Flip,
 }
 
 impl Variant {
-    /// The family's name: `none`, `flip` or `shift`.
+    /// Returns the name of the family: `none`, `flip` or `shift`.
     pub fn family(&self) -> &'static str {
         match self {
             Self::None => "none",
@@ -41,7 +42,7 @@ impl Variant {
         }
     }
 
-    /// The variant's pixels, of the same size as `source`.
+    /// Computes the pixels of the variant, of the same size as `source`.
     pub fn apply(&self, source: &Pixels) -> Pixels {
         match *self {
             Self::None => source.clone(),
@@ -52,7 +53,7 @@ impl Variant {
 }
 
 impl Augmentation {
-    /// The variants that this adds to an image, besides [`Variant::None`].
+    /// Returns the variants that are added to an image, without [`Variant::None`].
     pub fn variants(&self) -> Vec<Variant> {
         match *self {
             Self::Flip => vec![Variant::Flip],
@@ -136,12 +137,12 @@ impl FromStr for Augmentation {
 mod tests {
     use super::*;
 
-    fn picture() -> Pixels {
+    fn image() -> Pixels {
         Pixels::new(3, 2, (1..=18).collect())
     }
 
     #[test]
-    fn names_survive_a_round_trip_and_nothing_else_parses() {
+    fn names_are_read_back_and_nothing_else_parses() {
         for name in ["none", "flip", "shift:+30:+0", "shift:-5:+7"] {
             assert_eq!(name.parse::<Variant>().unwrap().to_string(), name);
         }
@@ -152,23 +153,23 @@ mod tests {
 
     #[test]
     fn flip_mirrors_pixels_not_bytes() {
-        let flipped = Variant::Flip.apply(&picture());
+        let flipped = Variant::Flip.apply(&image());
         assert_eq!(flipped.row(0), [7, 8, 9, 4, 5, 6, 1, 2, 3]);
-        assert_eq!(Variant::Flip.apply(&flipped), picture());
+        assert_eq!(Variant::Flip.apply(&flipped), image());
     }
 
     #[test]
-    fn shift_moves_right_and_down_and_fills_with_black() {
-        let moved = Variant::Shift { dx: 1, dy: 1 }.apply(&picture());
+    fn a_shift_moves_right_and_down_and_fills_with_black() {
+        let moved = Variant::Shift { dx: 1, dy: 1 }.apply(&image());
         assert_eq!(moved.row(0), [0; 9]);
         assert_eq!(moved.row(1), [0, 0, 0, 1, 2, 3, 4, 5, 6]);
-        let back = Variant::Shift { dx: -1, dy: 0 }.apply(&picture());
+        let back = Variant::Shift { dx: -1, dy: 0 }.apply(&image());
         assert_eq!(back.row(0), [4, 5, 6, 7, 8, 9, 0, 0, 0]);
     }
 
     #[test]
     fn a_shift_beyond_the_image_is_black() {
-        assert_eq!(Variant::Shift { dx: 0, dy: -2 }.apply(&picture()).data(), [0; 18]);
+        assert_eq!(Variant::Shift { dx: 0, dy: -2 }.apply(&image()).data(), [0; 18]);
     }
 
     #[test]

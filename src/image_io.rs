@@ -1,69 +1,81 @@
-//! Image files to pixels and back, the only door to `image`. It refuses what cannot be decoded whole: half a picture
-//! is worse than none, since its features look like any others.
+//! Decodes image files to pixels and encodes pixels as PNG and JPEG. An image that is cut short is refused, since its
+//! features would look like any others.
+
+pub use crate::dataset::Reason;
 
 use crate::pixels::Pixels;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use std::io::Cursor;
 use std::path::Path;
 
-/// Names the decoders in a cache's spec. Bumped whenever the pixels of an image change; a test pins one image of
-/// each lossy kind.
+/// Version of the decoders, stored in the spec of a cache. It changes whenever decoding gives other pixels; a test pins one
+/// image of each lossy format.
 pub const DECODE_VERSION: &str = "image-0.25/1";
 
-/// The largest picture that is decoded, in pixels; Pillow refuses beyond the same number.
+/// Largest number of pixels that is decoded; Pillow has the same limit.
 const MAX_PIXELS: u64 = 178_956_970;
 
-/// The longest side. A picture one pixel wide and millions high would take more memory on its way into a network than
+/// Longest side that is decoded, in pixels. Resizing an image one pixel wide and millions high would need more memory than
 /// any machine has.
 const MAX_SIDE: u32 = 65_535;
 
-/// The largest file that is read; anything beyond is no picture.
+/// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Why a file cannot be used, in one line.
-pub type Reason = String;
+/// Width and height of an image in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dimensions {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Number of rows.
+    pub height: u32,
+}
 
 /// Reads the bytes of an image file.
 ///
 /// # Errors
-/// When it is not a regular file of at most 1 GiB, or cannot be read.
+/// When the path is not a regular file of at most 1 GiB, or the file cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>, Reason> {
-    let unread = |e: std::io::Error| format!("could not be read: {e}");
-    let metadata = std::fs::metadata(path).map_err(unread)?;
+    let unreadable = |e: std::io::Error| Reason::unreadable(&e);
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
     match metadata.len() {
-        _ if metadata.is_dir() => Err("a folder, not an image file".into()),
-        _ if !metadata.is_file() => Err("not a regular file".into()),
-        size if size > MAX_BYTES => Err(format!("its {size} bytes are more than the {MAX_BYTES} allowed")),
-        _ => std::fs::read(path).map_err(unread),
+        _ if metadata.is_dir() => Err(Reason::Folder),
+        _ if !metadata.is_file() => Err(Reason::NotRegularFile),
+        bytes if bytes > MAX_BYTES => Err(Reason::TooManyBytes { bytes, limit: MAX_BYTES }),
+        _ => std::fs::read(path).map_err(unreadable),
     }
 }
 
-/// Width and height as stored, from the header alone.
+/// Reads the dimensions of an image from its header. They are those stored in the file, before the EXIF orientation is
+/// applied.
 ///
 /// # Errors
-/// When the bytes are not an image of a known kind, or one too large to decode.
-pub fn dimensions(bytes: &[u8]) -> Result<(u32, u32), Reason> {
-    guarded(|| {
+/// When the bytes are not an image in a known format, or the image is too large to decode.
+pub fn dimensions(bytes: &[u8]) -> Result<Dimensions, Reason> {
+    catch_panics(|| {
         let (width, height) = decoder(bytes)?.dimensions();
         check_size(width, height)?;
-        Ok((width, height))
+        Ok(Dimensions { width, height })
     })
 }
 
-/// Decodes JPEG, PNG, WebP, GIF (first frame), BMP or TIFF, by content rather than by name, upright as its EXIF
-/// orientation says, as 8-bit RGB; an alpha channel is dropped, grey is repeated, 16 bits are rounded to 8.
+/// Decodes a JPEG, PNG, WebP, GIF (first frame), BMP or TIFF image to 8-bit RGB and applies its EXIF orientation.
+///
+/// The format follows from the content, not from the file name. An alpha channel is dropped, grey values are repeated in
+/// all channels, and 16-bit values are rounded to 8 bits.
 ///
 /// # Errors
-/// When the bytes are not an image, are damaged or cut short, or the picture is too large.
+/// When the bytes are not an image in a known format, are damaged or cut short, or the image is larger than 178,956,970
+/// pixels or 65,535 pixels a side.
 pub fn decode(bytes: &[u8]) -> Result<Pixels, Reason> {
-    guarded(|| {
+    catch_panics(|| {
         let mut decoder = decoder(bytes)?;
         let (width, height) = decoder.dimensions();
         check_size(width, height)?;
-        let orientation = decoder.orientation().map_err(|e| e.to_string())?;
-        let mut image = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
+        let orientation = decoder.orientation().map_err(decoder_error)?;
+        let mut image = DynamicImage::from_decoder(decoder).map_err(decoder_error)?;
         if is_jpeg(bytes) && !jpeg_is_complete(bytes) {
-            return Err("the JPEG data end before the image does".into());
+            return Err(Reason::TruncatedJpeg);
         }
         image.apply_orientation(orientation);
         let rgb = image.into_rgb8();
@@ -71,17 +83,17 @@ pub fn decode(bytes: &[u8]) -> Result<Pixels, Reason> {
     })
 }
 
-/// Encodes as PNG.
+/// Encodes an image as PNG.
 pub fn encode_png(image: &Pixels) -> Vec<u8> {
     let mut out = Cursor::new(Vec::new());
     buffer(image).write_to(&mut out, ImageFormat::Png).expect("writing to memory cannot fail");
     out.into_inner()
 }
 
-/// Encodes as JPEG of a quality from 1 to 100.
+/// Encodes an image as JPEG with a quality from 1 to 100.
 ///
 /// # Panics
-/// When a side is longer than the 65,535 pixels that a JPEG can have.
+/// When a side is longer than 65,535 pixels, the limit of the format.
 pub fn encode_jpeg(image: &Pixels, quality: u8) -> Vec<u8> {
     let mut out = Vec::new();
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, quality);
@@ -97,48 +109,49 @@ fn buffer(image: &Pixels) -> image::RgbImage {
 
 fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder + '_, Reason> {
     if bytes.is_empty() {
-        return Err("the file is empty".into());
+        return Err(Reason::Empty);
     }
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(decoder_error)?;
     if reader.format().is_none() {
-        return Err("not an image of a known kind (JPEG, PNG, WebP, GIF, BMP, TIFF)".into());
+        return Err(Reason::UnknownFormat);
     }
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_PIXELS * 8);
     reader.limits(limits);
-    reader.into_decoder().map_err(|e| e.to_string())
+    reader.into_decoder().map_err(decoder_error)
 }
 
 fn check_size(width: u32, height: u32) -> Result<(), Reason> {
-    let pixels = u64::from(width) * u64::from(height);
-    match pixels {
-        0 => Err("the image has no pixels".into()),
-        _ if width.max(height) > MAX_SIDE => {
-            Err(format!("a side of {} pixels is more than the {MAX_SIDE} allowed", width.max(height)))
-        }
+    let side = width.max(height);
+    match u64::from(width) * u64::from(height) {
+        0 => Err(Reason::NoPixels),
+        _ if side > MAX_SIDE => Err(Reason::SideTooLong { side, limit: MAX_SIDE }),
         1..=MAX_PIXELS => Ok(()),
-        _ => Err(format!("{width} x {height} pixels are more than the {MAX_PIXELS} allowed")),
+        _ => Err(Reason::TooManyPixels { width, height, limit: MAX_PIXELS }),
     }
 }
 
-/// A hostile file may make a decoder panic; that is one refused file, not the end of the run.
-fn guarded<T>(work: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err("the decoder gave up on this file".into()))
+fn decoder_error(error: impl std::fmt::Display) -> Reason {
+    error.to_string().into()
+}
+
+/// Turns a panic into a refusal, since a malformed file can make a decoder panic.
+fn catch_panics<T>(work: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Reason::DecoderPanic))
 }
 
 fn is_jpeg(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xFF, 0xD8])
 }
 
-/// Whether the marker segments of a JPEG reach its end-of-image marker (ITU-T T.81, annex B). The decoder itself
-/// fills what is missing with grey.
+/// Whether the marker segments of a JPEG reach its end-of-image marker (ITU-T T.81, annex B). The decoder does not tell: it
+/// fills missing blocks with grey.
 fn jpeg_is_complete(bytes: &[u8]) -> bool {
     const END_OF_IMAGE: u8 = 0xD9;
     const START_OF_SCAN: u8 = 0xDA;
     let mut at = 2;
-    while let Some(&[mark, code]) = bytes.get(at..at + 2) {
-        match (mark, code) {
+    while let Some(&[prefix, code]) = bytes.get(at..at + 2) {
+        match (prefix, code) {
             (0xFF, END_OF_IMAGE) => return true,
             // Fill bytes, stuffed zeros, restart and temporary markers carry no length.
             (0xFF, 0xFF) => at += 1,
@@ -150,7 +163,7 @@ fn jpeg_is_complete(bytes: &[u8]) -> bool {
                     at += bytes[at.min(bytes.len())..].iter().position(|&b| b == 0xFF).unwrap_or(0);
                 }
             }
-            // Inside a scan, or stray bytes between segments: on to the next marker.
+            // Data of a scan, or stray bytes between segments: skip to the next marker.
             _ => match bytes[at..].iter().position(|&b| b == 0xFF) {
                 Some(skip) => at += skip,
                 None => return false,
@@ -176,7 +189,7 @@ mod tests {
         out.into_inner()
     }
 
-    const KINDS: [ImageFormat; 6] = [
+    const FORMATS: [ImageFormat; 6] = [
         ImageFormat::Jpeg,
         ImageFormat::Png,
         ImageFormat::WebP,
@@ -186,22 +199,22 @@ mod tests {
     ];
 
     #[test]
-    fn lossless_kinds_come_back_as_they_were() {
+    fn lossless_formats_keep_every_pixel() {
         for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Tiff] {
             assert_eq!(decode(&encode(&gradient(), format)).unwrap(), gradient(), "{format:?}");
         }
         assert_eq!(decode(&encode_png(&gradient())).unwrap(), gradient());
-        assert_eq!(dimensions(&encode_png(&gradient())).unwrap(), (40, 30));
+        assert_eq!(dimensions(&encode_png(&gradient())).unwrap(), Dimensions { width: 40, height: 30 });
     }
 
     #[test]
-    fn a_file_cut_short_is_refused_whatever_its_kind() {
-        for format in KINDS {
+    fn a_truncated_file_is_refused_in_every_format() {
+        for format in FORMATS {
             let whole = encode(&gradient(), format);
             assert!(decode(&whole).is_ok(), "{format:?}");
             for part in [3, whole.len() / 2, whole.len() * 9 / 10, whole.len() - 3] {
                 let kept = &whole[..part];
-                // Bytes that carry no pixels (a WebP's padding, a TIFF's tags) may be missing without harm.
+                // Bytes without pixels, such as the padding of a WebP or the tags of a TIFF, may be missing.
                 if let Ok(decoded) = decode(kept) {
                     assert!(
                         part > whole.len() * 9 / 10,
@@ -215,9 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn rubbish_is_refused_with_a_reason() {
-        assert_eq!(decode(b"").unwrap_err(), "the file is empty");
-        assert!(decode(b"hello, I am a text").unwrap_err().starts_with("not an image"));
+    fn bytes_that_are_no_image_are_refused_with_a_reason() {
+        assert_eq!(decode(b"").unwrap_err(), Reason::Empty);
+        assert_eq!(decode(b"hello, I am a text").unwrap_err(), Reason::UnknownFormat);
         let mut damaged = encode_png(&gradient());
         let middle = damaged.len() / 2;
         damaged[middle] ^= 0x55;
@@ -225,14 +238,18 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_claims_to_be_huge_is_refused_before_memory_is_taken() {
+    fn an_image_with_a_huge_size_in_its_header_is_refused_before_memory_is_allocated() {
         let mut bomb = encode(&gradient(), ImageFormat::Bmp);
         bomb[18..22].copy_from_slice(&30_000i32.to_le_bytes());
         bomb[22..26].copy_from_slice(&30_000i32.to_le_bytes());
-        assert!(decode(&bomb).unwrap_err().contains("30000 x 30000"), "{:?}", decode(&bomb));
+        let limit = MAX_PIXELS;
+        assert_eq!(
+            decode(&bomb).unwrap_err(),
+            Reason::TooManyPixels { width: 30_000, height: 30_000, limit }
+        );
         bomb[18..22].copy_from_slice(&1i32.to_le_bytes());
         bomb[22..26].copy_from_slice(&70_000i32.to_le_bytes());
-        assert!(decode(&bomb).unwrap_err().contains("65535"), "{:?}", decode(&bomb));
+        assert!(decode(&bomb).unwrap_err().to_string().contains("65535"), "{:?}", decode(&bomb));
     }
 
     #[test]
@@ -242,14 +259,14 @@ mod tests {
         let exif: &[u8] =
             b"\xFF\xE1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
         jpeg.splice(2..2, exif.iter().copied());
-        assert_eq!(dimensions(&jpeg).unwrap(), (40, 30));
+        assert_eq!(dimensions(&jpeg).unwrap(), Dimensions { width: 40, height: 30 });
         let upright = decode(&jpeg).unwrap();
         assert_eq!((upright.width(), upright.height()), (30, 40));
     }
 
     #[test]
     fn lossy_pixels_are_pinned() {
-        // The decoder is part of a cache's spec: when one of these digests changes, bump DECODE_VERSION.
+        // The spec of a cache names the decoders: when one of these digests changes, increase DECODE_VERSION.
         let pinned: [(&[u8], &str); 4] = [
             (include_bytes!("../tests/fixtures/baseline.jpg"), "3c1cd84701aa6443"),
             (include_bytes!("../tests/fixtures/progressive.jpg"), "3c1cd84701aa6443"),

@@ -13,34 +13,15 @@
 //! first one needs images, ONNX Runtime and a backbone, which [`setup`] installs:
 //!
 //! ```no_run
-//! use headstart::backbone::{Device, PRELOGITS};
-//! use headstart::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, extract};
-//! use headstart::{augment::Augmentation, monitor::Silent, setup::BackboneChoice};
+//! use headstart::extract::{ExtractConfig, extract};
+//! use headstart::{augment::Augmentation, monitor::Silent};
 //!
-//! let stats = extract(
-//!     &ExtractConfig {
-//!         images: "photos".into(), // photos/<class>/<file>
-//!         cache: "cache/photos".into(),
-//!         backbone: BackboneChoice {
-//!             backbone: "nsfwjs".into(),
-//!             layer: PRELOGITS.into(),
-//!             preprocess: None,
-//!             crop: None,
-//!             models: "models".into(),
-//!         },
-//!         augment: vec![Augmentation::Flip],
-//!         augment_splits: AugmentSplits::Train,
-//!         split: None,
-//!         seed: None,
-//!         device: Device::Auto,
-//!         batch: None,
-//!         threads: 0,
-//!         commit_every: COMMIT_EVERY,
-//!         dry_run: false,
-//!         time: 0,
-//!     },
-//!     &Silent,
-//! )?;
+//! let mut config = ExtractConfig::default();
+//! config.images = "photos".into(); // photos/<class>/<file>
+//! config.cache = "cache/photos".into();
+//! config.backbone.models = "models".into();
+//! config.augment = vec![Augmentation::Flip];
+//! let stats = extract(&config, &Silent)?;
 //! println!("{} rows, {} of them computed now", stats.rows, stats.computed);
 //! # Ok::<(), headstart::error::Error>(())
 //! ```

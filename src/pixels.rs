@@ -1,7 +1,6 @@
-//! An 8-bit RGB picture in memory. Pure data: reading files is `image_io`'s work, changing pixels that of `augment`
-//! and `preprocess`.
+//! An 8-bit RGB image in memory.
 
-/// An 8-bit RGB image: rows top to bottom, pixels left to right, three bytes each.
+/// An 8-bit RGB image `[height, width, 3]`: rows from top to bottom, pixels from left to right, three bytes each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pixels {
     width: usize,
@@ -10,31 +9,34 @@ pub struct Pixels {
 }
 
 impl Pixels {
-    /// Wraps `data` of `width * height * 3` bytes.
+    /// Creates an image from its bytes `[height, width, 3]`.
     ///
     /// # Panics
-    /// When the length does not fit, or a side is zero: both are errors of the caller's code, not of its data.
+    /// When `data` does not hold `width * height * 3` bytes, or a side is zero.
     pub fn new(width: usize, height: usize, data: Vec<u8>) -> Self {
         assert!(width > 0 && height > 0 && data.len() == width * height * 3, "{width} x {height} x 3 bytes");
         Self { width, height, data }
     }
 
-    /// Columns.
+    /// Returns the width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows.
+    /// Returns the height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// All bytes, row after row.
+    /// Returns all bytes, row by row.
     pub fn data(&self) -> &[u8] {
         &self.data
     }
 
-    /// The bytes of row `y`.
+    /// Returns the bytes of row `y`, counted from the top.
+    ///
+    /// # Panics
+    /// When `y` is not below the height.
     pub fn row(&self, y: usize) -> &[u8] {
         &self.data[y * self.width * 3..(y + 1) * self.width * 3]
     }

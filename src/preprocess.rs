@@ -1,14 +1,18 @@
-//! How pixels enter a network: crop, resize, scale. Pure. The resize equals Pillow's bilinear filter byte for byte,
-//! because anything else moves the features by some parts in a thousand.
+//! Preprocessing of images for a network: stretch, crop, resize, normalization.
+
+mod resize;
+
+pub use resize::resize_bilinear;
 
 use crate::error::{Error, Kind, Result};
 use crate::pixels::Pixels;
 use serde::{Deserialize, Serialize};
 
-/// How 8-bit values become floats.
+/// Mapping of 8-bit pixel values to the floats that a network expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Scale {
+#[non_exhaustive]
+pub enum Normalization {
     /// `x / 255`, in `[0, 1]`.
     Unit,
     /// `x / 127.5 - 1`, in `[-1, 1]`.
@@ -17,53 +21,66 @@ pub enum Scale {
     Imagenet,
 }
 
-/// How to resize.
+/// Filter that resizes images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Resize {
-    /// Pillow's antialiased bilinear filter in 8-bit fixed point; the sides are scaled independently.
+    /// Pillow's antialiased bilinear filter in 8-bit fixed point ([`resize_bilinear`]). Width and height are scaled
+    /// independently.
     #[serde(rename = "bilinear-pillow")]
     BilinearPillow,
 }
 
-/// From an image of any size to the network's input.
+/// Preprocessing that turns an image of any size into the input of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
-    /// The centre part of each side that is kept, in `(0, 1]`.
+    /// Central part of width and height that is kept, in `(0, 1]`.
     pub crop: f64,
-    /// How the crop becomes `size` x `size`.
+    /// Filter that resizes the crop to `size` x `size`.
     pub resize: Resize,
-    /// Side of the square that enters the network, in pixels.
+    /// Side of the square input of the network, in pixels.
     pub size: usize,
-    /// Byte to float.
-    pub scale: Scale,
-    /// Whether the values of each image are spread over 0 to 255 first.
+    /// Mapping of pixel values to floats.
+    #[serde(rename = "scale")]
+    pub normalization: Normalization,
+    /// Whether the pixel values of each image are first stretched to the range 0 to 255.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stretch: bool,
 }
 
 impl Preprocessing {
-    /// A named preprocessing: `unit` (whole image, `[0, 1]`), `inception` (centre 87.5 %, `[-1, 1]`), `imagenet`
-    /// (centre 87.5 %, ImageNet statistics) or `stretched` (`unit` with the values of each image spread over the whole range
-    /// first, as `scipy.misc.imresize` did to images of floats until SciPy 1.2), all to 299 x 299.
+    /// Returns a preprocessing by name. All resize to 299 x 299.
+    ///
+    /// - `unit`: whole image, values in `[0, 1]`.
+    /// - `inception`: central 87.5 % of each side, values in `[-1, 1]`.
+    /// - `imagenet`: central 87.5 % of each side, ImageNet mean and standard deviation.
+    /// - `stretched`: as `unit`, with the values of each image first stretched to the full range, as
+    ///   `scipy.misc.imresize` did with images of floats before SciPy 1.3.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for another name.
+    /// [`Kind::Usage`] for any other name.
     pub fn named(name: &str) -> Result<Self> {
-        let (crop, scale) = match name {
-            "unit" => (1.0, Scale::Unit),
-            "inception" => (0.875, Scale::Symmetric),
-            "imagenet" => (0.875, Scale::Imagenet),
-            "stretched" => (1.0, Scale::Unit),
+        let (crop, normalization) = match name {
+            "unit" => (1.0, Normalization::Unit),
+            "inception" => (0.875, Normalization::Symmetric),
+            "imagenet" => (0.875, Normalization::Imagenet),
+            "stretched" => (1.0, Normalization::Unit),
             _ => {
                 return Err(Error::new(Kind::Usage, format!("{name:?} is not a preprocessing"))
                     .help("use unit, inception, imagenet or stretched"));
             }
         };
-        Ok(Self { crop, resize: Resize::BilinearPillow, size: 299, scale, stretch: name == "stretched" })
+        Ok(Self {
+            crop,
+            resize: Resize::BilinearPillow,
+            size: 299,
+            normalization,
+            stretch: name == "stretched",
+        })
     }
 
-    /// The same with another crop.
+    /// Replaces the crop.
     ///
     /// # Errors
     /// [`Kind::Usage`] unless `crop` is in `(0, 1]`.
@@ -75,7 +92,7 @@ impl Preprocessing {
         }
     }
 
-    /// The same, if it makes sense: for values that come from a file.
+    /// Checks values that were read from a file.
     ///
     /// # Errors
     /// [`Kind::Usage`] unless `crop` is in `(0, 1]` and `size` from 1 to 4096.
@@ -89,28 +106,28 @@ impl Preprocessing {
         self.with_crop(self.crop)
     }
 
-    /// Values in one network input: `3 * size * size`.
+    /// Returns the number of values in one network input: `3 * size * size`.
     pub fn input_len(&self) -> usize {
         3 * self.size * self.size
     }
 
-    /// The 8-bit pixels that enter the network, `size` x `size`.
+    /// Returns the 8-bit pixels that enter the network, `size` x `size`: stretched, cropped and resized, but not normalized.
     pub fn resized(&self, image: &Pixels) -> Pixels {
         let Resize::BilinearPillow = self.resize;
         if self.stretch {
             return Self { stretch: false, ..*self }.resized(&stretched(image));
         }
         match self.crop < 1.0 {
-            true => resize_bilinear(&centre(image, [self.crop; 2]), self.size, self.size),
+            true => resize_bilinear(&centre_crop(image, [self.crop; 2]), self.size, self.size),
             false => resize_bilinear(image, self.size, self.size),
         }
     }
 
-    /// Writes what enters the network for `image` to `out`: three planes (red, green, blue) of `size` x `size` bytes.
-    /// [`Scale`] is the network's own first step.
+    /// Writes the network input for `image` to `out` as bytes `[3, size, size]`, in the order red, green, blue. The network
+    /// itself normalizes them, see [`Normalization::steps`].
     ///
     /// # Panics
-    /// When `out` does not hold [`Preprocessing::input_len`] bytes.
+    /// When the length of `out` is not [`Preprocessing::input_len`].
     pub fn planes(&self, image: &Pixels, out: &mut [u8]) {
         let resized = self.resized(image);
         let plane = self.size * self.size;
@@ -123,30 +140,31 @@ impl Preprocessing {
         }
     }
 
-    /// The same planes, scaled: `[3, size, size]` floats.
+    /// Returns the normalized network input for `image`: floats `[3, size, size]`.
     pub fn tensor(&self, image: &Pixels) -> Vec<f32> {
         let mut bytes = vec![0; self.input_len()];
         self.planes(image, &mut bytes);
         let mut out = Vec::with_capacity(bytes.len());
         for (channel, plane) in bytes.chunks_exact(self.size * self.size).enumerate() {
-            out.extend(plane.iter().map(|&byte| self.scale.of_byte(byte, channel)));
+            out.extend(plane.iter().map(|&byte| self.normalization.apply(byte, channel)));
         }
         out
     }
 }
 
-/// One step of arithmetic in float32, with a number for each channel.
+/// A step of a normalization, in float32, with one operand for each channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Arithmetic {
-    /// Divide by it.
+    /// Division by the operand.
     Divide([f32; 3]),
-    /// Subtract it.
+    /// Subtraction of the operand.
     Subtract([f32; 3]),
 }
 
-impl Scale {
-    /// The steps that make the network's input out of a byte, in this order and in float32: whoever takes them gets the
-    /// same bits.
+impl Normalization {
+    /// Returns the steps that turn a byte into a network input. In this order and in float32 they give the same bits
+    /// everywhere.
     pub fn steps(self) -> Vec<Arithmetic> {
         use Arithmetic::{Divide, Subtract};
         match self {
@@ -159,7 +177,7 @@ impl Scale {
         }
     }
 
-    fn of_byte(self, byte: u8, channel: usize) -> f32 {
+    fn apply(self, byte: u8, channel: usize) -> f32 {
         self.steps().iter().fold(f32::from(byte), |value, step| match step {
             Arithmetic::Divide(by) => value / by[channel],
             Arithmetic::Subtract(by) => value - by[channel],
@@ -167,8 +185,8 @@ impl Scale {
     }
 }
 
-/// Spreads the values of an image, all channels together, over 0 to 255: `(x - min) * 255 / (max - min) + 0.5`, cut off
-/// to a byte, in float32 as SciPy's `bytescale` computed it for images of float32. One of a single value becomes black.
+/// Stretches the values of an image, all channels together, to the range 0 to 255: `(x - min) * 255 / (max - min) + 0.5`,
+/// truncated to a byte, in float32 as in SciPy's `bytescale` for float32 images. An image of a single value becomes black.
 fn stretched(image: &Pixels) -> Pixels {
     let (low, high) = image.data().iter().fold((255, 0), |(low, high), &x| (x.min(low), x.max(high)));
     let scale = (255.0 / f64::from((high - low).max(1))) as f32;
@@ -176,9 +194,9 @@ fn stretched(image: &Pixels) -> Pixels {
     Pixels::new(image.width(), image.height(), image.data().iter().map(|x| byte(x) as u8).collect())
 }
 
-/// Keeps the centre part of width and height, each in `(0, 1]`. The border is `floor(side * (1 - part) / 2)`, as in TensorFlow's
-/// `central_crop`.
-pub fn centre(image: &Pixels, parts: [f64; 2]) -> Pixels {
+/// Keeps the central part of an image. `parts` are the shares of width and height to keep, each in `(0, 1]`. As in TensorFlow's
+/// `central_crop`, a border of `floor(side * (1 - part) / 2)` pixels is cut off on each side; at least one pixel remains.
+pub fn centre_crop(image: &Pixels, parts: [f64; 2]) -> Pixels {
     let border =
         |side: usize, part: f64| (((side as f64 - side as f64 * part) / 2.0) as usize).min((side - 1) / 2);
     let (left, top) = (border(image.width(), parts[0]), border(image.height(), parts[1]));
@@ -188,115 +206,38 @@ pub fn centre(image: &Pixels, parts: [f64; 2]) -> Pixels {
     Pixels::new(width, height, data)
 }
 
-/// Fixed-point precision of the filter weights: 32 bits less 8 of the pixel and 2 of headroom (Pillow, `Resample.c`).
-const PRECISION: u32 = 32 - 8 - 2;
-
-/// Bilinear resize as `PIL.Image.resize(..., BILINEAR)` does it: a triangle filter widened by the scale when
-/// shrinking, weights in 22-bit fixed point, a horizontal pass and then a vertical one with 8-bit values between.
-pub fn resize_bilinear(image: &Pixels, width: usize, height: usize) -> Pixels {
-    let wide = if width == image.width() { image.clone() } else { resize_rows(image, width) };
-    if height == wide.height() { wide } else { resize_columns(&wide, height) }
-}
-
-fn resize_rows(image: &Pixels, width: usize) -> Pixels {
-    let windows = windows(image.width(), width);
-    let mut data = vec![0; width * image.height() * 3];
-    for y in 0..image.height() {
-        let row = image.row(y);
-        for (window, out) in windows.iter().zip(data[y * width * 3..].chunks_exact_mut(3)) {
-            let from = &row[window.start * 3..];
-            // Enlarging takes two neighbours at most; spelt out, that takes a fifth less time.
-            if let ([first, second], [r, g, b, r2, g2, b2, ..]) = (&window.weights[..], from) {
-                let mixed = |a: &u8, b: &u8| {
-                    clip((1 << (PRECISION - 1)) + i32::from(*a) * first + i32::from(*b) * second)
-                };
-                out.copy_from_slice(&[mixed(r, r2), mixed(g, g2), mixed(b, b2)]);
-                continue;
-            }
-            let mut sum = [1i32 << (PRECISION - 1); 3];
-            for (pixel, &k) in from.chunks_exact(3).zip(&window.weights) {
-                for (sum, &value) in sum.iter_mut().zip(pixel) {
-                    *sum += i32::from(value) * k;
-                }
-            }
-            out.copy_from_slice(&sum.map(clip));
-        }
-    }
-    Pixels::new(width, image.height(), data)
-}
-
-fn resize_columns(image: &Pixels, height: usize) -> Pixels {
-    let mut data = Vec::with_capacity(image.width() * height * 3);
-    let mut sum = vec![0i32; image.width() * 3];
-    for window in windows(image.height(), height) {
-        sum.fill(1 << (PRECISION - 1));
-        for (y, &k) in (window.start..).zip(&window.weights) {
-            for (sum, &value) in sum.iter_mut().zip(image.row(y)) {
-                *sum += i32::from(value) * k;
-            }
-        }
-        data.extend(sum.iter().map(|&sum| clip(sum)));
-    }
-    Pixels::new(image.width(), height, data)
-}
-
-fn clip(sum: i32) -> u8 {
-    (sum >> PRECISION).clamp(0, 255) as u8
-}
-
-/// The input positions that make one output position, with their fixed-point weights.
-struct Window {
-    start: usize,
-    weights: Vec<i32>,
-}
-
-fn windows(input: usize, output: usize) -> Vec<Window> {
-    let scale = input as f64 / output as f64;
-    let widening = scale.max(1.0);
-    (0..output)
-        .map(|i| {
-            let centre = (i as f64 + 0.5) * scale;
-            let start = (centre - widening + 0.5).max(0.0) as usize;
-            let end = ((centre + widening + 0.5) as usize).min(input);
-            let triangle = |x: usize| (1.0 - ((x as f64 - centre + 0.5) * (1.0 / widening)).abs()).max(0.0);
-            let raw: Vec<f64> = (start..end).map(triangle).collect();
-            let total: f64 = raw.iter().sum();
-            let fixed = |w: &f64| (0.5 + w / total * f64::from(1 << PRECISION)) as i32;
-            Window { start, weights: raw.iter().map(fixed).collect() }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_flat_image_stays_flat_at_any_size() {
-        let grey = Pixels::new(37, 11, vec![200; 37 * 11 * 3]);
-        for (width, height) in [(299, 299), (5, 7), (37, 11), (1, 1)] {
-            let out = resize_bilinear(&grey, width, height);
-            assert!(out.data().iter().all(|&v| v == 200), "{width}x{height}");
-        }
-    }
-
-    #[test]
-    fn the_tensor_is_planar_and_scaled() {
+    fn the_tensor_is_planar_and_normalized() {
         let red = Pixels::new(4, 4, [255, 0, 51].repeat(16));
         let unit = Preprocessing { size: 2, ..Preprocessing::named("unit").unwrap() };
         assert_eq!(unit.tensor(&red), [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.2, 0.2, 0.2]);
-        let symmetric = Preprocessing { scale: Scale::Symmetric, ..unit }.tensor(&red);
+        let symmetric = Preprocessing { normalization: Normalization::Symmetric, ..unit }.tensor(&red);
         assert_eq!((symmetric[0], symmetric[4]), (1.0, -1.0));
-        let imagenet = Preprocessing { scale: Scale::Imagenet, ..unit }.tensor(&red);
+        let imagenet = Preprocessing { normalization: Normalization::Imagenet, ..unit }.tensor(&red);
         assert_eq!((imagenet[0], imagenet[4]), ((1.0 - 0.485) / 0.229, (0.0 - 0.456) / 0.224));
     }
 
     #[test]
     fn the_crop_keeps_the_centre_and_never_vanishes() {
         let ramp = Pixels::new(8, 1, (0..8).flat_map(|x| [x, x, x]).collect());
-        assert_eq!(centre(&ramp, [0.5; 2]).data().chunks(3).map(|p| p[0]).collect::<Vec<_>>(), [2, 3, 4, 5]);
-        assert_eq!(centre(&ramp, [1e-9; 2]).width(), 2);
-        assert_eq!(centre(&ramp, [1.0; 2]), ramp);
+        assert_eq!(
+            centre_crop(&ramp, [0.5; 2]).data().chunks(3).map(|p| p[0]).collect::<Vec<_>>(),
+            [2, 3, 4, 5]
+        );
+        assert_eq!(centre_crop(&ramp, [1e-9; 2]).width(), 2);
+        assert_eq!(centre_crop(&ramp, [1.0; 2]), ramp);
         assert!(Preprocessing::named("unit").unwrap().with_crop(f64::NAN).is_err());
+    }
+
+    #[test]
+    fn the_stored_form_keeps_its_field_names() {
+        let text = r#"{"crop":0.875,"resize":"bilinear-pillow","size":299,"scale":"symmetric"}"#;
+        let inception = Preprocessing::named("inception").unwrap();
+        assert_eq!(serde_json::to_string(&inception).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Preprocessing>(text).unwrap(), inception);
     }
 }

@@ -73,7 +73,7 @@ impl OnnxBackbone {
         let mut network = Network::parse(&model)?;
         drop(model);
         network.cut(layer)?;
-        network.take_bytes(&preprocessing.scale.steps());
+        network.take_bytes(&preprocessing.normalization.steps());
         let network = network.encode();
         let cuda = |n| cuda_session(environment, &network, n).map(|session| (vec![session], CUDA_PROVIDER));
         let cpu = || cpu_sessions(environment, &network, opening).map(|sessions| (sessions, CPU_PROVIDER));
@@ -257,7 +257,7 @@ mod tests {
     use crate::backbone::graph::Builder;
     use crate::backbone::known::probe_image;
     use crate::monitor::Silent;
-    use crate::preprocess::{Resize, Scale};
+    use crate::preprocess::{Normalization, Resize};
 
     #[test]
     fn the_network_scales_bytes_to_the_very_bits_of_the_preprocessing() {
@@ -266,9 +266,14 @@ mod tests {
         flat.node("Flatten", &["input"], "flat", &[("axis", &[1])]);
         flat.output("flat", 3 * 40 * 40);
         let flat = flat.finish(&[]);
-        for scale in [Scale::Unit, Scale::Symmetric, Scale::Imagenet] {
-            let steps =
-                Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 40, scale, stretch: false };
+        for normalization in [Normalization::Unit, Normalization::Symmetric, Normalization::Imagenet] {
+            let steps = Preprocessing {
+                crop: 1.0,
+                resize: Resize::BilinearPillow,
+                size: 40,
+                normalization,
+                stretch: false,
+            };
             let opening = Opening { device: Device::Cpu, threads: 2, sessions: 5 };
             let mut opened =
                 OnnxBackbone::open(&library.path, flat.clone(), "flat", &steps, opening, &Silent).unwrap();
@@ -277,7 +282,7 @@ mod tests {
             steps.planes(&probe_image(), &mut pixels);
             let expected = steps.tensor(&probe_image());
             for session in &mut opened {
-                assert_eq!(session.embed(&pixels, 1).unwrap(), expected, "{scale:?}");
+                assert_eq!(session.embed(&pixels, 1).unwrap(), expected, "{normalization:?}");
             }
         }
     }

@@ -4,7 +4,7 @@ use super::text::{headed, percent, seconds};
 use super::{Ended, Global, complain_of, print, progress::Terminal};
 use crate::data::{SelectConfig, SelectStats, SummaryConfig, SummaryStats, select, summary};
 use crate::error::Result;
-use crate::images::Look;
+use crate::images::ScanDepth;
 use crate::places::Places;
 use crate::survey::{SurveyConfig, default_page, survey};
 use std::path::{Path, PathBuf};
@@ -71,8 +71,8 @@ const SHOWN: usize = 20;
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
     match args.command {
         Command::Summary { images, headers } => {
-            let look = if headers { Look::Header } else { Look::Pixels };
-            let stats = summary(&SummaryConfig { images, look }, terminal)?;
+            let depth = if headers { ScanDepth::Header } else { ScanDepth::Pixels };
+            let stats = summary(&SummaryConfig { images, depth }, terminal)?;
             let ended = complain_of(&[&stats.unreadable[..], &stats.conflicting[..]].concat());
             print(global, &stats, || summarised(&stats))?;
             Ok(ended)

@@ -6,7 +6,9 @@ use crate::augment::Augmentation;
 use crate::backbone::{Device, PRELOGITS};
 use crate::dataset::Fractions;
 use crate::error::Result;
-use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, Missing, Stages, extract};
+use crate::extract::{
+    AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, MissingRows, StageTimes, extract,
+};
 use crate::setup::BackboneChoice;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -93,8 +95,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
 }
 
 /// Why rows are missing, in words.
-fn why(missing: &Missing) -> String {
-    let Missing { rows, of_new_images, .. } = missing;
+fn why(missing: &MissingRows) -> String {
+    let MissingRows { rows, of_new_images, .. } = missing;
     match rows - of_new_images {
         0 => "images that have no features yet".into(),
         n if n == *rows => "images that have features, but not of this variant".into(),
@@ -141,8 +143,8 @@ pub(super) fn told(stats: &ExtractStats) -> String {
 }
 
 /// Where the time went.
-fn spent(stages: &Stages, busy: f64) -> String {
-    let Stages { decode_seconds, embed_seconds, write_seconds, sessions, .. } = *stages;
+fn spent(stages: &StageTimes, busy: f64) -> String {
+    let StageTimes { decode_seconds, embed_seconds, write_seconds, sessions, .. } = *stages;
     let sessions = if sessions == 1 { "1 session".into() } else { format!("{sessions} sessions") };
     format!(
         "the network ({sessions}) was busy {} of the time; time of all threads: network {}, decoding {}, writing {}\n",

@@ -1,8 +1,7 @@
-//! Folders of labelled images as such, before anything is computed: what they hold, and the classes with the most
-//! images as a folder of their own.
+//! Folders of labelled images before anything is computed: a summary, and a selection of the largest classes.
 
 mod select;
 mod summary;
 
-pub use select::{SelectConfig, SelectStats, Selected, select};
-pub use summary::{ClassSummary, Looked, SummaryConfig, SummaryStats, look, summary};
+pub use select::{SelectConfig, SelectStats, SelectedClass, select};
+pub use summary::{ClassSummary, ImageFolder, SummaryConfig, SummaryStats, summary};

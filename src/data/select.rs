@@ -1,80 +1,87 @@
-//! The classes with the most images as a folder of their own, `OUT/NNN <class>/<file>`. It refuses to remove or to
-//! overwrite anything.
+//! Copies or links the images of the largest classes into a folder of their own, `OUT/NNN <class>/<file>`. Files that are
+//! there are never removed or overwritten.
 
 use super::summary::composition;
-use crate::dataset::{self, ImageFile, Refused};
+use crate::dataset::{ImageFile, LabelConflicts, Refused, separate_conflicts};
 use crate::digest::sha256_file;
 use crate::error::{Error, Kind, Result};
 use crate::fs::{self, Lock};
-use crate::images::{Look, Memory, is_passed_over, no_images, scan};
+use crate::images::{ScanDepth, ScanOptions, is_ignored, no_images, scan};
 use crate::monitor::{Monitor, Unit};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What `data select` was asked for.
+/// Settings of [`select`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SelectConfig {
-    /// `IMAGES/<class>/**/<file>`.
+    /// Folder of images: `IMAGES/<class>/**/<file>`.
     pub images: PathBuf,
-    /// How many classes; of equals, the first by name.
+    /// Number of classes, at least 1. Among classes of equal size, the first by name are selected. The default is 10.
     pub top: usize,
-    /// The folder to make or to complete.
+    /// The folder to create or to complete.
     pub out: PathBuf,
-    /// Hard links instead of copies.
+    /// Whether to make hard links instead of copies.
     pub link: bool,
 }
 
-/// What `data select` did.
+/// Result of [`select`].
 #[derive(Debug, Clone, Serialize)]
 pub struct SelectStats {
-    /// The class with the most images first.
-    pub classes: Vec<Selected>,
-    /// Files of these classes, all of them in OUT now.
+    /// The selected classes, the largest first.
+    pub classes: Vec<SelectedClass>,
+    /// Number of files of these classes. All of them are in the folder now.
     pub images: usize,
-    /// Files that were copied or linked now; the others were there already.
+    /// Number of files copied or linked in this call. The others were there before.
     pub placed: usize,
-    /// Files of the folder that cannot be used, or stand under two labels; they are left out.
+    /// Files left out because they cannot be used, or because their bytes occur under more than one label.
     pub refused: Vec<Refused>,
 }
 
-/// One class that was selected.
+/// A selected class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Selected {
-    /// The label.
+pub struct SelectedClass {
+    /// Label of the class.
     pub name: String,
-    /// Its folder in OUT.
+    /// Name of its folder.
     pub folder: String,
-    /// Usable files.
+    /// Number of usable files.
     pub images: usize,
 }
 
-/// A file to be placed.
-struct Placed<'a> {
+/// A file of the selection, and where it belongs.
+struct Placement<'a> {
     file: &'a ImageFile,
     source: PathBuf,
     target: PathBuf,
 }
 
-/// Copies or links the images of the classes with the most images; each copy is read back and compared. What is
-/// there already and has the right bytes is left as it is, so the command can be run again.
+impl Default for SelectConfig {
+    fn default() -> Self {
+        Self { images: PathBuf::new(), top: 10, out: PathBuf::new(), link: false }
+    }
+}
+
+/// Copies or links the images of the largest classes. Each copy is read back and compared. Files that are there and have
+/// the right bytes are left alone, so an interrupted call can be repeated.
 ///
 /// # Errors
-/// [`Kind::Usage`] when the two folders contain each other or no class is asked for; [`Kind::Input`] when there are no
-/// images, or OUT holds something else: no file is written or removed then; [`Kind::Locked`] when another process is
-/// filling OUT.
+/// [`Kind::Usage`] when one folder contains the other, or `top` is 0. [`Kind::Input`] when there are no images, or `out`
+/// holds other files; nothing is written then. [`Kind::Locked`] when another process is filling `out`, [`Kind::Io`] when a
+/// file cannot be written, [`Kind::Interrupted`] when the monitor was interrupted during the scan.
 pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStats> {
     check(config)?;
-    let found = scan(&config.images, &Memory::default(), Look::Pixels, true, monitor)?;
-    let ([files, _], conflicts) = dataset::refuse_conflicts(found.files);
+    let found = scan(&config.images, &ScanOptions::new(ScanDepth::Pixels), monitor)?;
+    let LabelConflicts { kept: files, refused: conflicts, .. } = separate_conflicts(found.files);
     let refused = [found.refused, conflicts].concat();
     if files.is_empty() {
         return Err(no_images(&config.images, &refused));
     }
-    let classes: Vec<Selected> = composition(&files, &[])
+    let classes: Vec<SelectedClass> = composition(&files, &[])
         .into_iter()
         .take(config.top)
-        .map(|class| Selected {
+        .map(|class| SelectedClass {
             folder: format!("{:03} {}", class.images, class.name),
             name: class.name,
             images: class.images,
@@ -85,7 +92,7 @@ pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStat
     let _lock = Lock::of_folder(&config.out)?;
     let missing = missing(&config.out, &plan)?;
     let task = monitor.task("placing files", Some(missing.len() as u64), Unit::Images);
-    for Placed { file, source, target } in &missing {
+    for Placement { file, source, target } in &missing {
         fs::create_folder(target.parent().unwrap_or(&config.out))?;
         match config.link {
             true => fs::hard_link_verified(source, target, file.image_sha256)?,
@@ -98,7 +105,7 @@ pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStat
 
 fn check(config: &SelectConfig) -> Result<()> {
     if config.top == 0 {
-        return Err(Error::new(Kind::Usage, "--top must be at least 1"));
+        return Err(Error::new(Kind::Usage, "`top` must be at least 1"));
     }
     let (images, out) = (fs::resolve(&config.images)?, fs::resolve(&config.out)?);
     if out.starts_with(&images) || images.starts_with(&out) {
@@ -107,18 +114,18 @@ fn check(config: &SelectConfig) -> Result<()> {
             "the selection and the folder of images cannot contain each other",
         )
         .at(&config.out)
-        .help("choose another folder for --out"));
+        .help("choose another folder for `out`"));
     }
     Ok(())
 }
 
-/// Where each file of the classes goes: below `NNN <class>/`, under its path below the class folder.
+/// Determines where each file of the classes belongs: in `NNN <class>/`, at its path below the class folder.
 fn plan<'a>(
     out: &Path,
-    classes: &[Selected],
+    classes: &[SelectedClass],
     files: &'a [ImageFile],
     root: &Path,
-) -> Result<Vec<Placed<'a>>> {
+) -> Result<Vec<Placement<'a>>> {
     let folders: BTreeMap<&str, &str> =
         classes.iter().map(|class| (class.name.as_str(), class.folder.as_str())).collect();
     let mut targets: BTreeMap<PathBuf, &ImageFile> = BTreeMap::new();
@@ -131,64 +138,69 @@ fn plan<'a>(
             let message = format!("{} and {} would both become this file", other.path, file.path);
             return Err(Error::new(Kind::Input, message).at(target).help("rename one of them"));
         }
-        plan.push(Placed { file, source: root.join(&file.path), target });
+        plan.push(Placement { file, source: root.join(&file.path), target });
     }
     Ok(plan)
 }
 
-/// What of the plan is not there yet, after making sure that nothing else is there.
-fn missing<'a, 'b>(out: &Path, plan: &'b [Placed<'a>]) -> Result<Vec<&'b Placed<'a>>> {
-    let planned: Planned = plan.iter().map(|placed| (placed.target.as_path(), placed.file)).collect();
-    let (mut there, mut unfinished) = (Vec::new(), Vec::new());
-    files_below(out, &planned, &mut there, &mut unfinished)?;
-    there.sort();
+/// Returns the part of the plan that is not there yet, after checking that nothing else is there.
+fn missing<'a, 'b>(out: &Path, plan: &'b [Placement<'a>]) -> Result<Vec<&'b Placement<'a>>> {
+    let planned: Planned = plan.iter().map(|place| (place.target.as_path(), place.file)).collect();
+    let mut present = PresentFiles::default();
+    present.collect(out, &planned)?;
+    present.finished.sort();
     let refuse = |path: &Path, message: &str, remedy: &str| {
-        let remedy = format!("{remedy}, or choose an empty folder for --out");
+        let remedy = format!("{remedy}, or choose an empty folder for `out`");
         Err(Error::new(Kind::Input, message).at(path).help(remedy))
     };
-    for path in &there {
+    for path in &present.finished {
         match planned.get(path.as_path()) {
             None => {
                 return refuse(
                     path,
                     "it is not part of the selection, which is never mixed with other files",
-                    "move it away (the number of images is part of a folder's name, so an older selection may be in the way)",
+                    "move it away (it may be from an older selection: the number of images is part of a folder's name)",
                 );
             }
             Some(file) if sha256_file(path)? != file.image_sha256 => {
                 return refuse(
                     path,
                     "it has other bytes than the image that belongs there",
-                    "move it away to have it placed again",
+                    "move it away, so that the image can be placed again",
                 );
             }
             Some(_) => {}
         }
     }
-    for path in unfinished {
-        fs::remove(&path)?;
+    for path in &present.unfinished {
+        fs::remove(path)?;
     }
-    Ok(plan.iter().filter(|placed| there.binary_search(&placed.target).is_err()).collect())
+    Ok(plan.iter().filter(|place| present.finished.binary_search(&place.target).is_err()).collect())
 }
 
 type Planned<'a> = BTreeMap<&'a Path, &'a ImageFile>;
 
-/// Adds the files below `folder`, and apart from them the half-written copies of planned files, which a killed writer left.
-/// Links to folders are not followed; what no reader of such a folder looks at is passed over.
-fn files_below(
-    folder: &Path,
-    planned: &Planned,
-    found: &mut Vec<PathBuf>,
-    unfinished: &mut Vec<PathBuf>,
-) -> Result<()> {
-    for (name, path) in fs::list(folder)? {
-        let half = fs::unfinished(&name).is_some_and(|of| planned.contains_key(folder.join(of).as_path()));
-        match path.is_dir() && !path.is_symlink() {
-            true => files_below(&path, planned, found, unfinished)?,
-            false if half => unfinished.push(path),
-            false if is_passed_over(&name) => {}
-            false => found.push(path),
+/// The files below a folder.
+#[derive(Default)]
+struct PresentFiles {
+    finished: Vec<PathBuf>,
+    /// Half-written copies of planned files, left by a killed process.
+    unfinished: Vec<PathBuf>,
+}
+
+impl PresentFiles {
+    /// Adds the files below `folder`. Links to folders are not followed, and ignored files are left out.
+    fn collect(&mut self, folder: &Path, planned: &Planned) -> Result<()> {
+        for (name, path) in fs::list(folder)? {
+            let target = fs::unfinished(&name).map(|target| folder.join(target));
+            let is_unfinished = target.is_some_and(|target| planned.contains_key(target.as_path()));
+            match path.is_dir() && !path.is_symlink() {
+                true => self.collect(&path, planned)?,
+                false if is_unfinished => self.unfinished.push(path),
+                false if is_ignored(&name) => {}
+                false => self.finished.push(path),
+            }
         }
+        Ok(())
     }
-    Ok(())
 }

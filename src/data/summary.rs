@@ -1,119 +1,123 @@
-//! What a folder of images holds: classes, counts, and the files that cannot be used.
+//! Summary of a folder of images: classes, counts, and the files that cannot be used.
 
-use crate::dataset::{self, ImageFile, Refused};
+use crate::dataset::{ImageFile, LabelConflicts, Refused, separate_conflicts};
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::images::{Look, Memory, no_images, scan};
+use crate::images::{ScanDepth, ScanOptions, no_images, scan};
 use crate::monitor::Monitor;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// What `data summary` was asked for.
-#[derive(Debug, Clone)]
+/// Settings of [`summary`].
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct SummaryConfig {
-    /// `IMAGES/<class>/**/<file>`.
+    /// Folder of images: `IMAGES/<class>/**/<file>`.
     pub images: PathBuf,
-    /// How closely to look: headers alone miss damaged pixels.
-    pub look: Look,
+    /// How much of each file is examined. [`ScanDepth::Header`] does not find damaged pixels.
+    pub depth: ScanDepth,
 }
 
-/// What a folder holds. Shares are 0 to 1.
+/// Summary of a folder of images.
 #[derive(Debug, Clone, Serialize)]
 pub struct SummaryStats {
-    /// Files that can be used: as many as `extract` would take.
+    /// Number of usable files: those that `extract` would use.
     pub images: usize,
-    /// The class with the most images first; equals by name. Class folders without a usable file count as classes.
+    /// All classes, the largest first, equal ones by name. Class folders without a usable file are included.
     pub classes: Vec<ClassSummary>,
-    /// Classes with one image: it will be in train, and nothing can be measured.
+    /// Number of classes with one image. The image is in the train split, so such a class cannot be evaluated.
     pub single_image_classes: usize,
-    /// Class folders without a usable file.
+    /// Number of class folders without a usable file.
     pub empty_classes: usize,
     /// Files and folders that cannot be used.
     pub unreadable: Vec<Refused>,
-    /// Files whose bytes stand under two labels; `extract` refuses them.
+    /// Files whose bytes occur under more than one label; `extract` refuses them.
     pub conflicting: Vec<Refused>,
-    /// Files whose bytes stand there more than once under one label, beyond the first.
+    /// Number of files with the same bytes as another file of their class, not counting the first of each group.
     pub copies: usize,
-    /// Bytes of the usable files.
+    /// Total size of the usable files in bytes.
     pub bytes: u64,
-    /// Least and largest width in pixels; `None` without images.
+    /// Smallest and largest width in pixels; `None` without images.
     pub width: Option<[u32; 2]>,
-    /// Least and largest height.
+    /// Smallest and largest height in pixels; `None` without images.
     pub height: Option<[u32; 2]>,
-    /// Wall time.
+    /// Wall time in seconds.
     pub seconds: f64,
 }
 
 /// One class of a folder.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassSummary {
-    /// The label.
+    /// Label of the class.
     pub name: String,
-    /// Usable files.
+    /// Number of usable files.
     pub images: usize,
-    /// Of all usable files.
+    /// Share of all usable files, 0 to 1.
     pub share: f64,
 }
 
-/// A folder that was looked at, with its files.
+/// A folder of images: its files and their summary.
 #[derive(Debug)]
-pub struct Looked {
+pub struct ImageFolder {
     /// The folder, absolute.
     pub root: PathBuf,
-    /// Files that can be used: those of `stats.images`.
+    /// The usable files, which `stats` counts.
     pub files: Vec<ImageFile>,
-    /// Files whose bytes stand under two labels.
+    /// Files whose bytes occur under more than one label.
     pub conflicting: Vec<ImageFile>,
-    /// What they come to.
+    /// Summary of the folder.
     pub stats: SummaryStats,
 }
 
-/// Looks at every file below a folder of images.
+/// Scans a folder of images and counts what it holds.
 ///
 /// # Errors
-/// [`crate::error::Kind::Input`] when there is no such folder, or nothing in it belongs to a class.
+/// [`Kind::Input`](crate::error::Kind::Input) when there is no such folder, or when it holds no class folder with a file;
+/// [`Kind::Interrupted`](crate::error::Kind::Interrupted) when the monitor was interrupted. Files that cannot be used are
+/// listed in the result.
 pub fn summary(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<SummaryStats> {
-    look(config, monitor).map(|looked| looked.stats)
+    ImageFolder::scan(config, monitor).map(|folder| folder.stats)
 }
 
-/// The same with the files.
-///
-/// # Errors
-/// As [`summary`].
-pub fn look(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<Looked> {
-    let started = Instant::now();
-    let found = scan(&config.images, &Memory::default(), config.look, true, monitor)?;
-    if found.files.is_empty() && found.refused.is_empty() {
-        return Err(no_images(&config.images, &[]));
+impl ImageFolder {
+    /// Scans a folder of images. Returns its files together with their [`summary`].
+    ///
+    /// # Errors
+    /// Those of [`summary`].
+    pub fn scan(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<Self> {
+        let started = Instant::now();
+        let found = scan(&config.images, &ScanOptions::new(config.depth), monitor)?;
+        if found.files.is_empty() && found.refused.is_empty() {
+            return Err(no_images(&config.images, &[]));
+        }
+        let LabelConflicts { kept: files, conflicting, refused } = separate_conflicts(found.files);
+        let classes = composition(&files, &found.labels);
+        let range = |side: fn(&ImageFile) -> u32| {
+            let sides = || files.iter().map(side);
+            sides().min().zip(sides().max()).map(|(smallest, largest)| [smallest, largest])
+        };
+        let distinct: HashSet<Digest> = files.iter().map(|file| file.image_sha256).collect();
+        let classes_of_size = |n: usize| classes.iter().filter(|class| class.images == n).count();
+        let stats = SummaryStats {
+            images: files.len(),
+            single_image_classes: classes_of_size(1),
+            empty_classes: classes_of_size(0),
+            copies: files.len() - distinct.len(),
+            classes,
+            unreadable: found.refused,
+            conflicting: refused,
+            bytes: files.iter().map(|file| file.bytes).sum(),
+            width: range(|file| file.width),
+            height: range(|file| file.height),
+            seconds: started.elapsed().as_secs_f64(),
+        };
+        Ok(Self { root: found.root, files, conflicting, stats })
     }
-    let ([files, conflicting], refused) = dataset::refuse_conflicts(found.files);
-    let classes = composition(&files, &found.labels);
-    let range = |get: fn(&ImageFile) -> u32| {
-        let values = || files.iter().map(get);
-        values().min().zip(values().max()).map(|(least, most)| [least, most])
-    };
-    let distinct: HashSet<Digest> = files.iter().map(|file| file.image_sha256).collect();
-    let of_size = |n: usize| classes.iter().filter(|class| class.images == n).count();
-    let (single_image_classes, empty_classes) = (of_size(1), of_size(0));
-    let stats = SummaryStats {
-        images: files.len(),
-        single_image_classes,
-        empty_classes,
-        copies: files.len() - distinct.len(),
-        classes,
-        unreadable: found.refused,
-        bytes: files.iter().map(|file| file.bytes).sum(),
-        width: range(|file| file.width),
-        height: range(|file| file.height),
-        seconds: started.elapsed().as_secs_f64(),
-        conflicting: refused,
-    };
-    Ok(Looked { root: found.root, files, conflicting, stats })
 }
 
-/// How many of `files` each label has, the most first.
+/// Counts the files of each label, the largest class first. Labels without a file are included.
 pub(super) fn composition(files: &[ImageFile], labels: &[String]) -> Vec<ClassSummary> {
     let mut counts: BTreeMap<&str, usize> = labels.iter().map(|label| (label.as_str(), 0)).collect();
     for file in files {
@@ -124,6 +128,7 @@ pub(super) fn composition(files: &[ImageFile], labels: &[String]) -> Vec<ClassSu
         .into_iter()
         .map(|(name, images)| ClassSummary { name: name.into(), images, share: share(images) })
         .collect();
-    classes.sort_by_key(|class| std::cmp::Reverse(class.images)); // stable: equals stay in order of name
+    // A stable sort: equal classes stay in the order of their names.
+    classes.sort_by_key(|class| std::cmp::Reverse(class.images));
     classes
 }

@@ -15,7 +15,7 @@ use crate::matrix::Matrix;
 use crate::metrics;
 use crate::monitor::{Monitor, Unit};
 use crate::predict::{Answer, PredictConfig, predict};
-use crate::preprocess::{Preprocessing, Resize, Scale};
+use crate::preprocess::{Normalization, Preprocessing, Resize};
 use crate::setup::BackboneChoice;
 use crate::store::{FeatureStore, Samples};
 use crate::threads;
@@ -155,7 +155,7 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
         crop: 1.0,
         resize: Resize::BilinearPillow,
         size: 32,
-        scale: Scale::Symmetric,
+        normalization: Normalization::Symmetric,
         stretch: false,
     };
     let classes = crate::dataset::class_names(&samples.rows);

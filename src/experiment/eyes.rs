@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::image_io;
 use crate::matrix::Matrix;
 use crate::pixels::Pixels;
-use crate::preprocess::{centre, resize_bilinear};
+use crate::preprocess::{centre_crop, resize_bilinear};
 use crate::threads::in_parallel;
 use crate::train::shelf::{Plan, Shelf};
 use std::collections::HashMap;
@@ -36,7 +36,7 @@ pub(super) fn look(
     let digests: Vec<Digest> = parts.iter().flat_map(|part| part.images()).collect();
     let rows = in_parallel(threads, &digests, |digest| {
         let path = images.join(shelf.path_of(digest));
-        let refused = |reason: String| Error::new(Kind::Input, reason).at(&path);
+        let refused = |reason: image_io::Reason| Error::new(Kind::Input, reason).at(&path);
         let bytes = image_io::read(&path).map_err(refused)?;
         if sha256(&bytes) != *digest {
             return Err(refused("it was changed since its features were extracted".into())
@@ -53,7 +53,7 @@ pub(super) fn look(
 /// The centre of an image, resized, as grey values from 0 to 1 (the luma of ITU-R BT.601).
 fn grey(image: &Pixels, small: Small) -> Vec<f32> {
     let [width, height] = small.size;
-    let resized = resize_bilinear(&centre(image, small.crop), width, height);
+    let resized = resize_bilinear(&centre_crop(image, small.crop), width, height);
     let luma = |pixel: &[u8]| {
         let [red, green, blue] = [0, 1, 2].map(|channel| f32::from(pixel[channel]));
         (0.299 * red + 0.587 * green + 0.114 * blue) / 255.0

@@ -1,191 +1,162 @@
-//! Stage 1: from a folder of images to a cache of features, computing only what is missing.
+//! Stage 1: computes the features of a folder of images and stores them in a cache. Only missing features are computed.
 
+mod batch;
+mod config;
 mod decode;
+mod extraction;
+mod missing;
+mod network;
 mod pipeline;
 mod plan;
-mod run;
+mod settings;
 mod sink;
+mod target;
+mod timing;
 
-pub use pipeline::Stages;
-pub use plan::{AugmentSplits, Missing};
+pub use config::{AugmentSplits, COMMIT_EVERY, ExtractConfig};
+pub use missing::MissingRows;
+pub use timing::StageTimes;
 
-use crate::augment::Augmentation;
-use crate::backbone::{Backbone, Device};
-use crate::dataset::{self, Fractions, Refused};
+use crate::dataset::{Refused, class_names, split_counts};
 use crate::error::{Error, Kind, Result};
-use crate::fs;
 use crate::monitor::Monitor;
-use crate::setup::BackboneChoice;
-use run::{Described, Run};
+use extraction::Extraction;
+use network::Network;
+use plan::Plan;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How long computed rows wait to be made durable unless somebody says otherwise.
-pub const COMMIT_EVERY: Duration = Duration::from_secs(15);
-
-/// What `extract` was asked for.
-#[derive(Debug, Clone)]
-pub struct ExtractConfig {
-    /// `IMAGES/<class>/<file>`.
-    pub images: PathBuf,
-    /// The cache to make or to complete.
-    pub cache: PathBuf,
-    /// The network, layer and preprocessing.
-    pub backbone: BackboneChoice,
-    /// Variants to add to the images as they are.
-    pub augment: Vec<Augmentation>,
-    /// Which splits get variants.
-    pub augment_splits: AugmentSplits,
-    /// Shares of the split; `None` keeps the cache's, or the default.
-    pub split: Option<Fractions>,
-    /// Seed of the split; `None` keeps the cache's, or zero.
-    pub seed: Option<u64>,
-    /// Where to run.
-    pub device: Device,
-    /// Images in a batch; `None` chooses by device.
-    pub batch: Option<usize>,
-    /// Threads; zero takes all cores.
-    pub threads: usize,
-    /// The longest that computed rows wait to be made durable: what a crash costs.
-    pub commit_every: Duration,
-    /// Only say what would be computed.
-    pub dry_run: bool,
-    /// The time to note in new parts, in seconds since 1970.
-    pub time: u64,
-}
-
-/// What `extract` did.
+/// Result of [`extract`].
 #[derive(Debug, Clone, Serialize)]
 pub struct ExtractStats {
-    /// The network, by name or path, and what it is.
+    /// Name or path of the network, and its title.
     pub backbone: String,
     /// The layer that was embedded.
     pub layer: String,
-    /// Image files in the data set.
+    /// Number of image files in the data set.
     pub samples: usize,
-    /// Of them in train, validation and test.
+    /// Number of files in each split, by the name of the split.
     pub splits: BTreeMap<&'static str, usize>,
-    /// Classes.
+    /// Number of classes.
     pub classes: usize,
-    /// Feature rows that match the samples after the run.
+    /// Number of feature rows that match the samples after the run.
     pub rows: usize,
-    /// Rows computed in this run; in a dry run, rows that would be.
+    /// Number of rows computed in this run; in a dry run, the number that would be computed.
     pub computed: usize,
-    /// What of the features was missing when the run began, by variant; in a dry run, what would be computed.
-    pub missing: Vec<Missing>,
-    /// Files that cannot be used.
+    /// Rows that were missing at the start of the run, by variant.
+    pub missing: Vec<MissingRows>,
+    /// Files that cannot be used, by path.
     pub refused: Vec<Refused>,
-    /// Wall time of the whole run.
+    /// Wall time of the whole run in seconds.
     pub seconds: f64,
-    /// Rows a second, from the first file opened to the last part on disk; `None` when nothing was computed.
+    /// Rows computed per second, from opening the first file to committing the last part; `None` if none were computed.
     pub images_per_second: Option<f64>,
-    /// The provider that ran; `None` when nothing was computed.
+    /// The execution provider that ran the network; `None` if no rows were computed.
     pub provider: Option<String>,
-    /// Where the time went; `None` when nothing was computed.
-    pub stages: Option<Stages>,
-    /// The share of the computing time in which the network was busy; `None` when nothing was computed.
+    /// Time spent in the stages of the pipeline; `None` if no rows were computed.
+    pub stages: Option<StageTimes>,
+    /// Share of the wall time in which the network computed, 0 to 1; `None` if no rows were computed.
     pub busy: Option<f64>,
     /// Whether this was a dry run.
     pub dry_run: bool,
 }
 
-/// Describes the images, then computes and stores the feature rows that are missing.
+/// Describes the images in the cache, then computes and stores the feature rows that are missing.
+///
+/// The cache is created if there is none. The description of the data set is written before the first row is computed, and
+/// rows are committed at intervals, so a call after an interruption continues where the last one stopped.
 ///
 /// # Errors
-/// [`Kind::Input`] when there are no usable images, [`Kind::Cache`] when the cache holds other features or is damaged,
-/// [`Kind::Interrupted`] when the monitor was, and those of opening the backbone. Rows that were committed before a failure
-/// stay.
+/// [`Kind::Usage`] for settings out of range, [`Kind::Input`] without usable images, [`Kind::Cache`] when the cache holds
+/// features of another kind or is damaged, [`Kind::Locked`] when another process writes to it, [`Kind::Io`] when it cannot
+/// be written, [`Kind::Interrupted`] when the monitor was interrupted, and those of opening and running the backbone. Rows
+/// committed before a failure are kept.
 pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractStats> {
     let started = Instant::now();
-    check(config)?;
-    let mut run = Run::open(config, monitor)?;
-    let mut done = Done::default();
-    let mut sessions: Vec<Box<dyn Backbone>> = Vec::new();
-    let described = loop {
-        let described = run.describe()?;
-        let missing: usize = described.work.iter().map(|work| work.variants.len()).sum();
-        if config.dry_run {
-            done.computed = missing;
-            break described;
+    config.check()?;
+    let mut extraction = Extraction::open(config, monitor)?;
+    let mut plan = extraction.plan()?;
+    let missing = plan.missing.clone();
+    let computed = match plan.missing_rows() {
+        rows if config.dry_run => Computed { rows, ..Computed::default() },
+        0 => {
+            extraction.describe(&plan)?;
+            Computed::default()
         }
-        // The network before anything is written: when it cannot be opened, all stays as it was.
-        if sessions.is_empty() && (missing > 0 || run.writer.is_none()) {
-            let (opened, filled_meanwhile) = run.open_backbone(missing)?;
-            sessions = opened;
-            if filled_meanwhile {
-                continue;
+        rows => {
+            // Open the network before writing anything, so that a failure leaves the cache unchanged.
+            let mut network = extraction.open_network(rows)?;
+            let was_created_meanwhile = extraction.create_cache(&network)?;
+            if was_created_meanwhile {
+                plan = extraction.replan()?;
             }
+            extraction.describe(&plan)?;
+            compute_missing(&mut extraction, &mut plan, &mut network)?
         }
-        run.write_description(&described)?;
-        if missing == 0 {
-            break described;
-        }
-        done.provider = sessions.first().map(|session| session.provider().to_string());
-        let outcome = run.compute(&described, &mut sessions)?;
-        done.computed += outcome.computed;
-        done.stages = Some(done.stages.unwrap_or_default().and(outcome.stages));
-        if outcome.is_cut {
-            return Err(interrupted(&done, missing - outcome.computed));
-        }
-        if outcome.refused.is_empty() {
-            break Described { rows: described.rows + outcome.computed, ..described };
-        }
-        run.memory.refuse(outcome.refused);
     };
-    Ok(stats(&run, described, done, started))
-}
-
-/// What was computed so far.
-#[derive(Default)]
-struct Done {
-    computed: usize,
-    provider: Option<String>,
-    stages: Option<Stages>,
-}
-
-fn interrupted(done: &Done, missing: usize) -> Error {
-    let message =
-        format!("interrupted: {} rows were computed and are kept, {missing} are missing", done.computed);
-    Error::new(Kind::Interrupted, message).help("the same command goes on from there")
-}
-
-fn check(config: &ExtractConfig) -> Result<()> {
-    if !config.batch.is_none_or(|batch| (1..=4096).contains(&batch)) {
-        return Err(Error::new(Kind::Usage, "--batch must be from 1 to 4096"));
-    }
-    if config.threads > 1024 {
-        return Err(Error::new(Kind::Usage, "--threads must be at most 1024"));
-    }
-    // A cache among the classes would be taken for one.
-    if fs::resolve(&config.cache)?.starts_with(fs::resolve(&config.images)?) {
-        return Err(Error::new(Kind::Usage, "the cache cannot be inside the folder of images")
-            .at(&config.cache)
-            .help("choose another folder for --cache"));
-    }
-    Ok(())
-}
-
-fn stats(run: &Run, described: Described, done: Done, started: Instant) -> ExtractStats {
-    let Done { computed, provider, stages } = done;
-    let stages = stages.filter(|_| computed > 0);
-    let rows = &described.samples.rows;
-    ExtractStats {
-        backbone: format!("{}, {}", run.chosen.name, run.chosen.article_and_title()),
-        layer: run.chosen.layer.clone(),
-        samples: rows.len(),
-        splits: dataset::split_counts(rows),
-        classes: dataset::class_names(rows).len(),
-        rows: described.rows,
+    let Computed { rows: computed, provider, stages } = computed;
+    let samples = &plan.description.samples.rows;
+    Ok(ExtractStats {
+        backbone: format!("{}, {}", extraction.chosen.name, extraction.chosen.article_and_title()),
+        layer: extraction.chosen.layer.clone(),
+        samples: samples.len(),
+        splits: split_counts(samples),
+        classes: class_names(samples).len(),
+        rows: plan.stored_rows,
         computed,
-        missing: run.missing.clone(),
-        refused: described.refused,
+        missing,
         seconds: started.elapsed().as_secs_f64(),
         images_per_second: stages.map(|stages| computed as f64 / stages.seconds),
-        provider: provider.filter(|_| computed > 0),
-        stages,
+        provider,
         busy: stages.map(|stages| stages.busy()),
-        dry_run: run.config.dry_run,
+        stages,
+        dry_run: config.dry_run,
+        refused: plan.description.refused,
+    })
+}
+
+/// What a run computed.
+#[derive(Debug, Default)]
+struct Computed {
+    rows: usize,
+    /// `None` without rows.
+    provider: Option<String>,
+    /// `None` without rows.
+    stages: Option<StageTimes>,
+}
+
+/// Computes the missing rows of `plan`, and updates it.
+fn compute_missing(extraction: &mut Extraction, plan: &mut Plan, network: &mut Network) -> Result<Computed> {
+    let mut rows = 0;
+    let mut stages = StageTimes::default();
+    while plan.missing_rows() > 0 {
+        let result = extraction.compute(plan, network)?;
+        rows += result.computed;
+        stages = stages.and(result.stages);
+        plan.stored_rows += result.computed;
+        if result.is_interrupted {
+            return Err(interrupted(rows, plan.missing_rows() - result.computed));
+        }
+        if result.refused.is_empty() {
+            break;
+        }
+        // Without the refused images their classes are smaller, which can move others to another split, where they need
+        // other variants. So plan again without them.
+        extraction.refuse(result.refused);
+        *plan = extraction.replan()?;
+        extraction.describe(plan)?;
     }
+    Ok(match rows {
+        0 => Computed::default(),
+        rows => {
+            let provider = network.backbone().provider().to_string();
+            Computed { rows, provider: Some(provider), stages: Some(stages) }
+        }
+    })
+}
+
+fn interrupted(computed: usize, missing: usize) -> Error {
+    let message = format!("interrupted: {computed} rows were computed and are kept, {missing} are missing");
+    Error::new(Kind::Interrupted, message).help("the same command goes on from there")
 }

@@ -1,115 +1,96 @@
-//! Which feature rows are wanted, and which of them are missing.
+//! What an extraction has to do: the data set as it is now, and the feature rows that are missing.
 
-use crate::augment::{Augmentation, Variant};
-use crate::dataset::{Sample, Split};
+use super::config::ExtractConfig;
+use super::missing::{ImageJob, MissingRows, count_by_variant, incomplete_train_images, missing_jobs};
+use crate::dataset::{Changes, Refused, Split, class_names, number_and_names};
 use crate::digest::Digest;
-use crate::error::{Error, Kind, Result};
-use crate::store::Key;
-use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::str::FromStr;
+use crate::monitor::Monitor;
+use crate::store::{Key, Samples};
+use std::collections::HashSet;
+use std::sync::Arc;
 
-/// Which images get variants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AugmentSplits {
-    /// Those of the train split.
-    #[default]
-    Train,
-    /// All.
-    All,
+/// Description of a data set, as it is stored in a cache.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Description {
+    pub samples: Arc<Samples>,
+    /// Files that cannot be used, by path.
+    pub refused: Vec<Refused>,
 }
 
-impl FromStr for AugmentSplits {
-    type Err = Error;
+/// The data set as it is now, and what is missing.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub description: Description,
+    /// The images to embed.
+    pub jobs: Vec<ImageJob>,
+    /// Number of feature rows in the cache that match the samples.
+    pub stored_rows: usize,
+    /// The missing rows, by variant.
+    pub missing: Vec<MissingRows>,
+    /// Number of train images that will lack a variant that others have.
+    incomplete_train_images: usize,
+}
 
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "train" => Ok(Self::Train),
-            "all" => Ok(Self::All),
-            _ => Err(Error::new(Kind::Usage, format!("{text:?} is not train or all"))),
+impl Plan {
+    /// Compares the data set with the `keys` of the features that are stored.
+    pub fn new(description: Description, config: &ExtractConfig, keys: &HashSet<Key>) -> Self {
+        let rows = &description.samples.rows;
+        let jobs = missing_jobs(rows, &config.augment, config.augment_splits, keys);
+        let images: HashSet<Digest> = rows.iter().map(|row| row.file.image_sha256).collect();
+        Self {
+            stored_rows: keys.iter().filter(|key| images.contains(&key.image_sha256)).count(),
+            missing: count_by_variant(&jobs, keys),
+            incomplete_train_images: incomplete_train_images(rows, keys, &jobs),
+            jobs,
+            description,
+        }
+    }
+
+    /// Returns the number of rows to compute.
+    pub fn missing_rows(&self) -> usize {
+        self.missing.iter().map(|missing| missing.rows).sum()
+    }
+
+    /// Reports how the data set differs from its description in the cache, and what it lacks for training.
+    pub fn report(&self, before: Option<&Samples>, monitor: &dyn Monitor) {
+        let now = &self.description.samples;
+        if let Some(before) = before {
+            if before.root != now.root {
+                monitor.note(&format!("the images were in {} before", before.root.display()));
+            }
+            let changes = Changes::between(&before.rows, &now.rows);
+            if !changes.is_empty() {
+                let kept = if changes.removed > 0 { "; the features of removed images are kept" } else { "" };
+                monitor.note(&format!("since the last extraction: {changes}{kept}"));
+            }
+        }
+        for split in [Split::Validation, Split::Test] {
+            if let Some(note) = coverage_note(now, split) {
+                monitor.note(&note);
+            }
+        }
+        if self.incomplete_train_images > 0 {
+            monitor.note(&format!(
+                "{} train images lack variants that others have; `extract` with the same `augment` as before computes \
+                 them",
+                self.incomplete_train_images
+            ));
         }
     }
 }
 
-/// One image to open, and the variants of it to embed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Work {
-    /// Relative to the folder of images.
-    pub path: String,
-    /// Of the bytes that are expected there.
-    pub image_sha256: Digest,
-    /// In order.
-    pub variants: Vec<Variant>,
-}
-
-/// Every distinct image that lacks a wanted variant, in the order of keys; copies are represented by the first path.
-pub(super) fn missing(
-    samples: &[Sample],
-    augment: &[Augmentation],
-    splits: AugmentSplits,
-    keys: &HashSet<Key>,
-) -> Vec<Work> {
-    let plain = BTreeSet::from([Variant::None]);
-    let all: BTreeSet<Variant> =
-        augment.iter().flat_map(Augmentation::variants).chain(plain.clone()).collect();
-    let mut images: Vec<&Sample> = samples.iter().collect();
-    images.sort_by(|a, b| (a.file.image_sha256, &a.file.path).cmp(&(b.file.image_sha256, &b.file.path)));
-    images.dedup_by_key(|sample| sample.file.image_sha256);
-    let work = images.into_iter().filter_map(|Sample { file, split }| {
-        let image_sha256 = file.image_sha256;
-        let is_augmented = *split == Split::Train || splits == AugmentSplits::All;
-        let wanted = if is_augmented { &all } else { &plain };
-        let lacks = |variant: &Variant| !keys.contains(&Key { image_sha256, variant: *variant });
-        let variants: Vec<Variant> = wanted.iter().copied().filter(lacks).collect();
-        (!variants.is_empty()).then(|| Work { path: file.path.clone(), image_sha256, variants })
-    });
-    work.collect()
-}
-
-/// Feature rows of one variant that are missing, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Missing {
-    /// The variant.
-    pub variant: String,
-    /// Rows that are missing.
-    pub rows: usize,
-    /// Of them, rows of images that have no features at all: new, edited, or lost with a damaged part. The others lack
-    /// only this variant.
-    pub of_new_images: usize,
-}
-
-/// Counts `work` by variant.
-pub(super) fn by_variant(work: &[Work], keys: &HashSet<Key>) -> Vec<Missing> {
-    let known: HashSet<Digest> = keys.iter().map(|key| key.image_sha256).collect();
-    let mut counts: BTreeMap<Variant, (usize, usize)> = BTreeMap::new();
-    for work in work {
-        let is_new = !known.contains(&work.image_sha256);
-        for variant in &work.variants {
-            let (rows, new) = counts.entry(*variant).or_default();
-            *rows += 1;
-            *new += usize::from(is_new);
-        }
+/// Returns a note when a split is empty, or some classes have no image in it.
+fn coverage_note(samples: &Samples, split: Split) -> Option<String> {
+    let all = class_names(&samples.rows);
+    let covered = class_names(samples.rows.iter().filter(|row| row.split == split));
+    let is_missing = |name: &&str| covered.binary_search_by(|other| other.as_str().cmp(name)).is_err();
+    let missing: Vec<&str> = all.iter().map(String::as_str).filter(is_missing).collect();
+    let remedy = "give more images or another `split`, such as 60/15/25";
+    if missing.is_empty() {
+        None
+    } else if covered.is_empty() {
+        Some(format!("with {} the {split} split is empty; to train, {remedy}", samples.fractions))
+    } else {
+        Some(format!("classes without a {split} image: {}; {remedy}", number_and_names(&missing)))
     }
-    let count = |(variant, (rows, of_new_images)): (Variant, _)| Missing {
-        variant: variant.to_string(),
-        rows,
-        of_new_images,
-    };
-    counts.into_iter().map(count).collect()
-}
-
-/// How many distinct train images will lack, after `work` is done, a variant that another train image has.
-pub(super) fn train_images_without_variants(samples: &[Sample], keys: &HashSet<Key>, work: &[Work]) -> usize {
-    let train = samples.iter().filter(|sample| sample.split == Split::Train);
-    let mut held: HashMap<Digest, BTreeSet<Variant>> =
-        train.map(|sample| (sample.file.image_sha256, BTreeSet::new())).collect();
-    let there = keys.iter().map(|key| (key.image_sha256, key.variant));
-    let coming = work.iter().flat_map(|work| work.variants.iter().map(|v| (work.image_sha256, *v)));
-    for (digest, variant) in there.chain(coming) {
-        if let Some(variants) = held.get_mut(&digest) {
-            variants.insert(variant);
-        }
-    }
-    let all: HashSet<Variant> = held.values().flatten().copied().collect();
-    held.values().filter(|variants| variants.len() < all.len()).count()
 }

@@ -1,49 +1,58 @@
-//! The end of the pipeline: features in order -> parts on disk. A part is what a stretch of time gave, so that a crash costs
-//! no more than that on slow and fast devices alike, and never more rows than fit in memory with ease.
+//! The end of the pipeline: commits features as parts. A part holds the rows of one time interval, so a crash loses the same
+//! amount of work on slow and fast devices, and its size is limited.
 
-use super::pipeline::{Settings, Stopwatch};
-use crate::dataset::Refused;
+use super::batch::BatchRow;
+use super::settings::PipelineSettings;
+use super::timing::Stopwatch;
+use crate::dataset::{Reason, Refused};
 use crate::error::Result;
-use crate::store::{Key, PART_ROWS, Rows, Writer};
+use crate::store::{PART_ROWS, Rows, Writer};
 use std::time::{Duration, Instant};
 
-/// Rows on their way to disk.
+/// Collects rows and commits them.
 pub(super) struct Sink<'a> {
-    settings: &'a Settings,
+    settings: &'a PipelineSettings,
+    /// Floats in a row.
     width: usize,
     writer: &'a mut Writer,
     writing: &'a Stopwatch,
+    /// Rows that are not committed yet.
     rows: Rows,
-    since: Instant,
-    computed: usize,
-    refused: Vec<Refused>,
+    last_commit: Instant,
+    /// Number of rows committed.
+    pub committed: usize,
+    /// Images whose features are not finite.
+    pub refused: Vec<Refused>,
 }
 
 impl<'a> Sink<'a> {
-    /// For features of `width` floats.
-    pub fn new(settings: &'a Settings, width: usize, writer: &'a mut Writer, writing: &'a Stopwatch) -> Self {
-        let rows = Rows::default();
+    /// Creates a sink for features of `width` floats. `writing` measures the time of writing.
+    pub fn new(
+        settings: &'a PipelineSettings,
+        width: usize,
+        writer: &'a mut Writer,
+        writing: &'a Stopwatch,
+    ) -> Self {
         Self {
             settings,
             width,
             writer,
             writing,
-            rows,
-            since: Instant::now(),
-            computed: 0,
+            rows: Rows::default(),
+            last_commit: Instant::now(),
+            committed: 0,
             refused: Vec::new(),
         }
     }
 
-    /// Takes the features of some rows; commits as often as a part is full.
-    pub fn take(
-        &mut self,
-        rows: Vec<(String, Key)>,
-        features: &[f32],
-        mut refused: Vec<Refused>,
-    ) -> Result<()> {
-        self.refused.append(&mut refused);
-        for ((path, key), embedding) in rows.into_iter().zip(features.chunks_exact(self.width.max(1))) {
+    /// Takes rows with their features `[rows, width]`. Commits whenever a part is full.
+    ///
+    /// # Errors
+    /// Those of [`Sink::commit`].
+    pub fn take(&mut self, rows: Vec<BatchRow>, features: &[f32]) -> Result<()> {
+        for (BatchRow { path, key }, embedding) in
+            rows.into_iter().zip(features.chunks_exact(self.width.max(1)))
+        {
             if embedding.iter().all(|value| value.is_finite()) {
                 if self.rows.keys.len() == PART_ROWS {
                     self.commit()?;
@@ -51,41 +60,42 @@ impl<'a> Sink<'a> {
                 self.rows.keys.push(key);
                 self.rows.embeddings.extend_from_slice(embedding);
             } else {
-                // Not remembered by content: another device may do better.
-                let reason = format!("the network gave values that are no numbers ({})", key.variant);
+                let reason = Reason::NonFiniteFeatures { variant: key.variant.to_string() };
+                // Without the digest, so that later runs try again: on another device the features may be finite.
                 self.refused.push(Refused { path, image_sha256: None, reason });
             }
         }
         Ok(())
     }
 
-    /// How long rows may still wait; a day when there are none.
+    /// Returns how long the rows may still wait; a day if there are none.
     pub fn until_due(&self) -> Duration {
         match self.rows.keys.is_empty() {
             true => Duration::from_secs(86_400),
-            false => self.settings.commit_every.saturating_sub(self.since.elapsed()),
+            false => self.settings.commit_every.saturating_sub(self.last_commit.elapsed()),
         }
     }
 
-    /// Commits when rows have waited for long enough.
+    /// Commits when the rows have waited for the time set.
+    ///
+    /// # Errors
+    /// Those of [`Sink::commit`].
     pub fn commit_if_due(&mut self) -> Result<()> {
-        if self.since.elapsed() >= self.settings.commit_every { self.commit() } else { Ok(()) }
+        if self.last_commit.elapsed() >= self.settings.commit_every { self.commit() } else { Ok(()) }
     }
 
-    /// Makes all rows so far durable.
+    /// Writes all rows taken so far to disk.
+    ///
+    /// # Errors
+    /// [`Kind::Io`](crate::error::Kind::Io) when the part cannot be written.
     pub fn commit(&mut self) -> Result<()> {
         if !self.rows.keys.is_empty() {
             let rows = Rows { width: self.width, ..std::mem::take(&mut self.rows) };
             let number = rows.keys.len();
             self.writing.time(|| self.writer.append(rows, self.settings.metadata.clone()))?;
-            self.computed += number;
+            self.committed += number;
         }
-        self.since = Instant::now();
+        self.last_commit = Instant::now();
         Ok(())
-    }
-
-    /// Rows that were committed, and images that cannot be used.
-    pub fn finish(self) -> (usize, Vec<Refused>) {
-        (self.computed, self.refused)
     }
 }

@@ -1,141 +1,104 @@
-//! A folder of labelled images on disk: finds its files and says what each is, reading only what changed since last
-//! time. The only door to `rayon`. It refuses to know about splits, variants and features.
+//! Scans a folder of labelled images: finds the files and reads what they are, skipping files that did not change.
 
+mod known;
 mod walk;
 
-use crate::dataset::{ImageFile, Refused, number_and_names};
+pub use known::{EarlierScan, RefusedFiles};
+pub use walk::is_ignored;
+
+use crate::dataset::{ImageFile, Reason, Refused, number_and_names};
 use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Result};
 use crate::image_io;
 use crate::monitor::{Monitor, Silent, Unit};
-use crate::store::Samples;
-use rayon::prelude::*;
+use crate::threads::{self, in_parallel};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::UNIX_EPOCH;
-use walk::Listed;
-pub use walk::is_passed_over;
+use walk::Candidate;
 
-/// How closely a file is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// Its header: kind and size of the picture.
+/// How much of each file is examined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ScanDepth {
+    /// The header: format and dimensions of the image.
     Header,
-    /// All of it: a picture that is damaged or cut short shows.
+    /// The whole image, decoded, which finds files that are damaged or cut short.
+    #[default]
     Pixels,
 }
 
-/// What is known from before this look: the last description, and what was refused.
-#[derive(Debug, Default)]
-pub struct Memory {
-    /// The last description.
-    pub samples: Option<Arc<Samples>>,
-    by_content: HashMap<Digest, String>,
-    by_path: HashMap<String, String>,
+/// Settings of a scan.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ScanOptions<'a> {
+    /// How much of each file is examined.
+    pub depth: ScanDepth,
+    /// Result of the latest scan, if there was one.
+    pub earlier: Option<EarlierScan<'a>>,
+    /// Files refused before, if known.
+    pub refused: Option<&'a RefusedFiles>,
+    /// Whether remarks about the folder go to the monitor. A repeated scan leaves them out.
+    pub notes: bool,
 }
 
-/// What a look at the folder found.
+/// Result of a scan.
 #[derive(Debug)]
-pub struct Found {
+pub struct ScanResult {
     /// The folder, absolute.
     pub root: PathBuf,
-    /// Files that look usable, by class folder, then by path.
+    /// Usable files, by class folder, then by path.
     pub files: Vec<ImageFile>,
-    /// Files and folders that are not.
+    /// Files and folders that cannot be used, by path.
     pub refused: Vec<Refused>,
-    /// The labels of all class folders, those without a usable file too; sorted.
+    /// Labels of all class folders, also of those without a usable file; sorted, each once.
     pub labels: Vec<String>,
 }
 
-impl Memory {
-    /// Remembers refusals for content. One for an I/O fault (no digest) is tried again, and conflicts between labels
-    /// are looked for anew.
-    pub fn new(samples: Option<Samples>, refused: Vec<Refused>) -> Self {
-        let mut memory = Self { samples: samples.map(Arc::new), ..Self::default() };
-        for Refused { image_sha256, reason, .. } in refused {
-            if let Some(hash) = image_sha256.filter(|_| !reason.starts_with("same bytes as ")) {
-                memory.by_content.insert(hash, reason);
-            }
-        }
-        memory
-    }
-
-    /// Adds what was refused later on: by content where it has a digest, by path for the rest of this run otherwise.
-    pub fn refuse(&mut self, refused: Vec<Refused>) {
-        for Refused { path, image_sha256, reason } in refused {
-            match image_sha256 {
-                Some(hash) => self.by_content.insert(hash, reason),
-                None => self.by_path.insert(path, reason),
-            };
-        }
+impl ScanOptions<'_> {
+    /// Options for a first scan, without earlier results.
+    pub fn new(depth: ScanDepth) -> Self {
+        Self { depth, earlier: None, refused: None, notes: true }
     }
 }
 
-/// Looks at every file of `IMAGES/<class>/**/<file>`, with all cores. The first look of a run says what is odd about the
-/// folder.
+/// Scans all files `IMAGES/<class>/**/<file>`, on all cores.
 ///
 /// # Errors
-/// [`Kind::Input`] when there is no such folder, [`Kind::Interrupted`] when the monitor was.
-pub fn scan(
-    images: &Path,
-    memory: &Memory,
-    depth: Look,
-    first_look: bool,
-    monitor: &dyn Monitor,
-) -> Result<Found> {
+/// [`Kind::Input`] when there is no such folder, [`Kind::Interrupted`] when the monitor was interrupted.
+pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Result<ScanResult> {
     let listing = walk::list(images)?;
-    let notes: &dyn Monitor = if first_look { monitor } else { &Silent };
+    let notes: &dyn Monitor = if options.notes { monitor } else { &Silent };
     listing.notes.iter().for_each(|note| notes.note(note));
-    // Size and time say nothing about a file in another folder.
-    let here = memory.samples.iter().filter(|samples| samples.root == listing.root);
-    let before: HashMap<&str, &ImageFile> =
-        here.flat_map(|samples| &samples.rows).map(|row| (row.file.path.as_str(), &row.file)).collect();
-    let looked = look_at_all(&listing.files, &before, memory, depth, monitor);
-    if monitor.is_interrupted() {
-        return Err(Error::new(Kind::Interrupted, "interrupted while the files were being read")
-            .at(images)
-            .help("the same command begins anew; rows that were computed are kept"));
-    }
-    let mut found =
-        Found { root: listing.root, files: Vec::new(), refused: listing.refused, labels: Vec::new() };
-    for looked in looked {
-        match looked {
-            Ok(file) => found.files.push(file),
-            Err(refused) => found.refused.push(refused),
+    // Size and time of a file say nothing about a file in another folder.
+    let earlier = options.earlier.iter().filter(|earlier| earlier.root == listing.root);
+    let scanner = Scanner {
+        unchanged: earlier
+            .flat_map(|earlier| earlier.samples)
+            .map(|sample| (sample.file.path.as_str(), &sample.file))
+            .collect(),
+        refused: options.refused,
+        depth: options.depth,
+    };
+    let mut files = Vec::new();
+    let mut refused = listing.refused;
+    for outcome in scan_all(images, &listing.candidates, &scanner, monitor)? {
+        match outcome {
+            Ok(file) => files.push(file),
+            Err(refusal) => refused.push(refusal),
         }
     }
-    found.refused.sort();
-    found.labels = BTreeSet::from_iter(listing.labels).into_iter().collect();
-    let used: BTreeSet<&str> = found.files.iter().map(|file| file.label.as_str()).collect();
-    let empty: Vec<&str> =
-        found.labels.iter().map(String::as_str).filter(|label| !used.contains(label)).collect();
+    refused.sort();
+    let labels: Vec<String> = BTreeSet::from_iter(listing.labels).into_iter().collect();
+    let used: BTreeSet<&str> = files.iter().map(|file| file.label.as_str()).collect();
+    let empty: Vec<&str> = labels.iter().map(String::as_str).filter(|label| !used.contains(label)).collect();
     if !empty.is_empty() && !used.is_empty() {
         notes.note(&format!("class folders without a usable file: {}", number_and_names(&empty)));
     }
-    Ok(found)
+    Ok(ScanResult { root: listing.root, files, refused, labels })
 }
 
-type Looked = std::result::Result<ImageFile, Refused>;
-
-/// Looks at each file, in order; at none any more once the monitor is interrupted.
-fn look_at_all(
-    files: &[Listed],
-    before: &HashMap<&str, &ImageFile>,
-    memory: &Memory,
-    depth: Look,
-    monitor: &dyn Monitor,
-) -> Vec<Looked> {
-    let task = monitor.task("reading files", Some(files.len() as u64), Unit::Images);
-    let look_at = |listed: &Listed| {
-        let looked = look(listed, before.get(listed.path.as_str()).copied(), memory, depth);
-        task.advance(1);
-        looked.map_err(|(image_sha256, reason)| Refused { path: listed.path.clone(), image_sha256, reason })
-    };
-    files.par_iter().take_any_while(|_| !monitor.is_interrupted()).map(look_at).collect()
-}
-
-/// The error for a folder without usable images.
+/// Returns the error for a folder without usable images.
 pub fn no_images(images: &Path, refused: &[Refused]) -> Error {
     let message = match refused.first() {
         None => "no images in class folders".to_string(),
@@ -148,53 +111,113 @@ pub fn no_images(images: &Path, refused: &[Refused]) -> Error {
         .help("give IMAGES/<class>/<file>: one folder of images for each class")
 }
 
-type Refusal = (Option<Digest>, String);
+type Outcome = std::result::Result<ImageFile, Refused>;
 
-fn look(
-    listed: &Listed,
-    before: Option<&ImageFile>,
-    memory: &Memory,
-    depth: Look,
-) -> std::result::Result<ImageFile, Refusal> {
-    let Listed { path, file, label } = listed;
-    if path.contains(char::REPLACEMENT_CHARACTER) {
-        return Err((None, "its name is not UTF-8".into()));
+/// Scans the candidates in parallel. The results are in their order.
+fn scan_all(
+    images: &Path,
+    candidates: &[Candidate],
+    scanner: &Scanner,
+    monitor: &dyn Monitor,
+) -> Result<Vec<Outcome>> {
+    let task = monitor.task("reading files", Some(candidates.len() as u64), Unit::Images);
+    let outcomes = in_parallel(threads::number(0), candidates, |candidate| {
+        check_interrupted(images, monitor)?;
+        let outcome = scanner.scan(candidate);
+        task.advance(1);
+        Ok(outcome.map_err(|Refusal { image_sha256, reason }| Refused {
+            path: candidate.path.clone(),
+            image_sha256,
+            reason,
+        }))
+    })?;
+    check_interrupted(images, monitor)?;
+    Ok(outcomes)
+}
+
+fn check_interrupted(images: &Path, monitor: &dyn Monitor) -> Result<()> {
+    if !monitor.is_interrupted() {
+        return Ok(());
     }
-    if let Some(reason) = memory.by_path.get(path) {
-        return Err((None, reason.clone()));
+    Err(Error::new(Kind::Interrupted, "interrupted while the files were being read")
+        .at(images)
+        .help("run the same command again; rows that were computed are kept"))
+}
+
+/// Scans single files.
+struct Scanner<'a> {
+    /// Files of the earlier scan, by path.
+    unchanged: HashMap<&'a str, &'a ImageFile>,
+    refused: Option<&'a RefusedFiles>,
+    depth: ScanDepth,
+}
+
+/// A file that cannot be used; the path is that of the candidate.
+struct Refusal {
+    image_sha256: Option<Digest>,
+    reason: Reason,
+}
+
+impl From<Reason> for Refusal {
+    /// A refusal that does not depend on the content.
+    fn from(reason: Reason) -> Self {
+        Self { image_sha256: None, reason }
     }
-    let unread = |e: std::io::Error| (None, format!("could not be read: {e}"));
-    let metadata = std::fs::metadata(file).map_err(unread)?;
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let mtime_ns = modified.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
-    if let Some(before) =
-        before.filter(|b| (b.bytes, b.mtime_ns) == (metadata.len(), mtime_ns) && mtime_ns != 0)
-    {
-        if let Some(reason) = memory.by_content.get(&before.image_sha256) {
-            return Err((Some(before.image_sha256), reason.clone()));
+}
+
+impl Scanner<'_> {
+    fn scan(&self, candidate: &Candidate) -> std::result::Result<ImageFile, Refusal> {
+        let Candidate { path, file, label } = candidate;
+        if path.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(Reason::NameNotUtf8.into());
         }
-        return Ok(ImageFile { label: label.clone(), ..before.clone() });
-    }
-    let bytes = image_io::read(file).map_err(|reason| (None, reason))?;
-    let image_sha256 = sha256(&bytes);
-    if let Some(reason) = memory.by_content.get(&image_sha256) {
-        return Err((Some(image_sha256), reason.clone()));
-    }
-    let size = image_io::dimensions(&bytes);
-    let size = match depth {
-        Look::Header => size,
-        Look::Pixels => size.and_then(|size| image_io::decode(&bytes).map(|_| size)),
-    };
-    match size {
-        Ok((width, height)) => Ok(ImageFile {
+        if let Some(reason) = self.refused.and_then(|refused| refused.path(path)) {
+            return Err(reason.clone().into());
+        }
+        let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(&e))?;
+        let mtime_ns = modification_time(&metadata);
+        if let Some(known) = self.unchanged.get(path.as_str())
+            && (known.bytes, known.mtime_ns) == (metadata.len(), mtime_ns)
+            && mtime_ns != 0
+        {
+            self.check_content(known.image_sha256)?;
+            return Ok(ImageFile { label: label.clone(), ..(*known).clone() });
+        }
+        let bytes = image_io::read(file)?;
+        let image_sha256 = sha256(&bytes);
+        self.check_content(image_sha256)?;
+        let dimensions =
+            self.examine(&bytes).map_err(|reason| Refusal { image_sha256: Some(image_sha256), reason })?;
+        Ok(ImageFile {
             path: path.clone(),
             label: label.clone(),
             image_sha256,
-            width,
-            height,
+            width: dimensions.width,
+            height: dimensions.height,
             bytes: bytes.len() as u64,
             mtime_ns,
-        }),
-        Err(reason) => Err((Some(image_sha256), reason)),
+        })
     }
+
+    /// Refuses bytes that were refused before.
+    fn check_content(&self, image_sha256: Digest) -> std::result::Result<(), Refusal> {
+        match self.refused.and_then(|refused| refused.content(&image_sha256)) {
+            Some(reason) => Err(Refusal { image_sha256: Some(image_sha256), reason: reason.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn examine(&self, bytes: &[u8]) -> std::result::Result<image_io::Dimensions, Reason> {
+        let dimensions = image_io::dimensions(bytes)?;
+        if self.depth == ScanDepth::Pixels {
+            image_io::decode(bytes)?;
+        }
+        Ok(dimensions)
+    }
+}
+
+/// Nanoseconds since 1970; 0 if unknown.
+fn modification_time(metadata: &std::fs::Metadata) -> i64 {
+    let since_1970 = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since_1970.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -1,6 +1,6 @@
-//! Lists what lies below a folder of images: which file belongs to which class. It refuses to open any file.
+//! Lists the files below a folder of images with their classes, without opening any file.
 
-use crate::dataset::{Refused, labels};
+use crate::dataset::{Reason, Refused};
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use std::collections::BTreeMap;
@@ -8,34 +8,35 @@ use std::path::{Path, PathBuf};
 
 /// A file that may be an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listed {
-    /// Relative to the folder of images, `/` between parts.
+pub(super) struct Candidate {
+    /// Path relative to the folder of images, with `/` separators.
     pub path: String,
-    /// Where it is.
+    /// Path of the file, absolute.
     pub file: PathBuf,
-    /// Its class.
+    /// Label of its class.
     pub label: String,
 }
 
-/// All that lies below a folder of images.
+/// Everything below a folder of images.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     /// The folder, absolute.
     pub root: PathBuf,
-    /// The labels of all class folders, empty ones too.
+    /// The label of each class folder, also of empty ones.
     pub labels: Vec<String>,
-    /// By class folder, then by path.
-    pub files: Vec<Listed>,
+    /// Files, by class folder, then by path.
+    pub candidates: Vec<Candidate>,
     /// Folders that cannot be listed.
     pub refused: Vec<Refused>,
-    /// What a person should know about the folder, in sentences.
+    /// Remarks about the folder for a person.
     pub notes: Vec<String>,
+    /// Number of links that lead back to a folder above them.
     loops: usize,
 }
 
-/// Lists `IMAGES/<class>/**/<file>`: a folder below `images` is a class, and all files below it, at any depth, belong to
-/// it. Links are followed, but not back to a folder above them. Hidden files, and those that desktops leave in
-/// folders, are passed over.
+/// Lists `IMAGES/<class>/**/<file>`. A folder directly below `images` is a class, and all files below it, at any depth,
+/// belong to that class. Links are followed, except back to a folder above them. Ignored files are left out
+/// ([`is_ignored`]).
 ///
 /// # Errors
 /// [`Kind::Input`] when there is no such folder.
@@ -51,10 +52,10 @@ pub(super) fn list(images: &Path) -> Result<Listing> {
     }
     let (folders, stray): (Vec<_>, Vec<_>) = fs::list(&root)?
         .into_iter()
-        .filter(|(name, _)| !is_passed_over(name))
+        .filter(|(name, _)| !is_ignored(name))
         .partition(|(_, path)| path.is_dir());
     let names: Vec<String> = folders.iter().map(|(name, _)| name.clone()).collect();
-    let mut listing = Listing { root: root.clone(), labels: labels(&names), ..Listing::default() };
+    let mut listing = Listing { root: root.clone(), labels: class_labels(&names), ..Listing::default() };
     for ((name, path), label) in folders.iter().zip(listing.labels.clone()) {
         listing.descend(name, path, &label, &mut vec![root.clone()]);
     }
@@ -63,36 +64,37 @@ pub(super) fn list(images: &Path) -> Result<Listing> {
 }
 
 impl Listing {
-    /// Lists the files of the folder `path`, called `name` relative to the root; `above` are the folders that lead to it.
+    /// Adds the files below the folder `path`, whose path relative to the root is `name`. `above` holds the resolved folders
+    /// that lead to it.
     fn descend(&mut self, name: &str, path: &Path, label: &str, above: &mut Vec<PathBuf>) {
-        let refuse = |reason: String| Refused { path: name.into(), image_sha256: None, reason };
+        let refuse = |reason| Refused { path: name.into(), image_sha256: None, reason };
         let real = match std::fs::canonicalize(path) {
             Ok(real) => real,
-            Err(e) => return self.refused.push(refuse(format!("the folder could not be found: {e}"))),
+            Err(e) => return self.refused.push(refuse(Reason::FolderNotFound(e.to_string()))),
         };
         if above.contains(&real) {
             self.loops += 1;
             return;
         }
-        let found = match fs::list(path) {
-            Ok(found) => found,
+        let entries = match fs::list(path) {
+            Ok(entries) => entries,
             Err(e) => {
                 let cause = std::error::Error::source(&e).map(ToString::to_string).unwrap_or_default();
-                return self.refused.push(refuse(format!("the folder could not be listed: {cause}")));
+                return self.refused.push(refuse(Reason::FolderNotListed(cause)));
             }
         };
         above.push(real);
-        for (entry, file) in found.into_iter().filter(|(entry, _)| !is_passed_over(entry)) {
+        for (entry, file) in entries.into_iter().filter(|(entry, _)| !is_ignored(entry)) {
             let path = format!("{name}/{entry}");
             match file.is_dir() {
                 true => self.descend(&path, &file, label, above),
-                false => self.files.push(Listed { path, file, label: label.into() }),
+                false => self.candidates.push(Candidate { path, file, label: label.into() }),
             }
         }
         above.pop();
     }
 
-    /// What is odd about the folder.
+    /// Adds remarks about what is unusual in the folder.
     fn note(&mut self, images: &Path, folders: &[String], stray: usize) {
         if stray > 0 {
             self.notes.push(format!("files directly in {} belong to no class: {stray}", images.display()));
@@ -119,8 +121,22 @@ impl Listing {
     }
 }
 
-/// Whether a file or folder of this name is none of the images: hidden, or left by a desktop.
-pub fn is_passed_over(name: &str) -> bool {
+/// Returns the labels of class folders. When the name of every folder starts with a number of three digits or more and a
+/// space, as `select` writes them, that number is not part of the label.
+fn class_labels(folders: &[String]) -> Vec<String> {
+    let without_count = |name: &str| {
+        let (count, label) = name.split_once(' ')?;
+        let is_count = count.len() >= 3 && count.bytes().all(|b| b.is_ascii_digit());
+        (is_count && !label.is_empty()).then(|| label.to_string())
+    };
+    match folders.iter().map(|name| without_count(name)).collect() {
+        Some(labels) => labels,
+        None => folders.to_vec(),
+    }
+}
+
+/// Whether files and folders of this name are ignored: hidden ones, and those that Windows leaves in folders of images.
+pub fn is_ignored(name: &str) -> bool {
     name.starts_with('.') || ["thumbs.db", "desktop.ini"].contains(&name.to_lowercase().as_str())
 }
 
@@ -139,11 +155,22 @@ mod tests {
     }
 
     fn paths(listing: &Listing) -> Vec<(&str, &str)> {
-        listing.files.iter().map(|f| (f.path.as_str(), f.label.as_str())).collect()
+        listing.candidates.iter().map(|f| (f.path.as_str(), f.label.as_str())).collect()
     }
 
     #[test]
-    fn files_at_any_depth_belong_to_the_class_on_top() {
+    fn counts_are_dropped_only_when_every_folder_has_one() {
+        let labels =
+            |names: &[&str]| class_labels(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
+        assert_eq!(labels(&["530 George W Bush", "077 Ariel"]), ["George W Bush", "Ariel"]);
+        assert_eq!(labels(&["1530 Bush", "077 Ariel"]), ["Bush", "Ariel"]);
+        assert_eq!(labels(&["530 Bush", "Ariel"]), ["530 Bush", "Ariel"]);
+        assert_eq!(labels(&["53 Bush", "77 Ariel"]), ["53 Bush", "77 Ariel"]);
+        assert_eq!(labels(&["éé a", "077 "]), ["éé a", "077 "]);
+    }
+
+    #[test]
+    fn files_at_any_depth_belong_to_the_topmost_folder() {
         let dir =
             tree(&["a b/1.JPG", "a b/deep/er/2.jpg", "é'\"/3.png", "a b/.hidden/4.png", "é'\"/Thumbs.db"]);
         let listing = list(dir.path()).unwrap();
@@ -155,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn stray_files_counted_folders_and_splits_are_noted() {
+    fn files_outside_classes_equal_labels_and_splits_as_classes_are_noted() {
         let dir = tree(&["001 Ann/1", "002 Ann/2", "010 Bo/3", "read.me"]);
         std::fs::create_dir(dir.path().join("000 Cy")).unwrap();
         let listing = list(dir.path()).unwrap();

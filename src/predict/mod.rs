@@ -139,7 +139,7 @@ fn look(config: &PredictConfig, record: &Record, monitor: &dyn Monitor) -> Resul
     for path in &config.images {
         let mut seen = Seen { answer: Answer::without_answer(path), features: Vec::new(), thumbnail: None };
         match image_io::read(path).and_then(|bytes| image_io::decode(&bytes)) {
-            Err(reason) => seen.answer.reason = Some(reason),
+            Err(reason) => seen.answer.reason = Some(reason.to_string()),
             Ok(image) => {
                 let open = match &mut backbone {
                     Some(open) => open,
@@ -215,7 +215,7 @@ fn open(
 pub fn refused(answers: &[Answer]) -> Vec<Refused> {
     let refusal = |answer: &Answer| {
         let reason = answer.reason.clone()?;
-        Some(Refused { path: answer.path.clone(), image_sha256: None, reason })
+        Some(Refused { path: answer.path.clone(), image_sha256: None, reason: reason.into() })
     };
     answers.iter().filter_map(refusal).collect()
 }

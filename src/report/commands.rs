@@ -4,7 +4,7 @@ use super::Material;
 use crate::augment::Variant;
 use crate::dataset::Division;
 use crate::head::{ClassWeights, FitConfig, SolverConfig};
-use crate::preprocess::Scale;
+use crate::preprocess::Normalization;
 use crate::run::{ClassCount, Record};
 use crate::words::{count, moment, seconds};
 use std::collections::BTreeSet;
@@ -49,10 +49,10 @@ fn data(material: &Material) -> Vec<(&'static str, String)> {
 fn features(record: &Record) -> Vec<(&'static str, String)> {
     let spec = &record.spec;
     let steps = spec.preprocessing.steps;
-    let scale = match steps.scale {
-        Scale::Unit => "0 to 1",
-        Scale::Symmetric => "-1 to 1",
-        Scale::Imagenet => "ImageNet's mean and deviation",
+    let scale = match steps.normalization {
+        Normalization::Unit => "0 to 1",
+        Normalization::Symmetric => "-1 to 1",
+        Normalization::Imagenet => "ImageNet's mean and deviation",
     };
     let pixels = format!(
         "centre {} % of each side, resized to {} x {} (bilinear), values {scale}; decoded by {}",

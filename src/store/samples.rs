@@ -104,7 +104,7 @@ pub(super) fn encode_refused(refused: &[Refused]) -> Vec<u8> {
             "image_sha256".into(),
             Column::OptionalText(refused.iter().map(|r| r.image_sha256.map(|d| d.to_string())).collect()),
         ),
-        ("reason".into(), Column::Text(refused.iter().map(|r| r.reason.clone()).collect())),
+        ("reason".into(), Column::Text(refused.iter().map(|r| r.reason.to_string()).collect())),
     ];
     Table { columns, metadata: BTreeMap::new() }.encode()
 }
@@ -121,7 +121,7 @@ pub(super) fn read_refused(file: &Path) -> Result<Vec<Refused>> {
     rows.map(|((path, digest), reason)| {
         let image_sha256 = digest.map(|text| text.parse()).transpose();
         let image_sha256 = image_sha256.map_err(|e: Error| e.of_kind(Kind::Cache).at(file))?;
-        Ok(Refused { path, image_sha256, reason })
+        Ok(Refused { path, image_sha256, reason: reason.into() })
     })
     .collect()
 }

@@ -99,7 +99,7 @@ impl Spec {
             ("crop", text(&here.crop), text(&there.crop)),
             ("resize", text(&here.resize), text(&there.resize)),
             ("size", text(&here.size), text(&there.size)),
-            ("scale", text(&here.scale), text(&there.scale)),
+            ("scale", text(&here.normalization), text(&there.normalization)),
             ("stretch", text(&here.stretch), text(&there.stretch)),
         ];
         let differs = self.backbone.graph_sha256 != wanted.backbone.graph_sha256;

@@ -1,6 +1,6 @@
 //! Files of the same bytes.
 
-use crate::data::Looked;
+use crate::data::ImageFolder;
 use crate::dataset::ImageFile;
 use crate::digest::Digest;
 use crate::page::{Picture, thumbnail};
@@ -19,7 +19,7 @@ pub struct Copies {
 }
 
 /// All files that have copies: those under two labels first, then by their first path.
-pub(super) fn of(looked: &Looked) -> Vec<Copies> {
+pub(super) fn of(looked: &ImageFolder) -> Vec<Copies> {
     let mut groups: BTreeMap<Digest, Vec<&ImageFile>> = BTreeMap::new();
     for file in looked.files.iter().chain(&looked.conflicting) {
         groups.entry(file.image_sha256).or_default().push(file);
@@ -42,7 +42,7 @@ pub(super) fn of(looked: &Looked) -> Vec<Copies> {
 const SHOWN: usize = 24;
 
 /// A picture of each of the first groups.
-pub(super) fn pictures(looked: &Looked, all: &[Copies]) -> Vec<Picture> {
+pub(super) fn pictures(looked: &ImageFolder, all: &[Copies]) -> Vec<Picture> {
     let picture = |copies: &Copies| {
         let path = &copies.paths[0];
         Picture { thumbnail: thumbnail(&looked.root.join(path), copies.image_sha256).ok(), alt: path.clone() }

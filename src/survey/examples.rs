@@ -1,6 +1,6 @@
 //! A few pictures of each class.
 
-use crate::data::Looked;
+use crate::data::ImageFolder;
 use crate::dataset::ImageFile;
 use crate::monitor::{Monitor, Unit};
 use crate::page::{Picture, Thumbnail, thumbnail};
@@ -23,7 +23,7 @@ pub(super) const ROWS: usize = 40;
 const CLASSES: usize = 240;
 
 /// Pictures of each class, the largest first, evenly spread over its files by path.
-pub(super) fn of(looked: &Looked, monitor: &dyn Monitor) -> Vec<Examples> {
+pub(super) fn of(looked: &ImageFolder, monitor: &dyn Monitor) -> Vec<Examples> {
     let mut files: BTreeMap<&str, Vec<&ImageFile>> = BTreeMap::new();
     for file in &looked.files {
         files.entry(&file.label).or_default().push(file);
@@ -58,7 +58,11 @@ pub(super) fn of(looked: &Looked, monitor: &dyn Monitor) -> Vec<Examples> {
 }
 
 /// Makes files small, on all cores; nothing where a file can no longer be read.
-pub(super) fn read(looked: &Looked, files: &[&ImageFile], monitor: &dyn Monitor) -> Vec<Option<Thumbnail>> {
+pub(super) fn read(
+    looked: &ImageFolder,
+    files: &[&ImageFile],
+    monitor: &dyn Monitor,
+) -> Vec<Option<Thumbnail>> {
     let task = monitor.task("making pictures small", Some(files.len() as u64), Unit::Images);
     let one = |file: &&ImageFile| {
         let small = thumbnail(&looked.root.join(&file.path), file.image_sha256).ok();

@@ -17,12 +17,12 @@ pub use preview::{Preview, Varied};
 pub use sizes::{Size, Sizes};
 pub use twins::{Side, Twin, Twins};
 
-use crate::data::{Looked, SummaryConfig, SummaryStats, look};
+use crate::data::{ImageFolder, SummaryConfig, SummaryStats};
 use crate::dataset::{Split, split_counts};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
-use crate::images::Look;
+use crate::images::ScanDepth;
 use crate::monitor::Monitor;
 use crate::places::{Places, Written};
 use crate::store::{FeatureStore, Samples};
@@ -101,8 +101,8 @@ struct Cached {
 pub fn survey(config: &SurveyConfig, monitor: &dyn Monitor) -> Result<SurveyStats> {
     config.page.check(Some(&config.images), None)?;
     let cached = config.cache.as_deref().map(open).transpose()?;
-    let look_at = SummaryConfig { images: config.images.clone(), look: Look::Pixels };
-    let looked = look(&look_at, monitor)?;
+    let look_at = SummaryConfig { images: config.images.clone(), depth: ScanDepth::Pixels };
+    let looked = ImageFolder::scan(&look_at, monitor)?;
     if let Some(cached) = &cached {
         check_common(cached, &looked)?;
     }
@@ -152,7 +152,7 @@ fn if_possible<T>(what: &str, found: Result<T>, monitor: &dyn Monitor) -> Result
 }
 
 /// A cache of other images tells nothing of these.
-fn check_common(cached: &Cached, looked: &Looked) -> Result<()> {
+fn check_common(cached: &Cached, looked: &ImageFolder) -> Result<()> {
     let known: HashSet<Digest> = cached.samples.rows.iter().map(|row| row.file.image_sha256).collect();
     if looked.files.iter().any(|file| known.contains(&file.image_sha256)) {
         return Ok(());

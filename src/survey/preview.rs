@@ -2,7 +2,7 @@
 
 use super::Cached;
 use crate::augment::{Augmentation, Variant};
-use crate::data::Looked;
+use crate::data::ImageFolder;
 use crate::dataset::{ImageFile, Split};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -49,7 +49,7 @@ pub(super) struct Pair {
 const MOST: usize = 12;
 
 /// The preview of the first image of the largest class that can be read, with its pictures; `None` without one.
-pub(super) fn of(looked: &Looked, cached: Option<&Cached>) -> Result<Option<(Preview, Vec<Pair>)>> {
+pub(super) fn of(looked: &ImageFolder, cached: Option<&Cached>) -> Result<Option<(Preview, Vec<Pair>)>> {
     let preprocessing = match cached {
         Some(cached) => cached.store.spec().preprocessing.steps.checked()?,
         None => registry().backbones[0].preprocessing,
@@ -84,7 +84,7 @@ pub(super) fn of(looked: &Looked, cached: Option<&Cached>) -> Result<Option<(Pre
 
 /// The first readable image of the largest class that has one; of a cache, one of its train images, which are those that have
 /// variants.
-fn subject<'a>(looked: &'a Looked, cached: Option<&Cached>) -> Option<(&'a ImageFile, Pixels)> {
+fn subject<'a>(looked: &'a ImageFolder, cached: Option<&Cached>) -> Option<(&'a ImageFile, Pixels)> {
     let train = |cached: &Cached| -> BTreeSet<Digest> {
         let rows = cached.samples.rows.iter().filter(|row| row.split == Split::Train);
         rows.map(|row| row.file.image_sha256).collect()

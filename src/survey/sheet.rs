@@ -4,18 +4,18 @@ use super::examples::{self, Examples};
 use super::preview::Pair;
 use super::{Side, SurveyStats, Suspect, plots, tables};
 use crate::augment::Variant;
-use crate::data::Looked;
+use crate::data::ImageFolder;
 use crate::digest::Digest;
 use crate::markup::{Markup, html};
 use crate::page::{self, Card, Page, Picture, Ranked, Section, Table, Thumb, facts, thumbs};
 use crate::places::Made;
 use crate::plot::Figure;
-use crate::preprocess::{Preprocessing, Scale};
+use crate::preprocess::{Normalization, Preprocessing};
 use crate::words::{count, percent};
 
 /// All that the page is made from.
 pub(super) struct Material<'a> {
-    pub looked: &'a Looked,
+    pub looked: &'a ImageFolder,
     pub stats: &'a SurveyStats,
     pub pictures: &'a [Pair],
     pub examples: &'a [Examples],
@@ -290,10 +290,10 @@ impl Sheet<'_> {
 const SUSPECTS: usize = 24;
 
 fn told(how: &Preprocessing) -> Markup {
-    let scale = match how.scale {
-        Scale::Unit => "0 to 1",
-        Scale::Symmetric => "-1 to 1",
-        Scale::Imagenet => "the mean and deviation of ImageNet",
+    let scale = match how.normalization {
+        Normalization::Unit => "0 to 1",
+        Normalization::Symmetric => "-1 to 1",
+        Normalization::Imagenet => "the mean and deviation of ImageNet",
     };
     html! {
         @if how.crop < 1.0 { "the centre " (percent(how.crop)) " of each side" } @else { "the whole image" }

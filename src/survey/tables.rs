@@ -75,7 +75,7 @@ fn duplicates(stats: &SurveyStats) -> Table {
 
 fn refused(stats: &SurveyStats) -> Table {
     let all = [&stats.summary.unreadable[..], &stats.summary.conflicting[..]].concat();
-    let rows = all.iter().map(|refused| [Cell::text(&refused.path), Cell::text(&refused.reason)]);
+    let rows = all.iter().map(|refused| [Cell::text(&refused.path), Cell::text(refused.reason.to_string())]);
     let caption = format!("{} files and folders that an extraction would refuse, and why", count(all.len()));
     table("refused", caption, [("File", "path"), ("Reason", "reason")], rows)
 }

@@ -1,4 +1,4 @@
-//! What would break for someone who looks at a folder of images, or makes one of its largest classes.
+//! Summaries of folders of images, and selections of the largest classes.
 
 use crate::sandbox::{Sandbox, picture};
 use crate::small;
@@ -82,11 +82,11 @@ fn a_summary_counts_what_an_extraction_would_use_and_names_the_rest() {
     ] {
         assert!(said.stderr.contains(part), "{part:?} is not in: {}", said.stderr);
     }
-    // extract agrees; it finds the cut file when it decodes it.
+    // `extract` finds the truncated file when it decodes it, and counts the same images.
     let extracted = small::extract(&s, "in", "c", &[]).value();
     assert_eq!(extracted["samples"], 14);
     let headers = s.run(&["data", "summary", &s.text("in"), "--headers", "--json"]).value();
-    assert_eq!(headers["images"], 15, "a header says nothing of damaged pixels");
+    assert_eq!(headers["images"], 15, "headers do not show damaged pixels");
     let text = s.run(&["data", "summary", &s.text("in")]).stdout;
     assert!(
         text.contains("classes with one image: 1; classes without any: 1; unreadable files: 4"),
@@ -95,7 +95,7 @@ fn a_summary_counts_what_an_extraction_would_use_and_names_the_rest() {
 }
 
 #[test]
-fn a_folder_whose_classes_are_splits_is_pointed_out() {
+fn classes_that_look_like_splits_are_noted() {
     let s = Sandbox::new();
     s.images("in/train", &[("a", 1)]);
     s.images("in/val", &[("b", 1)]);
@@ -129,7 +129,7 @@ fn the_largest_classes_are_selected_verified_and_read_back_under_their_names() {
     assert!(files.contains(&"005 two words/deep/er/UPPER.PNG".to_string()), "{files:?}");
     let bytes = |name: &str| std::fs::read(s.path(name)).unwrap();
     assert_eq!(bytes("in/two words/002.png"), bytes("out/005 two words/002.png"));
-    // The count is no part of the class.
+    // The count is not part of the label.
     let summary = s.run(&["data", "summary", &s.text("out"), "--json"]).value();
     assert_eq!(summary["classes"][1]["name"], "übergrößé 猫");
     assert_eq!(summary["images"], 11);
@@ -159,7 +159,7 @@ fn a_selection_never_overwrites_and_never_mixes() {
     }
     small::extract(&s, "in", "other/../in/cache", &[])
         .fails(2, &["the cache cannot be inside the folder of images"]);
-    // Neither a link to a folder nor the leftover behind it is touched, nor any leftover before all is known to be well.
+    // Nothing behind a link to a folder is touched, and no leftover is removed before everything was checked.
     #[cfg(unix)]
     {
         s.write("mine/.tmp-7-000.png.unfinished", b"not ours");
@@ -207,7 +207,7 @@ fn two_selections_at_once_do_not_disturb_each_other() {
             .unwrap()
     };
     let outs = [start(), start()].map(|child| child.wait_with_output().unwrap());
-    // The second waits, or is turned away when the first takes long; neither fails half-way.
+    // The second waits, or is refused when the first takes long; neither fails half-way.
     let (done, turned): (Vec<_>, Vec<_>) = outs.iter().partition(|out| out.status.success());
     let placed: u64 = done
         .iter()

@@ -76,7 +76,7 @@ fn damaged_descriptions_and_runs_are_named_with_their_path() {
     cut("c/refused.parquet");
     let said = small::extract(&s, "in", "c", &[]);
     assert!(
-        said.code == 0 && said.stderr.contains("warning: starting without the memory"),
+        said.code == 0 && said.stderr.contains("warning: starting without the list of refused files"),
         "{}",
         said.stderr
     );

@@ -1,4 +1,4 @@
-//! What would break for someone who extracts features.
+//! Extracting features: what is computed, kept, refused and reported.
 
 use crate::sandbox::{Said, Sandbox, picture};
 use crate::small;
@@ -63,7 +63,7 @@ fn renaming_relabelling_and_resplitting_cost_no_inference() {
     let said = small::extract(&s, "in", "c", &[]);
     let moved = said.value();
     assert_eq!((moved["computed"].as_u64(), moved["samples"].as_u64()), (Some(0), Some(73)));
-    assert_eq!(moved["rows"], 73, "features of files that are gone stay, but do not count");
+    assert_eq!(moved["rows"], 73, "features of removed files stay, but do not count");
     assert!(said.stderr.contains("1 removed") && said.stderr.contains("22 moved"), "{}", said.stderr);
     let other = small::extract(&s, "in", "c", &["--seed", "5", "--split", "50/25/25"]);
     assert_eq!(other.value()["computed"], 0);
@@ -113,7 +113,7 @@ fn an_unusable_file_is_refused_named_remembered_and_harms_nothing() {
         stats["refused"].as_array().unwrap().iter().map(|r| r["path"].as_str().unwrap()).collect();
     assert_eq!(refused, ["ant/cut.png", "ant/empty.jpg", "ant/notes.txt"]);
     assert!(said.stderr.contains("refused: ant/empty.jpg: the file is empty"), "{}", said.stderr);
-    // The split of the images is the one they would have had without the bad files.
+    // The images have the same split as without the bad files.
     std::fs::remove_dir_all(s.path("clean")).ok();
     s.images("clean", &CLASSES);
     assert_eq!(small::extract(&s, "clean", "d", &[]).value()["splits"], stats["splits"]);
@@ -190,13 +190,13 @@ fn a_layer_with_positions_is_averaged_over_them() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_computed_and_writes_nothing() {
+fn a_dry_run_reports_what_would_be_computed_and_writes_nothing() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);
     let said = small::extract(&s, "in", "c", &["--dry-run", "--augment", "flip"]);
     assert_eq!((said.code, said.value()["computed"].as_u64()), (0, Some(127)));
     assert!(!s.path("c").exists());
-    // Why rows are missing: for new images everything, for others what they lack.
+    // All rows of a new image are missing; of others only the variants they lack.
     small::extract(&s, "in", "c", &[]);
     s.write("in/ant/new.png", &encode_png(&picture("ant", 500)));
     let dry = |more: &[&str]| small::extract(&s, "in", "c", &[&["--dry-run"], more].concat()).value();
@@ -208,7 +208,7 @@ fn a_dry_run_says_what_would_be_computed_and_writes_nothing() {
     assert_eq!(all["missing"], expected);
     let done = small::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]).value();
     assert_eq!(done["missing"], expected, "what was missing when the run began");
-    // An image that lost its plain features with a part still has its mirrored ones.
+    // Images that lost their plain features with a part still have their mirrored ones.
     let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
     std::fs::remove_file(part).unwrap();
     let lost = dry(&[]);
@@ -216,7 +216,7 @@ fn a_dry_run_says_what_would_be_computed_and_writes_nothing() {
 }
 
 #[test]
-fn a_second_writer_is_turned_away_and_a_reader_is_not() {
+fn a_second_writer_is_refused_and_a_reader_is_not() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);
     small::extract(&s, "in", "c", &[]);
@@ -253,14 +253,14 @@ fn a_damaged_part_is_found_set_aside_and_computed_again() {
     s.write("c/samples.parquet", &description);
     assert_eq!(small::extract(&s, "in", "c", &[]).value()["computed"], 74);
     assert_eq!(s.rows("c"), rows);
-    // A part cut short is seen by extract itself.
+    // A truncated part is detected by the extraction itself.
     let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
     std::fs::write(&part, &bytes[..middle]).unwrap();
     small::extract(&s, "in", "c", &[]).fails(1, &["not a readable Parquet file", "cache verify"]);
 }
 
 #[test]
-fn variants_stand_in_the_cache_under_their_names() {
+fn variants_are_stored_under_their_names() {
     let s = Sandbox::new();
     s.images("in", &[("a", 4), ("b", 4)]);
     small::extract(&s, "in", "c", &["--augment", "shift:9", "--augment", "flip", "--augment-splits", "all"]);
@@ -268,7 +268,7 @@ fn variants_stand_in_the_cache_under_their_names() {
     assert_eq!(rows.keys.len(), 8 * 6);
     let first: Vec<String> = rows.keys[..6].iter().map(|key| key.variant.to_string()).collect();
     assert_eq!(first, ["none", "flip", "shift:-9:+0", "shift:+0:-9", "shift:+0:+9", "shift:+9:+0"]);
-    // The features of a variant are those of the image that its pixels make.
+    // The features of a variant equal those of an image with its pixels.
     let image = picture("a", 0);
     s.write("flipped/a/000.png", &encode_png(&Variant::Flip.apply(&image)));
     s.images("flipped", &[("b", 2)]);
@@ -313,7 +313,7 @@ fn the_summary_of_a_cache_counts_what_is_there() {
 }
 
 #[test]
-fn a_class_that_no_held_out_split_holds_is_pointed_out() {
+fn a_class_without_a_held_out_image_is_noted() {
     let s = Sandbox::new();
     s.images("in", &[("large", 60), ("small", 3)]);
     let said = small::extract(&s, "in", "c", &[]);
@@ -326,7 +326,7 @@ fn a_class_that_no_held_out_split_holds_is_pointed_out() {
 }
 
 #[test]
-fn an_export_spares_what_it_was_not_told_to_replace() {
+fn an_export_replaces_only_its_own_files() {
     let s = Sandbox::new();
     s.images("in", &[("a", 4), ("b", 4)]);
     small::extract(&s, "in", "c", &[]);
@@ -339,7 +339,7 @@ fn an_export_spares_what_it_was_not_told_to_replace() {
     assert_eq!((export("x.npy").code, export("x.npy").code), (0, 0), "its own files it replaces");
     let said = s.run(&["cache", "export", &s.text("c"), "--out", &s.text("x.csv"), "--format", "npy"]);
     said.fails(2, &["the matrix and its rows would be one file"]);
-    // By a bare name from within the cache.
+    // The same with a relative path from within the cache.
     let before = std::fs::read(s.path("c/samples.parquet")).unwrap();
     let mut inside = s.command(&["cache", "export", ".", "--out", "samples.parquet"]);
     Said::of(inside.current_dir(s.path("c"))).fails(2, &["the export cannot be inside the cache"]);

@@ -1,10 +1,11 @@
-//! Disks that refuse, images that change, people who are impatient: what was committed stays, what is wrong is said, and the
-//! same command goes on.
+//! Failing disks, images that change during the run, and interruptions: committed rows are kept, the error is reported, and
+//! the same command continues.
 
 use crate::sandbox::{Said, Sandbox, picture};
 use crate::small;
+use headstart::dataset::Reason;
 use headstart::error::Kind;
-use headstart::extract::{ExtractConfig, extract};
+use headstart::extract::extract;
 use headstart::fs::{Change, Watcher, watch};
 use headstart::image_io::encode_png;
 use headstart::monitor::{Monitor, Silent, Task, Unit};
@@ -14,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Has one change fail, the `at`-th, in one of four ways.
+/// Makes the `at`-th change on disk fail, in one of four ways.
 struct Fault {
     at: usize,
     seen: AtomicUsize,
@@ -46,7 +47,8 @@ fn any_change_on_disk_may_fail_and_nothing_committed_is_lost() {
     loop {
         let name = format!("disk{at}");
         std::fs::create_dir(s.path(&name)).unwrap();
-        let config = ExtractConfig { cache: s.path(&name).join("c"), ..config.clone() };
+        let mut config = config.clone();
+        config.cache = s.path(&name).join("c");
         let fault = Arc::new(Fault { at, seen: AtomicUsize::new(0) });
         let watching = watch(&s.path(&name), fault.clone());
         let first = extract(&config, &Silent);
@@ -110,10 +112,10 @@ fn any_change_of_a_compaction_may_fail_and_no_row_is_lost() {
     assert!(at > 15, "{at} changes");
 }
 
-/// Does something once embedding has begun.
-struct Meddler<F: Fn() + Sync>(F);
+/// A monitor that calls a function when embedding begins.
+struct AtEmbedding<F: Fn() + Sync>(F);
 
-impl<F: Fn() + Sync> Monitor for Meddler<F> {
+impl<F: Fn() + Sync> Monitor for AtEmbedding<F> {
     fn note(&self, _: &str) {}
     fn warn(&self, _: &str) {}
     fn task(&self, label: &str, total: Option<u64>, unit: Unit) -> Box<dyn Task + '_> {
@@ -132,22 +134,21 @@ fn an_image_that_changes_or_vanishes_during_the_run_is_named_and_the_others_are_
     let s = Sandbox::new();
     s.images("in", &[("ant", 8), ("bee", 8)]);
     let config = small::config(&s, "in", "c");
-    let meddler = Meddler(|| {
+    let monitor = AtEmbedding(|| {
         s.write("in/ant/003.png", &encode_png(&picture("ant", 77)));
         let _ = std::fs::remove_file(s.path("in/bee/004.png"));
     });
-    let stats = extract(&config, &meddler).unwrap();
-    let refused: Vec<(&str, &str)> =
-        stats.refused.iter().map(|r| (r.path.as_str(), r.reason.as_str())).collect();
-    assert_eq!(refused, [("ant/003.png", "changed while the images were being read")]);
-    assert_eq!(stats.samples, 14, "the one that is gone is no part of the data set any more");
-    // Next time it is an image like any other.
+    let stats = extract(&config, &monitor).unwrap();
+    let refused: Vec<(&str, &Reason)> = stats.refused.iter().map(|r| (r.path.as_str(), &r.reason)).collect();
+    assert_eq!(refused, [("ant/003.png", &Reason::ChangedDuringRun)]);
+    assert_eq!(stats.samples, 14, "the removed image is not part of the data set any more");
+    // The next run uses the changed image like any other.
     let again = extract(&config, &Silent).unwrap();
     assert_eq!((again.samples, again.refused.len()), (15, 0));
 }
 
 #[test]
-fn a_full_disk_is_told_and_what_was_finished_is_kept() {
+fn a_full_disk_is_reported_and_finished_parts_are_kept() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 150), ("bee", 150)]);
     let network = small::install(&s);
@@ -155,8 +156,8 @@ fn a_full_disk_is_told_and_what_was_finished_is_kept() {
     let (images, cache) = (s.text("in"), s.text("disk/c"));
     let args = ["extract", &images, "--cache", &cache, "--backbone", &network, "--augment", "shift:5"];
     let often = [&args[..], &["--commit-every", "0", "--json"]].concat();
-    // A file system of its own, of 256 kB, that goes with the process; where nobody may mount one, a limit on the size of
-    // files, which a part must not exceed.
+    // A file system of 256 kB that lives as long as the process. Where mounting is not allowed, a limit on the size of files
+    // that a part exceeds.
     let mount = "mount -t tmpfs -o size=256k none disk && \"$@\"; code=$?; ls disk/c/features; exit $code";
     let limit = "trap '' XFSZ; ulimit -f 4; \"$@\"; code=$?; ls disk/c/features; exit $code";
     let may_mount = Command::new("unshare").args(["--map-root-user", "--mount", "true"]).output();
@@ -185,7 +186,7 @@ fn a_full_disk_is_told_and_what_was_finished_is_kept() {
 }
 
 #[test]
-fn two_at_once_on_one_cache_take_turns_or_one_is_turned_away() {
+fn of_two_writers_one_waits_or_is_refused() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 40), ("bee", 40)]);
     let network = small::install(&s);
@@ -203,7 +204,7 @@ fn two_at_once_on_one_cache_take_turns_or_one_is_turned_away() {
     assert_eq!(s.rows("c").keys.len(), 80 + 4 * 56);
     let parts = headstart::store::FeatureStore::open(&s.path("c")).unwrap().parts().unwrap();
     let keys: usize = parts.iter().map(|part| part.keys().unwrap().len()).sum();
-    assert_eq!(keys, 80 + 4 * 56, "no row stands there twice");
+    assert_eq!(keys, 80 + 4 * 56, "no row is stored twice");
 }
 
 /// Starts an extraction and waits until it has committed something.
@@ -230,7 +231,7 @@ fn under_way(s: &Sandbox, cache: &str) -> Child {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_the_batch_commits_it_and_says_how_to_go_on() {
+fn after_a_signal_the_batch_is_committed_and_the_remedy_is_named() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 120), ("bee", 120), ("cat", 120)]);
     for (signal, code) in [("INT", 130), ("TERM", 143)] {

@@ -3,12 +3,11 @@
 
 use crate::sandbox::{Sandbox, models};
 use headstart::augment::Augmentation;
+use headstart::backbone::Device;
 use headstart::backbone::inception_v3::{Conv, ConvWeights, DenseWeights, Topology, Weights, build};
-use headstart::backbone::{Device, PRELOGITS};
 use headstart::error::Result;
-use headstart::extract::{AugmentSplits, ExtractConfig};
+use headstart::extract::ExtractConfig;
 use headstart::rng::Rng;
-use headstart::setup::BackboneChoice;
 use serde_json::Value;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -75,28 +74,18 @@ pub fn extract(sandbox: &Sandbox, images: &str, cache: &str, more: &[&str]) -> c
     sandbox.run(&[&["extract", &images, "--cache", &cache, "--backbone", &network, "--json"], more].concat())
 }
 
-/// What `extract` is asked for with four shifts of the train images and a part for each batch of four, by a caller in this
-/// process.
+/// Settings of an `extract` in this process: the small network on one thread of the CPU, four shifts of the train images, and
+/// a part for each batch of four.
 pub fn config(sandbox: &Sandbox, images: &str, cache: &str) -> ExtractConfig {
-    ExtractConfig {
-        images: sandbox.path(images),
-        cache: sandbox.path(cache),
-        backbone: BackboneChoice {
-            backbone: install(sandbox),
-            layer: PRELOGITS.into(),
-            preprocess: None,
-            crop: None,
-            models: models(),
-        },
-        augment: vec![Augmentation::Shift(5)],
-        augment_splits: AugmentSplits::Train,
-        split: None,
-        seed: None,
-        device: Device::Cpu,
-        batch: Some(4),
-        threads: 1,
-        commit_every: Duration::ZERO,
-        dry_run: false,
-        time: 0,
-    }
+    let mut config = ExtractConfig::default();
+    config.images = sandbox.path(images);
+    config.cache = sandbox.path(cache);
+    config.backbone.backbone = install(sandbox);
+    config.backbone.models = models();
+    config.augment = vec![Augmentation::Shift(5)];
+    config.device = Device::Cpu;
+    config.batch = Some(4);
+    config.threads = 1;
+    config.commit_every = Duration::ZERO;
+    config
 }

@@ -23,8 +23,8 @@ const FLOORS: [&[&str]; 9] = [
     ],
     &["dataset", "augment", "preprocess", "metrics"],
     &["archive", "events", "image_io", "registry", "tensors", "plot"],
-    &["store", "head", "page"],
-    &["runtime", "backbone", "run", "images", "neighbours"],
+    &["images", "store", "head", "page"],
+    &["runtime", "backbone", "run", "neighbours"],
     &["setup", "places"],
     &["data", "extract", "train", "evaluate", "compare", "predict", "tensorboard"],
     &["sweep", "report", "survey"],
@@ -42,7 +42,7 @@ const BESIDE: [(&str, &str); 6] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 37] = [
+const DOORS: [(&str, &str); 36] = [
     ("ort", "backbone/onnx.rs"),
     // Two formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -60,7 +60,6 @@ const DOORS: [(&str, &str); 37] = [
     ("linfa_nn", "head/nearest.rs"),
     ("linfa_reduction", "head/components.rs"),
     ("pulp", "head/kernel/"),
-    ("rayon", "images/mod.rs"),
     ("safetensors", "tensors.rs"),
     ("rand", "rng.rs"),
     ("sha2", "digest.rs"),

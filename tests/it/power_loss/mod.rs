@@ -9,7 +9,7 @@ use disk::{Log, State, lay};
 use headstart::augment::Variant;
 use headstart::dataset::{ImageFile, Refused, Sample, Split};
 use headstart::digest::sha256;
-use headstart::extract::{ExtractConfig, extract};
+use headstart::extract::extract;
 use headstart::monitor::Silent;
 use headstart::preprocess::Preprocessing;
 use headstart::store::compact::compact;
@@ -218,7 +218,8 @@ fn extract_goes_on_from_what_a_power_loss_left_at_any_point() {
         let name = format!("crash{point}");
         std::fs::create_dir(s.path(&name)).unwrap();
         lay(&log.states(point)[0], &s.path(&name));
-        let again = ExtractConfig { cache: s.path(&name).join("c"), ..config.clone() };
+        let mut again = config.clone();
+        again.cache = s.path(&name).join("c");
         let stats = extract(&again, &Silent).unwrap();
         assert_eq!(stats.rows, 64, "after {point} changes");
         assert_eq!(s.rows(&format!("{name}/c")), undisturbed, "after {point} changes");

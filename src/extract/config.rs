@@ -1,0 +1,117 @@
+//! Settings of an extraction.
+
+use crate::augment::Augmentation;
+use crate::backbone::{Device, PRELOGITS};
+use crate::dataset::Fractions;
+use crate::error::{Error, Kind, Result};
+use crate::fs;
+use crate::setup::BackboneChoice;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Default of [`ExtractConfig::commit_every`].
+pub const COMMIT_EVERY: Duration = Duration::from_secs(15);
+
+/// Settings of [`extract`](super::extract). In the default the paths are empty.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExtractConfig {
+    /// Folder of images: `IMAGES/<class>/<file>`.
+    pub images: PathBuf,
+    /// The cache to create or to complete.
+    pub cache: PathBuf,
+    /// Network, layer and preprocessing. The default is the PreLogits of `nsfwjs`.
+    pub backbone: BackboneChoice,
+    /// Variants to compute besides the unchanged images.
+    pub augment: Vec<Augmentation>,
+    /// Splits whose images get these variants.
+    pub augment_splits: AugmentSplits,
+    /// Fractions of the split; `None` keeps those of the cache, or takes the default for a new cache.
+    pub split: Option<Fractions>,
+    /// Seed of the split; `None` keeps that of the cache, or takes 0 for a new cache.
+    pub seed: Option<u64>,
+    /// Device that runs the network.
+    pub device: Device,
+    /// Images in a batch, from 1 to 4096; `None` chooses by device.
+    pub batch: Option<usize>,
+    /// Number of threads, at most 1024; 0 uses all cores.
+    pub threads: usize,
+    /// Longest time that computed rows stay in memory before they are written. A crash loses at most that much work.
+    pub commit_every: Duration,
+    /// Whether to report only what would be computed, without writing anything.
+    pub dry_run: bool,
+    /// Time to record in new parts, in seconds since 1970.
+    pub time: u64,
+}
+
+/// Splits whose images get variants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum AugmentSplits {
+    /// The train split.
+    #[default]
+    Train,
+    /// All splits.
+    All,
+}
+
+impl Default for ExtractConfig {
+    fn default() -> Self {
+        Self {
+            images: PathBuf::new(),
+            cache: PathBuf::new(),
+            backbone: BackboneChoice {
+                backbone: "nsfwjs".into(),
+                layer: PRELOGITS.into(),
+                preprocess: None,
+                crop: None,
+                models: PathBuf::new(),
+            },
+            augment: Vec::new(),
+            augment_splits: AugmentSplits::default(),
+            split: None,
+            seed: None,
+            device: Device::Auto,
+            batch: None,
+            threads: 0,
+            commit_every: COMMIT_EVERY,
+            dry_run: false,
+            time: 0,
+        }
+    }
+}
+
+impl ExtractConfig {
+    /// Checks the settings that can be checked without reading any file.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a setting out of range, or a cache inside the folder of images.
+    pub(super) fn check(&self) -> Result<()> {
+        if !self.batch.is_none_or(|batch| (1..=4096).contains(&batch)) {
+            return Err(Error::new(Kind::Usage, "`batch` must be from 1 to 4096"));
+        }
+        if self.threads > 1024 {
+            return Err(Error::new(Kind::Usage, "`threads` must be at most 1024"));
+        }
+        // The next scan would take a cache among the class folders for a class.
+        if fs::resolve(&self.cache)?.starts_with(fs::resolve(&self.images)?) {
+            return Err(Error::new(Kind::Usage, "the cache cannot be inside the folder of images")
+                .at(&self.cache)
+                .help("choose another folder for `cache`"));
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for AugmentSplits {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "train" => Ok(Self::Train),
+            "all" => Ok(Self::All),
+            _ => Err(Error::new(Kind::Usage, format!("{text:?} is not train or all"))),
+        }
+    }
+}

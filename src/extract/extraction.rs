@@ -1,0 +1,185 @@
+//! The steps of an extraction: plan, open the network, describe the data set, compute the missing rows.
+
+use super::config::ExtractConfig;
+use super::network::Network;
+use super::pipeline::{self, PipelineResult};
+use super::plan::{Description, Plan};
+use super::settings::PipelineSettings;
+use super::target::{Target, spec};
+use crate::dataset::{LabelConflicts, Refused, assign_splits, separate_conflicts};
+use crate::error::Result;
+use crate::images::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
+use crate::monitor::Monitor;
+use crate::setup::{Chosen, choose};
+use crate::store::{self, Samples};
+use crate::threads;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// State of an extraction.
+pub(super) struct Extraction<'a> {
+    config: &'a ExtractConfig,
+    monitor: &'a dyn Monitor,
+    /// The network to run.
+    pub chosen: Chosen,
+    target: Target,
+    /// The description of the data set that is stored in the cache.
+    stored: Option<Description>,
+    /// Files refused by earlier runs and by this one.
+    refused: RefusedFiles,
+}
+
+impl<'a> Extraction<'a> {
+    /// Determines the network, and opens the cache if there is one.
+    ///
+    /// # Errors
+    /// Those of [`choose`] and [`Target::open`], and of reading the description of the data set.
+    pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
+        let chosen = choose(&config.backbone)?;
+        let target = Target::open(config, &chosen)?;
+        let mut extraction =
+            Self { config, monitor, chosen, target, stored: None, refused: RefusedFiles::default() };
+        extraction.read_description()?;
+        Ok(extraction)
+    }
+
+    /// Reads what earlier runs stored about the data set.
+    fn read_description(&mut self) -> Result<()> {
+        let Some(store) = self.target.store() else { return Ok(()) };
+        let refused = store::read_refused(&self.config.cache).unwrap_or_else(|e| {
+            self.monitor.warn(&format!("starting without the list of refused files: {}", e.with_causes()));
+            Vec::new()
+        });
+        let samples = store.samples_if_any()?;
+        // A process killed before it described the data set leaves no description, but then no parts either.
+        let is_split_known = self.config.seed.is_some() && self.config.split.is_some();
+        if samples.is_none() && !is_split_known && !store.parts()?.is_empty() {
+            self.monitor.warn(
+                "samples.parquet is missing, and the split with it: unless `seed` and `split` are given, images are \
+                 assigned anew with seed 0 and 70/5/25",
+            );
+        }
+        self.refused = RefusedFiles::of_earlier_runs(&refused);
+        self.stored = samples.map(|samples| Description { samples: Arc::new(samples), refused });
+        Ok(())
+    }
+
+    /// Scans the images and determines what is missing. Reports remarks about the data set to the monitor.
+    ///
+    /// # Errors
+    /// [`Kind::Input`](crate::error::Kind::Input) without usable images, and those of [`scan`] and of reading the cache.
+    pub fn plan(&self) -> Result<Plan> {
+        let plan = self.scan_and_compare(true)?;
+        plan.report(self.stored_samples(), self.monitor);
+        Ok(plan)
+    }
+
+    /// Plans again, without repeating the remarks.
+    ///
+    /// # Errors
+    /// Those of [`Extraction::plan`].
+    pub fn replan(&self) -> Result<Plan> {
+        self.scan_and_compare(false)
+    }
+
+    fn scan_and_compare(&self, notes: bool) -> Result<Plan> {
+        let stored = self.stored_samples();
+        let options = ScanOptions {
+            earlier: stored.map(|stored| EarlierScan { root: &stored.root, samples: &stored.rows }),
+            refused: Some(&self.refused),
+            notes,
+            ..ScanOptions::new(ScanDepth::Header)
+        };
+        let found = scan(&self.config.images, &options, self.monitor)?;
+        let LabelConflicts { kept, refused: conflicts, .. } = separate_conflicts(found.files);
+        let mut refused = [found.refused, conflicts].concat();
+        refused.sort();
+        if kept.is_empty() {
+            return Err(no_images(&self.config.images, &refused));
+        }
+        let fractions = self.config.split.or(stored.map(|stored| stored.fractions)).unwrap_or_default();
+        let seed = self.config.seed.or(stored.map(|stored| stored.seed)).unwrap_or(0);
+        let rows = assign_splits(kept, seed, fractions);
+        let samples = Arc::new(Samples { rows, root: found.root, seed, fractions });
+        Ok(Plan::new(Description { samples, refused }, self.config, &self.target.keys()?))
+    }
+
+    fn stored_samples(&self) -> Option<&Samples> {
+        self.stored.as_ref().map(|stored| stored.samples.as_ref())
+    }
+
+    /// Opens the network for `rows` missing rows.
+    ///
+    /// # Errors
+    /// Those of [`Network::open`].
+    pub fn open_network(&self, rows: usize) -> Result<Network> {
+        let stored_answer = self.target.store().and_then(|store| store.spec().known_answer.clone());
+        Network::open(self.config, &self.chosen, rows, stored_answer, self.monitor)
+    }
+
+    /// Creates the cache if there is none. Returns whether another process has created and described it since it was
+    /// looked for.
+    ///
+    /// # Errors
+    /// Those of [`Target::create`], and of reading the description of the data set.
+    pub fn create_cache(&mut self, network: &Network) -> Result<bool> {
+        if self.target.store().is_some() {
+            return Ok(false);
+        }
+        let spec = spec(&self.chosen, network.backbone().width(), network.new_answer.clone());
+        self.target = Target::create(&self.config.cache, &spec)?;
+        self.read_description()?;
+        Ok(self.stored.is_some())
+    }
+
+    /// Stores the description of the data set in the cache, if it differs from the one that is there.
+    ///
+    /// # Errors
+    /// [`Kind::Io`](crate::error::Kind::Io) when it cannot be written.
+    pub fn describe(&mut self, plan: &Plan) -> Result<()> {
+        if self.stored.as_ref() != Some(&plan.description) {
+            let Description { samples, refused } = &plan.description;
+            let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
+            writer.describe(samples, refused)?;
+            self.stored = Some(plan.description.clone());
+        }
+        Ok(())
+    }
+
+    /// Computes the missing rows and commits them.
+    ///
+    /// # Errors
+    /// Those of [`pipeline::run`].
+    pub fn compute(&mut self, plan: &Plan, network: &mut Network) -> Result<PipelineResult> {
+        let settings = PipelineSettings {
+            root: plan.description.samples.root.clone(),
+            preprocessing: self.chosen.preprocessing,
+            batch: network.batch(self.config),
+            // Decoders mostly wait for the sessions, so that as many of them as cores do not slow the network down.
+            decoders: threads::number(self.config.threads),
+            commit_every: self.config.commit_every,
+            metadata: self.metadata(network),
+        };
+        let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
+        pipeline::run(&settings, &plan.jobs, &mut network.sessions, writer, self.monitor)
+    }
+
+    /// Keeps files that were refused during this run out of the next plan.
+    pub fn refuse(&mut self, refused: Vec<Refused>) {
+        self.refused.add(refused);
+    }
+
+    /// Returns the metadata of new parts.
+    fn metadata(&self, network: &Network) -> BTreeMap<String, String> {
+        let backbone = network.backbone();
+        [
+            ("headstart.device", self.config.device.to_string()),
+            ("headstart.provider", backbone.provider().to_string()),
+            ("headstart.runtime", backbone.runtime().to_string()),
+            ("headstart.version", env!("CARGO_PKG_VERSION").to_string()),
+            ("headstart.time", self.config.time.to_string()),
+        ]
+        .map(|(key, value)| (key.to_string(), value))
+        .into()
+    }
+}

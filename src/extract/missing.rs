@@ -1,0 +1,90 @@
+//! Determines which feature rows are missing from a cache.
+
+use super::config::AugmentSplits;
+use crate::augment::{Augmentation, Variant};
+use crate::dataset::{Sample, Split};
+use crate::digest::Digest;
+use crate::store::Key;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// An image to open, and the variants of it to embed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ImageJob {
+    /// Path relative to the folder of images.
+    pub path: String,
+    /// SHA-256 of the bytes expected there.
+    pub image_sha256: Digest,
+    /// The missing variants, in order.
+    pub variants: Vec<Variant>,
+}
+
+/// Number of feature rows of one variant that are missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct MissingRows {
+    /// The variant.
+    pub variant: String,
+    /// Number of missing rows.
+    pub rows: usize,
+    /// How many of them belong to images without any features: new or edited images, or those whose features were lost
+    /// with a damaged part. The other images lack only some variants.
+    pub of_new_images: usize,
+}
+
+/// Returns a job for each distinct image that lacks a wanted variant, in the order of keys. Of files with the same bytes
+/// the first by path is read.
+pub(super) fn missing_jobs(
+    samples: &[Sample],
+    augment: &[Augmentation],
+    splits: AugmentSplits,
+    keys: &HashSet<Key>,
+) -> Vec<ImageJob> {
+    let plain = BTreeSet::from([Variant::None]);
+    let all: BTreeSet<Variant> =
+        augment.iter().flat_map(Augmentation::variants).chain(plain.clone()).collect();
+    let mut images: Vec<&Sample> = samples.iter().collect();
+    images.sort_by(|a, b| (a.file.image_sha256, &a.file.path).cmp(&(b.file.image_sha256, &b.file.path)));
+    images.dedup_by_key(|sample| sample.file.image_sha256);
+    let job = |Sample { file, split }: &Sample| {
+        let image_sha256 = file.image_sha256;
+        let is_augmented = *split == Split::Train || splits == AugmentSplits::All;
+        let wanted = if is_augmented { &all } else { &plain };
+        let is_missing = |variant: &Variant| !keys.contains(&Key { image_sha256, variant: *variant });
+        let variants: Vec<Variant> = wanted.iter().copied().filter(is_missing).collect();
+        (!variants.is_empty()).then(|| ImageJob { path: file.path.clone(), image_sha256, variants })
+    };
+    images.into_iter().filter_map(job).collect()
+}
+
+/// Counts the rows of `jobs` by variant.
+pub(super) fn count_by_variant(jobs: &[ImageJob], keys: &HashSet<Key>) -> Vec<MissingRows> {
+    let embedded: HashSet<Digest> = keys.iter().map(|key| key.image_sha256).collect();
+    let mut counts: BTreeMap<Variant, MissingRows> = BTreeMap::new();
+    for job in jobs {
+        let is_new = !embedded.contains(&job.image_sha256);
+        for variant in &job.variants {
+            let none = || MissingRows { variant: variant.to_string(), rows: 0, of_new_images: 0 };
+            let count = counts.entry(*variant).or_insert_with(none);
+            count.rows += 1;
+            count.of_new_images += usize::from(is_new);
+        }
+    }
+    counts.into_values().collect()
+}
+
+/// Counts the distinct train images that will lack, after `jobs` are done, a variant that another train image has.
+pub(super) fn incomplete_train_images(samples: &[Sample], keys: &HashSet<Key>, jobs: &[ImageJob]) -> usize {
+    let train = samples.iter().filter(|sample| sample.split == Split::Train);
+    let mut variants_of: HashMap<Digest, BTreeSet<Variant>> =
+        train.map(|sample| (sample.file.image_sha256, BTreeSet::new())).collect();
+    let stored = keys.iter().map(|key| (key.image_sha256, key.variant));
+    let planned = jobs.iter().flat_map(|job| job.variants.iter().map(|v| (job.image_sha256, *v)));
+    for (image_sha256, variant) in stored.chain(planned) {
+        if let Some(variants) = variants_of.get_mut(&image_sha256) {
+            variants.insert(variant);
+        }
+    }
+    let all: HashSet<Variant> = variants_of.values().flatten().copied().collect();
+    variants_of.values().filter(|variants| variants.len() < all.len()).count()
+}

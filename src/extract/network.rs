@@ -1,0 +1,68 @@
+//! The network of an extraction, opened and tested.
+
+use super::config::ExtractConfig;
+use crate::backbone::{Backbone, CPU_PROVIDER, Device, Opening, known};
+use crate::error::Result;
+use crate::monitor::Monitor;
+use crate::setup::Chosen;
+
+/// Images in a batch on the CPU. Sessions of one thread each are not faster with larger batches.
+const CPU_BATCH: usize = 4;
+/// Images in a batch on any other device.
+const DEVICE_BATCH: usize = 64;
+
+/// A network that passed the known-answer test, in one session or more.
+pub(super) struct Network {
+    pub sessions: Vec<Box<dyn Backbone>>,
+    /// The known answer to store in a new cache; `None` if the backbone or the cache already has one.
+    pub new_answer: Option<Vec<f32>>,
+}
+
+impl Network {
+    /// Opens the chosen network for `rows` missing rows and tests it. `stored_answer` is the known answer in the cache.
+    ///
+    /// # Errors
+    /// Those of [`Chosen::open`] and of the known-answer test.
+    pub fn open(
+        config: &ExtractConfig,
+        chosen: &Chosen,
+        rows: usize,
+        stored_answer: Option<Vec<f32>>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
+        let batch = config.batch.unwrap_or(CPU_BATCH);
+        let opening =
+            Opening { device: config.device, threads: config.threads, sessions: rows.div_ceil(batch) };
+        let mut sessions = chosen.open(opening, monitor)?;
+        let backbone = first(&mut sessions);
+        let provider = backbone.provider().to_string();
+        let known = chosen.known_answer.clone().or(stored_answer);
+        let answer = known::answer(backbone, &chosen.preprocessing)?;
+        let reference = match &known {
+            Some(known) => known.clone(),
+            None if provider == CPU_PROVIDER => answer.clone(),
+            None => {
+                let on_cpu = Opening { device: Device::Cpu, sessions: 1, ..opening };
+                let mut sessions = chosen.open(on_cpu, monitor)?;
+                known::answer(first(&mut sessions), &chosen.preprocessing)?
+            }
+        };
+        known::check(&provider, &answer, &reference)?;
+        Ok(Self { sessions, new_answer: known.is_none().then_some(reference) })
+    }
+
+    /// Returns one of the sessions.
+    pub fn backbone(&self) -> &dyn Backbone {
+        self.sessions.first().expect("a network opens in one session or more").as_ref()
+    }
+
+    /// Returns the number of images in a batch.
+    pub fn batch(&self, config: &ExtractConfig) -> usize {
+        let is_on_cpu = self.backbone().provider() == CPU_PROVIDER;
+        config.batch.unwrap_or(if is_on_cpu { CPU_BATCH } else { DEVICE_BATCH })
+    }
+}
+
+fn first(sessions: &mut [Box<dyn Backbone>]) -> &mut dyn Backbone {
+    sessions.first_mut().expect("a network opens in one session or more").as_mut()
+}

@@ -1,0 +1,95 @@
+//! The cache that an extraction writes to.
+
+use super::config::ExtractConfig;
+use crate::error::{Error, Kind, Result};
+use crate::image_io::DECODE_VERSION;
+use crate::setup::Chosen;
+use crate::store::{self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Spec, Writer, spec::SCHEMA};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// The cache of an extraction.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// There is no cache yet.
+    New,
+    /// A cache that is only read, in a dry run.
+    ReadOnly(FeatureStore),
+    /// A cache that is open for writing and locked.
+    Writable(Writer),
+}
+
+impl Target {
+    /// Opens the cache if there is one.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when the cache holds features of another kind, or the folder something else;
+    /// [`Kind::Locked`] when another process writes to the cache.
+    pub fn open(config: &ExtractConfig, chosen: &Chosen) -> Result<Self> {
+        let path = &config.cache;
+        let Some(stored) = Spec::read(path)? else {
+            store::check_target(path)?;
+            return Ok(Self::New);
+        };
+        let wanted = spec(chosen, stored.width, None);
+        stored.require(&wanted, path)?;
+        Ok(match config.dry_run {
+            true => Self::ReadOnly(FeatureStore::open(path)?),
+            false => Self::Writable(Writer::open_or_create(path, &wanted)?),
+        })
+    }
+
+    /// Creates the cache at `path`, or opens the one that another process has created meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`Target::open`], and [`Kind::Io`] when the cache cannot be written.
+    pub fn create(path: &Path, spec: &Spec) -> Result<Self> {
+        Writer::open_or_create(path, spec).map(Self::Writable)
+    }
+
+    /// Returns the cache for reading, if there is one.
+    pub fn store(&self) -> Option<&FeatureStore> {
+        match self {
+            Self::New => None,
+            Self::ReadOnly(store) => Some(store),
+            Self::Writable(writer) => Some(writer.store()),
+        }
+    }
+
+    /// Returns the cache for writing.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when it is not open for writing.
+    pub fn writer(&mut self) -> Result<&mut Writer> {
+        match self {
+            Self::Writable(writer) => Ok(writer),
+            Self::New | Self::ReadOnly(_) => {
+                Err(Error::new(Kind::Cache, "the cache is not open for writing"))
+            }
+        }
+    }
+
+    /// Returns the keys of the features that are stored.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when a part cannot be read.
+    pub fn keys(&self) -> Result<HashSet<Key>> {
+        self.store().map_or_else(|| Ok(HashSet::new()), FeatureStore::keys)
+    }
+}
+
+/// Returns the spec of features of `width` floats that the chosen network computes.
+pub(super) fn spec(chosen: &Chosen, width: usize, known_answer: Option<Vec<f32>>) -> Spec {
+    Spec {
+        schema: SCHEMA.into(),
+        backbone: BackboneSpec {
+            name: chosen.name.clone(),
+            title: chosen.title.clone(),
+            graph_sha256: chosen.sha256,
+        },
+        layer: chosen.layer.clone(),
+        width,
+        preprocessing: PreprocessingSpec { decode: DECODE_VERSION.into(), steps: chosen.preprocessing },
+        known_answer,
+    }
+}
