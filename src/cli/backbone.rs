@@ -1,4 +1,4 @@
-//! `headstart backbone`
+//! The subcommand `headstart backbone`: its arguments, and its result as text.
 
 use super::{Global, Outcome, print_result};
 use crate::backbone::inception_v3::layers;

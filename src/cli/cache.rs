@@ -1,4 +1,4 @@
-//! `headstart cache`
+//! The subcommand `headstart cache`: its arguments, and its result as text.
 
 use super::text::{splits, table_with_header};
 use super::{Global, Outcome, parse, print_result, progress::Terminal};
@@ -52,7 +52,7 @@ enum Command {
     Export {
         /// The cache
         cache: PathBuf,
-        /// File to write; a file that is there is replaced; beside a .npy a .csv of the same name holds the text columns
+        /// File to write; an existing file is replaced; beside a .npy a .csv of the same name holds the text columns
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
         /// parquet, npy, safetensors or arrow [default: by the name of the file]

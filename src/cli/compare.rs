@@ -1,4 +1,4 @@
-//! `headstart compare`
+//! The subcommand `headstart compare`: its arguments, and its result as text.
 
 use super::text::{percent, points, score, table_with_header};
 use super::{Global, Outcome, parse, print_result};
@@ -20,7 +20,7 @@ pub(super) struct Args {
     /// Split to compare on: validation or test
     #[arg(long, default_value = "test", value_parser = parse::<Split>)]
     split: Split,
-    /// Also write a page with the curves of all runs and their differences; a page of headstart that is there is replaced
+    /// Also write a page with the curves of all runs and their differences; an earlier page of headstart is replaced
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Also write each plot of the page into this folder, as SVG and PNG; files of the same names are replaced

@@ -1,4 +1,4 @@
-//! `headstart data`
+//! The subcommand `headstart data`: its arguments, and its result as text.
 
 use super::text::{percent, seconds, table_with_header};
 use super::{Global, IMAGES, Outcome, list_refused, print_result, progress::Terminal};
@@ -38,7 +38,7 @@ enum Command {
         /// A cache of these images: adds its splits, near-duplicates across them, labels that may be wrong, its variants
         #[arg(long, value_name = "CACHE")]
         cache: Option<PathBuf>,
-        /// The page to write; a page of headstart that is there is replaced [default: IMAGES-report.html, in the current
+        /// The page to write; an earlier page of headstart is replaced [default: IMAGES-report.html, in the current
         /// folder]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,

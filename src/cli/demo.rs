@@ -1,4 +1,4 @@
-//! `headstart demo`
+//! The subcommand `headstart demo`: its arguments, and its result as text.
 
 use super::shell::quote;
 use super::text::percent;

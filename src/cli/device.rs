@@ -1,4 +1,4 @@
-//! `headstart device`
+//! The subcommand `headstart device`: its arguments, and its result as text.
 
 use super::{Global, Outcome, print_result};
 use crate::error::Result;

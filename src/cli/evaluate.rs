@@ -1,4 +1,4 @@
-//! `headstart evaluate`
+//! The subcommand `headstart evaluate`: its arguments, and its result as text.
 
 use super::text::{p_value, percent, points, score, table, table_with_header, temperatures};
 use super::{Global, Outcome, parse, print_result};

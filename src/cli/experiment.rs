@@ -1,4 +1,4 @@
-//! `headstart experiment`
+//! The subcommand `headstart experiment`: its arguments, and its result as text.
 
 use super::{Global, Outcome, list_refused, now, parse, print_result, progress::Terminal};
 use crate::backbone::Device;

@@ -1,4 +1,4 @@
-//! `headstart extract`
+//! The subcommand `headstart extract`: its arguments, and its result as text.
 
 use super::text::{percent, seconds, splits};
 use super::{Global, IMAGES, Outcome, list_refused, now, parse, print_result, progress::Terminal};

@@ -149,7 +149,7 @@ impl Named {
     }
 }
 
-/// A stage as a person types it. Installing asks first, unless it is told not to.
+/// A stage as a person types it; `setup` with `--yes`, because it asks otherwise.
 fn typed(stage: &Named) -> String {
     let consent = if stage.name == "setup" { " --yes" } else { "" };
     format!("headstart {}{consent}", stage.name)
@@ -177,7 +177,7 @@ fn collect(command: &clap::Command, name: &str, all: &mut Vec<Named>) {
     }
 }
 
-/// What stands for a positional argument in `--help`.
+/// The name of a positional argument in `--help`.
 fn placeholder(argument: &clap::Arg, id: &str) -> String {
     let names = argument.get_value_names().unwrap_or_default();
     names.first().map_or_else(|| id.to_uppercase(), ToString::to_string)

@@ -11,14 +11,14 @@ use std::str::FromStr;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Adam")]
 pub(super) struct AdamOptions {
-    /// Rows in a minibatch [default: 32; 1 and up]
+    /// Rows in a minibatch, 1 or more [default: 32]
     #[arg(long, allow_negative_numbers = true)]
     batch: Option<usize>,
-    /// Stop after this many epochs in a row without an improvement [default: 20; 1 and up]
+    /// Stop after this many epochs in a row without an improvement, 1 or more [default: 20]
     #[arg(long, allow_negative_numbers = true)]
     patience: Option<usize>,
-    /// An epoch is an improvement if the validation loss falls, or the accuracy rises, by more than this [default: 0; 0
-    /// and up]
+    /// An epoch is an improvement if the validation loss falls, or the accuracy rises, by more than this
+    /// [default: 0]
     #[arg(long, value_name = "LEAST", allow_negative_numbers = true)]
     min_delta: Option<f64>,
     /// What has to improve and decides which epoch is kept: loss or accuracy, on the validation images [default: loss]
@@ -27,7 +27,7 @@ pub(super) struct AdamOptions {
     /// Learning rate schedule over all epochs: constant, linear or cosine [default: constant]
     #[arg(long, value_parser = parse::<Schedule>)]
     schedule: Option<Schedule>,
-    /// Share of each target that is spread evenly over all classes [default: 0; from 0, less than 1]
+    /// Share of each target that is spread evenly over all classes, from 0 to below 1 [default: 0]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     label_smoothing: Option<f64>,
     /// Weight of each class in the loss: none, balanced, or numbers such as ant=2,bee=0.5; a class that is not named has

@@ -1,4 +1,4 @@
-//! `headstart predict`
+//! The subcommand `headstart predict`: its arguments, and its result as text.
 
 use super::text::{left_aligned_table, percent, printable, table};
 use super::{Global, Outcome, list_refused, parse, print_result, progress::Terminal};
@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// Number of nearest cached images to name; with 0 the cache is not read
     #[arg(long, value_name = "N", default_value_t = 3)]
     neighbours: usize,
-    /// Also write a page with the images; a page of headstart that is there is replaced
+    /// Also write a page with the images; an earlier page of headstart is replaced
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Also write the tables of the page into this folder, as CSV; files of the same names are replaced

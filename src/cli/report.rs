@@ -1,4 +1,4 @@
-//! `headstart report`
+//! The subcommand `headstart report`: its arguments, and its result as text.
 
 use super::text::seconds;
 use super::{Global, Outcome, parse, print_result, progress::Terminal, reproduce};
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// Run that `train` wrote
     run: PathBuf,
-    /// The page to write; a page of headstart that is there is replaced [default: report.html in the run]
+    /// The page to write; an earlier page of headstart is replaced [default: report.html in the run]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Folder of images, if it has moved since `extract`

@@ -28,8 +28,8 @@ struct Source {
     record: Record,
     /// `None` when the cache is gone or holds other features by now.
     cache: Option<Cache>,
-    /// Whether images of validation and test have variants too.
-    has_held_out_variants: bool,
+    /// Variants of the images of validation and test.
+    held_out_variants: BTreeSet<Variant>,
     /// Whether the cache splits its images as it did when the run was trained.
     has_same_split: bool,
 }
@@ -75,7 +75,7 @@ impl Source {
         let samples = store.as_ref().and_then(|store| store.samples().ok());
         Ok(Self {
             folder: folder.to_path_buf(),
-            has_held_out_variants: predictions.iter().any(|row| row.variant != Variant::None),
+            held_out_variants: predictions.iter().map(|row| row.variant).collect(),
             has_same_split: samples
                 .as_ref()
                 .is_none_or(|samples| is_split_of(samples, &record, &predictions)),
@@ -87,6 +87,17 @@ impl Source {
             }),
             record,
         })
+    }
+
+    /// Variants that were trained on or predicted.
+    fn variants(&self) -> impl Iterator<Item = Variant> {
+        let trained_on = self.record.variants.iter().filter_map(|name| name.parse().ok());
+        trained_on.chain(self.held_out_variants.iter().copied())
+    }
+
+    /// Whether images have variants that the cache holds out. Another split than its own trains on some of them.
+    fn needs_all_splits(&self) -> bool {
+        self.record.division.is_some() || self.held_out_variants.iter().any(|one| *one != Variant::None)
     }
 
     /// The last part of its path.
@@ -191,11 +202,10 @@ fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -
     backbone(&record.spec, models, &mut words);
     words.option("--split", cache.fractions);
     words.option("--seed", cache.seed);
-    let variants = sources.iter().flat_map(|source| &source.record.variants);
-    let variants = variants.filter_map(|name| name.parse::<Variant>().ok());
-    let augmentations: BTreeSet<String> = variants.filter_map(augmentation).collect();
+    let augmentations: BTreeSet<String> =
+        sources.iter().flat_map(|source| source.variants()).filter_map(augmentation).collect();
     augmentations.iter().for_each(|name| words.option("--augment", name));
-    if sources.iter().any(|source| source.has_held_out_variants) {
+    if !augmentations.is_empty() && sources.iter().any(|source| source.needs_all_splits()) {
         words.option("--augment-splits", "all");
     }
     if let Some(device) = &cache.device {
@@ -217,7 +227,7 @@ fn backbone(spec: &Spec, models: &Path, words: &mut Words) {
         words.option("--preprocess", name);
     }
     words.option("--crop", steps.crop);
-    // A built backbone is looked for in the working folder unless told where it is.
+    // Without this option a built backbone is looked for in the working folder.
     let built = registry().backbone(&spec.backbone.name).ok().map(|known| onnx_path(known, models));
     if built.is_some_and(|built| built.exists()) {
         let models = std::path::absolute(models).unwrap_or_else(|_| models.to_path_buf());
@@ -305,5 +315,177 @@ impl Words {
 
     fn switch(&mut self, flag: &str, is_on: bool) {
         self.0.extend(is_on.then(|| flag.to_string()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command;
+    use crate::digest::sha256;
+    use crate::head::{LbfgsConfig, Schedule, StopOn};
+    use crate::preprocess::{Resize, Scale};
+    use crate::store::{BackboneSpec, PreprocessingSpec};
+
+    fn record(config: SolverConfig, scale: Scale, stretch: bool) -> Record {
+        let steps = Preprocessing { crop: 0.9, resize: Resize::BilinearPillow, size: 75, scale, stretch };
+        Record {
+            schema: String::new(),
+            version: String::new(),
+            time: 7,
+            cache: "/c a".into(),
+            spec: Spec {
+                schema: String::new(),
+                backbone: BackboneSpec {
+                    name: "/net.onnx".into(),
+                    title: "".into(),
+                    graph_sha256: sha256(b""),
+                },
+                layer: "Mixed_6e".into(),
+                width: 2,
+                preprocessing: PreprocessingSpec { decode: String::new(), steps },
+                known_answer: None,
+            },
+            classes: Vec::new(),
+            config,
+            division: None,
+            memory: None,
+            variants: vec!["none".into(), "shift:+5:+0".into(), "shift:+0:-5".into()],
+            train_rows: 0,
+            init: None,
+            history: Vec::new(),
+            best_epoch: 1,
+            seconds: 0.0,
+            temperature: None,
+        }
+    }
+
+    fn source(folder: &str, record: Record) -> Source {
+        Source {
+            folder: folder.into(),
+            record,
+            cache: Some(Cache {
+                root: "/photos".into(),
+                seed: 3,
+                fractions: "60/15/25".parse().unwrap(),
+                device: Some("cpu".into()),
+            }),
+            held_out_variants: [Variant::None, Variant::Flip].into(),
+            has_same_split: true,
+        }
+    }
+
+    /// Adam with no setting at its default.
+    fn unusual() -> FitConfig {
+        FitConfig {
+            lr: 1e-5,
+            batch: 7,
+            epochs: 9,
+            patience: 3,
+            l2: 0.25,
+            seed: 11,
+            shuffle_seed: Some(12),
+            min_delta: 0.001,
+            stop_on: StopOn::Accuracy,
+            schedule: Schedule::Linear,
+            label_smoothing: 0.1,
+            class_weights: ClassWeights::Given([("a b".into(), 2.0), ("c=d".into(), 0.5)].into()),
+            standardize: true,
+            patience_resets: false,
+            shuffle: false,
+            drop_last: true,
+        }
+    }
+
+    fn lines(chain: &[Source]) -> Vec<String> {
+        let all = written(chain, Path::new("/models"));
+        all.into_iter().map(|command| command.line.replace(" \\\n   ", "")).collect()
+    }
+
+    /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
+    const WITHOUT_EFFECT: [&str; 8] =
+        ["json", "yes", "models", "help", "batch", "threads", "commit-every", "dry-run"];
+
+    #[test]
+    fn every_option_that_can_change_a_head_is_printed() {
+        let adam = || record(SolverConfig::Adam(unusual()), Scale::Unit, true);
+        let fold = Some(Division::Fold { number: 2, folds: 5, seed: 4 });
+        let fold = Record { division: fold, init: Some("gone".into()), memory: Some(1 << 20), ..adam() };
+        let resplit = Record { division: Some(Division::Resplit { seed: 8 }), ..adam() };
+        let lbfgs = record(SolverConfig::Lbfgs(LbfgsConfig::default()), Scale::Symmetric, false);
+        let all: Vec<String> =
+            [fold, resplit, lbfgs].into_iter().flat_map(|record| lines(&[source("r", record)])).collect();
+        let printed = all.join("\n");
+        for name in ["extract", "train"] {
+            let sub = command();
+            let sub = sub.find_subcommand(name).unwrap();
+            for long in sub.get_arguments().filter_map(clap::Arg::get_long) {
+                let is_of_no_effect = WITHOUT_EFFECT.contains(&long) && (name, long) != ("train", "batch");
+                let line = all.iter().any(|line| {
+                    line.starts_with(&format!("headstart {name}")) && line.contains(&format!(" --{long}"))
+                });
+                assert!(is_of_no_effect || line, "{name} --{long} is missing in\n{printed}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_is_made_again_in_an_empty_folder() {
+        let config = FitConfig { seed: 2, ..FitConfig::default() };
+        let record = Record {
+            division: Some(Division::Resplit { seed: 8 }),
+            ..record(SolverConfig::Adam(config), Scale::Imagenet, false)
+        };
+        assert_eq!(
+            lines(&[source("some/where/first", record)]),
+            [
+                "headstart extract /photos --cache '/c a' --backbone /net.onnx --layer Mixed_6e --preprocess imagenet \
+                 --crop 0.9 --split 60/15/25 --seed 3 --augment flip --augment shift:5 --augment-splits all --device cpu",
+                "headstart train '/c a' --run runs/first --use 'none,shift:+5:+0,shift:+0:-5' --lr 0.01 --batch 32 \
+                 --epochs 100 --patience 20 --l2 0 --seed 2 --shuffle-seed 2 --min-delta 0 --stop-on loss \
+                 --schedule constant --label-smoothing 0 --class-weights none --resplit 8",
+                "headstart evaluate runs/first",
+                "headstart report runs/first",
+            ]
+        );
+    }
+
+    #[test]
+    fn heads_to_start_from_are_made_first() {
+        let adam = |init: Option<&str>| Record {
+            init: init.map(String::from),
+            ..record(SolverConfig::Adam(FitConfig::default()), Scale::Unit, false)
+        };
+        let chain = [source("a/x", adam(None)), source("b/x", adam(Some("a/x")))];
+        let all = lines(&chain);
+        assert_eq!(all.len(), 5);
+        assert!(all[1].contains("--run runs/x --use") && !all[1].contains("--init"));
+        assert!(all[2].contains("--run runs/x-2 ") && all[2].ends_with("--init runs/x"));
+        assert_eq!(all[4], "headstart report runs/x-2");
+    }
+
+    #[test]
+    fn what_cannot_be_made_again_is_said() {
+        let gone = Source {
+            cache: None,
+            ..source(
+                "r",
+                Record {
+                    init: Some("/old".into()),
+                    ..record(SolverConfig::Adam(unusual()), Scale::Unit, false)
+                },
+            )
+        };
+        let all = written(&[gone], Path::new("/models"));
+        assert_eq!(all.len(), 3);
+        assert!(
+            all[0].label.contains("a cache that is gone") && all[0].label.contains("cannot be read any more")
+        );
+        assert!(all[0].line.contains("--init /old"));
+        let changed = Source {
+            has_same_split: false,
+            ..source("r", record(SolverConfig::Adam(unusual()), Scale::Unit, false))
+        };
+        assert!(written(&[changed], Path::new("/models"))[0].label.contains("so the head differs"));
     }
 }

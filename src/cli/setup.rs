@@ -1,4 +1,4 @@
-//! `headstart setup`
+//! The subcommand `headstart setup`: its arguments, and its result as text.
 
 use super::{Global, Outcome, parse, print_result, progress::Terminal};
 use crate::backbone::Device;

@@ -1,4 +1,4 @@
-//! `headstart sweep`
+//! The subcommand `headstart sweep`: its arguments, and its result as text.
 
 use super::fit_options::{AdamOptions, all_folds};
 use super::text::{percent, seconds, table};
@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// Cross-validate: fit heads to each of K stratified folds
     #[arg(long, value_name = "K", allow_negative_numbers = true)]
     folds: Option<usize>,
-    /// Maximum number of epochs [default: 100; 1 and up]
+    /// Maximum number of epochs, 1 or more [default: 100]
     #[arg(long, allow_negative_numbers = true)]
     epochs: Option<usize>,
     /// Start each head from that of another run with the same classes, or some of them

@@ -1,4 +1,4 @@
-//! `headstart tensorboard`
+//! The subcommand `headstart tensorboard`: its arguments, and its result as text.
 
 use super::text::printable;
 use super::{Global, Outcome, list_refused, print_result, progress::Terminal};

@@ -1,4 +1,4 @@
-//! `headstart train`
+//! The subcommand `headstart train`: its arguments, and its result as text.
 
 use super::fit_options::{AdamOptions, Size, all_folds, fold};
 use super::text::{percent, seconds, temperatures};
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Args {
     /// Cache that `extract` wrote
     cache: PathBuf,
-    /// Folder of the run to write; a run that is there is replaced
+    /// Folder of the run to write; an existing run is replaced
     #[arg(long)]
     run: PathBuf,
     /// Variants to train on: families (none, shift, flip) or exact variants, separated by commas [default: every family
@@ -33,13 +33,13 @@ pub(super) struct Args {
     /// adam, or lbfgs for the optimum of the loss, which needs --l2 above 0
     #[arg(long, default_value = "adam", value_parser = ["adam", "lbfgs"])]
     solver: String,
-    /// Learning rate of Adam [default: 0.01; above 0]
+    /// Learning rate of Adam, above 0 [default: 0.01]
     #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// Maximum number of epochs of Adam [default: 100], or of iterations of L-BFGS [default: 1000]
+    /// Maximum number of epochs of Adam, or of iterations of L-BFGS [default: 100, or 1000 for L-BFGS]
     #[arg(long, allow_negative_numbers = true)]
     epochs: Option<usize>,
-    /// L2 penalty: half of this times the squared weights is added to the loss; 0 and up
+    /// L2 penalty, 0 or more: half of it times the squared weights is added to the loss
     #[arg(long, default_value_t = FitConfig::default().l2, allow_negative_numbers = true)]
     l2: f64,
     /// Seed of Adam's initial weights and order of rows [default: 0]

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod browser;
+mod commands_page;
 mod data;
 mod error_table;
 mod errors;
@@ -15,6 +16,7 @@ mod oracle;
 mod pages;
 mod power_loss;
 mod report;
+mod reproduce;
 mod sandbox;
 mod setup;
 mod small;
