@@ -69,7 +69,7 @@ fn runs_of_every_kind_are_made_again_by_their_commands() {
     train("folds", &["--folds", "3", "--seed", "9"]);
     let sweep = ["--seeds", "2", "--lr", "0.01,0.1", "--folds", "3", "--use", "none", "--use", "none,flip"];
     s.json(&[&["sweep", &s.text("c"), "--runs", &s.text("swept")], &sweep[..], &EPOCHS].concat());
-    train("a/memory", &["--memory", "2MiB", "--standardize"]);
+    train("a/memory", &["--memory", "4MiB", "--standardize"]);
     let all: Vec<Recipe> = [
         "a/plain",
         "a/resplit",
