@@ -28,6 +28,9 @@ const OTHER_NAMES: [(&str, &[&str]); 17] = [
     ("number", &["fold"]),
 ];
 
+/// Fields that a switch turns off: of ``(`shuffle` false)`` the word after the field goes with it.
+const TURNED_OFF: [&str; 2] = ["shuffle", "patience_resets"];
+
 /// Stages whose function is called otherwise than their command.
 const OTHER_STAGES: [(&str, &str); 1] = [("survey", "data report")];
 
@@ -72,9 +75,10 @@ impl FieldNames {
         }
         let mut out = String::with_capacity(text.len());
         let mut mentioned: Vec<&Named> = Vec::new();
-        for (i, part) in parts.into_iter().enumerate() {
+        for (i, part) in parts.iter().copied().enumerate() {
             if i % 2 == 0 {
-                out.push_str(part);
+                let is_turned_off = i > 0 && TURNED_OFF.contains(&parts[i - 1]);
+                out.push_str(if is_turned_off { part.strip_prefix(" false").unwrap_or(part) } else { part });
                 continue;
             }
             let stage = self.stage(part);
@@ -220,6 +224,7 @@ mod tests {
         assert_eq!(render(&["report"], "`out` cannot be inside a run"), "--out cannot be inside a run");
         let other = "`variants`, `division`, `shuffle`, `patience_resets`, `iterations`, `models`";
         let expected = "--use, --resplit, --no-shuffle, --total-patience, --epochs, --models";
+        assert_eq!(render(&["train"], "a fixed order (`shuffle` false)"), "a fixed order (--no-shuffle)");
         assert_eq!(render(&["train"], other), expected);
         assert_eq!(
             render(&["sweep"], "`rates`, `l2` and `seeds` need a value"),

@@ -7,7 +7,6 @@ use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, Task, Unit};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::io::{BufRead, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -21,8 +20,6 @@ pub(super) struct Terminal {
     names: FieldNames,
     yes: bool,
     is_terminal: bool,
-    /// Whether a question could not be asked.
-    is_unanswered: AtomicBool,
     signals: OnceLock<Signals>,
 }
 
@@ -50,7 +47,6 @@ impl Terminal {
             names,
             yes,
             is_terminal: std::io::stderr().is_terminal(),
-            is_unanswered: AtomicBool::new(false),
             signals: OnceLock::new(),
         }
     }
@@ -68,12 +64,8 @@ impl Terminal {
     /// Prints a failure and what can be done about it.
     pub fn fail(&self, error: &Error) {
         print_stderr(&format!("error: {}", self.names.error(error)));
-        let remedy = error.remedy().map(|remedy| self.names.render(remedy)).unwrap_or_default();
-        let may_consent = self.is_unanswered.load(Ordering::Relaxed) && error.kind() == Kind::Runtime;
-        let consent =
-            if may_consent && !remedy.contains("add --yes") { "; or add --yes to this command" } else { "" };
-        if !remedy.is_empty() {
-            print_stderr(&format!("  help: {remedy}{consent}"));
+        if let Some(remedy) = error.remedy() {
+            print_stderr(&format!("  help: {}", self.names.render(remedy)));
         }
     }
 }
@@ -105,7 +97,6 @@ impl Monitor for Terminal {
             return Some(true);
         }
         if !(self.is_terminal && std::io::stdin().is_terminal()) {
-            self.is_unanswered.store(true, Ordering::Relaxed);
             return None;
         }
         let question = self.names.render(question);

@@ -45,7 +45,7 @@ mod tests {
         let line = command_line(&words.map(String::from));
         assert_eq!(
             line,
-            "headstart train /a/path/of/some/length --run runs/first \\\n    --use none \\\n    --lr 0.01"
+            "headstart train /a/path/of/some/length --run runs/first --use none \\\n    --lr 0.01"
         );
     }
 }
