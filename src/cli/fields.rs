@@ -70,13 +70,13 @@ impl FieldNames {
     /// `text` with each name in backticks that the command line knows put into its words.
     pub fn render(&self, text: &str) -> String {
         let parts: Vec<&str> = text.split('`').collect();
-        if parts.len() % 2 == 0 {
+        if parts.len().is_multiple_of(2) {
             return text.to_string();
         }
         let mut out = String::with_capacity(text.len());
         let mut mentioned: Vec<&Named> = Vec::new();
         for (i, part) in parts.iter().copied().enumerate() {
-            if i % 2 == 0 {
+            if i.is_multiple_of(2) {
                 let is_turned_off = i > 0 && TURNED_OFF.contains(&parts[i - 1]);
                 out.push_str(if is_turned_off { part.strip_prefix(" false").unwrap_or(part) } else { part });
                 continue;

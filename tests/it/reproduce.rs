@@ -133,6 +133,21 @@ fn preprocessing_and_names_survive_in_commands() {
 }
 
 #[test]
+fn runs_of_an_experiment_are_made_again_by_their_commands() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 40), ("bee", 40)]);
+    small::install(&s);
+    let file = "title = \"e\"\nsettings = { epochs = 4 }\n\
+                [[cache]]\nname = \"c\"\nbackbone = \"small.onnx\"\naugment = [\"flip\"]\n\
+                [[run]]\nname = \"plain\"\nuse = [\"none\"]\n[[run]]\nname = \"warm\"\ninit = \"plain\"\n";
+    s.write("e.toml", file.as_bytes());
+    s.json(&["experiment", "e.toml", "--images", "in", "--out", "out"]);
+    let warm = Recipe::of(&s, "out/runs/as written/warm");
+    remove(&s, &["out"]);
+    warm.check();
+}
+
+#[test]
 fn commands_say_when_they_cannot_make_the_same_head() {
     let variants = ["--augment", "flip", "--augment", "shift:3", "--augment-splits", "all"];
     let s = small::cache(&[&variants[..], &["--split", "60/15/25", "--seed", "4"]].concat());
