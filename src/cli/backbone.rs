@@ -1,6 +1,6 @@
-//! `headstart backbone`
+//! The subcommand `headstart backbone`: its arguments, and its result as text.
 
-use super::{Ended, Global, print};
+use super::{Global, Outcome, print_result};
 use crate::backbone::inception_v3::layers;
 use crate::digest::{Digest, sha256_file};
 use crate::error::Result;
@@ -8,7 +8,7 @@ use crate::registry::registry;
 use crate::setup::onnx_path;
 use serde::Serialize;
 
-/// The known backbones.
+/// List the known backbones
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart backbone list")]
 pub(super) struct Args {
@@ -18,7 +18,7 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// What is known, and what is built
+    /// List the known backbones, their layers, and whether each is built
     #[command(after_help = "Example:\n  headstart backbone list --json")]
     List,
 }
@@ -31,11 +31,11 @@ struct Listed {
     licence: &'static str,
     sha256: Digest,
     built: bool,
-    /// What `extract --layer` takes.
+    /// Values of `extract --layer`.
     layers: Vec<&'static str>,
 }
 
-pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global) -> Result<Outcome> {
     let Command::List = args.command;
     let listed: Vec<Listed> = registry()
         .backbones
@@ -51,7 +51,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
                 .is_ok_and(|found| found == known.onnx_sha256),
         })
         .collect();
-    print(global, &listed, || {
+    print_result(global, &listed, || {
         let line = |b: &Listed| {
             let state = if b.built { "built" } else { "not built: run `headstart setup --yes`" };
             let layers = b.layers.join(" ");
@@ -59,5 +59,5 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
         };
         listed.iter().map(line).collect()
     })?;
-    Ok(Ended::Done)
+    Ok(Outcome::Done)
 }

@@ -1,7 +1,7 @@
-//! `headstart cache`
+//! The subcommand `headstart cache`: its arguments, and its result as text.
 
-use super::text::{headed, splits};
-use super::{Ended, Global, parse, print, progress::Terminal};
+use super::text::{splits, table_with_header};
+use super::{Global, Outcome, parse, print_result, progress::Terminal};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::store;
@@ -10,7 +10,7 @@ use crate::store::export::{ExportStats, Format, export};
 use crate::store::info::{Info, info};
 use std::path::{Path, PathBuf};
 
-/// Look into a cache, check it, tidy it, or export it.
+/// Inspect, verify, compact or export a cache
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart cache verify cache/photos --dry-run")]
 pub(super) struct Args {
@@ -20,63 +20,63 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// What the features are, and how many there are
+    /// Show what the features are, and how many there are
     #[command(after_help = "Example:\n  headstart cache info cache/photos")]
     Info {
         /// The cache
         cache: PathBuf,
     },
-    /// Rehash and decode every part; move bad ones to CACHE/damaged and exit with 1
+    /// Rehash and decode every part; move damaged parts to CACHE/damaged and exit with 1
     #[command(after_help = "Example:\n  headstart cache verify cache/photos --dry-run")]
     Verify {
         /// The cache
         cache: PathBuf,
-        /// Only tell, move nothing
+        /// Report damaged parts, and move nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Join small parts into large ones, in one step for whoever reads
+    /// Join small parts into large ones; readers see the old parts or the new ones, never both
     #[command(after_help = "Example:\n  headstart cache compact cache/photos --prune --dry-run")]
     Compact {
         /// The cache
         cache: PathBuf,
-        /// Drop the features of images that are gone
+        /// Also drop the features of images that are gone
         #[arg(long)]
         prune: bool,
-        /// Only tell, change nothing
+        /// Report what would change, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Samples joined with features as one file: Parquet, npy (with a CSV beside it), safetensors or Arrow IPC
+    /// Write samples joined with features as one file: Parquet, npy, safetensors or Arrow IPC
     #[command(after_help = "Example:\n  headstart cache export cache/photos --out photos.parquet")]
     Export {
         /// The cache
         cache: PathBuf,
-        /// The file to write; one that is there is replaced. A .npy gets its rows' texts in a .csv of the same name
+        /// File to write; an existing file is replaced; beside a .npy a .csv of the same name holds the text columns
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
-        /// parquet, npy, safetensors or arrow [default: what the name of the file says]
+        /// parquet, npy, safetensors or arrow [default: by the name of the file]
         #[arg(long, value_name = "FORMAT", value_parser = parse::<Format>)]
         format: Option<Format>,
     },
 }
 
-pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     match args.command {
         Command::Info { cache } => {
             let info = info(&cache)?;
-            print(global, &info, || described(&info))?;
-            Ok(Ended::Done)
+            print_result(global, &info, || info_text(&info))?;
+            Ok(Outcome::Done)
         }
         Command::Verify { cache, dry_run } => verify(&cache, dry_run, global, terminal),
         Command::Compact { cache, prune, dry_run } => {
             let stats = compact(&cache, prune, dry_run, terminal)?;
-            print(global, &stats, || compacted(&stats))?;
-            Ok(Ended::Done)
+            print_result(global, &stats, || compaction(&stats))?;
+            Ok(Outcome::Done)
         }
         Command::Export { cache, out, format } => {
             let unknown = || {
-                Error::new(Kind::Usage, "the name does not say which format to write")
+                Error::new(Kind::Usage, "the name of the file does not tell its format")
                     .at(&out)
                     .help("end it with .parquet, .npy, .safetensors or .arrow, or add --format")
             };
@@ -87,13 +87,13 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
                 terminal
                     .warn(&format!("{n} image files have no features yet: run `headstart extract` again"));
             }
-            print(global, &stats, || exported(&stats))?;
-            Ok(Ended::Done)
+            print_result(global, &stats, || export_text(&stats))?;
+            Ok(Outcome::Done)
         }
     }
 }
 
-fn described(info: &Info) -> String {
+fn info_text(info: &Info) -> String {
     let mut out = format!(
         "{} of {}, {} floats, {}\n\
          {} images in {} classes: {} (seed {}, {}), from {}\n\
@@ -114,7 +114,7 @@ fn described(info: &Info) -> String {
         if info.providers.is_empty() { "nothing yet".into() } else { info.providers.join(", ") }
     );
     if info.orphaned > 0 {
-        out.push_str(&format!("of them {} rows of images that are gone\n", info.orphaned));
+        out.push_str(&format!("{} of the rows belong to images that are gone\n", info.orphaned));
     }
     if info.refused > 0 {
         out.push_str(&format!("{} files could not be used\n", info.refused));
@@ -123,19 +123,22 @@ fn described(info: &Info) -> String {
         let complete = if v.complete { "yes" } else { "no" };
         [v.variant.clone(), v.images.to_string(), v.train_images.to_string(), complete.into()]
     });
-    out.push_str(&format!("\n{}", headed(["variant", "images", "train images", "complete"], rows)));
+    out.push_str(&format!(
+        "\n{}",
+        table_with_header(["variant", "images", "train images", "complete"], rows)
+    ));
     out
 }
 
-fn compacted(stats: &CompactStats) -> String {
+fn compaction(stats: &CompactStats) -> String {
     let CompactStats { parts_before, parts, rows, pruned, duplicates, bytes_before, bytes } = stats;
     let verb = if bytes.is_some() { "now" } else { "would become" };
     let mut out = format!("{parts_before} parts, {verb} {parts}; {rows} feature rows\n");
     if *pruned > 0 {
-        out.push_str(&format!("{pruned} rows of images that are gone: dropped\n"));
+        out.push_str(&format!("{pruned} rows of images that are gone were dropped\n"));
     }
     if *duplicates > 0 {
-        out.push_str(&format!("{duplicates} rows stood there twice\n"));
+        out.push_str(&format!("{duplicates} duplicate rows were dropped\n"));
     }
     if let Some(bytes) = bytes.filter(|bytes| bytes != bytes_before) {
         out.push_str(&format!("{} kB, before {}\n", bytes.div_ceil(1000), bytes_before.div_ceil(1000)));
@@ -143,22 +146,20 @@ fn compacted(stats: &CompactStats) -> String {
     out
 }
 
-fn exported(stats: &ExportStats) -> String {
+fn export_text(stats: &ExportStats) -> String {
     let line = |file: &PathBuf| format!("{}\n", file.display());
     let files: String = stats.files.iter().map(line).collect();
     format!("{files}{} rows, features of {} floats\n", stats.rows, stats.width)
 }
 
-fn verify(cache: &Path, dry_run: bool, global: &Global, terminal: &Terminal) -> Result<Ended> {
+fn verify(cache: &Path, dry_run: bool, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let verified = store::verify(cache, dry_run, terminal)?;
-    print(global, &verified, || {
+    print_result(global, &verified, || {
         let mut out = format!("{} parts, {} damaged\n", verified.parts, verified.damaged.len());
         if !verified.damaged.is_empty() && !dry_run {
-            out.push_str(
-                "set aside in damaged/; run the same `headstart extract` again to compute them anew\n",
-            );
+            out.push_str("moved to damaged/; run the same `headstart extract` again to compute them anew\n");
         }
         out
     })?;
-    Ok(if verified.damaged.is_empty() { Ended::Done } else { Ended::Bad })
+    Ok(if verified.damaged.is_empty() { Outcome::Done } else { Outcome::Damaged })
 }

@@ -1,45 +1,45 @@
-//! `headstart compare`
+//! The subcommand `headstart compare`: its arguments, and its result as text.
 
-use super::text::{headed, percent, points, score};
-use super::{Ended, Global, parse, print};
+use super::text::{percent, points, score, table_with_header};
+use super::{Global, Outcome, parse, print_result};
 use crate::compare::{CompareConfig, CompareStats, compare};
 use crate::dataset::Split;
 use crate::error::Result;
 use crate::places::Places;
 use std::path::PathBuf;
 
-/// Runs side by side, on the images that all of them hold out.
+/// Compare runs on the images that all of them hold out
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  headstart compare runs/plain runs/shifts runs/flips\n  headstart compare runs/plain runs/shifts --out compared.html"
 )]
 pub(super) struct Args {
-    /// Two runs or more; the others are compared with the first
+    /// Two or more runs; each is compared with the first
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// validation or test
+    /// Split to compare on: validation or test
     #[arg(long, default_value = "test", value_parser = parse::<Split>)]
     split: Split,
-    /// Write a page too: curves of all runs, differences with intervals; one of headstart that is there is replaced
+    /// Also write a page with the curves of all runs and their differences; an earlier page of headstart is replaced
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Write each plot of the page here too, as SVG and as PNG; files of the same names are replaced
+    /// Also write each plot of the page into this folder, as SVG and PNG; files of the same names are replaced
     #[arg(long, value_name = "DIR", requires = "out")]
     plots: Option<PathBuf>,
-    /// Write each table of the page here too, as CSV; files of the same names are replaced
+    /// Also write each table of the page into this folder, as CSV; files of the same names are replaced
     #[arg(long, value_name = "DIR", requires = "out")]
     tables: Option<PathBuf>,
 }
 
-pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global) -> Result<Outcome> {
     let Args { runs, split, out, plots, tables } = args;
     let page = out.map(|out| Places { flag: "--out", out, plots, tables });
     let stats = compare(&CompareConfig { runs, split, page })?;
-    print(global, &stats, || told(&stats))?;
-    Ok(Ended::Done)
+    print_result(global, &stats, || summary(&stats))?;
+    Ok(Outcome::Done)
 }
 
-/// The last three columns are against the first run.
+/// Column names; the last three columns compare with the first run.
 const NAMES: [&str; 9] = [
     "run",
     "fitted by",
@@ -52,10 +52,10 @@ const NAMES: [&str; 9] = [
     "p",
 ];
 
-fn told(stats: &CompareStats) -> String {
+fn summary(stats: &CompareStats) -> String {
     let mut out = format!("{} {} images that all runs hold out", stats.images, stats.split);
     if stats.left_out > 0 {
-        out.push_str(&format!("; {} that only some do are left out", stats.left_out));
+        out.push_str(&format!("; {} that only some runs hold out are left out", stats.left_out));
     }
     let rows = stats.runs.iter().enumerate().map(|(i, run)| {
         let against = i.checked_sub(1).and_then(|i| stats.differences.get(i));
@@ -73,9 +73,9 @@ fn told(stats: &CompareStats) -> String {
         ]
     });
     out.push_str(&format!(
-        "\n\n{}\npoints: against the first run on the same images, with Newcombe's interval for paired shares\n\
-         p: McNemar's exact test of each run against the first, each pair by itself\n",
-        headed(NAMES, rows)
+        "\n\n{}\npoints: difference from the first run on the same images, with Newcombe's interval for paired proportions\n\
+         p: McNemar's exact test against the first run, not corrected for several runs\n",
+        table_with_header(NAMES, rows)
     ));
     if let Some(page) = &stats.page {
         out.push_str(&format!("\n{}\n", page.out.display()));

@@ -1,7 +1,7 @@
-//! `headstart data`
+//! The subcommand `headstart data`: its arguments, and its result as text.
 
-use super::text::{headed, percent, seconds};
-use super::{Ended, Global, complain_of, print, progress::Terminal};
+use super::text::{percent, seconds, table_with_header};
+use super::{Global, IMAGES, Outcome, list_refused, print_result, progress::Terminal};
 use crate::data::{SelectConfig, SelectStats, SummaryConfig, SummaryStats, select, summary};
 use crate::error::Result;
 use crate::images::ScanDepth;
@@ -9,7 +9,7 @@ use crate::places::Places;
 use crate::survey::{SurveyConfig, default_page, survey};
 use std::path::{Path, PathBuf};
 
-/// Look at a folder of labelled images, or make one of its largest classes.
+/// Inspect a folder of labelled images, or select its largest classes
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart data summary photos")]
 pub(super) struct Args {
@@ -19,62 +19,63 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Classes, counts, composition, and the files that cannot be used
+    /// Count classes and images, and list the files that cannot be used
     #[command(after_help = "Example:\n  headstart data summary photos")]
     Summary {
-        #[arg(help = "Folder of images: IMAGES/<class>/<file>")]
+        #[arg(help = IMAGES)]
         images: PathBuf,
-        /// Read only the header of each file: faster, but damaged pixels do not show
+        /// Read only the header of each file, which is faster but does not find damaged pixels
         #[arg(long)]
         headers: bool,
     },
-    /// A page about the images: classes, examples, sizes, duplicates, how variants enter the network
+    /// Write a page about the images: classes, examples, sizes, duplicates, variants as they enter the network
     #[command(
         after_help = "Examples:\n  headstart data report photos\n  headstart data report photos --cache cache/photos --out photos.html"
     )]
     Report {
-        #[arg(help = "Folder of images: IMAGES/<class>/<file>")]
+        #[arg(help = IMAGES)]
         images: PathBuf,
-        /// A cache of these images: shows its splits, its variants and how pixels entered its network
+        /// A cache of these images: adds its splits, near-duplicates across them, labels that may be wrong, its variants
         #[arg(long, value_name = "CACHE")]
         cache: Option<PathBuf>,
-        /// The page; one of headstart that is there is replaced [default: IMAGES-report.html, in the current folder]
+        /// The page to write; an earlier page of headstart is replaced [default: IMAGES-report.html, in the current
+        /// folder]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
-        /// Write each plot here too, as SVG and as PNG; files of the same names are replaced
+        /// Also write each plot into this folder, as SVG and PNG; files of the same names are replaced
         #[arg(long, value_name = "DIR")]
         plots: Option<PathBuf>,
-        /// Write each table here too, as CSV; files of the same names are replaced
+        /// Also write each table into this folder, as CSV; files of the same names are replaced
         #[arg(long, value_name = "DIR")]
         tables: Option<PathBuf>,
     },
-    /// The classes with the most images, as `NNN Name` folders
+    /// Copy the classes with the most images into a new folder, as `NNN Name`
     #[command(after_help = "Example:\n  headstart data select lfw --top 10 --out lfw10")]
     Select {
-        #[arg(help = "Folder of images: IMAGES/<class>/<file>")]
+        #[arg(help = IMAGES)]
         images: PathBuf,
-        /// How many classes
+        /// Number of classes
         #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true)]
         top: usize,
-        /// The folder to make or to complete
+        /// Folder to create or to complete
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Make hard links instead of copies: they take no space, and editing the one edits the other
+        /// Make hard links instead of copies: they take no space, but editing one file edits the other
         #[arg(long)]
         link: bool,
     },
 }
 
-/// Classes shown in the text; the JSON has all.
+/// Number of classes shown as text; the JSON has all.
 const SHOWN: usize = 20;
 
-pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     match args.command {
         Command::Summary { images, headers } => {
             let depth = if headers { ScanDepth::Header } else { ScanDepth::Pixels };
             let stats = summary(&SummaryConfig { images, depth }, terminal)?;
-            let ended = complain_of(&[&stats.unreadable[..], &stats.conflicting[..]].concat());
-            print(global, &stats, || summarised(&stats))?;
+            let ended = list_refused(&[&stats.unreadable[..], &stats.conflicting[..]].concat());
+            print_result(global, &stats, || summary_text(&stats))?;
             Ok(ended)
         }
         Command::Report { images, cache, out, plots, tables } => {
@@ -82,28 +83,30 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
             let page = Places { flag: "--out", out, plots, tables };
             let stats = survey(&SurveyConfig { images, cache, page }, terminal)?;
             let summary = &stats.summary;
-            let ended = complain_of(&[&summary.unreadable[..], &summary.conflicting[..]].concat());
-            print(global, &stats, || format!("{}\n{}\n", summarised(summary), stats.page.out.display()))?;
+            let ended = list_refused(&[&summary.unreadable[..], &summary.conflicting[..]].concat());
+            print_result(global, &stats, || {
+                format!("{}\n{}\n", summary_text(summary), stats.page.out.display())
+            })?;
             Ok(ended)
         }
         Command::Select { images, top, out, link } => {
             let config = SelectConfig { images, top, out, link };
             let stats = select(&config, terminal)?;
-            let ended = complain_of(&stats.refused);
-            print(global, &stats, || selected(&stats, &config.out))?;
+            let ended = list_refused(&stats.refused);
+            print_result(global, &stats, || selection(&stats, &config.out))?;
             Ok(ended)
         }
     }
 }
 
-fn summarised(stats: &SummaryStats) -> String {
+fn summary_text(stats: &SummaryStats) -> String {
     let range = |range: Option<[u32; 2]>| match range {
         Some([least, most]) if least == most => least.to_string(),
         Some([least, most]) => format!("{least}-{most}"),
         None => "-".into(),
     };
     let mut out = format!(
-        "{} images in {} classes, {:.1} MB, {} x {} pixels, looked at in {}\n",
+        "{} images in {} classes, {:.1} MB, {} x {} pixels, read in {}\n",
         stats.images,
         stats.classes.len() - stats.empty_classes,
         stats.bytes as f64 / 1e6,
@@ -113,10 +116,10 @@ fn summarised(stats: &SummaryStats) -> String {
     );
     out.push_str(&format!("classes with one image: {}", stats.single_image_classes));
     for (n, what) in [
-        (stats.empty_classes, "classes without any"),
+        (stats.empty_classes, "classes without images"),
         (stats.unreadable.len(), "unreadable files"),
         (stats.conflicting.len(), "files under two labels"),
-        (stats.copies, "copies of other files of their class"),
+        (stats.copies, "duplicates of other files of their class"),
     ] {
         if n > 0 {
             out.push_str(&format!("; {what}: {n}"));
@@ -124,7 +127,7 @@ fn summarised(stats: &SummaryStats) -> String {
     }
     let row = |c: &crate::data::ClassSummary| [c.name.clone(), c.images.to_string(), percent(c.share)];
     let rows = stats.classes.iter().take(SHOWN).map(row);
-    out.push_str(&format!("\n\n{}", headed(["class", "images", "share"], rows)));
+    out.push_str(&format!("\n\n{}", table_with_header(["class", "images", "share"], rows)));
     if let Some(rest) = stats.classes.get(SHOWN..).filter(|rest| !rest.is_empty()) {
         let images: usize = rest.iter().map(|class| class.images).sum();
         out.push_str(&format!("... and {} more classes with {images} images (--json has all)\n", rest.len()));
@@ -132,7 +135,7 @@ fn summarised(stats: &SummaryStats) -> String {
     out
 }
 
-fn selected(stats: &SelectStats, out: &Path) -> String {
+fn selection(stats: &SelectStats, out: &Path) -> String {
     let mut text: String = stats.classes.iter().map(|class| format!("{}\n", class.folder)).collect();
     text.push_str(&format!(
         "{} images of {} classes in {}, {} of them placed now\n",

@@ -1,12 +1,12 @@
-//! `headstart device`
+//! The subcommand `headstart device`: its arguments, and its result as text.
 
-use super::{Ended, Global, print};
+use super::{Global, Outcome, print_result};
 use crate::error::Result;
 use crate::runtime;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// What can run here, and why the rest cannot.
+/// Show which devices can run the backbone, and why the others cannot
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart device --json")]
 pub(super) struct Args {}
@@ -15,7 +15,7 @@ pub(super) struct Args {}
 struct Devices {
     /// The libonnxruntime that would be loaded.
     runtime: Option<PathBuf>,
-    /// Where it came from.
+    /// Where the library came from.
     runtime_origin: Option<String>,
     devices: Vec<Listed>,
 }
@@ -23,13 +23,13 @@ struct Devices {
 #[derive(Serialize)]
 struct Listed {
     name: &'static str,
-    /// Whether all that it needs was found; nothing is loaded to find out.
+    /// Whether everything it needs was found. Nothing is loaded to find out.
     usable: bool,
-    /// Why it cannot be used.
+    /// Why the device cannot be used.
     reason: Option<String>,
 }
 
-pub(super) fn run(_args: Args, global: &Global) -> Result<Ended> {
+pub(super) fn run(_args: Args, global: &Global) -> Result<Outcome> {
     let library = runtime::find(false)?;
     let listed = |name, reason: Option<String>| Listed { name, usable: reason.is_none(), reason };
     let missing = "no ONNX Runtime: run `headstart setup --yes`";
@@ -41,16 +41,16 @@ pub(super) fn run(_args: Args, global: &Global) -> Result<Ended> {
         runtime_origin: library.as_ref().map(|library| library.origin.to_string()),
         runtime: library.map(|library| library.path),
     };
-    print(global, &devices, || {
+    print_result(global, &devices, || {
         let runtime = devices.runtime.as_ref().map_or("none".into(), |path| path.display().to_string());
         let mut out = format!("runtime  {runtime}\n");
         for Listed { name, reason, .. } in &devices.devices {
-            let state = reason.as_deref().unwrap_or("all that is needed was found (not loaded yet)");
+            let state = reason.as_deref().unwrap_or("everything it needs was found, but not tried");
             out.push_str(&format!("{name:<8} {state}\n"));
         }
         out
     })?;
-    Ok(Ended::Done)
+    Ok(Outcome::Done)
 }
 
 fn why_not_cuda(library: Option<&runtime::Library>) -> Option<String> {

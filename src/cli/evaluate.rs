@@ -1,49 +1,49 @@
-//! `headstart evaluate`
+//! The subcommand `headstart evaluate`: its arguments, and its result as text.
 
-use super::text::{headed, p_value, percent, points, score, table, temperatures};
-use super::{Ended, Global, parse, print};
+use super::text::{p_value, percent, points, score, table, table_with_header, temperatures};
+use super::{Global, Outcome, parse, print_result};
 use crate::dataset::{Split, number_and_names};
 use crate::error::Result;
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
 use std::path::PathBuf;
 
-/// How good a run is: accuracy with interval, scores of each class, confusion.
+/// Measure a run: accuracy with its interval, scores of each class, confusion
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart evaluate runs/first --split validation")]
 pub(super) struct Args {
-    /// The run that `train` wrote
+    /// Run that `train` wrote
     run: PathBuf,
-    /// validation or test
+    /// Split to measure on: validation or test
     #[arg(long, default_value = "test", value_parser = parse::<Split>)]
     split: Split,
-    /// Answer by the mean over the cached variants of each image (extract --augment-splits all)
+    /// Average the probabilities over the cached variants of each image, which `extract --augment-splits all` computes
     #[arg(long)]
     tta: bool,
-    /// Measure how many test images `predict --reject ALPHA` would call unknown, such as 0.05
+    /// Measure how many test images `predict --reject ALPHA` would reject as unknown, such as 0.05
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
 }
 
-/// The confusion matrix is printed as text up to this many classes.
+/// The largest number of classes whose confusion matrix is printed as text.
 const MOST_CLASSES: usize = 20;
 
-pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global) -> Result<Outcome> {
     let Args { run, split, tta, reject } = args;
     let stats = evaluate(&EvaluateConfig { run, split, tta, reject })?;
-    print(global, &stats, || told(&stats))?;
-    Ok(Ended::Done)
+    print_result(global, &stats, || summary(&stats))?;
+    Ok(Outcome::Done)
 }
 
-pub(super) fn told(stats: &EvaluateStats) -> String {
-    let (heading, trust) = (heading(stats), trust(stats));
-    let mut out = format!("{heading}{trust}\n{}\n{}", scores(stats), composition(stats));
+pub(super) fn summary(stats: &EvaluateStats) -> String {
+    let (accuracy, reliability) = (accuracy(stats), reliability(stats));
+    let mut out = format!("{accuracy}{reliability}\n{}\n{}", scores(stats), composition(stats));
     if stats.classes.len() <= MOST_CLASSES {
         out.push_str(&format!("\n{}", confusion(stats)));
     }
     out
 }
 
-fn heading(stats: &EvaluateStats) -> String {
+fn accuracy(stats: &EvaluateStats) -> String {
     let [low, high] = stats.interval.unwrap_or([0.0, 1.0]);
     let mut out = format!(
         "{} accuracy {} of {} images (95 % interval {} to {}), macro F1 {}\n\
@@ -70,13 +70,13 @@ fn heading(stats: &EvaluateStats) -> String {
     out
 }
 
-/// What averaging did, and how far the probabilities can be taken at their word.
-fn trust(stats: &EvaluateStats) -> String {
+/// The effect of averaging over variants, calibration, and rejection.
+fn reliability(stats: &EvaluateStats) -> String {
     let mut out = String::new();
     if let Some(tta) = &stats.tta {
         let [low, high] = tta.interval.unwrap_or([-1.0, 1.0]);
         out.push_str(&format!(
-            "averaged over {}: {} points against {} without (95 % interval {} to {}, {})\n",
+            "averaged over {}: {} points from {} without averaging (95 % interval {} to {}, {})\n",
             tta.variants.join(", "),
             points(tta.difference.unwrap_or(0.0)),
             percent(tta.plain_accuracy),
@@ -88,13 +88,13 @@ fn trust(stats: &EvaluateStats) -> String {
     let calibration = &stats.calibration;
     let used = match (calibration.applied, &stats.tta) {
         (true, None) => "predict uses it",
-        (false, None) => "not told from 1, so predict leaves it out",
-        (true, Some(_)) => "told from 1",
-        (false, Some(_)) => "not told from 1",
+        (false, None) => "not significantly different from 1, so predict does not use it",
+        (true, Some(_)) => "significantly different from 1",
+        (false, Some(_)) => "not significantly different from 1",
     };
-    let told = match calibration.temperature {
+    let text = match calibration.temperature {
         None => format!(
-            "calibration error {}; no temperature (the validation images tell none, or the run is of an older version)",
+            "calibration error {}; no temperature (the validation images do not determine one, or the run is of an older version)",
             percent(calibration.split.ece_before)
         ),
         Some(temperature) => format!(
@@ -109,14 +109,14 @@ fn trust(stats: &EvaluateStats) -> String {
             used
         ),
     };
-    out + &told + "\n" + &rejected(stats)
+    out + &text + "\n" + &rejected(stats)
 }
 
 fn rejected(stats: &EvaluateStats) -> String {
     let Some(reject) = &stats.reject else { return String::new() };
     let [low, high] = reject.interval.unwrap_or([0.0, 1.0]);
     format!(
-        "called unknown with --reject {}, which {} validation images calibrate: {} of {} known images, {} (95 % \
+        "rejected as unknown with --reject {}, calibrated on {} validation images: {} of {} known images, {} (95 % \
          interval {} to {}); accuracy of the others {}\n",
         reject.alpha,
         reject.calibration_images,
@@ -140,7 +140,7 @@ fn scores(stats: &EvaluateStats) -> String {
             score(c.f1),
         ]
     });
-    headed(["class", "images", "predicted", "precision", "recall", "F1"], rows)
+    table_with_header(["class", "images", "predicted", "precision", "recall", "F1"], rows)
 }
 
 fn confusion(stats: &EvaluateStats) -> String {
@@ -156,6 +156,6 @@ fn composition(stats: &EvaluateStats) -> String {
         let relative = class.relative_difference.map_or("-".into(), |d| format!("{:+.1} %", 100.0 * d));
         [class.name.clone(), percent(class.truth), percent(class.predicted), relative]
     });
-    let table = headed(["class", "images", "predictions", "relative difference"], rows);
+    let table = table_with_header(["class", "images", "predictions", "relative difference"], rows);
     format!("composition of the images and of the predictions\n{table}")
 }

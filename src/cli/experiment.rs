@@ -1,39 +1,38 @@
-//! `headstart experiment`
+//! The subcommand `headstart experiment`: its arguments, and its result as text.
 
-use super::{Ended, Global, complain_of, now, parse, print, progress::Terminal};
+use super::{Global, Outcome, list_refused, now, parse, print_result, progress::Terminal};
 use crate::backbone::Device;
 use crate::error::Result;
 use crate::experiment::{ExperimentConfig, experiment, markdown};
 use std::path::PathBuf;
 
-/// A named set of runs from images to a table: features, heads over seeds and splits, baselines, tests.
+/// Run a whole experiment from a TOML file: from images to one page of tables
 ///
-/// FILE.toml names caches, runs, switches, conditions and baselines; docs/experiments.md explains its keys. The table is
-/// printed and written to OUT/results.md and OUT/results.json; the first head of each run is kept in OUT/runs. Stopped and
-/// run again, it extracts what is missing; heads are fitted anew, which takes little.
+/// FILE.toml names caches, runs, switches, conditions and baselines; docs/experiments.md explains its keys. The tables are
+/// printed and written to OUT/results.md and OUT/results.json; the first head of each run is kept in OUT/runs. An
+/// experiment that was stopped extracts only what is missing when it is run again, and fits its heads anew.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  headstart experiment experiments/lfw10.toml --images lfw10 --out runs/lfw10"
 )]
 pub(super) struct Args {
-    /// What is to be done
+    /// File that describes the experiment
     #[arg(value_name = "FILE.toml")]
     file: PathBuf,
-    /// Folder of images: `DIR/<class>/<file>`
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help = "Folder of images: DIR/<class>/<file>")]
     images: PathBuf,
-    /// Folder of caches, runs and results [default: runs/ and the file's name]
+    /// Folder for caches, runs and results [default: runs/NAME for NAME.toml]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Where to extract: auto, cpu, cuda or cuda:N
+    /// Device to extract on: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
-    /// Threads [default: all cores]
+    /// Number of threads [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
 }
 
-pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let named = || PathBuf::from("runs").join(args.file.file_stem().unwrap_or_default());
     let config = ExperimentConfig {
         out: args.out.clone().unwrap_or_else(named),
@@ -46,7 +45,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
     };
     terminal.stop_on_signals();
     let stats = experiment(&config, terminal)?;
-    let ended = complain_of(&stats.refused);
-    print(global, &stats, || markdown(&stats))?;
+    let ended = list_refused(&stats.refused);
+    print_result(global, &stats, || markdown(&stats))?;
     Ok(ended)
 }

@@ -1,7 +1,7 @@
-//! `headstart extract`
+//! The subcommand `headstart extract`: its arguments, and its result as text.
 
 use super::text::{percent, seconds, splits};
-use super::{Ended, Global, complain_of, now, parse, print, progress::Terminal};
+use super::{Global, IMAGES, Outcome, list_refused, now, parse, print_result, progress::Terminal};
 use crate::augment::Augmentation;
 use crate::backbone::{Device, PRELOGITS};
 use crate::dataset::Fractions;
@@ -13,59 +13,61 @@ use crate::setup::BackboneChoice;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Compute and cache the features of a folder of images; a second run computes only what is missing.
+/// Compute the features of a folder of images and cache them
+///
+/// A second run computes only what is missing. Ctrl-C finishes the batch and keeps what was computed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip"
 )]
 pub(super) struct Args {
-    #[arg(help = "Folder of images: IMAGES/<class>/<file>")]
+    #[arg(help = IMAGES)]
     images: PathBuf,
-    /// The cache to make or to complete
+    /// Cache to create or to complete
     #[arg(long)]
     cache: PathBuf,
-    /// A known backbone, or the path of an ONNX file
+    /// Name of a known backbone, or path of an ONNX file
     #[arg(long, value_name = "NAME|FILE.onnx", default_value = "nsfwjs")]
     backbone: String,
-    /// The layer to embed (`backbone list` names them); one with positions is averaged over them
+    /// Layer whose values are the features (`backbone list` names them); a layer with positions is averaged over them
     #[arg(long, default_value = PRELOGITS)]
     layer: String,
-    /// How pixels enter, instead of the backbone's own way: unit, inception, imagenet or stretched
+    /// Preprocessing instead of the backbone's own: unit, inception, imagenet or stretched
     #[arg(long, value_name = "NAME")]
     preprocess: Option<String>,
-    /// Keep the centre F of each side, instead of the backbone's own crop
+    /// Keep the centre F of each side instead of the backbone's own crop; above 0, up to 1
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
     crop: Option<f64>,
-    /// Add variants: shift:N (four shifts by N pixels) or flip; may be repeated
+    /// Add variants: flip (mirror image) or shift:N (four shifts by N pixels); may be repeated
     #[arg(long, value_name = "AUGMENTATION", value_delimiter = ',', value_parser = parse::<Augmentation>)]
     augment: Vec<Augmentation>,
-    /// Which splits get variants: train or all
+    /// Splits whose images get variants: train or all
     #[arg(long, value_name = "SPLITS", default_value = "train", value_parser = parse::<AugmentSplits>)]
     augment_splits: AugmentSplits,
-    /// Percentages of train/validation/test [default: 70/5/25, or what the cache has]
+    /// Percentages of train/validation/test [default: those of the cache, or 70/5/25 for a new one]
     #[arg(long, value_name = "A/B/C", value_parser = parse::<Fractions>)]
     split: Option<Fractions>,
-    /// Seed of the split [default: 0, or what the cache has]
+    /// Seed of the split [default: that of the cache, or 0 for a new one]
     #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Where to run: auto, cpu, cuda or cuda:N
+    /// Device to run on: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Images in a batch [default: 4 on a CPU, 64 elsewhere]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
-    /// Threads [default: all cores]
+    /// Number of threads [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
-    /// Seconds after which computed features are on disk: what a crash costs
+    /// Write computed features to disk at least this often, in seconds: the most work that a crash can lose
     #[arg(long, value_name = "SECONDS", default_value_t = COMMIT_EVERY.as_secs(), value_parser = clap::value_parser!(u64).range(..=3600))]
     commit_every: u64,
-    /// Only say what would be computed
+    /// Report what would be computed, and compute nothing
     #[arg(long)]
     dry_run: bool,
 }
 
-pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let config = ExtractConfig {
         images: args.images,
         cache: args.cache,
@@ -89,12 +91,12 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
     };
     terminal.stop_on_signals();
     let stats = extract(&config, terminal)?;
-    let ended = complain_of(&stats.refused);
-    print(global, &stats, || told(&stats))?;
+    let ended = list_refused(&stats.refused);
+    print_result(global, &stats, || summary(&stats))?;
     Ok(ended)
 }
 
-/// Why rows are missing, in words.
+/// Why rows are missing.
 fn why(missing: &MissingRows) -> String {
     let MissingRows { rows, of_new_images, .. } = missing;
     match rows - of_new_images {
@@ -104,7 +106,7 @@ fn why(missing: &MissingRows) -> String {
     }
 }
 
-pub(super) fn told(stats: &ExtractStats) -> String {
+pub(super) fn summary(stats: &ExtractStats) -> String {
     let mut out = format!(
         "{} of {}\n{} images in {} classes: {}\n",
         stats.layer,
@@ -120,14 +122,14 @@ pub(super) fn told(stats: &ExtractStats) -> String {
     }
     if stats.dry_run {
         out.push_str(&format!(
-            "{} feature rows would be computed, {} are there\n",
+            "{} feature rows would be computed, {} are in the cache\n",
             stats.computed, stats.rows
         ));
         for missing in &stats.missing {
             out.push_str(&format!("  {:<15} {:>7}  {}\n", missing.variant, missing.rows, why(missing)));
         }
         out.push_str(
-            "a dry run opens no network: whether the layer and the device can be used was not tried\n",
+            "a dry run opens no network, so it does not try whether the layer and the device can be used\n",
         );
         return out;
     }
@@ -142,7 +144,7 @@ pub(super) fn told(stats: &ExtractStats) -> String {
     out
 }
 
-/// Where the time went.
+/// How the time was spent.
 fn spent(stages: &StageTimes, busy: f64) -> String {
     let StageTimes { decode_seconds, embed_seconds, write_seconds, sessions, .. } = *stages;
     let sessions = if sessions == 1 { "1 session".into() } else { format!("{sessions} sessions") };

@@ -1,5 +1,5 @@
-//! The command line: arguments to settings, one file a subcommand; results on stdout, everything else on stderr.
-//! It refuses to do any of the work itself.
+//! The command line, one file a subcommand: arguments become the configuration of a stage, its result is printed.
+//! Results go to stdout, everything else to stderr.
 
 mod backbone;
 mod cache;
@@ -10,30 +10,34 @@ mod device;
 mod evaluate;
 mod experiment;
 mod extract;
+mod fields;
+mod fit_options;
 mod predict;
 mod progress;
 mod report;
+mod reproduce;
 mod setup;
+mod shell;
 mod signals;
 mod sweep;
 mod tensorboard;
 mod text;
 mod train;
-mod tuning;
 
 use crate::dataset::Refused;
 use crate::error::{Error, Kind, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use fields::FieldNames;
 use progress::Terminal;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Folders of labelled images in, a trained classifier out.
+/// Turn folders of labelled images into a trained classifier
 ///
-/// `extract` runs a frozen Inception-v3 once for each image and caches its features; `train` fits a softmax head to
-/// them in seconds, as often as you like.
+/// `extract` runs a frozen Inception-v3 once for each image and caches its features. `train` fits a softmax head to them
+/// in seconds, as often as you like.
 #[derive(Debug, Parser)]
 #[command(
     name = "headstart",
@@ -47,8 +51,11 @@ struct Cli {
     command: Command,
 }
 
-/// The default place for built backbones.
+/// The default folder of built backbones.
 const MODELS: &str = "models";
+
+/// Help of a folder of images.
+const IMAGES: &str = "Folder of images: IMAGES/<class>/<file>";
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -64,67 +71,56 @@ struct Global {
     models: PathBuf,
 }
 
+/// Each command is described where its arguments are declared.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The whole job on a built-in sample, from nothing to a prediction
     Demo(demo::Args),
-    /// Install what is missing: ONNX Runtime and a backbone
     Setup(setup::Args),
-    /// What can run here, and why the rest cannot
     Device(device::Args),
-    /// Look at a folder of labelled images, or make one of its largest classes
     Data(data::Args),
-    /// The known backbones
     Backbone(backbone::Args),
-    /// Compute and cache the features of a folder of images
     Extract(extract::Args),
-    /// Fit a head to cached features
     Train(train::Args),
-    /// Fit many heads at once
     Sweep(sweep::Args),
-    /// How good a run is
     Evaluate(evaluate::Args),
-    /// A page about a run: what the head learned and where it fails
     Report(report::Args),
-    /// Classify image files with a run
     Predict(predict::Args),
-    /// Runs side by side, on the same images
     Compare(compare::Args),
-    /// A named set of runs from images to a table
     Experiment(experiment::Args),
-    /// Lay out runs for TensorBoard
     Tensorboard(tensorboard::Args),
-    /// Look into a cache, check it, tidy it, or export it
     Cache(cache::Args),
 }
 
 /// How a command ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    /// All is done.
+enum Outcome {
+    /// Everything is done.
     Done,
-    /// Done, with inputs refused.
+    /// Done, but some inputs were refused.
     WithRefusals,
-    /// Done, and what was found is bad.
-    Bad,
+    /// Done, and damage was found.
+    Damaged,
 }
 
-/// Runs the program on the process's arguments.
+/// The whole command line as data, with every subcommand and option.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the program on the arguments of the process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let terminal = Terminal::new(cli.global.yes);
+    let matches = command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command()).exit());
+    let terminal = Terminal::new(cli.global.yes, FieldNames::of(&running(&matches)));
     match dispatch(cli.command, &cli.global, &terminal) {
-        Ok(Ended::Done) => ExitCode::SUCCESS,
-        Ok(Ended::WithRefusals) => ExitCode::from(3),
-        Ok(Ended::Bad) => ExitCode::from(1),
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::WithRefusals) => ExitCode::from(3),
+        Ok(Outcome::Damaged) => ExitCode::from(1),
         Err(error) => {
-            progress::complain(&format!("error: {}", error.with_causes()));
-            if let Some(remedy) = error.remedy() {
-                progress::complain(&format!("  help: {remedy}"));
-            }
+            terminal.fail(&error);
             ExitCode::from(match (error.kind(), terminal.signal()) {
                 (Kind::Usage, _) => 2,
-                // As a shell tells of a program that a signal ended.
+                // The exit code that a shell reports for a program that a signal ended.
                 (Kind::Interrupted, Some(signal)) => 128 + signal,
                 _ => 1,
             })
@@ -132,7 +128,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ended> {
+/// The names of the subcommand that runs, such as `["cache", "verify"]`.
+fn running(matches: &ArgMatches) -> Vec<&str> {
+    match matches.subcommand() {
+        Some((name, below)) => std::iter::once(name).chain(running(below)).collect(),
+        None => Vec::new(),
+    }
+}
+
+fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     match command {
         Command::Demo(args) => demo::run(args, global, terminal),
         Command::Setup(args) => setup::run(args, global, terminal),
@@ -152,34 +156,54 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<En
     }
 }
 
-/// Prints `stats` as JSON, or `text`.
-fn print(global: &Global, stats: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+/// Prints a result on stdout: `stats` as JSON with `--json`, else `text`.
+fn print_result(global: &Global, stats: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
     let output = match global.json {
-        true => serde_json::to_string_pretty(stats)
-            .map_err(|e| Error::new(Kind::Io, "the work is done, but JSON cannot say it").because(e))?,
+        true => serde_json::to_string_pretty(stats).map_err(|e| {
+            Error::new(Kind::Io, "the work is done, but its result cannot be written as JSON").because(e)
+        })?,
         false => text(),
     };
-    if output.is_empty() { Ok(()) } else { progress::say(output.trim_end()) }
+    if output.is_empty() { Ok(()) } else { progress::print_stdout(output.trim_end()) }
 }
 
-/// Names each refused file on stderr.
-fn complain_of(refused: &[Refused]) -> Ended {
+/// Lists refused files on stderr.
+fn list_refused(refused: &[Refused]) -> Outcome {
     for Refused { path, reason, .. } in refused {
-        // A file's name may hold anything, also what moves a terminal's cursor.
-        progress::complain(&text::printable(&format!("refused: {path}: {reason}")));
+        // The name of a file may hold control characters.
+        progress::print_stderr(&text::printable(&format!("refused: {path}: {reason}")));
     }
-    if refused.is_empty() { Ended::Done } else { Ended::WithRefusals }
+    if refused.is_empty() { Outcome::Done } else { Outcome::WithRefusals }
 }
 
-/// Parses a value with its type's own rules, keeping the remedy in the message.
+/// Parses a value by the rules of its own type. The message of a failure includes the remedy.
 fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
-    text.parse().map_err(|e: Error| match e.remedy() {
-        Some(remedy) => format!("{e}; {remedy}"),
-        None => e.to_string(),
+    text.parse().map_err(|e: Error| {
+        let names = FieldNames::of(&[]);
+        match e.remedy() {
+            Some(remedy) => format!("{}; {}", names.error(&e), names.render(remedy)),
+            None => names.error(&e),
+        }
     })
 }
 
-/// Seconds since 1970.
+/// The present time, in seconds since 1970.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_consistent_arguments() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_running_command_is_named_with_its_group() {
+        let matches = command().get_matches_from(["headstart", "cache", "verify", "c", "--dry-run"]);
+        assert_eq!(running(&matches), ["cache", "verify"]);
+    }
 }

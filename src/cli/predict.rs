@@ -1,7 +1,7 @@
-//! `headstart predict`
+//! The subcommand `headstart predict`: its arguments, and its result as text.
 
-use super::text::{left, percent, printable, table};
-use super::{Ended, Global, complain_of, parse, print, progress::Terminal};
+use super::text::{left_aligned_table, percent, printable, table};
+use super::{Global, Outcome, list_refused, parse, print_result, progress::Terminal};
 use crate::backbone::Device;
 use crate::error::Result;
 use crate::neighbours::Neighbour;
@@ -9,58 +9,63 @@ use crate::places::Places;
 use crate::predict::{Answer, PredictConfig, predict, refused};
 use std::path::PathBuf;
 
-/// Classify image files with a run; the text shows the five most probable classes of each, the JSON all.
+/// Classify image files with a run
+///
+/// The text shows the five most probable classes of each image, the JSON all of them.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  headstart predict runs/first holiday.jpg --reject 0.05 --html holiday.html"
 )]
 pub(super) struct Args {
-    /// The run that `train` wrote
+    /// Run that `train` wrote
     run: PathBuf,
-    /// Image files
+    /// Image files to classify
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// Where to run: auto, cpu, cuda or cuda:N
+    /// Device to run on: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
-    /// Answer `unknown` where an image lies too far from every class; this share of known images may too, such as 0.05
+    /// Answer `unknown` for an image that is too far from every class; ALPHA, such as 0.05, is the share of known images
+    /// that may be rejected too
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
-    /// How many of the nearest cached images to name; 0 leaves the cache unread
+    /// Number of nearest cached images to name; with 0 the cache is not read
     #[arg(long, value_name = "N", default_value_t = 3)]
     neighbours: usize,
-    /// Write a page too, with the pictures; one of headstart that is there is replaced
+    /// Also write a page with the images; an earlier page of headstart is replaced
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write the tables of the page here too, as CSV; files of the same names are replaced
+    /// Also write the tables of the page into this folder, as CSV; files of the same names are replaced
     #[arg(long, value_name = "DIR", requires = "html")]
     tables: Option<PathBuf>,
 }
 
-/// Classes shown for each image in the text; the JSON has all.
+/// Number of classes shown for each image as text; the JSON has all.
 const SHOWN: usize = 5;
 
-pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Args { run, images, device, reject, neighbours, html, tables } = args;
     let page = html.map(|out| Places { flag: "--html", out, plots: None, tables });
     let models = global.models.clone();
     let config = PredictConfig { run, images, device, models, reject, neighbours, page };
     let answers = predict(&config, terminal)?;
-    let ended = complain_of(&refused(&answers));
+    let ended = list_refused(&refused(&answers));
     let page = config.page.map_or(String::new(), |page| format!("{}\n", page.out.display()));
-    print(global, &answers, || format!("{}{page}", told(&answers)))?;
+    print_result(global, &answers, || format!("{}{page}", summary(&answers)))?;
     Ok(ended)
 }
 
-/// The answers of each image, with bars, and its nearest images below.
-pub(super) fn told(answers: &[Answer]) -> String {
+/// The predictions for each image, with bars, and its nearest images below.
+pub(super) fn summary(answers: &[Answer]) -> String {
     let mut out = String::new();
     for answer in answers.iter().filter(|answer| answer.reason.is_none()) {
         out.push_str(&format!("{}\n", printable(&answer.path)));
         match answer.judged.as_ref().filter(|judged| judged.unknown) {
             Some(judged) => {
                 let share = percent(judged.p_value);
-                out.push_str(&format!("  unknown: no more than {share} of known images lie so far off\n"));
+                out.push_str(&format!(
+                    "  unknown: no more than {share} of known images are as far from every class\n"
+                ));
             }
             None => out.push_str(&ranked(answer)),
         }
@@ -69,8 +74,8 @@ pub(super) fn told(answers: &[Answer]) -> String {
                 let distance = format!("{:.4}", one.distance);
                 vec![format!("  {}", one.label), distance, one.split.name().into(), one.path.clone()]
             };
-            out.push_str("  nearest cached images (0: the same direction of features)\n");
-            out.push_str(&left(&near.iter().map(row).collect::<Vec<_>>()));
+            out.push_str("  nearest cached images, with cosine distance\n");
+            out.push_str(&left_aligned_table(&near.iter().map(row).collect::<Vec<_>>()));
         }
     }
     out
@@ -84,10 +89,10 @@ fn ranked(answer: &Answer) -> String {
     lines.lines().zip(shown).map(|(line, p)| format!("{line}  {}\n", bar(p.probability))).collect()
 }
 
-/// Cells of a full bar.
+/// Width of a full bar in characters.
 const CELLS: f64 = 20.0;
 
-/// A bar of eighths of cells, which fonts of terminals have (Unicode's block elements); something above zero shows.
+/// A bar in steps of an eighth of a character (Unicode's block elements); any value above 0 shows.
 fn bar(fraction: f64) -> String {
     let eighths =
         ((8.0 * CELLS * fraction.clamp(0.0, 1.0)).round() as usize).max(usize::from(fraction > 0.0));

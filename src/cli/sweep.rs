@@ -1,8 +1,8 @@
-//! `headstart sweep`
+//! The subcommand `headstart sweep`: its arguments, and its result as text.
 
+use super::fit_options::{AdamOptions, all_folds};
 use super::text::{percent, seconds, table};
-use super::tuning::{Tuning, folds};
-use super::{Ended, Global, now, print, progress::Terminal};
+use super::{Global, Outcome, now, print_result, progress::Terminal};
 use crate::dataset::Division;
 use crate::error::Result;
 use crate::head::FitConfig;
@@ -10,62 +10,63 @@ use crate::metrics::Spread;
 use crate::sweep::{Setting, SweepConfig, SweepStats, sweep};
 use std::path::PathBuf;
 
-/// Fit many heads at once: all combinations of rates, penalties, seeds, feature sets and splits.
+/// Fit many heads at once: every combination of rates, penalties, seeds, feature sets and splits
 ///
-/// Each head gets a run of its own in the folder DIR, as `train` writes it. All heads of one feature set and split go
-/// through the rows in one order, that of --shuffle-seed, batch by batch together; --seeds varies their first weights. So
-/// each is, bit for bit, what `train` makes with its --lr, --l2, --use and --seed, and with --shuffle-seed 0.
+/// Each head gets a run of its own in the folder DIR, as `train` writes it. The heads of one feature set and split go through
+/// the same batches in the same order, which --shuffle-seed gives; --seeds varies their initial weights. Each head is
+/// bit for bit the one that `train` fits with its --lr, --l2, --use and --seed and with --shuffle-seed 0.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5 --resplit 1,2,3"
 )]
 pub(super) struct Args {
-    /// The cache that `extract` made
+    /// Cache that `extract` wrote
     cache: PathBuf,
-    /// The folder of the runs to write; runs of the same names are replaced
+    /// Folder of the runs to write; runs of the same names are replaced
     #[arg(long, value_name = "DIR")]
     runs: PathBuf,
-    /// Seeds of the first weights: 0 up to, not including, N
+    /// Number of seeds of the initial weights: 0 to N - 1
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     seeds: u64,
-    /// Learning rates
+    /// Learning rates, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "0.01", allow_negative_numbers = true)]
     lr: Vec<f64>,
-    /// Weights of the squared weights in the loss
+    /// L2 penalties, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "0", allow_negative_numbers = true)]
     l2: Vec<f64>,
-    /// A feature set: families (none, shift, flip) or exact variants; may be given several times [default: every family
-    /// that is complete]
+    /// A feature set: families (none, shift, flip) or exact variants, separated by commas; may be repeated [default: every
+    /// family that all train images have]
     #[arg(long = "use", value_name = "VARIANTS")]
     uses: Vec<String>,
-    /// Split the images anew by each of these seeds, with the fractions of the cache
+    /// Split the images anew with each of these seeds, with the percentages of the cache
     #[arg(long, value_name = "SEEDS", value_delimiter = ',', conflicts_with = "folds")]
     resplit: Vec<u64>,
-    /// Fit to each of K stratified folds
+    /// Cross-validate: fit heads to each of K stratified folds
     #[arg(long, value_name = "K", allow_negative_numbers = true)]
     folds: Option<usize>,
-    /// The most epochs [default: 100; 1 and up]
+    /// Maximum number of epochs, 1 or more [default: 100]
     #[arg(long, allow_negative_numbers = true)]
     epochs: Option<usize>,
     /// Start each head from that of another run with the same classes, or some of them
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
-    /// Feature sets and splits that are worked on at the same time
+    /// Number of feature sets and splits that are worked on at the same time
     #[arg(long, default_value_t = 1)]
     jobs: usize,
-    /// The most threads of all jobs together, used where they pay; they change no bit [default: one for each core]
+    /// Maximum number of threads of all jobs together; fewer are used when that is faster, and no head depends on it
+    /// [default: one per core]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     threads: usize,
     #[command(flatten)]
-    tuning: Tuning,
+    adam: AdamOptions,
 }
 
-pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let default = FitConfig::default();
     let epochs = args.epochs.unwrap_or(default.epochs);
-    let base = args.tuning.upon(FitConfig { epochs, ..default });
+    let base = args.adam.apply_to(FitConfig { epochs, ..default });
     let divisions = match (args.folds, args.resplit.as_slice()) {
-        (Some(number), _) => folds(number, 0)?,
+        (Some(number), _) => all_folds(number, 0)?,
         (None, []) => vec![None],
         (None, seeds) => seeds.iter().map(|&seed| Some(Division::Resplit { seed })).collect(),
     };
@@ -90,14 +91,14 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
     fit(&config, global, terminal)
 }
 
-/// Fits the heads and prints what came of them.
-pub(super) fn fit(config: &SweepConfig, global: &Global, terminal: &Terminal) -> Result<Ended> {
+/// Fits the heads and prints their results.
+pub(super) fn fit(config: &SweepConfig, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let stats = sweep(config, terminal)?;
-    print(global, &stats, || told(&stats))?;
-    Ok(Ended::Done)
+    print_result(global, &stats, || summary(&stats))?;
+    Ok(Outcome::Done)
 }
 
-fn told(stats: &SweepStats) -> String {
+fn summary(stats: &SweepStats) -> String {
     let names = [
         "use",
         "lr",

@@ -1,16 +1,16 @@
-//! `headstart tensorboard`
+//! The subcommand `headstart tensorboard`: its arguments, and its result as text.
 
 use super::text::printable;
-use super::{Ended, Global, complain_of, print, progress::Terminal};
+use super::{Global, Outcome, list_refused, print_result, progress::Terminal};
 use crate::error::Result;
 use crate::tensorboard::{Laid, ProjectorConfig, TensorboardConfig, TensorboardStats, tensorboard};
 use std::path::PathBuf;
 
-/// Lay out runs for TensorBoard: curves, histograms, the graph of backbone and head, the embedding projector.
+/// Write runs as a log directory for TensorBoard
 ///
-/// Plain runs can be looked at without this: `tensorboard --logdir runs` shows their curves and histograms. Each run gets a
-/// folder in DIR, called by its start (UTC) and its name, such as 2017-08-07_14-03-22-shifts; one that is there from before is
-/// replaced.
+/// It adds the graph of backbone and head, and with --projector the features for the embedding projector. Without this
+/// command, `tensorboard --logdir runs` shows the curves and histograms of plain run folders. Each run gets a folder in
+/// DIR, named after its start (UTC) and its own name, such as 2017-08-07_14-03-22-shifts; a folder of that name is replaced.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  headstart tensorboard runs/plain runs/shifts --logdir board\n  headstart tensorboard runs/all --logdir board --projector\n  tensorboard --logdir board"
@@ -19,13 +19,13 @@ pub(super) struct Args {
     /// Runs, or folders of runs such as `sweep` writes
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// The log directory
+    /// Log directory to write
     #[arg(long, value_name = "DIR")]
     logdir: PathBuf,
-    /// Add the features for the embedding projector, with labels, splits, answers and thumbnails
+    /// Add the features for the embedding projector, with labels, splits, predictions and thumbnails
     #[arg(long)]
     projector: bool,
-    /// Feature rows in the projector at most, evenly spread
+    /// Maximum number of feature rows in the projector, evenly spread
     #[arg(
         long,
         value_name = "N",
@@ -34,21 +34,21 @@ pub(super) struct Args {
         allow_negative_numbers = true
     )]
     points: usize,
-    /// Where the pictures of the thumbnails are now [default: where they were extracted from]
+    /// Folder of images for the thumbnails [default: the folder they were extracted from]
     #[arg(long, value_name = "DIR", requires = "projector")]
     images: Option<PathBuf>,
 }
 
-pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Args { runs, logdir, projector, points, images } = args;
     let projector = projector.then_some(ProjectorConfig { points, images });
     let stats =
         tensorboard(&TensorboardConfig { runs, logdir, projector, models: global.models.clone() }, terminal)?;
-    print(global, &stats, || told(&stats))?;
-    Ok(complain_of(&stats.refused))
+    print_result(global, &stats, || summary(&stats))?;
+    Ok(list_refused(&stats.refused))
 }
 
-fn told(stats: &TensorboardStats) -> String {
+fn summary(stats: &TensorboardStats) -> String {
     let mut out: String = stats.runs.iter().map(line).collect();
     if !stats.refused.is_empty() {
         out.push_str(&format!("{} pictures have a blank thumbnail\n", stats.refused.len()));

@@ -1,4 +1,4 @@
-//! Tables for people. The only door to `unicode-width`.
+//! Text for the terminal: aligned tables and short phrases. The only door to `unicode-width`.
 
 pub(super) use crate::words::{p_value, percent, points, score, seconds, temperatures};
 
@@ -6,19 +6,19 @@ use crate::dataset::Split;
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
 
-/// Files in each split, in a few words.
+/// The number of files in each split, such as `70 train, 5 validation, 25 test`.
 pub(super) fn splits(counts: &BTreeMap<&'static str, usize>) -> String {
     let count = |split: Split| format!("{} {split}", counts.get(split.name()).copied().unwrap_or(0));
     Split::ALL.map(count).join(", ")
 }
 
-/// Names may hold anything, also what moves a terminal's cursor: control characters become `?`.
+/// Replaces control characters, which could move the cursor of a terminal, by `?`.
 pub(super) fn printable(text: &str) -> String {
     text.replace(char::is_control, "?")
 }
 
-/// A table below a line of names.
-pub(super) fn headed<const N: usize>(
+/// A table below a line of column names; the first column is left-aligned, the others right-aligned.
+pub(super) fn table_with_header<const N: usize>(
     names: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
@@ -26,13 +26,13 @@ pub(super) fn headed<const N: usize>(
     table(&std::iter::once(names.map(String::from).to_vec()).chain(rows).collect::<Vec<_>>())
 }
 
-/// Columns of equal width on a terminal: the first left-aligned, the others right-aligned.
+/// A table whose first column is left-aligned, the others right-aligned.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     aligned(rows, |column| column == 0)
 }
 
-/// Columns of equal width on a terminal, all left-aligned.
-pub(super) fn left(rows: &[Vec<String>]) -> String {
+/// A table whose columns are all left-aligned.
+pub(super) fn left_aligned_table(rows: &[Vec<String>]) -> String {
     aligned(rows, |_| true)
 }
 

@@ -1,8 +1,8 @@
-//! `headstart train`
+//! The subcommand `headstart train`: its arguments, and its result as text.
 
+use super::fit_options::{AdamOptions, Size, all_folds, fold};
 use super::text::{percent, seconds, temperatures};
-use super::tuning::{Size, Tuning, folds};
-use super::{Ended, Global, now, parse, print, progress::Terminal, sweep};
+use super::{Global, Outcome, now, parse, print_result, progress::Terminal, sweep};
 use crate::dataset::Division;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, LbfgsConfig, SolverConfig};
@@ -10,59 +10,69 @@ use crate::sweep::SweepConfig;
 use crate::train::{TrainConfig, TrainStats, train};
 use std::path::{Path, PathBuf};
 
-/// Fit a softmax head to cached features: with Adam and early stopping, or its optimum with L-BFGS.
+/// Fit a softmax head to the features of a cache
+///
+/// Adam with early stopping on the validation images, or L-BFGS for the optimum of the penalised loss.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine"
+    after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 0.0001"
 )]
 pub(super) struct Args {
-    /// The cache that `extract` made
+    /// Cache that `extract` wrote
     cache: PathBuf,
-    /// The run to write; one that is there is replaced
+    /// Folder of the run to write; an existing run is replaced
     #[arg(long)]
     run: PathBuf,
-    /// What to train on: families (none, shift, flip) or exact variants [default: every family that is complete]
+    /// Variants to train on: families (none, shift, flip) or exact variants, separated by commas [default: every family
+    /// that all train images have]
     #[arg(long = "use", value_name = "VARIANTS", value_delimiter = ',')]
     variants: Option<Vec<String>>,
     /// Start from the head of another run with the same classes, or some of them
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
-    /// adam, or lbfgs for the optimum itself (which needs --l2 above 0)
+    /// adam, or lbfgs for the optimum of the loss, which needs --l2 above 0
     #[arg(long, default_value = "adam", value_parser = ["adam", "lbfgs"])]
     solver: String,
-    /// Learning rate of Adam [default: 0.01; above 0]
+    /// Learning rate of Adam, above 0 [default: 0.01]
     #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// The most epochs of Adam [default: 100], or iterations of L-BFGS [default: 1000]
+    /// Maximum number of epochs of Adam, or of iterations of L-BFGS [default: 100, or 1000 for L-BFGS]
     #[arg(long, allow_negative_numbers = true)]
     epochs: Option<usize>,
-    /// Weight of the squared weights in the loss; 0 and up
+    /// L2 penalty, 0 or more: half of it times the squared weights is added to the loss
     #[arg(long, default_value_t = FitConfig::default().l2, allow_negative_numbers = true)]
     l2: f64,
-    /// Seed of the first weights and of the order of rows of Adam [default: 0]
+    /// Seed of Adam's initial weights and order of rows [default: 0]
     #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Split the images anew by this seed, for this run alone, with the fractions of the cache
+    /// Split the images anew with this seed, for this run alone, with the percentages of the cache
     #[arg(long, value_name = "SEED", allow_negative_numbers = true, conflicts_with = "folds")]
     resplit: Option<u64>,
-    /// Fit a head to each of K stratified folds; RUN becomes a folder of their runs, RUN/fold=1 and so on
+    /// Cross-validate: fit a head to each of K stratified folds; RUN becomes a folder of runs, RUN/fold=1 and so on
     #[arg(long, value_name = "K", allow_negative_numbers = true)]
     folds: Option<usize>,
+    /// Fit fold N of --folds alone, from 1; RUN is then its run
+    #[arg(long, value_name = "N", requires = "folds", allow_negative_numbers = true)]
+    fold: Option<usize>,
+    /// Seed that assigns images to folds [default: that of --seed]
+    #[arg(long, value_name = "SEED", requires = "folds", allow_negative_numbers = true)]
+    fold_seed: Option<u64>,
     /// Memory for features, such as 1GiB: train rows that do not fit are read again in each epoch, in blocks [default: all
-    /// in memory]
-    #[arg(long, value_name = "SIZE", value_parser = parse::<Size>, conflicts_with = "folds")]
+    /// rows stay in memory]
+    #[arg(long, value_name = "SIZE", value_parser = parse::<Size>)]
     memory: Option<Size>,
-    /// The most threads, used where they pay; they change no bit of the head [default: one for each core]
+    /// Maximum number of threads; fewer are used when that is faster, and the head does not depend on it [default: one
+    /// per core]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     threads: usize,
     #[command(flatten)]
-    tuning: Tuning,
+    adam: AdamOptions,
 }
 
 impl Args {
     fn adam(&self) -> FitConfig {
         let default = FitConfig::default();
-        self.tuning.upon(FitConfig {
+        self.adam.apply_to(FitConfig {
             lr: self.lr.unwrap_or(default.lr),
             epochs: self.epochs.unwrap_or(default.epochs),
             l2: self.l2,
@@ -71,52 +81,85 @@ impl Args {
         })
     }
 
-    /// The solver with its settings: what was typed, else the defaults.
+    /// Whether every fold is fitted, each into a run of its own.
+    fn is_cross_validation(&self) -> bool {
+        self.folds.is_some() && self.fold.is_none()
+    }
+
+    /// The solver with its settings.
     fn solver(&self) -> Result<SolverConfig> {
         if self.solver == "adam" {
             return Ok(SolverConfig::Adam(self.adam()));
         }
-        let own =
-            [("--lr", self.lr.is_some()), ("--seed", self.seed.is_some()), ("--folds", self.folds.is_some())];
-        let own = own.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag);
-        if let Some(flag) = own.or(self.tuning.given()) {
+        let given = [
+            ("--lr", self.lr.is_some()),
+            ("--seed", self.seed.is_some()),
+            ("--folds", self.is_cross_validation()),
+        ];
+        let given = given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag);
+        if let Some(flag) = given.or(self.adam.first_given()) {
             return Err(Error::new(Kind::Usage, format!("{flag} has no use with --solver lbfgs"))
                 .help("L-BFGS finds the one optimum: it takes --l2 and --epochs"));
         }
         let iterations = self.epochs.unwrap_or(LbfgsConfig::default().iterations);
         Ok(SolverConfig::Lbfgs(LbfgsConfig { l2: self.l2, iterations }))
     }
+
+    /// The seed that assigns images to folds.
+    fn fold_seed(&self) -> u64 {
+        self.fold_seed.or(self.seed).unwrap_or(FitConfig::default().seed)
+    }
+
+    /// The split of the run, where it is not that of the cache.
+    fn division(&self) -> Result<Option<Division>> {
+        match (self.resplit, self.folds.zip(self.fold)) {
+            (Some(seed), _) => Ok(Some(Division::Resplit { seed })),
+            (None, Some((folds, number))) => fold(number, folds, self.fold_seed()).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
 }
 
-pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
-    let solver = args.solver()?;
-    if let Some(number) = args.folds {
-        let base = args.adam();
-        let config = SweepConfig {
-            divisions: folds(number, base.seed)?,
-            uses: vec![args.variants],
-            rates: vec![base.lr],
-            penalties: vec![base.l2],
-            seeds: vec![base.seed],
-            base: FitConfig { shuffle_seed: Some(base.order_seed()), ..base },
-            cache: args.cache,
-            runs: args.run,
-            init: args.init,
-            jobs: 0,
-            threads: args.threads,
-            time: now(),
-        };
-        return sweep::fit(&config, global, terminal);
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let (solver, division) = (args.solver()?, args.division()?);
+    if let Some(number) = args.folds.filter(|_| args.is_cross_validation()) {
+        return sweep::fit(&cross_validation(args, number)?, global, terminal);
     }
     let Args { cache, run, variants, init, threads, .. } = args;
-    let division = args.resplit.map(|seed| Division::Resplit { seed });
     let memory = args.memory.map(|size| size.bytes());
     let config = TrainConfig { cache, run, variants, init, solver, division, memory, threads, time: now() };
     let stats = train(&config, terminal)?;
-    print(global, &stats, || told(&stats, &config.run))?;
-    Ok(Ended::Done)
+    print_result(global, &stats, || summary(&stats, &config.run))?;
+    Ok(Outcome::Done)
 }
-pub(super) fn told(stats: &TrainStats, run: &Path) -> String {
+
+/// A sweep over all folds with one setting.
+fn cross_validation(args: Args, folds: usize) -> Result<SweepConfig> {
+    if args.memory.is_some() {
+        return Err(Error::new(
+            Kind::Usage,
+            "--memory has no use with --folds, which holds all features in memory",
+        )
+        .help("leave --memory out, or fit one fold at a time with --fold"));
+    }
+    let base = args.adam();
+    Ok(SweepConfig {
+        divisions: all_folds(folds, args.fold_seed())?,
+        uses: vec![args.variants],
+        rates: vec![base.lr],
+        penalties: vec![base.l2],
+        seeds: vec![base.seed],
+        base: FitConfig { shuffle_seed: Some(base.order_seed()), ..base },
+        cache: args.cache,
+        runs: args.run,
+        init: args.init,
+        jobs: 0,
+        threads: args.threads,
+        time: now(),
+    })
+}
+
+pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
     let (how, which) = match stats.converged {
         Some(converged) => {
             let which = if converged { "the optimum" } else { "where it ended" };
@@ -155,8 +198,12 @@ fn temperature(stats: &TrainStats) -> String {
             "temperature {:.2} (95 % interval {}){}\n",
             t.value,
             temperatures((t.low, t.high)),
-            if t.is_told_from_one() { "" } else { ": not told from 1, so probabilities stay as they are" }
+            if t.is_told_from_one() {
+                ""
+            } else {
+                ": not significantly different from 1, so probabilities stay as they are"
+            }
         ),
-        None => "no temperature: the validation images do not tell one\n".into(),
+        None => "no temperature: the validation images do not determine one\n".into(),
     }
 }

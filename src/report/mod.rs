@@ -7,7 +7,6 @@ mod plots;
 mod sections;
 mod tables;
 
-use crate::augment::Variant;
 use crate::dataset::Split;
 use crate::error::Result;
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
@@ -35,6 +34,17 @@ pub struct ReportConfig {
     pub plots: Option<PathBuf>,
     /// Where every table goes as CSV.
     pub tables: Option<PathBuf>,
+    /// Commands that make the run again, in the order in which they are run.
+    pub commands: Vec<CommandLine>,
+}
+
+/// A command as a shell reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    /// What it makes.
+    pub label: String,
+    /// The command, on one line or continued with backslashes.
+    pub line: String,
 }
 
 /// What `report` did.
@@ -62,9 +72,8 @@ struct Material {
     record: Record,
     stats: EvaluateStats,
     samples: Option<Samples>,
-    /// Whether held-out images have variants too.
-    is_varied: bool,
     album: Album,
+    commands: Vec<CommandLine>,
 }
 
 /// Writes a page about a run, and its plots and tables as files where that was asked for; files of the same names are
@@ -88,8 +97,8 @@ pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStat
     let predictions = run::read_predictions(&config.run)?;
     let album = Album::open(&predictions, &record, &stats, root)?;
     album.warn(monitor);
-    let is_varied = predictions.iter().any(|row| row.variant != Variant::None);
-    let material = Material { run: config.run.clone(), record, stats, samples, is_varied, album };
+    let commands = config.commands.clone();
+    let material = Material { run: config.run.clone(), record, stats, samples, album, commands };
     let (figures, tables) = (plots::all(&material), tables::all(&material));
     let page = sections::page(&material, &figures, &tables);
     let Written { out, bytes, plots, tables } = places.write(&Made { page, figures, tables })?;

@@ -2,7 +2,6 @@
 
 use super::Material;
 use super::album::{Pair, Shown};
-use super::commands;
 use crate::dataset::{Split, number_and_names};
 use crate::evaluate::EvaluateStats;
 use crate::markup::{Markup, html};
@@ -233,12 +232,11 @@ fn pair(pair: &Pair) -> Markup {
 fn origin(material: &Material, made: &Made) -> Markup {
     html! {
         (made.table("settings"))
-        h3 { "Commands that make it again" }
-        @let commands = commands::commands(material);
-        (page::scrolled("Commands", html! { pre { code { (commands.join("\n")) } } }))
-        p.quiet {
-            "On the same machine and cache the head is the same, byte for byte."
-            @if material.samples.is_none() { " The cache is not there, so the command that makes it again is left out." }
+        @if !material.commands.is_empty() {
+            h3 { "Commands that make it again" }
+            @let lines = material.commands.iter().map(|command| format!("# {}\n{}", command.label, command.line));
+            (page::scrolled("Commands", html! { pre { code { (lines.collect::<Vec<_>>().join("\n")) } } }))
+            p.quiet { "Run in an empty folder, on the same machine and from the same images, they make the same head, byte for byte." }
         }
     }
 }

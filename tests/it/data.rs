@@ -89,7 +89,7 @@ fn a_summary_counts_what_an_extraction_would_use_and_names_the_rest() {
     assert_eq!(headers["images"], 15, "headers do not show damaged pixels");
     let text = s.run(&["data", "summary", &s.text("in")]).stdout;
     assert!(
-        text.contains("classes with one image: 1; classes without any: 1; unreadable files: 4"),
+        text.contains("classes with one image: 1; classes without images: 1; unreadable files: 4"),
         "{text}"
     );
 }

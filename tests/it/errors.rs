@@ -6,29 +6,21 @@ use crate::small;
 #[test]
 fn every_command_shows_help_with_an_example_and_refuses_unknown_flags() {
     let s = Sandbox::new();
-    let single = [
-        "demo", "setup", "device", "data", "backbone", "extract", "train", "sweep", "evaluate", "predict",
-        "compare", "cache",
-    ];
-    let nested = [
-        ["data", "summary"],
-        ["data", "select"],
-        ["data", "report"],
-        ["backbone", "list"],
-        ["cache", "info"],
-        ["cache", "verify"],
-        ["cache", "compact"],
-        ["cache", "export"],
-    ];
-    for command in single.iter().map(std::slice::from_ref).chain(nested.iter().map(|pair| &pair[..])) {
-        let help = s.run(&[command, &["--help"]].concat());
+    let mut commands = vec![Vec::new()];
+    while let Some(names) = commands.pop() {
+        let whole = headstart::cli::command();
+        let command = names.iter().fold(&whole, |command, name| command.find_subcommand(name).unwrap());
+        let below = command.get_subcommands().map(|sub| [&names[..], &[sub.get_name().to_string()]].concat());
+        commands.extend(below);
+        let command: Vec<&str> = names.iter().map(String::as_str).collect();
+        let help = s.run(&[&command[..], &["--help"]].concat());
         assert_eq!(help.code, 0);
         assert!(
             help.stdout.contains("\nExample") && help.stdout.contains("--json"),
             "{command:?}: {}",
             help.stdout
         );
-        s.run(&[command, &["--no-such-flag"]].concat()).fails(2, &["--no-such-flag"]);
+        s.run(&[&command[..], &["--no-such-flag"]].concat()).fails(2, &["--no-such-flag"]);
     }
     s.run(&[]).fails(2, &["Usage"]);
 }

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod browser;
+mod commands_page;
 mod data;
 mod error_table;
 mod errors;
@@ -16,6 +17,7 @@ mod oracle;
 mod pages;
 mod power_loss;
 mod report;
+mod reproduce;
 mod sandbox;
 mod setup;
 mod small;

@@ -1,7 +1,7 @@
-//! The page about a run: that its numbers are those of `evaluate`, its names harmless, its pictures the right ones, its
-//! commands true, and that it harms no file of others.
+//! The page about a run: that its numbers are those of `evaluate`, its names harmless, its pictures the right ones, and
+//! that it harms no file of others. Its commands are tested in `reproduce`.
 
-use crate::sandbox::{Said, Sandbox, picture, python};
+use crate::sandbox::{Sandbox, picture, python};
 use crate::small;
 use headstart::image_io::{decode, encode_png};
 use serde_json::{Value, json};
@@ -141,47 +141,6 @@ fn pandas_reads_the_same(s: &Sandbox, told: &Value, stats: &Value) {
         tables["confused-pairs"].as_array().unwrap().iter().map(|row| row["images"].as_u64().unwrap()).sum();
     let right: f64 = told["accuracy"].as_f64().unwrap() * told["images"].as_f64().unwrap();
     assert_eq!(wrong, told["images"].as_u64().unwrap() - right.round() as u64);
-}
-
-#[test]
-fn its_commands_make_the_same_head_again() {
-    let s = Sandbox::new();
-    s.images("in's $HOME", &[("ant", 40), ("bee; x", 40)]);
-    small::extract(&s, "in's $HOME", "c", &["--augment", "flip", "--split", "60/15/25", "--crop", "0.9"]);
-    let weights = "ant=2,bee; x=0.5";
-    let more = [
-        "--lr",
-        "0.02",
-        "--epochs",
-        "4",
-        "--schedule",
-        "cosine",
-        "--class-weights",
-        weights,
-        "--resplit",
-        "7",
-        "--standardize",
-        "--total-patience",
-        "--no-shuffle",
-        "--drop-last",
-    ];
-    s.json(&[&["train", &s.text("c"), "--run", &s.text("r")], &more[..]].concat());
-    s.json(&["report", &s.text("r"), "--out", &s.text("r.html")]);
-    let page = std::fs::read_to_string(s.path("r.html")).unwrap();
-    let commands = page.split("<pre><code>").nth(1).unwrap().split("</code>").next().unwrap();
-    let commands =
-        commands.replace("&gt;", ">").replace("&lt;", "<").replace("&quot;", "\"").replace("&amp;", "&");
-    let first = std::fs::read(s.path("r/head.safetensors")).unwrap();
-    std::fs::remove_dir_all(s.path("r")).unwrap();
-    std::fs::remove_dir_all(s.path("c")).unwrap();
-    let script = format!("set -e\nheadstart() {{ \"$PROGRAM\" \"$@\"; }}\n{commands}");
-    let mut shell = std::process::Command::new("sh");
-    let said = Said::of(
-        shell.current_dir(s.path("")).args(["-c", &script]).env("PROGRAM", env!("CARGO_BIN_EXE_headstart")),
-    );
-    assert_eq!(said.code, 0, "{commands}\n{}", said.stderr);
-    assert!(first == std::fs::read(s.path("r/head.safetensors")).unwrap(), "{commands}");
-    assert!(s.path("r/report.html").exists());
 }
 
 #[test]

@@ -42,7 +42,7 @@ const BESIDE: [(&str, &str); 6] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 36] = [
+const DOORS: [(&str, &str); 37] = [
     ("ort", "backbone/onnx.rs"),
     // Two formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -69,6 +69,7 @@ const DOORS: [(&str, &str); 36] = [
     ("toml", "settings_text.rs"),
     ("etcetera", "runtime/"),
     ("rustix", "fs/change.rs"),
+    ("shlex", "cli/shell.rs"),
     ("signal_hook", "cli/signals.rs"),
     ("clap", "cli/"),
     ("indicatif", "cli/progress.rs"),

@@ -1,4 +1,4 @@
-//! The settings of Adam as options, the same for `train` and `sweep`.
+//! Options that `train` and `sweep` share: the settings of Adam, amounts of memory, folds.
 
 use super::parse;
 use crate::dataset::Division;
@@ -6,52 +6,55 @@ use crate::error::{Error, Kind, Result};
 use crate::head::{ClassWeights, FitConfig, Schedule, StopOn};
 use std::str::FromStr;
 
-/// Settings that every head of a command shares. What is not given takes the default of [`FitConfig`].
+/// Settings of Adam that are the same for every head of a command. An option that is left out keeps its default in
+/// [`FitConfig`].
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "How Adam fits")]
-pub(super) struct Tuning {
-    /// Rows in a batch [default: 32; 1 and up]
+#[command(next_help_heading = "Adam")]
+pub(super) struct AdamOptions {
+    /// Rows in a minibatch, 1 or more [default: 32]
     #[arg(long, allow_negative_numbers = true)]
     batch: Option<usize>,
-    /// Epochs in a row without an improvement after which to stop [default: 20; 1 and up]
+    /// Stop after this many epochs in a row without an improvement, 1 or more [default: 20]
     #[arg(long, allow_negative_numbers = true)]
     patience: Option<usize>,
-    /// By more than this must the validation loss fall, or the accuracy rise, to improve [default: 0; 0 and up]
+    /// An epoch is an improvement if the validation loss falls, or the accuracy rises, by more than this
+    /// [default: 0]
     #[arg(long, value_name = "LEAST", allow_negative_numbers = true)]
     min_delta: Option<f64>,
-    /// What must improve, and says which epoch is the best: loss or accuracy [default: loss]
+    /// What has to improve and decides which epoch is kept: loss or accuracy, on the validation images [default: loss]
     #[arg(long, value_name = "WHAT", value_parser = parse::<StopOn>)]
     stop_on: Option<StopOn>,
-    /// How the learning rate falls over all epochs: constant, linear or cosine [default: constant]
+    /// Learning rate schedule over all epochs: constant, linear or cosine [default: constant]
     #[arg(long, value_parser = parse::<Schedule>)]
     schedule: Option<Schedule>,
-    /// Share of each target that is spread over all classes [default: 0; from 0, less than 1]
+    /// Share of each target that is spread evenly over all classes, from 0 to below 1 [default: 0]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     label_smoothing: Option<f64>,
-    /// How much the rows of each class count: none, balanced, or numbers such as ant=2,bee=0.5; classes that are not
-    /// named count 1 [default: none]
+    /// Weight of each class in the loss: none, balanced, or numbers such as ant=2,bee=0.5; a class that is not named has
+    /// weight 1 [default: none]
     #[arg(long, value_name = "WEIGHTS", value_parser = parse::<ClassWeights>)]
     class_weights: Option<ClassWeights>,
-    /// Bring features to mean 0 and deviation 1 over the train rows; the saved head takes plain features
+    /// Standardize features to mean 0 and standard deviation 1 over the train rows; the saved head takes features as they
+    /// are in the cache
     #[arg(long)]
     standardize: bool,
-    /// Let --patience count all epochs without an improvement, in a row or not
+    /// Let --patience count all epochs without an improvement, not only those in a row
     #[arg(long)]
     total_patience: bool,
-    /// Take the rows in the order of their keys in every epoch
+    /// Use the same order of rows in every epoch, that of their keys
     #[arg(long)]
     no_shuffle: bool,
-    /// Leave out the rows that fill no whole batch at the end of an epoch
+    /// Leave out the last batch of an epoch if it is not full
     #[arg(long)]
     drop_last: bool,
-    /// Seed of the order of rows [default: that of the first weights in train, 0 in sweep]
+    /// Seed of the order of rows [default: that of the initial weights in train, 0 in sweep]
     #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
     shuffle_seed: Option<u64>,
 }
 
-impl Tuning {
-    /// The settings, upon those that the commands give in ways of their own.
-    pub fn upon(&self, base: FitConfig) -> FitConfig {
+impl AdamOptions {
+    /// `base` with the options that were given.
+    pub fn apply_to(&self, base: FitConfig) -> FitConfig {
         FitConfig {
             batch: self.batch.unwrap_or(base.batch),
             patience: self.patience.unwrap_or(base.patience),
@@ -69,8 +72,8 @@ impl Tuning {
         }
     }
 
-    /// The first option that was given.
-    pub fn given(&self) -> Option<&'static str> {
+    /// The first option that was given, for a message that it has no use.
+    pub fn first_given(&self) -> Option<&'static str> {
         let flags = [
             ("--batch", self.batch.is_some()),
             ("--patience", self.patience.is_some()),
@@ -123,14 +126,25 @@ impl FromStr for Size {
     }
 }
 
-/// All `folds`, dealt out by `seed`.
+/// All folds of a cross-validation with `folds` folds, to which `seed` assigns the images.
 ///
 /// # Errors
-/// [`Kind::Usage`] for fewer than two.
-pub(super) fn folds(folds: usize, seed: u64) -> Result<Vec<Option<Division>>> {
-    match folds {
-        0 | 1 => Err(Error::new(Kind::Usage, "--folds must be at least 2")),
-        folds => Ok((1..=folds).map(|number| Some(Division::Fold { number, folds, seed })).collect()),
+/// [`Kind::Usage`] for fewer than two folds.
+pub(super) fn all_folds(folds: usize, seed: u64) -> Result<Vec<Option<Division>>> {
+    (1..=folds.max(1)).map(|number| fold(number, folds, seed).map(Some)).collect()
+}
+
+/// Fold `number`, from 1, of such a cross-validation.
+///
+/// # Errors
+/// [`Kind::Usage`] for fewer than two folds, or a fold that does not exist.
+pub(super) fn fold(number: usize, folds: usize, seed: u64) -> Result<Division> {
+    if folds < 2 {
+        return Err(Error::new(Kind::Usage, "--folds must be at least 2"));
+    }
+    match (1..=folds).contains(&number) {
+        true => Ok(Division::Fold { number, folds, seed }),
+        false => Err(Error::new(Kind::Usage, format!("--fold must be from 1 to {folds}, not {number}"))),
     }
 }
 
@@ -139,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_as_people_write_them() {
+    fn amounts_of_memory_have_units() {
         for (text, bytes) in
             [("1GiB", 1 << 30), ("512 MiB", 512 << 20), ("3MB", 3_000_000), ("7", 7), ("2kB", 2000)]
         {
@@ -155,15 +169,15 @@ mod tests {
         #[derive(clap::Parser)]
         struct Line {
             #[command(flatten)]
-            tuning: Tuning,
+            adam: AdamOptions,
         }
-        let of = |text: &str| <Line as clap::Parser>::parse_from(text.split(' ')).tuning;
+        let of = |text: &str| <Line as clap::Parser>::parse_from(text.split(' ')).adam;
         let base = FitConfig { lr: 0.5, l2: 0.1, seed: 4, ..FitConfig::default() };
-        assert_eq!((of("x").upon(base.clone()), of("x").given()), (base.clone(), None));
+        assert_eq!((of("x").apply_to(base.clone()), of("x").first_given()), (base.clone(), None));
         let some = of(
             "x --schedule cosine --class-weights a=2,b=0 --standardize --stop-on accuracy --shuffle-seed 9",
         );
-        let config = some.upon(base.clone());
+        let config = some.apply_to(base.clone());
         let expected = FitConfig {
             schedule: Schedule::Cosine,
             class_weights: ClassWeights::Given([("a".into(), 2.0), ("b".into(), 0.0)].into()),
@@ -172,7 +186,15 @@ mod tests {
             shuffle_seed: Some(9),
             ..base
         };
-        assert_eq!((config, some.given()), (expected, Some("--stop-on")));
-        assert!(folds(1, 0).is_err() && folds(3, 0).unwrap().len() == 3);
+        assert_eq!((config, some.first_given()), (expected, Some("--stop-on")));
+    }
+
+    #[test]
+    fn folds_are_two_or_more_and_numbered_from_one() {
+        assert!(all_folds(0, 0).is_err() && all_folds(1, 0).is_err());
+        let all = all_folds(3, 7).unwrap();
+        assert_eq!(all[2], Some(Division::Fold { number: 3, folds: 3, seed: 7 }));
+        assert_eq!(all.len(), 3);
+        assert!(fold(0, 3, 0).is_err() && fold(4, 3, 0).is_err());
     }
 }

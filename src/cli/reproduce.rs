@@ -1,0 +1,492 @@
+//! Commands that make a run again: its features, the heads it started from, the head, its scores and its page.
+//!
+//! They are written for an empty folder: runs go to `runs/`, while images, cache and backbone stay where they are.
+
+use super::shell::command_line;
+use crate::augment::Variant;
+use crate::backbone::{CPU_PROVIDER, CUDA_PROVIDER};
+use crate::dataset::{Division, Fractions, Sample, Split, divide};
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::head::{ClassWeights, FitConfig, SolverConfig};
+use crate::preprocess::Preprocessing;
+use crate::registry::registry;
+use crate::report::CommandLine;
+use crate::run::{Prediction, Record, read_predictions, read_record};
+use crate::setup::onnx_path;
+use crate::store::{FeatureStore, Samples, Spec};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The names of `--preprocess`.
+const PREPROCESSINGS: [&str; 4] = ["unit", "inception", "imagenet", "stretched"];
+
+/// What is known about a run and the cache it was trained on.
+#[derive(Debug)]
+struct Source {
+    folder: PathBuf,
+    record: Record,
+    /// `None` when the cache is gone or holds other features by now.
+    cache: Option<Cache>,
+    /// Variants of the images of validation and test.
+    held_out_variants: BTreeSet<Variant>,
+    /// Whether the cache splits its images as it did when the run was trained.
+    has_same_split: bool,
+}
+
+/// What a cache knows about its images.
+#[derive(Debug)]
+struct Cache {
+    root: PathBuf,
+    seed: u64,
+    fractions: Fractions,
+    /// The device that computed every part; `None` when several did.
+    device: Option<String>,
+}
+
+/// The commands that make the run in the folder `run` again. Built backbones are looked for in `models`.
+///
+/// # Errors
+/// Those of [`read_record`] and [`read_predictions`], for the run itself.
+pub(super) fn commands(run: &Path, models: &Path) -> Result<Vec<CommandLine>> {
+    let mut chain = vec![Source::read(run)?];
+    let mut seen = BTreeSet::from([identity(run)]);
+    // A run that cannot be read any more ends the chain: its head is then taken from where it was.
+    while let Some(init) = chain.last().and_then(|source| source.record.init.clone()).map(PathBuf::from) {
+        match Source::read(&init) {
+            Ok(source) if seen.insert(identity(&init)) => chain.push(source),
+            _ => break,
+        }
+    }
+    chain.reverse();
+    Ok(written(&chain, models))
+}
+
+fn identity(folder: &Path) -> PathBuf {
+    folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
+}
+
+impl Source {
+    fn read(folder: &Path) -> Result<Self> {
+        let record = read_record(folder)?;
+        let predictions = read_predictions(folder)?;
+        let store = FeatureStore::open(Path::new(&record.cache)).ok();
+        let store = store.filter(|store| *store.spec() == record.spec);
+        let samples = store.as_ref().and_then(|store| store.samples().ok());
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            held_out_variants: predictions.iter().map(|row| row.variant).collect(),
+            has_same_split: samples
+                .as_ref()
+                .is_none_or(|samples| is_split_of(samples, &record, &predictions)),
+            cache: store.zip(samples).map(|(store, samples)| Cache {
+                root: samples.root,
+                seed: samples.seed,
+                fractions: samples.fractions,
+                device: device(&store),
+            }),
+            record,
+        })
+    }
+
+    /// Variants that were trained on or predicted.
+    fn variants(&self) -> impl Iterator<Item = Variant> {
+        let trained_on = self.record.variants.iter().filter_map(|name| name.parse().ok());
+        trained_on.chain(self.held_out_variants.iter().copied())
+    }
+
+    /// Whether images have variants that the cache holds out. Another split than its own trains on some of them.
+    fn needs_all_splits(&self) -> bool {
+        self.record.division.is_some() || self.held_out_variants.iter().any(|one| *one != Variant::None)
+    }
+
+    /// The last part of its path.
+    fn name(&self) -> String {
+        self.folder.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy().into_owned())
+    }
+}
+
+/// Whether the images of validation and test are those that the run predicted.
+fn is_split_of(samples: &Samples, record: &Record, predictions: &[Prediction]) -> bool {
+    let divided = record.division.map(|division| divide(&samples.rows, division, samples.fractions));
+    let rows: &[Sample] = divided.as_deref().unwrap_or(&samples.rows);
+    let held_out = rows.iter().filter(|sample| sample.split != Split::Train);
+    let now: BTreeSet<(Digest, Split)> =
+        held_out.map(|sample| (sample.file.image_sha256, sample.split)).collect();
+    let plain = predictions.iter().filter(|row| row.variant == Variant::None);
+    now == plain.map(|row| (row.image_sha256, row.split)).collect()
+}
+
+/// The `--device` that computed all parts, as far as it can be known.
+fn device(store: &FeatureStore) -> Option<String> {
+    let mut devices = BTreeSet::new();
+    for part in store.parts().ok()? {
+        let mut noted = part.metadata().ok()?;
+        let asked = noted.remove("headstart.device").unwrap_or_default();
+        devices.insert(match noted.remove("headstart.provider")?.as_str() {
+            CPU_PROVIDER => "cpu".to_string(),
+            CUDA_PROVIDER if asked.starts_with("cuda") => asked,
+            CUDA_PROVIDER => "cuda".to_string(),
+            _ => return None,
+        });
+    }
+    if devices.len() == 1 { devices.pop_first() } else { None }
+}
+
+/// The commands for a chain of runs, each of which but the first starts from the head of the one before.
+fn written(chain: &[Source], models: &Path) -> Vec<CommandLine> {
+    let mut all = extractions(chain, models);
+    let mut taken = BTreeSet::new();
+    let mut before: Option<String> = None;
+    for (i, source) in chain.iter().enumerate() {
+        let place = place(&source.name(), &mut taken);
+        let init = before.or_else(|| source.record.init.clone());
+        let is_last = i + 1 == chain.len();
+        let mut label = String::from(if is_last { "the head" } else { "a head to start from" });
+        if source.cache.is_none() {
+            label.push_str(", from a cache that is gone or holds other features by now");
+        }
+        let is_newer = chain.get(i + 1).is_some_and(|next| source.record.time > next.record.time);
+        if is_newer {
+            label.push_str(", which was trained anew since, so the result differs");
+        }
+        if i == 0 && init.is_some() {
+            label.push_str(", from a run that cannot be read any more");
+        }
+        all.push(step(&label, &train(&source.record, &place, init.as_deref())));
+        before = Some(place);
+    }
+    if let Some(run) = before {
+        all.push(step("its scores", &["evaluate".into(), run.clone()]));
+        all.push(step("its page", &["report".into(), run]));
+    }
+    all
+}
+
+fn step(label: &str, words: &[String]) -> CommandLine {
+    CommandLine { label: label.into(), line: command_line(words) }
+}
+
+/// A folder of its own for a run called `name`.
+fn place(name: &str, taken: &mut BTreeSet<String>) -> String {
+    let names = std::iter::once(name.to_string()).chain((2..).map(|n| format!("{name}-{n}")));
+    let mut free = names.map(|name| format!("runs/{name}")).filter(|place| !taken.contains(place));
+    let place = free.next().expect("there are numbers enough");
+    taken.insert(place.clone());
+    place
+}
+
+/// One command for each cache of the chain, with the variants that all its runs need.
+fn extractions(chain: &[Source], models: &Path) -> Vec<CommandLine> {
+    let mut by_cache: BTreeMap<&str, Vec<&Source>> = BTreeMap::new();
+    for source in chain.iter().filter(|source| source.cache.is_some()) {
+        by_cache.entry(&source.record.cache).or_default().push(source);
+    }
+    by_cache.values().filter_map(|sources| extraction(sources, models)).collect()
+}
+
+fn extraction(sources: &[&Source], models: &Path) -> Option<CommandLine> {
+    let newest = sources.last()?;
+    let (record, cache) = (&newest.record, newest.cache.as_ref()?);
+    let words = extract(record, cache, sources, models);
+    let label = match sources.iter().all(|source| source.has_same_split) {
+        true => "the features",
+        false => "the features; the cache has changed its images or splits since, so the head differs",
+    };
+    Some(step(label, &words))
+}
+
+fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -> Vec<String> {
+    let mut words = Words::new(["extract", &cache.root.to_string_lossy()]);
+    words.option("--cache", &record.cache);
+    backbone(&record.spec, models, &mut words);
+    words.option("--split", cache.fractions);
+    words.option("--seed", cache.seed);
+    let augmentations: BTreeSet<String> =
+        sources.iter().flat_map(|source| source.variants()).filter_map(augmentation).collect();
+    augmentations.iter().for_each(|name| words.option("--augment", name));
+    if !augmentations.is_empty() && sources.iter().any(|source| source.needs_all_splits()) {
+        words.option("--augment-splits", "all");
+    }
+    if let Some(device) = &cache.device {
+        words.option("--device", device);
+    }
+    words.0
+}
+
+/// The network, and how pixels enter it.
+fn backbone(spec: &Spec, models: &Path, words: &mut Words) {
+    let steps = spec.preprocessing.steps;
+    words.option("--backbone", &spec.backbone.name);
+    words.option("--layer", &spec.layer);
+    let is_called = |name: &&&str| {
+        let named = Preprocessing::named(name).ok();
+        named.is_some_and(|named| Preprocessing { crop: steps.crop, size: steps.size, ..named } == steps)
+    };
+    if let Some(name) = PREPROCESSINGS.iter().find(is_called) {
+        words.option("--preprocess", name);
+    }
+    words.option("--crop", steps.crop);
+    // Without this option a built backbone is looked for in the working folder.
+    let built = registry().backbone(&spec.backbone.name).ok().map(|known| onnx_path(known, models));
+    if built.is_some_and(|built| built.exists()) {
+        let models = std::path::absolute(models).unwrap_or_else(|_| models.to_path_buf());
+        words.option("--models", models.display());
+    }
+}
+
+/// The augmentation that makes a variant.
+fn augmentation(variant: Variant) -> Option<String> {
+    match variant {
+        Variant::None => None,
+        Variant::Flip => Some("flip".into()),
+        Variant::Shift { dx, dy } => Some(format!("shift:{}", dx.abs().max(dy.abs()))),
+    }
+}
+
+fn train(record: &Record, run: &str, init: Option<&str>) -> Vec<String> {
+    let mut words = Words::new(["train", &record.cache]);
+    words.option("--run", run);
+    words.option("--use", record.variants.join(","));
+    match &record.config {
+        SolverConfig::Lbfgs(config) => {
+            words.option("--solver", "lbfgs");
+            words.option("--l2", config.l2);
+            words.option("--epochs", config.iterations);
+        }
+        SolverConfig::Adam(config) => adam(config, &mut words),
+    }
+    match record.division {
+        Some(Division::Resplit { seed }) => words.option("--resplit", seed),
+        Some(Division::Fold { number, folds, seed }) => {
+            words.option("--folds", folds);
+            words.option("--fold", number);
+            words.option("--fold-seed", seed);
+        }
+        None => {}
+    }
+    init.into_iter().for_each(|init| words.option("--init", init));
+    record.memory.iter().for_each(|memory| words.option("--memory", format!("{memory}B")));
+    words.0
+}
+
+/// Every setting of Adam, also those that are the defaults of this version.
+fn adam(config: &FitConfig, words: &mut Words) {
+    words.option("--lr", config.lr);
+    words.option("--batch", config.batch);
+    words.option("--epochs", config.epochs);
+    words.option("--patience", config.patience);
+    words.option("--l2", config.l2);
+    words.option("--seed", config.seed);
+    words.option("--shuffle-seed", config.order_seed());
+    words.option("--min-delta", config.min_delta);
+    words.option("--stop-on", config.stop_on);
+    words.option("--schedule", config.schedule);
+    words.option("--label-smoothing", config.label_smoothing);
+    words.option("--class-weights", class_weights(&config.class_weights));
+    words.switch("--standardize", config.standardize);
+    words.switch("--total-patience", !config.patience_resets);
+    words.switch("--no-shuffle", !config.shuffle);
+    words.switch("--drop-last", config.drop_last);
+}
+
+/// As `--class-weights` reads them.
+fn class_weights(weights: &ClassWeights) -> String {
+    match weights {
+        ClassWeights::Even => "none".into(),
+        ClassWeights::Balanced => "balanced".into(),
+        ClassWeights::Given(all) => {
+            all.iter().map(|(name, weight)| format!("{name}={weight}")).collect::<Vec<_>>().join(",")
+        }
+    }
+}
+
+/// The arguments of a command.
+struct Words(Vec<String>);
+
+impl Words {
+    fn new<const N: usize>(words: [&str; N]) -> Self {
+        Self(words.map(String::from).to_vec())
+    }
+
+    fn option(&mut self, flag: &str, value: impl ToString) {
+        self.0.extend([flag.to_string(), value.to_string()]);
+    }
+
+    fn switch(&mut self, flag: &str, is_on: bool) {
+        self.0.extend(is_on.then(|| flag.to_string()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command;
+    use crate::digest::sha256;
+    use crate::head::{LbfgsConfig, Schedule, StopOn};
+    use crate::preprocess::{Normalization, Resize};
+    use crate::store::{BackboneSpec, PreprocessingSpec};
+
+    fn record(config: SolverConfig, scale: Scale, stretch: bool) -> Record {
+        let steps =
+            Preprocessing { crop: 0.9, resize: Resize::BilinearPillow, size: 75, normalization, stretch };
+        Record {
+            schema: String::new(),
+            version: String::new(),
+            time: 7,
+            cache: "/c a".into(),
+            spec: Spec {
+                schema: String::new(),
+                backbone: BackboneSpec {
+                    name: "/net.onnx".into(),
+                    title: "".into(),
+                    graph_sha256: sha256(b""),
+                },
+                layer: "Mixed_6e".into(),
+                width: 2,
+                preprocessing: PreprocessingSpec { decode: String::new(), steps },
+                known_answer: None,
+            },
+            classes: Vec::new(),
+            config,
+            division: None,
+            memory: None,
+            variants: vec!["none".into(), "shift:+5:+0".into(), "shift:+0:-5".into()],
+            train_rows: 0,
+            init: None,
+            history: Vec::new(),
+            best_epoch: 1,
+            seconds: 0.0,
+            temperature: None,
+        }
+    }
+
+    fn source(folder: &str, record: Record) -> Source {
+        Source {
+            folder: folder.into(),
+            record,
+            cache: Some(Cache {
+                root: "/photos".into(),
+                seed: 3,
+                fractions: "60/15/25".parse().unwrap(),
+                device: Some("cpu".into()),
+            }),
+            held_out_variants: [Variant::None, Variant::Flip].into(),
+            has_same_split: true,
+        }
+    }
+
+    /// Adam with no setting at its default.
+    fn unusual() -> FitConfig {
+        FitConfig {
+            lr: 1e-5,
+            batch: 7,
+            epochs: 9,
+            patience: 3,
+            l2: 0.25,
+            seed: 11,
+            shuffle_seed: Some(12),
+            min_delta: 0.001,
+            stop_on: StopOn::Accuracy,
+            schedule: Schedule::Linear,
+            label_smoothing: 0.1,
+            class_weights: ClassWeights::Given([("a b".into(), 2.0), ("c=d".into(), 0.5)].into()),
+            standardize: true,
+            patience_resets: false,
+            shuffle: false,
+            drop_last: true,
+        }
+    }
+
+    fn lines(chain: &[Source]) -> Vec<String> {
+        let all = written(chain, Path::new("/models"));
+        all.into_iter().map(|command| command.line.replace(" \\\n   ", "")).collect()
+    }
+
+    /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
+    const WITHOUT_EFFECT: [&str; 8] =
+        ["json", "yes", "models", "help", "batch", "threads", "commit-every", "dry-run"];
+
+    #[test]
+    fn every_option_that_can_change_a_head_is_printed() {
+        let adam = || record(SolverConfig::Adam(unusual()), Normalization::Unit, true);
+        let fold = Some(Division::Fold { number: 2, folds: 5, seed: 4 });
+        let fold = Record { division: fold, init: Some("gone".into()), memory: Some(1 << 20), ..adam() };
+        let resplit = Record { division: Some(Division::Resplit { seed: 8 }), ..adam() };
+        let lbfgs = record(SolverConfig::Lbfgs(LbfgsConfig::default()), Normalization::Symmetric, false);
+        let all: Vec<String> =
+            [fold, resplit, lbfgs].into_iter().flat_map(|record| lines(&[source("r", record)])).collect();
+        let printed = all.join("\n");
+        for name in ["extract", "train"] {
+            let sub = command();
+            let sub = sub.find_subcommand(name).unwrap();
+            for long in sub.get_arguments().filter_map(clap::Arg::get_long) {
+                let is_of_no_effect = WITHOUT_EFFECT.contains(&long) && (name, long) != ("train", "batch");
+                let line = all.iter().any(|line| {
+                    line.starts_with(&format!("headstart {name}")) && line.contains(&format!(" --{long}"))
+                });
+                assert!(is_of_no_effect || line, "{name} --{long} is missing in\n{printed}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_is_made_again_in_an_empty_folder() {
+        let config = FitConfig { seed: 2, ..FitConfig::default() };
+        let record = Record {
+            division: Some(Division::Resplit { seed: 8 }),
+            ..record(SolverConfig::Adam(config), Normalization::Imagenet, false)
+        };
+        assert_eq!(
+            lines(&[source("some/where/first", record)]),
+            [
+                "headstart extract /photos --cache '/c a' --backbone /net.onnx --layer Mixed_6e --preprocess imagenet \
+                 --crop 0.9 --split 60/15/25 --seed 3 --augment flip --augment shift:5 --augment-splits all --device cpu",
+                "headstart train '/c a' --run runs/first --use 'none,shift:+5:+0,shift:+0:-5' --lr 0.01 --batch 32 \
+                 --epochs 100 --patience 20 --l2 0 --seed 2 --shuffle-seed 2 --min-delta 0 --stop-on loss \
+                 --schedule constant --label-smoothing 0 --class-weights none --resplit 8",
+                "headstart evaluate runs/first",
+                "headstart report runs/first",
+            ]
+        );
+    }
+
+    #[test]
+    fn heads_to_start_from_are_made_first() {
+        let adam = |init: Option<&str>| Record {
+            init: init.map(String::from),
+            ..record(SolverConfig::Adam(FitConfig::default()), Normalization::Unit, false)
+        };
+        let chain = [source("a/x", adam(None)), source("b/x", adam(Some("a/x")))];
+        let all = lines(&chain);
+        assert_eq!(all.len(), 5);
+        assert!(all[1].contains("--run runs/x --use") && !all[1].contains("--init"));
+        assert!(all[2].contains("--run runs/x-2 ") && all[2].ends_with("--init runs/x"));
+        assert_eq!(all[4], "headstart report runs/x-2");
+    }
+
+    #[test]
+    fn what_cannot_be_made_again_is_said() {
+        let gone = Source {
+            cache: None,
+            ..source(
+                "r",
+                Record {
+                    init: Some("/old".into()),
+                    ..record(SolverConfig::Adam(unusual()), Normalization::Unit, false)
+                },
+            )
+        };
+        let all = written(&[gone], Path::new("/models"));
+        assert_eq!(all.len(), 3);
+        assert!(
+            all[0].label.contains("a cache that is gone") && all[0].label.contains("cannot be read any more")
+        );
+        assert!(all[0].line.contains("--init /old"));
+        let changed = Source {
+            has_same_split: false,
+            ..source("r", record(SolverConfig::Adam(unusual()), Normalization::Unit, false))
+        };
+        assert!(written(&[changed], Path::new("/models"))[0].label.contains("so the head differs"));
+    }
+}
