@@ -73,11 +73,13 @@
 //! writer.describe(&samples, &[])?;
 //! writer.append(rows, Default::default())?;
 //!
+//! let mut settings = FitConfig::default();
+//! settings.lr = 0.5;
 //! let trained = train(
 //!     &TrainConfig {
 //!         cache,
 //!         run: first.clone(),
-//!         solver: SolverConfig::Adam(FitConfig { lr: 0.5, ..FitConfig::default() }),
+//!         solver: SolverConfig::Adam(settings),
 //!         ..TrainConfig::default()
 //!     },
 //!     &Silent,
@@ -87,7 +89,7 @@
 //!
 //! let (head, classes, _spec) = run::read_head(&first)?;
 //! let probabilities = head.probabilities(&[0.9, 0.1]);
-//! assert_eq!(classes[headstart::head::argmax(&probabilities[0])], "cat");
+//! assert_eq!(classes[headstart::head::argmax(probabilities.row(0))], "cat");
 //! # Ok::<(), headstart::error::Error>(())
 //! ```
 //!

@@ -1,15 +1,16 @@
-//! Rows of floats in one allocation, as the loops of a fit want them: each row begins at a cache line and is filled up
-//! with zeros to whole groups of [`GROUP`] floats. It refuses to know what the rows mean.
+//! Matrices of float32: feature rows padded for vector arithmetic, and class probabilities.
 
+use ndarray::{ArrayView2, ShapeBuilder};
 use std::ops::Range;
 
 /// Floats in a cache line of 64 bytes.
 const LINE: usize = 16;
 
-/// Every row takes a multiple of this many floats: four vectors of AVX-512.
+/// Every padded row has a multiple of this many floats: four vectors of AVX-512.
 pub const GROUP: usize = 64;
 
-/// A matrix of `rows` by `width` float32, row after row.
+/// A matrix `[rows, width]` of float32 in one allocation, row after row. Each row begins at a cache line and is padded
+/// with zeros to a multiple of [`GROUP`] floats.
 pub struct Matrix {
     width: usize,
     stride: usize,
@@ -20,7 +21,7 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// All zeros.
+    /// Creates a matrix of zeros.
     pub fn zeros(rows: usize, width: usize) -> Self {
         let stride = width.next_multiple_of(GROUP);
         let values = vec![0.0; rows * stride + LINE];
@@ -28,10 +29,10 @@ impl Matrix {
         Self { width, stride, rows, start, values }
     }
 
-    /// From `values`, `rows * width` floats row after row.
+    /// Copies `values`, `[rows, width]` row after row without padding.
     ///
     /// # Panics
-    /// When `values` is not a whole number of rows.
+    /// If `values` is not a whole number of rows.
     pub fn from_rows(width: usize, values: &[f32]) -> Self {
         let rows = values.len() / width.max(1);
         assert_eq!(rows * width, values.len(), "a whole number of rows");
@@ -51,54 +52,69 @@ impl Matrix {
         self.rows
     }
 
-    /// Floats in a row, without what fills it up.
+    /// Floats in a row, without the padding.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Floats from the start of one row to that of the next.
+    /// Floats from the start of one row to the start of the next.
     pub fn stride(&self) -> usize {
         self.stride
     }
 
-    /// Row `row`, `width` floats.
+    /// Row `row`, `[width]`.
+    ///
+    /// # Panics
+    /// If there is no such row.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.padded()[row * self.stride..][..self.width]
     }
 
-    /// Row `row` for writing, `width` floats.
+    /// Row `row` for writing, `[width]`.
+    ///
+    /// # Panics
+    /// If there is no such row.
     pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
         let from = self.start + row * self.stride;
         &mut self.values[from..from + self.width]
     }
 
-    /// All rows with what fills them up: `rows * stride` floats.
+    /// All rows with their padding, `[rows, stride]`.
     pub fn padded(&self) -> &[f32] {
         &self.values[self.start..self.start + self.rows * self.stride]
     }
 
-    /// Some rows with what fills them up, for writing. Who writes there leaves the filling zero.
+    /// Some rows with their padding for writing, `[rows, stride]`. The padding must stay zero.
+    ///
+    /// # Panics
+    /// If there are not so many rows.
     pub fn padded_mut(&mut self, rows: Range<usize>) -> &mut [f32] {
         let at = |row: usize| self.start + row * self.stride;
         let range = at(rows.start)..at(rows.end);
         &mut self.values[range]
     }
 
-    /// The first row that holds a value that is no finite number.
+    /// The matrix as an array `[rows, width]`, without copying.
+    pub fn view(&self) -> ArrayView2<'_, f32> {
+        let shape = (self.rows, self.width).strides((self.stride, 1));
+        ArrayView2::from_shape(shape, self.padded()).expect("the rows are within their padding")
+    }
+
+    /// Returns the index of the first row with a value that is not finite.
     pub fn first_not_finite(&self) -> Option<usize> {
-        // Without an early end, which would keep the compiler from looking at several numbers at once.
+        // Without an early exit, which would keep the compiler from comparing several numbers at once.
         let largest = |row: &[f32]| row.iter().fold(0, |most: u32, x| most.max(x.abs().to_bits()));
         (0..self.rows).find(|&row| largest(self.row(row)) >= f32::INFINITY.to_bits())
     }
 
-    /// All values, row after row, without what fills the rows up.
+    /// All values, row after row, without the padding.
     pub fn values(&self) -> impl Iterator<Item = f32> {
         (0..self.rows).flat_map(|row| self.row(row).iter().copied())
     }
 }
 
 impl Clone for Matrix {
-    /// The copy begins at a cache line of its own.
+    /// Copies the matrix; the copy begins at a cache line of its own.
     fn clone(&self) -> Self {
         let mut copy = Self::zeros(self.rows, self.width);
         copy.padded_mut(0..self.rows).copy_from_slice(self.padded());
@@ -118,12 +134,82 @@ impl std::fmt::Debug for Matrix {
     }
 }
 
+/// Class probabilities, `[rows, classes]` float32: each is 0 to 1, and each row sums to 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probabilities {
+    classes: usize,
+    values: Vec<f32>,
+}
+
+impl Probabilities {
+    /// Wraps `values`, `[rows, classes]` row after row.
+    ///
+    /// # Panics
+    /// If `values` is not a whole number of rows.
+    pub fn from_values(classes: usize, values: Vec<f32>) -> Self {
+        assert_eq!(values.len() / classes.max(1) * classes, values.len(), "a whole number of rows");
+        Self { classes, values }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.classes.max(1)
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The probabilities of row `row`, `[classes]`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.classes..][..self.classes]
+    }
+
+    /// All rows in order, `[classes]` each.
+    pub fn iter(&self) -> std::slice::ChunksExact<'_, f32> {
+        self.values.chunks_exact(self.classes.max(1))
+    }
+
+    /// All probabilities, row after row.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The probabilities as an array `[rows, classes]`, without copying.
+    pub fn view(&self) -> ArrayView2<'_, f32> {
+        ArrayView2::from_shape((self.rows(), self.classes), &self.values).expect("a whole number of rows")
+    }
+
+    /// The most probable class of each row; the first of equals.
+    pub fn predicted(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
+        self.iter().map(argmax)
+    }
+}
+
+impl<'a> IntoIterator for &'a Probabilities {
+    type Item = &'a [f32];
+    type IntoIter = std::slice::ChunksExact<'a, f32>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Returns the index of the largest value: the first of equals, and 0 if there are none.
+pub fn argmax(values: &[f32]) -> usize {
+    (0..values.len()).reduce(|best, i| if values[i] > values[best] { i } else { best }).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn rows_begin_at_cache_lines_and_are_filled_up_with_zeros() {
+    fn rows_begin_at_cache_lines_and_are_padded_with_zeros() {
         for width in [1, 3, 63, 64, 65, 2048] {
             let values: Vec<f32> = (1..=3 * width).map(|i| i as f32).collect();
             let matrix = Matrix::from_rows(width, &values);
@@ -131,17 +217,18 @@ mod tests {
             for row in 0..3 {
                 assert_eq!(matrix.row(row), &values[row * width..(row + 1) * width]);
                 assert_eq!(matrix.row(row).as_ptr().align_offset(64), 0);
-                let filling = &matrix.padded()[row * matrix.stride() + width..(row + 1) * matrix.stride()];
-                assert!(filling.iter().all(|&v| v == 0.0));
+                let padding = &matrix.padded()[row * matrix.stride() + width..(row + 1) * matrix.stride()];
+                assert!(padding.iter().all(|&v| v == 0.0));
             }
             assert_eq!(matrix.clone(), matrix);
             assert_eq!(matrix.clone().row(0).as_ptr().align_offset(64), 0);
+            assert!(matrix.view().iter().eq(&values));
             assert!(matrix.values().eq(values));
         }
     }
 
     #[test]
-    fn values_that_are_no_numbers_are_found() {
+    fn values_that_are_not_finite_are_found() {
         for odd in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut matrix = Matrix::from_rows(2, &[0.0, f32::MAX, f32::MIN, -0.0, 1.0, 2.0]);
             assert_eq!(matrix.first_not_finite(), None);
@@ -151,8 +238,20 @@ mod tests {
     }
 
     #[test]
-    fn no_rows_are_fine() {
+    fn a_matrix_may_have_no_rows() {
         assert_eq!(Matrix::from_rows(5, &[]).rows(), 0);
         assert_eq!(Matrix::zeros(0, 5).padded().len(), 0);
+        assert_eq!(Matrix::zeros(0, 5).view().dim(), (0, 5));
+    }
+
+    #[test]
+    fn probabilities_are_read_row_by_row() {
+        let probabilities = Probabilities::from_values(3, vec![0.2, 0.5, 0.3, 0.4, 0.2, 0.4]);
+        assert_eq!((probabilities.rows(), probabilities.classes()), (2, 3));
+        assert_eq!(probabilities.row(1), [0.4, 0.2, 0.4]);
+        assert!(probabilities.predicted().eq([1, 0]));
+        assert_eq!(probabilities.view()[[0, 2]], 0.3);
+        assert!(probabilities.into_iter().eq((0..2).map(|row| probabilities.row(row))));
+        assert_eq!(Probabilities::from_values(3, vec![]).iter().len(), 0);
     }
 }

@@ -1,10 +1,10 @@
-//! How many threads to use, and work that is shared among them. Results come in the order of the work, whatever the
+//! Parallel work: how many threads to use, and a parallel map. The results come in the order of the items, whatever the
 //! number of threads.
 
 use crate::error::Result;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// `asked`, or one for each core that this process may use when that is 0.
+/// Returns `asked`, or the number of cores that this process may use if that is 0.
 pub fn number(asked: usize) -> usize {
     match asked {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -12,32 +12,38 @@ pub fn number(asked: usize) -> usize {
     }
 }
 
-/// Calls `work` for each of `items` on up to `threads` threads; the results, or the first failure, in their order.
+/// Calls `work` for each of `items` on up to `threads` threads, this one included, and returns the results in the order of
+/// the items. Each thread takes the next item as soon as it is free. After a failure no further item is begun.
+///
+/// Threads are started for each call, some 20 microseconds each, so that calls can be nested and limited one by one.
 ///
 /// # Errors
-/// What `work` says.
+/// The failure of the first item, in their order, among those that failed.
+///
+/// # Panics
+/// If `work` panics, after the other threads have finished their items.
 pub fn in_parallel<T: Sync, R: Send>(
     threads: usize,
     items: &[T],
     work: impl Fn(&T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
     let next = AtomicUsize::new(0);
-    let some = || {
+    let run = || {
         let mut done = Vec::new();
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(i) else { return done };
             let result = work(item);
             if result.is_err() {
-                // Nobody begins anything more.
+                // No thread begins another item.
                 next.store(items.len(), Ordering::Relaxed);
             }
             done.push((i, result));
         }
     };
     let mut done = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(some)).collect();
-        let mut done = some();
+        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(run)).collect();
+        let mut done = run();
         for other in others {
             done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }

@@ -327,7 +327,7 @@ mod tests {
     use crate::preprocess::{Normalization, Resize};
     use crate::store::{BackboneSpec, PreprocessingSpec};
 
-    fn record(config: SolverConfig, scale: Scale, stretch: bool) -> Record {
+    fn record(config: SolverConfig, normalization: Normalization, stretch: bool) -> Record {
         let steps =
             Preprocessing { crop: 0.9, resize: Resize::BilinearPillow, size: 75, normalization, stretch };
         Record {

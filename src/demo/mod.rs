@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
 use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, extract};
 use crate::fs;
-use crate::head::{self, Example, FitConfig, Job, Rows, SolverConfig, argmax};
+use crate::head::{self, Example, FitConfig, FitJob, LabelledFeatures, SolverConfig};
 use crate::image_io;
 use crate::matrix::Matrix;
 use crate::metrics;
@@ -169,12 +169,13 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
         let target = classes.binary_search(&row.file.label).expect("classes come from the samples");
         parts[row.split as usize].push(Example { row: number as u32, target: target as u32 });
     }
-    let [train, validation, test] = parts.each_ref().map(|examples| Rows { features: &features, examples });
+    let [train, validation, test] =
+        parts.each_ref().map(|examples| LabelledFeatures { features: &features, examples });
     // Three thousand correlated inputs want smaller steps than features do.
     let params = FitConfig { lr: 0.001, ..fit }.check()?;
-    let job = Job { start: None, params, factors: vec![1.0; classes.len()] };
+    let job = FitJob { start: None, params, class_weights: vec![1.0; classes.len()] };
     let fitted = head::fit(job, train, Some(validation), threads::number(0), &mut |_, _| {})?;
-    let predicted: Vec<usize> = fitted.head.probabilities_of(test).iter().map(|p| argmax(p)).collect();
-    let truth: Vec<usize> = test.examples.iter().map(|example| example.target as usize).collect();
+    let predicted: Vec<usize> = fitted.head.probabilities_of(test).predicted().collect();
+    let truth: Vec<usize> = test.targets().collect();
     Ok(metrics::accuracy(&truth, &predicted).unwrap_or(0.0))
 }

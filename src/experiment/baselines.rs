@@ -6,7 +6,9 @@ use super::eyes;
 use super::fits::right;
 use super::plan::{How, Plan, Small};
 use crate::error::{Error, Kind, Result};
-use crate::head::{self, Example, LbfgsConfig, Rows, components, nearest};
+use crate::head::{
+    self, Example, LabelledFeatures, LbfgsConfig, nearest_neighbour_classes, principal_components,
+};
 use crate::matrix::Matrix;
 use crate::monitor::Monitor;
 use crate::threads::in_parallel;
@@ -49,7 +51,7 @@ pub(super) fn answers(
                 let opened = &caches[*cache];
                 let split = opened.rows(variants, division);
                 let [train, test] = [&split.train, &split.test].map(|part| opened.loaded.examples(part));
-                let found = nearest(opened.loaded.rows(&train), opened.loaded.rows(&test))?;
+                let found = nearest_neighbour_classes(opened.loaded.rows(&train), opened.loaded.rows(&test))?;
                 Ok(found.iter().zip(&split.test.targets).map(|(found, target)| found == target).collect())
             })?,
             How::Pixels(small) => {
@@ -78,10 +80,10 @@ fn pixels(pictures: &eyes::Pictures, opened: &Opened, division: usize, small: Sm
         rows.map(|(key, &target)| Example { row: pictures.places[&key.image_sha256], target }).collect()
     };
     let [train, validation, test] = [&split.train, &split.validation, &split.test].map(examples);
-    let found: Matrix = components(Rows { features: &pictures.values, examples: &train }, small.components)?;
-    let rows = |examples| Rows { features: &found, examples };
+    let train_pixels = LabelledFeatures { features: &pictures.values, examples: &train };
+    let found: Matrix = principal_components(train_pixels, small.components)?;
+    let rows = |examples| LabelledFeatures { features: &found, examples };
     let params = LbfgsConfig { l2: small.l2, ..LbfgsConfig::default() }.check()?;
-    let shape = (small.components, opened.shelf.classes.len());
-    let fitted = head::fit_lbfgs(shape, rows(&train), rows(&validation), params)?.fitted;
+    let fitted = head::fit_lbfgs(opened.shelf.classes.len(), rows(&train), rows(&validation), params)?.fitted;
     Ok(right(&fitted.head, rows(&test)))
 }

@@ -5,8 +5,8 @@ use super::caches::Opened;
 use super::plan::{Fit, Plan};
 use crate::error::{Error, Kind, Result};
 use crate::head::{
-    self, Common, Epoch, Example, FitConfig, Fitted, Head, Job, Ordered, Rows, Scale, SolverConfig,
-    SolverParams, argmax,
+    self, Epoch, FitConfig, FitJob, FitResult, Head, InMemoryRows, LabelledFeatures, SharedInputs,
+    SolverConfig, SolverParams, Standardizer,
 };
 use crate::monitor::{Monitor, Task, Unit};
 use crate::run::Snapshots;
@@ -17,7 +17,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) struct Done {
     /// In the order of their seeds.
-    pub fitted: Vec<Fitted>,
+    pub fitted: Vec<FitResult>,
     /// Of each head, whether it has each test image right, in the order of keys.
     pub right: Vec<Vec<bool>>,
     /// Of the first head, for its run.
@@ -93,13 +93,13 @@ impl Bench<'_> {
             SolverConfig::Lbfgs(_) => vec![self.optimum(fit, opened, train, validation, task)?],
             SolverConfig::Adam(config) => {
                 let counts = rows.train.counts(opened.shelf.classes.len());
-                let factors = config.class_weights.factors(&opened.shelf.classes, &counts)?;
+                let class_weights = config.class_weights.per_class(&opened.shelf.classes, &counts)?;
                 let job = |i: usize| {
                     let seed = fit.first_seed + i as u64;
                     let params = FitConfig { seed, ..config.clone() }.check()?;
                     // Of L-BFGS there is one head, whatever the seed.
                     let start = start.map(|done| done.fitted[i.min(done.fitted.len() - 1)].head.clone());
-                    Ok(Job { start, params, factors: factors.clone() })
+                    Ok(FitJob { start, params, class_weights: class_weights.clone() })
                 };
                 adam((0..heads).map(job).collect::<Result<_>>()?, train, validation, (task, &mut snapshots))?
             }
@@ -112,15 +112,14 @@ impl Bench<'_> {
         &self,
         fit: &Fit,
         opened: &Opened,
-        train: Rows,
-        validation: Rows,
+        train: LabelledFeatures,
+        validation: LabelledFeatures,
         task: &dyn Task,
-    ) -> Result<Fitted> {
+    ) -> Result<FitResult> {
         let SolverParams::Lbfgs(params) = fit.solver.clone().check()? else {
             return Err(Error::new(Kind::Usage, "this solver looks for no optimum"));
         };
-        let shape = (opened.shelf.spec().width, opened.shelf.classes.len());
-        let found = head::fit_lbfgs(shape, train, validation, params)?;
+        let found = head::fit_lbfgs(opened.shelf.classes.len(), train, validation, params)?;
         task.advance(1);
         if !found.is_optimum() {
             let off = 100.0 * found.distance;
@@ -133,28 +132,28 @@ impl Bench<'_> {
 
 /// Heads whose settings differ in their seeds alone: together where they share their order of rows, else one by one.
 fn adam(
-    jobs: Vec<Job>,
-    train: Rows,
-    validation: Rows,
+    jobs: Vec<FitJob>,
+    train: LabelledFeatures,
+    validation: LabelledFeatures,
     (task, snapshots): (&dyn Task, &mut Snapshots),
-) -> Result<Vec<Fitted>> {
+) -> Result<Vec<FitResult>> {
     let first = jobs[0].params.settings().clone();
-    let scale = first.standardize.then(|| Scale::of(train.features, train.examples));
-    let common = Common {
+    let standardizer = first.standardize.then(|| Standardizer::fit(train));
+    let shared = SharedInputs {
         width: train.features.width(),
         validation: Some(validation),
-        scale: scale.as_ref(),
+        standardizer: standardizer.as_ref(),
         threads: 1,
     };
     let share_order = !first.shuffle || first.shuffle_seed.is_some();
-    let groups: Vec<Vec<Job>> = match share_order {
+    let groups: Vec<Vec<FitJob>> = match share_order {
         true => vec![jobs],
         false => jobs.into_iter().map(|job| vec![job]).collect(),
     };
     let mut all = Vec::new();
     for group in groups {
         let settings = group[0].params.settings().clone();
-        let source = &mut Ordered::new(train, &settings);
+        let source = &mut InMemoryRows::new(train, &settings);
         let is_first = all.is_empty();
         let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
             task.advance(1);
@@ -162,15 +161,17 @@ fn adam(
                 snapshots.look(epoch.epoch, head);
             }
         };
-        let fitted = head::fit_many(group, source, common, on_epoch)?;
+        let fitted = head::fit_many(group, source, shared, on_epoch)?;
         all.extend(fitted.into_iter().collect::<Result<Vec<_>>>()?);
     }
     Ok(all)
 }
 
 /// Whether a head has each row right.
-pub(super) fn right(head: &Head, rows: Rows) -> Vec<bool> {
-    let answers = head.probabilities_of(rows);
-    let is_right = |(row, example): (&Vec<f32>, &Example)| argmax(row) == example.target as usize;
-    answers.iter().zip(rows.examples).map(is_right).collect()
+pub(super) fn right(head: &Head, rows: LabelledFeatures) -> Vec<bool> {
+    head.probabilities_of(rows)
+        .predicted()
+        .zip(rows.targets())
+        .map(|(class, target)| class == target)
+        .collect()
 }

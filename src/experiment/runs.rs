@@ -6,7 +6,7 @@ use super::caches::Opened;
 use super::fits::All;
 use super::plan::Plan;
 use crate::error::Result;
-use crate::head::{FitConfig, Fitted, SolverConfig};
+use crate::head::{FitConfig, FitResult, SolverConfig};
 use crate::run::{self, Prediction};
 use crate::threads::in_parallel;
 use crate::train::outcome::{self, Origin};
@@ -89,7 +89,7 @@ pub(super) fn write(
 }
 
 /// What a head answers for all rows that are held out.
-fn predictions(opened: &Opened, rows: &Rows, fitted: &Fitted) -> Vec<Prediction> {
+fn predictions(opened: &Opened, rows: &Rows, fitted: &FitResult) -> Vec<Prediction> {
     let answer = |(part, split)| {
         let examples = opened.loaded.examples(part);
         outcome::predict(&fitted.head, &opened.shelf, part, opened.loaded.rows(&examples), split)

@@ -61,9 +61,9 @@ mod tests {
         for (wrong, told) in [
             (("rate", Value::from(1)), "\"rate\" is no setting"),
             (("epochs", "many".into()), "invalid type"),
-            (("lr", 0.into()), "--lr must be"),
+            (("lr", 0.into()), "`lr` must be"),
             (("solver", "sgd".into()), "neither \"adam\" nor \"lbfgs\""),
-            (("solver", "lbfgs".into()), "--solver lbfgs needs --l2"),
+            (("solver", "lbfgs".into()), "the L-BFGS solver needs `l2`"),
             (("seed", 3.into()), "seed is not to be set"),
         ] {
             let error = solver(&[&settings(&[wrong])]).unwrap_err().to_string();

@@ -1,29 +1,30 @@
-//! Where threads that take steps of microseconds wait for one another: a barrier that spins before it yields.
-//! Sleeping and waking would cost more than the steps.
+//! A spinning barrier for threads that synchronise every few microseconds, where sleeping and waking would cost more than
+//! the work between two barriers.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Turns of spinning before a thread lets others run.
+/// Turns of spinning before a waiting thread yields its core.
 const SPINS: usize = 2000;
 
 #[derive(Debug)]
-pub(super) struct Barrier {
+pub(super) struct SpinBarrier {
     threads: usize,
     arrived: AtomicUsize,
     rounds: AtomicUsize,
-    broken: AtomicBool,
+    /// Whether a thread has panicked.
+    poisoned: AtomicBool,
 }
 
-impl Barrier {
+impl SpinBarrier {
     pub fn new(threads: usize) -> Self {
         let zero = || AtomicUsize::new(0);
-        Self { threads, arrived: zero(), rounds: zero(), broken: AtomicBool::new(false) }
+        Self { threads, arrived: zero(), rounds: zero(), poisoned: AtomicBool::new(false) }
     }
 
-    /// Returns when all threads have called it this round.
+    /// Waits until all threads have called it in this round.
     ///
     /// # Panics
-    /// When another thread has panicked, which then never comes.
+    /// If another thread that holds a [`PoisonGuard`] panics, because it will never arrive.
     pub fn wait(&self) {
         if self.threads == 1 {
             return;
@@ -36,24 +37,25 @@ impl Barrier {
         }
         let mut turns = 0;
         while self.rounds.load(Ordering::Acquire) == round {
-            assert!(!self.broken.load(Ordering::Relaxed), "another thread of the fit panicked");
+            assert!(!self.poisoned.load(Ordering::Relaxed), "another thread of the fit panicked");
             turns += 1;
             if turns < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
         }
     }
 
-    /// Held by a thread that others wait for: tells them when it panics.
-    pub fn promise(&self) -> Promise<'_> {
-        Promise(self)
+    /// Returns a guard that every waiting thread holds while it works.
+    pub fn poison_guard(&self) -> PoisonGuard<'_> {
+        PoisonGuard(self)
     }
 }
 
-pub(super) struct Promise<'a>(&'a Barrier);
+/// Poisons the barrier if its thread panics.
+pub(super) struct PoisonGuard<'a>(&'a SpinBarrier);
 
-impl Drop for Promise<'_> {
+impl Drop for PoisonGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.broken.store(true, Ordering::Relaxed);
+            self.0.poisoned.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -63,8 +65,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_ahead_by_more_than_one_round() {
-        let barrier = Barrier::new(3);
+    fn no_thread_is_ahead_by_more_than_one_round() {
+        let barrier = SpinBarrier::new(3);
         let done = [(); 3].map(|()| AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for own in &done {
@@ -81,11 +83,11 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_not_waited_for() {
-        let barrier = Barrier::new(2);
+    fn a_panic_ends_the_waiting() {
+        let barrier = SpinBarrier::new(2);
         let panicked = std::thread::scope(|scope| {
             let other = scope.spawn(|| {
-                let _promise = barrier.promise();
+                let _guard = barrier.poison_guard();
                 panic!("on purpose");
             });
             let waiting = scope.spawn(|| barrier.wait());

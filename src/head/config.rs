@@ -1,10 +1,12 @@
-//! The settings of a fit by Adam: as typed, with their ranges, and checked. It refuses to fit.
+//! The settings of a fit with Adam: as given, with their ranges, and checked.
 
-use super::controls::{ClassWeights, Schedule, StopOn};
+use super::class_weights::ClassWeights;
+use super::early_stopping::StopOn;
+use super::schedule::Schedule;
 use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 
-/// Settings of a fit as typed.
+/// Settings of a fit with Adam, not checked yet.
 ///
 /// | field | default | range |
 /// |---|---|---|
@@ -24,51 +26,59 @@ use serde::{Deserialize, Serialize};
 /// | `patience_resets` | yes | yes, no |
 /// | `shuffle` | yes | yes, no |
 /// | `drop_last` | no | yes, no |
+///
+/// ```
+/// let mut settings = headstart::head::FitConfig::default();
+/// settings.lr = 0.001;
+/// settings.epochs = 50;
+/// let params = settings.check()?;
+/// # Ok::<(), headstart::error::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FitConfig {
     /// Learning rate of Adam.
     pub lr: f64,
-    /// Rows in a batch; the last batch of an epoch may be smaller.
+    /// Rows per batch. The last batch of an epoch may be smaller.
     pub batch: usize,
-    /// The most epochs.
+    /// Maximum number of epochs.
     pub epochs: usize,
-    /// Epochs without an improvement on the validation rows after which fitting stops; in a row, unless
-    /// `patience_resets` is off.
+    /// Epochs without an improvement on the validation rows after which the fit stops. They count in a row if
+    /// `patience_resets` is on, else in all.
     pub patience: usize,
-    /// The loss is mean cross entropy + l2/2 times the squared weights, the bias left out.
+    /// L2 penalty: the loss is mean cross entropy + l2/2 times the squared weights, without the bias.
     pub l2: f64,
-    /// Of the first weights, and of the order of rows unless `shuffle_seed` is given.
+    /// Seed of the initial weights, and of the shuffling unless `shuffle_seed` is given.
     pub seed: u64,
-    /// Of the order of rows; `None` is `seed`.
+    /// Seed of the shuffling. `None` takes `seed`.
     #[serde(default)]
     pub shuffle_seed: Option<u64>,
-    /// By how much more than this the loss must fall, or the accuracy rise, to count as an improvement.
+    /// Minimum improvement: the loss must fall, or the accuracy rise, by more than this.
     #[serde(default)]
     pub min_delta: f64,
-    /// What has to improve.
+    /// The measure on the validation rows that must improve.
     #[serde(default)]
     pub stop_on: StopOn,
-    /// How the learning rate falls.
+    /// How the learning rate falls from step to step.
     #[serde(default)]
     pub schedule: Schedule,
     /// The share of each target that is spread evenly over all classes (Szegedy et al. 2016, section 7).
     #[serde(default)]
     pub label_smoothing: f64,
-    /// How much each class counts in the loss.
+    /// How much the rows of each class count in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
-    /// Whether features are brought to mean 0 and deviation 1 over the train rows; the head that is kept takes plain
-    /// features.
+    /// Whether features are scaled to mean 0 and standard deviation 1 over the train rows. The scaling is folded into the
+    /// head, which takes features as they are.
     #[serde(default)]
     pub standardize: bool,
-    /// Whether an improvement begins the count of `patience` anew; otherwise it counts all epochs without one, in a row or
-    /// not.
+    /// Whether an improvement resets the count of `patience`.
     #[serde(default = "yes")]
     pub patience_resets: bool,
-    /// Whether rows come in a new random order each epoch; otherwise they come in the order of their keys, always.
+    /// Whether rows are shuffled before each epoch. Otherwise they always keep the order of their keys.
     #[serde(default = "yes")]
     pub shuffle: bool,
-    /// Whether the rows that fill no whole batch at the end of an epoch are left out of it.
+    /// Whether an incomplete batch at the end of an epoch is dropped.
     #[serde(default)]
     pub drop_last: bool,
 }
@@ -77,7 +87,7 @@ fn yes() -> bool {
     true
 }
 
-/// Settings that have been checked.
+/// Checked settings of a fit with Adam.
 #[derive(Debug, Clone)]
 pub struct FitParams(FitConfig);
 
@@ -108,21 +118,21 @@ impl FitConfig {
     /// Checks the ranges.
     ///
     /// # Errors
-    /// [`Kind::Usage`], naming the setting.
+    /// [`Kind::Usage`] if a value is out of range; the message names the field.
     pub fn check(self) -> Result<FitParams> {
         let checks = [
-            (self.lr > 0.0 && self.lr.is_finite(), "--lr must be a number above 0"),
-            (self.batch >= 1, "--batch must be at least 1"),
-            (self.epochs >= 1, "--epochs must be at least 1"),
-            (self.patience >= 1, "--patience must be at least 1"),
-            (self.l2 >= 0.0 && self.l2.is_finite(), "--l2 must be a number of at least 0"),
+            (self.lr > 0.0 && self.lr.is_finite(), "`lr` must be a number above 0"),
+            (self.batch >= 1, "`batch` must be at least 1"),
+            (self.epochs >= 1, "`epochs` must be at least 1"),
+            (self.patience >= 1, "`patience` must be at least 1"),
+            (self.l2 >= 0.0 && self.l2.is_finite(), "`l2` must be a number of at least 0"),
             (
                 self.min_delta >= 0.0 && self.min_delta.is_finite(),
-                "--min-delta must be a number of at least 0",
+                "`min_delta` must be a number of at least 0",
             ),
             (
                 (0.0..1.0).contains(&self.label_smoothing),
-                "--label-smoothing must be a number of at least 0 and less than 1",
+                "`label_smoothing` must be a number of at least 0 and less than 1",
             ),
         ];
         match checks.iter().find(|(holds, _)| !holds) {
@@ -131,7 +141,7 @@ impl FitConfig {
         }
     }
 
-    /// The seed of the order of rows.
+    /// The seed of the shuffling: `shuffle_seed`, or `seed` if there is none.
     pub fn order_seed(&self) -> u64 {
         self.shuffle_seed.unwrap_or(self.seed)
     }
@@ -143,7 +153,7 @@ impl FitParams {
         &self.0
     }
 
-    /// Settings that somebody has yet to check.
+    /// Wraps settings that the caller has yet to check, for `linfa`, whose unchecked parameters must lend checked ones.
     pub(super) fn unchecked(config: FitConfig) -> Self {
         Self(config)
     }
@@ -157,17 +167,17 @@ mod tests {
     fn settings_out_of_range_are_named() {
         let base = FitConfig::default;
         for (config, name) in [
-            (FitConfig { lr: 0.0, ..base() }, "--lr"),
-            (FitConfig { lr: f64::NAN, ..base() }, "--lr"),
-            (FitConfig { batch: 0, ..base() }, "--batch"),
-            (FitConfig { epochs: 0, ..base() }, "--epochs"),
-            (FitConfig { patience: 0, ..base() }, "--patience"),
-            (FitConfig { l2: -1.0, ..base() }, "--l2"),
-            (FitConfig { min_delta: f64::NAN, ..base() }, "--min-delta"),
-            (FitConfig { label_smoothing: 1.0, ..base() }, "--label-smoothing"),
+            (FitConfig { lr: 0.0, ..base() }, "`lr`"),
+            (FitConfig { lr: f64::NAN, ..base() }, "`lr`"),
+            (FitConfig { batch: 0, ..base() }, "`batch`"),
+            (FitConfig { epochs: 0, ..base() }, "`epochs`"),
+            (FitConfig { patience: 0, ..base() }, "`patience`"),
+            (FitConfig { l2: -1.0, ..base() }, "`l2`"),
+            (FitConfig { min_delta: f64::NAN, ..base() }, "`min_delta`"),
+            (FitConfig { label_smoothing: 1.0, ..base() }, "`label_smoothing`"),
             (
                 FitConfig { class_weights: ClassWeights::Given([("a".into(), -1.0)].into()), ..base() },
-                "--class-weights",
+                "`class_weights`",
             ),
         ] {
             assert!(config.check().unwrap_err().to_string().starts_with(name));
@@ -175,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_from_before_there_were_controls_are_read_with_the_defaults() {
+    fn settings_of_older_runs_are_read_with_the_defaults() {
         let old = r#"{"lr":0.01,"batch":32,"epochs":100,"patience":20,"l2":0.0,"seed":0}"#;
         assert_eq!(serde_json::from_str::<FitConfig>(old).unwrap(), FitConfig::default());
         let all = FitConfig {

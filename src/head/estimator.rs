@@ -1,28 +1,30 @@
-//! The softmax head as an estimator of `linfa`: `Fit` and `Predict` over its data sets, with checked parameters. One of
-//! the two doors to `linfa`; the other is `lbfgs.rs`, whose crate speaks its types.
+//! The softmax head as an estimator of `linfa`: `Fit` over its data sets, with checked parameters.
 
+use super::class_weights::ClassWeights;
+use super::classifier::SoftmaxClassifier;
 use super::config::{FitConfig, FitParams};
-use super::fit::{Job, Rows, fit};
-use super::kernel::Example;
-use super::{Head, argmax};
+use super::fit::{FitJob, fit};
+use super::labelled_features::{Example, LabelledFeatures};
 use crate::error::{Error, Kind, Result};
 use crate::matrix::Matrix;
-use linfa::dataset::{AsSingleTargets, DatasetBase};
+use crate::threads;
+use linfa::dataset::{AsSingleTargets, DatasetBase, Records};
 use linfa::param_guard::ParamGuard;
-use linfa::traits::{Fit, PredictInplace};
-use ndarray::{Array1, ArrayBase, Data, Ix2};
+use linfa::traits::Fit;
+use ndarray::{ArrayBase, Data, Ix2};
 
-/// Softmax regression with Adam, its settings not checked yet: `fit` checks them first.
+/// Softmax regression with Adam. Its settings are checked by `fit`.
 ///
 /// ```
+/// use headstart::head::linfa::DatasetBase;
+/// use headstart::head::linfa::traits::{Fit, Predict};
+/// use headstart::head::ndarray::array;
 /// use headstart::head::{FitConfig, SoftmaxRegression};
-/// use linfa::DatasetBase;
-/// use linfa::traits::{Fit, Predict};
-/// use ndarray::array;
 ///
 /// let features = array![[1.0f32, 0.0], [0.9, 0.2], [0.0, 1.0], [0.1, 0.8]];
 /// let data = DatasetBase::new(features, array!["cat", "cat", "dog", "dog"]);
-/// let settings = FitConfig { epochs: 50, batch: 2, lr: 0.1, ..FitConfig::default() };
+/// let mut settings = FitConfig::default();
+/// (settings.lr, settings.epochs, settings.batch) = (0.1, 50, 2);
 /// let classifier = SoftmaxRegression::new(settings).fit(&data)?;
 /// assert_eq!(classifier.predict(&array![[0.2f32, 0.7]]), array!["dog"]);
 /// # Ok::<(), headstart::error::Error>(())
@@ -30,16 +32,9 @@ use ndarray::{Array1, ArrayBase, Data, Ix2};
 #[derive(Debug, Clone)]
 pub struct SoftmaxRegression(FitParams);
 
-/// A fitted head that answers with labels.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SoftmaxClassifier<C> {
-    classes: Vec<C>,
-    head: Head,
-}
-
 impl SoftmaxRegression {
-    /// With these settings. What is about stopping plays no part in `fit`, which sees no validation rows: it runs all
-    /// epochs and keeps the last.
+    /// Creates an estimator with these settings. `fit` has no validation rows, so it runs all epochs and keeps the last;
+    /// the settings of early stopping have no effect. [`FitParams::fit_until`] uses them.
     pub fn new(config: FitConfig) -> Self {
         Self(FitParams::unchecked(config))
     }
@@ -72,24 +67,21 @@ where
 {
     type Object = SoftmaxClassifier<C>;
 
-    /// Fits to all rows for all epochs. Records are `[rows, width]`, targets one label a row; the classes are the
-    /// distinct labels in their order.
+    /// Fits to all rows for all epochs. Records are `[rows, width]` features, targets one label per row. The classes are
+    /// the distinct labels, sorted.
     fn fit(&self, data: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Self::Object> {
-        let classes = classes(data);
-        let (features, examples) = rows(data, &classes)?;
-        let train = Rows { features: &features, examples: &examples };
-        let head =
-            fit(self.job(classes.len(), &examples)?, train, None, crate::threads::number(0), &mut |_, _| {})?
-                .head;
-        Ok(SoftmaxClassifier { classes, head })
+        self.fit_rows(Training::of(data)?, None)
     }
 }
 
 impl FitParams {
-    /// Fits to `train` and stops early on the loss of `validation`, whose labels must occur in `train`.
+    /// Fits to `train` with early stopping on `validation`, whose labels must occur in `train`. Records are
+    /// `[rows, width]` features, targets one label per row.
     ///
     /// # Errors
-    /// [`Kind::Input`] for shapes that do not fit or unknown labels, [`Kind::Run`] when a loss is not a number.
+    /// [`Kind::Input`] if the shapes do not fit together or a label of `validation` does not occur in `train`;
+    /// [`Kind::Usage`] if class weights are given by name, which only a cache's classes have; [`Kind::Run`] if there are
+    /// no rows or a loss is not finite.
     pub fn fit_until<C, D, T>(
         &self,
         train: &DatasetBase<ArrayBase<D, Ix2>, T>,
@@ -100,93 +92,100 @@ impl FitParams {
         D: Data<Elem = f32>,
         T: AsSingleTargets<Elem = C>,
     {
-        let classes = classes(train);
-        let (features, examples) = rows(train, &classes)?;
-        let (held_out, expected) = rows(validation, &classes)?;
         if train.records().ncols() != validation.records().ncols() {
             return Err(Error::new(Kind::Input, "train and validation rows have different widths"));
         }
-        let train = Rows { features: &features, examples: &examples };
-        let validation = Rows { features: &held_out, examples: &expected };
-        let job = self.job(classes.len(), &examples)?;
-        let head = fit(job, train, Some(validation), crate::threads::number(0), &mut |_, _| {})?.head;
-        Ok(SoftmaxClassifier { classes, head })
+        let train = Training::of(train)?;
+        let validation = OwnedRows::of(validation, &train.classes)?;
+        self.fit_rows(train, Some(&validation))
     }
 
-    /// A fresh head of `classes` classes for these rows. Weights of classes by name have no meaning here, where classes
-    /// are of any type.
-    fn job(&self, classes: usize, examples: &[Example]) -> Result<Job> {
-        let mut counts = vec![0; classes];
-        examples.iter().for_each(|example| counts[example.target as usize] += 1);
-        let factors = self.settings().class_weights.factors(&[], &counts)?;
-        Ok(Job { start: None, params: self.clone(), factors })
+    fn fit_rows<C>(
+        &self,
+        train: Training<C>,
+        validation: Option<&OwnedRows>,
+    ) -> Result<SoftmaxClassifier<C>> {
+        let mut counts = vec![0; train.classes.len()];
+        train.rows.examples.iter().for_each(|example| counts[example.target as usize] += 1);
+        if let ClassWeights::Given(_) = self.settings().class_weights {
+            return Err(Error::new(Kind::Usage, "`class_weights` by name need the classes of a cache")
+                .help("use none or balanced"));
+        }
+        let class_weights = self.settings().class_weights.per_class(&[], &counts)?;
+        let job = FitJob { start: None, params: self.clone(), class_weights };
+        let validation = validation.map(OwnedRows::borrowed);
+        let fitted = fit(job, train.rows.borrowed(), validation, threads::number(0), &mut |_, _| {})?;
+        Ok(SoftmaxClassifier::new(train.classes, fitted.head))
     }
 }
 
-fn classes<R, C: Ord + Clone, T: AsSingleTargets<Elem = C>>(data: &DatasetBase<R, T>) -> Vec<C>
-where
-    R: linfa::dataset::Records,
-{
+/// Train rows with the labels of their classes.
+struct Training<C> {
+    classes: Vec<C>,
+    rows: OwnedRows,
+}
+
+/// Labelled rows that own their features.
+struct OwnedRows {
+    features: Matrix,
+    examples: Vec<Example>,
+}
+
+impl<C: Ord + Clone> Training<C> {
+    fn of<D, T>(data: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Self>
+    where
+        D: Data<Elem = f32>,
+        T: AsSingleTargets<Elem = C>,
+    {
+        let classes = classes(data);
+        let rows = OwnedRows::of(data, &classes)?;
+        Ok(Self { classes, rows })
+    }
+}
+
+impl OwnedRows {
+    /// Copies the features, and looks up the class index of each row's label.
+    fn of<C, D, T>(data: &DatasetBase<ArrayBase<D, Ix2>, T>, classes: &[C]) -> Result<Self>
+    where
+        C: Ord + Clone,
+        D: Data<Elem = f32>,
+        T: AsSingleTargets<Elem = C>,
+    {
+        let labels = data.targets().as_single_targets();
+        let (rows, targets) = (data.records().nrows(), labels.len());
+        if rows != targets {
+            return Err(Error::new(Kind::Input, format!("there are {rows} rows and {targets} labels")));
+        }
+        let unknown =
+            || Error::new(Kind::Input, "a label of the validation rows does not occur in the train rows");
+        let example = |(row, label): (usize, &C)| {
+            let target = classes.binary_search(label).map_err(|_| unknown())? as u32;
+            Ok(Example { row: row as u32, target })
+        };
+        let values: Vec<f32> = data.records().iter().copied().collect();
+        let features = Matrix::from_rows(data.records().ncols(), &values);
+        Ok(Self { features, examples: labels.iter().enumerate().map(example).collect::<Result<_>>()? })
+    }
+
+    fn borrowed(&self) -> LabelledFeatures<'_> {
+        LabelledFeatures { features: &self.features, examples: &self.examples }
+    }
+}
+
+/// The distinct labels, sorted.
+fn classes<R: Records, C: Ord + Clone, T: AsSingleTargets<Elem = C>>(data: &DatasetBase<R, T>) -> Vec<C> {
     let mut classes = data.targets().as_single_targets().to_vec();
     classes.sort();
     classes.dedup();
     classes
 }
 
-/// The features, and the index of each row's label.
-fn rows<C, D, T>(data: &DatasetBase<ArrayBase<D, Ix2>, T>, classes: &[C]) -> Result<(Matrix, Vec<Example>)>
-where
-    C: Ord + Clone,
-    D: Data<Elem = f32>,
-    T: AsSingleTargets<Elem = C>,
-{
-    let labels = data.targets().as_single_targets();
-    let (rows, targets) = (data.records().nrows(), labels.len());
-    if rows != targets {
-        return Err(Error::new(Kind::Input, format!("there are {rows} rows and {targets} labels")));
-    }
-    let unknown = || Error::new(Kind::Input, "a label of the validation rows is none of the train rows");
-    let example = |(row, label): (usize, &C)| {
-        let target = classes.binary_search(label).map_err(|_| unknown())? as u32;
-        Ok(Example { row: row as u32, target })
-    };
-    let values: Vec<f32> = data.records().iter().copied().collect();
-    let features = Matrix::from_rows(data.records().ncols(), &values);
-    Ok((features, labels.iter().enumerate().map(example).collect::<Result<_>>()?))
-}
-
-impl<C> SoftmaxClassifier<C> {
-    /// The labels, in the order of the head's classes.
-    pub fn classes(&self) -> &[C] {
-        &self.classes
-    }
-
-    /// The linear layer.
-    pub fn head(&self) -> &Head {
-        &self.head
-    }
-}
-
-impl<C: Clone, D: Data<Elem = f32>> PredictInplace<ArrayBase<D, Ix2>, Array1<C>> for SoftmaxClassifier<C> {
-    fn predict_inplace<'a>(&'a self, x: &'a ArrayBase<D, Ix2>, y: &mut Array1<C>) {
-        assert_eq!(x.ncols(), self.head.width(), "as many features as the head was fitted to");
-        assert_eq!(x.nrows(), y.len(), "one target for each row");
-        let features: Vec<f32> = x.iter().copied().collect();
-        for (label, row) in y.iter_mut().zip(self.head.probabilities(&features)) {
-            *label = self.classes[argmax(&row)].clone();
-        }
-    }
-
-    fn default_target(&self, x: &ArrayBase<D, Ix2>) -> Array1<C> {
-        Array1::from_elem(x.nrows(), self.classes[0].clone())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::head::Head;
     use linfa::traits::Predict;
-    use ndarray::{Array2, array};
+    use ndarray::{Array1, Array2, array};
 
     fn data() -> DatasetBase<Array2<f32>, Array1<&'static str>> {
         let rows = array![[1.0, 0.0], [0.0, 1.0], [0.9, 0.1], [0.2, 1.1], [1.2, 0.2], [0.1, 0.7]];
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn it_fits_and_predicts_labels_of_any_kind() {
+    fn an_estimator_fits_and_predicts_labels_of_any_type() {
         let classifier = SoftmaxRegression::new(settings()).fit(&data()).unwrap();
         assert_eq!(classifier.classes(), ["a", "z"]);
         assert_eq!(classifier.predict(data().records()), *data().targets());
@@ -207,12 +206,12 @@ mod tests {
     }
 
     #[test]
-    fn with_validation_rows_it_equals_the_fit_that_stops_early() {
+    fn with_validation_rows_an_estimator_equals_the_fit_that_stops_early() {
         let params = settings().check().unwrap();
         let classifier = params.fit_until(&data(), &data()).unwrap();
-        let (features, examples) = rows(&data(), classifier.classes()).unwrap();
-        let own = Rows { features: &features, examples: &examples };
-        let job = Job { start: Some(Head::fresh(2, 2, 2)), params, factors: vec![1.0; 2] };
+        let rows = OwnedRows::of(&data(), classifier.classes()).unwrap();
+        let own = rows.borrowed();
+        let job = FitJob { start: Some(Head::fresh(2, 2, 2)), params, class_weights: vec![1.0; 2] };
         let fitted = fit(job, own, Some(own), 1, &mut |_, _| {}).unwrap();
         assert_eq!(*classifier.head(), fitted.head);
     }
@@ -224,9 +223,9 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn data_that_do_not_fit_together_are_an_error() {
         let bad = SoftmaxRegression::new(FitConfig { lr: -1.0, ..settings() });
-        assert!(bad.fit(&data()).unwrap_err().to_string().contains("--lr"));
+        assert!(bad.fit(&data()).unwrap_err().to_string().contains("`lr`"));
         let one = DatasetBase::new(array![[1.0f32], [2.0]], array![7]);
         let error = SoftmaxRegression::new(settings()).fit(&one).unwrap_err();
         assert!(error.to_string().contains("2 rows and 1 labels"), "{error}");
@@ -236,5 +235,8 @@ mod tests {
         );
         let other = DatasetBase::new(data().records().clone(), array!["z", "a", "z", "a", "z", "b"]);
         assert!(settings().check().unwrap().fit_until(&data(), &other).is_err());
+        let named = ClassWeights::Given([("z".to_string(), 2.0)].into());
+        let named = SoftmaxRegression::new(FitConfig { class_weights: named, ..settings() });
+        assert!(named.fit(&data()).unwrap_err().to_string().contains("`class_weights` by name"));
     }
 }

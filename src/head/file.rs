@@ -1,15 +1,26 @@
-//! `head.safetensors`: `weight` `[classes, width]` and `bias` `[classes]`, float32, with the classes and the spec of
-//! the features in the metadata.
+//! The file of a head, `head.safetensors`: `weight` `[classes, width]` and `bias` `[classes]` in float32. Its metadata hold
+//! the class names and the spec of the features.
 
-use super::Head;
+use super::linear::Head;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::tensors::{self, Tensor, Values};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+/// A head as it is read from its file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedHead {
+    /// The head.
+    pub head: Head,
+    /// Class names, in the order of the head's classes.
+    pub classes: Vec<String>,
+    /// The spec of the features that the head takes; null if the file names none.
+    pub spec: serde_json::Value,
+}
+
 #[derive(Serialize, Deserialize)]
-struct Noted {
+struct Metadata {
     classes: Vec<String>,
     spec: serde_json::Value,
 }
@@ -17,7 +28,7 @@ struct Noted {
 /// Writes a head with its class names and the spec of its features, atomically.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// [`Kind::Io`] if the file cannot be written.
 pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Value) -> Result<()> {
     let (weight, bias) = (head.weight(), head.bias());
     let tensors = [
@@ -28,31 +39,30 @@ pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Valu
             values: Values::Float32(&weight),
         },
     ];
-    let noted = Noted { classes: classes.to_vec(), spec };
-    let noted = serde_json::to_string(&noted).expect("plain data");
-    fs::write_atomic(path, &tensors::encode(&tensors, noted))
+    let metadata = Metadata { classes: classes.to_vec(), spec };
+    let metadata = serde_json::to_string(&metadata).expect("plain data");
+    fs::write_atomic(path, &tensors::encode(&tensors, metadata))
 }
 
-/// Reads a head, its class names and the spec of its features.
+/// Reads the file that [`save`] writes.
 ///
 /// # Errors
-/// [`Kind::Run`] when the file is damaged or does not hold a head.
-pub fn load(path: &Path) -> Result<(Head, Vec<String>, serde_json::Value)> {
-    let damaged = |why: String| {
-        Error::new(Kind::Run, "not a head of this tool").at(path).because(why).help("train again")
-    };
-    let (mut arrays, noted) = tensors::decode(&fs::read(path)?).map_err(damaged)?;
-    let noted: Noted = serde_json::from_str(&noted).map_err(|e| damaged(e.to_string()))?;
-    let classes = noted.classes.len();
+/// [`Kind::Io`] if the file cannot be read, [`Kind::Run`] if it is damaged or does not hold a head.
+pub fn load(path: &Path) -> Result<SavedHead> {
+    let damaged =
+        |why: String| Error::new(Kind::Run, "not a head file").at(path).because(why).help("train again");
+    let (mut arrays, metadata) = tensors::decode(&fs::read(path)?).map_err(damaged)?;
+    let Metadata { classes, spec } = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
+    let count = classes.len();
     let mut floats = |name: &str, rank: usize| match arrays.remove(name) {
-        Some(array) if array.shape.len() == rank && array.shape[0] == classes => Ok(array.values),
-        Some(array) => Err(damaged(format!("{name} has the shape {:?} for {classes} classes", array.shape))),
+        Some(array) if array.shape.len() == rank && array.shape[0] == count => Ok(array.values),
+        Some(array) => Err(damaged(format!("{name} has the shape {:?} for {count} classes", array.shape))),
         None => Err(damaged(format!("it holds no float32 {name}"))),
     };
     let head = Head::from_parts(floats("weight", 2)?, floats("bias", 1)?)
-        .filter(|head| head.classes() == classes)
+        .filter(|head| head.classes() == count)
         .ok_or_else(|| damaged("weight, bias and classes do not fit together".into()))?;
-    Ok((head, noted.classes, noted.spec))
+    Ok(SavedHead { head, classes, spec })
 }
 
 #[cfg(test)]
@@ -60,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_survives_the_disk_and_gives_the_same_bytes() {
+    fn a_head_is_read_as_written_and_gives_the_same_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let (a, b) = (dir.path().join("a"), dir.path().join("b"));
         let head = Head::fresh(5, 2, 1);
@@ -68,13 +78,13 @@ mod tests {
         for path in [&a, &b] {
             save(path, &head, &classes, serde_json::json!({"k": 1})).unwrap();
         }
-        let (read, names, spec) = load(&a).unwrap();
-        assert_eq!((read, names, spec["k"].as_i64()), (head, classes.to_vec(), Some(1)));
+        let spec = serde_json::json!({"k": 1});
+        assert_eq!(load(&a).unwrap(), SavedHead { head, classes: classes.to_vec(), spec });
         assert_eq!(std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap());
     }
 
     #[test]
-    fn a_damaged_file_is_refused() {
+    fn a_damaged_file_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("head.safetensors");
         save(&path, &Head::fresh(5, 2, 1), &["x".into(), "y".into()], serde_json::json!({})).unwrap();

@@ -1,319 +1,188 @@
-//! Fitting heads: shuffled mini-batches, Adam, early stopping on the validation rows. Any number of heads that share
-//! their features, their order of rows and their batches are fitted at once. It refuses to read features: a
-//! [`Source`] hands them out.
+//! Fits heads with shuffled minibatches, Adam and early stopping. Heads that share their train rows, the order of the rows
+//! and the batch size are fitted together.
 
-use super::config::{FitConfig, FitParams};
-use super::controls::StopOn;
-use super::crew::{self, Pass};
-use super::kernel::{Example, Kernel};
-use super::learner::Learner;
-use super::pace::Pace;
+use super::config::FitParams;
+use super::epoch::EpochRun;
+use super::head_state::HeadState;
+use super::kernel::Kernel;
+use super::labelled_features::LabelledFeatures;
+use super::linear::Head;
+use super::loss::{MeanLoss, RunningLoss};
+use super::result::{Epoch, FitResult};
+use super::row_source::{InMemoryRows, RowSource};
+use super::running_fit::RunningFit;
 use super::score::score;
-use super::{Head, Scale};
+use super::standardize::Standardizer;
+use super::thread_tuner::ThreadTuner;
 use crate::error::{Error, Kind, Result};
-use crate::matrix::Matrix;
-use crate::rng::Rng;
-use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
-/// Labelled feature rows.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
-    /// Features, these rows among others.
-    pub features: &'a Matrix,
-    /// Which rows, and their classes.
-    pub examples: &'a [Example],
-}
-
-/// Where train rows come from, epoch after epoch.
-pub trait Source {
-    /// Batches of `batch` rows in an epoch.
-    fn steps(&self, batch: usize) -> usize;
-    /// Hands out all rows once, in one block or several, each in the order in which it is to be trained on.
-    ///
-    /// # Errors
-    /// When rows cannot be read.
-    fn epoch(&mut self, visit: &mut dyn FnMut(Rows)) -> Result<()>;
-}
-
-/// Rows in memory, in the order that the settings of a fit ask for: a new one each epoch, or always the one they have.
-#[derive(Debug)]
-pub struct Ordered<'a> {
-    features: &'a Matrix,
-    order: Vec<Example>,
-    /// Draws a new order each epoch, where there is to be one.
-    rng: Option<Rng>,
-    drop_last: bool,
-    batch: usize,
-}
-
-impl<'a> Ordered<'a> {
-    /// `rows` as `settings` ask for them: shuffled or not, the rows that fill no batch kept or not.
-    pub fn new(rows: Rows<'a>, settings: &FitConfig) -> Self {
-        let FitConfig { shuffle, drop_last, batch, .. } = *settings;
-        let rng = shuffle.then(|| Rng::new(settings.order_seed(), 1));
-        Self { features: rows.features, order: rows.examples.to_vec(), rng, drop_last, batch }
-    }
-
-    /// Rows of an epoch.
-    fn kept(&self) -> usize {
-        let rows = self.order.len();
-        if self.drop_last { rows - rows % self.batch } else { rows }
-    }
-}
-
-impl Source for Ordered<'_> {
-    fn steps(&self, batch: usize) -> usize {
-        self.kept().div_ceil(batch)
-    }
-
-    fn epoch(&mut self, visit: &mut dyn FnMut(Rows)) -> Result<()> {
-        if let Some(rng) = &mut self.rng {
-            rng.shuffle(&mut self.order);
-        }
-        visit(Rows { features: self.features, examples: &self.order[..self.kept()] });
-        Ok(())
-    }
-}
-
-/// A head to be fitted.
+/// A head to fit.
 #[derive(Debug, Clone)]
-pub struct Job {
-    /// Where to start; a fresh head of the settings' seed when there is none.
+pub struct FitJob {
+    /// The head to start from, for features that are not standardized. `None` starts from [`Head::fresh`] with the
+    /// settings' seed.
     pub start: Option<Head>,
-    /// How.
+    /// The settings.
     pub params: FitParams,
-    /// Of each class, how much its rows count in the loss.
-    pub factors: Vec<f32>,
+    /// The weight of each class in the loss, in class order, 0 and up; their number is the number of classes. See
+    /// [`ClassWeights::per_class`](super::ClassWeights::per_class).
+    pub class_weights: Vec<f32>,
 }
 
-/// What all heads that are fitted at once share, beside the train rows.
+/// What all heads that are fitted together share, beside the train rows.
 #[derive(Debug, Clone, Copy)]
-pub struct Common<'a> {
-    /// Floats in a feature row.
+pub struct SharedInputs<'a> {
+    /// Number of features.
     pub width: usize,
-    /// What decides which epoch is the best; `None` keeps the last.
-    pub validation: Option<Rows<'a>>,
-    /// How features are standardised, if they are.
-    pub scale: Option<&'a Scale>,
-    /// At most so many are used, where they pay; they change no bit.
+    /// The rows that decide which epoch is the best and when to stop. `None` runs all epochs and keeps the last.
+    pub validation: Option<LabelledFeatures<'a>>,
+    /// Mean and standard deviation of the train rows, to standardize features during the fit; `None` leaves features as
+    /// they are.
+    pub standardizer: Option<&'a Standardizer>,
+    /// Upper limit on threads. Fewer are used when that is faster; the result does not depend on the number.
     pub threads: usize,
 }
 
-/// What one epoch did.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Epoch {
-    /// From 1.
-    pub epoch: usize,
-    /// Mean cross entropy over the epoch's batches, each before its step; all rows count the same.
-    pub train_loss: f64,
-    /// Share of right answers, likewise.
-    pub train_accuracy: f64,
-    /// Mean cross entropy of the validation rows after the epoch.
-    pub validation_loss: f64,
-    /// Share of right answers on the validation rows.
-    pub validation_accuracy: f64,
-    /// Wall time, of all heads that took the epoch together.
-    pub seconds: f64,
-}
-
-impl Epoch {
-    /// Whether its losses are numbers.
-    fn is_finite(&self) -> bool {
-        self.train_loss.is_finite() && self.validation_loss.is_finite()
-    }
-}
-
-/// A fitted head and how it came about.
-#[derive(Debug, Clone)]
-pub struct Fitted {
-    /// The head after its best epoch, for plain features.
-    pub head: Head,
-    /// The epoch with the smallest validation loss, or the largest accuracy, from 1.
-    pub best_epoch: usize,
-    /// All epochs.
-    pub history: Vec<Epoch>,
-}
-
-/// A head under way, with what it has reached.
-struct Attempt {
-    learner: Learner,
-    config: FitConfig,
-    best: Option<Fitted>,
-    history: Vec<Epoch>,
-    /// Epochs without an improvement: in a row, or in all.
-    idle: usize,
-    ended: Option<Result<()>>,
-}
-
-/// Fits all `jobs` at once to the rows of `source`; each keeps the state that was the best on the validation rows. A head
-/// comes out with the same bits whatever others are fitted beside it and on however many threads. `on_epoch`
-/// hears of each epoch of each head, by its number, and what the head then was.
+/// Fits all `jobs` together to the rows of `source`. Each head keeps the state of its best epoch on the validation rows.
+/// A head gets the same bits whatever heads are fitted beside it and on however many threads.
+///
+/// `on_epoch` is called after each epoch of each head with the index of its job, the epoch, and the head after it.
 ///
 /// # Errors
-/// [`Kind::Run`] when either set is empty, and what `source` says. A head whose loss is not a number fails by itself.
+/// [`Kind::Run`] if there are no train rows or an empty set of validation rows, and the errors of `source`. A head whose
+/// loss is not finite has an error of its own in the result; the other heads go on.
 ///
 /// # Panics
-/// When the jobs differ in the size of a batch: their steps could not be taken together.
+/// If the jobs differ in the batch size, a start has another shape than the job's `class_weights` and `width` say, or a
+/// target is not a class of every job.
 pub fn fit_many(
-    jobs: Vec<Job>,
-    source: &mut dyn Source,
-    common: Common,
+    jobs: Vec<FitJob>,
+    source: &mut dyn RowSource,
+    shared: SharedInputs,
     on_epoch: &mut dyn FnMut(usize, &Epoch, &Head),
-) -> Result<Vec<Result<Fitted>>> {
+) -> Result<Vec<Result<FitResult>>> {
     let batch = jobs.first().map_or(1, |job| job.params.settings().batch);
-    assert!(jobs.iter().all(|job| job.params.settings().batch == batch), "one size of batches for all");
+    assert!(jobs.iter().all(|job| job.params.settings().batch == batch), "one batch size for all heads");
     let steps = source.steps(batch);
-    check_rows(steps, &jobs, common)?;
-    let mut attempts: Vec<Attempt> = jobs.into_iter().map(|job| Attempt::new(job, steps, common)).collect();
+    check_rows(steps, &jobs, shared)?;
+    let mut fits: Vec<RunningFit> = jobs.into_iter().map(|job| started(job, steps, shared)).collect();
+    let mut tuner = ThreadTuner::default();
     let mut epoch = 0;
-    let mut pace = Pace::default();
-    while attempts.iter().any(Attempt::is_under_way) {
+    while fits.iter().any(RunningFit::is_running) {
         epoch += 1;
         let started = Instant::now();
-        let mut active: Vec<(usize, &mut Attempt)> =
-            attempts.iter_mut().enumerate().filter(|(_, attempt)| attempt.is_under_way()).collect();
-        let means = train_epoch(&mut active, source, (batch, &mut pace), common)?;
-        let heads: Vec<Head> = active.iter().map(|(_, attempt)| attempt.learner.head(common.scale)).collect();
-        let scores = match common.validation {
-            Some(rows) => score(&heads, rows, common.threads),
-            None => vec![(0.0, 0.0); heads.len()],
+        let mut running: Vec<(usize, &mut RunningFit)> =
+            fits.iter_mut().enumerate().filter(|(_, fit)| fit.is_running()).collect();
+        let mut states: Vec<&mut HeadState> = running.iter_mut().map(|(_, fit)| &mut fit.state).collect();
+        let train = train_epoch(&mut states, source, batch, shared, &mut tuner)?;
+        let heads: Vec<Head> = states.iter().map(|state| state.head(shared.standardizer)).collect();
+        let validation = match shared.validation {
+            Some(rows) => score(&heads, rows, shared.threads),
+            None => vec![MeanLoss::default(); heads.len()],
         };
         let seconds = started.elapsed().as_secs_f64();
-        for (((number, attempt), head), (mean, score)) in
-            active.into_iter().zip(heads).zip(means.iter().zip(scores))
+        for (((job, fit), head), (train, validation)) in
+            running.into_iter().zip(heads).zip(train.iter().zip(validation))
         {
-            let done = Epoch {
+            let epoch = Epoch {
                 epoch,
-                train_loss: mean.0,
-                train_accuracy: mean.1,
-                validation_loss: score.0,
-                validation_accuracy: score.1,
+                train_loss: train.loss,
+                train_accuracy: train.accuracy,
+                validation_loss: validation.loss,
+                validation_accuracy: validation.accuracy,
                 seconds,
             };
-            if done.is_finite() {
-                on_epoch(number, &done, &head);
+            if epoch.is_finite() {
+                on_epoch(job, &epoch, &head);
             }
-            attempt.take(done, head, common.validation.is_some());
+            fit.record(epoch, head);
         }
     }
-    Ok(attempts.into_iter().map(Attempt::end).collect())
+    Ok(fits.into_iter().map(RunningFit::finish).collect())
 }
 
-/// Refuses a fit without rows.
-fn check_rows(steps: usize, jobs: &[Job], common: Common) -> Result<()> {
+/// Checks that there are rows to train on and to validate with.
+fn check_rows(steps: usize, jobs: &[FitJob], shared: SharedInputs) -> Result<()> {
     if steps == 0 && jobs.iter().any(|job| job.params.settings().drop_last) {
-        return Err(Error::new(Kind::Run, "the train rows fill no batch, and what fills none is left out")
-            .help("use a smaller --batch, or leave --drop-last out"));
+        return Err(Error::new(
+            Kind::Run,
+            "the train rows fill no batch, and an incomplete batch is dropped",
+        )
+        .help("use a smaller `batch`, or leave `drop_last` out"));
     }
-    match steps == 0 || common.validation.is_some_and(|rows| rows.examples.is_empty()) {
-        true => Err(Error::new(Kind::Run, "there are no train or no validation rows")),
+    match steps == 0 || shared.validation.is_some_and(|rows| rows.examples.is_empty()) {
+        true => Err(Error::new(Kind::Run, "there are no train rows or no validation rows")),
         false => Ok(()),
     }
 }
 
-/// One epoch of all heads: mean loss and share of right answers of each on the way.
+/// Starts the fit of one job that has `steps` steps per epoch.
+fn started(job: FitJob, steps: usize, shared: SharedInputs) -> RunningFit {
+    let config = job.params.settings();
+    let head = match (job.start, shared.standardizer) {
+        (Some(head), Some(standardizer)) => standardizer.unfolded(&head),
+        (Some(head), None) => head,
+        (None, _) => Head::fresh(shared.width, job.class_weights.len(), config.seed),
+    };
+    let state = HeadState::new(head, config, job.class_weights, steps * config.epochs);
+    RunningFit::new(state, config, shared.validation.is_some())
+}
+
+/// Trains all heads for one epoch. Returns the mean loss of each, measured before each step.
 fn train_epoch(
-    active: &mut [(usize, &mut Attempt)],
-    source: &mut dyn Source,
-    (batch, pace): (usize, &mut Pace),
-    common: Common,
-) -> Result<Vec<(f64, f64)>> {
+    heads: &mut [&mut HeadState],
+    source: &mut dyn RowSource,
+    batch: usize,
+    shared: SharedInputs,
+    tuner: &mut ThreadTuner,
+) -> Result<Vec<MeanLoss>> {
     let kernel = Kernel::new();
-    let mut learners: Vec<&mut Learner> =
-        active.iter_mut().map(|(_, attempt)| &mut attempt.learner).collect();
-    let mut sums = vec![super::softmax::Tally::default(); learners.len()];
-    let mut rows = 0;
-    source.epoch(&mut |block| {
-        let Rows { features, examples } = block;
-        let pass = Pass { kernel, features, examples, scale: common.scale, batch, threads: common.threads };
-        let told = crew::run(&mut learners, pass, pace);
-        sums.iter_mut().zip(told).for_each(|(sum, told)| *sum += told);
-        rows += examples.len();
+    let mut sums = vec![RunningLoss::default(); heads.len()];
+    let mut count = 0;
+    source.epoch(&mut |rows| {
+        let SharedInputs { standardizer, threads: max_threads, .. } = shared;
+        let losses = EpochRun { kernel, rows, standardizer, batch, max_threads }.run(heads, tuner);
+        sums.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += loss);
+        count += rows.examples.len();
     })?;
-    let n = rows as f64;
-    Ok(sums.iter().map(|sum| (sum.loss / n, sum.hits as f64 / n)).collect())
+    Ok(sums.iter().map(|sum| sum.mean(count)).collect())
 }
 
-impl Attempt {
-    fn new(job: Job, steps: usize, common: Common) -> Self {
-        let config = job.params.settings().clone();
-        let head = match (job.start, common.scale) {
-            (Some(head), Some(scale)) => scale.unfolded(&head),
-            (Some(head), None) => head,
-            (None, _) => Head::fresh(common.width, job.factors.len(), config.seed),
-        };
-        let learner = Learner::new(head, config.clone(), job.factors, steps * config.epochs);
-        Self { learner, config, best: None, history: Vec::new(), idle: 0, ended: None }
-    }
-
-    fn is_under_way(&self) -> bool {
-        self.ended.is_none()
-    }
-
-    /// Notes an epoch after which the head was `head`, and decides whether to go on.
-    fn take(&mut self, done: Epoch, head: Head, validated: bool) {
-        let epoch = done.epoch;
-        if !done.is_finite() {
-            self.ended = Some(Err(not_a_number(epoch)));
-            return;
-        }
-        self.history.push(done);
-        let best = self.best.as_ref().map(|best| self.history[best.best_epoch - 1]);
-        if !validated || best.is_none_or(|best| self.improves(&done, &best)) {
-            self.best = Some(Fitted { head, best_epoch: epoch, history: Vec::new() });
-            self.idle = if self.config.patience_resets { 0 } else { self.idle };
-        } else {
-            self.idle += 1;
-        }
-        if self.idle >= self.config.patience || epoch == self.config.epochs {
-            self.ended = Some(Ok(()));
-        }
-    }
-
-    /// Whether an epoch is better than the best so far by more than the least improvement.
-    fn improves(&self, done: &Epoch, best: &Epoch) -> bool {
-        let least = self.config.min_delta;
-        match self.config.stop_on {
-            StopOn::Loss => done.validation_loss < best.validation_loss - least,
-            StopOn::Accuracy => done.validation_accuracy > best.validation_accuracy + least,
-        }
-    }
-
-    fn end(self) -> Result<Fitted> {
-        let best = self.ended.unwrap_or(Ok(())).map(|()| self.best);
-        best.map(|best| Fitted { history: self.history, ..best.expect("every fit has an epoch") })
-    }
-}
-
-fn not_a_number(epoch: usize) -> Error {
-    Error::new(Kind::Run, format!("the loss is not a number in epoch {epoch}"))
-        .help("try a smaller --lr; if that does not help, run `headstart cache verify CACHE`")
-}
-
-/// Fits one head to rows in memory; a shorter way to [`fit_many`].
+/// Fits one head to rows in memory: [`fit_many`] for one job, with the shuffling, standardization and dropping of an
+/// incomplete batch that its settings ask for.
 ///
 /// # Errors
-/// [`Kind::Run`] when either set is empty, or a loss is not a number.
+/// [`Kind::Run`] if there are no train rows or an empty set of validation rows, or a loss is not finite.
+///
+/// # Panics
+/// As [`fit_many`].
 pub fn fit(
-    job: Job,
-    train: Rows,
-    validation: Option<Rows>,
+    job: FitJob,
+    train: LabelledFeatures,
+    validation: Option<LabelledFeatures>,
     threads: usize,
     on_epoch: &mut dyn FnMut(&Epoch, &Head),
-) -> Result<Fitted> {
+) -> Result<FitResult> {
     let config = job.params.settings();
-    let scale = config.standardize.then(|| Scale::of(train.features, train.examples));
-    let mut source = Ordered::new(train, config);
-    let common = Common { width: train.features.width(), validation, scale: scale.as_ref(), threads };
-    let mut all = fit_many(vec![job], &mut source, common, &mut |_, epoch, head| on_epoch(epoch, head))?;
+    let standardizer = config.standardize.then(|| Standardizer::fit(train));
+    let mut source = InMemoryRows::new(train, config);
+    let shared = SharedInputs {
+        width: train.features.width(),
+        validation,
+        standardizer: standardizer.as_ref(),
+        threads,
+    };
+    let mut all = fit_many(vec![job], &mut source, shared, &mut |_, epoch, head| on_epoch(epoch, head))?;
     all.pop().expect("one job, one head")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::controls::{ClassWeights, Schedule};
     use super::*;
+    use crate::head::{ClassWeights, Example, FitConfig, Schedule, StopOn};
+    use crate::matrix::Matrix;
+    use crate::rng::Rng;
 
     /// Blobs around the corners of a simplex, `width` features for each of `classes` classes.
     fn blobs(n: u32, classes: u32, seed: u64) -> (Matrix, Vec<Example>) {
@@ -324,19 +193,26 @@ mod tests {
         (Matrix::from_rows(classes as usize, &values.concat()), examples)
     }
 
-    fn job(config: &FitConfig, classes: usize) -> Job {
-        Job { start: None, params: config.clone().check().unwrap(), factors: vec![1.0; classes] }
+    fn job(config: &FitConfig, classes: usize) -> FitJob {
+        FitJob { start: None, params: config.clone().check().unwrap(), class_weights: vec![1.0; classes] }
     }
 
-    fn fit_blobs(config: &FitConfig) -> Fitted {
+    fn fit_blobs(config: &FitConfig) -> FitResult {
         let (x, y) = blobs(200, 2, 1);
         let (vx, vy) = blobs(60, 2, 2);
-        let validation = Rows { features: &vx, examples: &vy };
-        fit(job(config, 2), Rows { features: &x, examples: &y }, Some(validation), 1, &mut |_, _| {}).unwrap()
+        let validation = LabelledFeatures { features: &vx, examples: &vy };
+        fit(
+            job(config, 2),
+            LabelledFeatures { features: &x, examples: &y },
+            Some(validation),
+            1,
+            &mut |_, _| {},
+        )
+        .unwrap()
     }
 
     #[test]
-    fn it_learns_and_the_same_seed_gives_the_same_bits() {
+    fn a_fit_learns_and_the_same_seed_gives_the_same_bits() {
         let config = FitConfig { epochs: 30, ..FitConfig::default() };
         let fitted = fit_blobs(&config);
         assert!(fitted.history.last().unwrap().validation_accuracy > 0.95);
@@ -348,11 +224,13 @@ mod tests {
 
     #[test]
     fn heads_fitted_together_on_any_number_of_threads_have_the_bits_of_heads_fitted_alone() {
-        // Wide and long enough that more threads than one are worth having.
+        // Large enough that several threads pay.
         let (x, y) = blobs(700, 130, 3);
         let (vx, vy) = blobs(130, 130, 4);
-        let (train, validation) =
-            (Rows { features: &x, examples: &y }, Rows { features: &vx, examples: &vy });
+        let (train, validation) = (
+            LabelledFeatures { features: &x, examples: &y },
+            LabelledFeatures { features: &vx, examples: &vy },
+        );
         let base =
             FitConfig { epochs: 4, batch: 64, patience: 1, shuffle_seed: Some(5), ..FitConfig::default() };
         let configs: Vec<FitConfig> = [(0.01, 0.0, 1), (0.3, 0.01, 2), (2.0, 0.0, 3), (0.001, 0.1, 4)]
@@ -362,14 +240,18 @@ mod tests {
             let configs: Vec<FitConfig> =
                 configs.iter().map(|config| FitConfig { standardize, ..config.clone() }).collect();
             let alone = |config| fit(job(config, 130), train, Some(validation), 1, &mut |_, _| {}).unwrap();
-            let alone: Vec<Fitted> = configs.iter().map(alone).collect();
-            let scale = standardize.then(|| Scale::of(&x, &y));
+            let alone: Vec<FitResult> = configs.iter().map(alone).collect();
+            let standardizer = standardize.then(|| Standardizer::fit(train));
             for threads in [1, 2, 3, 7] {
                 let jobs = configs.iter().map(|config| job(config, 130)).collect();
-                let common =
-                    Common { width: 130, validation: Some(validation), scale: scale.as_ref(), threads };
-                let mut source = Ordered::new(train, &base);
-                let together = fit_many(jobs, &mut source, common, &mut |_, _, _| {}).unwrap();
+                let shared = SharedInputs {
+                    width: 130,
+                    validation: Some(validation),
+                    standardizer: standardizer.as_ref(),
+                    threads,
+                };
+                let mut source = InMemoryRows::new(train, &base);
+                let together = fit_many(jobs, &mut source, shared, &mut |_, _, _| {}).unwrap();
                 for (alone, together) in alone.iter().zip(together) {
                     let together = together.unwrap();
                     assert_eq!(alone.head, together.head, "{threads} threads");
@@ -380,8 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_after_patience_epochs_without_an_improvement_and_keeps_the_best() {
-        // A huge rate oscillates, so that the loss soon stops shrinking.
+    fn a_fit_stops_after_patience_epochs_without_an_improvement_and_keeps_the_best() {
+        // With a huge learning rate the loss oscillates and soon stops falling.
         let config = FitConfig { lr: 3.0, patience: 4, ..FitConfig::default() };
         let fitted = fit_blobs(&config);
         assert_eq!(fitted.history.len(), fitted.best_epoch + 4);
@@ -389,8 +271,8 @@ mod tests {
         let best = losses[fitted.best_epoch - 1];
         assert!(losses.iter().all(|&loss| loss >= best));
         let (vx, vy) = blobs(60, 2, 2);
-        assert_eq!(fitted.head.score(Rows { features: &vx, examples: &vy }).0, best);
-        // With a least improvement that cannot be reached the first epoch is the best.
+        assert_eq!(fitted.head.score(LabelledFeatures { features: &vx, examples: &vy }).loss, best);
+        // With a minimum improvement that cannot be reached, the first epoch is the best.
         let strict = fit_blobs(&FitConfig { min_delta: 100.0, ..config.clone() });
         assert_eq!((strict.best_epoch, strict.history.len()), (1, 5));
         let by_accuracy = fit_blobs(&FitConfig { stop_on: StopOn::Accuracy, lr: 0.001, ..config });
@@ -401,8 +283,8 @@ mod tests {
         assert!(by_accuracy.history.len() < 100);
     }
 
-    /// The loss as its documentation has it, in float64 and without any of the code that is tested.
-    fn loss(head: &Head, (x, y): &(Matrix, Vec<Example>), config: &FitConfig, factors: &[f32]) -> f64 {
+    /// The documented loss, in float64 and without any of the code that is tested.
+    fn loss(head: &Head, (x, y): &(Matrix, Vec<Example>), config: &FitConfig, weights: &[f32]) -> f64 {
         let (weight, bias) = (head.weight(), head.bias());
         let classes = bias.len();
         let mut sum = 0.0;
@@ -418,7 +300,7 @@ mod tests {
             for (class, z) in z.iter().enumerate() {
                 let hot = f64::from(u8::from(class == example.target as usize));
                 let smooth = (1.0 - config.label_smoothing) * hot + config.label_smoothing / classes as f64;
-                sum -= f64::from(factors[example.target as usize]) * smooth * (z.exp() / total).ln();
+                sum -= f64::from(weights[example.target as usize]) * smooth * (z.exp() / total).ln();
             }
         }
         let squares: f64 = weight.iter().map(|&w| f64::from(w).powi(2)).sum();
@@ -427,81 +309,93 @@ mod tests {
 
     #[test]
     fn the_gradient_agrees_with_finite_differences() {
-        // The gradient is taken from the moments after one step: first = (1 - 0.9) * gradient.
+        // The gradient follows from the first moment after one step: (1 - 0.9) * gradient.
         let data = blobs(12, 3, 5);
         let head = Head::fresh(3, 3, 3);
-        for (label_smoothing, factors) in [(0.0, [1.0; 3]), (0.2, [1.0; 3]), (0.1, [2.0, 0.5, 1.5])] {
+        for (label_smoothing, weights) in [(0.0, [1.0; 3]), (0.2, [1.0; 3]), (0.1, [2.0, 0.5, 1.5])] {
             let config = FitConfig { l2: 0.3, batch: 12, label_smoothing, ..FitConfig::default() };
-            let mut learner = Learner::new(head.clone(), config.clone(), factors.to_vec(), 100);
-            let (kernel, features, examples) = (Kernel::new(), &data.0, &data.1[..]);
-            let pass = Pass { kernel, features, examples, scale: None, batch: 12, threads: 1 };
-            crew::run(&mut [&mut learner], pass, &mut Pace::default());
-            for (i, moment) in learner.first_moment().values().enumerate() {
+            let mut state = HeadState::new(head.clone(), &config, weights.to_vec(), 100);
+            let rows = LabelledFeatures { features: &data.0, examples: &data.1 };
+            let run = EpochRun { kernel: Kernel::new(), rows, standardizer: None, batch: 12, max_threads: 1 };
+            run.run(&mut [&mut state], &mut ThreadTuner::default());
+            for (i, moment) in state.first_moment().values().enumerate() {
                 let mut moved = [head.clone(), head.clone()];
                 let h = 1e-2f32;
                 moved[0].weight.row_mut(i / 3)[i % 3] += h;
                 moved[1].weight.row_mut(i / 3)[i % 3] -= h;
-                let [above, below] = moved.map(|head| loss(&head, &data, &config, &factors));
-                let slope = (above - below) / f64::from(2.0 * h);
-                let own = f64::from(moment) / 0.1;
-                assert!((own - slope).abs() < 2e-4, "weight {i}: {own} against {slope}");
+                let [above, below] = moved.map(|head| loss(&head, &data, &config, &weights));
+                let difference = (above - below) / f64::from(2.0 * h);
+                let gradient = f64::from(moment) / 0.1;
+                assert!((gradient - difference).abs() < 2e-4, "weight {i}: {gradient} against {difference}");
             }
         }
     }
 
     #[test]
-    fn each_epoch_hands_out_its_head_and_the_best_is_kept() {
+    fn each_epoch_reports_its_head_and_the_best_is_kept() {
         let ((x, y), (vx, vy)) = (blobs(200, 2, 1), blobs(60, 2, 2));
-        let validation = Rows { features: &vx, examples: &vy };
+        let validation = LabelledFeatures { features: &vx, examples: &vy };
         let config = FitConfig { lr: 3.0, patience: 4, standardize: true, ..FitConfig::default() };
         let mut heads = Vec::new();
         let mut on_epoch = |epoch: &Epoch, head: &Head| {
-            assert_eq!(head.score(validation), (epoch.validation_loss, epoch.validation_accuracy));
+            let expected = MeanLoss { loss: epoch.validation_loss, accuracy: epoch.validation_accuracy };
+            assert_eq!(head.score(validation), expected);
             heads.push(head.clone());
         };
-        let train = Rows { features: &x, examples: &y };
+        let train = LabelledFeatures { features: &x, examples: &y };
         let fitted = fit(job(&config, 2), train, Some(validation), 1, &mut on_epoch).unwrap();
         assert_eq!((heads.len(), &heads[fitted.best_epoch - 1]), (fitted.history.len(), &fitted.head));
     }
 
     #[test]
-    fn a_loss_that_is_no_number_fails_its_own_head_only() {
+    fn a_loss_that_is_nan_fails_its_own_head_only() {
         let (x, y) = blobs(40, 2, 1);
-        let rows = Rows { features: &x, examples: &y };
+        let rows = LabelledFeatures { features: &x, examples: &y };
         let jobs = [1e38, 0.01].map(|lr| job(&FitConfig { lr, epochs: 3, ..FitConfig::default() }, 2));
-        let common = Common { width: 2, validation: Some(rows), scale: None, threads: 1 };
-        let mut ended =
-            fit_many(jobs.into(), &mut Ordered::new(rows, &FitConfig::default()), common, &mut |_, _, _| {})
-                .unwrap();
+        let shared = SharedInputs { width: 2, validation: Some(rows), standardizer: None, threads: 1 };
+        let mut ended = fit_many(
+            jobs.into(),
+            &mut InMemoryRows::new(rows, &FitConfig::default()),
+            shared,
+            &mut |_, _, _| {},
+        )
+        .unwrap();
         assert_eq!(ended.pop().unwrap().unwrap().history.len(), 3);
         let error = ended.pop().unwrap().unwrap_err();
         assert!(error.to_string().contains("not a number in epoch"), "{error}");
         let mut odd = x.clone();
         odd.row_mut(3)[1] = f32::NAN;
-        let rows = Rows { features: &odd, examples: &y };
+        let rows = LabelledFeatures { features: &odd, examples: &y };
         let error = fit(job(&FitConfig::default(), 2), rows, Some(rows), 1, &mut |_, _| {}).unwrap_err();
         assert!(error.to_string().contains("not a number in epoch 1"), "{error}");
         assert!(
-            fit(job(&FitConfig::default(), 2), Rows { features: &x, examples: &[] }, None, 1, &mut |_, _| {})
-                .is_err()
+            fit(
+                job(&FitConfig::default(), 2),
+                LabelledFeatures { features: &x, examples: &[] },
+                None,
+                1,
+                &mut |_, _| {}
+            )
+            .is_err()
         );
     }
 
     #[test]
-    fn rows_that_fill_no_batch_are_left_out_as_if_they_were_not_there() {
+    fn a_dropped_last_batch_is_as_if_its_rows_were_not_there() {
         let (x, y) = blobs(70, 2, 1);
         let config = FitConfig { epochs: 5, batch: 16, shuffle: false, ..FitConfig::default() };
         let of = |config: &FitConfig, y: &[Example]| {
-            fit(job(config, 2), Rows { features: &x, examples: y }, None, 1, &mut |_, _| {}).unwrap()
+            fit(job(config, 2), LabelledFeatures { features: &x, examples: y }, None, 1, &mut |_, _| {})
+                .unwrap()
         };
         let dropped = of(&FitConfig { drop_last: true, ..config.clone() }, &y);
         let truncated = of(&config, &y[..64]);
         assert_eq!(dropped.head, truncated.head);
         assert_eq!(dropped.history[4].train_loss, truncated.history[4].train_loss);
         assert_ne!(dropped.head, of(&config, &y).head);
-        // Shuffled, others are left out each time, and all are seen.
+        // With shuffling, other rows are dropped each time, and all rows are seen.
         let shuffled = FitConfig { drop_last: true, shuffle: true, ..config };
-        let mut source = Ordered::new(Rows { features: &x, examples: &y }, &shuffled);
+        let mut source = InMemoryRows::new(LabelledFeatures { features: &x, examples: &y }, &shuffled);
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..20 {
             source
@@ -516,7 +410,8 @@ mod tests {
 
     #[test]
     fn patience_that_never_resets_counts_all_epochs_without_an_improvement() {
-        let losses = |fitted: &Fitted| fitted.history.iter().map(|e| e.validation_loss).collect::<Vec<_>>();
+        let losses =
+            |fitted: &FitResult| fitted.history.iter().map(|e| e.validation_loss).collect::<Vec<_>>();
         for (lr, patience) in [(0.1, 2), (0.3, 2), (1.0, 2), (1.0, 3), (3.0, 3), (3.0, 7)] {
             let config = FitConfig { lr, patience, ..FitConfig::default() };
             let resets = losses(&fit_blobs(&config));
@@ -534,7 +429,8 @@ mod tests {
         let config = FitConfig { epochs: 7, patience: 1, schedule: Schedule::Cosine, ..FitConfig::default() };
         let config = FitConfig { class_weights: ClassWeights::Balanced, ..config };
         let fitted =
-            fit(job(&config, 2), Rows { features: &x, examples: &y }, None, 1, &mut |_, _| {}).unwrap();
+            fit(job(&config, 2), LabelledFeatures { features: &x, examples: &y }, None, 1, &mut |_, _| {})
+                .unwrap();
         assert_eq!((fitted.best_epoch, fitted.history.len()), (7, 7));
     }
 }

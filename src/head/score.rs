@@ -1,54 +1,60 @@
-//! How right heads are on rows that they are not fitted to.
+//! Loss and accuracy of heads on rows that they are not fitted to.
 
-use super::Head;
-use super::fit::Rows;
-use super::kernel::{Batch, Example, Kernel};
-use super::softmax::{Tally, tally};
+use super::kernel::{Batch, Kernel};
+use super::labelled_features::{Example, LabelledFeatures};
+use super::linear::Head;
+use super::loss::{MeanLoss, RunningLoss, exponentiate};
+use crate::threads::in_parallel;
 
-/// Rows that are looked at together. Sums are taken over so many rows, then over the sums: in one order on however many
-/// threads.
+/// Rows that are scored together. The loss is summed over each chunk, then over the chunks, so that the order of the sums
+/// does not depend on the number of threads.
 const CHUNK: usize = 256;
 
-/// Mean cross entropy and share of right answers of each head.
-pub(super) fn score(heads: &[Head], rows: Rows, threads: usize) -> Vec<(f64, f64)> {
-    let kernel = Kernel::new();
-    let chunks: Vec<(usize, &[Example])> = (0..heads.len())
-        .flat_map(|head| rows.examples.chunks(CHUNK).map(move |examples| (head, examples)))
+/// Chunks that a thread scores at least: starting a thread takes some 20 microseconds, a chunk at least as long.
+const MIN_CHUNKS: usize = 4;
+
+/// Some rows that one head is scored on.
+struct Chunk<'a> {
+    head: usize,
+    examples: &'a [Example],
+}
+
+/// Computes mean cross entropy and accuracy of each head.
+pub(super) fn score(heads: &[Head], rows: LabelledFeatures, threads: usize) -> Vec<MeanLoss> {
+    let chunks: Vec<Chunk> = (0..heads.len())
+        .flat_map(|head| rows.examples.chunks(CHUNK).map(move |examples| Chunk { head, examples }))
         .collect();
-    let work = |some: &[(usize, &[Example])]| {
-        let (mut z, mut totals) = (Vec::new(), Vec::new());
-        let one = |&(number, examples): &(usize, &[Example])| {
-            let head: &Head = &heads[number];
-            let batch = Batch { features: rows.features.padded(), stride: rows.features.stride(), examples };
-            z.resize(examples.len() * head.classes(), 0.0);
-            kernel.logits(batch, head.weight.padded(), &head.bias, &mut z);
-            tally(kernel, &mut z, examples, &mut totals)
-        };
-        some.iter().map(one).collect::<Vec<_>>()
-    };
-    // A thread costs some 20 microseconds, a chunk at least as much.
-    let share = chunks.len().div_ceil(threads.clamp(1, chunks.len().max(1))).max(4);
-    let tallies: Vec<Tally> = std::thread::scope(|scope| {
-        let mut shares = chunks.chunks(share);
-        let first = shares.next().unwrap_or_default();
-        let others: Vec<_> = shares.map(|some| scope.spawn(move || work(some))).collect();
-        let mut all = work(first);
-        for other in others {
-            all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        all
-    });
-    let mut sums = vec![Tally::default(); heads.len()];
-    for ((head, _), told) in chunks.iter().zip(tallies) {
-        sums[*head] += told;
+    let share = chunks.len().div_ceil(threads.clamp(1, chunks.len().max(1))).max(MIN_CHUNKS);
+    let shares: Vec<&[Chunk]> = chunks.chunks(share).collect();
+    let losses = in_parallel(threads, &shares, |share| Ok(score_chunks(heads, rows, share)))
+        .expect("scoring cannot fail");
+    let mut sums = vec![RunningLoss::default(); heads.len()];
+    for (chunk, loss) in chunks.iter().zip(losses.into_iter().flatten()) {
+        sums[chunk.head] += loss;
     }
-    let n = rows.examples.len() as f64;
-    sums.iter().map(|sum| (sum.loss / n, sum.hits as f64 / n)).collect()
+    sums.iter().map(|sum| sum.mean(rows.examples.len())).collect()
+}
+
+fn score_chunks(heads: &[Head], rows: LabelledFeatures, chunks: &[Chunk]) -> Vec<RunningLoss> {
+    let kernel = Kernel::new();
+    let (mut z, mut totals) = (Vec::new(), Vec::new());
+    let score = |&Chunk { head, examples }: &Chunk| {
+        let head = &heads[head];
+        z.resize(examples.len() * head.classes(), 0.0);
+        kernel.logits(
+            Batch::of(LabelledFeatures { examples, ..rows }),
+            head.weight.padded(),
+            &head.bias,
+            &mut z,
+        );
+        exponentiate(kernel, &mut z, examples, &mut totals)
+    };
+    chunks.iter().map(score).collect()
 }
 
 impl Head {
-    /// Mean cross entropy and share of right answers.
-    pub(super) fn score(&self, rows: Rows) -> (f64, f64) {
+    /// Computes mean cross entropy and accuracy.
+    pub(super) fn score(&self, rows: LabelledFeatures) -> MeanLoss {
         score(std::slice::from_ref(self), rows, 1)[0]
     }
 }

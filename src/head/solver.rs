@@ -1,31 +1,33 @@
-//! Which of the two ways to fit a head, with its settings.
+//! The choice of solver, with its settings.
 
 use super::config::{FitConfig, FitParams};
 use super::lbfgs::{LbfgsConfig, LbfgsParams};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
-/// How a head is to be fitted, as typed and as it stands in `run.json`.
+/// A solver with its settings, not checked yet. `run.json` stores it in this form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 #[serde(tag = "solver", rename_all = "lowercase")]
 pub enum SolverConfig {
-    /// Mini-batches, Adam, early stopping.
+    /// Minibatches, Adam, early stopping.
     Adam(FitConfig),
-    /// The optimum by L-BFGS.
+    /// The optimum of the regularised loss, by L-BFGS.
     Lbfgs(LbfgsConfig),
 }
 
-/// A way to fit a head whose settings have been checked.
+/// A solver with checked settings.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum SolverParams {
-    /// Mini-batches, Adam, early stopping.
+    /// Minibatches, Adam, early stopping.
     Adam(FitParams),
-    /// The optimum by L-BFGS.
+    /// The optimum of the regularised loss, by L-BFGS.
     Lbfgs(LbfgsParams),
 }
 
 impl SolverConfig {
-    /// `adam` or `lbfgs`.
+    /// The name of the solver: `adam` or `lbfgs`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Adam(_) => "adam",
@@ -36,7 +38,7 @@ impl SolverConfig {
     /// Checks the ranges.
     ///
     /// # Errors
-    /// [`crate::error::Kind::Usage`], naming the setting.
+    /// [`crate::error::Kind::Usage`] if a value is out of range; the message names the field.
     pub fn check(self) -> Result<SolverParams> {
         match self {
             Self::Adam(config) => config.check().map(SolverParams::Adam),

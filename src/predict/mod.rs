@@ -148,8 +148,9 @@ fn look(config: &PredictConfig, record: &Record, monitor: &dyn Monitor) -> Resul
                 task.get_or_insert_with(|| monitor.task("predicting", Some(total), Unit::Images));
                 steps.planes(&image, &mut pixels);
                 seen.features = open.embed(&pixels, 1)?;
-                let probabilities = head.probabilities(&seen.features).swap_remove(0);
-                seen.answer.predictions = rank(&classes, &metrics::tempered(&probabilities, temperature));
+                let probabilities = head.probabilities(&seen.features);
+                seen.answer.predictions =
+                    rank(&classes, &metrics::tempered(probabilities.row(0), temperature));
                 seen.answer.judged = reject.as_ref().map(|reject| judge(reject, &seen.features));
                 seen.thumbnail = config.page.as_ref().map(|_| Thumbnail::of(&image));
             }

@@ -14,8 +14,8 @@ use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::events::file_name;
 use crate::fs;
-use crate::head::reject::Measured;
-use crate::head::{self, Epoch, Head, SolverConfig};
+use crate::head::rejection::RejectionDistances;
+use crate::head::{self, Epoch, Head, SavedHead, SolverConfig};
 use crate::metrics::Temperature;
 use crate::store::Spec;
 use crate::store::table::{Column, Holds, Table};
@@ -114,7 +114,7 @@ pub struct Finished<'a> {
     /// Digests of the images that were trained on.
     pub trained_on: &'a [Digest],
     /// For `reject.safetensors`.
-    pub measured: &'a Measured,
+    pub measured: &'a RejectionDistances,
     /// For the event file.
     pub snapshots: &'a Snapshots,
 }
@@ -174,7 +174,7 @@ fn write_files(folder: &Path, run: &Finished) -> Result<()> {
     let spec = serde_json::to_value(&run.record.spec).expect("plain data");
     head::save(&folder.join(HEAD), run.head, &classes, spec)?;
     predictions::write(folder, run.predictions, classes.len())?;
-    head::reject::save(&folder.join(REJECT), run.measured)?;
+    head::rejection::save(&folder.join(REJECT), run.measured)?;
     let trained_on = vec![("image_sha256".to_string(), Column::Digests(run.trained_on.to_vec()))];
     let trained_on = Table { columns: trained_on, metadata: BTreeMap::new() };
     fs::write_atomic(&folder.join(TRAINED_ON), &trained_on.encode())?;
@@ -221,7 +221,7 @@ fn damaged(path: &Path, error: Error) -> Error {
 pub fn read_head(run: &Path) -> Result<(Head, Vec<String>, Spec)> {
     read_record(run)?;
     let path = run.join(HEAD);
-    let (head, classes, spec) = head::load(&path)?;
+    let SavedHead { head, classes, spec } = head::load(&path)?;
     let spec = serde_json::from_value(spec).map_err(|e| {
         Error::new(Kind::Run, "its spec is not one that this version reads").at(&path).because(e)
     })?;

@@ -3,7 +3,7 @@
 
 use super::REJECT;
 use crate::error::{Error, Kind, Result};
-use crate::head::reject::{self, Distance};
+use crate::head::rejection::{self, MahalanobisDistance};
 use crate::metrics::{Conformal, images_needed};
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use std::path::Path;
 #[derive(Debug, Clone)]
 pub struct Reject {
     /// The measure.
-    pub distance: Distance,
+    pub distance: MahalanobisDistance,
     /// Distances of the validation images.
     pub known: Conformal,
     /// A larger distance is unknown.
@@ -39,7 +39,7 @@ impl Reject {
                 .at(&path)
                 .help("train again"));
         }
-        let measured = reject::load(&path)?;
+        let measured = rejection::load(&path)?;
         let known = Conformal::new(measured.validation);
         let threshold = known.threshold(alpha).ok_or_else(|| too_few(run, alpha, known.images()))?;
         Ok(Self { distance: measured.distance, known, threshold, test: measured.test })

@@ -9,8 +9,11 @@ pub use table::{Pooled, Setting, Tried};
 
 use crate::dataset::Division;
 use crate::error::{Error, Kind, Result};
-use crate::head::reject::Measured;
-use crate::head::{self, Common, Epoch, FitConfig, FitParams, Fitted, Head, Ordered, Scale, SolverConfig};
+use crate::head::rejection::RejectionDistances;
+use crate::head::{
+    self, Epoch, FitConfig, FitParams, FitResult, Head, InMemoryRows, SharedInputs, SolverConfig,
+    Standardizer,
+};
 use crate::monitor::{Monitor, Task, Unit};
 use crate::run::{self, Snapshots};
 use crate::threads::{self, in_parallel};
@@ -140,22 +143,22 @@ impl Bench<'_> {
         let validation = self.loaded.examples(&plan.validation);
         let train = self.loaded.rows(&train);
         let base = &self.config.base;
-        let scale = base.standardize.then(|| Scale::of(train.features, train.examples));
-        let common = Common {
+        let standardizer = base.standardize.then(|| Standardizer::fit(train));
+        let shared = SharedInputs {
             width: self.shelf.spec().width,
             validation: Some(self.loaded.rows(&validation)),
-            scale: scale.as_ref(),
+            standardizer: standardizer.as_ref(),
             threads: self.threads,
         };
         let jobs = settings.iter().map(|params| job(self.shelf, plan, self.warm, params.clone()));
         let jobs = jobs.collect::<Result<Vec<_>>>()?;
-        let mut source = Ordered::new(train, settings[0].settings());
+        let mut source = InMemoryRows::new(train, settings[0].settings());
         let mut snapshots = vec![Snapshots::default(); jobs.len()];
         let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
             task.advance(1);
             snapshots[number].look(epoch.epoch, head);
         };
-        let fitted = head::fit_many(jobs, &mut source, common, on_epoch)?;
+        let fitted = head::fit_many(jobs, &mut source, shared, on_epoch)?;
         let fit_seconds = started.elapsed().as_secs_f64();
         let writing = Instant::now();
         let measured = trust::measured(self.shelf, plan, self.loaded);
@@ -171,8 +174,8 @@ impl Bench<'_> {
     fn write(
         &self,
         name: Name,
-        (plan, measured): (&Plan, &Measured),
-        (fitted, snapshots, settings): (&Result<Fitted>, &Snapshots, &FitConfig),
+        (plan, measured): (&Plan, &RejectionDistances),
+        (fitted, snapshots, settings): (&Result<FitResult>, &Snapshots, &FitConfig),
         seconds: f64,
     ) -> Result<Tried> {
         let run = name.path(self.config);

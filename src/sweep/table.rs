@@ -3,7 +3,7 @@
 use super::grid::Name;
 use crate::augment::Variant;
 use crate::dataset::{Division, Split};
-use crate::head::{FitConfig, Fitted, StopOn};
+use crate::head::{FitConfig, FitResult, StopOn};
 use crate::metrics::{self, Spread, spread};
 use crate::run::Prediction;
 use crate::train::Score;
@@ -101,7 +101,7 @@ impl Tried {
     }
 
     /// Notes what it has reached.
-    pub(super) fn reached(&mut self, fitted: &Fitted, predictions: &[Prediction]) {
+    pub(super) fn reached(&mut self, fitted: &FitResult, predictions: &[Prediction]) {
         let best = &fitted.history[fitted.best_epoch - 1];
         let counts = |row: &&Prediction| row.split == Split::Test && row.variant == Variant::None;
         let tested: Vec<&Prediction> = predictions.iter().filter(counts).collect();

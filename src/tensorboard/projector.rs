@@ -7,7 +7,7 @@ use crate::dataset::{Refused, Split};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
-use crate::head::{Example, Head, Rows, argmax};
+use crate::head::{Example, Head, LabelledFeatures};
 use crate::image_io;
 use crate::matrix::Matrix;
 use crate::monitor::{Monitor, Unit};
@@ -181,11 +181,11 @@ impl Album {
     fn metadata(&self, head: &Head, classes: &[String], splits: &HashMap<Digest, Split>) -> String {
         let Points { places, features, .. } = &self.points;
         let examples: Vec<Example> = (0..places.len() as u32).map(|row| Example { row, target: 0 }).collect();
-        let answers = head.probabilities_of(Rows { features, examples: &examples });
+        let answers = head.probabilities_of(LabelledFeatures { features, examples: &examples });
         let mut out = String::from("label\tsplit\tvariant\tpredicted\tanswer\tpath\n");
-        for (&(number, variant), probabilities) in places.iter().zip(answers) {
+        for (&(number, variant), class) in places.iter().zip(answers.predicted()) {
             let file = &self.samples.rows[number].file;
-            let predicted = &classes[argmax(&probabilities)];
+            let predicted = &classes[class];
             let split = splits.get(&file.image_sha256).map_or("new", |split| split.name());
             let answer = if *predicted == file.label { "right" } else { "wrong" };
             let cells = [&file.label, split, &variant.to_string(), predicted, answer, &file.path];

@@ -9,8 +9,11 @@ pub(crate) mod warm;
 
 use crate::dataset::Division;
 use crate::error::{Error, Kind, Result};
-use crate::head::reject::Measured;
-use crate::head::{self, Epoch, FitParams, Fitted, Head, Job, LbfgsParams, Rows, SolverConfig, SolverParams};
+use crate::head::rejection::RejectionDistances;
+use crate::head::{
+    self, Epoch, FitJob, FitParams, FitResult, Head, LabelledFeatures, LbfgsParams, SolverConfig,
+    SolverParams,
+};
 use crate::metrics::Temperature;
 use crate::monitor::{Monitor, Task, Unit};
 use crate::run::{self, Prediction, Record, Snapshots};
@@ -153,10 +156,10 @@ struct Desk<'a> {
 
 /// What came of a fit.
 struct Done {
-    fitted: Fitted,
+    fitted: FitResult,
     converged: Option<bool>,
     predictions: Vec<Prediction>,
-    measured: Measured,
+    measured: RejectionDistances,
     snapshots: Snapshots,
     read_seconds: f64,
     seconds: f64,
@@ -210,10 +213,14 @@ impl Desk<'_> {
         Ok(Done { fitted, converged: None, predictions, measured, snapshots, read_seconds, seconds })
     }
 
-    fn lbfgs(&self, params: LbfgsParams, train: Rows, validation: Rows) -> Result<(Fitted, Option<bool>)> {
+    fn lbfgs(
+        &self,
+        params: LbfgsParams,
+        train: LabelledFeatures,
+        validation: LabelledFeatures,
+    ) -> Result<(FitResult, Option<bool>)> {
         self.monitor.note("looking for the optimum with L-BFGS: tens of seconds for a few thousand rows");
-        let shape = (self.shelf.spec().width, self.shelf.classes.len());
-        let found = head::fit_lbfgs(shape, train, validation, params)?;
+        let found = head::fit_lbfgs(self.shelf.classes.len(), train, validation, params)?;
         let converged = found.is_optimum();
         if !converged {
             self.monitor.warn(&format!(
@@ -248,12 +255,12 @@ fn warm(init: &Path, shelf: &Shelf, plan: &Plan) -> Result<Warm> {
 ///
 /// # Errors
 /// [`Kind::Usage`] when weights are given for a class that is not there.
-pub(crate) fn job(shelf: &Shelf, plan: &Plan, warm: Option<&Warm>, params: FitParams) -> Result<Job> {
+pub(crate) fn job(shelf: &Shelf, plan: &Plan, warm: Option<&Warm>, params: FitParams) -> Result<FitJob> {
     let settings = params.settings();
     let counts = plan.train.counts(shelf.classes.len());
-    let factors = settings.class_weights.factors(&shelf.classes, &counts)?;
+    let class_weights = settings.class_weights.per_class(&shelf.classes, &counts)?;
     let start = warm.map(|warm| warm.head(&shelf.classes, settings.seed));
-    Ok(Job { start, params, factors })
+    Ok(FitJob { start, params, class_weights })
 }
 
 fn stats(record: &Record, plan: &Plan, converged: Option<bool>, read_seconds: f64) -> TrainStats {

@@ -6,8 +6,8 @@ use super::trust;
 use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::head::reject::Measured;
-use crate::head::{Fitted, Head, Rows, SolverConfig, argmax};
+use crate::head::rejection::RejectionDistances;
+use crate::head::{FitResult, Head, LabelledFeatures, SolverConfig, argmax};
 use crate::run::{self, ClassCount, Finished, Prediction, Record, Snapshots};
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -33,8 +33,8 @@ pub(crate) fn write(
     path: &Path,
     shelf: &Shelf,
     plan: &Plan,
-    fitted: &Fitted,
-    (predictions, measured, snapshots): (&[Prediction], &Measured, &Snapshots),
+    fitted: &FitResult,
+    (predictions, measured, snapshots): (&[Prediction], &RejectionDistances, &Snapshots),
     origin: Origin,
 ) -> Result<Record> {
     // A head has seen its own images and those of every run it was started from.
@@ -47,7 +47,7 @@ pub(crate) fn write(
     Ok(record)
 }
 
-fn record(shelf: &Shelf, plan: &Plan, fitted: &Fitted, origin: Origin) -> Record {
+fn record(shelf: &Shelf, plan: &Plan, fitted: &FitResult, origin: Origin) -> Record {
     let counts = [&plan.train, &plan.validation, &plan.test].map(|part| images(part, shelf.classes.len()));
     let classes = shelf.classes.iter().enumerate().map(|(i, name)| ClassCount {
         name: name.clone(),
@@ -91,18 +91,19 @@ pub(crate) fn predict(
     head: &Head,
     shelf: &Shelf,
     part: &Chosen,
-    rows: Rows,
+    rows: LabelledFeatures,
     split: Split,
 ) -> Vec<Prediction> {
-    let answers = part.keys.iter().zip(&part.targets).zip(head.probabilities_of(rows));
-    let prediction = |((key, &target), probabilities): ((&crate::store::Key, &u32), Vec<f32>)| Prediction {
+    let probabilities = head.probabilities_of(rows);
+    let answers = part.keys.iter().zip(&part.targets).zip(&probabilities);
+    let prediction = |((key, &target), probabilities): ((&crate::store::Key, &u32), &[f32])| Prediction {
         path: shelf.path_of(&key.image_sha256).to_string(),
         image_sha256: key.image_sha256,
         variant: key.variant,
         split,
         label: shelf.classes[target as usize].clone(),
-        predicted: shelf.classes[argmax(&probabilities)].clone(),
-        probabilities,
+        predicted: shelf.classes[argmax(probabilities)].clone(),
+        probabilities: probabilities.to_vec(),
     };
     answers.map(prediction).collect()
 }

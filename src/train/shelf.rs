@@ -6,7 +6,7 @@ use crate::augment::Variant;
 use crate::dataset::{Division, Sample, Split, class_names, divide};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::head::{Example, Rows};
+use crate::head::{Example, LabelledFeatures};
 use crate::matrix::Matrix;
 use crate::monitor::Monitor;
 use crate::store::{Catalog, FeatureStore, Key, Samples, Spec};
@@ -234,7 +234,7 @@ impl Loaded {
     }
 
     /// The rows at `examples`.
-    pub fn rows<'a>(&'a self, examples: &'a [Example]) -> Rows<'a> {
-        Rows { features: &self.features, examples }
+    pub fn rows<'a>(&'a self, examples: &'a [Example]) -> LabelledFeatures<'a> {
+        LabelledFeatures { features: &self.features, examples }
     }
 }

@@ -14,9 +14,10 @@ use super::warm::Warm;
 use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::head::reject::Measured;
+use crate::head::rejection::RejectionDistances;
 use crate::head::{
-    Common, Epoch, Example, FitConfig, FitParams, Fitted, Head, Moments, Rows, Scale, Source, fit_many,
+    Epoch, Example, FitConfig, FitParams, FitResult, Head, LabelledFeatures, RowSource, RunningMoments,
+    SharedInputs, Standardizer, fit_many,
 };
 use crate::matrix::Matrix;
 use crate::rng::Rng;
@@ -82,7 +83,7 @@ pub(super) fn fit(
     warm: Option<&Warm>,
     (params, threads, memory): (FitParams, usize, u64),
     on_epoch: &mut dyn FnMut(&Epoch, &Head),
-) -> Result<(Fitted, f64, (Vec<Prediction>, Measured))> {
+) -> Result<(FitResult, f64, (Vec<Prediction>, RejectionDistances))> {
     let started = Instant::now();
     let settings = params.settings().clone();
     check_order(&settings)?;
@@ -98,15 +99,15 @@ pub(super) fn fit(
     let readers = threads.min(budget.readers);
     let validation = read_all(shelf, &plan.validation, readers)?;
     let mut train = Streamed::new(shelf, shards, budget.block, settings.order_seed(), readers);
-    let scale = if settings.standardize { Some(train.scale()?) } else { None };
-    let common = Common {
+    let standardizer = if settings.standardize { Some(train.standardizer()?) } else { None };
+    let shared = SharedInputs {
         width: shelf.spec().width,
-        validation: Some(Rows { features: &validation.0, examples: &validation.1 }),
-        scale: scale.as_ref(),
+        validation: Some(LabelledFeatures { features: &validation.0, examples: &validation.1 }),
+        standardizer: standardizer.as_ref(),
         threads,
     };
     let jobs = vec![job(shelf, plan, warm, params)?];
-    let mut all = fit_many(jobs, &mut train, common, &mut |_, epoch, head| on_epoch(epoch, head))?;
+    let mut all = fit_many(jobs, &mut train, shared, &mut |_, epoch, head| on_epoch(epoch, head))?;
     let fitted = all.pop().expect("one job, one head")?;
     let seconds = started.elapsed().as_secs_f64();
     drop(train);
@@ -134,12 +135,13 @@ fn answer(
     (shelf, plan): (&Shelf, &Plan),
     validation: (Matrix, Vec<Example>),
     (block, readers): (usize, usize),
-) -> Result<(Vec<Prediction>, Measured)> {
+) -> Result<(Vec<Prediction>, RejectionDistances)> {
     // As many rows as the two blocks had, whose place they take.
     let (features, examples) = read_all(shelf, &trust::measured_from(&plan.train, 2 * block), readers)?;
-    let distance = trust::distance(Rows { features: &features, examples: &examples }, shelf.classes.len());
+    let distance =
+        trust::distance(LabelledFeatures { features: &features, examples: &examples }, shelf.classes.len());
     drop((features, examples));
-    let rows = Rows { features: &validation.0, examples: &validation.1 };
+    let rows = LabelledFeatures { features: &validation.0, examples: &validation.1 };
     let mut predictions = outcome::predict(head, shelf, &plan.validation, rows, Split::Validation);
     let near_validation = distance.of_rows(rows);
     drop(validation);
@@ -158,7 +160,7 @@ fn answer(
     }
     near_test.sort_unstable_by_key(|(image, _)| *image);
     let test = near_test.into_iter().map(|(_, distance)| distance).collect();
-    Ok((predictions, Measured { distance, validation: near_validation, test }))
+    Ok((predictions, RejectionDistances { distance, validation: near_validation, test }))
 }
 
 /// The rows of a split, part by part.
@@ -230,39 +232,39 @@ impl<'a> Streamed<'a> {
     }
 
     /// Mean and deviation of all features: one reading of all parts.
-    fn scale(&mut self) -> Result<Scale> {
-        let mut moments = Moments::new(self.shelf.spec().width);
+    fn standardizer(&mut self) -> Result<Standardizer> {
+        let mut moments = RunningMoments::new(self.shelf.spec().width);
         self.blocks(&mut |block, features, _| {
             let rows: usize = block.iter().map(|shard| shard.targets.len()).sum();
             (0..rows).for_each(|row| moments.add(features.row(row)));
         })?;
-        Ok(moments.scale())
+        Ok(moments.standardizer())
     }
 
     /// Hands out all rows in the order of the parts.
-    fn in_order(&mut self, visit: &mut dyn FnMut(&Chosen, Rows)) -> Result<()> {
+    fn in_order(&mut self, visit: &mut dyn FnMut(&Chosen, LabelledFeatures)) -> Result<()> {
         let shelf = self.shelf;
         self.blocks(&mut |block, features, _| {
             let keys =
                 block.iter().flat_map(|s| shelf.catalog.keys_of(std::slice::from_ref(&s.pick))).collect();
             let examples = examples(block);
             let targets = examples.iter().map(|example| example.target).collect();
-            visit(&Chosen { keys, targets }, Rows { features, examples: &examples });
+            visit(&Chosen { keys, targets }, LabelledFeatures { features, examples: &examples });
         })
     }
 }
 
-impl Source for Streamed<'_> {
+impl RowSource for Streamed<'_> {
     fn steps(&self, batch: usize) -> usize {
         self.shards.iter().map(|shard| shard.targets.len()).sum::<usize>().div_ceil(batch)
     }
 
-    fn epoch(&mut self, visit: &mut dyn FnMut(Rows)) -> Result<()> {
+    fn epoch(&mut self, visit: &mut dyn FnMut(LabelledFeatures)) -> Result<()> {
         self.rng.shuffle(&mut self.shards);
         self.blocks(&mut |block, features, rng| {
             let mut examples = examples(block);
             rng.shuffle(&mut examples);
-            visit(Rows { features, examples: &examples });
+            visit(LabelledFeatures { features, examples: &examples });
         })
     }
 }

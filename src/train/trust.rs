@@ -4,8 +4,8 @@
 use super::shelf::{Chosen, Loaded, Plan, Shelf};
 use crate::augment::Variant;
 use crate::dataset::Split;
-use crate::head::Rows;
-use crate::head::reject::{Distance, Measured};
+use crate::head::LabelledFeatures;
+use crate::head::rejection::{MahalanobisDistance, RejectionDistances};
 use crate::metrics::{self, Temperature};
 use crate::run::Prediction;
 
@@ -21,12 +21,12 @@ pub(super) fn temperature(predictions: &[Prediction], classes: &[String]) -> Opt
 }
 
 /// How far the held-out images, variant `none`, lie from the classes of the train images.
-pub(crate) fn measured(shelf: &Shelf, plan: &Plan, loaded: &Loaded) -> Measured {
+pub(crate) fn measured(shelf: &Shelf, plan: &Plan, loaded: &Loaded) -> RejectionDistances {
     let train = loaded.examples(&measured_from(&plan.train, usize::MAX));
     let distance = distance(loaded.rows(&train), shelf.classes.len());
     let of = |part| distance.of_rows(loaded.rows(&loaded.examples(part)));
     let (validation, test) = (of(&plan.validation), of(&plan.test));
-    Measured { distance, validation, test }
+    RejectionDistances { distance, validation, test }
 }
 
 /// The train rows that distances are measured from, of more than `most` so many that are evenly spread. Images count as
@@ -41,11 +41,8 @@ pub(super) fn measured_from(train: &Chosen, most: usize) -> Chosen {
 }
 
 /// The measure of distance that these rows give.
-pub(super) fn distance(train: Rows, classes: usize) -> Distance {
-    let row = |row: u32| train.features.row(row as usize);
-    let rows: Vec<(&[f32], usize)> =
-        train.examples.iter().map(|example| (row(example.row), example.target as usize)).collect();
-    Distance::fit(&rows, train.features.width(), classes)
+pub(super) fn distance(train: LabelledFeatures, classes: usize) -> MahalanobisDistance {
+    MahalanobisDistance::fit(train, classes)
 }
 
 #[cfg(test)]

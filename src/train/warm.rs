@@ -60,7 +60,7 @@ impl Warm {
         let place =
             |class: &String| classes.iter().position(|known| known == class).expect("checked when read");
         let places: Vec<usize> = self.classes.iter().map(place).collect();
-        self.head.grown(&places, Head::fresh(self.head.width(), classes.len(), seed))
+        self.head.extended(&places, Head::fresh(self.head.width(), classes.len(), seed))
     }
 }
 

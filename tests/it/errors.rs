@@ -61,7 +61,7 @@ fn damaged_descriptions_and_runs_are_named_with_their_path() {
     s.run(&["evaluate", &s.text("r")])
         .fails(1, &["predictions.parquet: not a readable Parquet file", "help: train again"]);
     cut("r/head.safetensors");
-    s.run(&["predict", &s.text("r"), "x.png"]).fails(1, &["head.safetensors: not a head of this tool"]);
+    s.run(&["predict", &s.text("r"), "x.png"]).fails(1, &["head.safetensors: not a head file"]);
     cut("r/run.json");
     s.run(&["evaluate", &s.text("r")]).fails(1, &["run.json: not a record that this version reads"]);
     // A memory of refusals can be done without; a description cannot, since it holds seed and fractions.

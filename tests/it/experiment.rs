@@ -2,7 +2,7 @@
 
 use crate::sandbox::{Said, Sandbox, picture, python, root};
 use crate::small;
-use headstart::head::{Example, Rows, components};
+use headstart::head::{Example, LabelledFeatures, principal_components};
 use headstart::image_io::{self, encode_png};
 use headstart::matrix::Matrix;
 use headstart::pixels::Pixels;
@@ -123,7 +123,8 @@ fn principal_components_are_scikit_learns() {
         .collect();
     let features = Matrix::from_rows(20, &rows.concat());
     let examples: Vec<Example> = (0..60).map(|row| Example { row, target: 0 }).collect();
-    let found = components(Rows { features: &features, examples: &examples }, 4).unwrap();
+    let found =
+        principal_components(LabelledFeatures { features: &features, examples: &examples }, 4).unwrap();
     let ours: Vec<&[f32]> = (0..90).map(|row| found.row(row)).collect();
     let s = Sandbox::new();
     let case = json!({"rows": rows, "train": 60, "components": ours});

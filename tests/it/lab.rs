@@ -184,7 +184,7 @@ fn a_warm_start_gives_new_classes_fresh_rows() {
     let still = ["--lr", "1e-30", "--epochs", "1", "--seed", "5"];
     train(&s, "warm", &[&["--init", &s.text("two-run")], &still[..]].concat());
     train(&s, "fresh", &still);
-    let read = |run: &str| headstart::head::load(&s.path(run).join("head.safetensors")).unwrap().0;
+    let read = |run: &str| headstart::head::load(&s.path(run).join("head.safetensors")).unwrap().head;
     let (old, warm, fresh) = (read("two-run"), read("warm"), read("fresh"));
     let row = |head: &headstart::head::Head, i: usize| head.weight()[i * 128..(i + 1) * 128].to_vec();
     assert_eq!((row(&warm, 0), row(&warm, 2)), (row(&old, 0), row(&old, 1)));
@@ -248,7 +248,7 @@ fn beyond_memory_answers_can_be_trusted_as_far() {
     let measured = |run: &str, more: &[&str]| {
         let args = ["train", &s.text("p"), "--run", &s.text(run), "--epochs", "5"];
         assert!(s.json(&[&args[..], more].concat())["temperature"]["value"].is_number());
-        headstart::head::reject::load(&s.path(run).join("reject.safetensors")).unwrap()
+        headstart::head::rejection::load(&s.path(run).join("reject.safetensors")).unwrap()
     };
     let (whole, one) = (measured("whole", &[]), measured("one", &["--memory", "1GiB"]));
     // The distances are those of the features, whatever the head.
@@ -296,10 +296,12 @@ impl Task for &Disturbed {
 fn a_compaction_does_not_disturb_a_training_beyond_memory() {
     let s = cache();
     in_small_parts(&s, 8);
+    let mut settings = FitConfig::default();
+    (settings.epochs, settings.standardize) = (4, true);
     let config = |run: &str| TrainConfig {
         cache: s.path("p"),
         run: s.path(run),
-        solver: SolverConfig::Adam(FitConfig { epochs: 4, standardize: true, ..FitConfig::default() }),
+        solver: SolverConfig::Adam(settings.clone()),
         memory: Some(50 << 10),
         ..TrainConfig::default()
     };

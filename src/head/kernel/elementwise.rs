@@ -1,5 +1,5 @@
-//! What is done to each number by itself: standardising and the exponential. Plain loops, which the compiler turns into
-//! vectors; they are as wide as the processor has them, and so is nothing but their speed.
+//! Element-wise operations: standardization and the exponential. Plain loops that the compiler vectorizes; the width of the
+//! vectors changes their speed, not their results.
 
 use pulp::{Simd, WithSimd};
 
@@ -36,11 +36,11 @@ impl WithSimd for Exp<'_> {
 }
 
 /// The exponential of a number that is not above zero, within 2 units in the last place: x = n ln 2 + r, a polynomial
-/// for e^r, 2^n from bits (Cephes, `expf.c`: its coefficients, its ln 2 in two parts). Below -87 the result is e^-87;
+/// for e^r, 2^n from bits (Cephes, `expf.c`: its coefficients and its ln 2 in two parts). Below -87 the result is e^-87;
 /// NaN stays NaN.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
-    /// 1.5 * 2^23: a sum with it has the rounded number in its last bits.
+    /// 1.5 * 2^23: adding it leaves the rounded number in the last bits.
     const ROUND: f32 = 12_582_912.0;
     let x = if x < -87.0 { -87.0 } else { x };
     let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUND);
@@ -59,7 +59,7 @@ mod tests {
     use super::super::Kernel;
 
     #[test]
-    fn the_exponential_is_right_and_a_nan_stays() {
+    fn the_exponential_is_accurate_and_nan_stays_nan() {
         let mut values: Vec<f32> = (0..=87_000).map(|i| -(i as f32) / 1000.0).collect();
         let expected: Vec<f64> = values.iter().map(|&x| f64::from(x).exp()).collect();
         Kernel::new().exp(&mut values);

@@ -1,16 +1,15 @@
-//! Inner products of rows of features with rows of weights, in blocks that stay in registers and in a core's nearest
-//! cache.
+//! Inner products of feature rows with weight rows, in blocks that stay in registers and in a core's L1 cache.
 
-use super::{BLOCK, Batch, LANES};
+use super::batch::{Batch, CLASSES, LANES};
 use pulp::{Simd, WithSimd};
 
-/// Rows whose partial sums are under way at once.
+/// Rows whose partial sums are kept at once.
 const ROWS: usize = 32;
 
-/// Features of a block of weights, and of the rows that meet it, that stay in a core's nearest cache.
+/// Features of a block of weights, and of the rows multiplied with it, that stay in the L1 cache.
 const SPAN: usize = 1024;
 
-/// Vectors in a group: as many as every row has a multiple of, whatever their width.
+/// Vectors in a group. Every padded row has a multiple of them, whatever the width of the vectors.
 const VECTORS: usize = 4;
 
 /// `out[row, class] = features[row] . weight[class] + bias[class]`.
@@ -27,13 +26,13 @@ impl WithSimd for Logits<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         for first in (0..self.batch.examples.len()).step_by(ROWS) {
-            for class in (0..self.bias.len()).step_by(BLOCK) {
+            for class in (0..self.bias.len()).step_by(CLASSES) {
                 match self.bias.len() - class {
                     1 => self.classes::<S, 1>(simd, first, class),
                     2 => self.classes::<S, 2>(simd, first, class),
                     3 => self.classes::<S, 3>(simd, first, class),
                     4 => self.classes::<S, 4>(simd, first, class),
-                    _ => self.classes::<S, BLOCK>(simd, first, class),
+                    _ => self.classes::<S, CLASSES>(simd, first, class),
                 }
             }
         }
@@ -41,8 +40,8 @@ impl WithSimd for Logits<'_> {
 }
 
 impl Logits<'_> {
-    /// `K` classes of at most [`ROWS`] rows: some features of all of them before the next features, so that the weights
-    /// of these stay in the nearest cache.
+    /// Computes the logits of `K` classes, from `class` on, for at most [`ROWS`] rows, from `first` on. It takes a span of
+    /// features for all rows before the next span, so that the weights of the span stay in the L1 cache.
     #[inline(always)]
     fn classes<S: Simd, const K: usize>(&mut self, simd: S, first: usize, class: usize) {
         let rows = ROWS.min(self.batch.examples.len() - first);
@@ -52,7 +51,7 @@ impl Logits<'_> {
             let span = from..(from + SPAN).min(stride);
             let w: [&[f32]; K] = std::array::from_fn(|k| &self.weight[(class + k) * stride..][span.clone()]);
             let rows = &self.batch.examples[first..first + rows];
-            self.span::<S, K>(simd, Batch { examples: rows, ..self.batch }, w, (from, &mut sums));
+            self.span::<S, K>(simd, Batch { examples: rows, ..self.batch }, w, from, &mut sums);
         }
         let bias: &[f32; K] = self.bias[class..class + K].try_into().expect("K classes");
         for (r, sums) in sums[..rows].iter_mut().enumerate() {
@@ -64,44 +63,48 @@ impl Logits<'_> {
         }
     }
 
-    /// Rows in blocks that fit the registers: 32 where vectors have 16 floats, else 16.
+    /// Adds the products of one span of features, in blocks of rows that fit the registers: there are 32 where vectors
+    /// have 16 floats, else 16.
     #[inline(always)]
     fn span<S: Simd, const K: usize>(
         &self,
         simd: S,
         batch: Batch,
         w: [&[f32]; K],
-        (from, sums): (usize, &mut [[[f32; LANES]; K]; ROWS]),
+        from: usize,
+        sums: &mut [[[f32; LANES]; K]; ROWS],
     ) {
         let (mut row, rows) = (0, batch.examples.len());
         if S::F32_LANES == LANES {
             while row + 4 <= rows {
-                dots::<S, 4, K>(simd, (batch, row, from), w, sums);
+                dots::<S, 4, K>(simd, batch, row, from, w, sums);
                 row += 4;
             }
         }
         while row + 2 <= rows {
-            dots::<S, 2, K>(simd, (batch, row, from), w, sums);
+            dots::<S, 2, K>(simd, batch, row, from, w, sums);
             row += 2;
         }
         if row < rows {
-            dots::<S, 1, K>(simd, (batch, row, from), w, sums);
+            dots::<S, 1, K>(simd, batch, row, from, w, sums);
         }
     }
 }
 
-/// Adds to `sums` of `R` rows of the batch, from `row` on, the inner products of some of their features, from `from` on,
-/// with each of `w`, all of one length, a multiple of [`crate::matrix::GROUP`].
+/// Adds to `sums` the inner products of `R` rows of the batch, from `row` on, with each of `w`. The weights `w` belong to
+/// the features from `from` on; their length is a multiple of [`crate::matrix::GROUP`].
 #[inline(always)]
 fn dots<S: Simd, const R: usize, const K: usize>(
     simd: S,
-    (batch, row, from): (Batch, usize, usize),
+    batch: Batch,
+    row: usize,
+    from: usize,
     w: [&[f32]; K],
     sums: &mut [[[f32; LANES]; K]; ROWS],
 ) {
     let x: [&[f32]; R] = std::array::from_fn(|r| &batch.row(row + r)[from..from + w[0].len()]);
     let sums: &mut [[[f32; LANES]; K]; R] = (&mut sums[row..row + R]).try_into().expect("R rows");
-    // Whole groups of vectors, so that bounds are looked at once for several products.
+    // Whole groups of vectors, so that bounds are checked once for several products.
     let x = x.map(|row| S::as_simd_f32s(row).0.as_chunks::<VECTORS>().0);
     let w = w.map(|row| S::as_simd_f32s(row).0.as_chunks::<VECTORS>().0);
     let parts = LANES / S::F32_LANES;
@@ -131,7 +134,7 @@ fn dots<S: Simd, const R: usize, const K: usize>(
     }
 }
 
-/// The sum of the partial sums, by halves.
+/// Sums the partial sums, by halves.
 #[inline(always)]
 fn total(sums: &mut [f32; LANES]) -> f32 {
     halve::<8>(sums);

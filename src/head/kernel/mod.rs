@@ -1,75 +1,29 @@
-//! The arithmetic of a step, in blocks that stay in registers, by the widest vectors that the processor has: the only
-//! door to `pulp`. Every sum is taken in one fixed order, sixteen partial sums wide and with fused multiply-adds,
-//! whatever the width of the vectors: the same input gives the same bits on every machine.
-//! It refuses to know of epochs, threads and files.
+//! The arithmetic of a step, in blocks that stay in registers, with the widest vectors that the processor has. The only
+//! door to `pulp`.
+//!
+//! Every sum is taken in one fixed order, sixteen partial sums wide and with fused multiply-adds, whatever the width of the
+//! vectors: the same input gives the same bits on every machine.
 
+mod batch;
 mod elementwise;
 mod logits;
+mod step;
 
+use super::adam::AdamStep;
 use elementwise::{Exp, Standardize};
 use logits::Logits;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Arch;
+use step::Step;
 
-/// A row of features with its class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Example {
-    /// Number of the row in its matrix.
-    pub row: u32,
-    /// Number of the class.
-    pub target: u32,
-}
-
-/// Some rows of a matrix.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Batch<'a> {
-    /// The whole matrix, filled up.
-    pub features: &'a [f32],
-    /// Floats from row to row: a multiple of [`crate::matrix::GROUP`].
-    pub stride: usize,
-    /// Which rows.
-    pub examples: &'a [Example],
-}
-
-impl<'a> Batch<'a> {
-    #[inline(always)]
-    fn row(&self, i: usize) -> &'a [f32] {
-        let from = self.examples[i].row as usize * self.stride;
-        &self.features[from..from + self.stride]
-    }
-}
-
-/// What Adam does in one step, beside the gradient (see `adam.rs`).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rule {
-    /// Learning rate over the bias correction of the first moment.
-    pub rate: f32,
-    /// One over the root of the bias correction of the second moment.
-    pub root: f32,
-    /// Of the penalty.
-    pub l2: f32,
-}
-
-/// Rows of weights, one a class, with their moments: each `classes * stride` floats.
-#[derive(Debug)]
-pub(super) struct Weights<'a> {
-    pub weight: &'a mut [f32],
-    pub first: &'a mut [f32],
-    pub second: &'a mut [f32],
-}
-
-impl Weights<'_> {
-    /// The same for a while.
-    pub fn reborrow(&mut self) -> Weights<'_> {
-        Weights { weight: self.weight, first: self.first, second: self.second }
-    }
-}
+pub(super) use batch::Batch;
+pub(super) use step::WeightState;
 
 /// The arithmetic for this processor.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kernel(Arch);
 
 impl Kernel {
-    /// Looks at what the processor can do.
+    /// Detects the processor's vector instructions.
     pub fn new() -> Self {
         Self(Arch::new())
     }
@@ -79,12 +33,12 @@ impl Kernel {
         self.0.dispatch(Logits { batch, weight, bias, out });
     }
 
-    /// One step of Adam along `delta^T features + l2 weight`, `delta` as `[rows, classes]`.
-    pub fn step(&self, batch: Batch, delta: &[f32], weights: Weights, rule: Rule) {
-        self.0.dispatch(Step { batch, delta, weights, rule });
+    /// Performs one step of Adam along `delta^T features + l2 weight`, with `delta` as `[rows, classes]`.
+    pub fn step(&self, batch: Batch, delta: &[f32], weights: WeightState, step: AdamStep) {
+        self.0.dispatch(Step { batch, delta, weights, step });
     }
 
-    /// `out = (row - mean) * inverse`, number by number.
+    /// `out = (row - mean) * inverse`, element by element.
     pub fn standardize(&self, row: &[f32], mean: &[f32], inverse: &[f32], out: &mut [f32]) {
         self.0.dispatch(Standardize { row, mean, inverse, out });
     }
@@ -95,125 +49,10 @@ impl Kernel {
     }
 }
 
-/// Partial sums in the fixed order of all sums.
-const LANES: usize = 16;
-
-/// Classes in a block of registers.
-const BLOCK: usize = 5;
-
-struct Step<'a> {
-    batch: Batch<'a>,
-    delta: &'a [f32],
-    weights: Weights<'a>,
-    rule: Rule,
-}
-
-impl WithSimd for Step<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let classes = self.delta.len() / self.batch.examples.len().max(1);
-        for class in (0..classes).step_by(BLOCK) {
-            let from = (class, classes);
-            match (classes - class, S::F32_LANES == LANES) {
-                (1, true) => self.classes::<S, 1, 4>(simd, from),
-                (2, true) => self.classes::<S, 2, 4>(simd, from),
-                (3, true) => self.classes::<S, 3, 4>(simd, from),
-                (4, true) => self.classes::<S, 4, 4>(simd, from),
-                (_, true) => self.classes::<S, BLOCK, 4>(simd, from),
-                (1, _) => self.classes::<S, 1, 2>(simd, from),
-                (2, _) => self.classes::<S, 2, 2>(simd, from),
-                (3, _) => self.classes::<S, 3, 2>(simd, from),
-                (4, _) => self.classes::<S, 4, 2>(simd, from),
-                (_, _) => self.classes::<S, BLOCK, 2>(simd, from),
-            }
-        }
-    }
-}
-
-impl Step<'_> {
-    /// `K` classes, `V` vectors of features at a time: their gradient in registers, and Adam upon that of the vectors before
-    /// them. Roots and quotients take long and need other parts of the processor than sums of products do, so that
-    /// both go on at once where they alternate.
-    #[inline(always)]
-    fn classes<S: Simd, const K: usize, const V: usize>(
-        &mut self,
-        simd: S,
-        (class, classes): (usize, usize),
-    ) {
-        let stride = self.batch.stride;
-        let rule = self.rule;
-        let Weights { weight, first, second } = &mut self.weights;
-        let [weight, first, second] = [weight, first, second]
-            .map(|all| S::as_mut_simd_f32s(&mut all[class * stride..(class + K) * stride]).0);
-        let vectors = stride / S::F32_LANES;
-        let rows = self.batch.examples.len();
-        let share = rows.div_ceil(K);
-        let mut before = [[simd.splat_f32s(0.0); V]; K];
-        for at in (0..vectors).step_by(V) {
-            let mut gradient = [[simd.splat_f32s(0.0); V]; K];
-            for (part, before) in before.iter().enumerate() {
-                for i in (part * share).min(rows)..((part + 1) * share).min(rows) {
-                    let delta = &self.delta[i * classes + class..][..K];
-                    let delta: &[f32; K] = delta.try_into().expect("K classes");
-                    let x = S::as_simd_f32s(self.batch.row(i)).0;
-                    let x: &[S::f32s; V] = x[at..at + V].try_into().expect("V vectors");
-                    for k in 0..K {
-                        let delta = simd.splat_f32s(delta[k]);
-                        for v in 0..V {
-                            gradient[k][v] = simd.mul_add_f32s(delta, x[v], gradient[k][v]);
-                        }
-                    }
-                }
-                if at > 0 {
-                    let weights = [&mut *weight, &mut *first, &mut *second];
-                    adam_all(simd, rule, before, (weights, part * vectors + at - V));
-                }
-            }
-            before = gradient;
-        }
-        for (k, before) in before.iter().enumerate() {
-            let weights = [&mut *weight, &mut *first, &mut *second];
-            adam_all(simd, rule, before, (weights, (k + 1) * vectors - V));
-        }
-    }
-}
-
-/// One step of Adam on some vectors of weights with their moments, from the `from`th on.
-#[inline(always)]
-fn adam_all<S: Simd, const V: usize>(
-    simd: S,
-    rule: Rule,
-    gradient: &[S::f32s; V],
-    (weights, from): ([&mut [S::f32s]; 3], usize),
-) {
-    let [w, m, v] = weights.map(|all| &mut all[from..from + V]);
-    for (((w, m), v), &g) in w.iter_mut().zip(m).zip(v).zip(gradient) {
-        adam(simd, rule, g, (w, m, v));
-    }
-}
-
-/// One step of Adam on a vector of weights; `super::adam::Bias::step` is the same for single numbers.
-#[inline(always)]
-fn adam<S: Simd>(
-    simd: S,
-    rule: Rule,
-    gradient: S::f32s,
-    (w, m, v): (&mut S::f32s, &mut S::f32s, &mut S::f32s),
-) {
-    use crate::head::adam::{BETA1, BETA2, EPSILON};
-    let splat = |value| simd.splat_f32s(value);
-    let g = simd.mul_add_f32s(splat(rule.l2), *w, gradient);
-    *m = simd.mul_add_f32s(splat(1.0 - BETA1), simd.sub_f32s(g, *m), *m);
-    *v = simd.mul_add_f32s(splat(1.0 - BETA2), simd.sub_f32s(simd.mul_f32s(g, g), *v), *v);
-    let root = simd.mul_add_f32s(simd.sqrt_f32s(*v), splat(rule.root), splat(EPSILON));
-    *w = simd.sub_f32s(*w, simd.div_f32s(simd.mul_f32s(splat(rule.rate), *m), root));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::head::labelled_features::{Example, LabelledFeatures};
     use crate::matrix::Matrix;
     use crate::rng::Rng;
 
@@ -233,22 +72,22 @@ mod tests {
         archs
     }
 
-    /// Logits, and weights after a step, for any number of rows and classes.
+    /// Logits, and weights after one step.
     fn results(kernel: Kernel, rows: usize, classes: usize, width: usize) -> (Vec<f32>, Vec<f32>) {
         let (x, mut w) = (noise(rows, width, 1), noise(classes, width, 2));
         let (mut m, mut v) = (noise(classes, width, 3), Matrix::zeros(classes, width));
         let (bias, delta) = (noise(1, classes, 4), noise(rows, classes, 5));
         let order = examples(rows);
-        let batch = Batch { features: x.padded(), stride: x.stride(), examples: &order };
+        let batch = Batch::of(LabelledFeatures { features: &x, examples: &order });
         let mut out = vec![0.0; rows * classes];
         kernel.logits(batch, w.padded(), bias.row(0), &mut out);
         let delta: Vec<f32> = delta.values().collect();
-        let weights = Weights {
+        let weights = WeightState {
             weight: w.padded_mut(0..classes),
             first: m.padded_mut(0..classes),
             second: v.padded_mut(0..classes),
         };
-        kernel.step(batch, &delta, weights, Rule { rate: 0.1, root: 3.0, l2: 0.01 });
+        kernel.step(batch, &delta, weights, AdamStep { rate: 0.1, root: 3.0, l2: 0.01 });
         (out, w.values().collect())
     }
 
@@ -278,8 +117,8 @@ mod tests {
         for (class, weights) in weights.chunks(width).enumerate() {
             for (i, &weight) in weights.iter().enumerate() {
                 let old = f(w.row(class)[i]);
-                let slope = |row: usize| f(delta.row(row)[class]) * f(x.row(rows - 1 - row)[i]);
-                let gradient = (0..rows).map(slope).sum::<f64>() + 0.01 * old;
+                let part = |row: usize| f(delta.row(row)[class]) * f(x.row(rows - 1 - row)[i]);
+                let gradient = (0..rows).map(part).sum::<f64>() + 0.01 * old;
                 let first = 0.9 * f(m.row(class)[i]) + 0.1 * gradient;
                 let expected = old - 0.1 * first / ((0.001 * gradient * gradient).sqrt() * 3.0 + 1e-8);
                 let error = (f(weight) - expected).abs();

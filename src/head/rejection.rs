@@ -1,7 +1,7 @@
-//! How far a feature row lies from those of the classes: the measure behind the answer `unknown`. It refuses to know what
-//! is too far; that is calibrated on held-out images, whose distances its file keeps.
+//! Open-set rejection: how far features lie from the known classes. Which distance is too far is decided from the
+//! distances of held-out images, which the file of the measure keeps.
 
-use super::fit::Rows;
+use super::labelled_features::{Example, LabelledFeatures};
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::rng::Rng;
@@ -9,15 +9,15 @@ use crate::tensors::{self, Tensor, Values};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use std::path::Path;
 
-/// The Mahalanobis distance to the nearest class mean, the covariance shared by all classes (Lee et al. 2018, NeurIPS)
+/// The Mahalanobis distance to the nearest class mean. The covariance is shared by all classes (Lee et al. 2018, NeurIPS)
 /// and shrunk half-way to a multiple of the identity (as in Ledoit and Wolf 2004, with a fixed weight).
 ///
 /// With S the covariance of the rows around the means of their classes, and m the mean of its diagonal, the distance of x
 /// to the mean c is sqrt((x - c)' M (x - c)), where the inverse of M is 1/2 m I + 1/2 Q V Q'. Q holds the
-/// [`DIRECTIONS`] directions of largest variance, V the variances along them; in the others S counts as zero. So the file
-/// stays small, and is of use where there are fewer images than features.
+/// [`DIRECTIONS`] directions of largest variance, and V the variances along them; in all other directions S counts as
+/// zero. This keeps the file small, and works with fewer images than features.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Distance {
+pub struct MahalanobisDistance {
     /// `[classes, width]`.
     means: Array2<f32>,
     /// Q', orthonormal rows: `[directions, width]`.
@@ -28,112 +28,120 @@ pub struct Distance {
     mean_variance: f32,
 }
 
-/// Distances of a run's images, beside the measure that gave them.
+/// A distance measure with the distances of a run's held-out images.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
+pub struct RejectionDistances {
     /// The measure.
-    pub distance: Distance,
+    pub distance: MahalanobisDistance,
     /// Distances of the validation images, in the order of their digests.
     pub validation: Vec<f32>,
-    /// Distances of the test images, likewise.
+    /// Distances of the test images, in the order of their digests.
     pub test: Vec<f32>,
 }
 
-/// The most directions whose variance is known.
+/// Maximum number of directions with a variance of their own.
 pub const DIRECTIONS: usize = 64;
 
-/// Rounds of subspace iteration; more of them changed no rate that was measured.
+/// Rounds of subspace iteration. More rounds changed no rejection rate that was measured.
 const ROUNDS: usize = 5;
 
-/// Rows that directions and variances are found from; of more, so many that are evenly spaced.
-const MOST_ROWS: usize = 8192;
+/// Maximum number of rows that directions and variances are computed from. Of more rows, this many that are evenly spaced
+/// are used.
+const MAX_ROWS: usize = 8192;
 
-/// Rows that are looked at together.
+/// Rows that are multiplied at once.
 const BLOCK: usize = 256;
 
-impl Distance {
-    /// Fits means and covariance to rows of `width` features, each with its class. A class without rows has its mean at
-    /// the origin. The same rows give the same bits.
-    pub fn fit(rows: &[(&[f32], usize)], width: usize, classes: usize) -> Self {
-        let means = means(rows, width, classes);
-        let every = rows.len().div_ceil(MOST_ROWS).max(1);
-        let rows: Vec<_> = rows.iter().step_by(every).copied().collect();
-        let directions = directions(&rows, &means);
+impl MahalanobisDistance {
+    /// Fits means and covariance to labelled rows of `classes` classes. A class without rows has its mean at the origin.
+    /// The same rows give the same bits.
+    ///
+    /// # Panics
+    /// If a target is not below `classes`.
+    pub fn fit(rows: LabelledFeatures, classes: usize) -> Self {
+        let width = rows.features.width();
+        let means = means(rows, classes);
+        let every = rows.examples.len().div_ceil(MAX_ROWS).max(1);
+        let examples: Vec<Example> = rows.examples.iter().step_by(every).copied().collect();
+        let rows = LabelledFeatures { examples: &examples, ..rows };
+        let directions = directions(rows, &means);
         let (mut along, mut total) = (Array1::<f64>::zeros(directions.nrows()), 0.0);
-        for block in blocks(&rows, &means) {
+        for block in centred_blocks(rows, &means) {
             let squares = block.dot(&directions.t()).mapv(|v| f64::from(v).powi(2));
             along += &squares.sum_axis(Axis(0));
             total += block.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
         }
-        let n = rows.len().max(1) as f64;
+        let n = examples.len().max(1) as f64;
         let variances = along.mapv(|sum| (sum / n) as f32);
-        // Above zero, so that rows which are all alike do not make everything infinitely far.
+        // Above zero, so that identical rows do not make every other row infinitely far.
         let mean_variance = (total / n / width.max(1) as f64) as f32;
         Self { means, directions, variances, mean_variance: mean_variance.max(f32::MIN_POSITIVE) }
     }
 
-    /// Floats in a feature row.
+    /// Number of features.
     pub fn width(&self) -> usize {
         self.means.ncols()
     }
 
-    /// The distances of rows of features (`n * width` floats) from the nearest class.
+    /// Computes the distances of feature rows, `[rows, width]` row after row, to the nearest class mean.
     ///
     /// # Panics
-    /// When `features` is not a whole number of rows.
+    /// If `features` is not a whole number of rows.
     pub fn of(&self, features: &[f32]) -> Vec<f32> {
         let shape = (features.len() / self.width().max(1), self.width());
         let rows = ArrayView2::from_shape(shape, features).expect("a whole number of rows");
-        self.nearest(rows, &self.along(self.means.view()))
+        self.nearest(rows, &self.along_directions(self.means.view()))
     }
 
-    /// The distances of some rows of a matrix, whatever their targets.
+    /// Computes the distances of some rows of a matrix to the nearest class mean, in the order of the examples. Their
+    /// targets are not looked at.
     ///
     /// # Panics
-    /// When the matrix has another width.
-    pub fn of_rows(&self, rows: Rows) -> Vec<f32> {
-        let of_means = self.along(self.means.view());
-        let blocks = rows.examples.chunks(BLOCK).flat_map(|chunk| {
-            let values = chunk.iter().flat_map(|example| rows.features.row(example.row as usize));
-            let block = Array2::from_shape_vec((chunk.len(), self.width()), values.copied().collect());
+    /// If the matrix has another width than the measure.
+    pub fn of_rows(&self, rows: LabelledFeatures) -> Vec<f32> {
+        let of_means = self.along_directions(self.means.view());
+        let blocks = rows.examples.chunks(BLOCK).flat_map(|examples| {
+            let values = LabelledFeatures { examples, ..rows }.feature_rows().flatten();
+            let block = Array2::from_shape_vec((examples.len(), self.width()), values.copied().collect());
             self.nearest(block.expect("rows of the measure's width").view(), &of_means)
         });
         blocks.collect()
     }
 
-    /// The coordinates of rows along the directions.
-    fn along(&self, rows: ArrayView2<f32>) -> Array2<f32> {
+    /// The coordinates of rows along the directions, `[rows, directions]`.
+    fn along_directions(&self, rows: ArrayView2<f32>) -> Array2<f32> {
         rows.dot(&self.directions.t())
     }
 
+    /// Computes the distances of rows to the nearest mean; `of_means` holds the means' coordinates along the directions.
     fn nearest(&self, rows: ArrayView2<f32>, of_means: &Array2<f32>) -> Vec<f32> {
         let rest = 0.5 * f64::from(self.mean_variance);
         let less = self.variances.mapv(|v| 1.0 / rest - 1.0 / (0.5 * f64::from(v) + rest));
-        let along = self.along(rows);
+        let along = self.along_directions(rows);
         let nearest = rows.rows().into_iter().zip(along.rows()).map(|(row, along)| {
             let means = self.means.rows().into_iter().zip(of_means.rows());
-            let from = means.map(|(mean, of_mean)| {
-                squares(row, mean, std::iter::repeat(1.0 / rest))
-                    - squares(along, of_mean, less.iter().copied())
+            let squared = means.map(|(mean, of_mean)| {
+                weighted_squares(row, mean, std::iter::repeat(1.0 / rest))
+                    - weighted_squares(along, of_mean, less.iter().copied())
             });
-            from.fold(f64::INFINITY, f64::min).max(0.0).sqrt() as f32
+            squared.fold(f64::INFINITY, f64::min).max(0.0).sqrt() as f32
         });
         nearest.collect()
     }
 }
 
 /// The weighted sum of the squared differences.
-fn squares(a: ArrayView1<f32>, b: ArrayView1<f32>, weights: impl Iterator<Item = f64>) -> f64 {
+fn weighted_squares(a: ArrayView1<f32>, b: ArrayView1<f32>, weights: impl Iterator<Item = f64>) -> f64 {
     a.iter().zip(b).zip(weights).map(|((a, b), weight)| f64::from(a - b).powi(2) * weight).sum()
 }
 
-/// The mean row of each class.
-fn means(rows: &[(&[f32], usize)], width: usize, classes: usize) -> Array2<f32> {
-    let mut sums = Array2::<f64>::zeros((classes, width));
+/// The mean row of each class, `[classes, width]`.
+fn means(rows: LabelledFeatures, classes: usize) -> Array2<f32> {
+    let mut sums = Array2::<f64>::zeros((classes, rows.features.width()));
     let mut counts = vec![0usize; classes];
-    for (row, class) in rows {
-        counts[*class] += 1;
-        for (sum, &value) in sums.row_mut(*class).iter_mut().zip(*row) {
+    for (row, class) in rows.feature_rows().zip(rows.targets()) {
+        counts[class] += 1;
+        for (sum, &value) in sums.row_mut(class).iter_mut().zip(row) {
             *sum += f64::from(value);
         }
     }
@@ -143,12 +151,18 @@ fn means(rows: &[(&[f32], usize)], width: usize, classes: usize) -> Array2<f32> 
     sums.mapv(|mean| mean as f32)
 }
 
-/// The rows less the means of their classes, some at a time.
-fn blocks<'a>(rows: &'a [(&[f32], usize)], means: &'a Array2<f32>) -> impl Iterator<Item = Array2<f32>> + 'a {
-    rows.chunks(BLOCK).map(|chunk| {
-        let mut block = Array2::zeros((chunk.len(), means.ncols()));
-        for (mut to, (row, class)) in block.rows_mut().into_iter().zip(chunk) {
-            let centred = row.iter().zip(means.row(*class)).map(|(value, mean)| value - mean);
+/// The rows minus the means of their classes, block by block.
+fn centred_blocks<'a>(
+    rows: LabelledFeatures<'a>,
+    means: &'a Array2<f32>,
+) -> impl Iterator<Item = Array2<f32>> + 'a {
+    rows.examples.chunks(BLOCK).map(move |examples| {
+        let rows = LabelledFeatures { examples, ..rows };
+        let mut block = Array2::zeros((examples.len(), means.ncols()));
+        for ((mut to, row), class) in
+            block.rows_mut().into_iter().zip(rows.feature_rows()).zip(rows.targets())
+        {
+            let centred = row.iter().zip(means.row(class)).map(|(value, mean)| value - mean);
             to.iter_mut().zip(centred).for_each(|(to, value)| *to = value);
         }
         block
@@ -156,14 +170,14 @@ fn blocks<'a>(rows: &'a [(&[f32], usize)], means: &'a Array2<f32>) -> impl Itera
 }
 
 /// Orthonormal directions of largest variance around the class means, by subspace iteration from a fixed start (Golub and
-/// Van Loan 2013, *Matrix Computations*, section 8.2.4): fewer than [`DIRECTIONS`] where the rows vary in fewer.
-fn directions(rows: &[(&[f32], usize)], means: &Array2<f32>) -> Array2<f32> {
+/// Van Loan 2013, *Matrix Computations*, section 8.2.4). There are fewer than [`DIRECTIONS`] if the rows vary in fewer.
+fn directions(rows: LabelledFeatures, means: &Array2<f32>) -> Array2<f32> {
     let mut rng = Rng::new(0, 2);
-    let most = DIRECTIONS.min(means.ncols());
-    let mut found = orthonormal(Array2::from_shape_simple_fn((most, means.ncols()), || rng.normal()));
+    let count = DIRECTIONS.min(means.ncols());
+    let mut found = orthonormal(Array2::from_shape_simple_fn((count, means.ncols()), || rng.normal()));
     for _ in 0..ROUNDS {
         let mut next = Array2::zeros(found.dim());
-        for block in blocks(rows, means) {
+        for block in centred_blocks(rows, means) {
             next += &found.dot(&block.t()).dot(&block);
         }
         found = orthonormal(next);
@@ -171,7 +185,8 @@ fn directions(rows: &[(&[f32], usize)], means: &Array2<f32>) -> Array2<f32> {
     found
 }
 
-/// The Gram-Schmidt process, each row twice over so that float32 is enough; rows that depend on earlier ones are left out.
+/// Orthonormalizes rows by the Gram-Schmidt process, twice for each row so that float32 is precise enough. Rows that
+/// depend on earlier ones are left out.
 fn orthonormal(rows: Array2<f32>) -> Array2<f32> {
     let mut kept = Array2::<f32>::zeros((0, rows.ncols()));
     for row in rows.rows() {
@@ -189,12 +204,13 @@ fn orthonormal(rows: Array2<f32>) -> Array2<f32> {
     kept
 }
 
-/// Writes `reject.safetensors`, atomically: `means`, `directions`, `variances`, `mean_variance`, `validation`, `test`.
+/// Writes `reject.safetensors` atomically, with the float32 tensors `means`, `directions`, `variances`, `mean_variance`,
+/// `validation` and `test`.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn save(path: &Path, measured: &Measured) -> Result<()> {
-    let Measured { distance, validation, test } = measured;
+/// [`Kind::Io`] if the file cannot be written.
+pub fn save(path: &Path, distances: &RejectionDistances) -> Result<()> {
+    let RejectionDistances { distance, validation, test } = distances;
     let flat = |matrix: &Array2<f32>| matrix.iter().copied().collect::<Vec<f32>>();
     let (means, directions) = (flat(&distance.means), flat(&distance.directions));
     let variances = distance.variances.to_vec();
@@ -212,13 +228,13 @@ pub fn save(path: &Path, measured: &Measured) -> Result<()> {
     fs::write_atomic(path, &tensors::encode(&tensors, String::new()))
 }
 
-/// Reads what [`save`] wrote.
+/// Reads the file that [`save`] writes.
 ///
 /// # Errors
-/// [`Kind::Run`] when the file is damaged or holds something else.
-pub fn load(path: &Path) -> Result<Measured> {
+/// [`Kind::Io`] if the file cannot be read, [`Kind::Run`] if it is damaged or holds something else.
+pub fn load(path: &Path) -> Result<RejectionDistances> {
     let damaged = |why: String| {
-        Error::new(Kind::Run, "not a measure of this tool").at(path).because(why).help("train again")
+        Error::new(Kind::Run, "not a file of rejection distances").at(path).because(why).help("train again")
     };
     let (mut arrays, _) = tensors::decode(&fs::read(path)?).map_err(damaged)?;
     let mut take = |name: &str, rank: usize| match arrays.remove(name) {
@@ -237,14 +253,13 @@ pub fn load(path: &Path) -> Result<Measured> {
     if !(fits && mean_variance > 0.0 && variances.iter().all(|&v| v >= 0.0)) {
         return Err(damaged("means, directions and variances do not fit together".into()));
     }
-    let distance = Distance { means, directions, variances, mean_variance };
-    Ok(Measured { distance, validation, test })
+    let distance = MahalanobisDistance { means, directions, variances, mean_variance };
+    Ok(RejectionDistances { distance, validation, test })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::head::Example;
     use crate::matrix::Matrix;
 
     /// Two classes around (0, ...) and (9, ...), three times as wide along the second feature as along the others.
@@ -257,13 +272,16 @@ mod tests {
         (0..n).map(|i| (row(i % 2), i % 2)).collect()
     }
 
-    fn fit(rows: &[(Vec<f32>, usize)], width: usize) -> Distance {
-        let rows: Vec<(&[f32], usize)> = rows.iter().map(|(row, class)| (&row[..], *class)).collect();
-        Distance::fit(&rows, width, 2)
+    fn fit(rows: &[(Vec<f32>, usize)], width: usize) -> MahalanobisDistance {
+        let values: Vec<f32> = rows.iter().flat_map(|(row, _)| row.iter().copied()).collect();
+        let example = |(row, (_, class)): (u32, &(Vec<f32>, usize))| Example { row, target: *class as u32 };
+        let examples: Vec<Example> = (0..).zip(rows).map(example).collect();
+        let features = Matrix::from_rows(width, &values);
+        MahalanobisDistance::fit(LabelledFeatures { features: &features, examples: &examples }, 2)
     }
 
     #[test]
-    fn the_distance_follows_the_spread_of_the_classes() {
+    fn the_distance_follows_the_covariance_of_the_classes() {
         let distance = fit(&rows(1000, 3), 3);
         // The covariance is about diag(1, 9, 1), m = 11/3; the shrunk one diag(7/3, 19/3, 7/3).
         let mean = distance.means.row(1).to_vec();
@@ -280,13 +298,16 @@ mod tests {
         let all: Vec<f32> = rows(300, 3).into_iter().flat_map(|(row, _)| row).collect();
         let examples: Vec<_> = (0..300).map(|row| Example { row, target: 0 }).collect();
         let features = Matrix::from_rows(3, &all);
-        assert_eq!(distance.of_rows(Rows { features: &features, examples: &examples }), distance.of(&all));
+        assert_eq!(
+            distance.of_rows(LabelledFeatures { features: &features, examples: &examples }),
+            distance.of(&all)
+        );
         let gram = distance.directions.dot(&distance.directions.t());
         assert!((&gram - &Array2::<f32>::eye(3)).iter().all(|off| off.abs() < 1e-5), "{gram}");
     }
 
     #[test]
-    fn known_rows_are_called_unknown_as_often_as_was_asked_for_and_others_always() {
+    fn known_rows_are_rejected_at_the_requested_rate_and_others_always() {
         use crate::metrics::Conformal;
         let distance = fit(&rows(300, 20), 20);
         // One stream of exchangeable rows, which the fit has not seen.
@@ -309,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_all_alike_are_no_trouble() {
+    fn identical_rows_give_finite_distances() {
         let alike: Vec<(Vec<f32>, usize)> = (0..8).map(|i| (vec![(i % 2) as f32; 4], i % 2)).collect();
         let distance = fit(&alike, 4);
         assert_eq!(distance.directions.nrows(), 0);
@@ -322,21 +343,21 @@ mod tests {
     }
 
     #[test]
-    fn a_measure_survives_the_disk_and_damage_is_refused() {
+    fn distances_are_read_as_written_and_a_damaged_file_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("reject.safetensors");
         let distance = fit(&rows(100, 40), 40);
         assert_eq!(distance, fit(&rows(100, 40), 40));
-        let measured = Measured { distance, validation: vec![1.0, 2.0], test: vec![] };
-        save(&path, &measured).unwrap();
-        assert_eq!(load(&path).unwrap(), measured);
+        let distances = RejectionDistances { distance, validation: vec![1.0, 2.0], test: vec![] };
+        save(&path, &distances).unwrap();
+        assert_eq!(load(&path).unwrap(), distances);
         let whole = std::fs::read(&path).unwrap();
         for cut in [0, 7, 60, whole.len() - 4] {
             std::fs::write(&path, &whole[..cut]).unwrap();
             assert_eq!(load(&path).unwrap_err().kind(), Kind::Run, "{cut} bytes");
         }
-        let zero = Distance { mean_variance: 0.0, ..measured.distance.clone() };
-        save(&path, &Measured { distance: zero, ..measured }).unwrap();
+        let zero = MahalanobisDistance { mean_variance: 0.0, ..distances.distance.clone() };
+        save(&path, &RejectionDistances { distance: zero, ..distances }).unwrap();
         assert!(load(&path).unwrap_err().with_causes().contains("do not fit together"));
     }
 }

@@ -1,9 +1,7 @@
-//! Principal components of rows, whitened: as many numbers for each row as asked for, of variance one and without
-//! correlation over the train rows (Turk and Pentland 1991 call those of faces eigenfaces). The only door to
+//! Whitened principal components, for a baseline on pixels (eigenfaces: Turk and Pentland 1991). The only door to
 //! `linfa-reduction`.
 
-use super::fit::Rows;
-use super::kernel::Example;
+use super::labelled_features::LabelledFeatures;
 use crate::error::{Error, Kind, Result};
 use crate::matrix::Matrix;
 use linfa::DatasetBase;
@@ -11,24 +9,24 @@ use linfa::traits::{Fit, Predict};
 use linfa_reduction::Pca;
 use ndarray::Array2;
 
-/// `count` whitened principal components of the rows of `train`, for every row of its matrix: `[rows, count]`.
+/// Computes `count` whitened principal components: fits them to the rows of `train`, and returns those of every row of its
+/// matrix, `[rows, count]`. Over the train rows each component has variance 1, and no two are correlated.
 ///
 /// # Errors
-/// [`Kind::Usage`] when there are fewer train rows, or numbers in each, than components; [`Kind::Run`] when the search
-/// fails.
-pub fn components(train: Rows, count: usize) -> Result<Matrix> {
+/// [`Kind::Usage`] if `count` is 0, or not below both the number of train rows and the number of features; [`Kind::Run`] if
+/// the decomposition fails.
+pub fn principal_components(train: LabelledFeatures, count: usize) -> Result<Matrix> {
     let (width, rows) = (train.features.width(), train.examples.len());
     if count == 0 || count >= width.min(rows) {
-        let message = format!("{count} components cannot be had from {rows} rows of {width} numbers");
+        let message = format!("{rows} rows of {width} features do not have {count} principal components");
         return Err(Error::new(Kind::Usage, message)
             .help(format!("ask for at least 1 and fewer than {}", width.min(rows))));
     }
-    let row = |example: &Example| train.features.row(example.row as usize);
     let fitted = Pca::params(count)
         .whiten(true)
-        .fit(&DatasetBase::from(table(width, train.examples.iter().map(row))))
-        .map_err(|e| Error::new(Kind::Run, "the principal components cannot be found").because(e))?;
-    let all = table(width, (0..train.features.rows()).map(|row| train.features.row(row)));
+        .fit(&DatasetBase::from(array(width, train.feature_rows())))
+        .map_err(|e| Error::new(Kind::Run, "the principal components cannot be computed").because(e))?;
+    let all = array(width, (0..train.features.rows()).map(|row| train.features.row(row)));
     let projected = fitted.predict(&all);
     let values: Vec<f32> = projected.iter().map(|&value| value as f32).collect();
     match projected.ncols() == count && values.iter().all(|value| value.is_finite()) {
@@ -38,7 +36,8 @@ pub fn components(train: Rows, count: usize) -> Result<Matrix> {
     }
 }
 
-fn table<'a>(width: usize, rows: impl Iterator<Item = &'a [f32]>) -> Array2<f64> {
+/// The rows as an array of float64, `[rows, width]`.
+fn array<'a>(width: usize, rows: impl Iterator<Item = &'a [f32]>) -> Array2<f64> {
     let values: Vec<f64> = rows.flatten().map(|&value| f64::from(value)).collect();
     Array2::from_shape_vec((values.len() / width.max(1), width), values).expect("rows of this width")
 }
@@ -46,6 +45,7 @@ fn table<'a>(width: usize, rows: impl Iterator<Item = &'a [f32]>) -> Array2<f64>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::head::Example;
     use crate::rng::Rng;
 
     #[test]
@@ -60,7 +60,8 @@ mod tests {
         let values: Vec<f32> = (0..60).flat_map(|_| row(&mut rng)).collect();
         let features = Matrix::from_rows(8, &values);
         let examples: Vec<Example> = (0..40).map(|row| Example { row, target: 0 }).collect();
-        let found = components(Rows { features: &features, examples: &examples }, 3).unwrap();
+        let found =
+            principal_components(LabelledFeatures { features: &features, examples: &examples }, 3).unwrap();
         assert_eq!((found.rows(), found.width()), (60, 3));
         for (a, b) in [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)] {
             let product = |row| f64::from(found.row(row)[a]) * f64::from(found.row(row)[b]);
@@ -68,7 +69,7 @@ mod tests {
             let expected = f64::from(u8::from(a == b));
             assert!((covariance - expected).abs() < 1e-3, "{a} {b}: {covariance}");
         }
-        let rows = Rows { features: &features, examples: &examples };
-        assert!(components(rows, 8).is_err() && components(rows, 0).is_err());
+        let rows = LabelledFeatures { features: &features, examples: &examples };
+        assert!(principal_components(rows, 8).is_err() && principal_components(rows, 0).is_err());
     }
 }

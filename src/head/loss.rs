@@ -1,0 +1,137 @@
+//! Cross entropy of softmax outputs: its value and its gradient over rows of logits, in float32.
+
+use super::kernel::Kernel;
+use super::labelled_features::Example;
+
+/// Sums of the loss and of the correct answers over rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct RunningLoss {
+    /// Sum of `-log p(target)`. NaN in, NaN out.
+    pub loss: f64,
+    /// Rows whose largest logit, the first of equals, is the target's.
+    pub correct: usize,
+}
+
+impl std::ops::AddAssign for RunningLoss {
+    fn add_assign(&mut self, other: Self) {
+        self.loss += other.loss;
+        self.correct += other.correct;
+    }
+}
+
+impl RunningLoss {
+    /// The means over `rows` rows.
+    pub fn mean(&self, rows: usize) -> MeanLoss {
+        let n = rows as f64;
+        MeanLoss { loss: self.loss / n, accuracy: self.correct as f64 / n }
+    }
+}
+
+/// Mean cross entropy and accuracy (0 to 1) over rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct MeanLoss {
+    pub loss: f64,
+    pub accuracy: f64,
+}
+
+/// Replaces each row of logits `z`, `[rows, classes]`, by its exponentials and stores their sums in `totals`, `[rows]`.
+/// Each row is shifted by its maximum first, so that nothing overflows. Returns the loss of the rows.
+pub(super) fn exponentiate(
+    kernel: Kernel,
+    z: &mut [f32],
+    rows: &[Example],
+    totals: &mut Vec<f32>,
+) -> RunningLoss {
+    let classes = z.len() / rows.len().max(1);
+    let mut sum = RunningLoss::default();
+    totals.clear();
+    for (row, example) in z.chunks_exact_mut(classes.max(1)).zip(rows) {
+        let largest = row.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+        row.iter_mut().for_each(|z| *z -= largest);
+        let target = example.target as usize;
+        sum.loss -= f64::from(row[target]);
+        sum.correct += usize::from(row[target] == 0.0 && row[..target].iter().all(|&z| z < 0.0));
+    }
+    kernel.exp(z);
+    for row in z.chunks_exact(classes.max(1)) {
+        let total: f32 = row.iter().sum();
+        sum.loss += f64::from(total).ln();
+        totals.push(total);
+    }
+    sum
+}
+
+/// The loss of a fit: the mean over a batch of each row's cross entropy with its smoothed target, times the weight of its
+/// class. The L2 penalty is added by the optimizer step.
+#[derive(Debug)]
+pub(super) struct CrossEntropy {
+    /// `[classes]`.
+    class_weights: Vec<f32>,
+    /// The share of each target that is spread evenly over all classes.
+    label_smoothing: f64,
+}
+
+impl CrossEntropy {
+    pub fn new(class_weights: Vec<f32>, label_smoothing: f64) -> Self {
+        Self { class_weights, label_smoothing }
+    }
+
+    pub fn classes(&self) -> usize {
+        self.class_weights.len()
+    }
+
+    /// Replaces logits `z`, `[rows, classes]`, by the gradient of the loss at them:
+    /// class weight / rows * (softmax - smoothed target). Returns the loss of the rows, unweighted and unsmoothed.
+    pub fn gradient(
+        &self,
+        kernel: Kernel,
+        z: &mut [f32],
+        rows: &[Example],
+        totals: &mut Vec<f32>,
+    ) -> RunningLoss {
+        let classes = self.classes();
+        let sum = exponentiate(kernel, z, rows, totals);
+        let smoothing = self.label_smoothing as f32;
+        let off_target = smoothing / classes as f32;
+        let share = 1.0 / rows.len() as f32;
+        for ((row, example), total) in z.chunks_exact_mut(classes).zip(rows).zip(totals) {
+            let target = example.target as usize;
+            let factor = self.class_weights[target] * share;
+            let inverse = 1.0 / *total;
+            for p in row.iter_mut() {
+                *p = (*p * inverse - off_target) * factor;
+            }
+            row[target] -= (1.0 - smoothing) * factor;
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sums(z: &[f32], targets: &[u32]) -> RunningLoss {
+        let rows: Vec<Example> = targets.iter().map(|&target| Example { row: 0, target }).collect();
+        exponentiate(Kernel::new(), &mut z.to_vec(), &rows, &mut Vec::new())
+    }
+
+    #[test]
+    fn large_logits_do_not_overflow() {
+        let logits = [1000.0f32, 0.0, 0.0, 0.0];
+        assert!((sums(&logits, &[0, 1]).loss - 2f64.ln()).abs() < 1e-6);
+        assert!((sums(&logits, &[1, 1]).loss - (1000.0 + 2f64.ln())).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_first_of_equal_logits_is_the_answer() {
+        let correct = |target| sums(&[1.0, 3.0, 3.0], &[target]).correct;
+        assert_eq!([0, 1, 2].map(correct), [0, 1, 0]);
+    }
+
+    #[test]
+    fn a_logit_that_is_not_finite_makes_the_loss_nan() {
+        assert!(sums(&[f32::NAN, 0.0], &[1]).loss.is_nan());
+        assert!(sums(&[f32::INFINITY, 0.0], &[1]).loss.is_nan());
+    }
+}
