@@ -1,6 +1,6 @@
 //! `headstart evaluate`
 
-use super::text::{headed, p_value, percent, points, score, table, temperatures};
+use super::text::{headed, interval, p_value, percent, percentage_points, score, table};
 use super::{Ended, Global, parse, print};
 use crate::dataset::{Split, number_and_names};
 use crate::error::Result;
@@ -76,21 +76,21 @@ fn trust(stats: &EvaluateStats) -> String {
     if let Some(tta) = &stats.tta {
         let [low, high] = tta.interval.unwrap_or([-1.0, 1.0]);
         out.push_str(&format!(
-            "averaged over {}: {} points against {} without (95 % interval {} to {}, {})\n",
+            "averaged over {}: {} points against {} without (95 % interval {} to {}, p {})\n",
             tta.variants.join(", "),
-            points(tta.difference.unwrap_or(0.0)),
+            percentage_points(tta.difference.unwrap_or(0.0)),
             percent(tta.plain_accuracy),
-            points(low),
-            points(high),
+            percentage_points(low),
+            percentage_points(high),
             p_value(tta.p_value)
         ));
     }
     let calibration = &stats.calibration;
     let used = match (calibration.applied, &stats.tta) {
         (true, None) => "predict uses it",
-        (false, None) => "not told from 1, so predict leaves it out",
-        (true, Some(_)) => "told from 1",
-        (false, Some(_)) => "not told from 1",
+        (false, None) => "not significantly different from 1, so predict leaves it out",
+        (true, Some(_)) => "significantly different from 1",
+        (false, Some(_)) => "not significantly different from 1",
     };
     let told = match calibration.temperature {
         None => format!(
@@ -103,7 +103,7 @@ fn trust(stats: &EvaluateStats) -> String {
             percent(calibration.split.ece_before),
             score(calibration.split.loss_before),
             calibration.temperature_images.unwrap_or(0),
-            calibration.temperature_interval.map_or("-".into(), temperatures),
+            calibration.temperature_interval.map_or("-".into(), |(low, high)| interval(low, high)),
             percent(calibration.split.ece_after),
             score(calibration.split.loss_after),
             used

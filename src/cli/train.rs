@@ -1,6 +1,6 @@
 //! `headstart train`
 
-use super::text::{percent, seconds, temperatures};
+use super::text::{interval, percent, seconds};
 use super::tuning::{Size, Tuning, folds};
 use super::{Ended, Global, now, parse, print, progress::Terminal, sweep};
 use crate::dataset::Division;
@@ -154,8 +154,8 @@ fn temperature(stats: &TrainStats) -> String {
         Some(t) => format!(
             "temperature {:.2} (95 % interval {}){}\n",
             t.value,
-            temperatures((t.low, t.high)),
-            if t.is_told_from_one() { "" } else { ": not told from 1, so probabilities stay as they are" }
+            interval(t.low, t.high),
+            if t.differs_from_one() { "" } else { ": not significantly different from 1, so not applied" }
         ),
         None => "no temperature: the validation images do not tell one\n".into(),
     }

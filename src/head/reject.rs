@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn known_rows_are_called_unknown_as_often_as_was_asked_for_and_others_always() {
-        use crate::metrics::Conformal;
+        use crate::metrics::ConformalCalibration;
         let distance = fit(&rows(300, 20), 20);
         // One stream of exchangeable rows, which the fit has not seen.
         let all: Vec<f32> = rows(20_000, 20).split_off(300).into_iter().flat_map(|(row, _)| row).collect();
@@ -295,7 +295,7 @@ mod tests {
         let (alpha, held_out, others) = (0.1, 49, 100);
         let (mut unknown, mut judged) = (0, 0);
         for part in distances.chunks_exact(held_out + others) {
-            let threshold = Conformal::new(part[..held_out].to_vec()).threshold(alpha).unwrap();
+            let threshold = ConformalCalibration::new(part[..held_out].to_vec()).threshold(alpha).unwrap();
             unknown += part[held_out..].iter().filter(|&&far| far > threshold).count();
             judged += others;
         }

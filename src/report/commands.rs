@@ -6,7 +6,7 @@ use crate::dataset::Division;
 use crate::head::{ClassWeights, FitConfig, SolverConfig};
 use crate::preprocess::Scale;
 use crate::run::{ClassCount, Record};
-use crate::words::{count, moment, seconds};
+use crate::words::{count, date_time, seconds};
 use std::collections::BTreeSet;
 
 /// Names and values, for people.
@@ -20,7 +20,7 @@ pub(super) fn settings(material: &Material) -> Vec<(&'static str, String)> {
     all.extend([
         ("Epochs", format!("{}, the best one {}", record.history.len(), record.best_epoch)),
         ("Time of the fit", seconds(record.seconds)),
-        ("Trained", moment(record.time)),
+        ("Trained", date_time(record.time)),
         ("Version", format!("headstart {}", record.version)),
     ]);
     all

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::head::reject::Measured;
 use crate::head::{self, Common, Epoch, FitConfig, FitParams, Fitted, Head, Ordered, Scale, SolverConfig};
 use crate::monitor::{Monitor, Task, Unit};
-use crate::run::{self, Snapshots};
+use crate::run::{self, WeightHistograms};
 use crate::threads::{self, in_parallel};
 use crate::train::outcome::{self, Origin};
 use crate::train::shelf::{Loaded, Plan, Shelf};
@@ -150,10 +150,10 @@ impl Bench<'_> {
         let jobs = settings.iter().map(|params| job(self.shelf, plan, self.warm, params.clone()));
         let jobs = jobs.collect::<Result<Vec<_>>>()?;
         let mut source = Ordered::new(train, settings[0].settings());
-        let mut snapshots = vec![Snapshots::default(); jobs.len()];
+        let mut snapshots = vec![WeightHistograms::default(); jobs.len()];
         let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
             task.advance(1);
-            snapshots[number].look(epoch.epoch, head);
+            snapshots[number].record(epoch.epoch, head);
         };
         let fitted = head::fit_many(jobs, &mut source, common, on_epoch)?;
         let fit_seconds = started.elapsed().as_secs_f64();
@@ -172,7 +172,7 @@ impl Bench<'_> {
         &self,
         name: Name,
         (plan, measured): (&Plan, &Measured),
-        (fitted, snapshots, settings): (&Result<Fitted>, &Snapshots, &FitConfig),
+        (fitted, snapshots, settings): (&Result<Fitted>, &WeightHistograms, &FitConfig),
         seconds: f64,
     ) -> Result<Tried> {
         let run = name.path(self.config);

@@ -13,7 +13,7 @@ use crate::head::reject::Measured;
 use crate::head::{self, Epoch, FitParams, Fitted, Head, Job, LbfgsParams, Rows, SolverConfig, SolverParams};
 use crate::metrics::Temperature;
 use crate::monitor::{Monitor, Task, Unit};
-use crate::run::{self, Prediction, Record, Snapshots};
+use crate::run::{self, Prediction, Record, WeightHistograms};
 use crate::threads;
 use outcome::Origin;
 use serde::Serialize;
@@ -157,7 +157,7 @@ struct Done {
     converged: Option<bool>,
     predictions: Vec<Prediction>,
     measured: Measured,
-    snapshots: Snapshots,
+    snapshots: WeightHistograms,
     read_seconds: f64,
     seconds: f64,
 }
@@ -172,7 +172,7 @@ impl Desk<'_> {
         let train = loaded.examples(&plan.train);
         let validation = loaded.examples(&plan.validation);
         let (train, validation) = (loaded.rows(&train), loaded.rows(&validation));
-        let mut snapshots = Snapshots::default();
+        let mut snapshots = WeightHistograms::default();
         let (fitted, converged) = match params {
             SolverParams::Lbfgs(params) => self.lbfgs(params, train, validation)?,
             SolverParams::Adam(params) => {
@@ -180,7 +180,7 @@ impl Desk<'_> {
                 let job = job(shelf, plan, self.warm, params)?;
                 let on_epoch = &mut |epoch: &Epoch, head: &Head| {
                     tell(&*task, epoch);
-                    snapshots.look(epoch.epoch, head);
+                    snapshots.record(epoch.epoch, head);
                 };
                 (head::fit(job, train, Some(validation), self.threads, on_epoch)?, None)
             }
@@ -200,10 +200,10 @@ impl Desk<'_> {
         let read_seconds = reading.elapsed().as_secs_f64();
         let task = self.task(&params);
         let how = (params, self.threads, memory);
-        let mut snapshots = Snapshots::default();
+        let mut snapshots = WeightHistograms::default();
         let on_epoch = &mut |epoch: &Epoch, head: &Head| {
             tell(&*task, epoch);
-            snapshots.look(epoch.epoch, head);
+            snapshots.record(epoch.epoch, head);
         };
         let (fitted, seconds, (predictions, measured)) =
             stream::fit(self.shelf, self.plan, self.warm, how, on_epoch)?;

@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::head::reject::Measured;
 use crate::head::{Fitted, Head, Rows, SolverConfig, argmax};
-use crate::run::{self, ClassCount, Finished, Prediction, Record, Snapshots};
+use crate::run::{self, ClassCount, Prediction, Record, RunContents, WeightHistograms};
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ pub(crate) fn write(
     shelf: &Shelf,
     plan: &Plan,
     fitted: &Fitted,
-    (predictions, measured, snapshots): (&[Prediction], &Measured, &Snapshots),
+    (predictions, measured, snapshots): (&[Prediction], &Measured, &WeightHistograms),
     origin: Origin,
 ) -> Result<Record> {
     // A head has seen its own images and those of every run it was started from.
@@ -43,7 +43,10 @@ pub(crate) fn write(
     let temperature = trust::temperature(predictions, &shelf.classes);
     let record = Record { temperature, ..record(shelf, plan, fitted, origin) };
     let (head, trained_on) = (&fitted.head, &trained_on[..]);
-    run::write(path, &Finished { record: &record, head, predictions, trained_on, measured, snapshots })?;
+    run::write(
+        path,
+        &RunContents { record: &record, head, predictions, trained_on, measured, histograms: snapshots },
+    )?;
     Ok(record)
 }
 
