@@ -32,7 +32,7 @@ pub(super) struct ImagePrediction {
 pub(super) struct SplitPredictions {
     /// Images in the order of their digests.
     pub images: Vec<ImagePrediction>,
-    /// The variants behind the probabilities of each image.
+    /// The variants that the probabilities of each image are computed from.
     pub variants: Vec<Variant>,
 }
 

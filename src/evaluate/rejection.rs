@@ -26,8 +26,8 @@ pub struct RejectionStats {
 }
 
 impl RejectionStats {
-    /// Applies the rule to the test images of a run. `correct` tells for each of them, in the order of their digests, whether
-    /// it is predicted correctly.
+    /// Applies the rule to the test images of a run. `correct` states for each image, in the order of digests, whether its
+    /// prediction is correct.
     ///
     /// # Errors
     /// [`Kind::Run`] when the run holds distances of another number of test images.

@@ -57,7 +57,7 @@ mod tests {
     fn a_label_is_an_issue_where_another_class_reaches_its_threshold() {
         // Thresholds: (0.9 + 0.7 + 0.2) / 3 = 0.6 and (0.8 + 0.4) / 2 = 0.6; the last row reaches neither.
         let rows = [[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.2, 0.8], [0.55, 0.4]];
-        let found = find_label_issues(&[0, 0, 0, 1, 1], &rows);
+        let found = find_label_issues(&[0, 0, 0, 1, 1], rows);
         let rounded: Vec<_> = found.iter().map(|i| (i.row, i.suggested, (i.margin * 10.0).round())).collect();
         assert_eq!(rounded, [(2, 1, -6.0)], "{found:?}");
         assert_eq!(find_label_issues::<Vec<f32>>(&[], []), []);

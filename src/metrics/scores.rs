@@ -32,7 +32,7 @@ pub struct ClassShare {
     pub relative_difference: Option<f64>,
 }
 
-/// Compares the composition of the labels with that of the predictions, in class order. Returns nothing without rows.
+/// Compares the composition of the labels with that of the predictions, in class order. Returns an empty list without rows.
 pub fn composition(scores: &[ClassScore]) -> Vec<ClassShare> {
     let rows: usize = scores.iter().map(|score| score.support).sum();
     let share = |n: usize| n as f64 / rows as f64;
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn top_k_by_hand_and_with_equal_probabilities() {
         let rows = [[0.5, 0.3, 0.2], [0.2, 0.2, 0.6], [0.2, 0.2, 0.6]];
-        let shares = [1, 2, 3].map(|k| top_k_accuracy(&[0, 0, 1], &rows, k).unwrap());
+        let shares = [1, 2, 3].map(|k| top_k_accuracy(&[0, 0, 1], rows, k).unwrap());
         assert_eq!(shares, [1.0 / 3.0, 2.0 / 3.0, 1.0]);
         assert_eq!(top_k_accuracy::<Vec<f32>>(&[], [], 1), None);
     }

@@ -1,4 +1,4 @@
-//! The graph of a run: its head, behind its backbone where that is available.
+//! The graph of a run: backbone and head, or the head alone where the backbone is not available.
 
 use crate::backbone::graph::{Outline, outline};
 use crate::digest::Digest;
@@ -78,7 +78,7 @@ pub(super) fn of_run(trained: &TrainedHead, backbones: &mut Backbones, monitor: 
     }
 }
 
-/// The backbone as a group of its own, behind a node for the images.
+/// The nodes of the backbone as one group, preceded by a node for the images.
 fn backbone_nodes(outline: &Outline) -> Vec<GraphNode> {
     let (_, shape) = &outline.input;
     let images = node("Placeholder", "images", &[], shape);
@@ -102,7 +102,7 @@ fn backbone_value(outline: &Outline, name: &str) -> String {
     if name == outline.input.0 { "images".into() } else { format!("{group}/{name}") }
 }
 
-/// The head behind the value `features`.
+/// The nodes of the head, whose input is the value `features`.
 fn head_nodes(head: &Head, features: &str) -> [GraphNode; 5] {
     let (classes, width) = (head.classes() as i64, head.width() as i64);
     let product = node("MatMul", "head/MatMul", &[features, "head/weight"], &[]);
