@@ -103,10 +103,10 @@ impl Said {
 
 /// A small picture whose colours tell its class, with noise that tells it from its fellows.
 pub fn picture(class: &str, number: usize) -> Pixels {
-    let seed = class.bytes().fold(7u64, |seed, b| seed * 31 + u64::from(b));
+    let seed = class.bytes().fold(7u64, |seed, b| seed.wrapping_mul(31).wrapping_add(u64::from(b)));
     let mut of_class = Rng::new(seed, 5);
     let colour = [(); 3].map(|()| of_class.uniform(40.0, 200.0));
-    let mut own = Rng::new(seed * 1000 + number as u64, 6);
+    let mut own = Rng::new(seed.wrapping_mul(1000).wrapping_add(number as u64), 6);
     let data = (0..64 * 48).flat_map(|_| colour.map(|c| (c + own.uniform(-40.0, 40.0)) as u8)).collect();
     Pixels::new(64, 48, data)
 }
