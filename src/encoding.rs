@@ -1,17 +1,17 @@
-//! Bytes as base64 text and back. The only door to `base64`.
+//! Base64, and `data:` addresses. The only user of `base64`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The bytes that base64 text stands for.
+/// Decodes base64 text of the standard alphabet, with padding.
 ///
 /// # Errors
-/// Why it is no such text.
+/// Describes the first character or length that is not valid base64.
 pub fn from_base64(text: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(text).map_err(|e| e.to_string())
 }
 
-/// `data:` and the bytes, as an address that a page holds its own pictures under; `kind` is such as `image/jpeg`.
-pub fn data_uri(kind: &str, bytes: &[u8]) -> String {
-    format!("data:{kind};base64,{}", STANDARD.encode(bytes))
+/// Encodes bytes as a `data:` URI of the media type `media_type`, such as `image/jpeg`.
+pub fn data_uri(media_type: &str, bytes: &[u8]) -> String {
+    format!("data:{media_type};base64,{}", STANDARD.encode(bytes))
 }

@@ -30,7 +30,7 @@
 //! then a head is trained, evaluated, and opened again:
 //!
 //! ```
-//! use headstart::dataset::{Fractions, ImageFile, Split, assign_splits};
+//! use headstart::dataset::{Fractions, ImageFile, assign_splits};
 //! use headstart::evaluate::{EvaluateConfig, evaluate};
 //! use headstart::head::{FitConfig, SolverConfig};
 //! use headstart::train::{TrainConfig, train};
@@ -84,12 +84,14 @@
 //!     },
 //!     &Silent,
 //! )?;
-//! let scores = evaluate(&EvaluateConfig { run: first.clone(), split: Split::Test, tta: false, reject: None })?;
+//! let mut config = EvaluateConfig::default();
+//! config.run = first.clone();
+//! let scores = evaluate(&config)?;
 //! assert_eq!((trained.classes, scores.images, scores.accuracy), (2, 10, Some(1.0)));
 //!
-//! let (head, classes, _spec) = run::read_head(&first)?;
-//! let probabilities = head.probabilities(&[0.9, 0.1]);
-//! assert_eq!(classes[headstart::head::argmax(probabilities.row(0))], "cat");
+//! let trained = run::read_head(&first)?;
+//! let probabilities = trained.head.probabilities(&[0.9, 0.1]);
+//! assert_eq!(trained.classes[headstart::head::argmax(probabilities.row(0))], "cat");
 //! # Ok::<(), headstart::error::Error>(())
 //! ```
 //!

@@ -1,36 +1,36 @@
-//! Numbers as people read them. Pure. The only door to `chrono`.
+//! Numbers and times as text for people. The only user of `chrono`.
 
-/// A fraction as a percentage with one decimal; `-` where it is undefined.
+/// Formats a fraction as a percentage with one decimal, `12.3 %`; an undefined one as `-`.
 pub fn percent(fraction: impl Into<Option<f64>>) -> String {
     fraction.into().map_or("-".into(), |f| format!("{:.1} %", 100.0 * f))
 }
 
-/// A difference of fractions as a percentage with its sign; `-` where it is undefined.
+/// Formats a difference of fractions as a signed percentage, `+1.2 %`; an undefined one as `-`.
 pub fn signed_percent(fraction: impl Into<Option<f64>>) -> String {
     fraction.into().map_or("-".into(), |f| format!("{:+.1} %", 100.0 * f))
 }
 
-/// A difference of fractions in percentage points, with its sign.
-pub fn points(difference: f64) -> String {
+/// Formats a difference of fractions as signed percentage points without a unit, `+1.2`.
+pub fn percentage_points(difference: f64) -> String {
     format!("{:+.1}", 100.0 * difference)
 }
 
-/// A p value with what comes before it.
+/// Formats a p value with four decimals, `0.0123`; a smaller one as `< 0.0001`.
 pub fn p_value(p: f64) -> String {
-    if p < 0.0001 { "p < 0.0001".into() } else { format!("p {p:.4}") }
+    if p < 0.0001 { "< 0.0001".into() } else { format!("{p:.4}") }
 }
 
-/// The ends of an interval of temperatures; the upper one may be infinite.
-pub fn temperatures((low, high): (f64, Option<f64>)) -> String {
+/// Formats an interval with two decimals, `0.85 to 1.20`. Without an upper end it extends to infinity.
+pub fn interval(low: f64, high: Option<f64>) -> String {
     format!("{low:.2} to {}", high.map_or("infinity".into(), |high| format!("{high:.2}")))
 }
 
-/// A score from 0 to 1 with three decimals; `-` where it is undefined.
+/// Formats a score from 0 to 1 with three decimals; an undefined one as `-`.
 pub fn score(score: Option<f64>) -> String {
     score.map_or("-".into(), |score| format!("{score:.3}"))
 }
 
-/// Seconds with a sensible number of digits.
+/// Formats a duration, given in seconds, in the unit that fits: `20 us`, `12.3 ms`, `3.2 s`, `3 min 05 s`.
 pub fn seconds(s: f64) -> String {
     match s {
         s if s < 0.001 => format!("{:.0} us", 1e6 * s),
@@ -43,7 +43,7 @@ pub fn seconds(s: f64) -> String {
     }
 }
 
-/// A whole number with a comma before each three digits.
+/// Formats a whole number with thousands separators, `1,234,567`.
 pub fn count(n: usize) -> String {
     let digits = n.to_string();
     let begins_group = |i: usize| i > 0 && (digits.len() - i).is_multiple_of(3);
@@ -54,15 +54,15 @@ pub fn count(n: usize) -> String {
         .collect()
 }
 
-/// The day and minute of seconds since 1970, in UTC; the number itself where no calendar reaches.
-pub fn moment(seconds: u64) -> String {
-    date(seconds, "%Y-%m-%d %H:%M UTC")
+/// Formats a Unix time, in seconds, as date and minute in UTC, `2024-02-29 23:59 UTC`.
+pub fn date_time(unix_time: u64) -> String {
+    format_utc(unix_time, "%Y-%m-%d %H:%M UTC")
 }
 
-/// Seconds since 1970 in UTC as `strftime` would write them; the number itself where no calendar reaches.
-pub fn date(seconds: u64, format: &str) -> String {
-    let time = i64::try_from(seconds).ok().and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
-    time.map_or(seconds.to_string(), |time| time.format(format).to_string())
+/// Formats a Unix time, in seconds, in UTC by a `strftime` format. A time beyond the calendar is written as its number.
+pub fn format_utc(unix_time: u64, format: &str) -> String {
+    let time = i64::try_from(unix_time).ok().and_then(|time| chrono::DateTime::from_timestamp(time, 0));
+    time.map_or(unix_time.to_string(), |time| time.format(format).to_string())
 }
 
 #[cfg(test)]
@@ -70,22 +70,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_for_people() {
+    fn numbers_are_formatted() {
         assert_eq!(percent(0.12345), "12.3 %");
         assert_eq!(percent(None), "-");
         assert_eq!(
             [seconds(2e-5), seconds(0.0123), seconds(3.25), seconds(185.0)].join(", "),
             "20 us, 12.3 ms, 3.2 s, 3 min 05 s"
         );
-        assert_eq!(points(-0.0123), "-1.2");
+        assert_eq!(percentage_points(-0.0123), "-1.2");
+        assert_eq!([p_value(0.012_34), p_value(0.000_099)].join(" "), "0.0123 < 0.0001");
+        assert_eq!(
+            [interval(0.5, Some(2.0)), interval(1.0, None)].join(", "),
+            "0.50 to 2.00, 1.00 to infinity"
+        );
         assert_eq!([count(0), count(999), count(1000), count(1_234_567)].join(" "), "0 999 1,000 1,234,567");
     }
 
     #[test]
-    fn moments_as_date_tells_them() {
+    fn times_agree_with_date() {
         // date -u -d @SECONDS '+%F %R UTC'
-        assert_eq!(moment(951_827_696), "2000-02-29 12:34 UTC");
-        assert_eq!(moment(1_709_251_199), "2024-02-29 23:59 UTC");
-        assert_eq!(moment(u64::MAX), "18446744073709551615");
+        assert_eq!(date_time(951_827_696), "2000-02-29 12:34 UTC");
+        assert_eq!(date_time(1_709_251_199), "2024-02-29 23:59 UTC");
+        assert_eq!(date_time(u64::MAX), "18446744073709551615");
     }
 }

@@ -67,9 +67,11 @@ fn summary(stats: &CompareStats) -> String {
             percent(run.accuracy),
             format!("{} to {}", percent(run.interval[0]), percent(run.interval[1])),
             score(run.macro_f1),
-            shown(&|d| points(d.difference)),
-            shown(&|d| format!("{} to {}", points(d.interval[0]), points(d.interval[1]))),
-            shown(&|d| if d.p_value < 0.0001 { "< 0.0001".into() } else { format!("{:.4}", d.p_value) }),
+            shown(&|d| percentage_points(d.difference)),
+            shown(&|d| {
+                format!("{} to {}", percentage_points(d.interval[0]), percentage_points(d.interval[1]))
+            }),
+            shown(&|d| p_value(d.p_value)),
         ]
     });
     out.push_str(&format!(

@@ -78,10 +78,10 @@ fn reliability(stats: &EvaluateStats) -> String {
         out.push_str(&format!(
             "averaged over {}: {} points from {} without averaging (95 % interval {} to {}, {})\n",
             tta.variants.join(", "),
-            points(tta.difference.unwrap_or(0.0)),
+            percentage_points(tta.difference.unwrap_or(0.0)),
             percent(tta.plain_accuracy),
-            points(low),
-            points(high),
+            percentage_points(low),
+            percentage_points(high),
             p_value(tta.p_value)
         ));
     }
@@ -103,7 +103,7 @@ fn reliability(stats: &EvaluateStats) -> String {
             percent(calibration.split.ece_before),
             score(calibration.split.loss_before),
             calibration.temperature_images.unwrap_or(0),
-            calibration.temperature_interval.map_or("-".into(), temperatures),
+            calibration.temperature_interval.map_or("-".into(), |(low, high)| interval(low, high)),
             percent(calibration.split.ece_after),
             score(calibration.split.loss_after),
             used

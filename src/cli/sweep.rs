@@ -6,7 +6,7 @@ use super::{Global, Outcome, now, print_result, progress::Terminal};
 use crate::dataset::Division;
 use crate::error::Result;
 use crate::head::FitConfig;
-use crate::metrics::Spread;
+use crate::metrics::MeanWithInterval;
 use crate::sweep::{Setting, SweepConfig, SweepStats, sweep};
 use std::path::PathBuf;
 
@@ -136,8 +136,8 @@ fn summary(stats: &SweepStats) -> String {
 }
 
 fn row(setting: &Setting) -> Vec<String> {
-    let mean = |spread: Option<Spread>| percent(spread.map(|spread| spread.mean));
-    let deviation = |spread: Option<Spread>| {
+    let mean = |spread: Option<MeanWithInterval>| percent(spread.map(|spread| spread.mean));
+    let deviation = |spread: Option<MeanWithInterval>| {
         let deviation = spread.and_then(|spread| spread.deviation);
         deviation.map_or("-".into(), |deviation| format!("{:.1}", 100.0 * deviation))
     };

@@ -3,7 +3,9 @@
 use super::text::printable;
 use super::{Global, Outcome, list_refused, print_result, progress::Terminal};
 use crate::error::Result;
-use crate::tensorboard::{Laid, ProjectorConfig, TensorboardConfig, TensorboardStats, tensorboard};
+use crate::tensorboard::{
+    ExportedRun, GraphScope, ProjectorConfig, TensorboardConfig, TensorboardStats, tensorboard,
+};
 use std::path::PathBuf;
 
 /// Write runs as a log directory for TensorBoard
@@ -57,7 +59,7 @@ fn summary(stats: &TensorboardStats) -> String {
     out
 }
 
-fn line(laid: &Laid) -> String {
+fn line(laid: &ExportedRun) -> String {
     let points = laid.projector.map_or(String::new(), |projected| {
         let thumbnails = match projected.thumbnail {
             Some(side) => format!(" with thumbnails of {side} pixels"),
@@ -66,8 +68,8 @@ fn line(laid: &Laid) -> String {
         format!(", {} points{thumbnails}", projected.points)
     });
     let shown = match laid.graph {
-        crate::tensorboard::Shown::All => "backbone and head",
-        crate::tensorboard::Shown::Head => "the head alone",
+        GraphScope::BackboneAndHead => "backbone and head",
+        GraphScope::Head => "the head alone",
     };
     let folder = printable(&laid.folder.display().to_string());
     let epochs = if laid.epochs == 1 { "1 epoch".into() } else { format!("{} epochs", laid.epochs) };

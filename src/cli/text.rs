@@ -1,6 +1,6 @@
 //! Text for the terminal: aligned tables and short phrases. The only door to `unicode-width`.
 
-pub(super) use crate::words::{p_value, percent, points, score, seconds, temperatures};
+pub(super) use crate::words::{interval, p_value, percent, percentage_points, score, seconds};
 
 use crate::dataset::Split;
 use std::collections::BTreeMap;

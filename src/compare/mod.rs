@@ -8,7 +8,7 @@ use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::{Epoch, SolverConfig};
-use crate::metrics::{self, Paired};
+use crate::metrics::{self, PairedCounts};
 use crate::places::{Places, Written};
 use crate::run::{self, Prediction, Record};
 use serde::Serialize;
@@ -201,7 +201,7 @@ impl Loaded {
             config: self.record.config.clone(),
             variants: self.record.variants.clone(),
             accuracy: right as f64 / common.len() as f64,
-            interval: metrics::wilson(right, common.len()).unwrap_or([0.0, 1.0]),
+            interval: metrics::wilson_interval(right, common.len()).unwrap_or([0.0, 1.0]),
             macro_f1: metrics::macro_f1(&metrics::class_scores(&names, &confusion)),
             history: self.record.history.clone(),
             best_epoch: self.record.best_epoch,
@@ -209,7 +209,7 @@ impl Loaded {
     }
 
     fn against(&self, first: &Self, common: &[&Digest]) -> Difference {
-        let counts = Paired::count(self.right(common), first.right(common));
+        let counts = PairedCounts::count(self.right(common), first.right(common));
         Difference {
             run: self.path.display().to_string(),
             against: first.path.display().to_string(),
@@ -217,7 +217,7 @@ impl Loaded {
             interval: metrics::paired_difference_interval(&counts).unwrap_or([-1.0, 1.0]),
             only_run: counts.only_first,
             only_first: counts.only_second,
-            p_value: metrics::mcnemar(&counts),
+            p_value: metrics::mcnemar_p_value(&counts),
         }
     }
 }

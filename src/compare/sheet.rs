@@ -6,8 +6,8 @@ use crate::head::Epoch;
 use crate::markup::{Markup, html};
 use crate::page::{self, Cell, Column, Page, Section, Table};
 use crate::places::Made;
-use crate::plot::{Axis, Chart, Curve, Figure, Interval, Intervals, Lines, Unit};
-use crate::words::{count, p_value, percent, points};
+use crate::plot::{Axis, Chart, Curve, Figure, Interval, IntervalChart, LineChart, Unit};
+use crate::words::{count, p_value, percent, percentage_points};
 use serde_json::{Value, json};
 
 /// The page with its plots and tables.
@@ -61,11 +61,11 @@ fn summary(stats: &CompareStats, names: &[String]) -> Markup {
         ),
     ];
     if let Some(difference) = best.checked_sub(1).map(|at| &stats.differences[at]) {
-        let [low, high] = difference.interval.map(points);
+        let [low, high] = difference.interval.map(percentage_points);
         facts.push((
             "Difference",
-            points(difference.difference),
-            format!("percentage points, {low} to {high}, {}", p_value(difference.p_value)),
+            percentage_points(difference.difference),
+            format!("percentage points, {low} to {high}, p {}", p_value(difference.p_value)),
         ));
     }
     page::facts(&facts)
@@ -87,6 +87,10 @@ fn accuracy(stats: &CompareStats, figures: &[Figure], tables: &[Table]) -> Marku
     }
 }
 
+fn axis(label: &str, unit: Unit) -> Axis {
+    Axis { label: label.into(), unit, range: None }
+}
+
 fn accuracies(stats: &CompareStats, names: &[String]) -> Figure {
     let rows = stats.runs.iter().zip(names).map(|(run, name)| Interval {
         name: name.clone(),
@@ -100,7 +104,7 @@ fn accuracies(stats: &CompareStats, names: &[String]) -> Figure {
         name: "accuracy".into(),
         title: "Accuracy of each run".into(),
         summary: "With Wilson's 95 % interval. Runs answer the same images, so look at the differences to tell them apart.".into(),
-        chart: Chart::Intervals(Intervals { rows: rows.collect(), unit: Unit::Percent, label: "accuracy".into(), zero: false }),
+        chart: Chart::Interval(IntervalChart { rows: rows.collect(), values: axis("accuracy", Unit::Percent), zero: false }),
         numbers: json!({"runs": numbers}),
     }
 }
@@ -116,10 +120,9 @@ fn differences(stats: &CompareStats, names: &[String]) -> Figure {
         name: "differences".into(),
         title: "Difference from the first run".into(),
         summary: format!("Against {}. An interval that leaves out zero tells the two apart.", names[0]),
-        chart: Chart::Intervals(Intervals {
+        chart: Chart::Interval(IntervalChart {
             rows: rows.collect(),
-            unit: Unit::Points,
-            label: "percentage points of accuracy".into(),
+            values: axis("percentage points of accuracy", Unit::Points),
             zero: true,
         }),
         numbers: json!({"differences": stats.differences}),
@@ -152,12 +155,11 @@ fn curves(stats: &CompareStats, names: &[String]) -> Vec<Figure> {
                 run.history.iter().map(|epoch| json!({"epoch": epoch.epoch, *key: of(epoch)})).collect();
             json!({"run": run.run, "best_epoch": run.best_epoch, "history": history})
         };
-        let axis = |label: &str, unit| Axis { label: label.into(), unit, range: None };
         Figure {
             name: key.replace('_', "-"),
             title: (*title).into(),
             summary: format!("{title} of each run after each epoch."),
-            chart: Chart::Lines(Lines {
+            chart: Chart::Line(LineChart {
                 x: axis("epoch", Unit::Count),
                 y: axis(&title.to_lowercase(), *unit),
                 curves: with_curves(stats).map(curve).collect(),
@@ -230,15 +232,14 @@ fn differences_table(stats: &CompareStats) -> Table {
         ("Only the first right", "only_first"),
         ("Against", "against"),
     ];
-    let signed = |value: f64| Cell::Number { told: points(value), value: Some(value) };
+    let signed = |value: f64| Cell::Number { told: percentage_points(value), value: Some(value) };
     let rows = stats.differences.iter().map(|d| {
-        let p = if d.p_value < 0.0001 { "< 0.0001".into() } else { format!("{:.4}", d.p_value) };
         vec![
             Cell::text(&d.run),
             signed(d.difference),
             signed(d.interval[0]),
             signed(d.interval[1]),
-            Cell::Number { told: p, value: Some(d.p_value) },
+            Cell::Number { told: p_value(d.p_value), value: Some(d.p_value) },
             Cell::count(d.only_run),
             Cell::count(d.only_first),
             Cell::text(&d.against),

@@ -1,15 +1,15 @@
-//! How values are spread, in buckets of equal width.
+//! Histograms of float32 values in buckets of equal width.
 
 use super::messages::HistogramProto;
 use std::borrow::Cow;
 
-/// Buckets of a histogram, as many as `tf.summary.histogram` makes unless it is asked for others.
+/// Number of buckets, the default of `tf.summary.histogram`.
 const BUCKETS: usize = 30;
 
-/// Sums that are taken side by side.
+/// Number of parallel sums.
 const LANES: usize = 8;
 
-/// How many of some values lie where between their smallest and their largest.
+/// The distribution of values between the smallest and the largest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
     min: f64,
@@ -21,32 +21,32 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Of the values in `parts`, in float64; those that are no finite numbers are left out. Sums are taken in eight
-    /// lanes, whose order is fixed: the same parts give the same bits.
+    /// Counts the finite values in `parts`; others are left out. Sums are taken in float64 in eight lanes of fixed order, so
+    /// that the same parts give the same bits.
     pub fn of<'a>(parts: impl Iterator<Item = &'a [f32]> + Clone) -> Self {
         let mut lanes = Lanes::default();
         parts.clone().for_each(|part| lanes.add(&finite(part)));
-        let mut told = lanes.together();
-        let per_width = BUCKETS as f64 / (told.max - told.min).max(f64::MIN_POSITIVE);
-        // Several counts side by side, so that equal neighbours need not wait for one another.
+        let mut histogram = lanes.finish();
+        let per_width = BUCKETS as f64 / (histogram.max - histogram.min).max(f64::MIN_POSITIVE);
+        // Several sets of counts, so that equal values in a row do not wait for each other.
         let mut counts = [[0u32; BUCKETS]; LANES];
         for part in parts {
             for (i, &value) in finite(part).iter().enumerate() {
-                let at = ((f64::from(value) - told.min) * per_width) as usize;
+                let at = ((f64::from(value) - histogram.min) * per_width) as usize;
                 // The largest value belongs to the last bucket.
                 counts[i % LANES][at.min(BUCKETS - 1)] += 1;
             }
         }
-        for (i, bucket) in told.buckets.iter_mut().enumerate() {
+        for (i, bucket) in histogram.buckets.iter_mut().enumerate() {
             *bucket = counts.iter().map(|count| count[i]).sum();
         }
-        told
+        histogram
     }
 
-    /// As TensorBoard has it: each bucket ends at its limit, the first begins at the smallest value.
+    /// Builds the message: each bucket ends at its limit, the first starts at the smallest value.
     pub(super) fn message(&self) -> HistogramProto {
         let width = (self.max - self.min) / BUCKETS as f64;
-        // Without an extent there is one bucket: limits must rise.
+        // Limits must increase, so that equal values go into one bucket.
         let (limits, buckets) = match width > 0.0 {
             true => {
                 let inner = (1..BUCKETS).map(|i| self.min + width * i as f64);
@@ -66,9 +66,9 @@ impl Histogram {
     }
 }
 
-/// What there is of `values` that is a finite number.
+/// Returns the finite values.
 fn finite(values: &[f32]) -> Cow<'_, [f32]> {
-    // Without a branch for each, this is done many at a time.
+    // Without a branch for each value the compiler can use vector instructions.
     let largest = values.iter().fold(0, |largest: u32, value| largest.max(value.abs().to_bits()));
     match largest < f32::INFINITY.to_bits() {
         true => Cow::Borrowed(values),
@@ -76,7 +76,7 @@ fn finite(values: &[f32]) -> Cow<'_, [f32]> {
     }
 }
 
-/// Sums under way.
+/// Running sums in parallel lanes.
 struct Lanes {
     count: u64,
     min: [f32; LANES],
@@ -108,8 +108,8 @@ impl Lanes {
         self.sum_squares[lane] += value * value;
     }
 
-    /// A histogram with empty buckets.
-    fn together(self) -> Histogram {
+    /// Combines the lanes into a histogram with empty buckets.
+    fn finish(self) -> Histogram {
         let min = self.min.into_iter().fold(f32::INFINITY, f32::min);
         let max = self.max.into_iter().fold(f32::NEG_INFINITY, f32::max);
         let (min, max) = if self.count == 0 { (0.0, 0.0) } else { (f64::from(min), f64::from(max)) };
@@ -122,13 +122,13 @@ impl Lanes {
 mod tests {
     use super::*;
 
-    fn told(values: &[f32]) -> HistogramProto {
+    fn message(values: &[f32]) -> HistogramProto {
         Histogram::of(std::iter::once(values)).message()
     }
 
     #[test]
-    fn values_are_counted_where_they_lie() {
-        let message = told(&[0.0, 1.0, 1.5, 29.0, 30.0]);
+    fn values_are_counted_by_bucket() {
+        let message = message(&[0.0, 1.0, 1.5, 29.0, 30.0]);
         assert_eq!((message.min, message.max, message.num, message.sum), (0.0, 30.0, 5.0, 61.5));
         assert_eq!(message.sum_squares, 1.0 + 2.25 + 841.0 + 900.0);
         assert_eq!(
@@ -140,16 +140,16 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_alike_absent_huge_or_no_numbers_do_no_harm() {
-        let alike = told(&[0.25; 7]);
-        assert_eq!((&alike.bucket_limit[..], &alike.bucket[..]), (&[0.25][..], &[7.0][..]));
-        let none = told(&[]);
+    fn equal_missing_huge_and_non_finite_values_are_handled() {
+        let equal = message(&[0.25; 7]);
+        assert_eq!((&equal.bucket_limit[..], &equal.bucket[..]), (&[0.25][..], &[7.0][..]));
+        let none = message(&[]);
         assert_eq!((none.num, none.min, none.max, &none.bucket[..]), (0.0, 0.0, 0.0, &[0.0][..]));
-        let odd = told(&[f32::NAN, 1.0, f32::INFINITY, 2.0]);
+        let odd = message(&[f32::NAN, 1.0, f32::INFINITY, 2.0]);
         assert_eq!((odd.num, odd.max, odd.bucket.iter().sum::<f64>()), (2.0, 2.0, 2.0));
-        let huge = told(&[f32::MIN, 0.0, f32::MAX]);
+        let huge = message(&[f32::MIN, 0.0, f32::MAX]);
         assert_eq!(huge.bucket.iter().sum::<f64>(), 3.0);
-        let tiny = told(&[0.0, f32::from_bits(1)]);
+        let tiny = message(&[0.0, f32::from_bits(1)]);
         assert_eq!((tiny.bucket[0], tiny.bucket[29]), (1.0, 1.0));
     }
 }

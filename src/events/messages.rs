@@ -1,6 +1,6 @@
-//! The messages of an event file, as far as they are written here.
+//! The protobuf messages of an event file, as far as this crate writes them.
 //!
-//! Names and field numbers are those of `event.proto`, `summary.proto`, `graph.proto`, `node_def.proto`,
+//! Names and field numbers follow `event.proto`, `summary.proto`, `graph.proto`, `node_def.proto`,
 //! `attr_value.proto` and `tensor_shape.proto` of TensorBoard 2.21 (`tensorboard/compat/proto`).
 
 use prost::{Message, Oneof};
@@ -112,7 +112,7 @@ pub(super) struct Shape {
     pub dim: Vec<Dim>,
 }
 
-/// A size of -1 is one that is not fixed.
+/// A size of -1 is not fixed.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Dim {
     #[prost(int64, tag = "1")]

@@ -9,7 +9,7 @@ use crate::head::{
     SolverConfig, SolverParams, Standardizer,
 };
 use crate::monitor::{Monitor, Task, Unit};
-use crate::run::Snapshots;
+use crate::run::WeightHistograms;
 use crate::threads::in_parallel;
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ pub(super) struct Done {
     /// Of each head, whether it has each test image right, in the order of keys.
     pub right: Vec<Vec<bool>>,
     /// Of the first head, for its run.
-    pub snapshots: Snapshots,
+    pub snapshots: WeightHistograms,
     /// Wall time of all its heads.
     pub seconds: f64,
 }
@@ -88,7 +88,7 @@ impl Bench<'_> {
         let [train, validation, test] =
             [&train, &validation, &test].map(|examples| opened.loaded.rows(examples));
         let heads = if division == 0 { self.plan.seeds } else { 1 };
-        let mut snapshots = Snapshots::default();
+        let mut snapshots = WeightHistograms::default();
         let fitted = match fit.solver.clone() {
             SolverConfig::Lbfgs(_) => vec![self.optimum(fit, opened, train, validation, task)?],
             SolverConfig::Adam(config) => {
@@ -158,7 +158,7 @@ fn adam(
         let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
             task.advance(1);
             if is_first && number == 0 {
-                snapshots.look(epoch.epoch, head);
+                snapshots.record(epoch.epoch, head);
             }
         };
         let fitted = head::fit_many(group, source, shared, on_epoch)?;

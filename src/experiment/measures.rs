@@ -5,7 +5,9 @@ use super::baselines::Answered;
 use super::file::Published;
 use super::fits::All;
 use super::plan::{Column, How, Plan, Scored};
-use crate::metrics::{self, Paired, Resampled, Spread, resampled, spread};
+use crate::metrics::{
+    self, MeanWithInterval, PairedCounts, ResampledMean, corrected_resampled_t_test, mean_with_interval,
+};
 use serde::Serialize;
 
 /// How often test images are answered right. Shares are 0 to 1.
@@ -18,9 +20,9 @@ pub struct Score {
     /// Its 95 % interval (Wilson 1927).
     pub interval: [f64; 2],
     /// Over the heads on the caches' split.
-    pub seeds: Option<Spread>,
+    pub seeds: Option<MeanWithInterval>,
     /// Over other splits, a head each; the interval is that of the corrected resampled t-test.
-    pub splits: Option<Resampled>,
+    pub splits: Option<ResampledMean>,
     /// Share of right answers of each head on the caches' split.
     pub of_seeds: Vec<f64>,
     /// Of the head on each other split.
@@ -37,7 +39,7 @@ pub struct RunScore {
     /// How good it is.
     pub score: Score,
     /// Epochs of the heads on the caches' split.
-    pub epochs: Option<Spread>,
+    pub epochs: Option<MeanWithInterval>,
     /// Wall time of the heads on the caches' split, together.
     pub seconds: f64,
     /// How many these are.
@@ -58,7 +60,7 @@ pub struct Pair {
     /// McNemar's exact test.
     pub p_value: f64,
     /// Over other splits (corrected resampled t-test).
-    pub splits: Option<Resampled>,
+    pub splits: Option<ResampledMean>,
 }
 
 /// All runs with some switches on.
@@ -91,9 +93,9 @@ pub struct Cost {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Change {
     /// Over the heads on the caches' split, each against the one of the same seed.
-    pub seeds: Option<Spread>,
+    pub seeds: Option<MeanWithInterval>,
     /// Over other splits (corrected resampled t-test).
-    pub splits: Option<Resampled>,
+    pub splits: Option<ResampledMean>,
 }
 
 /// A baseline.
@@ -135,9 +137,9 @@ impl Answers<'_> {
         Score {
             images: first.len(),
             first: share(first),
-            interval: metrics::wilson(right, first.len()).unwrap_or([0.0, 1.0]),
-            seeds: spread(&of_seeds),
-            splits: resampled(&of_splits, ratio),
+            interval: metrics::wilson_interval(right, first.len()).unwrap_or([0.0, 1.0]),
+            seeds: mean_with_interval(&of_seeds),
+            splits: corrected_resampled_t_test(&of_splits, ratio),
             of_seeds,
             of_splits,
         }
@@ -191,7 +193,7 @@ impl<'a> Results<'a> {
                 name: name.clone(),
                 published: *published,
                 score: self.scored(*scored).score(self.ratio),
-                epochs: spread(&epochs),
+                epochs: mean_with_interval(&epochs),
                 seconds: done.seconds,
                 heads: epochs.len(),
             }
@@ -210,14 +212,17 @@ impl<'a> Results<'a> {
             None => (&self.plan.runs[place].0, self.scored(column.runs[place])),
             Some(number) => (&self.plan.baselines[number].name, self.baseline(number)),
         });
-        let counts = Paired::count(first.1.own[0].iter().copied(), second.1.own[0].iter().copied());
+        let counts = PairedCounts::count(first.1.own[0].iter().copied(), second.1.own[0].iter().copied());
         Pair {
             first: first.0.clone(),
             second: second.0.clone(),
             difference: counts.difference().unwrap_or(0.0),
             interval: metrics::paired_difference_interval(&counts).unwrap_or([-1.0, 1.0]),
-            p_value: metrics::mcnemar(&counts),
-            splits: resampled(&differences_on_common(&first.1.others, &second.1.others), self.ratio),
+            p_value: metrics::mcnemar_p_value(&counts),
+            splits: corrected_resampled_t_test(
+                &differences_on_common(&first.1.others, &second.1.others),
+                self.ratio,
+            ),
         }
     }
 
@@ -233,8 +238,8 @@ impl<'a> Results<'a> {
             })
             .collect();
         let change = |[own, others]: &[Vec<f64>; 2]| Change {
-            seeds: spread(own),
-            splits: resampled(others, self.ratio),
+            seeds: mean_with_interval(own),
+            splits: corrected_resampled_t_test(others, self.ratio),
         };
         let changed: Vec<&[Vec<f64>; 2]> = pairs.iter().flatten().collect();
         let mean = |which: usize| -> Vec<f64> {

@@ -3,7 +3,8 @@
 
 use super::ExperimentStats;
 use super::measures::{Change, ConditionScore, Pair, Score};
-use crate::metrics::{Resampled, Spread};
+use crate::metrics::{MeanWithInterval, ResampledMean};
+use crate::words::p_value;
 
 /// How a change is told.
 type Word = fn(&Change) -> String;
@@ -48,18 +49,14 @@ fn between(value: f64, interval: Option<[f64; 2]>, word: fn(f64) -> String) -> S
     }
 }
 
-fn over_seeds(spread: Option<Spread>, word: fn(f64) -> String) -> String {
+fn over_seeds(spread: Option<MeanWithInterval>, word: fn(f64) -> String) -> String {
     // Heads that never differ have no interval.
-    let interval = |spread: &Spread| spread.interval.filter(|[low, high]| low < high);
+    let interval = |spread: &MeanWithInterval| spread.interval.filter(|[low, high]| low < high);
     spread.map_or("-".into(), |spread| between(spread.mean, interval(&spread), word))
 }
 
-fn over_splits(splits: Option<Resampled>, word: fn(f64) -> String) -> String {
+fn over_splits(splits: Option<ResampledMean>, word: fn(f64) -> String) -> String {
     splits.map_or("-".into(), |splits| between(splits.mean, Some(splits.interval), word))
-}
-
-fn p_value(p: f64) -> String {
-    if p < 0.0001 { "< 0.0001".into() } else { format!("{p:.4}") }
 }
 
 fn seconds(seconds: f64) -> String {

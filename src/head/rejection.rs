@@ -316,7 +316,7 @@ mod tests {
         let (alpha, held_out, others) = (0.1, 49, 100);
         let (mut unknown, mut judged) = (0, 0);
         for part in distances.chunks_exact(held_out + others) {
-            let threshold = Conformal::new(part[..held_out].to_vec()).threshold(alpha).unwrap();
+            let threshold = ConformalCalibration::new(part[..held_out].to_vec()).threshold(alpha).unwrap();
             unknown += part[held_out..].iter().filter(|&&far| far > threshold).count();
             judged += others;
         }

@@ -1,22 +1,22 @@
-//! Two classifiers on the same images: is one better, and by how much.
+//! Two classifiers on the same images: difference of accuracy, interval and significance test.
 
-use super::wilson;
+use super::wilson::wilson_interval;
 
-/// How often two classifiers were right on the same images.
+/// Number of images by which of two classifiers is correct.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Paired {
-    /// Both right.
+pub struct PairedCounts {
+    /// Both are correct.
     pub both: usize,
-    /// Only the first right.
+    /// Only the first is correct.
     pub only_first: usize,
-    /// Only the second right.
+    /// Only the second is correct.
     pub only_second: usize,
-    /// Neither right.
+    /// Neither is correct.
     pub neither: usize,
 }
 
-impl Paired {
-    /// Counts from whether each classifier was right, image by image.
+impl PairedCounts {
+    /// Counts from whether each classifier is correct, image by image.
     pub fn count(first: impl IntoIterator<Item = bool>, second: impl IntoIterator<Item = bool>) -> Self {
         let mut counts = Self::default();
         for pair in first.into_iter().zip(second) {
@@ -30,26 +30,26 @@ impl Paired {
         counts
     }
 
-    /// Images in all.
+    /// Total number of images.
     pub fn images(&self) -> usize {
         self.both + self.only_first + self.only_second + self.neither
     }
 
-    /// Accuracy of the first less that of the second; `None` without images.
+    /// Accuracy of the first less that of the second, -1 to 1. `None` without images.
     pub fn difference(&self) -> Option<f64> {
         let n = self.images();
         (n > 0).then(|| (self.only_first as f64 - self.only_second as f64) / n as f64)
     }
 }
 
-/// The exact two-sided p value of McNemar's test (McNemar 1947, *Psychometrika* 12, 153-157; the binomial form): how
-/// likely counts at least as uneven as these are if both classifiers err equally often. 1 when they never differ.
-pub fn mcnemar(counts: &Paired) -> f64 {
+/// Computes the exact two-sided p value of McNemar's test (McNemar 1947, *Psychometrika* 12, 153-157; the binomial form): the
+/// probability of counts at least as uneven as these if both classifiers err equally often. It is 1 when they never differ.
+pub fn mcnemar_p_value(counts: &PairedCounts) -> f64 {
     let (few, n) = (counts.only_first.min(counts.only_second), counts.only_first + counts.only_second);
     if n == 0 {
         return 1.0;
     }
-    // ln of C(n, k) / 2^n, from one k to the next, so that nothing underflows before the sum.
+    // The logarithm of C(n, k) / 2^n is updated from k to k + 1, so that no term underflows before the sum.
     let mut ln_term = -(n as f64) * std::f64::consts::LN_2;
     let mut tail = ln_term.exp();
     for k in 1..=few {
@@ -59,15 +59,15 @@ pub fn mcnemar(counts: &Paired) -> f64 {
     (2.0 * tail).min(1.0)
 }
 
-/// The 95 % interval of the difference between two paired shares (Newcombe 1998, *Statistics in Medicine* 17,
-/// 2635-2650, method 10: score intervals joined with a continuity-corrected correlation), within `[-1, 1]`; `None`
-/// without images.
-pub fn paired_difference_interval(counts: &Paired) -> Option<[f64; 2]> {
+/// Computes the 95 % interval of the difference between two paired proportions, `[low, high]` within -1 to 1 (Newcombe 1998,
+/// *Statistics in Medicine* 17, 2635-2650, method 10: score intervals joined with a continuity-corrected correlation).
+/// Returns `None` without images.
+pub fn paired_difference_interval(counts: &PairedCounts) -> Option<[f64; 2]> {
     let n = counts.images();
     let difference = counts.difference()?;
-    let (right1, right2) = (counts.both + counts.only_first, counts.both + counts.only_second);
-    let (p1, p2) = (right1 as f64 / n as f64, right2 as f64 / n as f64);
-    let ([l1, u1], [l2, u2]) = (wilson(right1, n)?, wilson(right2, n)?);
+    let (correct1, correct2) = (counts.both + counts.only_first, counts.both + counts.only_second);
+    let (p1, p2) = (correct1 as f64 / n as f64, correct2 as f64 / n as f64);
+    let ([l1, u1], [l2, u2]) = (wilson_interval(correct1, n)?, wilson_interval(correct2, n)?);
     let phi = correlation(counts);
     let half = |a: f64, b: f64| (a * a - 2.0 * phi * a * b + b * b).max(0.0).sqrt();
     let low = difference - half(p1 - l1, u2 - p2);
@@ -75,8 +75,8 @@ pub fn paired_difference_interval(counts: &Paired) -> Option<[f64; 2]> {
     Some([low.max(-1.0), high.min(1.0)])
 }
 
-/// The correlation of the two outcomes, drawn towards zero as method 10 says.
-fn correlation(counts: &Paired) -> f64 {
+/// Correlation of the two outcomes with the continuity correction of method 10.
+fn correlation(counts: &PairedCounts) -> f64 {
     let [a, b, c, d] =
         [counts.both, counts.only_first, counts.only_second, counts.neither].map(|count| count as f64);
     let margins = (a + b) * (c + d) * (a + c) * (b + d);
@@ -92,32 +92,32 @@ fn correlation(counts: &Paired) -> f64 {
 mod tests {
     use super::*;
 
-    fn counts(both: usize, only_first: usize, only_second: usize, neither: usize) -> Paired {
-        Paired { both, only_first, only_second, neither }
+    fn counts(both: usize, only_first: usize, only_second: usize, neither: usize) -> PairedCounts {
+        PairedCounts { both, only_first, only_second, neither }
     }
 
     #[test]
     fn pairs_are_counted() {
         let [x, o] = [true, false];
-        assert_eq!(Paired::count([x, x, o, o, o], [x, o, x, o, o]), counts(1, 1, 1, 2));
+        assert_eq!(PairedCounts::count([x, x, o, o, o], [x, o, x, o, o]), counts(1, 1, 1, 2));
         assert_eq!(counts(1, 3, 1, 5).difference(), Some(0.2));
-        assert_eq!(Paired::default().difference(), None);
+        assert_eq!(PairedCounts::default().difference(), None);
     }
 
     #[test]
     fn the_exact_test_by_hand() {
         // 2 * (C(14,0) + C(14,1) + C(14,2)) / 2^14 = 2 * 106 / 16384.
-        assert!((mcnemar(&counts(20, 12, 2, 16)) - 212.0 / 16384.0).abs() < 1e-15);
-        assert_eq!(mcnemar(&counts(5, 0, 0, 5)), 1.0);
-        assert_eq!(mcnemar(&counts(5, 3, 3, 5)), 1.0);
-        // So large that 2^-n alone is no number.
-        let p = mcnemar(&counts(0, 1100, 1000, 0));
+        assert!((mcnemar_p_value(&counts(20, 12, 2, 16)) - 212.0 / 16384.0).abs() < 1e-15);
+        assert_eq!(mcnemar_p_value(&counts(5, 0, 0, 5)), 1.0);
+        assert_eq!(mcnemar_p_value(&counts(5, 3, 3, 5)), 1.0);
+        // So many that 2^-n alone would underflow.
+        let p = mcnemar_p_value(&counts(0, 1100, 1000, 0));
         assert!((p - 0.0307).abs() < 2e-4, "{p}");
     }
 
     #[test]
-    fn the_interval_agrees_with_values_worked_out_elsewhere() {
-        // The formula of the paper, worked out in Python (`tests/oracle/compare.py`).
+    fn the_interval_agrees_with_an_independent_implementation() {
+        // The formula of the paper, computed in Python (`tests/oracle/compare.py`).
         for (table, low, high) in [
             (counts(20, 12, 2, 16), 0.0562, 0.3292),
             (counts(36, 12, 2, 0), 0.0569, 0.3404),
@@ -126,6 +126,6 @@ mod tests {
             let [l, h] = paired_difference_interval(&table).unwrap();
             assert!((l - low).abs() < 5e-5 && (h - high).abs() < 5e-5, "{table:?}: {l} {h}");
         }
-        assert_eq!(paired_difference_interval(&Paired::default()), None);
+        assert_eq!(paired_difference_interval(&PairedCounts::default()), None);
     }
 }

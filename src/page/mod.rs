@@ -14,7 +14,7 @@ pub use thumbs::{Thumb, thumbs};
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::markup::{self, DOCTYPE, Markup, PreEscaped, html};
-use crate::plot::{self, Figure};
+use crate::plot::{self, Figure, InlineSvg};
 use std::path::Path;
 
 /// A whole page.
@@ -112,11 +112,11 @@ fn style() -> String {
 
 /// A plot with its title, what it shows, and its numbers for programs.
 pub fn figure(figure: &Figure) -> Markup {
-    let (svg, wide) = figure.inline();
+    let InlineSvg { svg, min_width } = figure.inline();
     html! {
         figure.chart data-plot=(figure.name) {
             figcaption { h3 { (figure.title) } p { (figure.summary) } }
-            @match wide {
+            @match min_width {
                 Some(least) => (scrolled(&figure.title, html! {
                     div style=(format!("min-width:{least:.0}px;max-width:{:.0}px", (1.3 * least).max(480.0))) { (svg) }
                 })),

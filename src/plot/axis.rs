@@ -1,94 +1,114 @@
-//! Scales: from numbers to places, and the round numbers that are written beside them.
+//! Axes: units, the mapping of values to positions, and round tick values.
 
-use super::text::n;
+use super::text::decimal;
 use crate::words;
 
-/// What numbers are, which decides how they are written.
+/// The kind of number on an axis, which decides how it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unit {
     /// Whole numbers.
     Count,
     /// Fractions, written as percentages.
     Percent,
-    /// Differences of fractions, written as percentages with a sign.
+    /// Differences of fractions, written as signed percentages.
     SignedPercent,
-    /// Differences of fractions, written as percentage points with a sign.
+    /// Differences of fractions, written as signed percentage points.
     Points,
-    /// Numbers with so many decimals.
+    /// Other numbers, written with this many decimals.
     Plain(usize),
 }
 
 impl Unit {
-    /// A value beside its bar.
+    /// Formats a value that is shown beside its mark.
     pub(super) fn value(self, value: f64) -> String {
         match self {
             Self::Count => words::count(value.round().max(0.0) as usize),
             Self::Percent => words::percent(value),
             Self::SignedPercent => words::signed_percent(value),
-            Self::Points => words::points(value),
+            Self::Points => words::percentage_points(value),
             Self::Plain(decimals) => format!("{value:.decimals$}"),
         }
     }
 
-    /// A round number of a scale.
+    /// Formats a tick value, which is round and needs few digits.
     pub(super) fn tick(self, value: f64) -> String {
+        let sign = if value > 0.0 { "+" } else { "" };
         match self {
             Self::Count => words::count(value.round().max(0.0) as usize),
-            Self::Percent => format!("{} %", n(100.0 * value)),
+            Self::Percent => format!("{} %", decimal(100.0 * value)),
             Self::Points if value == 0.0 => "0".into(),
-            Self::Points => format!("{}{}", if value > 0.0 { "+" } else { "" }, n(100.0 * value)),
+            Self::Points => format!("{sign}{}", decimal(100.0 * value)),
             Self::SignedPercent if value == 0.0 => "0 %".into(),
-            Self::SignedPercent => format!("{}{} %", if value > 0.0 { "+" } else { "" }, n(100.0 * value)),
-            Self::Plain(_) => n(value),
+            Self::SignedPercent => format!("{sign}{} %", decimal(100.0 * value)),
+            Self::Plain(_) => decimal(value),
         }
     }
 }
 
-/// What stands along a side of a plot.
+/// An axis of a chart.
 #[derive(Debug, Clone)]
 pub struct Axis {
-    /// What the numbers tell.
+    /// What the axis measures, in a few words.
     pub label: String,
-    /// How they are written.
+    /// The kind of number.
     pub unit: Unit,
-    /// The ends; those of the data where it is `None`.
+    /// Lowest and highest value; `None` takes round numbers around the data.
     pub range: Option<(f64, f64)>,
 }
 
-/// Numbers from `low` to `high` over places from `start` to `end`.
+impl Axis {
+    /// Lays the axis out from `start` to `end`, in units of the drawing. Without a range it spans the finite `values`.
+    pub(super) fn lay_out(&self, values: impl Iterator<Item = f64>, start: f64, end: f64) -> PlacedAxis<'_> {
+        match self.range {
+            Some((low, high)) => PlacedAxis { axis: self, low, high, start, end },
+            None => self.around(values, start, end),
+        }
+    }
+
+    /// Lays the axis out over exactly `low` to `high`.
+    pub(super) fn over(&self, low: f64, high: f64, start: f64, end: f64) -> PlacedAxis<'_> {
+        PlacedAxis { axis: self, low, high, start, end }
+    }
+
+    fn around(&self, values: impl Iterator<Item = f64>, start: f64, end: f64) -> PlacedAxis<'_> {
+        let finite = values.filter(|value| value.is_finite());
+        let (low, high) =
+            finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), value| (l.min(value), h.max(value)));
+        let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
+        let smallest_span = if self.unit == Unit::Count { 1.0 } else { 0.1 };
+        let high = if high > low { high } else { low + smallest_span };
+        let step = tick_step(low, high, self.unit);
+        self.over((low / step).floor() * step, (high / step).ceil() * step, start, end)
+    }
+}
+
+/// An axis with its range of values and its position in the drawing.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scale {
+pub(super) struct PlacedAxis<'a> {
+    pub axis: &'a Axis,
     pub low: f64,
     pub high: f64,
     pub start: f64,
     pub end: f64,
 }
 
-impl Scale {
-    /// A scale that begins and ends with round numbers around `values`.
-    pub fn around(values: impl Iterator<Item = f64>, unit: Unit, (start, end): (f64, f64)) -> Self {
-        let finite = values.filter(|value| value.is_finite());
-        let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-        let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
-        let high = if high > low { high } else { low + if unit == Unit::Count { 1.0 } else { 0.1 } };
-        let step = step(low, high, unit);
-        Self { low: (low / step).floor() * step, high: (high / step).ceil() * step, start, end }
-    }
-
+impl PlacedAxis<'_> {
+    /// Position of a value in the drawing.
     pub fn at(&self, value: f64) -> f64 {
         self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
     }
 
-    /// The round numbers on it.
-    pub fn ticks(&self, unit: Unit) -> Vec<f64> {
-        let step = step(self.low, self.high, unit);
+    /// The round values on the axis, ascending.
+    pub fn ticks(&self) -> Vec<f64> {
+        let step = tick_step(self.low, self.high, self.axis.unit);
         let first = (self.low / step - 1e-9).ceil() as i64;
         (first..).map(|i| i as f64 * step).take_while(|tick| *tick <= self.high + 1e-9 * step).collect()
     }
 }
 
-/// 1, 2 or 5 times a power of ten, so that there are three to six steps.
-fn step(low: f64, high: f64, unit: Unit) -> f64 {
+/// Distance between ticks: 1, 2 or 5 times a power of ten, which gives three to six steps.
+fn tick_step(low: f64, high: f64, unit: Unit) -> f64 {
     let rough = (high - low) / 5.0;
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= 0.999 * rough);
@@ -100,27 +120,32 @@ fn step(low: f64, high: f64, unit: Unit) -> f64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn ticks_are_round_and_few() {
-        for (low, high) in [(0.0, 1.0), (0.0, 0.037), (-0.33, 0.6), (3.0, 977.0), (0.0, 1.0e6)] {
-            let scale = Scale::around([low, high].into_iter(), Unit::Plain(2), (0.0, 100.0));
-            let ticks = scale.ticks(Unit::Plain(2));
-            assert!((3..=8).contains(&ticks.len()), "{low} {high}: {ticks:?}");
-            assert!(scale.low <= low && scale.high >= high);
-            assert!((scale.at(scale.high) - 100.0).abs() < 1e-9 && scale.at(scale.low).abs() < 1e-9);
-        }
-        let few = Scale::around([0.0, 2.0].into_iter(), Unit::Count, (0.0, 1.0));
-        assert_eq!(few.ticks(Unit::Count), [0.0, 1.0, 2.0]);
-        let nothing = Scale::around([f64::NAN].into_iter(), Unit::Percent, (0.0, 1.0));
-        assert!(nothing.high > nothing.low);
+    fn axis(unit: Unit) -> Axis {
+        Axis { label: String::new(), unit, range: None }
     }
 
     #[test]
-    fn ticks_as_they_are_written() {
-        let told = |unit: Unit, value| unit.tick(value);
-        assert_eq!(told(Unit::Percent, 0.2), "20 %");
-        assert_eq!(told(Unit::SignedPercent, -0.4), "-40 %");
-        assert_eq!(told(Unit::SignedPercent, 0.4), "+40 %");
-        assert_eq!(told(Unit::Count, 12_000.0), "12,000");
+    fn ticks_are_round_and_few() {
+        let plain = axis(Unit::Plain(2));
+        for (low, high) in [(0.0, 1.0), (0.0, 0.037), (-0.33, 0.6), (3.0, 977.0), (0.0, 1.0e6)] {
+            let placed = plain.lay_out([low, high].into_iter(), 0.0, 100.0);
+            let ticks = placed.ticks();
+            assert!((3..=8).contains(&ticks.len()), "{low} {high}: {ticks:?}");
+            assert!(placed.low <= low && placed.high >= high);
+            assert!((placed.at(placed.high) - 100.0).abs() < 1e-9 && placed.at(placed.low).abs() < 1e-9);
+        }
+        let counts = axis(Unit::Count);
+        assert_eq!(counts.lay_out([0.0, 2.0].into_iter(), 0.0, 1.0).ticks(), [0.0, 1.0, 2.0]);
+        let percent = axis(Unit::Percent);
+        let without_data = percent.lay_out([f64::NAN].into_iter(), 0.0, 1.0);
+        assert!(without_data.high > without_data.low);
+    }
+
+    #[test]
+    fn ticks_are_formatted_by_unit() {
+        assert_eq!(Unit::Percent.tick(0.2), "20 %");
+        assert_eq!(Unit::SignedPercent.tick(-0.4), "-40 %");
+        assert_eq!(Unit::SignedPercent.tick(0.4), "+40 %");
+        assert_eq!(Unit::Count.tick(12_000.0), "12,000");
     }
 }

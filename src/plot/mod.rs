@@ -1,138 +1,134 @@
-//! Plots as data, and how they look: SVG inside a page, where they take its light or dark colours, or a file of its own,
-//! SVG or PNG. It refuses to compute anything but places on paper: the numbers come from whoever has them.
+//! Plots as data, drawn as SVG inside a page or as SVG and PNG files.
 //!
-//! Drawn here rather than by a crate, because those that write SVG (plotters, kuva) put fixed colours into it and no
-//! names, so that a page can neither turn them dark nor tell them to a screen reader.
+//! The SVG is written here because crates that write it (plotters, kuva) use fixed colours and no accessible names: a page
+//! could not switch such plots to dark colours, and a screen reader could not announce them.
 
+mod axes;
 mod axis;
-mod bars;
-mod columns;
-mod dots;
-mod heat;
-mod intervals;
-mod lines;
+mod bar_chart;
+mod drawing;
+mod heat_map;
+mod histogram;
+mod interval_chart;
+mod line_chart;
 mod raster;
+mod scatter;
+mod series;
 mod style;
 mod text;
 
 pub use axis::{Axis, Unit};
-pub use bars::Bars;
-pub use columns::Columns;
-pub use dots::Dots;
-pub use heat::Heat;
-pub use intervals::{Interval, Intervals};
-pub use lines::{Curve, Lines, Mark};
-pub use raster::SCALE;
+pub use bar_chart::BarChart;
+pub use heat_map::HeatMap;
+pub use histogram::{HistogramChart, PointSeries};
+pub use interval_chart::{Interval, IntervalChart};
+pub use line_chart::{Curve, LineChart, Mark};
+pub use raster::PNG_SCALE;
+pub use scatter::{ScatterChart, ScatterPoint};
+pub use series::Series;
 pub use style::{CSS, DARK, LIGHT};
 
 use crate::markup::{Markup, PreEscaped, html};
+use drawing::{Drawing, WIDTH};
 use serde_json::Value;
-use text::n;
+use text::decimal;
 
-/// One plot: what is drawn, and what it says without being seen.
+/// A chart with its title, a description in words and its numbers.
 #[derive(Debug, Clone)]
 pub struct Figure {
-    /// Lower case and hyphens, one of its kind in a page: `data-plot`, the file's name, the start of all its ids.
+    /// Name in lower case and hyphens, unique in a page. It is the stem of the file and the prefix of all ids.
     pub name: String,
-    /// A few words.
+    /// Title, a few words.
     pub title: String,
-    /// What a person would see in it, in a sentence or two.
+    /// What the plot shows, in a sentence or two.
     pub summary: String,
-    /// What is drawn.
+    /// The chart.
     pub chart: Chart,
-    /// The numbers that it was drawn from, as the command's JSON has them.
+    /// The numbers of the plot, as in the JSON output of the command.
     pub numbers: Value,
 }
 
-/// The kinds of plot.
+/// The kinds of chart.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Chart {
-    /// A bar or more for each name, lying.
-    Bars(Bars),
-    /// Standing columns over intervals of numbers.
-    Columns(Columns),
+    /// Horizontal bars by category.
+    Bar(BarChart),
+    /// Bars over bins of numbers.
+    Histogram(HistogramChart),
     /// Curves.
-    Lines(Lines),
-    /// Counts of rows against columns, by colour and number.
-    Heat(Heat),
+    Line(LineChart),
+    /// A square table of counts.
+    HeatMap(HeatMap),
     /// Estimates with their intervals.
-    Intervals(Intervals),
-    /// Pairs of numbers, larger where they are more frequent.
-    Dots(Dots),
+    Interval(IntervalChart),
+    /// Pairs of numbers.
+    Scatter(ScatterChart),
 }
 
-/// Numbers of one kind, in the order of what they belong to.
-#[derive(Debug, Clone)]
-pub struct Series {
-    /// For the legend.
-    pub name: String,
-    /// `None` where undefined.
-    pub values: Vec<Option<f64>>,
+/// A plot as SVG inside a page.
+#[derive(Debug)]
+pub struct InlineSvg {
+    /// The `svg` element.
+    pub svg: Markup,
+    /// Minimum width in pixels of a plot that needs a scrolling region because it is wider or higher than a screen; 0 where
+    /// only its height exceeds a screen. `None` for a plot that fits.
+    pub min_width: Option<f64>,
 }
 
-/// What a chart looks like, in units that are pixels of a phone.
-struct Drawing {
-    width: f64,
-    height: f64,
-    body: Markup,
-}
-
-/// Most charts are as wide as a phone; wider screens enlarge them a little. A heat map is as wide as it must be.
-const WIDTH: f64 = 360.0;
-/// A drawing higher than this is looked at in parts.
-const TALL: f64 = 800.0;
+/// Drawings higher than this do not fit on a screen.
+const MAX_HEIGHT: f64 = 800.0;
 
 impl Figure {
     fn drawing(&self) -> Drawing {
         match &self.chart {
-            Chart::Bars(bars) => bars.draw(&self.name),
-            Chart::Columns(columns) => columns.draw(&self.name),
-            Chart::Lines(lines) => lines.draw(),
-            Chart::Heat(heat) => heat.draw(),
-            Chart::Intervals(intervals) => intervals.draw(),
-            Chart::Dots(dots) => dots.draw(),
+            Chart::Bar(chart) => chart.draw(&self.name),
+            Chart::Histogram(chart) => chart.draw(&self.name),
+            Chart::Line(chart) => chart.draw(),
+            Chart::HeatMap(chart) => chart.draw(),
+            Chart::Interval(chart) => chart.draw(),
+            Chart::Scatter(chart) => chart.draw(),
         }
     }
 
-    /// SVG to stand in a page that has [`CSS`] and one of [`LIGHT`] and [`DARK`]; with the least width that it needs where
-    /// it is wider or higher than a screen.
-    pub fn inline(&self) -> (Markup, Option<f64>) {
+    /// Draws the plot for a page that contains [`CSS`] and the colours [`LIGHT`] or [`DARK`].
+    pub fn inline(&self) -> InlineSvg {
         let Drawing { width, height, body } = self.drawing();
         let ids = ["title", "desc"].map(|part| format!("{}-{part}", self.name));
         let svg = html! {
-            svg.plot xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {} {}", n(width), n(height)))
+            svg.plot xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {} {}", decimal(width), decimal(height)))
                 role="img" aria-labelledby=(ids.join(" ")) {
                 title id=(ids[0]) { (self.title) }
                 desc id=(ids[1]) { (self.summary) }
-                (style::patterns(&self.name))
+                (style::pattern_defs(&self.name))
                 (body)
             }
         };
-        let least = if width > WIDTH { Some(width) } else { (height > TALL).then_some(0.0) };
-        (svg, least)
+        let min_width = if width > WIDTH { Some(width) } else { (height > MAX_HEIGHT).then_some(0.0) };
+        InlineSvg { svg, min_width }
     }
 
-    /// An SVG file with its title above, in light colours on white.
+    /// Draws the plot as an SVG file in light colours on white, with its title above.
     pub fn svg(&self) -> String {
-        const ABOVE: f64 = 30.0;
+        const TITLE_HEIGHT: f64 = 30.0;
         let Drawing { width, height, body } = self.drawing();
-        let (outer, full) = (width + 24.0, height + ABOVE + 12.0);
-        let drawn = html! {
-            svg.plot xmlns="http://www.w3.org/2000/svg" width=(n(outer)) height=(n(full))
-                viewBox=(format!("0 0 {} {}", n(outer), n(full))) role="img" aria-labelledby="title desc" {
+        let (outer_width, outer_height) = (width + 24.0, height + TITLE_HEIGHT + 12.0);
+        let svg = html! {
+            svg.plot xmlns="http://www.w3.org/2000/svg" width=(decimal(outer_width)) height=(decimal(outer_height))
+                viewBox=(format!("0 0 {} {}", decimal(outer_width), decimal(outer_height))) role="img" aria-labelledby="title desc" {
                 title id="title" { (self.title) }
                 desc id="desc" { (self.summary) }
-                style { (PreEscaped(style::fixed())) }
-                (style::patterns(&self.name))
+                style { (PreEscaped(style::light_css())) }
+                (style::pattern_defs(&self.name))
                 rect.paper width="100%" height="100%" {}
-                text.heading x="12" y="22" { (text::shorten(&self.title, outer - 24.0, 13.0)) }
-                g transform=(format!("translate(12 {ABOVE})")) { (body) }
+                text.heading x="12" y="22" { (text::truncate(&self.title, outer_width - 24.0, 13.0)) }
+                g transform=(format!("translate(12 {TITLE_HEIGHT})")) { (body) }
             }
         };
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", text::xml(&drawn.into_string()))
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", text::replace_non_xml(&svg.into_string()))
     }
 
-    /// The same as PNG, [`SCALE`] times as large.
+    /// Draws the plot as a PNG file with [`PNG_SCALE`] pixels per unit of [`Figure::svg`].
     pub fn png(&self) -> Vec<u8> {
         raster::png(&self.svg())
     }
@@ -162,34 +158,33 @@ mod tests {
         ["one", "two"].map(|name| Series { name: name.into(), values: values.to_vec() }).to_vec()
     }
 
-    fn all() -> Vec<Figure> {
+    fn one_of_each_kind() -> Vec<Figure> {
         let names =
             vec!["<b>&\"".to_string(), "a rather long name that cannot be shown whole".into(), "猫".into()];
         let curve = |points: &[(f64, f64)]| Curve { name: "<i>".into(), points: points.to_vec() };
         vec![
             figure(
-                "bars",
-                Chart::Bars(Bars {
+                "bar",
+                Chart::Bar(BarChart {
                     categories: names.clone(),
                     series: series(&[Some(-0.5), None, Some(0.25)]),
-                    unit: Unit::SignedPercent,
-                    label: "share".into(),
+                    values: axis(Unit::SignedPercent),
                 }),
             ),
             figure(
-                "columns",
-                Chart::Columns(Columns {
+                "histogram",
+                Chart::Histogram(HistogramChart {
                     edges: vec![0.0, 0.5, 1.0],
                     series: series(&[Some(3.0), None]),
                     x: axis(Unit::Percent),
                     y: axis(Unit::Count),
                     diagonal: true,
-                    points: Some(("mean".into(), vec![(0.3, 2.0)])),
+                    points: Some(PointSeries { name: "mean".into(), points: vec![(0.3, 2.0)] }),
                 }),
             ),
             figure(
-                "lines",
-                Chart::Lines(Lines {
+                "line",
+                Chart::Line(LineChart {
                     x: axis(Unit::Count),
                     y: axis(Unit::Plain(2)),
                     curves: vec![curve(&[(1.0, 0.5), (2.0, f64::NAN), (3.0, 0.2)]), curve(&[])],
@@ -197,8 +192,8 @@ mod tests {
                 }),
             ),
             figure(
-                "heat",
-                Chart::Heat(Heat {
+                "heat-map",
+                Chart::HeatMap(HeatMap {
                     names,
                     counts: vec![vec![9, 1, 0], vec![0, 0, 0], vec![0, 3, 3]],
                     rows: "truth".into(),
@@ -206,23 +201,24 @@ mod tests {
                 }),
             ),
             figure(
-                "intervals",
-                Chart::Intervals(Intervals {
+                "interval",
+                Chart::Interval(IntervalChart {
                     rows: vec![
                         Interval { name: "<b>".into(), low: -0.1, value: 0.0, high: 0.2 },
                         Interval { name: "one point".into(), low: 0.1, value: 0.1, high: 0.1 },
                     ],
-                    unit: Unit::Points,
-                    label: "difference".into(),
+                    values: axis(Unit::Points),
                     zero: true,
                 }),
             ),
             figure(
-                "dots",
-                Chart::Dots(Dots {
+                "scatter",
+                Chart::Scatter(ScatterChart {
                     x: axis(Unit::Count),
                     y: axis(Unit::Count),
-                    dots: vec![(250.0, 250.0, 90), (640.0, 480.0, 1), (480.0, 640.0, 10)],
+                    points: [(250.0, 250.0, 90), (640.0, 480.0, 1), (480.0, 640.0, 10)]
+                        .map(|(x, y, count)| ScatterPoint { x, y, count })
+                        .to_vec(),
                     diagonal: true,
                 }),
             ),
@@ -230,29 +226,31 @@ mod tests {
     }
 
     #[test]
-    fn every_plot_is_svg_that_a_strict_reader_takes_and_a_png_of_its_size() {
-        for figure in all() {
+    fn every_plot_is_strict_svg_and_a_png_of_its_size() {
+        for figure in one_of_each_kind() {
             let svg = figure.svg();
-            // resvg parses XML strictly, and would draw nothing where it does not understand.
+            // resvg parses XML strictly and draws nothing where it does not understand an element.
             let png = image_io::decode(&figure.png()).unwrap();
             let side = |name: &str| -> f32 {
                 svg.split(&format!(" {name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
             };
             assert_eq!(
                 (png.width(), png.height()),
-                ((side("width") * SCALE).ceil() as usize, (side("height") * SCALE).ceil() as usize)
+                ((side("width") * PNG_SCALE).ceil() as usize, (side("height") * PNG_SCALE).ceil() as usize)
             );
             let drawn = png.data().chunks(3).filter(|pixel| pixel.iter().any(|c| *c < 128)).count();
             assert!(drawn > 2000, "{}: {drawn} dark pixels", figure.name);
             assert!(!svg.contains("<script") && !svg.contains("<b>") && !svg.contains("NaN"), "{svg}");
-            let (inline, _) = figure.inline();
-            assert!(inline.into_string().contains(&format!("<title id=\"{}-title\">", figure.name)));
+            assert!(
+                figure.inline().svg.into_string().contains(&format!("<title id=\"{}-title\">", figure.name))
+            );
         }
     }
 
     #[test]
-    fn a_plot_is_the_same_bytes_each_time() {
-        let draw = || all().iter().map(|figure| (figure.svg(), figure.png())).collect::<Vec<_>>();
+    fn drawing_is_deterministic() {
+        let draw =
+            || one_of_each_kind().iter().map(|figure| (figure.svg(), figure.png())).collect::<Vec<_>>();
         assert!(draw() == draw());
     }
 }

@@ -1,13 +1,14 @@
-//! Colours, patterns and letters of all plots. Blue, orange and the others are told apart with any kind of colour
-//! blindness (Okabe and Ito 2008, *Color Universal Design*), and never by colour alone: fills have patterns, lines have
-//! dashes and markers.
+//! Colours and fill patterns of all plots. The colours of series can be distinguished with any kind of colour blindness
+//! (Okabe and Ito 2008, *Color Universal Design*). Colour is never the only sign: fills have patterns, lines have dashes
+//! and markers.
 
 use crate::markup::{Markup, html};
 
-/// The rules for `.plot`; all colours are custom properties.
+/// Style rules for `.plot`. All colours are CSS custom properties, listed in [`LIGHT`] and [`DARK`].
 pub const CSS: &str = include_str!("plot.css");
 
-/// Colours on white paper: custom properties with their values.
+/// Custom properties on a white background, (name, colour): text and lines, series `s0` to `s5`, steps of a heat map `h0`
+/// to `h5`, and text `t0` to `t5` on those steps.
 pub const LIGHT: [(&str, &str); 22] = [
     ("ink", "#1b1f24"),
     ("soft", "#57606a"),
@@ -33,7 +34,7 @@ pub const LIGHT: [(&str, &str); 22] = [
     ("t5", "#ffffff"),
 ];
 
-/// Colours on dark paper.
+/// The same custom properties on a dark background.
 pub const DARK: [(&str, &str); 22] = [
     ("ink", "#e6edf3"),
     ("soft", "#9aa7b4"),
@@ -59,42 +60,41 @@ pub const DARK: [(&str, &str); 22] = [
     ("t5", "#0b1117"),
 ];
 
-/// Series that look different; further ones begin anew.
+/// Number of distinct styles of series. Further series start again with the first.
 pub(super) const SERIES: usize = 6;
 
-/// Steps of colour in a heat map.
-pub(super) const STEPS: usize = 6;
+/// Number of colours in a heat map.
+pub(super) const HEAT_STEPS: usize = 6;
 
-/// The rules with the light colours written into them, for readers of SVG that know no custom properties.
-pub(super) fn fixed() -> String {
+/// [`CSS`] with the light colours filled in, for SVG readers without custom properties.
+pub(super) fn light_css() -> String {
     LIGHT.iter().fold(CSS.to_string(), |css, (name, colour)| css.replace(&format!("var(--{name})"), colour))
 }
 
-/// The fill patterns of a plot, under ids of its own.
-pub(super) fn patterns(plot: &str) -> Markup {
-    let tile = |at: usize, marks: Markup| {
+/// Definitions of the fill patterns of a plot. Their ids start with the name of the plot.
+pub(super) fn pattern_defs(plot: &str) -> Markup {
+    let tile = |i: usize, d: &str| {
         html! {
-            pattern id=(format!("{plot}-f{at}")) width="6" height="6" patternUnits="userSpaceOnUse" {
-                rect.{ "w" (at) } width="6" height="6" {}
-                (marks)
+            pattern id=(format!("{plot}-f{i}")) width="6" height="6" patternUnits="userSpaceOnUse" {
+                rect.{ "w" (i) } width="6" height="6" {}
+                path.{ "p" (i) } d=(d) {}
             }
         }
     };
-    let path = |at: usize, d: &str| html! { path.{ "p" (at) } d=(d) {} };
     html! {
         defs {
-            (tile(1, path(1, "M-1,1 l2,-2 M0,6 l6,-6 M5,7 l2,-2")))
-            (tile(2, path(2, "M0,1.5 h6 M0,4.5 h6")))
-            (tile(3, path(3, "M-1,-1 l8,8 M-1,5 l2,2 M5,-1 l2,2")))
-            (tile(4, path(4, "M1.5,0 v6 M4.5,0 v6")))
-            (tile(5, path(5, "M0,3 h6 M3,0 v6")))
+            (tile(1, "M-1,1 l2,-2 M0,6 l6,-6 M5,7 l2,-2"))
+            (tile(2, "M0,1.5 h6 M0,4.5 h6"))
+            (tile(3, "M-1,-1 l8,8 M-1,5 l2,2 M5,-1 l2,2"))
+            (tile(4, "M1.5,0 v6 M4.5,0 v6"))
+            (tile(5, "M0,3 h6 M3,0 v6"))
         }
     }
 }
 
-/// The pattern that an area of series `at` is filled with; the first is solid, by its class.
-pub(super) fn fill(plot: &str, at: usize) -> Option<String> {
-    match at % SERIES {
+/// Inline style with the fill pattern of series `i`; `None` for a solid fill, which the element's class sets.
+pub(super) fn fill_style(plot: &str, i: usize) -> Option<String> {
+    match i % SERIES {
         0 => None,
         other => Some(format!("fill:url(#{plot}-f{other})")),
     }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_and_lines_stand_out() {
+    fn text_and_lines_have_enough_contrast() {
         for colours in [LIGHT, DARK] {
             let of = |name: &str| colours.iter().find(|(known, _)| *known == name).unwrap().1;
             for text in ["ink", "soft"] {
@@ -130,7 +130,7 @@ mod tests {
                     contrast(of(&name), of("paper"))
                 );
             }
-            for at in 0..STEPS {
+            for at in 0..HEAT_STEPS {
                 let (heat, text) = (of(&format!("h{at}")), of(&format!("t{at}")));
                 assert!(contrast(heat, text) >= 4.5, "step {at}: {}", contrast(heat, text));
             }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_names_no_property() {
-        assert!(!fixed().contains("var("), "{}", fixed());
+    fn css_for_files_has_no_custom_properties() {
+        assert!(!light_css().contains("var("), "{}", light_css());
     }
 }

@@ -12,7 +12,7 @@ use crate::monitor::{Monitor, Unit};
 use crate::neighbours::{self, Neighbour};
 use crate::page::Thumbnail;
 use crate::places::Places;
-use crate::run::{self, Record, Reject};
+use crate::run::{self, Record, RejectionRule, TrainedHead};
 use crate::setup::Chosen;
 use crate::store::{FeatureStore, Samples, Spec};
 use serde::Serialize;
@@ -125,9 +125,9 @@ fn open_cache(record: &Record, monitor: &dyn Monitor) -> Option<(FeatureStore, S
 }
 
 fn look(config: &PredictConfig, record: &Record, monitor: &dyn Monitor) -> Result<Vec<Seen>> {
-    let reject = config.reject.map(|alpha| Reject::read(&config.run, alpha)).transpose()?;
-    let temperature = Temperature::applied(record.temperature);
-    let (head, classes, spec) = run::read_head(&config.run)?;
+    let reject = config.reject.map(|alpha| run::read_rejection_rule(&config.run, alpha)).transpose()?;
+    let temperature = Temperature::effective(record.temperature);
+    let TrainedHead { head, classes, spec } = run::read_head(&config.run)?;
     check_measure(config, reject.as_ref(), &head)?;
     check_decoder(config, &spec)?;
     let steps = spec.preprocessing.steps.checked().map_err(|e| e.at(&config.run))?;
@@ -181,7 +181,7 @@ impl Answer {
 }
 
 /// Head and measure must be of the same features.
-fn check_measure(config: &PredictConfig, reject: Option<&Reject>, head: &Head) -> Result<()> {
+fn check_measure(config: &PredictConfig, reject: Option<&RejectionRule>, head: &Head) -> Result<()> {
     match reject.map(|reject| reject.distance.width()) {
         Some(width) if width != head.width() => {
             let message = format!("its head takes {} features, its measure {width}", head.width());
@@ -221,9 +221,9 @@ pub fn refused(answers: &[Answer]) -> Vec<Refused> {
     answers.iter().filter_map(refusal).collect()
 }
 
-fn judge(reject: &Reject, features: &[f32]) -> Judged {
+fn judge(reject: &RejectionRule, features: &[f32]) -> Judged {
     let score = reject.distance.of(features)[0];
-    Judged { unknown: reject.is_unknown(score), score, p_value: reject.known.p_value(score) }
+    Judged { unknown: reject.rejects(score), score, p_value: reject.calibration.p_value(score) }
 }
 
 fn rank(classes: &[String], probabilities: &[f64]) -> Vec<Ranked> {

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::evaluate::EvaluateStats;
 use crate::head::argmax;
 use crate::image_io;
-use crate::metrics::{Temperature, tempered};
+use crate::metrics::{Temperature, apply_temperature};
 use crate::monitor::Monitor;
 use crate::page::{Picture, Ranked, Thumbnail};
 use crate::run::{Prediction, Record};
@@ -80,7 +80,7 @@ impl Album {
         stats: &EvaluateStats,
         root: Option<PathBuf>,
     ) -> Result<Self> {
-        let temperature = Temperature::applied(record.temperature);
+        let temperature = Temperature::effective(record.temperature);
         let held_out =
             predictions.iter().filter(|row| row.split == stats.split && row.variant == Variant::None);
         let answers: Vec<Answer> = held_out.map(|row| Answer::of(row, temperature)).collect();
@@ -136,7 +136,7 @@ impl Album {
 
 impl<'a> Answer<'a> {
     fn of(row: &'a Prediction, temperature: f64) -> Self {
-        let confidence = tempered(&row.probabilities, temperature)[argmax(&row.probabilities)];
+        let confidence = apply_temperature(&row.probabilities, temperature)[argmax(&row.probabilities)];
         Self { row, confidence }
     }
 
@@ -146,7 +146,7 @@ impl<'a> Answer<'a> {
 
     fn shown(&self, record: &Record, temperature: f64, pictures: &Pictures) -> Shown {
         let Prediction { path, label, predicted, probabilities, .. } = self.row;
-        let probabilities = tempered(probabilities, temperature);
+        let probabilities = apply_temperature(probabilities, temperature);
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
         let is_truth = |class: &usize| record.classes[*class].name == *label;

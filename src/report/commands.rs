@@ -17,7 +17,7 @@ pub(super) fn settings(material: &Material) -> Vec<(&'static str, String)> {
     all.extend([
         ("Epochs", format!("{}, the best one {}", record.history.len(), record.best_epoch)),
         ("Time of the fit", seconds(record.seconds)),
-        ("Trained", moment(record.time)),
+        ("Trained", date_time(record.time)),
         ("Version", format!("headstart {}", record.version)),
     ]);
     all

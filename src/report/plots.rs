@@ -3,8 +3,10 @@
 use super::Material;
 use crate::evaluate::EvaluateStats;
 use crate::head::Epoch;
-use crate::metrics::Bin;
-use crate::plot::{Axis, Bars, Chart, Columns, Curve, Figure, Heat, Lines, Mark, Series, Unit};
+use crate::metrics::CalibrationBin;
+use crate::plot::{
+    Axis, BarChart, Chart, Curve, Figure, HeatMap, HistogramChart, LineChart, Mark, PointSeries, Series, Unit,
+};
 use crate::words::{count, percent, score};
 use serde_json::{Value, json};
 
@@ -32,7 +34,7 @@ fn training(material: &Material) -> Vec<Figure> {
         points: history.iter().map(|epoch| (epoch.epoch as f64, get(epoch))).collect(),
     };
     let lines = |label: &str, unit: Unit, curves: Vec<Curve>| {
-        Chart::Lines(Lines {
+        Chart::Line(LineChart {
             x: axis("epoch", Unit::Count, None),
             y: axis(label, unit, None),
             curves,
@@ -90,7 +92,7 @@ fn confusion(stats: &EvaluateStats) -> Figure {
         summary: format!(
             "How many images of each class, by row, got which answer, by column. Framed cells are right answers; the stronger a cell's colour, the larger its share of the row. {most}"
         ),
-        chart: Chart::Heat(Heat {
+        chart: Chart::HeatMap(HeatMap {
             names: names(stats),
             counts: stats.confusion.clone(),
             rows: "truth".into(),
@@ -126,14 +128,13 @@ fn class_scores(stats: &EvaluateStats) -> Figure {
         summary: format!(
             "Precision: of the answers, how many are right. Recall: of the images, how many are found. {told}"
         ),
-        chart: Chart::Bars(Bars {
+        chart: Chart::Bar(BarChart {
             categories: names(stats),
             series: vec![
                 series("precision", stats.classes.iter().map(|class| class.precision)),
                 series("recall", stats.classes.iter().map(|class| class.recall)),
             ],
-            unit: Unit::Percent,
-            label: "share".into(),
+            values: axis("share", Unit::Percent, None),
         }),
         numbers: json!({ "classes": stats.classes, "macro_f1": stats.macro_f1 }),
     }
@@ -149,14 +150,13 @@ fn frequencies(stats: &EvaluateStats) -> Figure {
             count(stats.images),
             stats.split
         ),
-        chart: Chart::Bars(Bars {
+        chart: Chart::Bar(BarChart {
             categories: names(stats),
             series: vec![
                 series("images", stats.classes.iter().map(|class| count_of(class.support))),
                 series("predictions", stats.classes.iter().map(|class| count_of(class.predicted))),
             ],
-            unit: Unit::Count,
-            label: "images".into(),
+            values: axis("images", Unit::Count, None),
         }),
         numbers: json!({ "classes": stats.classes, "images": stats.images }),
     }
@@ -167,14 +167,13 @@ fn composition(stats: &EvaluateStats) -> Figure {
         name: "composition".into(),
         title: "Composition".into(),
         summary: "The share of each class in the images and in the predictions.".into(),
-        chart: Chart::Bars(Bars {
+        chart: Chart::Bar(BarChart {
             categories: names(stats),
             series: vec![
                 series("images", stats.composition.iter().map(|class| Some(class.truth))),
                 series("predictions", stats.composition.iter().map(|class| Some(class.predicted))),
             ],
-            unit: Unit::Percent,
-            label: "share".into(),
+            values: axis("share", Unit::Percent, None),
         }),
         numbers: json!({ "composition": stats.composition }),
     }
@@ -186,14 +185,13 @@ fn relative_difference(stats: &EvaluateStats) -> Figure {
         title: "Relative difference of prediction and image counts".into(),
         summary: "Left of zero a class was answered less often than it has images, right of zero more often."
             .into(),
-        chart: Chart::Bars(Bars {
+        chart: Chart::Bar(BarChart {
             categories: names(stats),
             series: vec![series(
                 "relative difference",
                 stats.composition.iter().map(|class| class.relative_difference),
             )],
-            unit: Unit::SignedPercent,
-            label: "(predictions - images) / images".into(),
+            values: axis("(predictions - images) / images", Unit::SignedPercent, None),
         }),
         numbers: json!({ "composition": stats.composition }),
     }
@@ -229,51 +227,53 @@ fn trust(stats: &EvaluateStats) -> Vec<Figure> {
     figures
 }
 
-fn edges(bins: &[Bin]) -> Vec<f64> {
+fn edges(bins: &[CalibrationBin]) -> Vec<f64> {
     bins.first().map(|bin| bin.low).into_iter().chain(bins.iter().map(|bin| bin.high)).collect()
 }
 
-fn reliability(name: &str, title: &str, summary: String, bins: &[Bin], numbers: Value) -> Figure {
+fn reliability(name: &str, title: &str, summary: String, bins: &[CalibrationBin], numbers: Value) -> Figure {
     let points = bins.iter().filter_map(|bin| bin.confidence.zip(bin.accuracy)).collect();
     Figure {
         name: name.into(),
         title: title.into(),
         summary,
-        chart: Chart::Columns(Columns {
+        chart: Chart::Histogram(HistogramChart {
             edges: edges(bins),
             series: vec![series("accuracy", bins.iter().map(|bin| bin.accuracy))],
             x: axis("confidence", Unit::Percent, Some((0.0, 1.0))),
             y: axis("accuracy", Unit::Percent, Some((0.0, 1.0))),
             diagonal: true,
-            points: Some(("at the mean confidence".into(), points)),
+            points: Some(PointSeries { name: "at the mean confidence".into(), points }),
         }),
         numbers,
     }
 }
 
-fn confidence(bins: &[Bin]) -> Figure {
-    let wrong = |bin: &Bin| bin.images - bin.right;
-    let all = |of: &dyn Fn(&Bin) -> usize| bins.iter().map(of).sum::<usize>();
-    let (right, mistakes) = (all(&|bin| bin.right), all(&wrong));
+fn confidence(bins: &[CalibrationBin]) -> Figure {
+    let wrong = |bin: &CalibrationBin| bin.images - bin.correct;
+    let all = |of: &dyn Fn(&CalibrationBin) -> usize| bins.iter().map(of).sum::<usize>();
+    let (right, mistakes) = (all(&|bin| bin.correct), all(&wrong));
     let top = bins.last().map_or(String::new(), |bin| {
         format!(
             " Above {} are {} of {} right answers and {} of {} wrong ones.",
             percent(bin.low),
-            count(bin.right),
+            count(bin.correct),
             count(right),
             count(wrong(bin)),
             count(mistakes)
         )
     });
-    let counts = |of: &dyn Fn(&Bin) -> usize| bins.iter().map(|bin| Some(of(bin) as f64)).collect::<Vec<_>>();
+    let counts = |of: &dyn Fn(&CalibrationBin) -> usize| {
+        bins.iter().map(|bin| Some(of(bin) as f64)).collect::<Vec<_>>()
+    };
     Figure {
         name: "confidence".into(),
         title: "Confidence of right and wrong answers".into(),
         summary: format!("Answers by their probability, as the head gives it.{top}"),
-        chart: Chart::Columns(Columns {
+        chart: Chart::Histogram(HistogramChart {
             edges: edges(bins),
             series: vec![
-                series("right", counts(&|bin| bin.right).into_iter()),
+                series("right", counts(&|bin| bin.correct).into_iter()),
                 series("wrong", counts(&wrong).into_iter()),
             ],
             x: axis("confidence", Unit::Percent, Some((0.0, 1.0))),

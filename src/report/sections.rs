@@ -7,7 +7,7 @@ use crate::evaluate::EvaluateStats;
 use crate::markup::{Markup, html};
 use crate::page::{self, Card, Page, Section, Table, cards, facts, ranked};
 use crate::plot::Figure;
-use crate::words::{count, moment, percent, score, temperatures};
+use crate::words::{count, date_time, interval, percent, score};
 
 /// What has been made for the page, by name.
 struct Made<'a> {
@@ -62,7 +62,7 @@ fn lead(material: &Material) -> Markup {
     let record = &material.record;
     html! {
         "A head for " (count(record.classes.len())) " classes on features of " (record.spec.backbone.name)
-        ", trained on " (moment(record.time)) ", measured on " (count(material.stats.images)) " "
+        ", trained on " (date_time(record.time)) ", measured on " (count(material.stats.images)) " "
         (material.stats.split) " images that it was not trained on"
         @if material.stats.split == Split::Validation { ", which chose its epoch and its temperature: the test is the fair measure" }
         "."
@@ -162,12 +162,12 @@ fn composition(made: &Made) -> Markup {
 fn confidence(stats: &EvaluateStats, made: &Made) -> Markup {
     let calibration = &stats.calibration;
     html! {
-        @if let Some((temperature, interval)) = calibration.temperature.zip(calibration.temperature_interval) {
+        @if let Some((temperature, (low, high))) = calibration.temperature.zip(calibration.temperature_interval) {
             p {
-                "Temperature " (format!("{temperature:.2}")) ", 95 % interval " (temperatures(interval)) ", from "
+                "Temperature " (format!("{temperature:.2}")) ", 95 % interval " (interval(low, high)) ", from "
                 (count(calibration.temperature_images.unwrap_or(0))) " validation images: "
-                @if calibration.applied { "told from 1, so " code { "predict" } " uses it, and so do the pictures below." }
-                @else { "not told from 1, so " code { "predict" } " leaves probabilities as they are." }
+                @if calibration.applied { "it differs significantly from 1, so " code { "predict" } " uses it, and so do the pictures below." }
+                @else { "it does not differ significantly from 1, so " code { "predict" } " leaves probabilities as they are." }
             }
         }
         (made.plots(&["confidence", "reliability", "reliability-tempered"]))

@@ -183,7 +183,7 @@ fn bins(stats: &EvaluateStats) -> Table {
                 Cell::percent(bin.low),
                 Cell::percent(bin.high),
                 Cell::count(bin.images),
-                Cell::count(bin.right),
+                Cell::count(bin.correct),
                 Cell::percent(bin.confidence),
                 Cell::percent(bin.accuracy),
             ]

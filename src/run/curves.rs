@@ -1,71 +1,77 @@
-//! How a training went, for TensorBoard: its scalars in each epoch, and how weights and bias were spread in some.
+//! Training curves of a run as a TensorBoard event file: scalars of each epoch, histograms of the weights at some epochs.
 
-use super::Record;
-use crate::events::{Events, Histogram, Told};
+use super::record::Record;
+use crate::events::{EventFile, Histogram, SummaryValue};
 use crate::head::{Epoch, Head, SolverConfig};
 
-/// How weights and bias were spread after an epoch.
+/// Distribution of weights and bias after one epoch.
 #[derive(Debug, Clone, PartialEq)]
-struct Snapshot {
+struct WeightHistogram {
     epoch: usize,
     weight: Histogram,
     bias: Histogram,
 }
 
-/// How weights and bias were spread over the epochs: after 1 to 10, then 20 to 100 in tens, 200 to 1000 in hundreds, and
-/// so on. So a training of any length has its early movement in full, few of them, and time to spare: each is two
-/// passes over the weights, where an epoch is as many as it has batches.
+/// Distribution of weights and bias after epochs 1 to 10, then 20 to 100 in steps of ten, 200 to 1000 in steps of a
+/// hundred, and so on.
+///
+/// A fit of any length thus has few of them, most at the start, where the weights change most. Each costs two passes over
+/// the weights; an epoch costs one pass for every batch.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Snapshots(Vec<Snapshot>);
+pub struct WeightHistograms(Vec<WeightHistogram>);
 
-impl Snapshots {
-    /// Looks at the head as it was after `epoch`, if it is one to be looked at.
-    pub fn look(&mut self, epoch: usize, head: &Head) {
+impl WeightHistograms {
+    /// Records the head as it is after `epoch`, from 1, if that epoch is one of those to record.
+    pub fn record(&mut self, epoch: usize, head: &Head) {
         if epoch.is_multiple_of(10usize.pow(epoch.ilog10())) {
-            self.0.push(Snapshot::of(epoch, head));
+            self.0.push(WeightHistogram::of(epoch, head));
         }
     }
 }
 
-impl Snapshot {
+impl WeightHistogram {
     fn of(epoch: usize, head: &Head) -> Self {
         let weight = Histogram::of((0..head.classes()).map(|class| head.weight_of(class)));
         Self { epoch, weight, bias: Histogram::of(std::iter::once(&head.bias()[..])) }
     }
 }
 
-/// The event file of a run: the article's `train_acc`, `valid_acc` and `valid_loss`, with `train_loss`, `seconds` of the
-/// epoch and, of Adam, the `learning_rate` that it began with; `weights/weight` and `weights/bias` where there are snapshots, and of `head`,
-/// the one that was kept. Steps are epochs, from 1; an epoch's wall time is the start of the run and the seconds of all
-/// epochs up to it.
-pub fn event_file(record: &Record, snapshots: &Snapshots, head: &Head) -> Vec<u8> {
-    let kept = Snapshot::of(record.best_epoch, head);
-    let mut now = record.time as f64;
-    let mut events = Events::begin(now);
+/// Encodes the event file of a run.
+///
+/// The tags of every epoch are `train_acc`, `train_loss`, `valid_acc`, `valid_loss`, `seconds` and, for Adam, the
+/// `learning_rate` of its first step. `weights/weight` and `weights/bias` are histograms at the recorded epochs and at the
+/// best one, of `head`. Steps are epochs, from 1. The wall time of an epoch is the start of the run plus the seconds of all
+/// epochs so far.
+pub fn event_file(record: &Record, histograms: &WeightHistograms, head: &Head) -> Vec<u8> {
+    let best = WeightHistogram::of(record.best_epoch, head);
+    let mut wall_time = record.time as f64;
+    let mut file = EventFile::new(wall_time);
     for epoch in &record.history {
-        now += epoch.seconds;
-        let mut told = vec![
-            ("train_acc", Told::Scalar(epoch.train_accuracy)),
-            ("train_loss", Told::Scalar(epoch.train_loss)),
-            ("valid_acc", Told::Scalar(epoch.validation_accuracy)),
-            ("valid_loss", Told::Scalar(epoch.validation_loss)),
-            ("seconds", Told::Scalar(epoch.seconds)),
+        wall_time += epoch.seconds;
+        let mut tags = vec![
+            ("train_acc", SummaryValue::Scalar(epoch.train_accuracy)),
+            ("train_loss", SummaryValue::Scalar(epoch.train_loss)),
+            ("valid_acc", SummaryValue::Scalar(epoch.validation_accuracy)),
+            ("valid_loss", SummaryValue::Scalar(epoch.validation_loss)),
+            ("seconds", SummaryValue::Scalar(epoch.seconds)),
         ];
-        told.extend(rate(&record.config, epoch).map(|rate| ("learning_rate", Told::Scalar(rate))));
-        let seen = snapshots.0.iter().find(|seen| seen.epoch == epoch.epoch);
-        if let Some(seen) = seen.or(Some(&kept).filter(|kept| kept.epoch == epoch.epoch)) {
-            told.extend([
-                ("weights/weight", Told::Histogram(&seen.weight)),
-                ("weights/bias", Told::Histogram(&seen.bias)),
+        let rate = learning_rate(&record.config, epoch);
+        tags.extend(rate.map(|rate| ("learning_rate", SummaryValue::Scalar(rate))));
+        let recorded = histograms.0.iter().find(|recorded| recorded.epoch == epoch.epoch);
+        if let Some(recorded) = recorded.or(Some(&best).filter(|best| best.epoch == epoch.epoch)) {
+            tags.extend([
+                ("weights/weight", SummaryValue::Histogram(&recorded.weight)),
+                ("weights/bias", SummaryValue::Histogram(&recorded.bias)),
             ]);
         }
-        events.tell(now, epoch.epoch, told);
+        file.add_summary(wall_time, epoch.epoch, tags);
     }
-    events.finish()
+    file.finish()
 }
 
-/// The learning rate of an epoch's first step. Schedules go by the share of steps that are behind, which is that of epochs.
-fn rate(config: &SolverConfig, epoch: &Epoch) -> Option<f64> {
+/// Learning rate of the first step of an epoch. A schedule depends on the share of finished steps, which equals that of
+/// finished epochs.
+fn learning_rate(config: &SolverConfig, epoch: &Epoch) -> Option<f64> {
     match config {
         SolverConfig::Adam(config) => Some(config.lr * config.schedule.share(epoch.epoch - 1, config.epochs)),
         SolverConfig::Lbfgs(_) => None,
@@ -77,11 +83,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn early_epochs_are_all_looked_at_and_later_ones_ever_more_rarely() {
-        let mut snapshots = Snapshots::default();
+    fn early_epochs_are_all_recorded_and_later_ones_ever_more_rarely() {
+        let mut histograms = WeightHistograms::default();
         let head = Head::fresh(4, 3, 0);
-        (1..=2500).for_each(|epoch| snapshots.look(epoch, &head));
-        let epochs: Vec<usize> = snapshots.0.iter().map(|seen| seen.epoch).collect();
+        (1..=2500).for_each(|epoch| histograms.record(epoch, &head));
+        let epochs: Vec<usize> = histograms.0.iter().map(|recorded| recorded.epoch).collect();
         assert_eq!(epochs[..11], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20]);
         assert_eq!(epochs[17..], [90, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 2000]);
     }

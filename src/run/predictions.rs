@@ -1,6 +1,5 @@
-//! `predictions.parquet`: what a run's head answers for its validation and test images.
+//! `predictions.parquet`: predictions of a run's head for its validation and test images.
 
-use super::damaged;
 use crate::augment::Variant;
 use crate::dataset::Split;
 use crate::digest::Digest;
@@ -10,25 +9,22 @@ use crate::store::table::{Column, Holds, Table};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The file's name.
-pub(super) const FILE: &str = "predictions.parquet";
-
 /// One row of `predictions.parquet`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// The image, relative to the folder of images; the first of copies.
+    /// Path of the image, relative to the folder of images. Of files with the same bytes it is the first.
     pub path: String,
-    /// Of its bytes.
+    /// SHA-256 of the bytes of the image file.
     pub image_sha256: Digest,
-    /// Which variant.
+    /// The variant of the image.
     pub variant: Variant,
     /// Validation or test.
     pub split: Split,
-    /// The truth.
+    /// The label of the image.
     pub label: String,
-    /// The class of the largest probability.
+    /// The class of largest probability.
     pub predicted: String,
-    /// In class order, as the head gives them: without the temperature.
+    /// Probabilities in class order, before temperature scaling.
     pub probabilities: Vec<f32>,
 }
 
@@ -42,12 +38,9 @@ const COLUMNS: [(&str, Holds); 7] = [
     ("probabilities", Holds::Vectors),
 ];
 
-/// Writes the predictions of a run of so many classes into its folder.
-///
-/// # Errors
-/// When the operating system refuses.
-pub(super) fn write(folder: &Path, rows: &[Prediction], classes: usize) -> Result<()> {
-    fs::write_atomic(&folder.join(FILE), &table(rows, classes).encode())
+/// Writes the predictions of a run with this number of classes.
+pub(super) fn write(path: &Path, rows: &[Prediction], classes: usize) -> Result<()> {
+    fs::write_atomic(path, &table(rows, classes).encode())
 }
 
 fn table(rows: &[Prediction], classes: usize) -> Table {
@@ -76,17 +69,13 @@ pub fn check_split(split: Split) -> Result<()> {
     match split {
         Split::Validation | Split::Test => Ok(()),
         Split::Train => Err(Error::new(Kind::Usage, "a run keeps no predictions for the train split")
-            .help("use --split validation or --split test")),
+            .help("use `split` validation or `split` test")),
     }
 }
 
-/// Reads the predictions, in the order of the file: by image digest and variant.
-///
-/// # Errors
-/// [`Kind::Run`] when the file is damaged or speaks of unknown splits.
-pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
-    let path = run.join(FILE);
-    let mut table = Table::read(&path, &COLUMNS).map_err(|e| damaged(&path, e))?;
+/// Reads the predictions in the order of the file: by image digest, then variant.
+pub(super) fn read(path: &Path) -> Result<Vec<Prediction>> {
+    let mut table = Table::read(path, &COLUMNS)?;
     let (width, values) = table.vectors("probabilities");
     let mut probabilities = values.chunks_exact(width.max(1));
     let digests = table.digests("image_sha256").into_iter();
@@ -94,28 +83,16 @@ pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
         ["variant", "split", "label", "predicted"].map(|name| table.text(name).into_iter());
     let rows =
         table.text("path").into_iter().zip(digests).zip(variants).zip(splits).zip(labels).zip(predicted);
-    rows.map(|(((((image, image_sha256), variant), split), label), predicted)| {
+    rows.map(|(((((path, image_sha256), variant), split), label), predicted)| {
         Ok(Prediction {
-            path: image,
+            path,
             image_sha256,
-            variant: variant.parse().map_err(|e| damaged(&path, e))?,
-            split: split.parse().map_err(|e| damaged(&path, e))?,
+            variant: variant.parse()?,
+            split: split.parse()?,
             label,
             predicted,
             probabilities: probabilities.next().unwrap_or_default().to_vec(),
         })
     })
     .collect()
-}
-
-/// The number of a class in a run's order.
-///
-/// # Errors
-/// [`Kind::Run`] when the run knows no such class.
-pub fn class_index(run: &Path, names: &[String], name: &str) -> Result<usize> {
-    names.iter().position(|known| known == name).ok_or_else(|| {
-        Error::new(Kind::Run, format!("its predictions speak of an unknown class {name:?}"))
-            .at(run)
-            .help("train again")
-    })
 }

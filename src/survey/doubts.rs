@@ -5,7 +5,7 @@ use crate::dataset::{Division, Split};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::{self, FitConfig};
-use crate::metrics::{self, Doubt};
+use crate::metrics::{self, LabelIssue};
 use crate::monitor::{Monitor, Unit};
 use crate::run::Prediction;
 use crate::threads;
@@ -51,7 +51,7 @@ const FOLDS: usize = 5;
 /// Train rows times classes at the most: about a minute of fitting on two cores.
 const MOST: usize = 1_000_000;
 
-/// Fits a head of the default settings to all folds but one, [`FOLDS`] times, and asks it about that one; [`metrics::doubts`]
+/// Fits a head of the default settings to all folds but one, [`FOLDS`] times, and asks it about that one; [`metrics::find_label_issues`]
 /// judges the answers. Plain images only: their variants share their labels.
 ///
 /// # Errors
@@ -91,7 +91,7 @@ fn judged(classes: &[String], answers: &[Prediction]) -> Suspects {
         |row: &Prediction| classes.binary_search(&row.label).expect("classes are sorted, and of the samples");
     let targets: Vec<usize> = answers.iter().map(class).collect();
     let probabilities: Vec<Vec<f32>> = answers.iter().map(|row| row.probabilities.clone()).collect();
-    let suspect = |doubt: &Doubt| Suspect {
+    let suspect = |doubt: &LabelIssue| Suspect {
         path: answers[doubt.row].path.clone(),
         image_sha256: answers[doubt.row].image_sha256,
         label: answers[doubt.row].label.clone(),
@@ -104,6 +104,6 @@ fn judged(classes: &[String], answers: &[Prediction]) -> Suspects {
         images: answers.len(),
         folds: FOLDS,
         accuracy: right as f64 / answers.len().max(1) as f64,
-        suspects: metrics::doubts(&targets, &probabilities).iter().map(suspect).collect(),
+        suspects: metrics::find_label_issues(&targets, &probabilities).iter().map(suspect).collect(),
     }
 }

@@ -3,7 +3,7 @@
 use super::SurveyStats;
 use crate::data::ClassSummary;
 use crate::dataset::Split;
-use crate::plot::{Axis, Bars, Chart, Dots, Figure, Series, Unit};
+use crate::plot::{Axis, BarChart, Chart, Figure, ScatterChart, ScatterPoint, Series, Unit};
 use crate::words::{count, percent};
 use serde_json::json;
 
@@ -26,14 +26,13 @@ fn composition(stats: &SurveyStats) -> Figure {
         name: "composition".into(),
         title: "Images of each class".into(),
         summary: format!("From {} down to {}.", told(first), told(last)),
-        chart: Chart::Bars(Bars {
+        chart: Chart::Bar(BarChart {
             categories: shown.iter().map(|class| class.name.clone()).collect(),
             series: vec![Series {
                 name: "images".into(),
                 values: shown.iter().map(|class| Some(class.images as f64)).collect(),
             }],
-            unit: Unit::Count,
-            label: "images".into(),
+            values: Axis { label: "images".into(), unit: Unit::Count, range: None },
         }),
         numbers: json!({"classes": shown}),
     }
@@ -51,11 +50,10 @@ fn splits(stats: &SurveyStats) -> Option<Figure> {
         title: "Images of each class and split".into(),
         summary: "As the cache has divided them: the split belongs to the image and follows from its bytes."
             .into(),
-        chart: Chart::Bars(Bars {
+        chart: Chart::Bar(BarChart {
             categories: shown.iter().map(|class| class.name.clone()).collect(),
             series: series.into(),
-            unit: Unit::Count,
-            label: "images".into(),
+            values: Axis { label: "images".into(), unit: Unit::Count, range: None },
         }),
         numbers: json!({"splits": shown}),
     })
@@ -77,12 +75,16 @@ fn sizes(stats: &SurveyStats) -> Figure {
             range(|size| size.width),
             range(|size| size.height)
         ),
-        chart: Chart::Dots(Dots {
+        chart: Chart::Scatter(ScatterChart {
             x: axis("width in pixels"),
             y: axis("height in pixels"),
-            dots: pairs
+            points: pairs
                 .iter()
-                .map(|size| (f64::from(size.width), f64::from(size.height), size.images))
+                .map(|size| ScatterPoint {
+                    x: f64::from(size.width),
+                    y: f64::from(size.height),
+                    count: size.images,
+                })
                 .collect(),
             diagonal: true,
         }),

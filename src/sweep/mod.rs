@@ -15,7 +15,7 @@ use crate::head::{
     Standardizer,
 };
 use crate::monitor::{Monitor, Task, Unit};
-use crate::run::{self, Snapshots};
+use crate::run::{self, WeightHistograms};
 use crate::threads::{self, in_parallel};
 use crate::train::outcome::{self, Origin};
 use crate::train::shelf::{Loaded, Plan, Shelf};
@@ -156,7 +156,7 @@ impl Bench<'_> {
         let mut snapshots = vec![Snapshots::default(); jobs.len()];
         let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
             task.advance(1);
-            snapshots[number].look(epoch.epoch, head);
+            snapshots[number].record(epoch.epoch, head);
         };
         let fitted = head::fit_many(jobs, &mut source, shared, on_epoch)?;
         let fit_seconds = started.elapsed().as_secs_f64();

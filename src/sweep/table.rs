@@ -56,11 +56,11 @@ pub struct Setting {
     /// Heads that failed and count nowhere else.
     pub failed: usize,
     /// Over the heads; `None` when all failed.
-    pub validation_loss: Option<Spread>,
+    pub validation_loss: Option<MeanWithInterval>,
     /// Likewise.
-    pub validation_accuracy: Option<Spread>,
+    pub validation_accuracy: Option<MeanWithInterval>,
     /// Likewise, on the test split.
-    pub test_accuracy: Option<Spread>,
+    pub test_accuracy: Option<MeanWithInterval>,
     /// Over all folds together, each image answered by the head that has not seen it; `None` without folds, or
     /// with more than one seed.
     pub pooled: Option<Pooled>,
@@ -156,7 +156,7 @@ pub(super) fn settings(tried: &[Tried], by: StopOn) -> Vec<Setting> {
 
 fn setting(heads: &[&Tried]) -> Setting {
     let over = |of: &dyn Fn(&Tried) -> Option<f64>| {
-        spread(&heads.iter().filter_map(|head| of(head)).collect::<Vec<_>>())
+        mean_with_interval(&heads.iter().filter_map(|head| of(head)).collect::<Vec<_>>())
     };
     let first = heads[0];
     Setting {
@@ -185,6 +185,6 @@ fn pooled(heads: &[&Tried]) -> Option<Pooled> {
         numbers.iter().copied().eq(1..=heads.len()) && heads.iter().all(|head| head.failed.is_none());
     let (right, images) =
         heads.iter().fold((0, 0), |sum, head| (sum.0 + head.tested.0, sum.1 + head.tested.1));
-    let interval = metrics::wilson(right, images).filter(|_| complete)?;
+    let interval = metrics::wilson_interval(right, images).filter(|_| complete)?;
     Some(Pooled { images, accuracy: right as f64 / images as f64, interval })
 }

@@ -1,29 +1,37 @@
-//! The graph of a run: its backbone, where that is at hand, and its head behind it.
+//! The graph of a run: backbone and head, or the head alone where the backbone is not available.
 
 use crate::backbone::graph::{Outline, outline};
 use crate::digest::Digest;
-use crate::error::Result;
-use crate::events::Node;
+use crate::error::{Error, Result};
+use crate::events::GraphNode;
 use crate::head::Head;
 use crate::monitor::Monitor;
+use crate::run::TrainedHead;
 use crate::setup::Chosen;
 use crate::store::Spec;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// What a graph shows.
+/// What a graph contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Shown {
-    /// The whole way from images to probabilities.
+#[non_exhaustive]
+pub enum GraphScope {
+    /// Everything from images to probabilities.
     #[serde(rename = "backbone and head")]
-    All,
-    /// From features on.
+    BackboneAndHead,
+    /// Everything from features to probabilities.
     #[serde(rename = "head")]
     Head,
 }
 
-/// Outlines of the backbones that were looked for, `None` of those that cannot be had.
+/// The graph of a run.
+pub(super) struct RunGraph {
+    pub nodes: Vec<GraphNode>,
+    pub scope: GraphScope,
+}
+
+/// The backbones of the runs so far, by graph and layer; `None` for those that are not available.
 #[derive(Debug)]
 pub(super) struct Backbones {
     models: PathBuf,
@@ -31,81 +39,84 @@ pub(super) struct Backbones {
 }
 
 impl Backbones {
+    /// Looks for backbones in the folder `models`.
     pub fn new(models: &Path) -> Self {
         Self { models: models.to_path_buf(), known: HashMap::new() }
     }
 
-    /// The backbone of these features up to their layer; why there is none is said once.
+    /// Returns the backbone of these features, up to their layer. If it is not available, one warning says why.
     fn outline(&mut self, spec: &Spec, monitor: &dyn Monitor) -> Option<&Outline> {
         let read = |models: &Path| -> Result<Outline> {
             outline(&Chosen::of_spec(spec, models)?.model()?, &spec.layer)
         };
         let key = (spec.backbone.graph_sha256, spec.layer.clone());
         let found = self.known.entry(key).or_insert_with(|| {
-            let told = |e: crate::error::Error| {
-                let remedy = e.remedy().map_or(String::new(), |remedy| format!(" ({remedy})"));
-                monitor.warn(&format!("the graph shows the head alone: {}{remedy}", e.with_causes()));
+            let warn = |error: Error| {
+                let remedy = error.remedy().map_or(String::new(), |remedy| format!(" ({remedy})"));
+                monitor.warn(&format!("the graph shows the head alone: {}{remedy}", error.with_causes()));
             };
-            read(&self.models).map_err(told).ok()
+            read(&self.models).map_err(warn).ok()
         });
         found.as_ref()
     }
 }
 
-/// The nodes of a run's graph.
-pub(super) fn nodes(
-    spec: &Spec,
-    head: &Head,
-    backbones: &mut Backbones,
-    monitor: &dyn Monitor,
-) -> (Vec<Node>, Shown) {
+/// Builds the graph of a run.
+pub(super) fn of_run(trained: &TrainedHead, backbones: &mut Backbones, monitor: &dyn Monitor) -> RunGraph {
+    let TrainedHead { head, spec, .. } = trained;
     match backbones.outline(spec, monitor) {
         Some(outline) => {
-            let (mut nodes, features) = frozen(outline, &spec.layer);
-            nodes.extend(trained(head, &features));
-            (nodes, Shown::All)
+            let features = backbone_value(outline, &spec.layer);
+            let nodes = backbone_nodes(outline).into_iter().chain(head_nodes(head, &features)).collect();
+            RunGraph { nodes, scope: GraphScope::BackboneAndHead }
         }
         None => {
             let features = node("Placeholder", "features", &[], &[-1, head.width() as i64]);
-            (std::iter::once(features).chain(trained(head, "features")).collect(), Shown::Head)
+            let nodes = std::iter::once(features).chain(head_nodes(head, "features")).collect();
+            RunGraph { nodes, scope: GraphScope::Head }
         }
     }
 }
 
-/// The backbone in a group of its own behind the images, and the value that is embedded.
-fn frozen(outline: &Outline, layer: &str) -> (Vec<Node>, String) {
-    let scope = match &outline.name[..] {
-        "" | "head" | "images" => "backbone",
-        name => name,
-    };
-    let (input, dims) = &outline.input;
-    let value = |name: &String| if name == input { "images".to_string() } else { format!("{scope}/{name}") };
-    let images = node("Placeholder", "images", &[], dims);
-    let inner = outline.nodes.iter().map(|inner| Node {
-        outputs: inner.outputs.iter().map(value).collect(),
+/// The nodes of the backbone as one group, preceded by a node for the images.
+fn backbone_nodes(outline: &Outline) -> Vec<GraphNode> {
+    let (_, shape) = &outline.input;
+    let images = node("Placeholder", "images", &[], shape);
+    let rename = |names: &[String]| names.iter().map(|name| backbone_value(outline, name)).collect();
+    let inner = outline.nodes.iter().map(|inner| GraphNode {
+        outputs: rename(&inner.outputs),
         op: inner.op.clone(),
-        inputs: inner.inputs.iter().map(value).collect(),
+        inputs: rename(&inner.inputs),
         settings: inner.settings.clone(),
         shape: inner.weight.clone(),
     });
-    (std::iter::once(images).chain(inner).collect(), value(&layer.to_string()))
+    std::iter::once(images).chain(inner).collect()
 }
 
-/// The head behind `features`.
-fn trained(head: &Head, features: &str) -> [Node; 5] {
+/// Name of a value of the backbone in the graph of the run.
+fn backbone_value(outline: &Outline, name: &str) -> String {
+    let group = match &outline.name[..] {
+        "" | "head" | "images" => "backbone",
+        name => name,
+    };
+    if name == outline.input.0 { "images".into() } else { format!("{group}/{name}") }
+}
+
+/// The nodes of the head, whose input is the value `features`.
+fn head_nodes(head: &Head, features: &str) -> [GraphNode; 5] {
     let (classes, width) = (head.classes() as i64, head.width() as i64);
     let product = node("MatMul", "head/MatMul", &[features, "head/weight"], &[]);
     [
         node("VariableV2", "head/weight", &[], &[classes, width]),
         node("VariableV2", "head/bias", &[], &[classes]),
-        Node { settings: vec![("transpose_b".into(), vec![1])], ..product },
+        GraphNode { settings: vec![("transpose_b".into(), vec![1])], ..product },
         node("BiasAdd", "head/BiasAdd", &["head/MatMul", "head/bias"], &[]),
         node("Softmax", "head/Softmax", &["head/BiasAdd"], &[]),
     ]
 }
 
-fn node(op: &str, name: &str, inputs: &[&str], shape: &[i64]) -> Node {
-    Node {
+fn node(op: &str, name: &str, inputs: &[&str], shape: &[i64]) -> GraphNode {
+    GraphNode {
         outputs: vec![name.into()],
         op: op.into(),
         inputs: inputs.iter().map(|input| (*input).to_string()).collect(),

@@ -1,144 +1,146 @@
-//! Runs laid out for TensorBoard: a folder for each, named by its start and its experiment, with the curves of its event
-//! file, the graph of backbone and head, and, where it is asked for, the features for the embedding projector.
+//! Runs exported for TensorBoard: a folder for each run with its training curves, the graph of backbone and head and, on
+//! request, the features for the embedding projector.
 
 mod graph;
-mod layout;
+mod logdir;
 mod points;
 mod projector;
 mod sprite;
 
-pub use graph::Shown;
-pub use projector::{Projected, ProjectorConfig};
+pub use graph::GraphScope;
+pub use projector::{ProjectorConfig, ProjectorStats};
 
 use crate::dataset::Refused;
 use crate::error::Result;
-use crate::events::{Events, file_name};
+use crate::events::{EventFile, event_file_name};
 use crate::fs;
 use crate::head::Head;
 use crate::monitor::{Monitor, Unit};
-use crate::run::{self, Record, Snapshots};
+use crate::run::{self, Record, WeightHistograms};
 use graph::Backbones;
-use layout::Entry;
-use projector::Album;
+use logdir::Entry;
+use projector::ProjectorData;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// What `tensorboard` was asked for.
-#[derive(Debug, Clone)]
+/// Settings of [`tensorboard`].
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct TensorboardConfig {
-    /// Runs, or folders of runs such as a sweep writes.
+    /// Runs, or folders of runs such as those of a sweep. Default: none.
     pub runs: Vec<PathBuf>,
-    /// The log directory; what else is there stays.
+    /// The log directory. Other files in it are left alone. Default: empty.
     pub logdir: PathBuf,
-    /// Features for the embedding projector, where they are wanted.
+    /// Settings of the embedding projector. Default: no projector.
     pub projector: Option<ProjectorConfig>,
-    /// Folder of built backbones.
+    /// Folder of built backbones. Default: empty.
     pub models: PathBuf,
 }
 
-/// What `tensorboard` did.
+/// Result of [`tensorboard`].
 #[derive(Debug, Clone, Serialize)]
 pub struct TensorboardStats {
     /// The log directory.
     pub logdir: PathBuf,
-    /// Each run, in the order given.
-    pub runs: Vec<Laid>,
-    /// Pictures that have a blank thumbnail, and why.
+    /// The exported runs, in the order given.
+    pub runs: Vec<ExportedRun>,
+    /// Images with a blank thumbnail, and why.
     pub refused: Vec<Refused>,
 }
 
 /// A run in the log directory.
 #[derive(Debug, Clone, Serialize)]
-pub struct Laid {
-    /// The run.
+pub struct ExportedRun {
+    /// Folder of the run.
     pub run: PathBuf,
     /// Its folder in the log directory.
     pub folder: PathBuf,
-    /// Epochs that its curves have.
+    /// Number of epochs in its curves.
     pub epochs: usize,
-    /// What its graph shows.
-    pub graph: Shown,
-    /// Its points in the embedding projector, where they were asked for.
+    /// What its graph contains.
+    pub graph: GraphScope,
+    /// Its points in the embedding projector, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub projector: Option<Projected>,
+    pub projector: Option<ProjectorStats>,
 }
 
-/// Lays out the runs. A folder of the same name that an earlier call has made is replaced.
+/// Exports runs to a log directory. A run's folder from an earlier export is replaced.
 ///
 /// # Errors
-/// [`crate::error::Kind::Run`] when a run is missing or damaged, two would have one folder, or a folder holds something
-/// else; for the projector also [`crate::error::Kind::Cache`] when the cache of a run is gone or damaged, and
-/// [`crate::error::Kind::Input`] when the folder of images that was named is not there.
+/// [`crate::error::Kind::Run`] when a run is missing or damaged, two runs would have the same folder, or a folder holds
+/// other files. With the projector also [`crate::error::Kind::Cache`] when the cache of a run is missing or damaged, and
+/// [`crate::error::Kind::Input`] when the given folder of images does not exist.
 pub fn tensorboard(config: &TensorboardConfig, monitor: &dyn Monitor) -> Result<TensorboardStats> {
     if let Some(projector) = &config.projector {
         projector.check()?;
     }
-    let entries = layout::entries(&config.runs, &config.logdir)?;
+    let entries = logdir::entries(&config.runs, &config.logdir)?;
     let backbones = Backbones::new(&config.models);
-    let mut board = Board { config, monitor, backbones, album: None, refused: BTreeSet::new() };
-    let task = monitor.task("laying out runs", Some(entries.len() as u64), Unit::Runs);
+    let mut exporter =
+        Exporter { config, monitor, backbones, projector_data: None, refused: BTreeSet::new() };
+    let task = monitor.task("exporting runs", Some(entries.len() as u64), Unit::Runs);
     let mut runs = Vec::new();
     for entry in entries {
-        runs.push(board.lay_out(entry)?);
+        runs.push(exporter.export(entry)?);
         task.advance(1);
     }
-    let refused = board.refused.into_iter().collect();
+    let refused = exporter.refused.into_iter().collect();
     Ok(TensorboardStats { logdir: config.logdir.clone(), runs, refused })
 }
 
-/// What all runs share.
-struct Board<'a> {
+/// State shared by the exports of all runs.
+struct Exporter<'a> {
     config: &'a TensorboardConfig,
     monitor: &'a dyn Monitor,
     backbones: Backbones,
-    /// Of the cache of the last run: usually the next is of the same.
-    album: Option<Album>,
+    /// Data of the latest cache. Consecutive runs mostly share one.
+    projector_data: Option<ProjectorData>,
     refused: BTreeSet<Refused>,
 }
 
-impl Board<'_> {
-    fn lay_out(&mut self, entry: Entry) -> Result<Laid> {
+impl Exporter<'_> {
+    fn export(&mut self, entry: Entry) -> Result<ExportedRun> {
         let Entry { run, record, folder } = entry;
-        let read = run::read_head(&run)?;
-        let (head, _, spec) = &read;
-        let (nodes, graph) = graph::nodes(spec, head, &mut self.backbones, self.monitor);
-        let mut events = Events::after(curves(&run, &record, head)?);
-        events.graph(record.time as f64, &nodes);
-        let album = match &self.config.projector {
-            Some(projector) => Some(self.album_of(&record, projector)?),
+        let trained = run::read_head(&run)?;
+        let graph = graph::of_run(&trained, &mut self.backbones, self.monitor);
+        let mut events = EventFile::continue_from(curves(&run, &record, &trained.head)?);
+        events.add_graph(record.time as f64, &graph.nodes);
+        let data = match &self.config.projector {
+            Some(projector) => Some(self.projector_data(&record, projector)?),
             None => None,
         };
-        let page = album.as_ref().map(|album| album.page(&run, &read)).transpose()?;
-        fs::write_folder(&folder, |beside| {
-            if let Some((album, page)) = album.zip(page.as_ref()) {
-                album.write(page, beside, &folder)?;
+        let points = data.as_ref().map(|data| data.of_run(&run, &trained)).transpose()?;
+        fs::write_folder(&folder, |staging| {
+            if let Some((data, points)) = data.zip(points.as_ref()) {
+                data.write(points, staging, &folder)?;
             }
-            // The event file comes last: TensorBoard takes a folder without one for nothing of its own.
-            fs::write_atomic(&beside.join(file_name(record.time)), &events.finish())
+            // The event file comes last: TensorBoard ignores a folder without one, so it never sees half an export.
+            fs::write_atomic(&staging.join(event_file_name(record.time)), &events.finish())
         })?;
-        let (epochs, projector) = (record.history.len(), page.map(|page| page.told));
-        Ok(Laid { run, folder, epochs, graph, projector })
+        let (epochs, projector) = (record.history.len(), points.map(|points| points.stats));
+        Ok(ExportedRun { run, folder, epochs, graph: graph.scope, projector })
     }
 
-    fn album_of(&mut self, record: &Record, config: &ProjectorConfig) -> Result<&mut Album> {
-        let album = match self.album.take().filter(|album| album.is_of(&record.cache)) {
-            Some(album) => album,
+    /// Returns the data of a run's cache, read anew only when the previous run had another cache.
+    fn projector_data(&mut self, record: &Record, config: &ProjectorConfig) -> Result<&mut ProjectorData> {
+        let data = match self.projector_data.take().filter(|data| data.is_of(&record.cache)) {
+            Some(data) => data,
             None => {
-                let album = Album::open(record.cache.as_ref(), config, self.monitor)?;
-                self.refused.extend(album.refused.iter().cloned());
-                album
+                let data = ProjectorData::read(record.cache.as_ref(), config, self.monitor)?;
+                self.refused.extend(data.refused.iter().cloned());
+                data
             }
         };
-        Ok(self.album.insert(album))
+        Ok(self.projector_data.insert(data))
     }
 }
 
-/// The event file of a run; for one from before there were any, what `run.json` and the head tell.
+/// Reads the event file of a run. Runs of older versions have none; theirs is made from `run.json` and the head.
 fn curves(run: &Path, record: &Record, head: &Head) -> Result<Vec<u8>> {
-    let file = run.join(file_name(record.time));
+    let file = run.join(event_file_name(record.time));
     match file.exists() {
         true => fs::read(&file),
-        false => Ok(run::event_file(record, &Snapshots::default(), head)),
+        false => Ok(run::event_file(record, &WeightHistograms::default(), head)),
     }
 }

@@ -1,4 +1,4 @@
-//! Which feature rows of a cache are shown, and the rows themselves.
+//! The feature rows of a cache that the projector shows.
 
 use crate::augment::Variant;
 use crate::digest::Digest;
@@ -8,19 +8,26 @@ use crate::store::{FeatureStore, Key, Samples};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Feature rows in the order of the images' paths, then of the variants.
+/// Identifies a feature row: an image and a variant of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Point {
+    /// Index of the sample. Of files with the same bytes it is the first.
+    pub sample: usize,
+    pub variant: Variant,
+}
+
+/// Feature rows, sorted by the path of the image, then by variant.
 #[derive(Debug)]
 pub(super) struct Points {
-    /// Of each, the number of its sample, the first of copies, and its variant.
-    pub places: Vec<(usize, Variant)>,
-    /// Rows that there are.
-    pub of: usize,
-    /// The embeddings.
+    pub points: Vec<Point>,
+    /// Number of rows in the cache.
+    pub total: usize,
+    /// The embeddings, `[points, width]`.
     pub features: Matrix,
 }
 
 impl Points {
-    /// At most `most` of the rows that match the samples of the cache at `path`, evenly spread.
+    /// Reads at most `limit` of the rows that belong to samples of the cache at `path`, evenly spaced.
     ///
     /// # Errors
     /// [`Kind::Cache`] when there are none, or a part is damaged.
@@ -28,32 +35,34 @@ impl Points {
         path: &Path,
         store: &FeatureStore,
         samples: &Samples,
-        (most, threads): (usize, usize),
+        limit: usize,
+        threads: usize,
     ) -> Result<Self> {
         let catalog = store.catalog(threads)?;
-        let mut numbers: HashMap<Digest, usize> = HashMap::new();
-        for (number, sample) in samples.rows.iter().enumerate() {
-            numbers.entry(sample.file.image_sha256).or_insert(number);
+        let mut indices: HashMap<Digest, usize> = HashMap::new();
+        for (index, sample) in samples.rows.iter().enumerate() {
+            indices.entry(sample.file.image_sha256).or_insert(index);
         }
-        let place = |key: &Key| numbers.get(&key.image_sha256).map(|&number| (number, key.variant));
-        let mut places: Vec<(usize, Variant)> = catalog.keys().filter_map(place).collect();
-        places.sort_unstable();
-        places.dedup();
-        let of = places.len();
-        if of == 0 {
+        let point_of =
+            |key: &Key| indices.get(&key.image_sha256).map(|&sample| Point { sample, variant: key.variant });
+        let mut points: Vec<Point> = catalog.keys().filter_map(point_of).collect();
+        points.sort_unstable();
+        points.dedup();
+        let total = points.len();
+        if total == 0 {
             return Err(Error::new(Kind::Cache, "it holds no features of its images")
                 .at(path)
-                .help("run the same `headstart extract` again: it computes only what is missing"));
+                .help("run the same `extract` again: it computes only what is missing"));
         }
-        let places: Vec<(usize, Variant)> = places.into_iter().step_by(of.div_ceil(most)).collect();
-        let rows: HashMap<(usize, Variant), usize> = places.iter().copied().zip(0..).collect();
-        let row_of = |key: &Key| place(key).and_then(|place| rows.get(&place).copied());
+        let points: Vec<Point> = points.into_iter().step_by(total.div_ceil(limit)).collect();
+        let rows: HashMap<Point, usize> = points.iter().copied().zip(0..).collect();
+        let row_of = |key: &Key| point_of(key).and_then(|point| rows.get(&point).copied());
         let found = catalog.read(&catalog.picks(|key| row_of(key).is_some()), threads)?;
-        let mut features = Matrix::zeros(places.len(), catalog.width());
-        for (number, key) in found.keys.iter().enumerate() {
+        let mut features = Matrix::zeros(points.len(), catalog.width());
+        for (i, key) in found.keys.iter().enumerate() {
             let row = row_of(key).expect("only wanted rows were read");
-            features.row_mut(row).copy_from_slice(found.features.row(number));
+            features.row_mut(row).copy_from_slice(found.features.row(i));
         }
-        Ok(Self { places, of, features })
+        Ok(Self { points, total, features })
     }
 }

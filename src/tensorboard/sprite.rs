@@ -1,4 +1,4 @@
-//! Thumbnails of all points in one picture, row by row from the top left, as the embedding projector wants them.
+//! The sprite of the embedding projector: thumbnails of all points in one image, row by row from the top left.
 
 use crate::augment::Variant;
 use crate::dataset::Refused;
@@ -11,105 +11,120 @@ use crate::preprocess::resize_bilinear;
 use crate::threads::in_parallel;
 use std::path::Path;
 
-/// The side of a picture that any graphics card takes; TensorBoard itself allows 8192.
+/// Side of a sprite in pixels that any graphics card supports. TensorBoard itself allows 8192.
 const SIDE: usize = 4096;
-/// Sides of a thumbnail: no smaller, no larger.
-const TILES: (usize, usize) = (16, 64);
-/// What is no picture. TensorBoard multiplies thumbnails with the colour of their point.
+/// Smallest and largest side of a thumbnail in pixels.
+const MIN_TILE: usize = 16;
+const MAX_TILE: usize = 64;
+/// Value of empty pixels: white, because TensorBoard multiplies thumbnails by the colour of their point.
 const BLANK: u8 = 255;
 
-/// How thumbnails are laid out.
+/// The grid of thumbnails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Grid {
-    /// Thumbnails in a row.
+pub(super) struct SpriteLayout {
+    /// Number of thumbnails in a row.
     pub columns: usize,
-    /// The side of each, in pixels.
+    /// Side of a thumbnail in pixels.
     pub tile: usize,
 }
 
-/// A picture to be shown.
+/// An image of the sprite.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shot<'a> {
-    /// Relative to the folder of images.
+pub(super) struct SpriteImage<'a> {
+    /// Path relative to the folder of images.
     pub path: &'a str,
     pub image_sha256: Digest,
     pub variant: Variant,
 }
 
-impl Grid {
-    /// As square as it can be, for `n` thumbnails, 1 or more.
-    pub fn of(n: usize) -> Self {
+/// A drawn sprite.
+pub(super) struct Sprite {
+    pub pixels: Pixels,
+    /// Images that could not be used, each once.
+    pub refused: Vec<Refused>,
+}
+
+impl SpriteLayout {
+    /// Lays out `n` thumbnails, 1 or more, as squarely as possible.
+    pub fn new(n: usize) -> Self {
         let columns = n.isqrt() + usize::from(n.isqrt().pow(2) < n);
-        Self { columns, tile: (SIDE / columns).clamp(TILES.0, TILES.1) }
+        Self { columns, tile: (SIDE / columns).clamp(MIN_TILE, MAX_TILE) }
     }
 }
 
-/// The sprite of `shots` from the folder `root`; pictures that cannot be used are blank, and told once each.
+/// Draws the sprite of images in the folder `root`. Images that cannot be used are blank.
 pub(super) fn draw(
     root: &Path,
-    shots: &[Shot],
-    grid: Grid,
+    images: &[SpriteImage],
+    layout: SpriteLayout,
     threads: usize,
     task: &dyn Task,
-) -> Result<(Pixels, Vec<Refused>)> {
-    let bands: Vec<&[Shot]> = shots.chunks(grid.columns).collect();
-    let drawn = |band: &&[Shot]| {
-        let done = draw_band(root, band, grid);
-        task.advance(band.len() as u64);
-        Ok(done)
+) -> Result<Sprite> {
+    let rows: Vec<&[SpriteImage]> = images.chunks(layout.columns).collect();
+    let draw = |row: &&[SpriteImage]| {
+        let drawn = draw_row(root, row, layout);
+        task.advance(row.len() as u64);
+        Ok(drawn)
     };
     let (mut data, mut refused) = (Vec::new(), Vec::new());
-    for (pixels, reasons) in in_parallel(threads, &bands, drawn)? {
-        data.extend(pixels);
-        refused.extend(reasons);
+    for row in in_parallel(threads, &rows, draw)? {
+        data.extend(row.pixels);
+        refused.extend(row.refused);
     }
     refused.sort();
     refused.dedup();
-    Ok((Pixels::new(grid.columns * grid.tile, bands.len() * grid.tile, data), refused))
+    let pixels = Pixels::new(layout.columns * layout.tile, rows.len() * layout.tile, data);
+    Ok(Sprite { pixels, refused })
 }
 
-/// One row of thumbnails. The variants of an image come one after the other: it is decoded once.
-fn draw_band(root: &Path, band: &[Shot], grid: Grid) -> (Vec<u8>, Vec<Refused>) {
-    let mut pixels = vec![BLANK; grid.columns * grid.tile * grid.tile * 3];
+/// A row of thumbnails: RGB bytes, and the images that could not be used.
+struct SpriteRow {
+    pixels: Vec<u8>,
+    refused: Vec<Refused>,
+}
+
+fn draw_row(root: &Path, row: &[SpriteImage], layout: SpriteLayout) -> SpriteRow {
+    let mut pixels = vec![BLANK; layout.columns * layout.tile * layout.tile * 3];
     let mut refused = Vec::new();
-    let mut number = 0;
-    for copies in band.chunk_by(|a, b| a.image_sha256 == b.image_sha256) {
-        let image = read(root, &copies[0]);
-        for shot in copies {
+    let mut column = 0;
+    // The variants of an image follow each other, so it is decoded once.
+    for variants in row.chunk_by(|a, b| a.image_sha256 == b.image_sha256) {
+        let image = read(root, &variants[0]);
+        for variant in variants {
             if let Ok(image) = &image {
-                paste(&fitted(&shot.variant.apply(image), grid.tile), number, grid, &mut pixels);
+                paste(&fit(&variant.variant.apply(image), layout.tile), column, layout, &mut pixels);
             }
-            number += 1;
+            column += 1;
         }
         if let Err(reason) = image {
-            let (path, image_sha256) = (copies[0].path.to_string(), Some(copies[0].image_sha256));
+            let (path, image_sha256) = (variants[0].path.to_string(), Some(variants[0].image_sha256));
             refused.push(Refused { path, image_sha256, reason });
         }
     }
-    (pixels, refused)
+    SpriteRow { pixels, refused }
 }
 
-fn read(root: &Path, shot: &Shot) -> std::result::Result<Pixels, Reason> {
-    let bytes = image_io::read(&root.join(shot.path))?;
-    match sha256(&bytes) == shot.image_sha256 {
+fn read(root: &Path, image: &SpriteImage) -> std::result::Result<Pixels, Reason> {
+    let bytes = image_io::read(&root.join(image.path))?;
+    match sha256(&bytes) == image.image_sha256 {
         true => image_io::decode(&bytes),
         false => Err("changed since its features were computed".into()),
     }
 }
 
-/// The whole picture, its longer side as long as that of a thumbnail.
-fn fitted(image: &Pixels, tile: usize) -> Pixels {
+/// Scales the whole image so that its longer side is `tile` pixels.
+fn fit(image: &Pixels, tile: usize) -> Pixels {
     let longer = image.width().max(image.height());
     let side = |side: usize| (side * tile).div_ceil(longer).clamp(1, tile);
     resize_bilinear(image, side(image.width()), side(image.height()))
 }
 
-/// Puts a picture into the middle of the thumbnail `number` of a row.
-fn paste(image: &Pixels, number: usize, grid: Grid, row: &mut [u8]) {
-    let left = number * grid.tile + (grid.tile - image.width()) / 2;
-    let top = (grid.tile - image.height()) / 2;
+/// Copies an image into the middle of the thumbnail at `column` of a row.
+fn paste(image: &Pixels, column: usize, layout: SpriteLayout, row: &mut [u8]) {
+    let left = column * layout.tile + (layout.tile - image.width()) / 2;
+    let top = (layout.tile - image.height()) / 2;
     for y in 0..image.height() {
-        let at = ((top + y) * grid.columns * grid.tile + left) * 3;
+        let at = ((top + y) * layout.columns * layout.tile + left) * 3;
         row[at..at + image.width() * 3].copy_from_slice(image.row(y));
     }
 }
@@ -119,23 +134,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thumbnails_shrink_before_the_sprite_outgrows_what_is_allowed() {
-        let told = |n| (Grid::of(n).columns, Grid::of(n).tile);
-        assert_eq!([told(1), told(2), told(1456), told(6591)], [(1, 64), (2, 64), (39, 64), (82, 49)]);
+    fn thumbnails_shrink_before_the_sprite_exceeds_the_limit() {
+        let sizes = |n| (SpriteLayout::new(n).columns, SpriteLayout::new(n).tile);
+        assert_eq!([sizes(1), sizes(2), sizes(1456), sizes(6591)], [(1, 64), (2, 64), (39, 64), (82, 49)]);
         for n in (1..100_001).step_by(977).chain([100_000]) {
-            let Grid { columns, tile } = Grid::of(n);
+            let SpriteLayout { columns, tile } = SpriteLayout::new(n);
             assert!(columns * columns >= n && columns * tile <= 8192 && tile >= 12, "{n}");
         }
     }
 
     #[test]
-    fn a_picture_keeps_its_shape_and_stands_in_the_middle() {
+    fn an_image_keeps_its_shape_and_is_centred() {
         let red = |w, h| Pixels::new(w, h, [200, 0, 0].repeat(w * h));
-        assert_eq!((fitted(&red(300, 150), 64).width(), fitted(&red(300, 150), 64).height()), (64, 32));
-        assert_eq!((fitted(&red(3000, 1), 64).width(), fitted(&red(3000, 1), 64).height()), (64, 1));
-        let grid = Grid { columns: 2, tile: 4 };
+        assert_eq!((fit(&red(300, 150), 64).width(), fit(&red(300, 150), 64).height()), (64, 32));
+        assert_eq!((fit(&red(3000, 1), 64).width(), fit(&red(3000, 1), 64).height()), (64, 1));
+        let layout = SpriteLayout { columns: 2, tile: 4 };
         let mut row = vec![BLANK; 2 * 4 * 4 * 3];
-        paste(&fitted(&red(8, 4), 4), 1, grid, &mut row);
+        paste(&fit(&red(8, 4), 4), 1, layout, &mut row);
         let is_red: Vec<bool> = row.chunks_exact(3).map(|rgb| rgb == [200, 0, 0]).collect();
         let line = |y: usize| &is_red[8 * y..][..8];
         let full = [false, false, false, false, true, true, true, true];

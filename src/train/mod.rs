@@ -16,7 +16,7 @@ use crate::head::{
 };
 use crate::metrics::Temperature;
 use crate::monitor::{Monitor, Task, Unit};
-use crate::run::{self, Prediction, Record, Snapshots};
+use crate::run::{self, Prediction, Record, WeightHistograms};
 use crate::threads;
 use outcome::Origin;
 use serde::Serialize;
@@ -175,7 +175,7 @@ impl Desk<'_> {
         let train = loaded.examples(&plan.train);
         let validation = loaded.examples(&plan.validation);
         let (train, validation) = (loaded.rows(&train), loaded.rows(&validation));
-        let mut snapshots = Snapshots::default();
+        let mut snapshots = WeightHistograms::default();
         let (fitted, converged) = match params {
             SolverParams::Lbfgs(params) => self.lbfgs(params, train, validation)?,
             SolverParams::Adam(params) => {
@@ -183,7 +183,7 @@ impl Desk<'_> {
                 let job = job(shelf, plan, self.warm, params)?;
                 let on_epoch = &mut |epoch: &Epoch, head: &Head| {
                     tell(&*task, epoch);
-                    snapshots.look(epoch.epoch, head);
+                    snapshots.record(epoch.epoch, head);
                 };
                 (head::fit(job, train, Some(validation), self.threads, on_epoch)?, None)
             }
@@ -203,10 +203,10 @@ impl Desk<'_> {
         let read_seconds = reading.elapsed().as_secs_f64();
         let task = self.task(&params);
         let how = (params, self.threads, memory);
-        let mut snapshots = Snapshots::default();
+        let mut snapshots = WeightHistograms::default();
         let on_epoch = &mut |epoch: &Epoch, head: &Head| {
             tell(&*task, epoch);
-            snapshots.look(epoch.epoch, head);
+            snapshots.record(epoch.epoch, head);
         };
         let (fitted, seconds, (predictions, measured)) =
             stream::fit(self.shelf, self.plan, self.warm, how, on_epoch)?;

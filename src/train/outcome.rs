@@ -43,7 +43,10 @@ pub(crate) fn write(
     let temperature = trust::temperature(predictions, &shelf.classes);
     let record = Record { temperature, ..record(shelf, plan, fitted, origin) };
     let (head, trained_on) = (&fitted.head, &trained_on[..]);
-    run::write(path, &Finished { record: &record, head, predictions, trained_on, measured, snapshots })?;
+    run::write(
+        path,
+        &RunContents { record: &record, head, predictions, trained_on, measured, histograms: snapshots },
+    )?;
     Ok(record)
 }
 

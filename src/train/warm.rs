@@ -5,7 +5,7 @@ use super::shelf::{Plan, Shelf};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
-use crate::run;
+use crate::run::{self, TrainedHead};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -24,7 +24,7 @@ impl Warm {
     /// # Errors
     /// [`Kind::Run`] when there is none, its features are others, or one of its classes is not there.
     pub fn read(init: &Path, shelf: &Shelf) -> Result<Self> {
-        let (head, classes, spec) = run::read_head(init)?;
+        let TrainedHead { head, classes, spec } = run::read_head(init)?;
         let differences = spec.differences(shelf.spec(), "in that run", "in this cache");
         if !differences.is_empty() || head.width() != shelf.spec().width {
             return Err(refused(init, format!("its features are others: {}", differences.join("; "))));

@@ -364,7 +364,7 @@ fn spreads_agree_with_scipy() {
     let mut all = Vec::new();
     for n in [2usize, 3, 4, 7, 20, 33] {
         let values: Vec<f64> = (0..n).map(|i| 0.5 + 0.1 * ((i * i) as f64).sin()).collect();
-        let own = headstart::metrics::spread(&values).unwrap();
+        let own = headstart::metrics::mean_with_interval(&values).unwrap();
         all.push(serde_json::json!({ "values": values, "spread": own }));
     }
     let s = Sandbox::new();

@@ -47,7 +47,7 @@ const DOORS: [(&str, &str); 37] = [
     // Two formats, each with messages of its own.
     ("prost", "backbone/graph"),
     ("prost", "events/"),
-    ("crc", "events/record.rs"),
+    ("crc", "events/tfrecord.rs"),
     ("json5", "backbone/import/tfjs.rs"),
     ("base64", "encoding.rs"),
     ("arrow", "store/table.rs"),

@@ -1,12 +1,12 @@
-//! The framing of an event file, TensorFlow's TFRecord: length, checksum of the length, data, checksum of the data; all
-//! numbers little-endian. The only door to `crc`. It refuses to know what the data are.
+//! TensorFlow's TFRecord framing of an event file: length, checksum of the length, data, checksum of the data, all numbers
+//! little-endian. The only user of `crc`.
 
 use crc::{CRC_32_ISCSI, Crc};
 
 /// CRC-32C (RFC 3720, appendix B.4).
 const CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
-/// Adds `data` to `file` as one record.
+/// Appends `data` to `file` as one record.
 pub(super) fn append(file: &mut Vec<u8>, data: &[u8]) {
     let length = (data.len() as u64).to_le_bytes();
     file.extend(length);
@@ -15,7 +15,7 @@ pub(super) fn append(file: &mut Vec<u8>, data: &[u8]) {
     file.extend(masked(data).to_le_bytes());
 }
 
-/// The checksum as it is stored: rotated and shifted, since the checksum of data that hold their own is worth little
+/// Computes the checksum as it is stored, rotated and shifted, because a CRC of data that contain their own CRC is unreliable
 /// (`tensorflow/core/lib/hash/crc32c.h`).
 fn masked(data: &[u8]) -> u32 {
     CRC32C.checksum(data).rotate_right(15).wrapping_add(0xa282_ead8)
@@ -26,8 +26,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checksums_are_those_of_the_rfc() {
-        // RFC 3720, appendix B.4: 32 bytes of zeros, of ones, and counting up.
+    fn checksums_agree_with_the_rfc() {
+        // RFC 3720, appendix B.4: 32 bytes of zeros, 32 of ones, and 0 to 31.
         assert_eq!(CRC32C.checksum(&[0; 32]), 0x8a91_36aa);
         assert_eq!(CRC32C.checksum(&[0xff; 32]), 0x62a8_ab43);
         assert_eq!(CRC32C.checksum(&(0..32).collect::<Vec<u8>>()), 0x46dd_794e);

@@ -1,0 +1,38 @@
+//! Wilson's score interval of a proportion.
+
+/// The two-sided 95 % quantile of the standard normal distribution.
+const Z95: f64 = 1.959_963_984_540_054;
+
+/// Computes the 95 % score interval of the proportion `correct / n`, `[low, high]` within 0 to 1 (Wilson 1927,
+/// *J. Am. Stat. Assoc.* 22, 209-212). Returns `None` for `n` = 0.
+pub fn wilson_interval(correct: usize, n: usize) -> Option<[f64; 2]> {
+    if n == 0 {
+        return None;
+    }
+    let (n, share) = (n as f64, correct as f64 / n as f64);
+    let z2 = Z95 * Z95;
+    let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z95 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    Some([(centre - half).max(0.0), (centre + half).min(1.0)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_agree_with_published_values() {
+        // Newcombe 1998, Statistics in Medicine 17, table I, method 3: 81/263 and 15/148, 0/20, 1/29.
+        for (correct, n, low, high) in [
+            (81, 263, 0.2553, 0.3662),
+            (15, 148, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.1611),
+            (1, 29, 0.0061, 0.1718),
+        ] {
+            let [l, h] = wilson_interval(correct, n).unwrap();
+            assert!((l - low).abs() < 5e-5 && (h - high).abs() < 5e-5, "{correct}/{n}: {l} {h}");
+        }
+        assert_eq!(wilson_interval(0, 0), None);
+        assert_eq!(wilson_interval(5, 5).unwrap()[1], 1.0);
+    }
+}

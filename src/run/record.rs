@@ -1,0 +1,91 @@
+//! The content of `run.json`: settings, classes and history of a run.
+
+use crate::dataset::Division;
+use crate::error::{Error, Kind, Result};
+use crate::fs;
+use crate::head::{Epoch, SolverConfig};
+use crate::metrics::Temperature;
+use crate::store::Spec;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::path::Path;
+
+/// The version of the files in a run.
+pub const SCHEMA: &str = "run-v1";
+
+/// The content of `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of the files: [`SCHEMA`].
+    pub schema: String,
+    /// Version of the tool that wrote the run.
+    pub version: String,
+    /// Start of the run, a Unix time in seconds.
+    pub time: u64,
+    /// Absolute path of the cache.
+    pub cache: String,
+    /// What the features are.
+    pub spec: Spec,
+    /// The classes, in the order of their indices.
+    pub classes: Vec<ClassCount>,
+    /// Settings of the fit.
+    #[serde(deserialize_with = "solver_or_adam")]
+    pub config: SolverConfig,
+    /// The assignment of splits, where it differs from the cache's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub division: Option<Division>,
+    /// Limit on memory for features in bytes, where one was set. The train rows were then read in blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// Variants of the train rows.
+    pub variants: Vec<String>,
+    /// Number of train rows.
+    pub train_rows: usize,
+    /// The run whose head the fit started from, if any.
+    pub init: Option<String>,
+    /// Loss and accuracy of every epoch.
+    pub history: Vec<Epoch>,
+    /// The epoch whose head was kept, from 1.
+    pub best_epoch: usize,
+    /// Wall time of the fit in seconds.
+    pub seconds: f64,
+    /// The temperature fitted to the validation images. `None` where they determine none, and in runs of older versions.
+    #[serde(default)]
+    pub temperature: Option<Temperature>,
+}
+
+impl Record {
+    /// Names of the classes, in the order of their indices.
+    pub fn class_names(&self) -> Vec<String> {
+        self.classes.iter().map(|class| class.name.clone()).collect()
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let unreadable =
+            || Error::new(Kind::Run, "not a record that this version reads").at(path).help("train again");
+        let record: Self = serde_json::from_slice(&fs::read(path)?).map_err(|e| unreadable().because(e))?;
+        match record.schema == SCHEMA {
+            true => Ok(record),
+            false => Err(unreadable().because(format!("its schema is {}, not {SCHEMA}", record.schema))),
+        }
+    }
+}
+
+/// Number of distinct images of one class in each split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassCount {
+    /// Name of the class.
+    pub name: String,
+    /// Images in the train split.
+    pub train: usize,
+    /// Images in the validation split.
+    pub validation: usize,
+    /// Images in the test split.
+    pub test: usize,
+}
+
+/// Reads the settings of a fit. Older runs name no solver: Adam was the only one.
+fn solver_or_adam<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<SolverConfig, D::Error> {
+    let mut settings = serde_json::Map::deserialize(from)?;
+    settings.entry("solver").or_insert_with(|| "adam".into());
+    serde_json::from_value(settings.into()).map_err(serde::de::Error::custom)
+}

@@ -1,0 +1,58 @@
+//! Open-set rejection of a run: the distance beyond which an image counts as unknown, calibrated on validation images.
+
+use crate::error::{Error, Kind, Result};
+use crate::head::reject::{Distance, Measured};
+use crate::metrics::{ConformalCalibration, min_calibration_size};
+use std::path::Path;
+
+/// The distance measure of a run with its calibrated threshold.
+#[derive(Debug, Clone)]
+pub struct RejectionRule {
+    /// Share of known images that may be rejected, between 0 and 1.
+    pub alpha: f64,
+    /// The distance measure.
+    pub distance: Distance,
+    /// Distances of the validation images.
+    pub calibration: ConformalCalibration,
+    /// Images at a larger distance are rejected.
+    pub threshold: f32,
+    /// Distances of the test images, in the order of their digests.
+    pub test_distances: Vec<f32>,
+}
+
+impl RejectionRule {
+    /// Calibrates the measure of a run: of images like those of the validation split at most a share of `alpha` is rejected.
+    pub(super) fn calibrate(run: &Path, measured: Measured, alpha: f64) -> Result<Self> {
+        let calibration = ConformalCalibration::new(measured.validation);
+        let threshold =
+            calibration.threshold(alpha).ok_or_else(|| too_few(run, alpha, calibration.images()))?;
+        let Measured { distance, test, .. } = measured;
+        Ok(Self { alpha, distance, calibration, threshold, test_distances: test })
+    }
+
+    /// Whether an image at `distance` is rejected. NaN is.
+    pub fn rejects(&self, distance: f32) -> bool {
+        let is_known = distance <= self.threshold;
+        !is_known
+    }
+}
+
+/// Checks the share of known images that may be rejected.
+pub(super) fn check_alpha(alpha: f64) -> Result<()> {
+    match alpha > 0.0 && alpha < 1.0 {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Usage, "`reject` must be above 0 and below 1")
+            .help("it is the share of known images that may be rejected: try `reject` 0.05")),
+    }
+}
+
+fn too_few(run: &Path, alpha: f64, images: usize) -> Error {
+    let needed = min_calibration_size(alpha);
+    let message = format!("`reject` {alpha} needs {needed} validation images, and the run has {images}");
+    // Rounded up, so that the suggested value is large enough.
+    let possible = (1000.0 / (images + 1) as f64).ceil() / 1000.0;
+    let larger = if images > 0 { format!("use `reject` {possible} or more, or ") } else { String::new() };
+    Error::new(Kind::Usage, message).at(run).help(format!(
+        "{larger}give the validation split more images, by `extract` with another `split`, and train again"
+    ))
+}
