@@ -13,7 +13,7 @@
 //! first one needs images, ONNX Runtime and a backbone, which [`setup`] installs:
 //!
 //! ```no_run
-//! use headstart::backbone::{Device, PRELOGITS};
+//! use headstart::backbone::Device;
 //! use headstart::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, extract};
 //! use headstart::{augment::Augmentation, monitor::Silent, setup::BackboneChoice};
 //!
@@ -21,13 +21,7 @@
 //!     &ExtractConfig {
 //!         images: "photos".into(), // photos/<class>/<file>
 //!         cache: "cache/photos".into(),
-//!         backbone: BackboneChoice {
-//!             backbone: "nsfwjs".into(),
-//!             layer: PRELOGITS.into(),
-//!             preprocess: None,
-//!             crop: None,
-//!             models: "models".into(),
-//!         },
+//!         backbone: BackboneChoice::default(),
 //!         augment: vec![Augmentation::Flip],
 //!         augment_splits: AugmentSplits::Train,
 //!         split: None,

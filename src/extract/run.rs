@@ -4,14 +4,14 @@
 use super::ExtractConfig;
 use super::pipeline::{self, Outcome};
 use super::plan::{Missing, Work, by_variant, missing, train_images_without_variants};
-use crate::backbone::{Backbone, CPU_PROVIDER, Device, Opening, known};
+use crate::backbone::{Backbone, CPU_PROVIDER, Device, SessionOptions, known_answer};
 use crate::dataset::{self, Refused, Split, number_and_names};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::image_io::DECODE_VERSION;
 use crate::images::{Look, Memory, no_images, scan};
 use crate::monitor::Monitor;
-use crate::setup::{Chosen, choose};
+use crate::setup::ResolvedBackbone;
 use crate::store::{self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Samples, Spec, Writer};
 use crate::threads;
 use std::collections::{BTreeMap, HashSet};
@@ -35,7 +35,7 @@ pub(super) struct Run<'a> {
     pub config: &'a ExtractConfig,
     monitor: &'a dyn Monitor,
     /// The network.
-    pub chosen: Chosen,
+    pub chosen: ResolvedBackbone,
     /// What is known from before.
     pub memory: Memory,
     /// The cache, once it is there to be written to.
@@ -51,7 +51,7 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     /// Settles the network and opens the cache where there is one.
     pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
-        let chosen = choose(&config.backbone)?;
+        let chosen = config.backbone.resolve()?;
         let mut run = Self {
             config,
             monitor,
@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
             backbone: BackboneSpec {
                 name: self.chosen.name.clone(),
                 title: self.chosen.title.clone(),
-                graph_sha256: self.chosen.sha256,
+                graph_sha256: self.chosen.graph_sha256,
             },
             layer: self.chosen.layer.clone(),
             width,
@@ -201,24 +201,27 @@ impl<'a> Run<'a> {
     pub fn open_backbone(&mut self, rows: usize) -> Result<(Vec<Box<dyn Backbone>>, bool)> {
         let config = self.config;
         let batch = config.batch.unwrap_or(BATCH_ON_CPU);
-        let opening =
-            Opening { device: config.device, threads: config.threads, sessions: rows.div_ceil(batch) };
-        let mut sessions = self.chosen.open(opening, self.monitor)?;
+        let sessions = rows.div_ceil(batch);
+        let options = SessionOptions { device: config.device, threads: config.threads, sessions };
+        let mut sessions = self.chosen.open(options, self.monitor)?;
         let backbone = sessions.first_mut().expect("a network opens in one session or more");
         let provider = backbone.provider().to_string();
         let noted = self.writer.as_ref().and_then(|writer| writer.store().spec().known_answer.clone());
         let known = self.chosen.known_answer.clone().or(noted);
         let steps = self.chosen.preprocessing;
-        let answer = known::answer(backbone.as_mut(), &steps)?;
+        let answer = known_answer::compute(backbone.as_mut(), &steps)?;
         let reference = match &known {
             Some(known) => known.clone(),
             None if provider == CPU_PROVIDER => answer.clone(),
             None => {
-                let on_cpu = Opening { device: Device::Cpu, sessions: 1, ..opening };
-                known::answer(self.chosen.open(on_cpu, self.monitor)?.swap_remove(0).as_mut(), &steps)?
+                let on_cpu = SessionOptions { device: Device::Cpu, sessions: 1, ..options };
+                known_answer::compute(
+                    self.chosen.open(on_cpu, self.monitor)?.swap_remove(0).as_mut(),
+                    &steps,
+                )?
             }
         };
-        known::check(&provider, &answer, &reference)?;
+        known_answer::check(&provider, &answer, &reference)?;
         let mut filled_meanwhile = false;
         if self.writer.is_none() {
             let spec = self.spec(backbone.width(), known.is_none().then_some(reference));

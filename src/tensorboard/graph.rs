@@ -1,12 +1,11 @@
 //! The graph of a run: its backbone, where that is at hand, and its head behind it.
 
-use crate::backbone::graph::{Outline, outline};
+use crate::backbone::graph::{GraphSummary, graph_summary};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::events::Node;
 use crate::head::Head;
 use crate::monitor::Monitor;
-use crate::setup::Chosen;
 use crate::store::Spec;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -23,11 +22,11 @@ pub enum Shown {
     Head,
 }
 
-/// Outlines of the backbones that were looked for, `None` of those that cannot be had.
+/// Graphs of the backbones that were looked for, `None` of those that cannot be had.
 #[derive(Debug)]
 pub(super) struct Backbones {
     models: PathBuf,
-    known: HashMap<(Digest, String), Option<Outline>>,
+    known: HashMap<(Digest, String), Option<GraphSummary>>,
 }
 
 impl Backbones {
@@ -36,9 +35,9 @@ impl Backbones {
     }
 
     /// The backbone of these features up to their layer; why there is none is said once.
-    fn outline(&mut self, spec: &Spec, monitor: &dyn Monitor) -> Option<&Outline> {
-        let read = |models: &Path| -> Result<Outline> {
-            outline(&Chosen::of_spec(spec, models)?.model()?, &spec.layer)
+    fn graph(&mut self, spec: &Spec, monitor: &dyn Monitor) -> Option<&GraphSummary> {
+        let read = |models: &Path| -> Result<GraphSummary> {
+            graph_summary(&spec.resolve_backbone(models)?.read_model()?, &spec.layer)
         };
         let key = (spec.backbone.graph_sha256, spec.layer.clone());
         let found = self.known.entry(key).or_insert_with(|| {
@@ -59,9 +58,9 @@ pub(super) fn nodes(
     backbones: &mut Backbones,
     monitor: &dyn Monitor,
 ) -> (Vec<Node>, Shown) {
-    match backbones.outline(spec, monitor) {
-        Some(outline) => {
-            let (mut nodes, features) = frozen(outline, &spec.layer);
+    match backbones.graph(spec, monitor) {
+        Some(graph) => {
+            let (mut nodes, features) = frozen(graph, &spec.layer);
             nodes.extend(trained(head, &features));
             (nodes, Shown::All)
         }
@@ -73,20 +72,21 @@ pub(super) fn nodes(
 }
 
 /// The backbone in a group of its own behind the images, and the value that is embedded.
-fn frozen(outline: &Outline, layer: &str) -> (Vec<Node>, String) {
-    let scope = match &outline.name[..] {
+fn frozen(graph: &GraphSummary, layer: &str) -> (Vec<Node>, String) {
+    let scope = match &graph.name[..] {
         "" | "head" | "images" => "backbone",
         name => name,
     };
-    let (input, dims) = &outline.input;
-    let value = |name: &String| if name == input { "images".to_string() } else { format!("{scope}/{name}") };
-    let images = node("Placeholder", "images", &[], dims);
-    let inner = outline.nodes.iter().map(|inner| Node {
+    let input = &graph.input;
+    let value =
+        |name: &String| if *name == input.name { "images".to_string() } else { format!("{scope}/{name}") };
+    let images = node("Placeholder", "images", &[], &input.shape);
+    let inner = graph.nodes.iter().map(|inner| Node {
         outputs: inner.outputs.iter().map(value).collect(),
         op: inner.op.clone(),
         inputs: inner.inputs.iter().map(value).collect(),
-        settings: inner.settings.clone(),
-        shape: inner.weight.clone(),
+        settings: inner.attributes.clone(),
+        shape: inner.weight_shape.clone(),
     });
     (std::iter::once(images).chain(inner).collect(), value(&layer.to_string()))
 }

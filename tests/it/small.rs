@@ -3,8 +3,8 @@
 
 use crate::sandbox::{Sandbox, models};
 use headstart::augment::Augmentation;
+use headstart::backbone::Device;
 use headstart::backbone::inception_v3::{Conv, ConvWeights, DenseWeights, Topology, Weights, build};
-use headstart::backbone::{Device, PRELOGITS};
 use headstart::error::Result;
 use headstart::extract::{AugmentSplits, ExtractConfig};
 use headstart::rng::Rng;
@@ -21,7 +21,7 @@ struct Seeded(u64);
 impl Weights for Seeded {
     fn conv(&self, conv: &Conv) -> Result<ConvWeights> {
         let mut rng = Rng::new(self.0, conv.index as u64);
-        let inputs = conv.kernel.0 * conv.kernel.1 * conv.inputs;
+        let inputs = conv.kernel.area() * conv.inputs;
         let spread = (2.0 / inputs as f32).sqrt();
         let mut draw =
             |n: usize, low: f32, high: f32| (0..n).map(|_| rng.uniform(low, high)).collect::<Vec<_>>();
@@ -36,7 +36,7 @@ impl Weights for Seeded {
         })
     }
 
-    fn head(&self) -> Result<Vec<DenseWeights>> {
+    fn classifier(&self) -> Result<Vec<DenseWeights>> {
         Ok(vec![DenseWeights { kernel: vec![0.01; WIDTH * 3], bias: vec![0.0; 3] }])
     }
 }
@@ -44,7 +44,7 @@ impl Weights for Seeded {
 static ONNX: LazyLock<Vec<u8>> = LazyLock::new(|| onnx(1));
 
 pub fn onnx(seed: u64) -> Vec<u8> {
-    let topology = Topology { depth: 1.0 / 16.0, min_depth: 1, side: 75 };
+    let topology = Topology { depth_multiplier: 1.0 / 16.0, min_depth: 1, input_side: 75 };
     let how = r#"{"crop":1.0,"resize":"bilinear-pillow","size":75,"scale":"symmetric"}"#;
     build(topology, &Seeded(seed), &[("headstart.preprocessing", how)]).unwrap()
 }
@@ -78,16 +78,12 @@ pub fn extract(sandbox: &Sandbox, images: &str, cache: &str, more: &[&str]) -> c
 /// What `extract` is asked for with four shifts of the train images and a part for each batch of four, by a caller in this
 /// process.
 pub fn config(sandbox: &Sandbox, images: &str, cache: &str) -> ExtractConfig {
+    let mut backbone = BackboneChoice::new(install(sandbox));
+    backbone.models = models();
     ExtractConfig {
         images: sandbox.path(images),
         cache: sandbox.path(cache),
-        backbone: BackboneChoice {
-            backbone: install(sandbox),
-            layer: PRELOGITS.into(),
-            preprocess: None,
-            crop: None,
-            models: models(),
-        },
+        backbone,
         augment: vec![Augmentation::Shift(5)],
         augment_splits: AugmentSplits::Train,
         split: None,

@@ -1,7 +1,7 @@
-//! ONNX Runtime, the only door to `ort`: loads the library, opens a session on one device, runs batches.
+//! Runs networks in ONNX Runtime: loads the library, opens sessions on one device, runs batches. The only user of `ort`.
 
-use super::graph::{Network, PIXELS};
-use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, Opening};
+use super::graph::{OnnxModel, UINT8_INPUT};
+use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, SessionOptions};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::preprocess::Preprocessing;
@@ -14,82 +14,58 @@ use ort::value::{TensorRef, ValueType};
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
-/// What an ONNX file says about itself, without opening a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileFacts {
-    /// Side of its input in pixels, where the file fixes it.
-    pub side: Option<usize>,
-    /// The preprocessing that its writer noted, as JSON.
-    pub preprocessing: Option<String>,
-}
-
-/// The key under which [`FileFacts::preprocessing`] stands in a file's metadata.
-pub const PREPROCESSING_KEY: &str = "headstart.preprocessing";
-
-/// Reads the facts of an ONNX file.
-///
-/// # Errors
-/// [`Kind::Backbone`] when it is not an ONNX model whose one input is a batch of square RGB images.
-pub fn inspect(bytes: &[u8]) -> Result<FileFacts> {
-    let network = Network::parse(bytes)?;
-    let dims = network.input_dims();
-    let square = matches!(dims[..], [_, None | Some(3), h, w] if h == w);
-    if !square {
-        return Err(Error::new(Kind::Backbone, format!("its input has the dimensions {dims:?}"))
-            .help("a backbone takes [batch, 3, side, side]"));
-    }
-    Ok(FileFacts { side: dims[2], preprocessing: network.metadata(PREPROCESSING_KEY).map(str::to_string) })
-}
-
 /// A network in an ONNX Runtime session.
 #[derive(Debug)]
 pub struct OnnxBackbone {
     session: Session,
+    /// Side of the input in pixels.
     side: usize,
+    /// The batch size, when the file fixes it.
     batch: Option<usize>,
     width: usize,
     provider: &'static str,
 }
 
-/// The most sessions on a CPU: each holds a copy of the weights.
+/// Upper limit on sessions on a CPU; each one holds a copy of the weights.
 const MAX_SESSIONS: usize = 8;
 
+/// Sessions of one network, and the provider that runs them.
+struct OpenSessions {
+    sessions: Vec<Session>,
+    provider: &'static str,
+}
+
+/// Features of one batch.
+struct Features {
+    /// `[images, width]`.
+    values: Vec<f32>,
+    width: usize,
+}
+
 impl OnnxBackbone {
-    /// Opens the network in `model`, cut behind `layer`, through the ONNX Runtime at `library`. On a CPU these are as many
-    /// sessions as threads, at most 8, which share the threads out; elsewhere it is one.
+    /// Opens the ONNX file `model`, cut after `layer`, with the ONNX Runtime at `library`.
+    ///
+    /// On a CPU this opens [`SessionOptions::sessions`] sessions, but no more than threads and no more than 8. They
+    /// divide the threads among themselves. Other devices get one session.
     ///
     /// # Errors
-    /// [`Kind::Runtime`] when the library cannot be loaded, [`Kind::Device`] when the device that was asked for
-    /// cannot be used, [`Kind::Backbone`] when the network cannot.
+    /// [`Kind::Runtime`] when the library cannot be loaded, [`Kind::Device`] when the requested device cannot be used,
+    /// [`Kind::Backbone`] when the network cannot be opened or has no such layer.
     pub fn open(
         library: &Path,
         model: Vec<u8>,
         layer: &str,
         preprocessing: &Preprocessing,
-        opening: Opening,
+        options: SessionOptions,
         monitor: &dyn Monitor,
     ) -> Result<Vec<Box<dyn Backbone>>> {
         let environment = load(library)?;
-        let mut network = Network::parse(&model)?;
+        let mut network = OnnxModel::parse(&model)?;
         drop(model);
-        network.cut(layer)?;
-        network.take_bytes(&preprocessing.scale.steps());
-        let network = network.encode();
-        let cuda = |n| cuda_session(environment, &network, n).map(|session| (vec![session], CUDA_PROVIDER));
-        let cpu = || cpu_sessions(environment, &network, opening).map(|sessions| (sessions, CPU_PROVIDER));
-        let (sessions, provider) = match opening.device {
-            Device::Cpu => cpu()?,
-            Device::Cuda(n) => cuda(n)?,
-            Device::Auto => match cuda_worth_trying().then(|| cuda(0)) {
-                Some(Ok(opened)) => opened,
-                Some(Err(e)) => {
-                    monitor
-                        .warn(&format!("running on the CPU, since CUDA cannot be used: {}", e.with_causes()));
-                    cpu()?
-                }
-                None => cpu()?,
-            },
-        };
+        network.truncate_after(layer)?;
+        network.use_uint8_input(&preprocessing.scale.steps());
+        let OpenSessions { sessions, provider } =
+            open_sessions(environment, &network.encode(), options, monitor)?;
         let mut width = None;
         let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
         for session in sessions {
@@ -97,43 +73,45 @@ impl OnnxBackbone {
             let mut one = Self { session, side: preprocessing.size, batch, width: 0, provider };
             one.width = match width {
                 Some(width) => width,
-                None => *width.insert(one.find_width()?),
+                None => *width.insert(one.measure_width()?),
             };
             opened.push(Box::new(one));
         }
         Ok(opened)
     }
 
-    /// The width of an inner layer is known for certain only once it has been computed.
-    fn find_width(&mut self) -> Result<usize> {
+    /// Measures the width of the layer on a black image. The file need not say how wide an inner layer is.
+    fn measure_width(&mut self) -> Result<usize> {
         let n = self.batch.unwrap_or(1);
-        Ok(self.run(&vec![0; 3 * self.side * self.side * n], n)?.1)
+        Ok(self.run(&vec![0; 3 * self.side * self.side * n], n)?.width)
     }
 
-    /// Runs one batch whose rows must have the width that the first had.
-    fn run_as_before(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
-        match self.run(pixels, n)? {
-            (rows, width) if width == self.width => Ok(rows),
-            (_, width) => Err(Error::new(
-                Kind::Backbone,
-                format!("the layer gave {} floats for one image and {width} for another", self.width),
-            )
-            .help("choose a layer whose shape does not depend on the image")),
+    /// Runs one batch and checks that the width is the one measured at the start.
+    fn run_checked(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
+        let Features { values, width } = self.run(pixels, n)?;
+        if width == self.width {
+            return Ok(values);
         }
+        Err(Error::new(
+            Kind::Backbone,
+            format!("the layer gave {} floats for one image and {width} for another", self.width),
+        )
+        .help("choose a layer whose shape does not depend on the image"))
     }
 
-    /// Runs one batch; returns the rows and their width.
-    fn run(&mut self, pixels: &[u8], n: usize) -> Result<(Vec<f32>, usize)> {
+    /// Runs one batch of `n` images.
+    fn run(&mut self, pixels: &[u8], n: usize) -> Result<Features> {
         let fail = |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(e.to_string());
         let input = TensorRef::from_array_view(([n, 3, self.side, self.side], pixels)).map_err(fail)?;
-        let outputs = self.session.run(ort::inputs![PIXELS => input]).map_err(fail)?;
+        let outputs = self.session.run(ort::inputs![UINT8_INPUT => input]).map_err(fail)?;
         let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(fail)?;
         let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
         match shape[..] {
-            [rows, width] if rows == n => Ok((values.to_vec(), width)),
-            [rows, width, 1, 1] if rows == n => Ok((values.to_vec(), width)),
+            [rows, width] | [rows, width, 1, 1] if rows == n => {
+                Ok(Features { values: values.to_vec(), width })
+            }
             [rows, channels, height, width] if rows == n => {
-                Ok((mean_over_positions(values, height * width), channels))
+                Ok(Features { values: mean_over_positions(values, height * width), width: channels })
             }
             _ => Err(Error::new(Kind::Backbone, format!("the layer gives {shape:?} for {n} images"))
                 .help("choose a layer of the shape [batch, width] or [batch, channels, height, width]")),
@@ -141,7 +119,7 @@ impl OnnxBackbone {
     }
 }
 
-/// The mean of each run of `positions` values, summed in float64.
+/// Averages each run of `positions` values, summed in float64.
 fn mean_over_positions(values: &[f32], positions: usize) -> Vec<f32> {
     let mean = |plane: &[f32]| (plane.iter().map(|&v| f64::from(v)).sum::<f64>() / positions as f64) as f32;
     values.chunks_exact(positions).map(mean).collect()
@@ -163,34 +141,38 @@ impl Backbone for OnnxBackbone {
     fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
         let one = 3 * self.side * self.side;
         assert_eq!(pixels.len(), n * one, "{n} inputs of {one} bytes");
-        let Some(size) = self.batch else { return self.run_as_before(pixels, n) };
-        // A file with a fixed batch size: full batches, the last one filled up with zeros.
+        let Some(size) = self.batch else { return self.run_checked(pixels, n) };
+        // The file fixes the batch size: run full batches, the last one padded with zeros.
         let mut rows = Vec::with_capacity(n * self.width);
         for part in pixels.chunks(size * one) {
             let mut full = part.to_vec();
             full.resize(size * one, 0);
-            rows.extend_from_slice(&self.run_as_before(&full, size)?[..part.len() / one * self.width]);
+            rows.extend_from_slice(&self.run_checked(&full, size)?[..part.len() / one * self.width]);
         }
         Ok(rows)
     }
 }
 
+/// Returns the size of dimension `dim`, or `None` when the model does not fix it.
 fn fixed(kind: &ValueType, dim: usize) -> Option<usize> {
     let size = *kind.tensor_shape()?.get(dim)?;
     (size > 0).then_some(size as usize)
 }
 
-/// Loads the library once; a second library in one process is refused.
+/// Loads the library, once per process.
+///
+/// # Errors
+/// [`Kind::Runtime`] when it cannot be loaded, or when the process has loaded another one.
 fn load(library: &Path) -> Result<&'static Environment> {
     static LOADED: OnceLock<(std::path::PathBuf, Environment)> = OnceLock::new();
     static LOADING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = LOADING.lock().unwrap_or_else(|e| e.into_inner());
+    let _guard = LOADING.lock().unwrap_or_else(|e| e.into_inner());
     if LOADED.get().is_none() {
         let fail = |why: String| {
             Error::new(Kind::Runtime, "ONNX Runtime cannot be loaded")
                 .at(library)
                 .because(why)
-                .help("it must be an ONNX Runtime of 1.23 or later: correct ORT_DYLIB_PATH, or unset it and run `headstart setup --yes`")
+                .help("it must be an ONNX Runtime of 1.23 or later: correct ORT_DYLIB_PATH, or unset it and run `setup`")
         };
         let builder = ort::init_from(library).map_err(|e| fail(e.to_string()))?;
         let environment =
@@ -205,8 +187,34 @@ fn load(library: &Path) -> Result<&'static Environment> {
     Ok(environment)
 }
 
-/// Whether the loaded library was built with CUDA; says nothing about the machine.
-fn cuda_worth_trying() -> bool {
+/// Opens the network on the device of `options`.
+fn open_sessions(
+    environment: &Environment,
+    model: &[u8],
+    options: SessionOptions,
+    monitor: &dyn Monitor,
+) -> Result<OpenSessions> {
+    let on_cuda = |n| {
+        let session = cuda_session(environment, model, n)?;
+        Ok(OpenSessions { sessions: vec![session], provider: CUDA_PROVIDER })
+    };
+    let on_cpu = || {
+        let sessions = cpu_sessions(environment, model, options)?;
+        Ok(OpenSessions { sessions, provider: CPU_PROVIDER })
+    };
+    match options.device {
+        Device::Cpu => on_cpu(),
+        Device::Cuda(n) => on_cuda(n),
+        Device::Auto if is_built_with_cuda() => on_cuda(0).or_else(|e: Error| {
+            monitor.warn(&format!("running on the CPU, since CUDA cannot be used: {}", e.with_causes()));
+            on_cpu()
+        }),
+        Device::Auto => on_cpu(),
+    }
+}
+
+/// Whether the loaded library was built with CUDA. The machine may still lack a usable device.
+fn is_built_with_cuda() -> bool {
     CUDA::is_available().unwrap_or(false)
 }
 
@@ -218,11 +226,11 @@ fn builder(environment: &Environment) -> Result<SessionBuilder> {
         .map_err(|e| fail(e.to_string()))
 }
 
-/// Sessions side by side, which share out the threads: without a barrier in every layer, none waits for another, and the
-/// decoders take time from one of them only.
-fn cpu_sessions(environment: &Environment, model: &[u8], opening: Opening) -> Result<Vec<Session>> {
-    let threads = threads::number(opening.threads);
-    let sessions = opening.sessions.clamp(1, threads.min(MAX_SESSIONS));
+/// Opens parallel sessions that divide the threads among themselves. One session on all threads would wait at a barrier
+/// in every layer, and a decoder that takes time from one thread would delay them all.
+fn cpu_sessions(environment: &Environment, model: &[u8], options: SessionOptions) -> Result<Vec<Session>> {
+    let threads = threads::number(options.threads);
+    let sessions = options.sessions.clamp(1, threads.min(MAX_SESSIONS));
     let shares: Vec<usize> = (0..sessions).map(|i| (threads + i) / sessions).collect();
     threads::in_parallel(sessions, &shares, |share| cpu_session(environment, model, *share))
 }
@@ -236,13 +244,13 @@ fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Resul
         .map_err(|e| fail(e.to_string()))
 }
 
-/// TF32 is off: it would move the features by some parts in a thousand.
+/// Opens a session on a CUDA device. TF32 is off because it changes features by a few parts in a thousand.
 fn cuda_session(environment: &Environment, model: &[u8], device: i32) -> Result<Session> {
     let cuda = CUDA::default().with_device_id(device).with_tf32(false).build().error_on_failure();
     let fail = |e: String| {
-        Error::new(Kind::Device, format!("CUDA device {device} cannot be used"))
-            .because(e)
-            .help("it needs an NVIDIA driver, CUDA 13, cuDNN 9 and `headstart setup --device cuda`; or use --device cpu")
+        Error::new(Kind::Device, format!("CUDA device {device} cannot be used")).because(e).help(
+            "it needs an NVIDIA driver, CUDA 13, cuDNN 9 and `setup` with `device` cuda; or use `device` cpu",
+        )
     };
     builder(environment)?
         .with_execution_providers([cuda])
@@ -254,24 +262,24 @@ fn cuda_session(environment: &Environment, model: &[u8], device: i32) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backbone::graph::Builder;
-    use crate::backbone::known::probe_image;
+    use crate::backbone::graph::{AttributeProto, GraphBuilder};
+    use crate::backbone::known_answer::probe_image;
     use crate::monitor::Silent;
     use crate::preprocess::{Resize, Scale};
 
     #[test]
-    fn the_network_scales_bytes_to_the_very_bits_of_the_preprocessing() {
-        let library = crate::runtime::find(false).unwrap().expect("run tests/run");
-        let mut flat = Builder::new("flat", 40);
-        flat.node("Flatten", &["input"], "flat", &[("axis", &[1])]);
+    fn the_network_scales_bytes_to_exactly_the_floats_of_the_preprocessing() {
+        let library = crate::runtime::find_library(false).unwrap().expect("run tests/run");
+        let mut flat = GraphBuilder::new("flat", 40);
+        flat.node("Flatten", &["input"], "flat", vec![AttributeProto::int("axis", 1)]);
         flat.output("flat", 3 * 40 * 40);
         let flat = flat.finish(&[]);
         for scale in [Scale::Unit, Scale::Symmetric, Scale::Imagenet] {
             let steps =
                 Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 40, scale, stretch: false };
-            let opening = Opening { device: Device::Cpu, threads: 2, sessions: 5 };
+            let options = SessionOptions { device: Device::Cpu, threads: 2, sessions: 5 };
             let mut opened =
-                OnnxBackbone::open(&library.path, flat.clone(), "flat", &steps, opening, &Silent).unwrap();
+                OnnxBackbone::open(&library.path, flat.clone(), "flat", &steps, options, &Silent).unwrap();
             assert_eq!((opened.len(), opened[0].width()), (2, 4800), "no more sessions than threads");
             let mut pixels = vec![0; steps.input_len()];
             steps.planes(&probe_image(), &mut pixels);
