@@ -43,7 +43,7 @@ pub struct KnownBackbone {
     pub classes: Vec<String>,
     /// Digest of the ONNX file that the importer builds from the source.
     pub onnx_sha256: Digest,
-    /// The name of its entry in [`known_answer`](crate::backbone::known_answer).
+    /// The name under which its features of the known-answer image are stored.
     pub known_answer: String,
     /// The preprocessing that it was trained with.
     pub preprocessing: Preprocessing,

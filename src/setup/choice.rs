@@ -1,7 +1,7 @@
 //! Which network to run: a known backbone by name or any ONNX file by path, with its layer and preprocessing.
 
+use super::known_backbone::{self, onnx_path, setup_remedy};
 use super::runtime;
-use super::weights::{self, onnx_path, setup_remedy};
 use crate::backbone::graph::inspect;
 use crate::backbone::onnx_runtime::OnnxBackbone;
 use crate::backbone::{Backbone, PRELOGITS, SessionOptions, known_answer};
@@ -181,7 +181,7 @@ impl ResolvedBackbone {
         let path = self.path();
         let known = registry().backbone(&self.name).ok();
         if let Some(known) = known.filter(|_| !path.exists()) {
-            weights::find_or_install(known, &self.models, None, monitor)?;
+            known_backbone::find_or_install(known, &self.models, None, monitor)?;
         }
         let model = self.read_model()?;
         OnnxBackbone::open(&library.path, model, &self.layer, &self.preprocessing, options, monitor)

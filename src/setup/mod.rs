@@ -4,8 +4,8 @@
 mod choice;
 mod consent;
 mod embedder;
+pub mod known_backbone;
 pub mod runtime;
-pub mod weights;
 
 pub use choice::{BackboneChoice, ResolvedBackbone};
 pub use embedder::ImageEmbedder;
@@ -95,7 +95,7 @@ pub struct SetupStats {
 pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> {
     let known = registry().backbone(&config.backbone)?;
     let library = runtime::find_or_install(config.device, config.wheel.as_deref(), monitor)?;
-    let onnx = weights::find_or_install(known, &config.models, config.tarball.as_deref(), monitor)?;
+    let onnx = known_backbone::find_or_install(known, &config.models, config.tarball.as_deref(), monitor)?;
     Ok(SetupStats {
         runtime_version: registry().runtime.version.clone(),
         runtime: library.path,

@@ -1,6 +1,6 @@
 //! Finds or installs the ONNX Runtime that a device needs.
 
-use super::consent::{Missing, require_consent};
+use super::consent::{InstallRequest, require_consent};
 use crate::backbone::Device;
 use crate::digest::sha256_file;
 use crate::error::{Error, Kind, Result};
@@ -35,9 +35,12 @@ pub fn find_or_install(device: Device, wheel_file: Option<&Path>, monitor: &dyn 
     }
     let pinned = pinned_wheel(wants_cuda, wheel_file)?;
     if wheel_file.is_none() {
-        let missing =
-            Missing { what: "ONNX Runtime is not installed", terms: &terms(pinned), remedy: "run `setup`" };
-        require_consent(&missing, monitor)?;
+        let request = InstallRequest {
+            what: "ONNX Runtime is not installed",
+            terms: &terms(pinned),
+            remedy: "run `setup`",
+        };
+        require_consent(&request, monitor)?;
     }
     let path = wheel::install(pinned, wheel_file, monitor)?;
     monitor.note(&format!("installed ONNX Runtime {} at {}", registry().runtime.version, path.display()));

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Modules from the ground up. A module may use those of lower floors only, and those named beside it.
-const FLOORS: [&[&str]; 10] = [
+const FLOORS: [&[&str]; 11] = [
     &[
         "error",
         "monitor",
@@ -26,7 +26,8 @@ const FLOORS: [&[&str]; 10] = [
     &["head", "page", "runtime", "backbone"],
     &["setup"],
     &["store"],
-    &["run", "images", "neighbours", "places"],
+    &["run", "images", "neighbours"],
+    &["places"],
     &["data", "extract", "train", "evaluate", "compare", "predict", "tensorboard"],
     &["sweep", "report", "survey"],
     &["demo", "experiment"],

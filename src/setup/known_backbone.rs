@@ -1,6 +1,6 @@
 //! Finds or builds the ONNX file of a known backbone. The weights come from the official npm package of its source.
 
-use super::consent::{Missing, require_consent};
+use super::consent::{InstallRequest, require_consent};
 use crate::backbone::import::build_known;
 use crate::digest::{sha256, sha256_file};
 use crate::error::{Error, Kind, Result};
@@ -75,7 +75,7 @@ fn require_download_consent(known: &KnownBackbone, models: &Path, monitor: &dyn 
     let Source::TfjsNpm { package, version, bytes, .. } = &known.source;
     let KnownBackbone { name, title, licence, .. } = known;
     let folder = std::path::absolute(models).unwrap_or_else(|_| models.to_path_buf());
-    let missing = Missing {
+    let request = InstallRequest {
         what: &format!("the backbone {name} is not in {} (`models` names another folder)", folder.display()),
         terms: &format!(
             "the backbone {name}, an {title} (npm package {package} {version}, {} MB, {licence})",
@@ -83,7 +83,7 @@ fn require_download_consent(known: &KnownBackbone, models: &Path, monitor: &dyn 
         ),
         remedy: &setup_remedy(known, models),
     };
-    require_consent(&missing, monitor)
+    require_consent(&request, monitor)
 }
 
 fn npm_pack(
