@@ -1,5 +1,5 @@
-//! Unpacking what was downloaded: the only door to `zip`, `tar` and `flate2`. It refuses to check digests: whoever
-//! calls has done so.
+//! Reads zip and gzip-compressed tar archives. The only user of `zip`, `tar` and `flate2`. Callers verify the digest of
+//! an archive first.
 
 use crate::error::{Error, Kind, Result};
 use std::collections::BTreeMap;
@@ -7,10 +7,11 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
-/// The files of a gzip-compressed tar whose path begins with `prefix`, by the rest of their path.
+/// Reads the files of a gzip-compressed tar archive whose path starts with `prefix`. Returns their contents by the rest
+/// of the path.
 ///
 /// # Errors
-/// When the archive is damaged.
+/// [`Kind::Io`] when the archive cannot be read or is damaged.
 pub fn read_tgz(archive: &Path, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
     let fail = |e: std::io::Error| damaged(archive).because(e);
     let file = File::open(archive).map_err(|e| Error::io("open", archive, e))?;
@@ -28,11 +29,11 @@ pub fn read_tgz(archive: &Path, prefix: &str) -> Result<BTreeMap<String, Vec<u8>
     Ok(found)
 }
 
-/// Writes the files directly in `folder` of a zip archive for which `wanted` holds into `target`, each fsynced.
-/// Returns their names and sizes.
+/// Extracts files of a zip archive into the folder `target`: those directly in `folder` whose name `wanted` accepts. Each
+/// file is fsynced. Returns sizes in bytes by file name.
 ///
 /// # Errors
-/// When the archive is damaged or a file cannot be written.
+/// [`Kind::Io`] when the archive cannot be read or is damaged, or when a file cannot be written.
 pub fn extract_zip(
     archive: &Path,
     folder: &str,

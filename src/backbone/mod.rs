@@ -1,18 +1,16 @@
-//! Frozen networks that turn pixels into features: the trait, and what stands behind it. It refuses to know about
-//! files of images or caches.
+//! Frozen networks that turn images into features: the trait and its ONNX Runtime implementation.
 
 pub mod graph;
 pub mod import;
-mod inception_table;
 pub mod inception_v3;
-pub mod known;
-pub mod onnx;
+pub mod known_answer;
+pub mod onnx_runtime;
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;
 use std::str::FromStr;
 
-/// The layer that is embedded unless another is asked for.
+/// The default layer to embed: 2048 features after the last average pool of Inception-v3.
 pub const PRELOGITS: &str = "PreLogits";
 
 /// The name of the CPU provider in caches and reports.
@@ -20,42 +18,68 @@ pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
 /// The name of the CUDA provider in caches and reports.
 pub const CUDA_PROVIDER: &str = "CUDAExecutionProvider";
 
-/// A frozen network, cut behind one layer.
+/// A frozen network that ends at one layer.
 pub trait Backbone: Send {
-    /// Floats in one embedding.
+    /// Returns the number of features per image.
     fn width(&self) -> usize;
-    /// The execution provider that really runs: `CPUExecutionProvider`, `CUDAExecutionProvider`.
+    /// Returns the execution provider that runs the network: [`CPU_PROVIDER`] or [`CUDA_PROVIDER`].
     fn provider(&self) -> &str;
-    /// What computes: the runtime and how it was built, in one line.
+    /// Describes the runtime and how it was built, in one line.
     fn runtime(&self) -> &str;
-    /// Embeds images: `pixels` holds `n` inputs of `[3, side, side]` bytes, as
-    /// [`crate::preprocess::Preprocessing::planes`] writes them, the result `n` rows of [`Backbone::width`] floats.
+    /// Embeds a batch of `n` images, at least one.
+    ///
+    /// `pixels` has the shape `[n, 3, side, side]`: for each image a red, a green and a blue plane of bytes, 0 to 255, as
+    /// [`Preprocessing::planes`] writes them. `side` is [`Preprocessing::size`]. The network itself scales the bytes.
+    ///
+    /// Returns the features row by row, `[n, width]` with [`Backbone::width`] columns. The rows have the order of the
+    /// images.
     ///
     /// # Errors
-    /// [`Kind::Backbone`] when the network fails, [`Kind::Device`] when the device does.
+    /// [`Kind::Backbone`] when the network fails, or when the width of the layer depends on the image.
+    ///
+    /// # Panics
+    /// When `pixels` does not hold `n * 3 * side * side` bytes.
+    ///
+    /// [`Preprocessing::planes`]: crate::preprocess::Preprocessing::planes
+    /// [`Preprocessing::size`]: crate::preprocess::Preprocessing::size
     fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>>;
 }
 
-/// How a network shall be opened.
+/// Options for opening a network.
 #[derive(Debug, Clone, Copy)]
-pub struct Opening {
-    /// Where to run.
+#[non_exhaustive]
+pub struct SessionOptions {
+    /// The device to run on; [`Device::Auto`] by default.
     pub device: Device,
-    /// Threads on a CPU, all sessions together; zero takes all cores.
+    /// Number of CPU threads, shared among all sessions; 0, the default, uses all cores.
     pub threads: usize,
-    /// The most sessions that are of use.
+    /// Upper limit on the number of sessions; 1 by default. Only a CPU runs several.
     pub sessions: usize,
 }
 
-/// Where a network shall run.
+impl SessionOptions {
+    /// One session on `device`, on all cores if that is the CPU.
+    pub fn new(device: Device) -> Self {
+        Self { device, threads: 0, sessions: 1 }
+    }
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self::new(Device::Auto)
+    }
+}
+
+/// The device that runs a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Device {
-    /// The first of CUDA and CPU that works; a fall-back is said.
+    /// The first CUDA device if it works, else the CPU. The monitor gets a warning when CUDA fails.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// This CUDA device, or an error.
+    /// The CUDA device of this number. It is an error when the device cannot be used.
     Cuda(i32),
 }
 

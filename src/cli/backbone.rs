@@ -5,7 +5,7 @@ use crate::backbone::inception_v3::layers;
 use crate::digest::{Digest, sha256_file};
 use crate::error::Result;
 use crate::registry::registry;
-use crate::setup::onnx_path;
+use crate::setup::known_backbone::onnx_path;
 use serde::Serialize;
 
 /// List the known backbones

@@ -1,9 +1,9 @@
-//! The whole job on the built-in sample: pictures, extract, train, evaluate, predict, and a linear model on raw pixels
-//! to compare with.
+//! The demo: extract, train, evaluate and predict on a built-in sample of images, with a linear model on raw pixels as
+//! the baseline.
 
 mod sample;
 
-use crate::backbone::{Device, PRELOGITS};
+use crate::backbone::Device;
 use crate::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
@@ -15,7 +15,8 @@ use crate::matrix::Matrix;
 use crate::metrics;
 use crate::monitor::{Monitor, Unit};
 use crate::predict::{Answer, PredictConfig, predict};
-use crate::preprocess::{Normalization, Preprocessing, Resize};
+use crate::preprocess::{Preprocessing, Resize, Scale};
+use crate::registry::DEFAULT_MODELS;
 use crate::setup::BackboneChoice;
 use crate::store::{FeatureStore, Samples};
 use crate::threads;
@@ -23,42 +24,63 @@ use crate::train::{TrainConfig, TrainStats, train};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// What `demo` was asked for.
+/// Configuration of [`demo`].
+///
+/// | field | default | |
+/// |---|---|---|
+/// | `dir` | `headstart-demo` | folder for the images, the cache and the run |
+/// | `models` | `models` | folder of built backbones |
+/// | `time` | 0 | time of the demo, in seconds since 1970 |
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct DemoConfig {
-    /// The folder to work in.
+    /// Folder for the images, the cache and the run.
     pub dir: PathBuf,
     /// Folder of built backbones.
     pub models: PathBuf,
-    /// The time to note, in seconds since 1970.
+    /// Time of the demo, in seconds since 1970; recorded in the cache and the run.
     pub time: u64,
 }
 
-/// What came out.
+impl DemoConfig {
+    /// Runs the demo in `dir`, everything else by default.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), models: DEFAULT_MODELS.into(), time: 0 }
+    }
+}
+
+impl Default for DemoConfig {
+    fn default() -> Self {
+        Self::new("headstart-demo")
+    }
+}
+
+/// Results of [`demo`].
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct DemoStats {
-    /// The folder of pictures.
+    /// The folder of images.
     pub images: PathBuf,
     /// The cache.
     pub cache: PathBuf,
     /// The run.
     pub run: PathBuf,
-    /// Of the extraction.
+    /// Results of `extract`.
     pub extract: ExtractStats,
-    /// Of the training.
+    /// Results of `train`.
     pub train: TrainStats,
-    /// On the test split.
+    /// Results of `evaluate` on the test split.
     pub evaluate: EvaluateStats,
-    /// Accuracy on the same test images of the same kind of head on raw pixels, 32 x 32.
+    /// Test accuracy of the baseline, 0 to 1: the same kind of head, trained on raw pixels of images scaled to 32 x 32.
     pub pixel_accuracy: f64,
-    /// The answer for one test picture.
+    /// The predictions for one test image.
     pub predict: Vec<Answer>,
 }
 
-/// Runs the demo in `config.dir`; a second time it finds the features cached.
+/// Runs the demo in `config.dir`. A second call there uses the cached features.
 ///
 /// # Errors
-/// [`Kind::Input`] when the folder holds something else, and those of the stages.
+/// [`Kind::Input`] when the folder holds files that are not the demo's, and errors of the stages.
 pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
     let [images, cache, run] = ["images", "cache", "run"].map(|name| config.dir.join(name));
     draw_images(&config.dir, &images, monitor)?;
@@ -78,11 +100,11 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
         evaluate(&EvaluateConfig { run: run.clone(), split: Split::Test, tta: false, reject: None })?;
     let samples = FeatureStore::open(&cache)?.samples()?;
     let pixel_accuracy = pixel_baseline(&samples, fit)?;
-    let picture =
+    let image =
         samples.rows.iter().find(|row| row.split == Split::Test).map(|row| images.join(&row.file.path));
     let predict_config = PredictConfig {
         run: run.clone(),
-        images: picture.into_iter().collect(),
+        images: image.into_iter().collect(),
         device: Device::Auto,
         models: config.models.clone(),
         reject: None,
@@ -106,13 +128,7 @@ fn extract_config(config: &DemoConfig, images: &Path, cache: &Path) -> ExtractCo
     ExtractConfig {
         images: images.to_path_buf(),
         cache: cache.to_path_buf(),
-        backbone: BackboneChoice {
-            backbone: "nsfwjs".into(),
-            layer: PRELOGITS.into(),
-            preprocess: None,
-            crop: None,
-            models: config.models.clone(),
-        },
+        backbone: BackboneChoice { models: config.models.clone(), ..BackboneChoice::default() },
         augment: Vec::new(),
         augment_splits: AugmentSplits::Train,
         split: None,
@@ -126,15 +142,16 @@ fn extract_config(config: &DemoConfig, images: &Path, cache: &Path) -> ExtractCo
     }
 }
 
+/// Draws the images that are not there yet.
 fn draw_images(dir: &Path, images: &Path, monitor: &dyn Monitor) -> Result<()> {
-    let ours = ["images", "cache", "run"];
-    if dir.exists() && fs::list(dir)?.iter().any(|(name, _)| !ours.contains(&name.as_str())) {
+    let own_names = ["images", "cache", "run"];
+    if dir.exists() && fs::list(dir)?.iter().any(|(name, _)| !own_names.contains(&name.as_str())) {
         return Err(Error::new(Kind::Input, "the folder holds other things, so the demo leaves it alone")
             .at(dir)
-            .help("choose a new folder with --dir"));
+            .help("choose a new folder as `dir`"));
     }
     let total = sample::CLASSES.len() * sample::PER_CLASS;
-    let task = monitor.task("drawing pictures", Some(total as u64), Unit::Images);
+    let task = monitor.task("drawing images", Some(total as u64), Unit::Images);
     for (class, name) in sample::CLASSES.iter().enumerate() {
         let folder = images.join(name);
         fs::create_folder(&folder)?;
@@ -149,7 +166,8 @@ fn draw_images(dir: &Path, images: &Path, monitor: &dyn Monitor) -> Result<()> {
     Ok(())
 }
 
-/// Test accuracy of a softmax head fitted to pixels instead of features, on the same split.
+/// Returns the test accuracy of the baseline, 0 to 1: a softmax head fitted to pixels instead of features, on the same
+/// split.
 fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
     let small = Preprocessing {
         crop: 1.0,
@@ -169,9 +187,8 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
         let target = classes.binary_search(&row.file.label).expect("classes come from the samples");
         parts[row.split as usize].push(Example { row: number as u32, target: target as u32 });
     }
-    let [train, validation, test] =
-        parts.each_ref().map(|examples| LabelledFeatures { features: &features, examples });
-    // Three thousand correlated inputs want smaller steps than features do.
+    let [train, validation, test] = parts.each_ref().map(|examples| Rows { features: &features, examples });
+    // The 3,072 inputs are strongly correlated, so they need a smaller learning rate than features.
     let params = FitConfig { lr: 0.001, ..fit }.check()?;
     let job = FitJob { start: None, params, class_weights: vec![1.0; classes.len()] };
     let fitted = head::fit(job, train, Some(validation), threads::number(0), &mut |_, _| {})?;

@@ -1,11 +1,11 @@
-//! The built-in sample: eight classes of 40 pictures, each class a shape with a texture, under varying pose, colour,
-//! light, background and noise, so that no single pixel tells the class. Drawn by code from a seed.
+//! The built-in sample: eight classes of 40 images, drawn from a seed. Each class is a shape with a texture. Pose, colour,
+//! light, background and noise vary, so that no single pixel reveals the class.
 
 use crate::pixels::Pixels;
 use crate::rng::Rng;
 use std::f32::consts::TAU;
 
-/// The classes, in the order of their seeds.
+/// Names of the classes. The index of a class determines its seeds.
 pub const CLASSES: [&str; 8] = [
     "brick square",
     "checkered disc",
@@ -17,13 +17,13 @@ pub const CLASSES: [&str; 8] = [
     "wavy crescent",
 ];
 
-/// Pictures of each class.
+/// Number of images per class.
 pub const PER_CLASS: usize = 40;
 
-/// Side of a picture, in pixels.
+/// Side of an image in pixels.
 const SIDE: usize = 250;
 
-/// Picture `number` of class `class`.
+/// Draws image `number` of the class with index `class`.
 pub fn draw(class: usize, number: usize) -> Pixels {
     let mut rng = Rng::new((class * 1000 + number) as u64, 2);
     let scene = Scene::random(class, &mut rng);
@@ -37,79 +37,110 @@ pub fn draw(class: usize, number: usize) -> Pixels {
     Pixels::new(SIDE, SIDE, data)
 }
 
+/// Red, green and blue, 0 to 1.
 type Rgb = [f32; 3];
 
+/// A point or direction in the image, in pixels or without unit.
+#[derive(Clone, Copy)]
+struct Vector {
+    x: f32,
+    y: f32,
+}
+
+/// A disc in the background.
+struct Blob {
+    centre: Vector,
+    radius: f32,
+    colour: Rgb,
+}
+
+/// The random parameters of one image.
 struct Scene {
     class: usize,
-    centre: (f32, f32),
+    /// Centre of the shape, in pixels.
+    centre: Vector,
+    /// Radius of the shape, in pixels.
     radius: f32,
-    turn: f32,
+    /// Rotation of the shape, in radians.
+    rotation: f32,
+    /// Factor on the frequency of the texture.
     frequency: f32,
-    inks: [Rgb; 2],
-    ground: [Rgb; 2],
-    slope: (f32, f32),
-    clutter: Vec<(f32, f32, f32, Rgb)>,
-    light: (f32, f32),
+    /// The two colours of the texture.
+    texture_colours: [Rgb; 2],
+    /// The two ends of the background's gradient.
+    background_colours: [Rgb; 2],
+    /// Direction of the background's gradient.
+    background_gradient: Vector,
+    /// Discs in the background.
+    blobs: Vec<Blob>,
+    /// Change of brightness from the centre to the borders.
+    light: Vector,
+    /// Standard deviation of the noise, in levels of 0 to 255.
     noise: f32,
 }
 
 impl Scene {
     fn random(class: usize, rng: &mut Rng) -> Self {
-        let mut ink = |low, high| [(); 3].map(|()| rng.uniform(low, high));
-        // One ink is light and one dark, in any order: the texture shows, the brightness tells nothing.
-        let mut inks = [ink(0.55, 1.0), ink(0.0, 0.45)];
-        let ground = [ink(0.1, 0.9), ink(0.1, 0.9)];
+        let mut colour = |low, high| [(); 3].map(|()| rng.uniform(low, high));
+        // One colour is light and one dark, in random order: the texture is visible, but brightness reveals nothing.
+        let mut texture_colours = [colour(0.55, 1.0), colour(0.0, 0.45)];
+        let background_colours = [colour(0.1, 0.9), colour(0.1, 0.9)];
         if rng.uniform(0.0, 1.0) < 0.5 {
-            inks.swap(0, 1);
+            texture_colours.swap(0, 1);
         }
-        let clutter = (0..14).map(|_| {
+        // The order of these calls determines the images.
+        let blobs = (0..14).map(|_| {
             let colour = [(); 3].map(|()| rng.uniform(0.1, 0.9));
-            (rng.uniform(0.0, 250.0), rng.uniform(0.0, 250.0), rng.uniform(6.0, 26.0), colour)
+            let centre = Vector { x: rng.uniform(0.0, 250.0), y: rng.uniform(0.0, 250.0) };
+            Blob { centre, radius: rng.uniform(6.0, 26.0), colour }
         });
-        let clutter = clutter.collect();
+        let blobs = blobs.collect();
         Self {
             class,
-            centre: (rng.uniform(90.0, 160.0), rng.uniform(90.0, 160.0)),
+            centre: Vector { x: rng.uniform(90.0, 160.0), y: rng.uniform(90.0, 160.0) },
             radius: rng.uniform(62.0, 88.0),
-            turn: rng.uniform(-0.5, 0.5),
+            rotation: rng.uniform(-0.5, 0.5),
             frequency: rng.uniform(0.85, 1.2),
-            inks,
-            ground,
-            slope: (rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0)),
-            clutter,
-            light: (rng.uniform(-0.3, 0.3), rng.uniform(-0.3, 0.3)),
+            texture_colours,
+            background_colours,
+            background_gradient: Vector { x: rng.uniform(-1.0, 1.0), y: rng.uniform(-1.0, 1.0) },
+            blobs,
+            light: Vector { x: rng.uniform(-0.3, 0.3), y: rng.uniform(-0.3, 0.3) },
             noise: rng.uniform(3.0, 12.0),
         }
     }
 
+    /// The colour at a pixel, before noise.
     fn colour(&self, x: f32, y: f32) -> Rgb {
-        let (dx, dy) = (x - self.centre.0, y - self.centre.1);
-        let (sin, cos) = self.turn.sin_cos();
+        let (dx, dy) = (x - self.centre.x, y - self.centre.y);
+        let (sin, cos) = self.rotation.sin_cos();
         // Local coordinates: the shape fills the unit circle.
         let (u, v) = ((dx * cos + dy * sin) / self.radius, (dy * cos - dx * sin) / self.radius);
         let inside = (-distance(self.class, u, v) * self.radius + 0.5).clamp(0.0, 1.0);
-        let mark = texture(self.class, u * self.frequency, v * self.frequency);
-        let shape = mix(self.inks[0], self.inks[1], mark);
-        let light = 1.0 + (self.light.0 * (x - 125.0) + self.light.1 * (y - 125.0)) / 125.0;
-        mix(self.backdrop(x, y), shape, inside).map(|c| c * light)
+        let share = texture(self.class, u * self.frequency, v * self.frequency);
+        let shape = mix(self.texture_colours[0], self.texture_colours[1], share);
+        let light = 1.0 + (self.light.x * (x - 125.0) + self.light.y * (y - 125.0)) / 125.0;
+        mix(self.background(x, y), shape, inside).map(|c| c * light)
     }
 
-    fn backdrop(&self, x: f32, y: f32) -> Rgb {
-        let along = (0.5 + (self.slope.0 * (x - 125.0) + self.slope.1 * (y - 125.0)) / 350.0).clamp(0.0, 1.0);
-        let mut colour = mix(self.ground[0], self.ground[1], along);
-        for &(cx, cy, r, blob) in &self.clutter {
-            let far = ((x - cx).powi(2) + (y - cy).powi(2)).sqrt();
-            colour = mix(colour, blob, (0.5 * (r - far) / r + 0.2).clamp(0.0, 0.6));
+    fn background(&self, x: f32, y: f32) -> Rgb {
+        let Vector { x: gx, y: gy } = self.background_gradient;
+        let share = (0.5 + (gx * (x - 125.0) + gy * (y - 125.0)) / 350.0).clamp(0.0, 1.0);
+        let mut colour = mix(self.background_colours[0], self.background_colours[1], share);
+        for Blob { centre, radius, colour: blob } in &self.blobs {
+            let distance = ((x - centre.x).powi(2) + (y - centre.y).powi(2)).sqrt();
+            colour = mix(colour, *blob, (0.5 * (radius - distance) / radius + 0.2).clamp(0.0, 0.6));
         }
         colour
     }
 }
 
+/// Interpolates from `a` (share 0) to `b` (share 1).
 fn mix(a: Rgb, b: Rgb, share: f32) -> Rgb {
     std::array::from_fn(|i| a[i] + share * (b[i] - a[i]))
 }
 
-/// Signed distance to the outline, negative inside.
+/// Signed distance of a point to the outline of the shape, negative inside. The shape fills the unit circle.
 fn distance(class: usize, u: f32, v: f32) -> f32 {
     let r = u.hypot(v);
     match class {
@@ -124,14 +155,14 @@ fn distance(class: usize, u: f32, v: f32) -> f32 {
     }
 }
 
-/// Distance to a regular polygon with `sides` sides at `apothem` from its centre.
+/// Signed distance to a regular polygon whose sides are `apothem` from its centre.
 fn polygon(u: f32, v: f32, sides: u32, apothem: f32) -> f32 {
     let wedge = TAU / sides as f32;
     let angle = (v.atan2(u) + wedge / 2.0).rem_euclid(wedge) - wedge / 2.0;
     u.hypot(v) * angle.cos() - apothem
 }
 
-/// How much of the second ink stands at a place of the shape, from 0 to 1.
+/// Share of the second texture colour at a point of the shape, 0 to 1.
 fn texture(class: usize, u: f32, v: f32) -> f32 {
     let hard = |wave: f32| (0.5 + 4.0 * wave).clamp(0.0, 1.0);
     let (r, angle) = (u.hypot(v), v.atan2(u));
@@ -159,11 +190,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_is_the_same_each_time_and_no_two_are_equal() {
+    fn images_are_reproducible_and_all_different() {
         assert_eq!(draw(2, 3), draw(2, 3));
         assert_ne!(draw(2, 3), draw(2, 4));
         assert_ne!(draw(2, 3), draw(3, 3));
-        let picture = draw(0, 0);
-        assert_eq!((picture.width(), picture.height()), (250, 250));
+        let image = draw(0, 0);
+        assert_eq!((image.width(), image.height()), (250, 250));
     }
 }

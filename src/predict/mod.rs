@@ -2,7 +2,7 @@
 
 mod sheet;
 
-use crate::backbone::{Backbone, Device, Opening, known};
+use crate::backbone::{Backbone, Device, SessionOptions, known_answer};
 use crate::dataset::Refused;
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
@@ -198,16 +198,15 @@ fn open(
     config: &PredictConfig,
     monitor: &dyn Monitor,
 ) -> Result<Box<dyn Backbone>> {
-    let chosen = Chosen::of_spec(spec, &config.models)?;
-    let opening = Opening { device: config.device, threads: 0, sessions: 1 };
-    let mut backbone = chosen.open(opening, monitor)?.swap_remove(0);
+    let chosen = spec.resolve_backbone(&config.models)?;
+    let mut backbone = chosen.open(SessionOptions::new(config.device), monitor)?.swap_remove(0);
     if backbone.width() != width {
         let message = format!("its head takes {width} features, the backbone gives {}", backbone.width());
         return Err(Error::new(Kind::Run, message).at(&config.run).help("train again"));
     }
     if let Some(known) = &chosen.known_answer {
-        let answer = known::answer(backbone.as_mut(), &spec.preprocessing.steps)?;
-        known::check(backbone.provider(), &answer, known)?;
+        let answer = known_answer::compute(backbone.as_mut(), &spec.preprocessing.steps)?;
+        known_answer::check(backbone.provider(), &answer, known)?;
     }
     Ok(backbone)
 }

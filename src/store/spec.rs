@@ -4,6 +4,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::preprocess::Preprocessing;
+use crate::setup::ResolvedBackbone;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -79,6 +80,23 @@ impl Spec {
                 .at(&path)
                 .help("put the file back as it was, or extract into another --cache")),
         }
+    }
+
+    /// Returns the network that computed these features. `models` is the folder of built backbones.
+    ///
+    /// # Errors
+    /// Errors of [`ResolvedBackbone::checked`].
+    pub fn resolve_backbone(&self, models: &Path) -> Result<ResolvedBackbone> {
+        ResolvedBackbone {
+            name: self.backbone.name.clone(),
+            title: self.backbone.title.clone(),
+            graph_sha256: self.backbone.graph_sha256,
+            layer: self.layer.clone(),
+            preprocessing: self.preprocessing.steps,
+            known_answer: self.known_answer.clone(),
+            models: models.to_path_buf(),
+        }
+        .checked()
     }
 
     /// The bytes of `spec.json`.

@@ -1,6 +1,6 @@
 //! The graph of a run: backbone and head, or the head alone where the backbone is not available.
 
-use crate::backbone::graph::{Outline, outline};
+use crate::backbone::graph::{GraphSummary, graph_summary};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::events::GraphNode;
@@ -35,7 +35,7 @@ pub(super) struct RunGraph {
 #[derive(Debug)]
 pub(super) struct Backbones {
     models: PathBuf,
-    known: HashMap<(Digest, String), Option<Outline>>,
+    known: HashMap<(Digest, String), Option<GraphSummary>>,
 }
 
 impl Backbones {

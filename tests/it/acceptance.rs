@@ -1,7 +1,9 @@
 //! The real backbone on real work: the demo everywhere, the reference data where they are.
 
 use crate::sandbox::{Sandbox, models, python, shared};
-use headstart::backbone::{Device, Opening, known::relative_distance, onnx::OnnxBackbone};
+use headstart::backbone::{
+    Device, SessionOptions, known_answer::relative_distance, onnx_runtime::OnnxBackbone,
+};
 use headstart::image_io;
 use headstart::preprocess::Preprocessing;
 use serde_json::Value;
@@ -39,11 +41,11 @@ fn the_golden_features_are_reached() {
         .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
         .collect();
     let model = std::fs::read(models().join("nsfwjs.onnx")).expect("run tests/run");
-    let library = headstart::runtime::find(false).unwrap().expect("run tests/run");
+    let library = headstart::runtime::find_library(false).unwrap().expect("run tests/run");
     let silent = headstart::monitor::Silent;
     let steps = Preprocessing::named("unit").unwrap();
-    let opening = Opening { device: Device::Cpu, threads: 2, sessions: 1 };
-    let mut backbone = OnnxBackbone::open(&library.path, model, "PreLogits", &steps, opening, &silent)
+    let options = SessionOptions::new(Device::Cpu);
+    let mut backbone = OnnxBackbone::open(&library.path, model, "PreLogits", &steps, options, &silent)
         .unwrap()
         .swap_remove(0);
     for (i, file) in facts["files"].as_array().unwrap().iter().enumerate() {

@@ -90,7 +90,10 @@ fn cuda_without_a_usable_gpu_is_an_error_and_nothing_is_written() {
         false => {
             said.fails(
                 1,
-                &["cuda:0 cannot be used: this machine has no NVIDIA driver", "help: ", "--device cpu"],
+                &[
+                    "cuda:0 cannot be used: this machine has no NVIDIA driver",
+                    "help: install the driver of your GPU",
+                ],
             );
             assert!(!s.path("c").exists());
         }
@@ -108,17 +111,17 @@ fn cuda_without_a_usable_gpu_is_an_error_and_nothing_is_written() {
 fn the_cpu_library_refuses_cuda_rather_than_falling_back() {
     let s = Sandbox::new();
     s.write("small.onnx", &small::onnx(1));
-    let library = headstart::runtime::find(false).unwrap().expect("run tests/run");
+    let library = headstart::runtime::find_library(false).unwrap().expect("run tests/run");
     if library.has_cuda {
         return;
     }
-    use headstart::backbone::{Device, Opening, onnx::OnnxBackbone};
+    use headstart::backbone::{Device, SessionOptions, onnx_runtime::OnnxBackbone};
     use headstart::preprocess::Preprocessing;
     let model = small::onnx(1);
     let silent = headstart::monitor::Silent;
     let steps = Preprocessing { size: 75, ..Preprocessing::named("inception").unwrap() };
-    let opening = Opening { device: Device::Cuda(0), threads: 1, sessions: 1 };
-    let opened = OnnxBackbone::open(&library.path, model, "PreLogits", &steps, opening, &silent);
+    let options = SessionOptions::new(Device::Cuda(0));
+    let opened = OnnxBackbone::open(&library.path, model, "PreLogits", &steps, options, &silent);
     let error = opened.err().unwrap();
     assert_eq!(error.kind(), headstart::error::Kind::Device);
     assert!(

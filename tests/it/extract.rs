@@ -166,7 +166,7 @@ fn a_layer_with_positions_is_averaged_over_them() {
     small::extract(&s, "in", "last", &["--layer", "Mixed_7c"]);
     let (pre, last) = (s.rows("pre"), s.rows("last"));
     assert_eq!(last.width, small::WIDTH);
-    let error = headstart::backbone::known::relative_distance(&last.embeddings, &pre.embeddings);
+    let error = headstart::backbone::known_answer::relative_distance(&last.embeddings, &pre.embeddings);
     assert!(error < 1e-6, "PreLogits is the mean of Mixed_7c over positions; off by {error}");
     assert_eq!(
         {
@@ -350,4 +350,25 @@ fn an_export_replaces_only_its_own_files() {
     let said = s.run(&["cache", "export", &s.text("c"), "--out", &s.text("none.parquet"), "--json"]);
     assert_eq!((&said.value()["rows"], &said.value()["without_features"]), (&0.into(), &8.into()));
     assert!(said.stderr.contains("8 image files have no features yet"), "{}", said.stderr);
+}
+
+#[test]
+fn images_embedded_in_memory_have_the_features_of_the_cache() {
+    use headstart::setup::{BackboneChoice, ImageEmbedder};
+    let s = Sandbox::new();
+    s.images("in", &[("a", 3), ("b", 3)]);
+    small::extract(&s, "in", "c", &[]);
+    let silent = headstart::monitor::Silent;
+    let choice = BackboneChoice::new(small::install(&s));
+    let mut embedder = ImageEmbedder::open(&choice, headstart::backbone::Device::Cpu, &silent).unwrap();
+    assert_eq!((embedder.width(), embedder.provider()), (small::WIDTH, "CPUExecutionProvider"));
+    let rows = s.rows("c");
+    let images: Vec<_> = ["a", "b"].iter().flat_map(|class| (0..3).map(|i| picture(class, i))).collect();
+    let embedded = embedder.embed(&images).unwrap();
+    for (image, features) in images.iter().zip(embedded.chunks_exact(small::WIDTH)) {
+        let digest = headstart::digest::sha256(&encode_png(image));
+        let row = rows.keys.iter().position(|key| key.image_sha256 == digest).unwrap();
+        assert_eq!(features, &rows.embeddings[row * small::WIDTH..][..small::WIDTH]);
+    }
+    assert!(embedder.embed(&[]).unwrap().is_empty());
 }

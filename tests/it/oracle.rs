@@ -211,16 +211,16 @@ fn adam_takes_the_steps_that_numpy_takes() {
 
 #[test]
 fn the_stored_known_answer_is_reached_from_the_real_backbone() {
-    use headstart::backbone::{Device, Opening, known, onnx::OnnxBackbone};
+    use headstart::backbone::{Device, SessionOptions, known_answer, onnx_runtime::OnnxBackbone};
     let model = std::fs::read(models().join("nsfwjs.onnx")).expect("run tests/run");
-    let library = headstart::runtime::find(false).unwrap().expect("run tests/run");
+    let library = headstart::runtime::find_library(false).unwrap().expect("run tests/run");
     let silent = headstart::monitor::Silent;
     let steps = Preprocessing::named("unit").unwrap();
-    let opening = Opening { device: Device::Cpu, threads: 2, sessions: 1 };
-    let mut opened = OnnxBackbone::open(&library.path, model, "PreLogits", &steps, opening, &silent).unwrap();
-    let answer = known::answer(opened[0].as_mut(), &steps).unwrap();
-    let stored = known::stored("nsfwjs").unwrap();
-    let error = known::relative_distance(&answer, &stored);
+    let options = SessionOptions::new(Device::Cpu);
+    let mut opened = OnnxBackbone::open(&library.path, model, "PreLogits", &steps, options, &silent).unwrap();
+    let answer = known_answer::compute(opened[0].as_mut(), &steps).unwrap();
+    let stored = known_answer::stored("nsfwjs").unwrap();
+    let error = known_answer::relative_distance(&answer, &stored);
     assert!(answer.len() == 2048 && error < 1e-4, "{error}");
 }
 

@@ -20,7 +20,7 @@ struct Seeded(u64);
 impl Weights for Seeded {
     fn conv(&self, conv: &Conv) -> Result<ConvWeights> {
         let mut rng = Rng::new(self.0, conv.index as u64);
-        let inputs = conv.kernel.0 * conv.kernel.1 * conv.inputs;
+        let inputs = conv.kernel.area() * conv.inputs;
         let spread = (2.0 / inputs as f32).sqrt();
         let mut draw =
             |n: usize, low: f32, high: f32| (0..n).map(|_| rng.uniform(low, high)).collect::<Vec<_>>();
@@ -35,7 +35,7 @@ impl Weights for Seeded {
         })
     }
 
-    fn head(&self) -> Result<Vec<DenseWeights>> {
+    fn classifier(&self) -> Result<Vec<DenseWeights>> {
         Ok(vec![DenseWeights { kernel: vec![0.01; WIDTH * 3], bias: vec![0.0; 3] }])
     }
 }
@@ -43,7 +43,7 @@ impl Weights for Seeded {
 static ONNX: LazyLock<Vec<u8>> = LazyLock::new(|| onnx(1));
 
 pub fn onnx(seed: u64) -> Vec<u8> {
-    let topology = Topology { depth: 1.0 / 16.0, min_depth: 1, side: 75 };
+    let topology = Topology { depth_multiplier: 1.0 / 16.0, min_depth: 1, input_side: 75 };
     let how = r#"{"crop":1.0,"resize":"bilinear-pillow","size":75,"scale":"symmetric"}"#;
     build(topology, &Seeded(seed), &[("headstart.preprocessing", how)]).unwrap()
 }

@@ -1,12 +1,12 @@
-//! The messages of an ONNX file that are built or cut. Parts that are only passed on stay encoded bytes, so that editing
-//! a foreign file loses nothing of it.
+//! The protobuf messages of an ONNX file, as far as they are built or edited. All other parts stay encoded bytes, so
+//! that editing a file made elsewhere loses nothing.
 //!
-//! Field numbers are those of `onnx.proto3` (ONNX 1.17, IR version 10).
+//! Names and field numbers are those of `onnx.proto3` (ONNX 1.17, IR version 10).
 
 use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Model {
+pub(super) struct ModelProto {
     #[prost(int64, tag = "1")]
     pub ir_version: i64,
     #[prost(string, tag = "2")]
@@ -20,11 +20,11 @@ pub(super) struct Model {
     #[prost(string, tag = "6")]
     pub doc_string: String,
     #[prost(message, optional, tag = "7")]
-    pub graph: Option<Graph>,
+    pub graph: Option<GraphProto>,
     #[prost(message, repeated, tag = "8")]
-    pub opset_import: Vec<Opset>,
+    pub opset_import: Vec<OperatorSetIdProto>,
     #[prost(message, repeated, tag = "14")]
-    pub metadata: Vec<Entry>,
+    pub metadata: Vec<StringStringEntryProto>,
     #[prost(bytes = "vec", repeated, tag = "20")]
     pub training_info: Vec<Vec<u8>>,
     #[prost(bytes = "vec", repeated, tag = "25")]
@@ -34,7 +34,7 @@ pub(super) struct Model {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Opset {
+pub(super) struct OperatorSetIdProto {
     #[prost(string, tag = "1")]
     pub domain: String,
     #[prost(int64, tag = "2")]
@@ -42,7 +42,7 @@ pub(super) struct Opset {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Entry {
+pub(super) struct StringStringEntryProto {
     #[prost(string, tag = "1")]
     pub key: String,
     #[prost(string, tag = "2")]
@@ -50,7 +50,7 @@ pub(super) struct Entry {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Graph {
+pub(super) struct GraphProto {
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub node: Vec<Vec<u8>>,
     #[prost(string, tag = "2")]
@@ -60,9 +60,9 @@ pub(super) struct Graph {
     #[prost(string, tag = "10")]
     pub doc_string: String,
     #[prost(message, repeated, tag = "11")]
-    pub input: Vec<ValueInfo>,
+    pub input: Vec<ValueInfoProto>,
     #[prost(message, repeated, tag = "12")]
-    pub output: Vec<ValueInfo>,
+    pub output: Vec<ValueInfoProto>,
     #[prost(bytes = "vec", repeated, tag = "13")]
     pub value_info: Vec<Vec<u8>>,
     #[prost(bytes = "vec", repeated, tag = "14")]
@@ -74,7 +74,7 @@ pub(super) struct Graph {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Node {
+pub(super) struct NodeProto {
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -84,11 +84,11 @@ pub(super) struct Node {
     #[prost(string, tag = "4")]
     pub op_type: String,
     #[prost(message, repeated, tag = "5")]
-    pub attribute: Vec<Attribute>,
+    pub attribute: Vec<AttributeProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Attribute {
+pub(in crate::backbone) struct AttributeProto {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(int64, tag = "3")]
@@ -103,8 +103,21 @@ pub(super) struct Attribute {
     pub kind: i32,
 }
 
-/// `AttributeProto.AttributeType` of one integer and of a list of them.
+impl AttributeProto {
+    /// An attribute that is one integer.
+    pub fn int(name: &str, i: i64) -> Self {
+        Self { name: name.into(), i, kind: INT, ..Self::default() }
+    }
+
+    /// An attribute that is a list of integers.
+    pub fn ints(name: &str, ints: &[i64]) -> Self {
+        Self { name: name.into(), ints: ints.to_vec(), kind: INTS, ..Self::default() }
+    }
+}
+
+/// `AttributeProto.AttributeType` of one integer.
 pub(super) const INT: i32 = 2;
+/// `AttributeProto.AttributeType` of a list of integers.
 pub(super) const INTS: i32 = 7;
 /// `TensorProto.DataType` of a 32-bit float.
 pub(super) const FLOAT: i32 = 1;
@@ -112,7 +125,7 @@ pub(super) const FLOAT: i32 = 1;
 pub(super) const UINT8: i32 = 2;
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Tensor {
+pub(super) struct TensorProto {
     #[prost(int64, repeated, tag = "1")]
     pub dims: Vec<i64>,
     #[prost(int32, tag = "2")]
@@ -123,7 +136,7 @@ pub(super) struct Tensor {
     pub raw_data: Vec<u8>,
 }
 
-/// The shape and name of a [`Tensor`], without a copy of its values.
+/// The shape and name of a [`TensorProto`], read without copying its values.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct TensorDims {
     #[prost(int64, repeated, tag = "1")]
@@ -132,7 +145,7 @@ pub(super) struct TensorDims {
     pub name: String,
 }
 
-/// The name of a [`Tensor`], without a copy of its values.
+/// The name of a [`TensorProto`], read without copying its values.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct TensorName {
     #[prost(string, tag = "8")]
@@ -140,35 +153,35 @@ pub(super) struct TensorName {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ValueInfo {
+pub(super) struct ValueInfoProto {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(message, optional, tag = "2")]
-    pub kind: Option<Type>,
+    pub kind: Option<TypeProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Type {
+pub(super) struct TypeProto {
     #[prost(message, optional, tag = "1")]
-    pub tensor: Option<TensorType>,
+    pub tensor: Option<TensorTypeProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct TensorType {
+pub(super) struct TensorTypeProto {
     #[prost(int32, tag = "1")]
     pub element: i32,
     #[prost(message, optional, tag = "2")]
-    pub shape: Option<Shape>,
+    pub shape: Option<TensorShapeProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Shape {
+pub(super) struct TensorShapeProto {
     #[prost(message, repeated, tag = "1")]
-    pub dim: Vec<Dimension>,
+    pub dim: Vec<DimensionProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Dimension {
+pub(super) struct DimensionProto {
     #[prost(int64, optional, tag = "1")]
     pub value: Option<i64>,
     #[prost(string, optional, tag = "2")]

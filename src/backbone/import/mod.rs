@@ -1,4 +1,31 @@
-//! Readers of published weights: each fills the one Inception-v3 table from one kind of file. They refuse to build
-//! graphs.
+//! Builds backbones from published weights. One file per format reads the weights; all fill the same Inception-v3 graph.
 
 pub mod tfjs;
+
+use super::graph::PREPROCESSING_KEY;
+use super::inception_v3::{Topology, build};
+use crate::archive;
+use crate::error::Result;
+use crate::registry::{KnownBackbone, Source};
+use std::path::Path;
+use tfjs::TfjsModel;
+
+/// Builds the ONNX file of a known backbone from `archive`, the official file of its source.
+///
+/// # Errors
+/// [`Kind::Io`](crate::error::Kind::Io) when the archive cannot be read,
+/// [`Kind::Backbone`](crate::error::Kind::Backbone) when it does not hold the network.
+pub fn build_known(known: &KnownBackbone, archive: &Path) -> Result<Vec<u8>> {
+    let Source::TfjsNpm { folder, .. } = &known.source;
+    let model = TfjsModel::read(&archive::read_tgz(archive, folder)?)?;
+    let preprocessing = serde_json::to_string(&known.preprocessing).expect("plain data");
+    let classes = serde_json::to_string(&known.classes).expect("plain data");
+    let metadata = [
+        ("headstart.name", known.name.as_str()),
+        ("headstart.title", known.title.as_str()),
+        ("headstart.licence", known.licence.as_str()),
+        ("headstart.classes", classes.as_str()),
+        (PREPROCESSING_KEY, preprocessing.as_str()),
+    ];
+    build(Topology { input_side: known.preprocessing.size, ..Topology::default() }, &model, &metadata)
+}

@@ -1,8 +1,8 @@
-//! TensorFlow.js layers-models bundled as scripts (`model.min.js` and `group1-shardNofM.min.js`), as the npm package
-//! `nsfwjs` ships them. The only door to `json5`.
+//! Reads TensorFlow.js layers models that are bundled as scripts (`model.min.js` and `group1-shardNofM.min.js`), as in
+//! the npm package `nsfwjs`. The only user of `json5`.
 //!
-//! Each tensor is stored as bytes with one affine: `w = q * scale + min`. Layers carry Keras' default names:
-//! `conv2d_N` and `batch_normalization_N` for the Nth convolution created, `dense_N` for the classifier.
+//! Each tensor is quantized to bytes: `w = q * scale + min`. Layers have Keras' default names: `conv2d_N` and
+//! `batch_normalization_N` for the Nth convolution created, `dense_N` for the classifier.
 
 use crate::backbone::inception_v3::{Conv, ConvWeights, DenseWeights, Weights};
 use crate::encoding::from_base64;
@@ -10,10 +10,11 @@ use crate::error::{Error, Kind, Result};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
-/// A layers-model in memory.
+/// The weights of a TensorFlow.js layers model.
 #[derive(Debug)]
-pub struct Tfjs {
+pub struct TfjsModel {
     tensors: HashMap<String, Tensor>,
+    /// By batch norm layer.
     epsilon: HashMap<String, f64>,
 }
 
@@ -25,23 +26,23 @@ struct Tensor {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Bundle {
-    model_topology: Topology,
-    weights_manifest: Vec<Group>,
+struct ModelJson {
+    model_topology: ModelTopology,
+    weights_manifest: Vec<WeightsGroup>,
 }
 
 #[derive(Deserialize)]
-struct Topology {
+struct ModelTopology {
     model_config: ModelConfig,
 }
 
 #[derive(Deserialize)]
 struct ModelConfig {
-    config: Layers,
+    config: LayersConfig,
 }
 
 #[derive(Deserialize)]
-struct Layers {
+struct LayersConfig {
     layers: Vec<Layer>,
 }
 
@@ -59,13 +60,13 @@ struct LayerConfig {
 }
 
 #[derive(Deserialize)]
-struct Group {
+struct WeightsGroup {
     paths: Vec<String>,
-    weights: Vec<Stored>,
+    weights: Vec<WeightsEntry>,
 }
 
 #[derive(Deserialize)]
-struct Stored {
+struct WeightsEntry {
     name: String,
     shape: Vec<usize>,
     quantization: Quantization,
@@ -78,16 +79,16 @@ struct Quantization {
     dtype: String,
 }
 
-impl Tfjs {
-    /// Reads the scripts of a model folder, given by file name.
+impl TfjsModel {
+    /// Reads the scripts of a model folder. `files` maps file names to contents.
     ///
     /// # Errors
-    /// [`Kind::Backbone`] when a script is missing, cannot be parsed, or holds fewer bytes than the manifest says.
+    /// [`Kind::Backbone`] when a script is missing or cannot be parsed, or when its length does not fit the manifest.
     pub fn read(files: &BTreeMap<String, Vec<u8>>) -> Result<Self> {
-        let bundle: Bundle = json5::from_str(&exported(files, "model.min.js", '{')?)
+        let model: ModelJson = json5::from_str(&exported(files, "model.min.js", '{')?)
             .map_err(|e| fail("the model description cannot be parsed").because(e))?;
         let mut epsilon = HashMap::new();
-        for layer in bundle.model_topology.model_config.config.layers {
+        for layer in model.model_topology.model_config.config.layers {
             if layer.class_name == "BatchNormalization" {
                 if layer.config.scale == Some(true) {
                     return Err(fail("a batch norm has a gamma, which this reader does not expect"));
@@ -96,7 +97,7 @@ impl Tfjs {
             }
         }
         let mut tensors = HashMap::new();
-        for group in bundle.weights_manifest {
+        for group in model.weights_manifest {
             read_group(files, group, &mut tensors)?;
         }
         Ok(Self { tensors, epsilon })
@@ -111,11 +112,11 @@ impl Tfjs {
     }
 }
 
-impl Weights for Tfjs {
+impl Weights for TfjsModel {
     fn conv(&self, conv: &Conv) -> Result<ConvWeights> {
         let n = conv.filters;
         let norm = format!("batch_normalization_{}", conv.index);
-        let shape = [conv.kernel.0, conv.kernel.1, conv.inputs, n];
+        let shape = [conv.kernel.height, conv.kernel.width, conv.inputs, n];
         Ok(ConvWeights {
             kernel: self.tensor(&format!("conv2d_{}/kernel", conv.index), &shape)?,
             gamma: None,
@@ -126,7 +127,7 @@ impl Weights for Tfjs {
         })
     }
 
-    fn head(&self) -> Result<Vec<DenseWeights>> {
+    fn classifier(&self) -> Result<Vec<DenseWeights>> {
         (1..)
             .map(|i| {
                 (self.tensors.get(&format!("dense_{i}/kernel")), self.tensors.get(&format!("dense_{i}/bias")))
@@ -139,9 +140,10 @@ impl Weights for Tfjs {
     }
 }
 
+/// Dequantizes the tensors of one group into `tensors`.
 fn read_group(
     files: &BTreeMap<String, Vec<u8>>,
-    group: Group,
+    group: WeightsGroup,
     tensors: &mut HashMap<String, Tensor>,
 ) -> Result<()> {
     let mut bytes = Vec::new();
@@ -151,22 +153,22 @@ fn read_group(
         bytes.extend(shard.map_err(|e| fail(format!("{path} is not base64")).because(e))?);
     }
     let mut rest = &bytes[..];
-    for stored in group.weights {
-        if stored.quantization.dtype != "uint8" {
-            return Err(fail(format!("{} is stored as {}", stored.name, stored.quantization.dtype)));
+    for entry in group.weights {
+        if entry.quantization.dtype != "uint8" {
+            return Err(fail(format!("{} is stored as {}", entry.name, entry.quantization.dtype)));
         }
-        let n = stored.shape.iter().product();
-        let (own, behind) =
-            rest.split_at_checked(n).ok_or_else(|| fail(format!("the shards end inside {}", stored.name)))?;
-        let Quantization { min, scale, .. } = stored.quantization;
-        let values = own.iter().map(|&q| (f64::from(q) * scale + min) as f32).collect();
-        tensors.insert(stored.name, Tensor { shape: stored.shape, values });
-        rest = behind;
+        let n = entry.shape.iter().product();
+        let (quantized, following) =
+            rest.split_at_checked(n).ok_or_else(|| fail(format!("the shards end inside {}", entry.name)))?;
+        let Quantization { min, scale, .. } = entry.quantization;
+        let values = quantized.iter().map(|&q| (f64::from(q) * scale + min) as f32).collect();
+        tensors.insert(entry.name, Tensor { shape: entry.shape, values });
+        rest = following;
     }
     if rest.is_empty() { Ok(()) } else { Err(fail(format!("the shards hold {} bytes too many", rest.len()))) }
 }
 
-/// The value that a bundled script assigns to `exports`, as JSON5 text: the object or string that begins with `open`.
+/// Returns the value that a bundled script assigns to `exports`, as JSON5: the object or string that starts with `open`.
 fn exported(files: &BTreeMap<String, Vec<u8>>, name: &str, open: char) -> Result<String> {
     let bytes = files.get(name).ok_or_else(|| fail(format!("it lacks {name}")))?;
     let text = std::str::from_utf8(bytes).map_err(|e| fail(format!("{name} is not text")).because(e))?;
@@ -175,7 +177,8 @@ fn exported(files: &BTreeMap<String, Vec<u8>>, name: &str, open: char) -> Result
     start.and_then(|start| literal(&text[start..])).ok_or_else(|| fail(format!("{name} exports nothing")))
 }
 
-/// The JavaScript literal at the start of `text`, with `!0` and `!1` spelt out; `None` when it does not end.
+/// Returns the JavaScript literal at the start of `text`, with `!0` and `!1` as `true` and `false`. `None` when the
+/// literal does not end.
 fn literal(text: &str) -> Option<String> {
     let (mut out, mut depth, mut in_string) = (String::new(), 0usize, false);
     let mut chars = text.chars();
@@ -225,13 +228,13 @@ mod tests {
     #[test]
     fn tensors_are_dequantized_in_order() {
         // Bytes 3, 4, 7, 9.
-        let head = Tfjs::read(&bundle("AwQHCQ==")).unwrap().head().unwrap();
-        assert_eq!(head, [DenseWeights { kernel: vec![0.0, 0.5], bias: vec![7.0, 9.0] }]);
+        let classifier = TfjsModel::read(&bundle("AwQHCQ==")).unwrap().classifier().unwrap();
+        assert_eq!(classifier, [DenseWeights { kernel: vec![0.0, 0.5], bias: vec![7.0, 9.0] }]);
     }
 
     #[test]
     fn a_damaged_bundle_is_refused_by_name() {
-        let refuse = |files: &BTreeMap<String, Vec<u8>>| Tfjs::read(files).unwrap_err().to_string();
+        let refuse = |files: &BTreeMap<String, Vec<u8>>| TfjsModel::read(files).unwrap_err().to_string();
         assert!(refuse(&bundle("AwQH")).contains("end inside dense_1/bias"));
         assert!(refuse(&bundle("AwQHCQEB")).contains("2 bytes too many"));
         assert!(refuse(&bundle("***")).contains("s1 is not base64"));

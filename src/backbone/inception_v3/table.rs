@@ -1,10 +1,9 @@
-//! The one Inception-v3 topology (Szegedy et al. 2015, arXiv:1512.00567) under TF-Slim's names, as a table. It refuses
-//! to build anything.
+//! The layers of Inception-v3 (Szegedy et al. 2015, arXiv:1512.00567) under TF-Slim's names, as a table.
 
-/// One layer, or several side by side.
+/// One operation of the network, or several in parallel.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Step {
-    /// Convolution, stride 1, padded to keep the size: name, filters, kernel height and width.
+pub(super) enum Operation {
+    /// Convolution with stride 1 and `SAME` padding: name, filters, kernel height, kernel width.
     Same(&'static str, usize, usize, usize),
     /// Convolution without padding: name, filters, kernel side, stride.
     Valid(&'static str, usize, usize, usize),
@@ -12,14 +11,14 @@ pub(super) enum Step {
     AveragePool,
     /// 3x3 maximum pool, stride 2, no padding.
     MaxPool,
-    /// Convolutions side by side on the same values, their channels joined.
-    Fork(&'static [Step]),
+    /// Convolutions on the same input, their channels concatenated.
+    Parallel(&'static [Operation]),
 }
 
-use Step::{AveragePool, Fork, MaxPool, Same, Valid};
+use Operation::{AveragePool, MaxPool, Parallel, Same, Valid};
 
-/// The layers before the blocks, with their names as endpoints.
-pub(super) const STEM: [(&str, Step); 7] = [
+/// The layers before the blocks: the name of each endpoint and its operation.
+pub(super) const STEM: [(&str, Operation); 7] = [
     ("Conv2d_1a_3x3", Valid("", 32, 3, 2)),
     ("Conv2d_2a_3x3", Valid("", 32, 3, 1)),
     ("Conv2d_2b_3x3", Same("", 64, 3, 3)),
@@ -29,10 +28,10 @@ pub(super) const STEM: [(&str, Step); 7] = [
     ("MaxPool_5a_3x3", MaxPool),
 ];
 
-/// A block: its name and its branches, whose channels are joined in order.
-pub(super) type Block = (&'static str, &'static [&'static [Step]]);
+/// A block: its name and its branches, whose channels are concatenated in order.
+pub(super) type Block = (&'static str, &'static [&'static [Operation]]);
 
-/// A 35x35 block: names of the second branch differ in 5c, as they do in TF-Slim.
+/// A 35x35 block. The names in the second branch differ in 5c, as in TF-Slim.
 macro_rules! block35 {
     ($name:literal, $first:literal, $second:literal, $pool:literal) => {
         (
@@ -76,21 +75,21 @@ macro_rules! block17 {
     };
 }
 
-/// An 8x8 block: TF-Slim calls the 3x1 half of the second branch 0b in 7b and 0c in 7c.
+/// An 8x8 block. TF-Slim calls the 3x1 convolution of the second branch 0b in 7b and 0c in 7c.
 macro_rules! block8 {
-    ($name:literal, $half:literal) => {
+    ($name:literal, $conv_3x1:literal) => {
         (
             $name,
             &[
                 &[Same("Conv2d_0a_1x1", 320, 1, 1)],
                 &[
                     Same("Conv2d_0a_1x1", 384, 1, 1),
-                    Fork(&[Same("Conv2d_0b_1x3", 384, 1, 3), Same($half, 384, 3, 1)]),
+                    Parallel(&[Same("Conv2d_0b_1x3", 384, 1, 3), Same($conv_3x1, 384, 3, 1)]),
                 ],
                 &[
                     Same("Conv2d_0a_1x1", 448, 1, 1),
                     Same("Conv2d_0b_3x3", 384, 3, 3),
-                    Fork(&[Same("Conv2d_0c_1x3", 384, 1, 3), Same("Conv2d_0d_3x1", 384, 3, 1)]),
+                    Parallel(&[Same("Conv2d_0c_1x3", 384, 1, 3), Same("Conv2d_0d_3x1", 384, 3, 1)]),
                 ],
                 &[AveragePool, Same("Conv2d_0b_1x1", 192, 1, 1)],
             ],
@@ -106,7 +105,7 @@ pub(super) const BLOCKS: [Block; 11] = [
     (
         "Mixed_6a",
         &[
-            // The names say 1x1; the kernels are 3x3.
+            // TF-Slim's names say 1x1, but the kernels are 3x3.
             &[Valid("Conv2d_1a_1x1", 384, 3, 2)],
             &[
                 Same("Conv2d_0a_1x1", 64, 1, 1),

@@ -1,21 +1,21 @@
-//! The known-answer test: one generated image whose embedding is known, put through the network before it is trusted.
-//! A wrong provider, a damaged graph or a miscompiled kernel shows here rather than in somebody's results.
+//! The known-answer test: the network embeds one fixed image, and its features must match the expected ones. A wrong
+//! provider, a damaged graph or a miscompiled kernel then fails at once, before it spoils results.
 
 use super::{Backbone, CPU_PROVIDER};
 use crate::error::{Error, Kind, Result};
 use crate::pixels::Pixels;
 use crate::preprocess::Preprocessing;
 
-/// The fixed image, 320 x 240: integer arithmetic only, so the same bytes everywhere.
+/// Draws the fixed image, 320 x 240. Integer arithmetic gives the same bytes on every machine.
 pub fn probe_image() -> Pixels {
     let (width, height) = (320i32, 240i32);
     let mut data = Vec::with_capacity((width * height * 3) as usize);
     for y in 0..height {
         for x in 0..width {
             let (dx, dy) = (x - 200, y - 110);
-            let disc = dx * dx + dy * dy < 70 * 70;
-            let stripes = (x + 2 * y) / 16 % 2 == 0;
-            let rgb = match (disc, stripes) {
+            let is_disc = dx * dx + dy * dy < 70 * 70;
+            let is_stripe = (x + 2 * y) / 16 % 2 == 0;
+            let rgb = match (is_disc, is_stripe) {
                 (true, _) => [220 - (dy + 70), 120 + dx / 2, 40],
                 (false, true) => [x * 255 / width, y * 255 / height, 160],
                 (false, false) => [30, (x * y / 97) % 256, 255 - x * 255 / width],
@@ -26,8 +26,8 @@ pub fn probe_image() -> Pixels {
     Pixels::new(width as usize, height as usize, data)
 }
 
-/// The stored PreLogits of the probe image for a known backbone, made by an implementation that shares no code with
-/// this one (`tests/oracle/known_answer.py`).
+/// Returns the stored PreLogits of the probe image, `[width]`, or `None` when none are stored under `name`. They were
+/// computed by an implementation that shares no code with this one (`tests/oracle/known_answer.py`).
 pub fn stored(name: &str) -> Option<Vec<f32>> {
     let text = match name {
         "nsfwjs" => include_str!("../../models/known/nsfwjs.txt"),
@@ -36,39 +36,44 @@ pub fn stored(name: &str) -> Option<Vec<f32>> {
     text.lines().filter(|line| !line.starts_with('#')).map(|line| line.trim().parse().ok()).collect()
 }
 
-/// What `backbone` makes of the probe image.
+/// Embeds the probe image, `[width]`.
 ///
 /// # Errors
-/// Those of the backbone.
-pub fn answer(backbone: &mut dyn Backbone, preprocessing: &Preprocessing) -> Result<Vec<f32>> {
+/// Errors of [`Backbone::embed`].
+pub fn compute(backbone: &mut dyn Backbone, preprocessing: &Preprocessing) -> Result<Vec<f32>> {
     let mut pixels = vec![0; preprocessing.input_len()];
     preprocessing.planes(&probe_image(), &mut pixels);
     backbone.embed(&pixels, 1)
 }
 
-/// Compares an answer of `provider` with the known one: relative L2 distance at most 1e-4 on the CPU and 1e-3
-/// elsewhere.
+/// Compares the features that `provider` computed for the probe image with the expected ones. The relative L2 distance
+/// may be 1e-4 on the CPU and 1e-3 elsewhere.
 ///
 /// # Errors
-/// [`Kind::Backbone`] when it is larger, or not a number.
-pub fn check(provider: &str, answer: &[f32], known: &[f32]) -> Result<()> {
-    let tolerance = if provider == CPU_PROVIDER { 1e-4 } else { 1e-3 };
-    let error = relative_distance(answer, known);
-    if answer.len() == known.len() && error <= tolerance {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Backbone,
+/// [`Kind::Backbone`] when the distance is larger or not a number, or when the lengths differ.
+pub fn check(provider: &str, computed: &[f32], expected: &[f32]) -> Result<()> {
+    let why = if computed.len() != expected.len() {
+        format!("{} features, not {}", computed.len(), expected.len())
+    } else {
+        let tolerance = if provider == CPU_PROVIDER { 1e-4 } else { 1e-3 };
+        let error = relative_distance(computed, expected);
+        if error <= tolerance {
+            return Ok(());
+        }
         format!(
-            "the known-answer test failed on {provider}: the features of a fixed image are off by {error:.1e} \
-             (relative L2), more than {tolerance:.0e}"
-        ),
-    )
-    .help("no features were written; try --device cpu, and the network that was used before"))
+            "the features of a fixed image are off by {error:.1e} (relative L2), more than {tolerance:.0e}"
+        )
+    };
+    Err(Error::new(Kind::Backbone, format!("the known-answer test failed on {provider}: {why}"))
+        .help("no features were written; try `device` cpu, and the network that was used before"))
 }
 
-/// `|a - b| / |b|` in float64.
+/// Returns `|a - b| / |b|`, computed in float64.
+///
+/// # Panics
+/// When the lengths differ.
 pub fn relative_distance(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len(), "vectors of one length");
     let square = |v: f64| v * v;
     let difference: f64 = a.iter().zip(b).map(|(&a, &b)| square(f64::from(a) - f64::from(b))).sum();
     let norm: f64 = b.iter().map(|&b| square(f64::from(b))).sum();
@@ -80,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_answer_is_refused_and_a_near_one_is_not() {
+    fn a_wrong_answer_fails_and_a_close_one_passes() {
         let known = [1.0, 2.0, 2.0];
         check("CPUExecutionProvider", &[1.0001, 2.0001, 2.0001], &known).unwrap();
         for wrong in [[1.0, 2.0, 2.01], [f32::NAN, 2.0, 2.0], [0.0; 3]] {

@@ -1,0 +1,151 @@
+//! An existing ONNX file in memory: what it says about its input, and cutting it after a layer.
+
+use super::messages::{DimensionProto, GraphProto, ModelProto, NodeProto, TensorName, ValueInfoProto};
+use crate::error::{Error, Kind, Result};
+use prost::Message;
+use std::collections::HashSet;
+
+/// The metadata key under which an ONNX file holds its preprocessing, as JSON.
+pub const PREPROCESSING_KEY: &str = "headstart.preprocessing";
+
+/// What an ONNX file says about its input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ModelInfo {
+    /// Side of the square input in pixels; `None` when the file leaves it open.
+    pub input_side: Option<usize>,
+    /// The preprocessing as JSON; `None` when the file does not hold one.
+    pub preprocessing: Option<String>,
+}
+
+/// Reads what an ONNX file says about its input, without opening a session.
+///
+/// # Errors
+/// [`Kind::Backbone`] when `bytes` are not an ONNX model whose one input is a batch of square RGB images.
+pub fn inspect(bytes: &[u8]) -> Result<ModelInfo> {
+    let model = OnnxModel::parse(bytes)?;
+    let dims = model.input_dims();
+    let is_square = matches!(dims[..], [_, None | Some(3), h, w] if h == w);
+    if !is_square {
+        return Err(Error::new(Kind::Backbone, format!("its input has the dimensions {dims:?}"))
+            .help("a backbone takes [batch, 3, side, side]"));
+    }
+    let preprocessing = model.metadata(PREPROCESSING_KEY).map(str::to_string);
+    Ok(ModelInfo { input_side: dims[2], preprocessing })
+}
+
+/// An ONNX file in memory that can be edited.
+pub(in crate::backbone) struct OnnxModel(ModelProto);
+
+impl OnnxModel {
+    /// Decodes an ONNX file.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`] when the bytes are not an ONNX model with exactly one input.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let fail = |why: &str| Error::new(Kind::Backbone, format!("not a usable ONNX model: {why}"));
+        let model = ModelProto::decode(bytes).map_err(|e| fail("the protobuf is damaged").because(e))?;
+        let graph = model.graph.as_ref().ok_or_else(|| fail("it holds no graph"))?;
+        let weights = initializer_names(graph);
+        if graph.input.iter().filter(|input| !weights.contains(&input.name)).count() != 1 {
+            return Err(fail("it must have exactly one input, the image"));
+        }
+        Ok(Self(model))
+    }
+
+    /// The graph.
+    pub(super) fn graph(&self) -> &GraphProto {
+        self.0.graph.as_ref().expect("checked by parse")
+    }
+
+    /// The graph, for editing.
+    pub(super) fn graph_mut(&mut self) -> &mut GraphProto {
+        self.0.graph.as_mut().expect("checked by parse")
+    }
+
+    /// The value of a metadata key.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.0.metadata.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())
+    }
+
+    /// The dimensions of the image input; `None` for one that the file does not fix.
+    pub fn input_dims(&self) -> Vec<Option<usize>> {
+        let input = image_input(self.graph()).map(|at| &self.graph().input[at]);
+        let shape = input.and_then(|i| i.kind.as_ref()?.tensor.as_ref()?.shape.as_ref());
+        let fixed = |d: &DimensionProto| d.value.filter(|&v| v > 0).map(|v| v as usize);
+        shape.map(|s| s.dim.iter().map(fixed).collect()).unwrap_or_default()
+    }
+
+    /// Returns the bytes of the ONNX file.
+    pub fn encode(self) -> Vec<u8> {
+        self.0.encode_to_vec()
+    }
+
+    /// Makes `layer` the only output and removes the nodes and weights that it does not need.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`] when no value of the graph is called `layer`; the remedy lists the last layers.
+    pub fn truncate_after(&mut self, layer: &str) -> Result<()> {
+        let decode = |bytes: &Vec<u8>| {
+            NodeProto::decode(&bytes[..])
+                .map_err(|e| Error::new(Kind::Backbone, "a node of the ONNX model is damaged").because(e))
+        };
+        let nodes: Vec<NodeProto> = self.graph().node.iter().map(decode).collect::<Result<_>>()?;
+        if !nodes.iter().any(|node| node.output.iter().any(|name| name == layer)) {
+            return Err(unknown_layer(layer, &nodes));
+        }
+        let weights = initializer_names(self.graph());
+        let graph = self.graph_mut();
+        let has_subgraph =
+            |n: &NodeProto| n.attribute.iter().any(|a| a.graph.is_some() || !a.graphs.is_empty());
+        // Subgraphs use outer values without listing them as inputs, so a file with subgraphs keeps all its nodes.
+        if !nodes.iter().any(has_subgraph) {
+            remove_unneeded(graph, &nodes, layer);
+        }
+        // Old files list their weights among the inputs. Removed weights must not remain as required inputs.
+        graph.input.retain(|input| !weights.contains(&input.name));
+        let declared = graph.output.iter().find(|output| output.name == layer).cloned();
+        graph.output = vec![declared.unwrap_or(ValueInfoProto { name: layer.into(), kind: None })];
+        Ok(())
+    }
+}
+
+/// Removes the nodes and weights that `layer` does not depend on. `nodes` are the decoded nodes of `graph`.
+fn remove_unneeded(graph: &mut GraphProto, nodes: &[NodeProto], layer: &str) {
+    let mut needed = HashSet::from([layer]);
+    let mut keep = vec![false; nodes.len()];
+    for (node, keep) in nodes.iter().zip(&mut keep).rev() {
+        *keep = node.output.iter().any(|name| needed.contains(name.as_str()));
+        if *keep {
+            needed.extend(node.input.iter().map(String::as_str));
+        }
+    }
+    let mut kept = keep.into_iter();
+    graph.node.retain(|_| kept.next().unwrap_or(true));
+    graph.initializer.retain(|bytes| tensor_name(bytes).is_none_or(|name| needed.contains(name.as_str())));
+}
+
+fn unknown_layer(layer: &str, nodes: &[NodeProto]) -> Error {
+    let mut names: Vec<&str> = nodes.iter().flat_map(|n| &n.output).map(String::as_str).collect();
+    // The graphs built here name inner values with slashes; endpoints have none.
+    if names.iter().any(|name| !name.contains('/')) {
+        names.retain(|name| !name.contains('/'));
+    }
+    let shown = names.iter().rev().take(30).rev().copied().collect::<Vec<_>>().join(", ");
+    Error::new(Kind::Backbone, format!("the network has no layer called {layer:?}"))
+        .help(format!("its last layers are: {shown}"))
+}
+
+fn tensor_name(bytes: &[u8]) -> Option<String> {
+    TensorName::decode(bytes).ok().map(|tensor| tensor.name)
+}
+
+/// Position of the one graph input that is not a weight.
+pub(super) fn image_input(graph: &GraphProto) -> Option<usize> {
+    let weights = initializer_names(graph);
+    graph.input.iter().position(|input| !weights.contains(&input.name))
+}
+
+fn initializer_names(graph: &GraphProto) -> HashSet<String> {
+    graph.initializer.iter().filter_map(|bytes| tensor_name(bytes)).collect()
+}

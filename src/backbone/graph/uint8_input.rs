@@ -1,0 +1,51 @@
+//! Replaces a graph's float input by bytes, with the scaling inside the graph. A byte is a quarter of a float on its way
+//! to the device, and the network's own threads do the arithmetic.
+
+use super::messages::{AttributeProto, FLOAT, NodeProto, TensorProto, UINT8};
+use super::model::{OnnxModel, image_input};
+use crate::preprocess::Arithmetic;
+use prost::Message;
+
+/// The name of the uint8 input.
+pub(in crate::backbone) const UINT8_INPUT: &str = "headstart/pixels";
+
+impl OnnxModel {
+    /// Makes the image input uint8. Cast and arithmetic nodes apply `steps` to turn the bytes into the floats that the
+    /// network was built for.
+    pub fn use_uint8_input(&mut self, steps: &[Arithmetic]) {
+        let graph = self.graph_mut();
+        let at = image_input(graph).expect("checked by parse");
+        let input = &mut graph.input[at];
+        let floats = std::mem::replace(&mut input.name, UINT8_INPUT.into());
+        if let Some(tensor) = input.kind.as_mut().and_then(|kind| kind.tensor.as_mut()) {
+            tensor.element = UINT8;
+        }
+        let name = |step: usize| match step == steps.len() {
+            true => floats.clone(),
+            false => format!("{UINT8_INPUT}/{step}"),
+        };
+        let to_float = AttributeProto::int("to", i64::from(FLOAT));
+        let mut scaling = vec![node("Cast", vec![UINT8_INPUT.into()], name(0), vec![to_float])];
+        for (i, step) in steps.iter().enumerate() {
+            let (op, operand) = match step {
+                Arithmetic::Divide(operand) => ("Div", operand),
+                Arithmetic::Subtract(operand) => ("Sub", operand),
+            };
+            let operand_name = format!("{UINT8_INPUT}/by{i}");
+            scaling.push(node(op, vec![name(i), operand_name.clone()], name(i + 1), Vec::new()));
+            graph.initializer.push(per_channel(operand_name, operand));
+        }
+        graph.node.splice(..0, scaling);
+    }
+}
+
+fn node(op: &str, input: Vec<String>, output: String, attribute: Vec<AttributeProto>) -> Vec<u8> {
+    NodeProto { input, name: output.clone(), output: vec![output], op_type: op.into(), attribute }
+        .encode_to_vec()
+}
+
+/// Encodes one value per channel in the shape `[1, 3, 1, 1]`, which broadcasts over images and positions.
+fn per_channel(name: String, values: &[f32; 3]) -> Vec<u8> {
+    let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    TensorProto { dims: vec![1, 3, 1, 1], data_type: FLOAT, name, raw_data }.encode_to_vec()
+}

@@ -1,0 +1,292 @@
+//! Runs networks in ONNX Runtime: loads the library, opens sessions on one device, runs batches. The only user of `ort`.
+
+use super::graph::{OnnxModel, UINT8_INPUT};
+use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, SessionOptions};
+use crate::error::{Error, Kind, Result};
+use crate::monitor::Monitor;
+use crate::preprocess::Preprocessing;
+use crate::threads;
+use ort::environment::Environment;
+use ort::ep::{CUDA, ExecutionProvider};
+use ort::session::Session;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::value::{TensorRef, ValueType};
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+
+/// A network in an ONNX Runtime session.
+#[derive(Debug)]
+pub struct OnnxBackbone {
+    session: Session,
+    /// Side of the input in pixels.
+    side: usize,
+    /// The batch size, when the file fixes it.
+    batch: Option<usize>,
+    width: usize,
+    provider: &'static str,
+}
+
+/// Upper limit on sessions on a CPU; each one holds a copy of the weights.
+const MAX_SESSIONS: usize = 8;
+
+/// Sessions of one network, and the provider that runs them.
+struct OpenSessions {
+    sessions: Vec<Session>,
+    provider: &'static str,
+}
+
+/// Features of one batch.
+struct Features {
+    /// `[images, width]`.
+    values: Vec<f32>,
+    width: usize,
+}
+
+impl OnnxBackbone {
+    /// Opens the ONNX file `model`, cut after `layer`, with the ONNX Runtime at `library`.
+    ///
+    /// On a CPU this opens [`SessionOptions::sessions`] sessions, but no more than threads and no more than 8. They
+    /// divide the threads among themselves. Other devices get one session.
+    ///
+    /// # Errors
+    /// [`Kind::Runtime`] when the library cannot be loaded, [`Kind::Device`] when the requested device cannot be used,
+    /// [`Kind::Backbone`] when the network cannot be opened or has no such layer.
+    pub fn open(
+        library: &Path,
+        model: Vec<u8>,
+        layer: &str,
+        preprocessing: &Preprocessing,
+        options: SessionOptions,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<Box<dyn Backbone>>> {
+        let environment = load(library)?;
+        let mut network = OnnxModel::parse(&model)?;
+        drop(model);
+        network.truncate_after(layer)?;
+        network.use_uint8_input(&preprocessing.scale.steps());
+        let OpenSessions { sessions, provider } =
+            open_sessions(environment, &network.encode(), options, monitor)?;
+        let mut width = None;
+        let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
+        for session in sessions {
+            let batch = fixed(session.inputs()[0].dtype(), 0);
+            let mut one = Self { session, side: preprocessing.size, batch, width: 0, provider };
+            one.width = match width {
+                Some(width) => width,
+                None => *width.insert(one.measure_width()?),
+            };
+            opened.push(Box::new(one));
+        }
+        Ok(opened)
+    }
+
+    /// Measures the width of the layer on a black image. The file need not say how wide an inner layer is.
+    fn measure_width(&mut self) -> Result<usize> {
+        let n = self.batch.unwrap_or(1);
+        Ok(self.run(&vec![0; 3 * self.side * self.side * n], n)?.width)
+    }
+
+    /// Runs one batch and checks that the width is the one measured at the start.
+    fn run_checked(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
+        let Features { values, width } = self.run(pixels, n)?;
+        if width == self.width {
+            return Ok(values);
+        }
+        Err(Error::new(
+            Kind::Backbone,
+            format!("the layer gave {} floats for one image and {width} for another", self.width),
+        )
+        .help("choose a layer whose shape does not depend on the image"))
+    }
+
+    /// Runs one batch of `n` images.
+    fn run(&mut self, pixels: &[u8], n: usize) -> Result<Features> {
+        let fail = |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(e.to_string());
+        let input = TensorRef::from_array_view(([n, 3, self.side, self.side], pixels)).map_err(fail)?;
+        let outputs = self.session.run(ort::inputs![UINT8_INPUT => input]).map_err(fail)?;
+        let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(fail)?;
+        let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
+        match shape[..] {
+            [rows, width] | [rows, width, 1, 1] if rows == n => {
+                Ok(Features { values: values.to_vec(), width })
+            }
+            [rows, channels, height, width] if rows == n => {
+                Ok(Features { values: mean_over_positions(values, height * width), width: channels })
+            }
+            _ => Err(Error::new(Kind::Backbone, format!("the layer gives {shape:?} for {n} images"))
+                .help("choose a layer of the shape [batch, width] or [batch, channels, height, width]")),
+        }
+    }
+}
+
+/// Averages each run of `positions` values, summed in float64.
+fn mean_over_positions(values: &[f32], positions: usize) -> Vec<f32> {
+    let mean = |plane: &[f32]| (plane.iter().map(|&v| f64::from(v)).sum::<f64>() / positions as f64) as f32;
+    values.chunks_exact(positions).map(mean).collect()
+}
+
+impl Backbone for OnnxBackbone {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn provider(&self) -> &str {
+        self.provider
+    }
+
+    fn runtime(&self) -> &str {
+        ort::info()
+    }
+
+    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
+        let one = 3 * self.side * self.side;
+        assert_eq!(pixels.len(), n * one, "{n} inputs of {one} bytes");
+        let Some(size) = self.batch else { return self.run_checked(pixels, n) };
+        // The file fixes the batch size: run full batches, the last one padded with zeros.
+        let mut rows = Vec::with_capacity(n * self.width);
+        for part in pixels.chunks(size * one) {
+            let mut full = part.to_vec();
+            full.resize(size * one, 0);
+            rows.extend_from_slice(&self.run_checked(&full, size)?[..part.len() / one * self.width]);
+        }
+        Ok(rows)
+    }
+}
+
+/// Returns the size of dimension `dim`, or `None` when the model does not fix it.
+fn fixed(kind: &ValueType, dim: usize) -> Option<usize> {
+    let size = *kind.tensor_shape()?.get(dim)?;
+    (size > 0).then_some(size as usize)
+}
+
+/// Loads the library, once per process.
+///
+/// # Errors
+/// [`Kind::Runtime`] when it cannot be loaded, or when the process has loaded another one.
+fn load(library: &Path) -> Result<&'static Environment> {
+    static LOADED: OnceLock<(std::path::PathBuf, Environment)> = OnceLock::new();
+    static LOADING: Mutex<()> = Mutex::new(());
+    let _guard = LOADING.lock().unwrap_or_else(|e| e.into_inner());
+    if LOADED.get().is_none() {
+        let fail = |why: String| {
+            Error::new(Kind::Runtime, "ONNX Runtime cannot be loaded")
+                .at(library)
+                .because(why)
+                .help("it must be an ONNX Runtime of 1.23 or later: correct ORT_DYLIB_PATH, or unset it and run `setup`")
+        };
+        let builder = ort::init_from(library).map_err(|e| fail(e.to_string()))?;
+        let environment =
+            builder.with_name("headstart").with_telemetry(false).build().map_err(|e| fail(e.to_string()))?;
+        environment.set_log_level(ort::logging::LogLevel::Error);
+        let _ = LOADED.set((library.to_path_buf(), environment));
+    }
+    let (path, environment) = LOADED.get().expect("set above");
+    if path != library {
+        return Err(Error::new(Kind::Runtime, "another ONNX Runtime is loaded already").at(path));
+    }
+    Ok(environment)
+}
+
+/// Opens the network on the device of `options`.
+fn open_sessions(
+    environment: &Environment,
+    model: &[u8],
+    options: SessionOptions,
+    monitor: &dyn Monitor,
+) -> Result<OpenSessions> {
+    let on_cuda = |n| {
+        let session = cuda_session(environment, model, n)?;
+        Ok(OpenSessions { sessions: vec![session], provider: CUDA_PROVIDER })
+    };
+    let on_cpu = || {
+        let sessions = cpu_sessions(environment, model, options)?;
+        Ok(OpenSessions { sessions, provider: CPU_PROVIDER })
+    };
+    match options.device {
+        Device::Cpu => on_cpu(),
+        Device::Cuda(n) => on_cuda(n),
+        Device::Auto if is_built_with_cuda() => on_cuda(0).or_else(|e: Error| {
+            monitor.warn(&format!("running on the CPU, since CUDA cannot be used: {}", e.with_causes()));
+            on_cpu()
+        }),
+        Device::Auto => on_cpu(),
+    }
+}
+
+/// Whether the loaded library was built with CUDA. The machine may still lack a usable device.
+fn is_built_with_cuda() -> bool {
+    CUDA::is_available().unwrap_or(false)
+}
+
+fn builder(environment: &Environment) -> Result<SessionBuilder> {
+    let fail = |e: String| Error::new(Kind::Runtime, "no session can be opened").because(e);
+    Session::builder(environment)
+        .map_err(|e| fail(e.to_string()))?
+        .with_optimization_level(GraphOptimizationLevel::Level3)
+        .map_err(|e| fail(e.to_string()))
+}
+
+/// Opens parallel sessions that divide the threads among themselves. One session on all threads would wait at a barrier
+/// in every layer, and a decoder that takes time from one thread would delay them all.
+fn cpu_sessions(environment: &Environment, model: &[u8], options: SessionOptions) -> Result<Vec<Session>> {
+    let threads = threads::number(options.threads);
+    let sessions = options.sessions.clamp(1, threads.min(MAX_SESSIONS));
+    let shares: Vec<usize> = (0..sessions).map(|i| (threads + i) / sessions).collect();
+    threads::in_parallel(sessions, &shares, |share| cpu_session(environment, model, *share))
+}
+
+fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Result<Session> {
+    let fail = |e: String| Error::new(Kind::Backbone, "the network cannot be opened").because(e);
+    builder(environment)?
+        .with_intra_threads(threads)
+        .map_err(|e| fail(e.to_string()))?
+        .commit_from_memory(model)
+        .map_err(|e| fail(e.to_string()))
+}
+
+/// Opens a session on a CUDA device. TF32 is off because it changes features by a few parts in a thousand.
+fn cuda_session(environment: &Environment, model: &[u8], device: i32) -> Result<Session> {
+    let cuda = CUDA::default().with_device_id(device).with_tf32(false).build().error_on_failure();
+    let fail = |e: String| {
+        Error::new(Kind::Device, format!("CUDA device {device} cannot be used")).because(e).help(
+            "it needs an NVIDIA driver, CUDA 13, cuDNN 9 and `setup` with `device` cuda; or use `device` cpu",
+        )
+    };
+    builder(environment)?
+        .with_execution_providers([cuda])
+        .map_err(|e| fail(e.to_string()))?
+        .commit_from_memory(model)
+        .map_err(|e| fail(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::graph::{AttributeProto, GraphBuilder};
+    use crate::backbone::known_answer::probe_image;
+    use crate::monitor::Silent;
+    use crate::preprocess::{Normalization, Resize};
+
+    #[test]
+    fn the_network_scales_bytes_to_exactly_the_floats_of_the_preprocessing() {
+        let library = crate::runtime::find_library(false).unwrap().expect("run tests/run");
+        let mut flat = GraphBuilder::new("flat", 40);
+        flat.node("Flatten", &["input"], "flat", vec![AttributeProto::int("axis", 1)]);
+        flat.output("flat", 3 * 40 * 40);
+        let flat = flat.finish(&[]);
+        for scale in [Scale::Unit, Scale::Symmetric, Scale::Imagenet] {
+            let steps =
+                Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 40, scale, stretch: false };
+            let options = SessionOptions { device: Device::Cpu, threads: 2, sessions: 5 };
+            let mut opened =
+                OnnxBackbone::open(&library.path, flat.clone(), "flat", &steps, options, &Silent).unwrap();
+            assert_eq!((opened.len(), opened[0].width()), (2, 4800), "no more sessions than threads");
+            let mut pixels = vec![0; steps.input_len()];
+            steps.planes(&probe_image(), &mut pixels);
+            let expected = steps.tensor(&probe_image());
+            for session in &mut opened {
+                assert_eq!(session.embed(&pixels, 1).unwrap(), expected, "{normalization:?}");
+            }
+        }
+    }
+}
