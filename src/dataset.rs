@@ -1,9 +1,9 @@
 //! The data set as a list of labelled files and its split into train, validation and test. Pure: finding and reading
 //! files is `extract`'s work.
 
-mod division;
+mod resplit;
 
-pub use division::{Division, divide};
+pub use resplit::Resplit;
 
 use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Result};

@@ -3,11 +3,11 @@
 use super::text::{percent, seconds, table};
 use super::tuning::{Tuning, folds};
 use super::{Ended, Global, now, print, progress::Terminal};
-use crate::dataset::Division;
+use crate::dataset::Resplit;
 use crate::error::Result;
 use crate::head::FitConfig;
 use crate::metrics::Spread;
-use crate::sweep::{Setting, SweepConfig, SweepStats, sweep};
+use crate::sweep::{SettingResult, SweepConfig, SweepStats, sweep};
 use std::path::PathBuf;
 
 /// Fit many heads at once: all combinations of rates, penalties, seeds, feature sets and splits.
@@ -64,22 +64,22 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
     let default = FitConfig::default();
     let epochs = args.epochs.unwrap_or(default.epochs);
     let base = args.tuning.upon(FitConfig { epochs, ..default });
-    let divisions = match (args.folds, args.resplit.as_slice()) {
+    let resplits = match (args.folds, args.resplit.as_slice()) {
         (Some(number), _) => folds(number, 0)?,
         (None, []) => vec![None],
-        (None, seeds) => seeds.iter().map(|&seed| Some(Division::Resplit { seed })).collect(),
+        (None, seeds) => seeds.iter().map(|&seed| Some(Resplit::Random { seed })).collect(),
     };
-    let uses = match args.uses.is_empty() {
+    let variants = match args.uses.is_empty() {
         true => vec![None],
         false => args.uses.iter().map(|set| Some(set.split(',').map(String::from).collect())).collect(),
     };
     let config = SweepConfig {
         cache: args.cache,
         runs: args.runs,
-        uses,
-        divisions,
-        rates: args.lr,
-        penalties: args.l2,
+        variants,
+        resplits,
+        lr: args.lr,
+        l2: args.l2,
         seeds: (0..args.seeds).collect(),
         base,
         init: args.init,
@@ -134,7 +134,7 @@ fn told(stats: &SweepStats) -> String {
     out
 }
 
-fn row(setting: &Setting) -> Vec<String> {
+fn row(setting: &SettingResult) -> Vec<String> {
     let mean = |spread: Option<Spread>| percent(spread.map(|spread| spread.mean));
     let deviation = |spread: Option<Spread>| {
         let deviation = spread.and_then(|spread| spread.deviation);
@@ -145,7 +145,7 @@ fn row(setting: &Setting) -> Vec<String> {
         interval.map_or("-".into(), |[low, high]| format!("{} to {}", percent(low), percent(high)));
     let loss = setting.validation_loss.map_or("failed".into(), |loss| format!("{:.4}", loss.mean));
     vec![
-        setting.used.clone(),
+        setting.variants.clone(),
         setting.lr.to_string(),
         setting.l2.to_string(),
         setting.validation_loss.map_or(0, |spread| spread.n).to_string(),

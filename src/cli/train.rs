@@ -3,7 +3,7 @@
 use super::text::{percent, seconds, temperatures};
 use super::tuning::{Size, Tuning, folds};
 use super::{Ended, Global, now, parse, print, progress::Terminal, sweep};
-use crate::dataset::Division;
+use crate::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, LbfgsConfig, SolverConfig};
 use crate::sweep::SweepConfig;
@@ -93,10 +93,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
     if let Some(number) = args.folds {
         let base = args.adam();
         let config = SweepConfig {
-            divisions: folds(number, base.seed)?,
-            uses: vec![args.variants],
-            rates: vec![base.lr],
-            penalties: vec![base.l2],
+            resplits: folds(number, base.seed)?,
+            variants: vec![args.variants],
+            lr: vec![base.lr],
+            l2: vec![base.l2],
             seeds: vec![base.seed],
             base: FitConfig { shuffle_seed: Some(base.order_seed()), ..base },
             cache: args.cache,
@@ -109,9 +109,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
         return sweep::fit(&config, global, terminal);
     }
     let Args { cache, run, variants, init, threads, .. } = args;
-    let division = args.resplit.map(|seed| Division::Resplit { seed });
+    let resplit = args.resplit.map(|seed| Resplit::Random { seed });
     let memory = args.memory.map(|size| size.bytes());
-    let config = TrainConfig { cache, run, variants, init, solver, division, memory, threads, time: now() };
+    let config = TrainConfig { cache, run, variants, init, solver, resplit, memory, threads, time: now() };
     let stats = train(&config, terminal)?;
     print(global, &stats, || told(&stats, &config.run))?;
     Ok(Ended::Done)

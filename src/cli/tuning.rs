@@ -1,7 +1,7 @@
 //! The settings of Adam as options, the same for `train` and `sweep`.
 
 use super::parse;
-use crate::dataset::Division;
+use crate::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{ClassWeights, FitConfig, Schedule, StopOn};
 use std::str::FromStr;
@@ -127,11 +127,8 @@ impl FromStr for Size {
 ///
 /// # Errors
 /// [`Kind::Usage`] for fewer than two.
-pub(super) fn folds(folds: usize, seed: u64) -> Result<Vec<Option<Division>>> {
-    match folds {
-        0 | 1 => Err(Error::new(Kind::Usage, "--folds must be at least 2")),
-        folds => Ok((1..=folds).map(|number| Some(Division::Fold { number, folds, seed })).collect()),
-    }
+pub(super) fn folds(folds: usize, seed: u64) -> Result<Vec<Option<Resplit>>> {
+    Ok(Resplit::folds(folds, seed)?.into_iter().map(Some).collect())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::Material;
 use crate::augment::Variant;
-use crate::dataset::Division;
+use crate::dataset::Resplit;
 use crate::head::{ClassWeights, FitConfig, SolverConfig};
 use crate::preprocess::Scale;
 use crate::run::{ClassCount, Record};
@@ -35,7 +35,7 @@ fn data(material: &Material) -> Vec<(&'static str, String)> {
         let split = format!("{} for train, validation and test, seed {}", samples.fractions, samples.seed);
         all.extend([("Images", samples.root.display().to_string()), ("Split of the cache", split)]);
     }
-    all.extend(record.division.map(|division| ("Split of the run", division.to_string())));
+    all.extend(record.resplit.map(|resplit| ("Split of the run", resplit.to_string())));
     all.extend([
         ("Classes", count(record.classes.len())),
         ("Train images", images(|class| class.train)),
@@ -178,9 +178,9 @@ fn train(material: &Material, run: &str) -> Vec<String> {
         }
         SolverConfig::Adam(config) => all.extend(adam(config)),
     }
-    match record.division {
-        Some(Division::Resplit { seed }) => all.extend(words(["--resplit", &seed.to_string()])),
-        Some(Division::Fold { folds, .. }) => all.extend(words(["--folds", &folds.to_string()])),
+    match record.resplit {
+        Some(Resplit::Random { seed }) => all.extend(words(["--resplit", &seed.to_string()])),
+        Some(Resplit::Fold { folds, .. }) => all.extend(words(["--folds", &folds.to_string()])),
         None => {}
     }
     all.extend(record.init.iter().flat_map(|init| words(["--init", init])));

@@ -9,7 +9,7 @@ pub use curves::{Snapshots, event_file};
 pub use predictions::{Prediction, check_split, class_index, read_predictions};
 pub use reject::Reject;
 
-use crate::dataset::Division;
+use crate::dataset::Resplit;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::events::file_name;
@@ -53,8 +53,8 @@ pub struct Record {
     #[serde(deserialize_with = "solver_or_adam")]
     pub config: SolverConfig,
     /// Other splits than the cache's own, where the run has them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub division: Option<Division>,
+    #[serde(rename = "division", default, skip_serializing_if = "Option::is_none")]
+    pub resplit: Option<Resplit>,
     /// Bytes of memory for features, where the run was given a limit: train rows then came in blocks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,

@@ -42,7 +42,7 @@ const BESIDE: [(&str, &str); 6] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 37] = [
+const DOORS: [(&str, &str); 38] = [
     ("ort", "backbone/onnx.rs"),
     // Two formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -55,6 +55,8 @@ const DOORS: [(&str, &str); 37] = [
     ("bytes", "store/table.rs"),
     ("image", "image_io.rs"),
     ("ndarray", "head/"),
+    // The arrays of features and class indexes that other estimators take.
+    ("ndarray", "train/training_set.rs"),
     ("linfa", "head/"),
     ("linfa_logistic", "head/lbfgs.rs"),
     ("linfa_nn", "head/nearest.rs"),
