@@ -68,19 +68,19 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     let divisions = match (args.folds, args.resplit.as_slice()) {
         (Some(number), _) => all_folds(number, 0)?,
         (None, []) => vec![None],
-        (None, seeds) => seeds.iter().map(|&seed| Some(Division::Resplit { seed })).collect(),
+        (None, seeds) => seeds.iter().map(|&seed| Some(Resplit::Random { seed })).collect(),
     };
-    let uses = match args.uses.is_empty() {
+    let variants = match args.uses.is_empty() {
         true => vec![None],
         false => args.uses.iter().map(|set| Some(set.split(',').map(String::from).collect())).collect(),
     };
     let config = SweepConfig {
         cache: args.cache,
         runs: args.runs,
-        uses,
-        divisions,
-        rates: args.lr,
-        penalties: args.l2,
+        variants,
+        resplits,
+        lr: args.lr,
+        l2: args.l2,
         seeds: (0..args.seeds).collect(),
         base,
         init: args.init,
@@ -146,7 +146,7 @@ fn row(setting: &Setting) -> Vec<String> {
         interval.map_or("-".into(), |[low, high]| format!("{} to {}", percent(low), percent(high)));
     let loss = setting.validation_loss.map_or("failed".into(), |loss| format!("{:.4}", loss.mean));
     vec![
-        setting.used.clone(),
+        setting.variants.clone(),
         setting.lr.to_string(),
         setting.l2.to_string(),
         setting.validation_loss.map_or(0, |spread| spread.n).to_string(),

@@ -127,7 +127,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     }
     let Args { cache, run, variants, init, threads, .. } = args;
     let memory = args.memory.map(|size| size.bytes());
-    let config = TrainConfig { cache, run, variants, init, solver, division, memory, threads, time: now() };
+    let config = TrainConfig { cache, run, variants, init, solver, resplit, memory, threads, time: now() };
     let stats = train(&config, terminal)?;
     print_result(global, &stats, || summary(&stats, &config.run))?;
     Ok(Outcome::Done)

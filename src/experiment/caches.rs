@@ -1,65 +1,86 @@
-//! The caches of an experiment: what is missing is extracted, then each is read once for all splits.
+//! The caches of an experiment: missing features are extracted, then each cache is read once for all splits.
 
-use super::ExperimentConfig;
-use super::file::{Cache, File};
-use super::names::within;
-use super::plan::{How, Plan};
+use super::config::ExperimentConfig;
+use super::file::{CacheEntry, ExperimentFile};
+use super::names::{entry, within};
+use super::output_folder::CACHES;
+use super::plan::{BaselineMethod, ExperimentPlan};
 use crate::augment::Augmentation;
 use crate::backbone::PRELOGITS;
-use crate::dataset::{Division, Fractions, Refused};
+use crate::dataset::{Fractions, Refused, Resplit};
 use crate::error::Result;
 use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, extract};
 use crate::monitor::Monitor;
 use crate::setup::BackboneChoice;
-use crate::train::shelf::{Loaded, Plan as Rows, Shelf};
+use crate::train::fit_context::FitContext;
+use crate::train::split_rows::SplitRows;
+use crate::train::{FeatureTable, TrainingSet};
 use serde::Serialize;
+use std::path::Path;
 use std::time::Instant;
 
-/// What became of a cache.
+/// What was extracted and read of a cache.
 #[derive(Debug, Clone, Serialize)]
-pub struct Extracted {
+pub struct CacheStats {
     /// Its name in the file.
     pub name: String,
-    /// The network, and what it is.
+    /// Name and description of the network.
     pub backbone: String,
     /// Feature rows that match the images.
     pub rows: usize,
-    /// Of them, computed by this call; the others were there.
+    /// The part of them that this call computed; the others were in the cache.
     pub computed: usize,
-    /// Wall time of extraction.
+    /// Wall time of extraction, in seconds.
     pub seconds: f64,
-    /// Wall time of reading and verifying.
+    /// Wall time of reading and verifying the features, in seconds.
     pub read_seconds: f64,
-    /// Image files in each split.
+    /// Number of image files in each split.
     pub splits: std::collections::BTreeMap<&'static str, usize>,
     /// Files that cannot be used.
     #[serde(skip)]
     pub refused: Vec<Refused>,
 }
 
-/// A cache in memory.
+/// A cache whose features are in memory.
 #[derive(Debug)]
-pub(super) struct Opened {
-    pub shelf: Shelf,
-    pub loaded: Loaded,
-    sets: Vec<Option<Vec<String>>>,
-    rows: Vec<Rows>,
-    divisions: usize,
+pub(super) struct LoadedCache {
+    pub set: TrainingSet,
+    table: FeatureTable,
+    /// Each set of variants that is trained on; the first one is `none`.
+    variants: Vec<Option<Vec<String>>>,
+    /// `[variants][split]`.
+    rows: Vec<Vec<SplitRows>>,
+    /// Wall time of reading and verifying, in seconds.
+    pub read_seconds: f64,
 }
 
-/// What `extract` is asked for, cache by cache.
+/// What all caches are read for.
+pub(super) struct CacheLoader<'a> {
+    pub plan: &'a ExperimentPlan,
+    /// The splits of the caches (`None`), then the others.
+    pub splits: &'a [Option<Resplit>],
+    pub threads: usize,
+    pub monitor: &'a dyn Monitor,
+}
+
+/// A set of variants to train on, and the entry of the file that asks for it.
+struct VariantsRequest<'a> {
+    variants: &'a Option<Vec<String>>,
+    owner: String,
+}
+
+/// The settings of `extract` for each cache of the file.
 ///
 /// # Errors
-/// [`crate::error::Kind::Usage`] for an unknown augmentation or split.
-pub(super) fn requests(file: &File, config: &ExperimentConfig) -> Result<Vec<ExtractConfig>> {
+/// [`Kind::Usage`](crate::error::Kind::Usage) for an unknown augmentation or split.
+pub(super) fn requests(file: &ExperimentFile, config: &ExperimentConfig) -> Result<Vec<ExtractConfig>> {
     let split: Option<Fractions> = file.split.as_deref().map(str::parse).transpose()?;
-    let all = if file.resplits > 0 { AugmentSplits::All } else { AugmentSplits::Train };
-    let request = |cache: &Cache| {
-        let augment: Vec<Augmentation> =
-            cache.augment.iter().map(|name| name.parse()).collect::<Result<_>>()?;
+    let default_splits = if file.resplits > 0 { AugmentSplits::All } else { AugmentSplits::Train };
+    let request = |cache: &CacheEntry| {
+        let augment = cache.augment.iter().map(|name| name.parse());
         Ok(ExtractConfig {
             images: config.images.clone(),
-            cache: config.out.join(super::CACHES).join(&cache.name),
+            cache: config.out.join(CACHES).join(&cache.name),
             backbone: BackboneChoice {
                 backbone: cache.backbone.clone().unwrap_or_else(|| "nsfwjs".into()),
                 layer: cache.layer.clone().unwrap_or_else(|| PRELOGITS.into()),
@@ -67,8 +88,8 @@ pub(super) fn requests(file: &File, config: &ExperimentConfig) -> Result<Vec<Ext
                 crop: cache.crop,
                 models: config.models.clone(),
             },
-            augment,
-            augment_splits: cache.augment_splits.as_deref().map_or(Ok(all), str::parse)?,
+            augment: augment.collect::<Result<Vec<Augmentation>>>()?,
+            augment_splits: cache.augment_splits.as_deref().map_or(Ok(default_splits), str::parse)?,
             split,
             seed: file.split_seed,
             device: config.device,
@@ -79,15 +100,18 @@ pub(super) fn requests(file: &File, config: &ExperimentConfig) -> Result<Vec<Ext
             time: config.time,
         })
     };
-    let named = |cache: &Cache| request(cache).map_err(|e| within("cache", &cache.name, e));
+    let named = |cache: &CacheEntry| request(cache).map_err(|e| within(&entry("cache", &cache.name), e));
     file.caches.iter().map(named).collect()
 }
 
-/// Completes a cache.
-pub(super) fn complete(name: &str, request: &ExtractConfig, monitor: &dyn Monitor) -> Result<Extracted> {
-    monitor.note(&format!("features of {name:?}"));
+/// Extracts the features that the cache lacks.
+///
+/// # Errors
+/// Those of `extract`.
+pub(super) fn complete(name: &str, request: &ExtractConfig, monitor: &dyn Monitor) -> Result<CacheStats> {
+    monitor.note(&format!("extracting the features of cache {name:?}"));
     let stats = extract(request, monitor)?;
-    Ok(Extracted {
+    Ok(CacheStats {
         name: name.into(),
         backbone: stats.backbone,
         rows: stats.rows,
@@ -99,47 +123,58 @@ pub(super) fn complete(name: &str, request: &ExtractConfig, monitor: &dyn Monito
     })
 }
 
-/// Reads what the plan needs of its cache number `cache`, for its own split and all others.
-pub(super) fn open(
-    plan: &Plan,
-    cache: usize,
-    (request, divisions): (&ExtractConfig, &[Option<Division>]),
-    (extracted, threads): (&mut Extracted, usize),
-    monitor: &dyn Monitor,
-) -> Result<Opened> {
-    let started = Instant::now();
-    let shelf = Shelf::open(&request.cache, threads)?;
-    let mut sets: Vec<Option<Vec<String>>> = vec![Some(vec!["none".into()])];
-    let fits = plan.fits.iter().filter(|fit| fit.cache == cache).map(|fit| &fit.variants);
-    let nearest = plan.baselines.iter().filter_map(|baseline| match &baseline.how {
-        How::Nearest { cache: own, variants } if *own == cache => Some(variants),
-        _ => None,
-    });
-    for variants in fits.chain(nearest) {
-        if !sets.contains(variants) {
-            sets.push(variants.clone());
+impl CacheLoader<'_> {
+    /// Reads what the plan needs of the cache at position `cache`, which is in the folder `path`.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`](crate::error::Kind::Cache) when features are missing or damaged,
+    /// [`Kind::Input`](crate::error::Kind::Input) when there are too few classes or images.
+    pub fn load(&self, cache: usize, path: &Path) -> Result<LoadedCache> {
+        let started = Instant::now();
+        let set = TrainingSet::open_with_threads(path, self.threads)?;
+        let plain = Some(vec!["none".to_string()]);
+        let rows_of = |variants: &Option<Vec<String>>| {
+            let rows =
+                |resplit: &Option<Resplit>| set.split_rows(*resplit, variants.as_deref(), self.monitor);
+            self.splits.iter().map(rows).collect::<Result<Vec<_>>>()
+        };
+        let mut rows = vec![rows_of(&plain)?];
+        let mut variants = vec![plain];
+        for request in self.requests(cache) {
+            if !variants.contains(request.variants) {
+                rows.push(rows_of(request.variants).map_err(|e| within(&request.owner, e))?);
+                variants.push(request.variants.clone());
+            }
         }
+        let table = set.load(rows.iter().flatten())?;
+        Ok(LoadedCache { set, table, variants, rows, read_seconds: started.elapsed().as_secs_f64() })
     }
-    let mut rows = Vec::new();
-    for variants in &sets {
-        for division in divisions {
-            rows.push(shelf.plan(*division, variants.as_deref(), monitor)?);
-        }
+
+    /// The sets of variants that fits and baselines take from a cache.
+    fn requests(&self, cache: usize) -> Vec<VariantsRequest<'_>> {
+        let fits = self.plan.fits.iter().filter(|fit| fit.spec.cache == cache);
+        let fits = fits.map(|fit| VariantsRequest { variants: &fit.spec.variants, owner: fit.owner.clone() });
+        let nearest = self.plan.baselines.iter().filter_map(|baseline| match &baseline.method {
+            BaselineMethod::Nearest(nearest) if nearest.cache == cache => Some(VariantsRequest {
+                variants: &nearest.variants,
+                owner: entry("baseline", &baseline.name),
+            }),
+            _ => None,
+        });
+        fits.chain(nearest).collect()
     }
-    let loaded = shelf.load(&rows, threads)?;
-    extracted.read_seconds = started.elapsed().as_secs_f64();
-    Ok(Opened { shelf, loaded, sets, rows, divisions: divisions.len() })
 }
 
-impl Opened {
-    /// The rows of a set of variants, in split number `division`.
-    pub fn rows(&self, variants: &Option<Vec<String>>, division: usize) -> &Rows {
-        let set = self.sets.iter().position(|set| set == variants).expect("every set was planned");
-        &self.rows[set * self.divisions + division]
+impl LoadedCache {
+    /// The rows of a set of variants on the split at position `split`, with what their fits share.
+    pub fn context(&self, variants: &Option<Vec<String>>, split: usize, threads: usize) -> FitContext<'_> {
+        let number = self.variants.iter().position(|known| known == variants);
+        let splits = &self.rows[number.expect("all sets of variants were loaded")][split];
+        FitContext { set: &self.set, splits, table: &self.table, threads }
     }
 
-    /// The rows of the images as they are, in split number `division`.
-    pub fn plain(&self, division: usize) -> &Rows {
-        &self.rows[division]
+    /// The rows of the images as they are (variant `none`) on the split at position `split`.
+    pub fn plain(&self, split: usize) -> &SplitRows {
+        &self.rows[0][split]
     }
 }

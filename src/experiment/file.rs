@@ -1,51 +1,51 @@
-//! The file of an experiment, as typed: what each key is called. `docs/experiments.md` explains them. It refuses keys that
-//! it does not know, and to judge what they hold: `plan.rs` does.
+//! The file of an experiment as it is written: its keys and their types. `docs/experiments.md` explains them; unknown keys
+//! are errors. `planner.rs` checks the values.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Settings of a fit by name, as `run.json` has them.
+/// Settings of a fit by their names in `run.json`.
 pub(super) type Settings = BTreeMap<String, serde_json::Value>;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct File {
+pub(super) struct ExperimentFile {
     pub title: String,
-    /// Heads of each run on the split of the caches.
+    /// Number of heads of each run on the splits of the caches.
     #[serde(default = "one")]
     pub seeds: usize,
-    /// Other splits, each with one head of each run.
+    /// Number of other splits; each run has one head on each.
     #[serde(default)]
     pub resplits: usize,
     /// Percentages of train, validation and test.
     pub split: Option<String>,
     /// Seed of the split of the caches.
     pub split_seed: Option<u64>,
-    /// What somebody else needed for all runs.
+    /// Published wall time of all runs, in minutes.
     pub published_minutes: Option<f64>,
-    /// Pairs of runs or baselines to test against each other, the second being what the first is compared with.
+    /// Pairs of runs or baselines to compare: the first less the second.
     #[serde(default)]
     pub pairs: Vec<[String; 2]>,
-    /// Of all runs.
+    /// Settings of all runs.
     #[serde(default)]
     pub settings: Settings,
     #[serde(rename = "cache")]
-    pub caches: Vec<Cache>,
+    pub caches: Vec<CacheEntry>,
     #[serde(rename = "run")]
-    pub runs: Vec<Run>,
+    pub runs: Vec<RunEntry>,
     #[serde(default, rename = "switch")]
-    pub switches: Vec<Switch>,
+    pub switches: Vec<SwitchEntry>,
     #[serde(default, rename = "condition")]
-    pub conditions: Vec<Condition>,
+    pub conditions: Vec<ConditionEntry>,
     #[serde(default, rename = "baseline")]
-    pub baselines: Vec<Baseline>,
+    pub baselines: Vec<BaselineEntry>,
 }
 
-/// Features to be extracted.
+/// A cache of features to extract.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Cache {
+pub(super) struct CacheEntry {
     pub name: String,
     pub backbone: Option<String>,
     pub layer: Option<String>,
@@ -53,57 +53,57 @@ pub(super) struct Cache {
     pub crop: Option<f64>,
     #[serde(default)]
     pub augment: Vec<String>,
-    /// `train` or `all`; all where there are other splits.
+    /// `train` or `all`; by default `all` where there are other splits, else `train`.
     pub augment_splits: Option<String>,
 }
 
 /// Heads with the same settings.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Run {
+pub(super) struct RunEntry {
     pub name: String,
-    /// The first cache of the file unless given.
+    /// Name of the cache; by default the first of the file.
     pub cache: Option<String>,
-    /// Families or exact variants; every complete family unless given.
+    /// Families or exact variants to train on; by default every complete family.
     #[serde(rename = "use")]
     pub variants: Option<Vec<String>>,
-    /// The run whose heads are the start.
+    /// Name of the run whose heads are the starting points.
     pub init: Option<String>,
-    /// Upon those of the file.
+    /// Settings that replace those of the file.
     #[serde(default)]
     pub settings: Settings,
     pub published: Option<Published>,
 }
 
-/// What somebody else reached.
+/// Published results of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// Share of right answers on the test images.
+    /// Fraction of correct answers on the test images, 0 to 1.
     pub accuracy: Option<f64>,
-    /// Epochs that ran.
+    /// Number of epochs.
     pub epochs: Option<usize>,
-    /// Wall time in minutes.
+    /// Wall time, in minutes.
     pub minutes: Option<f64>,
 }
 
 /// A named change to every run.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Switch {
+pub(super) struct SwitchEntry {
     pub name: String,
-    /// In a few words.
+    /// What the switch does, in a few words.
     #[serde(default)]
     pub about: String,
-    /// Upon those of the run.
+    /// Settings that replace those of the run.
     #[serde(default)]
     pub settings: Settings,
-    /// In the place of the run's cache.
+    /// Name of the cache that replaces that of the run.
     pub cache: Option<String>,
-    /// Whether runs start afresh that would start from another.
+    /// Whether runs with an `init` start from fresh weights instead.
     #[serde(default)]
     pub ignore_init: bool,
-    /// Whether test images that fill no whole batch are not scored.
+    /// Whether the last test images, which do not fill a whole batch, are left out of the score.
     #[serde(default)]
     pub score_whole_batches: bool,
 }
@@ -111,26 +111,26 @@ pub(super) struct Switch {
 /// A column of the table: all runs with some switches on.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Condition {
+pub(super) struct ConditionEntry {
     pub name: String,
     #[serde(default)]
     pub switches: Vec<String>,
 }
 
-/// Something simpler that the runs have to beat.
+/// A simple method that the runs are compared with.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum Baseline {
-    /// Always the largest class of the train images.
+pub(super) enum BaselineEntry {
+    /// Always answers the class with the most train images.
     Majority { name: String },
-    /// The nearest neighbour among the features.
+    /// Answers the class of the nearest train row among the features.
     Nearest {
         name: String,
         cache: Option<String>,
         #[serde(rename = "use")]
         variants: Option<Vec<String>>,
     },
-    /// A head of other settings, which no switch changes.
+    /// A head with settings of its own, which no switch changes.
     Head {
         name: String,
         cache: Option<String>,
@@ -139,21 +139,21 @@ pub(super) enum Baseline {
         #[serde(default)]
         settings: Settings,
     },
-    /// Principal components of small grey pixels with logistic regression.
+    /// Logistic regression on principal components of small grey images.
     Pixels {
         name: String,
-        /// Width and height of the small picture.
+        /// Width and height of the small image, in pixels.
         size: [usize; 2],
-        /// The centre part of width and height that is kept.
+        /// Fractions of width and height that are kept around the centre.
         #[serde(default = "whole")]
         crop: [f64; 2],
         components: usize,
-        /// Penalty of the logistic regression.
+        /// L2 penalty of the logistic regression.
         l2: f64,
     },
 }
 
-impl Baseline {
+impl BaselineEntry {
     pub fn name(&self) -> &str {
         match self {
             Self::Majority { name }

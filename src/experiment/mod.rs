@@ -1,188 +1,139 @@
-//! A named set of runs from images to a table: what features are missing is extracted, heads are fitted in every
-//! condition and with every switch alone, over seeds and over other splits, beside baselines. One way: file -> plan ->
-//! caches -> fits -> measures -> table.
+//! A named set of runs from images to a table: missing features are extracted, then heads are fitted in every condition and
+//! with every switch alone, over seeds and over other splits, and compared with baselines. The data go one way: file ->
+//! plan -> caches -> fits -> scores -> table.
 
+mod answers;
 mod baselines;
 mod caches;
-mod eyes;
+mod config;
 mod file;
-mod fits;
-mod measures;
+mod fitting;
+mod markdown;
 mod names;
+mod output_folder;
+mod pixel_baseline;
 mod plan;
+mod planner;
 mod runs;
+mod scores;
+mod scoring;
 mod settings;
-mod table;
+mod stats;
 
-pub use caches::Extracted;
+pub use caches::CacheStats;
+pub use config::ExperimentConfig;
 pub use file::Published;
-pub use measures::{BaselineScore, Change, ConditionScore, Cost, Pair, RunScore, Score};
-pub use table::markdown;
+pub use markdown::markdown;
+pub use scores::{
+    AccuracyChange, BaselineScore, ConditionScore, PairScore, RunScore, SwitchEffect, TestScore,
+};
+pub use stats::ExperimentStats;
 
-use crate::backbone::Device;
-use crate::dataset::{Division, Refused};
-use crate::error::{Error, Kind, Result};
+use crate::dataset::Resplit;
+use crate::error::Result;
 use crate::extract::ExtractConfig;
 use crate::fs::{self, Lock};
 use crate::monitor::Monitor;
 use crate::settings_text;
 use crate::threads;
-use caches::Opened;
-use fits::Bench;
-use measures::Results;
-use plan::Plan;
-use serde::Serialize;
-use std::path::{Path, PathBuf};
+use baselines::{BaselineResult, BaselineRunner};
+use caches::{CacheLoader, LoadedCache};
+use fitting::{FitResults, FitRunner};
+use plan::ExperimentPlan;
+use runs::RunWriter;
+use scoring::Scoring;
+use stats::WorkDone;
+use std::path::Path;
 use std::time::Instant;
 
-/// The copy of the file, which tells a folder of an experiment from others.
-const COPY: &str = "experiment.toml";
-
-/// The folder of caches in that of the results.
-const CACHES: &str = "caches";
-
-/// What `experiment` was asked for.
-#[derive(Debug, Clone)]
-pub struct ExperimentConfig {
-    /// The file that describes it; `docs/experiments.md` explains the keys.
-    pub file: PathBuf,
-    /// `IMAGES/<class>/<file>`.
-    pub images: PathBuf,
-    /// The folder of caches, runs and results.
-    pub out: PathBuf,
-    /// Folder of built backbones.
-    pub models: PathBuf,
-    /// Where to extract.
-    pub device: Device,
-    /// Threads; zero takes all cores. They change no bit of any head.
-    pub threads: usize,
-    /// The time to note, in seconds since 1970.
-    pub time: u64,
+/// A checked file: what to do, and which features it needs.
+struct Experiment {
+    plan: ExperimentPlan,
+    /// For each cache of the plan.
+    requests: Vec<ExtractConfig>,
 }
 
-/// What `experiment` found.
-#[derive(Debug, Clone, Serialize)]
-pub struct ExperimentStats {
-    /// Its title.
-    pub title: String,
-    /// Distinct images of each split of the caches: train, validation, test.
-    pub images: [usize; 3],
-    /// Classes.
-    pub classes: usize,
-    /// Heads of each run on that split.
-    pub seeds: usize,
-    /// Other splits.
-    pub resplits: usize,
-    /// Columns of the table.
-    pub conditions: Vec<ConditionScore>,
-    /// What the switches cost, each alone, and then each condition that has some.
-    pub costs: Vec<Cost>,
-    /// What the runs have to beat.
-    pub baselines: Vec<BaselineScore>,
-    /// The features.
-    pub caches: Vec<Extracted>,
-    /// What somebody else needed for all runs.
-    pub published_minutes: Option<f64>,
-    /// Heads that were fitted.
-    pub heads: usize,
-    /// Wall time of all fits.
-    pub fit_seconds: f64,
-    /// Wall time of the baselines that are no heads.
-    pub baseline_seconds: f64,
-    /// Wall time of predicting and writing the runs.
-    pub write_seconds: f64,
-    /// Wall time of everything.
-    pub seconds: f64,
-    /// The first head of each run in each condition.
-    pub runs: Vec<PathBuf>,
-    /// Files that cannot be used.
-    pub refused: Vec<Refused>,
-}
-
-/// Does all that the file asks for and writes runs, `results.json` and `results.md` into the folder. Features that are
-/// there are not computed again; heads are fitted anew each time, which takes little.
+/// Does what the file asks for, and writes runs, `results.json` and `results.md` into the folder `out`. Features that are
+/// in the caches are not computed again; heads are fitted anew each time, which takes seconds to minutes.
 ///
 /// # Errors
-/// [`Kind::Usage`] for a file that makes no sense, naming the key; what [`crate::extract::extract`] says;
-/// [`Kind::Run`] when a run cannot be written or a loss is not a number; [`Kind::Interrupted`] when the monitor was.
+/// [`Kind::Usage`](crate::error::Kind::Usage) for an error in the file, naming the key; errors of
+/// [`extract`](crate::extract::extract); [`Kind::Run`](crate::error::Kind::Run) when a run cannot be written or a loss is not
+/// a number; [`Kind::Interrupted`](crate::error::Kind::Interrupted) when the monitor was interrupted.
 pub fn experiment(config: &ExperimentConfig, monitor: &dyn Monitor) -> Result<ExperimentStats> {
     let started = Instant::now();
     let text = fs::read(&config.file)?;
-    let (plan, requests) = parse(&text, config).map_err(|e| e.at(&config.file))?;
-    check_target(&config.out)?;
+    let Experiment { plan, requests } = parse(&text, config).map_err(|e| e.at(&config.file))?;
+    output_folder::check(&config.out)?;
     runs::check(&plan, &config.out)?;
     let threads = threads::number(config.threads);
-    let divisions: Vec<Option<Division>> = std::iter::once(None)
-        .chain((1..=plan.resplits as u64).map(|seed| Some(Division::Resplit { seed })))
-        .collect();
-    let mut extracted = Vec::new();
+    let mut cache_stats = Vec::new();
     for (cache, request) in plan.caches.iter().zip(&requests) {
-        extracted.push(caches::complete(&cache.name, request, monitor)?);
+        cache_stats.push(caches::complete(&cache.name, request, monitor)?);
     }
     fs::create_folder(&config.out)?;
     let _lock = Lock::of_folder(&config.out)?;
-    let mut opened = Vec::new();
-    for (number, (request, told)) in requests.iter().zip(&mut extracted).enumerate() {
-        opened.push(caches::open(&plan, number, (request, &divisions), (told, threads), monitor)?);
+    let splits = splits(&plan);
+    let loader = CacheLoader { plan: &plan, splits: &splits, threads, monitor };
+    let mut caches = Vec::new();
+    for (number, (request, stats)) in requests.iter().zip(&mut cache_stats).enumerate() {
+        let loaded = loader.load(number, &request.cache)?;
+        stats.read_seconds = loaded.read_seconds;
+        caches.push(loaded);
     }
-    check_scored(&plan, &opened[0], divisions.len())?;
-    let fitting = Instant::now();
-    let bench = Bench { plan: &plan, caches: &opened, divisions: divisions.len(), threads, monitor };
-    let all = bench.fit()?;
-    let fit_seconds = fitting.elapsed().as_secs_f64();
-    let answering = Instant::now();
-    let answered = baselines::answers(&plan, &opened, &config.images, (divisions.len(), threads), monitor)?;
-    let baseline_seconds = answering.elapsed().as_secs_f64();
-    let writing = Instant::now();
-    fs::write_atomic(&config.out.join(COPY), &text)?;
-    let runs = runs::write(&plan, &all, &opened, config, threads)?;
-    let results = Results { plan: &plan, all: &all, answered: &answered, ratio: ratio(&opened[0]) };
-    let stats = ExperimentStats {
-        fit_seconds,
-        baseline_seconds,
-        write_seconds: writing.elapsed().as_secs_f64(),
-        runs,
-        heads: all.iter().flatten().map(|done| done.fitted.len()).sum(),
-        ..told(&results, &opened[0], extracted)
-    };
-    let stats = ExperimentStats { seconds: started.elapsed().as_secs_f64(), ..stats };
-    let json = serde_json::to_vec_pretty(&stats).expect("plain data");
-    fs::write_atomic(&config.out.join("results.json"), &json)?;
-    fs::write_atomic(&config.out.join("results.md"), markdown(&stats).as_bytes())?;
+    check_scored(&plan, &caches[0], splits.len())?;
+    let mut timer = Timer(Instant::now());
+    let fits = FitRunner { plan: &plan, caches: &caches, splits: splits.len(), threads, monitor }.run()?;
+    let fit_seconds = timer.lap();
+    let images = &config.images;
+    let baselines =
+        BaselineRunner { plan: &plan, caches: &caches, images, splits: splits.len(), threads, monitor };
+    let baselines = baselines.run()?;
+    let baseline_seconds = timer.lap();
+    fs::write_atomic(&config.out.join(output_folder::COPY), &text)?;
+    let runs = RunWriter { plan: &plan, fits: &fits, caches: &caches, config, threads }.write()?;
+    let write_seconds = timer.lap();
+    let seconds = started.elapsed().as_secs_f64();
+    let work = WorkDone { caches: cache_stats, runs, fit_seconds, baseline_seconds, write_seconds, seconds };
+    let stats = score(&plan, &fits, &baselines, &caches[0], work);
+    write_results(&config.out, &stats)?;
     Ok(stats)
 }
 
-/// The file, checked, and what is to be extracted for it.
-fn parse(text: &[u8], config: &ExperimentConfig) -> Result<(Plan, Vec<ExtractConfig>)> {
-    let text = std::str::from_utf8(text).map_err(|e| names::usage("it is not text").because(e))?;
-    let file: file::File = settings_text::parse(text)?;
-    let requests = caches::requests(&file, config)?;
-    Ok((Plan::of(file)?, requests))
-}
+/// Measures the wall time of steps.
+struct Timer(Instant);
 
-/// Whether the folder may be worked in: nothing there, an empty folder, or one of an experiment.
-fn check_target(out: &Path) -> Result<()> {
-    let refuse =
-        |message: &str| Err(Error::new(Kind::Run, message).at(out).help("choose another folder with --out"));
-    match out.exists() {
-        false => Ok(()),
-        true if !out.is_dir() => refuse("the results cannot be written here: it is a file"),
-        true if fs::list(out)?.iter().all(|(name, _)| name == CACHES) => Ok(()),
-        // Caches are there before all else: a file of that name alone is somebody's own.
-        true if out.join(COPY).exists() && out.join(CACHES).is_dir() => Ok(()),
-        true => refuse("the folder is not empty and holds no experiment, so it is left alone"),
+impl Timer {
+    /// Seconds since the timer was made, or since the last lap.
+    fn lap(&mut self) -> f64 {
+        std::mem::replace(&mut self.0, Instant::now()).elapsed().as_secs_f64()
     }
 }
 
-/// Refuses shares of no images.
-fn check_scored(plan: &Plan, opened: &Opened, divisions: usize) -> Result<()> {
-    let images = (0..divisions).map(|division| opened.plain(division).test.keys.len()).min().unwrap_or(0);
+/// Checks the file.
+fn parse(text: &[u8], config: &ExperimentConfig) -> Result<Experiment> {
+    let text = std::str::from_utf8(text).map_err(|e| names::usage("it is not text").because(e))?;
+    let file: file::ExperimentFile = settings_text::parse(text)?;
+    let requests = caches::requests(&file, config)?;
+    Ok(Experiment { plan: planner::plan(file)?, requests })
+}
+
+/// The splits of the caches (`None`), then the other splits of the plan.
+fn splits(plan: &ExperimentPlan) -> Vec<Option<Resplit>> {
+    let others = (1..=plan.resplits as u64).map(|seed| Some(Resplit::Random { seed }));
+    std::iter::once(None).chain(others).collect()
+}
+
+/// Checks that there are test images, and that they fill a batch where only whole batches are scored.
+fn check_scored(plan: &ExperimentPlan, cache: &LoadedCache, splits: usize) -> Result<()> {
+    let images = (0..splits).map(|split| cache.plain(split).test.keys.len()).min().unwrap_or(0);
     if images == 0 {
         return Err(names::usage("the test split is empty: there is nothing to score")
-            .help("give split a third percentage, or more images"));
+            .help("give split a third percentage above 0, or add images"));
     }
-    let columns = plan.conditions.iter().chain(&plan.switches);
-    match columns.flat_map(|column| &column.runs).filter_map(|run| run.batch).find(|&batch| batch > images) {
+    let conditions = plan.conditions.iter().chain(&plan.switches);
+    let mut batches = conditions.flat_map(|condition| &condition.runs).filter_map(|run| run.batch);
+    match batches.find(|&batch| batch > images) {
         Some(batch) => Err(names::usage(format!(
             "score_whole_batches: {images} test images fill no batch of {batch}, so nothing would be scored"
         ))
@@ -191,34 +142,20 @@ fn check_scored(plan: &Plan, opened: &Opened, divisions: usize) -> Result<()> {
     }
 }
 
-/// Test images / train images of the caches' split.
-fn ratio(opened: &Opened) -> f64 {
-    let rows = opened.plain(0);
-    rows.test.keys.len() as f64 / rows.train.keys.len().max(1) as f64
+fn score(
+    plan: &ExperimentPlan,
+    fits: &FitResults,
+    baselines: &[Option<BaselineResult>],
+    first: &LoadedCache,
+    work: WorkDone,
+) -> ExperimentStats {
+    let rows = first.plain(0);
+    let test_ratio = rows.test.keys.len() as f64 / rows.train.keys.len().max(1) as f64;
+    ExperimentStats::of(&Scoring { plan, fits, baselines, test_ratio }, first, work)
 }
 
-/// All but times and places.
-fn told(results: &Results, first: &Opened, caches: Vec<Extracted>) -> ExperimentStats {
-    let plan = results.plan;
-    let rows = first.plain(0);
-    let with_switches = plan.conditions.iter().filter(|condition| !condition.switches.is_empty());
-    ExperimentStats {
-        title: plan.title.clone(),
-        images: [&rows.train, &rows.validation, &rows.test].map(|part| part.keys.len()),
-        classes: first.shelf.classes.len(),
-        seeds: plan.seeds,
-        resplits: plan.resplits,
-        conditions: plan.conditions.iter().map(|column| results.condition(column)).collect(),
-        costs: plan.switches.iter().chain(with_switches).map(|column| results.cost(column)).collect(),
-        baselines: results.baselines(),
-        refused: caches.first().map(|cache| cache.refused.clone()).unwrap_or_default(),
-        caches,
-        published_minutes: plan.published_minutes,
-        heads: 0,
-        fit_seconds: 0.0,
-        baseline_seconds: 0.0,
-        write_seconds: 0.0,
-        seconds: 0.0,
-        runs: Vec::new(),
-    }
+fn write_results(out: &Path, stats: &ExperimentStats) -> Result<()> {
+    let json = serde_json::to_vec_pretty(stats).expect("plain data");
+    fs::write_atomic(&out.join("results.json"), &json)?;
+    fs::write_atomic(&out.join("results.md"), markdown(stats).as_bytes())
 }

@@ -1,22 +1,22 @@
-//! Names in the file of an experiment: which are allowed, what they stand for, and how an entry is told in an error.
+//! Names in the file of an experiment: which are allowed, what they refer to, and errors that name an entry.
 
-use super::file::{Baseline, File, Run};
+use super::file::{BaselineEntry, ExperimentFile, RunEntry};
 use crate::error::{Error, Kind, Result};
 use std::collections::BTreeSet;
 
-/// A request that makes no sense.
+/// An error in the file.
 pub(super) fn usage(message: impl Into<String>) -> Error {
     Error::new(Kind::Usage, message)
 }
 
-/// Names of runs and then of baselines.
-pub(super) fn names(file: &File) -> Vec<&str> {
+/// Names of all runs, followed by those of all baselines.
+pub(super) fn names(file: &ExperimentFile) -> Vec<&str> {
     let runs = file.runs.iter().map(|run| run.name.as_str());
-    runs.chain(file.baselines.iter().map(Baseline::name)).collect()
+    runs.chain(file.baselines.iter().map(BaselineEntry::name)).collect()
 }
 
-/// Names become folders, so they are plain; and each is there once.
-pub(super) fn check(file: &File) -> Result<()> {
+/// Checks that names are unique and plain (some become folders), and that there is something to do.
+pub(super) fn check(file: &ExperimentFile) -> Result<()> {
     let lists = [
         ("cache", file.caches.iter().map(|cache| cache.name.as_str()).collect()),
         ("run or baseline", names(file)),
@@ -29,12 +29,12 @@ pub(super) fn check(file: &File) -> Result<()> {
             let is_plain = |c: char| c.is_alphanumeric() || " _-.,+=".contains(c);
             if name.trim() != name || name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain)
             {
-                return Err(usage(format!("{name:?} is no name for a {kind}"))
-                    .help("use letters, digits, spaces, and - _ . , + = but no dot in front"));
+                return Err(usage(format!("{name:?} cannot be the name of a {kind}"))
+                    .help("use letters, digits, spaces and - _ . , + =, and do not begin with a dot"));
             }
             if !seen.insert(name) {
                 return Err(usage(format!(
-                    "two entries are called {name:?}: a {kind} needs a name of its own"
+                    "two entries are called {name:?}, and the name of a {kind} must be unique"
                 )));
             }
         }
@@ -46,25 +46,30 @@ pub(super) fn check(file: &File) -> Result<()> {
     }
 }
 
-/// The place of `name` among `names`.
+/// The position of `name` in `names`; `key` is the key of the file that refers to it.
 pub(super) fn find(key: &str, name: &str, names: &[&str]) -> Result<usize> {
     names.iter().position(|known| *known == name).ok_or_else(|| {
         let known = if names.is_empty() { "none".into() } else { names.join(", ") };
-        usage(format!("{key} names {name:?}, which is not there")).help(format!("there are: {known}"))
+        usage(format!("{key} names {name:?}, which does not exist")).help(format!("there are: {known}"))
     })
 }
 
-/// The same error with the entry that it is about.
-pub(super) fn within(kind: &str, name: &str, error: Error) -> Error {
-    let told = usage(format!("{kind} {name:?}: {error}"));
+/// An entry of the file as errors name it, such as `run "plain"`.
+pub(super) fn entry(kind: &str, name: &str) -> String {
+    format!("{kind} {name:?}")
+}
+
+/// Adds to an error the entry of the file that it is about.
+pub(super) fn within(entry: &str, error: Error) -> Error {
+    let named = Error::new(error.kind(), format!("{entry}: {}", error.with_causes()));
     match error.remedy() {
-        Some(remedy) => told.help(remedy),
-        None => told,
+        Some(remedy) => named.help(remedy),
+        None => named,
     }
 }
 
-/// Runs in an order in which each comes after the one that it starts from.
-pub(super) fn order(runs: &[Run]) -> Result<Vec<usize>> {
+/// Positions of all runs in an order in which each comes after the one that it starts from.
+pub(super) fn order(runs: &[RunEntry]) -> Result<Vec<usize>> {
     let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
     let inits = runs.iter().map(|run| run.init.as_deref().map(|init| find("init", init, &names)).transpose());
     let inits: Vec<Option<usize>> = inits.collect::<Result<_>>()?;
@@ -73,7 +78,7 @@ pub(super) fn order(runs: &[Run]) -> Result<Vec<usize>> {
         let is_next = |i: &usize| !order.contains(i) && inits[*i].is_none_or(|init| order.contains(&init));
         match (0..runs.len()).find(is_next) {
             Some(next) => order.push(next),
-            None => return Err(usage("init: some runs start from one another in a circle")),
+            None => return Err(usage("init: some runs start from each other in a circle")),
         }
     }
     Ok(order)

@@ -1,98 +1,95 @@
-//! Runs on disk: the first head of each run in each condition, `OUT/runs/<condition>/<run>`, as `train` writes them, for
+//! The runs that an experiment writes: the first head of each run in each condition, in `OUT/runs/<condition>/<run>`, for
 //! `evaluate`, `compare` and `predict`.
 
-use super::ExperimentConfig;
-use super::caches::Opened;
-use super::fits::All;
-use super::plan::Plan;
+use super::caches::LoadedCache;
+use super::config::ExperimentConfig;
+use super::fitting::FitResults;
+use super::output_folder::RUNS;
+use super::plan::ExperimentPlan;
 use crate::error::Result;
-use crate::head::{FitConfig, FitResult, SolverConfig};
-use crate::run::{self, Prediction};
+use crate::head::{FitConfig, SolverConfig};
+use crate::run;
 use crate::threads::in_parallel;
-use crate::train::outcome::{self, Origin};
-use crate::train::shelf::Plan as Rows;
-use crate::train::trust;
+use crate::train::fitted_run::FittedRun;
 use std::path::{Path, PathBuf};
 
-/// One run to be written.
-struct Written {
+/// A run to write.
+struct RunTarget {
     path: PathBuf,
+    /// Position of its fit.
     fit: usize,
+    /// The run that it starts from.
     init: Option<PathBuf>,
 }
 
-fn list(plan: &Plan, out: &Path) -> Vec<Written> {
+/// Where finished fits come from.
+pub(super) struct RunWriter<'a> {
+    pub plan: &'a ExperimentPlan,
+    pub fits: &'a FitResults,
+    pub caches: &'a [LoadedCache],
+    pub config: &'a ExperimentConfig,
+    pub threads: usize,
+}
+
+fn targets(plan: &ExperimentPlan, out: &Path) -> Vec<RunTarget> {
     let mut all = Vec::new();
     for condition in &plan.conditions {
-        let folder = out.join("runs").join(&condition.name);
-        for (scored, (name, _)) in condition.runs.iter().zip(&plan.runs) {
-            let init = plan.fits[scored.fit].init.and_then(|init| {
-                let place = condition.runs.iter().position(|other| other.fit == init)?;
-                Some(folder.join(&plan.runs[place].0))
+        let folder = out.join(RUNS).join(&condition.name);
+        for (scored, run) in condition.runs.iter().zip(&plan.runs) {
+            let init = plan.fits[scored.fit].spec.init.and_then(|init| {
+                let position = condition.runs.iter().position(|other| other.fit == init)?;
+                Some(folder.join(&plan.runs[position].name))
             });
-            all.push(Written { path: folder.join(name), fit: scored.fit, init });
+            all.push(RunTarget { path: folder.join(&run.name), fit: scored.fit, init });
         }
     }
     all
 }
 
-/// Checks that all may be written.
+/// Checks that all runs may be written into the folder `out`.
 ///
 /// # Errors
-/// [`crate::error::Kind::Run`] where something else stands.
-pub(super) fn check(plan: &Plan, out: &Path) -> Result<()> {
-    list(plan, out).iter().try_for_each(|written| run::check_target(&written.path))
+/// [`Kind::Run`](crate::error::Kind::Run) where a folder holds something else.
+pub(super) fn check(plan: &ExperimentPlan, out: &Path) -> Result<()> {
+    targets(plan, out).iter().try_for_each(|target| run::check_target(&target.path))
 }
 
-/// Writes them all.
-///
-/// # Errors
-/// When the operating system refuses.
-pub(super) fn write(
-    plan: &Plan,
-    all: &All,
-    caches: &[Opened],
-    config: &ExperimentConfig,
-    threads: usize,
-) -> Result<Vec<PathBuf>> {
-    in_parallel(threads, &list(plan, &config.out), |written| {
-        let (fit, done) = (&plan.fits[written.fit], &all[written.fit][0]);
-        let opened = &caches[fit.cache];
-        let (shelf, rows, fitted) = (&opened.shelf, opened.rows(&fit.variants, 0), &done.fitted[0]);
-        let predictions = outcome::sorted(predictions(opened, rows, fitted));
-        let solver = match fit.solver.clone() {
+impl RunWriter<'_> {
+    /// Writes all runs, and returns their folders.
+    ///
+    /// # Errors
+    /// Errors of the operating system.
+    pub fn write(&self) -> Result<Vec<PathBuf>> {
+        in_parallel(self.threads, &targets(self.plan, &self.config.out), |target| {
+            self.write_one(target).map(|()| target.path.clone())
+        })
+    }
+
+    fn write_one(&self, target: &RunTarget) -> Result<()> {
+        let spec = &self.plan.fits[target.fit].spec;
+        let result = self.fits.on_own_splits(target.fit);
+        let context = self.caches[spec.cache].context(&spec.variants, 0, 1);
+        let solver = match spec.solver.clone() {
             SolverConfig::Adam(settings) => {
-                SolverConfig::Adam(FitConfig { seed: fit.first_seed, ..settings })
+                SolverConfig::Adam(FitConfig { seed: spec.first_seed, ..settings })
             }
             other => other,
         };
-        // A run and the one that it starts from have the same train images.
-        let origin = Origin {
-            config: solver,
-            init: written.init.as_ref(),
-            seen: &rows.train.images().collect(),
+        let run = FittedRun {
+            set: context.set,
+            splits: context.splits,
+            fitted: &result.fitted[0],
+            predictions: &context.predict_held_out(&result.fitted[0].head),
+            measured: &context.measure(),
+            snapshots: &result.snapshots,
+            solver,
+            init: target.init.as_deref(),
+            // A run and the one that it starts from have the same train images.
+            init_images: None,
             memory: None,
-            time: config.time,
-            seconds: done.seconds,
+            time: self.config.time,
+            seconds: result.seconds,
         };
-        let measured = trust::measured(shelf, rows, &opened.loaded);
-        outcome::write(
-            &written.path,
-            shelf,
-            rows,
-            fitted,
-            (&predictions, &measured, &done.snapshots),
-            origin,
-        )?;
-        Ok(written.path.clone())
-    })
-}
-
-/// What a head answers for all rows that are held out.
-fn predictions(opened: &Opened, rows: &Rows, fitted: &FitResult) -> Vec<Prediction> {
-    let answer = |(part, split)| {
-        let examples = opened.loaded.examples(part);
-        outcome::predict(&fitted.head, &opened.shelf, part, opened.loaded.rows(&examples), split)
-    };
-    rows.held_out().into_iter().flat_map(answer).collect()
+        run.write(&target.path).map(drop)
+    }
 }

@@ -1,5 +1,5 @@
-//! Settings of a fit by name, layer upon layer, to a checked solver. The names are those of `run.json`: whatever a fit can
-//! be told, an experiment can tell it.
+//! From settings of a fit by name, in layers, to a checked solver. The names are those of `run.json`, so an experiment can
+//! set whatever a fit can.
 
 use super::file::Settings;
 use super::names::usage;
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::head::{FitConfig, LbfgsConfig, SolverConfig};
 use serde_json::{Map, Value};
 
-/// The solver that `layers` describe together; later ones replace what earlier ones say.
+/// Combines `layers` to a solver; later layers replace the settings of earlier ones.
 ///
 /// # Errors
 /// [`crate::error::Kind::Usage`] for a setting that the solver does not know, or a value out of its range.
@@ -15,7 +15,7 @@ pub(super) fn solver(layers: &[&Settings]) -> Result<SolverConfig> {
     let typed: Settings = layers.iter().flat_map(|layer| (*layer).clone()).collect();
     let mut known = defaults(typed.get("solver"))?;
     if typed.contains_key("seed") {
-        return Err(usage("settings: seed is not to be set: `seeds` numbers the heads of a run"));
+        return Err(usage("settings: seed cannot be set, because seeds numbers the heads of a run"));
     }
     for (name, value) in typed {
         if !known.contains_key(&name) {
@@ -31,7 +31,7 @@ pub(super) fn solver(layers: &[&Settings]) -> Result<SolverConfig> {
     config.clone().check().map(|_| config)
 }
 
-/// The settings that nobody has touched, by name.
+/// The default settings of a solver, by name.
 fn defaults(solver: Option<&Value>) -> Result<Map<String, Value>> {
     let config = match solver.map_or(Some("adam"), Value::as_str) {
         Some("adam") => SolverConfig::Adam(FitConfig::default()),
@@ -40,7 +40,7 @@ fn defaults(solver: Option<&Value>) -> Result<Map<String, Value>> {
     };
     match serde_json::to_value(config) {
         Ok(Value::Object(settings)) => Ok(settings),
-        _ => Err(usage("settings cannot be told by name")),
+        _ => Err(usage("settings have no names")),
     }
 }
 
@@ -53,21 +53,21 @@ mod tests {
     }
 
     #[test]
-    fn later_layers_replace_earlier_ones_and_unknown_names_are_told() {
+    fn later_layers_replace_earlier_ones_and_unknown_names_are_errors() {
         let base = settings(&[("lr", 0.5.into()), ("epochs", 3.into())]);
         let upon = settings(&[("epochs", 7.into()), ("shuffle", false.into()), ("shuffle_seed", 3.into())]);
         let SolverConfig::Adam(config) = solver(&[&base, &upon]).unwrap() else { panic!("adam") };
         assert_eq!((config.lr, config.epochs, config.shuffle, config.shuffle_seed), (0.5, 7, false, Some(3)));
-        for (wrong, told) in [
+        for (wrong, message) in [
             (("rate", Value::from(1)), "\"rate\" is no setting"),
             (("epochs", "many".into()), "invalid type"),
-            (("lr", 0.into()), "`lr` must be"),
+            (("lr", 0.into()), "lr"),
             (("solver", "sgd".into()), "neither \"adam\" nor \"lbfgs\""),
-            (("solver", "lbfgs".into()), "the L-BFGS solver needs `l2`"),
-            (("seed", 3.into()), "seed is not to be set"),
+            (("solver", "lbfgs".into()), "l2"),
+            (("seed", 3.into()), "seed cannot be set"),
         ] {
             let error = solver(&[&settings(&[wrong])]).unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(message), "{error}");
         }
     }
 }

@@ -32,7 +32,7 @@ fn data(material: &Material) -> Vec<(&'static str, String)> {
         let split = format!("{} for train, validation and test, seed {}", samples.fractions, samples.seed);
         all.extend([("Images", samples.root.display().to_string()), ("Split of the cache", split)]);
     }
-    all.extend(record.division.map(|division| ("Split of the run", division.to_string())));
+    all.extend(record.resplit.map(|resplit| ("Split of the run", resplit.to_string())));
     all.extend([
         ("Classes", count(record.classes.len())),
         ("Train images", images(|class| class.train)),

@@ -1,7 +1,7 @@
 //! Labels that may be wrong: every image is answered by a head that was fitted without it.
 
 use crate::augment::Variant;
-use crate::dataset::{Division, Split};
+use crate::dataset::Resplit;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::{self, FitConfig};
@@ -9,8 +9,9 @@ use crate::metrics::{self, LabelIssue};
 use crate::monitor::{Monitor, Unit};
 use crate::run::Prediction;
 use crate::threads;
-use crate::train::shelf::Shelf;
-use crate::train::{job, outcome};
+use crate::train::TrainingSet;
+use crate::train::fit_context::FitContext;
+use crate::train::held_out;
 use serde::Serialize;
 use std::path::Path;
 
@@ -58,12 +59,12 @@ const MOST: usize = 1_000_000;
 /// Those of `train` on so many folds.
 pub(super) fn of(cache: &Path, monitor: &dyn Monitor) -> Result<Suspects> {
     let threads = threads::number(0);
-    let shelf = Shelf::open(cache, threads)?;
+    let set = TrainingSet::open_with_threads(cache, threads)?;
     let none = [Variant::None.to_string()];
-    let fold = |number| Division::Fold { number, folds: FOLDS, seed: 0 };
-    let plans = (1..=FOLDS).map(|number| shelf.plan(Some(fold(number)), Some(&none[..]), monitor));
-    let plans = plans.collect::<Result<Vec<_>>>()?;
-    let work = plans[0].train.keys.len() * shelf.classes.len();
+    let folds = Resplit::folds(FOLDS, 0)?.into_iter();
+    let folds = folds.map(|fold| set.split_rows(Some(fold), Some(&none[..]), monitor));
+    let folds = folds.collect::<Result<Vec<_>>>()?;
+    let work = folds[0].train.keys.len() * set.classes().len();
     if work > MOST {
         return Err(Error::new(
             Kind::Input,
@@ -71,19 +72,17 @@ pub(super) fn of(cache: &Path, monitor: &dyn Monitor) -> Result<Suspects> {
         )
         .help("run `headstart train CACHE --folds 5` and look at its answers"));
     }
-    let loaded = shelf.load(&plans, threads)?;
+    let table = set.load(&folds)?;
     let task = monitor.task("looking for doubtful labels", Some(FOLDS as u64), Unit::Parts);
     let mut answers: Vec<Prediction> = Vec::new();
-    for plan in &plans {
-        let [train, validation, test] =
-            [&plan.train, &plan.validation, &plan.test].map(|part| loaded.examples(part));
-        let job = job(&shelf, plan, None, FitConfig::default().check()?)?;
-        let rows = |examples| loaded.rows(examples);
-        let fitted = head::fit(job, rows(&train), Some(rows(&validation)), threads, &mut |_, _| {})?;
-        answers.extend(outcome::predict(&fitted.head, &shelf, &plan.test, rows(&test), Split::Test));
+    for splits in &folds {
+        let context = FitContext { set: &set, splits, table: &table, threads };
+        let job = context.job(None, FitConfig::default().check()?)?;
+        let fitted = context.adam(FitConfig::default().standardize).fit_one(job, &mut |_, _| {})?;
+        answers.extend(context.predict_test(&fitted.head));
         task.advance(1);
     }
-    Ok(judged(&shelf.classes, &outcome::sorted(answers)))
+    Ok(judged(set.classes(), &held_out::sorted(answers)))
 }
 
 fn judged(classes: &[String], answers: &[Prediction]) -> Suspects {

@@ -41,7 +41,7 @@ fn data_too_small_to_train_on_says_what_to_do() {
         "{}",
         said.stderr
     );
-    train("c2").fails(1, &["the validation split is empty", "--split 60/15/25"]);
+    train("c2").fails(1, &["the validation split is empty", "60/15/25"]);
     assert!(!s.path("r").exists());
     small::extract(&s, "few", "c2", &["--split", "50/25/25"]);
     assert_eq!(train("c2").code, 0);

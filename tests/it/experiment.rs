@@ -77,9 +77,9 @@ fn the_order_of_rows_is_that_of_keys_or_of_a_seed() {
     s.json(&sweep);
     train(&s, "d", "--epochs 3 --no-shuffle --drop-last");
     assert_eq!(head(&s, "lab/head"), head(&s, "d"));
-    for flag in ["--no-shuffle", "--drop-last"] {
+    for (flag, named) in [("--no-shuffle", "in the order of their keys"), ("--drop-last", "drop")] {
         let args = ["train", &s.text("c"), "--run", &s.text("e"), "--memory", "1GiB", flag];
-        s.run(&args).fails(2, &[flag, "has no meaning with --memory", "leave one of the two out"]);
+        s.run(&args).fails(2, &[named, "in blocks", "leave one of the two out"]);
     }
     let few = ["train", &s.text("c"), "--run", &s.text("e"), "--batch", "1000", "--drop-last"];
     s.run(&few).fails(1, &["the train rows fill no batch", "a smaller --batch"]);

@@ -237,7 +237,7 @@ fn beyond_memory_the_head_is_as_good_and_follows_its_seed_whatever_the_threads()
     let off = loss(&fit("one", &[&batch[..], &["--memory", "1GiB"]].concat())) - loss(&fit("all", &batch));
     assert!(off.abs() < 1e-4, "{off}");
     s.run(&["train", &s.text("p"), "--run", &s.text("x"), "--memory", "1KiB"])
-        .fails(2, &["--memory is too little", "help: give at least 48KiB"]);
+        .fails(2, &["is too small for the validation rows", "help: give at least 48KiB"]);
 }
 
 #[test]

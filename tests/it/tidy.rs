@@ -44,7 +44,7 @@ const BESIDE: [(&str, &str); 6] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 37] = [
+const DOORS: [(&str, &str); 38] = [
     ("ort", "backbone/onnx_runtime.rs"),
     // Two formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -58,6 +58,8 @@ const DOORS: [(&str, &str); 37] = [
     ("image", "image_io.rs"),
     ("ndarray", "head/"),
     ("ndarray", "matrix.rs"),
+    // The arrays of features and class indexes that other estimators take.
+    ("ndarray", "train/training_set.rs"),
     ("linfa", "head/"),
     ("linfa_logistic", "head/lbfgs.rs"),
     ("linfa_reduction", "head/principal_components.rs"),

@@ -1,20 +1,19 @@
-//! What an experiment found, as Markdown that reads well as it stands. Accuracies and differences are percent and
-//! percentage points of the test images.
+//! The results of an experiment as Markdown tables. Accuracies are in percent of the test images, differences in percentage
+//! points.
 
-use super::ExperimentStats;
-use super::measures::{Change, ConditionScore, Pair, Score};
-use crate::metrics::{MeanWithInterval, ResampledMean};
-use crate::words::p_value;
+use super::scores::{AccuracyChange, ConditionScore, PairScore, SwitchEffect, TestScore};
+use super::stats::ExperimentStats;
+use crate::metrics::{Resampled, Spread};
 
-/// How a change is told.
-type Word = fn(&Change) -> String;
+/// Formats an effect.
+type FormatChange = fn(&AccuracyChange) -> String;
 
-/// All tables.
+/// Formats all tables.
 pub fn markdown(stats: &ExperimentStats) -> String {
     let [train, validation, test] = stats.images;
     let mut out = format!(
-        "# {}\n\n{train} train, {validation} validation and {test} test images of {} classes. Accuracies are percent of the test \
-         images, differences percentage points, in brackets 95 % intervals.\n",
+        "# {}\n\n{train} train, {validation} validation and {test} test images of {} classes. Accuracies are in percent of the \
+         test images, differences in percentage points; brackets hold 95 % confidence intervals.\n",
         stats.title, stats.classes
     );
     let mut part = |title: &str, text: String| {
@@ -27,7 +26,7 @@ pub fn markdown(stats: &ExperimentStats) -> String {
     for condition in &stats.conditions {
         part(&format!("Pairs, {}", condition.name), pairs(condition));
     }
-    part("What each switch changes", costs(stats));
+    part("What each switch changes", effects(stats));
     part("Time", times(stats));
     out
 }
@@ -42,21 +41,23 @@ fn points(difference: f64) -> String {
     if rounded == 0.0 { "0.0".into() } else { format!("{rounded:+.1}") }
 }
 
-fn between(value: f64, interval: Option<[f64; 2]>, word: fn(f64) -> String) -> String {
+fn with_interval(value: f64, interval: Option<[f64; 2]>, format_value: fn(f64) -> String) -> String {
     match interval {
-        Some([low, high]) => format!("{} ({} to {})", word(value), word(low), word(high)),
-        None => word(value),
+        Some([low, high]) => {
+            format!("{} ({} to {})", format_value(value), format_value(low), format_value(high))
+        }
+        None => format_value(value),
     }
 }
 
-fn over_seeds(spread: Option<MeanWithInterval>, word: fn(f64) -> String) -> String {
-    // Heads that never differ have no interval.
-    let interval = |spread: &MeanWithInterval| spread.interval.filter(|[low, high]| low < high);
-    spread.map_or("-".into(), |spread| between(spread.mean, interval(&spread), word))
+fn over_seeds(spread: Option<Spread>, format_value: fn(f64) -> String) -> String {
+    // Heads that are all alike have no interval.
+    let interval = |spread: &Spread| spread.interval.filter(|[low, high]| low < high);
+    spread.map_or("-".into(), |spread| with_interval(spread.mean, interval(&spread), format_value))
 }
 
-fn over_splits(splits: Option<ResampledMean>, word: fn(f64) -> String) -> String {
-    splits.map_or("-".into(), |splits| between(splits.mean, Some(splits.interval), word))
+fn over_splits(splits: Option<Resampled>, format_value: fn(f64) -> String) -> String {
+    splits.map_or("-".into(), |splits| with_interval(splits.mean, Some(splits.interval), format_value))
 }
 
 fn seconds(seconds: f64) -> String {
@@ -67,7 +68,7 @@ fn seconds(seconds: f64) -> String {
     }
 }
 
-/// A table whose columns are filled up, the first to the left.
+/// Formats a table with padded columns, the first aligned to the left and the others to the right.
 fn table(names: &[String], rows: &[Vec<String>]) -> String {
     let all: Vec<&[String]> = std::iter::once(names).chain(rows.iter().map(Vec::as_slice)).collect();
     let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -93,11 +94,11 @@ fn table(names: &[String], rows: &[Vec<String>]) -> String {
     out
 }
 
-fn texts<const N: usize>(words: [&str; N]) -> Vec<String> {
-    words.map(String::from).into()
+fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
+    texts.map(String::from).into()
 }
 
-/// Runs and baselines over seeds and over splits, condition by condition.
+/// Accuracy of runs and baselines over seeds and over splits, one column per condition.
 fn accuracies(stats: &ExperimentStats) -> String {
     let has_published = stats.conditions[0].runs.iter().any(|run| run.published.is_some());
     let mut names = texts(["run"]);
@@ -106,7 +107,7 @@ fn accuracies(stats: &ExperimentStats) -> String {
         names.push(format!("{}, {} heads", condition.name, stats.seeds));
         names.extend((stats.resplits > 0).then(|| format!("{}, {} splits", condition.name, stats.resplits)));
     }
-    let cells = |score: &Score| {
+    let cells = |score: &TestScore| {
         let mut cells = vec![over_seeds(score.seeds, percent)];
         cells.extend((stats.resplits > 0).then(|| over_splits(score.splits, percent)));
         cells
@@ -119,7 +120,7 @@ fn accuracies(stats: &ExperimentStats) -> String {
         stats.conditions.iter().for_each(|condition| row.extend(cells(&condition.runs[i].score)));
         rows.push(row);
     }
-    // No switch changes a baseline; it stands where none is on.
+    // No switch changes a baseline, so it is shown where none is on.
     let place = stats.conditions.iter().position(|condition| condition.switches.is_empty());
     let place = place.unwrap_or(stats.conditions.len() - 1);
     for baseline in &stats.baselines {
@@ -133,15 +134,16 @@ fn accuracies(stats: &ExperimentStats) -> String {
     }
     let mut out = table(&names, &rows);
     out.push_str(&format!(
-        "\nHeads differ in their first weights and, where rows are shuffled, in the order of rows, on the split of the caches; the \
-         interval is of their mean, by Student's t, and says nothing of other images. Splits are drawn anew by seeds 1 to {}, a head each; their interval is that of the \
-         corrected resampled t-test (Nadeau and Bengio 2003). In italics: what the runs have to beat.\n",
+        "\nHeads: on the splits of the caches, with different initial weights and, where rows are shuffled, different orders of \
+         rows. The interval is that of their mean, by Student's t; it does not extend to other images. Splits: drawn anew with \
+         seeds 1 to {}, one head each. The interval is that of the corrected resampled t-test (Nadeau and Bengio 2003). \
+         Baselines are in italics.\n",
         stats.resplits
     ));
     out
 }
 
-/// The first head of each run, with what one test split allows to say of it.
+/// The first head of each run, on one test split.
 fn heads(stats: &ExperimentStats) -> String {
     let names = [
         "run",
@@ -150,19 +152,19 @@ fn heads(stats: &ExperimentStats) -> String {
         "accuracy",
         "epochs",
         "published epochs",
-        "seconds a head",
+        "seconds per head",
         "published minutes",
     ];
     let mut rows = Vec::new();
     for i in 0..stats.conditions[0].runs.len() {
         for condition in &stats.conditions {
             let run = &condition.runs[i];
-            let published = |of: Option<String>| of.unwrap_or_else(|| "-".into());
+            let published = |text: Option<String>| text.unwrap_or_else(|| "-".into());
             rows.push(vec![
                 run.name.clone(),
                 condition.name.clone(),
                 run.score.images.to_string(),
-                between(run.score.first, Some(run.score.interval), percent),
+                with_interval(run.score.first, Some(run.score.interval), percent),
                 run.epochs.map_or("-".into(), |epochs| format!("{:.0}", epochs.mean)),
                 published(run.published.and_then(|p| p.epochs).map(|epochs| epochs.to_string())),
                 format!("{:.2}", run.seconds / run.heads.max(1) as f64),
@@ -172,8 +174,8 @@ fn heads(stats: &ExperimentStats) -> String {
     }
     let mut out = table(&texts(names), &rows);
     out.push_str(
-        "\nThe first head of each run, which is kept as a run on disk; the interval is Wilson's, of a share of so many images. \
-         Epochs are the mean over the heads; seconds are those of all heads together, divided by their number.\n",
+        "\nThe first head of each run, which is kept as a run on disk. The interval is Wilson's interval of a proportion. Epochs are \
+         the mean over the heads; seconds per head are those of all heads together, divided by their number.\n",
     );
     out
 }
@@ -183,10 +185,10 @@ fn pairs(condition: &ConditionScore) -> String {
         return String::new();
     }
     let names = ["pair", "first heads", "p (McNemar)", "splits", "p (resampled)"];
-    let row = |pair: &Pair| {
+    let row = |pair: &PairScore| {
         vec![
             format!("{} - {}", pair.first, pair.second),
-            between(pair.difference, Some(pair.interval), points),
+            with_interval(pair.difference, Some(pair.interval), points),
             p_value(pair.p_value),
             over_splits(pair.splits, points),
             pair.splits.map_or("-".into(), |splits| p_value(splits.p_value)),
@@ -196,41 +198,45 @@ fn pairs(condition: &ConditionScore) -> String {
     let mut out = table(&texts(names), &rows);
     out.push_str(
         "\nFirst heads: on the same test images, with Newcombe's interval and McNemar's exact test. Splits: corrected resampled \
-         t-test. Each pair by itself: of twenty that do not differ one is expected below 0.05.\n",
+         t-test. P values are not corrected for the number of pairs: of twenty pairs without a difference, one is expected \
+         below 0.05.\n",
     );
     out
 }
 
-fn costs(stats: &ExperimentStats) -> String {
-    if stats.costs.is_empty() {
+fn effects(stats: &ExperimentStats) -> String {
+    if stats.effects.is_empty() {
         return String::new();
     }
     let mut out = String::new();
     let has_splits = stats.resplits > 0;
-    let over: [(&str, Word); 2] = [
+    let over: [(&str, FormatChange); 2] = [
         ("splits", |change| over_splits(change.splits, points)),
         ("heads", |change| over_seeds(change.seeds, points)),
     ];
-    for (what, word) in over.into_iter().filter(|(what, _)| has_splits || *what == "heads") {
+    for (what, format_change) in over.into_iter().filter(|(what, _)| has_splits || *what == "heads") {
         let number = if what == "splits" { stats.resplits } else { stats.seeds };
-        let mut names = vec![format!("over {number} {what}"), "all runs it changes".into()];
+        let mut names = vec![format!("over {number} {what}"), "mean of changed runs".into()];
         names.extend(stats.conditions[0].runs.iter().map(|run| run.name.clone()));
-        let row = |cost: &super::Cost| {
-            let mut row = vec![cost.name.clone()];
+        let row = |effect: &SwitchEffect| {
+            let mut row = vec![effect.name.clone()];
             row.extend(
-                [&cost.mean]
+                [&effect.mean]
                     .into_iter()
-                    .chain(&cost.runs)
-                    .map(|change| change.as_ref().map_or("-".into(), word)),
+                    .chain(&effect.runs)
+                    .map(|change| change.as_ref().map_or("-".into(), format_change)),
             );
             row
         };
-        out.push_str(&table(&names, &stats.costs.iter().map(row).collect::<Vec<_>>()));
+        out.push_str(&table(&names, &stats.effects.iter().map(row).collect::<Vec<_>>()));
         out.push('\n');
     }
-    out.push_str("Accuracy with the switch alone less that with none; in the end, with all that a condition has. A dash: it changes nothing there.\n");
-    for cost in stats.costs.iter().filter(|cost| !cost.about.is_empty()) {
-        out.push_str(&format!("- {}: {}\n", cost.name, cost.about));
+    out.push_str(
+        "Accuracy with only this switch less accuracy without switches; the last rows have all switches of a condition. A dash \
+         marks a run that the switch does not change.\n",
+    );
+    for effect in stats.effects.iter().filter(|effect| !effect.about.is_empty()) {
+        out.push_str(&format!("- {}: {}\n", effect.name, effect.about));
     }
     out
 }
@@ -246,7 +252,7 @@ fn times(stats: &ExperimentStats) -> String {
     rows.extend([
         vec!["reading features".into(), seconds(read)],
         vec![format!("fitting {} heads", stats.heads), seconds(stats.fit_seconds)],
-        vec!["baselines that are no heads".into(), seconds(stats.baseline_seconds)],
+        vec!["baselines without a head".into(), seconds(stats.baseline_seconds)],
         vec![format!("writing {} runs", stats.runs.len()), seconds(stats.write_seconds)],
         vec!["all".into(), seconds(stats.seconds)],
     ]);
@@ -259,9 +265,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_as_they_stand_in_tables() {
+    fn numbers_are_formatted_as_in_the_tables() {
         assert_eq!([points(0.012), points(-0.0001), points(-0.02)].join(" "), "+1.2 0.0 -2.0");
-        assert_eq!(between(0.5, Some([0.4, 0.6]), percent), "50.0 (40.0 to 60.0)");
+        assert_eq!(with_interval(0.5, Some([0.4, 0.6]), percent), "50.0 (40.0 to 60.0)");
         let rows = [vec!["é".to_string(), "1".into()], vec!["long".into(), "10".into()]];
         assert_eq!(
             table(&texts(["a", "b"]), &rows),

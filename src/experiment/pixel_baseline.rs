@@ -1,0 +1,94 @@
+//! A baseline that sees pixels and no features: logistic regression on principal components of small grey images. This is
+//! the one place behind the cache that opens an image.
+
+use super::answers::correct;
+use super::plan::PixelSettings;
+use crate::digest::{Digest, sha256};
+use crate::error::{Error, Kind, Result};
+use crate::head::{self, Example, LbfgsConfig, Rows, components};
+use crate::image_io;
+use crate::matrix::Matrix;
+use crate::pixels::Pixels;
+use crate::preprocess::{centre, resize_bilinear};
+use crate::threads::in_parallel;
+use crate::train::TrainingSet;
+use crate::train::split_rows::{RowSelection, SplitRows};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Small grey images of all distinct images.
+#[derive(Debug)]
+pub(super) struct GreyImages {
+    settings: PixelSettings,
+    /// `[images, width * height]`, values from 0 to 1.
+    values: Matrix,
+    row_of: HashMap<Digest, u32>,
+    /// Number of classes.
+    classes: usize,
+}
+
+impl GreyImages {
+    /// Reads every image of a split from the folder `images`.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when an image cannot be read, or has changed since its features were extracted.
+    pub fn read(
+        set: &TrainingSet,
+        splits: &SplitRows,
+        images: &Path,
+        settings: PixelSettings,
+        threads: usize,
+    ) -> Result<Self> {
+        let parts = [&splits.train, &splits.validation, &splits.test];
+        let digests: Vec<Digest> = parts.iter().flat_map(|rows| rows.images()).collect();
+        let rows = in_parallel(threads, &digests, |digest| {
+            let path = images.join(set.path_of(digest));
+            let refused = |reason: String| Error::new(Kind::Input, reason).at(&path);
+            let bytes = image_io::read(&path).map_err(refused)?;
+            if sha256(&bytes) != *digest {
+                return Err(refused("it has changed since its features were extracted".into())
+                    .help("run the same command again"));
+            }
+            image_io::decode(&bytes).map_err(refused).map(|image| grey(&image, settings))
+        })?;
+        Ok(Self {
+            settings,
+            values: Matrix::from_rows(settings.size[0] * settings.size[1], &rows.concat()),
+            row_of: digests.into_iter().zip(0..).collect(),
+            classes: set.classes().len(),
+        })
+    }
+
+    /// Fits the baseline to the train images of `splits`. Returns for each test image whether it is answered correctly, in
+    /// the order of keys.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when there are fewer train images or pixels than components, [`Kind::Run`] when a search fails.
+    pub fn correct_on_test(&self, splits: &SplitRows) -> Result<Vec<bool>> {
+        let [train, validation, test] =
+            [&splits.train, &splits.validation, &splits.test].map(|rows| self.examples(rows));
+        let features = Rows { features: &self.values, examples: &train };
+        let projected: Matrix = components(features, self.settings.components)?;
+        let rows = |examples| Rows { features: &projected, examples };
+        let params = LbfgsConfig { l2: self.settings.l2, ..LbfgsConfig::default() }.check()?;
+        let shape = (self.settings.components, self.classes);
+        let fitted = head::fit_lbfgs(shape, rows(&train), rows(&validation), params)?.fitted;
+        Ok(correct(&fitted.head, rows(&test)))
+    }
+
+    fn examples(&self, selection: &RowSelection) -> Vec<Example> {
+        let rows = selection.keys.iter().zip(&selection.targets);
+        rows.map(|(key, &target)| Example { row: self.row_of[&key.image_sha256], target }).collect()
+    }
+}
+
+/// The centre of an image, resized, as grey values from 0 to 1 (the luma of ITU-R BT.601).
+fn grey(image: &Pixels, settings: PixelSettings) -> Vec<f32> {
+    let [width, height] = settings.size;
+    let resized = resize_bilinear(&centre(image, settings.crop), width, height);
+    let luma = |pixel: &[u8]| {
+        let [red, green, blue] = [0, 1, 2].map(|channel| f32::from(pixel[channel]));
+        (0.299 * red + 0.587 * green + 0.114 * blue) / 255.0
+    };
+    resized.data().chunks_exact(3).map(luma).collect()
+}

@@ -1,0 +1,62 @@
+//! What a caller asks of `train`.
+
+use crate::dataset::Resplit;
+use crate::error::{Error, Kind, Result};
+use crate::head::{SolverConfig, SolverParams};
+use std::path::PathBuf;
+
+/// Settings of `train`.
+///
+/// | field | default | meaning |
+/// |---|---|---|
+/// | `cache` | none | folder of the cache |
+/// | `run` | none | folder of the run to write |
+/// | `variants` | `None` | every complete family |
+/// | `init` | `None` | a fresh head |
+/// | `solver` | Adam | Adam with its default settings |
+/// | `resplit` | `None` | the splits of the cache |
+/// | `memory` | `None` | all features in memory |
+/// | `threads` | 0 | one thread per core |
+/// | `time` | 0 | seconds since 1970 |
+#[derive(Debug, Clone, Default)]
+pub struct TrainConfig {
+    /// Folder of the cache.
+    pub cache: PathBuf,
+    /// Folder of the run to write. A run that is there is replaced.
+    pub run: PathBuf,
+    /// Variants of the train images to train on: families (`none`, `flip`, `shift`) or exact variants (`shift:+30:+0`).
+    /// `None` takes every family that all train images have.
+    pub variants: Option<Vec<String>>,
+    /// A run whose head is the starting point (Adam only).
+    pub init: Option<PathBuf>,
+    /// The solver and its settings.
+    pub solver: SolverConfig,
+    /// Splits that replace those of the cache for this run.
+    pub resplit: Option<Resplit>,
+    /// Memory for features in bytes (Adam only). Train rows that do not fit are read again in each epoch, block by
+    /// block, in an order of their own (see `docs/architecture.md`). `None` holds all features in memory.
+    pub memory: Option<u64>,
+    /// Upper limit on threads; 0 means one per core. The head does not depend on the number.
+    pub threads: usize,
+    /// The time to record, in seconds since 1970.
+    pub time: u64,
+}
+
+impl TrainConfig {
+    /// Checks the settings of the solver, and that the other settings apply to it.
+    pub(super) fn check(&self) -> Result<SolverParams> {
+        let params = self.solver.clone().check()?;
+        let SolverParams::Lbfgs(_) = &params else { return Ok(params) };
+        if let Some(init) = &self.init {
+            let message = "`init` has no use with the L-BFGS solver: the optimum is the same from any start";
+            return Err(Error::new(Kind::Usage, message)
+                .at(init)
+                .help("leave `init` out, or use `solver` adam"));
+        }
+        if self.memory.is_some() {
+            let message = "`memory` has no use with the L-BFGS solver, which holds two copies of all features in memory";
+            return Err(Error::new(Kind::Usage, message).help("leave `memory` out, or use `solver` adam"));
+        }
+        Ok(params)
+    }
+}

@@ -1,0 +1,45 @@
+//! Feature rows in memory. Each row is held once, however many selections share it.
+
+use super::split_rows::RowSelection;
+use crate::head::{Example, Rows};
+use crate::matrix::Matrix;
+use crate::store::Key;
+use std::collections::HashMap;
+
+/// Feature rows by key.
+#[derive(Debug)]
+pub(crate) struct FeatureTable {
+    features: Matrix,
+    row_of: HashMap<Key, u32>,
+}
+
+/// Rows of a table in the order of a selection, with their class indexes.
+#[derive(Debug)]
+pub(crate) struct SelectedRows<'a> {
+    features: &'a Matrix,
+    examples: Vec<Example>,
+}
+
+impl FeatureTable {
+    /// Takes one key for each row of `features`.
+    pub(super) fn new(keys: Vec<Key>, features: Matrix) -> Self {
+        Self { features, row_of: keys.into_iter().zip(0..).collect() }
+    }
+
+    /// Finds the rows of a selection.
+    ///
+    /// # Panics
+    /// When the table was loaded without one of them.
+    pub fn select(&self, selection: &RowSelection) -> SelectedRows<'_> {
+        let rows = selection.keys.iter().zip(&selection.targets);
+        let examples = rows.map(|(key, &target)| Example { row: self.row_of[key], target }).collect();
+        SelectedRows { features: &self.features, examples }
+    }
+}
+
+impl SelectedRows<'_> {
+    /// The rows as the head takes them.
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { features: self.features, examples: &self.examples }
+    }
+}

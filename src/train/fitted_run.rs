@@ -1,0 +1,97 @@
+//! A fitted head with everything that its run records, written to disk.
+
+use super::calibration;
+use super::split_rows::SplitRows;
+use super::training_set::TrainingSet;
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::head::reject::Measured;
+use crate::head::{Fitted, SolverConfig};
+use crate::run::{self, ClassCount, Finished, Prediction, Record, Snapshots};
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
+
+/// A fitted head and how it came about.
+#[derive(Debug, Clone)]
+pub(crate) struct FittedRun<'a> {
+    pub set: &'a TrainingSet,
+    pub splits: &'a SplitRows,
+    pub fitted: &'a Fitted,
+    /// Predictions for all held-out rows, sorted by image and variant.
+    pub predictions: &'a [Prediction],
+    /// Distances for open-set rejection.
+    pub measured: &'a Measured,
+    /// Histograms of the weights over the epochs.
+    pub snapshots: &'a Snapshots,
+    pub solver: SolverConfig,
+    /// The run whose head was the starting point.
+    pub init: Option<&'a Path>,
+    /// Images that the head of `init` was trained on.
+    pub init_images: Option<&'a HashSet<Digest>>,
+    /// Memory limit for features, in bytes.
+    pub memory: Option<u64>,
+    /// The time to record, in seconds since 1970.
+    pub time: u64,
+    /// Wall time of the fit in seconds.
+    pub seconds: f64,
+}
+
+impl FittedRun<'_> {
+    /// Writes the run into the folder `run`, and returns its record.
+    ///
+    /// # Errors
+    /// [`Kind::Run`](crate::error::Kind::Run) when the folder may not be replaced, and errors of the operating system.
+    pub fn write(self, run: &Path) -> Result<Record> {
+        // A head was trained on its own images and on those of every run that it started from.
+        let earlier = self.init_images.into_iter().flatten().copied();
+        let trained_on: BTreeSet<Digest> = self.splits.train.images().chain(earlier).collect();
+        let trained_on: Vec<Digest> = trained_on.into_iter().collect();
+        let record = self.record();
+        let finished = Finished {
+            record: &record,
+            head: &self.fitted.head,
+            predictions: self.predictions,
+            trained_on: &trained_on,
+            measured: self.measured,
+            snapshots: self.snapshots,
+        };
+        run::write(run, &finished)?;
+        Ok(record)
+    }
+
+    fn record(&self) -> Record {
+        let Self { set, splits, fitted, .. } = self;
+        let cache = set.path();
+        Record {
+            schema: run::SCHEMA.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            time: self.time,
+            cache: std::path::absolute(cache).unwrap_or_else(|_| cache.to_path_buf()).display().to_string(),
+            spec: set.spec().clone(),
+            classes: self.class_counts(),
+            config: self.solver.clone(),
+            resplit: splits.resplit,
+            memory: self.memory,
+            variants: splits.variants.iter().map(ToString::to_string).collect(),
+            train_rows: splits.train.keys.len(),
+            init: self.init.map(|init| init.display().to_string()),
+            history: fitted.history.clone(),
+            best_epoch: fitted.best_epoch,
+            seconds: self.seconds,
+            temperature: calibration::temperature(self.predictions, set.classes()),
+        }
+    }
+
+    fn class_counts(&self) -> Vec<ClassCount> {
+        let (classes, splits) = (self.set.classes(), self.splits);
+        let [train, validation, test] = [&splits.train, &splits.validation, &splits.test]
+            .map(|rows| rows.images_per_class(classes.len()));
+        let class = |(i, name): (usize, &String)| ClassCount {
+            name: name.clone(),
+            train: train[i],
+            validation: validation[i],
+            test: test[i],
+        };
+        classes.iter().enumerate().map(class).collect()
+    }
+}

@@ -1,0 +1,84 @@
+//! What `train` gives to a fit of one head, in memory or streaming, and what comes back.
+
+use super::split_rows::SplitRows;
+use super::training_set::TrainingSet;
+use super::warm_start::WarmStart;
+use crate::error::Result;
+use crate::head::Fitted;
+use crate::head::reject::Measured;
+use crate::head::{Epoch, FitParams, Head, Job};
+use crate::monitor::{Monitor, Task, Unit};
+use crate::run::{Prediction, Snapshots};
+use std::time::Instant;
+
+/// The rows, the starting point and the surroundings of a fit.
+#[derive(Clone, Copy)]
+pub(super) struct FitInputs<'a> {
+    pub set: &'a TrainingSet,
+    pub splits: &'a SplitRows,
+    pub warm_start: Option<&'a WarmStart>,
+    /// Upper limit on threads.
+    pub threads: usize,
+    pub monitor: &'a dyn Monitor,
+    /// When reading of the cache began.
+    pub reading: Instant,
+}
+
+/// A fitted head and what its run records besides.
+#[derive(Debug)]
+pub(super) struct TrainResult {
+    pub fitted: Fitted,
+    /// Whether L-BFGS reached the optimum; `None` for Adam.
+    pub converged: Option<bool>,
+    /// Predictions for all held-out rows, sorted by image and variant.
+    pub predictions: Vec<Prediction>,
+    /// Distances for open-set rejection.
+    pub measured: Measured,
+    pub snapshots: Snapshots,
+    /// Wall time of reading the features before the fit, in seconds.
+    pub read_seconds: f64,
+    /// Wall time of the fit in seconds.
+    pub seconds: f64,
+}
+
+/// Shows the progress of a fit with Adam, and collects histograms of its weights.
+pub(super) struct EpochLog<'a> {
+    task: Box<dyn Task + 'a>,
+    snapshots: Snapshots,
+}
+
+impl FitInputs<'_> {
+    /// Prepares the head to be fitted with Adam.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when a class weight names a class that does not exist.
+    pub fn job(&self, params: FitParams) -> Result<Job> {
+        let seed = params.settings().seed;
+        let start = self.warm_start.map(|warm_start| warm_start.head(seed));
+        self.set.job(self.splits, start, params)
+    }
+}
+
+impl<'a> EpochLog<'a> {
+    pub fn begin(monitor: &'a dyn Monitor, params: &FitParams) -> Self {
+        let epochs = params.settings().epochs as u64;
+        Self { task: monitor.task("training", Some(epochs), Unit::Epochs), snapshots: Snapshots::default() }
+    }
+
+    /// Records an epoch and the head after it.
+    pub fn record(&mut self, epoch: &Epoch, head: &Head) {
+        self.task.status(&format!(
+            "loss {:.4}  validation loss {:.4}  accuracy {:.1} %",
+            epoch.train_loss,
+            epoch.validation_loss,
+            100.0 * epoch.validation_accuracy
+        ));
+        self.task.advance(1);
+        self.snapshots.look(epoch.epoch, head);
+    }
+
+    /// Ends the progress display.
+    pub fn finish(self) -> Snapshots {
+        self.snapshots
+    }
+}

@@ -1,0 +1,77 @@
+//! What `train` reports about a finished run.
+
+use super::split_rows::SplitRows;
+use crate::metrics::Temperature;
+use crate::run::Record;
+use serde::Serialize;
+
+/// Loss and accuracy on the validation split.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ValidationScore {
+    /// Mean cross entropy.
+    pub loss: f64,
+    /// Fraction of correct answers, 0 to 1.
+    pub accuracy: f64,
+}
+
+/// Result of `train`.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrainStats {
+    /// Name and description of the network that the features came from.
+    pub backbone: String,
+    /// The solver: `adam` or `lbfgs`.
+    pub solver: &'static str,
+    /// Whether L-BFGS reached the optimum (weights within 1 %); `None` for Adam.
+    pub converged: Option<bool>,
+    /// Number of epochs; 1 for L-BFGS, whose whole search counts as one.
+    pub epochs: usize,
+    /// The epoch whose head was kept, from 1.
+    pub best_epoch: usize,
+    /// Validation score at that epoch.
+    pub validation: ValidationScore,
+    /// Wall time of the fit in seconds, without reading the cache.
+    pub seconds: f64,
+    /// Mean wall time of an epoch in seconds, validation included.
+    pub seconds_per_epoch: f64,
+    /// Wall time of reading and verifying the features, in seconds.
+    pub read_seconds: f64,
+    /// Number of feature rows in the train split.
+    pub train_rows: usize,
+    /// Number of images in the validation split.
+    pub validation_images: usize,
+    /// Temperature that calibrates the probabilities; `None` where the validation images do not determine it.
+    pub temperature: Option<Temperature>,
+    /// Variants trained on.
+    pub variants: Vec<String>,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl TrainStats {
+    /// Summarises the record of a run.
+    pub(super) fn of(
+        record: &Record,
+        splits: &SplitRows,
+        converged: Option<bool>,
+        read_seconds: f64,
+    ) -> Self {
+        let best = &record.history[record.best_epoch - 1];
+        let epochs = record.history.len();
+        Self {
+            backbone: format!("{} ({})", record.spec.backbone.name, record.spec.backbone.title),
+            solver: record.config.name(),
+            converged,
+            epochs,
+            best_epoch: record.best_epoch,
+            validation: ValidationScore { loss: best.validation_loss, accuracy: best.validation_accuracy },
+            seconds: record.seconds,
+            seconds_per_epoch: record.history.iter().map(|epoch| epoch.seconds).sum::<f64>() / epochs as f64,
+            read_seconds,
+            train_rows: record.train_rows,
+            validation_images: splits.validation.keys.len(),
+            temperature: record.temperature,
+            variants: record.variants.clone(),
+            classes: record.classes.len(),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! A cache opened for training: its images, its classes, and the feature rows of each split.
+
+use super::feature_table::FeatureTable;
+use super::split_images::SplitImages;
+use super::split_rows::{RowSelection, SplitRows};
+use super::variants::VariantCounts;
+use crate::augment::Variant;
+use crate::dataset::{Resplit, Sample, Split, class_names};
+use crate::digest::Digest;
+use crate::error::{Error, Kind, Result};
+use crate::head::{FitParams, Head, Job};
+use crate::monitor::{Monitor, Silent};
+use crate::store::{Catalog, FeatureStore, Key, Samples, Spec};
+use crate::threads;
+use ndarray::{Array1, Array2};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// A cache opened for training.
+///
+/// [`TrainingSet::rows`] gives the features and class indexes of a split as arrays, for any other estimator:
+///
+/// ```no_run
+/// use headstart::dataset::Split;
+/// use headstart::train::TrainingSet;
+///
+/// let set = TrainingSet::open("cache/photos".as_ref())?;
+/// let train = set.rows(Split::Train)?;
+/// println!("{} rows of {} features", train.features.nrows(), train.features.ncols());
+/// println!("the first row shows a {}", set.classes()[train.targets[0]]);
+/// # Ok::<(), headstart::error::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct TrainingSet {
+    path: PathBuf,
+    store: FeatureStore,
+    samples: Samples,
+    classes: Vec<String>,
+    catalog: Catalog,
+    /// The first path of each image.
+    paths: HashMap<Digest, String>,
+    threads: usize,
+}
+
+/// Features and class indexes of one split (X and y).
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelledRows {
+    /// Features as the network gave them, `[rows, width]`.
+    pub features: Array2<f32>,
+    /// Class index of each row, `[rows]`; [`TrainingSet::classes`] has the names.
+    pub targets: Array1<usize>,
+    /// Image and variant of each row, sorted.
+    pub keys: Vec<Key>,
+}
+
+impl TrainingSet {
+    /// Opens the cache at `path`. No features are read yet.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when there is no cache, or a part of it cannot be read.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with_threads(path, 0)
+    }
+
+    /// Opens the cache at `path`; reads on up to `threads` threads, 0 meaning one per core.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when there is no cache, or a part of it cannot be read.
+    pub fn open_with_threads(path: &Path, threads: usize) -> Result<Self> {
+        let threads = threads::number(threads);
+        let store = FeatureStore::open(path)?;
+        let samples = store.samples()?;
+        let catalog = store.catalog(threads)?;
+        let mut paths = HashMap::new();
+        for Sample { file, .. } in &samples.rows {
+            paths.entry(file.image_sha256).or_insert_with(|| file.path.clone());
+        }
+        let classes = class_names(&samples.rows);
+        Ok(Self { path: path.to_path_buf(), store, samples, classes, catalog, paths, threads })
+    }
+
+    /// Names of the classes; the position is the class index.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// What the features are.
+    pub fn spec(&self) -> &Spec {
+        self.store.spec()
+    }
+
+    /// Path of an image relative to the folder of images; the first one of several copies. Empty for an image that is
+    /// not in the data set.
+    pub fn path_of(&self, image: &Digest) -> &str {
+        self.paths.get(image).map_or("", String::as_str)
+    }
+
+    /// Reads features and class indexes of a split, sorted by key: the rows that `train` uses by
+    /// default. These are one row per image for validation and test, and every complete family of variants for train.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when rows are missing or damaged, [`Kind::Input`] when there are fewer than two classes or no
+    /// validation images.
+    pub fn rows(&self, split: Split) -> Result<LabelledRows> {
+        self.rows_with(split, None, None)
+    }
+
+    /// Reads features and class indexes of a split, sorted by key, as `train` does with the same
+    /// `variants` and `resplit`. The variants are those of the train images: families (`none`, `flip`, `shift`) or exact
+    /// variants (`shift:+30:+0`). Validation and test have one row per image.
+    ///
+    /// # Errors
+    /// Those of [`TrainingSet::rows`], and [`Kind::Usage`] for a name that is no variant.
+    pub fn rows_with(
+        &self,
+        split: Split,
+        variants: Option<&[String]>,
+        resplit: Option<Resplit>,
+    ) -> Result<LabelledRows> {
+        let splits = self.split_rows(resplit, variants, &Silent)?;
+        let selection = match split {
+            Split::Train => splits.train,
+            Split::Validation => splits.validation,
+            Split::Test => splits.test,
+        };
+        let table = self.load_rows(&selection, self.threads)?;
+        let selected = table.select(&selection);
+        let rows = selected.rows();
+        let values = rows.examples.iter().flat_map(|example| rows.features.row(example.row as usize));
+        let shape = (selection.keys.len(), self.spec().width);
+        let features =
+            Array2::from_shape_vec(shape, values.copied().collect()).expect("rows of the cache's width");
+        let targets = selection.targets.iter().map(|&target| target as usize).collect();
+        Ok(LabelledRows { features, targets, keys: selection.keys })
+    }
+
+    /// Selects the rows of each split: `variants` for train (`None` takes every family that is complete), the images as
+    /// they are for validation and test, whose other variants are kept apart.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when rows are missing, [`Kind::Input`] when there are fewer than two classes or no validation
+    /// images, [`Kind::Usage`] for a name that is no variant.
+    pub(crate) fn split_rows(
+        &self,
+        resplit: Option<Resplit>,
+        variants: Option<&[String]>,
+        monitor: &dyn Monitor,
+    ) -> Result<SplitRows> {
+        let images = SplitImages::of(&self.samples, &self.classes, resplit);
+        self.check_size(&images, resplit)?;
+        self.check_features_of_all(&images)?;
+        let of_train = VariantCounts::of_train(&images, self.catalog.keys());
+        let variants = match variants {
+            Some(requested) => of_train.select(requested, &self.path)?,
+            None => of_train.complete_families(monitor),
+        };
+        let of_held_out = VariantCounts::of_held_out(&images, self.catalog.keys()).complete();
+        let of_train: HashSet<Variant> = variants.iter().copied().collect();
+        let (mut train, mut validation, mut test) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut validation_variants, mut test_variants) = (Vec::new(), Vec::new());
+        for key in self.catalog.keys() {
+            let Some(image) = images.get(&key.image_sha256) else { continue };
+            let is_used = if image.split == Split::Train { &of_train } else { &of_held_out };
+            if !is_used.contains(&key.variant) {
+                continue;
+            }
+            let part = match (image.split, key.variant) {
+                (Split::Train, _) => &mut train,
+                (Split::Validation, Variant::None) => &mut validation,
+                (Split::Validation, _) => &mut validation_variants,
+                (Split::Test, Variant::None) => &mut test,
+                (Split::Test, _) => &mut test_variants,
+            };
+            part.push((*key, image.class));
+        }
+        Ok(SplitRows {
+            resplit,
+            variants,
+            train: RowSelection::sorted(train),
+            validation: RowSelection::sorted(validation),
+            test: RowSelection::sorted(test),
+            validation_variants: RowSelection::sorted(validation_variants),
+            test_variants: RowSelection::sorted(test_variants),
+        })
+    }
+
+    /// Reads all rows of several assignments of splits, each row once.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when a part is damaged, or a feature is not a finite number.
+    pub(crate) fn load<'a>(&self, splits: impl IntoIterator<Item = &'a SplitRows>) -> Result<FeatureTable> {
+        self.load_keys(&splits.into_iter().flat_map(SplitRows::keys).copied().collect(), self.threads)
+    }
+
+    /// Reads the rows of one selection on up to `threads` threads.
+    ///
+    /// # Errors
+    /// Those of [`TrainingSet::load`].
+    pub(super) fn load_rows(&self, selection: &RowSelection, threads: usize) -> Result<FeatureTable> {
+        self.load_keys(&selection.keys.iter().copied().collect(), threads)
+    }
+
+    fn load_keys(&self, wanted: &HashSet<Key>, threads: usize) -> Result<FeatureTable> {
+        let found = self.catalog.read(&self.catalog.picks(|key| wanted.contains(key)), threads)?;
+        match found.features.first_not_finite() {
+            Some(row) => Err(self.not_finite(&found.keys[row])),
+            None => Ok(FeatureTable::new(found.keys, found.features)),
+        }
+    }
+
+    /// Prepares the fit of one head with Adam: applies the class weights to the train rows of `splits`.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when a class weight names a class that does not exist.
+    pub(crate) fn job(&self, splits: &SplitRows, start: Option<Head>, params: FitParams) -> Result<Job> {
+        let counts = splits.train.class_counts(self.classes.len());
+        let factors = params.settings().class_weights.factors(&self.classes, &counts)?;
+        Ok(Job { start, params, factors })
+    }
+
+    /// The folder of the cache, as it was given.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which rows are in which part of the cache.
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The error for a row with features that are infinite or not a number.
+    pub(super) fn not_finite(&self, key: &Key) -> Error {
+        let image = self.path_of(&key.image_sha256);
+        let message = format!("the features of {image} ({}) are not all finite numbers", key.variant);
+        Error::new(Kind::Cache, message)
+            .at(&self.path)
+            .help("check the network that was used, and extract into a new cache")
+    }
+
+    fn check_size(&self, images: &SplitImages, resplit: Option<Resplit>) -> Result<()> {
+        let fail =
+            |message: String, help: &str| Err(Error::new(Kind::Input, message).at(&self.path).help(help));
+        if self.classes.len() < 2 {
+            return fail(
+                format!("there is one class only ({})", self.classes.join("")),
+                "a classifier needs two or more: add a folder of images of another class, then run `extract` again",
+            );
+        }
+        let of = resplit.map_or(String::new(), |resplit| format!(" of {resplit}"));
+        if images.count(|split| split == Split::Validation) == 0 {
+            return fail(
+                format!("the validation split{of} is empty, and early stopping needs it"),
+                "run `extract` with a larger validation share, such as `split` 60/15/25, or add images",
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks that every image has the features of its variant `none`.
+    fn check_features_of_all(&self, images: &SplitImages) -> Result<()> {
+        let plain = self.catalog.keys().filter(|key| key.variant == Variant::None);
+        let plain: HashSet<Digest> = plain.map(|key| key.image_sha256).collect();
+        let all = images.digests();
+        let count = all.len();
+        match all.filter(|image| !plain.contains(image)).count() {
+            0 => Ok(()),
+            missing => {
+                Err(Error::new(Kind::Cache, format!("{missing} of {count} images have no features yet"))
+                    .at(&self.path)
+                    .help("run the same `extract` again: it computes only what is missing"))
+            }
+        }
+    }
+}
