@@ -15,9 +15,9 @@ pub fn points(difference: f64) -> String {
     format!("{:+.1}", 100.0 * difference)
 }
 
-/// A p value with what comes before it.
+/// A p value with four decimals; `< 0.0001` below that.
 pub fn p_value(p: f64) -> String {
-    if p < 0.0001 { "p < 0.0001".into() } else { format!("p {p:.4}") }
+    if p < 0.0001 { "< 0.0001".into() } else { format!("{p:.4}") }
 }
 
 /// The ends of an interval of temperatures; the upper one may be infinite.
@@ -78,6 +78,7 @@ mod tests {
             "20 us, 12.3 ms, 3.2 s, 3 min 05 s"
         );
         assert_eq!(points(-0.0123), "-1.2");
+        assert_eq!([p_value(0.012_34), p_value(1e-5)].join(", "), "0.0123, < 0.0001");
         assert_eq!([count(0), count(999), count(1000), count(1_234_567)].join(" "), "0 999 1,000 1,234,567");
     }
 

@@ -1,11 +1,13 @@
 //! `headstart compare`
 
-use super::text::{headed, percent, points, score};
+use super::text::{headed, p_value, percent, points, score};
 use super::{Ended, Global, parse, print};
-use crate::compare::{CompareConfig, CompareStats, compare};
+use crate::compare::{CompareConfig, CompareStats, Difference, compare};
 use crate::dataset::Split;
 use crate::error::Result;
-use crate::places::Places;
+use crate::places::{PageOutput, WrittenPage};
+use crate::report::comparison;
+use serde::Serialize;
 use std::path::PathBuf;
 
 /// Runs side by side, on the images that all of them hold out.
@@ -31,11 +33,25 @@ pub(super) struct Args {
     tables: Option<PathBuf>,
 }
 
+/// The JSON document: the comparison and, if it was written, its page.
+#[derive(Serialize)]
+struct Output {
+    #[serde(flatten)]
+    stats: CompareStats,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<WrittenPage>,
+}
+
 pub(super) fn run(args: Args, global: &Global) -> Result<Ended> {
     let Args { runs, split, out, plots, tables } = args;
-    let page = out.map(|out| Places { flag: "--out", out, plots, tables });
-    let stats = compare(&CompareConfig { runs, split, page })?;
-    print(global, &stats, || told(&stats))?;
+    let output = out.map(|out| PageOutput { out, plots, tables });
+    if let Some(output) = &output {
+        comparison::check_output(&runs, output)?;
+    }
+    let stats = compare(&CompareConfig { runs, split })?;
+    let page = output.map(|output| comparison::write(&stats, &output)).transpose()?;
+    let output = Output { stats, page };
+    print(global, &output, || told(&output))?;
     Ok(Ended::Done)
 }
 
@@ -52,24 +68,24 @@ const NAMES: [&str; 9] = [
     "p",
 ];
 
-fn told(stats: &CompareStats) -> String {
+fn told(Output { stats, page }: &Output) -> String {
     let mut out = format!("{} {} images that all runs hold out", stats.images, stats.split);
     if stats.left_out > 0 {
         out.push_str(&format!("; {} that only some do are left out", stats.left_out));
     }
     let rows = stats.runs.iter().enumerate().map(|(i, run)| {
         let against = i.checked_sub(1).and_then(|i| stats.differences.get(i));
-        let shown = |f: &dyn Fn(&crate::compare::Difference) -> String| against.map_or("-".into(), f);
+        let shown = |f: &dyn Fn(&Difference) -> String| against.map_or("-".into(), f);
         [
             run.run.clone(),
-            stats.fitted_by(i),
-            run.families(),
+            stats.solver_and_settings(i),
+            run.variant_families(),
             percent(run.accuracy),
             format!("{} to {}", percent(run.interval[0]), percent(run.interval[1])),
             score(run.macro_f1),
             shown(&|d| points(d.difference)),
             shown(&|d| format!("{} to {}", points(d.interval[0]), points(d.interval[1]))),
-            shown(&|d| if d.p_value < 0.0001 { "< 0.0001".into() } else { format!("{:.4}", d.p_value) }),
+            shown(&|d| p_value(d.p_value)),
         ]
     });
     out.push_str(&format!(
@@ -77,7 +93,7 @@ fn told(stats: &CompareStats) -> String {
          p: McNemar's exact test of each run against the first, each pair by itself\n",
         headed(NAMES, rows)
     ));
-    if let Some(page) = &stats.page {
+    if let Some(page) = page {
         out.push_str(&format!("\n{}\n", page.out.display()));
     }
     out

@@ -5,8 +5,9 @@ use super::{Ended, Global, complain_of, print, progress::Terminal};
 use crate::data::{SelectConfig, SelectStats, SummaryConfig, SummaryStats, select, summary};
 use crate::error::Result;
 use crate::images::Look;
-use crate::places::Places;
-use crate::survey::{SurveyConfig, default_page, survey};
+use crate::places::{PageOutput, WrittenPage};
+use crate::survey::{self, DatasetConfig, DatasetStats, examine};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Look at a folder of labelled images, or make one of its largest classes.
@@ -78,13 +79,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
             Ok(ended)
         }
         Command::Report { images, cache, out, plots, tables } => {
-            let out = out.map_or_else(|| default_page(&images), Ok)?;
-            let page = Places { flag: "--out", out, plots, tables };
-            let stats = survey(&SurveyConfig { images, cache, page }, terminal)?;
-            let summary = &stats.summary;
-            let ended = complain_of(&[&summary.unreadable[..], &summary.conflicting[..]].concat());
-            print(global, &stats, || format!("{}\n{}\n", summarised(summary), stats.page.out.display()))?;
-            Ok(ended)
+            let out = out.map_or_else(|| survey::default_output(&images), Ok)?;
+            report(DatasetConfig { images, cache }, &PageOutput { out, plots, tables }, global, terminal)
         }
         Command::Select { images, top, out, link } => {
             let config = SelectConfig { images, top, out, link };
@@ -94,6 +90,25 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
             Ok(ended)
         }
     }
+}
+
+/// The JSON document of `data report`: what the folder holds, and the page.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    stats: DatasetStats,
+    page: WrittenPage,
+}
+
+fn report(config: DatasetConfig, output: &PageOutput, global: &Global, terminal: &Terminal) -> Result<Ended> {
+    output.check(Some(&config.images), None)?;
+    let stats = examine(&config, terminal)?;
+    let page = survey::write(&stats, output, terminal)?;
+    let summary = &stats.summary;
+    let ended = complain_of(&[&summary.unreadable[..], &summary.conflicting[..]].concat());
+    let text = format!("{}\n{}\n", summarised(summary), page.out.display());
+    print(global, &Report { stats, page }, || text)?;
+    Ok(ended)
 }
 
 fn summarised(stats: &SummaryStats) -> String {

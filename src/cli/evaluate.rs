@@ -76,7 +76,7 @@ fn trust(stats: &EvaluateStats) -> String {
     if let Some(tta) = &stats.tta {
         let [low, high] = tta.interval.unwrap_or([-1.0, 1.0]);
         out.push_str(&format!(
-            "averaged over {}: {} points against {} without (95 % interval {} to {}, {})\n",
+            "averaged over {}: {} points against {} without (95 % interval {} to {}, p {})\n",
             tta.variants.join(", "),
             points(tta.difference.unwrap_or(0.0)),
             percent(tta.plain_accuracy),

@@ -5,8 +5,9 @@ use super::{Ended, Global, complain_of, parse, print, progress::Terminal};
 use crate::backbone::Device;
 use crate::error::Result;
 use crate::neighbours::Neighbour;
-use crate::places::Places;
-use crate::predict::{Answer, PredictConfig, predict, refused};
+use crate::places::PageOutput;
+use crate::predict::{ClassProbability, FilePrediction, PredictConfig, PredictorConfig, predict, refused};
+use crate::report::prediction;
 use std::path::PathBuf;
 
 /// Classify image files with a run; the text shows the five most probable classes of each, the JSON all.
@@ -30,10 +31,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 3)]
     neighbours: usize,
     /// Write a page too, with the pictures; one of headstart that is there is replaced
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
+    #[arg(long = "html", value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Write the tables of the page here too, as CSV; files of the same names are replaced
-    #[arg(long, value_name = "DIR", requires = "html")]
+    #[arg(long, value_name = "DIR", requires = "out")]
     tables: Option<PathBuf>,
 }
 
@@ -41,43 +42,51 @@ pub(super) struct Args {
 const SHOWN: usize = 5;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
-    let Args { run, images, device, reject, neighbours, html, tables } = args;
-    let page = html.map(|out| Places { flag: "--html", out, plots: None, tables });
+    let Args { run, images, device, reject, neighbours, out, tables } = args;
+    let output = out.map(|out| PageOutput { out, plots: None, tables });
+    if let Some(output) = &output {
+        prediction::check_output(&run, output)?;
+    }
     let models = global.models.clone();
-    let config = PredictConfig { run, images, device, models, reject, neighbours, page };
-    let answers = predict(&config, terminal)?;
-    let ended = complain_of(&refused(&answers));
-    let page = config.page.map_or(String::new(), |page| format!("{}\n", page.out.display()));
-    print(global, &answers, || format!("{}{page}", told(&answers)))?;
+    let predictor = PredictorConfig { run, device, models, reject, neighbours };
+    let config = PredictConfig { images, predictor };
+    let predictions = predict(&config, terminal)?;
+    let page = output.map(|output| prediction::write(&predictions, &config, &output)).transpose()?;
+    let ended = complain_of(&refused(&predictions));
+    let page = page.map_or(String::new(), |page| format!("{}\n", page.out.display()));
+    print(global, &predictions, || format!("{}{page}", told(&predictions)))?;
     Ok(ended)
 }
 
-/// The answers of each image, with bars, and its nearest images below.
-pub(super) fn told(answers: &[Answer]) -> String {
+/// The most probable classes of each image, with bars, and its nearest images below.
+pub(super) fn told(predictions: &[FilePrediction]) -> String {
     let mut out = String::new();
-    for answer in answers.iter().filter(|answer| answer.reason.is_none()) {
-        out.push_str(&format!("{}\n", printable(&answer.path)));
-        match answer.judged.as_ref().filter(|judged| judged.unknown) {
-            Some(judged) => {
-                let share = percent(judged.p_value);
-                out.push_str(&format!("  unknown: no more than {share} of known images lie so far off\n"));
+    for file in predictions.iter().filter(|file| file.reason.is_none()) {
+        let prediction = &file.prediction;
+        out.push_str(&format!("{}\n", printable(&file.path)));
+        match prediction.open_set.as_ref().filter(|score| score.unknown) {
+            Some(score) => {
+                let share = percent(score.p_value);
+                out.push_str(&format!(
+                    "  unknown: at most {share} of known images lie as far from their class\n"
+                ));
             }
-            None => out.push_str(&ranked(answer)),
+            None => out.push_str(&ranked(&prediction.predictions)),
         }
-        if let Some(near) = answer.neighbours.as_ref().filter(|near| !near.is_empty()) {
+        if let Some(near) = prediction.neighbours.as_ref().filter(|near| !near.is_empty()) {
             let row = |one: &Neighbour| {
                 let distance = format!("{:.4}", one.distance);
                 vec![format!("  {}", one.label), distance, one.split.name().into(), one.path.clone()]
             };
-            out.push_str("  nearest cached images (0: the same direction of features)\n");
+            out.push_str("  nearest cached images, with cosine distance\n");
             out.push_str(&left(&near.iter().map(row).collect::<Vec<_>>()));
         }
     }
     out
 }
 
-fn ranked(answer: &Answer) -> String {
-    let shown = answer.predictions.iter().take(SHOWN);
+fn ranked(classes: &[ClassProbability]) -> String {
+    let shown = classes.iter().take(SHOWN);
     let rows: Vec<_> =
         shown.clone().map(|p| vec![format!("  {}", p.label), percent(p.probability)]).collect();
     let lines = table(&rows);

@@ -1,5 +1,6 @@
 //! `headstart report`
 
+use super::commands::commands;
 use super::text::seconds;
 use super::{Ended, Global, parse, print, progress::Terminal};
 use crate::dataset::Split;
@@ -37,7 +38,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ended> {
     let Args { run, out, images, plots, tables, split } = args;
-    let stats = report(&ReportConfig { run, split, out, images, plots, tables }, terminal)?;
+    let commands = commands(&run)?;
+    let stats = report(&ReportConfig { run, split, out, images, plots, tables, commands }, terminal)?;
     print(global, &stats, || told(&stats))?;
     Ok(Ended::Done)
 }

@@ -14,7 +14,7 @@ use crate::image_io;
 use crate::matrix::Matrix;
 use crate::metrics;
 use crate::monitor::{Monitor, Unit};
-use crate::predict::{Answer, PredictConfig, predict};
+use crate::predict::{FilePrediction, PredictConfig, PredictorConfig, predict};
 use crate::preprocess::{Preprocessing, Resize, Scale};
 use crate::setup::BackboneChoice;
 use crate::store::{FeatureStore, Samples};
@@ -52,7 +52,7 @@ pub struct DemoStats {
     /// Accuracy on the same test images of the same kind of head on raw pixels, 32 x 32.
     pub pixel_accuracy: f64,
     /// The answer for one test picture.
-    pub predict: Vec<Answer>,
+    pub predict: Vec<FilePrediction>,
 }
 
 /// Runs the demo in `config.dir`; a second time it finds the features cached.
@@ -81,13 +81,13 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
     let picture =
         samples.rows.iter().find(|row| row.split == Split::Test).map(|row| images.join(&row.file.path));
     let predict_config = PredictConfig {
-        run: run.clone(),
         images: picture.into_iter().collect(),
-        device: Device::Auto,
-        models: config.models.clone(),
-        reject: None,
-        neighbours: 0,
-        page: None,
+        predictor: PredictorConfig {
+            run: run.clone(),
+            models: config.models.clone(),
+            neighbours: 0,
+            ..PredictorConfig::default()
+        },
     };
     let answers = predict(&predict_config, monitor)?;
     Ok(DemoStats {

@@ -2,13 +2,13 @@
 //! and no features.
 
 use super::plan::Small;
-use crate::digest::{Digest, sha256};
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::image_io;
 use crate::matrix::Matrix;
 use crate::pixels::Pixels;
 use crate::preprocess::{centre, resize_bilinear};
 use crate::threads::in_parallel;
+use crate::thumbnail::read_verified;
 use crate::train::shelf::{Plan, Shelf};
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,13 +36,10 @@ pub(super) fn look(
     let digests: Vec<Digest> = parts.iter().flat_map(|part| part.images()).collect();
     let rows = in_parallel(threads, &digests, |digest| {
         let path = images.join(shelf.path_of(digest));
-        let refused = |reason: String| Error::new(Kind::Input, reason).at(&path);
-        let bytes = image_io::read(&path).map_err(refused)?;
-        if sha256(&bytes) != *digest {
-            return Err(refused("it was changed since its features were extracted".into())
-                .help("run the same command again"));
+        match read_verified(&path, *digest) {
+            Ok(image) => Ok(grey(&image, small)),
+            Err(reason) => Err(Error::new(Kind::Input, reason).at(&path).help("run the same command again")),
         }
-        image_io::decode(&bytes).map_err(refused).map(|image| grey(&image, small))
     })?;
     Ok(Pictures {
         values: Matrix::from_rows(small.size[0] * small.size[1], &rows.concat()),

@@ -4,6 +4,7 @@
 use super::ExperimentStats;
 use super::measures::{Change, ConditionScore, Pair, Score};
 use crate::metrics::{Resampled, Spread};
+use crate::words::p_value;
 
 /// How a change is told.
 type Word = fn(&Change) -> String;
@@ -56,10 +57,6 @@ fn over_seeds(spread: Option<Spread>, word: fn(f64) -> String) -> String {
 
 fn over_splits(splits: Option<Resampled>, word: fn(f64) -> String) -> String {
     splits.map_or("-".into(), |splits| between(splits.mean, Some(splits.interval), word))
-}
-
-fn p_value(p: f64) -> String {
-    if p < 0.0001 { "< 0.0001".into() } else { format!("{p:.4}") }
 }
 
 fn seconds(seconds: f64) -> String {

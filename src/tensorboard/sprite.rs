@@ -2,13 +2,12 @@
 
 use crate::augment::Variant;
 use crate::dataset::Refused;
-use crate::digest::{Digest, sha256};
+use crate::digest::Digest;
 use crate::error::Result;
-use crate::image_io::{self, Reason};
 use crate::monitor::Task;
 use crate::pixels::Pixels;
-use crate::preprocess::resize_bilinear;
 use crate::threads::in_parallel;
+use crate::thumbnail::{fit, read_verified};
 use std::path::Path;
 
 /// The side of a picture that any graphics card takes; TensorBoard itself allows 8192.
@@ -74,10 +73,10 @@ fn draw_band(root: &Path, band: &[Shot], grid: Grid) -> (Vec<u8>, Vec<Refused>) 
     let mut refused = Vec::new();
     let mut number = 0;
     for copies in band.chunk_by(|a, b| a.image_sha256 == b.image_sha256) {
-        let image = read(root, &copies[0]);
+        let image = read_verified(&root.join(copies[0].path), copies[0].image_sha256);
         for shot in copies {
             if let Ok(image) = &image {
-                paste(&fitted(&shot.variant.apply(image), grid.tile), number, grid, &mut pixels);
+                paste(&fit(&shot.variant.apply(image), grid.tile), number, grid, &mut pixels);
             }
             number += 1;
         }
@@ -87,21 +86,6 @@ fn draw_band(root: &Path, band: &[Shot], grid: Grid) -> (Vec<u8>, Vec<Refused>) 
         }
     }
     (pixels, refused)
-}
-
-fn read(root: &Path, shot: &Shot) -> std::result::Result<Pixels, Reason> {
-    let bytes = image_io::read(&root.join(shot.path))?;
-    match sha256(&bytes) == shot.image_sha256 {
-        true => image_io::decode(&bytes),
-        false => Err("changed since its features were computed".into()),
-    }
-}
-
-/// The whole picture, its longer side as long as that of a thumbnail.
-fn fitted(image: &Pixels, tile: usize) -> Pixels {
-    let longer = image.width().max(image.height());
-    let side = |side: usize| (side * tile).div_ceil(longer).clamp(1, tile);
-    resize_bilinear(image, side(image.width()), side(image.height()))
 }
 
 /// Puts a picture into the middle of the thumbnail `number` of a row.
@@ -129,13 +113,11 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_keeps_its_shape_and_stands_in_the_middle() {
+    fn a_picture_stands_in_the_middle() {
         let red = |w, h| Pixels::new(w, h, [200, 0, 0].repeat(w * h));
-        assert_eq!((fitted(&red(300, 150), 64).width(), fitted(&red(300, 150), 64).height()), (64, 32));
-        assert_eq!((fitted(&red(3000, 1), 64).width(), fitted(&red(3000, 1), 64).height()), (64, 1));
         let grid = Grid { columns: 2, tile: 4 };
         let mut row = vec![BLANK; 2 * 4 * 4 * 3];
-        paste(&fitted(&red(8, 4), 4), 1, grid, &mut row);
+        paste(&fit(&red(8, 4), 4), 1, grid, &mut row);
         let is_red: Vec<bool> = row.chunks_exact(3).map(|rgb| rgb == [200, 0, 0]).collect();
         let line = |y: usize| &is_red[8 * y..][..8];
         let full = [false, false, false, false, true, true, true, true];
