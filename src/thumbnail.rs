@@ -14,7 +14,7 @@ pub fn read_verified(path: &Path, digest: Digest) -> Result<Pixels, Reason> {
     let bytes = image_io::read(path)?;
     match sha256(&bytes) == digest {
         true => image_io::decode(&bytes),
-        false => Err("the file has changed since it was read before".into()),
+        false => Err("changed since its features were computed".into()),
     }
 }
 
@@ -51,7 +51,7 @@ mod tests {
         let bytes = encode_png(&image);
         std::fs::write(&path, &bytes).unwrap();
         assert_eq!(read_verified(&path, sha256(&bytes)).unwrap(), image);
-        assert!(read_verified(&path, sha256(b"other")).unwrap_err().to_string().contains("has changed"));
+        assert!(read_verified(&path, sha256(b"other")).unwrap_err().to_string().contains("changed since"));
         assert!(read_verified(&folder.path().join("none.png"), sha256(&bytes)).is_err());
     }
 }

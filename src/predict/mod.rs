@@ -1,10 +1,10 @@
 //! Classifies image files with a run, and names the cached images that are most like them.
 
+mod prediction;
 mod predictor;
 
-pub use predictor::{
-    ClassProbability, FilePrediction, ImagePrediction, OpenSetScore, Predictor, PredictorConfig,
-};
+pub use prediction::{ClassProbability, FilePrediction, ImagePrediction, OpenSetScore};
+pub use predictor::{Predictor, PredictorConfig};
 
 use crate::dataset::Refused;
 use crate::error::Result;

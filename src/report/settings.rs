@@ -62,13 +62,13 @@ fn images(data: &RunData) -> Vec<Setting> {
 fn features(record: &Record) -> Vec<Setting> {
     let spec = &record.spec;
     let steps = spec.preprocessing.steps;
-    let range = match steps.scale {
-        Scale::Unit => "0 to 1",
-        Scale::Symmetric => "-1 to 1",
-        Scale::Imagenet => "mean 0 and standard deviation 1 of ImageNet",
+    let scaled = match steps.scale {
+        Scale::Unit => "scaled to 0 to 1",
+        Scale::Symmetric => "scaled to -1 to 1",
+        Scale::Imagenet => "normalized with the mean and standard deviation of ImageNet",
     };
     let pixels = format!(
-        "centre {} % of each side, resized to {} x {} (bilinear), values scaled to {range}; decoded by {}",
+        "centre {} % of each side, resized to {} x {} (bilinear), values {scaled}; decoded by {}",
         100.0 * steps.crop,
         steps.size,
         steps.size,

@@ -49,14 +49,14 @@ pub(super) fn augmentation(stats: &DatasetStats, preview: &VariantPreview) -> Ma
 }
 
 fn preprocessing(steps: &Preprocessing) -> Markup {
-    let range = match steps.scale {
-        Scale::Unit => "0 to 1",
-        Scale::Symmetric => "-1 to 1",
-        Scale::Imagenet => "mean 0 and standard deviation 1 of ImageNet",
+    let scaled = match steps.scale {
+        Scale::Unit => "scaled to 0 to 1",
+        Scale::Symmetric => "scaled to -1 to 1",
+        Scale::Imagenet => "normalized with the mean and standard deviation of ImageNet",
     };
     html! {
         @if steps.crop < 1.0 { "the centre " (percent(steps.crop)) " of each side" } @else { "the whole image" }
-        ", resized to " (steps.size) " x " (steps.size) " pixels, whose values are then scaled to " (range) " (shown unscaled)."
+        ", resized to " (steps.size) " x " (steps.size) " pixels, whose values are then " (scaled) " (shown as they are before)."
     }
 }
 
