@@ -145,5 +145,6 @@ pub mod sweep;
 pub mod tensorboard;
 pub mod tensors;
 pub mod threads;
+pub mod thumbnail;
 pub mod train;
 pub mod words;

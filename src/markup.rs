@@ -1,11 +1,11 @@
-//! HTML and SVG written as Rust, every text escaped: `html!` of maud, whose only door this is. Text becomes markup in no
-//! other way than through [`PreEscaped`], which is for what this program itself wrote.
+//! HTML and SVG written as Rust with `html!` of `maud`, which nothing else uses. Every text is escaped; only
+//! [`PreEscaped`] turns text into markup, and only for what this program wrote itself.
 
 pub use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// JSON for a `<script type="application/json">`: nothing in it ends the element or begins another.
+/// JSON for a `<script type="application/json">`; nothing in it can end the element or begin another.
 pub fn json(value: &serde_json::Value) -> Markup {
-    // `<` stands in no JSON but inside strings, where it may be written so.
+    // In JSON `<` occurs inside strings only, where it may be written as an escape.
     PreEscaped(value.to_string().replace('<', "\\u003c"))
 }
 

@@ -1,4 +1,5 @@
-//! Where a page goes, and its plots and tables as files of their own. It refuses places among files that are replaced whole.
+//! Where a page is written, with its plots and tables as separate files. Nothing is written among files that other
+//! stages replace as a whole.
 
 use crate::error::{Error, Kind, Result};
 use crate::fs;
@@ -9,74 +10,74 @@ use crate::store::{FeatureStore, Spec};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// Where a page goes, and its plots and tables as files.
+/// Where a page is written, and its plots and tables as separate files.
 #[derive(Debug, Clone)]
-pub struct Places {
-    /// The option that names the page, for errors.
-    pub flag: &'static str,
+pub struct PageOutput {
     /// The page.
     pub out: PathBuf,
-    /// A folder for every plot as SVG and PNG.
+    /// Folder for each plot as SVG and PNG.
     pub plots: Option<PathBuf>,
-    /// A folder for every table as CSV.
+    /// Folder for each table as CSV.
     pub tables: Option<PathBuf>,
 }
 
 /// A page with its plots and tables.
 #[derive(Debug)]
-pub struct Made {
+pub struct PageContent {
     /// The page.
     pub page: Page,
-    /// Every plot of it.
+    /// All plots of the page.
     pub figures: Vec<Figure>,
-    /// Every table that belongs to it, whether it is shown or not.
+    /// All tables that belong to the page, including those that it does not show.
     pub tables: Vec<Table>,
 }
 
 /// What was written.
 #[derive(Debug, Clone, Serialize)]
-pub struct Written {
+pub struct WrittenPage {
     /// The page.
     pub out: PathBuf,
-    /// Its bytes.
+    /// Its size in bytes.
     pub bytes: usize,
-    /// Its plots, by name.
+    /// Names of the plots.
     pub plots: Vec<String>,
-    /// Its tables, by name.
+    /// Names of the tables.
     pub tables: Vec<String>,
 }
 
-impl Places {
-    /// Checks before long work that nothing is to be written among the files of a run, which `train` replaces whole, or of
-    /// a cache, nor among the images, and that the page is in nobody's way. `own` is a page that may be in a run: its own.
+impl PageOutput {
+    /// Checks, before long work, that nothing would be written among the files of a run (which `train` replaces as a
+    /// whole), of a cache, or below `images`, and that no other file is in the way of the page. `own_page` is the one page
+    /// that may be inside a run.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a place inside one of them, and those of [`check_target`].
-    pub fn check(&self, images: Option<&Path>, own: Option<&Path>) -> Result<()> {
+    /// [`Kind::Usage`] for a path inside one of these folders, and those of [`check_target`].
+    pub fn check(&self, images: Option<&Path>, own_page: Option<&Path>) -> Result<()> {
         let images = images.map(fs::resolve).transpose()?;
-        let own = own.map(fs::resolve).transpose()?;
-        let folders = [("--plots", self.plots.as_ref()), ("--tables", self.tables.as_ref())];
-        for (flag, path) in [(self.flag, Some(&self.out))].into_iter().chain(folders) {
+        let own_page = own_page.map(fs::resolve).transpose()?;
+        let is_own_page = |path: &PathBuf| own_page.as_ref() == Some(path);
+        let paths =
+            [("out", Some(&self.out)), ("plots", self.plots.as_ref()), ("tables", self.tables.as_ref())];
+        for (field, path) in paths {
             let Some(path) = path else { continue };
-            let place = fs::resolve(path)?;
-            let among_images = images.as_ref().is_some_and(|images| place.starts_with(images));
-            let owner = if among_images { Some("the folder of images") } else { owner(&place) };
-            let is_own = flag == self.flag && own.as_ref() == Some(&place);
-            if let Some(owner) = owner.filter(|_| !is_own) {
-                return Err(Error::new(Kind::Usage, format!("{flag} cannot be inside {owner}"))
+            let resolved = fs::resolve(path)?;
+            let is_among_images = images.as_ref().is_some_and(|images| resolved.starts_with(images));
+            let owner = if is_among_images { Some("the folder of images") } else { owner(&resolved) };
+            if let Some(owner) = owner.filter(|_| field != "out" || !is_own_page(&resolved)) {
+                return Err(Error::new(Kind::Usage, format!("`{field}` cannot be inside {owner}"))
                     .at(path)
-                    .help(format!("choose another place for {flag}")));
+                    .help(format!("choose another place for `{field}`")));
             }
         }
         check_target(&self.out)
     }
 
-    /// Refuses, beside what [`Places::check`] does, places in the folder of images that a cache is of, where the cache is
-    /// still there.
+    /// Performs [`PageOutput::check`] for a page about something made from the cache at `cache`: while the cache exists,
+    /// its folder of images is protected too.
     ///
     /// # Errors
-    /// Those of [`Places::check`].
-    pub fn check_beside(&self, cache: &Path) -> Result<()> {
+    /// Those of [`PageOutput::check`].
+    pub fn check_with_cache(&self, cache: &Path) -> Result<()> {
         let samples = FeatureStore::open(cache).and_then(|store| store.samples());
         self.check(samples.ok().map(|samples| samples.root).as_deref(), None)
     }
@@ -84,32 +85,32 @@ impl Places {
     /// Writes the page, its plots and its tables; a page of headstart and files of the same names are replaced.
     ///
     /// # Errors
-    /// Those of [`check_target`], and when the operating system refuses.
-    pub fn write(&self, made: &Made) -> Result<Written> {
+    /// Those of [`check_target`], and [`Kind::Io`] when a file cannot be written.
+    pub fn write(&self, content: &PageContent) -> Result<WrittenPage> {
         if let Some(folder) = &self.plots {
-            write_plots(folder, &made.figures)?;
+            write_plots(folder, &content.figures)?;
         }
         if let Some(folder) = &self.tables {
-            write_tables(folder, &made.tables)?;
+            write_tables(folder, &content.tables)?;
         }
         if let Some(folder) = self.out.parent() {
             fs::create_folder(folder)?;
         }
-        let html = render(&made.page);
+        let html = render(&content.page);
         write(&self.out, &html)?;
-        Ok(Written {
+        Ok(WrittenPage {
             out: self.out.clone(),
             bytes: html.len(),
-            plots: made.figures.iter().map(|figure| figure.name.clone()).collect(),
-            tables: made.tables.iter().map(|table| table.name.clone()).collect(),
+            plots: content.figures.iter().map(|figure| figure.name.clone()).collect(),
+            tables: content.tables.iter().map(|table| table.name.clone()).collect(),
         })
     }
 }
 
-/// Whose folder a place is in.
-fn owner(place: &Path) -> Option<&'static str> {
+/// What the innermost run or cache around `path` is, if any.
+fn owner(path: &Path) -> Option<&'static str> {
     let is_cache = |folder: &Path| Spec::read(folder).is_ok_and(|spec| spec.is_some());
-    place.ancestors().find_map(|folder| match folder {
+    path.ancestors().find_map(|folder| match folder {
         run if run::read_record(run).is_ok() => Some("a run"),
         cache if is_cache(cache) => Some("a cache"),
         _ => None,

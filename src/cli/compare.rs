@@ -5,7 +5,9 @@ use super::{Global, Outcome, parse, print_result};
 use crate::compare::{CompareConfig, CompareStats, compare};
 use crate::dataset::Split;
 use crate::error::Result;
-use crate::places::Places;
+use crate::places::{PageOutput, WrittenPage};
+use crate::report::comparison;
+use serde::Serialize;
 use std::path::PathBuf;
 
 /// Compare runs on the images that all of them hold out
@@ -59,11 +61,11 @@ fn summary(stats: &CompareStats) -> String {
     }
     let rows = stats.runs.iter().enumerate().map(|(i, run)| {
         let against = i.checked_sub(1).and_then(|i| stats.differences.get(i));
-        let shown = |f: &dyn Fn(&crate::compare::Difference) -> String| against.map_or("-".into(), f);
+        let shown = |f: &dyn Fn(&Difference) -> String| against.map_or("-".into(), f);
         [
             run.run.clone(),
-            stats.fitted_by(i),
-            run.families(),
+            stats.solver_and_settings(i),
+            run.variant_families(),
             percent(run.accuracy),
             format!("{} to {}", percent(run.interval[0]), percent(run.interval[1])),
             score(run.macro_f1),
@@ -79,7 +81,7 @@ fn summary(stats: &CompareStats) -> String {
          p: McNemar's exact test against the first run, not corrected for several runs\n",
         table_with_header(NAMES, rows)
     ));
-    if let Some(page) = &stats.page {
+    if let Some(page) = page {
         out.push_str(&format!("\n{}\n", page.out.display()));
     }
     out

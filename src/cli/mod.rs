@@ -3,6 +3,7 @@
 
 mod backbone;
 mod cache;
+mod commands;
 mod compare;
 mod data;
 mod demo;

@@ -5,8 +5,9 @@ use super::{Global, Outcome, list_refused, parse, print_result, progress::Termin
 use crate::backbone::Device;
 use crate::error::Result;
 use crate::neighbours::Neighbour;
-use crate::places::Places;
-use crate::predict::{Answer, PredictConfig, predict, refused};
+use crate::places::PageOutput;
+use crate::predict::{ClassProbability, FilePrediction, PredictConfig, PredictorConfig, predict, refused};
+use crate::report::prediction;
 use std::path::PathBuf;
 
 /// Classify image files with a run
@@ -67,9 +68,9 @@ pub(super) fn summary(answers: &[Answer]) -> String {
                     "  unknown: no more than {share} of known images are as far from every class\n"
                 ));
             }
-            None => out.push_str(&ranked(answer)),
+            None => out.push_str(&ranked(&prediction.predictions)),
         }
-        if let Some(near) = answer.neighbours.as_ref().filter(|near| !near.is_empty()) {
+        if let Some(near) = prediction.neighbours.as_ref().filter(|near| !near.is_empty()) {
             let row = |one: &Neighbour| {
                 let distance = format!("{:.4}", one.distance);
                 vec![format!("  {}", one.label), distance, one.split.name().into(), one.path.clone()]
@@ -81,8 +82,8 @@ pub(super) fn summary(answers: &[Answer]) -> String {
     out
 }
 
-fn ranked(answer: &Answer) -> String {
-    let shown = answer.predictions.iter().take(SHOWN);
+fn ranked(classes: &[ClassProbability]) -> String {
+    let shown = classes.iter().take(SHOWN);
     let rows: Vec<_> =
         shown.clone().map(|p| vec![format!("  {}", p.label), percent(p.probability)]).collect();
     let lines = table(&rows);

@@ -14,7 +14,7 @@ use crate::image_io;
 use crate::matrix::Matrix;
 use crate::metrics;
 use crate::monitor::{Monitor, Unit};
-use crate::predict::{Answer, PredictConfig, predict};
+use crate::predict::{FilePrediction, PredictConfig, PredictorConfig, predict};
 use crate::preprocess::{Preprocessing, Resize, Scale};
 use crate::registry::DEFAULT_MODELS;
 use crate::setup::BackboneChoice;

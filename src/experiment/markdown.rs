@@ -4,6 +4,7 @@
 use super::scores::{AccuracyChange, ConditionScore, PairScore, SwitchEffect, TestScore};
 use super::stats::ExperimentStats;
 use crate::metrics::{Resampled, Spread};
+use crate::words::p_value;
 
 /// Formats an effect.
 type FormatChange = fn(&AccuracyChange) -> String;

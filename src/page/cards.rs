@@ -1,39 +1,40 @@
-//! Pictures with what is said of them: the ranked answers as bars.
+//! Cards: pictures with a title and text below, such as ranked classes with probability bars.
 
-use super::{Picture, name};
+use super::elements::breakable;
+use super::picture::Picture;
 use crate::markup::{Markup, html};
 use crate::words::percent;
 
-/// A picture and words about it.
+/// A picture with text below it.
 #[derive(Debug, Clone)]
 pub struct Card {
-    /// Above.
+    /// The picture.
     pub picture: Picture,
-    /// The first line below.
+    /// The first line below it.
     pub title: String,
-    /// What stands below that.
+    /// The rest of the text.
     pub body: Markup,
 }
 
-/// One answer of several.
+/// A class with its probability.
 #[derive(Debug, Clone)]
-pub struct Ranked {
+pub struct RankedClass {
     /// The class.
     pub label: String,
     /// 0 to 1.
     pub probability: f64,
-    /// A word on it, such as `truth`.
+    /// A remark on it, such as `truth`; the class is then highlighted.
     pub mark: Option<&'static str>,
 }
 
-/// Pictures side by side, as many to a row as fit.
+/// Cards side by side, as many to a row as fit.
 pub fn cards(cards: &[Card]) -> Markup {
     html! {
         ul.cards {
             @for card in cards {
                 li.card {
                     div.frame { (card.picture.markup()) }
-                    p.title { (name(&card.title)) }
+                    p.title { (breakable(&card.title)) }
                     (card.body)
                 }
             }
@@ -41,15 +42,15 @@ pub fn cards(cards: &[Card]) -> Markup {
     }
 }
 
-/// Answers from the most probable down, each with a bar.
-pub fn ranked(answers: &[Ranked]) -> Markup {
+/// Classes in the given order, each with its probability as a number and a bar.
+pub fn class_ranking(classes: &[RankedClass]) -> Markup {
     html! {
         ol.ranked {
-            @for answer in answers {
-                li.marked[answer.mark.is_some()] {
-                    span.name { (name(&answer.label)) @if let Some(mark) = answer.mark { " " span.mark { (mark) } } }
-                    span.value { (percent(answer.probability)) }
-                    span.bar aria-hidden="true" { span style=(format!("width:{:.1}%", 100.0 * answer.probability.clamp(0.0, 1.0))) {} }
+            @for class in classes {
+                li.marked[class.mark.is_some()] {
+                    span.name { (breakable(&class.label)) @if let Some(mark) = class.mark { " " span.mark { (mark) } } }
+                    span.value { (percent(class.probability)) }
+                    span.bar aria-hidden="true" { span style=(format!("width:{:.1}%", 100.0 * class.probability.clamp(0.0, 1.0))) {} }
                 }
             }
         }

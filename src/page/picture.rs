@@ -1,14 +1,14 @@
-//! Small pictures inside a page.
+//! Pictures inside a page, as JPEG thumbnails in `data:` URIs.
 
-use crate::digest::{Digest, sha256};
+use crate::digest::Digest;
 use crate::encoding::data_uri;
-use crate::image_io::{self, Reason};
+use crate::image_io::{Reason, encode_jpeg};
 use crate::markup::{Markup, html};
 use crate::pixels::Pixels;
-use crate::preprocess::resize_bilinear;
+use crate::thumbnail;
 use std::path::Path;
 
-/// A picture made small, as the page holds it.
+/// A picture scaled down, encoded for a page.
 #[derive(Debug, Clone)]
 pub struct Thumbnail {
     uri: String,
@@ -16,48 +16,47 @@ pub struct Thumbnail {
     height: usize,
 }
 
-/// A place for a picture.
+/// A picture in a page, or the frame of one that is missing.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    /// The picture; `None` where it cannot be shown.
+    /// The picture; `None` if it cannot be shown.
     pub thumbnail: Option<Thumbnail>,
-    /// What it shows, for who cannot see it.
+    /// Alternative text for readers who cannot see it.
     pub alt: String,
 }
 
-/// The longer side of a thumbnail in pixels.
+/// Longer side of a thumbnail at most, in pixels.
 const SIDE: usize = 192;
-/// Of the JPEG, in percent.
+/// JPEG quality, from 1 to 100.
 const QUALITY: u8 = 80;
 
 impl Thumbnail {
-    /// Makes a picture small; a small one stays as it is.
-    pub fn of(image: &Pixels) -> Self {
-        let longer = image.width().max(image.height());
-        let fit = |side: usize| (side * SIDE / longer).max(1);
-        let small = match longer > SIDE {
-            true => resize_bilinear(image, fit(image.width()), fit(image.height())),
+    /// Scales a picture down and encodes it; a small picture keeps its size.
+    pub fn new(image: &Pixels) -> Self {
+        let small = match image.width().max(image.height()) > SIDE {
+            true => thumbnail::fit(image, SIDE),
             false => image.clone(),
         };
-        let uri = data_uri("image/jpeg", &image_io::encode_jpeg(&small, QUALITY));
+        let uri = data_uri("image/jpeg", &encode_jpeg(&small, QUALITY));
         Self { uri, width: small.width(), height: small.height() }
     }
-}
 
-/// Reads an image file and makes it small.
-///
-/// # Errors
-/// Why it cannot be shown: also where its bytes are others than those of the digest.
-pub fn thumbnail(path: &Path, digest: Digest) -> Result<Thumbnail, Reason> {
-    let bytes = image_io::read(path)?;
-    match sha256(&bytes) == digest {
-        true => Ok(Thumbnail::of(&image_io::decode(&bytes)?)),
-        false => Err("it is another picture by now".into()),
+    /// Reads the image file at `path`, which must still have the bytes of `digest`, and scales it down.
+    ///
+    /// # Errors
+    /// The reason why it cannot be shown.
+    pub fn read(path: &Path, digest: Digest) -> Result<Self, Reason> {
+        thumbnail::read_verified(path, digest).map(|image| Self::new(&image))
     }
 }
 
 impl Picture {
-    /// The picture, or a frame that says that it is missing.
+    /// Reads the picture at `path`, which must still have the bytes of `digest`; a frame if that fails.
+    pub fn read(path: &Path, digest: Digest, alt: impl Into<String>) -> Self {
+        Self { thumbnail: Thumbnail::read(path, digest).ok(), alt: alt.into() }
+    }
+
+    /// Renders the picture, or a frame that says that it is missing.
     pub fn markup(&self) -> Markup {
         html! {
             @match &self.thumbnail {

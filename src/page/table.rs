@@ -1,7 +1,8 @@
-//! Tables, for a page and as CSV. The only door to `csv`.
+//! Tables, rendered for a page and written as CSV. The only user of `csv`.
 
-use super::{name, scrolled};
+use super::elements::{breakable, scrolled};
 use crate::markup::{Markup, html};
+use crate::words;
 
 /// A table.
 #[derive(Debug, Clone)]
@@ -10,87 +11,113 @@ pub struct Table {
     pub name: String,
     /// What it shows.
     pub caption: String,
-    /// From the left; the first names the rows.
+    /// From the left; the cells of the first are the headings of the rows.
     pub columns: Vec<Column>,
-    /// As many cells each as there are columns.
+    /// Rows of one cell per column.
     pub rows: Vec<Vec<Cell>>,
 }
 
-/// The head of a column.
+/// The heading of a column.
 #[derive(Debug, Clone)]
 pub struct Column {
-    /// For people.
+    /// In the page.
     pub title: String,
     /// In the first line of the CSV file: lower case and underscores.
     pub key: String,
 }
 
 impl Column {
-    /// A column.
+    /// Creates a heading.
     pub fn new(title: impl Into<String>, key: impl Into<String>) -> Self {
         Self { title: title.into(), key: key.into() }
     }
 }
 
-/// A cell: what people read, and what the CSV file says.
+/// A cell: what the page shows, and what the CSV file holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
-    /// Words.
+    /// Text.
     Text(String),
-    /// A number as people read it, and as it is; nothing where it is undefined.
+    /// A number.
     Number {
-        /// Such as `63.7 %`.
-        told: String,
-        /// Such as 0.637.
+        /// As the page shows it, such as `63.7 %`.
+        text: String,
+        /// As the CSV file holds it, such as 0.637; `None` where it is undefined.
         value: Option<f64>,
     },
 }
 
 impl Cell {
-    /// Words.
+    /// A text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
 
     /// A whole number.
     pub fn count(count: usize) -> Self {
-        Self::Number { told: crate::words::count(count), value: Some(count as f64) }
+        Self::Number { text: words::count(count), value: Some(count as f64) }
     }
 
-    /// A fraction, told as a percentage.
+    /// A fraction, shown as a percentage.
     pub fn percent(fraction: impl Into<Option<f64>>) -> Self {
         let value = fraction.into();
-        Self::Number { told: crate::words::percent(value), value }
+        Self::Number { text: words::percent(value), value }
     }
 
-    /// A difference of fractions, told as a percentage with its sign.
+    /// A difference of fractions, shown as a percentage with its sign.
     pub fn signed_percent(fraction: impl Into<Option<f64>>) -> Self {
         let value = fraction.into();
-        Self::Number { told: crate::words::signed_percent(value), value }
+        Self::Number { text: words::signed_percent(value), value }
     }
 
-    /// A score with three decimals.
+    /// A difference of fractions, shown in percentage points with its sign.
+    pub fn points(difference: f64) -> Self {
+        Self::Number { text: words::points(difference), value: Some(difference) }
+    }
+
+    /// A score from 0 to 1, shown with three decimals.
     pub fn score(score: impl Into<Option<f64>>) -> Self {
         let value = score.into();
-        Self::Number { told: crate::words::score(value), value }
+        Self::Number { text: words::score(value), value }
+    }
+
+    /// A number shown with four decimals, such as a loss or a distance.
+    pub fn four_decimals(value: f64) -> Self {
+        Self::Number { text: format!("{value:.4}"), value: Some(value) }
+    }
+
+    /// A p value.
+    pub fn p_value(p: f64) -> Self {
+        Self::Number { text: words::p_value(p), value: Some(p) }
     }
 
     fn csv(&self) -> String {
         match self {
-            Self::Text(text) => harmless(text),
+            Self::Text(text) => without_formula(text),
             // The shortest text that reads as the same number.
             Self::Number { value, .. } => value.map_or(String::new(), |value| value.to_string()),
         }
     }
 }
 
-/// Words that a spreadsheet would take for a formula, behind an apostrophe, as it expects words (OWASP, *CSV injection*).
-fn harmless(text: &str) -> String {
+/// Puts an apostrophe before a text that a spreadsheet would evaluate as a formula (OWASP, *CSV injection*).
+fn without_formula(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.into() }
 }
 
 impl Table {
-    /// The table in a region of its own, which scrolls where the screen is too narrow.
+    /// Creates a table with a fixed number of columns.
+    pub fn new<const N: usize>(
+        name: &str,
+        caption: impl Into<String>,
+        columns: [Column; N],
+        rows: impl IntoIterator<Item = [Cell; N]>,
+    ) -> Self {
+        let rows = rows.into_iter().map(Vec::from).collect();
+        Self { name: name.into(), caption: caption.into(), columns: columns.into(), rows }
+    }
+
+    /// Renders the table in a region that scrolls where the screen is too narrow.
     pub fn markup(&self) -> Markup {
         let is_number =
             |column: usize| self.rows.iter().any(|row| matches!(row[column], Cell::Number { .. }));
@@ -99,16 +126,16 @@ impl Table {
             table data-table=(self.name) {
                 caption { span { (self.caption) } }
                 thead {
-                    tr { @for (column, number) in self.columns.iter().zip(&numbers) { th.number[*number] scope="col" { (name(&column.title)) } } }
+                    tr { @for (column, number) in self.columns.iter().zip(&numbers) { th.number[*number] scope="col" { (breakable(&column.title)) } } }
                 }
                 tbody {
                     @for row in &self.rows {
                         tr {
                             @for (i, cell) in row.iter().enumerate() {
                                 @match cell {
-                                    Cell::Text(text) if i == 0 => th scope="row" { (name(text)) },
-                                    Cell::Text(text) => td { (name(text)) },
-                                    Cell::Number { told, .. } => td.number { (told) },
+                                    Cell::Text(text) if i == 0 => th scope="row" { (breakable(text)) },
+                                    Cell::Text(text) => td { (breakable(text)) },
+                                    Cell::Number { text, .. } => td.number { (text) },
                                 }
                             }
                         }
@@ -119,12 +146,12 @@ impl Table {
         scrolled(&self.caption, table)
     }
 
-    /// The table as CSV (RFC 4180): UTF-8, a first line of names, an empty field for what is undefined, numbers as they
-    /// are rather than as percentages. Words that begin like a formula begin with an apostrophe.
+    /// The table as CSV (RFC 4180): UTF-8, first a line of column keys; fractions as such rather than as percentages; an
+    /// empty field for an undefined number. A text that starts like a formula gets an apostrophe before it.
     pub fn csv(&self) -> Vec<u8> {
         let mut out = csv::Writer::from_writer(Vec::new());
         let in_memory = "writing to memory cannot fail";
-        out.write_record(self.columns.iter().map(|column| harmless(&column.key))).expect(in_memory);
+        out.write_record(self.columns.iter().map(|column| without_formula(&column.key))).expect(in_memory);
         for row in &self.rows {
             out.write_record(row.iter().map(Cell::csv)).expect(in_memory);
         }
@@ -138,16 +165,13 @@ mod tests {
 
     #[test]
     fn names_cannot_break_out() {
-        let table = Table {
-            name: "t".into(),
-            caption: "c".into(),
-            columns: vec![Column::new("class", "=class"), Column::new("share", "share")],
-            rows: vec![
-                vec![Cell::text("a, \"b\"\nc"), Cell::percent(0.5)],
-                vec![Cell::text("=1+1"), Cell::percent(None)],
-                vec![Cell::text("<b>"), Cell::signed_percent(-0.25)],
-            ],
-        };
+        let columns = [Column::new("class", "=class"), Column::new("share", "share")];
+        let rows = [
+            [Cell::text("a, \"b\"\nc"), Cell::percent(0.5)],
+            [Cell::text("=1+1"), Cell::percent(None)],
+            [Cell::text("<b>"), Cell::signed_percent(-0.25)],
+        ];
+        let table = Table::new("t", "c", columns, rows);
         let csv = String::from_utf8(table.csv()).unwrap();
         assert_eq!(csv, "'=class,share\n\"a, \"\"b\"\"\nc\",0.5\n'=1+1,\n<b>,-0.25\n");
         let html = table.markup().into_string();

@@ -1,120 +1,122 @@
-//! What a head learned and where it fails, as a page: from the files of a run, the cache's list of samples, and the pictures
-//! where they still are. It refuses to compute what `evaluate` computes.
+//! Pages and their plots and tables. Here is the page of a run: what the head learned and where it fails, from the files of
+//! the run, the samples of its cache, and the pictures as far as they are still there.
 
-mod album;
-mod commands;
+pub mod comparison;
+pub mod prediction;
+
+mod confused_pairs;
+mod examples;
 mod plots;
+mod run_data;
 mod sections;
+mod settings;
 mod tables;
+
+pub use run_data::CommandLine;
 
 use crate::dataset::Split;
 use crate::error::Result;
-use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
+use crate::evaluate::{EvaluateConfig, evaluate};
 use crate::monitor::Monitor;
-use crate::places::{Made, Places, Written};
+use crate::places::{PageContent, PageOutput, WrittenPage};
 use crate::run::{self, Record};
 use crate::store::{FeatureStore, Samples};
-use album::Album;
+use examples::Examples;
+use run_data::RunData;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// What `report` was asked for.
+/// Configuration of [`report`].
 #[derive(Debug, Clone)]
 pub struct ReportConfig {
     /// The run.
     pub run: PathBuf,
     /// Validation or test.
     pub split: Split,
-    /// The page; `None` is `report.html` in the run.
+    /// The page; `None` for `report.html` in the run.
     pub out: Option<PathBuf>,
-    /// The folder of images, where it is no longer the one that the cache was made from.
+    /// The folder of images, if it is no longer where the cache was made from.
     pub images: Option<PathBuf>,
-    /// Where every plot goes as SVG and PNG.
+    /// Folder for each plot as SVG and PNG.
     pub plots: Option<PathBuf>,
-    /// Where every table goes as CSV.
+    /// Folder for each table as CSV.
     pub tables: Option<PathBuf>,
-    /// Commands that make the run again, in the order in which they are run.
+    /// Commands that make the run again, for the page to show; may be empty.
     pub commands: Vec<CommandLine>,
 }
 
-/// A command as a shell reads it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommandLine {
-    /// What it makes.
-    pub label: String,
-    /// The command, on one line or continued with backslashes.
-    pub line: String,
+impl Default for ReportConfig {
+    fn default() -> Self {
+        Self {
+            run: PathBuf::new(),
+            split: Split::Test,
+            out: None,
+            images: None,
+            plots: None,
+            tables: None,
+            commands: Vec::new(),
+        }
+    }
 }
 
-/// What `report` did.
+/// Result of [`report`].
 #[derive(Debug, Clone, Serialize)]
 pub struct ReportStats {
     /// The page.
     pub out: PathBuf,
-    /// Its bytes.
+    /// Its size in bytes.
     pub bytes: usize,
-    /// The plots in it, by name.
+    /// Names of its plots.
     pub plots: Vec<String>,
-    /// The tables that belong to it, by name.
+    /// Names of its tables.
     pub tables: Vec<String>,
-    /// Pictures in it.
+    /// Number of pictures in it.
     pub pictures: usize,
-    /// Pictures that could not be shown.
+    /// Number of pictures that could not be shown.
     pub missing_pictures: usize,
-    /// Wall time.
+    /// Wall time in seconds.
     pub seconds: f64,
 }
 
-/// All that a report is made from.
-struct Material {
-    run: PathBuf,
-    record: Record,
-    stats: EvaluateStats,
-    samples: Option<Samples>,
-    album: Album,
-    commands: Vec<CommandLine>,
-}
-
-/// Writes a page about a run, and its plots and tables as files where that was asked for; files of the same names are
-/// replaced.
+/// Writes the page of a run and, if asked for, its plots and tables as files; files of the same names are replaced.
 ///
 /// # Errors
-/// Those of [`evaluate`]; [`Input`](crate::error::Kind::Input) when a file that is no page of headstart stands where the page belongs;
-/// [`Usage`](crate::error::Kind::Usage) when something is to be written into the run, the cache or the folder of images;
-/// [`Io`](crate::error::Kind::Io) when it cannot be written.
+/// Those of [`evaluate`]; [`Kind::Input`](crate::error::Kind::Input) when a file that is no page of headstart is in the
+/// way of the page; [`Kind::Usage`](crate::error::Kind::Usage) when something would be written into the run, the cache or
+/// the folder of images; [`Kind::Io`](crate::error::Kind::Io) when a file cannot be written.
 pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStats> {
     let started = Instant::now();
     let record = run::read_record(&config.run)?;
-    let out = config.out.clone().unwrap_or_else(|| config.run.join(run::REPORT));
-    let places = Places { flag: "--out", out, plots: config.plots.clone(), tables: config.tables.clone() };
-    places.check(None, Some(&config.run.join(run::REPORT)))?;
-    let stats =
-        evaluate(&EvaluateConfig { run: config.run.clone(), split: config.split, tta: false, reject: None })?;
+    let own_page = config.run.join(run::REPORT);
+    let out = config.out.clone().unwrap_or_else(|| own_page.clone());
+    let output = PageOutput { out, plots: config.plots.clone(), tables: config.tables.clone() };
     let samples = samples(&record, monitor);
     let root = config.images.clone().or_else(|| samples.as_ref().map(|samples| samples.root.clone()));
-    places.check(root.as_deref(), Some(&config.run.join(run::REPORT)))?;
-    let predictions = run::read_predictions(&config.run)?;
-    let album = Album::open(&predictions, &record, &stats, root)?;
-    album.warn(monitor);
-    let commands = config.commands.clone();
-    let material = Material { run: config.run.clone(), record, stats, samples, album, commands };
-    let (figures, tables) = (plots::all(&material), tables::all(&material));
-    let page = sections::page(&material, &figures, &tables);
-    let Written { out, bytes, plots, tables } = places.write(&Made { page, figures, tables })?;
-    let (pictures, missing_pictures) = material.album.counts();
+    output.check(root.as_deref(), Some(&own_page))?;
+    let stats =
+        evaluate(&EvaluateConfig { run: config.run.clone(), split: config.split, tta: false, reject: None })?;
+    let examples = Examples::load(&run::read_predictions(&config.run)?, &record, &stats, root)?;
+    if let Some(reason) = examples.reason_of_missing() {
+        monitor.warn(&format!("{reason}; `images` can name the folder where they are now"));
+    }
+    let (run, commands) = (config.run.clone(), config.commands.clone());
+    let data = RunData { run, record, stats, samples, examples, commands };
+    let (figures, tables) = (plots::all(&data), tables::all(&data));
+    let page = sections::page(&data, &figures, &tables);
+    let WrittenPage { out, bytes, plots, tables } = output.write(&PageContent { page, figures, tables })?;
     Ok(ReportStats {
         out,
         bytes,
         plots,
         tables,
-        pictures,
-        missing_pictures,
+        pictures: data.examples.shown,
+        missing_pictures: data.examples.missing.len(),
         seconds: started.elapsed().as_secs_f64(),
     })
 }
 
-/// The samples of the run's cache, where it is still there: they say where the pictures are and how they were split.
+/// The samples of the run's cache: they hold the folder of images and the splits. A warning if the cache cannot be read.
 fn samples(record: &Record, monitor: &dyn Monitor) -> Option<Samples> {
     match FeatureStore::open(Path::new(&record.cache)).and_then(|store| store.samples()) {
         Ok(samples) => Some(samples),

@@ -1,6 +1,7 @@
-//! The plots of a report. Their numbers are those of `evaluate --json` and of `run.json`, under the same names.
+//! Plots of the page of a run. Their numbers have the names that they have in [`EvaluateStats`] and in `run.json`.
 
-use super::Material;
+use super::confused_pairs::confused_pairs;
+use super::run_data::RunData;
 use crate::evaluate::EvaluateStats;
 use crate::head::Epoch;
 use crate::metrics::CalibrationBin;
@@ -11,12 +12,12 @@ use crate::words::{count, percent, score};
 use serde_json::{Value, json};
 
 /// All plots, in the order of the page.
-pub(super) fn all(material: &Material) -> Vec<Figure> {
-    let stats = &material.stats;
-    let mut figures = training(material);
+pub(super) fn all(data: &RunData) -> Vec<Figure> {
+    let stats = &data.stats;
+    let mut figures = training(data);
     figures.extend([confusion(stats), class_scores(stats)]);
     figures.extend([frequencies(stats), composition(stats), relative_difference(stats)]);
-    figures.extend(trust(stats));
+    figures.extend(calibration(stats));
     figures
 }
 
@@ -24,9 +25,9 @@ fn axis(label: &str, unit: Unit, range: Option<(f64, f64)>) -> Axis {
     Axis { label: label.into(), unit, range }
 }
 
-/// Loss and accuracy by epoch; nothing where there was but one step.
-fn training(material: &Material) -> Vec<Figure> {
-    let record = &material.record;
+/// Loss and accuracy by epoch; none for a single epoch.
+fn training(data: &RunData) -> Vec<Figure> {
+    let record = &data.record;
     let (history, best) = (&record.history, record.best_epoch);
     let Some(kept) = history.get(best - 1).filter(|_| history.len() > 1) else { return Vec::new() };
     let curve = |name: &str, get: fn(&Epoch) -> f64| Curve {
@@ -50,7 +51,7 @@ fn training(material: &Material) -> Vec<Figure> {
             name: "training-loss".into(),
             title: "Loss by epoch".into(),
             summary: format!(
-                "Mean cross entropy over {} epochs. In the best one, epoch {best}, it is {:.3} on the train rows and {:.3} on the validation images.",
+                "Mean cross entropy over {} epochs. In the best epoch, {best}, it is {:.3} on the train rows and {:.3} on the validation images.",
                 history.len(),
                 kept.train_loss,
                 kept.validation_loss
@@ -81,16 +82,16 @@ fn series(name: &str, values: impl Iterator<Item = Option<f64>>) -> Series {
 }
 
 fn confusion(stats: &EvaluateStats) -> Figure {
-    let wrong = super::tables::confusions(stats);
-    let most = wrong.first().map_or("Every answer is right.".into(), |&(t, p)| {
-        let (truth, predicted) = (&stats.classes[t].name, &stats.classes[p].name);
-        format!("Most often confused: {truth}, taken for {predicted} {} times.", count(stats.confusion[t][p]))
+    let pairs = confused_pairs(stats);
+    let most = pairs.first().map_or("Every answer is correct.".into(), |pair| {
+        let [truth, predicted] = [pair.truth, pair.predicted].map(|class| &stats.classes[class].name);
+        format!("Most often confused: {truth}, classified as {predicted} {} times.", count(pair.images))
     });
     Figure {
         name: "confusion".into(),
         title: "Confusion matrix".into(),
         summary: format!(
-            "How many images of each class, by row, got which answer, by column. Framed cells are right answers; the stronger a cell's colour, the larger its share of the row. {most}"
+            "Number of images by true class (row) and predicted class (column). Framed cells are correct answers; the stronger the colour, the larger the share of the row. {most}"
         ),
         chart: Chart::HeatMap(HeatMap {
             names: names(stats),
@@ -103,30 +104,18 @@ fn confusion(stats: &EvaluateStats) -> Figure {
 }
 
 fn class_scores(stats: &EvaluateStats) -> Figure {
-    let best = stats
-        .classes
-        .iter()
-        .filter(|c| c.f1.is_some())
-        .max_by(|a, b| a.f1.unwrap_or(0.0).total_cmp(&b.f1.unwrap_or(0.0)));
-    let worst = stats
-        .classes
-        .iter()
-        .filter(|c| c.f1.is_some())
-        .min_by(|a, b| a.f1.unwrap_or(0.0).total_cmp(&b.f1.unwrap_or(0.0)));
-    let told = best.zip(worst).map_or(String::new(), |(best, worst)| {
-        format!(
-            "F1 is highest for {} ({}) and lowest for {} ({}).",
-            best.name,
-            score(best.f1),
-            worst.name,
-            score(worst.f1)
-        )
+    let scored = || stats.classes.iter().filter_map(|class| Some((class.f1?, &class.name)));
+    let best = scored().max_by(|a, b| a.0.total_cmp(&b.0));
+    let worst = scored().min_by(|a, b| a.0.total_cmp(&b.0));
+    let range = best.zip(worst).map_or(String::new(), |((high, best), (low, worst))| {
+        let [high, low] = [high, low].map(|f1| score(Some(f1)));
+        format!("F1 is highest for {best} ({high}) and lowest for {worst} ({low}).")
     });
     Figure {
         name: "class-scores".into(),
         title: "Precision and recall of each class".into(),
         summary: format!(
-            "Precision: of the answers, how many are right. Recall: of the images, how many are found. {told}"
+            "Precision: fraction of the predictions of a class that are correct. Recall: fraction of the images of a class that are found. {range}"
         ),
         chart: Chart::Bar(BarChart {
             categories: names(stats),
@@ -146,7 +135,7 @@ fn frequencies(stats: &EvaluateStats) -> Figure {
         name: "frequencies".into(),
         title: "Frequencies".into(),
         summary: format!(
-            "Of {} {} images, how many are of each class, and how many were given it as the answer.",
+            "Of {} {} images, the number of each class, and the number predicted as that class.",
             count(stats.images),
             stats.split
         ),
@@ -183,7 +172,7 @@ fn relative_difference(stats: &EvaluateStats) -> Figure {
     Figure {
         name: "relative-difference".into(),
         title: "Relative difference of prediction and image counts".into(),
-        summary: "Left of zero a class was answered less often than it has images, right of zero more often."
+        summary: "Left of zero a class is predicted less often than it occurs, right of zero more often."
             .into(),
         chart: Chart::Bar(BarChart {
             categories: names(stats),
@@ -197,15 +186,15 @@ fn relative_difference(stats: &EvaluateStats) -> Figure {
     }
 }
 
-/// How far the probabilities can be taken at their word.
-fn trust(stats: &EvaluateStats) -> Vec<Figure> {
+/// Confidence of the answers, and reliability before and after temperature scaling.
+fn calibration(stats: &EvaluateStats) -> Vec<Figure> {
     let (calibration, split) = (&stats.calibration, &stats.calibration.split);
     let mut figures = vec![confidence(&split.bins_before)];
     figures.push(reliability(
         "reliability",
         "Reliability",
         format!(
-            "Calibration error {}. Columns as high as the dashed line would be probabilities to take at their word.",
+            "Expected calibration error {}. Perfectly calibrated probabilities reach the dashed line.",
             percent(split.ece_before)
         ),
         &split.bins_before,
@@ -217,7 +206,7 @@ fn trust(stats: &EvaluateStats) -> Vec<Figure> {
             "reliability-tempered",
             &format!("Reliability at temperature {temperature:.2}"),
             format!(
-                "The same answers with the temperature that fits the validation images best: calibration error {}.",
+                "The same predictions at the temperature that fits the validation images best: expected calibration error {}.",
                 percent(split.ece_after)
             ),
             &split.bins,
@@ -249,18 +238,18 @@ fn reliability(name: &str, title: &str, summary: String, bins: &[CalibrationBin]
     }
 }
 
-fn confidence(bins: &[CalibrationBin]) -> Figure {
-    let wrong = |bin: &CalibrationBin| bin.images - bin.correct;
-    let all = |of: &dyn Fn(&CalibrationBin) -> usize| bins.iter().map(of).sum::<usize>();
-    let (right, mistakes) = (all(&|bin| bin.correct), all(&wrong));
+fn confidence(bins: &[Bin]) -> Figure {
+    let wrong = |bin: &Bin| bin.images - bin.right;
+    let sum = |of: &dyn Fn(&Bin) -> usize| bins.iter().map(of).sum::<usize>();
+    let (correct, errors) = (sum(&|bin| bin.right), sum(&wrong));
     let top = bins.last().map_or(String::new(), |bin| {
         format!(
-            " Above {} are {} of {} right answers and {} of {} wrong ones.",
+            " Above {} are {} of {} correct answers and {} of {} wrong ones.",
             percent(bin.low),
-            count(bin.correct),
-            count(right),
+            count(bin.right),
+            count(correct),
             count(wrong(bin)),
-            count(mistakes)
+            count(errors)
         )
     });
     let counts = |of: &dyn Fn(&CalibrationBin) -> usize| {
@@ -268,12 +257,12 @@ fn confidence(bins: &[CalibrationBin]) -> Figure {
     };
     Figure {
         name: "confidence".into(),
-        title: "Confidence of right and wrong answers".into(),
-        summary: format!("Answers by their probability, as the head gives it.{top}"),
-        chart: Chart::Histogram(HistogramChart {
+        title: "Confidence of correct and wrong answers".into(),
+        summary: format!("Answers by the probability that the head gives them.{top}"),
+        chart: Chart::Columns(Columns {
             edges: edges(bins),
             series: vec![
-                series("right", counts(&|bin| bin.correct).into_iter()),
+                series("correct", counts(&|bin| bin.right).into_iter()),
                 series("wrong", counts(&wrong).into_iter()),
             ],
             x: axis("confidence", Unit::Percent, Some((0.0, 1.0))),

@@ -1,48 +1,36 @@
-//! The tables of a report, as they stand in the page and in CSV files.
+//! Tables of the page of a run, as the page shows them and as CSV files.
 
-use super::Material;
-use super::album::Shown;
+use super::confused_pairs::confused_pairs;
+use super::examples::Example;
+use super::run_data::RunData;
+use super::settings;
 use crate::evaluate::EvaluateStats;
 use crate::page::{Cell, Column, Table};
 
-/// Every table that belongs to the report.
-pub(super) fn all(material: &Material) -> Vec<Table> {
-    let stats = &material.stats;
+/// All tables.
+pub(super) fn all(data: &RunData) -> Vec<Table> {
+    let stats = &data.stats;
     vec![
         classes(stats),
         composition(stats),
         confusion(stats),
         pairs(stats),
-        training(material),
+        training(data),
         bins(stats),
-        shown("mistakes", "The most confident mistakes", &material.album.mistakes),
-        shown("hits", "The least confident right answers", &material.album.hits),
-        settings(material),
+        examples("mistakes", "The most confident errors", &data.examples.errors),
+        examples("hits", "The least confident correct answers", &data.examples.correct),
+        settings_table(data),
     ]
-}
-
-fn table<const N: usize>(
-    name: &str,
-    caption: impl Into<String>,
-    columns: [(&str, &str); N],
-    rows: impl Iterator<Item = [Cell; N]>,
-) -> Table {
-    Table {
-        name: name.into(),
-        caption: caption.into(),
-        columns: columns.map(|(title, key)| Column::new(title, key)).into(),
-        rows: rows.map(Vec::from).collect(),
-    }
 }
 
 fn classes(stats: &EvaluateStats) -> Table {
     let columns = [
-        ("Class", "class"),
-        ("Images", "support"),
-        ("Predicted", "predicted"),
-        ("Precision", "precision"),
-        ("Recall", "recall"),
-        ("F1", "f1"),
+        Column::new("Class", "class"),
+        Column::new("Images", "support"),
+        Column::new("Predicted", "predicted"),
+        Column::new("Precision", "precision"),
+        Column::new("Recall", "recall"),
+        Column::new("F1", "f1"),
     ];
     let rows = stats.classes.iter().map(|class| {
         [
@@ -55,15 +43,15 @@ fn classes(stats: &EvaluateStats) -> Table {
         ]
     });
     let caption = format!("Precision, recall and F1 of each class, {} images", stats.split);
-    table("classes", caption, columns, rows)
+    Table::new("classes", caption, columns, rows)
 }
 
 fn composition(stats: &EvaluateStats) -> Table {
     let columns = [
-        ("Class", "class"),
-        ("Images", "truth"),
-        ("Predictions", "predicted"),
-        ("Relative difference", "relative_difference"),
+        Column::new("Class", "class"),
+        Column::new("Images", "truth"),
+        Column::new("Predictions", "predicted"),
+        Column::new("Relative difference", "relative_difference"),
     ];
     let rows = stats.composition.iter().map(|class| {
         [
@@ -73,7 +61,7 @@ fn composition(stats: &EvaluateStats) -> Table {
             Cell::signed_percent(class.relative_difference),
         ]
     });
-    table(
+    Table::new(
         "composition",
         format!("Composition of the {} images and of the predictions", stats.split),
         columns,
@@ -87,7 +75,7 @@ fn confusion(stats: &EvaluateStats) -> Table {
     let rows = stats.classes.iter().zip(&stats.confusion);
     Table {
         name: "confusion".into(),
-        caption: "Confusion: a row for each truth, a column for each prediction".into(),
+        caption: "Confusion matrix: a row for each true class, a column for each predicted class".into(),
         columns: head.chain(names).collect(),
         rows: rows
             .map(|(class, counts)| {
@@ -99,82 +87,69 @@ fn confusion(stats: &EvaluateStats) -> Table {
     }
 }
 
-/// Pairs (truth, prediction) of different classes that occur, most frequent first, then by the share of the truth's images,
-/// then in class order.
-pub(super) fn confusions(stats: &EvaluateStats) -> Vec<(usize, usize)> {
-    let count = |&(t, p): &(usize, usize)| stats.confusion[t][p];
-    let share = |pair: &(usize, usize)| count(pair) as f64 / stats.classes[pair.0].support as f64;
-    let classes = stats.classes.len();
-    let pairs = (0..classes).flat_map(|t| (0..classes).map(move |p| (t, p)));
-    let mut pairs: Vec<_> = pairs.filter(|pair| pair.0 != pair.1 && count(pair) > 0).collect();
-    pairs.sort_by(|a, b| {
-        count(b).cmp(&count(a)).then_with(|| share(b).total_cmp(&share(a))).then_with(|| a.cmp(b))
-    });
-    pairs
-}
-
 /// Confused pairs in the table at most.
 const MOST_PAIRS: usize = 15;
 
 fn pairs(stats: &EvaluateStats) -> Table {
     let columns = [
-        ("Truth", "truth"),
-        ("Taken for", "predicted"),
-        ("Images", "images"),
-        ("Share of truth", "share"),
-        ("Reverse", "reverse"),
+        Column::new("Truth", "truth"),
+        Column::new("Classified as", "predicted"),
+        Column::new("Images", "images"),
+        Column::new("Share of truth", "share"),
+        Column::new("Reverse", "reverse"),
     ];
-    let all = confusions(stats);
-    let rows = all.iter().take(MOST_PAIRS).map(|&(t, p)| {
-        let images = stats.confusion[t][p];
+    let all = confused_pairs(stats);
+    let rows = all.iter().take(MOST_PAIRS).map(|pair| {
         [
-            Cell::text(&stats.classes[t].name),
-            Cell::text(&stats.classes[p].name),
-            Cell::count(images),
-            Cell::percent(images as f64 / stats.classes[t].support as f64),
-            Cell::count(stats.confusion[p][t]),
+            Cell::text(&stats.classes[pair.truth].name),
+            Cell::text(&stats.classes[pair.predicted].name),
+            Cell::count(pair.images),
+            Cell::percent(pair.share()),
+            Cell::count(pair.reverse),
         ]
     });
     let caption = match all.len() {
-        n if n > MOST_PAIRS => format!("The {MOST_PAIRS} most frequent confusions of {n}"),
-        _ => "All confusions, most frequent first".into(),
+        n if n > MOST_PAIRS => format!("The {MOST_PAIRS} most frequent of {n} confused pairs"),
+        _ => "All confused pairs, the most frequent first".into(),
     };
-    table("confused-pairs", caption, columns, rows)
+    Table::new("confused-pairs", caption, columns, rows)
 }
 
-fn training(material: &Material) -> Table {
+fn training(data: &RunData) -> Table {
     let columns = [
-        ("Epoch", "epoch"),
-        ("Train loss", "train_loss"),
-        ("Validation loss", "validation_loss"),
-        ("Train accuracy", "train_accuracy"),
-        ("Validation accuracy", "validation_accuracy"),
+        Column::new("Epoch", "epoch"),
+        Column::new("Train loss", "train_loss"),
+        Column::new("Validation loss", "validation_loss"),
+        Column::new("Train accuracy", "train_accuracy"),
+        Column::new("Validation accuracy", "validation_accuracy"),
     ];
-    let loss = |value: f64| Cell::Number { told: format!("{value:.4}"), value: Some(value) };
-    let rows = material.record.history.iter().map(|epoch| {
+    let rows = data.record.history.iter().map(|epoch| {
         [
             Cell::count(epoch.epoch),
-            loss(epoch.train_loss),
-            loss(epoch.validation_loss),
+            Cell::four_decimals(epoch.train_loss),
+            Cell::four_decimals(epoch.validation_loss),
             Cell::percent(epoch.train_accuracy),
             Cell::percent(epoch.validation_accuracy),
         ]
     });
-    table("training", "Loss and accuracy of each epoch", columns, rows)
+    Table::new("training", "Loss and accuracy of each epoch", columns, rows)
 }
 
 fn bins(stats: &EvaluateStats) -> Table {
     let columns = [
-        ("Confidence", "bin"),
-        ("From", "low"),
-        ("To", "high"),
-        ("Images", "images"),
-        ("Right", "right"),
-        ("Mean confidence", "confidence"),
-        ("Accuracy", "accuracy"),
+        Column::new("Confidence", "bin"),
+        Column::new("From", "low"),
+        Column::new("To", "high"),
+        Column::new("Images", "images"),
+        Column::new("Correct", "right"),
+        Column::new("Mean confidence", "confidence"),
+        Column::new("Accuracy", "accuracy"),
     ];
     let calibrated = &stats.calibration.split;
-    let at = [("as the head gives it", &calibrated.bins_before), ("at the temperature", &calibrated.bins)];
+    let at = [
+        ("before temperature scaling", &calibrated.bins_before),
+        ("after temperature scaling", &calibrated.bins),
+    ];
     let kinds = if stats.calibration.temperature.is_some() { 2 } else { 1 };
     let rows = at.into_iter().take(kinds).flat_map(|(which, bins)| {
         bins.iter().filter(|bin| bin.images > 0).map(move |bin| {
@@ -189,25 +164,30 @@ fn bins(stats: &EvaluateStats) -> Table {
             ]
         })
     });
-    table("calibration", "Answers by confidence", columns, rows)
+    Table::new("calibration", "Answers by confidence", columns, rows)
 }
 
-fn shown(name: &str, caption: &str, images: &[Shown]) -> Table {
-    let columns =
-        [("Image", "path"), ("Truth", "truth"), ("Answer", "predicted"), ("Confidence", "confidence")];
-    let rows = images.iter().map(|shown| {
+fn examples(name: &str, caption: &str, examples: &[Example]) -> Table {
+    let columns = [
+        Column::new("Image", "path"),
+        Column::new("Truth", "truth"),
+        Column::new("Answer", "predicted"),
+        Column::new("Confidence", "confidence"),
+    ];
+    let rows = examples.iter().map(|example| {
         [
-            Cell::text(&shown.path),
-            Cell::text(&shown.truth),
-            Cell::text(&shown.predicted),
-            Cell::percent(shown.confidence),
+            Cell::text(&example.path),
+            Cell::text(&example.truth),
+            Cell::text(&example.predicted),
+            Cell::percent(example.confidence),
         ]
     });
-    table(name, caption, columns, rows)
+    Table::new(name, caption, columns, rows)
 }
 
-fn settings(material: &Material) -> Table {
-    let rows = super::commands::settings(material).into_iter();
-    let rows = rows.map(|(name, value)| [Cell::text(name), Cell::text(value)]);
-    table("settings", "What the run was made from", [("Setting", "setting"), ("Value", "value")], rows)
+fn settings_table(data: &RunData) -> Table {
+    let columns = [Column::new("Setting", "setting"), Column::new("Value", "value")];
+    let rows = settings::settings(data).into_iter();
+    let rows = rows.map(|setting| [Cell::text(setting.name), Cell::text(setting.value)]);
+    Table::new("settings", "How the run was made", columns, rows)
 }

@@ -1,73 +1,59 @@
-//! A few pictures of each class.
+//! Chooses example images of each class.
 
 use crate::data::ImageFolder;
 use crate::dataset::ImageFile;
-use crate::monitor::{Monitor, Unit};
-use crate::page::{Picture, Thumbnail, thumbnail};
-use crate::threads::{self, in_parallel};
+use crate::digest::Digest;
 use std::collections::BTreeMap;
 
-/// Pictures of one class.
-pub(super) struct Examples {
+/// Example images of one class.
+#[derive(Debug, Clone)]
+pub struct ClassExamples {
+    /// The class.
     pub label: String,
-    /// Usable files of the class.
+    /// Number of usable files of the class.
     pub images: usize,
-    pub pictures: Vec<Picture>,
+    /// At least one file.
+    pub files: Vec<ExampleFile>,
 }
 
-/// Pictures of a class, where there are at most [`ROWS`] classes; of more, one each, for the largest [`CLASSES`]. Each takes
-/// some 8 kB of the page.
-const OF_CLASS: usize = 8;
-/// Classes with a row of pictures each, at most.
-pub(super) const ROWS: usize = 40;
-const CLASSES: usize = 240;
+/// An image file chosen as an example.
+#[derive(Debug, Clone)]
+pub struct ExampleFile {
+    /// Relative to the folder of images.
+    pub path: String,
+    /// Digest of the file's bytes.
+    pub image_sha256: Digest,
+}
 
-/// Pictures of each class, the largest first, evenly spread over its files by path.
-pub(super) fn of(looked: &ImageFolder, monitor: &dyn Monitor) -> Vec<Examples> {
+/// Examples of each class, if there are at most [`MOST_CLASSES_WITH_SEVERAL`] classes.
+const PER_CLASS: usize = 8;
+/// With more classes than this, each has a single example, since an example takes some 8 kB of the page.
+pub(super) const MOST_CLASSES_WITH_SEVERAL: usize = 40;
+/// Classes with examples at most.
+const MOST_CLASSES: usize = 240;
+
+/// Chooses examples of each class, the largest class first, evenly spread over the files of the class in order of path.
+pub(super) fn select(images: &Looked) -> Vec<ClassExamples> {
     let mut files: BTreeMap<&str, Vec<&ImageFile>> = BTreeMap::new();
-    for file in &looked.files {
+    for file in &images.files {
         files.entry(&file.label).or_default().push(file);
     }
-    let used: Vec<&str> = looked
+    let classes: Vec<&str> = images
         .stats
         .classes
         .iter()
         .filter(|class| class.images > 0)
         .map(|class| class.name.as_str())
         .collect();
-    let each = if used.len() > ROWS { 1 } else { OF_CLASS };
-    let mut shown: Vec<(&str, Vec<&ImageFile>)> = Vec::new();
-    for label in used.into_iter().take(CLASSES) {
+    let per_class = if classes.len() > MOST_CLASSES_WITH_SEVERAL { 1 } else { PER_CLASS };
+    let examples = |label: &str| {
         let own = &files[label];
-        let n = each.min(own.len());
-        shown.push((label, (0..n).map(|i| own[i * own.len() / n]).collect()));
-    }
-    let wanted: Vec<&ImageFile> = shown.iter().flat_map(|(_, files)| files.iter().copied()).collect();
-    let thumbnails = read(looked, &wanted, monitor);
-    let mut thumbnails = wanted.iter().zip(thumbnails);
-    let picture =
-        |(file, thumbnail): (&&ImageFile, Option<Thumbnail>)| Picture { thumbnail, alt: file.path.clone() };
-    shown
-        .iter()
-        .map(|(label, own)| Examples {
-            label: (*label).into(),
-            images: files[label].len(),
-            pictures: thumbnails.by_ref().take(own.len()).map(picture).collect(),
-        })
-        .collect()
-}
-
-/// Makes files small, on all cores; nothing where a file can no longer be read.
-pub(super) fn read(
-    looked: &ImageFolder,
-    files: &[&ImageFile],
-    monitor: &dyn Monitor,
-) -> Vec<Option<Thumbnail>> {
-    let task = monitor.task("making pictures small", Some(files.len() as u64), Unit::Images);
-    let one = |file: &&ImageFile| {
-        let small = thumbnail(&looked.root.join(&file.path), file.image_sha256).ok();
-        task.advance(1);
-        Ok(small)
+        let n = per_class.min(own.len());
+        let file = |i: usize| {
+            let ImageFile { path, image_sha256, .. } = own[i * own.len() / n];
+            ExampleFile { path: path.clone(), image_sha256: *image_sha256 }
+        };
+        ClassExamples { label: label.into(), images: own.len(), files: (0..n).map(file).collect() }
     };
-    in_parallel(threads::number(0), files, one).unwrap_or_default()
+    classes.into_iter().take(MOST_CLASSES).map(examples).collect()
 }

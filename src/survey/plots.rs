@@ -1,32 +1,33 @@
-//! The plots of a folder of images.
+//! Plots of the page of a data set.
 
-use super::SurveyStats;
+use super::examine::DatasetStats;
+use super::sizes::SizeCount;
 use crate::data::ClassSummary;
 use crate::dataset::Split;
 use crate::plot::{Axis, BarChart, Chart, Figure, ScatterChart, ScatterPoint, Series, Unit};
 use crate::words::{count, percent};
 use serde_json::json;
 
-/// Classes in a plot at most.
+/// Classes that a plot shows at most.
 pub(super) const MOST_CLASSES: usize = 40;
 
-/// Every plot that the folder gives.
-pub(super) fn all(stats: &SurveyStats) -> Vec<Figure> {
+/// All plots for which there are data.
+pub(super) fn all(stats: &DatasetStats) -> Vec<Figure> {
     let composition = (stats.summary.images > 0).then(|| composition(stats));
     let sizes = (stats.sizes.pairs.len() > 1).then(|| sizes(stats));
     [composition, splits(stats), sizes].into_iter().flatten().collect()
 }
 
-fn composition(stats: &SurveyStats) -> Figure {
+fn composition(stats: &DatasetStats) -> Figure {
     let shown = &stats.summary.classes[..stats.summary.classes.len().min(MOST_CLASSES)];
     let (first, last) = (&shown[0], &shown[shown.len() - 1]);
-    let told =
+    let description =
         |class: &ClassSummary| format!("{} ({}, {})", class.name, count(class.images), percent(class.share));
     Figure {
         name: "composition".into(),
         title: "Images of each class".into(),
-        summary: format!("From {} down to {}.", told(first), told(last)),
-        chart: Chart::Bar(BarChart {
+        summary: format!("From {} down to {}.", description(first), description(last)),
+        chart: Chart::Bars(Bars {
             categories: shown.iter().map(|class| class.name.clone()).collect(),
             series: vec![Series {
                 name: "images".into(),
@@ -38,19 +39,18 @@ fn composition(stats: &SurveyStats) -> Figure {
     }
 }
 
-fn splits(stats: &SurveyStats) -> Option<Figure> {
+fn splits(stats: &DatasetStats) -> Option<Figure> {
     let all = stats.splits.as_ref()?;
     let shown = &all[..all.len().min(MOST_CLASSES)];
     let series = Split::ALL.map(|split| Series {
         name: split.name().into(),
-        values: shown.iter().map(|class| Some(class.of(split) as f64)).collect(),
+        values: shown.iter().map(|class| Some(class.files(split) as f64)).collect(),
     });
     Some(Figure {
         name: "splits".into(),
         title: "Images of each class and split".into(),
-        summary: "As the cache has divided them: the split belongs to the image and follows from its bytes."
-            .into(),
-        chart: Chart::Bar(BarChart {
+        summary: "The splits of the cache. The split of an image depends on its bytes and the seed.".into(),
+        chart: Chart::Bars(Bars {
             categories: shown.iter().map(|class| class.name.clone()).collect(),
             series: series.into(),
             values: Axis { label: "images".into(), unit: Unit::Count, range: None },
@@ -59,9 +59,9 @@ fn splits(stats: &SurveyStats) -> Option<Figure> {
     })
 }
 
-fn sizes(stats: &SurveyStats) -> Figure {
+fn sizes(stats: &DatasetStats) -> Figure {
     let pairs = &stats.sizes.pairs;
-    let range = |get: fn(&super::Size) -> u32| {
+    let range = |get: fn(&SizeCount) -> u32| {
         let (low, high) =
             pairs.iter().map(get).fold((u32::MAX, 0), |(low, high), v| (low.min(v), high.max(v)));
         format!("{} to {}", count(low as usize), count(high as usize))
@@ -71,7 +71,7 @@ fn sizes(stats: &SurveyStats) -> Figure {
         name: "sizes".into(),
         title: "Widths and heights".into(),
         summary: format!(
-            "{} pixels wide, {} high. Larger dots are more images; on the dashed line are squares.",
+            "{} pixels wide, {} high. The larger a dot, the more images; square images are on the dashed line.",
             range(|size| size.width),
             range(|size| size.height)
         ),

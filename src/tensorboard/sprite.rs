@@ -2,13 +2,12 @@
 
 use crate::augment::Variant;
 use crate::dataset::Refused;
-use crate::digest::{Digest, sha256};
+use crate::digest::Digest;
 use crate::error::Result;
-use crate::image_io::{self, Reason};
 use crate::monitor::Task;
 use crate::pixels::Pixels;
-use crate::preprocess::resize_bilinear;
 use crate::threads::in_parallel;
+use crate::thumbnail::{fit, read_verified};
 use std::path::Path;
 
 /// Side of a sprite in pixels that any graphics card supports. TensorBoard itself allows 8192.

@@ -2,9 +2,11 @@
 //! JSON, their names harmless, and that nothing stands in their way that may be missing.
 
 use crate::report::{HOSTILE, is_part, run};
-use crate::sandbox::{Sandbox, picture, python};
+use crate::sandbox::{Sandbox, models, picture, python};
 use crate::small;
-use headstart::image_io::encode_png;
+use headstart::image_io::{decode, encode_png};
+use headstart::monitor::Silent;
+use headstart::predict::{Predictor, PredictorConfig};
 use serde_json::{Value, json};
 
 /// The numbers of each plot of a page equal those of the JSON; no name has become markup.
@@ -157,6 +159,30 @@ fn a_page_about_answers_shows_what_predict_says_and_goes_without_what_is_gone() 
 }
 
 #[test]
+fn a_predictor_classifies_files_and_images_in_memory_alike() {
+    let s = Sandbox::new();
+    run(&s, &[("ant", 20), ("bee", 20)]);
+    let config = PredictorConfig { run: s.path("r"), models: models(), neighbours: 2, ..Default::default() };
+    let mut predictor = Predictor::open(&config, &Silent).unwrap();
+    assert_eq!(predictor.classes(), ["ant", "bee"]);
+    s.write("none.png", b"not an image");
+    let files = predictor.predict_files(&[s.path("in/ant/000.png"), s.path("none.png")]).unwrap();
+    let image = decode(&std::fs::read(s.path("in/ant/000.png")).unwrap()).unwrap();
+    let images = predictor.predict_images(&[image.clone(), image]).unwrap();
+    let json = |value: &headstart::predict::ImagePrediction| serde_json::to_value(value).unwrap();
+    assert_eq!(
+        [json(&images[0]), json(&images[1])],
+        [json(&files[0].prediction), json(&files[0].prediction)]
+    );
+    assert_eq!(images[0].neighbours.as_ref().unwrap()[0].path, "ant/000.png");
+    assert!(files[0].image_sha256.is_some() && files[0].reason.is_none());
+    assert!(files[1].reason.is_some() && files[1].prediction.predictions.is_empty());
+    let told = s.run(&["predict", "r", "in/ant/000.png", "none.png", "--neighbours", "2", "--json"]).value();
+    assert_eq!(json(&files[0].prediction)["neighbours"], told[0]["neighbours"]);
+    assert_eq!(json(&files[0].prediction)["predictions"], told[0]["predictions"]);
+}
+
+#[test]
 fn nearest_images_are_those_that_numpy_finds() {
     let s = Sandbox::new();
     run(&s, &[("ant", 20), ("bee", 20)]);
@@ -250,7 +276,7 @@ fn labels_that_are_wrong_are_doubted_and_nearly_equal_images_found() {
     let first = pairs[0]["images"].to_string();
     assert!(pairs[0]["distance"].as_f64().unwrap() < 1e-6 && first.contains("again"), "{first}");
     let page = text(&s, "in-report.html");
-    assert!(page.contains("bee/<wbr>an ant.") && page.contains("Doubtful labels"), "the suspect is shown");
+    assert!(page.contains("bee/<wbr>an ant.") && page.contains("Label issues"), "the suspect is shown");
     let tables: Value = serde_json::from_str(&python("tables.py", &[&s.path("t")])).unwrap();
     assert_eq!(tables["near-duplicates"].as_array().unwrap().len(), pairs.len());
     assert_eq!(tables["doubtful-labels"][0]["path"], "bee/an ant.png");

@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 11] = [
     ],
     &["dataset", "augment", "preprocess", "metrics"],
     &["archive", "events", "image_io", "registry", "tensors", "plot"],
-    &["head", "page", "runtime", "backbone"],
+    &["head", "thumbnail", "page", "runtime", "backbone"],
     &["setup"],
     &["store"],
     &["run", "images", "neighbours"],

@@ -1,29 +1,23 @@
-//! Runs side by side on the images that all of them hold out: one table, and for each run the difference from the
-//! first; as a page with their curves, where that is asked for.
-
-mod sheet;
+//! Compares runs on the images that all of them hold out: scores of each run, and its difference from the first.
 
 use crate::augment::Variant;
 use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::{Epoch, SolverConfig};
-use crate::metrics::{self, PairedCounts};
-use crate::places::{Places, Written};
+use crate::metrics::{self, Paired};
 use crate::run::{self, Prediction, Record};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What `compare` was asked for.
+/// Configuration of [`compare`].
 #[derive(Debug, Clone)]
 pub struct CompareConfig {
-    /// Two runs or more; the others are compared with the first.
+    /// Two or more runs; the others are compared with the first.
     pub runs: Vec<PathBuf>,
     /// Validation or test.
     pub split: Split,
-    /// Where a page about them goes, if anywhere.
-    pub page: Option<Places>,
 }
 
 /// Runs beside each other. Fractions are 0 to 1.
@@ -31,56 +25,53 @@ pub struct CompareConfig {
 pub struct CompareStats {
     /// The split.
     pub split: Split,
-    /// Images that are in that split of every run; all figures are of these.
+    /// Number of images in that split of every run; all scores are of these.
     pub images: usize,
-    /// Images that are in that split of some runs only, and were left out.
+    /// Number of images in that split of some runs only; they are left out.
     pub left_out: usize,
     /// In the order given.
-    pub runs: Vec<Compared>,
-    /// Each run but the first against the first.
+    pub runs: Vec<RunScores>,
+    /// Each run but the first, compared with the first.
     pub differences: Vec<Difference>,
-    /// The page, where one was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub page: Option<Written>,
 }
 
-/// One run on the common images.
+/// Scores of one run on the common images.
 #[derive(Debug, Clone, Serialize)]
-pub struct Compared {
-    /// As given.
+pub struct RunScores {
+    /// The run as given.
     pub run: String,
     /// Settings of its fit, as in `run.json`.
     pub config: SolverConfig,
     /// Variants it was trained on.
     pub variants: Vec<String>,
-    /// Share of right answers.
+    /// Fraction of correct answers.
     pub accuracy: f64,
-    /// Its 95 % Wilson interval.
+    /// 95 % Wilson interval of the accuracy.
     pub interval: [f64; 2],
     /// Mean F1 over the classes that occur.
     pub macro_f1: Option<f64>,
-    /// All epochs of its fit; one for L-BFGS.
+    /// All epochs of its fit; a single one for L-BFGS.
     pub history: Vec<Epoch>,
     /// The epoch that was kept, from 1.
     pub best_epoch: usize,
 }
 
-/// One run against the first.
+/// Difference of one run from the first.
 #[derive(Debug, Clone, Serialize)]
 pub struct Difference {
     /// The run.
     pub run: String,
-    /// The first.
+    /// The first run.
     pub against: String,
-    /// Accuracy of the run less that of the first.
+    /// Accuracy of the run minus that of the first.
     pub difference: f64,
-    /// Its 95 % interval for paired shares (Newcombe's method 10).
+    /// 95 % interval of the difference of paired proportions (Newcombe's method 10).
     pub interval: [f64; 2],
-    /// Images that only this run has right.
+    /// Number of images that only this run classifies correctly.
     pub only_run: usize,
-    /// Images that only the first has right.
+    /// Number of images that only the first run classifies correctly.
     pub only_first: usize,
-    /// Two-sided p value of McNemar's exact test, of this pair alone.
+    /// Two-sided p value of McNemar's exact test for this pair alone.
     pub p_value: f64,
 }
 
@@ -88,19 +79,14 @@ pub struct Difference {
 ///
 /// # Errors
 /// [`Kind::Usage`] for fewer than two runs or the train split, [`Kind::Run`] when a run is missing or damaged, the
-/// runs have no image in common, or name the same image differently. With a page, those of [`Places`] too.
+/// runs have no image in common or label the same image differently.
 pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
     if config.runs.len() < 2 {
         return Err(Error::new(Kind::Usage, "there is nothing to compare").help("give two runs or more"));
     }
     run::check_split(config.split)?;
-    if let Some(places) = &config.page {
-        for run in &config.runs {
-            places.check_beside(Path::new(&run::read_record(run)?.cache))?;
-        }
-    }
-    let loaded: Vec<Loaded> =
-        config.runs.iter().map(|run| Loaded::open(run, config.split)).collect::<Result<_>>()?;
+    let loaded: Vec<LoadedRun> =
+        config.runs.iter().map(|run| LoadedRun::open(run, config.split)).collect::<Result<_>>()?;
     let (first, others) = loaded.split_first().expect("two runs or more");
     let common: Vec<&Digest> =
         first.rows.keys().filter(|hash| others.iter().all(|run| run.rows.contains_key(*hash))).collect();
@@ -113,40 +99,39 @@ pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
         run.check_labels(first, &common)?;
     }
     let all: BTreeSet<&Digest> = loaded.iter().flat_map(|run| run.rows.keys()).collect();
-    let mut stats = CompareStats {
+    Ok(CompareStats {
         split: config.split,
         images: common.len(),
         left_out: all.len() - common.len(),
         runs: loaded.iter().map(|run| run.scores(&common)).collect::<Result<_>>()?,
-        differences: others.iter().map(|run| run.against(first, &common)).collect(),
-        page: None,
-    };
-    if let Some(places) = &config.page {
-        stats.page = Some(places.write(&sheet::made(&stats))?);
-    }
-    Ok(stats)
+        differences: others.iter().map(|run| run.difference_from(first, &common)).collect(),
+    })
 }
 
 impl CompareStats {
-    /// The solver of a run, and those of its settings in which the runs of that solver differ.
-    pub fn fitted_by(&self, at: usize) -> String {
-        let of = |config: &SolverConfig| match serde_json::to_value(config) {
+    /// The solver of the run at index `run`, with those of its settings in which the runs of that solver differ.
+    pub fn solver_and_settings(&self, run: usize) -> String {
+        let settings = |config: &SolverConfig| match serde_json::to_value(config) {
             Ok(serde_json::Value::Object(settings)) => settings,
             _ => serde_json::Map::new(),
         };
-        let own = of(&self.runs[at].config);
-        let alike: Vec<_> =
-            self.runs.iter().map(|run| of(&run.config)).filter(|o| o["solver"] == own["solver"]).collect();
-        let differs = |name: &str| alike.iter().any(|other| other[name] != own[name]);
-        let told =
+        let own = settings(&self.runs[run].config);
+        let others: Vec<_> = self
+            .runs
+            .iter()
+            .map(|run| settings(&run.config))
+            .filter(|other| other["solver"] == own["solver"])
+            .collect();
+        let differs = |name: &str| others.iter().any(|other| other[name] != own[name]);
+        let shown =
             own.iter().filter(|(name, _)| differs(name)).map(|(name, value)| format!(", {name} {value}"));
-        format!("{}{}", self.runs[at].config.name(), told.collect::<String>())
+        format!("{}{}", self.runs[run].config.name(), shown.collect::<String>())
     }
 }
 
-impl Compared {
-    /// The families of its variants, each once.
-    pub fn families(&self) -> String {
+impl RunScores {
+    /// Families of the variants it was trained on, without repetition, separated by commas.
+    pub fn variant_families(&self) -> String {
         let mut names: Vec<&str> =
             self.variants.iter().map(|variant| variant.split(':').next().unwrap_or(variant)).collect();
         names.dedup();
@@ -154,14 +139,14 @@ impl Compared {
     }
 }
 
-/// A run's record and its predictions by image.
-struct Loaded {
+/// Record of a run, and its predictions of one split by image.
+struct LoadedRun {
     path: PathBuf,
     record: Record,
     rows: BTreeMap<Digest, Prediction>,
 }
 
-impl Loaded {
+impl LoadedRun {
     fn open(path: &Path, split: Split) -> Result<Self> {
         let record = run::read_record(path)?;
         let rows = run::read_predictions(path)?
@@ -184,32 +169,33 @@ impl Loaded {
         }
     }
 
-    fn right<'a>(&'a self, common: &'a [&Digest]) -> impl Iterator<Item = bool> + 'a {
+    /// Whether the run classifies each of `common` correctly.
+    fn correct<'a>(&'a self, common: &'a [&Digest]) -> impl Iterator<Item = bool> + 'a {
         common.iter().map(|hash| &self.rows[*hash]).map(|row| row.label == row.predicted)
     }
 
-    fn scores(&self, common: &[&Digest]) -> Result<Compared> {
+    fn scores(&self, common: &[&Digest]) -> Result<RunScores> {
         let names = self.record.class_names();
         let index = |name: &String| run::class_index(&self.path, &names, name);
         let rows = || common.iter().map(|hash| &self.rows[*hash]);
         let truth: Vec<usize> = rows().map(|row| index(&row.label)).collect::<Result<_>>()?;
         let predicted: Vec<usize> = rows().map(|row| index(&row.predicted)).collect::<Result<_>>()?;
         let confusion = metrics::confusion(&truth, &predicted, names.len());
-        let right = self.right(common).filter(|right| *right).count();
-        Ok(Compared {
+        let correct = self.correct(common).filter(|correct| *correct).count();
+        Ok(RunScores {
             run: self.path.display().to_string(),
             config: self.record.config.clone(),
             variants: self.record.variants.clone(),
-            accuracy: right as f64 / common.len() as f64,
-            interval: metrics::wilson_interval(right, common.len()).unwrap_or([0.0, 1.0]),
+            accuracy: correct as f64 / common.len() as f64,
+            interval: metrics::wilson(correct, common.len()).unwrap_or([0.0, 1.0]),
             macro_f1: metrics::macro_f1(&metrics::class_scores(&names, &confusion)),
             history: self.record.history.clone(),
             best_epoch: self.record.best_epoch,
         })
     }
 
-    fn against(&self, first: &Self, common: &[&Digest]) -> Difference {
-        let counts = PairedCounts::count(self.right(common), first.right(common));
+    fn difference_from(&self, first: &Self, common: &[&Digest]) -> Difference {
+        let counts = Paired::count(self.correct(common), first.correct(common));
         Difference {
             run: self.path.display().to_string(),
             against: first.path.display().to_string(),
