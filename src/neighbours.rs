@@ -4,7 +4,7 @@ use crate::augment::Variant;
 use crate::dataset::{Sample, Split};
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::store::{FeatureStore, Part, Samples};
+use crate::store::{FeatureCache, Part, Samples};
 use crate::threads::{self, in_parallel};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -69,7 +69,7 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 /// # Errors
 /// [`crate::error::Kind::Cache`] when a part is damaged.
 pub fn nearest(
-    store: &FeatureStore,
+    store: &FeatureCache,
     samples: &Samples,
     queries: &[Vec<f32>],
     most: usize,
@@ -91,7 +91,7 @@ pub fn nearest(
         }
         Ok(found)
     };
-    store.of_all_parts(|parts| {
+    store.with_parts(|parts| {
         let mut all = vec![Vec::new(); queries.len()];
         for found in in_parallel(threads::number(0), parts, of_part)? {
             for (all, found) in all.iter_mut().zip(found) {

@@ -5,7 +5,7 @@ use crate::fs;
 use crate::page::{Page, Table, check_target, render, write, write_plots, write_tables};
 use crate::plot::Figure;
 use crate::run;
-use crate::store::{FeatureStore, Spec};
+use crate::store::{FeatureCache, Spec};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +77,7 @@ impl Places {
     /// # Errors
     /// Those of [`Places::check`].
     pub fn check_beside(&self, cache: &Path) -> Result<()> {
-        let samples = FeatureStore::open(cache).and_then(|store| store.samples());
+        let samples = FeatureCache::open(cache).and_then(|store| store.samples());
         self.check(samples.ok().map(|samples| samples.root).as_deref(), None)
     }
 

@@ -5,9 +5,9 @@ use super::{Ended, Global, parse, print, progress::Terminal};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::store;
-use crate::store::compact::{CompactStats, compact};
-use crate::store::export::{ExportStats, Format, export};
-use crate::store::info::{Info, info};
+use crate::store::compact::{CompactConfig, CompactStats, compact};
+use crate::store::export::{ExportFormat, ExportStats, export};
+use crate::store::info::{CacheInfo, info};
 use std::path::{Path, PathBuf};
 
 /// Look into a cache, check it, tidy it, or export it.
@@ -56,8 +56,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
         /// parquet, npy, safetensors or arrow [default: what the name of the file says]
-        #[arg(long, value_name = "FORMAT", value_parser = parse::<Format>)]
-        format: Option<Format>,
+        #[arg(long, value_name = "FORMAT", value_parser = parse::<ExportFormat>)]
+        format: Option<ExportFormat>,
     },
 }
 
@@ -70,7 +70,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
         }
         Command::Verify { cache, dry_run } => verify(&cache, dry_run, global, terminal),
         Command::Compact { cache, prune, dry_run } => {
-            let stats = compact(&cache, prune, dry_run, terminal)?;
+            let stats = compact(&cache, &CompactConfig { prune, dry_run }, terminal)?;
             print(global, &stats, || compacted(&stats))?;
             Ok(Ended::Done)
         }
@@ -80,7 +80,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
                     .at(&out)
                     .help("end it with .parquet, .npy, .safetensors or .arrow, or add --format")
             };
-            let format = format.or_else(|| Format::of_path(&out)).ok_or_else(unknown)?;
+            let format = format.or_else(|| ExportFormat::from_path(&out)).ok_or_else(unknown)?;
             let stats = export(&cache, &out, format)?;
             if stats.without_features > 0 {
                 let n = stats.without_features;
@@ -93,7 +93,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<En
     }
 }
 
-fn described(info: &Info) -> String {
+fn described(info: &CacheInfo) -> String {
     let mut out = format!(
         "{} of {}, {} floats, {}\n\
          {} images in {} classes: {} (seed {}, {}), from {}\n\

@@ -5,7 +5,7 @@ use super::summary::composition;
 use crate::dataset::{self, ImageFile, Refused};
 use crate::digest::sha256_file;
 use crate::error::{Error, Kind, Result};
-use crate::fs::{self, Lock};
+use crate::fs::{self, FolderEntry, Lock};
 use crate::images::{Look, Memory, is_passed_over, no_images, scan};
 use crate::monitor::{Monitor, Unit};
 use serde::Serialize;
@@ -181,8 +181,9 @@ fn files_below(
     found: &mut Vec<PathBuf>,
     unfinished: &mut Vec<PathBuf>,
 ) -> Result<()> {
-    for (name, path) in fs::list(folder)? {
-        let half = fs::unfinished(&name).is_some_and(|of| planned.contains_key(folder.join(of).as_path()));
+    for FolderEntry { name, path } in fs::list(folder)? {
+        let half =
+            fs::unfinished_target(&name).is_some_and(|of| planned.contains_key(folder.join(of).as_path()));
         match path.is_dir() && !path.is_symlink() {
             true => files_below(&path, planned, found, unfinished)?,
             false if half => unfinished.push(path),

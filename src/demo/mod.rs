@@ -17,7 +17,7 @@ use crate::monitor::{Monitor, Unit};
 use crate::predict::{Answer, PredictConfig, predict};
 use crate::preprocess::{Preprocessing, Resize, Scale};
 use crate::setup::BackboneChoice;
-use crate::store::{FeatureStore, Samples};
+use crate::store::{FeatureCache, Samples};
 use crate::threads;
 use crate::train::{TrainConfig, TrainStats, train};
 use serde::Serialize;
@@ -76,7 +76,7 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
     let trained = train(&train_config, monitor)?;
     let evaluated =
         evaluate(&EvaluateConfig { run: run.clone(), split: Split::Test, tta: false, reject: None })?;
-    let samples = FeatureStore::open(&cache)?.samples()?;
+    let samples = FeatureCache::open(&cache)?.samples()?;
     let pixel_accuracy = pixel_baseline(&samples, fit)?;
     let picture =
         samples.rows.iter().find(|row| row.split == Split::Test).map(|row| images.join(&row.file.path));
@@ -128,7 +128,7 @@ fn extract_config(config: &DemoConfig, images: &Path, cache: &Path) -> ExtractCo
 
 fn draw_images(dir: &Path, images: &Path, monitor: &dyn Monitor) -> Result<()> {
     let ours = ["images", "cache", "run"];
-    if dir.exists() && fs::list(dir)?.iter().any(|(name, _)| !ours.contains(&name.as_str())) {
+    if dir.exists() && fs::list(dir)?.iter().any(|entry| !ours.contains(&entry.name.as_str())) {
         return Err(Error::new(Kind::Input, "the folder holds other things, so the demo leaves it alone")
             .at(dir)
             .help("choose a new folder with --dir"));

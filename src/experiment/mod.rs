@@ -25,7 +25,7 @@ use crate::error::{Error, Kind, Result};
 use crate::extract::ExtractConfig;
 use crate::fs::{self, Lock};
 use crate::monitor::Monitor;
-use crate::settings_text;
+use crate::settings_text::parse_toml;
 use crate::threads;
 use caches::Opened;
 use fits::Bench;
@@ -155,7 +155,7 @@ pub fn experiment(config: &ExperimentConfig, monitor: &dyn Monitor) -> Result<Ex
 /// The file, checked, and what is to be extracted for it.
 fn parse(text: &[u8], config: &ExperimentConfig) -> Result<(Plan, Vec<ExtractConfig>)> {
     let text = std::str::from_utf8(text).map_err(|e| names::usage("it is not text").because(e))?;
-    let file: file::File = settings_text::parse(text)?;
+    let file: file::File = parse_toml(text)?;
     let requests = caches::requests(&file, config)?;
     Ok((Plan::of(file)?, requests))
 }
@@ -167,7 +167,7 @@ fn check_target(out: &Path) -> Result<()> {
     match out.exists() {
         false => Ok(()),
         true if !out.is_dir() => refuse("the results cannot be written here: it is a file"),
-        true if fs::list(out)?.iter().all(|(name, _)| name == CACHES) => Ok(()),
+        true if fs::list(out)?.iter().all(|entry| entry.name == CACHES) => Ok(()),
         // Caches are there before all else: a file of that name alone is somebody's own.
         true if out.join(COPY).exists() && out.join(CACHES).is_dir() => Ok(()),
         true => refuse("the folder is not empty and holds no experiment, so it is left alone"),

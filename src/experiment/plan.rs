@@ -273,10 +273,10 @@ impl Small {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings_text::parse;
+    use crate::settings_text::parse_toml;
 
     fn plan(text: &str) -> Result<Plan> {
-        Plan::of(parse(text)?)
+        Plan::of(parse_toml(text)?)
     }
 
     #[test]

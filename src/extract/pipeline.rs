@@ -10,7 +10,7 @@ use crate::dataset::Refused;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, Unit};
 use crate::preprocess::Preprocessing;
-use crate::store::{Key, Writer};
+use crate::store::{CacheWriter, Key};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -115,7 +115,7 @@ pub(super) fn run(
     settings: &Settings,
     work: &[Work],
     sessions: &mut [Box<dyn Backbone>],
-    writer: &mut Writer,
+    writer: &mut CacheWriter,
     monitor: &dyn Monitor,
 ) -> Result<Outcome> {
     let started = Instant::now();
@@ -273,7 +273,7 @@ mod tests {
     }
 
     /// A folder with one picture of each shade, the work that they are, and a new cache.
-    fn grey(dir: &Path, shades: impl Iterator<Item = u8>) -> (Settings, Vec<Work>, Writer) {
+    fn grey(dir: &Path, shades: impl Iterator<Item = u8>) -> (Settings, Vec<Work>, CacheWriter) {
         let root = dir.join("in");
         std::fs::create_dir(&root).unwrap();
         let picture = |grey: u8| {
@@ -290,7 +290,7 @@ mod tests {
             preprocessing: PreprocessingSpec { decode: "d".into(), steps: preprocessing() },
             known_answer: None,
         };
-        (settings(root), work, Writer::open_or_create(&dir.join("c"), &spec).unwrap())
+        (settings(root), work, CacheWriter::open_or_create(&dir.join("c"), &spec).unwrap())
     }
 
     /// Sessions of `work`, each of which counts its calls from zero.
@@ -313,13 +313,13 @@ mod tests {
         let told: Vec<_> = done.refused.iter().map(|r| (r.path.as_str(), &r.image_sha256)).collect();
         assert_eq!(told, [("0", &None)]);
         assert!(done.refused[0].reason.contains("no numbers (none)"), "{}", done.refused[0].reason);
-        let rows = writer.store().rows(|_| true).unwrap();
+        let rows = writer.cache().rows(|_| true).unwrap();
         assert!(rows.keys.len() == 2 && rows.embeddings.iter().all(|value| value.is_finite()));
     }
 
     /// The features of all parts in the order of the parts.
-    fn committed(writer: &Writer) -> Vec<f32> {
-        let parts = writer.store().parts().unwrap();
+    fn committed(writer: &CacheWriter) -> Vec<f32> {
+        let parts = writer.cache().parts().unwrap();
         parts.iter().flat_map(|part| part.rows(1).unwrap().embeddings).collect()
     }
 
@@ -409,7 +409,7 @@ mod tests {
             Ok(f32::from(input[0]))
         });
         run(&often, &work, &mut network, &mut writer, &Silent).unwrap();
-        let parts = writer.store().parts().unwrap().len();
+        let parts = writer.cache().parts().unwrap().len();
         assert!((2..=11).contains(&parts), "{parts} parts of eleven batches");
     }
 }

@@ -12,7 +12,7 @@ use crate::image_io::DECODE_VERSION;
 use crate::images::{Look, Memory, no_images, scan};
 use crate::monitor::Monitor;
 use crate::setup::{Chosen, choose};
-use crate::store::{self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Samples, Spec, Writer};
+use crate::store::{self, BackboneSpec, CacheWriter, FeatureCache, Key, PreprocessingSpec, Samples, Spec};
 use crate::threads;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) struct Run<'a> {
     /// What is known from before.
     pub memory: Memory,
     /// The cache, once it is there to be written to.
-    pub writer: Option<Writer>,
+    pub writer: Option<CacheWriter>,
     /// What was missing at the first look, by variant.
     pub missing: Vec<Missing>,
     /// Whether the images were not described yet.
@@ -73,7 +73,7 @@ impl<'a> Run<'a> {
         let wanted = self.spec(spec.width, None);
         spec.require(&wanted, cache)?;
         if !self.config.dry_run {
-            self.writer = Some(Writer::open_or_create(cache, &wanted)?);
+            self.writer = Some(CacheWriter::open_or_create(cache, &wanted)?);
         }
         self.remember()
     }
@@ -86,7 +86,7 @@ impl<'a> Run<'a> {
             Vec::new()
         });
         // A kill before the first description leaves a cache without one, but then it has no parts either.
-        let store = FeatureStore::open(cache)?;
+        let store = FeatureCache::open(cache)?;
         let samples = store.samples_if_any()?;
         if samples.is_none()
             && (self.config.seed.is_none() || self.config.split.is_none())
@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
     }
 
     /// The cache for writing.
-    pub fn writer(&mut self) -> Result<&mut Writer> {
+    pub fn writer(&mut self) -> Result<&mut CacheWriter> {
         self.writer
             .as_mut()
             .ok_or_else(|| Error::new(Kind::Cache, "not open for writing").at(&self.config.cache))
@@ -155,8 +155,8 @@ impl<'a> Run<'a> {
         }
         let rows = dataset::assign_splits(files, seed, fractions);
         let keys = match &self.writer {
-            Some(writer) => writer.store().keys()?,
-            None if Spec::read(&config.cache)?.is_some() => FeatureStore::open(&config.cache)?.keys()?,
+            Some(writer) => writer.cache().keys()?,
+            None if Spec::read(&config.cache)?.is_some() => FeatureCache::open(&config.cache)?.keys()?,
             None => HashSet::new(),
         };
         let samples = Arc::new(Samples { rows, root: found.root, seed, fractions });
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
         let mut sessions = self.chosen.open(opening, self.monitor)?;
         let backbone = sessions.first_mut().expect("a network opens in one session or more");
         let provider = backbone.provider().to_string();
-        let noted = self.writer.as_ref().and_then(|writer| writer.store().spec().known_answer.clone());
+        let noted = self.writer.as_ref().and_then(|writer| writer.cache().spec().known_answer.clone());
         let known = self.chosen.known_answer.clone().or(noted);
         let steps = self.chosen.preprocessing;
         let answer = known::answer(backbone.as_mut(), &steps)?;
@@ -222,8 +222,8 @@ impl<'a> Run<'a> {
         let mut filled_meanwhile = false;
         if self.writer.is_none() {
             let spec = self.spec(backbone.width(), known.is_none().then_some(reference));
-            let writer = Writer::open_or_create(&config.cache, &spec)?;
-            filled_meanwhile = writer.store().samples_if_any()?.is_some();
+            let writer = CacheWriter::open_or_create(&config.cache, &spec)?;
+            filled_meanwhile = writer.cache().samples_if_any()?.is_some();
             self.writer = Some(writer);
             if filled_meanwhile {
                 self.remember()?;

@@ -4,16 +4,16 @@
 use super::pipeline::{Settings, Stopwatch};
 use crate::dataset::Refused;
 use crate::error::Result;
-use crate::store::{Key, PART_ROWS, Rows, Writer};
+use crate::store::{CacheWriter, FeatureRows, Key, MAX_PART_ROWS};
 use std::time::{Duration, Instant};
 
-/// Rows on their way to disk.
+/// FeatureRows on their way to disk.
 pub(super) struct Sink<'a> {
     settings: &'a Settings,
     width: usize,
-    writer: &'a mut Writer,
+    writer: &'a mut CacheWriter,
     writing: &'a Stopwatch,
-    rows: Rows,
+    rows: FeatureRows,
     since: Instant,
     computed: usize,
     refused: Vec<Refused>,
@@ -21,8 +21,13 @@ pub(super) struct Sink<'a> {
 
 impl<'a> Sink<'a> {
     /// For features of `width` floats.
-    pub fn new(settings: &'a Settings, width: usize, writer: &'a mut Writer, writing: &'a Stopwatch) -> Self {
-        let rows = Rows::default();
+    pub fn new(
+        settings: &'a Settings,
+        width: usize,
+        writer: &'a mut CacheWriter,
+        writing: &'a Stopwatch,
+    ) -> Self {
+        let rows = FeatureRows::default();
         Self {
             settings,
             width,
@@ -45,7 +50,7 @@ impl<'a> Sink<'a> {
         self.refused.append(&mut refused);
         for ((path, key), embedding) in rows.into_iter().zip(features.chunks_exact(self.width.max(1))) {
             if embedding.iter().all(|value| value.is_finite()) {
-                if self.rows.keys.len() == PART_ROWS {
+                if self.rows.keys.len() == MAX_PART_ROWS {
                     self.commit()?;
                 }
                 self.rows.keys.push(key);
@@ -75,7 +80,7 @@ impl<'a> Sink<'a> {
     /// Makes all rows so far durable.
     pub fn commit(&mut self) -> Result<()> {
         if !self.rows.keys.is_empty() {
-            let rows = Rows { width: self.width, ..std::mem::take(&mut self.rows) };
+            let rows = FeatureRows { width: self.width, ..std::mem::take(&mut self.rows) };
             let number = rows.keys.len();
             self.writing.time(|| self.writer.append(rows, self.settings.metadata.clone()))?;
             self.computed += number;
@@ -84,7 +89,7 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    /// Rows that were committed, and images that cannot be used.
+    /// FeatureRows that were committed, and images that cannot be used.
     pub fn finish(self) -> (usize, Vec<Refused>) {
         (self.computed, self.refused)
     }

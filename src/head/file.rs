@@ -4,7 +4,7 @@
 use super::Head;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
-use crate::tensors::{self, Tensor, Values};
+use crate::tensors::{Tensor, TensorData, decode_tensors, encode_tensors};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -21,16 +21,16 @@ struct Noted {
 pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Value) -> Result<()> {
     let (weight, bias) = (head.weight(), head.bias());
     let tensors = [
-        Tensor { name: "bias", shape: vec![head.classes()], values: Values::Float32(&bias) },
+        Tensor { name: "bias", shape: vec![head.classes()], values: TensorData::Float32(&bias) },
         Tensor {
             name: "weight",
             shape: vec![head.classes(), head.width()],
-            values: Values::Float32(&weight),
+            values: TensorData::Float32(&weight),
         },
     ];
     let noted = Noted { classes: classes.to_vec(), spec };
     let noted = serde_json::to_string(&noted).expect("plain data");
-    fs::write_atomic(path, &tensors::encode(&tensors, noted))
+    fs::write_atomic(path, &encode_tensors(&tensors, noted))
 }
 
 /// Reads a head, its class names and the spec of its features.
@@ -41,10 +41,10 @@ pub fn load(path: &Path) -> Result<(Head, Vec<String>, serde_json::Value)> {
     let damaged = |why: String| {
         Error::new(Kind::Run, "not a head of this tool").at(path).because(why).help("train again")
     };
-    let (mut arrays, noted) = tensors::decode(&fs::read(path)?).map_err(damaged)?;
-    let noted: Noted = serde_json::from_str(&noted).map_err(|e| damaged(e.to_string()))?;
+    let mut file = decode_tensors(&fs::read(path)?).map_err(damaged)?;
+    let noted: Noted = serde_json::from_str(&file.metadata).map_err(|e| damaged(e.to_string()))?;
     let classes = noted.classes.len();
-    let mut floats = |name: &str, rank: usize| match arrays.remove(name) {
+    let mut floats = |name: &str, rank: usize| match file.tensors.remove(name) {
         Some(array) if array.shape.len() == rank && array.shape[0] == classes => Ok(array.values),
         Some(array) => Err(damaged(format!("{name} has the shape {:?} for {classes} classes", array.shape))),
         None => Err(damaged(format!("it holds no float32 {name}"))),

@@ -51,12 +51,12 @@ pub(super) fn list(images: &Path) -> Result<Listing> {
     }
     let (folders, stray): (Vec<_>, Vec<_>) = fs::list(&root)?
         .into_iter()
-        .filter(|(name, _)| !is_passed_over(name))
-        .partition(|(_, path)| path.is_dir());
-    let names: Vec<String> = folders.iter().map(|(name, _)| name.clone()).collect();
+        .filter(|entry| !is_passed_over(&entry.name))
+        .partition(|entry| entry.path.is_dir());
+    let names: Vec<String> = folders.iter().map(|folder| folder.name.clone()).collect();
     let mut listing = Listing { root: root.clone(), labels: labels(&names), ..Listing::default() };
-    for ((name, path), label) in folders.iter().zip(listing.labels.clone()) {
-        listing.descend(name, path, &label, &mut vec![root.clone()]);
+    for (folder, label) in folders.iter().zip(listing.labels.clone()) {
+        listing.descend(&folder.name, &folder.path, &label, &mut vec![root.clone()]);
     }
     listing.note(images, &names, stray.len());
     Ok(listing)
@@ -82,8 +82,8 @@ impl Listing {
             }
         };
         above.push(real);
-        for (entry, file) in found.into_iter().filter(|(entry, _)| !is_passed_over(entry)) {
-            let path = format!("{name}/{entry}");
+        for entry in found.into_iter().filter(|entry| !is_passed_over(&entry.name)) {
+            let (path, file) = (format!("{name}/{}", entry.name), entry.path);
             match file.is_dir() {
                 true => self.descend(&path, &file, label, above),
                 false => self.files.push(Listed { path, file, label: label.into() }),

@@ -14,7 +14,7 @@ use crate::page::Thumbnail;
 use crate::places::Places;
 use crate::run::{self, Record, Reject};
 use crate::setup::Chosen;
-use crate::store::{FeatureStore, Samples, Spec};
+use crate::store::{FeatureCache, Samples, Spec};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -114,9 +114,9 @@ struct Seen {
 }
 
 /// The cache of the run, where it is still there and holds the same kind of features.
-fn open_cache(record: &Record, monitor: &dyn Monitor) -> Option<(FeatureStore, Samples)> {
+fn open_cache(record: &Record, monitor: &dyn Monitor) -> Option<(FeatureCache, Samples)> {
     let path = Path::new(&record.cache);
-    let opened = FeatureStore::open(path).and_then(|store| {
+    let opened = FeatureCache::open(path).and_then(|store| {
         store.spec().require(&record.spec, path)?;
         let samples = store.samples()?;
         Ok((store, samples))

@@ -14,7 +14,7 @@ use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
 use crate::monitor::Monitor;
 use crate::places::{Made, Places, Written};
 use crate::run::{self, Record};
-use crate::store::{FeatureStore, Samples};
+use crate::store::{FeatureCache, Samples};
 use album::Album;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -107,7 +107,7 @@ pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStat
 
 /// The samples of the run's cache, where it is still there: they say where the pictures are and how they were split.
 fn samples(record: &Record, monitor: &dyn Monitor) -> Option<Samples> {
-    match FeatureStore::open(Path::new(&record.cache)).and_then(|store| store.samples()) {
+    match FeatureCache::open(Path::new(&record.cache)).and_then(|store| store.samples()) {
         Ok(samples) => Some(samples),
         Err(error) => {
             monitor.warn(&format!("the report goes without the cache: {}", error.with_causes()));

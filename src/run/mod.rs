@@ -18,9 +18,9 @@ use crate::head::reject::Measured;
 use crate::head::{self, Epoch, Head, SolverConfig};
 use crate::metrics::Temperature;
 use crate::store::Spec;
-use crate::store::table::{Column, Holds, Table};
+use crate::store::table::{ColumnData, ColumnType, Table};
 use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// The version of the files in a run.
@@ -151,7 +151,7 @@ pub fn check_target(path: &Path) -> Result<()> {
 /// are called otherwise than a run's own.
 fn foreign(path: &Path, record: &Record) -> Result<Option<String>> {
     let own = file_name(record.time);
-    let mut names = fs::list(path)?.into_iter().map(|(name, _)| name);
+    let mut names = fs::list(path)?.into_iter().map(|entry| entry.name);
     Ok(names.find(|name| !FILES.contains(&name.as_str()) && *name != own))
 }
 
@@ -175,8 +175,7 @@ fn write_files(folder: &Path, run: &Finished) -> Result<()> {
     head::save(&folder.join(HEAD), run.head, &classes, spec)?;
     predictions::write(folder, run.predictions, classes.len())?;
     head::reject::save(&folder.join(REJECT), run.measured)?;
-    let trained_on = vec![("image_sha256".to_string(), Column::Digests(run.trained_on.to_vec()))];
-    let trained_on = Table { columns: trained_on, metadata: BTreeMap::new() };
+    let trained_on = Table::new([("image_sha256", ColumnData::Digests(run.trained_on.to_vec()))]);
     fs::write_atomic(&folder.join(TRAINED_ON), &trained_on.encode())?;
     let events = event_file(run.record, run.snapshots, run.head);
     fs::write_atomic(&folder.join(file_name(run.record.time)), &events)?;
@@ -234,6 +233,7 @@ pub fn read_head(run: &Path) -> Result<(Head, Vec<String>, Spec)> {
 /// [`Kind::Run`] when the file is missing or damaged.
 pub fn read_trained_on(run: &Path) -> Result<HashSet<Digest>> {
     let path = run.join(TRAINED_ON);
-    let mut table = Table::read(&path, &[("image_sha256", Holds::Digests)]).map_err(|e| damaged(&path, e))?;
-    Ok(table.digests("image_sha256").into_iter().collect())
+    let mut table =
+        Table::read(&path, &[("image_sha256", ColumnType::Digests)]).map_err(|e| damaged(&path, e))?;
+    Ok(table.take_digests("image_sha256").into_iter().collect())
 }

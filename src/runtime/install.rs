@@ -5,7 +5,7 @@ use super::install_folder;
 use crate::archive;
 use crate::digest::{Digest, sha256_file};
 use crate::error::{Error, Kind, Result};
-use crate::fs::{self, Lock, TEMPORARY};
+use crate::fs::{self, Lock, TEMPORARY_PREFIX};
 use crate::monitor::{Monitor, Unit};
 use crate::registry::{Wheel, registry};
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,7 @@ impl Staging {
         let base = std::fs::canonicalize(base).map_err(|e| Error::io("find", base, e))?;
         let lock = Lock::take(&base.join(".lock"))?;
         fs::remove_leftovers(&base)?;
-        let path = base.join(format!("{TEMPORARY}{}-install", std::process::id()));
+        let path = base.join(format!("{TEMPORARY_PREFIX}{}-install", std::process::id()));
         fs::create_folder(&path)?;
         Ok(Self { path, _lock: lock })
     }
@@ -164,7 +164,7 @@ fn pip_download(wheel: &Wheel, folder: &Path, monitor: &dyn Monitor) -> Result<P
 /// [`Kind::Runtime`] when there is none or more than one.
 pub fn only_file(folder: &Path) -> Result<PathBuf> {
     match &fs::list(folder)?[..] {
-        [(_, path)] => Ok(path.clone()),
+        [entry] => Ok(entry.path.clone()),
         found => Err(Error::new(Kind::Runtime, format!("the download left {} files, not one", found.len()))),
     }
 }

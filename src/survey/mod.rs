@@ -25,7 +25,7 @@ use crate::fs;
 use crate::images::Look;
 use crate::monitor::Monitor;
 use crate::places::{Places, Written};
-use crate::store::{FeatureStore, Samples};
+use crate::store::{FeatureCache, Samples};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ pub fn default_page(images: &Path) -> Result<PathBuf> {
 /// A cache that belongs to the folder.
 struct Cached {
     path: PathBuf,
-    store: FeatureStore,
+    store: FeatureCache,
     samples: Samples,
 }
 
@@ -135,7 +135,7 @@ pub fn survey(config: &SurveyConfig, monitor: &dyn Monitor) -> Result<SurveyStat
 }
 
 fn open(path: &Path) -> Result<Cached> {
-    let store = FeatureStore::open(path)?;
+    let store = FeatureCache::open(path)?;
     let samples = store.samples()?;
     Ok(Cached { path: path.to_path_buf(), store, samples })
 }

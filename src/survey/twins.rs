@@ -109,7 +109,7 @@ fn rows<'a>(
     threads: usize,
 ) -> Result<(Vec<&'a Sample>, Matrix)> {
     let is_wanted = |key: &Key| key.variant == variant && images.contains_key(&key.image_sha256);
-    let found = catalog.read(&catalog.picks(is_wanted), threads)?;
+    let found = catalog.read(&catalog.select(is_wanted), threads)?;
     let mut order: Vec<usize> = (0..found.keys.len()).collect();
     let sample = |row: usize| images[&found.keys[row].image_sha256];
     order.sort_by(|&a, &b| sample(a).file.path.cmp(&sample(b).file.path));

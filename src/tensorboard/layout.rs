@@ -44,7 +44,7 @@ fn meant(runs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     for run in runs {
         let inner = if run.is_dir() && !run::is_run(run) { fs::list(run)? } else { Vec::new() };
         let inner: Vec<PathBuf> =
-            inner.into_iter().map(|(_, path)| path).filter(|path| run::is_run(path)).collect();
+            inner.into_iter().map(|entry| entry.path).filter(|path| run::is_run(path)).collect();
         match inner.is_empty() {
             true => all.push(run.clone()),
             false => all.extend(inner),
@@ -79,8 +79,8 @@ fn check_folder(folder: &Path) -> Result<()> {
     match folder.symlink_metadata().is_ok() {
         false => Ok(()),
         true if folder.is_symlink() || !folder.is_dir() => refuse("it cannot be replaced: it is no folder"),
-        true => match fs::list(folder)?.into_iter().find(|(name, _)| !is_ours(name)) {
-            Some((name, _)) => refuse(&format!("it cannot be replaced: it holds {name:?} as well")),
+        true => match fs::list(folder)?.into_iter().find(|entry| !is_ours(&entry.name)) {
+            Some(entry) => refuse(&format!("it cannot be replaced: it holds {:?} as well", entry.name)),
             None => Ok(()),
         },
     }

@@ -4,7 +4,7 @@ use crate::augment::Variant;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::matrix::Matrix;
-use crate::store::{FeatureStore, Key, Samples};
+use crate::store::{FeatureCache, Key, Samples};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -26,7 +26,7 @@ impl Points {
     /// [`Kind::Cache`] when there are none, or a part is damaged.
     pub fn read(
         path: &Path,
-        store: &FeatureStore,
+        store: &FeatureCache,
         samples: &Samples,
         (most, threads): (usize, usize),
     ) -> Result<Self> {
@@ -48,7 +48,7 @@ impl Points {
         let places: Vec<(usize, Variant)> = places.into_iter().step_by(of.div_ceil(most)).collect();
         let rows: HashMap<(usize, Variant), usize> = places.iter().copied().zip(0..).collect();
         let row_of = |key: &Key| place(key).and_then(|place| rows.get(&place).copied());
-        let found = catalog.read(&catalog.picks(|key| row_of(key).is_some()), threads)?;
+        let found = catalog.read(&catalog.select(|key| row_of(key).is_some()), threads)?;
         let mut features = Matrix::zeros(places.len(), catalog.width());
         for (number, key) in found.keys.iter().enumerate() {
             let row = row_of(key).expect("only wanted rows were read");

@@ -12,7 +12,7 @@ use crate::image_io;
 use crate::matrix::Matrix;
 use crate::monitor::{Monitor, Unit};
 use crate::run;
-use crate::store::{FeatureStore, Samples, Spec};
+use crate::store::{FeatureCache, Samples, Spec};
 use crate::threads;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -98,7 +98,7 @@ impl Album {
     /// [`Kind::Cache`] when it is gone, damaged, or empty.
     pub fn open(cache: &Path, config: &ProjectorConfig, monitor: &dyn Monitor) -> Result<Self> {
         let threads = threads::number(0);
-        let store = FeatureStore::open(cache)?;
+        let store = FeatureCache::open(cache)?;
         let samples = store.samples()?;
         let points = Points::read(cache, &store, &samples, (config.points, threads))?;
         if points.places.len() < points.of {

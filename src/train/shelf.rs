@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::head::{Example, Rows};
 use crate::matrix::Matrix;
 use crate::monitor::Monitor;
-use crate::store::{Catalog, FeatureStore, Key, Samples, Spec};
+use crate::store::{Catalog, FeatureCache, Key, Samples, Spec};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub(crate) struct Shelf {
     pub path: PathBuf,
     pub classes: Vec<String>,
     pub catalog: Catalog,
-    store: FeatureStore,
+    store: FeatureCache,
     samples: Samples,
     /// The first path of each image.
     paths: HashMap<Digest, String>,
@@ -95,7 +95,7 @@ impl Shelf {
     /// # Errors
     /// [`Kind::Cache`] when there is none or a part cannot be read.
     pub fn open(path: &Path, threads: usize) -> Result<Self> {
-        let store = FeatureStore::open(path)?;
+        let store = FeatureCache::open(path)?;
         let samples = store.samples()?;
         let catalog = store.catalog(threads)?;
         let mut paths = HashMap::new();
@@ -171,7 +171,7 @@ impl Shelf {
     /// [`Kind::Cache`] when a part is damaged, or holds features that are no numbers.
     pub fn load(&self, plans: &[Plan], threads: usize) -> Result<Loaded> {
         let wanted: HashSet<Key> = plans.iter().flat_map(Plan::keys).copied().collect();
-        let found = self.catalog.read(&self.catalog.picks(|key| wanted.contains(key)), threads)?;
+        let found = self.catalog.read(&self.catalog.select(|key| wanted.contains(key)), threads)?;
         if let Some(row) = found.features.first_not_finite() {
             return Err(self.not_a_number(&found.keys[row]));
         }

@@ -21,7 +21,7 @@ use crate::head::{
 use crate::matrix::Matrix;
 use crate::rng::Rng;
 use crate::run::Prediction;
-use crate::store::Pick;
+use crate::store::PartSelection;
 use std::collections::HashMap;
 use std::sync::mpsc::{channel, sync_channel};
 use std::time::Instant;
@@ -29,7 +29,7 @@ use std::time::Instant;
 /// Rows of a part with their classes.
 #[derive(Debug, Clone)]
 struct Shard {
-    pick: Pick,
+    pick: PartSelection,
     targets: Vec<u32>,
 }
 
@@ -164,8 +164,8 @@ fn answer(
 /// The rows of a split, part by part.
 fn shards(shelf: &Shelf, chosen: &Chosen) -> Vec<Shard> {
     let targets: HashMap<_, _> = chosen.keys.iter().zip(&chosen.targets).collect();
-    let picks = shelf.catalog.picks(|key| targets.contains_key(key));
-    let shard = |pick: Pick| {
+    let picks = shelf.catalog.select(|key| targets.contains_key(key));
+    let shard = |pick: PartSelection| {
         let keys = shelf.catalog.keys_of(std::slice::from_ref(&pick));
         let targets = keys.map(|key| *targets[&key]).collect();
         Shard { pick, targets }
@@ -176,7 +176,7 @@ fn shards(shelf: &Shelf, chosen: &Chosen) -> Vec<Shard> {
 /// All rows of a split, in the order of their keys.
 fn read_all(shelf: &Shelf, chosen: &Chosen, threads: usize) -> Result<(Matrix, Vec<Example>)> {
     let wanted: HashMap<_, _> = chosen.keys.iter().zip(0..).collect();
-    let found = shelf.catalog.read(&shelf.catalog.picks(|key| wanted.contains_key(key)), threads)?;
+    let found = shelf.catalog.read(&shelf.catalog.select(|key| wanted.contains_key(key)), threads)?;
     if let Some(row) = found.features.first_not_finite() {
         return Err(shelf.not_a_number(&found.keys[row]));
     }
@@ -274,7 +274,7 @@ fn examples(block: &[Shard]) -> Vec<Example> {
 }
 
 fn read_block(shelf: &Shelf, block: &[Shard], to: &mut Matrix, readers: usize) -> Result<()> {
-    let picks: Vec<Pick> = block.iter().map(|shard| shard.pick.clone()).collect();
+    let picks: Vec<PartSelection> = block.iter().map(|shard| shard.pick.clone()).collect();
     shelf.catalog.read_into(&picks, to, readers)?;
     match to.first_not_finite() {
         // What a larger block left behind is fine.
@@ -307,7 +307,7 @@ mod tests {
     use super::*;
 
     fn shard(part: usize, rows: usize) -> Shard {
-        Shard { pick: Pick { part, rows: (0..rows).collect() }, targets: vec![0; rows] }
+        Shard { pick: PartSelection { part, rows: (0..rows).collect() }, targets: vec![0; rows] }
     }
 
     #[test]
