@@ -1,4 +1,4 @@
-//! SHA-256, the only door to `sha2`.
+//! SHA-256 digests of bytes and files. The only user of the `sha2` crate.
 
 use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -8,19 +8,19 @@ use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 
-/// A SHA-256: 32 bytes in memory, 64 lower-case hexadecimal digits as text, which sorts alike.
+/// A SHA-256 digest: 32 bytes in memory, 64 lower-case hexadecimal digits as text. Both sort in the same order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// The SHA-256 of `bytes`.
+/// Computes the SHA-256 digest of `bytes`.
 pub fn sha256(bytes: &[u8]) -> Digest {
     Digest(sha2::Sha256::digest(bytes).into())
 }
 
-/// The SHA-256 of a file's bytes, read in pieces.
+/// Computes the SHA-256 digest of a file, which is read in blocks of 1 MiB.
 ///
 /// # Errors
-/// When the file cannot be opened or read.
+/// [`Kind::Io`] when the file cannot be opened or read.
 pub fn sha256_file(path: &Path) -> Result<Digest> {
     let mut file = std::fs::File::open(path).map_err(|e| Error::io("open", path, e))?;
     let mut hasher = sha2::Sha256::new();
@@ -35,12 +35,12 @@ pub fn sha256_file(path: &Path) -> Result<Digest> {
 }
 
 impl Digest {
-    /// The 32 bytes.
+    /// The 32 bytes of the digest.
     pub fn bytes(&self) -> [u8; 32] {
         self.0
     }
 
-    /// The first 16 of the hexadecimal digits.
+    /// The first 16 of the 64 hexadecimal digits.
     pub fn short(&self) -> String {
         self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -66,6 +66,7 @@ impl fmt::Debug for Digest {
 impl FromStr for Digest {
     type Err = Error;
 
+    /// Parses 64 lower-case hexadecimal digits; anything else is [`Kind::Input`].
     fn from_str(text: &str) -> Result<Self> {
         let digit = |c: u8| match c {
             b'0'..=b'9' => Some(c - b'0'),
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_standard_test_vector() {
+    fn the_standard_test_vector_is_reproduced() {
         // FIPS 180-2, appendix B.1.
         let digest = sha256(b"abc").to_string();
         assert_eq!(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

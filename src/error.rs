@@ -1,38 +1,44 @@
-//! The one error type: what went wrong, where, and what to do about it.
-//! It refuses to print or to choose an exit code: that is the command line's work.
+//! The error type of the whole crate: what went wrong, where, and what to do about it.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What kind of failure this is, so that a caller can react without reading text.
+/// Category of a failure, so that a caller can react without parsing text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
-    /// The request itself makes no sense (a bad flag value, settings that contradict each other).
+    /// The request is invalid: a value out of range, or settings that contradict each other.
     Usage,
-    /// Images or folders the user gave cannot be used.
+    /// Images or folders given by the caller cannot be used.
     Input,
-    /// A cache is missing, damaged, incomplete, or holds something else than asked for.
+    /// A cache is missing, damaged or incomplete, or holds other features than requested.
     Cache,
-    /// A run folder is missing, damaged, or does not fit.
+    /// A run folder is missing or damaged, or does not fit the request.
     Run,
-    /// A backbone is missing, damaged, or gives wrong answers.
+    /// A backbone is missing, damaged, or gives wrong outputs.
     Backbone,
     /// ONNX Runtime is missing or cannot be loaded.
     Runtime,
-    /// The device or execution provider that was asked for cannot be used.
+    /// The requested device or execution provider cannot be used.
     Device,
     /// Another process holds the lock.
     Locked,
-    /// The operating system refused to read or write.
+    /// The operating system reported a failure to read or write.
     Io,
-    /// Somebody asked the work to stop; what was done is kept.
+    /// The work was stopped on request; finished results are kept.
     Interrupted,
 }
 
-/// A failure with its path, cause and remedy. `Display` gives path and message in one line; the cause stands in
-/// `source` and the remedy in [`Error::remedy`].
-#[derive(Debug)]
+/// A failure with its path, its cause and a remedy.
+///
+/// - `Display` is one line: the path, then the message.
+/// - [`Error::with_causes`] appends the chain of causes to that line.
+/// - `Debug` (`{:?}`) is a report for people: that line, the causes and the remedy, each in lines of their own. A program whose
+///   `main` returns `Result<(), headstart::error::Error>` therefore prints something useful. `{:#?}` shows the fields.
+///
+/// Messages and remedies name configuration fields and stage functions by their Rust name in backticks, for example
+/// `` `memory` `` or `` `extract` ``. File names, labels and values are never in backticks.
 pub struct Error {
     kind: Kind,
     message: String,
@@ -41,23 +47,25 @@ pub struct Error {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// `std::result::Result` with [`Error`].
+/// [`std::result::Result`] with [`Error`] as its error.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// A failure of `kind`; `message` is lower case and ends without a full stop.
+    /// Creates a failure of category `kind`. By convention `message` is lower case and has no full stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), path: None, remedy: None, source: None }
     }
 
-    /// An operating-system failure while doing `action` ("read", "create", ...) on `path`.
+    /// Creates a [`Kind::Io`] failure of `action` ("read", "create", ...) on `path`, with a remedy for the usual causes.
     pub fn io(action: &str, path: &Path, source: std::io::Error) -> Self {
         use std::io::ErrorKind as Os;
         let remedy = match source.kind() {
-            Os::PermissionDenied => Some("check who owns it, and the permissions of it and of its folder"),
+            Os::PermissionDenied => {
+                Some("check the owner and the permissions of the path and of its parent folder")
+            }
             Os::ReadOnlyFilesystem => Some("the file system is mounted read-only: choose another place"),
             Os::StorageFull | Os::QuotaExceeded | Os::FileTooLarge => {
-                Some("free some space or choose another place; what was finished before is kept")
+                Some("free some space or choose another place; finished results are kept")
             }
             _ => None,
         };
@@ -65,31 +73,31 @@ impl Error {
         Self { remedy, ..Self::new(Kind::Io, format!("could not {action}")) }.at(path).because(source)
     }
 
-    /// The same failure as one of another kind, for whoever knows better what it means.
+    /// Replaces the category, for a caller who knows the meaning of a lower-level failure.
     pub fn of_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
     }
 
-    /// Names the file or folder.
+    /// Sets the file or folder concerned.
     pub fn at(mut self, path: impl AsRef<Path>) -> Self {
         self.path = Some(path.as_ref().to_path_buf());
         self
     }
 
-    /// Says what the user can do.
+    /// Sets the remedy: what the user can do.
     pub fn help(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
 
-    /// Keeps the cause.
+    /// Sets the cause, which [`StdError::source`] returns.
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// The kind of failure.
+    /// Category of the failure.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -104,15 +112,13 @@ impl Error {
         self.remedy.as_deref()
     }
 
-    /// The line and all its causes, joined by `: `, without the remedy.
+    /// Path, message and all causes in one line, joined by `: `, without the remedy.
     pub fn with_causes(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(next) = cause {
-            text = format!("{text}: {next}");
-            cause = next.source();
-        }
-        text
+        self.causes().fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
+    }
+
+    fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        std::iter::successors(self.source(), |cause| (*cause).source())
     }
 }
 
@@ -125,8 +131,48 @@ impl fmt::Display for Error {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            let Self { kind, message, path, remedy, source } = self;
+            let mut fields = f.debug_struct("Error");
+            fields.field("kind", kind).field("message", message).field("path", path);
+            return fields.field("remedy", remedy).field("source", source).finish();
+        }
+        write!(f, "{self}")?;
+        if self.source.is_some() {
+            f.write_str("\n\nCaused by:")?;
+        }
+        for cause in self.causes() {
+            write!(f, "\n    {cause}")?;
+        }
+        match &self.remedy {
+            Some(remedy) => write!(f, "\n\nHelp: {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_a_report_for_people() {
+        let cause = Error::new(Kind::Io, "bad sector").because(std::io::Error::other("timeout"));
+        let error = Error::new(Kind::Cache, "not readable").at("c/part").because(cause).help("run `verify`");
+        assert_eq!(
+            format!("{error:?}"),
+            "c/part: not readable\n\nCaused by:\n    bad sector\n    timeout\n\nHelp: run `verify`"
+        );
+        assert_eq!(error.with_causes(), "c/part: not readable: bad sector: timeout");
+        assert_eq!(format!("{:?}", Error::new(Kind::Usage, "no")), "no");
+        assert!(format!("{error:#?}").contains("kind: Cache"));
     }
 }

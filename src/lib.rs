@@ -34,7 +34,7 @@
 //! use headstart::evaluate::{EvaluateConfig, evaluate};
 //! use headstart::head::{FitConfig, SolverConfig};
 //! use headstart::train::{TrainConfig, train};
-//! use headstart::store::{BackboneSpec, Key, PreprocessingSpec, Rows, Samples, Spec, Writer};
+//! use headstart::store::{BackboneSpec, Key, FeatureRows, PreprocessingSpec, Samples, Spec, CacheWriter};
 //! use headstart::{augment::Variant, digest::sha256, monitor::Silent, preprocess::Preprocessing, run};
 //!
 //! # let folder = tempfile::tempdir().unwrap();
@@ -58,7 +58,7 @@
 //!         mtime_ns: 0,
 //!     })
 //!     .collect();
-//! let rows = Rows {
+//! let rows = FeatureRows {
 //!     keys: files
 //!         .iter()
 //!         .map(|file| Key { image_sha256: file.image_sha256, variant: Variant::None })
@@ -69,7 +69,7 @@
 //! let fractions: Fractions = "60/15/25".parse()?;
 //! let samples =
 //!     Samples { rows: assign_splits(files, 0, fractions), root: "/photos".into(), seed: 0, fractions };
-//! let mut writer = Writer::open_or_create(&cache, &spec)?;
+//! let mut writer = CacheWriter::open_or_create(&cache, &spec)?;
 //! writer.describe(&samples, &[])?;
 //! writer.append(rows, Default::default())?;
 //!

@@ -78,7 +78,7 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 /// # Errors
 /// [`Kind::Input`] when a query is not as wide as the cached features; [`Kind::Cache`] when a part is damaged.
 pub fn nearest(
-    store: &FeatureStore,
+    store: &FeatureCache,
     samples: &Samples,
     queries: &[Vec<f32>],
     most: usize,
@@ -105,7 +105,7 @@ pub fn nearest(
         }
         Ok(found)
     };
-    store.of_all_parts(|parts| {
+    store.with_parts(|parts| {
         let mut all = vec![Vec::new(); queries.len()];
         for found in in_parallel(threads::number(0), parts, nearest_in_part)? {
             for (all, found) in all.iter_mut().zip(found) {

@@ -6,7 +6,7 @@ use crate::fs;
 use crate::page::{Page, Table, check_target, render, write, write_plots, write_tables};
 use crate::plot::Figure;
 use crate::run;
-use crate::store::{FeatureStore, Spec};
+use crate::store::{FeatureCache, Spec};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 

@@ -4,7 +4,7 @@
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::preprocess::Preprocessing;
-use crate::settings_text;
+use crate::settings_text::parse_toml;
 use serde::Deserialize;
 use std::sync::LazyLock;
 
@@ -121,8 +121,7 @@ impl Wheel {
 /// Returns the registry of this program.
 pub fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
-        settings_text::parse(include_str!("../models/registry.toml"))
-            .expect("a test reads the embedded registry")
+        parse_toml(include_str!("../models/registry.toml")).expect("a test reads the embedded registry")
     });
     &REGISTRY
 }

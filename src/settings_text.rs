@@ -1,13 +1,13 @@
-//! TOML text to data. The only door to `toml`; it refuses to touch the disk.
+//! Parses TOML text into data. The only user of the `toml` crate.
 
 use crate::error::{Error, Kind, Result};
 use serde::de::DeserializeOwned;
 
-/// Reads `text` as a `T`.
+/// Parses `text` as a `T`.
 ///
 /// # Errors
 /// [`Kind::Usage`] with the line and the key that is wrong.
-pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+pub fn parse_toml<T: DeserializeOwned>(text: &str) -> Result<T> {
     toml::from_str(text).map_err(|e| {
         let before = e.span().and_then(|span| text.get(..span.start));
         let line = before.map_or(String::new(), |text| format!("line {}: ", text.matches('\n').count() + 1));
@@ -28,16 +28,16 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_key_is_told_with_its_line() {
-        parse::<Small>("size = 3").unwrap();
-        for (text, told) in [
+    fn a_wrong_key_is_reported_with_its_line() {
+        parse_toml::<Small>("size = 3").unwrap();
+        for (text, expected) in [
             ("size = 3\n\nsise = 4", "line 3: unknown field `sise`"),
             ("# nothing\nsize = \"x\"", "line 2: invalid type"),
             ("", "missing field `size`"),
             ("size = ", "line 1: "),
         ] {
-            let error = parse::<Small>(text).unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
+            let error = parse_toml::<Small>(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
 }

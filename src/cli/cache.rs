@@ -5,9 +5,9 @@ use super::{Global, Outcome, parse, print_result, progress::Terminal};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::store;
-use crate::store::compact::{CompactStats, compact};
-use crate::store::export::{ExportStats, Format, export};
-use crate::store::info::{Info, info};
+use crate::store::compact::{CompactConfig, CompactStats, compact};
+use crate::store::export::{ExportFormat, ExportStats, export};
+use crate::store::info::{CacheInfo, info};
 use std::path::{Path, PathBuf};
 
 /// Inspect, verify, compact or export a cache
@@ -80,7 +80,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
                     .at(&out)
                     .help("end it with .parquet, .npy, .safetensors or .arrow, or add --format")
             };
-            let format = format.or_else(|| Format::of_path(&out)).ok_or_else(unknown)?;
+            let format = format.or_else(|| ExportFormat::from_path(&out)).ok_or_else(unknown)?;
             let stats = export(&cache, &out, format)?;
             if stats.without_features > 0 {
                 let n = stats.without_features;

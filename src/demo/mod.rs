@@ -18,7 +18,7 @@ use crate::predict::{FilePrediction, PredictConfig, PredictorConfig, predict};
 use crate::preprocess::{Preprocessing, Resize, Scale};
 use crate::registry::DEFAULT_MODELS;
 use crate::setup::BackboneChoice;
-use crate::store::{FeatureStore, Samples};
+use crate::store::{FeatureCache, Samples};
 use crate::threads;
 use crate::train::{TrainConfig, TrainStats, train};
 use serde::Serialize;
@@ -98,7 +98,7 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
     let trained = train(&train_config, monitor)?;
     let evaluated =
         evaluate(&EvaluateConfig { run: run.clone(), split: Split::Test, tta: false, reject: None })?;
-    let samples = FeatureStore::open(&cache)?.samples()?;
+    let samples = FeatureCache::open(&cache)?.samples()?;
     let pixel_accuracy = pixel_baseline(&samples, fit)?;
     let image =
         samples.rows.iter().find(|row| row.split == Split::Test).map(|row| images.join(&row.file.path));

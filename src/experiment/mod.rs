@@ -34,7 +34,7 @@ use crate::error::Result;
 use crate::extract::ExtractConfig;
 use crate::fs::{self, Lock};
 use crate::monitor::Monitor;
-use crate::settings_text;
+use crate::settings_text::parse_toml;
 use crate::threads;
 use baselines::{BaselineResult, BaselineRunner};
 use caches::{CacheLoader, LoadedCache};

@@ -45,7 +45,7 @@ pub(super) fn run(
     settings: &PipelineSettings,
     jobs: &[ImageJob],
     sessions: &mut [Box<dyn Backbone>],
-    writer: &mut Writer,
+    writer: &mut CacheWriter,
     monitor: &dyn Monitor,
 ) -> Result<PipelineResult> {
     let started = Instant::now();

@@ -14,7 +14,7 @@ pub(super) struct Sink<'a> {
     settings: &'a PipelineSettings,
     /// Floats in a row.
     width: usize,
-    writer: &'a mut Writer,
+    writer: &'a mut CacheWriter,
     writing: &'a Stopwatch,
     /// Rows that are not committed yet.
     rows: Rows,
@@ -54,7 +54,7 @@ impl<'a> Sink<'a> {
             rows.into_iter().zip(features.chunks_exact(self.width.max(1)))
         {
             if embedding.iter().all(|value| value.is_finite()) {
-                if self.rows.keys.len() == PART_ROWS {
+                if self.rows.keys.len() == MAX_PART_ROWS {
                     self.commit()?;
                 }
                 self.rows.keys.push(key);
@@ -90,7 +90,7 @@ impl<'a> Sink<'a> {
     /// [`Kind::Io`](crate::error::Kind::Io) when the part cannot be written.
     pub fn commit(&mut self) -> Result<()> {
         if !self.rows.keys.is_empty() {
-            let rows = Rows { width: self.width, ..std::mem::take(&mut self.rows) };
+            let rows = FeatureRows { width: self.width, ..std::mem::take(&mut self.rows) };
             let number = rows.keys.len();
             self.writing.time(|| self.writer.append(rows, self.settings.metadata.clone()))?;
             self.committed += number;

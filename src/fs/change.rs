@@ -1,6 +1,6 @@
-//! The changes of what is on disk, one system call each: nothing else in this project writes, renames or removes, but for
-//! what goes into an installation's staging folder, and the lock files. Tests
-//! watch them below a folder, to replay them as a power loss would or to make one of them fail.
+//! The changes to the disk, one system call each. Everything in this project writes, renames and removes through them, except
+//! archives and logs in the staging folder of an installation, and lock files. Tests can watch the changes below a folder,
+//! to replay a power loss or to make one of them fail.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,46 +8,46 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
-/// One change, as the operating system is asked for it.
+/// One change, which becomes one system call. The list is exhaustive: a [`Watcher`] must know every kind of change.
 #[derive(Debug, Clone, Copy)]
 pub enum Change<'a> {
-    /// A new folder, whose parent exists.
+    /// Creates a folder in an existing one.
     CreateFolder(&'a Path),
-    /// A file of these bytes, new or instead of what stood there; not durable yet.
+    /// Writes a file, new or replaced, which is not durable yet.
     Write(&'a Path, &'a [u8]),
-    /// The bytes of a file become durable.
+    /// Makes the bytes of a file durable.
     SyncFile(&'a Path),
-    /// The names in a folder become durable.
+    /// Makes the names in a folder durable.
     SyncFolder(&'a Path),
-    /// Another name for what is at the first path; a file at the second goes.
+    /// Renames the first path to the second; a file there is replaced.
     Rename(&'a Path, &'a Path),
-    /// Two names trade places in one step.
+    /// Swaps two names in one step.
     Exchange(&'a Path, &'a Path),
-    /// A second name for a file.
+    /// Gives the file at the first path a second name.
     HardLink(&'a Path, &'a Path),
-    /// A name goes, and the file with its last name.
+    /// Removes a name, and the file when it was its last name.
     RemoveFile(&'a Path),
-    /// A folder goes with all that is in it.
+    /// Removes a folder with its contents.
     RemoveFolder(&'a Path),
 }
 
-/// Sees changes before they are made.
+/// Sees each change before it is made.
 pub trait Watcher: Send + Sync {
-    /// Lets the change be made, or has it fail.
+    /// Returns `Ok` to let the change be made, or the error with which it is to fail.
     ///
     /// # Errors
-    /// What the caller shall be told instead.
+    /// The error that the caller of the change gets.
     fn before(&self, change: &Change) -> io::Result<()>;
 }
 
-/// Ends the watching when dropped.
+/// Keeps a [`Watcher`] registered until it is dropped.
 pub struct Watch(Arc<dyn Watcher>);
 
 static WATCHERS: RwLock<Vec<(PathBuf, Arc<dyn Watcher>)>> = RwLock::new(Vec::new());
-/// So that nobody pays for watchers who has none.
+/// Number of watchers, so that changes cost nothing without any.
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
-/// Shows all changes below `folder` to `watcher`, on every thread, until the result is dropped. For tests.
+/// Shows all changes below `folder` on every thread to `watcher` until the result is dropped. For tests.
 pub fn watch(folder: &Path, watcher: Arc<dyn Watcher>) -> Watch {
     let mut watchers = WATCHERS.write().unwrap_or_else(|e| e.into_inner());
     watchers.push((folder.to_path_buf(), watcher.clone()));
@@ -64,7 +64,7 @@ impl Drop for Watch {
 }
 
 impl Change<'_> {
-    /// What is changed; of two paths the first.
+    /// The path that is changed; of two paths the first.
     pub fn path(&self) -> &Path {
         match self {
             Self::CreateFolder(path)
@@ -79,13 +79,12 @@ impl Change<'_> {
         }
     }
 
-    /// Makes the change.
+    /// Makes the change, after showing it to the watchers.
     ///
     /// # Errors
-    /// Those of the operating system. [`io::ErrorKind::Unsupported`] for an exchange that the system cannot make in one
-    /// step.
-    pub(super) fn make(self) -> io::Result<()> {
-        self.show()?;
+    /// Those of the operating system; [`io::ErrorKind::Unsupported`] for an exchange that the system cannot make in one step.
+    pub(super) fn apply(self) -> io::Result<()> {
+        self.show_to_watchers()?;
         match self {
             Self::CreateFolder(path) => std::fs::create_dir(path),
             Self::Write(path, bytes) => File::create(path)?.write_all(bytes),
@@ -101,7 +100,7 @@ impl Change<'_> {
         }
     }
 
-    fn show(&self) -> io::Result<()> {
+    fn show_to_watchers(&self) -> io::Result<()> {
         if NUMBER.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
@@ -116,7 +115,7 @@ fn exchange(a: &Path, b: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
     match renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE) {
-        // Network file systems, lower layers of an overlay and old kernels cannot.
+        // Network file systems, lower layers of an overlay, and old kernels cannot exchange.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::XDEV) => {
             Err(io::ErrorKind::Unsupported.into())
         }

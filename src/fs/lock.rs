@@ -1,58 +1,72 @@
-//! One writer at a time: locks that the operating system takes back when their holder dies.
+//! Exclusive locks between processes, which the operating system releases when the holder dies.
 
-use super::parent;
+use super::path::parent;
 use crate::error::{Error, Kind, Result};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-/// An exclusive lock on a file, held until dropped; the operating system releases it when the process dies.
+/// An exclusive lock on a file or folder, held until dropped or until the process dies.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock of a folder that exists, leaving nothing in it; `None` where the system has no such locks, as on
-    /// Windows and some network file systems.
+    /// Locks an existing folder without creating a file in it. Returns `None` where the system has no such locks, as on Windows
+    /// and some network file systems. Waits up to two seconds for a process that was just killed.
     ///
     /// # Errors
-    /// [`Kind::Locked`] when another process holds it; [`Kind::Io`] when the folder cannot be opened.
+    /// [`Kind::Locked`] when another process holds the lock, [`Kind::Io`] when the folder cannot be opened.
     pub fn of_folder(folder: &Path) -> Result<Option<Self>> {
         if cfg!(windows) {
             return Ok(None);
         }
         let opened = File::open(folder).map_err(|e| Error::io("open", folder, e))?;
-        match Self::hold(opened, folder) {
+        match Self::acquire(opened, folder) {
             Err(e) if e.kind() == Kind::Io => Ok(None),
             held => held.map(Some),
         }
     }
 
-    /// Takes the lock on `path` (created when missing). A holder that was just killed may take a moment to go, so this
-    /// tries for two seconds.
+    /// Locks the file `path`, which is created when missing. Waits up to two seconds for a process that was just killed.
     ///
     /// # Errors
-    /// [`Kind::Locked`] when another process holds it; [`Kind::Io`] when the file cannot be opened.
+    /// [`Kind::Locked`] when another process holds the lock, [`Kind::Io`] when the file cannot be opened.
     pub fn take(path: &Path) -> Result<Self> {
         let file = File::options().create(true).truncate(false).write(true).open(path);
-        Self::hold(file.map_err(|e| Error::io("open the lock", path, e))?, parent(path))
+        Self::acquire(file.map_err(|e| Error::io("open the lock", path, e))?, parent(path))
     }
 
-    fn hold(file: File, folder: &Path) -> Result<Self> {
+    fn acquire(file: File, folder: &Path) -> Result<Self> {
         let mut tries = 0;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::WouldBlock) if tries < 40 => std::thread::sleep(Duration::from_millis(50)),
                 Err(TryLockError::WouldBlock) => {
-                    return Err(Error::new(Kind::Locked, "another headstart is writing here")
+                    return Err(Error::new(Kind::Locked, "another process is writing here")
                         .at(folder)
-                        .help("wait until it is done, or use another folder"));
+                        .help("wait until it has finished, or use another folder"));
                 }
                 Err(TryLockError::Error(e)) => return Err(Error::io("lock", folder, e)),
             }
             tries += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_exclusive_and_ends_with_its_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".lock");
+        let held = Lock::take(&path).unwrap();
+        assert_eq!(Lock::take(&path).unwrap_err().kind(), Kind::Locked);
+        drop(held);
+        Lock::take(&path).unwrap();
     }
 }

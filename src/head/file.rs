@@ -4,7 +4,7 @@
 use super::linear::Head;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
-use crate::tensors::{self, Tensor, Values};
+use crate::tensors::{Tensor, TensorData, decode_tensors, encode_tensors};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -32,11 +32,11 @@ struct Metadata {
 pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Value) -> Result<()> {
     let (weight, bias) = (head.weight(), head.bias());
     let tensors = [
-        Tensor { name: "bias", shape: vec![head.classes()], values: Values::Float32(&bias) },
+        Tensor { name: "bias", shape: vec![head.classes()], values: TensorData::Float32(&bias) },
         Tensor {
             name: "weight",
             shape: vec![head.classes(), head.width()],
-            values: Values::Float32(&weight),
+            values: TensorData::Float32(&weight),
         },
     ];
     let metadata = Metadata { classes: classes.to_vec(), spec };

@@ -5,7 +5,7 @@ use super::labelled_features::{Example, LabelledFeatures};
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::rng::Rng;
-use crate::tensors::{self, Tensor, Values};
+use crate::tensors::{FloatTensor, Tensor, TensorData, decode_tensors, encode_tensors};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use std::path::Path;
 
@@ -216,7 +216,7 @@ pub fn save(path: &Path, distances: &RejectionDistances) -> Result<()> {
     let variances = distance.variances.to_vec();
     let shape = |matrix: &Array2<f32>| matrix.shape().to_vec();
     let mean_variance = [distance.mean_variance];
-    let tensor = |name, shape, values| Tensor { name, shape, values: Values::Float32(values) };
+    let tensor = |name, shape, values| Tensor { name, shape, values: TensorData::Float32(values) };
     let tensors = [
         tensor("directions", shape(&distance.directions), &directions),
         tensor("mean_variance", vec![1], &mean_variance[..]),
@@ -225,7 +225,7 @@ pub fn save(path: &Path, distances: &RejectionDistances) -> Result<()> {
         tensor("validation", vec![validation.len()], validation),
         tensor("variances", vec![variances.len()], &variances),
     ];
-    fs::write_atomic(path, &tensors::encode(&tensors, String::new()))
+    fs::write_atomic(path, &encode_tensors(&tensors, String::new()))
 }
 
 /// Reads the file that [`save`] writes.
@@ -236,12 +236,12 @@ pub fn load(path: &Path) -> Result<RejectionDistances> {
     let damaged = |why: String| {
         Error::new(Kind::Run, "not a file of rejection distances").at(path).because(why).help("train again")
     };
-    let (mut arrays, _) = tensors::decode(&fs::read(path)?).map_err(damaged)?;
+    let mut arrays = decode_tensors(&fs::read(path)?).map_err(damaged)?.tensors;
     let mut take = |name: &str, rank: usize| match arrays.remove(name) {
         Some(array) if array.shape.len() == rank => Ok(array),
         _ => Err(damaged(format!("it holds no float32 {name} of {rank} dimensions"))),
     };
-    let matrix = |array: tensors::Floats| {
+    let matrix = |array: FloatTensor| {
         let view = ArrayView2::from_shape((array.shape[0], array.shape[1]), &array.values);
         view.map(|view| view.to_owned()).map_err(|e| damaged(e.to_string()))
     };

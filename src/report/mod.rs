@@ -118,7 +118,7 @@ pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStat
 
 /// The samples of the run's cache: they hold the folder of images and the splits. A warning if the cache cannot be read.
 fn samples(record: &Record, monitor: &dyn Monitor) -> Option<Samples> {
-    match FeatureStore::open(Path::new(&record.cache)).and_then(|store| store.samples()) {
+    match FeatureCache::open(Path::new(&record.cache)).and_then(|store| store.samples()) {
         Ok(samples) => Some(samples),
         Err(error) => {
             monitor.warn(&format!("the report goes without the cache: {}", error.with_causes()));

@@ -169,8 +169,9 @@ pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
 /// [`Kind::Run`] when the file is missing or damaged.
 pub fn read_trained_on(run: &Path) -> Result<HashSet<Digest>> {
     let path = run.join(TRAINED_ON);
-    let mut table = Table::read(&path, &[("image_sha256", Holds::Digests)]).map_err(|e| damaged(&path, e))?;
-    Ok(table.digests("image_sha256").into_iter().collect())
+    let mut table =
+        Table::read(&path, &[("image_sha256", ColumnType::Digests)]).map_err(|e| damaged(&path, e))?;
+    Ok(table.take_digests("image_sha256").into_iter().collect())
 }
 
 /// Reads the distance measure of a run and calibrates it: of images like those of the validation split at most a share of

@@ -5,8 +5,7 @@ use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
-use crate::store::table::{Column, Holds, Table};
-use std::collections::BTreeMap;
+use crate::store::table::{ColumnData, ColumnType, Table, Vectors};
 use std::path::Path;
 
 /// One row of `predictions.parquet`.
@@ -28,14 +27,14 @@ pub struct Prediction {
     pub probabilities: Vec<f32>,
 }
 
-const COLUMNS: [(&str, Holds); 7] = [
-    ("path", Holds::Text),
-    ("image_sha256", Holds::Digests),
-    ("variant", Holds::Text),
-    ("split", Holds::Text),
-    ("label", Holds::Text),
-    ("predicted", Holds::Text),
-    ("probabilities", Holds::Vectors),
+const COLUMNS: [(&str, ColumnType); 7] = [
+    ("path", ColumnType::Text),
+    ("image_sha256", ColumnType::Digests),
+    ("variant", ColumnType::Text),
+    ("split", ColumnType::Text),
+    ("label", ColumnType::Text),
+    ("predicted", ColumnType::Text),
+    ("probabilities", ColumnType::Vectors),
 ];
 
 /// Writes the predictions of a run with this number of classes.
@@ -44,21 +43,18 @@ pub(super) fn write(path: &Path, rows: &[Prediction], classes: usize) -> Result<
 }
 
 fn table(rows: &[Prediction], classes: usize) -> Table {
-    let text = |get: fn(&Prediction) -> String| Column::Text(rows.iter().map(get).collect());
+    let text = |get: fn(&Prediction) -> String| ColumnData::Text(rows.iter().map(get).collect());
     let values = rows.iter().flat_map(|row| row.probabilities.iter().copied()).collect();
     let columns = [
         text(|row| row.path.clone()),
-        Column::Digests(rows.iter().map(|row| row.image_sha256).collect()),
+        ColumnData::Digests(rows.iter().map(|row| row.image_sha256).collect()),
         text(|row| row.variant.to_string()),
         text(|row| row.split.to_string()),
         text(|row| row.label.clone()),
         text(|row| row.predicted.clone()),
-        Column::Vectors { width: classes, values },
+        ColumnData::Vectors(Vectors { width: classes, values }),
     ];
-    Table {
-        columns: COLUMNS.map(|(name, _)| name.to_string()).into_iter().zip(columns).collect(),
-        metadata: BTreeMap::new(),
-    }
+    Table::new(COLUMNS.map(|(name, _)| name).into_iter().zip(columns))
 }
 
 /// Checks that a run keeps predictions for `split`.
@@ -78,9 +74,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<Prediction>> {
     let mut table = Table::read(path, &COLUMNS)?;
     let (width, values) = table.vectors("probabilities");
     let mut probabilities = values.chunks_exact(width.max(1));
-    let digests = table.digests("image_sha256").into_iter();
+    let digests = table.take_digests("image_sha256").into_iter();
     let [variants, splits, labels, predicted] =
-        ["variant", "split", "label", "predicted"].map(|name| table.text(name).into_iter());
+        ["variant", "split", "label", "predicted"].map(|name| table.take_text(name).into_iter());
     let rows =
         table.text("path").into_iter().zip(digests).zip(variants).zip(splits).zip(labels).zip(predicted);
     rows.map(|(((((path, image_sha256), variant), split), label), predicted)| {

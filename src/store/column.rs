@@ -1,57 +1,70 @@
-//! The values of a table's column in memory, and what a reader expects of one. It refuses to know of files.
+//! The values of one column of a table in memory, and the types that a reader can expect.
 
 use crate::digest::Digest;
 
+/// A named column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Name in the file.
+    pub name: String,
+    /// One value per row.
+    pub data: ColumnData,
+}
+
 /// The values of one column.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Column {
+pub enum ColumnData {
     /// UTF-8 text.
     Text(Vec<String>),
-    /// UTF-8 text that may be missing.
+    /// UTF-8 text with nulls.
     OptionalText(Vec<Option<String>>),
-    /// Digests, as text of 64 hexadecimal digits.
+    /// Digests, stored as text of 64 hexadecimal digits.
     Digests(Vec<Digest>),
     /// 32-bit integers.
     Int32(Vec<i32>),
     /// 64-bit integers.
     Int64(Vec<i64>),
-    /// Rows of `width` floats, one after the other.
-    Vectors {
-        /// Floats in a row.
-        width: usize,
-        /// `rows * width` floats.
-        values: Vec<f32>,
-    },
+    /// Lists of 32-bit floats of one length, without nulls.
+    Vectors(Vectors),
 }
 
-/// What a reader expects of a column.
+/// The rows of a column of vectors.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Vectors {
+    /// Floats per row.
+    pub width: usize,
+    /// `rows * width` floats in row-major order.
+    pub values: Vec<f32>,
+}
+
+/// The type that a reader expects of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
-    /// Text in every row.
+pub enum ColumnType {
+    /// Text without nulls.
     Text,
-    /// Text that may be missing.
+    /// Text that may have nulls.
     OptionalText,
-    /// A digest in every row.
+    /// Digests without nulls.
     Digests,
-    /// Integers of 32 or 64 bits in every row.
+    /// Integers of 32 or 64 bits without nulls.
     Integers,
-    /// Vectors of one width in every row.
+    /// Vectors of one width without nulls.
     Vectors,
 }
 
-impl Column {
-    /// Whether a reader that expects `holds` can use it.
-    pub(super) fn fits(&self, holds: Holds) -> bool {
-        match holds {
-            Holds::Text => matches!(self, Self::Text(_)),
-            Holds::OptionalText => matches!(self, Self::Text(_) | Self::OptionalText(_)),
-            Holds::Digests => matches!(self, Self::Digests(_)),
-            Holds::Integers => matches!(self, Self::Int32(_) | Self::Int64(_)),
-            Holds::Vectors => matches!(self, Self::Vectors { .. }),
+impl ColumnData {
+    /// Whether the values have the type that a reader expects.
+    pub(super) fn is_of_type(&self, expected: ColumnType) -> bool {
+        match expected {
+            ColumnType::Text => matches!(self, Self::Text(_)),
+            ColumnType::OptionalText => matches!(self, Self::Text(_) | Self::OptionalText(_)),
+            ColumnType::Digests => matches!(self, Self::Digests(_)),
+            ColumnType::Integers => matches!(self, Self::Int32(_) | Self::Int64(_)),
+            ColumnType::Vectors => matches!(self, Self::Vectors(_)),
         }
     }
 
-    /// Puts the values of another column of the same kind behind its own.
+    /// Appends the values of another batch of the same column. Text becomes optional text when a batch has nulls.
     pub(super) fn extend(&mut self, other: Self) {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => a.extend(b),
@@ -64,8 +77,8 @@ impl Column {
             (Self::Digests(a), Self::Digests(b)) => a.extend(b),
             (Self::Int32(a), Self::Int32(b)) => a.extend(b),
             (Self::Int64(a), Self::Int64(b)) => a.extend(b),
-            (Self::Vectors { values: a, .. }, Self::Vectors { values: b, .. }) => a.extend(b),
-            _ => unreachable!("one column has one type in all batches of a file"),
+            (Self::Vectors(a), Self::Vectors(b)) => a.values.extend(b.values),
+            _ => unreachable!("a column has one type in all batches of a file"),
         }
     }
 }

@@ -1,88 +1,78 @@
-//! What a cache holds, at a glance: counted, not verified.
+//! A summary of a cache. Rows are counted; digests are not checked.
 
-use super::{FeatureStore, Part, Spec, keys_of, read_refused};
+use super::key::Key;
+use super::part::Part;
+use super::reader::{FeatureCache, distinct_keys};
+use super::refused::read_refused;
+use super::spec::Spec;
 use crate::augment::Variant;
 use crate::dataset::{Split, class_names, split_counts};
 use crate::digest::Digest;
 use crate::error::Result;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
-/// What `cache info` tells.
+/// Result of [`info`].
 #[derive(Debug, Clone, Serialize)]
-pub struct Info {
+#[non_exhaustive]
+pub struct CacheInfo {
     /// What the features are.
     pub spec: Spec,
-    /// The folder of images, as last described.
+    /// Path of the folder of images, as the last extraction saw it.
     pub root: String,
     /// Seed of the split.
     pub seed: u64,
-    /// Percentages of the split.
+    /// Percentages of the split, such as `70/5/25`.
     pub fractions: String,
-    /// Image files.
+    /// Number of image files.
     pub samples: usize,
-    /// Of them in train, validation and test.
+    /// Number of image files in train, validation and test.
     pub splits: BTreeMap<&'static str, usize>,
-    /// Classes.
+    /// Number of classes.
     pub classes: usize,
-    /// Files that could not be used.
+    /// Number of files that could not be used.
     pub refused: usize,
-    /// Parts.
+    /// Number of parts.
     pub parts: usize,
-    /// Feature rows in all parts.
+    /// Number of distinct feature rows in all parts.
     pub rows: usize,
-    /// Of them, rows of images that are gone.
+    /// Number of rows whose image is not among the samples.
     pub orphaned: usize,
-    /// Bytes of all parts.
+    /// Size of all parts in bytes.
     pub bytes: u64,
-    /// Rows of each variant.
+    /// Number of images of each variant.
     pub variants: Vec<VariantCount>,
-    /// What computed the rows: the execution providers of all parts.
+    /// The execution providers that computed the rows.
     pub providers: Vec<String>,
 }
 
-/// How many distinct images have a variant.
+/// Number of distinct images that have a variant.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct VariantCount {
-    /// The variant.
+    /// Name of the variant.
     pub variant: String,
-    /// Images of the data set that have it.
+    /// Number of images of the data set that have it.
     pub images: usize,
-    /// Of them, images in train.
+    /// Number of train images that have it.
     pub train_images: usize,
     /// Whether every train image has it.
     pub complete: bool,
 }
 
-/// Counts what the cache at `root` holds.
+/// Counts the samples, parts and rows of the cache at `root`.
 ///
 /// # Errors
-/// [`crate::error::Kind::Cache`] when there is no cache, or its samples or a part cannot be read.
-pub fn info(root: &Path) -> Result<Info> {
-    let store = FeatureStore::open(root)?;
-    let samples = store.samples()?;
+/// [`Kind::Cache`](crate::error::Kind::Cache) when there is no cache, or its samples or a part cannot be read.
+pub fn info(root: &Path) -> Result<CacheInfo> {
+    let cache = FeatureCache::open(root)?;
+    let samples = cache.samples()?;
     let images: HashMap<Digest, Split> =
         samples.rows.iter().map(|row| (row.file.image_sha256, row.split)).collect();
-    let train = images.values().filter(|split| **split == Split::Train).count();
-    // All at once, so that a compaction meanwhile cannot mix two states of the cache.
-    let (keys, parts, bytes, providers) = store.of_all_parts(|parts| {
-        let bytes: u64 = parts.iter().map(Part::bytes).sum();
-        Ok((keys_of(parts)?, parts.len(), bytes, providers(parts)?))
-    })?;
-    let mut counts: BTreeMap<Variant, (usize, usize)> = BTreeMap::new();
-    let mut orphaned = 0;
-    for key in &keys {
-        match images.get(&key.image_sha256) {
-            Some(split) => {
-                let (all, in_train) = counts.entry(key.variant).or_default();
-                *all += 1;
-                *in_train += usize::from(*split == Split::Train);
-            }
-            None => orphaned += 1,
-        }
-    }
-    Ok(Info {
+    let totals = cache.with_parts(PartTotals::of)?;
+    let orphaned = totals.keys.iter().filter(|key| !images.contains_key(&key.image_sha256)).count();
+    Ok(CacheInfo {
         splits: split_counts(&samples.rows),
         classes: class_names(&samples.rows).len(),
         samples: samples.rows.len(),
@@ -90,24 +80,54 @@ pub fn info(root: &Path) -> Result<Info> {
         seed: samples.seed,
         fractions: samples.fractions.to_string(),
         refused: read_refused(root)?.len(),
-        rows: keys.len(),
+        rows: totals.keys.len(),
         orphaned,
-        bytes,
-        parts,
-        variants: counts
-            .into_iter()
-            .map(|(variant, (images, train_images))| VariantCount {
-                variant: variant.to_string(),
-                images,
-                train_images,
-                complete: train_images == train,
-            })
-            .collect(),
-        providers,
-        spec: store.spec().clone(),
+        bytes: totals.bytes,
+        parts: totals.parts,
+        variants: count_variants(&totals.keys, &images),
+        providers: totals.providers,
+        spec: cache.spec().clone(),
     })
 }
 
+/// What is counted over all parts. Read in one go, so that a compaction in the meantime cannot mix two states of the cache.
+struct PartTotals {
+    keys: HashSet<Key>,
+    parts: usize,
+    bytes: u64,
+    providers: Vec<String>,
+}
+
+impl PartTotals {
+    fn of(parts: &[Part]) -> Result<Self> {
+        Ok(Self {
+            keys: distinct_keys(parts)?,
+            parts: parts.len(),
+            bytes: parts.iter().map(Part::bytes).sum(),
+            providers: providers(parts)?,
+        })
+    }
+}
+
+fn count_variants(keys: &HashSet<Key>, images: &HashMap<Digest, Split>) -> Vec<VariantCount> {
+    let train_total = images.values().filter(|split| **split == Split::Train).count();
+    let mut counts: BTreeMap<Variant, VariantCount> = BTreeMap::new();
+    for key in keys {
+        let Some(split) = images.get(&key.image_sha256) else { continue };
+        let count = counts.entry(key.variant).or_insert_with(|| VariantCount {
+            variant: key.variant.to_string(),
+            images: 0,
+            train_images: 0,
+            complete: false,
+        });
+        count.images += 1;
+        count.train_images += usize::from(*split == Split::Train);
+        count.complete = count.train_images == train_total;
+    }
+    counts.into_values().collect()
+}
+
+/// The execution providers named in the metadata of `parts`.
 fn providers(parts: &[Part]) -> Result<Vec<String>> {
     let mut providers = BTreeSet::new();
     for part in parts {

@@ -1,13 +1,13 @@
-//! What a feature row is called: the image's digest and the variant.
+//! The key of a feature row.
 
 use crate::augment::Variant;
 use crate::digest::Digest;
 
-/// The address of one feature row; unique over all parts of a cache. Ordered by digest, then variant.
+/// Key of a feature row, unique over all parts of a cache. Ordered by digest, then by variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// Of the image file's bytes.
+    /// SHA-256 of the image file's bytes.
     pub image_sha256: Digest,
-    /// Which variant of it.
+    /// The augmentation of the image.
     pub variant: Variant,
 }

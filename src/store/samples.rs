@@ -1,51 +1,52 @@
-//! `samples.parquet` and `refused.parquet`: the data set as it is now. Small files, replaced whole.
+//! `samples.parquet`: the data set as it is now, with labels and splits. Small, and replaced whole.
 
-use super::table::{Column, Holds, Table};
-use crate::dataset::{Fractions, ImageFile, Refused, Sample};
+use super::table::{ColumnData, ColumnType, Table};
+use crate::dataset::{Fractions, ImageFile, Sample};
 use crate::error::{Error, Kind, Result};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The described data set: what `samples.parquet` holds.
+/// The content of `samples.parquet`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
-    /// One row a file, by path.
+    /// One row per image file, sorted by path.
     pub rows: Vec<Sample>,
-    /// The folder of images, absolute.
+    /// Absolute path of the folder of images.
     pub root: PathBuf,
     /// Seed of the split.
     pub seed: u64,
-    /// Shares of the split.
+    /// Percentages of the split.
     pub fractions: Fractions,
 }
 
-const COLUMNS: [(&str, Holds); 8] = [
-    ("path", Holds::Text),
-    ("label", Holds::Text),
-    ("split", Holds::Text),
-    ("image_sha256", Holds::Digests),
-    ("width", Holds::Integers),
-    ("height", Holds::Integers),
-    ("bytes", Holds::Integers),
-    ("mtime_ns", Holds::Integers),
+const COLUMNS: [(&str, ColumnType); 8] = [
+    ("path", ColumnType::Text),
+    ("label", ColumnType::Text),
+    ("split", ColumnType::Text),
+    ("image_sha256", ColumnType::Digests),
+    ("width", ColumnType::Integers),
+    ("height", ColumnType::Integers),
+    ("bytes", ColumnType::Integers),
+    ("mtime_ns", ColumnType::Integers),
 ];
 
 impl Samples {
-    /// The bytes of `samples.parquet`.
+    /// Encodes `samples.parquet`.
     pub fn encode(&self) -> Vec<u8> {
         let text = |get: fn(&ImageFile) -> &str| {
-            Column::Text(self.rows.iter().map(|row| get(&row.file).to_string()).collect())
+            ColumnData::Text(self.rows.iter().map(|row| get(&row.file).to_string()).collect())
         };
-        let long =
-            |get: fn(&ImageFile) -> i64| Column::Int64(self.rows.iter().map(|row| get(&row.file)).collect());
-        let short =
-            |get: fn(&ImageFile) -> i32| Column::Int32(self.rows.iter().map(|row| get(&row.file)).collect());
+        let long = |get: fn(&ImageFile) -> i64| {
+            ColumnData::Int64(self.rows.iter().map(|row| get(&row.file)).collect())
+        };
+        let short = |get: fn(&ImageFile) -> i32| {
+            ColumnData::Int32(self.rows.iter().map(|row| get(&row.file)).collect())
+        };
         let splits = self.rows.iter().map(|row| row.split.name().to_string()).collect();
         let columns = [
             text(|f| &f.path),
             text(|f| &f.label),
-            Column::Text(splits),
-            Column::Digests(self.rows.iter().map(|row| row.file.image_sha256).collect()),
+            ColumnData::Text(splits),
+            ColumnData::Digests(self.rows.iter().map(|row| row.file.image_sha256).collect()),
             short(|f| f.width as i32),
             short(|f| f.height as i32),
             long(|f| f.bytes as i64),
@@ -56,28 +57,24 @@ impl Samples {
             ("headstart.seed", self.seed.to_string()),
             ("headstart.fractions", self.fractions.to_string()),
         ];
-        Table {
-            columns: COLUMNS.map(|(name, _)| name.to_string()).into_iter().zip(columns).collect(),
-            metadata: metadata.map(|(k, v)| (k.to_string(), v)).into(),
-        }
-        .encode()
+        Table::new(COLUMNS.map(|(name, _)| name).into_iter().zip(columns)).with_metadata(metadata).encode()
     }
 
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when it is damaged.
+    /// [`Kind::Cache`] when the file is damaged, [`Kind::Io`] when it cannot be opened.
     pub fn read(path: &Path) -> Result<Self> {
         let mut table = Table::read(path, &COLUMNS)?;
-        let noted = |key: &str| table.metadata.get(key).map(String::as_str).unwrap_or_default();
+        let metadata = |key: &str| table.metadata.get(key).map(String::as_str).unwrap_or_default();
         let damaged = |what: &str| Error::new(Kind::Cache, format!("its {what} cannot be read")).at(path);
-        let root = PathBuf::from(noted("headstart.root"));
-        let seed = noted("headstart.seed").parse().map_err(|_| damaged("seed"))?;
-        let fractions = noted("headstart.fractions").parse().map_err(|_| damaged("fractions"))?;
-        let [paths, labels, splits] = ["path", "label", "split"].map(|c| table.text(c));
-        let digests = table.digests("image_sha256");
+        let root = PathBuf::from(metadata("headstart.root"));
+        let seed = metadata("headstart.seed").parse().map_err(|_| damaged("seed"))?;
+        let fractions = metadata("headstart.fractions").parse().map_err(|_| damaged("fractions"))?;
+        let [paths, labels, splits] = ["path", "label", "split"].map(|c| table.take_text(c));
+        let digests = table.take_digests("image_sha256");
         let [widths, heights, bytes, times] =
-            ["width", "height", "bytes", "mtime_ns"].map(|c| table.integers(c));
+            ["width", "height", "bytes", "mtime_ns"].map(|c| table.take_integers(c));
         let mut rows = Vec::with_capacity(paths.len());
         for (i, path) in paths.into_iter().enumerate() {
             let file = ImageFile {
@@ -94,34 +91,4 @@ impl Samples {
         }
         Ok(Self { rows, root, seed, fractions })
     }
-}
-
-/// The bytes of `refused.parquet`.
-pub(super) fn encode_refused(refused: &[Refused]) -> Vec<u8> {
-    let columns = vec![
-        ("path".to_string(), Column::Text(refused.iter().map(|r| r.path.clone()).collect())),
-        (
-            "image_sha256".into(),
-            Column::OptionalText(refused.iter().map(|r| r.image_sha256.map(|d| d.to_string())).collect()),
-        ),
-        ("reason".into(), Column::Text(refused.iter().map(|r| r.reason.to_string()).collect())),
-    ];
-    Table { columns, metadata: BTreeMap::new() }.encode()
-}
-
-/// Reads `refused.parquet`.
-///
-/// # Errors
-/// [`Kind::Cache`] when it is damaged.
-pub(super) fn read_refused(file: &Path) -> Result<Vec<Refused>> {
-    let columns = [("path", Holds::Text), ("image_sha256", Holds::OptionalText), ("reason", Holds::Text)];
-    let mut table = Table::read(file, &columns)?;
-    let (hashes, reasons) = (table.optional_text("image_sha256"), table.text("reason"));
-    let rows = table.text("path").into_iter().zip(hashes).zip(reasons);
-    rows.map(|((path, digest), reason)| {
-        let image_sha256 = digest.map(|text| text.parse()).transpose();
-        let image_sha256 = image_sha256.map_err(|e: Error| e.of_kind(Kind::Cache).at(file))?;
-        Ok(Refused { path, image_sha256, reason: reason.into() })
-    })
-    .collect()
 }

@@ -1,5 +1,6 @@
-//! What the features of a cache are: `spec.json`. Two caches with equal specs hold comparable features.
+//! `spec.json`: what the features of a cache are. Features of caches with equal specs can be compared.
 
+use super::layout::SPEC;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
@@ -8,24 +9,24 @@ use crate::setup::ResolvedBackbone;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The version of the files in a cache.
+/// Version of the file formats in a cache.
 pub const SCHEMA: &str = "features-v1";
 
 /// The content of `spec.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// [`SCHEMA`].
+    /// Always [`SCHEMA`].
     pub schema: String,
-    /// The network.
+    /// The network that computed the features.
     pub backbone: BackboneSpec,
-    /// The layer that was embedded.
+    /// The layer whose output is the features.
     pub layer: String,
-    /// Floats in one embedding.
+    /// Floats per feature row.
     pub width: usize,
-    /// How pixels entered.
+    /// How pixels enter the network.
     pub preprocessing: PreprocessingSpec,
-    /// The network's first answer on the CPU to the known-answer image, where none is stored for it.
+    /// The output on the CPU for the image of the known-answer test, when the registry has none for this network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_answer: Option<Vec<f32>>,
 }
@@ -34,11 +35,11 @@ pub struct Spec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackboneSpec {
-    /// A known name or a path; for people, not compared.
+    /// Name in the registry, or path. For display, not compared.
     pub name: String,
-    /// What it is; for people, not compared.
+    /// Description. For display, not compared.
     pub title: String,
-    /// Digest of the ONNX file.
+    /// SHA-256 of the ONNX file.
     pub graph_sha256: Digest,
 }
 
@@ -47,84 +48,64 @@ pub struct BackboneSpec {
 pub struct PreprocessingSpec {
     /// Version of the image decoders.
     pub decode: String,
-    /// Crop, resize, size and scale.
+    /// Crop, resizing, size and normalization.
     #[serde(flatten)]
     pub steps: Preprocessing,
 }
 
 impl Spec {
-    /// Reads `spec.json` of a cache; `None` when there is none.
+    /// Reads the spec of the cache in the folder `cache`; `None` when there is none.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when it cannot be parsed or is of another version.
+    /// [`Kind::Cache`] when `spec.json` cannot be parsed or is of another version, [`Kind::Io`] when it cannot be read.
     pub fn read(cache: &Path) -> Result<Option<Self>> {
-        let path = cache.join("spec.json");
+        let path = cache.join(SPEC);
         if !path.exists() {
             return Ok(None);
         }
-        let unread = |e: serde_json::Error| {
-            Error::new(Kind::Cache, "not a spec that this version reads")
-                .at(&path)
-                .because(e)
-                .help("put the file back as it was, or extract into another --cache")
+        let restore = "restore the file, or extract into another `cache`";
+        let unreadable = |e: serde_json::Error| {
+            Error::new(Kind::Cache, "not a spec that this version reads").at(&path).because(e).help(restore)
         };
-        let json: serde_json::Value = serde_json::from_slice(&fs::read(&path)?).map_err(unread)?;
+        let json: serde_json::Value = serde_json::from_slice(&fs::read(&path)?).map_err(unreadable)?;
         match json.get("schema").and_then(serde_json::Value::as_str) {
-            Some(SCHEMA) => serde_json::from_value(json).map(Some).map_err(unread),
+            Some(SCHEMA) => serde_json::from_value(json).map(Some).map_err(unreadable),
             Some(other) => {
                 Err(Error::new(Kind::Cache, format!("the cache is {other}, this version reads {SCHEMA}"))
                     .at(&path)
-                    .help("use the headstart that made it, or extract into another --cache"))
+                    .help("use the version of headstart that made it, or extract into another `cache`"))
             }
-            None => Err(Error::new(Kind::Cache, "not a spec: it names no schema")
-                .at(&path)
-                .help("put the file back as it was, or extract into another --cache")),
+            None => Err(Error::new(Kind::Cache, "not a spec: it names no schema").at(&path).help(restore)),
         }
     }
 
-    /// Returns the network that computed these features. `models` is the folder of built backbones.
-    ///
-    /// # Errors
-    /// Errors of [`ResolvedBackbone::checked`].
-    pub fn resolve_backbone(&self, models: &Path) -> Result<ResolvedBackbone> {
-        ResolvedBackbone {
-            name: self.backbone.name.clone(),
-            title: self.backbone.title.clone(),
-            graph_sha256: self.backbone.graph_sha256,
-            layer: self.layer.clone(),
-            preprocessing: self.preprocessing.steps,
-            known_answer: self.known_answer.clone(),
-            models: models.to_path_buf(),
-        }
-        .checked()
-    }
-
-    /// The bytes of `spec.json`.
+    /// Encodes `spec.json`.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).expect("plain data");
         bytes.push(b'\n');
         bytes
     }
 
-    /// The fields in which `wanted` speaks of other features, each as `name: this one HERE, that one THERE`. The width
-    /// follows from network and layer, and names are for people: neither is compared.
-    pub fn differences(&self, wanted: &Self, in_this: &str, in_that: &str) -> Vec<String> {
-        let (here, there) = (&self.preprocessing.steps, &wanted.preprocessing.steps);
+    /// Lists the fields in which `other` means other features, each as `NAME: VALUE this_place, VALUE other_place`, such as
+    /// "layer: PreLogits in the cache, Mixed_6e asked for". The width follows from network and layer, and names are for
+    /// display: neither is compared.
+    pub fn differences(&self, other: &Self, this_place: &str, other_place: &str) -> Vec<String> {
+        let (ours, theirs) = (&self.preprocessing.steps, &other.preprocessing.steps);
         let fields: [(&str, String, String); 8] = [
-            ("backbone", self.backbone_text(), wanted.backbone_text()),
-            ("layer", self.layer.clone(), wanted.layer.clone()),
-            ("decode", self.preprocessing.decode.clone(), wanted.preprocessing.decode.clone()),
-            ("crop", text(&here.crop), text(&there.crop)),
-            ("resize", text(&here.resize), text(&there.resize)),
-            ("size", text(&here.size), text(&there.size)),
-            ("scale", text(&here.normalization), text(&there.normalization)),
-            ("stretch", text(&here.stretch), text(&there.stretch)),
+            ("backbone", self.backbone_text(), other.backbone_text()),
+            ("layer", self.layer.clone(), other.layer.clone()),
+            ("decode", self.preprocessing.decode.clone(), other.preprocessing.decode.clone()),
+            ("crop", text(&ours.crop), text(&theirs.crop)),
+            ("resize", text(&ours.resize), text(&theirs.resize)),
+            ("size", text(&ours.size), text(&theirs.size)),
+            ("scale", text(&ours.scale), text(&theirs.scale)),
+            ("stretch", text(&ours.stretch), text(&theirs.stretch)),
         ];
-        let differs = self.backbone.graph_sha256 != wanted.backbone.graph_sha256;
+        let is_other_backbone = self.backbone.graph_sha256 != other.backbone.graph_sha256;
         fields
             .into_iter()
-            .filter(|(name, a, b)| if *name == "backbone" { differs } else { a != b })
-            .map(|(name, a, b)| format!("{name}: {a} {in_this}, {b} {in_that}"))
+            .filter(|(name, a, b)| if *name == "backbone" { is_other_backbone } else { a != b })
+            .map(|(name, a, b)| format!("{name}: {a} {this_place}, {b} {other_place}"))
             .collect()
     }
 
@@ -132,7 +113,7 @@ impl Spec {
         format!("{} ({})", self.backbone.name, self.backbone.graph_sha256.short())
     }
 
-    /// Refuses features of another kind.
+    /// Checks that the features of `cache`, which has this spec, are those of `wanted`.
     ///
     /// # Errors
     /// [`Kind::Cache`], naming each field that differs.
@@ -141,12 +122,12 @@ impl Spec {
             none if none.is_empty() => Ok(()),
             some => Err(Error::new(Kind::Cache, format!("it holds other features: {}", some.join("; ")))
                 .at(cache)
-                .help("use another --cache for these features, or the settings that this one was made with")),
+                .help("use another `cache` for these features, or the settings that this one was made with")),
         }
     }
 }
 
-/// A value as it stands in the JSON, without quotes.
+/// A value as in the JSON file, without quotes.
 fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default().trim_matches('"').to_string()
 }
@@ -171,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn it_survives_the_disk() {
+    fn a_spec_survives_a_round_trip() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Spec::read(dir.path()).unwrap(), None);
         fs::write_atomic(&dir.path().join("spec.json"), &spec().encode()).unwrap();
@@ -185,7 +166,7 @@ mod tests {
         other.layer = "Mixed_6e".into();
         other.preprocessing.decode = "d/2".into();
         other.preprocessing.steps = Preprocessing::named("inception").unwrap();
-        let said = spec().require(&other, Path::new("c")).unwrap_err().to_string();
+        let message = spec().require(&other, Path::new("c")).unwrap_err().to_string();
         for field in [
             "backbone: n (fb8e20fc2e4c3f24",
             "layer: PreLogits in",
@@ -193,7 +174,7 @@ mod tests {
             "crop: 1.0",
             "scale: unit",
         ] {
-            assert!(said.contains(field), "{field} in {said}");
+            assert!(message.contains(field), "{field} in {message}");
         }
         other = Spec { width: 9, ..spec() };
         other.backbone.name = "another name".into();

@@ -45,7 +45,7 @@ fn expand(runs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     for run in runs {
         let inner = if run.is_dir() && !run::is_run(run) { fs::list(run)? } else { Vec::new() };
         let inner: Vec<PathBuf> =
-            inner.into_iter().map(|(_, path)| path).filter(|path| run::is_run(path)).collect();
+            inner.into_iter().map(|entry| entry.path).filter(|path| run::is_run(path)).collect();
         match inner.is_empty() {
             true => all.push(run.clone()),
             false => all.extend(inner),

@@ -4,7 +4,7 @@ use crate::augment::Variant;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::matrix::Matrix;
-use crate::store::{FeatureStore, Key, Samples};
+use crate::store::{FeatureCache, Key, Samples};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -33,7 +33,7 @@ impl Points {
     /// [`Kind::Cache`] when there are none, or a part is damaged.
     pub fn read(
         path: &Path,
-        store: &FeatureStore,
+        store: &FeatureCache,
         samples: &Samples,
         limit: usize,
         threads: usize,

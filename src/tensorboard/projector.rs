@@ -112,7 +112,7 @@ impl ProjectorData {
     /// [`Kind::Cache`] when the cache is missing, damaged or empty.
     pub fn read(cache: &Path, config: &ProjectorConfig, monitor: &dyn Monitor) -> Result<Self> {
         let threads = threads::number(0);
-        let store = FeatureStore::open(cache)?;
+        let store = FeatureCache::open(cache)?;
         let samples = store.samples()?;
         let points = Points::read(cache, &store, &samples, config.points, threads)?;
         if points.points.len() < points.total {

@@ -214,6 +214,8 @@ fn two_selections_at_once_do_not_disturb_each_other() {
         .map(|out| serde_json::from_slice::<Value>(&out.stdout).unwrap()["placed"].as_u64().unwrap())
         .sum();
     assert_eq!(placed, 300);
-    assert!(turned.iter().all(|out| String::from_utf8_lossy(&out.stderr).contains("another headstart")));
+    assert!(
+        turned.iter().all(|out| String::from_utf8_lossy(&out.stderr).contains("another process is writing"))
+    );
     assert_eq!(tree(&s.path("out")).len(), 300);
 }

@@ -221,7 +221,7 @@ fn a_second_writer_is_refused_and_a_reader_is_not() {
     s.images("in", &CLASSES);
     small::extract(&s, "in", "c", &[]);
     let held = headstart::fs::Lock::take(&s.path("c/.lock")).unwrap();
-    small::extract(&s, "in", "c", &[]).fails(1, &["another headstart is writing here"]);
+    small::extract(&s, "in", "c", &[]).fails(1, &["another process is writing here"]);
     assert_eq!(s.json(&["cache", "info", &s.text("c")])["rows"], 74);
     s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "2"]);
     drop(held);
@@ -273,7 +273,7 @@ fn variants_are_stored_under_their_names() {
     s.write("flipped/a/000.png", &encode_png(&Variant::Flip.apply(&image)));
     s.images("flipped", &[("b", 2)]);
     small::extract(&s, "flipped", "d", &[]);
-    let of = |rows: &headstart::store::Rows, hash: &headstart::digest::Digest, variant| {
+    let of = |rows: &headstart::store::FeatureRows, hash: &headstart::digest::Digest, variant| {
         let at = rows.keys.iter().position(|k| k.image_sha256 == *hash && k.variant == variant).unwrap();
         rows.embeddings[at * rows.width..(at + 1) * rows.width].to_vec()
     };

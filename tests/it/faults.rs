@@ -9,7 +9,7 @@ use headstart::extract::extract;
 use headstart::fs::{Change, Watcher, watch};
 use headstart::image_io::encode_png;
 use headstart::monitor::{Monitor, Silent, Task, Unit};
-use headstart::store::compact::compact;
+use headstart::store::compact::{CompactConfig, compact};
 use std::io;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -97,7 +97,7 @@ fn any_change_of_a_compaction_may_fail_and_no_row_is_lost() {
         copy(&name);
         let fault = Arc::new(Fault { at, seen: AtomicUsize::new(0) });
         let watching = watch(&s.path(&name), fault.clone());
-        let done = compact(&s.path(&name), false, false, &Silent);
+        let done = compact(&s.path(&name), &CompactConfig::default(), &Silent);
         drop(watching);
         if fault.seen.load(Ordering::Relaxed) <= at {
             assert_eq!(done.unwrap().parts, 1);
@@ -105,7 +105,7 @@ fn any_change_of_a_compaction_may_fail_and_no_row_is_lost() {
         }
         assert_eq!(done.unwrap_err().kind(), Kind::Io, "change {at}");
         assert_eq!(s.rows(&name), rows, "change {at}");
-        assert_eq!(compact(&s.path(&name), false, false, &Silent).unwrap().parts, 1);
+        assert_eq!(compact(&s.path(&name), &CompactConfig::default(), &Silent).unwrap().parts, 1);
         assert_eq!(s.rows(&name), rows, "change {at}, then again");
         at += 1;
     }
@@ -199,10 +199,10 @@ fn of_two_writers_one_waits_or_is_refused() {
     assert!(done >= 1, "{both:?}");
     for out in both.iter().filter(|out| !out.status.success()) {
         let said = String::from_utf8_lossy(&out.stderr);
-        assert!(said.contains("another headstart is writing here"), "{said}");
+        assert!(said.contains("another process is writing here"), "{said}");
     }
     assert_eq!(s.rows("c").keys.len(), 80 + 4 * 56);
-    let parts = headstart::store::FeatureStore::open(&s.path("c")).unwrap().parts().unwrap();
+    let parts = headstart::store::FeatureCache::open(&s.path("c")).unwrap().parts().unwrap();
     let keys: usize = parts.iter().map(|part| part.keys().unwrap().len()).sum();
     assert_eq!(keys, 80 + 4 * 56, "no row is stored twice");
 }

@@ -6,8 +6,8 @@ use headstart::augment::Variant;
 use headstart::dataset::Split;
 use headstart::head::{FitConfig, SolverConfig};
 use headstart::monitor::{Monitor, Silent, Task, Unit};
-use headstart::store::compact::{CompactStats, compact};
-use headstart::store::{FeatureStore, Rows, Writer};
+use headstart::store::compact::{CompactConfig, CompactStats, compact};
+use headstart::store::{CacheWriter, FeatureCache, FeatureRows};
 use headstart::train::TrainConfig;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -196,12 +196,12 @@ fn a_warm_start_gives_new_classes_fresh_rows() {
 
 /// The cache `c` again as `p`, in parts of few rows.
 fn in_small_parts(s: &Sandbox, rows: usize) {
-    let store = FeatureStore::open(&s.path("c")).unwrap();
-    let mut writer = Writer::open_or_create(&s.path("p"), store.spec()).unwrap();
+    let store = FeatureCache::open(&s.path("c")).unwrap();
+    let mut writer = CacheWriter::open_or_create(&s.path("p"), store.spec()).unwrap();
     writer.describe(&store.samples().unwrap(), &[]).unwrap();
     let all = s.rows("c");
     for (keys, embeddings) in all.keys.chunks(rows).zip(all.embeddings.chunks(rows * all.width)) {
-        let part = Rows { keys: keys.to_vec(), width: all.width, embeddings: embeddings.to_vec() };
+        let part = FeatureRows { keys: keys.to_vec(), width: all.width, embeddings: embeddings.to_vec() };
         writer.append(part, Default::default()).unwrap();
     }
 }
@@ -288,7 +288,9 @@ impl Monitor for Disturbed {
 
 impl Task for &Disturbed {
     fn advance(&self, _: u64) {
-        self.done.get_or_init(|| compact(&self.cache, true, false, &Silent).unwrap());
+        let mut pruning = CompactConfig::default();
+        pruning.prune = true;
+        self.done.get_or_init(|| compact(&self.cache, &pruning, &Silent).unwrap());
     }
 }
 
@@ -320,7 +322,7 @@ fn a_compaction_does_not_disturb_a_training_beyond_memory() {
 fn a_part_that_is_damaged_fails_a_training_beyond_memory() {
     let s = cache();
     in_small_parts(&s, 8);
-    let part = FeatureStore::open(&s.path("p")).unwrap().parts().unwrap()[5].clone();
+    let part = FeatureCache::open(&s.path("p")).unwrap().parts().unwrap()[5].clone();
     let mut bytes = std::fs::read(&part.path).unwrap();
     bytes[600] ^= 4;
     std::fs::write(&part.path, bytes).unwrap();

@@ -65,8 +65,8 @@ fn pyarrow_pandas_polars_and_duckdb_read_a_cache_as_it_is_documented() {
     let stats = small::extract(&s, "in", "c", &["--augment", "flip"]).value();
     assert!(s.rows("c").keys.len() > stats["rows"].as_u64().unwrap() as usize);
     // What a killed writer leaves of a part is none of their business, whatever they make of names that begin with a dot.
-    let part = headstart::store::FeatureStore::open(&s.path("c")).unwrap().parts().unwrap().remove(0).path;
-    std::fs::write(headstart::fs::beside(&part), &std::fs::read(&part).unwrap()[..500]).unwrap();
+    let part = headstart::store::FeatureCache::open(&s.path("c")).unwrap().parts().unwrap().remove(0).path;
+    std::fs::write(headstart::fs::temporary_path(&part), &std::fs::read(&part).unwrap()[..500]).unwrap();
     let read = json(&python("readers.py", &[&s.path("c")]));
     println!("readers that agree: {}", read["agreeing"]);
     assert_eq!(read["agreeing"], serde_json::json!(["pyarrow", "pandas", "Polars", "DuckDB"]));

@@ -110,7 +110,7 @@ fn with_a_cache_the_page_shows_its_splits_and_its_variants() {
 }
 
 fn train_paths(s: &Sandbox, cache: &str) -> Vec<String> {
-    let samples = headstart::store::FeatureStore::open(&s.path(cache)).unwrap().samples().unwrap();
+    let samples = headstart::store::FeatureCache::open(&s.path(cache)).unwrap().samples().unwrap();
     let train = samples.rows.into_iter().filter(|row| row.split == headstart::dataset::Split::Train);
     train.map(|row| row.file.path).collect()
 }

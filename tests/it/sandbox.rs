@@ -3,7 +3,7 @@
 use headstart::image_io::encode_png;
 use headstart::pixels::Pixels;
 use headstart::rng::Rng;
-use headstart::store::{FeatureStore, Rows};
+use headstart::store::{FeatureCache, FeatureRows};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -70,8 +70,8 @@ impl Sandbox {
     }
 
     /// All rows of a cache, sorted by key.
-    pub fn rows(&self, cache: &str) -> Rows {
-        FeatureStore::open(&self.path(cache)).unwrap().rows(|_| true).unwrap()
+    pub fn rows(&self, cache: &str) -> FeatureRows {
+        FeatureCache::open(&self.path(cache)).unwrap().rows(|_| true).unwrap()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::sandbox::{Sandbox, picture};
 use crate::small;
 use headstart::augment::Variant;
 use headstart::image_io::encode_png;
-use headstart::store::{FeatureStore, Key, Rows, Writer};
+use headstart::store::{CacheWriter, FeatureCache, FeatureRows, Key};
 use std::collections::BTreeMap;
 
 const NEW: &str = "extract in --cache new --backbone small.onnx";
@@ -113,7 +113,7 @@ const CACHES: &[Case] = &[
     }),
     case("features that are no numbers", "train c --run new", |s| {
         std::fs::remove_file(part(s)).unwrap();
-        let store = FeatureStore::open(&s.path("c")).unwrap();
+        let store = FeatureCache::open(&s.path("c")).unwrap();
         let keys: Vec<Key> = store
             .samples()
             .unwrap()
@@ -123,8 +123,8 @@ const CACHES: &[Case] = &[
             .collect();
         let mut embeddings = vec![0.5; keys.len() * small::WIDTH];
         embeddings[7] = f32::NAN;
-        let mut writer = Writer::open_or_create(&s.path("c"), store.spec()).unwrap();
-        writer.append(Rows { keys, width: small::WIDTH, embeddings }, BTreeMap::new()).unwrap();
+        let mut writer = CacheWriter::open_or_create(&s.path("c"), store.spec()).unwrap();
+        writer.append(FeatureRows { keys, width: small::WIDTH, embeddings }, BTreeMap::new()).unwrap();
     }),
     case("a description that is gone", "train c --run new", |s| {
         std::fs::remove_file(s.path("c/samples.parquet")).unwrap();
@@ -137,7 +137,7 @@ const CACHES: &[Case] = &[
         .how(DiskFull)
         .writes(&["new/", "new/features/", "new/spec.json", "new/refused.parquet", "new/samples.parquet"]),
     case("a compaction of a damaged cache", "cache compact c", |s| {
-        let store = FeatureStore::open(&s.path("c")).unwrap();
+        let store = FeatureCache::open(&s.path("c")).unwrap();
         let rows = store.rows(|_| true).unwrap();
         let keys = vec![Key { variant: Variant::Flip, ..rows.keys[0] }];
         let embeddings = rows.embeddings[..small::WIDTH].to_vec();
@@ -145,8 +145,8 @@ const CACHES: &[Case] = &[
         bytes[2000] ^= 4;
         std::fs::write(part(s), bytes).unwrap();
         let noted = store.parts().unwrap()[0].metadata().unwrap();
-        let mut writer = Writer::open_or_create(&s.path("c"), store.spec()).unwrap();
-        writer.append(Rows { keys, width: small::WIDTH, embeddings }, noted).unwrap();
+        let mut writer = CacheWriter::open_or_create(&s.path("c"), store.spec()).unwrap();
+        writer.append(FeatureRows { keys, width: small::WIDTH, embeddings }, noted).unwrap();
     }),
     case("a compaction while somebody writes", "cache compact c", nothing).how(Locked),
     case("an export of a damaged cache", "cache export c --out flat.parquet", |s| {
@@ -416,7 +416,7 @@ pub(super) const CHAPTERS: [(&str, &[Case]); 6] = [
 fn nothing(_: &Sandbox) {}
 
 fn part(s: &Sandbox) -> std::path::PathBuf {
-    FeatureStore::open(&s.path("c")).unwrap().parts().unwrap()[0].path.clone()
+    FeatureCache::open(&s.path("c")).unwrap().parts().unwrap()[0].path.clone()
 }
 
 /// Gives a run another start: 14:03:22 on 7 August 2017.

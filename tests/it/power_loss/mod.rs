@@ -12,10 +12,10 @@ use headstart::digest::sha256;
 use headstart::extract::extract;
 use headstart::monitor::Silent;
 use headstart::preprocess::Preprocessing;
-use headstart::store::compact::compact;
+use headstart::store::compact::{CompactConfig, compact};
 use headstart::store::{
-    BackboneSpec, FeatureStore, Key, PreprocessingSpec, Rows, Samples, Spec, Writer, read_refused,
-    spec::SCHEMA,
+    BackboneSpec, CacheWriter, FeatureCache, FeatureRows, Key, PreprocessingSpec, Samples, Spec,
+    read_refused, spec::SCHEMA,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -41,9 +41,9 @@ fn features(name: &str) -> [f32; 2] {
     [f32::from(bytes[0]), f32::from(bytes[1])]
 }
 
-fn rows(names: &[&str]) -> Rows {
+fn rows(names: &[&str]) -> FeatureRows {
     let embeddings = names.iter().flat_map(|name| features(name)).collect();
-    Rows { keys: names.iter().map(|name| key(name)).collect(), width: 2, embeddings }
+    FeatureRows { keys: names.iter().map(|name| key(name)).collect(), width: 2, embeddings }
 }
 
 fn samples(names: &[&str]) -> Samples {
@@ -83,7 +83,7 @@ fn live(root: &Path, log: &Log) -> Vec<Promise> {
         promises.push(Promise { from: log.len(), rows, described: described.to_vec() });
     };
     let noted = || BTreeMap::from([("headstart.provider".to_string(), "CPU".to_string())]);
-    let mut writer = Writer::open_or_create(&cache, &spec()).unwrap();
+    let mut writer = CacheWriter::open_or_create(&cache, &spec()).unwrap();
     writer.describe(&descriptions[0], &refusals()).unwrap();
     promise(&[], &descriptions[..1]);
     for (start, end) in [(0, 2), (2, 3), (3, 5)] {
@@ -91,17 +91,19 @@ fn live(root: &Path, log: &Log) -> Vec<Promise> {
         promise(&ALL[..end], &descriptions[..1]);
     }
     drop(writer);
-    compact(&cache, false, false, &Silent).unwrap();
+    compact(&cache, &CompactConfig::default(), &Silent).unwrap();
     promise(&ALL[..5], &descriptions[..1]);
-    let mut writer = Writer::open_or_create(&cache, &spec()).unwrap();
+    let mut writer = CacheWriter::open_or_create(&cache, &spec()).unwrap();
     let aside = writer.append(rows(&ALL[7..]), noted()).unwrap();
     writer.append(rows(&ALL[5..7]), noted()).unwrap();
     promise(&ALL[..7], &descriptions[..1]);
-    writer.set_aside(&aside).unwrap();
+    writer.quarantine(&aside).unwrap();
     writer.describe(&descriptions[1], &refusals()).unwrap();
     promise(&ALL[..7], &descriptions[1..]);
     drop(writer);
-    compact(&cache, true, false, &Silent).unwrap();
+    let mut pruning = CompactConfig::default();
+    pruning.prune = true;
+    compact(&cache, &pruning, &Silent).unwrap();
     promise(&ALL[2..7], &descriptions[1..]);
     promises
 }
@@ -117,7 +119,7 @@ fn check(cache: &Path, promise: &Promise, next: Option<&Promise>) -> Result<(), 
         return demand(promise.described.is_empty(), "the spec is lost");
     };
     demand(spec == self::spec(), "the spec is another")?;
-    let store = FeatureStore::open(cache).map_err(told)?;
+    let store = FeatureCache::open(cache).map_err(told)?;
     let read = store.rows(|_| true).map_err(told)?;
     let parts = store.parts().map_err(told)?;
     let keys: Vec<_> = parts.iter().map(|part| part.keys().map_err(told)).collect::<Result<_, _>>()?;
@@ -147,12 +149,12 @@ fn survives(state: &State, promise: &Promise, next: Option<&Promise>) -> Result<
     let cache = dir.path().join("deep/below/cache");
     check(&cache, promise, next)?;
     // The next writer finds its way, clears up, and can go on.
-    let mut writer = Writer::open_or_create(&cache, &spec()).map_err(|e| e.with_causes())?;
+    let mut writer = CacheWriter::open_or_create(&cache, &spec()).map_err(|e| e.with_causes())?;
     check(&cache, promise, next)?;
-    let before = writer.store().keys().unwrap();
-    let one_more = Rows { keys: vec![key("one more")], ..rows(&["a"]) };
+    let before = writer.cache().keys().unwrap();
+    let one_more = FeatureRows { keys: vec![key("one more")], ..rows(&["a"]) };
     writer.append(one_more, BTreeMap::new()).map_err(|e| e.with_causes())?;
-    demand(writer.store().keys().unwrap().len() == before.len() + 1, "nothing can be added")?;
+    demand(writer.cache().keys().unwrap().len() == before.len() + 1, "nothing can be added")?;
     for folder in [cache.clone(), cache.join("features")] {
         let names = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
         demand(names.into_iter().all(|name| !name.starts_with(".tmp-")), "rubbish is left")?;
