@@ -5,7 +5,7 @@ use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::{Epoch, SolverConfig};
-use crate::metrics::{self, Paired};
+use crate::metrics::{self, PairedCounts};
 use crate::run::{self, Prediction, Record};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -187,7 +187,7 @@ impl LoadedRun {
             config: self.record.config.clone(),
             variants: self.record.variants.clone(),
             accuracy: correct as f64 / common.len() as f64,
-            interval: metrics::wilson(correct, common.len()).unwrap_or([0.0, 1.0]),
+            interval: metrics::wilson_interval(correct, common.len()).unwrap_or([0.0, 1.0]),
             macro_f1: metrics::macro_f1(&metrics::class_scores(&names, &confusion)),
             history: self.record.history.clone(),
             best_epoch: self.record.best_epoch,
@@ -195,7 +195,7 @@ impl LoadedRun {
     }
 
     fn difference_from(&self, first: &Self, common: &[&Digest]) -> Difference {
-        let counts = Paired::count(self.correct(common), first.correct(common));
+        let counts = PairedCounts::count(self.correct(common), first.correct(common));
         Difference {
             run: self.path.display().to_string(),
             against: first.path.display().to_string(),

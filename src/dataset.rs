@@ -2,13 +2,13 @@
 
 mod changes;
 mod conflicts;
-mod division;
+mod resplit;
 mod refusal;
 mod split;
 
 pub use changes::Changes;
 pub use conflicts::{LabelConflicts, separate_conflicts};
-pub use division::{Division, divide};
+pub use resplit::Resplit;
 pub use refusal::{Reason, Refused};
 use split::ranked;
 pub use split::{Fractions, assign_splits};

@@ -4,7 +4,7 @@ use crate::augment::Variant;
 use crate::dataset::{Sample, Split};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::store::{FeatureStore, Part, Samples};
+use crate::store::{FeatureCache, Part, Samples};
 use crate::threads::{self, in_parallel};
 use serde::Serialize;
 use std::collections::HashMap;

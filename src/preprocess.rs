@@ -156,7 +156,7 @@ impl Preprocessing {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Arithmetic {
-    /// Division by the operand.
+    /// Resplit by the operand.
     Divide([f32; 3]),
     /// Subtraction of the operand.
     Subtract([f32; 3]),

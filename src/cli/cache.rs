@@ -56,8 +56,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
         /// parquet, npy, safetensors or arrow [default: by the name of the file]
-        #[arg(long, value_name = "FORMAT", value_parser = parse::<Format>)]
-        format: Option<Format>,
+        #[arg(long, value_name = "FORMAT", value_parser = parse::<ExportFormat>)]
+        format: Option<ExportFormat>,
     },
 }
 
@@ -93,7 +93,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     }
 }
 
-fn info_text(info: &Info) -> String {
+fn info_text(info: &CacheInfo) -> String {
     let mut out = format!(
         "{} of {}, {} floats, {}\n\
          {} images in {} classes: {} (seed {}, {}), from {}\n\

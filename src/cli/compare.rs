@@ -1,8 +1,8 @@
 //! The subcommand `headstart compare`: its arguments, and its result as text.
 
-use super::text::{percent, points, score, table_with_header};
+use super::text::{p_value, percent, percentage_points, score, table_with_header};
 use super::{Global, Outcome, parse, print_result};
-use crate::compare::{CompareConfig, CompareStats, compare};
+use crate::compare::{CompareConfig, CompareStats, Difference, compare};
 use crate::dataset::Split;
 use crate::error::Result;
 use crate::places::{PageOutput, WrittenPage};
@@ -33,11 +33,25 @@ pub(super) struct Args {
     tables: Option<PathBuf>,
 }
 
+/// The JSON document: the comparison and, if it was written, its page.
+#[derive(Serialize)]
+struct Output {
+    #[serde(flatten)]
+    stats: CompareStats,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<WrittenPage>,
+}
+
 pub(super) fn run(args: Args, global: &Global) -> Result<Outcome> {
     let Args { runs, split, out, plots, tables } = args;
-    let page = out.map(|out| Places { flag: "--out", out, plots, tables });
-    let stats = compare(&CompareConfig { runs, split, page })?;
-    print_result(global, &stats, || summary(&stats))?;
+    let output = out.map(|out| PageOutput { out, plots, tables });
+    if let Some(output) = &output {
+        comparison::check_output(&runs, output)?;
+    }
+    let stats = compare(&CompareConfig { runs, split })?;
+    let page = output.map(|output| comparison::write(&stats, &output)).transpose()?;
+    let output = Output { stats, page };
+    print_result(global, &output, || summary(&output))?;
     Ok(Outcome::Done)
 }
 
@@ -54,7 +68,7 @@ const NAMES: [&str; 9] = [
     "p",
 ];
 
-fn summary(stats: &CompareStats) -> String {
+fn summary(Output { stats, page }: &Output) -> String {
     let mut out = format!("{} {} images that all runs hold out", stats.images, stats.split);
     if stats.left_out > 0 {
         out.push_str(&format!("; {} that only some runs hold out are left out", stats.left_out));

@@ -5,8 +5,9 @@ use super::{Global, IMAGES, Outcome, list_refused, print_result, progress::Termi
 use crate::data::{SelectConfig, SelectStats, SummaryConfig, SummaryStats, select, summary};
 use crate::error::Result;
 use crate::images::ScanDepth;
-use crate::places::Places;
-use crate::survey::{SurveyConfig, default_page, survey};
+use crate::places::{PageOutput, WrittenPage};
+use crate::survey::{self, DatasetConfig, DatasetStats, examine};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Inspect a folder of labelled images, or select its largest classes
@@ -79,15 +80,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             Ok(ended)
         }
         Command::Report { images, cache, out, plots, tables } => {
-            let out = out.map_or_else(|| default_page(&images), Ok)?;
-            let page = Places { flag: "--out", out, plots, tables };
-            let stats = survey(&SurveyConfig { images, cache, page }, terminal)?;
-            let summary = &stats.summary;
-            let ended = list_refused(&[&summary.unreadable[..], &summary.conflicting[..]].concat());
-            print_result(global, &stats, || {
-                format!("{}\n{}\n", summary_text(summary), stats.page.out.display())
-            })?;
-            Ok(ended)
+            let out = out.map_or_else(|| survey::default_output(&images), Ok)?;
+            report(DatasetConfig { images, cache }, &PageOutput { out, plots, tables }, global, terminal)
         }
         Command::Select { images, top, out, link } => {
             let config = SelectConfig { images, top, out, link };
@@ -97,6 +91,30 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             Ok(ended)
         }
     }
+}
+
+/// The JSON document of `data report`: what the folder holds, and the page.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    stats: DatasetStats,
+    page: WrittenPage,
+}
+
+fn report(
+    config: DatasetConfig,
+    output: &PageOutput,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Outcome> {
+    output.check(Some(&config.images), None)?;
+    let stats = examine(&config, terminal)?;
+    let page = survey::write(&stats, output, terminal)?;
+    let summary = &stats.summary;
+    let ended = list_refused(&[&summary.unreadable[..], &summary.conflicting[..]].concat());
+    let text = format!("{}\n{}\n", summary_text(summary), page.out.display());
+    print_result(global, &Report { stats, page }, || text)?;
+    Ok(ended)
 }
 
 fn summary_text(stats: &SummaryStats) -> String {

@@ -30,7 +30,7 @@ struct Listed {
 }
 
 pub(super) fn run(_args: Args, global: &Global) -> Result<Outcome> {
-    let library = runtime::find(false)?;
+    let library = runtime::find_library(false)?;
     let listed = |name, reason: Option<String>| Listed { name, usable: reason.is_none(), reason };
     let missing = "no ONNX Runtime: run `headstart setup --yes`";
     let devices = Devices {

@@ -1,6 +1,6 @@
 //! The subcommand `headstart evaluate`: its arguments, and its result as text.
 
-use super::text::{p_value, percent, points, score, table, table_with_header, temperatures};
+use super::text::{interval, p_value, percent, percentage_points, score, table, table_with_header};
 use super::{Global, Outcome, parse, print_result};
 use crate::dataset::{Split, number_and_names};
 use crate::error::Result;
@@ -76,7 +76,7 @@ fn reliability(stats: &EvaluateStats) -> String {
     if let Some(tta) = &stats.tta {
         let [low, high] = tta.interval.unwrap_or([-1.0, 1.0]);
         out.push_str(&format!(
-            "averaged over {}: {} points from {} without averaging (95 % interval {} to {}, {})\n",
+            "averaged over {}: {} points from {} without averaging (95 % interval {} to {}, p {})\n",
             tta.variants.join(", "),
             percentage_points(tta.difference.unwrap_or(0.0)),
             percent(tta.plain_accuracy),

@@ -130,7 +130,7 @@ impl FromStr for Size {
 ///
 /// # Errors
 /// [`Kind::Usage`] for fewer than two folds.
-pub(super) fn all_folds(folds: usize, seed: u64) -> Result<Vec<Option<Division>>> {
+pub(super) fn all_folds(folds: usize, seed: u64) -> Result<Vec<Option<Resplit>>> {
     (1..=folds.max(1)).map(|number| fold(number, folds, seed).map(Some)).collect()
 }
 
@@ -138,12 +138,12 @@ pub(super) fn all_folds(folds: usize, seed: u64) -> Result<Vec<Option<Division>>
 ///
 /// # Errors
 /// [`Kind::Usage`] for fewer than two folds, or a fold that does not exist.
-pub(super) fn fold(number: usize, folds: usize, seed: u64) -> Result<Division> {
+pub(super) fn fold(number: usize, folds: usize, seed: u64) -> Result<Resplit> {
     if folds < 2 {
         return Err(Error::new(Kind::Usage, "--folds must be at least 2"));
     }
     match (1..=folds).contains(&number) {
-        true => Ok(Division::Fold { number, folds, seed }),
+        true => Ok(Resplit::Fold { number, folds, seed }),
         false => Err(Error::new(Kind::Usage, format!("--fold must be from 1 to {folds}, not {number}"))),
     }
 }
@@ -193,7 +193,7 @@ mod tests {
     fn folds_are_two_or_more_and_numbered_from_one() {
         assert!(all_folds(0, 0).is_err() && all_folds(1, 0).is_err());
         let all = all_folds(3, 7).unwrap();
-        assert_eq!(all[2], Some(Division::Fold { number: 3, folds: 3, seed: 7 }));
+        assert_eq!(all[2], Some(Resplit::Fold { number: 3, folds: 3, seed: 7 }));
         assert_eq!(all.len(), 3);
         assert!(fold(0, 3, 0).is_err() && fold(4, 3, 0).is_err());
     }

@@ -3,7 +3,6 @@
 
 mod backbone;
 mod cache;
-mod commands;
 mod compare;
 mod data;
 mod demo;

@@ -46,24 +46,30 @@ const SHOWN: usize = 5;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Args { run, images, device, reject, neighbours, html, tables } = args;
-    let page = html.map(|out| Places { flag: "--html", out, plots: None, tables });
+    let output = html.map(|out| PageOutput { out, plots: None, tables });
+    if let Some(output) = &output {
+        prediction::check_output(&run, output)?;
+    }
     let models = global.models.clone();
-    let config = PredictConfig { run, images, device, models, reject, neighbours, page };
-    let answers = predict(&config, terminal)?;
-    let ended = list_refused(&refused(&answers));
-    let page = config.page.map_or(String::new(), |page| format!("{}\n", page.out.display()));
-    print_result(global, &answers, || format!("{}{page}", summary(&answers)))?;
+    let predictor = PredictorConfig { run, device, models, reject, neighbours };
+    let config = PredictConfig { images, predictor };
+    let predictions = predict(&config, terminal)?;
+    let page = output.map(|output| prediction::write(&predictions, &config, &output)).transpose()?;
+    let ended = list_refused(&refused(&predictions));
+    let page = page.map_or(String::new(), |page| format!("{}\n", page.out.display()));
+    print_result(global, &predictions, || format!("{}{page}", summary(&predictions)))?;
     Ok(ended)
 }
 
 /// The predictions for each image, with bars, and its nearest images below.
-pub(super) fn summary(answers: &[Answer]) -> String {
+pub(super) fn summary(predictions: &[FilePrediction]) -> String {
     let mut out = String::new();
-    for answer in answers.iter().filter(|answer| answer.reason.is_none()) {
-        out.push_str(&format!("{}\n", printable(&answer.path)));
-        match answer.judged.as_ref().filter(|judged| judged.unknown) {
-            Some(judged) => {
-                let share = percent(judged.p_value);
+    for file in predictions.iter().filter(|file| file.reason.is_none()) {
+        let prediction = &file.prediction;
+        out.push_str(&format!("{}\n", printable(&file.path)));
+        match prediction.open_set.as_ref().filter(|score| score.unknown) {
+            Some(score) => {
+                let share = percent(score.p_value);
                 out.push_str(&format!(
                     "  unknown: no more than {share} of known images are as far from every class\n"
                 ));

@@ -1,6 +1,5 @@
 //! The subcommand `headstart report`: its arguments, and its result as text.
 
-use super::commands::commands;
 use super::text::seconds;
 use super::{Global, Outcome, parse, print_result, progress::Terminal, reproduce};
 use crate::dataset::Split;

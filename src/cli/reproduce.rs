@@ -5,7 +5,7 @@
 use super::shell::command_line;
 use crate::augment::Variant;
 use crate::backbone::{CPU_PROVIDER, CUDA_PROVIDER};
-use crate::dataset::{Division, Fractions, Sample, Split, divide};
+use crate::dataset::{Fractions, Resplit, Sample, Split};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::head::{ClassWeights, FitConfig, SolverConfig};
@@ -13,8 +13,8 @@ use crate::preprocess::Preprocessing;
 use crate::registry::registry;
 use crate::report::CommandLine;
 use crate::run::{Prediction, Record, read_predictions, read_record};
-use crate::setup::onnx_path;
-use crate::store::{FeatureStore, Samples, Spec};
+use crate::setup::known_backbone::onnx_path;
+use crate::store::{FeatureCache, Samples, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -70,7 +70,7 @@ impl Source {
     fn read(folder: &Path) -> Result<Self> {
         let record = read_record(folder)?;
         let predictions = read_predictions(folder)?;
-        let store = FeatureStore::open(Path::new(&record.cache)).ok();
+        let store = FeatureCache::open(Path::new(&record.cache)).ok();
         let store = store.filter(|store| *store.spec() == record.spec);
         let samples = store.as_ref().and_then(|store| store.samples().ok());
         Ok(Self {
@@ -108,7 +108,7 @@ impl Source {
 
 /// Whether the images of validation and test are those that the run predicted.
 fn is_split_of(samples: &Samples, record: &Record, predictions: &[Prediction]) -> bool {
-    let divided = record.division.map(|division| divide(&samples.rows, division, samples.fractions));
+    let divided = record.division.map(|resplit| resplit.assign(&samples.rows, samples.fractions));
     let rows: &[Sample] = divided.as_deref().unwrap_or(&samples.rows);
     let held_out = rows.iter().filter(|sample| sample.split != Split::Train);
     let now: BTreeSet<(Digest, Split)> =
@@ -118,7 +118,7 @@ fn is_split_of(samples: &Samples, record: &Record, predictions: &[Prediction]) -
 }
 
 /// The `--device` that computed all parts, as far as it can be known.
-fn device(store: &FeatureStore) -> Option<String> {
+fn device(store: &FeatureCache) -> Option<String> {
     let mut devices = BTreeSet::new();
     for part in store.parts().ok()? {
         let mut noted = part.metadata().ok()?;
@@ -257,8 +257,8 @@ fn train(record: &Record, run: &str, init: Option<&str>) -> Vec<String> {
         SolverConfig::Adam(config) => adam(config, &mut words),
     }
     match record.division {
-        Some(Division::Resplit { seed }) => words.option("--resplit", seed),
-        Some(Division::Fold { number, folds, seed }) => {
+        Some(Resplit::Random { seed }) => words.option("--resplit", seed),
+        Some(Resplit::Fold { number, folds, seed }) => {
             words.option("--folds", folds);
             words.option("--fold", number);
             words.option("--fold-seed", seed);
@@ -410,9 +410,9 @@ mod tests {
     #[test]
     fn every_option_that_can_change_a_head_is_printed() {
         let adam = || record(SolverConfig::Adam(unusual()), Normalization::Unit, true);
-        let fold = Some(Division::Fold { number: 2, folds: 5, seed: 4 });
+        let fold = Some(Resplit::Fold { number: 2, folds: 5, seed: 4 });
         let fold = Record { division: fold, init: Some("gone".into()), memory: Some(1 << 20), ..adam() };
-        let resplit = Record { division: Some(Division::Resplit { seed: 8 }), ..adam() };
+        let resplit = Record { division: Some(Resplit::Random { seed: 8 }), ..adam() };
         let lbfgs = record(SolverConfig::Lbfgs(LbfgsConfig::default()), Normalization::Symmetric, false);
         let all: Vec<String> =
             [fold, resplit, lbfgs].into_iter().flat_map(|record| lines(&[source("r", record)])).collect();
@@ -434,7 +434,7 @@ mod tests {
     fn a_run_is_made_again_in_an_empty_folder() {
         let config = FitConfig { seed: 2, ..FitConfig::default() };
         let record = Record {
-            division: Some(Division::Resplit { seed: 8 }),
+            division: Some(Resplit::Random { seed: 8 }),
             ..record(SolverConfig::Adam(config), Normalization::Imagenet, false)
         };
         assert_eq!(

@@ -3,11 +3,11 @@
 use super::fit_options::{AdamOptions, all_folds};
 use super::text::{percent, seconds, table};
 use super::{Global, Outcome, now, print_result, progress::Terminal};
-use crate::dataset::Division;
+use crate::dataset::Resplit;
 use crate::error::Result;
 use crate::head::FitConfig;
 use crate::metrics::MeanWithInterval;
-use crate::sweep::{Setting, SweepConfig, SweepStats, sweep};
+use crate::sweep::{SettingResult, SweepConfig, SweepStats, sweep};
 use std::path::PathBuf;
 
 /// Fit many heads at once: every combination of rates, penalties, seeds, feature sets and splits
@@ -65,7 +65,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     let default = FitConfig::default();
     let epochs = args.epochs.unwrap_or(default.epochs);
     let base = args.adam.apply_to(FitConfig { epochs, ..default });
-    let divisions = match (args.folds, args.resplit.as_slice()) {
+    let resplits = match (args.folds, args.resplit.as_slice()) {
         (Some(number), _) => all_folds(number, 0)?,
         (None, []) => vec![None],
         (None, seeds) => seeds.iter().map(|&seed| Some(Resplit::Random { seed })).collect(),
@@ -135,7 +135,7 @@ fn summary(stats: &SweepStats) -> String {
     out
 }
 
-fn row(setting: &Setting) -> Vec<String> {
+fn row(setting: &SettingResult) -> Vec<String> {
     let mean = |spread: Option<MeanWithInterval>| percent(spread.map(|spread| spread.mean));
     let deviation = |spread: Option<MeanWithInterval>| {
         let deviation = spread.and_then(|spread| spread.deviation);

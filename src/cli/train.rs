@@ -1,9 +1,9 @@
 //! The subcommand `headstart train`: its arguments, and its result as text.
 
 use super::fit_options::{AdamOptions, Size, all_folds, fold};
-use super::text::{percent, seconds, temperatures};
+use super::text::{interval, percent, seconds};
 use super::{Global, Outcome, now, parse, print_result, progress::Terminal, sweep};
-use crate::dataset::Division;
+use crate::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, LbfgsConfig, SolverConfig};
 use crate::sweep::SweepConfig;
@@ -111,9 +111,9 @@ impl Args {
     }
 
     /// The split of the run, where it is not that of the cache.
-    fn division(&self) -> Result<Option<Division>> {
+    fn resplit(&self) -> Result<Option<Resplit>> {
         match (self.resplit, self.folds.zip(self.fold)) {
-            (Some(seed), _) => Ok(Some(Division::Resplit { seed })),
+            (Some(seed), _) => Ok(Some(Resplit::Random { seed })),
             (None, Some((folds, number))) => fold(number, folds, self.fold_seed()).map(Some),
             (None, None) => Ok(None),
         }
@@ -121,7 +121,7 @@ impl Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let (solver, division) = (args.solver()?, args.division()?);
+    let (solver, resplit) = (args.solver()?, args.resplit()?);
     if let Some(number) = args.folds.filter(|_| args.is_cross_validation()) {
         return sweep::fit(&cross_validation(args, number)?, global, terminal);
     }
@@ -144,10 +144,10 @@ fn cross_validation(args: Args, folds: usize) -> Result<SweepConfig> {
     }
     let base = args.adam();
     Ok(SweepConfig {
-        divisions: all_folds(folds, args.fold_seed())?,
-        uses: vec![args.variants],
-        rates: vec![base.lr],
-        penalties: vec![base.l2],
+        resplits: all_folds(folds, args.fold_seed())?,
+        variants: vec![args.variants],
+        lr: vec![base.lr],
+        l2: vec![base.l2],
         seeds: vec![base.seed],
         base: FitConfig { shuffle_seed: Some(base.order_seed()), ..base },
         cache: args.cache,
@@ -197,8 +197,8 @@ fn temperature(stats: &TrainStats) -> String {
         Some(t) => format!(
             "temperature {:.2} (95 % interval {}){}\n",
             t.value,
-            temperatures((t.low, t.high)),
-            if t.is_told_from_one() {
+            interval(t.low, t.high),
+            if t.differs_from_one() {
                 ""
             } else {
                 ": not significantly different from 1, so probabilities stay as they are"

@@ -15,7 +15,7 @@ use crate::matrix::Matrix;
 use crate::metrics;
 use crate::monitor::{Monitor, Unit};
 use crate::predict::{FilePrediction, PredictConfig, PredictorConfig, predict};
-use crate::preprocess::{Preprocessing, Resize, Scale};
+use crate::preprocess::{Normalization, Preprocessing, Resize};
 use crate::registry::DEFAULT_MODELS;
 use crate::setup::BackboneChoice;
 use crate::store::{FeatureCache, Samples};
@@ -74,7 +74,7 @@ pub struct DemoStats {
     /// Test accuracy of the baseline, 0 to 1: the same kind of head, trained on raw pixels of images scaled to 32 x 32.
     pub pixel_accuracy: f64,
     /// The predictions for one test image.
-    pub predict: Vec<Answer>,
+    pub predict: Vec<FilePrediction>,
 }
 
 /// Runs the demo in `config.dir`. A second call there uses the cached features.
@@ -103,13 +103,13 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
     let image =
         samples.rows.iter().find(|row| row.split == Split::Test).map(|row| images.join(&row.file.path));
     let predict_config = PredictConfig {
-        run: run.clone(),
         images: image.into_iter().collect(),
-        device: Device::Auto,
-        models: config.models.clone(),
-        reject: None,
-        neighbours: 0,
-        page: None,
+        predictor: PredictorConfig {
+            run: run.clone(),
+            models: config.models.clone(),
+            neighbours: 0,
+            ..PredictorConfig::default()
+        },
     };
     let answers = predict(&predict_config, monitor)?;
     Ok(DemoStats {
@@ -145,7 +145,7 @@ fn extract_config(config: &DemoConfig, images: &Path, cache: &Path) -> ExtractCo
 /// Draws the images that are not there yet.
 fn draw_images(dir: &Path, images: &Path, monitor: &dyn Monitor) -> Result<()> {
     let own_names = ["images", "cache", "run"];
-    if dir.exists() && fs::list(dir)?.iter().any(|(name, _)| !own_names.contains(&name.as_str())) {
+    if dir.exists() && fs::list(dir)?.iter().any(|entry| !own_names.contains(&entry.name.as_str())) {
         return Err(Error::new(Kind::Input, "the folder holds other things, so the demo leaves it alone")
             .at(dir)
             .help("choose a new folder as `dir`"));
@@ -187,7 +187,7 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
         let target = classes.binary_search(&row.file.label).expect("classes come from the samples");
         parts[row.split as usize].push(Example { row: number as u32, target: target as u32 });
     }
-    let [train, validation, test] = parts.each_ref().map(|examples| Rows { features: &features, examples });
+    let [train, validation, test] = parts.each_ref().map(|examples| LabelledFeatures { features: &features, examples });
     // The 3,072 inputs are strongly correlated, so they need a smaller learning rate than features.
     let params = FitConfig { lr: 0.001, ..fit }.check()?;
     let job = FitJob { start: None, params, class_weights: vec![1.0; classes.len()] };

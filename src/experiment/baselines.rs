@@ -6,7 +6,7 @@ use super::names::{entry, within};
 use super::pixel_baseline::GreyImages;
 use super::plan::{BaselineMethod, ExperimentPlan, NearestSettings, PixelSettings, PlannedBaseline};
 use crate::error::Result;
-use crate::head::nearest;
+use crate::head::nearest_neighbour_classes;
 use crate::monitor::Monitor;
 use crate::threads::in_parallel;
 use std::path::Path;

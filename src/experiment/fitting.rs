@@ -7,29 +7,29 @@ use super::caches::LoadedCache;
 use super::names::within;
 use super::plan::{ExperimentPlan, PlannedFit};
 use crate::error::{Error, Kind, Result};
-use crate::head::{Epoch, FitConfig, Fitted, Head, Job, LbfgsConfig, SolverConfig};
+use crate::head::{Epoch, FitConfig, FitJob, FitResult, Head, LbfgsConfig, SolverConfig};
 use crate::monitor::{Monitor, Task, Unit};
-use crate::run::Snapshots;
+use crate::run::WeightHistograms;
 use crate::threads::in_parallel;
 use crate::train::fit_context::{AdamFit, FitContext};
 use std::time::Instant;
 
 /// Result of a fit on one split.
 #[derive(Debug)]
-pub(super) struct FitResult {
+pub(super) struct SplitFit {
     /// The heads, in the order of their seeds.
-    pub fitted: Vec<Fitted>,
+    pub fitted: Vec<FitResult>,
     /// For each head, whether it answers each test image correctly, in the order of keys.
     pub correct: Vec<Vec<bool>>,
     /// Of the first head, for its run.
-    pub snapshots: Snapshots,
+    pub snapshots: WeightHistograms,
     /// Wall time of all heads together, in seconds.
     pub seconds: f64,
 }
 
 /// Results of all fits on all splits: `[fit][split]`.
 #[derive(Debug)]
-pub(super) struct FitResults(Vec<Vec<FitResult>>);
+pub(super) struct FitResults(Vec<Vec<SplitFit>>);
 
 /// What all fits of an experiment share.
 pub(super) struct FitRunner<'a> {
@@ -51,18 +51,18 @@ struct Work {
 /// Heads of one fit on one split.
 #[derive(Debug)]
 struct Heads {
-    fitted: Vec<Fitted>,
-    snapshots: Snapshots,
+    fitted: Vec<FitResult>,
+    snapshots: WeightHistograms,
 }
 
 impl FitResults {
     /// Result of a fit on the splits of the caches.
-    pub fn on_own_splits(&self, fit: usize) -> &FitResult {
+    pub fn on_own_splits(&self, fit: usize) -> &SplitFit {
         &self.0[fit][0]
     }
 
     /// Results of a fit on each other split.
-    pub fn on_other_splits(&self, fit: usize) -> &[FitResult] {
+    pub fn on_other_splits(&self, fit: usize) -> &[SplitFit] {
         &self.0[fit][1..]
     }
 
@@ -91,7 +91,7 @@ impl FitRunner<'_> {
         };
         let epochs: usize = fits.iter().map(|fit| epochs(fit) * (seeds + resplits)).sum();
         let task = self.monitor.task("fitting heads", Some(epochs as u64), Unit::Epochs);
-        let mut all: Vec<Vec<Option<FitResult>>> =
+        let mut all: Vec<Vec<Option<SplitFit>>> =
             fits.iter().map(|_| (0..self.splits).map(|_| None).collect()).collect();
         let mut waiting: Vec<usize> = (0..fits.len()).collect();
         while !waiting.is_empty() {
@@ -114,7 +114,7 @@ impl FitRunner<'_> {
     }
 
     /// Fits the heads of one fit on one split, from those of `start` or from fresh weights.
-    fn fit(&self, work: Work, start: Option<&FitResult>, task: &dyn Task) -> Result<FitResult> {
+    fn fit(&self, work: Work, start: Option<&SplitFit>, task: &dyn Task) -> Result<SplitFit> {
         check_interrupted(self.monitor)?;
         let started = Instant::now();
         let PlannedFit { spec, owner } = &self.plan.fits[work.fit];
@@ -133,14 +133,14 @@ impl FitRunner<'_> {
         })?;
         let test = context.table.select(&context.splits.test);
         let correct = fitted.iter().map(|fitted| correct(&fitted.head, test.rows())).collect();
-        Ok(FitResult { fitted, correct, snapshots, seconds: started.elapsed().as_secs_f64() })
+        Ok(SplitFit { fitted, correct, snapshots, seconds: started.elapsed().as_secs_f64() })
     }
 
     /// The one optimum, whatever the seeds.
     fn lbfgs(&self, context: FitContext, config: LbfgsConfig, task: &dyn Task) -> Result<Heads> {
         let found = context.lbfgs(config.check()?, self.monitor)?;
         task.advance(1);
-        Ok(Heads { fitted: vec![found.fitted], snapshots: Snapshots::default() })
+        Ok(Heads { fitted: vec![found.fitted], snapshots: WeightHistograms::default() })
     }
 }
 
@@ -161,7 +161,7 @@ fn adam(
     context: FitContext,
     config: FitConfig,
     seeds: Vec<u64>,
-    start: Option<&FitResult>,
+    start: Option<&SplitFit>,
     task: &dyn Task,
 ) -> Result<Heads> {
     let job = |(i, seed): (usize, u64)| {
@@ -172,7 +172,7 @@ fn adam(
     };
     let jobs = seeds.into_iter().enumerate().map(job).collect::<Result<Vec<_>>>()?;
     let share_order = !config.shuffle || config.shuffle_seed.is_some();
-    let groups: Vec<Vec<Job>> = match share_order {
+    let groups: Vec<Vec<FitJob>> = match share_order {
         true => vec![jobs],
         false => jobs.into_iter().map(|job| vec![job]).collect(),
     };
@@ -180,15 +180,15 @@ fn adam(
 }
 
 /// Fits groups of heads one after another. Histograms are those of the first head.
-fn fit_groups(fit: &AdamFit, groups: Vec<Vec<Job>>, task: &dyn Task) -> Result<Heads> {
-    let mut heads = Heads { fitted: Vec::new(), snapshots: Snapshots::default() };
+fn fit_groups(fit: &AdamFit, groups: Vec<Vec<FitJob>>, task: &dyn Task) -> Result<Heads> {
+    let mut heads = Heads { fitted: Vec::new(), snapshots: WeightHistograms::default() };
     for group in groups {
         let is_first_group = heads.fitted.is_empty();
         let snapshots = &mut heads.snapshots;
         let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
             task.advance(1);
             if is_first_group && number == 0 {
-                snapshots.look(epoch.epoch, head);
+                snapshots.record(epoch.epoch, head);
             }
         };
         let fitted = fit.fit(group, on_epoch)?;

@@ -3,7 +3,7 @@
 
 use super::scores::{AccuracyChange, ConditionScore, PairScore, SwitchEffect, TestScore};
 use super::stats::ExperimentStats;
-use crate::metrics::{Resampled, Spread};
+use crate::metrics::{ResampledMean, MeanWithInterval};
 use crate::words::p_value;
 
 /// Formats an effect.
@@ -51,13 +51,13 @@ fn with_interval(value: f64, interval: Option<[f64; 2]>, format_value: fn(f64) -
     }
 }
 
-fn over_seeds(spread: Option<Spread>, format_value: fn(f64) -> String) -> String {
+fn over_seeds(spread: Option<MeanWithInterval>, format_value: fn(f64) -> String) -> String {
     // Heads that are all alike have no interval.
-    let interval = |spread: &Spread| spread.interval.filter(|[low, high]| low < high);
+    let interval = |spread: &MeanWithInterval| spread.interval.filter(|[low, high]| low < high);
     spread.map_or("-".into(), |spread| with_interval(spread.mean, interval(&spread), format_value))
 }
 
-fn over_splits(splits: Option<Resampled>, format_value: fn(f64) -> String) -> String {
+fn over_splits(splits: Option<ResampledMean>, format_value: fn(f64) -> String) -> String {
     splits.map_or("-".into(), |splits| with_interval(splits.mean, Some(splits.interval), format_value))
 }
 

@@ -5,11 +5,11 @@ use super::answers::correct;
 use super::plan::PixelSettings;
 use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Result};
-use crate::head::{self, Example, LbfgsConfig, Rows, components};
+use crate::head::{self, Example, LabelledFeatures, LbfgsConfig, principal_components};
 use crate::image_io;
 use crate::matrix::Matrix;
 use crate::pixels::Pixels;
-use crate::preprocess::{centre, resize_bilinear};
+use crate::preprocess::{centre_crop, resize_bilinear};
 use crate::threads::in_parallel;
 use crate::train::TrainingSet;
 use crate::train::split_rows::{RowSelection, SplitRows};
@@ -67,9 +67,9 @@ impl GreyImages {
     pub fn correct_on_test(&self, splits: &SplitRows) -> Result<Vec<bool>> {
         let [train, validation, test] =
             [&splits.train, &splits.validation, &splits.test].map(|rows| self.examples(rows));
-        let features = Rows { features: &self.values, examples: &train };
+        let features = LabelledFeatures { features: &self.values, examples: &train };
         let projected: Matrix = components(features, self.settings.components)?;
-        let rows = |examples| Rows { features: &projected, examples };
+        let rows = |examples| LabelledFeatures { features: &projected, examples };
         let params = LbfgsConfig { l2: self.settings.l2, ..LbfgsConfig::default() }.check()?;
         let shape = (self.settings.components, self.classes);
         let fitted = head::fit_lbfgs(shape, rows(&train), rows(&validation), params)?.fitted;
@@ -82,10 +82,10 @@ impl GreyImages {
     }
 }
 
-/// The centre of an image, resized, as grey values from 0 to 1 (the luma of ITU-R BT.601).
+/// The centre_crop of an image, resized, as grey values from 0 to 1 (the luma of ITU-R BT.601).
 fn grey(image: &Pixels, settings: PixelSettings) -> Vec<f32> {
     let [width, height] = settings.size;
-    let resized = resize_bilinear(&centre(image, settings.crop), width, height);
+    let resized = resize_bilinear(&centre_crop(image, settings.crop), width, height);
     let luma = |pixel: &[u8]| {
         let [red, green, blue] = [0, 1, 2].map(|channel| f32::from(pixel[channel]));
         (0.299 * red + 0.587 * green + 0.114 * blue) / 255.0

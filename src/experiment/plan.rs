@@ -104,7 +104,7 @@ pub(super) struct NearestSettings {
 pub(super) struct PixelSettings {
     /// Width and height of the small images, in pixels.
     pub size: [usize; 2],
-    /// Fractions of width and height that are kept around the centre.
+    /// Fractions of width and height that are kept around the centre_crop.
     pub crop: [f64; 2],
     /// Number of principal components.
     pub components: usize,

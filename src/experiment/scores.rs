@@ -2,7 +2,7 @@
 //! 1; their differences are -1 to 1.
 
 use super::file::Published;
-use crate::metrics::{Resampled, Spread};
+use crate::metrics::{ResampledMean, MeanWithInterval};
 use serde::Serialize;
 
 /// Accuracy on the test images.
@@ -15,9 +15,9 @@ pub struct TestScore {
     /// Its 95 % confidence interval (Wilson 1927).
     pub interval: [f64; 2],
     /// Over the heads on the splits of the caches.
-    pub seeds: Option<Spread>,
+    pub seeds: Option<MeanWithInterval>,
     /// Over the other splits, one head each; the interval is that of the corrected resampled t-test.
-    pub splits: Option<Resampled>,
+    pub splits: Option<ResampledMean>,
     /// Accuracy of each head on the splits of the caches.
     pub of_seeds: Vec<f64>,
     /// Accuracy of the head on each other split.
@@ -34,7 +34,7 @@ pub struct RunScore {
     /// Accuracy on the test images.
     pub score: TestScore,
     /// Epochs of the heads on the splits of the caches.
-    pub epochs: Option<Spread>,
+    pub epochs: Option<MeanWithInterval>,
     /// Wall time of these heads together, in seconds.
     pub seconds: f64,
     /// Number of these heads.
@@ -55,7 +55,7 @@ pub struct PairScore {
     /// P value of McNemar's exact test.
     pub p_value: f64,
     /// Difference over the other splits (corrected resampled t-test).
-    pub splits: Option<Resampled>,
+    pub splits: Option<ResampledMean>,
 }
 
 /// Scores of all runs with some switches on.
@@ -88,9 +88,9 @@ pub struct SwitchEffect {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct AccuracyChange {
     /// Over the heads on the splits of the caches, each compared with the head of the same seed.
-    pub seeds: Option<Spread>,
+    pub seeds: Option<MeanWithInterval>,
     /// Over the other splits (corrected resampled t-test).
-    pub splits: Option<Resampled>,
+    pub splits: Option<ResampledMean>,
 }
 
 /// Score of a baseline.

@@ -2,12 +2,12 @@
 //! effect of each switch.
 
 use super::baselines::BaselineResult;
-use super::fitting::FitResults;
+use super::fitting::SplitFits;
 use super::plan::{BaselineMethod, Condition, Contestant, ExperimentPlan, PlannedRun, ScoredFit};
 use super::scores::{
     AccuracyChange, BaselineScore, ConditionScore, PairScore, RunScore, SwitchEffect, TestScore,
 };
-use crate::metrics::{self, Paired, resampled, spread};
+use crate::metrics::{self, PairedCounts, corrected_resampled_t_test, mean_with_interval};
 
 /// For each head, whether it answers each test image correctly.
 struct Answers<'a> {
@@ -52,9 +52,9 @@ impl Answers<'_> {
         TestScore {
             images: first.len(),
             first: accuracy(first),
-            interval: metrics::wilson(correct, first.len()).unwrap_or([0.0, 1.0]),
-            seeds: spread(&of_seeds),
-            splits: resampled(&of_splits, test_ratio),
+            interval: metrics::wilson_interval(correct, first.len()).unwrap_or([0.0, 1.0]),
+            seeds: mean_with_interval(&of_seeds),
+            splits: corrected_resampled_t_test(&of_splits, test_ratio),
             of_seeds,
             of_splits,
         }
@@ -63,7 +63,7 @@ impl Answers<'_> {
 
 impl Differences {
     fn change(&self, test_ratio: f64) -> AccuracyChange {
-        AccuracyChange { seeds: spread(&self.own), splits: resampled(&self.others, test_ratio) }
+        AccuracyChange { seeds: mean_with_interval(&self.own), splits: corrected_resampled_t_test(&self.others, test_ratio) }
     }
 
     /// Head by head the mean over several runs.
@@ -145,7 +145,7 @@ impl<'a> Scoring<'a> {
             name: run.name.clone(),
             published: run.published,
             score: self.answers(scored).score(self.test_ratio),
-            epochs: spread(&epochs),
+            epochs: mean_with_interval(&epochs),
             seconds: result.seconds,
             heads: epochs.len(),
         }
@@ -161,14 +161,14 @@ impl<'a> Scoring<'a> {
             }
         });
         let (a, b) = (&first.answers, &second.answers);
-        let counts = Paired::count(a.own[0].iter().copied(), b.own[0].iter().copied());
+        let counts = PairedCounts::count(a.own[0].iter().copied(), b.own[0].iter().copied());
         PairScore {
             first: first.name.into(),
             second: second.name.into(),
             difference: counts.difference().unwrap_or(0.0),
             interval: metrics::paired_difference_interval(&counts).unwrap_or([-1.0, 1.0]),
-            p_value: metrics::mcnemar(&counts),
-            splits: resampled(&differences_on_common(&a.others, &b.others), self.test_ratio),
+            p_value: metrics::mcnemar_p_value(&counts),
+            splits: corrected_resampled_t_test(&differences_on_common(&a.others, &b.others), self.test_ratio),
         }
     }
 

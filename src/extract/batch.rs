@@ -15,7 +15,7 @@ pub(super) struct BatchRow {
     pub key: Key,
 }
 
-/// Rows on their way to the network.
+/// FeatureRows on their way to the network.
 #[derive(Default)]
 pub(super) struct Batch {
     /// Position in the order of batches, from 0.
@@ -27,7 +27,7 @@ pub(super) struct Batch {
     pub refused: Vec<Refused>,
 }
 
-/// Rows on their way to the cache.
+/// FeatureRows on their way to the cache.
 pub(super) struct EmbeddedBatch {
     /// Position in the order of batches, from 0.
     pub number: usize,

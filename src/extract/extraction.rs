@@ -10,7 +10,7 @@ use crate::dataset::{LabelConflicts, Refused, assign_splits, separate_conflicts}
 use crate::error::Result;
 use crate::images::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
 use crate::monitor::Monitor;
-use crate::setup::{Chosen, choose};
+use crate::setup::ResolvedBackbone;
 use crate::store::{self, Samples};
 use crate::threads;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub(super) struct Extraction<'a> {
     config: &'a ExtractConfig,
     monitor: &'a dyn Monitor,
     /// The network to run.
-    pub chosen: Chosen,
+    pub chosen: ResolvedBackbone,
     target: Target,
     /// The description of the data set that is stored in the cache.
     stored: Option<Description>,
@@ -35,7 +35,7 @@ impl<'a> Extraction<'a> {
     /// # Errors
     /// Those of [`choose`] and [`Target::open`], and of reading the description of the data set.
     pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
-        let chosen = choose(&config.backbone)?;
+        let chosen = config.backbone.resolve()?;
         let target = Target::open(config, &chosen)?;
         let mut extraction =
             Self { config, monitor, chosen, target, stored: None, refused: RefusedFiles::default() };

@@ -1,10 +1,10 @@
 //! The network of an extraction, opened and tested.
 
 use super::config::ExtractConfig;
-use crate::backbone::{Backbone, CPU_PROVIDER, Device, Opening, known};
+use crate::backbone::{Backbone, CPU_PROVIDER, Device, SessionOptions, known_answer};
 use crate::error::Result;
 use crate::monitor::Monitor;
-use crate::setup::Chosen;
+use crate::setup::ResolvedBackbone;
 
 /// Images in a batch on the CPU. Sessions of one thread each are not faster with larger batches.
 const CPU_BATCH: usize = 4;
@@ -22,32 +22,32 @@ impl Network {
     /// Opens the chosen network for `rows` missing rows and tests it. `stored_answer` is the known answer in the cache.
     ///
     /// # Errors
-    /// Those of [`Chosen::open`] and of the known-answer test.
+    /// Those of [`ResolvedBackbone::open`] and of the known-answer test.
     pub fn open(
         config: &ExtractConfig,
-        chosen: &Chosen,
+        chosen: &ResolvedBackbone,
         rows: usize,
         stored_answer: Option<Vec<f32>>,
         monitor: &dyn Monitor,
     ) -> Result<Self> {
         let batch = config.batch.unwrap_or(CPU_BATCH);
         let opening =
-            Opening { device: config.device, threads: config.threads, sessions: rows.div_ceil(batch) };
+            SessionOptions { device: config.device, threads: config.threads, sessions: rows.div_ceil(batch) };
         let mut sessions = chosen.open(opening, monitor)?;
         let backbone = first(&mut sessions);
         let provider = backbone.provider().to_string();
         let known = chosen.known_answer.clone().or(stored_answer);
-        let answer = known::answer(backbone, &chosen.preprocessing)?;
+        let answer = known_answer::compute(backbone, &chosen.preprocessing)?;
         let reference = match &known {
             Some(known) => known.clone(),
             None if provider == CPU_PROVIDER => answer.clone(),
             None => {
-                let on_cpu = Opening { device: Device::Cpu, sessions: 1, ..opening };
+                let on_cpu = SessionOptions { device: Device::Cpu, sessions: 1, ..opening };
                 let mut sessions = chosen.open(on_cpu, monitor)?;
-                known::answer(first(&mut sessions), &chosen.preprocessing)?
+                known_answer::compute(first(&mut sessions), &chosen.preprocessing)?
             }
         };
-        known::check(&provider, &answer, &reference)?;
+        known_answer::check(&provider, &answer, &reference)?;
         Ok(Self { sessions, new_answer: known.is_none().then_some(reference) })
     }
 

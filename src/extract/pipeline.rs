@@ -1,5 +1,5 @@
 //! The pipeline from missing rows to parts on disk: decoders -> batches -> sessions -> parts. Each stage runs on threads of
-//! its own. Rows are committed in the order of the jobs, and memory does not grow with the number of images.
+//! its own. FeatureRows are committed in the order of the jobs, and memory does not grow with the number of images.
 
 use super::batch::{Batch, EmbeddedBatch, into_batches};
 use super::decode;
@@ -11,7 +11,7 @@ use crate::backbone::Backbone;
 use crate::dataset::Refused;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, Unit};
-use crate::store::Writer;
+use crate::store::CacheWriter;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// Rows in the pipeline that wait for the network or for a slower batch before them. They keep a fast device busy while a
+/// FeatureRows in the pipeline that wait for the network or for a slower batch before them. They keep a fast device busy while a
 /// part is written. With 2,048 floats a row they take 32 MiB.
 const WINDOW_ROWS: usize = 4096;
 
@@ -39,7 +39,7 @@ pub(super) struct PipelineResult {
 /// another batch, and the rows of the batches under way are committed.
 ///
 /// # Errors
-/// Those of the backbone and the cache. Rows computed before are committed nevertheless. Images that cannot be used are
+/// Those of the backbone and the cache. FeatureRows computed before are committed nevertheless. Images that cannot be used are
 /// not errors, but part of the result.
 pub(super) fn run(
     settings: &PipelineSettings,
@@ -219,7 +219,7 @@ mod tests {
     struct Fixture {
         settings: PipelineSettings,
         jobs: Vec<ImageJob>,
-        writer: Writer,
+        writer: CacheWriter,
     }
 
     fn grey_images(dir: &Path, shades: impl Iterator<Item = u8>) -> Fixture {
@@ -239,7 +239,7 @@ mod tests {
             preprocessing: PreprocessingSpec { decode: "d".into(), steps: preprocessing() },
             known_answer: None,
         };
-        let writer = Writer::open_or_create(&dir.join("c"), &spec).unwrap();
+        let writer = CacheWriter::open_or_create(&dir.join("c"), &spec).unwrap();
         Fixture { settings: settings(root), jobs, writer }
     }
 
@@ -267,7 +267,7 @@ mod tests {
     }
 
     /// The features of all parts, in the order of the parts.
-    fn committed(writer: &Writer) -> Vec<f32> {
+    fn committed(writer: &CacheWriter) -> Vec<f32> {
         let parts = writer.store().parts().unwrap();
         parts.iter().flat_map(|part| part.rows(1).unwrap().embeddings).collect()
     }

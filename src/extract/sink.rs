@@ -6,7 +6,7 @@ use super::settings::PipelineSettings;
 use super::timing::Stopwatch;
 use crate::dataset::{Reason, Refused};
 use crate::error::Result;
-use crate::store::{PART_ROWS, Rows, Writer};
+use crate::store::{MAX_PART_ROWS, FeatureRows, CacheWriter};
 use std::time::{Duration, Instant};
 
 /// Collects rows and commits them.
@@ -16,8 +16,8 @@ pub(super) struct Sink<'a> {
     width: usize,
     writer: &'a mut CacheWriter,
     writing: &'a Stopwatch,
-    /// Rows that are not committed yet.
-    rows: Rows,
+    /// FeatureRows that are not committed yet.
+    rows: FeatureRows,
     last_commit: Instant,
     /// Number of rows committed.
     pub committed: usize,
@@ -30,7 +30,7 @@ impl<'a> Sink<'a> {
     pub fn new(
         settings: &'a PipelineSettings,
         width: usize,
-        writer: &'a mut Writer,
+        writer: &'a mut CacheWriter,
         writing: &'a Stopwatch,
     ) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl<'a> Sink<'a> {
             width,
             writer,
             writing,
-            rows: Rows::default(),
+            rows: FeatureRows::default(),
             last_commit: Instant::now(),
             committed: 0,
             refused: Vec::new(),

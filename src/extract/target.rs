@@ -3,8 +3,8 @@
 use super::config::ExtractConfig;
 use crate::error::{Error, Kind, Result};
 use crate::image_io::DECODE_VERSION;
-use crate::setup::Chosen;
-use crate::store::{self, BackboneSpec, FeatureStore, Key, PreprocessingSpec, Spec, Writer, spec::SCHEMA};
+use crate::setup::ResolvedBackbone;
+use crate::store::{self, BackboneSpec, FeatureCache, Key, PreprocessingSpec, Spec, CacheWriter, spec::SCHEMA};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -14,9 +14,9 @@ pub(super) enum Target {
     /// There is no cache yet.
     New,
     /// A cache that is only read, in a dry run.
-    ReadOnly(FeatureStore),
+    ReadOnly(FeatureCache),
     /// A cache that is open for writing and locked.
-    Writable(Writer),
+    Writable(CacheWriter),
 }
 
 impl Target {
@@ -25,7 +25,7 @@ impl Target {
     /// # Errors
     /// [`Kind::Cache`] when the cache holds features of another kind, or the folder something else;
     /// [`Kind::Locked`] when another process writes to the cache.
-    pub fn open(config: &ExtractConfig, chosen: &Chosen) -> Result<Self> {
+    pub fn open(config: &ExtractConfig, chosen: &ResolvedBackbone) -> Result<Self> {
         let path = &config.cache;
         let Some(stored) = Spec::read(path)? else {
             store::check_target(path)?;
@@ -34,8 +34,8 @@ impl Target {
         let wanted = spec(chosen, stored.width, None);
         stored.require(&wanted, path)?;
         Ok(match config.dry_run {
-            true => Self::ReadOnly(FeatureStore::open(path)?),
-            false => Self::Writable(Writer::open_or_create(path, &wanted)?),
+            true => Self::ReadOnly(FeatureCache::open(path)?),
+            false => Self::Writable(CacheWriter::open_or_create(path, &wanted)?),
         })
     }
 
@@ -44,11 +44,11 @@ impl Target {
     /// # Errors
     /// Those of [`Target::open`], and [`Kind::Io`] when the cache cannot be written.
     pub fn create(path: &Path, spec: &Spec) -> Result<Self> {
-        Writer::open_or_create(path, spec).map(Self::Writable)
+        CacheWriter::open_or_create(path, spec).map(Self::Writable)
     }
 
     /// Returns the cache for reading, if there is one.
-    pub fn store(&self) -> Option<&FeatureStore> {
+    pub fn store(&self) -> Option<&FeatureCache> {
         match self {
             Self::New => None,
             Self::ReadOnly(store) => Some(store),
@@ -60,7 +60,7 @@ impl Target {
     ///
     /// # Errors
     /// [`Kind::Cache`] when it is not open for writing.
-    pub fn writer(&mut self) -> Result<&mut Writer> {
+    pub fn writer(&mut self) -> Result<&mut CacheWriter> {
         match self {
             Self::Writable(writer) => Ok(writer),
             Self::New | Self::ReadOnly(_) => {
@@ -74,18 +74,18 @@ impl Target {
     /// # Errors
     /// [`Kind::Cache`] when a part cannot be read.
     pub fn keys(&self) -> Result<HashSet<Key>> {
-        self.store().map_or_else(|| Ok(HashSet::new()), FeatureStore::keys)
+        self.store().map_or_else(|| Ok(HashSet::new()), FeatureCache::keys)
     }
 }
 
 /// Returns the spec of features of `width` floats that the chosen network computes.
-pub(super) fn spec(chosen: &Chosen, width: usize, known_answer: Option<Vec<f32>>) -> Spec {
+pub(super) fn spec(chosen: &ResolvedBackbone, width: usize, known_answer: Option<Vec<f32>>) -> Spec {
     Spec {
         schema: SCHEMA.into(),
         backbone: BackboneSpec {
             name: chosen.name.clone(),
             title: chosen.title.clone(),
-            graph_sha256: chosen.sha256,
+            graph_sha256: chosen.graph_sha256,
         },
         layer: chosen.layer.clone(),
         width,

@@ -71,8 +71,8 @@ impl Cell {
     }
 
     /// A difference of fractions, shown in percentage points with its sign.
-    pub fn points(difference: f64) -> Self {
-        Self::Number { text: words::points(difference), value: Some(difference) }
+    pub fn percentage_points(difference: f64) -> Self {
+        Self::Number { text: words::percentage_points(difference), value: Some(difference) }
     }
 
     /// A score from 0 to 1, shown with three decimals.

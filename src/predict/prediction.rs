@@ -3,7 +3,7 @@
 use crate::digest::Digest;
 use crate::image_io::Reason;
 use crate::neighbours::Neighbour;
-use crate::run::Reject;
+use crate::run::RejectionRule;
 use serde::Serialize;
 use std::path::Path;
 
@@ -63,7 +63,7 @@ impl FilePrediction {
     }
 }
 
-pub(super) fn open_set_score(reject: &Reject, features: &[f32]) -> OpenSetScore {
+pub(super) fn open_set_score(reject: &RejectionRule, features: &[f32]) -> OpenSetScore {
     let score = reject.distance.of(features)[0];
     OpenSetScore { unknown: reject.is_unknown(score), score, p_value: reject.known.p_value(score) }
 }

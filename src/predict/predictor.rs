@@ -1,7 +1,7 @@
 //! A run opened for predicting: head, backbone and cache are opened once and used for any number of images.
 
 use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
-use crate::backbone::{Backbone, Device, Opening, known};
+use crate::backbone::{Backbone, Device, SessionOptions, known_answer};
 use crate::digest::sha256;
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
@@ -11,9 +11,9 @@ use crate::monitor::{Monitor, Unit};
 use crate::neighbours;
 use crate::pixels::Pixels;
 use crate::preprocess::Preprocessing;
-use crate::run::{self, Record, Reject};
+use crate::run::{self, Record, RejectionRule};
 use crate::setup::Chosen;
-use crate::store::{FeatureStore, Samples, Spec};
+use crate::store::{FeatureCache, Samples, Spec};
 use std::path::{Path, PathBuf};
 
 /// Configuration of a [`Predictor`].
@@ -53,14 +53,14 @@ pub struct Predictor<'a> {
     spec: Spec,
     preprocessing: Preprocessing,
     temperature: f64,
-    reject: Option<Reject>,
+    reject: Option<RejectionRule>,
     cache: Option<OpenCache>,
     backbone: Option<Box<dyn Backbone>>,
 }
 
 /// The cache of the run, opened for finding neighbours.
 struct OpenCache {
-    store: FeatureStore,
+    store: FeatureCache,
     samples: Samples,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Predictor<'a> {
     pub fn open(config: &PredictorConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let run = &config.run;
         let record = run::read_record(run)?;
-        let reject = config.reject.map(|alpha| Reject::read(run, alpha)).transpose()?;
+        let reject = config.reject.map(|alpha| RejectionRule::read(run, alpha)).transpose()?;
         let (head, classes, spec) = run::read_head(run)?;
         check_reject_width(run, reject.as_ref(), &head)?;
         check_decoder(run, &spec)?;
@@ -160,7 +160,7 @@ impl<'a> Predictor<'a> {
 
     fn classify(&self, features: &[f32]) -> ImagePrediction {
         let probabilities = self.head.probabilities(features).swap_remove(0);
-        let probabilities = metrics::tempered(&probabilities, self.temperature);
+        let probabilities = metrics::apply_temperature(&probabilities, self.temperature);
         let open_set = self.reject.as_ref().map(|reject| open_set_score(reject, features));
         ImagePrediction { predictions: ranked(&self.classes, &probabilities), open_set, neighbours: None }
     }
@@ -184,7 +184,7 @@ impl OpenCache {
     /// Opens the cache of a run if it still exists and holds features of the same spec.
     fn open(record: &Record, monitor: &dyn Monitor) -> Option<Self> {
         let path = Path::new(&record.cache);
-        let opened = FeatureStore::open(path).and_then(|store| {
+        let opened = FeatureCache::open(path).and_then(|store| {
             store.spec().require(&record.spec, path)?;
             let samples = store.samples()?;
             Ok(Self { store, samples })
@@ -208,7 +208,7 @@ fn check_decoder(run: &Path, spec: &Spec) -> Result<()> {
 }
 
 /// Checks that the head and the distance for open-set rejection take features of one width.
-fn check_reject_width(run: &Path, reject: Option<&Reject>, head: &Head) -> Result<()> {
+fn check_reject_width(run: &Path, reject: Option<&RejectionRule>, head: &Head) -> Result<()> {
     match reject.map(|reject| reject.distance.width()) {
         Some(width) if width != head.width() => {
             let message =
@@ -227,15 +227,15 @@ fn open_backbone(
     monitor: &dyn Monitor,
 ) -> Result<Box<dyn Backbone>> {
     let chosen = Chosen::of_spec(spec, &config.models)?;
-    let opening = Opening { device: config.device, threads: 0, sessions: 1 };
+    let opening = SessionOptions { device: config.device, threads: 0, sessions: 1 };
     let mut backbone = chosen.open(opening, monitor)?.swap_remove(0);
     if backbone.width() != width {
         let message = format!("its head takes {width} features, the backbone gives {}", backbone.width());
         return Err(Error::new(Kind::Run, message).at(&config.run).help("train again"));
     }
     if let Some(known) = &chosen.known_answer {
-        let answer = known::answer(backbone.as_mut(), &spec.preprocessing.steps)?;
-        known::check(backbone.provider(), &answer, known)?;
+        let answer = known_answer::compute(backbone.as_mut(), &spec.preprocessing.steps)?;
+        known_answer::check(backbone.provider(), &answer, known)?;
     }
     Ok(backbone)
 }

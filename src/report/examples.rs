@@ -6,7 +6,7 @@ use crate::augment::Variant;
 use crate::error::Result;
 use crate::evaluate::EvaluateStats;
 use crate::head::argmax;
-use crate::metrics::{Temperature, tempered};
+use crate::metrics::{Temperature, apply_temperature};
 use crate::page::{Picture, RankedClass, Thumbnail};
 use crate::run::{Prediction, Record};
 use crate::threads;
@@ -121,7 +121,7 @@ struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     fn new(row: &'a Prediction, temperature: f64) -> Self {
-        let confidence = tempered(&row.probabilities, temperature)[argmax(&row.probabilities)];
+        let confidence = apply_temperature(&row.probabilities, temperature)[argmax(&row.probabilities)];
         Self { row, confidence }
     }
 
@@ -131,7 +131,7 @@ impl<'a> Answer<'a> {
 
     fn example(&self, record: &Record, temperature: f64, pictures: &Pictures) -> Example {
         let Prediction { path, label, predicted, probabilities, .. } = self.row;
-        let probabilities = tempered(probabilities, temperature);
+        let probabilities = apply_temperature(probabilities, temperature);
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
         let is_truth = |class: &usize| record.classes[*class].name == *label;

@@ -20,7 +20,7 @@ use crate::evaluate::{EvaluateConfig, evaluate};
 use crate::monitor::Monitor;
 use crate::places::{PageContent, PageOutput, WrittenPage};
 use crate::run::{self, Record};
-use crate::store::{FeatureStore, Samples};
+use crate::store::{FeatureCache, Samples};
 use examples::Examples;
 use run_data::RunData;
 use serde::Serialize;

@@ -203,7 +203,7 @@ fn calibration(stats: &EvaluateStats) -> Vec<Figure> {
     figures.extend(calibration.temperature.map(|temperature| {
         let numbers = json!({ "temperature": temperature, "ece_after": split.ece_after, "bins": split.bins });
         reliability(
-            "reliability-tempered",
+            "reliability-apply_temperature",
             &format!("Reliability at temperature {temperature:.2}"),
             format!(
                 "The same predictions at the temperature that fits the validation images best: expected calibration error {}.",
@@ -238,9 +238,9 @@ fn reliability(name: &str, title: &str, summary: String, bins: &[CalibrationBin]
     }
 }
 
-fn confidence(bins: &[Bin]) -> Figure {
-    let wrong = |bin: &Bin| bin.images - bin.right;
-    let sum = |of: &dyn Fn(&Bin) -> usize| bins.iter().map(of).sum::<usize>();
+fn confidence(bins: &[CalibrationBin]) -> Figure {
+    let wrong = |bin: &CalibrationBin| bin.images - bin.right;
+    let sum = |of: &dyn Fn(&CalibrationBin) -> usize| bins.iter().map(of).sum::<usize>();
     let (correct, errors) = (sum(&|bin| bin.right), sum(&wrong));
     let top = bins.last().map_or(String::new(), |bin| {
         format!(
@@ -259,7 +259,7 @@ fn confidence(bins: &[Bin]) -> Figure {
         name: "confidence".into(),
         title: "Confidence of correct and wrong answers".into(),
         summary: format!("Answers by the probability that the head gives them.{top}"),
-        chart: Chart::Columns(Columns {
+        chart: Chart::HistogramChart(HistogramChart {
             edges: edges(bins),
             series: vec![
                 series("correct", counts(&|bin| bin.right).into_iter()),

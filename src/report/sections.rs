@@ -30,7 +30,7 @@ fn lead(data: &RunData) -> Markup {
     let record = &data.record;
     html! {
         "A head for " (count(record.classes.len())) " classes on features of " (record.spec.backbone.name)
-        ", trained on " (moment(record.time)) ", measured on " (count(data.stats.images)) " "
+        ", trained on " (date_time(record.time)) ", measured on " (count(data.stats.images)) " "
         (data.stats.split) " images that it was not trained on"
         @if data.stats.split == Split::Validation {
             "; they selected its epoch and its temperature, so only the test split gives an unbiased measure"
@@ -137,7 +137,7 @@ fn confidence(stats: &EvaluateStats, parts: Parts) -> Markup {
                 @else { "not significantly different from 1, so " code { "predict" } " does not apply it." }
             }
         }
-        (parts.figures(&["confidence", "reliability", "reliability-tempered"]))
+        (parts.figures(&["confidence", "reliability", "reliability-apply_temperature"]))
         (parts.folded_table("calibration"))
     }
 }

@@ -2,9 +2,9 @@
 
 use super::run_data::RunData;
 use crate::head::{ClassWeights, FitConfig, SolverConfig};
-use crate::preprocess::Scale;
+use crate::preprocess::Normalization;
 use crate::run::{ClassCount, Record};
-use crate::words::{count, moment, seconds};
+use crate::words::{count, date_time, seconds};
 
 /// A setting or a fact about a run.
 pub(super) struct Setting {
@@ -29,7 +29,7 @@ pub(super) fn settings(data: &RunData) -> Vec<Setting> {
     all.extend([
         Setting::new("Epochs", format!("{}, the best one {}", record.history.len(), record.best_epoch)),
         Setting::new("Duration of the fit", seconds(record.seconds)),
-        Setting::new("Trained", moment(record.time)),
+        Setting::new("Trained", date_time(record.time)),
         Setting::new("Version", format!("headstart {}", record.version)),
     ]);
     all

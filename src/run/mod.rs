@@ -15,10 +15,10 @@ use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::events::event_file_name;
 use crate::fs;
-use crate::head::reject::{self, Measured};
-use crate::head::{self, Head};
+use crate::head::rejection::{RejectionDistances, load as load_distances, save as save_distances};
+use crate::head::{self, Head, SavedHead};
 use crate::store::Spec;
-use crate::store::table::{Column, Holds, Table};
+use crate::store::table::{ColumnData, ColumnType, Table};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -44,7 +44,7 @@ pub struct RunContents<'a> {
     /// Digests of the images that the head was trained on.
     pub trained_on: &'a [Digest],
     /// The distance measure, with the distances of the validation and test images.
-    pub measured: &'a Measured,
+    pub measured: &'a RejectionDistances,
     /// Histograms for the event file.
     pub histograms: &'a WeightHistograms,
 }
@@ -113,9 +113,8 @@ fn write_files(folder: &Path, run: &RunContents) -> Result<()> {
     let spec = serde_json::to_value(&run.record.spec).expect("plain data");
     head::save(&folder.join(HEAD), run.head, &classes, spec)?;
     predictions::write(&folder.join(PREDICTIONS), run.predictions, classes.len())?;
-    reject::save(&folder.join(REJECT), run.measured)?;
-    let trained_on = vec![("image_sha256".to_string(), Column::Digests(run.trained_on.to_vec()))];
-    let trained_on = Table { columns: trained_on, metadata: BTreeMap::new() };
+    save_distances(&folder.join(REJECT), run.measured)?;
+    let trained_on = Table::new([("image_sha256", ColumnData::Digests(run.trained_on.to_vec()))]);
     fs::write_atomic(&folder.join(TRAINED_ON), &trained_on.encode())?;
     let events = event_file(run.record, run.histograms, run.head);
     fs::write_atomic(&folder.join(event_file_name(run.record.time)), &events)?;
@@ -188,7 +187,7 @@ pub fn read_rejection_rule(run: &Path, alpha: f64) -> Result<RejectionRule> {
         let message = "it is missing: the run was written by a version without `reject`";
         return Err(Error::new(Kind::Run, message).at(&path).help("train again"));
     }
-    RejectionRule::calibrate(run, reject::load(&path)?, alpha)
+    RejectionRule::calibrate(run, load_distances(&path)?, alpha)
 }
 
 /// Returns the index of a class in a run's order.

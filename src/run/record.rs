@@ -1,6 +1,6 @@
 //! The content of `run.json`: settings, classes and history of a run.
 
-use crate::dataset::Division;
+use crate::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
 use crate::head::{Epoch, SolverConfig};
@@ -32,7 +32,7 @@ pub struct Record {
     pub config: SolverConfig,
     /// The assignment of splits, where it differs from the cache's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub division: Option<Division>,
+    pub division: Option<Resplit>,
     /// Limit on memory for features in bytes, where one was set. The train rows were then read in blocks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,

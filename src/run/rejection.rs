@@ -1,7 +1,7 @@
 //! Open-set rejection of a run: the distance beyond which an image counts as unknown, calibrated on validation images.
 
 use crate::error::{Error, Kind, Result};
-use crate::head::reject::{Distance, Measured};
+use crate::head::rejection::{MahalanobisDistance, RejectionDistances};
 use crate::metrics::{ConformalCalibration, min_calibration_size};
 use std::path::Path;
 
@@ -11,7 +11,7 @@ pub struct RejectionRule {
     /// Share of known images that may be rejected, between 0 and 1.
     pub alpha: f64,
     /// The distance measure.
-    pub distance: Distance,
+    pub distance: MahalanobisDistance,
     /// Distances of the validation images.
     pub calibration: ConformalCalibration,
     /// Images at a larger distance are rejected.
@@ -22,11 +22,11 @@ pub struct RejectionRule {
 
 impl RejectionRule {
     /// Calibrates the measure of a run: of images like those of the validation split at most a share of `alpha` is rejected.
-    pub(super) fn calibrate(run: &Path, measured: Measured, alpha: f64) -> Result<Self> {
+    pub(super) fn calibrate(run: &Path, measured: RejectionDistances, alpha: f64) -> Result<Self> {
         let calibration = ConformalCalibration::new(measured.validation);
         let threshold =
             calibration.threshold(alpha).ok_or_else(|| too_few(run, alpha, calibration.images()))?;
-        let Measured { distance, test, .. } = measured;
+        let RejectionDistances { distance, test, .. } = measured;
         Ok(Self { alpha, distance, calibration, threshold, test_distances: test })
     }
 

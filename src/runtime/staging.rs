@@ -1,7 +1,7 @@
 //! A temporary folder for downloads and unfinished installs.
 
 use crate::error::{Error, Result};
-use crate::fs::{self, Lock, TEMPORARY};
+use crate::fs::{self, Lock, TEMPORARY_PREFIX};
 use std::path::{Path, PathBuf};
 
 /// A temporary folder that is removed when dropped. Only one can exist per parent folder.
@@ -22,7 +22,7 @@ impl StagingFolder {
         let parent = std::fs::canonicalize(parent).map_err(|e| Error::io("find", parent, e))?;
         let lock = Lock::take(&parent.join(".lock"))?;
         fs::remove_leftovers(&parent)?;
-        let path = parent.join(format!("{TEMPORARY}{}-install", std::process::id()));
+        let path = parent.join(format!("{TEMPORARY_PREFIX}{}-install", std::process::id()));
         fs::create_folder(&path)?;
         Ok(Self { path, _lock: lock })
     }

@@ -1,16 +1,16 @@
 //! A cache of the data set, opened to learn more about its images.
 
-use crate::data::Looked;
+use crate::data::ImageFolder;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::store::{FeatureStore, Samples};
+use crate::store::{FeatureCache, Samples};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// An open cache with its samples.
 pub(super) struct OpenCache {
     pub path: PathBuf,
-    pub store: FeatureStore,
+    pub store: FeatureCache,
     pub samples: Samples,
 }
 
@@ -20,7 +20,7 @@ impl OpenCache {
     /// # Errors
     /// [`Kind::Cache`] when there is none or it is damaged.
     pub fn open(path: &Path) -> Result<Self> {
-        let store = FeatureStore::open(path)?;
+        let store = FeatureCache::open(path)?;
         let samples = store.samples()?;
         Ok(Self { path: path.to_path_buf(), store, samples })
     }
@@ -29,7 +29,7 @@ impl OpenCache {
     ///
     /// # Errors
     /// [`Kind::Cache`] when it is a cache of other images.
-    pub fn check_holds(&self, images: &Looked) -> Result<()> {
+    pub fn check_holds(&self, images: &ImageFolder) -> Result<()> {
         let known: HashSet<Digest> = self.samples.rows.iter().map(|row| row.file.image_sha256).collect();
         if images.files.iter().any(|file| known.contains(&file.image_sha256)) {
             return Ok(());

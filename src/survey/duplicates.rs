@@ -1,6 +1,6 @@
 //! Duplicates: files with the same bytes.
 
-use crate::data::Looked;
+use crate::data::ImageFolder;
 use crate::dataset::ImageFile;
 use crate::digest::Digest;
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub struct DuplicateGroup {
 }
 
 /// Finds all duplicates: groups with several labels first, then in order of the first path.
-pub(super) fn find(images: &Looked) -> Vec<DuplicateGroup> {
+pub(super) fn find(images: &ImageFolder) -> Vec<DuplicateGroup> {
     let mut groups: BTreeMap<Digest, Vec<&ImageFile>> = BTreeMap::new();
     for file in images.files.iter().chain(&images.conflicting) {
         groups.entry(file.image_sha256).or_default().push(file);

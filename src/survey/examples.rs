@@ -33,7 +33,7 @@ pub(super) const MOST_CLASSES_WITH_SEVERAL: usize = 40;
 const MOST_CLASSES: usize = 240;
 
 /// Chooses examples of each class, the largest class first, evenly spread over the files of the class in order of path.
-pub(super) fn select(images: &Looked) -> Vec<ClassExamples> {
+pub(super) fn select(images: &ImageFolder) -> Vec<ClassExamples> {
     let mut files: BTreeMap<&str, Vec<&ImageFile>> = BTreeMap::new();
     for file in &images.files {
         files.entry(&file.label).or_default().push(file);

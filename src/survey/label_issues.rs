@@ -1,16 +1,17 @@
 //! Label issues: labels that disagree with the predictions of heads fitted without these images.
 
 use crate::augment::Variant;
-use crate::dataset::{Division, Split};
+use crate::dataset::{Resplit, Split};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::{self, FitConfig};
-use crate::metrics::{self, Doubt};
+use crate::metrics::{self, LabelIssue};
 use crate::monitor::{Monitor, Unit};
 use crate::run::Prediction;
 use crate::threads;
-use crate::train::shelf::Shelf;
-use crate::train::{job, outcome};
+use crate::train::TrainingSet;
+use crate::train::fit_context::FitContext;
+use crate::train::held_out;
 use serde::Serialize;
 use std::path::Path;
 
@@ -59,12 +60,12 @@ const MOST: usize = 1_000_000;
 /// Those of `train` with that many folds; [`Kind::Input`] for more than [`MOST`] train rows times classes.
 pub(super) fn find(cache: &Path, monitor: &dyn Monitor) -> Result<LabelIssues> {
     let threads = threads::number(0);
-    let shelf = Shelf::open(cache, threads)?;
+    let set = TrainingSet::open_with_threads(cache, threads)?;
     let none = [Variant::None.to_string()];
-    let fold = |number| Division::Fold { number, folds: FOLDS, seed: 0 };
-    let plans = (1..=FOLDS).map(|number| shelf.plan(Some(fold(number)), Some(&none[..]), monitor));
-    let plans = plans.collect::<Result<Vec<_>>>()?;
-    let work = plans[0].train.keys.len() * shelf.classes.len();
+    let folds = Resplit::folds(FOLDS, 0)?.into_iter();
+    let folds = folds.map(|fold| set.split_rows(Some(fold), Some(&none[..]), monitor));
+    let folds = folds.collect::<Result<Vec<_>>>()?;
+    let work = folds[0].train.keys.len() * set.classes().len();
     if work > MOST {
         return Err(Error::new(
             Kind::Input,
@@ -72,19 +73,17 @@ pub(super) fn find(cache: &Path, monitor: &dyn Monitor) -> Result<LabelIssues> {
         )
         .help("run `train` with 5 `folds` and look at its predictions"));
     }
-    let loaded = shelf.load(&plans, threads)?;
+    let table = set.load(&folds)?;
     let task = monitor.task("looking for label issues", Some(FOLDS as u64), Unit::Parts);
     let mut predictions: Vec<Prediction> = Vec::new();
-    for plan in &plans {
-        let [train, validation, test] =
-            [&plan.train, &plan.validation, &plan.test].map(|part| loaded.examples(part));
-        let job = job(&shelf, plan, None, FitConfig::default().check()?)?;
-        let rows = |examples| loaded.rows(examples);
-        let fitted = head::fit(job, rows(&train), Some(rows(&validation)), threads, &mut |_, _| {})?;
-        predictions.extend(outcome::predict(&fitted.head, &shelf, &plan.test, rows(&test), Split::Test));
+    for splits in &folds {
+        let context = FitContext { set: &set, splits, table: &table, threads };
+        let job = context.job(None, FitConfig::default().check()?)?;
+        let fitted = context.adam(FitConfig::default().standardize).fit_one(job, &mut |_, _| {})?;
+        predictions.extend(context.predict_test(&fitted.head));
         task.advance(1);
     }
-    Ok(label_issues(&shelf.classes, &outcome::sorted(predictions)))
+    Ok(label_issues(set.classes(), &held_out::sorted(predictions)))
 }
 
 fn label_issues(classes: &[String], predictions: &[Prediction]) -> LabelIssues {
@@ -92,7 +91,7 @@ fn label_issues(classes: &[String], predictions: &[Prediction]) -> LabelIssues {
         |row: &Prediction| classes.binary_search(&row.label).expect("classes are sorted, and of the samples");
     let targets: Vec<usize> = predictions.iter().map(class).collect();
     let probabilities: Vec<Vec<f32>> = predictions.iter().map(|row| row.probabilities.clone()).collect();
-    let issue = |doubt: &Doubt| LabelIssue {
+    let issue = |doubt: &LabelIssue| LabelIssue {
         path: predictions[doubt.row].path.clone(),
         image_sha256: predictions[doubt.row].image_sha256,
         label: predictions[doubt.row].label.clone(),
@@ -105,6 +104,6 @@ fn label_issues(classes: &[String], predictions: &[Prediction]) -> LabelIssues {
         images: predictions.len(),
         folds: FOLDS,
         accuracy: correct as f64 / predictions.len().max(1) as f64,
-        issues: metrics::doubts(&targets, &probabilities).iter().map(issue).collect(),
+        issues: metrics::find_label_issues(&targets, &probabilities).iter().map(issue).collect(),
     }
 }

@@ -10,7 +10,7 @@ use super::variants::VariantPreview;
 use crate::augment::Variant;
 use crate::markup::{Markup, html};
 use crate::page::{self, Card, GalleryItem, Picture, RankedClass, cards, class_ranking, gallery};
-use crate::preprocess::{Preprocessing, Scale};
+use crate::preprocess::{Normalization, Preprocessing};
 use crate::words::{count, percent};
 
 /// Examples of each class; `hidden` classes have none.
@@ -50,9 +50,9 @@ pub(super) fn augmentation(stats: &DatasetStats, preview: &VariantPreview) -> Ma
 
 fn preprocessing(steps: &Preprocessing) -> Markup {
     let scaled = match steps.scale {
-        Scale::Unit => "scaled to 0 to 1",
-        Scale::Symmetric => "scaled to -1 to 1",
-        Scale::Imagenet => "normalized with the mean and standard deviation of ImageNet",
+        Normalization::Unit => "scaled to 0 to 1",
+        Normalization::Symmetric => "scaled to -1 to 1",
+        Normalization::Imagenet => "normalized with the mean and standard deviation of ImageNet",
     };
     html! {
         @if steps.crop < 1.0 { "the centre " (percent(steps.crop)) " of each side" } @else { "the whole image" }

@@ -2,7 +2,7 @@
 
 use super::cache::OpenCache;
 use crate::augment::{Augmentation, Variant};
-use crate::data::Looked;
+use crate::data::ImageFolder;
 use crate::dataset::{ImageFile, Split};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -56,7 +56,7 @@ const MOST: usize = 12;
 const MOST_TRIED: usize = 100;
 
 /// Describes the variants of the first image of the largest class that can be read; `None` if there is none.
-pub(super) fn preview(images: &Looked, cache: Option<&OpenCache>) -> Result<Option<VariantPreview>> {
+pub(super) fn preview(images: &ImageFolder, cache: Option<&OpenCache>) -> Result<Option<VariantPreview>> {
     let preprocessing = match cache {
         Some(cache) => cache.store.spec().preprocessing.steps.checked()?,
         None => registry().backbones[0].preprocessing,
@@ -84,7 +84,7 @@ pub(super) fn preview(images: &Looked, cache: Option<&OpenCache>) -> Result<Opti
 
 /// The first readable image of the largest class that has one. With a cache it is an image of the train split, which is the
 /// one that has variants.
-fn subject<'a>(images: &'a Looked, cache: Option<&OpenCache>) -> Option<(&'a ImageFile, Pixels)> {
+fn subject<'a>(images: &'a ImageFolder, cache: Option<&OpenCache>) -> Option<(&'a ImageFile, Pixels)> {
     let train_images = |cache: &OpenCache| -> BTreeSet<Digest> {
         let rows = cache.samples.rows.iter().filter(|row| row.split == Split::Train);
         rows.map(|row| row.file.image_sha256).collect()

@@ -4,10 +4,10 @@ use super::config::SweepConfig;
 use super::grid::{Group, HeadName};
 use super::results::HeadResult;
 use crate::error::Result;
-use crate::head::reject::Measured;
-use crate::head::{Epoch, FitParams, Fitted, Head, SolverConfig};
+use crate::head::rejection::RejectionDistances;
+use crate::head::{Epoch, FitParams, FitResult, Head, SolverConfig};
 use crate::monitor::Task;
-use crate::run::Snapshots;
+use crate::run::WeightHistograms;
 use crate::threads::in_parallel;
 use crate::train::fit_context::FitContext;
 use crate::train::fitted_run::FittedRun;
@@ -37,15 +37,15 @@ pub(super) struct GroupResult {
 /// A head of a group after its fit.
 struct GroupMember<'a> {
     params: &'a FitParams,
-    fitted: &'a Result<Fitted>,
-    snapshots: &'a Snapshots,
+    fitted: &'a Result<FitResult>,
+    snapshots: &'a WeightHistograms,
 }
 
 /// A group whose heads are fitted, ready to be written.
 struct FittedGroup<'a> {
     group: &'a Group,
     context: FitContext<'a>,
-    measured: Measured,
+    measured: RejectionDistances,
     fit_seconds: f64,
 }
 
@@ -60,10 +60,10 @@ impl GroupFit<'_> {
             context.job(self.warm_start.map(|warm_start| warm_start.head(seed)), params.clone())
         };
         let jobs = settings.iter().map(job).collect::<Result<Vec<_>>>()?;
-        let mut snapshots = vec![Snapshots::default(); jobs.len()];
+        let mut snapshots = vec![WeightHistograms::default(); jobs.len()];
         let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
             self.task.advance(1);
-            snapshots[number].look(epoch.epoch, head);
+            snapshots[number].record(epoch.epoch, head);
         };
         let fitted = context.adam(self.config.base.standardize).fit(jobs, on_epoch)?;
         let fit_seconds = started.elapsed().as_secs_f64();

@@ -4,8 +4,8 @@ use super::grid::HeadName;
 use crate::augment::Variant;
 use crate::dataset::{Resplit, Split};
 use crate::error::Error;
-use crate::head::{FitConfig, Fitted, StopOn};
-use crate::metrics::{self, Spread, spread};
+use crate::head::{FitConfig, FitResult, StopOn};
+use crate::metrics::{self, MeanWithInterval, mean_with_interval};
 use crate::run::Prediction;
 use crate::train::ValidationScore;
 use serde::Serialize;
@@ -61,11 +61,11 @@ pub struct SettingResult {
     /// Number of heads that failed; the other fields leave them out.
     pub failed: usize,
     /// Validation loss over the heads; `None` when all failed.
-    pub validation_loss: Option<Spread>,
+    pub validation_loss: Option<MeanWithInterval>,
     /// Validation accuracy over the heads, 0 to 1; `None` when all failed.
-    pub validation_accuracy: Option<Spread>,
+    pub validation_accuracy: Option<MeanWithInterval>,
     /// Test accuracy over the heads, 0 to 1; `None` when all failed or there are no test images.
-    pub test_accuracy: Option<Spread>,
+    pub test_accuracy: Option<MeanWithInterval>,
     /// Test accuracy of all folds together, where each image is answered by the head that was fitted without it. `None`
     /// without folds, and with more than one seed.
     pub pooled: Option<PooledAccuracy>,
@@ -109,7 +109,7 @@ impl HeadResult {
     }
 
     /// The same head after its fit, with the scores of its predictions.
-    pub(super) fn with_scores(self, fitted: &Fitted, predictions: &[Prediction]) -> Self {
+    pub(super) fn with_scores(self, fitted: &FitResult, predictions: &[Prediction]) -> Self {
         let best = &fitted.history[fitted.best_epoch - 1];
         let is_tested = |row: &&Prediction| row.split == Split::Test && row.variant == Variant::None;
         let tested: Vec<&Prediction> = predictions.iter().filter(is_tested).collect();
@@ -171,7 +171,7 @@ pub(super) fn over_repeats(heads: &[HeadResult], by: StopOn) -> Vec<SettingResul
 
 fn setting(heads: &[&HeadResult]) -> SettingResult {
     let over = |of: &dyn Fn(&HeadResult) -> Option<f64>| {
-        spread(&heads.iter().filter_map(|head| of(head)).collect::<Vec<_>>())
+        mean_with_interval(&heads.iter().filter_map(|head| of(head)).collect::<Vec<_>>())
     };
     let first = heads[0];
     SettingResult {
@@ -200,6 +200,6 @@ fn pooled(heads: &[&HeadResult]) -> Option<PooledAccuracy> {
         numbers.iter().copied().eq(1..=heads.len()) && heads.iter().all(|head| head.failed.is_none());
     let correct: usize = heads.iter().map(|head| head.test_correct).sum();
     let images: usize = heads.iter().map(|head| head.test_images).sum();
-    let interval = metrics::wilson(correct, images).filter(|_| complete)?;
+    let interval = metrics::wilson_interval(correct, images).filter(|_| complete)?;
     Some(PooledAccuracy { images, accuracy: correct as f64 / images as f64, interval })
 }

@@ -11,7 +11,7 @@ use crate::image_io;
 use crate::matrix::Matrix;
 use crate::monitor::{Monitor, Unit};
 use crate::run::{self, TrainedHead};
-use crate::store::{FeatureStore, Samples, Spec};
+use crate::store::{FeatureCache, Samples, Spec};
 use crate::threads;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -208,7 +208,7 @@ impl ProjectorData {
     fn metadata(&self, head: &Head, classes: &[String], splits: &HashMap<Digest, Split>) -> String {
         let Points { points, features, .. } = &self.points;
         let examples: Vec<Example> = (0..points.len() as u32).map(|row| Example { row, target: 0 }).collect();
-        let probabilities = head.probabilities_of(Rows { features, examples: &examples });
+        let probabilities = head.probabilities_of(LabelledFeatures { features, examples: &examples });
         let mut out = String::from("label\tsplit\tvariant\tpredicted\tanswer\tpath\n");
         for (point, probabilities) in points.iter().zip(probabilities) {
             let file = &self.samples.rows[point.sample].file;

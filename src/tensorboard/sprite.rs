@@ -88,7 +88,7 @@ fn draw_row(root: &Path, row: &[SpriteImage], layout: SpriteLayout) -> SpriteRow
     let mut column = 0;
     // The variants of an image follow each other, so it is decoded once.
     for variants in row.chunk_by(|a, b| a.image_sha256 == b.image_sha256) {
-        let image = read(root, &variants[0]);
+        let image = read_verified(&root.join(variants[0].path), variants[0].image_sha256);
         for variant in variants {
             if let Ok(image) = &image {
                 paste(&fit(&variant.variant.apply(image), layout.tile), column, layout, &mut pixels);
@@ -101,21 +101,6 @@ fn draw_row(root: &Path, row: &[SpriteImage], layout: SpriteLayout) -> SpriteRow
         }
     }
     SpriteRow { pixels, refused }
-}
-
-fn read(root: &Path, image: &SpriteImage) -> std::result::Result<Pixels, Reason> {
-    let bytes = image_io::read(&root.join(image.path))?;
-    match sha256(&bytes) == image.image_sha256 {
-        true => image_io::decode(&bytes),
-        false => Err("changed since its features were computed".into()),
-    }
-}
-
-/// Scales the whole image so that its longer side is `tile` pixels.
-fn fit(image: &Pixels, tile: usize) -> Pixels {
-    let longer = image.width().max(image.height());
-    let side = |side: usize| (side * tile).div_ceil(longer).clamp(1, tile);
-    resize_bilinear(image, side(image.width()), side(image.height()))
 }
 
 /// Copies an image into the middle of the thumbnail at `column` of a row.

@@ -1,7 +1,7 @@
 //! Feature rows in memory. Each row is held once, however many selections share it.
 
 use super::split_rows::RowSelection;
-use crate::head::{Example, Rows};
+use crate::head::{Example, LabelledFeatures};
 use crate::matrix::Matrix;
 use crate::store::Key;
 use std::collections::HashMap;
@@ -39,7 +39,7 @@ impl FeatureTable {
 
 impl SelectedRows<'_> {
     /// The rows as the head takes them.
-    pub fn rows(&self) -> Rows<'_> {
-        Rows { features: self.features, examples: &self.examples }
+    pub fn rows(&self) -> LabelledFeatures<'_> {
+        LabelledFeatures { features: self.features, examples: &self.examples }
     }
 }

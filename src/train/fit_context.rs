@@ -8,8 +8,8 @@ use super::split_rows::{HeldOutRows, SplitRows};
 use super::training_set::TrainingSet;
 use crate::dataset::Split;
 use crate::error::Result;
-use crate::head::reject::Measured;
-use crate::head::{self, Common, Epoch, FitParams, Fitted, Found, Head, Job, LbfgsParams, Ordered, Scale};
+use crate::head::rejection::RejectionDistances;
+use crate::head::{self, SharedInputs, Epoch, FitParams, FitResult, LbfgsResult, Head, FitJob, LbfgsParams, InMemoryRows, Standardizer};
 use crate::monitor::Monitor;
 use crate::run::Prediction;
 
@@ -29,7 +29,7 @@ pub(crate) struct AdamFit<'a> {
     context: FitContext<'a>,
     train: SelectedRows<'a>,
     validation: SelectedRows<'a>,
-    scale: Option<Scale>,
+    scale: Option<Standardizer>,
 }
 
 impl<'a> FitContext<'a> {
@@ -37,7 +37,7 @@ impl<'a> FitContext<'a> {
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) when a class weight names a class that does not exist.
-    pub fn job(&self, start: Option<Head>, params: FitParams) -> Result<Job> {
+    pub fn job(&self, start: Option<Head>, params: FitParams) -> Result<FitJob> {
         self.set.job(self.splits, start, params)
     }
 
@@ -46,7 +46,7 @@ impl<'a> FitContext<'a> {
         let train = self.table.select(&self.splits.train);
         let validation = self.table.select(&self.splits.validation);
         let rows = train.rows();
-        let scale = standardize.then(|| Scale::of(rows.features, rows.examples));
+        let scale = standardize.then(|| Standardizer::of(rows.features, rows.examples));
         AdamFit { context: self, train, validation, scale }
     }
 
@@ -54,7 +54,7 @@ impl<'a> FitContext<'a> {
     ///
     /// # Errors
     /// [`Kind::Run`](crate::error::Kind::Run) when a class has no train rows or the search fails.
-    pub fn lbfgs(&self, params: LbfgsParams, monitor: &dyn Monitor) -> Result<Found> {
+    pub fn lbfgs(&self, params: LbfgsParams, monitor: &dyn Monitor) -> Result<LbfgsResult> {
         let shape = (self.set.spec().width, self.set.classes().len());
         let train = self.table.select(&self.splits.train);
         let validation = self.table.select(&self.splits.validation);
@@ -80,7 +80,7 @@ impl<'a> FitContext<'a> {
     }
 
     /// Measures the distances of the held-out images from the classes, for open-set rejection.
-    pub fn measure(&self) -> Measured {
+    pub fn measure(&self) -> RejectionDistances {
         rejection::measure(self.splits, self.set.classes().len(), self.table)
     }
 }
@@ -96,11 +96,11 @@ impl AdamFit<'_> {
     /// When there are no jobs, or their batch sizes differ.
     pub fn fit(
         &self,
-        jobs: Vec<Job>,
+        jobs: Vec<FitJob>,
         on_epoch: &mut dyn FnMut(usize, &Epoch, &Head),
-    ) -> Result<Vec<Result<Fitted>>> {
-        let mut source = Ordered::new(self.train.rows(), jobs[0].params.settings());
-        let common = Common {
+    ) -> Result<Vec<Result<FitResult>>> {
+        let mut source = InMemoryRows::new(self.train.rows(), jobs[0].params.settings());
+        let common = SharedInputs {
             width: self.context.set.spec().width,
             validation: Some(self.validation.rows()),
             scale: self.scale.as_ref(),
@@ -113,7 +113,7 @@ impl AdamFit<'_> {
     ///
     /// # Errors
     /// [`Kind::Run`](crate::error::Kind::Run) when there are no train or validation rows, or a loss is not a number.
-    pub fn fit_one(&self, job: Job, on_epoch: &mut dyn FnMut(&Epoch, &Head)) -> Result<Fitted> {
+    pub fn fit_one(&self, job: FitJob, on_epoch: &mut dyn FnMut(&Epoch, &Head)) -> Result<FitResult> {
         let mut all = self.fit(vec![job], &mut |_, epoch, head| on_epoch(epoch, head))?;
         all.pop().expect("one job, one head")
     }

@@ -5,9 +5,9 @@ use super::split_rows::SplitRows;
 use super::training_set::TrainingSet;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::head::reject::Measured;
-use crate::head::{Fitted, SolverConfig};
-use crate::run::{self, ClassCount, Finished, Prediction, Record, Snapshots};
+use crate::head::rejection::RejectionDistances;
+use crate::head::{FitResult, SolverConfig};
+use crate::run::{self, ClassCount, RunContents, Prediction, Record, WeightHistograms};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
@@ -16,13 +16,13 @@ use std::path::Path;
 pub(crate) struct FittedRun<'a> {
     pub set: &'a TrainingSet,
     pub splits: &'a SplitRows,
-    pub fitted: &'a Fitted,
+    pub fitted: &'a FitResult,
     /// Predictions for all held-out rows, sorted by image and variant.
     pub predictions: &'a [Prediction],
     /// Distances for open-set rejection.
-    pub measured: &'a Measured,
+    pub measured: &'a RejectionDistances,
     /// Histograms of the weights over the epochs.
-    pub snapshots: &'a Snapshots,
+    pub snapshots: &'a WeightHistograms,
     pub solver: SolverConfig,
     /// The run whose head was the starting point.
     pub init: Option<&'a Path>,
@@ -47,7 +47,7 @@ impl FittedRun<'_> {
         let trained_on: BTreeSet<Digest> = self.splits.train.images().chain(earlier).collect();
         let trained_on: Vec<Digest> = trained_on.into_iter().collect();
         let record = self.record();
-        let finished = Finished {
+        let finished = RunContents {
             record: &record,
             head: &self.fitted.head,
             predictions: self.predictions,

@@ -3,7 +3,7 @@
 use super::feature_table::FeatureTable;
 use super::split_rows::{HeldOutRows, SplitRows};
 use super::training_set::TrainingSet;
-use crate::head::{Head, Rows, argmax};
+use crate::head::{Head, LabelledFeatures, argmax};
 use crate::run::Prediction;
 use crate::store::Key;
 
@@ -19,7 +19,7 @@ pub(crate) fn predict_all(
 }
 
 /// Predicts one part of the held-out rows; `features` holds its rows in the same order.
-pub(crate) fn predict(head: &Head, set: &TrainingSet, part: HeldOutRows, features: Rows) -> Vec<Prediction> {
+pub(crate) fn predict(head: &Head, set: &TrainingSet, part: HeldOutRows, features: LabelledFeatures) -> Vec<Prediction> {
     let HeldOutRows { split, rows } = part;
     let answers = rows.keys.iter().zip(&rows.targets).zip(head.probabilities_of(features));
     let prediction = |((key, &target), probabilities): ((&Key, &u32), Vec<f32>)| Prediction {

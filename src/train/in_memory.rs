@@ -3,15 +3,15 @@
 use super::fit_context::FitContext;
 use super::single_fit::{EpochLog, FitInputs, TrainResult};
 use crate::error::Result;
-use crate::head::{FitParams, Fitted, LbfgsParams, SolverParams};
-use crate::run::Snapshots;
+use crate::head::{FitParams, FitResult, LbfgsParams, SolverParams};
+use crate::run::WeightHistograms;
 use std::time::Instant;
 
 /// A fitted head before anything is predicted.
 struct SolverResult {
-    fitted: Fitted,
+    fitted: FitResult,
     converged: Option<bool>,
-    snapshots: Snapshots,
+    snapshots: WeightHistograms,
 }
 
 /// Reads all features, fits a head, and predicts the held-out rows.
@@ -48,5 +48,5 @@ fn lbfgs(inputs: FitInputs, context: FitContext, params: LbfgsParams) -> Result<
     inputs.monitor.note("searching for the optimum with L-BFGS: tens of seconds for a few thousand rows");
     let found = context.lbfgs(params, inputs.monitor)?;
     let converged = Some(found.is_optimum());
-    Ok(SolverResult { fitted: found.fitted, converged, snapshots: Snapshots::default() })
+    Ok(SolverResult { fitted: found.fitted, converged, snapshots: WeightHistograms::default() })
 }

@@ -3,15 +3,15 @@
 use super::feature_table::FeatureTable;
 use super::split_rows::{RowSelection, SplitRows};
 use crate::augment::Variant;
-use crate::head::Rows;
-use crate::head::reject::{Distance, Measured};
+use crate::head::LabelledFeatures;
+use crate::head::rejection::{MahalanobisDistance, RejectionDistances};
 
 /// Fits the distance to the train images, and measures the validation and test images (variant `none`).
-pub(crate) fn measure(splits: &SplitRows, classes: usize, table: &FeatureTable) -> Measured {
+pub(crate) fn measure(splits: &SplitRows, classes: usize, table: &FeatureTable) -> RejectionDistances {
     let distance = fit_distance(table.select(&reference_rows(&splits.train, usize::MAX)).rows(), classes);
     let of = |rows| distance.of_rows(table.select(rows).rows());
     let (validation, test) = (of(&splits.validation), of(&splits.test));
-    Measured { distance, validation, test }
+    RejectionDistances { distance, validation, test }
 }
 
 /// The train rows that the distance is fitted to. Variants count only where the head was trained on nothing else. Of more
@@ -26,11 +26,11 @@ pub(super) fn reference_rows(train: &RowSelection, most: usize) -> RowSelection 
 }
 
 /// Fits the distance to labelled rows.
-pub(super) fn fit_distance(train: Rows, classes: usize) -> Distance {
+pub(super) fn fit_distance(train: LabelledFeatures, classes: usize) -> MahalanobisDistance {
     let row = |row: u32| train.features.row(row as usize);
     let rows: Vec<(&[f32], usize)> =
         train.examples.iter().map(|example| (row(example.row), example.target as usize)).collect();
-    Distance::fit(&rows, train.features.width(), classes)
+    MahalanobisDistance::fit(&rows, train.features.width(), classes)
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use super::split_rows::SplitRows;
 use super::training_set::TrainingSet;
 use super::warm_start::WarmStart;
 use crate::error::Result;
-use crate::head::Fitted;
-use crate::head::reject::Measured;
-use crate::head::{Epoch, FitParams, Head, Job};
+use crate::head::FitResult;
+use crate::head::rejection::RejectionDistances;
+use crate::head::{Epoch, FitParams, Head, FitJob};
 use crate::monitor::{Monitor, Task, Unit};
-use crate::run::{Prediction, Snapshots};
+use crate::run::{Prediction, WeightHistograms};
 use std::time::Instant;
 
 /// The rows, the starting point and the surroundings of a fit.
@@ -27,14 +27,14 @@ pub(super) struct FitInputs<'a> {
 /// A fitted head and what its run records besides.
 #[derive(Debug)]
 pub(super) struct TrainResult {
-    pub fitted: Fitted,
+    pub fitted: FitResult,
     /// Whether L-BFGS reached the optimum; `None` for Adam.
     pub converged: Option<bool>,
     /// Predictions for all held-out rows, sorted by image and variant.
     pub predictions: Vec<Prediction>,
     /// Distances for open-set rejection.
-    pub measured: Measured,
-    pub snapshots: Snapshots,
+    pub measured: RejectionDistances,
+    pub snapshots: WeightHistograms,
     /// Wall time of reading the features before the fit, in seconds.
     pub read_seconds: f64,
     /// Wall time of the fit in seconds.
@@ -44,7 +44,7 @@ pub(super) struct TrainResult {
 /// Shows the progress of a fit with Adam, and collects histograms of its weights.
 pub(super) struct EpochLog<'a> {
     task: Box<dyn Task + 'a>,
-    snapshots: Snapshots,
+    snapshots: WeightHistograms,
 }
 
 impl FitInputs<'_> {
@@ -52,7 +52,7 @@ impl FitInputs<'_> {
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) when a class weight names a class that does not exist.
-    pub fn job(&self, params: FitParams) -> Result<Job> {
+    pub fn job(&self, params: FitParams) -> Result<FitJob> {
         let seed = params.settings().seed;
         let start = self.warm_start.map(|warm_start| warm_start.head(seed));
         self.set.job(self.splits, start, params)
@@ -62,7 +62,7 @@ impl FitInputs<'_> {
 impl<'a> EpochLog<'a> {
     pub fn begin(monitor: &'a dyn Monitor, params: &FitParams) -> Self {
         let epochs = params.settings().epochs as u64;
-        Self { task: monitor.task("training", Some(epochs), Unit::Epochs), snapshots: Snapshots::default() }
+        Self { task: monitor.task("training", Some(epochs), Unit::Epochs), snapshots: WeightHistograms::default() }
     }
 
     /// Records an epoch and the head after it.
@@ -74,11 +74,11 @@ impl<'a> EpochLog<'a> {
             100.0 * epoch.validation_accuracy
         ));
         self.task.advance(1);
-        self.snapshots.look(epoch.epoch, head);
+        self.snapshots.record(epoch.epoch, head);
     }
 
     /// Ends the progress display.
-    pub fn finish(self) -> Snapshots {
+    pub fn finish(self) -> WeightHistograms {
         self.snapshots
     }
 }

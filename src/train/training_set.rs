@@ -8,9 +8,9 @@ use crate::augment::Variant;
 use crate::dataset::{Resplit, Sample, Split, class_names};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::head::{FitParams, Head, Job};
+use crate::head::{FitParams, Head, FitJob};
 use crate::monitor::{Monitor, Silent};
-use crate::store::{Catalog, FeatureStore, Key, Samples, Spec};
+use crate::store::{Catalog, FeatureCache, Key, Samples, Spec};
 use crate::threads;
 use ndarray::{Array1, Array2};
 use std::collections::{HashMap, HashSet};
@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct TrainingSet {
     path: PathBuf,
-    store: FeatureStore,
+    store: FeatureCache,
     samples: Samples,
     classes: Vec<String>,
     catalog: Catalog,
@@ -68,7 +68,7 @@ impl TrainingSet {
     /// [`Kind::Cache`] when there is no cache, or a part of it cannot be read.
     pub fn open_with_threads(path: &Path, threads: usize) -> Result<Self> {
         let threads = threads::number(threads);
-        let store = FeatureStore::open(path)?;
+        let store = FeatureCache::open(path)?;
         let samples = store.samples()?;
         let catalog = store.catalog(threads)?;
         let mut paths = HashMap::new();
@@ -201,7 +201,7 @@ impl TrainingSet {
     }
 
     fn load_keys(&self, wanted: &HashSet<Key>, threads: usize) -> Result<FeatureTable> {
-        let found = self.catalog.read(&self.catalog.picks(|key| wanted.contains(key)), threads)?;
+        let found = self.catalog.read(&self.catalog.select(|key| wanted.contains(key)), threads)?;
         match found.features.first_not_finite() {
             Some(row) => Err(self.not_finite(&found.keys[row])),
             None => Ok(FeatureTable::new(found.keys, found.features)),
@@ -212,10 +212,10 @@ impl TrainingSet {
     ///
     /// # Errors
     /// [`Kind::Usage`] when a class weight names a class that does not exist.
-    pub(crate) fn job(&self, splits: &SplitRows, start: Option<Head>, params: FitParams) -> Result<Job> {
+    pub(crate) fn job(&self, splits: &SplitRows, start: Option<Head>, params: FitParams) -> Result<FitJob> {
         let counts = splits.train.class_counts(self.classes.len());
         let factors = params.settings().class_weights.factors(&self.classes, &counts)?;
-        Ok(Job { start, params, factors })
+        Ok(FitJob { start, params, factors })
     }
 
     /// The folder of the cache, as it was given.

@@ -96,7 +96,7 @@ fn its_heads_are_trained_again_bit_for_bit() {
 
 #[test]
 fn its_runs_predict_as_they_did() {
-    let library = headstart::runtime::find(false).unwrap().expect("run tests/run");
+    let library = headstart::runtime::find_library(false).unwrap().expect("run tests/run");
     for name in ["run", "run-lbfgs"] {
         let (head, classes, spec) = run::read_head(&fixture().join(name)).unwrap();
         let steps: &Preprocessing = &spec.preprocessing.steps;

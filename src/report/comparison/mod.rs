@@ -11,7 +11,7 @@ use crate::page::{self, Fact, Page, Section, Table};
 use crate::places::{PageContent, PageOutput, WrittenPage};
 use crate::plot::Figure;
 use crate::run;
-use crate::words::{count, p_value, percent, points};
+use crate::words::{count, p_value, percent, percentage_points};
 use std::path::{Path, PathBuf};
 
 /// Checks, before the comparison is computed, that its page may be written to `output`.
@@ -87,7 +87,7 @@ fn summary(stats: &CompareStats, names: &[String]) -> Markup {
     if let Some(difference) = best.checked_sub(1).map(|at| &stats.differences[at]) {
         let [low, high] = difference.interval.map(points);
         let note = format!("percentage points, {low} to {high}, p {}", p_value(difference.p_value));
-        facts.push(Fact::new("Difference", points(difference.difference), note));
+        facts.push(Fact::new("Difference", percentage_points(difference.difference), note));
     }
     page::facts(&facts)
 }

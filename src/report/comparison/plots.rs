@@ -2,7 +2,7 @@
 
 use super::measures::{MEASURES, Measure};
 use crate::compare::{CompareStats, RunScores};
-use crate::plot::{Axis, Chart, Curve, Figure, Interval, Intervals, Lines, Unit};
+use crate::plot::{Axis, Chart, Curve, Figure, Interval, IntervalChart, LineChart, Unit};
 use serde_json::{Value, json};
 
 pub(super) fn accuracies(stats: &CompareStats, names: &[String]) -> Figure {
@@ -18,7 +18,7 @@ pub(super) fn accuracies(stats: &CompareStats, names: &[String]) -> Figure {
         name: "accuracy".into(),
         title: "Accuracy of each run".into(),
         summary: "With Wilson's 95 % interval. The runs are measured on the same images, so the plot of differences shows more precisely which runs differ.".into(),
-        chart: Chart::Intervals(Intervals { rows: rows.collect(), unit: Unit::Percent, label: "accuracy".into(), zero: false }),
+        chart: Chart::IntervalChart(IntervalChart { rows: rows.collect(), unit: Unit::Percent, label: "accuracy".into(), zero: false }),
         numbers: json!({"runs": numbers}),
     }
 }
@@ -37,7 +37,7 @@ pub(super) fn differences(stats: &CompareStats, names: &[String]) -> Figure {
             "Compared with {}. If the interval excludes zero, the difference is statistically significant.",
             names[0]
         ),
-        chart: Chart::Intervals(Intervals {
+        chart: Chart::IntervalChart(IntervalChart {
             rows: rows.collect(),
             unit: Unit::Points,
             label: "percentage points of accuracy".into(),
@@ -69,7 +69,7 @@ pub(super) fn curves(stats: &CompareStats, names: &[String]) -> Vec<Figure> {
             name: key.replace('_', "-"),
             title: (*title).into(),
             summary: format!("{title} of each run after each epoch."),
-            chart: Chart::Lines(Lines {
+            chart: Chart::LineChart(LineChart {
                 x: axis("epoch", Unit::Count),
                 y: axis(&title.to_lowercase(), *unit),
                 curves: with_curves(stats).map(curve).collect(),

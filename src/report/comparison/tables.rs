@@ -49,9 +49,9 @@ pub(super) fn differences(stats: &CompareStats) -> Table {
     let rows = stats.differences.iter().map(|d| {
         [
             Cell::text(&d.run),
-            Cell::points(d.difference),
-            Cell::points(d.interval[0]),
-            Cell::points(d.interval[1]),
+            Cell::percentage_points(d.difference),
+            Cell::percentage_points(d.interval[0]),
+            Cell::percentage_points(d.interval[1]),
             Cell::p_value(d.p_value),
             Cell::count(d.only_run),
             Cell::count(d.only_first),

@@ -10,7 +10,7 @@ use crate::page::{self, GalleryItem, Page, RankedClass, Section, class_ranking, 
 use crate::places::{PageContent, PageOutput, WrittenPage};
 use crate::predict::{ClassProbability, FilePrediction, PredictConfig, PredictorConfig};
 use crate::run::{self, Record};
-use crate::store::FeatureStore;
+use crate::store::FeatureCache;
 use crate::words::{count, percent};
 use pictures::{Pictures, UsedFile};
 use serde_json::json;
@@ -50,7 +50,7 @@ pub fn write(files: &[FilePrediction], config: &PredictConfig, output: &PageOutp
 /// The folder of cached images, if any prediction has neighbours and the cache still exists.
 fn images_root(files: &[FilePrediction], record: &Record) -> Option<PathBuf> {
     files.iter().find(|file| file.prediction.neighbours.is_some())?;
-    let samples = FeatureStore::open(Path::new(&record.cache)).and_then(|store| store.samples());
+    let samples = FeatureCache::open(Path::new(&record.cache)).and_then(|store| store.samples());
     samples.ok().map(|samples| samples.root)
 }
 

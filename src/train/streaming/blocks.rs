@@ -1,10 +1,10 @@
 //! Reads the rows of a selection from the parts of a cache, block by block; the next block is read while one is used.
 
 use crate::error::{Error, Result};
-use crate::head::{Example, Moments, Rows, Scale, Source};
+use crate::head::{Example, RunningMoments, LabelledFeatures, Standardizer, RowSource};
 use crate::matrix::Matrix;
 use crate::rng::Rng;
-use crate::store::Pick;
+use crate::store::PartSelection;
 use crate::train::split_rows::RowSelection;
 use crate::train::training_set::TrainingSet;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use std::sync::mpsc::{channel, sync_channel};
 /// Selected rows of one part of the cache, with their class indexes.
 #[derive(Debug, Clone)]
 pub(super) struct PartRows {
-    pick: Pick,
+    pick: PartSelection,
     targets: Vec<u32>,
 }
 
@@ -35,8 +35,8 @@ impl PartRows {
     /// Finds the rows of a selection, part by part.
     pub fn of(set: &TrainingSet, selection: &RowSelection) -> Vec<Self> {
         let targets: HashMap<_, _> = selection.keys.iter().zip(&selection.targets).collect();
-        let picks = set.catalog().picks(|key| targets.contains_key(key));
-        let part = |pick: Pick| {
+        let picks = set.catalog().select(|key| targets.contains_key(key));
+        let part = |pick: PartSelection| {
             let keys = set.catalog().keys_of(std::slice::from_ref(&pick));
             let targets = keys.map(|key| *targets[&key]).collect();
             Self { pick, targets }
@@ -98,8 +98,8 @@ impl<'a> BlockReader<'a> {
     }
 
     /// Mean and standard deviation of each feature: one reading of all parts.
-    pub fn scale(&mut self) -> Result<Scale> {
-        let mut moments = Moments::new(self.set.spec().width);
+    pub fn scale(&mut self) -> Result<Standardizer> {
+        let mut moments = RunningMoments::new(self.set.spec().width);
         self.blocks(&mut |block, features, _| {
             let rows: usize = block.iter().map(PartRows::rows).sum();
             (0..rows).for_each(|row| moments.add(features.row(row)));
@@ -108,29 +108,29 @@ impl<'a> BlockReader<'a> {
     }
 
     /// Calls `visit` with all rows, block by block, in the order of the parts.
-    pub fn in_order(&mut self, visit: &mut dyn FnMut(&RowSelection, Rows)) -> Result<()> {
+    pub fn in_order(&mut self, visit: &mut dyn FnMut(&RowSelection, LabelledFeatures)) -> Result<()> {
         let set = self.set;
         self.blocks(&mut |block, features, _| {
             let keys = |part: &PartRows| set.catalog().keys_of(std::slice::from_ref(&part.pick)).collect();
             let keys = block.iter().flat_map(|part| -> Vec<_> { keys(part) }).collect();
             let examples = examples(block);
             let targets = examples.iter().map(|example| example.target).collect();
-            visit(&RowSelection { keys, targets }, Rows { features, examples: &examples });
+            visit(&RowSelection { keys, targets }, LabelledFeatures { features, examples: &examples });
         })
     }
 }
 
-impl Source for BlockReader<'_> {
+impl RowSource for BlockReader<'_> {
     fn steps(&self, batch: usize) -> usize {
         self.parts.iter().map(PartRows::rows).sum::<usize>().div_ceil(batch)
     }
 
-    fn epoch(&mut self, visit: &mut dyn FnMut(Rows)) -> Result<()> {
+    fn epoch(&mut self, visit: &mut dyn FnMut(LabelledFeatures)) -> Result<()> {
         self.rng.shuffle(&mut self.parts);
         self.blocks(&mut |block, features, rng| {
             let mut examples = examples(block);
             rng.shuffle(&mut examples);
-            visit(Rows { features, examples: &examples });
+            visit(LabelledFeatures { features, examples: &examples });
         })
     }
 }
@@ -142,7 +142,7 @@ fn examples(block: &[PartRows]) -> Vec<Example> {
 }
 
 fn read_block(set: &TrainingSet, block: &[PartRows], to: &mut Matrix, readers: usize) -> Result<()> {
-    let picks: Vec<Pick> = block.iter().map(|part| part.pick.clone()).collect();
+    let picks: Vec<PartSelection> = block.iter().map(|part| part.pick.clone()).collect();
     set.catalog().read_into(&picks, to, readers)?;
     match to.first_not_finite() {
         // Rows left over from a larger block were checked when they were read.
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn blocks_hold_what_fits_and_every_part_once() {
         let part = |(part, rows): (usize, usize)| PartRows {
-            pick: Pick { part, rows: (0..rows).collect() },
+            pick: PartSelection { part, rows: (0..rows).collect() },
             targets: vec![0; rows],
         };
         let parts: Vec<PartRows> = [3, 5, 2, 8, 1, 1].into_iter().enumerate().map(part).collect();

@@ -1,6 +1,6 @@
 //! How the memory for features is divided while rows are streamed.
 
-/// Division of the memory: three quarters for the validation rows and two blocks of train rows, one quarter for reading.
+/// Resplit of the memory: three quarters for the validation rows and two blocks of train rows, one quarter for reading.
 /// It does not depend on the number of threads, so the threads do not change the head.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MemoryBudget {

@@ -17,8 +17,8 @@ use super::split_rows::HeldOutRows;
 use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::head::reject::Measured;
-use crate::head::{Common, FitConfig, FitParams, Head, fit_many};
+use crate::head::rejection::RejectionDistances;
+use crate::head::{SharedInputs, FitConfig, FitParams, Head, fit_many};
 use crate::matrix::Matrix;
 use crate::run::Prediction;
 use blocks::{BlockReader, PartRows};
@@ -28,7 +28,7 @@ use std::time::Instant;
 /// Answers for all held-out rows.
 struct HeldOutResult {
     predictions: Vec<Prediction>,
-    measured: Measured,
+    measured: RejectionDistances,
 }
 
 /// Fits a head with at most `memory` bytes for features, predicts the held-out rows and measures their distances.
@@ -50,7 +50,7 @@ pub(super) fn fit(inputs: FitInputs, params: FitParams, memory: u64) -> Result<T
     let validation = validation_table.select(&splits.validation);
     let mut train = BlockReader::new(set, parts, budget.block_rows, settings.order_seed(), readers);
     let scale = if settings.standardize { Some(train.scale()?) } else { None };
-    let common = Common {
+    let common = SharedInputs {
         width: set.spec().width,
         validation: Some(validation.rows()),
         scale: scale.as_ref(),
@@ -132,6 +132,6 @@ fn predict(
     // The distances are stored in the order of the digests.
     of_test.sort_unstable_by_key(|(image, _)| *image);
     let test = of_test.into_iter().map(|(_, distance)| distance).collect();
-    let measured = Measured { distance, validation: of_validation, test };
+    let measured = RejectionDistances { distance, validation: of_validation, test };
     Ok(HeldOutResult { predictions: held_out::sorted(predictions), measured })
 }
