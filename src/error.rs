@@ -34,8 +34,9 @@ pub enum Kind {
 ///
 /// - `Display` is one line: the path, then the message.
 /// - [`Error::with_causes`] appends the chain of causes to that line.
-/// - `Debug` (`{:?}`) is a report for people: that line, the causes and the remedy, each in lines of their own. A program whose
-///   `main` returns `Result<(), headstart::error::Error>` therefore prints something useful. `{:#?}` shows the fields.
+/// - `Debug` (`{:?}`) is a report for people: that line, the causes and the remedy, each in lines of their own. A
+///   program whose `main` returns `Result<(), headstart::error::Error>` therefore prints something useful. `{:#?}`
+///   shows the fields.
 ///
 /// Messages and remedies name configuration fields and stage functions by their Rust name in backticks, for example
 /// `` `memory` `` or `` `extract` ``. File names, labels and values are never in backticks.
@@ -56,7 +57,8 @@ impl Error {
         Self { kind, message: message.into(), path: None, remedy: None, source: None }
     }
 
-    /// Creates a [`Kind::Io`] failure of `action` ("read", "create", ...) on `path`, with a remedy for the usual causes.
+    /// Creates a [`Kind::Io`] failure of `action` ("read", "create", ...) on `path`, with a remedy for the usual
+    /// causes.
     pub fn io(action: &str, path: &Path, source: std::io::Error) -> Self {
         use std::io::ErrorKind as Os;
         let remedy = match source.kind() {

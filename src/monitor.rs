@@ -1,8 +1,9 @@
-//! How stages report what they do: notes, warnings, progress and questions. The library never prints; the caller passes a
-//! [`Monitor`].
+//! How stages report what they do: notes, warnings, progress and questions. The library never prints; the caller passes
+//! a [`Monitor`].
 //!
-//! Ready monitors: [`Silent`] discards everything, [`LogMonitor`] passes each note and warning to a function, [`Collected`]
-//! keeps them. None of them answers a question, so nothing is installed; wrapped in [`Agreeing`] they answer yes.
+//! Ready monitors: [`Silent`] discards everything, [`LogMonitor`] passes each note and warning to a function,
+//! [`Collected`] keeps them. None of them answers a question, so nothing is installed; wrapped in [`Agreeing`] they
+//! answer yes.
 
 use std::fmt;
 use std::io::Write;
@@ -32,18 +33,20 @@ pub trait Monitor: Sync {
     /// Reports something that may make the result wrong or incomplete, in one line.
     fn warn(&self, message: &str);
 
-    /// Reports the start of long work, which ends when the returned task is dropped. `total` is `None` when it is not known.
+    /// Reports the start of long work, which ends when the returned task is dropped. `total` is `None` when it is not
+    /// known.
     fn task(&self, label: &str, total: Option<u64>, unit: Unit) -> Box<dyn Task + '_>;
 
-    /// Answers a yes-or-no question, for example "ONNX Runtime is not installed: install ONNX Runtime 1.23 (8 MB, MIT)".
+    /// Answers a yes-or-no question, for example "ONNX Runtime is not installed: install ONNX Runtime 1.23 (8 MB,
+    /// MIT)".
     ///
-    /// A stage asks before it downloads and installs a runtime or a backbone. `Some(true)` installs it. On `Some(false)`, and on
-    /// `None`, which means that there is nobody to ask, nothing is installed: the stage fails with an error that says what to
-    /// install.
+    /// A stage asks before it downloads and installs a runtime or a backbone. `Some(true)` installs it. On
+    /// `Some(false)`, and on `None`, which means that there is nobody to ask, nothing is installed: the stage fails
+    /// with an error that says what to install.
     fn consent(&self, question: &str) -> Option<bool>;
 
-    /// Whether the caller wants the work to stop. A stage that polls this finishes and keeps what is in progress, starts nothing
-    /// new, and returns [`crate::error::Kind::Interrupted`].
+    /// Whether the caller wants the work to stop. A stage that polls this finishes and keeps what is in progress,
+    /// starts nothing new, and returns [`crate::error::Kind::Interrupted`].
     fn is_interrupted(&self) -> bool {
         false
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 /// The values of one array in row-major order.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum TensorData<'a> {
     /// 32-bit floats.
     Float32(&'a [f32]),

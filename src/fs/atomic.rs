@@ -7,10 +7,12 @@ use crate::digest::{Digest, sha256, sha256_file};
 use crate::error::{Error, Kind, Result};
 use std::path::Path;
 
-/// Writes `bytes` to `path`, whole or not at all: temporary file in the same folder, fsync, rename, fsync of the folder.
+/// Writes `bytes` to `path`, whole or not at all: temporary file in the same folder, fsync, rename, fsync of the
+/// folder.
 ///
 /// # Errors
-/// [`Kind::Io`] when a step fails. Unless it was the last one, the temporary file is removed and the previous file stays.
+/// [`Kind::Io`] when a step fails. Unless it was the last one, the temporary file is removed and the previous file
+/// stays.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = temporary_path(path);
     let written = Change::Write(&temporary, bytes)
@@ -27,8 +29,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Copies `source` to `path`, whole or not at all, and reads the copy back. Both files must have the given `digest`.
 ///
 /// # Errors
-/// [`Kind::Input`] when `source` has another digest, [`Kind::Io`] when a step fails or the disk returns other bytes than were
-/// written.
+/// [`Kind::Input`] when `source` has another digest, [`Kind::Io`] when a step fails or the disk returns other bytes
+/// than were written.
 pub fn copy_verified(source: &Path, path: &Path, digest: Digest) -> Result<()> {
     let bytes = read(source)?;
     if sha256(&bytes) != digest {
@@ -46,8 +48,8 @@ pub fn copy_verified(source: &Path, path: &Path, digest: Digest) -> Result<()> {
 /// Makes `path` a hard link to `source`, whose symbolic links are followed. The file must have the given `digest`.
 ///
 /// # Errors
-/// [`Kind::Io`] when the operating system refuses, as it does across file systems. [`Kind::Input`] when the file has another
-/// digest; the link is then removed.
+/// [`Kind::Io`] when the operating system refuses, as it does across file systems. [`Kind::Input`] when the file has
+/// another digest; the link is then removed.
 pub fn hard_link_verified(source: &Path, path: &Path, digest: Digest) -> Result<()> {
     let linked = source.canonicalize().and_then(|source| Change::HardLink(&source, path).apply());
     linked.map_err(|e| {

@@ -1,6 +1,6 @@
-//! The changes to the disk, one system call each. Everything in this project writes, renames and removes through them, except
-//! archives and logs in the staging folder of an installation, and lock files. Tests can watch the changes below a folder,
-//! to replay a power loss or to make one of them fail.
+//! The changes to the disk, one system call each. Everything in this project writes, renames and removes through them,
+//! except archives and logs in the staging folder of an installation, and lock files. Tests can watch the changes below
+//! a folder, to replay a power loss or to make one of them fail.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -82,7 +82,8 @@ impl Change<'_> {
     /// Makes the change, after showing it to the watchers.
     ///
     /// # Errors
-    /// Those of the operating system; [`io::ErrorKind::Unsupported`] for an exchange that the system cannot make in one step.
+    /// Those of the operating system; [`io::ErrorKind::Unsupported`] for an exchange that the system cannot make in one
+    /// step.
     pub(super) fn apply(self) -> io::Result<()> {
         self.show_to_watchers()?;
         match self {

@@ -88,8 +88,8 @@ pub fn remove(path: &Path) -> Result<()> {
     change.apply().map_err(|e| Error::io("remove", path, e))
 }
 
-/// Removes all unfinished files that killed processes left in `folder`. The caller must make sure that no other process writes to
-/// the folder.
+/// Removes all unfinished files that killed processes left in `folder`. The caller must make sure that no other process
+/// writes to the folder.
 ///
 /// # Errors
 /// [`Kind::Io`](crate::error::Kind::Io) when the folder cannot be listed or an entry cannot be removed.

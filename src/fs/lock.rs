@@ -13,8 +13,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Locks an existing folder without creating a file in it. Returns `None` where the system has no such locks, as on Windows
-    /// and some network file systems. Waits up to two seconds for a process that was just killed.
+    /// Locks an existing folder without creating a file in it. Returns `None` where the system has no such locks, as on
+    /// Windows and some network file systems. Waits up to two seconds for a process that was just killed.
     ///
     /// # Errors
     /// [`Kind::Locked`] when another process holds the lock, [`Kind::Io`] when the folder cannot be opened.
@@ -29,7 +29,8 @@ impl Lock {
         }
     }
 
-    /// Locks the file `path`, which is created when missing. Waits up to two seconds for a process that was just killed.
+    /// Locks the file `path`, which is created when missing. Waits up to two seconds for a process that was just
+    /// killed.
     ///
     /// # Errors
     /// [`Kind::Locked`] when another process holds the lock, [`Kind::Io`] when the file cannot be opened.

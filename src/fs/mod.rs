@@ -1,5 +1,5 @@
-//! The file system as this project uses it: whole files and folders replaced atomically and durably, one writer at a time.
-//! A finished file is never edited.
+//! The file system as this project uses it: whole files and folders replaced atomically and durably, one writer at a
+//! time. A finished file is never edited.
 
 mod atomic;
 mod change;

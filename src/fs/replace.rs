@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 /// Moves a finished folder to `path`. A folder that is there is swapped out and then deleted.
 ///
 /// # Errors
-/// [`Kind::Io`](crate::error::Kind::Io) when a step fails; `path` then holds the old folder or the new one, never a mixture.
+/// [`Kind::Io`](crate::error::Kind::Io) when a step fails; `path` then holds the old folder or the new one, never a
+/// mixture.
 pub fn replace_folder(finished: &Path, path: &Path) -> Result<()> {
     let fail = |e| Error::io("replace the folder", path, e);
     sync_folder(finished)?;

@@ -1,5 +1,6 @@
-//! The catalog of a cache: the keys of all rows and where each row is, so that selected rows can be loaded straight into a
-//! matrix. Each part is read once and its digest checked. Rows that a compaction has moved in the meantime are found again.
+//! The catalog of a cache: the keys of all rows and where each row is, so that selected rows can be loaded straight
+//! into a matrix. Each part is read once and its digest checked. Rows that a compaction has moved in the meantime are
+//! found again.
 
 use super::key::Key;
 use super::part::Part;
@@ -67,8 +68,8 @@ impl Catalog {
         self.cache.spec().width
     }
 
-    /// Selects the rows whose key is `wanted`, part by part. Of rows with the same key the last one is selected. Parts without
-    /// selected rows are left out.
+    /// Selects the rows whose key is `wanted`, part by part. Of rows with the same key the last one is selected. Parts
+    /// without selected rows are left out.
     pub fn select(&self, wanted: impl Fn(&Key) -> bool) -> Vec<PartSelection> {
         let mut locations: HashMap<Key, (usize, usize)> = HashMap::new();
         for (index, part) in self.parts.iter().enumerate() {
@@ -99,16 +100,16 @@ impl Catalog {
     /// Reads the selected rows, in order, on up to `threads` threads.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when a part is damaged or of another width, or rows have been removed since their keys were read;
-    /// [`Kind::Io`] when a part cannot be read.
+    /// [`Kind::Cache`] when a part is damaged or of another width, or rows have been removed since their keys were
+    /// read; [`Kind::Io`] when a part cannot be read.
     pub fn read(&self, selections: &[PartSelection], threads: usize) -> Result<KeyedFeatures> {
         let mut features = Matrix::zeros(number_of_rows(selections), self.width());
         self.read_into(selections, &mut features, threads)?;
         Ok(KeyedFeatures { keys: self.keys_of(selections).collect(), features })
     }
 
-    /// Reads the selected rows into the first rows of `target`. When a compaction has replaced their parts, they are looked up
-    /// again in the new ones.
+    /// Reads the selected rows into the first rows of `target`. When a compaction has replaced their parts, they are
+    /// looked up again in the new ones.
     ///
     /// # Errors
     /// As [`Catalog::read`].

@@ -13,6 +13,7 @@ pub struct Column {
 
 /// The values of one column.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum ColumnData {
     /// UTF-8 text.
     Text(Vec<String>),
@@ -39,6 +40,7 @@ pub struct Vectors {
 
 /// The type that a reader expects of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ColumnType {
     /// Text without nulls.
     Text,

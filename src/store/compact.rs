@@ -1,6 +1,6 @@
-//! Compaction: merges small parts into large ones, and drops rows that no sample needs. The new parts are built in a folder
-//! of their own, which is swapped with the old one in a single step. A reader, and whoever looks after a crash, therefore sees
-//! all parts of before or all parts of after.
+//! Compaction: merges small parts into large ones, and drops rows that no sample needs. The new parts are built in a
+//! folder of their own, which is swapped with the old one in a single step. A reader therefore sees either all old parts
+//! or all new ones, also after a crash.
 
 use super::key::Key;
 use super::layout::FEATURES;
@@ -45,12 +45,12 @@ pub struct CompactStats {
     pub bytes: Option<u64>,
 }
 
-/// Merges the small parts of the cache at `root`. Parts are merged only when they have the same device, provider, runtime and
-/// version.
+/// Merges the small parts of the cache at `root`. Parts are merged only when they have the same device, provider,
+/// runtime and version.
 ///
 /// # Errors
-/// [`Kind::Locked`] when another process writes, [`Kind::Cache`] when a part is damaged, [`Kind::Io`] when the operating system
-/// refuses. The cache is then unchanged.
+/// [`Kind::Locked`] when another process writes, [`Kind::Cache`] when a part is damaged, [`Kind::Io`] when the
+/// operating system refuses. The cache is then unchanged.
 pub fn compact(root: &Path, config: &CompactConfig, monitor: &dyn Monitor) -> Result<CompactStats> {
     let cache = FeatureCache::open(root)?;
     // A dry run takes no lock.
@@ -167,8 +167,8 @@ type Metadata = BTreeMap<String, String>;
 const TIME: &str = "headstart.time";
 
 impl CompactionPlan {
-    /// Decides from the keys of all parts. Large parts whose rows are all wanted stay; the others are merged in their order. With
-    /// `images`, rows of other images are dropped.
+    /// Decides from the keys of all parts. Large parts whose rows are all wanted stay; the others are merged in their
+    /// order. With `images`, rows of other images are dropped.
     fn of(parts: &[Part], images: Option<&HashSet<Digest>>) -> Result<Self> {
         let mut plan = Self::default();
         plan.stats.parts_before = parts.len();

@@ -1,5 +1,5 @@
-//! Exports a cache as one flat table for other tools: samples joined with features, one row per file and variant, sorted by
-//! path, then by variant.
+//! Exports a cache as one flat table for other tools: samples joined with features, one row per file and variant,
+//! sorted by path, then by variant.
 
 use super::npy::encode_npy;
 use super::reader::FeatureCache;
@@ -47,8 +47,9 @@ pub struct ExportStats {
 /// Writes the cache at `root` to the file `out`, which is replaced. The digest of each part is checked.
 ///
 /// # Errors
-/// [`Kind::Usage`] when `out` is inside the cache; [`Kind::Cache`] when the cache is missing or damaged; [`Kind::Input`] when the
-/// CSV file of a NumPy export would replace a file that is not one; [`Kind::Io`] when a file cannot be written.
+/// [`Kind::Usage`] when `out` is inside the cache; [`Kind::Cache`] when the cache is missing or damaged;
+/// [`Kind::Input`] when the CSV file of a NumPy export would replace a file that is not one; [`Kind::Io`] when a file
+/// cannot be written.
 pub fn export(root: &Path, out: &Path, format: ExportFormat) -> Result<ExportStats> {
     let cache = FeatureCache::open(root)?;
     if fs::resolve(out)?.starts_with(fs::resolve(root)?) {

@@ -90,7 +90,8 @@ pub fn info(root: &Path) -> Result<CacheInfo> {
     })
 }
 
-/// What is counted over all parts. Read in one go, so that a compaction in the meantime cannot mix two states of the cache.
+/// What is counted over all parts. Read in one go, so that a compaction in the meantime cannot mix two states of the
+/// cache.
 struct PartTotals {
     keys: HashSet<Key>,
     parts: usize,

@@ -1,5 +1,5 @@
-//! A cache of features on disk (features-v1): its spec, its samples, and its parts, which are only ever appended. Readers are
-//! never disturbed; one process writes at a time.
+//! A cache of features on disk (features-v1): its spec, its samples, and its parts, which are only ever appended.
+//! Readers are never disturbed; one process writes at a time.
 //!
 //! ```text
 //! CACHE/spec.json                what the features are            spec.rs

@@ -1,7 +1,7 @@
 //! Encodes a matrix as a NumPy file.
 
-/// Encodes `values`, `[rows, width]` in row-major order, as a NumPy file of version 1.0 (NumPy Enhancement Proposal 1): magic
-/// bytes, version, length of the header, and the header padded so that the data begin at a multiple of 64 bytes.
+/// Encodes `values`, `[rows, width]` in row-major order, as a NumPy file of version 1.0 (NumPy Enhancement Proposal 1):
+/// magic bytes, version, length of the header, and the header padded so that the data begin at a multiple of 64 bytes.
 pub(super) fn encode_npy(values: &[f32], width: usize) -> Vec<u8> {
     let rows = values.len() / width.max(1);
     let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {width}), }}");

@@ -100,8 +100,8 @@ impl Part {
     /// Reads all rows of `width` floats, after checking the digest of the file.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when the bytes differ from those that were written, or the width is another; [`Kind::Io`] when the file
-    /// cannot be read.
+    /// [`Kind::Cache`] when the bytes differ from those that were written, or the width is another; [`Kind::Io`] when
+    /// the file cannot be read.
     pub fn rows(&self, width: usize) -> Result<FeatureRows> {
         let columns = [KEY_COLUMNS[0], KEY_COLUMNS[1], ("embedding", ColumnType::Vectors)];
         let mut table = Table::decode(self.verified_bytes()?, &columns, &self.path).map_err(with_remedy)?;
@@ -111,8 +111,8 @@ impl Part {
         Ok(FeatureRows { keys, width, embeddings: vectors.values })
     }
 
-    /// Reads all keys like [`Part::rows`], and passes the features to `visit` without copying them, `[rows, width]` for one batch
-    /// of rows at a time.
+    /// Reads all keys like [`Part::rows`], and passes the features to `visit` without copying them, `[rows, width]` for
+    /// one batch of rows at a time.
     ///
     /// # Errors
     /// As [`Part::rows`].

@@ -107,8 +107,8 @@ impl FeatureCache {
         self.with_parts(distinct_keys)
     }
 
-    /// Reads the rows whose key is `wanted`, sorted by key, and checks the digest of every part. Of rows with the same key the
-    /// last one is returned.
+    /// Reads the rows whose key is `wanted`, sorted by key, and checks the digest of every part. Of rows with the same
+    /// key the last one is returned.
     ///
     /// # Errors
     /// [`Kind::Cache`] when a part is damaged or of another width, [`Kind::Io`] when it cannot be read.

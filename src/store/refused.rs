@@ -1,4 +1,5 @@
-//! `refused.parquet`: the files that could not be used, so that the next run need not decode them again. Replaced whole.
+//! `refused.parquet`: the files that could not be used, so that the next run need not decode them again. Replaced
+//! whole.
 
 use super::layout::REFUSED;
 use super::table::{ColumnData, ColumnType, Table};

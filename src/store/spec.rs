@@ -86,9 +86,9 @@ impl Spec {
         bytes
     }
 
-    /// Lists the fields in which `other` means other features, each as `NAME: VALUE this_place, VALUE other_place`, such as
-    /// "layer: PreLogits in the cache, Mixed_6e asked for". The width follows from network and layer, and names are for
-    /// display: neither is compared.
+    /// Lists the fields in which `other` means other features, each as `NAME: VALUE this_place, VALUE other_place`,
+    /// such as "layer: PreLogits in the cache, Mixed_6e asked for". The width follows from network and layer, and names
+    /// are for display: neither is compared.
     pub fn differences(&self, other: &Self, this_place: &str, other_place: &str) -> Vec<String> {
         let (ours, theirs) = (&self.preprocessing.steps, &other.preprocessing.steps);
         let fields: [(&str, String, String); 8] = [

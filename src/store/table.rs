@@ -1,4 +1,5 @@
-//! Encodes tables as Parquet, Arrow IPC or CSV bytes, and reads Parquet. The only user of the `arrow` and `parquet` crates.
+//! Encodes tables as Parquet, Arrow IPC or CSV bytes, and reads Parquet. The only user of the `arrow` and `parquet`
+//! crates.
 
 pub use super::column::{Column, ColumnData, ColumnType, Vectors};
 
@@ -45,7 +46,8 @@ impl Table {
         Self { metadata, ..self }
     }
 
-    /// Encodes the table as Parquet: zstd compression, dictionaries for text, plain floats. Equal tables give equal bytes.
+    /// Encodes the table as Parquet: zstd compression, dictionaries for text, plain floats. Equal tables give equal
+    /// bytes.
     ///
     /// # Panics
     /// When the columns differ in length. The same holds for the other encodings.
@@ -99,8 +101,9 @@ impl Table {
         read(bytes::Bytes::from(bytes), columns, path, |_, _| false)
     }
 
-    /// Decodes `columns` like [`Table::decode`], and passes the rows of one more column of vectors, `vectors`, to `visit`
-    /// without copying them. `visit` gets the width and the floats `[rows, width]` of one batch of rows at a time.
+    /// Decodes `columns` like [`Table::decode`], and passes the rows of one more column of vectors, `vectors`, to
+    /// `visit` without copying them. `visit` gets the width and the floats `[rows, width]` of one batch of rows at a
+    /// time.
     ///
     /// # Errors
     /// As [`Table::decode`].
@@ -174,8 +177,8 @@ impl Table {
     }
 }
 
-/// Reads the columns `wanted`, batch by batch. `consume` sees each array first; those for which it returns true are left out
-/// of the table.
+/// Reads the columns `wanted`, batch by batch. `consume` sees each array first; those for which it returns true are
+/// left out of the table.
 fn read<R: ChunkReader + 'static>(
     source: R,
     wanted: &[(&str, ColumnType)],

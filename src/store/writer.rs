@@ -24,8 +24,8 @@ impl CacheWriter {
     /// Opens the cache at `root`, or creates it with `spec`. Removes unfinished files of killed writers.
     ///
     /// # Errors
-    /// [`Kind::Locked`] when another process writes, [`Kind::Cache`] when the folder holds features of another spec or other
-    /// files than a cache, [`Kind::Io`] when the operating system refuses.
+    /// [`Kind::Locked`] when another process writes, [`Kind::Cache`] when the folder holds features of another spec or
+    /// other files than a cache, [`Kind::Io`] when the operating system refuses.
     pub fn open_or_create(root: &Path, spec: &Spec) -> Result<Self> {
         check_target(root)?;
         fs::create_folder(&root.join(FEATURES))?;
@@ -48,7 +48,8 @@ impl CacheWriter {
         &self.cache
     }
 
-    /// Adds a part with `metadata` in its footer. The part is durable when this returns.
+    /// Adds a part with `metadata` in its footer. The part is durable when this returns. `rows.width` must be the width of
+    /// the spec, and at most [`MAX_PART_ROWS`](super::part::MAX_PART_ROWS) rows make a part of reasonable size.
     ///
     /// # Errors
     /// [`Kind::Io`] when the operating system refuses.
@@ -111,8 +112,8 @@ pub fn check_target(root: &Path) -> Result<()> {
     }
 }
 
-/// Whether a folder without a spec holds more than a writer leaves behind that was killed early. Parts without a spec count: it
-/// is unknown what their features are.
+/// Whether a folder without a spec holds more than a writer leaves behind that was killed early. Parts without a spec
+/// count: it is unknown what their features are.
 fn has_foreign_files(root: &Path) -> Result<bool> {
     // The spec is listed because another process may have written it since it was looked for.
     let own = [LOCK, FEATURES, "README.md", ".gitignore", SPEC];

@@ -241,7 +241,7 @@ fn a_damaged_part_is_found_set_aside_and_computed_again() {
     std::fs::write(&part, &bytes).unwrap();
     let (cache, run) = (s.text("c"), s.text("r"));
     s.run(&["train", &cache, "--run", &run])
-        .fails(1, &["not those that its name was made from", "cache verify"]);
+        .fails(1, &["do not match the digest in its name", "cache verify"]);
     let told = s.run(&["cache", "verify", &cache, "--dry-run", "--json"]);
     assert_eq!((told.code, told.value()["damaged"].as_array().unwrap().len(), part.exists()), (1, 1, true));
     assert_eq!(s.run(&["cache", "verify", &cache]).code, 1);
