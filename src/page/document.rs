@@ -33,7 +33,7 @@ impl Section {
 }
 
 /// Start of the element by which a page is recognised as one that may be replaced.
-pub const MADE_BY: &str = "<meta name=\"generator\" content=\"headstart ";
+pub(super) const MADE_BY: &str = "<meta name=\"generator\" content=\"headstart ";
 
 /// Renders the page as HTML.
 pub fn render(page: &Page) -> String {

@@ -11,7 +11,7 @@ mod picture;
 mod table;
 
 pub use cards::{Card, RankedClass, cards, class_ranking};
-pub use document::{MADE_BY, Page, Section, render};
+pub use document::{Page, Section, render};
 pub use elements::{Fact, breakable, facts, figure, scrolled, side_by_side};
 pub use files::{check_target, write, write_plots, write_tables};
 pub use gallery::{GalleryItem, gallery};

@@ -4,6 +4,7 @@ use super::examples::Examples;
 use crate::evaluate::EvaluateStats;
 use crate::run::Record;
 use crate::store::Samples;
+use crate::words::moment;
 use std::path::PathBuf;
 
 /// A command that belongs to making a run again.
@@ -25,4 +26,27 @@ pub(super) struct RunData {
     pub examples: Examples,
     /// Commands that make the run again; may be empty.
     pub commands: Vec<CommandLine>,
+}
+
+impl RunData {
+    /// When the run was trained; `None` if the run does not say.
+    pub fn trained(&self) -> Option<String> {
+        known_moment(self.record.time)
+    }
+}
+
+/// The day and minute of seconds since 1970; `None` for 0, which stands for an unknown time.
+fn known_moment(seconds: u64) -> Option<String> {
+    (seconds > 0).then(|| moment(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_time_is_not_1970() {
+        assert_eq!(known_moment(0), None);
+        assert_eq!(known_moment(951_827_696).unwrap(), "2000-02-29 12:34 UTC");
+    }
 }

@@ -7,7 +7,7 @@ use crate::evaluate::EvaluateStats;
 use crate::markup::{Markup, html};
 use crate::page::{self, Card, Fact, Page, Parts, Section, Table, cards, class_ranking, facts};
 use crate::plot::Figure;
-use crate::words::{count, date_time, interval, percent, score};
+use crate::words::{count, percent, score, temperatures};
 
 /// The page, made of these plots and tables.
 pub(super) fn page(data: &RunData, figures: &[Figure], tables: &[Table]) -> Page {
@@ -30,7 +30,8 @@ fn lead(data: &RunData) -> Markup {
     let record = &data.record;
     html! {
         "A head for " (count(record.classes.len())) " classes on features of " (record.spec.backbone.name)
-        ", trained on " (date_time(record.time)) ", measured on " (count(data.stats.images)) " "
+        @if let Some(trained) = data.trained() { ", trained on " (trained) }
+        ", measured on " (count(data.stats.images)) " "
         (data.stats.split) " images that it was not trained on"
         @if data.stats.split == Split::Validation {
             "; they selected its epoch and its temperature, so only the test split gives an unbiased measure"

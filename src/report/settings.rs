@@ -4,7 +4,7 @@ use super::run_data::RunData;
 use crate::head::{ClassWeights, FitConfig, SolverConfig};
 use crate::preprocess::Normalization;
 use crate::run::{ClassCount, Record};
-use crate::words::{count, date_time, seconds};
+use crate::words::{count, seconds};
 
 /// A setting or a fact about a run.
 pub(super) struct Setting {
@@ -29,9 +29,9 @@ pub(super) fn settings(data: &RunData) -> Vec<Setting> {
     all.extend([
         Setting::new("Epochs", format!("{}, the best one {}", record.history.len(), record.best_epoch)),
         Setting::new("Duration of the fit", seconds(record.seconds)),
-        Setting::new("Trained", date_time(record.time)),
-        Setting::new("Version", format!("headstart {}", record.version)),
     ]);
+    all.extend(data.trained().map(|trained| Setting::new("Trained", trained)));
+    all.push(Setting::new("Version", format!("headstart {}", record.version)));
     all
 }
 

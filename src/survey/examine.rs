@@ -30,7 +30,7 @@ pub struct DatasetStats {
     /// The folder of images, absolute.
     #[serde(skip)]
     pub root: PathBuf,
-    /// The result of [`summary`](crate::data::summary).
+    /// The result of [`summary`](crate::data::summary()).
     #[serde(flatten)]
     pub summary: SummaryStats,
     /// Widths and heights.
@@ -56,7 +56,7 @@ pub struct DatasetStats {
 /// Reads every file below a folder of images once and describes the data set. Nothing in the folder changes.
 ///
 /// # Errors
-/// Those of [`summary`](crate::data::summary); [`Kind::Cache`] when the cache cannot be read or holds none of the images.
+/// Those of [`summary`](crate::data::summary()); [`Kind::Cache`] when the cache cannot be read or holds none of the images.
 pub fn examine(config: &DatasetConfig, monitor: &dyn Monitor) -> Result<DatasetStats> {
     let cache = config.cache.as_deref().map(OpenCache::open).transpose()?;
     let summary_config = SummaryConfig { images: config.images.clone(), look: ScanDepth::Pixels };
