@@ -2,14 +2,14 @@
 
 mod changes;
 mod conflicts;
-mod resplit;
 mod refusal;
+mod resplit;
 mod split;
 
 pub use changes::Changes;
 pub use conflicts::{LabelConflicts, separate_conflicts};
-pub use resplit::Resplit;
 pub use refusal::{Reason, Refused};
+pub use resplit::Resplit;
 use split::ranked;
 pub use split::{Fractions, assign_splits};
 

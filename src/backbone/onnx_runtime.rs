@@ -63,7 +63,7 @@ impl OnnxBackbone {
         let mut network = OnnxModel::parse(&model)?;
         drop(model);
         network.truncate_after(layer)?;
-        network.use_uint8_input(&preprocessing.scale.steps());
+        network.use_uint8_input(&preprocessing.normalization.steps());
         let OpenSessions { sessions, provider } =
             open_sessions(environment, &network.encode(), options, monitor)?;
         let mut width = None;

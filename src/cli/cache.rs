@@ -70,7 +70,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         }
         Command::Verify { cache, dry_run } => verify(&cache, dry_run, global, terminal),
         Command::Compact { cache, prune, dry_run } => {
-            let stats = compact(&cache, prune, dry_run, terminal)?;
+            let stats = compact(&cache, &CompactConfig { prune, dry_run }, terminal)?;
             print_result(global, &stats, || compaction(&stats))?;
             Ok(Outcome::Done)
         }

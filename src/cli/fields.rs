@@ -8,15 +8,11 @@ use crate::error::Error;
 use std::collections::BTreeMap;
 
 /// Fields that no argument is named after, with the arguments that set them, the likeliest first.
-const OTHER_NAMES: [(&str, &[&str]); 17] = [
+const OTHER_NAMES: [(&str, &[&str]); 13] = [
     ("use", &["variants", "uses"]),
     ("variants", &["uses"]),
     ("uses", &["variants"]),
-    ("division", &["resplit"]),
-    ("divisions", &["resplit"]),
     ("resplits", &["resplit"]),
-    ("rates", &["lr"]),
-    ("penalties", &["l2"]),
     ("seed", &["seeds"]),
     ("iterations", &["epochs"]),
     ("patience_resets", &["total_patience"]),
@@ -222,7 +218,7 @@ mod tests {
         );
         assert_eq!(render(&["predict"], "`out` cannot be inside a run"), "--html cannot be inside a run");
         assert_eq!(render(&["report"], "`out` cannot be inside a run"), "--out cannot be inside a run");
-        let other = "`variants`, `division`, `shuffle`, `patience_resets`, `iterations`, `models`";
+        let other = "`variants`, `resplit`, `shuffle`, `patience_resets`, `iterations`, `models`";
         let expected = "--use, --resplit, --no-shuffle, --total-patience, --epochs, --models";
         assert_eq!(render(&["train"], "a fixed order (`shuffle` false)"), "a fixed order (--no-shuffle)");
         assert_eq!(render(&["train"], other), expected);
@@ -322,13 +318,13 @@ mod tests {
             drop_last,
         });
         let train =
-            fields!(TrainConfig { cache, run, variants, init, solver, division, memory, threads, time });
+            fields!(TrainConfig { cache, run, variants, init, solver, resplit, memory, threads, time });
         let lbfgs = fields!(LbfgsConfig { l2, iterations });
         let sweep = fields!(SweepConfig {
             cache,
             runs,
             uses,
-            divisions,
+            resplits,
             rates,
             penalties,
             seeds,
@@ -385,7 +381,7 @@ mod tests {
         }
     }
 
-    /// Arguments that several fields or the command line itself take: those of every command, and folds of a division.
+    /// Arguments that several fields or the command line itself take: those of every command, and folds of a resplit.
     const NO_FIELD: [&str; 7] = ["json", "yes", "models", "help", "folds", "fold", "fold_seed"];
 
     #[test]

@@ -97,7 +97,7 @@ impl Source {
 
     /// Whether images have variants that the cache holds out. Another split than its own trains on some of them.
     fn needs_all_splits(&self) -> bool {
-        self.record.division.is_some() || self.held_out_variants.iter().any(|one| *one != Variant::None)
+        self.record.resplit.is_some() || self.held_out_variants.iter().any(|one| *one != Variant::None)
     }
 
     /// The last part of its path.
@@ -108,7 +108,7 @@ impl Source {
 
 /// Whether the images of validation and test are those that the run predicted.
 fn is_split_of(samples: &Samples, record: &Record, predictions: &[Prediction]) -> bool {
-    let divided = record.division.map(|resplit| resplit.assign(&samples.rows, samples.fractions));
+    let divided = record.resplit.map(|resplit| resplit.assign(&samples.rows, samples.fractions));
     let rows: &[Sample] = divided.as_deref().unwrap_or(&samples.rows);
     let held_out = rows.iter().filter(|sample| sample.split != Split::Train);
     let now: BTreeSet<(Digest, Split)> =
@@ -256,7 +256,7 @@ fn train(record: &Record, run: &str, init: Option<&str>) -> Vec<String> {
         }
         SolverConfig::Adam(config) => adam(config, &mut words),
     }
-    match record.division {
+    match record.resplit {
         Some(Resplit::Random { seed }) => words.option("--resplit", seed),
         Some(Resplit::Fold { number, folds, seed }) => {
             words.option("--folds", folds);
@@ -349,7 +349,7 @@ mod tests {
             },
             classes: Vec::new(),
             config,
-            division: None,
+            resplit: None,
             memory: None,
             variants: vec!["none".into(), "shift:+5:+0".into(), "shift:+0:-5".into()],
             train_rows: 0,
@@ -411,8 +411,8 @@ mod tests {
     fn every_option_that_can_change_a_head_is_printed() {
         let adam = || record(SolverConfig::Adam(unusual()), Normalization::Unit, true);
         let fold = Some(Resplit::Fold { number: 2, folds: 5, seed: 4 });
-        let fold = Record { division: fold, init: Some("gone".into()), memory: Some(1 << 20), ..adam() };
-        let resplit = Record { division: Some(Resplit::Random { seed: 8 }), ..adam() };
+        let fold = Record { resplit: fold, init: Some("gone".into()), memory: Some(1 << 20), ..adam() };
+        let resplit = Record { resplit: Some(Resplit::Random { seed: 8 }), ..adam() };
         let lbfgs = record(SolverConfig::Lbfgs(LbfgsConfig::default()), Normalization::Symmetric, false);
         let all: Vec<String> =
             [fold, resplit, lbfgs].into_iter().flat_map(|record| lines(&[source("r", record)])).collect();
@@ -434,7 +434,7 @@ mod tests {
     fn a_run_is_made_again_in_an_empty_folder() {
         let config = FitConfig { seed: 2, ..FitConfig::default() };
         let record = Record {
-            division: Some(Resplit::Random { seed: 8 }),
+            resplit: Some(Resplit::Random { seed: 8 }),
             ..record(SolverConfig::Adam(config), Normalization::Imagenet, false)
         };
         assert_eq!(

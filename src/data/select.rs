@@ -5,7 +5,7 @@ use super::summary::composition;
 use crate::dataset::{ImageFile, LabelConflicts, Refused, separate_conflicts};
 use crate::digest::sha256_file;
 use crate::error::{Error, Kind, Result};
-use crate::fs::{self, Lock};
+use crate::fs::{self, FolderEntry, Lock};
 use crate::images::{ScanDepth, ScanOptions, is_ignored, no_images, scan};
 use crate::monitor::{Monitor, Unit};
 use serde::Serialize;
@@ -191,8 +191,8 @@ struct PresentFiles {
 impl PresentFiles {
     /// Adds the files below `folder`. Links to folders are not followed, and ignored files are left out.
     fn collect(&mut self, folder: &Path, planned: &Planned) -> Result<()> {
-        for (name, path) in fs::list(folder)? {
-            let target = fs::unfinished(&name).map(|target| folder.join(target));
+        for FolderEntry { name, path } in fs::list(folder)? {
+            let target = fs::unfinished_target(&name).map(|target| folder.join(target));
             let is_unfinished = target.is_some_and(|target| planned.contains_key(target.as_path()));
             match path.is_dir() && !path.is_symlink() {
                 true => self.collect(&path, planned)?,

@@ -187,7 +187,8 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
         let target = classes.binary_search(&row.file.label).expect("classes come from the samples");
         parts[row.split as usize].push(Example { row: number as u32, target: target as u32 });
     }
-    let [train, validation, test] = parts.each_ref().map(|examples| LabelledFeatures { features: &features, examples });
+    let [train, validation, test] =
+        parts.each_ref().map(|examples| LabelledFeatures { features: &features, examples });
     // The 3,072 inputs are strongly correlated, so they need a smaller learning rate than features.
     let params = FitConfig { lr: 0.001, ..fit }.check()?;
     let job = FitJob { start: None, params, class_weights: vec![1.0; classes.len()] };

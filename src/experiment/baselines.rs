@@ -74,7 +74,7 @@ impl BaselineRunner<'_> {
             let context = self.caches[settings.cache].context(&settings.variants, split, 1);
             let [train, test] =
                 [&context.splits.train, &context.splits.test].map(|rows| context.table.select(rows));
-            let found = nearest(train.rows(), test.rows())?;
+            let found = nearest_neighbour_classes(train.rows(), test.rows())?;
             let targets = &context.splits.test.targets;
             Ok(found.iter().zip(targets).map(|(found, target)| found == target).collect())
         })

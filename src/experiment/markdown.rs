@@ -3,7 +3,7 @@
 
 use super::scores::{AccuracyChange, ConditionScore, PairScore, SwitchEffect, TestScore};
 use super::stats::ExperimentStats;
-use crate::metrics::{ResampledMean, MeanWithInterval};
+use crate::metrics::{MeanWithInterval, ResampledMean};
 use crate::words::p_value;
 
 /// Formats an effect.

@@ -113,7 +113,7 @@ impl Timer {
 /// Checks the file.
 fn parse(text: &[u8], config: &ExperimentConfig) -> Result<Experiment> {
     let text = std::str::from_utf8(text).map_err(|e| names::usage("it is not text").because(e))?;
-    let file: file::ExperimentFile = settings_text::parse(text)?;
+    let file: file::ExperimentFile = parse_toml(text)?;
     let requests = caches::requests(&file, config)?;
     Ok(Experiment { plan: planner::plan(file)?, requests })
 }

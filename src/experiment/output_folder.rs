@@ -23,7 +23,7 @@ pub(super) fn check(out: &Path) -> Result<()> {
     match out.exists() {
         false => Ok(()),
         true if !out.is_dir() => refuse("the results cannot be written here: it is a file"),
-        true if fs::list(out)?.iter().all(|(name, _)| name == CACHES) => Ok(()),
+        true if fs::list(out)?.iter().all(|entry| entry.name == CACHES) => Ok(()),
         // Caches are written before all else, so a file of that name alone belongs to someone else.
         true if out.join(COPY).exists() && out.join(CACHES).is_dir() => Ok(()),
         true => refuse("the folder is not empty and holds no experiment, so it is left alone"),

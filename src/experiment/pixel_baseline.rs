@@ -6,7 +6,7 @@ use super::plan::PixelSettings;
 use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Result};
 use crate::head::{self, Example, LabelledFeatures, LbfgsConfig, principal_components};
-use crate::image_io;
+use crate::image_io::{self, Reason};
 use crate::matrix::Matrix;
 use crate::pixels::Pixels;
 use crate::preprocess::{centre_crop, resize_bilinear};
@@ -43,7 +43,7 @@ impl GreyImages {
         let digests: Vec<Digest> = parts.iter().flat_map(|rows| rows.images()).collect();
         let rows = in_parallel(threads, &digests, |digest| {
             let path = images.join(set.path_of(digest));
-            let refused = |reason: String| Error::new(Kind::Input, reason).at(&path);
+            let refused = |reason: Reason| Error::new(Kind::Input, reason).at(&path);
             let bytes = image_io::read(&path).map_err(refused)?;
             if sha256(&bytes) != *digest {
                 return Err(refused("it has changed since its features were extracted".into())
@@ -68,11 +68,10 @@ impl GreyImages {
         let [train, validation, test] =
             [&splits.train, &splits.validation, &splits.test].map(|rows| self.examples(rows));
         let features = LabelledFeatures { features: &self.values, examples: &train };
-        let projected: Matrix = components(features, self.settings.components)?;
+        let projected: Matrix = principal_components(features, self.settings.components)?;
         let rows = |examples| LabelledFeatures { features: &projected, examples };
         let params = LbfgsConfig { l2: self.settings.l2, ..LbfgsConfig::default() }.check()?;
-        let shape = (self.settings.components, self.classes);
-        let fitted = head::fit_lbfgs(shape, rows(&train), rows(&validation), params)?.fitted;
+        let fitted = head::fit_lbfgs(self.classes, rows(&train), rows(&validation), params)?.fitted;
         Ok(correct(&fitted.head, rows(&test)))
     }
 
@@ -82,7 +81,7 @@ impl GreyImages {
     }
 }
 
-/// The centre_crop of an image, resized, as grey values from 0 to 1 (the luma of ITU-R BT.601).
+/// The centre crop of an image, resized, as grey values from 0 to 1 (the luma of ITU-R BT.601).
 fn grey(image: &Pixels, settings: PixelSettings) -> Vec<f32> {
     let [width, height] = settings.size;
     let resized = resize_bilinear(&centre_crop(image, settings.crop), width, height);

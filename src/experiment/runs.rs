@@ -3,7 +3,7 @@
 
 use super::caches::LoadedCache;
 use super::config::ExperimentConfig;
-use super::fitting::SplitFits;
+use super::fitting::FitResults;
 use super::output_folder::RUNS;
 use super::plan::ExperimentPlan;
 use crate::error::Result;

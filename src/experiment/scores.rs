@@ -2,7 +2,7 @@
 //! 1; their differences are -1 to 1.
 
 use super::file::Published;
-use crate::metrics::{ResampledMean, MeanWithInterval};
+use crate::metrics::{MeanWithInterval, ResampledMean};
 use serde::Serialize;
 
 /// Accuracy on the test images.

@@ -2,7 +2,7 @@
 //! effect of each switch.
 
 use super::baselines::BaselineResult;
-use super::fitting::SplitFits;
+use super::fitting::FitResults;
 use super::plan::{BaselineMethod, Condition, Contestant, ExperimentPlan, PlannedRun, ScoredFit};
 use super::scores::{
     AccuracyChange, BaselineScore, ConditionScore, PairScore, RunScore, SwitchEffect, TestScore,
@@ -63,7 +63,10 @@ impl Answers<'_> {
 
 impl Differences {
     fn change(&self, test_ratio: f64) -> AccuracyChange {
-        AccuracyChange { seeds: mean_with_interval(&self.own), splits: corrected_resampled_t_test(&self.others, test_ratio) }
+        AccuracyChange {
+            seeds: mean_with_interval(&self.own),
+            splits: corrected_resampled_t_test(&self.others, test_ratio),
+        }
     }
 
     /// Head by head the mean over several runs.

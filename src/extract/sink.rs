@@ -6,7 +6,7 @@ use super::settings::PipelineSettings;
 use super::timing::Stopwatch;
 use crate::dataset::{Reason, Refused};
 use crate::error::Result;
-use crate::store::{MAX_PART_ROWS, FeatureRows, CacheWriter};
+use crate::store::{CacheWriter, FeatureRows, MAX_PART_ROWS};
 use std::time::{Duration, Instant};
 
 /// Collects rows and commits them.

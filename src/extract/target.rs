@@ -4,7 +4,9 @@ use super::config::ExtractConfig;
 use crate::error::{Error, Kind, Result};
 use crate::image_io::DECODE_VERSION;
 use crate::setup::ResolvedBackbone;
-use crate::store::{self, BackboneSpec, FeatureCache, Key, PreprocessingSpec, Spec, CacheWriter, spec::SCHEMA};
+use crate::store::{
+    self, BackboneSpec, CacheWriter, FeatureCache, Key, PreprocessingSpec, Spec, spec::SCHEMA,
+};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -52,7 +54,7 @@ impl Target {
         match self {
             Self::New => None,
             Self::ReadOnly(store) => Some(store),
-            Self::Writable(writer) => Some(writer.store()),
+            Self::Writable(writer) => Some(writer.cache()),
         }
     }
 

@@ -4,7 +4,7 @@
 use super::linear::Head;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
-use crate::tensors::{Tensor, TensorData, decode_tensors, encode_tensors};
+use crate::tensors::{Tensor, TensorData, TensorFile, decode_tensors, encode_tensors};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -41,7 +41,7 @@ pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Valu
     ];
     let metadata = Metadata { classes: classes.to_vec(), spec };
     let metadata = serde_json::to_string(&metadata).expect("plain data");
-    fs::write_atomic(path, &tensors::encode(&tensors, metadata))
+    fs::write_atomic(path, &encode_tensors(&tensors, metadata))
 }
 
 /// Reads the file that [`save`] writes.
@@ -51,7 +51,7 @@ pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Valu
 pub fn load(path: &Path) -> Result<SavedHead> {
     let damaged =
         |why: String| Error::new(Kind::Run, "not a head file").at(path).because(why).help("train again");
-    let (mut arrays, metadata) = tensors::decode(&fs::read(path)?).map_err(damaged)?;
+    let TensorFile { tensors: mut arrays, metadata } = decode_tensors(&fs::read(path)?).map_err(damaged)?;
     let Metadata { classes, spec } = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
     let count = classes.len();
     let mut floats = |name: &str, rank: usize| match arrays.remove(name) {

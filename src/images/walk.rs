@@ -2,7 +2,7 @@
 
 use crate::dataset::{Reason, Refused};
 use crate::error::{Error, Kind, Result};
-use crate::fs;
+use crate::fs::{self, FolderEntry};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -52,12 +52,12 @@ pub(super) fn list(images: &Path) -> Result<Listing> {
     }
     let (folders, stray): (Vec<_>, Vec<_>) = fs::list(&root)?
         .into_iter()
-        .filter(|(name, _)| !is_ignored(name))
-        .partition(|(_, path)| path.is_dir());
-    let names: Vec<String> = folders.iter().map(|(name, _)| name.clone()).collect();
+        .filter(|entry| !is_ignored(&entry.name))
+        .partition(|entry| entry.path.is_dir());
+    let names: Vec<String> = folders.iter().map(|folder| folder.name.clone()).collect();
     let mut listing = Listing { root: root.clone(), labels: class_labels(&names), ..Listing::default() };
-    for ((name, path), label) in folders.iter().zip(listing.labels.clone()) {
-        listing.descend(name, path, &label, &mut vec![root.clone()]);
+    for (folder, label) in folders.iter().zip(listing.labels.clone()) {
+        listing.descend(&folder.name, &folder.path, &label, &mut vec![root.clone()]);
     }
     listing.note(images, &names, stray.len());
     Ok(listing)
@@ -84,7 +84,10 @@ impl Listing {
             }
         };
         above.push(real);
-        for (entry, file) in entries.into_iter().filter(|(entry, _)| !is_ignored(entry)) {
+        for FolderEntry { name: entry, path: file } in entries {
+            if is_ignored(&entry) {
+                continue;
+            }
             let path = format!("{name}/{entry}");
             match file.is_dir() {
                 true => self.descend(&path, &file, label, above),

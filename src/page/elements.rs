@@ -1,15 +1,15 @@
 //! Parts that any page is made of: plots, key figures, scrolling regions, columns.
 
 use crate::markup::{self, Markup, html};
-use crate::plot::Figure;
+use crate::plot::{Figure, InlineSvg};
 
 /// A plot with its title and summary, and its numbers as JSON for programs.
 pub fn figure(figure: &Figure) -> Markup {
-    let (svg, wide) = figure.inline();
+    let InlineSvg { svg, min_width } = figure.inline();
     html! {
         figure.chart data-plot=(figure.name) {
             figcaption { h3 { (figure.title) } p { (figure.summary) } }
-            @match wide {
+            @match min_width {
                 Some(least) => (scrolled(&figure.title, html! {
                     div style=(format!("min-width:{least:.0}px;max-width:{:.0}px", (1.3 * least).max(480.0))) { (svg) }
                 })),

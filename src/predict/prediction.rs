@@ -65,7 +65,7 @@ impl FilePrediction {
 
 pub(super) fn open_set_score(reject: &RejectionRule, features: &[f32]) -> OpenSetScore {
     let score = reject.distance.of(features)[0];
-    OpenSetScore { unknown: reject.is_unknown(score), score, p_value: reject.known.p_value(score) }
+    OpenSetScore { unknown: reject.rejects(score), score, p_value: reject.calibration.p_value(score) }
 }
 
 pub(super) fn ranked(classes: &[String], probabilities: &[f64]) -> Vec<ClassProbability> {

@@ -11,8 +11,7 @@ use crate::monitor::{Monitor, Unit};
 use crate::neighbours;
 use crate::pixels::Pixels;
 use crate::preprocess::Preprocessing;
-use crate::run::{self, Record, RejectionRule};
-use crate::setup::Chosen;
+use crate::run::{self, Record, RejectionRule, TrainedHead};
 use crate::store::{FeatureCache, Samples, Spec};
 use std::path::{Path, PathBuf};
 
@@ -74,12 +73,12 @@ impl<'a> Predictor<'a> {
     pub fn open(config: &PredictorConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let run = &config.run;
         let record = run::read_record(run)?;
-        let reject = config.reject.map(|alpha| RejectionRule::read(run, alpha)).transpose()?;
-        let (head, classes, spec) = run::read_head(run)?;
+        let reject = config.reject.map(|alpha| run::read_rejection_rule(run, alpha)).transpose()?;
+        let TrainedHead { head, classes, spec } = run::read_head(run)?;
         check_reject_width(run, reject.as_ref(), &head)?;
         check_decoder(run, &spec)?;
         let preprocessing = spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
-        let temperature = Temperature::applied(record.temperature);
+        let temperature = Temperature::effective(record.temperature);
         let cache = (config.neighbours > 0).then(|| OpenCache::open(&record, monitor)).flatten();
         let config = config.clone();
         let backbone = None;
@@ -159,8 +158,8 @@ impl<'a> Predictor<'a> {
     }
 
     fn classify(&self, features: &[f32]) -> ImagePrediction {
-        let probabilities = self.head.probabilities(features).swap_remove(0);
-        let probabilities = metrics::apply_temperature(&probabilities, self.temperature);
+        let probabilities = self.head.probabilities(features);
+        let probabilities = metrics::apply_temperature(probabilities.row(0), self.temperature);
         let open_set = self.reject.as_ref().map(|reject| open_set_score(reject, features));
         ImagePrediction { predictions: ranked(&self.classes, &probabilities), open_set, neighbours: None }
     }
@@ -226,7 +225,7 @@ fn open_backbone(
     config: &PredictorConfig,
     monitor: &dyn Monitor,
 ) -> Result<Box<dyn Backbone>> {
-    let chosen = Chosen::of_spec(spec, &config.models)?;
+    let chosen = spec.resolve_backbone(&config.models)?;
     let opening = SessionOptions { device: config.device, threads: 0, sessions: 1 };
     let mut backbone = chosen.open(opening, monitor)?.swap_remove(0);
     if backbone.width() != width {

@@ -72,7 +72,7 @@ impl Examples {
         stats: &EvaluateStats,
         root: Option<PathBuf>,
     ) -> Result<Self> {
-        let temperature = Temperature::applied(record.temperature);
+        let temperature = Temperature::effective(record.temperature);
         let held_out =
             predictions.iter().filter(|row| row.split == stats.split && row.variant == Variant::None);
         let answers: Vec<Answer> = held_out.map(|row| Answer::new(row, temperature)).collect();

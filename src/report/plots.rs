@@ -203,7 +203,7 @@ fn calibration(stats: &EvaluateStats) -> Vec<Figure> {
     figures.extend(calibration.temperature.map(|temperature| {
         let numbers = json!({ "temperature": temperature, "ece_after": split.ece_after, "bins": split.bins });
         reliability(
-            "reliability-apply_temperature",
+            "reliability-tempered",
             &format!("Reliability at temperature {temperature:.2}"),
             format!(
                 "The same predictions at the temperature that fits the validation images best: expected calibration error {}.",
@@ -239,14 +239,14 @@ fn reliability(name: &str, title: &str, summary: String, bins: &[CalibrationBin]
 }
 
 fn confidence(bins: &[CalibrationBin]) -> Figure {
-    let wrong = |bin: &CalibrationBin| bin.images - bin.right;
+    let wrong = |bin: &CalibrationBin| bin.images - bin.correct;
     let sum = |of: &dyn Fn(&CalibrationBin) -> usize| bins.iter().map(of).sum::<usize>();
-    let (correct, errors) = (sum(&|bin| bin.right), sum(&wrong));
+    let (correct, errors) = (sum(&|bin| bin.correct), sum(&wrong));
     let top = bins.last().map_or(String::new(), |bin| {
         format!(
             " Above {} are {} of {} correct answers and {} of {} wrong ones.",
             percent(bin.low),
-            count(bin.right),
+            count(bin.correct),
             count(correct),
             count(wrong(bin)),
             count(errors)
@@ -259,10 +259,10 @@ fn confidence(bins: &[CalibrationBin]) -> Figure {
         name: "confidence".into(),
         title: "Confidence of correct and wrong answers".into(),
         summary: format!("Answers by the probability that the head gives them.{top}"),
-        chart: Chart::HistogramChart(HistogramChart {
+        chart: Chart::Histogram(HistogramChart {
             edges: edges(bins),
             series: vec![
-                series("correct", counts(&|bin| bin.right).into_iter()),
+                series("correct", counts(&|bin| bin.correct).into_iter()),
                 series("wrong", counts(&wrong).into_iter()),
             ],
             x: axis("confidence", Unit::Percent, Some((0.0, 1.0))),

@@ -4,7 +4,7 @@ use super::examples::Examples;
 use crate::evaluate::EvaluateStats;
 use crate::run::Record;
 use crate::store::Samples;
-use crate::words::moment;
+use crate::words::date_time;
 use std::path::PathBuf;
 
 /// A command that belongs to making a run again.
@@ -31,13 +31,13 @@ pub(super) struct RunData {
 impl RunData {
     /// When the run was trained; `None` if the run does not say.
     pub fn trained(&self) -> Option<String> {
-        known_moment(self.record.time)
+        known_date_time(self.record.time)
     }
 }
 
 /// The day and minute of seconds since 1970; `None` for 0, which stands for an unknown time.
-fn known_moment(seconds: u64) -> Option<String> {
-    (seconds > 0).then(|| moment(seconds))
+fn known_date_time(seconds: u64) -> Option<String> {
+    (seconds > 0).then(|| date_time(seconds))
 }
 
 #[cfg(test)]
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn an_unknown_time_is_not_1970() {
-        assert_eq!(known_moment(0), None);
-        assert_eq!(known_moment(951_827_696).unwrap(), "2000-02-29 12:34 UTC");
+        assert_eq!(known_date_time(0), None);
+        assert_eq!(known_date_time(951_827_696).unwrap(), "2000-02-29 12:34 UTC");
     }
 }

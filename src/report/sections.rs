@@ -7,7 +7,7 @@ use crate::evaluate::EvaluateStats;
 use crate::markup::{Markup, html};
 use crate::page::{self, Card, Fact, Page, Parts, Section, Table, cards, class_ranking, facts};
 use crate::plot::Figure;
-use crate::words::{count, percent, score, temperatures};
+use crate::words::{count, interval, percent, score};
 
 /// The page, made of these plots and tables.
 pub(super) fn page(data: &RunData, figures: &[Figure], tables: &[Table]) -> Page {

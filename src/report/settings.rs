@@ -48,7 +48,7 @@ fn images(data: &RunData) -> Vec<Setting> {
         all.push(Setting::new("Images", samples.root.display().to_string()));
         all.push(Setting::new("Split of the cache", split));
     }
-    all.extend(record.division.map(|division| Setting::new("Split of the run", division.to_string())));
+    all.extend(record.resplit.map(|resplit| Setting::new("Split of the run", resplit.to_string())));
     all.extend([
         Setting::new("Classes", count(record.classes.len())),
         Setting::new("Train images", images(|class| class.train)),
@@ -62,10 +62,10 @@ fn images(data: &RunData) -> Vec<Setting> {
 fn features(record: &Record) -> Vec<Setting> {
     let spec = &record.spec;
     let steps = spec.preprocessing.steps;
-    let scaled = match steps.scale {
-        Scale::Unit => "scaled to 0 to 1",
-        Scale::Symmetric => "scaled to -1 to 1",
-        Scale::Imagenet => "normalized with the mean and standard deviation of ImageNet",
+    let scaled = match steps.normalization {
+        Normalization::Unit => "scaled to 0 to 1",
+        Normalization::Symmetric => "scaled to -1 to 1",
+        Normalization::Imagenet => "normalized with the mean and standard deviation of ImageNet",
     };
     let pixels = format!(
         "centre {} % of each side, resized to {} x {} (bilinear), values {scaled}; decoded by {}",

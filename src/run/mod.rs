@@ -90,7 +90,7 @@ pub fn check_target(path: &Path) -> Result<()> {
 /// programs have other names than that of the run.
 fn foreign_file(path: &Path, record: &Record) -> Result<Option<String>> {
     let event_file = event_file_name(record.time);
-    let mut names = fs::list(path)?.into_iter().map(|(name, _)| name);
+    let mut names = fs::list(path)?.into_iter().map(|entry| entry.name);
     Ok(names.find(|name| !FILES.contains(&name.as_str()) && *name != event_file))
 }
 

@@ -72,13 +72,13 @@ pub fn check_split(split: Split) -> Result<()> {
 /// Reads the predictions in the order of the file: by image digest, then variant.
 pub(super) fn read(path: &Path) -> Result<Vec<Prediction>> {
     let mut table = Table::read(path, &COLUMNS)?;
-    let (width, values) = table.vectors("probabilities");
+    let Vectors { width, values } = table.take_vectors("probabilities");
     let mut probabilities = values.chunks_exact(width.max(1));
     let digests = table.take_digests("image_sha256").into_iter();
     let [variants, splits, labels, predicted] =
         ["variant", "split", "label", "predicted"].map(|name| table.take_text(name).into_iter());
     let rows =
-        table.text("path").into_iter().zip(digests).zip(variants).zip(splits).zip(labels).zip(predicted);
+        table.take_text("path").into_iter().zip(digests).zip(variants).zip(splits).zip(labels).zip(predicted);
     rows.map(|(((((path, image_sha256), variant), split), label), predicted)| {
         Ok(Prediction {
             path,

@@ -31,8 +31,8 @@ pub struct Record {
     #[serde(deserialize_with = "solver_or_adam")]
     pub config: SolverConfig,
     /// The assignment of splits, where it differs from the cache's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub division: Option<Resplit>,
+    #[serde(rename = "division", default, skip_serializing_if = "Option::is_none")]
+    pub resplit: Option<Resplit>,
     /// Limit on memory for features in bytes, where one was set. The train rows were then read in blocks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,

@@ -103,7 +103,7 @@ fn folder_size(folder: &Path) -> u64 {
 /// [`Kind::Runtime`] when there is no file or more than one.
 pub fn only_file(folder: &Path) -> Result<PathBuf> {
     match &fs::list(folder)?[..] {
-        [(_, path)] => Ok(path.clone()),
+        [entry] => Ok(entry.path.clone()),
         found => Err(Error::new(Kind::Runtime, format!("the download left {} files, not one", found.len()))),
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn encode_refused(refused: &[Refused]) -> Vec<u8> {
     Table::new([
         ("path", ColumnData::Text(refused.iter().map(|r| r.path.clone()).collect())),
         ("image_sha256", ColumnData::OptionalText(digests)),
-        ("reason", ColumnData::Text(refused.iter().map(|r| r.reason.clone()).collect())),
+        ("reason", ColumnData::Text(refused.iter().map(|r| r.reason.to_string()).collect())),
     ])
     .encode()
 }
@@ -39,7 +39,7 @@ pub fn read_refused(root: &Path) -> Result<Vec<Refused>> {
     rows.map(|((path, digest), reason)| {
         let image_sha256 = digest.map(|text| text.parse()).transpose();
         let image_sha256 = image_sha256.map_err(|e: Error| e.of_kind(Kind::Cache).at(&file))?;
-        Ok(Refused { path, image_sha256, reason })
+        Ok(Refused { path, image_sha256, reason: reason.into() })
     })
     .collect()
 }

@@ -79,6 +79,23 @@ impl Spec {
         }
     }
 
+    /// Returns the network that computed these features. `models` is the folder of built backbones.
+    ///
+    /// # Errors
+    /// Errors of [`ResolvedBackbone::checked`].
+    pub fn resolve_backbone(&self, models: &Path) -> Result<ResolvedBackbone> {
+        ResolvedBackbone {
+            name: self.backbone.name.clone(),
+            title: self.backbone.title.clone(),
+            graph_sha256: self.backbone.graph_sha256,
+            layer: self.layer.clone(),
+            preprocessing: self.preprocessing.steps,
+            known_answer: self.known_answer.clone(),
+            models: models.to_path_buf(),
+        }
+        .checked()
+    }
+
     /// Encodes `spec.json`.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).expect("plain data");
@@ -98,7 +115,7 @@ impl Spec {
             ("crop", text(&ours.crop), text(&theirs.crop)),
             ("resize", text(&ours.resize), text(&theirs.resize)),
             ("size", text(&ours.size), text(&theirs.size)),
-            ("scale", text(&ours.scale), text(&theirs.scale)),
+            ("scale", text(&ours.normalization), text(&theirs.normalization)),
             ("stretch", text(&ours.stretch), text(&theirs.stretch)),
         ];
         let is_other_backbone = self.backbone.graph_sha256 != other.backbone.graph_sha256;

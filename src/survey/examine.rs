@@ -8,7 +8,7 @@ use super::near_duplicates::{self, NearDuplicates};
 use super::sizes::{self, ImageSizes};
 use super::splits::{self, ClassSplits};
 use super::variants::{self, VariantPreview};
-use crate::data::{SummaryConfig, SummaryStats, look};
+use crate::data::{ImageFolder, SummaryConfig, SummaryStats};
 use crate::error::{Kind, Result};
 use crate::images::ScanDepth;
 use crate::monitor::Monitor;
@@ -59,8 +59,8 @@ pub struct DatasetStats {
 /// Those of [`summary`](crate::data::summary()); [`Kind::Cache`] when the cache cannot be read or holds none of the images.
 pub fn examine(config: &DatasetConfig, monitor: &dyn Monitor) -> Result<DatasetStats> {
     let cache = config.cache.as_deref().map(OpenCache::open).transpose()?;
-    let summary_config = SummaryConfig { images: config.images.clone(), look: ScanDepth::Pixels };
-    let images = look(&summary_config, monitor)?;
+    let summary_config = SummaryConfig { images: config.images.clone(), depth: ScanDepth::Pixels };
+    let images = ImageFolder::scan(&summary_config, monitor)?;
     if let Some(cache) = &cache {
         cache.check_holds(&images)?;
     }

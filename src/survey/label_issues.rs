@@ -5,7 +5,7 @@ use crate::dataset::{Resplit, Split};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::{self, FitConfig};
-use crate::metrics::{self, LabelIssue};
+use crate::metrics;
 use crate::monitor::{Monitor, Unit};
 use crate::run::Prediction;
 use crate::threads;
@@ -54,7 +54,7 @@ const FOLDS: usize = 5;
 const MOST: usize = 1_000_000;
 
 /// Finds label issues: in [`FOLDS`]-fold cross-validation with the default settings and the plain images,
-/// [`metrics::doubts`] compares the predictions with the labels.
+/// [`metrics::find_label_issues`] compares the predictions with the labels.
 ///
 /// # Errors
 /// Those of `train` with that many folds; [`Kind::Input`] for more than [`MOST`] train rows times classes.
@@ -91,13 +91,13 @@ fn label_issues(classes: &[String], predictions: &[Prediction]) -> LabelIssues {
         |row: &Prediction| classes.binary_search(&row.label).expect("classes are sorted, and of the samples");
     let targets: Vec<usize> = predictions.iter().map(class).collect();
     let probabilities: Vec<Vec<f32>> = predictions.iter().map(|row| row.probabilities.clone()).collect();
-    let issue = |doubt: &LabelIssue| LabelIssue {
-        path: predictions[doubt.row].path.clone(),
-        image_sha256: predictions[doubt.row].image_sha256,
-        label: predictions[doubt.row].label.clone(),
-        suggested: classes[doubt.suggested].clone(),
-        label_probability: f64::from(probabilities[doubt.row][targets[doubt.row]]),
-        suggested_probability: f64::from(probabilities[doubt.row][doubt.suggested]),
+    let issue = |found: &metrics::LabelIssue| LabelIssue {
+        path: predictions[found.row].path.clone(),
+        image_sha256: predictions[found.row].image_sha256,
+        label: predictions[found.row].label.clone(),
+        suggested: classes[found.suggested].clone(),
+        label_probability: f64::from(probabilities[found.row][targets[found.row]]),
+        suggested_probability: f64::from(probabilities[found.row][found.suggested]),
     };
     let correct = predictions.iter().filter(|row| row.label == row.predicted).count();
     LabelIssues {

@@ -142,7 +142,7 @@ impl<'a> VariantRows<'a> {
         threads: usize,
     ) -> Result<Self> {
         let is_wanted = |key: &Key| key.variant == variant && images.contains_key(&key.image_sha256);
-        let found = catalog.read(&catalog.picks(is_wanted), threads)?;
+        let found = catalog.read(&catalog.select(is_wanted), threads)?;
         let mut order: Vec<usize> = (0..found.keys.len()).collect();
         let sample = |row: usize| images[&found.keys[row].image_sha256];
         order.sort_by(|&a, &b| sample(a).file.path.cmp(&sample(b).file.path));

@@ -49,7 +49,7 @@ pub(super) fn augmentation(stats: &DatasetStats, preview: &VariantPreview) -> Ma
 }
 
 fn preprocessing(steps: &Preprocessing) -> Markup {
-    let scaled = match steps.scale {
+    let scaled = match steps.normalization {
         Normalization::Unit => "scaled to 0 to 1",
         Normalization::Symmetric => "scaled to -1 to 1",
         Normalization::Imagenet => "normalized with the mean and standard deviation of ImageNet",

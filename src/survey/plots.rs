@@ -27,7 +27,7 @@ fn composition(stats: &DatasetStats) -> Figure {
         name: "composition".into(),
         title: "Images of each class".into(),
         summary: format!("From {} down to {}.", description(first), description(last)),
-        chart: Chart::BarChart(BarChart {
+        chart: Chart::Bar(BarChart {
             categories: shown.iter().map(|class| class.name.clone()).collect(),
             series: vec![Series {
                 name: "images".into(),
@@ -50,7 +50,7 @@ fn splits(stats: &DatasetStats) -> Option<Figure> {
         name: "splits".into(),
         title: "Images of each class and split".into(),
         summary: "The splits of the cache. The split of an image depends on its bytes and the seed.".into(),
-        chart: Chart::BarChart(BarChart {
+        chart: Chart::Bar(BarChart {
             categories: shown.iter().map(|class| class.name.clone()).collect(),
             series: series.into(),
             values: Axis { label: "images".into(), unit: Unit::Count, range: None },

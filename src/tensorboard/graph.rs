@@ -7,7 +7,6 @@ use crate::events::GraphNode;
 use crate::head::Head;
 use crate::monitor::Monitor;
 use crate::run::TrainedHead;
-use crate::setup::Chosen;
 use crate::store::Spec;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -45,9 +44,9 @@ impl Backbones {
     }
 
     /// Returns the backbone of these features, up to their layer. If it is not available, one warning says why.
-    fn outline(&mut self, spec: &Spec, monitor: &dyn Monitor) -> Option<&Outline> {
-        let read = |models: &Path| -> Result<Outline> {
-            outline(&Chosen::of_spec(spec, models)?.model()?, &spec.layer)
+    fn graph(&mut self, spec: &Spec, monitor: &dyn Monitor) -> Option<&GraphSummary> {
+        let read = |models: &Path| -> Result<GraphSummary> {
+            graph_summary(&spec.resolve_backbone(models)?.read_model()?, &spec.layer)
         };
         let key = (spec.backbone.graph_sha256, spec.layer.clone());
         let found = self.known.entry(key).or_insert_with(|| {
@@ -64,10 +63,10 @@ impl Backbones {
 /// Builds the graph of a run.
 pub(super) fn of_run(trained: &TrainedHead, backbones: &mut Backbones, monitor: &dyn Monitor) -> RunGraph {
     let TrainedHead { head, spec, .. } = trained;
-    match backbones.outline(spec, monitor) {
-        Some(outline) => {
-            let features = backbone_value(outline, &spec.layer);
-            let nodes = backbone_nodes(outline).into_iter().chain(head_nodes(head, &features)).collect();
+    match backbones.graph(spec, monitor) {
+        Some(graph) => {
+            let features = backbone_value(graph, &spec.layer);
+            let nodes = backbone_nodes(graph).into_iter().chain(head_nodes(head, &features)).collect();
             RunGraph { nodes, scope: GraphScope::BackboneAndHead }
         }
         None => {
@@ -79,27 +78,26 @@ pub(super) fn of_run(trained: &TrainedHead, backbones: &mut Backbones, monitor: 
 }
 
 /// The nodes of the backbone as one group, preceded by a node for the images.
-fn backbone_nodes(outline: &Outline) -> Vec<GraphNode> {
-    let (_, shape) = &outline.input;
-    let images = node("Placeholder", "images", &[], shape);
-    let rename = |names: &[String]| names.iter().map(|name| backbone_value(outline, name)).collect();
-    let inner = outline.nodes.iter().map(|inner| GraphNode {
+fn backbone_nodes(graph: &GraphSummary) -> Vec<GraphNode> {
+    let images = node("Placeholder", "images", &[], &graph.input.shape);
+    let rename = |names: &[String]| names.iter().map(|name| backbone_value(graph, name)).collect();
+    let inner = graph.nodes.iter().map(|inner| GraphNode {
         outputs: rename(&inner.outputs),
         op: inner.op.clone(),
         inputs: rename(&inner.inputs),
-        settings: inner.settings.clone(),
-        shape: inner.weight.clone(),
+        settings: inner.attributes.clone(),
+        shape: inner.weight_shape.clone(),
     });
     std::iter::once(images).chain(inner).collect()
 }
 
 /// Name of a value of the backbone in the graph of the run.
-fn backbone_value(outline: &Outline, name: &str) -> String {
-    let group = match &outline.name[..] {
+fn backbone_value(graph: &GraphSummary, name: &str) -> String {
+    let group = match &graph.name[..] {
         "" | "head" | "images" => "backbone",
         name => name,
     };
-    if name == outline.input.0 { "images".into() } else { format!("{group}/{name}") }
+    if name == graph.input.name { "images".into() } else { format!("{group}/{name}") }
 }
 
 /// The nodes of the head, whose input is the value `features`.

@@ -82,8 +82,8 @@ fn check_folder(folder: &Path) -> Result<()> {
         true if folder.is_symlink() || !folder.is_dir() => {
             refuse("it cannot be replaced: it is not a folder")
         }
-        true => match fs::list(folder)?.into_iter().find(|(name, _)| !is_ours(name)) {
-            Some((name, _)) => refuse(&format!("it cannot be replaced: it holds {name:?} as well")),
+        true => match fs::list(folder)?.into_iter().find(|entry| !is_ours(&entry.name)) {
+            Some(entry) => refuse(&format!("it cannot be replaced: it holds {:?} as well", entry.name)),
             None => Ok(()),
         },
     }

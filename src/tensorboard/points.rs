@@ -57,7 +57,7 @@ impl Points {
         let points: Vec<Point> = points.into_iter().step_by(total.div_ceil(limit)).collect();
         let rows: HashMap<Point, usize> = points.iter().copied().zip(0..).collect();
         let row_of = |key: &Key| point_of(key).and_then(|point| rows.get(&point).copied());
-        let found = catalog.read(&catalog.picks(|key| row_of(key).is_some()), threads)?;
+        let found = catalog.read(&catalog.select(|key| row_of(key).is_some()), threads)?;
         let mut features = Matrix::zeros(points.len(), catalog.width());
         for (i, key) in found.keys.iter().enumerate() {
             let row = row_of(key).expect("only wanted rows were read");

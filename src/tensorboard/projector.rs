@@ -6,7 +6,7 @@ use crate::dataset::{Refused, Split};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::fs;
-use crate::head::{Example, Head, LabelledFeatures};
+use crate::head::{Example, Head, LabelledFeatures, argmax};
 use crate::image_io;
 use crate::matrix::Matrix;
 use crate::monitor::{Monitor, Unit};
@@ -210,9 +210,9 @@ impl ProjectorData {
         let examples: Vec<Example> = (0..points.len() as u32).map(|row| Example { row, target: 0 }).collect();
         let probabilities = head.probabilities_of(LabelledFeatures { features, examples: &examples });
         let mut out = String::from("label\tsplit\tvariant\tpredicted\tanswer\tpath\n");
-        for (point, probabilities) in points.iter().zip(probabilities) {
+        for (point, probabilities) in points.iter().zip(&probabilities) {
             let file = &self.samples.rows[point.sample].file;
-            let predicted = &classes[argmax(&probabilities)];
+            let predicted = &classes[argmax(probabilities)];
             let split = splits.get(&file.image_sha256).map_or("new", |split| split.name());
             let answer = if *predicted == file.label { "right" } else { "wrong" };
             let cells = [&file.label, split, &point.variant.to_string(), predicted, answer, &file.path];

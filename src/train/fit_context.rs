@@ -9,7 +9,10 @@ use super::training_set::TrainingSet;
 use crate::dataset::Split;
 use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
-use crate::head::{self, SharedInputs, Epoch, FitParams, FitResult, LbfgsResult, Head, FitJob, LbfgsParams, InMemoryRows, Standardizer};
+use crate::head::{
+    self, Epoch, FitJob, FitParams, FitResult, Head, InMemoryRows, LbfgsParams, LbfgsResult, SharedInputs,
+    Standardizer,
+};
 use crate::monitor::Monitor;
 use crate::run::Prediction;
 
@@ -29,7 +32,7 @@ pub(crate) struct AdamFit<'a> {
     context: FitContext<'a>,
     train: SelectedRows<'a>,
     validation: SelectedRows<'a>,
-    scale: Option<Standardizer>,
+    standardizer: Option<Standardizer>,
 }
 
 impl<'a> FitContext<'a> {
@@ -45,9 +48,8 @@ impl<'a> FitContext<'a> {
     pub fn adam(self, standardize: bool) -> AdamFit<'a> {
         let train = self.table.select(&self.splits.train);
         let validation = self.table.select(&self.splits.validation);
-        let rows = train.rows();
-        let scale = standardize.then(|| Standardizer::of(rows.features, rows.examples));
-        AdamFit { context: self, train, validation, scale }
+        let standardizer = standardize.then(|| Standardizer::fit(train.rows()));
+        AdamFit { context: self, train, validation, standardizer }
     }
 
     /// Searches for the optimum with L-BFGS. Warns when the search ended before it.
@@ -55,10 +57,9 @@ impl<'a> FitContext<'a> {
     /// # Errors
     /// [`Kind::Run`](crate::error::Kind::Run) when a class has no train rows or the search fails.
     pub fn lbfgs(&self, params: LbfgsParams, monitor: &dyn Monitor) -> Result<LbfgsResult> {
-        let shape = (self.set.spec().width, self.set.classes().len());
         let train = self.table.select(&self.splits.train);
         let validation = self.table.select(&self.splits.validation);
-        let found = head::fit_lbfgs(shape, train.rows(), validation.rows(), params)?;
+        let found = head::fit_lbfgs(self.set.classes().len(), train.rows(), validation.rows(), params)?;
         if !found.is_optimum() {
             monitor.warn(&format!(
                 "L-BFGS ended before the optimum: its weights may be off by {:.0} %; raise `l2` or the limit on iterations",
@@ -100,13 +101,13 @@ impl AdamFit<'_> {
         on_epoch: &mut dyn FnMut(usize, &Epoch, &Head),
     ) -> Result<Vec<Result<FitResult>>> {
         let mut source = InMemoryRows::new(self.train.rows(), jobs[0].params.settings());
-        let common = SharedInputs {
+        let shared = SharedInputs {
             width: self.context.set.spec().width,
             validation: Some(self.validation.rows()),
-            scale: self.scale.as_ref(),
+            standardizer: self.standardizer.as_ref(),
             threads: self.context.threads,
         };
-        head::fit_many(jobs, &mut source, common, on_epoch)
+        head::fit_many(jobs, &mut source, shared, on_epoch)
     }
 
     /// Fits one head.

@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{FitResult, SolverConfig};
-use crate::run::{self, ClassCount, RunContents, Prediction, Record, WeightHistograms};
+use crate::run::{self, ClassCount, Prediction, Record, RunContents, WeightHistograms};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
@@ -53,7 +53,7 @@ impl FittedRun<'_> {
             predictions: self.predictions,
             trained_on: &trained_on,
             measured: self.measured,
-            snapshots: self.snapshots,
+            histograms: self.snapshots,
         };
         run::write(run, &finished)?;
         Ok(record)

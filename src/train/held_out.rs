@@ -19,17 +19,23 @@ pub(crate) fn predict_all(
 }
 
 /// Predicts one part of the held-out rows; `features` holds its rows in the same order.
-pub(crate) fn predict(head: &Head, set: &TrainingSet, part: HeldOutRows, features: LabelledFeatures) -> Vec<Prediction> {
+pub(crate) fn predict(
+    head: &Head,
+    set: &TrainingSet,
+    part: HeldOutRows,
+    features: LabelledFeatures,
+) -> Vec<Prediction> {
     let HeldOutRows { split, rows } = part;
-    let answers = rows.keys.iter().zip(&rows.targets).zip(head.probabilities_of(features));
-    let prediction = |((key, &target), probabilities): ((&Key, &u32), Vec<f32>)| Prediction {
+    let probabilities = head.probabilities_of(features);
+    let answers = rows.keys.iter().zip(&rows.targets).zip(&probabilities);
+    let prediction = |((key, &target), probabilities): ((&Key, &u32), &[f32])| Prediction {
         path: set.path_of(&key.image_sha256).to_string(),
         image_sha256: key.image_sha256,
         variant: key.variant,
         split,
         label: set.classes()[target as usize].clone(),
-        predicted: set.classes()[argmax(&probabilities)].clone(),
-        probabilities,
+        predicted: set.classes()[argmax(probabilities)].clone(),
+        probabilities: probabilities.to_vec(),
     };
     answers.map(prediction).collect()
 }

@@ -27,10 +27,7 @@ pub(super) fn reference_rows(train: &RowSelection, most: usize) -> RowSelection 
 
 /// Fits the distance to labelled rows.
 pub(super) fn fit_distance(train: LabelledFeatures, classes: usize) -> MahalanobisDistance {
-    let row = |row: u32| train.features.row(row as usize);
-    let rows: Vec<(&[f32], usize)> =
-        train.examples.iter().map(|example| (row(example.row), example.target as usize)).collect();
-    MahalanobisDistance::fit(&rows, train.features.width(), classes)
+    MahalanobisDistance::fit(train, classes)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::warm_start::WarmStart;
 use crate::error::Result;
 use crate::head::FitResult;
 use crate::head::rejection::RejectionDistances;
-use crate::head::{Epoch, FitParams, Head, FitJob};
+use crate::head::{Epoch, FitJob, FitParams, Head};
 use crate::monitor::{Monitor, Task, Unit};
 use crate::run::{Prediction, WeightHistograms};
 use std::time::Instant;
@@ -62,7 +62,10 @@ impl FitInputs<'_> {
 impl<'a> EpochLog<'a> {
     pub fn begin(monitor: &'a dyn Monitor, params: &FitParams) -> Self {
         let epochs = params.settings().epochs as u64;
-        Self { task: monitor.task("training", Some(epochs), Unit::Epochs), snapshots: WeightHistograms::default() }
+        Self {
+            task: monitor.task("training", Some(epochs), Unit::Epochs),
+            snapshots: WeightHistograms::default(),
+        }
     }
 
     /// Records an epoch and the head after it.

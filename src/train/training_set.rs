@@ -8,7 +8,7 @@ use crate::augment::Variant;
 use crate::dataset::{Resplit, Sample, Split, class_names};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::head::{FitParams, Head, FitJob};
+use crate::head::{FitJob, FitParams, Head};
 use crate::monitor::{Monitor, Silent};
 use crate::store::{Catalog, FeatureCache, Key, Samples, Spec};
 use crate::threads;
@@ -214,8 +214,8 @@ impl TrainingSet {
     /// [`Kind::Usage`] when a class weight names a class that does not exist.
     pub(crate) fn job(&self, splits: &SplitRows, start: Option<Head>, params: FitParams) -> Result<FitJob> {
         let counts = splits.train.class_counts(self.classes.len());
-        let factors = params.settings().class_weights.factors(&self.classes, &counts)?;
-        Ok(FitJob { start, params, factors })
+        let class_weights = params.settings().class_weights.per_class(&self.classes, &counts)?;
+        Ok(FitJob { start, params, class_weights })
     }
 
     /// The folder of the cache, as it was given.

@@ -5,7 +5,7 @@ use super::training_set::TrainingSet;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
-use crate::run;
+use crate::run::{self, TrainedHead};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ impl WarmStart {
     /// # Errors
     /// [`Kind::Run`] when there is no such run, or its features or one of its classes are not those of the training set.
     pub fn open(run: &Path, set: &TrainingSet) -> Result<Self> {
-        let (head, classes, spec) = run::read_head(run)?;
+        let TrainedHead { head, classes, spec } = run::read_head(run)?;
         let differences = spec.differences(set.spec(), "in that run", "in this cache");
         if !differences.is_empty() || head.width() != set.spec().width {
             return Err(unusable(run, format!("its features are others: {}", differences.join("; "))));
@@ -67,7 +67,7 @@ impl WarmStart {
 
     /// The head for all classes of the training set. Classes that it does not know get fresh weights of `seed`.
     pub fn head(&self, seed: u64) -> Head {
-        self.head.grown(&self.class_indexes, Head::fresh(self.head.width(), self.classes, seed))
+        self.head.extended(&self.class_indexes, Head::fresh(self.head.width(), self.classes, seed))
     }
 
     /// All images that the head was trained on, in its own run or in those that it started from.

@@ -85,7 +85,7 @@ fn summary(stats: &CompareStats, names: &[String]) -> Markup {
         ),
     ];
     if let Some(difference) = best.checked_sub(1).map(|at| &stats.differences[at]) {
-        let [low, high] = difference.interval.map(points);
+        let [low, high] = difference.interval.map(percentage_points);
         let note = format!("percentage points, {low} to {high}, p {}", p_value(difference.p_value));
         facts.push(Fact::new("Difference", percentage_points(difference.difference), note));
     }

@@ -18,7 +18,11 @@ pub(super) fn accuracies(stats: &CompareStats, names: &[String]) -> Figure {
         name: "accuracy".into(),
         title: "Accuracy of each run".into(),
         summary: "With Wilson's 95 % interval. The runs are measured on the same images, so the plot of differences shows more precisely which runs differ.".into(),
-        chart: Chart::IntervalChart(IntervalChart { rows: rows.collect(), unit: Unit::Percent, label: "accuracy".into(), zero: false }),
+        chart: Chart::Interval(IntervalChart {
+            rows: rows.collect(),
+            values: Axis { label: "accuracy".into(), unit: Unit::Percent, range: None },
+            zero: false,
+        }),
         numbers: json!({"runs": numbers}),
     }
 }
@@ -37,10 +41,9 @@ pub(super) fn differences(stats: &CompareStats, names: &[String]) -> Figure {
             "Compared with {}. If the interval excludes zero, the difference is statistically significant.",
             names[0]
         ),
-        chart: Chart::IntervalChart(IntervalChart {
+        chart: Chart::Interval(IntervalChart {
             rows: rows.collect(),
-            unit: Unit::Points,
-            label: "percentage points of accuracy".into(),
+            values: Axis { label: "percentage points of accuracy".into(), unit: Unit::Points, range: None },
             zero: true,
         }),
         numbers: json!({"differences": stats.differences}),
@@ -69,7 +72,7 @@ pub(super) fn curves(stats: &CompareStats, names: &[String]) -> Vec<Figure> {
             name: key.replace('_', "-"),
             title: (*title).into(),
             summary: format!("{title} of each run after each epoch."),
-            chart: Chart::LineChart(LineChart {
+            chart: Chart::Line(LineChart {
                 x: axis("epoch", Unit::Count),
                 y: axis(&title.to_lowercase(), *unit),
                 curves: with_curves(stats).map(curve).collect(),

@@ -1,7 +1,7 @@
 //! Reads the rows of a selection from the parts of a cache, block by block; the next block is read while one is used.
 
 use crate::error::{Error, Result};
-use crate::head::{Example, RunningMoments, LabelledFeatures, Standardizer, RowSource};
+use crate::head::{Example, LabelledFeatures, RowSource, RunningMoments, Standardizer};
 use crate::matrix::Matrix;
 use crate::rng::Rng;
 use crate::store::PartSelection;
@@ -98,13 +98,13 @@ impl<'a> BlockReader<'a> {
     }
 
     /// Mean and standard deviation of each feature: one reading of all parts.
-    pub fn scale(&mut self) -> Result<Standardizer> {
+    pub fn standardizer(&mut self) -> Result<Standardizer> {
         let mut moments = RunningMoments::new(self.set.spec().width);
         self.blocks(&mut |block, features, _| {
             let rows: usize = block.iter().map(PartRows::rows).sum();
             (0..rows).for_each(|row| moments.add(features.row(row)));
         })?;
-        Ok(moments.scale())
+        Ok(moments.standardizer())
     }
 
     /// Calls `visit` with all rows, block by block, in the order of the parts.

@@ -18,7 +18,7 @@ use crate::dataset::Split;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::rejection::RejectionDistances;
-use crate::head::{SharedInputs, FitConfig, FitParams, Head, fit_many};
+use crate::head::{FitConfig, FitParams, Head, SharedInputs, fit_many};
 use crate::matrix::Matrix;
 use crate::run::Prediction;
 use blocks::{BlockReader, PartRows};
@@ -49,15 +49,15 @@ pub(super) fn fit(inputs: FitInputs, params: FitParams, memory: u64) -> Result<T
     let validation_table = set.load_rows(&splits.validation, readers)?;
     let validation = validation_table.select(&splits.validation);
     let mut train = BlockReader::new(set, parts, budget.block_rows, settings.order_seed(), readers);
-    let scale = if settings.standardize { Some(train.scale()?) } else { None };
-    let common = SharedInputs {
+    let standardizer = if settings.standardize { Some(train.standardizer()?) } else { None };
+    let shared = SharedInputs {
         width: set.spec().width,
         validation: Some(validation.rows()),
-        scale: scale.as_ref(),
+        standardizer: standardizer.as_ref(),
         threads,
     };
     let on_epoch = &mut |_, epoch: &_, head: &_| log.record(epoch, head);
-    let mut all = fit_many(vec![inputs.job(params)?], &mut train, common, on_epoch)?;
+    let mut all = fit_many(vec![inputs.job(params)?], &mut train, shared, on_epoch)?;
     let fitted = all.pop().expect("one job, one head")?;
     let seconds = started.elapsed().as_secs_f64();
     drop((train, validation));
