@@ -274,9 +274,14 @@ mod tests {
         flat.node("Flatten", &["input"], "flat", vec![AttributeProto::int("axis", 1)]);
         flat.output("flat", 3 * 40 * 40);
         let flat = flat.finish(&[]);
-        for scale in [Scale::Unit, Scale::Symmetric, Scale::Imagenet] {
-            let steps =
-                Preprocessing { crop: 1.0, resize: Resize::BilinearPillow, size: 40, scale, stretch: false };
+        for normalization in [Normalization::Unit, Normalization::Symmetric, Normalization::Imagenet] {
+            let steps = Preprocessing {
+                crop: 1.0,
+                resize: Resize::BilinearPillow,
+                size: 40,
+                normalization,
+                stretch: false,
+            };
             let options = SessionOptions { device: Device::Cpu, threads: 2, sessions: 5 };
             let mut opened =
                 OnnxBackbone::open(&library.path, flat.clone(), "flat", &steps, options, &Silent).unwrap();

@@ -194,10 +194,10 @@ mod tests {
     use crate::experiment::ExperimentConfig;
     use crate::extract::ExtractConfig;
     use crate::head::{FitConfig, LbfgsConfig};
-    use crate::predict::PredictConfig;
+    use crate::predict::{PredictConfig, PredictorConfig};
     use crate::report::ReportConfig;
     use crate::setup::{BackboneChoice, SetupConfig};
-    use crate::survey::SurveyConfig;
+    use crate::survey::DatasetConfig;
     use crate::sweep::SweepConfig;
     use crate::tensorboard::{ProjectorConfig, TensorboardConfig};
     use crate::train::TrainConfig;
@@ -323,10 +323,10 @@ mod tests {
         let sweep = fields!(SweepConfig {
             cache,
             runs,
-            uses,
+            variants,
             resplits,
-            rates,
-            penalties,
+            lr,
+            l2,
             seeds,
             base,
             init,
@@ -344,7 +344,7 @@ mod tests {
             ("data select", fields!(SelectConfig { images, top, out, link })),
             (
                 "data report",
-                [fields!(SurveyConfig { images, cache, page }), vec!["out", "plots", "tables"]].concat(),
+                [fields!(DatasetConfig { images, cache }), vec!["out", "plots", "tables"]].concat(),
             ),
             ("extract", [backbone, extract].concat()),
             ("train", [train, adam.clone(), lbfgs].concat()),
@@ -352,13 +352,11 @@ mod tests {
             ("evaluate", fields!(EvaluateConfig { run, split, tta, reject })),
             ("report", report),
             ("predict", {
-                let own = fields!(PredictConfig { run, images, device, models, reject, neighbours, page });
-                [own, vec!["out", "tables"]].concat()
+                let own = fields!(PredictConfig { images, predictor });
+                let predictor = fields!(PredictorConfig { run, device, models, reject, neighbours });
+                [own, predictor, vec!["out", "tables"]].concat()
             }),
-            (
-                "compare",
-                [fields!(CompareConfig { runs, split, page }), vec!["out", "plots", "tables"]].concat(),
-            ),
+            ("compare", [fields!(CompareConfig { runs, split }), vec!["out", "plots", "tables"]].concat()),
             ("experiment", fields!(ExperimentConfig { file, images, out, models, device, threads, time })),
             ("tensorboard", [tensorboard, projector].concat()),
             ("cache info", vec!["cache"]),

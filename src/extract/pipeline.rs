@@ -262,13 +262,13 @@ mod tests {
         assert!(done.stages.busy() > 0.0 && done.stages.busy() <= 1.0);
         let reason = Reason::NonFiniteFeatures { variant: "none".into() };
         assert_eq!(done.refused, [Refused { path: "0".into(), image_sha256: None, reason }]);
-        let rows = writer.store().rows(|_| true).unwrap();
+        let rows = writer.cache().rows(|_| true).unwrap();
         assert!(rows.keys.len() == 2 && rows.embeddings.iter().all(|value| value.is_finite()));
     }
 
     /// The features of all parts, in the order of the parts.
     fn committed(writer: &CacheWriter) -> Vec<f32> {
-        let parts = writer.store().parts().unwrap();
+        let parts = writer.cache().parts().unwrap();
         parts.iter().flat_map(|part| part.rows(1).unwrap().embeddings).collect()
     }
 
@@ -358,7 +358,7 @@ mod tests {
             Ok(f32::from(input[0]))
         });
         run(&often, &jobs, &mut network, &mut writer, &Silent).unwrap();
-        let parts = writer.store().parts().unwrap().len();
+        let parts = writer.cache().parts().unwrap().len();
         assert!((2..=11).contains(&parts), "{parts} parts of eleven batches");
     }
 }

@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn known_rows_are_rejected_at_the_requested_rate_and_others_always() {
-        use crate::metrics::Conformal;
+        use crate::metrics::ConformalCalibration;
         let distance = fit(&rows(300, 20), 20);
         // One stream of exchangeable rows, which the fit has not seen.
         let all: Vec<f32> = rows(20_000, 20).split_off(300).into_iter().flat_map(|(row, _)| row).collect();

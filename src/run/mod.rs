@@ -19,7 +19,7 @@ use crate::head::rejection::{RejectionDistances, load as load_distances, save as
 use crate::head::{self, Head, SavedHead};
 use crate::store::Spec;
 use crate::store::table::{ColumnData, ColumnType, Table};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 const RECORD: &str = "run.json";

@@ -1,10 +1,10 @@
 //! Label issues: labels that disagree with the predictions of heads fitted without these images.
 
 use crate::augment::Variant;
-use crate::dataset::{Resplit, Split};
+use crate::dataset::Resplit;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::head::{self, FitConfig};
+use crate::head::FitConfig;
 use crate::metrics;
 use crate::monitor::{Monitor, Unit};
 use crate::run::Prediction;

@@ -1,10 +1,12 @@
 //! A cache and two runs written by version 0.1.0 open, verify, grow, evaluate and predict as they did.
 
 use crate::sandbox::{Sandbox, root};
-use headstart::backbone::{Device, Opening, known::relative_distance, onnx::OnnxBackbone};
+use headstart::backbone::{
+    Device, SessionOptions, known_answer::relative_distance, onnx_runtime::OnnxBackbone,
+};
 use headstart::image_io;
 use headstart::preprocess::Preprocessing;
-use headstart::run;
+use headstart::run::{self, TrainedHead};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +20,10 @@ fn copy_folder(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy_folder(&path, &target) } else { drop(std::fs::copy(&path, &target).unwrap()) }
+        match path.is_dir() {
+            true => copy_folder(&path, &target),
+            false => _ = std::fs::copy(&path, &target).unwrap(),
+        }
     }
 }
 
@@ -88,22 +93,21 @@ fn its_runs_evaluate_as_they_did() {
 fn its_heads_are_trained_again_bit_for_bit() {
     let s = copied();
     s.json(&["train", &s.text("cache"), "--run", &s.text("again")]);
-    let [(old, classes, _), (new, new_classes, _)] =
-        ["run", "again"].map(|name| run::read_head(&s.path(name)).unwrap());
-    assert_eq!(classes, new_classes);
-    assert_eq!(old, new);
+    let [old, new] = ["run", "again"].map(|name| run::read_head(&s.path(name)).unwrap());
+    assert_eq!(old.classes, new.classes);
+    assert_eq!(old.head, new.head);
 }
 
 #[test]
 fn its_runs_predict_as_they_did() {
     let library = headstart::runtime::find_library(false).unwrap().expect("run tests/run");
     for name in ["run", "run-lbfgs"] {
-        let (head, classes, spec) = run::read_head(&fixture().join(name)).unwrap();
+        let TrainedHead { head, classes, spec } = run::read_head(&fixture().join(name)).unwrap();
         let steps: &Preprocessing = &spec.preprocessing.steps;
         let model = std::fs::read(fixture().join("small.onnx")).unwrap();
-        let opening = Opening { device: Device::Cpu, threads: 1, sessions: 1 };
+        let options = SessionOptions::new(Device::Cpu);
         let silent = headstart::monitor::Silent;
-        let mut backbone = OnnxBackbone::open(&library.path, model, &spec.layer, steps, opening, &silent)
+        let mut backbone = OnnxBackbone::open(&library.path, model, &spec.layer, steps, options, &silent)
             .unwrap()
             .swap_remove(0);
         for answer in json(&fixture().join(format!("expected/predict-{name}.json"))).as_array().unwrap() {
@@ -115,7 +119,7 @@ fn its_runs_predict_as_they_did() {
             for prediction in answer["predictions"].as_array().unwrap() {
                 let class = classes.iter().position(|c| prediction["label"] == c.as_str()).unwrap();
                 let before = prediction["probability"].as_f64().unwrap();
-                assert!((f64::from(probabilities[0][class]) - before).abs() < 1e-4, "{name}: {answer}");
+                assert!((f64::from(probabilities.row(0)[class]) - before).abs() < 1e-4, "{name}: {answer}");
             }
         }
     }
