@@ -30,17 +30,17 @@
 //! then a head is trained, evaluated, and opened again:
 //!
 //! ```
-//! use headstart::dataset::{Fractions, ImageFile, assign_splits};
+//! use headstart::data::dataset::{Fractions, ImageFile, assign_splits};
 //! use headstart::evaluate::{EvaluateConfig, evaluate};
 //! use headstart::head::{FitConfig, SolverConfig};
 //! use headstart::train::{TrainConfig, train};
-//! use headstart::store::{BackboneSpec, Key, FeatureRows, PreprocessingSpec, Samples, Spec, CacheWriter};
+//! use headstart::cache::{BackboneSpec, Key, FeatureRows, PreprocessingSpec, Samples, Spec, CacheWriter};
 //! use headstart::{augment::Variant, digest::sha256, monitor::Silent, preprocess::Preprocessing, run};
 //!
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let (cache, first) = (folder.path().join("cache"), folder.path().join("run"));
 //! let spec = Spec {
-//!     schema: headstart::store::spec::SCHEMA.into(),
+//!     schema: headstart::cache::spec::SCHEMA.into(),
 //!     backbone: BackboneSpec { name: "by hand".into(), title: "none".into(), graph_sha256: sha256(b"none") },
 //!     layer: "PreLogits".into(),
 //!     width: 2,
@@ -102,49 +102,19 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod archive;
-pub mod augment;
 pub mod backbone;
+pub mod cache;
 pub mod cli;
-pub mod compare;
 pub mod data;
-pub mod dataset;
-pub mod demo;
-pub mod digest;
-pub mod encoding;
 pub mod error;
 pub mod evaluate;
-pub mod events;
 pub mod experiment;
 pub mod extract;
-pub mod fs;
 pub mod head;
-pub mod image_io;
-pub mod images;
-pub mod markup;
-pub mod matrix;
+pub mod io;
+pub mod math;
 pub mod metrics;
 pub mod monitor;
-pub mod neighbours;
-pub mod page;
-pub mod pixels;
-pub mod places;
-pub mod plot;
-pub mod predict;
-pub mod preprocess;
-pub mod registry;
 pub mod report;
-pub mod rng;
 pub mod run;
-pub mod runtime;
-pub mod settings_text;
-pub mod setup;
-pub mod store;
-pub mod survey;
-pub mod sweep;
-pub mod tensorboard;
-pub mod tensors;
-pub mod threads;
-pub mod thumbnail;
 pub mod train;
-pub mod words;

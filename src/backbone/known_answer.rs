@@ -2,9 +2,9 @@
 //! provider, a damaged graph or a miscompiled kernel then fails at once, before it spoils results.
 
 use super::{Backbone, CPU_PROVIDER};
+use crate::data::pixels::Pixels;
+use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
-use crate::pixels::Pixels;
-use crate::preprocess::Preprocessing;
 
 /// Draws the fixed image, 320 x 240. Integer arithmetic gives the same bytes on every machine.
 pub fn probe_image() -> Pixels {
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_probe_image_never_changes() {
-        let digest = crate::digest::sha256(probe_image().data()).to_string();
+        let digest = crate::io::digest::sha256(probe_image().data()).to_string();
         assert_eq!(digest, "ec28780094dfc04ca11bc9f7caea52abf50199cf978c185b8de3a260021c811d");
     }
 }

@@ -1,10 +1,17 @@
 //! Frozen networks that turn images into features: the trait and its ONNX Runtime implementation.
 
+mod choice;
+mod embedder;
 pub mod graph;
 pub mod import;
 pub mod inception_v3;
+pub mod install;
 pub mod known_answer;
 pub mod onnx_runtime;
+pub mod registry;
+
+pub use choice::{BackboneChoice, ResolvedBackbone};
+pub use embedder::ImageEmbedder;
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;
@@ -40,8 +47,8 @@ pub trait Backbone: Send {
     /// # Panics
     /// When `pixels` does not hold `n * 3 * side * side` bytes.
     ///
-    /// [`Preprocessing::planes`]: crate::preprocess::Preprocessing::planes
-    /// [`Preprocessing::size`]: crate::preprocess::Preprocessing::size
+    /// [`Preprocessing::planes`]: crate::data::preprocess::Preprocessing::planes
+    /// [`Preprocessing::size`]: crate::data::preprocess::Preprocessing::size
     fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>>;
 }
 

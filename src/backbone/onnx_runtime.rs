@@ -2,10 +2,10 @@
 
 use super::graph::{OnnxModel, UINT8_INPUT};
 use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, SessionOptions};
+use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
+use crate::math::parallel;
 use crate::monitor::Monitor;
-use crate::preprocess::Preprocessing;
-use crate::threads;
 use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProvider};
 use ort::session::Session;
@@ -229,10 +229,10 @@ fn builder(environment: &Environment) -> Result<SessionBuilder> {
 /// Opens parallel sessions that divide the threads among themselves. One session on all threads would wait at a barrier
 /// in every layer, and a decoder that takes time from one thread would delay them all.
 fn cpu_sessions(environment: &Environment, model: &[u8], options: SessionOptions) -> Result<Vec<Session>> {
-    let threads = threads::number(options.threads);
+    let threads = parallel::number(options.threads);
     let sessions = options.sessions.clamp(1, threads.min(MAX_SESSIONS));
     let shares: Vec<usize> = (0..sessions).map(|i| (threads + i) / sessions).collect();
-    threads::in_parallel(sessions, &shares, |share| cpu_session(environment, model, *share))
+    parallel::in_parallel(sessions, &shares, |share| cpu_session(environment, model, *share))
 }
 
 fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Result<Session> {
@@ -264,12 +264,12 @@ mod tests {
     use super::*;
     use crate::backbone::graph::{AttributeProto, GraphBuilder};
     use crate::backbone::known_answer::probe_image;
+    use crate::data::preprocess::{Normalization, Resize};
     use crate::monitor::Silent;
-    use crate::preprocess::{Normalization, Resize};
 
     #[test]
     fn the_network_scales_bytes_to_exactly_the_floats_of_the_preprocessing() {
-        let library = crate::runtime::find_library(false).unwrap().expect("run tests/run");
+        let library = crate::backbone::install::find_library(false).unwrap().expect("run tests/run");
         let mut flat = GraphBuilder::new("flat", 40);
         flat.node("Flatten", &["input"], "flat", vec![AttributeProto::int("axis", 1)]);
         flat.output("flat", 3 * 40 * 40);

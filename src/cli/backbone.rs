@@ -1,11 +1,12 @@
 //! The subcommand `headstart backbone`: its arguments, and its result as text.
 
-use super::{Global, Outcome, print_result};
+use super::options::Global;
+use super::output::{Outcome, print_result};
 use crate::backbone::inception_v3::layers;
-use crate::digest::{Digest, sha256_file};
+use crate::backbone::install::known_backbone::onnx_path;
+use crate::backbone::registry::registry;
 use crate::error::Result;
-use crate::registry::registry;
-use crate::setup::known_backbone::onnx_path;
+use crate::io::digest::{Digest, sha256_file};
 use serde::Serialize;
 
 /// List the known backbones

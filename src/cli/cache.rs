@@ -1,13 +1,15 @@
 //! The subcommand `headstart cache`: its arguments, and its result as text.
 
+use super::options::{Global, parse};
+use super::output::{Outcome, print_result};
+use super::progress::Terminal;
 use super::text::{splits, table_with_header};
-use super::{Global, Outcome, parse, print_result, progress::Terminal};
+use crate::cache;
+use crate::cache::compact::{CompactConfig, CompactStats, compact};
+use crate::cache::export::{ExportFormat, ExportStats, export};
+use crate::cache::info::{CacheInfo, info};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
-use crate::store;
-use crate::store::compact::{CompactConfig, CompactStats, compact};
-use crate::store::export::{ExportFormat, ExportStats, export};
-use crate::store::info::{CacheInfo, info};
 use std::path::{Path, PathBuf};
 
 /// Inspect, verify, compact or export a cache
@@ -153,7 +155,7 @@ fn export_text(stats: &ExportStats) -> String {
 }
 
 fn verify(cache: &Path, dry_run: bool, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let verified = store::verify(cache, dry_run, terminal)?;
+    let verified = cache::verify(cache, dry_run, terminal)?;
     print_result(global, &verified, || {
         let mut out = format!("{} parts, {} damaged\n", verified.parts, verified.damaged.len());
         if !verified.damaged.is_empty() && !dry_run {

@@ -1,12 +1,13 @@
 //! The subcommand `headstart compare`: its arguments, and its result as text.
 
+use super::options::{Global, parse};
+use super::output::{Outcome, print_result};
 use super::text::{p_value, percent, percentage_points, score, table_with_header};
-use super::{Global, Outcome, parse, print_result};
-use crate::compare::{CompareConfig, CompareStats, Difference, compare};
-use crate::dataset::Split;
+use crate::data::dataset::Split;
 use crate::error::Result;
-use crate::places::{PageOutput, WrittenPage};
+use crate::evaluate::comparison::{CompareConfig, CompareStats, Difference, compare};
 use crate::report::comparison;
+use crate::report::output::{PageOutput, WrittenPage};
 use serde::Serialize;
 use std::path::PathBuf;
 

@@ -1,12 +1,14 @@
 //! The subcommand `headstart data`: its arguments, and its result as text.
 
+use super::options::{Global, IMAGES};
+use super::output::{Outcome, list_refused, print_result};
+use super::progress::Terminal;
 use super::text::{percent, seconds, table_with_header};
-use super::{Global, IMAGES, Outcome, list_refused, print_result, progress::Terminal};
+use crate::data::scan::ScanDepth;
 use crate::data::{SelectConfig, SelectStats, SummaryConfig, SummaryStats, select, summary};
 use crate::error::Result;
-use crate::images::ScanDepth;
-use crate::places::{PageOutput, WrittenPage};
-use crate::survey::{self, DatasetConfig, DatasetStats, examine};
+use crate::report::dataset::{self, DatasetConfig, DatasetStats, examine};
+use crate::report::output::{PageOutput, WrittenPage};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -80,7 +82,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             Ok(ended)
         }
         Command::Report { images, cache, out, plots, tables } => {
-            let out = out.map_or_else(|| survey::default_output(&images), Ok)?;
+            let out = out.map_or_else(|| dataset::default_output(&images), Ok)?;
             report(DatasetConfig { images, cache }, &PageOutput { out, plots, tables }, global, terminal)
         }
         Command::Select { images, top, out, link } => {
@@ -109,7 +111,7 @@ fn report(
 ) -> Result<Outcome> {
     output.check(Some(&config.images), None)?;
     let stats = examine(&config, terminal)?;
-    let page = survey::write(&stats, output, terminal)?;
+    let page = dataset::write(&stats, output, terminal)?;
     let summary = &stats.summary;
     let ended = list_refused(&[&summary.unreadable[..], &summary.conflicting[..]].concat());
     let text = format!("{}\n{}\n", summary_text(summary), page.out.display());

@@ -1,12 +1,16 @@
 //! The subcommand `headstart demo`: its arguments, and its result as text.
 
+use super::evaluate;
+use super::extract;
+use super::options::{Global, MODELS, now};
+use super::output::{Outcome, print_result};
+use super::predict;
+use super::progress::Terminal;
 use super::shell::quote;
 use super::text::percent;
-use super::{
-    Global, MODELS, Outcome, evaluate, extract, now, predict, print_result, progress::Terminal, train,
-};
-use crate::demo::{DemoConfig, DemoStats, demo};
+use super::train;
 use crate::error::Result;
+use crate::experiment::demo::{DemoConfig, DemoStats, demo};
 use std::path::{Path, PathBuf};
 
 /// Run the whole job on a built-in sample: draw images, extract, train, evaluate, predict

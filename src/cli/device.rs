@@ -1,8 +1,9 @@
 //! The subcommand `headstart device`: its arguments, and its result as text.
 
-use super::{Global, Outcome, print_result};
+use super::options::Global;
+use super::output::{Outcome, print_result};
+use crate::backbone::install;
 use crate::error::Result;
-use crate::runtime;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -30,7 +31,7 @@ struct Listed {
 }
 
 pub(super) fn run(_args: Args, global: &Global) -> Result<Outcome> {
-    let library = runtime::find_library(false)?;
+    let library = install::find_library(false)?;
     let listed = |name, reason: Option<String>| Listed { name, usable: reason.is_none(), reason };
     let missing = "no ONNX Runtime: run `headstart setup --yes`";
     let devices = Devices {
@@ -53,9 +54,9 @@ pub(super) fn run(_args: Args, global: &Global) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn why_not_cuda(library: Option<&runtime::Library>) -> Option<String> {
+fn why_not_cuda(library: Option<&install::Library>) -> Option<String> {
     match library {
-        _ if !runtime::has_nvidia_driver() => Some("no NVIDIA driver on this machine".into()),
+        _ if !install::has_nvidia_driver() => Some("no NVIDIA driver on this machine".into()),
         Some(library) if library.has_cuda => None,
         _ => Some("no ONNX Runtime with CUDA: run `headstart setup --device cuda --yes`".into()),
     }

@@ -1,8 +1,9 @@
 //! The subcommand `headstart evaluate`: its arguments, and its result as text.
 
+use super::options::{Global, parse};
+use super::output::{Outcome, print_result};
 use super::text::{interval, p_value, percent, percentage_points, score, table, table_with_header};
-use super::{Global, Outcome, parse, print_result};
-use crate::dataset::{Split, number_and_names};
+use crate::data::dataset::{Split, number_and_names};
 use crate::error::Result;
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
 use std::path::PathBuf;

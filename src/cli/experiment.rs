@@ -1,6 +1,8 @@
 //! The subcommand `headstart experiment`: its arguments, and its result as text.
 
-use super::{Global, Outcome, list_refused, now, parse, print_result, progress::Terminal};
+use super::options::{Global, now, parse};
+use super::output::{Outcome, list_refused, print_result};
+use super::progress::Terminal;
 use crate::backbone::Device;
 use crate::error::Result;
 use crate::experiment::{ExperimentConfig, experiment, markdown};

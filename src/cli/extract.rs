@@ -1,15 +1,17 @@
 //! The subcommand `headstart extract`: its arguments, and its result as text.
 
+use super::options::{Global, IMAGES, now, parse};
+use super::output::{Outcome, list_refused, print_result};
+use super::progress::Terminal;
 use super::text::{percent, seconds, splits};
-use super::{Global, IMAGES, Outcome, list_refused, now, parse, print_result, progress::Terminal};
-use crate::augment::Augmentation;
+use crate::backbone::BackboneChoice;
 use crate::backbone::{Device, PRELOGITS};
-use crate::dataset::Fractions;
+use crate::data::augment::Augmentation;
+use crate::data::dataset::Fractions;
 use crate::error::Result;
 use crate::extract::{
     AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, MissingRows, StageTimes, extract,
 };
-use crate::setup::BackboneChoice;
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -3,7 +3,6 @@
 //! The library names a field or a stage in backticks. Here `memory` becomes `--memory`, a positional `cache` becomes
 //! `CACHE`, and `extract` becomes `headstart extract`, still in backticks. Other names stay as they are.
 
-use super::command;
 use crate::error::Error;
 use std::collections::BTreeMap;
 
@@ -55,8 +54,7 @@ struct Named {
 
 impl FieldNames {
     /// For texts of the command `running`, such as `["cache", "verify"]`; empty when none runs yet.
-    pub fn of(running: &[&str]) -> Self {
-        let mut root = command();
+    pub fn of(mut root: clap::Command, running: &[&str]) -> Self {
         root.build();
         let mut commands = Vec::new();
         collect(&root, "", &mut commands);
@@ -149,6 +147,13 @@ impl Named {
     }
 }
 
+/// `text` with each name in backticks as a flag, for messages of values that are parsed before any command runs.
+pub(super) fn with_flags(text: &str) -> String {
+    let flag = |name: &str| format!("--{}", name.replace('_', "-"));
+    let parts = text.split('`').enumerate();
+    parts.map(|(i, part)| if i.is_multiple_of(2) { part.to_string() } else { flag(part) }).collect()
+}
+
 /// A stage as a person types it; `setup` with `--yes`, because it asks otherwise.
 fn typed(stage: &Named) -> String {
     let consent = if stage.name == "setup" { " --yes" } else { "" };
@@ -185,26 +190,28 @@ fn placeholder(argument: &clap::Arg, id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::command;
     use super::*;
-    use crate::compare::CompareConfig;
+    use crate::backbone::BackboneChoice;
+    use crate::backbone::install::SetupConfig;
     use crate::data::{SelectConfig, SummaryConfig};
-    use crate::demo::DemoConfig;
     use crate::error::Kind;
     use crate::evaluate::EvaluateConfig;
+    use crate::evaluate::comparison::CompareConfig;
+    use crate::evaluate::predict::{PredictConfig, PredictorConfig};
     use crate::experiment::ExperimentConfig;
+    use crate::experiment::demo::DemoConfig;
     use crate::extract::ExtractConfig;
     use crate::head::{FitConfig, LbfgsConfig};
-    use crate::predict::{PredictConfig, PredictorConfig};
-    use crate::report::ReportConfig;
-    use crate::setup::{BackboneChoice, SetupConfig};
-    use crate::survey::DatasetConfig;
-    use crate::sweep::SweepConfig;
-    use crate::tensorboard::{ProjectorConfig, TensorboardConfig};
+    use crate::report::dataset::DatasetConfig;
+    use crate::report::run::ReportConfig;
+    use crate::report::tensorboard::{ProjectorConfig, TensorboardConfig};
     use crate::train::TrainConfig;
+    use crate::train::sweep::SweepConfig;
     use std::collections::BTreeSet;
 
     fn render(running: &[&str], text: &str) -> String {
-        FieldNames::of(running).render(text)
+        FieldNames::of(command(), running).render(text)
     }
 
     #[test]
@@ -266,7 +273,7 @@ mod tests {
     fn a_path_is_not_rendered_but_causes_are() {
         let cause = std::io::Error::other("`memory`");
         let error = Error::new(Kind::Usage, "`lr` is odd").at("a`cache`b").because(cause);
-        assert_eq!(FieldNames::of(&["train"]).error(&error), "a`cache`b: --lr is odd: --memory");
+        assert_eq!(FieldNames::of(command(), &["train"]).error(&error), "a`cache`b: --lr is odd: --memory");
     }
 
     /// The names of all fields of a configuration. It does not compile when one is left out.
@@ -371,7 +378,7 @@ mod tests {
     #[test]
     fn every_field_of_a_configuration_is_an_argument_of_its_command() {
         for (command, fields) in fields_by_command() {
-            let names = FieldNames::of(&command.split(' ').collect::<Vec<_>>());
+            let names = FieldNames::of(super::super::command(), &command.split(' ').collect::<Vec<_>>());
             let running = names.running().unwrap_or_else(|| panic!("there is no command {command}"));
             for field in fields.iter().filter(|field| !NOT_TYPED.contains(field)) {
                 assert!(running.argument(field).is_some(), "{command} has no argument for the field {field}");
@@ -385,7 +392,7 @@ mod tests {
     #[test]
     fn every_argument_is_set_by_a_field() {
         let by_command = fields_by_command();
-        for named in FieldNames::of(&[]).commands.iter().filter(|named| !named.has_subcommands) {
+        for named in FieldNames::of(command(), &[]).commands.iter().filter(|named| !named.has_subcommands) {
             let (_, fields) =
                 by_command.iter().find(|(command, _)| *command == named.name).expect(&named.name);
             let reached: BTreeSet<&str> = fields.iter().filter_map(|field| named.argument(field)).collect();

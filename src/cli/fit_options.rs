@@ -1,7 +1,7 @@
 //! Options that `train` and `sweep` share: the settings of Adam, amounts of memory, folds.
 
-use super::parse;
-use crate::dataset::Resplit;
+use super::options::parse;
+use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{ClassWeights, FitConfig, Schedule, StopOn};
 use std::str::FromStr;

@@ -12,6 +12,8 @@ mod experiment;
 mod extract;
 mod fields;
 mod fit_options;
+mod options;
+mod output;
 mod predict;
 mod progress;
 mod report;
@@ -24,15 +26,13 @@ mod tensorboard;
 mod text;
 mod train;
 
-use crate::dataset::Refused;
-use crate::error::{Error, Kind, Result};
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use crate::error::{Kind, Result};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use fields::FieldNames;
+use options::Global;
+use output::Outcome;
 use progress::Terminal;
-use serde::Serialize;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Turn folders of labelled images into a trained classifier
 ///
@@ -49,26 +49,6 @@ struct Cli {
     global: Global,
     #[command(subcommand)]
     command: Command,
-}
-
-/// The default folder of built backbones.
-const MODELS: &str = "models";
-
-/// Help of a folder of images.
-const IMAGES: &str = "Folder of images: IMAGES/<class>/<file>";
-
-/// Options of every command.
-#[derive(Debug, Clone, Args)]
-struct Global {
-    /// Print one JSON document on stdout instead of text
-    #[arg(long, global = true, help_heading = "Options of every command")]
-    json: bool,
-    /// Install what the command needs without asking
-    #[arg(long, global = true, help_heading = "Options of every command")]
-    yes: bool,
-    /// Folder of built backbones
-    #[arg(long, global = true, value_name = "DIR", default_value = MODELS, help_heading = "Options of every command")]
-    models: PathBuf,
 }
 
 /// Each command is described where its arguments are declared.
@@ -91,17 +71,6 @@ enum Command {
     Cache(cache::Args),
 }
 
-/// How a command ended that did not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// Everything is done.
-    Done,
-    /// Done, but some inputs were refused.
-    WithRefusals,
-    /// Done, and damage was found.
-    Damaged,
-}
-
 /// The whole command line as data, with every subcommand and option.
 pub fn command() -> clap::Command {
     Cli::command()
@@ -111,7 +80,7 @@ pub fn command() -> clap::Command {
 pub fn main() -> ExitCode {
     let matches = command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command()).exit());
-    let terminal = Terminal::new(cli.global.yes, FieldNames::of(&running(&matches)));
+    let terminal = Terminal::new(cli.global.yes, FieldNames::of(command(), &running(&matches)));
     match dispatch(cli.command, &cli.global, &terminal) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::WithRefusals) => ExitCode::from(3),
@@ -154,42 +123,6 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Tensorboard(args) => tensorboard::run(args, global, terminal),
         Command::Cache(args) => cache::run(args, global, terminal),
     }
-}
-
-/// Prints a result on stdout: `stats` as JSON with `--json`, else `text`.
-fn print_result(global: &Global, stats: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-    let output = match global.json {
-        true => serde_json::to_string_pretty(stats).map_err(|e| {
-            Error::new(Kind::Io, "the work is done, but its result cannot be written as JSON").because(e)
-        })?,
-        false => text(),
-    };
-    if output.is_empty() { Ok(()) } else { progress::print_stdout(output.trim_end()) }
-}
-
-/// Lists refused files on stderr.
-fn list_refused(refused: &[Refused]) -> Outcome {
-    for Refused { path, reason, .. } in refused {
-        // The name of a file may hold control characters.
-        progress::print_stderr(&text::printable(&format!("refused: {path}: {reason}")));
-    }
-    if refused.is_empty() { Outcome::Done } else { Outcome::WithRefusals }
-}
-
-/// Parses a value by the rules of its own type. The message of a failure includes the remedy.
-fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
-    text.parse().map_err(|e: Error| {
-        let names = FieldNames::of(&[]);
-        match e.remedy() {
-            Some(remedy) => format!("{}; {}", names.error(&e), names.render(remedy)),
-            None => names.error(&e),
-        }
-    })
-}
-
-/// The present time, in seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! The subcommand `headstart predict`: its arguments, and its result as text.
 
+use super::options::{Global, parse};
+use super::output::{Outcome, list_refused, print_result};
+use super::progress::Terminal;
 use super::text::{left_aligned_table, percent, printable, table};
-use super::{Global, Outcome, list_refused, parse, print_result, progress::Terminal};
 use crate::backbone::Device;
+use crate::cache::near_images::Neighbour;
 use crate::error::Result;
-use crate::neighbours::Neighbour;
-use crate::places::PageOutput;
-use crate::predict::{ClassProbability, FilePrediction, PredictConfig, PredictorConfig, predict, refused};
+use crate::evaluate::predict::{
+    ClassProbability, FilePrediction, PredictConfig, PredictorConfig, predict, refused,
+};
+use crate::report::output::PageOutput;
 use crate::report::prediction;
 use std::path::PathBuf;
 

@@ -1,10 +1,13 @@
 //! The subcommand `headstart report`: its arguments, and its result as text.
 
+use super::options::{Global, parse};
+use super::output::{Outcome, print_result};
+use super::progress::Terminal;
+use super::reproduce;
 use super::text::seconds;
-use super::{Global, Outcome, parse, print_result, progress::Terminal, reproduce};
-use crate::dataset::Split;
+use crate::data::dataset::Split;
 use crate::error::Result;
-use crate::report::{ReportConfig, ReportStats, report};
+use crate::report::run::{ReportConfig, ReportStats, report};
 use std::path::PathBuf;
 
 /// Write a page about a run: scores, curves, and the images it gets wrong

@@ -3,18 +3,18 @@
 //! They are written for an empty folder: runs go to `runs/`, while images, cache and backbone stay where they are.
 
 use super::shell::command_line;
-use crate::augment::Variant;
+use crate::backbone::install::known_backbone::onnx_path;
+use crate::backbone::registry::registry;
 use crate::backbone::{CPU_PROVIDER, CUDA_PROVIDER};
-use crate::dataset::{Fractions, Resplit, Sample, Split};
-use crate::digest::Digest;
+use crate::cache::{FeatureCache, Samples, Spec};
+use crate::data::augment::Variant;
+use crate::data::dataset::{Fractions, Resplit, Sample, Split};
+use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
 use crate::head::{ClassWeights, FitConfig, SolverConfig};
-use crate::preprocess::Preprocessing;
-use crate::registry::registry;
-use crate::report::CommandLine;
+use crate::io::digest::Digest;
+use crate::report::run::CommandLine;
 use crate::run::{Prediction, Record, read_predictions, read_record};
-use crate::setup::known_backbone::onnx_path;
-use crate::store::{FeatureCache, Samples, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -321,11 +321,11 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::{BackboneSpec, PreprocessingSpec};
     use crate::cli::command;
-    use crate::digest::sha256;
+    use crate::data::preprocess::{Normalization, Resize};
     use crate::head::{LbfgsConfig, Schedule, StopOn};
-    use crate::preprocess::{Normalization, Resize};
-    use crate::store::{BackboneSpec, PreprocessingSpec};
+    use crate::io::digest::sha256;
 
     fn record(config: SolverConfig, normalization: Normalization, stretch: bool) -> Record {
         let steps =

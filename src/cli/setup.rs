@@ -1,9 +1,11 @@
 //! The subcommand `headstart setup`: its arguments, and its result as text.
 
-use super::{Global, Outcome, parse, print_result, progress::Terminal};
+use super::options::{Global, parse};
+use super::output::{Outcome, print_result};
+use super::progress::Terminal;
 use crate::backbone::Device;
+use crate::backbone::install::{SetupConfig, SetupStats, setup};
 use crate::error::Result;
-use crate::setup::{SetupConfig, SetupStats, setup};
 use std::path::PathBuf;
 
 /// Install ONNX Runtime and a backbone, where they are missing

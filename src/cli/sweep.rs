@@ -1,13 +1,15 @@
 //! The subcommand `headstart sweep`: its arguments, and its result as text.
 
 use super::fit_options::{AdamOptions, all_folds};
+use super::options::{Global, now};
+use super::output::{Outcome, print_result};
+use super::progress::Terminal;
 use super::text::{percent, seconds, table};
-use super::{Global, Outcome, now, print_result, progress::Terminal};
-use crate::dataset::Resplit;
+use crate::data::dataset::Resplit;
 use crate::error::Result;
 use crate::head::FitConfig;
 use crate::metrics::MeanWithInterval;
-use crate::sweep::{SettingResult, SweepConfig, SweepStats, sweep};
+use crate::train::sweep::{SettingResult, SweepConfig, SweepStats, sweep};
 use std::path::PathBuf;
 
 /// Fit many heads at once: every combination of rates, penalties, seeds, feature sets and splits

@@ -1,9 +1,11 @@
 //! The subcommand `headstart tensorboard`: its arguments, and its result as text.
 
+use super::options::Global;
+use super::output::{Outcome, list_refused, print_result};
+use super::progress::Terminal;
 use super::text::printable;
-use super::{Global, Outcome, list_refused, print_result, progress::Terminal};
 use crate::error::Result;
-use crate::tensorboard::{
+use crate::report::tensorboard::{
     ExportedRun, GraphScope, ProjectorConfig, TensorboardConfig, TensorboardStats, tensorboard,
 };
 use std::path::PathBuf;

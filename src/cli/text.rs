@@ -1,8 +1,8 @@
 //! Text for the terminal: aligned tables and short phrases. The only door to `unicode-width`.
 
-pub(super) use crate::words::{interval, p_value, percent, percentage_points, score, seconds};
+pub(super) use crate::report::format::{interval, p_value, percent, percentage_points, score, seconds};
 
-use crate::dataset::Split;
+use crate::data::dataset::Split;
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
 

@@ -1,12 +1,15 @@
 //! The subcommand `headstart train`: its arguments, and its result as text.
 
 use super::fit_options::{AdamOptions, Size, all_folds, fold};
+use super::options::{Global, now, parse};
+use super::output::{Outcome, print_result};
+use super::progress::Terminal;
+use super::sweep;
 use super::text::{interval, percent, seconds};
-use super::{Global, Outcome, now, parse, print_result, progress::Terminal, sweep};
-use crate::dataset::Resplit;
+use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, LbfgsConfig, SolverConfig};
-use crate::sweep::SweepConfig;
+use crate::train::sweep::SweepConfig;
 use crate::train::{TrainConfig, TrainStats, train};
 use std::path::{Path, PathBuf};
 

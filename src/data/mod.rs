@@ -1,7 +1,14 @@
-//! Folders of labelled images before anything is computed: a summary, and a selection of the largest classes.
+//! Images on disk to a data set: finding and decoding files, augmentation, preprocessing, splits, summaries.
 
+pub mod augment;
+pub mod dataset;
+pub mod decode;
+pub mod pixels;
+pub mod preprocess;
+pub mod scan;
 mod select;
 mod summary;
+pub mod thumbnail;
 
 pub use select::{SelectConfig, SelectStats, SelectedClass, select};
 pub use summary::{ClassSummary, ImageFolder, SummaryConfig, SummaryStats, summary};

@@ -2,11 +2,11 @@
 //! there are never removed or overwritten.
 
 use super::summary::composition;
-use crate::dataset::{ImageFile, LabelConflicts, Refused, separate_conflicts};
-use crate::digest::sha256_file;
+use crate::data::dataset::{ImageFile, LabelConflicts, Refused, separate_conflicts};
+use crate::data::scan::{ScanDepth, ScanOptions, is_ignored, no_images, scan};
 use crate::error::{Error, Kind, Result};
-use crate::fs::{self, FolderEntry, Lock};
-use crate::images::{ScanDepth, ScanOptions, is_ignored, no_images, scan};
+use crate::io::digest::sha256_file;
+use crate::io::fs::{self, FolderEntry, Lock};
 use crate::monitor::{Monitor, Unit};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! Summary of a folder of images: classes, counts, and the files that cannot be used.
 
-use crate::dataset::{ImageFile, LabelConflicts, Refused, separate_conflicts};
-use crate::digest::Digest;
+use crate::data::dataset::{ImageFile, LabelConflicts, Refused, separate_conflicts};
+use crate::data::scan::{ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
-use crate::images::{ScanDepth, ScanOptions, no_images, scan};
+use crate::io::digest::Digest;
 use crate::monitor::Monitor;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};

@@ -1,7 +1,7 @@
 //! The predictions of a run, image by image.
 
-use crate::augment::Variant;
-use crate::dataset::Split;
+use crate::data::augment::Variant;
+use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::run::{self, Prediction};
 use std::path::Path;

@@ -1,7 +1,9 @@
 //! Scores of a run, from its own files alone: no image, cache or network is opened.
 
 mod calibration;
+pub mod comparison;
 mod held_out;
+pub mod predict;
 mod rejection;
 mod tta;
 
@@ -9,7 +11,7 @@ pub use calibration::{Calibration, SplitCalibration};
 pub use rejection::RejectionStats;
 pub use tta::TtaStats;
 
-use crate::dataset::Split;
+use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::head::argmax;
 use crate::metrics::{self, ClassScore, ClassShare};

@@ -7,8 +7,8 @@ use super::pixel_baseline::GreyImages;
 use super::plan::{BaselineMethod, ExperimentPlan, NearestSettings, PixelSettings, PlannedBaseline};
 use crate::error::Result;
 use crate::head::nearest_neighbour_classes;
+use crate::math::parallel::in_parallel;
 use crate::monitor::Monitor;
-use crate::threads::in_parallel;
 use std::path::Path;
 use std::time::Instant;
 

@@ -8,9 +8,9 @@ use super::names::within;
 use super::plan::{ExperimentPlan, PlannedFit};
 use crate::error::{Error, Kind, Result};
 use crate::head::{Epoch, FitConfig, FitJob, FitResult, Head, LbfgsConfig, SolverConfig};
+use crate::math::parallel::in_parallel;
 use crate::monitor::{Monitor, Task, Unit};
 use crate::run::WeightHistograms;
-use crate::threads::in_parallel;
 use crate::train::fit_context::{AdamFit, FitContext};
 use std::time::Instant;
 

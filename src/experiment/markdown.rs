@@ -4,7 +4,7 @@
 use super::scores::{AccuracyChange, ConditionScore, PairScore, SwitchEffect, TestScore};
 use super::stats::ExperimentStats;
 use crate::metrics::{MeanWithInterval, ResampledMean};
-use crate::words::p_value;
+use crate::report::format::p_value;
 
 /// Formats an effect.
 type FormatChange = fn(&AccuracyChange) -> String;

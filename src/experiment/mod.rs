@@ -6,6 +6,7 @@ mod answers;
 mod baselines;
 mod caches;
 mod config;
+pub mod demo;
 mod file;
 mod fitting;
 mod markdown;
@@ -29,13 +30,13 @@ pub use scores::{
 };
 pub use stats::ExperimentStats;
 
-use crate::dataset::Resplit;
+use crate::data::dataset::Resplit;
 use crate::error::Result;
 use crate::extract::ExtractConfig;
-use crate::fs::{self, Lock};
+use crate::io::fs::{self, Lock};
+use crate::io::toml::parse_toml;
+use crate::math::parallel;
 use crate::monitor::Monitor;
-use crate::settings_text::parse_toml;
-use crate::threads;
 use baselines::{BaselineResult, BaselineRunner};
 use caches::{CacheLoader, LoadedCache};
 use fitting::{FitResults, FitRunner};
@@ -66,7 +67,7 @@ pub fn experiment(config: &ExperimentConfig, monitor: &dyn Monitor) -> Result<Ex
     let Experiment { plan, requests } = parse(&text, config).map_err(|e| e.at(&config.file))?;
     output_folder::check(&config.out)?;
     runs::check(&plan, &config.out)?;
-    let threads = threads::number(config.threads);
+    let threads = parallel::number(config.threads);
     let mut cache_stats = Vec::new();
     for (cache, request) in plan.caches.iter().zip(&requests) {
         cache_stats.push(caches::complete(&cache.name, request, monitor)?);

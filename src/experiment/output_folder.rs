@@ -1,7 +1,7 @@
 //! The folder of the results: its layout, and whether it may be used.
 
 use crate::error::{Error, Kind, Result};
-use crate::fs;
+use crate::io::fs;
 use std::path::Path;
 
 /// The copy of the experiment's file, which marks the folder of an experiment.

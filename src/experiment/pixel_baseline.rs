@@ -3,14 +3,14 @@
 
 use super::answers::correct;
 use super::plan::PixelSettings;
-use crate::digest::{Digest, sha256};
+use crate::data::decode::{self, Reason};
+use crate::data::pixels::Pixels;
+use crate::data::preprocess::{centre_crop, resize_bilinear};
 use crate::error::{Error, Kind, Result};
 use crate::head::{self, Example, LabelledFeatures, LbfgsConfig, principal_components};
-use crate::image_io::{self, Reason};
-use crate::matrix::Matrix;
-use crate::pixels::Pixels;
-use crate::preprocess::{centre_crop, resize_bilinear};
-use crate::threads::in_parallel;
+use crate::io::digest::{Digest, sha256};
+use crate::math::matrix::Matrix;
+use crate::math::parallel::in_parallel;
 use crate::train::TrainingSet;
 use crate::train::split_rows::{RowSelection, SplitRows};
 use std::collections::HashMap;
@@ -44,12 +44,12 @@ impl GreyImages {
         let rows = in_parallel(threads, &digests, |digest| {
             let path = images.join(set.path_of(digest));
             let refused = |reason: Reason| Error::new(Kind::Input, reason).at(&path);
-            let bytes = image_io::read(&path).map_err(refused)?;
+            let bytes = decode::read(&path).map_err(refused)?;
             if sha256(&bytes) != *digest {
                 return Err(refused("it has changed since its features were extracted".into())
                     .help("run the same command again"));
             }
-            image_io::decode(&bytes).map_err(refused).map(|image| grey(&image, settings))
+            decode::decode(&bytes).map_err(refused).map(|image| grey(&image, settings))
         })?;
         Ok(Self {
             settings,

@@ -197,7 +197,7 @@ impl<'a> Planner<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings_text::parse_toml as parse;
+    use crate::io::toml::parse_toml as parse;
 
     fn plan_of(text: &str) -> ExperimentPlan {
         plan(parse(text).unwrap()).unwrap()

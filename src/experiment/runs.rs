@@ -8,8 +8,8 @@ use super::output_folder::RUNS;
 use super::plan::ExperimentPlan;
 use crate::error::Result;
 use crate::head::{FitConfig, SolverConfig};
+use crate::math::parallel::in_parallel;
 use crate::run;
-use crate::threads::in_parallel;
 use crate::train::fitted_run::FittedRun;
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,7 @@
 use super::caches::{CacheStats, LoadedCache};
 use super::scores::{BaselineScore, ConditionScore, SwitchEffect};
 use super::scoring::Scoring;
-use crate::dataset::Refused;
+use crate::data::dataset::Refused;
 use serde::Serialize;
 use std::path::PathBuf;
 

@@ -3,9 +3,9 @@
 use super::decode::{DecodeResult, DecodedImage};
 use super::missing::ImageJob;
 use super::settings::PipelineSettings;
-use crate::dataset::Refused;
+use crate::cache::Key;
+use crate::data::dataset::Refused;
 use crate::error::Result;
-use crate::store::Key;
 use std::sync::mpsc::Receiver;
 
 /// A row of a batch.

@@ -1,11 +1,11 @@
 //! Settings of an extraction.
 
-use crate::augment::Augmentation;
+use crate::backbone::BackboneChoice;
 use crate::backbone::{Device, PRELOGITS};
-use crate::dataset::Fractions;
+use crate::data::augment::Augmentation;
+use crate::data::dataset::Fractions;
 use crate::error::{Error, Kind, Result};
-use crate::fs;
-use crate::setup::BackboneChoice;
+use crate::io::fs;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;

@@ -4,10 +4,10 @@
 use super::missing::ImageJob;
 use super::settings::PipelineSettings;
 use super::timing::Stopwatch;
-use crate::dataset::{Reason, Refused};
-use crate::digest::sha256;
-use crate::image_io;
-use crate::store::Key;
+use crate::cache::Key;
+use crate::data::dataset::{Reason, Refused};
+use crate::data::decode;
+use crate::io::digest::sha256;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
@@ -50,11 +50,11 @@ pub(super) fn spawn<'scope>(
 
 fn decode(settings: &PipelineSettings, job: &ImageJob) -> DecodeResult {
     let refuse = |image_sha256, reason| Refused { path: job.path.clone(), image_sha256, reason };
-    let bytes = image_io::read(&settings.root.join(&job.path)).map_err(|reason| refuse(None, reason))?;
+    let bytes = decode::read(&settings.root.join(&job.path)).map_err(|reason| refuse(None, reason))?;
     if sha256(&bytes) != job.image_sha256 {
         return Err(refuse(None, Reason::ChangedDuringRun));
     }
-    let image = image_io::decode(&bytes).map_err(|reason| refuse(Some(job.image_sha256), reason))?;
+    let image = decode::decode(&bytes).map_err(|reason| refuse(Some(job.image_sha256), reason))?;
     let input_len = settings.preprocessing.input_len();
     let mut pixels = vec![0; input_len * job.variants.len()];
     for (variant, input) in job.variants.iter().zip(pixels.chunks_exact_mut(input_len)) {

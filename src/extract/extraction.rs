@@ -6,13 +6,13 @@ use super::pipeline::{self, PipelineResult};
 use super::plan::{Description, Plan};
 use super::settings::PipelineSettings;
 use super::target::{Target, spec};
-use crate::dataset::{LabelConflicts, Refused, assign_splits, separate_conflicts};
+use crate::backbone::ResolvedBackbone;
+use crate::cache::{self, Samples};
+use crate::data::dataset::{LabelConflicts, Refused, assign_splits, separate_conflicts};
+use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
-use crate::images::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
+use crate::math::parallel;
 use crate::monitor::Monitor;
-use crate::setup::ResolvedBackbone;
-use crate::store::{self, Samples};
-use crate::threads;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl<'a> Extraction<'a> {
     /// Reads what earlier runs stored about the data set.
     fn read_description(&mut self) -> Result<()> {
         let Some(store) = self.target.store() else { return Ok(()) };
-        let refused = store::read_refused(&self.config.cache).unwrap_or_else(|e| {
+        let refused = cache::read_refused(&self.config.cache).unwrap_or_else(|e| {
             self.monitor.warn(&format!("starting without the list of refused files: {}", e.with_causes()));
             Vec::new()
         });
@@ -156,7 +156,7 @@ impl<'a> Extraction<'a> {
             preprocessing: self.chosen.preprocessing,
             batch: network.batch(self.config),
             // Decoders mostly wait for the sessions, so that as many of them as cores do not slow the network down.
-            decoders: threads::number(self.config.threads),
+            decoders: parallel::number(self.config.threads),
             commit_every: self.config.commit_every,
             metadata: self.metadata(network),
         };

@@ -1,10 +1,10 @@
 //! Determines which feature rows are missing from a cache.
 
 use super::config::AugmentSplits;
-use crate::augment::{Augmentation, Variant};
-use crate::dataset::{Sample, Split};
-use crate::digest::Digest;
-use crate::store::Key;
+use crate::cache::Key;
+use crate::data::augment::{Augmentation, Variant};
+use crate::data::dataset::{Sample, Split};
+use crate::io::digest::Digest;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

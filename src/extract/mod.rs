@@ -17,7 +17,7 @@ pub use config::{AugmentSplits, COMMIT_EVERY, ExtractConfig};
 pub use missing::MissingRows;
 pub use timing::StageTimes;
 
-use crate::dataset::{Refused, class_names, split_counts};
+use crate::data::dataset::{Refused, class_names, split_counts};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use extraction::Extraction;

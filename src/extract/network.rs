@@ -1,10 +1,10 @@
 //! The network of an extraction, opened and tested.
 
 use super::config::ExtractConfig;
+use crate::backbone::ResolvedBackbone;
 use crate::backbone::{Backbone, CPU_PROVIDER, Device, SessionOptions, known_answer};
 use crate::error::Result;
 use crate::monitor::Monitor;
-use crate::setup::ResolvedBackbone;
 
 /// Images in a batch on the CPU. Sessions of one thread each are not faster with larger batches.
 const CPU_BATCH: usize = 4;

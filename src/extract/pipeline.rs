@@ -8,10 +8,10 @@ use super::settings::PipelineSettings;
 use super::sink::Sink;
 use super::timing::{StageTimes, Stopwatch};
 use crate::backbone::Backbone;
-use crate::dataset::Refused;
+use crate::cache::CacheWriter;
+use crate::data::dataset::Refused;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, Unit};
-use crate::store::CacheWriter;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -163,15 +163,15 @@ fn collect(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::augment::Variant;
     use crate::backbone::CPU_PROVIDER;
-    use crate::dataset::Reason;
-    use crate::digest::sha256;
-    use crate::image_io::encode_png;
+    use crate::cache::{BackboneSpec, PreprocessingSpec, Spec, spec::SCHEMA};
+    use crate::data::augment::Variant;
+    use crate::data::dataset::Reason;
+    use crate::data::decode::encode_png;
+    use crate::data::pixels::Pixels;
+    use crate::data::preprocess::Preprocessing;
+    use crate::io::digest::sha256;
     use crate::monitor::Silent;
-    use crate::pixels::Pixels;
-    use crate::preprocess::Preprocessing;
-    use crate::store::{BackboneSpec, PreprocessingSpec, Spec, spec::SCHEMA};
     use std::path::{Path, PathBuf};
     use std::sync::atomic::AtomicU64;
     use std::time::Duration;

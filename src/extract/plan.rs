@@ -2,10 +2,10 @@
 
 use super::config::ExtractConfig;
 use super::missing::{ImageJob, MissingRows, count_by_variant, incomplete_train_images, missing_jobs};
-use crate::dataset::{Changes, Refused, Split, class_names, number_and_names};
-use crate::digest::Digest;
+use crate::cache::{Key, Samples};
+use crate::data::dataset::{Changes, Refused, Split, class_names, number_and_names};
+use crate::io::digest::Digest;
 use crate::monitor::Monitor;
-use crate::store::{Key, Samples};
 use std::collections::HashSet;
 use std::sync::Arc;
 

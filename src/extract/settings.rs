@@ -1,6 +1,6 @@
 //! Settings of the pipeline.
 
-use crate::preprocess::Preprocessing;
+use crate::data::preprocess::Preprocessing;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;

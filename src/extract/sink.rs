@@ -4,9 +4,9 @@
 use super::batch::BatchRow;
 use super::settings::PipelineSettings;
 use super::timing::Stopwatch;
-use crate::dataset::{Reason, Refused};
+use crate::cache::{CacheWriter, FeatureRows, MAX_PART_ROWS};
+use crate::data::dataset::{Reason, Refused};
 use crate::error::Result;
-use crate::store::{CacheWriter, FeatureRows, MAX_PART_ROWS};
 use std::time::{Duration, Instant};
 
 /// Collects rows and commits them.

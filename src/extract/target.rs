@@ -1,12 +1,12 @@
 //! The cache that an extraction writes to.
 
 use super::config::ExtractConfig;
-use crate::error::{Error, Kind, Result};
-use crate::image_io::DECODE_VERSION;
-use crate::setup::ResolvedBackbone;
-use crate::store::{
+use crate::backbone::ResolvedBackbone;
+use crate::cache::{
     self, BackboneSpec, CacheWriter, FeatureCache, Key, PreprocessingSpec, Spec, spec::SCHEMA,
 };
+use crate::data::decode::DECODE_VERSION;
+use crate::error::{Error, Kind, Result};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -30,7 +30,7 @@ impl Target {
     pub fn open(config: &ExtractConfig, chosen: &ResolvedBackbone) -> Result<Self> {
         let path = &config.cache;
         let Some(stored) = Spec::read(path)? else {
-            store::check_target(path)?;
+            cache::check_target(path)?;
             return Ok(Self::New);
         };
         let wanted = spec(chosen, stored.width, None);

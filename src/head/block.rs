@@ -228,7 +228,7 @@ fn columns<'a>(z: &'a [f32], classes: usize, some: &Range<usize>, buffer: &'a mu
 mod tests {
     use super::*;
     use crate::head::{Example, FitConfig, Head};
-    use crate::matrix::Matrix;
+    use crate::math::matrix::Matrix;
 
     #[test]
     fn the_number_of_threads_changes_no_bit() {

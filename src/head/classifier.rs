@@ -3,7 +3,7 @@
 use super::file;
 use super::linear::Head;
 use crate::error::{Error, Kind, Result};
-use crate::matrix::Probabilities;
+use crate::math::matrix::Probabilities;
 use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2, ArrayBase, Data, Ix2};
 use std::fmt::Display;

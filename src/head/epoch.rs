@@ -8,7 +8,7 @@ use super::labelled_features::{Example, LabelledFeatures};
 use super::loss::RunningLoss;
 use super::standardize::Standardizer;
 use super::thread_tuner::ThreadTuner;
-use crate::threads::in_parallel;
+use crate::math::parallel::in_parallel;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 

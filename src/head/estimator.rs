@@ -6,8 +6,8 @@ use super::config::{FitConfig, FitParams};
 use super::fit::{FitJob, fit};
 use super::labelled_features::{Example, LabelledFeatures};
 use crate::error::{Error, Kind, Result};
-use crate::matrix::Matrix;
-use crate::threads;
+use crate::math::matrix::Matrix;
+use crate::math::parallel;
 use linfa::dataset::{AsSingleTargets, DatasetBase, Records};
 use linfa::param_guard::ParamGuard;
 use linfa::traits::Fit;
@@ -114,7 +114,7 @@ impl FitParams {
         let class_weights = self.settings().class_weights.per_class(&[], &counts)?;
         let job = FitJob { start: None, params: self.clone(), class_weights };
         let validation = validation.map(OwnedRows::borrowed);
-        let fitted = fit(job, train.rows.borrowed(), validation, threads::number(0), &mut |_, _| {})?;
+        let fitted = fit(job, train.rows.borrowed(), validation, parallel::number(0), &mut |_, _| {})?;
         Ok(SoftmaxClassifier::new(train.classes, fitted.head))
     }
 }

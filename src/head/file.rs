@@ -3,8 +3,8 @@
 
 use super::linear::Head;
 use crate::error::{Error, Kind, Result};
-use crate::fs;
-use crate::tensors::{Tensor, TensorData, TensorFile, decode_tensors, encode_tensors};
+use crate::io::fs;
+use crate::io::safetensors::{Tensor, TensorData, TensorFile, decode_tensors, encode_tensors};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

@@ -181,8 +181,8 @@ pub fn fit(
 mod tests {
     use super::*;
     use crate::head::{ClassWeights, Example, FitConfig, Schedule, StopOn};
-    use crate::matrix::Matrix;
-    use crate::rng::Rng;
+    use crate::math::matrix::Matrix;
+    use crate::math::random::Rng;
 
     /// Blobs around the corners of a simplex, `width` features for each of `classes` classes.
     fn blobs(n: u32, classes: u32, seed: u64) -> (Matrix, Vec<Example>) {

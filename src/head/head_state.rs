@@ -86,7 +86,7 @@ impl HeadState {
 
     /// The running mean of the gradients of the weight.
     #[cfg(test)]
-    pub fn first_moment(&self) -> &crate::matrix::Matrix {
+    pub fn first_moment(&self) -> &crate::math::matrix::Matrix {
         &self.moments[0].weight
     }
 }

@@ -1,6 +1,6 @@
 //! Labelled feature rows, as fits, scores and baselines take them.
 
-use crate::matrix::Matrix;
+use crate::math::matrix::Matrix;
 
 /// One labelled row of a feature matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

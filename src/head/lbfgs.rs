@@ -6,7 +6,7 @@ use super::linear::Head;
 use super::result::{Epoch, FitResult};
 use super::softmax::gradient_in_place;
 use crate::error::{Error, Kind, Result};
-use crate::matrix::Matrix;
+use crate::math::matrix::Matrix;
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use linfa_logistic::MultiLogisticRegression;
@@ -163,7 +163,7 @@ fn gradient_norm(x: &Array2<f64>, targets: &[usize], w: &Array2<f64>, b: &Array1
 mod tests {
     use super::*;
     use crate::head::Example;
-    use crate::rng::Rng;
+    use crate::math::random::Rng;
 
     /// Three blobs of four features.
     fn blobs() -> (Matrix, Vec<Example>) {

@@ -3,8 +3,8 @@
 use super::kernel::{Batch, Kernel};
 use super::labelled_features::{Example, LabelledFeatures};
 use super::loss::exponentiate;
-use crate::matrix::{Matrix, Probabilities};
-use crate::rng::Rng;
+use crate::math::matrix::{Matrix, Probabilities};
+use crate::math::random::Rng;
 
 /// A linear layer `logits = weight · features + bias`, followed by softmax.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +116,7 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::argmax;
+    use crate::math::matrix::argmax;
 
     #[test]
     fn probabilities_by_hand() {

@@ -55,7 +55,7 @@ pub use schedule::Schedule;
 pub use solver::{SolverConfig, SolverParams};
 pub use standardize::{RunningMoments, Standardizer};
 
-pub use crate::matrix::{Probabilities, argmax};
+pub use crate::math::matrix::{Probabilities, argmax};
 /// The machine-learning framework whose traits [`SoftmaxRegression`] and [`SoftmaxClassifier`] implement.
 pub use linfa;
 /// The arrays that [`linfa`] and the views of this crate use.

@@ -70,8 +70,8 @@ fn squared_distances(query: &[f32], block: &[[f32; BLOCK]]) -> [f32; BLOCK] {
 mod tests {
     use super::*;
     use crate::head::Example;
-    use crate::matrix::Matrix;
-    use crate::rng::Rng;
+    use crate::math::matrix::Matrix;
+    use crate::math::random::Rng;
 
     fn examples(targets: &[u32], from: u32) -> Vec<Example> {
         (from..).zip(targets).map(|(row, &target)| Example { row, target }).collect()

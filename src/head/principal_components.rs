@@ -3,7 +3,7 @@
 
 use super::labelled_features::LabelledFeatures;
 use crate::error::{Error, Kind, Result};
-use crate::matrix::Matrix;
+use crate::math::matrix::Matrix;
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
 use linfa_reduction::Pca;
@@ -46,7 +46,7 @@ fn array<'a>(width: usize, rows: impl Iterator<Item = &'a [f32]>) -> Array2<f64>
 mod tests {
     use super::*;
     use crate::head::Example;
-    use crate::rng::Rng;
+    use crate::math::random::Rng;
 
     #[test]
     fn components_are_white_over_the_train_rows() {

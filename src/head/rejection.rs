@@ -3,9 +3,9 @@
 
 use super::labelled_features::{Example, LabelledFeatures};
 use crate::error::{Error, Kind, Result};
-use crate::fs;
-use crate::rng::Rng;
-use crate::tensors::{FloatTensor, Tensor, TensorData, decode_tensors, encode_tensors};
+use crate::io::fs;
+use crate::io::safetensors::{FloatTensor, Tensor, TensorData, decode_tensors, encode_tensors};
+use crate::math::random::Rng;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use std::path::Path;
 
@@ -260,7 +260,7 @@ pub fn load(path: &Path) -> Result<RejectionDistances> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::Matrix;
+    use crate::math::matrix::Matrix;
 
     /// Two classes around (0, ...) and (9, ...), three times as wide along the second feature as along the others.
     fn rows(n: usize, width: usize) -> Vec<(Vec<f32>, usize)> {

@@ -3,8 +3,8 @@
 use super::config::FitConfig;
 use super::labelled_features::{Example, LabelledFeatures};
 use crate::error::Result;
-use crate::matrix::Matrix;
-use crate::rng::Rng;
+use crate::math::matrix::Matrix;
+use crate::math::random::Rng;
 
 /// Provides the train rows of each epoch.
 pub trait RowSource {

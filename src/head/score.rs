@@ -4,7 +4,7 @@ use super::kernel::{Batch, Kernel};
 use super::labelled_features::{Example, LabelledFeatures};
 use super::linear::Head;
 use super::loss::{MeanLoss, RunningLoss, exponentiate};
-use crate::threads::in_parallel;
+use crate::math::parallel::in_parallel;
 
 /// Rows that are scored together. The loss is summed over each chunk, then over the chunks, so that the order of the sums
 /// does not depend on the number of threads.

@@ -4,7 +4,7 @@
 use super::kernel::{Batch, Kernel};
 use super::labelled_features::{Example, LabelledFeatures};
 use super::linear::Head;
-use crate::matrix::Matrix;
+use crate::math::matrix::Matrix;
 
 /// Mean and standard deviation of each feature over some rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,7 +123,7 @@ impl<'a> BatchStandardizer<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Rng;
+    use crate::math::random::Rng;
 
     #[test]
     fn a_folded_head_computes_from_plain_rows_what_its_origin_computes_from_standardized_ones() {

@@ -54,7 +54,7 @@ fn rounded_down(x: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Rng;
+    use crate::math::random::Rng;
 
     #[test]
     fn thresholds_by_hand() {

@@ -1,8 +1,8 @@
 //! Training curves of a run as a TensorBoard event file: scalars of each epoch, histograms of the weights at some epochs.
 
 use super::record::Record;
-use crate::events::{EventFile, Histogram, SummaryValue};
 use crate::head::{Epoch, Head, SolverConfig};
+use crate::io::events::{EventFile, Histogram, SummaryValue};
 
 /// Distribution of weights and bias after one epoch.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,14 +11,14 @@ pub use predictions::{Prediction, check_split};
 pub use record::{ClassCount, Record, SCHEMA};
 pub use rejection::RejectionRule;
 
-use crate::digest::Digest;
+use crate::cache::Spec;
 use crate::error::{Error, Kind, Result};
-use crate::events::event_file_name;
-use crate::fs;
 use crate::head::rejection::{RejectionDistances, load as load_distances, save as save_distances};
 use crate::head::{self, Head, SavedHead};
-use crate::store::Spec;
-use crate::store::table::{ColumnData, ColumnType, Table};
+use crate::io::digest::Digest;
+use crate::io::events::event_file_name;
+use crate::io::fs;
+use crate::io::parquet::{ColumnData, ColumnType, Table};
 use std::collections::HashSet;
 use std::path::Path;
 

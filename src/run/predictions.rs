@@ -1,11 +1,11 @@
 //! `predictions.parquet`: predictions of a run's head for its validation and test images.
 
-use crate::augment::Variant;
-use crate::dataset::Split;
-use crate::digest::Digest;
+use crate::data::augment::Variant;
+use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
-use crate::fs;
-use crate::store::table::{ColumnData, ColumnType, Table, Vectors};
+use crate::io::digest::Digest;
+use crate::io::fs;
+use crate::io::parquet::{ColumnData, ColumnType, Table, Vectors};
 use std::path::Path;
 
 /// One row of `predictions.parquet`.

@@ -1,11 +1,11 @@
 //! The content of `run.json`: settings, classes and history of a run.
 
-use crate::dataset::Resplit;
+use crate::cache::Spec;
+use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
-use crate::fs;
 use crate::head::{Epoch, SolverConfig};
+use crate::io::fs;
 use crate::metrics::Temperature;
-use crate::store::Spec;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! The temperature that calibrates the probabilities of a head.
 
-use crate::augment::Variant;
-use crate::dataset::Split;
+use crate::data::augment::Variant;
+use crate::data::dataset::Split;
 use crate::metrics::{self, Temperature};
 use crate::run::Prediction;
 

@@ -1,6 +1,6 @@
 //! What a caller asks of `train`.
 
-use crate::dataset::Resplit;
+use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{SolverConfig, SolverParams};
 use std::path::PathBuf;

@@ -1,9 +1,9 @@
 //! Feature rows in memory. Each row is held once, however many selections share it.
 
 use super::split_rows::RowSelection;
+use crate::cache::Key;
 use crate::head::{Example, LabelledFeatures};
-use crate::matrix::Matrix;
-use crate::store::Key;
+use crate::math::matrix::Matrix;
 use std::collections::HashMap;
 
 /// Feature rows by key.

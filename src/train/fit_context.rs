@@ -6,7 +6,7 @@ use super::held_out;
 use super::rejection;
 use super::split_rows::{HeldOutRows, SplitRows};
 use super::training_set::TrainingSet;
-use crate::dataset::Split;
+use crate::data::dataset::Split;
 use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{

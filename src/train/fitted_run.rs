@@ -3,10 +3,10 @@
 use super::calibration;
 use super::split_rows::SplitRows;
 use super::training_set::TrainingSet;
-use crate::digest::Digest;
 use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{FitResult, SolverConfig};
+use crate::io::digest::Digest;
 use crate::run::{self, ClassCount, Prediction, Record, RunContents, WeightHistograms};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;

@@ -3,9 +3,9 @@
 use super::feature_table::FeatureTable;
 use super::split_rows::{HeldOutRows, SplitRows};
 use super::training_set::TrainingSet;
+use crate::cache::Key;
 use crate::head::{Head, LabelledFeatures, argmax};
 use crate::run::Prediction;
-use crate::store::Key;
 
 /// Predicts all held-out rows of `splits`, sorted by image and variant.
 pub(crate) fn predict_all(

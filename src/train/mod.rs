@@ -13,6 +13,7 @@ mod split_images;
 pub(crate) mod split_rows;
 mod stats;
 mod streaming;
+pub mod sweep;
 mod training_set;
 mod variants;
 pub(crate) mod warm_start;
@@ -24,9 +25,9 @@ pub use training_set::{LabelledRows, TrainingSet};
 
 use crate::error::Result;
 use crate::head::SolverParams;
+use crate::math::parallel;
 use crate::monitor::Monitor;
 use crate::run;
-use crate::threads;
 use fitted_run::FittedRun;
 use single_fit::FitInputs;
 use std::time::Instant;
@@ -42,7 +43,7 @@ use warm_start::WarmStart;
 pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     let params = config.check()?;
     run::check_target(&config.run)?;
-    let threads = threads::number(config.threads);
+    let threads = parallel::number(config.threads);
     let reading = Instant::now();
     let set = TrainingSet::open_with_threads(&config.cache, threads)?;
     let splits = set.split_rows(config.resplit, config.variants.as_deref(), monitor)?;

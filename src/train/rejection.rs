@@ -2,7 +2,7 @@
 
 use super::feature_table::FeatureTable;
 use super::split_rows::{RowSelection, SplitRows};
-use crate::augment::Variant;
+use crate::data::augment::Variant;
 use crate::head::LabelledFeatures;
 use crate::head::rejection::{MahalanobisDistance, RejectionDistances};
 
@@ -33,8 +33,8 @@ pub(super) fn fit_distance(train: LabelledFeatures, classes: usize) -> Mahalanob
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::sha256;
-    use crate::store::Key;
+    use crate::cache::Key;
+    use crate::io::digest::sha256;
 
     #[test]
     fn the_distance_is_fitted_to_plain_images_evenly_spaced_where_there_are_many() {

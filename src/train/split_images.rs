@@ -1,8 +1,8 @@
 //! The distinct images of a data set, each with its class index and its split.
 
-use crate::dataset::{Resplit, Sample, Split};
-use crate::digest::Digest;
-use crate::store::Samples;
+use crate::cache::Samples;
+use crate::data::dataset::{Resplit, Sample, Split};
+use crate::io::digest::Digest;
 use std::collections::HashMap;
 
 /// Class index and split of an image.

@@ -1,10 +1,10 @@
 //! The feature rows of each split. Rows are sorted by key, so neither restarts nor compaction of the cache can change a
 //! head.
 
-use crate::augment::Variant;
-use crate::dataset::{Resplit, Split};
-use crate::digest::Digest;
-use crate::store::Key;
+use crate::cache::Key;
+use crate::data::augment::Variant;
+use crate::data::dataset::{Resplit, Split};
+use crate::io::digest::Digest;
 
 /// Feature rows by key, sorted, with the class index of each.
 #[derive(Debug, Default)]

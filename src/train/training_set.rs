@@ -4,14 +4,14 @@ use super::feature_table::FeatureTable;
 use super::split_images::SplitImages;
 use super::split_rows::{RowSelection, SplitRows};
 use super::variants::VariantCounts;
-use crate::augment::Variant;
-use crate::dataset::{Resplit, Sample, Split, class_names};
-use crate::digest::Digest;
+use crate::cache::{Catalog, FeatureCache, Key, Samples, Spec};
+use crate::data::augment::Variant;
+use crate::data::dataset::{Resplit, Sample, Split, class_names};
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitJob, FitParams, Head};
+use crate::io::digest::Digest;
+use crate::math::parallel;
 use crate::monitor::{Monitor, Silent};
-use crate::store::{Catalog, FeatureCache, Key, Samples, Spec};
-use crate::threads;
 use ndarray::{Array1, Array2};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// [`TrainingSet::rows`] gives the features and class indexes of a split as arrays, for any other estimator:
 ///
 /// ```no_run
-/// use headstart::dataset::Split;
+/// use headstart::data::dataset::Split;
 /// use headstart::train::TrainingSet;
 ///
 /// let set = TrainingSet::open("cache/photos".as_ref())?;
@@ -67,7 +67,7 @@ impl TrainingSet {
     /// # Errors
     /// [`Kind::Cache`] when there is no cache, or a part of it cannot be read.
     pub fn open_with_threads(path: &Path, threads: usize) -> Result<Self> {
-        let threads = threads::number(threads);
+        let threads = parallel::number(threads);
         let store = FeatureCache::open(path)?;
         let samples = store.samples()?;
         let catalog = store.catalog(threads)?;

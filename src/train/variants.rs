@@ -1,12 +1,12 @@
 //! Which variants of the images a cache holds, and which of them to train on or to predict.
 
 use super::split_images::SplitImages;
-use crate::augment::Variant;
-use crate::dataset::Split;
-use crate::digest::Digest;
+use crate::cache::Key;
+use crate::data::augment::Variant;
+use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
+use crate::io::digest::Digest;
 use crate::monitor::Monitor;
-use crate::store::Key;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 

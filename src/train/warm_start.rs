@@ -2,9 +2,9 @@
 
 use super::split_rows::SplitRows;
 use super::training_set::TrainingSet;
-use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
+use crate::io::digest::Digest;
 use crate::run::{self, TrainedHead};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

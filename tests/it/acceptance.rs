@@ -4,8 +4,8 @@ use crate::sandbox::{Sandbox, models, python, shared};
 use headstart::backbone::{
     Device, SessionOptions, known_answer::relative_distance, onnx_runtime::OnnxBackbone,
 };
-use headstart::image_io;
-use headstart::preprocess::Preprocessing;
+use headstart::data::decode;
+use headstart::data::preprocess::Preprocessing;
 use serde_json::Value;
 use std::process::Command;
 
@@ -41,7 +41,7 @@ fn the_golden_features_are_reached() {
         .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
         .collect();
     let model = std::fs::read(models().join("nsfwjs.onnx")).expect("run tests/run");
-    let library = headstart::runtime::find_library(false).unwrap().expect("run tests/run");
+    let library = headstart::backbone::install::find_library(false).unwrap().expect("run tests/run");
     let silent = headstart::monitor::Silent;
     let steps = Preprocessing::named("unit").unwrap();
     let options = SessionOptions::new(Device::Cpu);
@@ -50,7 +50,7 @@ fn the_golden_features_are_reached() {
         .swap_remove(0);
     for (i, file) in facts["files"].as_array().unwrap().iter().enumerate() {
         let file = file.as_str().unwrap();
-        let read = |path: std::path::PathBuf| image_io::decode(&std::fs::read(path).unwrap()).unwrap();
+        let read = |path: std::path::PathBuf| decode::decode(&std::fs::read(path).unwrap()).unwrap();
         let image = read(golden.join(file));
         let resized = steps.resized(&image);
         assert!(resized == read(golden.join("resized").join(file)), "{file} enters with other pixels");

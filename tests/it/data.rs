@@ -2,7 +2,7 @@
 
 use crate::sandbox::{Sandbox, picture};
 use crate::small;
-use headstart::image_io::encode_png;
+use headstart::data::decode::encode_png;
 use serde_json::{Value, json};
 use std::path::Path;
 

@@ -85,7 +85,7 @@ fn cuda_without_a_usable_gpu_is_an_error_and_nothing_is_written() {
     let s = Sandbox::new();
     s.images("in", &[("a", 2), ("b", 2)]);
     let said = small::extract(&s, "in", "c", &["--device", "cuda"]);
-    match headstart::runtime::has_nvidia_driver() {
+    match headstart::backbone::install::has_nvidia_driver() {
         true => assert!(said.code == 0 || said.stderr.contains("help: "), "{}", said.stderr),
         false => {
             said.fails(
@@ -111,12 +111,12 @@ fn cuda_without_a_usable_gpu_is_an_error_and_nothing_is_written() {
 fn the_cpu_library_refuses_cuda_rather_than_falling_back() {
     let s = Sandbox::new();
     s.write("small.onnx", &small::onnx(1));
-    let library = headstart::runtime::find_library(false).unwrap().expect("run tests/run");
+    let library = headstart::backbone::install::find_library(false).unwrap().expect("run tests/run");
     if library.has_cuda {
         return;
     }
     use headstart::backbone::{Device, SessionOptions, onnx_runtime::OnnxBackbone};
-    use headstart::preprocess::Preprocessing;
+    use headstart::data::preprocess::Preprocessing;
     let model = small::onnx(1);
     let silent = headstart::monitor::Silent;
     let steps = Preprocessing { size: 75, ..Preprocessing::named("inception").unwrap() };

@@ -2,12 +2,12 @@
 
 use crate::sandbox::{Said, Sandbox, picture, python, root};
 use crate::small;
+use headstart::data::decode::{self, encode_png};
+use headstart::data::pixels::Pixels;
+use headstart::data::preprocess::Preprocessing;
 use headstart::head::{Example, LabelledFeatures, principal_components};
-use headstart::image_io::{self, encode_png};
-use headstart::matrix::Matrix;
-use headstart::pixels::Pixels;
-use headstart::preprocess::Preprocessing;
-use headstart::rng::Rng;
+use headstart::math::matrix::Matrix;
+use headstart::math::random::Rng;
 use headstart::run;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -95,7 +95,7 @@ fn stretched_pixels_are_those_of_scipy_and_pillow() {
         let png = s.write(&format!("{i}.png"), &encode_png(image));
         python("stretch.py", &[&png, Path::new("75"), &s.path("expected")]);
         let how = Preprocessing { size: 75, ..Preprocessing::named("stretched").unwrap() };
-        let ours = how.resized(&image_io::decode(&std::fs::read(&png).unwrap()).unwrap());
+        let ours = how.resized(&decode::decode(&std::fs::read(&png).unwrap()).unwrap());
         assert!(ours.data() == std::fs::read(s.path("expected")).unwrap(), "case {i}");
     }
     // It is a cache of its own; older caches are what they were.

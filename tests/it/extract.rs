@@ -2,8 +2,8 @@
 
 use crate::sandbox::{Said, Sandbox, picture};
 use crate::small;
-use headstart::augment::Variant;
-use headstart::image_io::encode_png;
+use headstart::data::augment::Variant;
+use headstart::data::decode::encode_png;
 use std::path::Path;
 
 const CLASSES: [(&str, usize); 3] = [("ant", 20), ("bee", 24), ("cat", 30)];
@@ -220,7 +220,7 @@ fn a_second_writer_is_refused_and_a_reader_is_not() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);
     small::extract(&s, "in", "c", &[]);
-    let held = headstart::fs::Lock::take(&s.path("c/.lock")).unwrap();
+    let held = headstart::io::fs::Lock::take(&s.path("c/.lock")).unwrap();
     small::extract(&s, "in", "c", &[]).fails(1, &["another process is writing here"]);
     assert_eq!(s.json(&["cache", "info", &s.text("c")])["rows"], 74);
     s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "2"]);
@@ -273,11 +273,11 @@ fn variants_are_stored_under_their_names() {
     s.write("flipped/a/000.png", &encode_png(&Variant::Flip.apply(&image)));
     s.images("flipped", &[("b", 2)]);
     small::extract(&s, "flipped", "d", &[]);
-    let of = |rows: &headstart::store::FeatureRows, hash: &headstart::digest::Digest, variant| {
+    let of = |rows: &headstart::cache::FeatureRows, hash: &headstart::io::digest::Digest, variant| {
         let at = rows.keys.iter().position(|k| k.image_sha256 == *hash && k.variant == variant).unwrap();
         rows.embeddings[at * rows.width..(at + 1) * rows.width].to_vec()
     };
-    let hash = |bytes: &[u8]| headstart::digest::sha256(bytes);
+    let hash = |bytes: &[u8]| headstart::io::digest::sha256(bytes);
     let here = of(&rows, &hash(&encode_png(&image)), Variant::Flip);
     let there = of(&s.rows("d"), &hash(&encode_png(&Variant::Flip.apply(&image))), Variant::None);
     assert_eq!(here, there);
@@ -354,7 +354,7 @@ fn an_export_replaces_only_its_own_files() {
 
 #[test]
 fn images_embedded_in_memory_have_the_features_of_the_cache() {
-    use headstart::setup::{BackboneChoice, ImageEmbedder};
+    use headstart::backbone::{BackboneChoice, ImageEmbedder};
     let s = Sandbox::new();
     s.images("in", &[("a", 3), ("b", 3)]);
     small::extract(&s, "in", "c", &[]);
@@ -366,7 +366,7 @@ fn images_embedded_in_memory_have_the_features_of_the_cache() {
     let images: Vec<_> = ["a", "b"].iter().flat_map(|class| (0..3).map(|i| picture(class, i))).collect();
     let embedded = embedder.embed(&images).unwrap();
     for (image, features) in images.iter().zip(embedded.chunks_exact(small::WIDTH)) {
-        let digest = headstart::digest::sha256(&encode_png(image));
+        let digest = headstart::io::digest::sha256(&encode_png(image));
         let row = rows.keys.iter().position(|key| key.image_sha256 == digest).unwrap();
         assert_eq!(features, &rows.embeddings[row * small::WIDTH..][..small::WIDTH]);
     }

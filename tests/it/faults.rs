@@ -3,13 +3,13 @@
 
 use crate::sandbox::{Said, Sandbox, picture};
 use crate::small;
-use headstart::dataset::Reason;
+use headstart::cache::compact::{CompactConfig, compact};
+use headstart::data::dataset::Reason;
+use headstart::data::decode::encode_png;
 use headstart::error::Kind;
 use headstart::extract::extract;
-use headstart::fs::{Change, Watcher, watch};
-use headstart::image_io::encode_png;
+use headstart::io::fs::{Change, Watcher, watch};
 use headstart::monitor::{Monitor, Silent, Task, Unit};
-use headstart::store::compact::{CompactConfig, compact};
 use std::io;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -202,7 +202,7 @@ fn of_two_writers_one_waits_or_is_refused() {
         assert!(said.contains("another process is writing here"), "{said}");
     }
     assert_eq!(s.rows("c").keys.len(), 80 + 4 * 56);
-    let parts = headstart::store::FeatureCache::open(&s.path("c")).unwrap().parts().unwrap();
+    let parts = headstart::cache::FeatureCache::open(&s.path("c")).unwrap().parts().unwrap();
     let keys: usize = parts.iter().map(|part| part.keys().unwrap().len()).sum();
     assert_eq!(keys, 80 + 4 * 56, "no row is stored twice");
 }

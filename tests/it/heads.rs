@@ -2,7 +2,7 @@
 
 use crate::sandbox::picture;
 use crate::small::{self, cache, train};
-use headstart::image_io::encode_png;
+use headstart::data::decode::encode_png;
 use serde_json::Value;
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::sandbox::{Said, Sandbox};
 use crate::small;
-use headstart::rng::Rng;
-use headstart::store::FeatureCache;
+use headstart::cache::FeatureCache;
+use headstart::math::random::Rng;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 

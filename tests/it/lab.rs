@@ -2,12 +2,12 @@
 
 use crate::sandbox::{Sandbox, python};
 use crate::small::{self, train};
-use headstart::augment::Variant;
-use headstart::dataset::Split;
+use headstart::cache::compact::{CompactConfig, CompactStats, compact};
+use headstart::cache::{CacheWriter, FeatureCache, FeatureRows};
+use headstart::data::augment::Variant;
+use headstart::data::dataset::Split;
 use headstart::head::{FitConfig, SolverConfig};
 use headstart::monitor::{Monitor, Silent, Task, Unit};
-use headstart::store::compact::{CompactConfig, CompactStats, compact};
-use headstart::store::{CacheWriter, FeatureCache, FeatureRows};
 use headstart::train::TrainConfig;
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -4,8 +4,8 @@ use crate::sandbox::{Sandbox, root};
 use headstart::backbone::{
     Device, SessionOptions, known_answer::relative_distance, onnx_runtime::OnnxBackbone,
 };
-use headstart::image_io;
-use headstart::preprocess::Preprocessing;
+use headstart::data::decode;
+use headstart::data::preprocess::Preprocessing;
 use headstart::run::{self, TrainedHead};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -100,7 +100,7 @@ fn its_heads_are_trained_again_bit_for_bit() {
 
 #[test]
 fn its_runs_predict_as_they_did() {
-    let library = headstart::runtime::find_library(false).unwrap().expect("run tests/run");
+    let library = headstart::backbone::install::find_library(false).unwrap().expect("run tests/run");
     for name in ["run", "run-lbfgs"] {
         let TrainedHead { head, classes, spec } = run::read_head(&fixture().join(name)).unwrap();
         let steps: &Preprocessing = &spec.preprocessing.steps;
@@ -112,7 +112,7 @@ fn its_runs_predict_as_they_did() {
             .swap_remove(0);
         for answer in json(&fixture().join(format!("expected/predict-{name}.json"))).as_array().unwrap() {
             let file = fixture().join(answer["path"].as_str().unwrap());
-            let image = image_io::decode(&std::fs::read(file).unwrap()).unwrap();
+            let image = decode::decode(&std::fs::read(file).unwrap()).unwrap();
             let mut pixels = vec![0; steps.input_len()];
             steps.planes(&image, &mut pixels);
             let probabilities = head.probabilities(&backbone.embed(&pixels, 1).unwrap());

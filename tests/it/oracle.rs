@@ -2,8 +2,8 @@
 
 use crate::sandbox::{Sandbox, models, picture, python, root};
 use crate::small;
-use headstart::image_io::{self, encode_png};
-use headstart::preprocess::{Preprocessing, resize_bilinear};
+use headstart::data::decode::{self, encode_png};
+use headstart::data::preprocess::{Preprocessing, resize_bilinear};
 use serde_json::Value;
 
 fn json(text: &str) -> Value {
@@ -19,7 +19,7 @@ fn decoding_and_resizing_equal_pillow_byte_for_byte() {
     for case in cases {
         let read = |key: &str| std::fs::read(s.path(case[key].as_str().unwrap())).unwrap();
         let name = case["file"].as_str().unwrap();
-        let image = image_io::decode(&read("file")).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let image = decode::decode(&read("file")).unwrap_or_else(|e| panic!("{name}: {e}"));
         let size = |key: &str| case[key].as_u64().unwrap() as usize;
         assert_eq!((image.width(), image.height()), (size("width"), size("height")), "{name}");
         let expected = read("rgb");
@@ -65,8 +65,8 @@ fn pyarrow_pandas_polars_and_duckdb_read_a_cache_as_it_is_documented() {
     let stats = small::extract(&s, "in", "c", &["--augment", "flip"]).value();
     assert!(s.rows("c").keys.len() > stats["rows"].as_u64().unwrap() as usize);
     // What a killed writer leaves of a part is none of their business, whatever they make of names that begin with a dot.
-    let part = headstart::store::FeatureCache::open(&s.path("c")).unwrap().parts().unwrap().remove(0).path;
-    std::fs::write(headstart::fs::temporary_path(&part), &std::fs::read(&part).unwrap()[..500]).unwrap();
+    let part = headstart::cache::FeatureCache::open(&s.path("c")).unwrap().parts().unwrap().remove(0).path;
+    std::fs::write(headstart::io::fs::temporary_path(&part), &std::fs::read(&part).unwrap()[..500]).unwrap();
     let read = json(&python("readers.py", &[&s.path("c")]));
     println!("readers that agree: {}", read["agreeing"]);
     assert_eq!(read["agreeing"], serde_json::json!(["pyarrow", "pandas", "Polars", "DuckDB"]));
@@ -213,7 +213,7 @@ fn adam_takes_the_steps_that_numpy_takes() {
 fn the_stored_known_answer_is_reached_from_the_real_backbone() {
     use headstart::backbone::{Device, SessionOptions, known_answer, onnx_runtime::OnnxBackbone};
     let model = std::fs::read(models().join("nsfwjs.onnx")).expect("run tests/run");
-    let library = headstart::runtime::find_library(false).unwrap().expect("run tests/run");
+    let library = headstart::backbone::install::find_library(false).unwrap().expect("run tests/run");
     let silent = headstart::monitor::Silent;
     let steps = Preprocessing::named("unit").unwrap();
     let options = SessionOptions::new(Device::Cpu);

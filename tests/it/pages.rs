@@ -4,9 +4,9 @@
 use crate::report::{HOSTILE, is_part, run};
 use crate::sandbox::{Sandbox, models, picture, python};
 use crate::small;
-use headstart::image_io::{decode, encode_png};
+use headstart::data::decode::{decode, encode_png};
+use headstart::evaluate::predict::{Predictor, PredictorConfig};
 use headstart::monitor::Silent;
-use headstart::predict::{Predictor, PredictorConfig};
 use serde_json::{Value, json};
 
 /// The numbers of each plot of a page equal those of the JSON; no name has become markup.
@@ -29,7 +29,7 @@ fn text(s: &Sandbox, name: &str) -> String {
 /// Pictures of several sizes and hostile names, copies under one label and under two, files that are none.
 pub fn folder(s: &Sandbox) {
     s.images("in", &HOSTILE.map(|(name, _)| (name, 5)));
-    s.write("in/=1+1/wide.png", &encode_png(&headstart::pixels::Pixels::new(90, 10, vec![7; 2700])));
+    s.write("in/=1+1/wide.png", &encode_png(&headstart::data::pixels::Pixels::new(90, 10, vec![7; 2700])));
     s.write("in/=1+1/copy.png", &encode_png(&picture("=1+1", 0)));
     s.write("in/猫,_é/under another label.png", &encode_png(&picture("=1+1", 1)));
     s.write("in/=1+1/<img src=x onerror=alert(1)>.png", b"not an image");
@@ -110,8 +110,8 @@ fn with_a_cache_the_page_shows_its_splits_and_its_variants() {
 }
 
 fn train_paths(s: &Sandbox, cache: &str) -> Vec<String> {
-    let samples = headstart::store::FeatureCache::open(&s.path(cache)).unwrap().samples().unwrap();
-    let train = samples.rows.into_iter().filter(|row| row.split == headstart::dataset::Split::Train);
+    let samples = headstart::cache::FeatureCache::open(&s.path(cache)).unwrap().samples().unwrap();
+    let train = samples.rows.into_iter().filter(|row| row.split == headstart::data::dataset::Split::Train);
     train.map(|row| row.file.path).collect()
 }
 
@@ -169,7 +169,7 @@ fn a_predictor_classifies_files_and_images_in_memory_alike() {
     let files = predictor.predict_files(&[s.path("in/ant/000.png"), s.path("none.png")]).unwrap();
     let image = decode(&std::fs::read(s.path("in/ant/000.png")).unwrap()).unwrap();
     let images = predictor.predict_images(&[image.clone(), image]).unwrap();
-    let json = |value: &headstart::predict::ImagePrediction| serde_json::to_value(value).unwrap();
+    let json = |value: &headstart::evaluate::predict::ImagePrediction| serde_json::to_value(value).unwrap();
     assert_eq!(
         [json(&images[0]), json(&images[1])],
         [json(&files[0].prediction), json(&files[0].prediction)]

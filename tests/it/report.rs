@@ -3,7 +3,7 @@
 
 use crate::sandbox::{Sandbox, picture, python};
 use crate::small;
-use headstart::image_io::{decode, encode_png};
+use headstart::data::decode::{decode, encode_png};
 use serde_json::{Value, json};
 
 /// Names that are markup, formulas, quotes or not Latin.

@@ -1,9 +1,9 @@
 //! A temporary folder, the program, and what it said.
 
-use headstart::image_io::encode_png;
-use headstart::pixels::Pixels;
-use headstart::rng::Rng;
-use headstart::store::{FeatureCache, FeatureRows};
+use headstart::cache::{FeatureCache, FeatureRows};
+use headstart::data::decode::encode_png;
+use headstart::data::pixels::Pixels;
+use headstart::math::random::Rng;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

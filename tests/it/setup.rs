@@ -68,7 +68,7 @@ const OFFLINE: &str = "case \"$*\" in *--version*) exit 0;; esac; echo 'ERROR: n
 
 /// The real library of this machine, so that only the backbone is missing.
 fn library() -> PathBuf {
-    headstart::runtime::find_library(false).unwrap().expect("run tests/run").path
+    headstart::backbone::install::find_library(false).unwrap().expect("run tests/run").path
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn the_devices_that_can_be_used_are_told_with_reasons() {
     let of = |name: &str| devices.iter().find(|device| device["name"] == name).unwrap();
     assert_eq!((&of("cpu")["usable"], &of("cpu")["reason"]), (&true.into(), &serde_json::Value::Null));
     assert_eq!(of("cuda")["usable"].as_bool().unwrap(), of("cuda")["reason"].is_null());
-    if !headstart::runtime::has_nvidia_driver() {
+    if !headstart::backbone::install::has_nvidia_driver() {
         assert_eq!(of("cuda")["reason"], "no NVIDIA driver on this machine");
     }
     let mut without = s.command(&["device", "--json"]);

@@ -2,12 +2,12 @@
 //! side. Built by the project's own graph code, run by the real ONNX Runtime.
 
 use crate::sandbox::{Sandbox, models};
-use headstart::augment::Augmentation;
 use headstart::backbone::Device;
 use headstart::backbone::inception_v3::{Conv, ConvWeights, DenseWeights, Topology, Weights, build};
+use headstart::data::augment::Augmentation;
 use headstart::error::Result;
 use headstart::extract::ExtractConfig;
-use headstart::rng::Rng;
+use headstart::math::random::Rng;
 use serde_json::Value;
 use std::sync::LazyLock;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use crate::sandbox::{Sandbox, picture, python};
 use crate::small::{self, train};
-use headstart::image_io::encode_png;
+use headstart::data::decode::encode_png;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

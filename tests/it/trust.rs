@@ -3,8 +3,8 @@
 
 use crate::sandbox::{Sandbox, picture, python, shared};
 use crate::small;
-use headstart::image_io::encode_png;
-use headstart::pixels::Pixels;
+use headstart::data::decode::encode_png;
+use headstart::data::pixels::Pixels;
 use serde_json::Value;
 
 const CLASSES: [&str; 3] = ["ant", "bee", "cat"];

@@ -3,7 +3,7 @@
 
 use super::messages::{AttributeProto, FLOAT, NodeProto, TensorProto, UINT8};
 use super::model::{OnnxModel, image_input};
-use crate::preprocess::Arithmetic;
+use crate::data::preprocess::Arithmetic;
 use prost::Message;
 
 /// The name of the uint8 input.

@@ -4,9 +4,9 @@ pub mod tfjs;
 
 use super::graph::PREPROCESSING_KEY;
 use super::inception_v3::{Topology, build};
-use crate::archive;
+use crate::backbone::registry::{KnownBackbone, Source};
 use crate::error::Result;
-use crate::registry::{KnownBackbone, Source};
+use crate::io::archive;
 use std::path::Path;
 use tfjs::TfjsModel;
 

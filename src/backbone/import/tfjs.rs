@@ -5,8 +5,8 @@
 //! `batch_normalization_N` for the Nth convolution created, `dense_N` for the classifier.
 
 use crate::backbone::inception_v3::{Conv, ConvWeights, DenseWeights, Weights};
-use crate::encoding::from_base64;
 use crate::error::{Error, Kind, Result};
+use crate::io::base64::from_base64;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 

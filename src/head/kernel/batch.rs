@@ -13,7 +13,7 @@ pub(super) const CLASSES: usize = 5;
 pub(in crate::head) struct Batch<'a> {
     /// The whole matrix, padded.
     pub features: &'a [f32],
-    /// Floats from row to row: a multiple of [`crate::matrix::GROUP`].
+    /// Floats from row to row: a multiple of [`crate::math::matrix::GROUP`].
     pub stride: usize,
     /// The rows of the batch.
     pub examples: &'a [Example],

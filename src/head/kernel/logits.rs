@@ -92,7 +92,7 @@ impl Logits<'_> {
 }
 
 /// Adds to `sums` the inner products of `R` rows of the batch, from `row` on, with each of `w`. The weights `w` belong to
-/// the features from `from` on; their length is a multiple of [`crate::matrix::GROUP`].
+/// the features from `from` on; their length is a multiple of [`crate::math::matrix::GROUP`].
 #[inline(always)]
 fn dots<S: Simd, const R: usize, const K: usize>(
     simd: S,

@@ -53,8 +53,8 @@ impl Kernel {
 mod tests {
     use super::*;
     use crate::head::labelled_features::{Example, LabelledFeatures};
-    use crate::matrix::Matrix;
-    use crate::rng::Rng;
+    use crate::math::matrix::Matrix;
+    use crate::math::random::Rng;
 
     fn noise(rows: usize, width: usize, seed: u64) -> Matrix {
         let mut rng = Rng::new(seed, 9);

@@ -1,7 +1,7 @@
 //! Measures of an epoch that learning curves show.
 
 use crate::head::Epoch;
-use crate::plot::Unit;
+use crate::report::plot::Unit;
 
 /// A measure of each epoch.
 pub(super) struct Measure {

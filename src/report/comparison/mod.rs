@@ -4,14 +4,14 @@ mod measures;
 mod plots;
 mod tables;
 
-use crate::compare::{CompareStats, RunScores};
 use crate::error::Result;
-use crate::markup::{Markup, html};
-use crate::page::{self, Fact, Page, Section, Table};
-use crate::places::{PageContent, PageOutput, WrittenPage};
-use crate::plot::Figure;
+use crate::evaluate::comparison::{CompareStats, RunScores};
+use crate::report::format::{count, p_value, percent, percentage_points};
+use crate::report::html::{Markup, html};
+use crate::report::output::{PageContent, PageOutput, WrittenPage};
+use crate::report::page::{self, Fact, Page, Section, Table};
+use crate::report::plot::Figure;
 use crate::run;
-use crate::words::{count, p_value, percent, percentage_points};
 use std::path::{Path, PathBuf};
 
 /// Checks, before the comparison is computed, that its page may be written to `output`.

@@ -1,8 +1,8 @@
 //! Plots of a comparison of runs.
 
 use super::measures::{MEASURES, Measure};
-use crate::compare::{CompareStats, RunScores};
-use crate::plot::{Axis, Chart, Curve, Figure, Interval, IntervalChart, LineChart, Unit};
+use crate::evaluate::comparison::{CompareStats, RunScores};
+use crate::report::plot::{Axis, Chart, Curve, Figure, Interval, IntervalChart, LineChart, Unit};
 use serde_json::{Value, json};
 
 pub(super) fn accuracies(stats: &CompareStats, names: &[String]) -> Figure {

@@ -1,10 +1,10 @@
 //! Tables of a comparison of runs, as the page shows them and as CSV files.
 
 use super::measures::MEASURES;
-use crate::compare::{CompareStats, RunScores};
+use crate::evaluate::comparison::{CompareStats, RunScores};
 use crate::head::Epoch;
-use crate::page::{Cell, Column, Table};
-use crate::words::count;
+use crate::report::format::count;
+use crate::report::page::{Cell, Column, Table};
 
 pub(super) fn runs(stats: &CompareStats) -> Table {
     let columns = [

@@ -3,15 +3,15 @@
 mod pictures;
 mod tables;
 
+use crate::cache::FeatureCache;
+use crate::cache::near_images::Neighbour;
 use crate::error::Result;
-use crate::markup::{self, Markup, html};
-use crate::neighbours::Neighbour;
-use crate::page::{self, GalleryItem, Page, RankedClass, Section, class_ranking, gallery};
-use crate::places::{PageContent, PageOutput, WrittenPage};
-use crate::predict::{ClassProbability, FilePrediction, PredictConfig, PredictorConfig};
+use crate::evaluate::predict::{ClassProbability, FilePrediction, PredictConfig, PredictorConfig};
+use crate::report::format::{count, percent};
+use crate::report::html::{self, Markup, html};
+use crate::report::output::{PageContent, PageOutput, WrittenPage};
+use crate::report::page::{self, GalleryItem, Page, RankedClass, Section, class_ranking, gallery};
 use crate::run::{self, Record};
-use crate::store::FeatureCache;
-use crate::words::{count, percent};
 use pictures::{Pictures, UsedFile};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub fn check_output(run: &Path, output: &PageOutput) -> Result<()> {
     output.check_with_cache(Path::new(&run::read_record(run)?.cache))
 }
 
-/// Writes the page of `files`, the result of [`predict`](crate::predict::predict) with `config`, and its tables. Pictures
+/// Writes the page of `files`, the result of [`predict`](crate::evaluate::predict::predict) with `config`, and its tables. Pictures
 /// are read from the files and from the folder of cached images; one that cannot be read or has changed is an empty frame.
 ///
 /// # Errors
@@ -120,7 +120,7 @@ fn article(at: usize, file: &FilePrediction, pictures: &Pictures) -> Markup {
                     (gallery(&neighbours.iter().map(|one| neighbour(one, pictures)).collect::<Vec<_>>()))
                 }
             }
-            script type="application/json" data-numbers=(name) { (markup::json(&json!(file))) }
+            script type="application/json" data-numbers=(name) { (html::json(&json!(file))) }
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The pictures of a page of predictions: the images themselves and their nearest cached images.
 
-use crate::digest::Digest;
+use crate::cache::near_images::Neighbour;
 use crate::error::Result;
-use crate::neighbours::Neighbour;
-use crate::page::{Picture, Thumbnail};
-use crate::predict::FilePrediction;
-use crate::threads;
+use crate::evaluate::predict::FilePrediction;
+use crate::io::digest::Digest;
+use crate::math::parallel;
+use crate::report::page::{Picture, Thumbnail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -55,5 +55,5 @@ fn read(files: &[Option<(PathBuf, Digest)>]) -> Result<Vec<Option<Thumbnail>>> {
     let read = |file: &Option<(PathBuf, Digest)>| {
         Ok(file.as_ref().and_then(|(path, digest)| Thumbnail::read(path, *digest).ok()))
     };
-    threads::in_parallel(threads::number(0), files, read)
+    parallel::in_parallel(parallel::number(0), files, read)
 }

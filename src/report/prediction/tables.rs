@@ -1,8 +1,8 @@
 //! Tables of predictions, as the page shows them and as CSV files.
 
-use crate::page::{Cell, Column, Table};
-use crate::predict::FilePrediction;
-use crate::words::count;
+use crate::evaluate::predict::FilePrediction;
+use crate::report::format::count;
+use crate::report::page::{Cell, Column, Table};
 
 /// All classes of each image with their probabilities.
 pub(super) fn classes(files: &[&FilePrediction]) -> Table {

@@ -1,10 +1,10 @@
 //! Reads the rows of a selection from the parts of a cache, block by block; the next block is read while one is used.
 
+use crate::cache::PartSelection;
 use crate::error::{Error, Result};
 use crate::head::{Example, LabelledFeatures, RowSource, RunningMoments, Standardizer};
-use crate::matrix::Matrix;
-use crate::rng::Rng;
-use crate::store::PartSelection;
+use crate::math::matrix::Matrix;
+use crate::math::random::Rng;
 use crate::train::split_rows::RowSelection;
 use crate::train::training_set::TrainingSet;
 use std::collections::HashMap;

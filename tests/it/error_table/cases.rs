@@ -4,9 +4,9 @@ use super::How::*;
 use super::{Case, case, permit};
 use crate::sandbox::{Sandbox, picture};
 use crate::small;
-use headstart::augment::Variant;
-use headstart::image_io::encode_png;
-use headstart::store::{CacheWriter, FeatureCache, FeatureRows, Key};
+use headstart::cache::{CacheWriter, FeatureCache, FeatureRows, Key};
+use headstart::data::augment::Variant;
+use headstart::data::decode::encode_png;
 use std::collections::BTreeMap;
 
 const NEW: &str = "extract in --cache new --backbone small.onnx";

@@ -7,7 +7,7 @@ mod cases;
 use crate::sandbox::{Said, Sandbox, root};
 use crate::small;
 use cases::CHAPTERS;
-use headstart::digest::{Digest, sha256};
+use headstart::io::digest::{Digest, sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -155,7 +155,7 @@ fn tell(case: &Case, template: &Sandbox) -> String {
     if case.how == How::AsNobody {
         as_nobody(&s, &mut command);
     }
-    let lock = (case.how == How::Locked).then(|| headstart::fs::Lock::take(&s.path("c/.lock")).unwrap());
+    let lock = (case.how == How::Locked).then(|| headstart::io::fs::Lock::take(&s.path("c/.lock")).unwrap());
     let Said { code, stdout, stderr } = Said::of(&mut command);
     drop(lock);
     for folder in ["", "c", "in/ant"] {
@@ -196,7 +196,7 @@ fn tell(case: &Case, template: &Sandbox) -> String {
 #[test]
 fn every_bad_input_is_told_as_documented_and_loses_nothing() {
     // Some cases are about machines without a GPU.
-    let has_gpu = headstart::runtime::has_nvidia_driver();
+    let has_gpu = headstart::backbone::install::has_nvidia_driver();
     let fits = |case: &&Case| !(has_gpu && case.typed.contains("--device cuda"));
     let template = template();
     let mut page = String::from(

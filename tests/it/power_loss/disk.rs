@@ -3,7 +3,7 @@
 //! its folder was. Anything else may or may not be there, in any combination; a file whose bytes were not synced may be
 //! whole, empty or cut short.
 
-use headstart::fs::{Change, Watch, Watcher, watch};
+use headstart::io::fs::{Change, Watch, Watcher, watch};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

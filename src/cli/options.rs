@@ -1,0 +1,43 @@
+//! Options of every command, and how values of options are parsed.
+
+use super::fields::with_flags;
+use crate::error::Error;
+use clap::Args;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The default folder of built backbones.
+pub(super) const MODELS: &str = "models";
+
+/// Help of a folder of images.
+pub(super) const IMAGES: &str = "Folder of images: IMAGES/<class>/<file>";
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// Print one JSON document on stdout instead of text
+    #[arg(long, global = true, help_heading = "Options of every command")]
+    pub json: bool,
+    /// Install what the command needs without asking
+    #[arg(long, global = true, help_heading = "Options of every command")]
+    pub yes: bool,
+    /// Folder of built backbones
+    #[arg(long, global = true, value_name = "DIR", default_value = MODELS, help_heading = "Options of every command")]
+    pub models: PathBuf,
+}
+
+/// Parses a value by the rules of its own type. The message of a failure includes the remedy.
+pub(super) fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
+    text.parse().map_err(|e: Error| {
+        let text = match e.remedy() {
+            Some(remedy) => format!("{}; {remedy}", e.with_causes()),
+            None => e.with_causes(),
+        };
+        with_flags(&text)
+    })
+}
+
+/// The present time, in seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

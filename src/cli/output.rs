@@ -1,0 +1,42 @@
+//! How a command ends: its result on stdout, refused files on stderr.
+
+use super::options::Global;
+use super::{progress, text};
+use crate::data::dataset::Refused;
+use crate::error::{Error, Kind, Result};
+use serde::Serialize;
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Everything is done.
+    Done,
+    /// Done, but some inputs were refused.
+    WithRefusals,
+    /// Done, and damage was found.
+    Damaged,
+}
+
+/// Prints a result on stdout: `stats` as JSON with `--json`, else `text`.
+pub(super) fn print_result(
+    global: &Global,
+    stats: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<()> {
+    let output = match global.json {
+        true => serde_json::to_string_pretty(stats).map_err(|e| {
+            Error::new(Kind::Io, "the work is done, but its result cannot be written as JSON").because(e)
+        })?,
+        false => text(),
+    };
+    if output.is_empty() { Ok(()) } else { progress::print_stdout(output.trim_end()) }
+}
+
+/// Lists refused files on stderr.
+pub(super) fn list_refused(refused: &[Refused]) -> Outcome {
+    for Refused { path, reason, .. } in refused {
+        // The name of a file may hold control characters.
+        progress::print_stderr(&text::printable(&format!("refused: {path}: {reason}")));
+    }
+    if refused.is_empty() { Outcome::Done } else { Outcome::WithRefusals }
+}

@@ -1,0 +1,139 @@
+//! The data set as a list of labelled image files, each in one of three splits.
+
+mod changes;
+mod conflicts;
+mod refusal;
+mod resplit;
+mod split;
+
+pub use changes::Changes;
+pub use conflicts::{LabelConflicts, separate_conflicts};
+pub use refusal::{Reason, Refused};
+pub use resplit::Resplit;
+pub use split::{Fractions, assign_splits};
+
+use crate::error::{Error, Kind, Result};
+use crate::io::digest::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+/// Part of the data set that an image belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Split {
+    /// Images that the head is fitted to.
+    Train,
+    /// Images that decide when to stop training.
+    Validation,
+    /// Images that the trained head is evaluated on.
+    Test,
+}
+
+/// An image file, without a split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFile {
+    /// Path relative to the folder of images, with `/` separators.
+    pub path: String,
+    /// Label of its class, from the name of the class folder.
+    pub label: String,
+    /// SHA-256 of the file's bytes.
+    pub image_sha256: Digest,
+    /// Width in pixels as stored, before the EXIF orientation is applied.
+    pub width: u32,
+    /// Height in pixels as stored, before the EXIF orientation is applied.
+    pub height: u32,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// Modification time in nanoseconds since 1970; 0 if unknown.
+    pub mtime_ns: i64,
+}
+
+/// An image file and its split: one row of `samples.parquet`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// The file.
+    pub file: ImageFile,
+    /// Its split. Files with the same bytes have the same split.
+    pub split: Split,
+}
+
+/// Returns the labels of `samples`, each once, sorted bytewise. The position of a label is its class index.
+pub fn class_names<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Vec<String> {
+    let names: BTreeSet<&str> = samples.into_iter().map(|sample| sample.file.label.as_str()).collect();
+    names.into_iter().map(str::to_string).collect()
+}
+
+/// Counts the files in each split, by the name of the split.
+pub fn split_counts(samples: &[Sample]) -> BTreeMap<&'static str, usize> {
+    let count = |split| samples.iter().filter(|sample| sample.split == split).count();
+    Split::ALL.map(|split| (split.name(), count(split))).into()
+}
+
+/// Formats the number of names and the first five of them: `7 (a, b, c, d, e, ...)`.
+pub fn number_and_names(names: &[&str]) -> String {
+    let more = if names.len() > 5 { ", ..." } else { "" };
+    format!("{} ({}{more})", names.len(), names[..names.len().min(5)].join(", "))
+}
+
+impl Split {
+    /// All splits: train, validation, test.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// Returns the name used in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Split {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|split| split.name() == text).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("{text:?} is not a split")).help("use train, validation or test")
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::io::digest::sha256;
+
+    /// A file of the class that its path begins with; equal `content` gives equal digests.
+    pub fn file(path: &str, content: &str) -> ImageFile {
+        ImageFile {
+            path: path.into(),
+            label: path.split('/').next().unwrap().into(),
+            image_sha256: sha256(content.as_bytes()),
+            width: 1,
+            height: 1,
+            bytes: 1,
+            mtime_ns: 0,
+        }
+    }
+
+    /// A class of `n` different files.
+    pub fn class(name: &str, n: usize) -> Vec<ImageFile> {
+        (0..n).map(|i| file(&format!("{name}/{i:04}"), &format!("{name}{i}"))).collect()
+    }
+
+    #[test]
+    fn names_are_counted_and_the_first_five_listed() {
+        assert_eq!(number_and_names(&["a", "b"]), "2 (a, b)");
+        assert_eq!(number_and_names(&["a", "b", "c", "d", "e", "f"]), "6 (a, b, c, d, e, ...)");
+    }
+}

@@ -1,0 +1,129 @@
+//! Splits that replace those of a cache for one training: the same rule with another seed, or one of several folds.
+
+use super::split::{Fractions, assign_splits, ranked};
+use super::{ImageFile, Sample, Split};
+use crate::error::{Error, Kind, Result};
+use crate::io::digest::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fmt;
+
+/// Another assignment of images to train, validation and test than the one stored in a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resplit {
+    /// The rule of [`assign_splits`] with another seed.
+    #[serde(rename = "resplit")]
+    Random {
+        /// Replaces the seed of the cache.
+        seed: u64,
+    },
+    /// One fold of a stratified k-fold cross-validation.
+    Fold {
+        /// The fold that is the test split, from 1 to `folds`.
+        number: usize,
+        /// Number of folds, at least 2.
+        folds: usize,
+        /// Seed of the order in which images are dealt to folds.
+        seed: u64,
+    },
+}
+
+impl Resplit {
+    /// Assigns splits by this rule; the splits stored in `samples` are ignored. The result is in the order of `samples`
+    /// for a fold, and sorted by path for a random split.
+    ///
+    /// A random split follows [`assign_splits`]. For a fold, the n distinct images of each class are ordered by the same
+    /// rule and dealt to the folds one by one. The fold itself is the test split. Of the other images, beginning with
+    /// those of the next fold, the first floor(validation n / 100) are the validation split; the rest is the train split.
+    pub fn assign(self, samples: &[Sample], fractions: Fractions) -> Vec<Sample> {
+        let files: Vec<ImageFile> = samples.iter().map(|sample| sample.file.clone()).collect();
+        let (number, folds, seed) = match self {
+            Self::Random { seed } => return assign_splits(files, seed, fractions),
+            Self::Fold { number, folds, seed } => (number, folds, seed),
+        };
+        let mut splits: HashMap<Digest, Split> = HashMap::with_capacity(files.len());
+        for images in ranked(&files, seed).values() {
+            let validation = images.len() * fractions.validation as usize / 100;
+            // How many folds after the test fold an image's own fold comes.
+            let after = |i: usize| (i + folds - (number - 1)) % folds;
+            let mut others: Vec<usize> = (0..images.len()).filter(|&i| after(i) > 0).collect();
+            others.sort_by_key(|&i| (after(i), i));
+            splits.extend(images.iter().map(|(_, hash)| (*hash, Split::Test)));
+            for (rank, &i) in others.iter().enumerate() {
+                let split = if rank < validation { Split::Validation } else { Split::Train };
+                splits.insert(images[i].1, split);
+            }
+        }
+        files.into_iter().map(|file| Sample { split: splits[&file.image_sha256], file }).collect()
+    }
+
+    /// Lists all `folds` folds of one cross-validation.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for fewer than two folds.
+    pub fn folds(folds: usize, seed: u64) -> Result<Vec<Self>> {
+        match folds {
+            0 | 1 => Err(Error::new(Kind::Usage, "`folds` must be at least 2")),
+            folds => Ok((1..=folds).map(|number| Self::Fold { number, folds, seed }).collect()),
+        }
+    }
+}
+
+impl fmt::Display for Resplit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Random { seed } => write!(f, "split {seed}"),
+            Self::Fold { number, folds, .. } => write!(f, "fold {number} of {folds}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{class, file};
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[test]
+    fn every_image_is_tested_in_one_fold_and_validation_and_train_share_the_other_folds() {
+        let mut files = [class("a", 23), class("b", 40), class("c", 3)].concat();
+        files.push(file("a/copy", "a0"));
+        let samples = assign_splits(files, 0, Fractions::default());
+        let fractions: Fractions = "70/10/20".parse().unwrap();
+        let mut tests: BTreeMap<String, usize> = BTreeMap::new();
+        for number in 1..=5 {
+            let fold = Resplit::Fold { number, folds: 5, seed: 7 };
+            let divided = fold.assign(&samples, fractions);
+            assert_eq!(divided.len(), samples.len());
+            for sample in divided.iter().filter(|s| s.split == Split::Test) {
+                *tests.entry(sample.file.path.clone()).or_default() += 1;
+            }
+            for (label, n) in [("a", 23usize), ("b", 40), ("c", 3)] {
+                let own = |split| {
+                    let own = divided.iter().filter(|s| s.file.label == label && s.split == split);
+                    own.map(|s| s.file.image_sha256).collect::<BTreeSet<_>>().len()
+                };
+                assert!([n / 5, n.div_ceil(5)].contains(&own(Split::Test)), "{label} {number}");
+                assert_eq!(own(Split::Validation), n / 10);
+            }
+            assert_eq!(fold.assign(&samples, fractions), divided);
+        }
+        assert!(tests.len() == samples.len() && tests.values().all(|&n| n == 1));
+        let again = Resplit::Random { seed: 3 }.assign(&samples, Fractions::default());
+        let files = samples.iter().map(|sample| sample.file.clone()).collect();
+        assert_eq!(again, assign_splits(files, 3, Fractions::default()));
+    }
+
+    #[test]
+    fn records_of_runs_keep_the_names_they_had() {
+        let as_written = [
+            (Resplit::Random { seed: 3 }, r#"{"resplit":{"seed":3}}"#),
+            (Resplit::Fold { number: 1, folds: 5, seed: 0 }, r#"{"fold":{"number":1,"folds":5,"seed":0}}"#),
+        ];
+        for (resplit, text) in as_written {
+            assert_eq!(serde_json::to_string(&resplit).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Resplit>(text).unwrap(), resplit);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Preprocessing of images for a network: stretch, crop, resize, normalization.
+
+mod resize;
+
+pub use resize::resize_bilinear;
+
+use crate::data::pixels::Pixels;
+use crate::error::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+
+/// Mapping of 8-bit pixel values to the floats that a network expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Normalization {
+    /// `x / 255`, in `[0, 1]`.
+    Unit,
+    /// `x / 127.5 - 1`, in `[-1, 1]`.
+    Symmetric,
+    /// `(x / 255 - mean) / deviation` with the ImageNet statistics of each channel.
+    Imagenet,
+}
+
+/// Filter that resizes images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Resize {
+    /// Pillow's antialiased bilinear filter in 8-bit fixed point ([`resize_bilinear`]). Width and height are scaled
+    /// independently.
+    #[serde(rename = "bilinear-pillow")]
+    BilinearPillow,
+}
+
+/// Preprocessing that turns an image of any size into the input of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocessing {
+    /// Central part of width and height that is kept, in `(0, 1]`.
+    pub crop: f64,
+    /// Filter that resizes the crop to `size` x `size`.
+    pub resize: Resize,
+    /// Side of the square input of the network, in pixels.
+    pub size: usize,
+    /// Mapping of pixel values to floats.
+    #[serde(rename = "scale")]
+    pub normalization: Normalization,
+    /// Whether the pixel values of each image are first stretched to the range 0 to 255.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stretch: bool,
+}
+
+impl Preprocessing {
+    /// Returns a preprocessing by name. All resize to 299 x 299.
+    ///
+    /// - `unit`: whole image, values in `[0, 1]`.
+    /// - `inception`: central 87.5 % of each side, values in `[-1, 1]`.
+    /// - `imagenet`: central 87.5 % of each side, ImageNet mean and standard deviation.
+    /// - `stretched`: as `unit`, with the values of each image first stretched to the full range, as
+    ///   `scipy.misc.imresize` did with images of floats before SciPy 1.3.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for any other name.
+    pub fn named(name: &str) -> Result<Self> {
+        let (crop, normalization) = match name {
+            "unit" => (1.0, Normalization::Unit),
+            "inception" => (0.875, Normalization::Symmetric),
+            "imagenet" => (0.875, Normalization::Imagenet),
+            "stretched" => (1.0, Normalization::Unit),
+            _ => {
+                return Err(Error::new(Kind::Usage, format!("{name:?} is not a preprocessing"))
+                    .help("use unit, inception, imagenet or stretched"));
+            }
+        };
+        Ok(Self {
+            crop,
+            resize: Resize::BilinearPillow,
+            size: 299,
+            normalization,
+            stretch: name == "stretched",
+        })
+    }
+
+    /// Replaces the crop.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] unless `crop` is in `(0, 1]`.
+    pub fn with_crop(self, crop: f64) -> Result<Self> {
+        if crop > 0.0 && crop <= 1.0 {
+            Ok(Self { crop, ..self })
+        } else {
+            Err(Error::new(Kind::Usage, format!("the crop must be above 0 and at most 1, not {crop}")))
+        }
+    }
+
+    /// Checks values that were read from a file.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] unless `crop` is in `(0, 1]` and `size` from 1 to 4096.
+    pub fn checked(self) -> Result<Self> {
+        if !(1..=4096).contains(&self.size) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the input side must be from 1 to 4096, not {}", self.size),
+            ));
+        }
+        self.with_crop(self.crop)
+    }
+
+    /// Returns the number of values in one network input: `3 * size * size`.
+    pub fn input_len(&self) -> usize {
+        3 * self.size * self.size
+    }
+
+    /// Returns the 8-bit pixels that enter the network, `size` x `size`: stretched, cropped and resized, but not normalized.
+    pub fn resized(&self, image: &Pixels) -> Pixels {
+        let Resize::BilinearPillow = self.resize;
+        if self.stretch {
+            return Self { stretch: false, ..*self }.resized(&stretched(image));
+        }
+        match self.crop < 1.0 {
+            true => resize_bilinear(&centre_crop(image, [self.crop; 2]), self.size, self.size),
+            false => resize_bilinear(image, self.size, self.size),
+        }
+    }
+
+    /// Writes the network input for `image` to `out` as bytes `[3, size, size]`, in the order red, green, blue. The network
+    /// itself normalizes them, see [`Normalization::steps`].
+    ///
+    /// # Panics
+    /// When the length of `out` is not [`Preprocessing::input_len`].
+    pub fn planes(&self, image: &Pixels, out: &mut [u8]) {
+        let resized = self.resized(image);
+        let plane = self.size * self.size;
+        assert_eq!(out.len(), 3 * plane);
+        let (red, rest) = out.split_at_mut(plane);
+        let (green, blue) = rest.split_at_mut(plane);
+        let planes = red.iter_mut().zip(green).zip(blue);
+        for (((red, green), blue), pixel) in planes.zip(resized.data().chunks_exact(3)) {
+            (*red, *green, *blue) = (pixel[0], pixel[1], pixel[2]);
+        }
+    }
+
+    /// Returns the normalized network input for `image`: floats `[3, size, size]`.
+    pub fn tensor(&self, image: &Pixels) -> Vec<f32> {
+        let mut bytes = vec![0; self.input_len()];
+        self.planes(image, &mut bytes);
+        let mut out = Vec::with_capacity(bytes.len());
+        for (channel, plane) in bytes.chunks_exact(self.size * self.size).enumerate() {
+            out.extend(plane.iter().map(|&byte| self.normalization.apply(byte, channel)));
+        }
+        out
+    }
+}
+
+/// A step of a normalization, in float32, with one operand for each channel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Arithmetic {
+    /// Resplit by the operand.
+    Divide([f32; 3]),
+    /// Subtraction of the operand.
+    Subtract([f32; 3]),
+}
+
+impl Normalization {
+    /// Returns the steps that turn a byte into a network input. In this order and in float32 they give the same bits
+    /// everywhere.
+    pub fn steps(self) -> Vec<Arithmetic> {
+        use Arithmetic::{Divide, Subtract};
+        match self {
+            Self::Unit => vec![Divide([255.0; 3])],
+            Self::Symmetric => vec![Divide([127.5; 3]), Subtract([1.0; 3])],
+            // The ImageNet statistics as torchvision publishes them.
+            Self::Imagenet => {
+                vec![Divide([255.0; 3]), Subtract([0.485, 0.456, 0.406]), Divide([0.229, 0.224, 0.225])]
+            }
+        }
+    }
+
+    fn apply(self, byte: u8, channel: usize) -> f32 {
+        self.steps().iter().fold(f32::from(byte), |value, step| match step {
+            Arithmetic::Divide(by) => value / by[channel],
+            Arithmetic::Subtract(by) => value - by[channel],
+        })
+    }
+}
+
+/// Stretches the values of an image, all channels together, to the range 0 to 255: `(x - min) * 255 / (max - min) + 0.5`,
+/// truncated to a byte, in float32 as in SciPy's `bytescale` for float32 images. An image of a single value becomes black.
+fn stretched(image: &Pixels) -> Pixels {
+    let (low, high) = image.data().iter().fold((255, 0), |(low, high), &x| (x.min(low), x.max(high)));
+    let scale = (255.0 / f64::from((high - low).max(1))) as f32;
+    let byte = |&x: &u8| (f32::from(x - low) * scale).min(255.0) + 0.5;
+    Pixels::new(image.width(), image.height(), image.data().iter().map(|x| byte(x) as u8).collect())
+}
+
+/// Keeps the central part of an image. `parts` are the shares of width and height to keep, each in `(0, 1]`. As in TensorFlow's
+/// `central_crop`, a border of `floor(side * (1 - part) / 2)` pixels is cut off on each side; at least one pixel remains.
+pub fn centre_crop(image: &Pixels, parts: [f64; 2]) -> Pixels {
+    let border =
+        |side: usize, part: f64| (((side as f64 - side as f64 * part) / 2.0) as usize).min((side - 1) / 2);
+    let (left, top) = (border(image.width(), parts[0]), border(image.height(), parts[1]));
+    let (width, height) = (image.width() - 2 * left, image.height() - 2 * top);
+    let mut data = Vec::with_capacity(width * height * 3);
+    (top..top + height).for_each(|y| data.extend_from_slice(&image.row(y)[left * 3..(left + width) * 3]));
+    Pixels::new(width, height, data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tensor_is_planar_and_normalized() {
+        let red = Pixels::new(4, 4, [255, 0, 51].repeat(16));
+        let unit = Preprocessing { size: 2, ..Preprocessing::named("unit").unwrap() };
+        assert_eq!(unit.tensor(&red), [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.2, 0.2, 0.2]);
+        let symmetric = Preprocessing { normalization: Normalization::Symmetric, ..unit }.tensor(&red);
+        assert_eq!((symmetric[0], symmetric[4]), (1.0, -1.0));
+        let imagenet = Preprocessing { normalization: Normalization::Imagenet, ..unit }.tensor(&red);
+        assert_eq!((imagenet[0], imagenet[4]), ((1.0 - 0.485) / 0.229, (0.0 - 0.456) / 0.224));
+    }
+
+    #[test]
+    fn the_crop_keeps_the_centre_and_never_vanishes() {
+        let ramp = Pixels::new(8, 1, (0..8).flat_map(|x| [x, x, x]).collect());
+        assert_eq!(
+            centre_crop(&ramp, [0.5; 2]).data().chunks(3).map(|p| p[0]).collect::<Vec<_>>(),
+            [2, 3, 4, 5]
+        );
+        assert_eq!(centre_crop(&ramp, [1e-9; 2]).width(), 2);
+        assert_eq!(centre_crop(&ramp, [1.0; 2]), ramp);
+        assert!(Preprocessing::named("unit").unwrap().with_crop(f64::NAN).is_err());
+    }
+
+    #[test]
+    fn the_stored_form_keeps_its_field_names() {
+        let text = r#"{"crop":0.875,"resize":"bilinear-pillow","size":299,"scale":"symmetric"}"#;
+        let inception = Preprocessing::named("inception").unwrap();
+        assert_eq!(serde_json::to_string(&inception).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Preprocessing>(text).unwrap(), inception);
+    }
+}

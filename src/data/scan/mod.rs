@@ -1,0 +1,223 @@
+//! Scans a folder of labelled images: finds the files and reads what they are, skipping files that did not change.
+
+mod known;
+mod walk;
+
+pub use known::{EarlierScan, RefusedFiles};
+pub use walk::is_ignored;
+
+use crate::data::dataset::{ImageFile, Reason, Refused, number_and_names};
+use crate::data::decode;
+use crate::error::{Error, Kind, Result};
+use crate::io::digest::{Digest, sha256};
+use crate::math::parallel::{self, in_parallel};
+use crate::monitor::{Monitor, Silent, Unit};
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+use walk::Candidate;
+
+/// How much of each file is examined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ScanDepth {
+    /// The header: format and dimensions of the image.
+    Header,
+    /// The whole image, decoded, which finds files that are damaged or cut short.
+    #[default]
+    Pixels,
+}
+
+/// Settings of a scan.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ScanOptions<'a> {
+    /// How much of each file is examined.
+    pub depth: ScanDepth,
+    /// Result of the latest scan, if there was one.
+    pub earlier: Option<EarlierScan<'a>>,
+    /// Files refused before, if known.
+    pub refused: Option<&'a RefusedFiles>,
+    /// Whether remarks about the folder go to the monitor. A repeated scan leaves them out.
+    pub notes: bool,
+}
+
+/// Result of a scan.
+#[derive(Debug)]
+pub struct ScanResult {
+    /// The folder, absolute.
+    pub root: PathBuf,
+    /// Usable files, by class folder, then by path.
+    pub files: Vec<ImageFile>,
+    /// Files and folders that cannot be used, by path.
+    pub refused: Vec<Refused>,
+    /// Labels of all class folders, also of those without a usable file; sorted, each once.
+    pub labels: Vec<String>,
+}
+
+impl ScanOptions<'_> {
+    /// Options for a first scan, without earlier results.
+    pub fn new(depth: ScanDepth) -> Self {
+        Self { depth, earlier: None, refused: None, notes: true }
+    }
+}
+
+/// Scans all files `IMAGES/<class>/**/<file>`, on all cores.
+///
+/// # Errors
+/// [`Kind::Input`] when there is no such folder, [`Kind::Interrupted`] when the monitor was interrupted.
+pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Result<ScanResult> {
+    let listing = walk::list(images)?;
+    let notes: &dyn Monitor = if options.notes { monitor } else { &Silent };
+    listing.notes.iter().for_each(|note| notes.note(note));
+    // Size and time of a file say nothing about a file in another folder.
+    let earlier = options.earlier.iter().filter(|earlier| earlier.root == listing.root);
+    let scanner = Scanner {
+        unchanged: earlier
+            .flat_map(|earlier| earlier.samples)
+            .map(|sample| (sample.file.path.as_str(), &sample.file))
+            .collect(),
+        refused: options.refused,
+        depth: options.depth,
+    };
+    let mut files = Vec::new();
+    let mut refused = listing.refused;
+    for outcome in scan_all(images, &listing.candidates, &scanner, monitor)? {
+        match outcome {
+            Ok(file) => files.push(file),
+            Err(refusal) => refused.push(refusal),
+        }
+    }
+    refused.sort();
+    let labels: Vec<String> = BTreeSet::from_iter(listing.labels).into_iter().collect();
+    let used: BTreeSet<&str> = files.iter().map(|file| file.label.as_str()).collect();
+    let empty: Vec<&str> = labels.iter().map(String::as_str).filter(|label| !used.contains(label)).collect();
+    if !empty.is_empty() && !used.is_empty() {
+        notes.note(&format!("class folders without a usable file: {}", number_and_names(&empty)));
+    }
+    Ok(ScanResult { root: listing.root, files, refused, labels })
+}
+
+/// Returns the error for a folder without usable images.
+pub fn no_images(images: &Path, refused: &[Refused]) -> Error {
+    let message = match refused.first() {
+        None => "no images in class folders".to_string(),
+        Some(first) => {
+            format!("no file can be used; the first of {}: {}: {}", refused.len(), first.path, first.reason)
+        }
+    };
+    Error::new(Kind::Input, message)
+        .at(images)
+        .help("give IMAGES/<class>/<file>: one folder of images for each class")
+}
+
+type Outcome = std::result::Result<ImageFile, Refused>;
+
+/// Scans the candidates in parallel. The results are in their order.
+fn scan_all(
+    images: &Path,
+    candidates: &[Candidate],
+    scanner: &Scanner,
+    monitor: &dyn Monitor,
+) -> Result<Vec<Outcome>> {
+    let task = monitor.task("reading files", Some(candidates.len() as u64), Unit::Images);
+    let outcomes = in_parallel(parallel::number(0), candidates, |candidate| {
+        check_interrupted(images, monitor)?;
+        let outcome = scanner.scan(candidate);
+        task.advance(1);
+        Ok(outcome.map_err(|Refusal { image_sha256, reason }| Refused {
+            path: candidate.path.clone(),
+            image_sha256,
+            reason,
+        }))
+    })?;
+    check_interrupted(images, monitor)?;
+    Ok(outcomes)
+}
+
+fn check_interrupted(images: &Path, monitor: &dyn Monitor) -> Result<()> {
+    if !monitor.is_interrupted() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Interrupted, "interrupted while the files were being read")
+        .at(images)
+        .help("run the same command again; rows that were computed are kept"))
+}
+
+/// Scans single files.
+struct Scanner<'a> {
+    /// Files of the earlier scan, by path.
+    unchanged: HashMap<&'a str, &'a ImageFile>,
+    refused: Option<&'a RefusedFiles>,
+    depth: ScanDepth,
+}
+
+/// A file that cannot be used; the path is that of the candidate.
+struct Refusal {
+    image_sha256: Option<Digest>,
+    reason: Reason,
+}
+
+impl From<Reason> for Refusal {
+    /// A refusal that does not depend on the content.
+    fn from(reason: Reason) -> Self {
+        Self { image_sha256: None, reason }
+    }
+}
+
+impl Scanner<'_> {
+    fn scan(&self, candidate: &Candidate) -> std::result::Result<ImageFile, Refusal> {
+        let Candidate { path, file, label } = candidate;
+        if path.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(Reason::NameNotUtf8.into());
+        }
+        if let Some(reason) = self.refused.and_then(|refused| refused.path(path)) {
+            return Err(reason.clone().into());
+        }
+        let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(&e))?;
+        let mtime_ns = modification_time(&metadata);
+        if let Some(known) = self.unchanged.get(path.as_str())
+            && (known.bytes, known.mtime_ns) == (metadata.len(), mtime_ns)
+            && mtime_ns != 0
+        {
+            self.check_content(known.image_sha256)?;
+            return Ok(ImageFile { label: label.clone(), ..(*known).clone() });
+        }
+        let bytes = decode::read(file)?;
+        let image_sha256 = sha256(&bytes);
+        self.check_content(image_sha256)?;
+        let dimensions =
+            self.examine(&bytes).map_err(|reason| Refusal { image_sha256: Some(image_sha256), reason })?;
+        Ok(ImageFile {
+            path: path.clone(),
+            label: label.clone(),
+            image_sha256,
+            width: dimensions.width,
+            height: dimensions.height,
+            bytes: bytes.len() as u64,
+            mtime_ns,
+        })
+    }
+
+    /// Refuses bytes that were refused before.
+    fn check_content(&self, image_sha256: Digest) -> std::result::Result<(), Refusal> {
+        match self.refused.and_then(|refused| refused.content(&image_sha256)) {
+            Some(reason) => Err(Refusal { image_sha256: Some(image_sha256), reason: reason.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn examine(&self, bytes: &[u8]) -> std::result::Result<decode::Dimensions, Reason> {
+        let dimensions = decode::dimensions(bytes)?;
+        if self.depth == ScanDepth::Pixels {
+            decode::decode(bytes)?;
+        }
+        Ok(dimensions)
+    }
+}
+
+/// Nanoseconds since 1970; 0 if unknown.
+fn modification_time(metadata: &std::fs::Metadata) -> i64 {
+    let since_1970 = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since_1970.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,209 @@
+//! Compares runs on the images that all of them hold out: scores of each run, and its difference from the first.
+
+use crate::data::augment::Variant;
+use crate::data::dataset::Split;
+use crate::error::{Error, Kind, Result};
+use crate::head::{Epoch, SolverConfig};
+use crate::io::digest::Digest;
+use crate::metrics::{self, PairedCounts};
+use crate::run::{self, Prediction, Record};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Configuration of [`compare`].
+#[derive(Debug, Clone)]
+pub struct CompareConfig {
+    /// Two or more runs; the others are compared with the first.
+    pub runs: Vec<PathBuf>,
+    /// Validation or test.
+    pub split: Split,
+}
+
+/// Runs beside each other. Fractions are 0 to 1.
+#[derive(Debug, Clone, Serialize)]
+pub struct CompareStats {
+    /// The split.
+    pub split: Split,
+    /// Number of images in that split of every run; all scores are of these.
+    pub images: usize,
+    /// Number of images in that split of some runs only; they are left out.
+    pub left_out: usize,
+    /// In the order given.
+    pub runs: Vec<RunScores>,
+    /// Each run but the first, compared with the first.
+    pub differences: Vec<Difference>,
+}
+
+/// Scores of one run on the common images.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunScores {
+    /// The run as given.
+    pub run: String,
+    /// Settings of its fit, as in `run.json`.
+    pub config: SolverConfig,
+    /// Variants it was trained on.
+    pub variants: Vec<String>,
+    /// Fraction of correct answers.
+    pub accuracy: f64,
+    /// 95 % Wilson interval of the accuracy.
+    pub interval: [f64; 2],
+    /// Mean F1 over the classes that occur.
+    pub macro_f1: Option<f64>,
+    /// All epochs of its fit; a single one for L-BFGS.
+    pub history: Vec<Epoch>,
+    /// The epoch that was kept, from 1.
+    pub best_epoch: usize,
+}
+
+/// Difference of one run from the first.
+#[derive(Debug, Clone, Serialize)]
+pub struct Difference {
+    /// The run.
+    pub run: String,
+    /// The first run.
+    pub against: String,
+    /// Accuracy of the run minus that of the first.
+    pub difference: f64,
+    /// 95 % interval of the difference of paired proportions (Newcombe's method 10).
+    pub interval: [f64; 2],
+    /// Number of images that only this run classifies correctly.
+    pub only_run: usize,
+    /// Number of images that only the first run classifies correctly.
+    pub only_first: usize,
+    /// Two-sided p value of McNemar's exact test for this pair alone.
+    pub p_value: f64,
+}
+
+/// Compares runs on the images that are in the split of every one of them, variant `none`.
+///
+/// # Errors
+/// [`Kind::Usage`] for fewer than two runs or the train split, [`Kind::Run`] when a run is missing or damaged, the
+/// runs have no image in common or label the same image differently.
+pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
+    if config.runs.len() < 2 {
+        return Err(Error::new(Kind::Usage, "there is nothing to compare").help("give two runs or more"));
+    }
+    run::check_split(config.split)?;
+    let loaded: Vec<LoadedRun> =
+        config.runs.iter().map(|run| LoadedRun::open(run, config.split)).collect::<Result<_>>()?;
+    let (first, others) = loaded.split_first().expect("two runs or more");
+    let common: Vec<&Digest> =
+        first.rows.keys().filter(|hash| others.iter().all(|run| run.rows.contains_key(*hash))).collect();
+    if common.is_empty() {
+        return Err(Error::new(Kind::Run, format!("the runs have no {} image in common", config.split))
+            .at(&first.path)
+            .help("compare runs that were trained from one cache with one split"));
+    }
+    for run in others {
+        run.check_labels(first, &common)?;
+    }
+    let all: BTreeSet<&Digest> = loaded.iter().flat_map(|run| run.rows.keys()).collect();
+    Ok(CompareStats {
+        split: config.split,
+        images: common.len(),
+        left_out: all.len() - common.len(),
+        runs: loaded.iter().map(|run| run.scores(&common)).collect::<Result<_>>()?,
+        differences: others.iter().map(|run| run.difference_from(first, &common)).collect(),
+    })
+}
+
+impl CompareStats {
+    /// The solver of the run at index `run`, with those of its settings in which the runs of that solver differ.
+    pub fn solver_and_settings(&self, run: usize) -> String {
+        let settings = |config: &SolverConfig| match serde_json::to_value(config) {
+            Ok(serde_json::Value::Object(settings)) => settings,
+            _ => serde_json::Map::new(),
+        };
+        let own = settings(&self.runs[run].config);
+        let others: Vec<_> = self
+            .runs
+            .iter()
+            .map(|run| settings(&run.config))
+            .filter(|other| other["solver"] == own["solver"])
+            .collect();
+        let differs = |name: &str| others.iter().any(|other| other[name] != own[name]);
+        let shown =
+            own.iter().filter(|(name, _)| differs(name)).map(|(name, value)| format!(", {name} {value}"));
+        format!("{}{}", self.runs[run].config.name(), shown.collect::<String>())
+    }
+}
+
+impl RunScores {
+    /// Families of the variants it was trained on, without repetition, separated by commas.
+    pub fn variant_families(&self) -> String {
+        let mut names: Vec<&str> =
+            self.variants.iter().map(|variant| variant.split(':').next().unwrap_or(variant)).collect();
+        names.dedup();
+        names.join(",")
+    }
+}
+
+/// Record of a run, and its predictions of one split by image.
+struct LoadedRun {
+    path: PathBuf,
+    record: Record,
+    rows: BTreeMap<Digest, Prediction>,
+}
+
+impl LoadedRun {
+    fn open(path: &Path, split: Split) -> Result<Self> {
+        let record = run::read_record(path)?;
+        let rows = run::read_predictions(path)?
+            .into_iter()
+            .filter(|row| row.split == split && row.variant == Variant::None)
+            .map(|row| (row.image_sha256, row))
+            .collect();
+        Ok(Self { path: path.to_path_buf(), record, rows })
+    }
+
+    fn check_labels(&self, first: &Self, common: &[&Digest]) -> Result<()> {
+        match common.iter().find(|hash| self.rows[**hash].label != first.rows[**hash].label) {
+            None => Ok(()),
+            Some(hash) => {
+                let (here, there) = (&self.rows[*hash], &first.rows[*hash].label);
+                let message =
+                    format!("{} is {:?} here and {there:?} in the first run", here.path, here.label);
+                Err(Error::new(Kind::Run, message).at(&self.path).help("train again after relabelling"))
+            }
+        }
+    }
+
+    /// Whether the run classifies each of `common` correctly.
+    fn correct<'a>(&'a self, common: &'a [&Digest]) -> impl Iterator<Item = bool> + 'a {
+        common.iter().map(|hash| &self.rows[*hash]).map(|row| row.label == row.predicted)
+    }
+
+    fn scores(&self, common: &[&Digest]) -> Result<RunScores> {
+        let names = self.record.class_names();
+        let index = |name: &String| run::class_index(&self.path, &names, name);
+        let rows = || common.iter().map(|hash| &self.rows[*hash]);
+        let truth: Vec<usize> = rows().map(|row| index(&row.label)).collect::<Result<_>>()?;
+        let predicted: Vec<usize> = rows().map(|row| index(&row.predicted)).collect::<Result<_>>()?;
+        let confusion = metrics::confusion(&truth, &predicted, names.len());
+        let correct = self.correct(common).filter(|correct| *correct).count();
+        Ok(RunScores {
+            run: self.path.display().to_string(),
+            config: self.record.config.clone(),
+            variants: self.record.variants.clone(),
+            accuracy: correct as f64 / common.len() as f64,
+            interval: metrics::wilson_interval(correct, common.len()).unwrap_or([0.0, 1.0]),
+            macro_f1: metrics::macro_f1(&metrics::class_scores(&names, &confusion)),
+            history: self.record.history.clone(),
+            best_epoch: self.record.best_epoch,
+        })
+    }
+
+    fn difference_from(&self, first: &Self, common: &[&Digest]) -> Difference {
+        let counts = PairedCounts::count(self.correct(common), first.correct(common));
+        Difference {
+            run: self.path.display().to_string(),
+            against: first.path.display().to_string(),
+            difference: counts.difference().unwrap_or(0.0),
+            interval: metrics::paired_difference_interval(&counts).unwrap_or([-1.0, 1.0]),
+            only_run: counts.only_first,
+            only_first: counts.only_second,
+            p_value: metrics::mcnemar_p_value(&counts),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Classifies image files with a run, and names the cached images that are most like them.
+
+mod prediction;
+mod predictor;
+
+pub use prediction::{ClassProbability, FilePrediction, ImagePrediction, OpenSetScore};
+pub use predictor::{Predictor, PredictorConfig};
+
+use crate::data::dataset::Refused;
+use crate::error::Result;
+use crate::monitor::Monitor;
+use std::path::PathBuf;
+
+/// Configuration of [`predict`].
+#[derive(Debug, Clone, Default)]
+pub struct PredictConfig {
+    /// Image files.
+    pub images: Vec<PathBuf>,
+    /// The run and how to use it.
+    pub predictor: PredictorConfig,
+}
+
+/// Classifies image files: one prediction per file, in the order given. A file that cannot be used has a reason instead.
+/// If the cache of the run cannot be read, a warning says so and the predictions have no neighbours.
+///
+/// # Errors
+/// Those of [`Predictor::open`] and [`Predictor::predict_files`].
+pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<FilePrediction>> {
+    Predictor::open(&config.predictor, monitor)?.predict_files(&config.images)
+}
+
+/// The files that could not be used, as other stages report them.
+pub fn refused(predictions: &[FilePrediction]) -> Vec<Refused> {
+    let refusal = |file: &FilePrediction| {
+        let reason = file.reason.clone()?;
+        Some(Refused { path: file.path.clone(), image_sha256: None, reason })
+    };
+    predictions.iter().filter_map(refusal).collect()
+}

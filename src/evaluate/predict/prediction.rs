@@ -1,0 +1,77 @@
+//! The results of predicting: class probabilities, open-set score and nearest images of an image.
+
+use crate::cache::near_images::Neighbour;
+use crate::data::decode::Reason;
+use crate::io::digest::Digest;
+use crate::run::RejectionRule;
+use serde::Serialize;
+use std::path::Path;
+
+/// The prediction for one image.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ImagePrediction {
+    /// All classes, the most probable first.
+    pub predictions: Vec<ClassProbability>,
+    /// Whether the image is of none of the classes; `None` without open-set rejection.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub open_set: Option<OpenSetScore>,
+    /// The nearest images of the run's cache, nearest first; `None` if none were asked for or the cache cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<Vec<Neighbour>>,
+}
+
+/// The prediction for one image file.
+#[derive(Debug, Clone, Serialize)]
+pub struct FilePrediction {
+    /// The path as given.
+    pub path: String,
+    /// Digest of the file's bytes; `None` for a file that cannot be used.
+    #[serde(skip)]
+    pub image_sha256: Option<Digest>,
+    /// The prediction; without classes for a file that cannot be used.
+    #[serde(flatten)]
+    pub prediction: ImagePrediction,
+    /// Why the file cannot be used; `None` if it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+/// A class and its probability.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClassProbability {
+    /// The class.
+    pub label: String,
+    /// 0 to 1, at the run's temperature if that differs significantly from 1.
+    pub probability: f64,
+}
+
+/// How far an image is from the classes of the run.
+#[derive(Debug, Clone, Serialize)]
+pub struct OpenSetScore {
+    /// Whether the image is rejected: it lies farther from every class than the validation images of the run allow.
+    pub unknown: bool,
+    /// Distance from the nearest class.
+    pub score: f32,
+    /// Split conformal p value: the fraction of known images that lie at least as far away.
+    pub p_value: f64,
+}
+
+impl FilePrediction {
+    pub(super) fn without_prediction(path: &Path) -> Self {
+        let path = path.to_string_lossy().into_owned();
+        Self { path, image_sha256: None, prediction: ImagePrediction::default(), reason: None }
+    }
+}
+
+pub(super) fn open_set_score(reject: &RejectionRule, features: &[f32]) -> OpenSetScore {
+    let score = reject.distance.of(features)[0];
+    OpenSetScore { unknown: reject.rejects(score), score, p_value: reject.calibration.p_value(score) }
+}
+
+pub(super) fn ranked(classes: &[String], probabilities: &[f64]) -> Vec<ClassProbability> {
+    let pairs = classes.iter().zip(probabilities);
+    let mut ranked: Vec<ClassProbability> =
+        pairs.map(|(label, &probability)| ClassProbability { label: label.clone(), probability }).collect();
+    ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    ranked
+}

@@ -1,0 +1,240 @@
+//! A run opened for predicting: head, backbone and cache are opened once and used for any number of images.
+
+use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
+use crate::backbone::{Backbone, Device, SessionOptions, known_answer};
+use crate::cache::near_images;
+use crate::cache::{FeatureCache, Samples, Spec};
+use crate::data::decode::{self, DECODE_VERSION};
+use crate::data::pixels::Pixels;
+use crate::data::preprocess::Preprocessing;
+use crate::error::{Error, Kind, Result};
+use crate::head::Head;
+use crate::io::digest::sha256;
+use crate::metrics::{self, Temperature};
+use crate::monitor::{Monitor, Unit};
+use crate::run::{self, Record, RejectionRule, TrainedHead};
+use std::path::{Path, PathBuf};
+
+/// Configuration of a [`Predictor`].
+#[derive(Debug, Clone)]
+pub struct PredictorConfig {
+    /// The run.
+    pub run: PathBuf,
+    /// Where the backbone runs.
+    pub device: Device,
+    /// Folder of built backbones.
+    pub models: PathBuf,
+    /// Fraction of images of the known classes that may be called unknown, above 0 and below 1; `None` turns open-set
+    /// rejection off.
+    pub reject: Option<f64>,
+    /// Number of nearest cached images to find for each image; 0 leaves the cache unread.
+    pub neighbours: usize,
+}
+
+impl Default for PredictorConfig {
+    fn default() -> Self {
+        Self {
+            run: PathBuf::new(),
+            device: Device::Auto,
+            models: "models".into(),
+            reject: None,
+            neighbours: 3,
+        }
+    }
+}
+
+/// A run opened for predicting. The backbone is opened with the first image, or by [`Predictor::open_backbone`].
+pub struct Predictor<'a> {
+    config: PredictorConfig,
+    monitor: &'a dyn Monitor,
+    head: Head,
+    classes: Vec<String>,
+    spec: Spec,
+    preprocessing: Preprocessing,
+    temperature: f64,
+    reject: Option<RejectionRule>,
+    cache: Option<OpenCache>,
+    backbone: Option<Box<dyn Backbone>>,
+}
+
+/// The cache of the run, opened for finding neighbours.
+struct OpenCache {
+    store: FeatureCache,
+    samples: Samples,
+}
+
+impl<'a> Predictor<'a> {
+    /// Opens the run and, for neighbours, its cache. If the cache cannot be read, a warning says so and predictions have
+    /// no neighbours.
+    ///
+    /// # Errors
+    /// [`Kind::Run`] when the run is missing or damaged or its features were made with other decoders; [`Kind::Usage`]
+    /// for a value of `reject` that the run does not allow.
+    pub fn open(config: &PredictorConfig, monitor: &'a dyn Monitor) -> Result<Self> {
+        let run = &config.run;
+        let record = run::read_record(run)?;
+        let reject = config.reject.map(|alpha| run::read_rejection_rule(run, alpha)).transpose()?;
+        let TrainedHead { head, classes, spec } = run::read_head(run)?;
+        check_reject_width(run, reject.as_ref(), &head)?;
+        check_decoder(run, &spec)?;
+        let preprocessing = spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
+        let temperature = Temperature::effective(record.temperature);
+        let cache = (config.neighbours > 0).then(|| OpenCache::open(&record, monitor)).flatten();
+        let config = config.clone();
+        let backbone = None;
+        Ok(Self { config, monitor, head, classes, spec, preprocessing, temperature, reject, cache, backbone })
+    }
+
+    /// Opens the backbone now rather than with the first image, installing what is missing with consent, and checks its
+    /// known answer. A second call does nothing.
+    ///
+    /// # Errors
+    /// Those of opening a backbone; [`Kind::Run`] when its features do not fit the head of the run.
+    pub fn open_backbone(&mut self) -> Result<()> {
+        self.backbone().map(|_| ())
+    }
+
+    /// Class labels in the order of their indices.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// Classifies image files: one prediction per file, in the order given. A file that cannot be used has a reason
+    /// instead.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::open_backbone`], and of the backbone when it fails.
+    pub fn predict_files(&mut self, paths: &[PathBuf]) -> Result<Vec<FilePrediction>> {
+        let monitor = self.monitor;
+        let mut task = None;
+        let (mut files, mut features) = (Vec::new(), Vec::new());
+        for path in paths {
+            let mut file = FilePrediction::without_prediction(path);
+            match decode::read(path).and_then(|bytes| Ok((sha256(&bytes), decode::decode(&bytes)?))) {
+                Err(reason) => file.reason = Some(reason),
+                Ok((digest, image)) => {
+                    self.open_backbone()?;
+                    let total = Some(paths.len() as u64);
+                    task.get_or_insert_with(|| monitor.task("predicting", total, Unit::Images));
+                    let embedding = self.embed(&image)?;
+                    (file.image_sha256, file.prediction) = (Some(digest), self.classify(&embedding));
+                    features.push(embedding);
+                }
+            }
+            files.push(file);
+            if let Some(task) = &task {
+                task.advance(1);
+            }
+        }
+        let usable = files.iter_mut().filter(|file| file.reason.is_none()).map(|file| &mut file.prediction);
+        self.add_neighbours(usable.collect(), &features);
+        Ok(files)
+    }
+
+    /// Classifies images in memory: one prediction per image, in the order given.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::open_backbone`], and of the backbone when it fails.
+    pub fn predict_images(&mut self, images: &[Pixels]) -> Result<Vec<ImagePrediction>> {
+        let features = images.iter().map(|image| self.embed(image)).collect::<Result<Vec<_>>>()?;
+        let mut predictions: Vec<ImagePrediction> = features.iter().map(|row| self.classify(row)).collect();
+        self.add_neighbours(predictions.iter_mut().collect(), &features);
+        Ok(predictions)
+    }
+
+    fn backbone(&mut self) -> Result<&mut Box<dyn Backbone>> {
+        match &mut self.backbone {
+            Some(open) => Ok(open),
+            none => {
+                Ok(none.insert(open_backbone(&self.spec, self.head.width(), &self.config, self.monitor)?))
+            }
+        }
+    }
+
+    fn embed(&mut self, image: &Pixels) -> Result<Vec<f32>> {
+        let mut pixels = vec![0; self.preprocessing.input_len()];
+        self.preprocessing.planes(image, &mut pixels);
+        self.backbone()?.embed(&pixels, 1)
+    }
+
+    fn classify(&self, features: &[f32]) -> ImagePrediction {
+        let probabilities = self.head.probabilities(features);
+        let probabilities = metrics::apply_temperature(probabilities.row(0), self.temperature);
+        let open_set = self.reject.as_ref().map(|reject| open_set_score(reject, features));
+        ImagePrediction { predictions: ranked(&self.classes, &probabilities), open_set, neighbours: None }
+    }
+
+    /// Adds the nearest cached images to each of `predictions`, whose features are given in the same order.
+    fn add_neighbours(&self, predictions: Vec<&mut ImagePrediction>, features: &[Vec<f32>]) {
+        let Some(OpenCache { store, samples }) = self.cache.as_ref().filter(|_| !features.is_empty()) else {
+            return;
+        };
+        match near_images::nearest(store, samples, features, self.config.neighbours) {
+            Ok(found) => predictions
+                .into_iter()
+                .zip(found)
+                .for_each(|(prediction, found)| prediction.neighbours = Some(found)),
+            Err(error) => warn_of_missing_neighbours(self.monitor, &error),
+        }
+    }
+}
+
+impl OpenCache {
+    /// Opens the cache of a run if it still exists and holds features of the same spec.
+    fn open(record: &Record, monitor: &dyn Monitor) -> Option<Self> {
+        let path = Path::new(&record.cache);
+        let opened = FeatureCache::open(path).and_then(|store| {
+            store.spec().require(&record.spec, path)?;
+            let samples = store.samples()?;
+            Ok(Self { store, samples })
+        });
+        opened.map_err(|error| warn_of_missing_neighbours(monitor, &error)).ok()
+    }
+}
+
+fn warn_of_missing_neighbours(monitor: &dyn Monitor, error: &Error) {
+    monitor.warn(&format!("without nearest images: {}", error.with_causes()));
+}
+
+fn check_decoder(run: &Path, spec: &Spec) -> Result<()> {
+    let decoder = &spec.preprocessing.decode;
+    if decoder == DECODE_VERSION {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Run, format!("its features were decoded by {decoder}, this is {DECODE_VERSION}"))
+        .at(run)
+        .help("extract and train again with this version"))
+}
+
+/// Checks that the head and the distance for open-set rejection take features of one width.
+fn check_reject_width(run: &Path, reject: Option<&RejectionRule>, head: &Head) -> Result<()> {
+    match reject.map(|reject| reject.distance.width()) {
+        Some(width) if width != head.width() => {
+            let message =
+                format!("its head takes {} features, its open-set rejection takes {width}", head.width());
+            Err(Error::new(Kind::Run, message).at(run).help("train again"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens the backbone of the features and checks its known answer.
+fn open_backbone(
+    spec: &Spec,
+    width: usize,
+    config: &PredictorConfig,
+    monitor: &dyn Monitor,
+) -> Result<Box<dyn Backbone>> {
+    let chosen = spec.resolve_backbone(&config.models)?;
+    let opening = SessionOptions { device: config.device, threads: 0, sessions: 1 };
+    let mut backbone = chosen.open(opening, monitor)?.swap_remove(0);
+    if backbone.width() != width {
+        let message = format!("its head takes {width} features, the backbone gives {}", backbone.width());
+        return Err(Error::new(Kind::Run, message).at(&config.run).help("train again"));
+    }
+    if let Some(known) = &chosen.known_answer {
+        let answer = known_answer::compute(backbone.as_mut(), &spec.preprocessing.steps)?;
+        known_answer::check(backbone.provider(), &answer, known)?;
+    }
+    Ok(backbone)
+}

@@ -1,0 +1,199 @@
+//! The demo: extract, train, evaluate and predict on a built-in sample of images, with a linear model on raw pixels as
+//! the baseline.
+
+mod sample;
+
+use crate::backbone::BackboneChoice;
+use crate::backbone::Device;
+use crate::backbone::registry::DEFAULT_MODELS;
+use crate::cache::{FeatureCache, Samples};
+use crate::data::dataset::Split;
+use crate::data::decode;
+use crate::data::preprocess::{Normalization, Preprocessing, Resize};
+use crate::error::{Error, Kind, Result};
+use crate::evaluate::predict::{FilePrediction, PredictConfig, PredictorConfig, predict};
+use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
+use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, extract};
+use crate::head::{self, Example, FitConfig, FitJob, LabelledFeatures, SolverConfig};
+use crate::io::fs;
+use crate::math::matrix::Matrix;
+use crate::math::parallel;
+use crate::metrics;
+use crate::monitor::{Monitor, Unit};
+use crate::train::{TrainConfig, TrainStats, train};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Configuration of [`demo`].
+///
+/// | field | default | |
+/// |---|---|---|
+/// | `dir` | `headstart-demo` | folder for the images, the cache and the run |
+/// | `models` | `models` | folder of built backbones |
+/// | `time` | 0 | time of the demo, in seconds since 1970 |
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DemoConfig {
+    /// Folder for the images, the cache and the run.
+    pub dir: PathBuf,
+    /// Folder of built backbones.
+    pub models: PathBuf,
+    /// Time of the demo, in seconds since 1970; recorded in the cache and the run.
+    pub time: u64,
+}
+
+impl DemoConfig {
+    /// Runs the demo in `dir`, everything else by default.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), models: DEFAULT_MODELS.into(), time: 0 }
+    }
+}
+
+impl Default for DemoConfig {
+    fn default() -> Self {
+        Self::new("headstart-demo")
+    }
+}
+
+/// Results of [`demo`].
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct DemoStats {
+    /// The folder of images.
+    pub images: PathBuf,
+    /// The cache.
+    pub cache: PathBuf,
+    /// The run.
+    pub run: PathBuf,
+    /// Results of `extract`.
+    pub extract: ExtractStats,
+    /// Results of `train`.
+    pub train: TrainStats,
+    /// Results of `evaluate` on the test split.
+    pub evaluate: EvaluateStats,
+    /// Test accuracy of the baseline, 0 to 1: the same kind of head, trained on raw pixels of images scaled to 32 x 32.
+    pub pixel_accuracy: f64,
+    /// The predictions for one test image.
+    pub predict: Vec<FilePrediction>,
+}
+
+/// Runs the demo in `config.dir`. A second call there uses the cached features.
+///
+/// # Errors
+/// [`Kind::Input`] when the folder holds files that are not the demo's, and errors of the stages.
+pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
+    let [images, cache, run] = ["images", "cache", "run"].map(|name| config.dir.join(name));
+    draw_images(&config.dir, &images, monitor)?;
+    let extracted = extract(&extract_config(config, &images, &cache), monitor)?;
+    let fit = FitConfig::default();
+    let train_config = TrainConfig {
+        cache: cache.clone(),
+        run: run.clone(),
+        variants: None,
+        init: None,
+        solver: SolverConfig::Adam(fit.clone()),
+        time: config.time,
+        ..TrainConfig::default()
+    };
+    let trained = train(&train_config, monitor)?;
+    let evaluated =
+        evaluate(&EvaluateConfig { run: run.clone(), split: Split::Test, tta: false, reject: None })?;
+    let samples = FeatureCache::open(&cache)?.samples()?;
+    let pixel_accuracy = pixel_baseline(&samples, fit)?;
+    let image =
+        samples.rows.iter().find(|row| row.split == Split::Test).map(|row| images.join(&row.file.path));
+    let predict_config = PredictConfig {
+        images: image.into_iter().collect(),
+        predictor: PredictorConfig {
+            run: run.clone(),
+            models: config.models.clone(),
+            neighbours: 0,
+            ..PredictorConfig::default()
+        },
+    };
+    let answers = predict(&predict_config, monitor)?;
+    Ok(DemoStats {
+        images,
+        cache,
+        run,
+        extract: extracted,
+        train: trained,
+        evaluate: evaluated,
+        pixel_accuracy,
+        predict: answers,
+    })
+}
+
+fn extract_config(config: &DemoConfig, images: &Path, cache: &Path) -> ExtractConfig {
+    ExtractConfig {
+        images: images.to_path_buf(),
+        cache: cache.to_path_buf(),
+        backbone: BackboneChoice { models: config.models.clone(), ..BackboneChoice::default() },
+        augment: Vec::new(),
+        augment_splits: AugmentSplits::Train,
+        split: None,
+        seed: None,
+        device: Device::Auto,
+        batch: None,
+        threads: 0,
+        commit_every: COMMIT_EVERY,
+        dry_run: false,
+        time: config.time,
+    }
+}
+
+/// Draws the images that are not there yet.
+fn draw_images(dir: &Path, images: &Path, monitor: &dyn Monitor) -> Result<()> {
+    let own_names = ["images", "cache", "run"];
+    if dir.exists() && fs::list(dir)?.iter().any(|entry| !own_names.contains(&entry.name.as_str())) {
+        return Err(Error::new(Kind::Input, "the folder holds other things, so the demo leaves it alone")
+            .at(dir)
+            .help("choose a new folder as `dir`"));
+    }
+    let total = sample::CLASSES.len() * sample::PER_CLASS;
+    let task = monitor.task("drawing images", Some(total as u64), Unit::Images);
+    for (class, name) in sample::CLASSES.iter().enumerate() {
+        let folder = images.join(name);
+        fs::create_folder(&folder)?;
+        for number in 0..sample::PER_CLASS {
+            let path = folder.join(format!("{number:03}.png"));
+            if !path.exists() {
+                fs::write_atomic(&path, &decode::encode_png(&sample::draw(class, number)))?;
+            }
+            task.advance(1);
+        }
+    }
+    Ok(())
+}
+
+/// Returns the test accuracy of the baseline, 0 to 1: a softmax head fitted to pixels instead of features, on the same
+/// split.
+fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
+    let small = Preprocessing {
+        crop: 1.0,
+        resize: Resize::BilinearPillow,
+        size: 32,
+        normalization: Normalization::Symmetric,
+        stretch: false,
+    };
+    let classes = crate::data::dataset::class_names(&samples.rows);
+    let mut features = Matrix::zeros(samples.rows.len(), small.input_len());
+    let mut parts = Split::ALL.map(|_| Vec::new());
+    for (number, row) in samples.rows.iter().enumerate() {
+        let path = samples.root.join(&row.file.path);
+        let image =
+            decode::decode(&fs::read(&path)?).map_err(|reason| Error::new(Kind::Input, reason).at(&path))?;
+        features.row_mut(number).copy_from_slice(&small.tensor(&image));
+        let target = classes.binary_search(&row.file.label).expect("classes come from the samples");
+        parts[row.split as usize].push(Example { row: number as u32, target: target as u32 });
+    }
+    let [train, validation, test] =
+        parts.each_ref().map(|examples| LabelledFeatures { features: &features, examples });
+    // The 3,072 inputs are strongly correlated, so they need a smaller learning rate than features.
+    let params = FitConfig { lr: 0.001, ..fit }.check()?;
+    let job = FitJob { start: None, params, class_weights: vec![1.0; classes.len()] };
+    let fitted = head::fit(job, train, Some(validation), parallel::number(0), &mut |_, _| {})?;
+    let predicted: Vec<usize> = fitted.head.probabilities_of(test).predicted().collect();
+    let truth: Vec<usize> = test.targets().collect();
+    Ok(metrics::accuracy(&truth, &predicted).unwrap_or(0.0))
+}

@@ -1,0 +1,85 @@
+//! Writes, copies and links files so that a reader sees the whole file or none.
+
+use super::change::Change;
+use super::files::{read, sync_folder};
+use super::path::{parent, temporary_path};
+use crate::error::{Error, Kind, Result};
+use crate::io::digest::{Digest, sha256, sha256_file};
+use std::path::Path;
+
+/// Writes `bytes` to `path`, whole or not at all: temporary file in the same folder, fsync, rename, fsync of the
+/// folder.
+///
+/// # Errors
+/// [`Kind::Io`] when a step fails. Unless it was the last one, the temporary file is removed and the previous file
+/// stays.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = temporary_path(path);
+    let written = Change::Write(&temporary, bytes)
+        .apply()
+        .and_then(|()| Change::SyncFile(&temporary).apply())
+        .and_then(|()| Change::Rename(&temporary, path).apply());
+    if let Err(e) = written {
+        let _ = Change::RemoveFile(&temporary).apply();
+        return Err(Error::io("write", path, e));
+    }
+    sync_folder(parent(path))
+}
+
+/// Copies `source` to `path`, whole or not at all, and reads the copy back. Both files must have the given `digest`.
+///
+/// # Errors
+/// [`Kind::Input`] when `source` has another digest, [`Kind::Io`] when a step fails or the disk returns other bytes
+/// than were written.
+pub fn copy_verified(source: &Path, path: &Path, digest: Digest) -> Result<()> {
+    let bytes = read(source)?;
+    if sha256(&bytes) != digest {
+        return Err(Error::new(Kind::Input, "it changed while it was being copied")
+            .at(source)
+            .help("try again"));
+    }
+    write_atomic(path, &bytes)?;
+    match sha256_file(path)? == digest {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Io, "the disk returns other bytes than were written").at(path)),
+    }
+}
+
+/// Makes `path` a hard link to `source`, whose symbolic links are followed. The file must have the given `digest`.
+///
+/// # Errors
+/// [`Kind::Io`] when the operating system refuses, as it does across file systems. [`Kind::Input`] when the file has
+/// another digest; the link is then removed.
+pub fn hard_link_verified(source: &Path, path: &Path, digest: Digest) -> Result<()> {
+    let linked = source.canonicalize().and_then(|source| Change::HardLink(&source, path).apply());
+    linked.map_err(|e| {
+        Error::io("make the hard link", path, e)
+            .help("hard links need one file system for both folders; leave `link` out to copy")
+    })?;
+    if sha256_file(path)? != digest {
+        let _ = Change::RemoveFile(path).apply();
+        return Err(Error::new(Kind::Input, "it changed while it was being linked")
+            .at(source)
+            .help("try again"));
+    }
+    sync_folder(parent(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::files::list;
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        write_atomic(&path, b"old").unwrap();
+        std::fs::create_dir(dir.path().join("d")).unwrap();
+        // A rename onto a folder fails after the temporary file was written.
+        let error = write_atomic(&dir.path().join("d"), b"new").unwrap_err();
+        assert!(error.to_string().contains("could not write"), "{error}");
+        assert_eq!(list(dir.path()).unwrap().len(), 2);
+        assert_eq!(read(&path).unwrap(), b"old");
+    }
+}

@@ -1,0 +1,358 @@
+//! Encodes tables as Parquet, Arrow IPC or CSV bytes, and reads Parquet. The only user of the `arrow` and `parquet`
+//! crates.
+
+mod column;
+
+pub use column::{Column, ColumnData, ColumnType, Vectors};
+
+use crate::error::{Error, Kind, Result};
+use crate::io::digest::Digest;
+use arrow::array::{
+    Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Int32Array, Int64Array, StringArray,
+};
+use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Int64Type, Schema};
+use arrow::ipc::writer::FileWriter as ArrowFileWriter;
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::ChunkReader;
+use parquet::schema::types::ColumnPath;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Named columns of one length, with the text metadata of the file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    /// The columns in the order of the file.
+    pub columns: Vec<Column>,
+    /// Key-value metadata of the file.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Table {
+    /// Creates a table of `columns`, given as name and values, without metadata.
+    pub fn new<N: Into<String>>(columns: impl IntoIterator<Item = (N, ColumnData)>) -> Self {
+        let column = |(name, data): (N, ColumnData)| Column { name: name.into(), data };
+        Self { columns: columns.into_iter().map(column).collect(), metadata: BTreeMap::new() }
+    }
+
+    /// Replaces the metadata.
+    pub fn with_metadata<K: Into<String>>(self, metadata: impl IntoIterator<Item = (K, String)>) -> Self {
+        let metadata = metadata.into_iter().map(|(key, value)| (key.into(), value)).collect();
+        Self { metadata, ..self }
+    }
+
+    /// Encodes the table as Parquet: zstd compression, dictionaries for text, plain floats. Equal tables give equal
+    /// bytes.
+    ///
+    /// # Panics
+    /// When the columns differ in length. The same holds for the other encodings.
+    pub fn encode(self) -> Vec<u8> {
+        let entry = |(key, value): (&String, &String)| KeyValue::new(key.clone(), value.clone());
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("1 is a level")))
+            .set_created_by(concat!("headstart ", env!("CARGO_PKG_VERSION")).into())
+            .set_key_value_metadata(Some(self.metadata.iter().map(entry).collect()));
+        for column in &self.columns {
+            if matches!(column.data, ColumnData::Vectors(_)) {
+                let leaf = ColumnPath::new(vec![column.name.clone(), "list".into(), "item".into()]);
+                properties = properties.set_column_dictionary_enabled(leaf, false);
+            }
+        }
+        let batch = record_batch(self.columns);
+        let mut out = Vec::new();
+        let mut writer =
+            ArrowWriter::try_new(&mut out, batch.schema(), Some(properties.build())).expect("a plain schema");
+        writer.write(&batch).expect("writing to memory");
+        writer.close().expect("writing to memory");
+        out
+    }
+
+    /// Encodes the table as an Arrow IPC file, uncompressed, so that readers can map it into memory.
+    pub fn encode_arrow(self) -> Vec<u8> {
+        let metadata = HashMap::from_iter(self.metadata);
+        let batch = record_batch(self.columns);
+        let schema = Arc::new(batch.schema().as_ref().clone().with_metadata(metadata));
+        let batch = batch.with_schema(schema.clone()).expect("the same columns");
+        let mut writer = ArrowFileWriter::try_new(Vec::new(), &schema).expect("a plain schema");
+        writer.write(&batch).expect("writing to memory");
+        writer.into_inner().expect("writing to memory")
+    }
+
+    /// Encodes the table as CSV with a header line.
+    ///
+    /// # Panics
+    /// When the table has a column of vectors.
+    pub fn encode_csv(self) -> Vec<u8> {
+        let mut out = Vec::new();
+        arrow::csv::Writer::new(&mut out).write(&record_batch(self.columns)).expect("text and numbers");
+        out
+    }
+
+    /// Decodes `columns`, given as name and expected type, of the Parquet file `bytes`; `path` is for error messages.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when the bytes are not a complete Parquet file, or a column is missing or of another type.
+    pub fn decode(bytes: Vec<u8>, columns: &[(&str, ColumnType)], path: &Path) -> Result<Self> {
+        read(bytes::Bytes::from(bytes), columns, path, |_, _| false)
+    }
+
+    /// Decodes `columns` like [`Table::decode`], and passes the rows of one more column of vectors, `vectors`, to
+    /// `visit` without copying them. `visit` gets the width and the floats `[rows, width]` of one batch of rows at a
+    /// time.
+    ///
+    /// # Errors
+    /// As [`Table::decode`].
+    pub fn scan(
+        bytes: Vec<u8>,
+        columns: &[(&str, ColumnType)],
+        vectors: &str,
+        path: &Path,
+        mut visit: impl FnMut(usize, &[f32]),
+    ) -> Result<Self> {
+        let columns = [columns, &[(vectors, ColumnType::Vectors)]].concat();
+        read(bytes::Bytes::from(bytes), &columns, path, |name, array| {
+            let rows = float_rows(array).filter(|_| name == vectors);
+            rows.map(|rows| visit(rows.width, rows.values)).is_some()
+        })
+    }
+
+    /// Reads `columns` of the Parquet file at `path`, and only the parts of the file that they need.
+    ///
+    /// # Errors
+    /// As [`Table::decode`], and [`Kind::Io`] when the file cannot be opened.
+    pub fn read(path: &Path, columns: &[(&str, ColumnType)]) -> Result<Self> {
+        read(File::open(path).map_err(|e| Error::io("open", path, e))?, columns, path, |_, _| false)
+    }
+
+    fn take(&mut self, name: &str) -> Option<ColumnData> {
+        let index = self.columns.iter().position(|column| column.name == name)?;
+        Some(self.columns.swap_remove(index).data)
+    }
+
+    /// Removes a text column and returns its values; empty when the file has no rows.
+    pub fn take_text(&mut self, name: &str) -> Vec<String> {
+        match self.take(name) {
+            Some(ColumnData::Text(values)) => values,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Removes a text column that may have nulls and returns its values.
+    pub fn take_optional_text(&mut self, name: &str) -> Vec<Option<String>> {
+        match self.take(name) {
+            Some(ColumnData::Text(values)) => values.into_iter().map(Some).collect(),
+            Some(ColumnData::OptionalText(values)) => values,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Removes a column of digests and returns its values.
+    pub fn take_digests(&mut self, name: &str) -> Vec<Digest> {
+        match self.take(name) {
+            Some(ColumnData::Digests(values)) => values,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Removes an integer column and returns its values.
+    pub fn take_integers(&mut self, name: &str) -> Vec<i64> {
+        match self.take(name) {
+            Some(ColumnData::Int32(values)) => values.into_iter().map(i64::from).collect(),
+            Some(ColumnData::Int64(values)) => values,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Removes a column of vectors and returns its rows; of width 0 when the file has no rows.
+    pub fn take_vectors(&mut self, name: &str) -> Vectors {
+        match self.take(name) {
+            Some(ColumnData::Vectors(vectors)) => vectors,
+            _ => Vectors::default(),
+        }
+    }
+}
+
+/// Reads the columns `wanted`, batch by batch. `consume` sees each array first; those for which it returns true are
+/// left out of the table.
+fn read<R: ChunkReader + 'static>(
+    source: R,
+    wanted: &[(&str, ColumnType)],
+    path: &Path,
+    mut consume: impl FnMut(&str, &ArrayRef) -> bool,
+) -> Result<Table> {
+    let damaged = |why: String| Error::new(Kind::Cache, "not a readable Parquet file").at(path).because(why);
+    let builder = ParquetRecordBatchReaderBuilder::try_new(source).map_err(|e| damaged(e.to_string()))?;
+    let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
+    let metadata = metadata.into_iter().filter_map(|kv| Some((kv.key, kv.value?))).collect();
+    for (name, _) in wanted {
+        if builder.schema().field_with_name(name).is_err() {
+            return Err(damaged(format!("it has no column {name}")));
+        }
+    }
+    let mask = ProjectionMask::columns(builder.parquet_schema(), wanted.iter().map(|(name, _)| *name));
+    let reader = builder.with_projection(mask).build().map_err(|e| damaged(e.to_string()))?;
+    let mut columns: Vec<Column> = Vec::new();
+    for batch in reader {
+        let batch = batch.map_err(|e| damaged(e.to_string()))?;
+        for &(name, expected) in wanted {
+            let array =
+                batch.column_by_name(name).ok_or_else(|| damaged(format!("it has no column {name}")))?;
+            if consume(name, array) {
+                continue;
+            }
+            let data = from_arrow(array, expected).filter(|data| data.is_of_type(expected));
+            let data = data.ok_or_else(|| damaged(mismatch(name, expected, array)))?;
+            match columns.iter_mut().find(|column| column.name == name) {
+                Some(column) => column.data.extend(data),
+                None => columns.push(Column { name: name.to_string(), data }),
+            }
+        }
+    }
+    Ok(Table { columns, metadata })
+}
+
+/// Why the values of `array` are not what was expected.
+fn mismatch(name: &str, expected: ColumnType, array: &ArrayRef) -> String {
+    match expected {
+        ColumnType::Digests => format!("its column {name} holds values that are not digests"),
+        _ => format!("its column {name} has the type {} or nulls", array.data_type()),
+    }
+}
+
+fn field(column: &Column) -> Field {
+    let data_type = match &column.data {
+        ColumnData::Text(_) | ColumnData::OptionalText(_) | ColumnData::Digests(_) => DataType::Utf8,
+        ColumnData::Int32(_) => DataType::Int32,
+        ColumnData::Int64(_) => DataType::Int64,
+        ColumnData::Vectors(rows) => DataType::FixedSizeList(list_item(), rows.width as i32),
+    };
+    Field::new(&column.name, data_type, matches!(column.data, ColumnData::OptionalText(_)))
+}
+
+/// The field of the floats in a column of vectors.
+fn list_item() -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Float32, false))
+}
+
+/// Converts columns to Arrow. Numbers are moved, not copied.
+fn record_batch(columns: Vec<Column>) -> RecordBatch {
+    let fields: Vec<Field> = columns.iter().map(field).collect();
+    let arrays: Vec<ArrayRef> = columns.into_iter().map(|column| to_arrow(column.data)).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("columns of one length")
+}
+
+fn to_arrow(data: ColumnData) -> ArrayRef {
+    match data {
+        ColumnData::Text(values) => Arc::new(StringArray::from_iter_values(values)),
+        ColumnData::OptionalText(values) => Arc::new(StringArray::from_iter(values)),
+        ColumnData::Digests(values) => {
+            Arc::new(StringArray::from_iter_values(values.iter().map(Digest::to_string)))
+        }
+        ColumnData::Int32(values) => Arc::new(Int32Array::from(values)),
+        ColumnData::Int64(values) => Arc::new(Int64Array::from(values)),
+        ColumnData::Vectors(rows) => {
+            let values = Arc::new(Float32Array::from(rows.values));
+            Arc::new(FixedSizeListArray::new(list_item(), rows.width as i32, values, None))
+        }
+    }
+}
+
+/// Converts an Arrow array; `None` for types that are not read and for nulls where none are allowed.
+fn from_arrow(array: &ArrayRef, expected: ColumnType) -> Option<ColumnData> {
+    match array.data_type() {
+        DataType::Utf8 if expected == ColumnType::Digests => {
+            let digest = |text: Option<&str>| text?.parse().ok();
+            array.as_string::<i32>().iter().map(digest).collect::<Option<_>>().map(ColumnData::Digests)
+        }
+        DataType::Utf8 => {
+            let text = array.as_string::<i32>();
+            Some(match text.null_count() {
+                0 => ColumnData::Text(text.iter().flatten().map(String::from).collect()),
+                _ => ColumnData::OptionalText(text.iter().map(|v| v.map(String::from)).collect()),
+            })
+        }
+        DataType::Int32 if array.null_count() == 0 => {
+            Some(ColumnData::Int32(array.as_primitive::<Int32Type>().values().to_vec()))
+        }
+        DataType::Int64 if array.null_count() == 0 => {
+            Some(ColumnData::Int64(array.as_primitive::<Int64Type>().values().to_vec()))
+        }
+        DataType::FixedSizeList(..) => float_rows(array)
+            .map(|rows| ColumnData::Vectors(Vectors { width: rows.width, values: rows.values.to_vec() })),
+        _ => None,
+    }
+}
+
+/// Borrowed [`Vectors`].
+struct FloatRows<'a> {
+    width: usize,
+    values: &'a [f32],
+}
+
+/// The floats of a column of vectors; `None` for another type and for nulls.
+fn float_rows(array: &ArrayRef) -> Option<FloatRows<'_>> {
+    let lists = array.as_fixed_size_list_opt()?;
+    let floats = lists.values().as_primitive_opt::<Float32Type>()?;
+    let has_nulls = lists.null_count() > 0 || floats.null_count() > 0;
+    (!has_nulls).then(|| FloatRows { width: lists.value_length() as usize, values: &floats.values()[..] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let values = vec![1.0, 2.0, f32::MIN_POSITIVE, -0.0, 5.0, 6.5];
+        Table::new([
+            ("name", ColumnData::Text(vec!["é".into(), "b".into()])),
+            ("maybe", ColumnData::OptionalText(vec![None, Some("x".into())])),
+            ("small", ColumnData::Int32(vec![1, -2])),
+            ("large", ColumnData::Int64(vec![i64::MIN, 5])),
+            ("v", ColumnData::Vectors(Vectors { width: 3, values })),
+        ])
+        .with_metadata([("k", "v".to_string())])
+    }
+
+    const NAMES: [(&str, ColumnType); 5] = [
+        ("name", ColumnType::Text),
+        ("maybe", ColumnType::OptionalText),
+        ("small", ColumnType::Integers),
+        ("large", ColumnType::Integers),
+        ("v", ColumnType::Vectors),
+    ];
+
+    #[test]
+    fn tables_survive_a_round_trip() {
+        let read = Table::decode(table().encode(), &NAMES, Path::new("t")).unwrap();
+        assert_eq!(read.columns, table().columns);
+        assert_eq!(read.metadata["k"], "v");
+    }
+
+    #[test]
+    fn the_same_table_gives_the_same_bytes() {
+        assert_eq!(table().encode(), table().encode());
+    }
+
+    #[test]
+    fn a_damaged_file_or_a_missing_column_is_an_error_with_the_path() {
+        let bytes = table().encode();
+        for (bytes, names) in [
+            (bytes[..bytes.len() - 9].to_vec(), &NAMES[..]),
+            (b"PAR1".to_vec(), &NAMES[..]),
+            (bytes.clone(), &[("nothing", ColumnType::Text)][..]),
+            (bytes.clone(), &[("small", ColumnType::Text)][..]),
+            (bytes.clone(), &[("maybe", ColumnType::Text)][..]),
+            (bytes.clone(), &[("name", ColumnType::Digests)][..]),
+        ] {
+            let error = Table::decode(bytes, names, Path::new("some/part")).unwrap_err();
+            assert!(error.with_causes().starts_with("some/part: not a readable Parquet file: "), "{error}");
+        }
+    }
+}

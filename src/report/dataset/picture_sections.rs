@@ -1,0 +1,177 @@
+//! The sections of the page of a data set that show pictures.
+
+use super::duplicates::DuplicateGroup;
+use super::examine::DatasetStats;
+use super::examples::{ClassExamples, MOST_CLASSES_WITH_SEVERAL};
+use super::label_issues::{LabelIssue, LabelIssues};
+use super::near_duplicates::{NearDuplicatePair, NearDuplicates, PairImage};
+use super::pictures::{self, VariantPictures};
+use super::variants::VariantPreview;
+use crate::data::augment::Variant;
+use crate::data::preprocess::{Normalization, Preprocessing};
+use crate::report::format::{count, percent};
+use crate::report::html::{Markup, html};
+use crate::report::page::{self, Card, GalleryItem, Picture, RankedClass, cards, class_ranking, gallery};
+
+/// Examples of each class; `hidden` classes have none.
+pub(super) fn examples(stats: &DatasetStats, pictures: &[Vec<Picture>], hidden: usize) -> Markup {
+    let classes = || stats.examples.iter().zip(pictures);
+    let with_name = |(class, pictures): (&ClassExamples, &Vec<Picture>)| GalleryItem {
+        picture: pictures[0].clone(),
+        caption: html! { p { (page::breakable(&class.label)) " " span.quiet { (count(class.images)) } } },
+    };
+    let item = |picture: &Picture| GalleryItem { picture: picture.clone(), caption: html! {} };
+    let is_single = stats.examples.len() > MOST_CLASSES_WITH_SEVERAL;
+    html! {
+        @if !is_single { p { "Spread evenly over the files of each class, in order of their names." } }
+        @if hidden > 0 { p.note { "One image of each class; " (count(hidden)) " smaller classes are not shown." } }
+        @if is_single { (gallery(&classes().map(with_name).collect::<Vec<_>>())) }
+        @else {
+            @for (class, pictures) in classes() {
+                h3 { (page::breakable(&class.label)) " " span.quiet.amount { (count(class.images)) } }
+                (gallery(&pictures.iter().map(item).collect::<Vec<_>>()))
+            }
+        }
+    }
+}
+
+pub(super) fn augmentation(stats: &DatasetStats, preview: &VariantPreview) -> Markup {
+    html! {
+        p {
+            (page::breakable(&preview.path)) " in each variant that "
+            @if preview.cached { "the cache has." }
+            @else { "the augmentations " code { "shift:30" } " and " code { "flip" } " make." }
+            " The area that a shift uncovers is black. On the left the variant as it is made, on the right as it enters the network: "
+            (preprocessing(&preview.preprocessing))
+        }
+        ul.variants { @for pictures in pictures::variants(&stats.root, preview) { (variant(&pictures)) } }
+    }
+}
+
+fn preprocessing(steps: &Preprocessing) -> Markup {
+    let scaled = match steps.normalization {
+        Normalization::Unit => "scaled to 0 to 1",
+        Normalization::Symmetric => "scaled to -1 to 1",
+        Normalization::Imagenet => "normalized with the mean and standard deviation of ImageNet",
+    };
+    html! {
+        @if steps.crop < 1.0 { "the centre " (percent(steps.crop)) " of each side" } @else { "the whole image" }
+        ", resized to " (steps.size) " x " (steps.size) " pixels, whose values are then " (scaled) " (shown as they are before)."
+    }
+}
+
+fn variant(pictures: &VariantPictures) -> Markup {
+    let description = match pictures.variant {
+        Variant::None => "the image itself".into(),
+        Variant::Flip => "mirrored".into(),
+        Variant::Shift { dx, dy } => shift(dx, dy),
+    };
+    html! {
+        li {
+            div.frame { (pictures.image.markup()) }
+            div.frame { (pictures.input.markup()) }
+            p { strong { (pictures.variant.to_string()) } " " span.quiet { (description) } }
+        }
+    }
+}
+
+fn shift(dx: i32, dy: i32) -> String {
+    let part = |by: i32, directions: [&str; 2]| match by {
+        0 => None,
+        by => Some(format!("{} pixels {}", by.unsigned_abs(), directions[usize::from(by < 0)])),
+    };
+    let parts: Vec<String> =
+        [part(dx, ["right", "left"]), part(dy, ["down", "up"])].into_iter().flatten().collect();
+    format!("moved {}", parts.join(", "))
+}
+
+/// Groups of duplicates that are shown with a picture.
+const SHOWN_GROUPS: usize = 24;
+
+/// Duplicates as cards, followed by `table` if there are more groups than cards.
+pub(super) fn duplicates(stats: &DatasetStats, table: Markup) -> Markup {
+    let all = &stats.duplicates;
+    let conflicts = all.iter().filter(|group| group.labels.len() > 1).count();
+    let card = |group: &DuplicateGroup| Card {
+        picture: pictures::file(stats, &group.paths[0], group.image_sha256),
+        title: group.labels.join(" and "),
+        body: html! { @for path in &group.paths { p.path { (page::breakable(path)) } } },
+    };
+    html! {
+        @if all.is_empty() { p { "No two files have the same bytes." } }
+        @else {
+            p {
+                (count(all.len())) " images occur more than once, byte for byte. "
+                @if conflicts > 0 {
+                    strong { (count(conflicts)) " of them under two labels" } ": it is unknown which label is right, so " code { "extract" }
+                    " refuses all files of these images. "
+                }
+                "Duplicates under one label share their features and their split."
+            }
+            (cards(&all.iter().take(SHOWN_GROUPS).map(card).collect::<Vec<_>>()))
+            @if all.len() > SHOWN_GROUPS { (table) }
+        }
+    }
+}
+
+pub(super) fn near_duplicates(stats: &DatasetStats, found: &NearDuplicates) -> Markup {
+    html! {
+        p {
+            "The " (found.pairs.len()) " nearest pairs of images in different splits, by the cosine distance of their features. A test image "
+            "that nearly equals a train image measures memory, not generalization: move both into one split, or remove one."
+            @if let Some(scale) = &found.scale {
+                " For comparison: half of the images lie within " (format!("{:.4}", scale.median)) " of their own variant "
+                code { (scale.variant.to_string()) } "."
+            }
+        }
+        ul.image-pairs { @for pair in &found.pairs { (near_duplicate(stats, pair)) } }
+    }
+}
+
+fn near_duplicate(stats: &DatasetStats, pair: &NearDuplicatePair) -> Markup {
+    let image = |image: &PairImage| {
+        html! {
+            div {
+                div.frame { (pictures::file(stats, &image.path, image.image_sha256).markup()) }
+                p { strong { (image.split.name()) } " " (page::breakable(&image.path)) }
+            }
+        }
+    };
+    let [first, second] = &pair.images;
+    html! {
+        li {
+            (image(first)) (image(second))
+            p.quiet { "distance " (format!("{:.4}", pair.distance)) @if first.label != second.label { ", of different classes" } }
+        }
+    }
+}
+
+/// Label issues that are shown with a picture.
+const SHOWN_ISSUES: usize = 24;
+
+pub(super) fn label_issues(stats: &DatasetStats, found: &LabelIssues) -> Markup {
+    let card = |issue: &LabelIssue| Card {
+        picture: pictures::file(stats, &issue.path, issue.image_sha256),
+        title: issue.label.clone(),
+        body: html! {
+            (class_ranking(&[
+                RankedClass { label: issue.suggested.clone(), probability: issue.suggested_probability, mark: None },
+                RankedClass { label: issue.label.clone(), probability: issue.label_probability, mark: Some("label") },
+            ]))
+            p.path { (page::breakable(&issue.path)) }
+        },
+    };
+    let shown: Vec<Card> = found.issues.iter().take(SHOWN_ISSUES).map(card).collect();
+    html! {
+        p {
+            "Each image was classified by one of " (found.folds) " heads, fitted without it. Their accuracy on these "
+            (count(found.images)) " images is " (percent(found.accuracy)) ". Confident learning (Northcutt, Jiang and Chuang 2021) finds "
+            (count(found.issues.len())) " label issues: another class is more probable than it is, on average, for its own images. "
+            @if shown.len() < found.issues.len() {
+                "These " (shown.len()) " are the most likely errors; the table in CSV has all of them. "
+            }
+            "A label issue is a reason to look at the image, not a proof: images that are hard to classify from these features are listed too."
+        }
+        (cards(&shown))
+    }
+}

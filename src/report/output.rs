@@ -1,0 +1,118 @@
+//! Where a page is written, with its plots and tables as separate files. Nothing is written among files that other
+//! stages replace as a whole.
+
+use crate::cache::{FeatureCache, Spec};
+use crate::error::{Error, Kind, Result};
+use crate::io::fs;
+use crate::report::page::{Page, Table, check_target, render, write, write_plots, write_tables};
+use crate::report::plot::Figure;
+use crate::run;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Where a page is written, and its plots and tables as separate files.
+#[derive(Debug, Clone)]
+pub struct PageOutput {
+    /// The page.
+    pub out: PathBuf,
+    /// Folder for each plot as SVG and PNG.
+    pub plots: Option<PathBuf>,
+    /// Folder for each table as CSV.
+    pub tables: Option<PathBuf>,
+}
+
+/// A page with its plots and tables.
+#[derive(Debug)]
+pub struct PageContent {
+    /// The page.
+    pub page: Page,
+    /// All plots of the page.
+    pub figures: Vec<Figure>,
+    /// All tables that belong to the page, including those that it does not show.
+    pub tables: Vec<Table>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Serialize)]
+pub struct WrittenPage {
+    /// The page.
+    pub out: PathBuf,
+    /// Its size in bytes.
+    pub bytes: usize,
+    /// Names of the plots.
+    pub plots: Vec<String>,
+    /// Names of the tables.
+    pub tables: Vec<String>,
+}
+
+impl PageOutput {
+    /// Checks, before long work, that nothing would be written among the files of a run (which `train` replaces as a
+    /// whole), of a cache, or below `images`, and that no other file is in the way of the page. `own_page` is the one page
+    /// that may be inside a run.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a path inside one of these folders, and those of [`check_target`].
+    pub fn check(&self, images: Option<&Path>, own_page: Option<&Path>) -> Result<()> {
+        let images = images.map(fs::resolve).transpose()?;
+        let own_page = own_page.map(fs::resolve).transpose()?;
+        let is_own_page = |path: &PathBuf| own_page.as_ref() == Some(path);
+        let paths =
+            [("out", Some(&self.out)), ("plots", self.plots.as_ref()), ("tables", self.tables.as_ref())];
+        for (field, path) in paths {
+            let Some(path) = path else { continue };
+            let resolved = fs::resolve(path)?;
+            let is_among_images = images.as_ref().is_some_and(|images| resolved.starts_with(images));
+            let owner = if is_among_images { Some("the folder of images") } else { owner(&resolved) };
+            if let Some(owner) = owner.filter(|_| field != "out" || !is_own_page(&resolved)) {
+                return Err(Error::new(Kind::Usage, format!("`{field}` cannot be inside {owner}"))
+                    .at(path)
+                    .help(format!("choose another place for `{field}`")));
+            }
+        }
+        check_target(&self.out)
+    }
+
+    /// Performs [`PageOutput::check`] for a page about something made from the cache at `cache`: while the cache exists,
+    /// its folder of images is protected too.
+    ///
+    /// # Errors
+    /// Those of [`PageOutput::check`].
+    pub fn check_with_cache(&self, cache: &Path) -> Result<()> {
+        let samples = FeatureCache::open(cache).and_then(|store| store.samples());
+        self.check(samples.ok().map(|samples| samples.root).as_deref(), None)
+    }
+
+    /// Writes the page, its plots and its tables; a page of headstart and files of the same names are replaced.
+    ///
+    /// # Errors
+    /// Those of [`check_target`], and [`Kind::Io`] when a file cannot be written.
+    pub fn write(&self, content: &PageContent) -> Result<WrittenPage> {
+        if let Some(folder) = &self.plots {
+            write_plots(folder, &content.figures)?;
+        }
+        if let Some(folder) = &self.tables {
+            write_tables(folder, &content.tables)?;
+        }
+        if let Some(folder) = self.out.parent() {
+            fs::create_folder(folder)?;
+        }
+        let html = render(&content.page);
+        write(&self.out, &html)?;
+        Ok(WrittenPage {
+            out: self.out.clone(),
+            bytes: html.len(),
+            plots: content.figures.iter().map(|figure| figure.name.clone()).collect(),
+            tables: content.tables.iter().map(|table| table.name.clone()).collect(),
+        })
+    }
+}
+
+/// What the innermost run or cache around `path` is, if any.
+fn owner(path: &Path) -> Option<&'static str> {
+    let is_cache = |folder: &Path| Spec::read(folder).is_ok_and(|spec| spec.is_some());
+    path.ancestors().find_map(|folder| match folder {
+        run if run::read_record(run).is_ok() => Some("a run"),
+        cache if is_cache(cache) => Some("a cache"),
+        _ => None,
+    })
+}

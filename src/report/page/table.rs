@@ -1,0 +1,180 @@
+//! Tables, rendered for a page and written as CSV. The only user of `csv`.
+
+use super::elements::{breakable, scrolled};
+use crate::report::format;
+use crate::report::html::{Markup, html};
+
+/// A table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Lower case and hyphens: `data-table`, and the name of its CSV file.
+    pub name: String,
+    /// What it shows.
+    pub caption: String,
+    /// From the left; the cells of the first are the headings of the rows.
+    pub columns: Vec<Column>,
+    /// Rows of one cell per column.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// The heading of a column.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// In the page.
+    pub title: String,
+    /// In the first line of the CSV file: lower case and underscores.
+    pub key: String,
+}
+
+impl Column {
+    /// Creates a heading.
+    pub fn new(title: impl Into<String>, key: impl Into<String>) -> Self {
+        Self { title: title.into(), key: key.into() }
+    }
+}
+
+/// A cell: what the page shows, and what the CSV file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// Text.
+    Text(String),
+    /// A number.
+    Number {
+        /// As the page shows it, such as `63.7 %`.
+        text: String,
+        /// As the CSV file holds it, such as 0.637; `None` where it is undefined.
+        value: Option<f64>,
+    },
+}
+
+impl Cell {
+    /// A text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// A whole number.
+    pub fn count(count: usize) -> Self {
+        Self::Number { text: format::count(count), value: Some(count as f64) }
+    }
+
+    /// A fraction, shown as a percentage.
+    pub fn percent(fraction: impl Into<Option<f64>>) -> Self {
+        let value = fraction.into();
+        Self::Number { text: format::percent(value), value }
+    }
+
+    /// A difference of fractions, shown as a percentage with its sign.
+    pub fn signed_percent(fraction: impl Into<Option<f64>>) -> Self {
+        let value = fraction.into();
+        Self::Number { text: format::signed_percent(value), value }
+    }
+
+    /// A difference of fractions, shown in percentage points with its sign.
+    pub fn percentage_points(difference: f64) -> Self {
+        Self::Number { text: format::percentage_points(difference), value: Some(difference) }
+    }
+
+    /// A score from 0 to 1, shown with three decimals.
+    pub fn score(score: impl Into<Option<f64>>) -> Self {
+        let value = score.into();
+        Self::Number { text: format::score(value), value }
+    }
+
+    /// A number shown with four decimals, such as a loss or a distance.
+    pub fn four_decimals(value: f64) -> Self {
+        Self::Number { text: format!("{value:.4}"), value: Some(value) }
+    }
+
+    /// A p value.
+    pub fn p_value(p: f64) -> Self {
+        Self::Number { text: format::p_value(p), value: Some(p) }
+    }
+
+    fn csv(&self) -> String {
+        match self {
+            Self::Text(text) => without_formula(text),
+            // The shortest text that reads as the same number.
+            Self::Number { value, .. } => value.map_or(String::new(), |value| value.to_string()),
+        }
+    }
+}
+
+/// Puts an apostrophe before a text that a spreadsheet would evaluate as a formula (OWASP, *CSV injection*).
+fn without_formula(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.into() }
+}
+
+impl Table {
+    /// Creates a table with a fixed number of columns.
+    pub fn new<const N: usize>(
+        name: &str,
+        caption: impl Into<String>,
+        columns: [Column; N],
+        rows: impl IntoIterator<Item = [Cell; N]>,
+    ) -> Self {
+        let rows = rows.into_iter().map(Vec::from).collect();
+        Self { name: name.into(), caption: caption.into(), columns: columns.into(), rows }
+    }
+
+    /// Renders the table in a region that scrolls where the screen is too narrow.
+    pub fn markup(&self) -> Markup {
+        let is_number =
+            |column: usize| self.rows.iter().any(|row| matches!(row[column], Cell::Number { .. }));
+        let numbers: Vec<bool> = (0..self.columns.len()).map(is_number).collect();
+        let table = html! {
+            table data-table=(self.name) {
+                caption { span { (self.caption) } }
+                thead {
+                    tr { @for (column, number) in self.columns.iter().zip(&numbers) { th.number[*number] scope="col" { (breakable(&column.title)) } } }
+                }
+                tbody {
+                    @for row in &self.rows {
+                        tr {
+                            @for (i, cell) in row.iter().enumerate() {
+                                @match cell {
+                                    Cell::Text(text) if i == 0 => th scope="row" { (breakable(text)) },
+                                    Cell::Text(text) => td { (breakable(text)) },
+                                    Cell::Number { text, .. } => td.number { (text) },
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        };
+        scrolled(&self.caption, table)
+    }
+
+    /// The table as CSV (RFC 4180): UTF-8, first a line of column keys; fractions as such rather than as percentages; an
+    /// empty field for an undefined number. A text that starts like a formula gets an apostrophe before it.
+    pub fn csv(&self) -> Vec<u8> {
+        let mut out = csv::Writer::from_writer(Vec::new());
+        let in_memory = "writing to memory cannot fail";
+        out.write_record(self.columns.iter().map(|column| without_formula(&column.key))).expect(in_memory);
+        for row in &self.rows {
+            out.write_record(row.iter().map(Cell::csv)).expect(in_memory);
+        }
+        out.into_inner().expect(in_memory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_break_out() {
+        let columns = [Column::new("class", "=class"), Column::new("share", "share")];
+        let rows = [
+            [Cell::text("a, \"b\"\nc"), Cell::percent(0.5)],
+            [Cell::text("=1+1"), Cell::percent(None)],
+            [Cell::text("<b>"), Cell::signed_percent(-0.25)],
+        ];
+        let table = Table::new("t", "c", columns, rows);
+        let csv = String::from_utf8(table.csv()).unwrap();
+        assert_eq!(csv, "'=class,share\n\"a, \"\"b\"\"\nc\",0.5\n'=1+1,\n<b>,-0.25\n");
+        let html = table.markup().into_string();
+        assert!(html.contains("&lt;b&gt;") && !html.contains("<b>"), "{html}");
+    }
+}

@@ -1,0 +1,125 @@
+//! Pages and their plots and tables. Here is the page of a run: what the head learned and where it fails, from the files of
+//! the run, the samples of its cache, and the pictures as far as they are still there.
+
+mod confused_pairs;
+mod examples;
+mod plots;
+mod run_data;
+mod sections;
+mod settings;
+mod tables;
+
+pub use run_data::CommandLine;
+
+use crate::cache::{FeatureCache, Samples};
+use crate::data::dataset::Split;
+use crate::error::Result;
+use crate::evaluate::{EvaluateConfig, evaluate};
+use crate::monitor::Monitor;
+use crate::report::output::{PageContent, PageOutput, WrittenPage};
+use crate::run::{self, Record};
+use examples::Examples;
+use run_data::RunData;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Configuration of [`report`].
+#[derive(Debug, Clone)]
+pub struct ReportConfig {
+    /// The run.
+    pub run: PathBuf,
+    /// Validation or test.
+    pub split: Split,
+    /// The page; `None` for `report.html` in the run.
+    pub out: Option<PathBuf>,
+    /// The folder of images, if it is no longer where the cache was made from.
+    pub images: Option<PathBuf>,
+    /// Folder for each plot as SVG and PNG.
+    pub plots: Option<PathBuf>,
+    /// Folder for each table as CSV.
+    pub tables: Option<PathBuf>,
+    /// Commands that make the run again, for the page to show; may be empty.
+    pub commands: Vec<CommandLine>,
+}
+
+impl Default for ReportConfig {
+    fn default() -> Self {
+        Self {
+            run: PathBuf::new(),
+            split: Split::Test,
+            out: None,
+            images: None,
+            plots: None,
+            tables: None,
+            commands: Vec::new(),
+        }
+    }
+}
+
+/// Result of [`report`].
+#[derive(Debug, Clone, Serialize)]
+pub struct ReportStats {
+    /// The page.
+    pub out: PathBuf,
+    /// Its size in bytes.
+    pub bytes: usize,
+    /// Names of its plots.
+    pub plots: Vec<String>,
+    /// Names of its tables.
+    pub tables: Vec<String>,
+    /// Number of pictures in it.
+    pub pictures: usize,
+    /// Number of pictures that could not be shown.
+    pub missing_pictures: usize,
+    /// Wall time in seconds.
+    pub seconds: f64,
+}
+
+/// Writes the page of a run and, if asked for, its plots and tables as files; files of the same names are replaced.
+///
+/// # Errors
+/// Those of [`evaluate`]; [`Kind::Input`](crate::error::Kind::Input) when a file that is no page of headstart is in the
+/// way of the page; [`Kind::Usage`](crate::error::Kind::Usage) when something would be written into the run, the cache or
+/// the folder of images; [`Kind::Io`](crate::error::Kind::Io) when a file cannot be written.
+pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStats> {
+    let started = Instant::now();
+    let record = run::read_record(&config.run)?;
+    let own_page = config.run.join(run::REPORT);
+    let out = config.out.clone().unwrap_or_else(|| own_page.clone());
+    let output = PageOutput { out, plots: config.plots.clone(), tables: config.tables.clone() };
+    let samples = samples(&record, monitor);
+    let root = config.images.clone().or_else(|| samples.as_ref().map(|samples| samples.root.clone()));
+    output.check(root.as_deref(), Some(&own_page))?;
+    let stats =
+        evaluate(&EvaluateConfig { run: config.run.clone(), split: config.split, tta: false, reject: None })?;
+    let examples = Examples::load(&run::read_predictions(&config.run)?, &record, &stats, root)?;
+    if let Some(reason) = examples.reason_of_missing() {
+        monitor.warn(&format!("{reason}; `images` can name the folder where they are now"));
+    }
+    let (run, commands) = (config.run.clone(), config.commands.clone());
+    let data = RunData { run, record, stats, samples, examples, commands };
+    let (figures, tables) = (plots::all(&data), tables::all(&data));
+    let page = sections::page(&data, &figures, &tables);
+    let WrittenPage { out, bytes, plots, tables } = output.write(&PageContent { page, figures, tables })?;
+    Ok(ReportStats {
+        out,
+        bytes,
+        plots,
+        tables,
+        pictures: data.examples.shown,
+        missing_pictures: data.examples.missing.len(),
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+/// The samples of the run's cache: they hold the folder of images and the splits. A warning if the cache cannot be read.
+fn samples(record: &Record, monitor: &dyn Monitor) -> Option<Samples> {
+    match FeatureCache::open(Path::new(&record.cache)).and_then(|store| store.samples()) {
+        Ok(samples) => Some(samples),
+        Err(error) => {
+            monitor.warn(&format!("the report goes without the cache: {}", error.with_causes()));
+            None
+        }
+    }
+}

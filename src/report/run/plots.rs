@@ -1,0 +1,275 @@
+//! Plots of the page of a run. Their numbers have the names that they have in [`EvaluateStats`] and in `run.json`.
+
+use super::confused_pairs::confused_pairs;
+use super::run_data::RunData;
+use crate::evaluate::EvaluateStats;
+use crate::head::Epoch;
+use crate::metrics::CalibrationBin;
+use crate::report::format::{count, percent, score};
+use crate::report::plot::{
+    Axis, BarChart, Chart, Curve, Figure, HeatMap, HistogramChart, LineChart, Mark, PointSeries, Series, Unit,
+};
+use serde_json::{Value, json};
+
+/// All plots, in the order of the page.
+pub(super) fn all(data: &RunData) -> Vec<Figure> {
+    let stats = &data.stats;
+    let mut figures = training(data);
+    figures.extend([confusion(stats), class_scores(stats)]);
+    figures.extend([frequencies(stats), composition(stats), relative_difference(stats)]);
+    figures.extend(calibration(stats));
+    figures
+}
+
+fn axis(label: &str, unit: Unit, range: Option<(f64, f64)>) -> Axis {
+    Axis { label: label.into(), unit, range }
+}
+
+/// Loss and accuracy by epoch; none for a single epoch.
+fn training(data: &RunData) -> Vec<Figure> {
+    let record = &data.record;
+    let (history, best) = (&record.history, record.best_epoch);
+    let Some(kept) = history.get(best - 1).filter(|_| history.len() > 1) else { return Vec::new() };
+    let curve = |name: &str, get: fn(&Epoch) -> f64| Curve {
+        name: name.into(),
+        points: history.iter().map(|epoch| (epoch.epoch as f64, get(epoch))).collect(),
+    };
+    let lines = |label: &str, unit: Unit, curves: Vec<Curve>| {
+        Chart::Line(LineChart {
+            x: axis("epoch", Unit::Count, None),
+            y: axis(label, unit, None),
+            curves,
+            marks: vec![Mark { x: best as f64, label: format!("best epoch {best}") }],
+        })
+    };
+    let numbers = json!({ "history": history, "best_epoch": best });
+    let losses = vec![curve("train", |e| e.train_loss), curve("validation", |e| e.validation_loss)];
+    let accuracies =
+        vec![curve("train", |e| e.train_accuracy), curve("validation", |e| e.validation_accuracy)];
+    vec![
+        Figure {
+            name: "training-loss".into(),
+            title: "Loss by epoch".into(),
+            summary: format!(
+                "Mean cross entropy over {} epochs. In the best epoch, {best}, it is {:.3} on the train rows and {:.3} on the validation images.",
+                history.len(),
+                kept.train_loss,
+                kept.validation_loss
+            ),
+            chart: lines("loss", Unit::Plain(3), losses),
+            numbers: numbers.clone(),
+        },
+        Figure {
+            name: "training-accuracy".into(),
+            title: "Accuracy by epoch".into(),
+            summary: format!(
+                "In epoch {best} it is {} on the train rows and {} on the validation images.",
+                percent(kept.train_accuracy),
+                percent(kept.validation_accuracy)
+            ),
+            chart: lines("accuracy", Unit::Percent, accuracies),
+            numbers,
+        },
+    ]
+}
+
+fn names(stats: &EvaluateStats) -> Vec<String> {
+    stats.classes.iter().map(|class| class.name.clone()).collect()
+}
+
+fn series(name: &str, values: impl Iterator<Item = Option<f64>>) -> Series {
+    Series { name: name.into(), values: values.collect() }
+}
+
+fn confusion(stats: &EvaluateStats) -> Figure {
+    let pairs = confused_pairs(stats);
+    let most = pairs.first().map_or("Every answer is correct.".into(), |pair| {
+        let [truth, predicted] = [pair.truth, pair.predicted].map(|class| &stats.classes[class].name);
+        format!("Most often confused: {truth}, classified as {predicted} {} times.", count(pair.images))
+    });
+    Figure {
+        name: "confusion".into(),
+        title: "Confusion matrix".into(),
+        summary: format!(
+            "Number of images by true class (row) and predicted class (column). Framed cells are correct answers; the stronger the colour, the larger the share of the row. {most}"
+        ),
+        chart: Chart::HeatMap(HeatMap {
+            names: names(stats),
+            counts: stats.confusion.clone(),
+            rows: "truth".into(),
+            columns: "prediction".into(),
+        }),
+        numbers: json!({ "classes": stats.classes, "confusion": stats.confusion }),
+    }
+}
+
+fn class_scores(stats: &EvaluateStats) -> Figure {
+    let scored = || stats.classes.iter().filter_map(|class| Some((class.f1?, &class.name)));
+    let best = scored().max_by(|a, b| a.0.total_cmp(&b.0));
+    let worst = scored().min_by(|a, b| a.0.total_cmp(&b.0));
+    let range = best.zip(worst).map_or(String::new(), |((high, best), (low, worst))| {
+        let [high, low] = [high, low].map(|f1| score(Some(f1)));
+        format!("F1 is highest for {best} ({high}) and lowest for {worst} ({low}).")
+    });
+    Figure {
+        name: "class-scores".into(),
+        title: "Precision and recall of each class".into(),
+        summary: format!(
+            "Precision: fraction of the predictions of a class that are correct. Recall: fraction of the images of a class that are found. {range}"
+        ),
+        chart: Chart::Bar(BarChart {
+            categories: names(stats),
+            series: vec![
+                series("precision", stats.classes.iter().map(|class| class.precision)),
+                series("recall", stats.classes.iter().map(|class| class.recall)),
+            ],
+            values: axis("share", Unit::Percent, None),
+        }),
+        numbers: json!({ "classes": stats.classes, "macro_f1": stats.macro_f1 }),
+    }
+}
+
+fn frequencies(stats: &EvaluateStats) -> Figure {
+    let count_of = |n: usize| Some(n as f64);
+    Figure {
+        name: "frequencies".into(),
+        title: "Frequencies".into(),
+        summary: format!(
+            "Of {} {} images, the number of each class, and the number predicted as that class.",
+            count(stats.images),
+            stats.split
+        ),
+        chart: Chart::Bar(BarChart {
+            categories: names(stats),
+            series: vec![
+                series("images", stats.classes.iter().map(|class| count_of(class.support))),
+                series("predictions", stats.classes.iter().map(|class| count_of(class.predicted))),
+            ],
+            values: axis("images", Unit::Count, None),
+        }),
+        numbers: json!({ "classes": stats.classes, "images": stats.images }),
+    }
+}
+
+fn composition(stats: &EvaluateStats) -> Figure {
+    Figure {
+        name: "composition".into(),
+        title: "Composition".into(),
+        summary: "The share of each class in the images and in the predictions.".into(),
+        chart: Chart::Bar(BarChart {
+            categories: names(stats),
+            series: vec![
+                series("images", stats.composition.iter().map(|class| Some(class.truth))),
+                series("predictions", stats.composition.iter().map(|class| Some(class.predicted))),
+            ],
+            values: axis("share", Unit::Percent, None),
+        }),
+        numbers: json!({ "composition": stats.composition }),
+    }
+}
+
+fn relative_difference(stats: &EvaluateStats) -> Figure {
+    Figure {
+        name: "relative-difference".into(),
+        title: "Relative difference of prediction and image counts".into(),
+        summary: "Left of zero a class is predicted less often than it occurs, right of zero more often."
+            .into(),
+        chart: Chart::Bar(BarChart {
+            categories: names(stats),
+            series: vec![series(
+                "relative difference",
+                stats.composition.iter().map(|class| class.relative_difference),
+            )],
+            values: axis("(predictions - images) / images", Unit::SignedPercent, None),
+        }),
+        numbers: json!({ "composition": stats.composition }),
+    }
+}
+
+/// Confidence of the answers, and reliability before and after temperature scaling.
+fn calibration(stats: &EvaluateStats) -> Vec<Figure> {
+    let (calibration, split) = (&stats.calibration, &stats.calibration.split);
+    let mut figures = vec![confidence(&split.bins_before)];
+    figures.push(reliability(
+        "reliability",
+        "Reliability",
+        format!(
+            "Expected calibration error {}. Perfectly calibrated probabilities reach the dashed line.",
+            percent(split.ece_before)
+        ),
+        &split.bins_before,
+        json!({ "calibration": { "ece_before": split.ece_before, "bins_before": split.bins_before } }),
+    ));
+    figures.extend(calibration.temperature.map(|temperature| {
+        let numbers = json!({ "temperature": temperature, "ece_after": split.ece_after, "bins": split.bins });
+        reliability(
+            "reliability-tempered",
+            &format!("Reliability at temperature {temperature:.2}"),
+            format!(
+                "The same predictions at the temperature that fits the validation images best: expected calibration error {}.",
+                percent(split.ece_after)
+            ),
+            &split.bins,
+            json!({ "calibration": numbers }),
+        )
+    }));
+    figures
+}
+
+fn edges(bins: &[CalibrationBin]) -> Vec<f64> {
+    bins.first().map(|bin| bin.low).into_iter().chain(bins.iter().map(|bin| bin.high)).collect()
+}
+
+fn reliability(name: &str, title: &str, summary: String, bins: &[CalibrationBin], numbers: Value) -> Figure {
+    let points = bins.iter().filter_map(|bin| bin.confidence.zip(bin.accuracy)).collect();
+    Figure {
+        name: name.into(),
+        title: title.into(),
+        summary,
+        chart: Chart::Histogram(HistogramChart {
+            edges: edges(bins),
+            series: vec![series("accuracy", bins.iter().map(|bin| bin.accuracy))],
+            x: axis("confidence", Unit::Percent, Some((0.0, 1.0))),
+            y: axis("accuracy", Unit::Percent, Some((0.0, 1.0))),
+            diagonal: true,
+            points: Some(PointSeries { name: "at the mean confidence".into(), points }),
+        }),
+        numbers,
+    }
+}
+
+fn confidence(bins: &[CalibrationBin]) -> Figure {
+    let wrong = |bin: &CalibrationBin| bin.images - bin.correct;
+    let sum = |of: &dyn Fn(&CalibrationBin) -> usize| bins.iter().map(of).sum::<usize>();
+    let (correct, errors) = (sum(&|bin| bin.correct), sum(&wrong));
+    let top = bins.last().map_or(String::new(), |bin| {
+        format!(
+            " Above {} are {} of {} correct answers and {} of {} wrong ones.",
+            percent(bin.low),
+            count(bin.correct),
+            count(correct),
+            count(wrong(bin)),
+            count(errors)
+        )
+    });
+    let counts = |of: &dyn Fn(&CalibrationBin) -> usize| {
+        bins.iter().map(|bin| Some(of(bin) as f64)).collect::<Vec<_>>()
+    };
+    Figure {
+        name: "confidence".into(),
+        title: "Confidence of correct and wrong answers".into(),
+        summary: format!("Answers by the probability that the head gives them.{top}"),
+        chart: Chart::Histogram(HistogramChart {
+            edges: edges(bins),
+            series: vec![
+                series("correct", counts(&|bin| bin.correct).into_iter()),
+                series("wrong", counts(&wrong).into_iter()),
+            ],
+            x: axis("confidence", Unit::Percent, Some((0.0, 1.0))),
+            y: axis("images", Unit::Count, None),
+            diagonal: false,
+            points: None,
+        }),
+        numbers: json!({ "calibration": { "bins_before": bins } }),
+    }
+}

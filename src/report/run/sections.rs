@@ -1,0 +1,216 @@
+//! The page of a run, section by section.
+
+use super::examples::{Example, PairExamples};
+use super::run_data::RunData;
+use crate::data::dataset::{Split, number_and_names};
+use crate::evaluate::EvaluateStats;
+use crate::report::format::{count, interval, percent, score};
+use crate::report::html::{Markup, html};
+use crate::report::page::{self, Card, Fact, Page, Parts, Section, Table, cards, class_ranking, facts};
+use crate::report::plot::Figure;
+
+/// The page, made of these plots and tables.
+pub(super) fn page(data: &RunData, figures: &[Figure], tables: &[Table]) -> Page {
+    let (stats, parts) = (&data.stats, Parts { figures, tables });
+    let name = data.run.file_name().unwrap_or(data.run.as_os_str()).to_string_lossy();
+    let sections = vec![
+        Section::new("summary", "Summary", summary(stats)),
+        Section::new("training", "Training", training(data, parts)),
+        Section::new("confusion", "Confusion", confusion(data, parts)),
+        Section::new("classes", "Classes", parts.figure_beside("class-scores", parts.table("classes"))),
+        Section::new("composition", "Images against predictions", composition(parts)),
+        Section::new("confidence", "Confidence", confidence(stats, parts)),
+        Section::new("pictures", "Errors and near misses", pictures(data)),
+        Section::new("origin", "How it was made", origin(data, parts)),
+    ];
+    Page { title: format!("Report on {name}"), lead: lead(data), sections }
+}
+
+fn lead(data: &RunData) -> Markup {
+    let record = &data.record;
+    html! {
+        "A head for " (count(record.classes.len())) " classes on features of " (record.spec.backbone.name)
+        @if let Some(trained) = data.trained() { ", trained on " (trained) }
+        ", measured on " (count(data.stats.images)) " "
+        (data.stats.split) " images that it was not trained on"
+        @if data.stats.split == Split::Validation {
+            "; they selected its epoch and its temperature, so only the test split gives an unbiased measure"
+        }
+        "."
+    }
+}
+
+fn summary(stats: &EvaluateStats) -> Markup {
+    let correct: usize = (0..stats.classes.len()).map(|class| stats.confusion[class][class]).sum();
+    let unseen: Vec<&str> =
+        stats.classes.iter().filter(|class| class.support == 0).map(|class| class.name.as_str()).collect();
+    html! {
+        (facts(&key_figures(stats)))
+        p {
+            (count(correct)) " of " (count(stats.images)) " " (stats.split) " images are classified correctly"
+            @if let Some((ours, majority)) = stats.accuracy.zip(stats.majority_accuracy) {
+                ", " (format!("{:.1}", 100.0 * (ours - majority).abs())) " percentage points "
+                (if ours < majority { "fewer" } else { "more" })
+                " than by always answering " (stats.majority_class) ", the most frequent class of the train images"
+            }
+            "."
+        }
+        @if !unseen.is_empty() {
+            p.warning { "Classes without an image in this split: " (number_and_names(&unseen)) "." }
+        }
+    }
+}
+
+fn key_figures(stats: &EvaluateStats) -> Vec<Fact> {
+    let [low, high] = stats.interval.unwrap_or([0.0, 1.0]);
+    let (calibration, split) = (&stats.calibration, &stats.calibration.split);
+    let calibrated = match calibration.temperature {
+        Some(temperature) => format!("{} at temperature {temperature:.2}", percent(split.ece_after)),
+        None => "no temperature could be fitted to the validation images".into(),
+    };
+    let interval = format!("95 % interval {} to {}", percent(low), percent(high));
+    let baseline = format!("always answering {}", stats.majority_class);
+    let mut all = vec![
+        Fact::new("Accuracy", percent(stats.accuracy), interval),
+        Fact::new("Majority-class baseline", percent(stats.majority_accuracy), baseline),
+        Fact::new("Macro F1", score(stats.macro_f1), "mean over classes of equal weight"),
+        Fact::new("Calibration error", percent(split.ece_before), calibrated),
+    ];
+    let top = stats.top_k.last().filter(|top| top.k > 1);
+    all.extend(top.map(|top| {
+        let note = format!("truth among the {} most probable classes", top.k);
+        Fact::new("Top-k accuracy", percent(top.accuracy), note)
+    }));
+    all
+}
+
+fn training(data: &RunData, parts: Parts) -> Markup {
+    html! {
+        @match data.record.history.as_slice() {
+            [only] => p {
+                "L-BFGS or a single epoch: there are no curves. Loss on the validation images " (format!("{:.4}", only.validation_loss))
+                ", accuracy " (percent(only.validation_accuracy)) "."
+            },
+            _ => (parts.figures(&["training-loss", "training-accuracy"])),
+        }
+        (parts.folded_table("training"))
+    }
+}
+
+/// A confusion matrix of more classes takes the whole width.
+const MOST_CLASSES_BESIDE: usize = 12;
+/// A confusion matrix of more classes is not shown as a table.
+const MOST_CLASSES_IN_TABLE: usize = 40;
+
+fn confusion(data: &RunData, parts: Parts) -> Markup {
+    let classes = data.stats.classes.len();
+    let pairs = html! {
+        @if !data.examples.pairs.is_empty() {
+            h3 { "Most confused pairs" }
+            (parts.table("confused-pairs"))
+        }
+    };
+    html! {
+        @if classes <= MOST_CLASSES_BESIDE { (parts.figure_beside("confusion", pairs)) }
+        @else { (parts.figures(&["confusion"])) (pairs) }
+        @if classes <= MOST_CLASSES_IN_TABLE { (parts.folded_table("confusion")) }
+    }
+}
+
+fn composition(parts: Parts) -> Markup {
+    html! {
+        p {
+            "Is a class predicted more often than it occurs? An uncertain head may fall back on the class that is most frequent in training."
+        }
+        (parts.figures(&["frequencies", "composition"]))
+        (parts.figure_beside("relative-difference", parts.table("composition")))
+    }
+}
+
+fn confidence(stats: &EvaluateStats, parts: Parts) -> Markup {
+    let calibration = &stats.calibration;
+    html! {
+        @if let Some((temperature, (low, high))) = calibration.temperature.zip(calibration.temperature_interval) {
+            p {
+                "Temperature " (format!("{temperature:.2}")) ", 95 % interval " (interval(low, high)) ", from "
+                (count(calibration.temperature_images.unwrap_or(0))) " validation images: "
+                @if calibration.applied { "significantly different from 1, so " code { "predict" } " applies it, and so do the confidences below." }
+                @else { "not significantly different from 1, so " code { "predict" } " does not apply it." }
+            }
+        }
+        (parts.figures(&["confidence", "reliability", "reliability-apply_temperature"]))
+        (parts.folded_table("calibration"))
+    }
+}
+
+fn pictures(data: &RunData) -> Markup {
+    let examples = &data.examples;
+    html! {
+        @if let Some(reason) = examples.reason_of_missing() {
+            p.warning { (reason) ". Another folder of images can be named when the report is written again." }
+        }
+        h3 { "The most confident errors" }
+        @if examples.errors.is_empty() { p { "There are none: every answer is correct." } }
+        @else {
+            p.quiet { "Wrong labels and pictures that show something else are often among them." }
+            (example_cards(&examples.errors))
+        }
+        h3 { "The least confident correct answers" }
+        @if examples.correct.is_empty() { p { "There are none: every answer is wrong." } }
+        @else { (example_cards(&examples.correct)) }
+        @if !examples.pairs.is_empty() {
+            h3 { "The most confused pairs, side by side" }
+            p.quiet { "Below each picture: the probability of the predicted class." }
+            div.pairs { @for pair in &examples.pairs { (pair_element(pair)) } }
+        }
+    }
+}
+
+fn example_cards(examples: &[Example]) -> Markup {
+    let card = |example: &Example| Card {
+        picture: example.picture.clone(),
+        title: example.truth.clone(),
+        body: html! { (class_ranking(&example.ranking)) p.path { (page::breakable(&example.path)) } },
+    };
+    cards(&examples.iter().map(card).collect::<Vec<_>>())
+}
+
+fn pair_element(pair: &PairExamples) -> Markup {
+    let strip = |title: String, examples: &[Example]| {
+        html! {
+            div.strip {
+                p { (page::breakable(&title)) }
+                ul { @for example in examples { li { div.frame { (example.picture.markup()) } span { (percent(example.confidence)) } } } }
+            }
+        }
+    };
+    let counts = pair.counts;
+    html! {
+        div.pair {
+            h4 { (page::breakable(&pair.truth)) ", classified as " (page::breakable(&pair.predicted)) }
+            p.quiet {
+                (count(counts.images)) " of " (count(counts.support)) " images; the other way round " (count(counts.reverse)) "."
+            }
+            div.strips {
+                (strip(format!("{} classified as {}", pair.truth, pair.predicted), &pair.confused))
+                @if !pair.correct.is_empty() { (strip(format!("{} classified correctly", pair.predicted), &pair.correct)) }
+            }
+        }
+    }
+}
+
+fn origin(data: &RunData, parts: Parts) -> Markup {
+    let commands: Vec<String> =
+        data.commands.iter().map(|command| format!("# {}\n{}", command.label, command.line)).collect();
+    html! {
+        (parts.table("settings"))
+        @if !commands.is_empty() {
+            h3 { "Commands that make it again" }
+            (page::scrolled("Commands", html! { pre { code { (commands.join("\n")) } } }))
+            p.quiet {
+                "On the same machine and cache the head is the same, byte for byte."
+                @if data.samples.is_none() { " The cache cannot be read, so the command that makes it again is left out." }
+            }
+        }
+    }
+}

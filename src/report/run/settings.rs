@@ -1,0 +1,130 @@
+//! The settings of a run as a list for people.
+
+use super::run_data::RunData;
+use crate::data::preprocess::Normalization;
+use crate::head::{ClassWeights, FitConfig, SolverConfig};
+use crate::report::format::{count, seconds};
+use crate::run::{ClassCount, Record};
+
+/// A setting or a fact about a run.
+pub(super) struct Setting {
+    pub name: &'static str,
+    pub value: String,
+}
+
+impl Setting {
+    fn new(name: &'static str, value: impl Into<String>) -> Self {
+        Self { name, value: value.into() }
+    }
+}
+
+/// All settings of the run, and facts about its data.
+pub(super) fn settings(data: &RunData) -> Vec<Setting> {
+    let record = &data.record;
+    let mut all = images(data);
+    all.extend(features(record));
+    all.extend(fit(&record.config));
+    all.extend(record.init.clone().map(|init| Setting::new("Started from", init)));
+    all.extend(record.memory.map(|memory| Setting::new("Memory for features", format!("{memory} bytes"))));
+    all.extend([
+        Setting::new("Epochs", format!("{}, the best one {}", record.history.len(), record.best_epoch)),
+        Setting::new("Duration of the fit", seconds(record.seconds)),
+    ]);
+    all.extend(data.trained().map(|trained| Setting::new("Trained", trained)));
+    all.push(Setting::new("Version", format!("headstart {}", record.version)));
+    all
+}
+
+/// Where the images are and how they are split.
+fn images(data: &RunData) -> Vec<Setting> {
+    let record = &data.record;
+    let images = |get: fn(&ClassCount) -> usize| count(record.classes.iter().map(get).sum());
+    let mut all = vec![
+        Setting::new("Run", data.run.display().to_string()),
+        Setting::new("Cache", record.cache.clone()),
+    ];
+    if let Some(samples) = &data.samples {
+        let split = format!("{} for train, validation and test, seed {}", samples.fractions, samples.seed);
+        all.push(Setting::new("Images", samples.root.display().to_string()));
+        all.push(Setting::new("Split of the cache", split));
+    }
+    all.extend(record.resplit.map(|resplit| Setting::new("Split of the run", resplit.to_string())));
+    all.extend([
+        Setting::new("Classes", count(record.classes.len())),
+        Setting::new("Train images", images(|class| class.train)),
+        Setting::new("Validation images", images(|class| class.validation)),
+        Setting::new("Test images", images(|class| class.test)),
+    ]);
+    all
+}
+
+/// What the features are, and which of them the head was trained on.
+fn features(record: &Record) -> Vec<Setting> {
+    let spec = &record.spec;
+    let steps = spec.preprocessing.steps;
+    let scaled = match steps.normalization {
+        Normalization::Unit => "scaled to 0 to 1",
+        Normalization::Symmetric => "scaled to -1 to 1",
+        Normalization::Imagenet => "normalized with the mean and standard deviation of ImageNet",
+    };
+    let pixels = format!(
+        "centre {} % of each side, resized to {} x {} (bilinear), values {scaled}; decoded by {}",
+        100.0 * steps.crop,
+        steps.size,
+        steps.size,
+        spec.preprocessing.decode
+    );
+    vec![
+        Setting::new("Backbone", format!("{}: {}", spec.backbone.name, spec.backbone.title)),
+        Setting::new("SHA-256 of the backbone", spec.backbone.graph_sha256.to_string()),
+        Setting::new("Layer", format!("{}, {} features per image", spec.layer, count(spec.width))),
+        Setting::new("Preprocessing", pixels),
+        Setting::new("Variants trained on", record.variants.join(", ")),
+        Setting::new("Rows trained on", count(record.train_rows)),
+    ]
+}
+
+/// The settings of the solver.
+fn fit(config: &SolverConfig) -> Vec<Setting> {
+    let config = match config {
+        SolverConfig::Lbfgs(config) => {
+            let limit = format!("L-BFGS, at most {} iterations", config.iterations);
+            return vec![Setting::new("Solver", limit), Setting::new("L2 penalty", config.l2.to_string())];
+        }
+        SolverConfig::Adam(config) => config,
+    };
+    let solver = format!("Adam, batches of {}, at most {} epochs", config.batch, config.epochs);
+    let seeds =
+        format!("{} for the initial weights, {} for the order of rows", config.seed, config.order_seed());
+    let stopping = format!("after {} epochs without a better {}", config.patience, config.stop_on);
+    let mut all = vec![
+        Setting::new("Solver", solver),
+        Setting::new("Learning rate", format!("{}, {}", config.lr, config.schedule)),
+        Setting::new("Early stopping", stopping),
+        Setting::new("L2 penalty", config.l2.to_string()),
+        Setting::new("Seeds", seeds),
+    ];
+    all.extend(optional(config));
+    all
+}
+
+/// The settings of Adam that are off by default.
+fn optional(config: &FitConfig) -> Vec<Setting> {
+    let mut all = Vec::new();
+    if config.label_smoothing > 0.0 {
+        all.push(Setting::new("Label smoothing", config.label_smoothing.to_string()));
+    }
+    match &config.class_weights {
+        ClassWeights::Even => {}
+        ClassWeights::Balanced => all.push(Setting::new("Class weights", "balanced")),
+        ClassWeights::Given(weights) => {
+            let weights: Vec<String> =
+                weights.iter().map(|(name, weight)| format!("{name}={weight}")).collect();
+            all.push(Setting::new("Class weights", weights.join(",")));
+        }
+    }
+    if config.standardize {
+        all.push(Setting::new("Features", "standardized to mean 0 and standard deviation 1"));
+    }
+    all
+}

@@ -1,0 +1,68 @@
+//! What a caller asks of `sweep`.
+
+use crate::data::dataset::Resplit;
+use crate::head::FitConfig;
+use std::path::PathBuf;
+
+/// Settings of `sweep`. Lists hold every value to try; all combinations are fitted.
+///
+/// | field | default | meaning |
+/// |---|---|---|
+/// | `cache` | none | folder of the cache |
+/// | `runs` | none | folder of the runs |
+/// | `variants` | every complete family | feature sets |
+/// | `resplits` | the splits of the cache | assignments of splits |
+/// | `lr`, `l2`, `seeds` | those of `base` | values to try |
+/// | `base` | default of [`FitConfig`] | all other settings |
+/// | `init` | `None` | fresh heads |
+/// | `jobs` | 1 | groups fitted at the same time |
+/// | `threads` | 0 | one thread per core |
+/// | `time` | 0 | seconds since 1970 |
+#[derive(Debug, Clone)]
+pub struct SweepConfig {
+    /// Folder of the cache.
+    pub cache: PathBuf,
+    /// Folder in which each head gets a run.
+    pub runs: PathBuf,
+    /// Feature sets: families (`none`, `flip`, `shift`) or exact variants (`shift:+30:+0`) to train on. `None` takes every
+    /// family that all train images have.
+    pub variants: Vec<Option<Vec<String>>>,
+    /// Assignments of splits; `None` stands for the splits of the cache.
+    pub resplits: Vec<Option<Resplit>>,
+    /// Learning rates.
+    pub lr: Vec<f64>,
+    /// L2 penalties.
+    pub l2: Vec<f64>,
+    /// Seeds of the initial weights.
+    pub seeds: Vec<u64>,
+    /// All other settings. All heads share one order of rows: that of `shuffle_seed`, or of seed 0 where it is `None`.
+    pub base: FitConfig,
+    /// A run whose head is the starting point of every head.
+    pub init: Option<PathBuf>,
+    /// Number of groups (feature set and splits) that are fitted at the same time; 0 counts as 1.
+    pub jobs: usize,
+    /// Upper limit on threads; 0 means one per core. No head depends on the number.
+    pub threads: usize,
+    /// The time to record, in seconds since 1970.
+    pub time: u64,
+}
+
+impl Default for SweepConfig {
+    fn default() -> Self {
+        let base = FitConfig::default();
+        Self {
+            cache: PathBuf::new(),
+            runs: PathBuf::new(),
+            variants: vec![None],
+            resplits: vec![None],
+            lr: vec![base.lr],
+            l2: vec![base.l2],
+            seeds: vec![base.seed],
+            base,
+            init: None,
+            jobs: 1,
+            threads: 0,
+            time: 0,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The heads of a sweep: every combination of the requested values, and the name of each.
+
+use super::config::SweepConfig;
+use crate::data::dataset::Resplit;
+use crate::error::{Error, Kind, Result};
+use crate::head::{FitConfig, FitParams};
+use crate::monitor::Monitor;
+use crate::run;
+use crate::train::TrainingSet;
+use crate::train::split_rows::SplitRows;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// Heads that share a feature set and an assignment of splits.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// Name of the feature set, such as `none+flip`.
+    variants: String,
+    pub splits: SplitRows,
+}
+
+/// Name of a head: its feature set, and the values that differ within the sweep.
+#[derive(Debug, Clone)]
+pub(super) struct HeadName {
+    /// Name of the feature set.
+    pub variants: String,
+    parts: Vec<String>,
+}
+
+/// All combinations of learning rates, penalties and seeds.
+pub(super) fn settings(config: &SweepConfig) -> Result<Vec<FitParams>> {
+    let shuffle_seed = Some(config.base.shuffle_seed.unwrap_or(0));
+    let mut all = Vec::new();
+    for &lr in &config.lr {
+        for &l2 in &config.l2 {
+            for &seed in &config.seeds {
+                all.push(FitConfig { lr, l2, seed, shuffle_seed, ..config.base.clone() }.check()?);
+            }
+        }
+    }
+    match all.is_empty() {
+        true => Err(Error::new(
+            Kind::Usage,
+            "there is no head to fit: `lr`, `l2` and `seeds` need at least one value each",
+        )),
+        false => Ok(all),
+    }
+}
+
+/// A group for each feature set and assignment of splits.
+pub(super) fn groups(config: &SweepConfig, set: &TrainingSet, monitor: &dyn Monitor) -> Result<Vec<Group>> {
+    let mut groups = Vec::new();
+    for requested in &config.variants {
+        for &resplit in &config.resplits {
+            let splits = set.split_rows(resplit, requested.as_deref(), monitor)?;
+            let variants = match requested {
+                Some(names) => names.join("+"),
+                None => families(&splits),
+            };
+            groups.push(Group { variants, splits });
+        }
+    }
+    Ok(groups)
+}
+
+/// Names of the families that are trained on.
+fn families(splits: &SplitRows) -> String {
+    let mut families: Vec<&str> = splits.variants.iter().map(|variant| variant.family()).collect();
+    families.dedup();
+    families.join("+")
+}
+
+/// Checks that every run has a name of its own, and that all runs may be written.
+pub(super) fn check_names(config: &SweepConfig, groups: &[Group], settings: &[FitParams]) -> Result<()> {
+    check_folder(&config.runs)?;
+    let mut seen = HashSet::new();
+    for group in groups {
+        for params in settings {
+            let path = HeadName::of(config, group, params.settings()).path(config);
+            run::check_target(&path)?;
+            if !seen.insert(path.clone()) {
+                let message = "two heads would be the same: a value was given twice";
+                return Err(Error::new(Kind::Usage, message).at(path).help("give each value once"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a folder may hold runs: it does not exist, or is a folder that is no run itself.
+fn check_folder(runs: &Path) -> Result<()> {
+    let refuse =
+        |message: &str| Err(Error::new(Kind::Run, message).at(runs).help("choose a new folder for `runs`"));
+    match runs.exists() {
+        true if !runs.is_dir() => refuse("the runs cannot be written here: it is a file"),
+        true if run::read_record(runs).is_ok() => refuse("the folder is a run itself"),
+        _ => Ok(()),
+    }
+}
+
+impl HeadName {
+    pub fn of(config: &SweepConfig, group: &Group, settings: &FitConfig) -> Self {
+        let FitConfig { lr, l2, seed, .. } = settings;
+        let mut parts = Vec::new();
+        let mut part = |varies: bool, text: String| parts.extend(varies.then_some(text));
+        part(config.variants.len() > 1, group.variants.replace(':', ""));
+        part(config.lr.len() > 1, format!("lr={lr}"));
+        part(config.l2.len() > 1, format!("l2={l2}"));
+        part(config.seeds.len() > 1, format!("seed={seed}"));
+        let split = match group.splits.resplit {
+            Some(Resplit::Fold { number, .. }) => format!("fold={number}"),
+            Some(Resplit::Random { seed }) => format!("split={seed}"),
+            None => "split=own".into(),
+        };
+        part(config.resplits.len() > 1, split);
+        if parts.is_empty() {
+            parts.push("head".into());
+        }
+        Self { variants: group.variants.clone(), parts }
+    }
+
+    /// The folder of the run.
+    pub fn path(&self, config: &SweepConfig) -> PathBuf {
+        config.runs.join(self.parts.join("_"))
+    }
+}

@@ -1,0 +1,108 @@
+//! Fits the heads of one feature set and split together, and writes their runs.
+
+use super::config::SweepConfig;
+use super::grid::{Group, HeadName};
+use super::results::HeadResult;
+use crate::error::Result;
+use crate::head::rejection::RejectionDistances;
+use crate::head::{Epoch, FitParams, FitResult, Head, SolverConfig};
+use crate::math::parallel::in_parallel;
+use crate::monitor::Task;
+use crate::run::WeightHistograms;
+use crate::train::fit_context::FitContext;
+use crate::train::fitted_run::FittedRun;
+use crate::train::warm_start::WarmStart;
+use crate::train::{FeatureTable, TrainingSet};
+use std::time::Instant;
+
+/// What all groups of a sweep share.
+pub(super) struct GroupFit<'a> {
+    pub config: &'a SweepConfig,
+    pub set: &'a TrainingSet,
+    pub table: &'a FeatureTable,
+    pub warm_start: Option<&'a WarmStart>,
+    /// Upper limit on threads of one group.
+    pub threads: usize,
+    pub task: &'a dyn Task,
+}
+
+/// Result of fitting one group.
+pub(super) struct GroupResult {
+    /// In the order of the settings.
+    pub heads: Vec<HeadResult>,
+    pub fit_seconds: f64,
+    pub write_seconds: f64,
+}
+
+/// A head of a group after its fit.
+struct GroupMember<'a> {
+    params: &'a FitParams,
+    fitted: &'a Result<FitResult>,
+    snapshots: &'a WeightHistograms,
+}
+
+/// A group whose heads are fitted, ready to be written.
+struct FittedGroup<'a> {
+    group: &'a Group,
+    context: FitContext<'a>,
+    measured: RejectionDistances,
+    fit_seconds: f64,
+}
+
+impl GroupFit<'_> {
+    /// Fits one head for each of `settings`, and writes their runs.
+    pub fn run(&self, group: &Group, settings: &[FitParams]) -> Result<GroupResult> {
+        let started = Instant::now();
+        let context =
+            FitContext { set: self.set, splits: &group.splits, table: self.table, threads: self.threads };
+        let job = |params: &FitParams| {
+            let seed = params.settings().seed;
+            context.job(self.warm_start.map(|warm_start| warm_start.head(seed)), params.clone())
+        };
+        let jobs = settings.iter().map(job).collect::<Result<Vec<_>>>()?;
+        let mut snapshots = vec![WeightHistograms::default(); jobs.len()];
+        let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
+            self.task.advance(1);
+            snapshots[number].record(epoch.epoch, head);
+        };
+        let fitted = context.adam(self.config.base.standardize).fit(jobs, on_epoch)?;
+        let fit_seconds = started.elapsed().as_secs_f64();
+        let writing = Instant::now();
+        let group = FittedGroup { group, context, measured: context.measure(), fit_seconds };
+        let members = settings.iter().zip(&fitted).zip(&snapshots);
+        let members: Vec<GroupMember> =
+            members.map(|((params, fitted), snapshots)| GroupMember { params, fitted, snapshots }).collect();
+        let heads = in_parallel(self.threads, &members, |member| self.write(&group, member))?;
+        Ok(GroupResult { heads, fit_seconds, write_seconds: writing.elapsed().as_secs_f64() })
+    }
+
+    /// Predicts the held-out rows of one head and writes its run; a head that failed has none.
+    fn write(&self, group: &FittedGroup, member: &GroupMember) -> Result<HeadResult> {
+        let FittedGroup { group, context, measured, fit_seconds } = group;
+        let settings = member.params.settings();
+        let name = HeadName::of(self.config, group, settings);
+        let run = name.path(self.config);
+        let result = HeadResult::new(&name, run.clone(), group.splits.resplit, settings);
+        let fitted = match member.fitted {
+            Ok(fitted) => fitted,
+            Err(error) => return Ok(result.with_failure(error)),
+        };
+        let predictions = context.predict_held_out(&fitted.head);
+        let finished = FittedRun {
+            set: self.set,
+            splits: &group.splits,
+            fitted,
+            predictions: &predictions,
+            measured,
+            snapshots: member.snapshots,
+            solver: SolverConfig::Adam(settings.clone()),
+            init: self.config.init.as_deref(),
+            init_images: self.warm_start.map(WarmStart::images),
+            memory: None,
+            time: self.config.time,
+            seconds: *fit_seconds,
+        };
+        finished.write(&run)?;
+        Ok(result.with_scores(fitted, &predictions))
+    }
+}

@@ -1,0 +1,205 @@
+//! Results of a sweep: of each head, and of each setting over its seeds and splits.
+
+use super::grid::HeadName;
+use crate::data::augment::Variant;
+use crate::data::dataset::{Resplit, Split};
+use crate::error::Error;
+use crate::head::{FitConfig, FitResult, StopOn};
+use crate::metrics::{self, MeanWithInterval, mean_with_interval};
+use crate::run::Prediction;
+use crate::train::ValidationScore;
+use serde::Serialize;
+use std::cmp::Ordering;
+use std::path::PathBuf;
+
+/// Result of one head of a sweep.
+#[derive(Debug, Clone, Serialize)]
+pub struct HeadResult {
+    /// Folder of its run.
+    pub run: PathBuf,
+    /// Name of the feature set, such as `none+flip`.
+    #[serde(rename = "use")]
+    pub variants: String,
+    /// Learning rate.
+    pub lr: f64,
+    /// L2 penalty.
+    pub l2: f64,
+    /// Seed of the initial weights.
+    pub seed: u64,
+    /// Splits that replace those of the cache.
+    #[serde(rename = "division")]
+    pub resplit: Option<Resplit>,
+    /// Number of epochs; 0 for a head that failed.
+    pub epochs: usize,
+    /// The epoch whose head was kept, from 1; 0 for a head that failed.
+    pub best_epoch: usize,
+    /// Validation score at that epoch; `None` for a head that failed.
+    pub validation: Option<ValidationScore>,
+    /// Fraction of correct answers on the test split, 0 to 1; `None` where there are no test images.
+    pub test_accuracy: Option<f64>,
+    /// Correct answers on the test split.
+    #[serde(skip)]
+    test_correct: usize,
+    /// Images of the test split.
+    #[serde(skip)]
+    test_images: usize,
+    /// Why the head has no run; `None` for a head that was fitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+/// Result of a setting over its seeds and splits.
+#[derive(Debug, Clone, Serialize)]
+pub struct SettingResult {
+    /// Name of the feature set, such as `none+flip`.
+    #[serde(rename = "use")]
+    pub variants: String,
+    /// Learning rate.
+    pub lr: f64,
+    /// L2 penalty.
+    pub l2: f64,
+    /// Number of heads that failed; the other fields leave them out.
+    pub failed: usize,
+    /// Validation loss over the heads; `None` when all failed.
+    pub validation_loss: Option<MeanWithInterval>,
+    /// Validation accuracy over the heads, 0 to 1; `None` when all failed.
+    pub validation_accuracy: Option<MeanWithInterval>,
+    /// Test accuracy over the heads, 0 to 1; `None` when all failed or there are no test images.
+    pub test_accuracy: Option<MeanWithInterval>,
+    /// Test accuracy of all folds together, where each image is answered by the head that was fitted without it. `None`
+    /// without folds, and with more than one seed.
+    pub pooled: Option<PooledAccuracy>,
+}
+
+/// Test accuracy over the folds of one seed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PooledAccuracy {
+    /// Number of images in all folds.
+    pub images: usize,
+    /// Fraction of correct answers, 0 to 1.
+    pub accuracy: f64,
+    /// Its 95 % confidence interval (Wilson 1927).
+    pub interval: [f64; 2],
+}
+
+impl HeadResult {
+    /// A head that has no scores yet.
+    pub(super) fn new(name: &HeadName, run: PathBuf, resplit: Option<Resplit>, settings: &FitConfig) -> Self {
+        let FitConfig { lr, l2, seed, .. } = *settings;
+        Self {
+            run,
+            variants: name.variants.clone(),
+            lr,
+            l2,
+            seed,
+            resplit,
+            epochs: 0,
+            best_epoch: 0,
+            validation: None,
+            test_accuracy: None,
+            test_correct: 0,
+            test_images: 0,
+            failed: None,
+        }
+    }
+
+    /// The same head after its fit failed.
+    pub(super) fn with_failure(self, error: &Error) -> Self {
+        Self { failed: Some(error.to_string()), ..self }
+    }
+
+    /// The same head after its fit, with the scores of its predictions.
+    pub(super) fn with_scores(self, fitted: &FitResult, predictions: &[Prediction]) -> Self {
+        let best = &fitted.history[fitted.best_epoch - 1];
+        let is_tested = |row: &&Prediction| row.split == Split::Test && row.variant == Variant::None;
+        let tested: Vec<&Prediction> = predictions.iter().filter(is_tested).collect();
+        let correct = tested.iter().filter(|row| row.label == row.predicted).count();
+        Self {
+            epochs: fitted.history.len(),
+            best_epoch: fitted.best_epoch,
+            validation: Some(ValidationScore {
+                loss: best.validation_loss,
+                accuracy: best.validation_accuracy,
+            }),
+            test_correct: correct,
+            test_images: tested.len(),
+            test_accuracy: (!tested.is_empty()).then(|| correct as f64 / tested.len() as f64),
+            ..self
+        }
+    }
+}
+
+/// A number that is smaller for a better score.
+fn rank(loss: f64, accuracy: f64, by: StopOn) -> f64 {
+    if by == StopOn::Loss { loss } else { -accuracy }
+}
+
+/// The run of the head with the best validation score, the first of equals.
+pub(super) fn best(heads: &[HeadResult], by: StopOn) -> Option<PathBuf> {
+    let fitted = heads.iter().filter_map(|head| Some((head, head.validation?)));
+    let best =
+        fitted.min_by(|(_, a), (_, b)| rank(a.loss, a.accuracy, by).total_cmp(&rank(b.loss, b.accuracy, by)));
+    best.map(|(head, _)| head.run.clone())
+}
+
+/// Each setting over its seeds and splits, the best mean validation score first.
+pub(super) fn over_repeats(heads: &[HeadResult], by: StopOn) -> Vec<SettingResult> {
+    let mut groups: Vec<Vec<&HeadResult>> = Vec::new();
+    for head in heads {
+        let same = |group: &&mut Vec<&HeadResult>| {
+            let first = group[0];
+            (&first.variants, first.lr, first.l2) == (&head.variants, head.lr, head.l2)
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(head),
+            None => groups.push(vec![head]),
+        }
+    }
+    let mut settings: Vec<SettingResult> = groups.iter().map(|heads| setting(heads)).collect();
+    let rank = |setting: &SettingResult| {
+        let (loss, accuracy) = setting.validation_loss.zip(setting.validation_accuracy)?;
+        Some(rank(loss.mean, accuracy.mean, by))
+    };
+    settings.sort_by(|a, b| match (rank(a), rank(b)) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => Ordering::Equal,
+    });
+    settings
+}
+
+fn setting(heads: &[&HeadResult]) -> SettingResult {
+    let over = |of: &dyn Fn(&HeadResult) -> Option<f64>| {
+        mean_with_interval(&heads.iter().filter_map(|head| of(head)).collect::<Vec<_>>())
+    };
+    let first = heads[0];
+    SettingResult {
+        variants: first.variants.clone(),
+        lr: first.lr,
+        l2: first.l2,
+        failed: heads.iter().filter(|head| head.failed.is_some()).count(),
+        validation_loss: over(&|head| Some(head.validation?.loss)),
+        validation_accuracy: over(&|head| Some(head.validation?.accuracy)),
+        test_accuracy: over(&|head| head.test_accuracy),
+        pooled: pooled(heads),
+    }
+}
+
+/// Test accuracy of all folds together, where each fold occurs once.
+fn pooled(heads: &[&HeadResult]) -> Option<PooledAccuracy> {
+    let mut numbers = Vec::new();
+    for head in heads {
+        match head.resplit {
+            Some(Resplit::Fold { number, folds, .. }) if folds == heads.len() => numbers.push(number),
+            _ => return None,
+        }
+    }
+    numbers.sort_unstable();
+    let complete =
+        numbers.iter().copied().eq(1..=heads.len()) && heads.iter().all(|head| head.failed.is_none());
+    let correct: usize = heads.iter().map(|head| head.test_correct).sum();
+    let images: usize = heads.iter().map(|head| head.test_images).sum();
+    let interval = metrics::wilson_interval(correct, images).filter(|_| complete)?;
+    Some(PooledAccuracy { images, accuracy: correct as f64 / images as f64, interval })
+}
