@@ -56,7 +56,7 @@ const DOORS: [(&str, &str); 38] = [
     ("image", "image_io.rs"),
     ("ndarray", "head/"),
     // The arrays of features and class indexes that other estimators take.
-    ("ndarray", "train/training_set.rs"),
+    ("ndarray", "train/labelled_rows.rs"),
     ("linfa", "head/"),
     ("linfa_logistic", "head/lbfgs.rs"),
     ("linfa_nn", "head/nearest.rs"),
