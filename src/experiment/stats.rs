@@ -47,7 +47,7 @@ pub struct ExperimentStats {
     pub refused: Vec<Refused>,
 }
 
-/// What the scores do not tell: times and places.
+/// What the scores do not contain: times and folders.
 pub(super) struct WorkDone {
     pub caches: Vec<CacheStats>,
     pub runs: Vec<PathBuf>,

@@ -7,6 +7,7 @@ pub(crate) mod fit_context;
 pub(crate) mod fitted_run;
 pub(crate) mod held_out;
 mod in_memory;
+mod labelled_rows;
 mod rejection;
 mod single_fit;
 mod split_images;
@@ -20,8 +21,9 @@ pub(crate) mod warm_start;
 
 pub use config::TrainConfig;
 pub(crate) use feature_table::FeatureTable;
+pub use labelled_rows::LabelledRows;
 pub use stats::{TrainStats, ValidationScore};
-pub use training_set::{LabelledRows, TrainingSet};
+pub use training_set::TrainingSet;
 
 use crate::error::Result;
 use crate::head::SolverParams;

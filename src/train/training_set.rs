@@ -1,6 +1,7 @@
 //! A cache opened for training: its images, its classes, and the feature rows of each split.
 
 use super::feature_table::FeatureTable;
+use super::labelled_rows::LabelledRows;
 use super::split_images::SplitImages;
 use super::split_rows::{RowSelection, SplitRows};
 use super::variants::VariantCounts;
@@ -12,7 +13,6 @@ use crate::head::{FitJob, FitParams, Head};
 use crate::io::digest::Digest;
 use crate::math::parallel;
 use crate::monitor::{Monitor, Silent};
-use ndarray::{Array1, Array2};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -40,17 +40,6 @@ pub struct TrainingSet {
     /// The first path of each image.
     paths: HashMap<Digest, String>,
     threads: usize,
-}
-
-/// Features and class indexes of one split (X and y).
-#[derive(Debug, Clone, PartialEq)]
-pub struct LabelledRows {
-    /// Features as the network gave them, `[rows, width]`.
-    pub features: Array2<f32>,
-    /// Class index of each row, `[rows]`; [`TrainingSet::classes`] has the names.
-    pub targets: Array1<usize>,
-    /// Image and variant of each row, sorted.
-    pub keys: Vec<Key>,
 }
 
 impl TrainingSet {
@@ -124,14 +113,7 @@ impl TrainingSet {
             Split::Test => splits.test,
         };
         let table = self.load_rows(&selection, self.threads)?;
-        let selected = table.select(&selection);
-        let rows = selected.rows();
-        let values = rows.examples.iter().flat_map(|example| rows.features.row(example.row as usize));
-        let shape = (selection.keys.len(), self.spec().width);
-        let features =
-            Array2::from_shape_vec(shape, values.copied().collect()).expect("rows of the cache's width");
-        let targets = selection.targets.iter().map(|&target| target as usize).collect();
-        Ok(LabelledRows { features, targets, keys: selection.keys })
+        Ok(LabelledRows::of(&table, selection))
     }
 
     /// Selects the rows of each split: `variants` for train (`None` takes every family that is complete), the images as

@@ -223,6 +223,10 @@ fn a_start_may_be_an_optimum_and_what_nothing_would_score_is_refused() {
         "{}",
         refused.stderr
     );
+    let diverging = "[[run]]\nname = \"diverging\"\nsettings = { lr = 1e38 }\n";
+    run("60/15/25", diverging, "out").fails(1, &["run \"diverging\": the loss is not a number"]);
+    let shifted = "[[run]]\nname = \"shifted\"\nuse = [\"shift\"]\n";
+    run("60/15/25", shifted, "out").fails(1, &["run \"shifted\": ", "it holds no shift variants"]);
     // A file that is called as ours is does not make a folder ours.
     s.write("mine/experiment.toml", b"my own");
     let refused = run("60/15/25", "", "mine");

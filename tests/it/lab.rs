@@ -6,9 +6,10 @@ use headstart::cache::compact::{CompactConfig, CompactStats, compact};
 use headstart::cache::{CacheWriter, FeatureCache, FeatureRows};
 use headstart::data::augment::Variant;
 use headstart::data::dataset::Split;
-use headstart::head::{FitConfig, SolverConfig};
+use headstart::head::{FitConfig, SoftmaxRegression, SolverConfig};
 use headstart::monitor::{Monitor, Silent, Task, Unit};
-use headstart::train::TrainConfig;
+use headstart::train::{TrainConfig, TrainingSet};
+use linfa::traits::{Fit, Predict};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -359,6 +360,41 @@ fn every_control_follows_its_formula_in_numpy() {
         assert!(of("largest_loss_difference") < 1e-5, "{name}: {said}");
         assert!(of("largest_weight_difference") < 1e-5, "{name}: {said}");
     }
+}
+
+#[test]
+fn the_rows_of_a_split_are_those_that_train_uses() {
+    let s = cache();
+    train(&s, "r", &["--epochs", "2"]);
+    let set = TrainingSet::open(&s.path("c")).unwrap();
+    assert_eq!(set.classes(), ["ant", "bee", "cat"]);
+    let [fit, validation, test] = Split::ALL.map(|split| set.rows(split).unwrap());
+    assert_eq!(fit.features.dim(), (2 * 98, small::WIDTH));
+    assert_eq!([fit.targets.len(), validation.targets.len(), test.targets.len()], [2 * 98, 7, 35]);
+    // Features in the order of keys, as the cache holds them.
+    let stored = s.rows("c");
+    let of = |key| stored.keys.iter().position(|own| own == key).unwrap() * stored.width;
+    for (key, row) in test.keys.iter().zip(test.features.rows()) {
+        assert_eq!(row.to_vec(), stored.embeddings[of(key)..of(key) + stored.width]);
+    }
+    assert!(fit.keys.is_sorted() && test.keys.iter().all(|key| key.variant == Variant::None));
+    // The class indexes are those of the run.
+    let predicted = headstart::run::read_predictions(&s.path("r")).unwrap();
+    for (key, &target) in test.keys.iter().zip(&test.targets) {
+        let row = predicted.iter().find(|row| row.image_sha256 == key.image_sha256).unwrap();
+        assert_eq!((row.split, &row.label), (Split::Test, &set.classes()[target]));
+    }
+    // Other variants and other splits, and any estimator takes them.
+    let plain = ["none".to_string()];
+    let folds = headstart::dataset::Resplit::folds(5, 0).unwrap();
+    let of_fold = |split, fold| set.rows_with(split, Some(&plain), Some(fold)).unwrap();
+    let tested: usize = folds.iter().map(|&fold| of_fold(Split::Test, fold).targets.len()).sum();
+    assert_eq!((tested, of_fold(Split::Train, folds[0]).keys.len() < 112), (140, true));
+    let data = linfa::Dataset::new(fit.features, fit.targets);
+    let head = SoftmaxRegression::new(FitConfig { epochs: 20, ..FitConfig::default() }).fit(&data).unwrap();
+    let answers = head.predict(&test.features);
+    assert!(answers.iter().zip(&test.targets).filter(|(a, b)| a == b).count() > 30);
+    assert!(set.rows_with(Split::Train, Some(&["turn".to_string()]), None).is_err());
 }
 
 #[test]

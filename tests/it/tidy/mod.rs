@@ -45,7 +45,7 @@ const DOORS: [(&str, &str); 38] = [
     ("ndarray", "head/"),
     ("ndarray", "math/matrix.rs"),
     // The arrays of features and class indexes that other estimators take.
-    ("ndarray", "train/training_set.rs"),
+    ("ndarray", "train/labelled_rows.rs"),
     ("linfa", "head/"),
     ("linfa_logistic", "head/lbfgs.rs"),
     ("linfa_reduction", "head/principal_components.rs"),
