@@ -19,7 +19,7 @@ use std::time::Instant;
 ///
 /// | field | default | range |
 /// |---|---|---|
-/// | `l2` | 0, which [`LbfgsConfig::check`] refuses: it must be given | above 0 |
+/// | `l2` | none: it must be given (the `Default` of 0 fails the check) | above 0 |
 /// | `iterations` | 1000 | 1 and up |
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -323,8 +323,8 @@ mod tests {
         let rate = unknown as f64 / judged as f64;
         // Rows judged by one threshold err together: the variance of a share of Beta(5, 45) and of 100 draws from it.
         let trials = judged as f64 / others as f64;
-        let spread = ((0.1 * 0.9 / 51.0 + 0.1 * 0.9 / others as f64) / trials).sqrt();
-        assert!((rate - alpha).abs() < 3.0 * spread, "{rate} +- {spread}");
+        let deviation = ((0.1 * 0.9 / 51.0 + 0.1 * 0.9 / others as f64) / trials).sqrt();
+        assert!((rate - alpha).abs() < 3.0 * deviation, "{rate} +- {deviation}");
         let other = distance.of(&[40.0; 20])[0];
         assert!(distances.iter().all(|known| *known < other));
     }

@@ -18,7 +18,7 @@ pub trait RowSource {
     fn epoch(&mut self, visit: &mut dyn FnMut(LabelledFeatures)) -> Result<()>;
 }
 
-/// Train rows in memory, shuffled anew for each epoch or always in the same order.
+/// Train rows in memory, shuffled before each epoch or always in the same order.
 #[derive(Debug)]
 pub struct InMemoryRows<'a> {
     features: &'a Matrix,

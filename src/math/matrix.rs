@@ -87,7 +87,7 @@ impl Matrix {
     /// Some rows with their padding for writing, `[rows, stride]`. The padding must stay zero.
     ///
     /// # Panics
-    /// If there are not so many rows.
+    /// If `rows` ends beyond the last row.
     pub fn padded_mut(&mut self, rows: Range<usize>) -> &mut [f32] {
         let at = |row: usize| self.start + row * self.stride;
         let range = at(rows.start)..at(rows.end);
