@@ -386,12 +386,14 @@ fn the_rows_of_a_split_are_those_that_train_uses() {
     }
     // Other variants and other splits, and any estimator takes them.
     let plain = ["none".to_string()];
-    let folds = headstart::dataset::Resplit::folds(5, 0).unwrap();
+    let folds = headstart::data::dataset::Resplit::folds(5, 0).unwrap();
     let of_fold = |split, fold| set.rows_with(split, Some(&plain), Some(fold)).unwrap();
     let tested: usize = folds.iter().map(|&fold| of_fold(Split::Test, fold).targets.len()).sum();
     assert_eq!((tested, of_fold(Split::Train, folds[0]).keys.len() < 112), (140, true));
     let data = linfa::Dataset::new(fit.features, fit.targets);
-    let head = SoftmaxRegression::new(FitConfig { epochs: 20, ..FitConfig::default() }).fit(&data).unwrap();
+    let mut config = FitConfig::default();
+    config.epochs = 20;
+    let head = SoftmaxRegression::new(config).fit(&data).unwrap();
     let answers = head.predict(&test.features);
     assert!(answers.iter().zip(&test.targets).filter(|(a, b)| a == b).count() > 30);
     assert!(set.rows_with(Split::Train, Some(&["turn".to_string()]), None).is_err());
