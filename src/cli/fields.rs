@@ -27,7 +27,7 @@ const OTHER_NAMES: [(&str, &[&str]); 13] = [
 const TURNED_OFF: [&str; 2] = ["shuffle", "patience_resets"];
 
 /// Stages whose function is called otherwise than their command.
-const OTHER_STAGES: [(&str, &str); 1] = [("survey", "data report")];
+const OTHER_STAGES: [(&str, &str); 1] = [("examine", "data report")];
 
 /// The command whose other settings stand in a file, under the names that the library has for them.
 const OF_A_FILE: &str = "experiment";
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(render(&["train"], "a fixed order (`shuffle` false)"), "a fixed order (--no-shuffle)");
         assert_eq!(render(&["train"], other), expected);
         assert_eq!(
-            render(&["sweep"], "`rates`, `l2` and `seeds` need a value"),
+            render(&["sweep"], "`lr`, `l2` and `seeds` need a value"),
             "--lr, --l2 and --seeds need a value"
         );
     }
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn stages_become_commands() {
-        let all = "`train`, `verify`, `cache::verify`, `select`, `survey`, `setup`, `tensorboard`";
+        let all = "`train`, `verify`, `cache::verify`, `select`, `examine`, `setup`, `tensorboard`";
         let expected = "`headstart train`, `headstart cache verify`, `headstart cache verify`, \
                         `headstart data select`, `headstart data report`, `headstart setup --yes`, \
                         `headstart tensorboard`";
@@ -287,7 +287,7 @@ mod tests {
     }
 
     /// Fields that the command line fills in by itself.
-    const NOT_TYPED: [&str; 3] = ["time", "base", "commands"];
+    const NOT_TYPED: [&str; 4] = ["time", "base", "commands", "predictor"];
 
     fn fields_by_command() -> Vec<(&'static str, Vec<&'static str>)> {
         let backbone = fields!(BackboneChoice { backbone, layer, preprocess, crop, models });

@@ -96,7 +96,9 @@ impl Matrix {
 
     /// The matrix as an array `[rows, width]`, without copying.
     pub fn view(&self) -> ArrayView2<'_, f32> {
-        let shape = (self.rows, self.width).strides((self.stride, 1));
+        // Without rows there is no room for the stride that the array type checks.
+        let stride = if self.rows == 0 { self.width } else { self.stride };
+        let shape = (self.rows, self.width).strides((stride, 1));
         ArrayView2::from_shape(shape, self.padded()).expect("the rows are within their padding")
     }
 
