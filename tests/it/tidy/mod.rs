@@ -1,6 +1,7 @@
 //! The house rules that a machine can check: who may use whom, one door for each foreign crate, short files and
 //! functions, no forbidden words.
 
+mod docs;
 mod imports;
 
 use crate::sandbox::root;
