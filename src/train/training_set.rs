@@ -99,7 +99,7 @@ impl TrainingSet {
     /// variants (`shift:+30:+0`). Validation and test have one row per image.
     ///
     /// # Errors
-    /// Those of [`TrainingSet::rows`], and [`Kind::Usage`] for a name that is no variant.
+    /// Those of [`TrainingSet::rows`], and [`Kind::Usage`] for a name that is no variant or a fold that does not exist.
     pub fn rows_with(
         &self,
         split: Split,
@@ -121,13 +121,14 @@ impl TrainingSet {
     ///
     /// # Errors
     /// [`Kind::Cache`] when rows are missing, [`Kind::Input`] when there are fewer than two classes or no validation
-    /// images, [`Kind::Usage`] for a name that is no variant.
+    /// images, [`Kind::Usage`] for a name that is no variant or a fold that does not exist.
     pub(crate) fn split_rows(
         &self,
         resplit: Option<Resplit>,
         variants: Option<&[String]>,
         monitor: &dyn Monitor,
     ) -> Result<SplitRows> {
+        resplit.map_or(Ok(()), Resplit::check)?;
         let images = SplitImages::of(&self.samples, &self.classes, resplit);
         self.check_size(&images, resplit)?;
         self.check_features_of_all(&images)?;
