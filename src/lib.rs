@@ -99,11 +99,9 @@
 //!
 //! Where things are: `docs/architecture.md`.
 
-#![forbid(unsafe_code)]
-#![warn(missing_docs)]
-
 pub mod backbone;
 pub mod cache;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
 pub mod error;
@@ -115,6 +113,7 @@ pub mod io;
 pub mod math;
 pub mod metrics;
 pub mod monitor;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod run;
 pub mod train;

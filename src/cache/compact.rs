@@ -183,7 +183,7 @@ impl CompactionPlan {
                 continue;
             }
             let mut metadata = part.metadata()?;
-            let time = metadata.remove(TIME).unwrap_or_default();
+            let time = metadata.remove(TIME);
             let merge = open.entry(metadata.clone()).or_default();
             if merge.rows + keys.len() > MAX_PART_ROWS {
                 plan.merges.push(std::mem::take(merge));
@@ -191,7 +191,7 @@ impl CompactionPlan {
             merge.rows += keys.len();
             merge.drops_rows |= keys.len() < number;
             // The latest time of the sources.
-            metadata.insert(TIME.into(), merge.metadata.get(TIME).cloned().unwrap_or_default().max(time));
+            metadata.extend(merge.metadata.remove(TIME).max(time).map(|time| (TIME.into(), time)));
             merge.metadata = metadata;
             merge.sources.push(MergeSource { part: part.clone(), keys });
         }

@@ -78,7 +78,7 @@ impl PageOutput {
     /// # Errors
     /// Those of [`PageOutput::check`].
     pub fn check_with_cache(&self, cache: &Path) -> Result<()> {
-        let samples = FeatureCache::open(cache).and_then(|store| store.samples());
+        let samples = FeatureCache::open(cache).and_then(|cache| cache.samples());
         self.check(samples.ok().map(|samples| samples.root).as_deref(), None)
     }
 
