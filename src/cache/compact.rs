@@ -308,6 +308,24 @@ mod tests {
         assert!(parts.iter().all(|part| part.number < number));
     }
 
+    #[test]
+    fn a_merged_part_has_the_latest_known_time_of_its_sources() {
+        for (times, expected) in
+            [([None, None], None), ([Some("5"), None], Some("5")), ([Some("5"), Some("7")], Some("7"))]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let mut writer = CacheWriter::open_or_create(dir.path(), &spec()).unwrap();
+            for (name, time) in ["a", "b"].iter().zip(times) {
+                let metadata = time.map(|time| (TIME.to_string(), time.to_string()));
+                writer.append(rows(&[name]), metadata.into_iter().collect()).unwrap();
+            }
+            drop(writer);
+            assert_eq!(compact(dir.path(), &MERGE, &Silent).unwrap().parts, 1);
+            let part = &FeatureCache::open(dir.path()).unwrap().parts().unwrap()[0];
+            assert_eq!(part.metadata().unwrap().get(TIME).map(String::as_str), expected);
+        }
+    }
+
     fn rows_sorted(names: &[&str]) -> FeatureRows {
         let mut names = names.to_vec();
         names.sort_by_key(|name| sha256(name.as_bytes()));

@@ -2,6 +2,8 @@
 //! functions, no forbidden words.
 
 mod imports;
+mod library;
+mod literals;
 
 use crate::sandbox::root;
 use imports::{Source, circles, uses};
