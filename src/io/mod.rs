@@ -1,11 +1,11 @@
 //! Files and formats: the file system, Parquet, safetensors, archives, TensorBoard event files, TOML, JSON, base64, SHA-256.
 
-pub mod archive;
-pub mod base64;
+pub(crate) mod archive;
+pub(crate) mod base64;
 pub mod digest;
-pub mod events;
+pub(crate) mod events;
 pub mod fs;
 pub(crate) mod json;
-pub mod parquet;
-pub mod safetensors;
-pub mod toml;
+pub(crate) mod parquet;
+pub(crate) mod safetensors;
+pub(crate) mod toml;

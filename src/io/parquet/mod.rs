@@ -75,7 +75,6 @@ impl Table {
     }
 
     /// Encodes the table as an Arrow IPC file, uncompressed, so that readers can map it into memory.
-    #[expect(clippy::missing_panics_doc, reason = "the batch has the columns of its own schema")]
     pub fn encode_arrow(self) -> Vec<u8> {
         let metadata = HashMap::from_iter(self.metadata);
         let batch = record_batch(self.columns);

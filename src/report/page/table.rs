@@ -149,7 +149,6 @@ impl Table {
 
     /// The table as CSV (RFC 4180): UTF-8, first a line of column keys; fractions as such rather than as percentages; an
     /// empty field for an undefined number. A text that starts like a formula gets an apostrophe before it.
-    #[expect(clippy::missing_panics_doc, reason = "writing to memory cannot fail")]
     pub fn csv(&self) -> Vec<u8> {
         let mut out = csv::Writer::from_writer(Vec::new());
         let in_memory = "writing to memory cannot fail";
