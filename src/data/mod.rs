@@ -8,7 +8,7 @@ pub mod preprocess;
 pub mod scan;
 mod select;
 mod summary;
-pub(crate) mod thumbnail;
+pub mod thumbnail;
 
 pub use select::{SelectConfig, SelectStats, SelectedClass, select};
 pub use summary::{ClassSummary, ImageFolder, SummaryConfig, SummaryStats, summary};

@@ -33,7 +33,7 @@ impl<'a> Extraction<'a> {
     /// Determines the network, and opens the cache if there is one.
     ///
     /// # Errors
-    /// Those of [`choose`] and [`Target::open`], and of reading the description of the data set.
+    /// Those of resolving the backbone and of [`Target::open`], and of reading the description of the data set.
     pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let chosen = config.backbone.resolve()?;
         let target = Target::open(config, &chosen)?;

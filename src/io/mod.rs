@@ -1,9 +1,9 @@
 //! Files and formats: the file system, Parquet, safetensors, archives, TensorBoard event files, TOML, JSON, base64, SHA-256.
 
 pub(crate) mod archive;
-pub(crate) mod base64;
+pub mod base64;
 pub mod digest;
-pub(crate) mod events;
+pub mod events;
 pub mod fs;
 pub(crate) mod json;
 pub(crate) mod parquet;

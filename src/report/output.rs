@@ -51,7 +51,8 @@ impl PageOutput {
     /// that may be inside a run.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a path inside one of these folders, and those of [`check_target`].
+    /// [`Kind::Usage`] for a path inside one of these folders, [`Kind::Input`] where a folder or another file is in the
+    /// way.
     pub fn check(&self, images: Option<&Path>, own_page: Option<&Path>) -> Result<()> {
         let images = images.map(fs::resolve).transpose()?;
         let own_page = own_page.map(fs::resolve).transpose()?;
@@ -85,7 +86,7 @@ impl PageOutput {
     /// Writes the page, its plots and its tables; a page of headstart and files of the same names are replaced.
     ///
     /// # Errors
-    /// Those of [`check_target`], and [`Kind::Io`] when a file cannot be written.
+    /// Those of [`PageOutput::check`], and [`Kind::Io`] when a file cannot be written.
     pub fn write(&self, content: &PageContent) -> Result<WrittenPage> {
         if let Some(folder) = &self.plots {
             write_plots(folder, &content.figures)?;
