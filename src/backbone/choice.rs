@@ -175,7 +175,7 @@ impl ResolvedBackbone {
     /// missing. Does not run the known-answer test.
     ///
     /// # Errors
-    /// Errors of [`super::setup`], [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`].
+    /// Errors of [`setup`](super::install::setup()), [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`].
     pub fn open(&self, options: SessionOptions, monitor: &dyn Monitor) -> Result<Vec<Box<dyn Backbone>>> {
         let library = runtime::find_or_install(options.device, None, monitor)?;
         let path = self.path();

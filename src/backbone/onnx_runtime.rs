@@ -229,7 +229,7 @@ fn builder(environment: &Environment) -> Result<SessionBuilder> {
 /// Opens parallel sessions that divide the threads among themselves. One session on all threads would wait at a barrier
 /// in every layer, and a decoder that takes time from one thread would delay them all.
 fn cpu_sessions(environment: &Environment, model: &[u8], options: SessionOptions) -> Result<Vec<Session>> {
-    let threads = parallel::number(options.threads);
+    let threads = parallel::thread_count(options.threads);
     let sessions = options.sessions.clamp(1, threads.min(MAX_SESSIONS));
     let shares: Vec<usize> = (0..sessions).map(|i| (threads + i) / sessions).collect();
     parallel::in_parallel(sessions, &shares, |share| cpu_session(environment, model, *share))

@@ -183,7 +183,7 @@ impl CompactionPlan {
                 continue;
             }
             let mut metadata = part.metadata()?;
-            let time = metadata.remove(TIME).unwrap_or_default();
+            let time = metadata.remove(TIME);
             let merge = open.entry(metadata.clone()).or_default();
             if merge.rows + keys.len() > MAX_PART_ROWS {
                 plan.merges.push(std::mem::take(merge));
@@ -191,7 +191,7 @@ impl CompactionPlan {
             merge.rows += keys.len();
             merge.drops_rows |= keys.len() < number;
             // The latest time of the sources.
-            metadata.insert(TIME.into(), merge.metadata.get(TIME).cloned().unwrap_or_default().max(time));
+            metadata.extend(merge.metadata.remove(TIME).max(time).map(|time| (TIME.into(), time)));
             merge.metadata = metadata;
             merge.sources.push(MergeSource { part: part.clone(), keys });
         }
@@ -306,6 +306,24 @@ mod tests {
         let mut writer = CacheWriter::open_or_create(dir.path(), &spec()).unwrap();
         let number = writer.append(rows(&["f"]), metadata("CPU", "8")).unwrap().number;
         assert!(parts.iter().all(|part| part.number < number));
+    }
+
+    #[test]
+    fn a_merged_part_has_the_latest_known_time_of_its_sources() {
+        for (times, expected) in
+            [([None, None], None), ([Some("5"), None], Some("5")), ([Some("5"), Some("7")], Some("7"))]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let mut writer = CacheWriter::open_or_create(dir.path(), &spec()).unwrap();
+            for (name, time) in ["a", "b"].iter().zip(times) {
+                let metadata = time.map(|time| (TIME.to_string(), time.to_string()));
+                writer.append(rows(&[name]), metadata.into_iter().collect()).unwrap();
+            }
+            drop(writer);
+            assert_eq!(compact(dir.path(), &MERGE, &Silent).unwrap().parts, 1);
+            let part = &FeatureCache::open(dir.path()).unwrap().parts().unwrap()[0];
+            assert_eq!(part.metadata().unwrap().get(TIME).map(String::as_str), expected);
+        }
     }
 
     fn rows_sorted(names: &[&str]) -> FeatureRows {

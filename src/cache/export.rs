@@ -8,9 +8,9 @@ use crate::data::augment::Variant;
 use crate::data::dataset::{Sample, Split, class_names};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
-use crate::io::fs;
 use crate::io::parquet::{ColumnData, Table, Vectors};
 use crate::io::safetensors::{Tensor, TensorData, encode_tensors};
+use crate::io::{fs, json};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ pub fn export(root: &Path, out: &Path, format: ExportFormat) -> Result<ExportSta
     let csv_path = (format == ExportFormat::Npy).then(|| csv_path(out)).transpose()?;
     let samples = cache.samples()?;
     let joined = JoinedRows::of(&cache, &samples)?;
-    let spec = serde_json::to_string(cache.spec()).expect("plain data");
+    let spec = json::encode(cache.spec());
     let mut files = vec![out.to_path_buf()];
     let (rows, width, without_features) = (joined.rows.len(), joined.width, joined.without_features);
     let csv = csv_path.map(|path| (path, Table::new(joined.columns()).encode_csv()));
@@ -197,7 +197,7 @@ impl<'a> JoinedRows<'a> {
     fn into_table(self, spec: &str) -> Table {
         let columns: Vec<_> = self.columns().collect();
         let embeddings = Vectors { width: self.width, values: self.embeddings };
-        let classes = serde_json::to_string(&self.classes).expect("plain data");
+        let classes = json::encode(&self.classes);
         Table::new(columns.into_iter().chain([("embedding", ColumnData::Vectors(embeddings))]))
             .with_metadata([("headstart.classes", classes), ("headstart.spec", spec.to_string())])
     }

@@ -78,12 +78,12 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 /// # Errors
 /// [`Kind::Input`] when a query is not as wide as the cached features; [`Kind::Cache`] when a part is damaged.
 pub fn nearest(
-    store: &FeatureCache,
+    cache: &FeatureCache,
     samples: &Samples,
     queries: &[Vec<f32>],
     most: usize,
 ) -> Result<Vec<Vec<Neighbour>>> {
-    let width = store.spec().width;
+    let width = cache.spec().width;
     if let Some(query) = queries.iter().find(|query| query.len() != width) {
         let message = format!("a query of {} values, where cached features have {width}", query.len());
         return Err(Error::new(Kind::Input, message));
@@ -105,9 +105,9 @@ pub fn nearest(
         }
         Ok(found)
     };
-    store.with_parts(|parts| {
+    cache.with_parts(|parts| {
         let mut all = vec![Vec::new(); queries.len()];
-        for found in in_parallel(parallel::number(0), parts, nearest_in_part)? {
+        for found in in_parallel(parallel::thread_count(0), parts, nearest_in_part)? {
             for (all, found) in all.iter_mut().zip(found) {
                 all.extend(found);
             }

@@ -5,7 +5,7 @@ use crate::backbone::ResolvedBackbone;
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
-use crate::io::fs;
+use crate::io::{fs, json};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -98,7 +98,7 @@ impl Spec {
 
     /// Encodes `spec.json`.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).expect("plain data");
+        let mut bytes = json::encode_pretty(self);
         bytes.push(b'\n');
         bytes
     }

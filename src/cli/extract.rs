@@ -5,6 +5,7 @@ use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, splits};
 use crate::backbone::BackboneChoice;
+use crate::backbone::registry::DEFAULT_BACKBONE;
 use crate::backbone::{Device, PRELOGITS};
 use crate::data::augment::Augmentation;
 use crate::data::dataset::Fractions;
@@ -29,7 +30,7 @@ pub(super) struct Args {
     #[arg(long)]
     cache: PathBuf,
     /// Name of a known backbone, or path of an ONNX file
-    #[arg(long, value_name = "NAME|FILE.onnx", default_value = "nsfwjs")]
+    #[arg(long, value_name = "NAME|FILE.onnx", default_value = DEFAULT_BACKBONE)]
     backbone: String,
     /// Layer whose values are the features (`backbone list` names them); a layer with positions is averaged over them
     #[arg(long, default_value = PRELOGITS)]

@@ -70,20 +70,20 @@ impl Source {
     fn read(folder: &Path) -> Result<Self> {
         let record = read_record(folder)?;
         let predictions = read_predictions(folder)?;
-        let store = FeatureCache::open(Path::new(&record.cache)).ok();
-        let store = store.filter(|store| *store.spec() == record.spec);
-        let samples = store.as_ref().and_then(|store| store.samples().ok());
+        let cache = FeatureCache::open(Path::new(&record.cache)).ok();
+        let cache = cache.filter(|cache| *cache.spec() == record.spec);
+        let samples = cache.as_ref().and_then(|cache| cache.samples().ok());
         Ok(Self {
             folder: folder.to_path_buf(),
             held_out_variants: predictions.iter().map(|row| row.variant).collect(),
             has_same_split: samples
                 .as_ref()
                 .is_none_or(|samples| is_split_of(samples, &record, &predictions)),
-            cache: store.zip(samples).map(|(store, samples)| Cache {
+            cache: cache.zip(samples).map(|(cache, samples)| Cache {
                 root: samples.root,
                 seed: samples.seed,
                 fractions: samples.fractions,
-                device: device(&store),
+                device: device(&cache),
             }),
             record,
         })
@@ -118,9 +118,9 @@ fn is_split_of(samples: &Samples, record: &Record, predictions: &[Prediction]) -
 }
 
 /// The `--device` that computed all parts, as far as it can be known.
-fn device(store: &FeatureCache) -> Option<String> {
+fn device(cache: &FeatureCache) -> Option<String> {
     let mut devices = BTreeSet::new();
-    for part in store.parts().ok()? {
+    for part in cache.parts().ok()? {
         let mut noted = part.metadata().ok()?;
         let asked = noted.remove("headstart.device").unwrap_or_default();
         devices.insert(match noted.remove("headstart.provider")?.as_str() {

@@ -5,6 +5,7 @@ use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use crate::backbone::Device;
 use crate::backbone::install::{SetupConfig, SetupStats, setup};
+use crate::backbone::registry::DEFAULT_BACKBONE;
 use crate::error::Result;
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 #[command(after_help = "Example:\n  headstart setup --yes")]
 pub(super) struct Args {
     /// Backbone to install
-    #[arg(long, value_name = "NAME", default_value = "nsfwjs")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_BACKBONE)]
     backbone: String,
     /// Device to install for: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]

@@ -13,11 +13,18 @@ use std::path::{Path, PathBuf};
 
 /// Configuration of [`compare`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CompareConfig {
     /// Two or more runs; the others are compared with the first.
     pub runs: Vec<PathBuf>,
     /// Validation or test.
     pub split: Split,
+}
+
+impl Default for CompareConfig {
+    fn default() -> Self {
+        Self { runs: Vec::new(), split: Split::Test }
+    }
 }
 
 /// Runs beside each other. Fractions are 0 to 1.
@@ -81,13 +88,12 @@ pub struct Difference {
 /// [`Kind::Usage`] for fewer than two runs or the train split, [`Kind::Run`] when a run is missing or damaged, the
 /// runs have no image in common or label the same image differently.
 pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
-    if config.runs.len() < 2 {
-        return Err(Error::new(Kind::Usage, "there is nothing to compare").help("give two runs or more"));
-    }
     run::check_split(config.split)?;
     let loaded: Vec<LoadedRun> =
         config.runs.iter().map(|run| LoadedRun::open(run, config.split)).collect::<Result<_>>()?;
-    let (first, others) = loaded.split_first().expect("two runs or more");
+    let Some((first, others @ [_, ..])) = loaded.split_first() else {
+        return Err(Error::new(Kind::Usage, "there is nothing to compare").help("give two runs or more"));
+    };
     let common: Vec<&Digest> =
         first.rows.keys().filter(|hash| others.iter().all(|run| run.rows.contains_key(*hash))).collect();
     if common.is_empty() {

@@ -39,6 +39,13 @@ pub struct EvaluateConfig {
     pub reject: Option<f64>,
 }
 
+impl EvaluateConfig {
+    /// Scores `run` on its test split, everything else by default.
+    pub fn new(run: impl Into<PathBuf>) -> Self {
+        Self { run: run.into(), ..Self::default() }
+    }
+}
+
 impl Default for EvaluateConfig {
     fn default() -> Self {
         Self { run: PathBuf::new(), split: Split::Test, tta: false, reject: None }

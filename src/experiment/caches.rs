@@ -6,11 +6,10 @@ use super::names::{entry, within};
 use super::output_folder::CACHES;
 use super::plan::{BaselineMethod, ExperimentPlan};
 use crate::backbone::BackboneChoice;
-use crate::backbone::PRELOGITS;
 use crate::data::augment::Augmentation;
 use crate::data::dataset::{Fractions, Refused, Resplit};
 use crate::error::Result;
-use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, extract};
+use crate::extract::{AugmentSplits, ExtractConfig, extract};
 use crate::monitor::Monitor;
 use crate::train::fit_context::FitContext;
 use crate::train::split_rows::SplitRows;
@@ -77,13 +76,14 @@ pub(super) fn requests(file: &ExperimentFile, config: &ExperimentConfig) -> Resu
     let split: Option<Fractions> = file.split.as_deref().map(str::parse).transpose()?;
     let default_splits = if file.resplits > 0 { AugmentSplits::All } else { AugmentSplits::Train };
     let request = |cache: &CacheEntry| {
+        let own = BackboneChoice::default();
         let augment = cache.augment.iter().map(|name| name.parse());
         Ok(ExtractConfig {
             images: config.images.clone(),
             cache: config.out.join(CACHES).join(&cache.name),
             backbone: BackboneChoice {
-                backbone: cache.backbone.clone().unwrap_or_else(|| "nsfwjs".into()),
-                layer: cache.layer.clone().unwrap_or_else(|| PRELOGITS.into()),
+                backbone: cache.backbone.clone().unwrap_or(own.backbone),
+                layer: cache.layer.clone().unwrap_or(own.layer),
                 preprocess: cache.preprocess.clone(),
                 crop: cache.crop,
                 models: config.models.clone(),
@@ -93,11 +93,9 @@ pub(super) fn requests(file: &ExperimentFile, config: &ExperimentConfig) -> Resu
             split,
             seed: file.split_seed,
             device: config.device,
-            batch: None,
             threads: config.threads,
-            commit_every: COMMIT_EVERY,
-            dry_run: false,
             time: config.time,
+            ..ExtractConfig::default()
         })
     };
     let named = |cache: &CacheEntry| request(cache).map_err(|e| within(&entry("cache", &cache.name), e));

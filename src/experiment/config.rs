@@ -1,6 +1,7 @@
 //! What a caller asks of `experiment`.
 
 use crate::backbone::Device;
+use crate::backbone::registry::DEFAULT_MODELS;
 use std::path::PathBuf;
 
 /// Settings of `experiment`.
@@ -13,8 +14,9 @@ use std::path::PathBuf;
 /// | `models` | `models` | folder of built backbones |
 /// | `device` | auto | where to extract |
 /// | `threads` | 0 | one thread per core |
-/// | `time` | 0 | seconds since 1970 |
+/// | `time` | 0 | unknown |
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ExperimentConfig {
     /// The TOML file that describes the experiment; `docs/experiments.md` explains its keys.
     pub file: PathBuf,
@@ -28,7 +30,7 @@ pub struct ExperimentConfig {
     pub device: Device,
     /// Number of threads; 0 means one per core. No head depends on it.
     pub threads: usize,
-    /// The time to record, in seconds since 1970.
+    /// The time to record, in seconds since 1970; 0 if unknown.
     pub time: u64,
 }
 
@@ -38,7 +40,7 @@ impl Default for ExperimentConfig {
             file: PathBuf::new(),
             images: PathBuf::new(),
             out: PathBuf::new(),
-            models: "models".into(),
+            models: DEFAULT_MODELS.into(),
             device: Device::Auto,
             threads: 0,
             time: 0,

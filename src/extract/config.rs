@@ -1,7 +1,7 @@
 //! Settings of an extraction.
 
 use crate::backbone::BackboneChoice;
-use crate::backbone::{Device, PRELOGITS};
+use crate::backbone::Device;
 use crate::data::augment::Augmentation;
 use crate::data::dataset::Fractions;
 use crate::error::{Error, Kind, Result};
@@ -41,7 +41,7 @@ pub struct ExtractConfig {
     pub commit_every: Duration,
     /// Whether to report only what would be computed, without writing anything.
     pub dry_run: bool,
-    /// Time to record in new parts, in seconds since 1970.
+    /// Time to record in new parts, in seconds since 1970; 0, the default, records none.
     pub time: u64,
 }
 
@@ -61,13 +61,7 @@ impl Default for ExtractConfig {
         Self {
             images: PathBuf::new(),
             cache: PathBuf::new(),
-            backbone: BackboneChoice {
-                backbone: "nsfwjs".into(),
-                layer: PRELOGITS.into(),
-                preprocess: None,
-                crop: None,
-                models: PathBuf::new(),
-            },
+            backbone: BackboneChoice::default(),
             augment: Vec::new(),
             augment_splits: AugmentSplits::default(),
             split: None,
@@ -83,6 +77,11 @@ impl Default for ExtractConfig {
 }
 
 impl ExtractConfig {
+    /// Extracts `images` into `cache`, everything else by default.
+    pub fn new(images: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
+        Self { images: images.into(), cache: cache.into(), ..Self::default() }
+    }
+
     /// Checks the settings that can be checked without reading any file.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ impl<'a> Extraction<'a> {
     /// Determines the network, and opens the cache if there is one.
     ///
     /// # Errors
-    /// Those of [`choose`] and [`Target::open`], and of reading the description of the data set.
+    /// Those of resolving the backbone and of [`Target::open`], and of reading the description of the data set.
     pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let chosen = config.backbone.resolve()?;
         let target = Target::open(config, &chosen)?;
@@ -45,15 +45,15 @@ impl<'a> Extraction<'a> {
 
     /// Reads what earlier runs stored about the data set.
     fn read_description(&mut self) -> Result<()> {
-        let Some(store) = self.target.store() else { return Ok(()) };
+        let Some(cache) = self.target.cache() else { return Ok(()) };
         let refused = cache::read_refused(&self.config.cache).unwrap_or_else(|e| {
             self.monitor.warn(&format!("starting without the list of refused files: {}", e.with_causes()));
             Vec::new()
         });
-        let samples = store.samples_if_any()?;
+        let samples = cache.samples_if_any()?;
         // A process killed before it described the data set leaves no description, but then no parts either.
         let is_split_known = self.config.seed.is_some() && self.config.split.is_some();
-        if samples.is_none() && !is_split_known && !store.parts()?.is_empty() {
+        if samples.is_none() && !is_split_known && !cache.parts()?.is_empty() {
             self.monitor.warn(
                 "samples.parquet is missing, and the split with it: unless `seed` and `split` are given, images are \
                  assigned anew with seed 0 and 70/5/25",
@@ -113,7 +113,7 @@ impl<'a> Extraction<'a> {
     /// # Errors
     /// Those of [`Network::open`].
     pub fn open_network(&self, rows: usize) -> Result<Network> {
-        let stored_answer = self.target.store().and_then(|store| store.spec().known_answer.clone());
+        let stored_answer = self.target.cache().and_then(|cache| cache.spec().known_answer.clone());
         Network::open(self.config, &self.chosen, rows, stored_answer, self.monitor)
     }
 
@@ -123,7 +123,7 @@ impl<'a> Extraction<'a> {
     /// # Errors
     /// Those of [`Target::create`], and of reading the description of the data set.
     pub fn create_cache(&mut self, network: &Network) -> Result<bool> {
-        if self.target.store().is_some() {
+        if self.target.cache().is_some() {
             return Ok(false);
         }
         let spec = spec(&self.chosen, network.backbone().width(), network.new_answer.clone());
@@ -156,7 +156,7 @@ impl<'a> Extraction<'a> {
             preprocessing: self.chosen.preprocessing,
             batch: network.batch(self.config),
             // Decoders mostly wait for the sessions, so that as many of them as cores do not slow the network down.
-            decoders: parallel::number(self.config.threads),
+            decoders: parallel::thread_count(self.config.threads),
             commit_every: self.config.commit_every,
             metadata: self.metadata(network),
         };
@@ -172,14 +172,14 @@ impl<'a> Extraction<'a> {
     /// Returns the metadata of new parts.
     fn metadata(&self, network: &Network) -> BTreeMap<String, String> {
         let backbone = network.backbone();
-        [
+        let time = Some(self.config.time).filter(|time| *time > 0);
+        let always = [
             ("headstart.device", self.config.device.to_string()),
             ("headstart.provider", backbone.provider().to_string()),
             ("headstart.runtime", backbone.runtime().to_string()),
             ("headstart.version", env!("CARGO_PKG_VERSION").to_string()),
-            ("headstart.time", self.config.time.to_string()),
-        ]
-        .map(|(key, value)| (key.to_string(), value))
-        .into()
+        ];
+        let entries = always.into_iter().chain(time.map(|time| ("headstart.time", time.to_string())));
+        entries.map(|(key, value)| (key.to_string(), value)).collect()
     }
 }

@@ -3,8 +3,8 @@
 
 use super::linear::Head;
 use crate::error::{Error, Kind, Result};
-use crate::io::fs;
 use crate::io::safetensors::{Tensor, TensorData, TensorFile, decode_tensors, encode_tensors};
+use crate::io::{fs, json};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -40,7 +40,7 @@ pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Valu
         },
     ];
     let metadata = Metadata { classes: classes.to_vec(), spec };
-    let metadata = serde_json::to_string(&metadata).expect("plain data");
+    let metadata = json::encode(&metadata);
     fs::write_atomic(path, &encode_tensors(&tensors, metadata))
 }
 

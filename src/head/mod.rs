@@ -2,7 +2,7 @@
 //! and the open-set rejection that work on the same features are here too.
 //!
 //! - [`Head`] is the linear layer: weight `[classes, width]`, bias `[classes]`.
-//! - [`fit`] trains one head with minibatches, Adam and early stopping; [`fit_many`] trains several heads at once.
+//! - [`fit()`] trains one head with minibatches, Adam and early stopping; [`fit_many`] trains several heads at once.
 //! - [`fit_lbfgs`] computes the optimum of the regularised loss.
 //! - [`SoftmaxRegression`] and [`SoftmaxClassifier`] are the same head as an estimator of [`linfa`].
 //! - [`rejection`] measures how far features lie from the known classes.

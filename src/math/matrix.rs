@@ -95,6 +95,7 @@ impl Matrix {
     }
 
     /// The matrix as an array `[rows, width]`, without copying.
+    #[expect(clippy::missing_panics_doc, reason = "the shape fits the values by construction")]
     pub fn view(&self) -> ArrayView2<'_, f32> {
         // Without rows there is no room for the stride that the array type checks.
         let stride = if self.rows == 0 { self.width } else { self.stride };
@@ -182,6 +183,7 @@ impl Probabilities {
     }
 
     /// The probabilities as an array `[rows, classes]`, without copying.
+    #[expect(clippy::missing_panics_doc, reason = "the shape fits the values by construction")]
     pub fn view(&self) -> ArrayView2<'_, f32> {
         ArrayView2::from_shape((self.rows(), self.classes), &self.values).expect("a whole number of rows")
     }

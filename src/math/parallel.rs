@@ -4,8 +4,8 @@
 use crate::error::Result;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Returns `asked`, or the number of cores that this process may use if that is 0.
-pub fn number(asked: usize) -> usize {
+/// Number of threads to use: `asked`, or the number of cores that this process may use if that is 0.
+pub fn thread_count(asked: usize) -> usize {
     match asked {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         asked => asked,
@@ -68,6 +68,6 @@ mod tests {
             let fail = |&i: &usize| if i == 5 { Err(Error::new(Kind::Io, "five")) } else { Ok(i) };
             assert_eq!(in_parallel(threads, &items, fail).unwrap_err().to_string(), "five");
         }
-        assert!(number(0) >= 1 && number(3) == 3);
+        assert!(thread_count(0) >= 1 && thread_count(3) == 3);
     }
 }

@@ -51,7 +51,8 @@ impl PageOutput {
     /// that may be inside a run.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a path inside one of these folders, and those of [`check_target`].
+    /// [`Kind::Usage`] for a path inside one of these folders, [`Kind::Input`] where a folder or another file is in the
+    /// way.
     pub fn check(&self, images: Option<&Path>, own_page: Option<&Path>) -> Result<()> {
         let images = images.map(fs::resolve).transpose()?;
         let own_page = own_page.map(fs::resolve).transpose()?;
@@ -78,14 +79,14 @@ impl PageOutput {
     /// # Errors
     /// Those of [`PageOutput::check`].
     pub fn check_with_cache(&self, cache: &Path) -> Result<()> {
-        let samples = FeatureCache::open(cache).and_then(|store| store.samples());
+        let samples = FeatureCache::open(cache).and_then(|cache| cache.samples());
         self.check(samples.ok().map(|samples| samples.root).as_deref(), None)
     }
 
     /// Writes the page, its plots and its tables; a page of headstart and files of the same names are replaced.
     ///
     /// # Errors
-    /// Those of [`check_target`], and [`Kind::Io`] when a file cannot be written.
+    /// Those of [`PageOutput::check`], and [`Kind::Io`] when a file cannot be written.
     pub fn write(&self, content: &PageContent) -> Result<WrittenPage> {
         if let Some(folder) = &self.plots {
             write_plots(folder, &content.figures)?;

@@ -17,8 +17,8 @@ use crate::head::rejection::{RejectionDistances, load as load_distances, save as
 use crate::head::{self, Head, SavedHead};
 use crate::io::digest::Digest;
 use crate::io::events::event_file_name;
-use crate::io::fs;
 use crate::io::parquet::{ColumnData, ColumnType, Table};
+use crate::io::{fs, json};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -110,7 +110,7 @@ pub fn write(path: &Path, run: &RunContents) -> Result<()> {
 
 fn write_files(folder: &Path, run: &RunContents) -> Result<()> {
     let classes = run.record.class_names();
-    let spec = serde_json::to_value(&run.record.spec).expect("plain data");
+    let spec = json::to_value(&run.record.spec);
     head::save(&folder.join(HEAD), run.head, &classes, spec)?;
     predictions::write(&folder.join(PREDICTIONS), run.predictions, classes.len())?;
     save_distances(&folder.join(REJECT), run.measured)?;
@@ -118,7 +118,7 @@ fn write_files(folder: &Path, run: &RunContents) -> Result<()> {
     fs::write_atomic(&folder.join(TRAINED_ON), &trained_on.encode())?;
     let events = event_file(run.record, run.histograms, run.head);
     fs::write_atomic(&folder.join(event_file_name(run.record.time)), &events)?;
-    let record = serde_json::to_vec_pretty(run.record).expect("plain data");
+    let record = json::encode_pretty(run.record);
     fs::write_atomic(&folder.join(RECORD), &record)
 }
 

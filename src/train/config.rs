@@ -17,8 +17,9 @@ use std::path::PathBuf;
 /// | `resplit` | `None` | the splits of the cache |
 /// | `memory` | `None` | all features in memory |
 /// | `threads` | 0 | one thread per core |
-/// | `time` | 0 | seconds since 1970 |
+/// | `time` | 0 | unknown |
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct TrainConfig {
     /// Folder of the cache.
     pub cache: PathBuf,
@@ -38,11 +39,16 @@ pub struct TrainConfig {
     pub memory: Option<u64>,
     /// Upper limit on threads; 0 means one per core. The head does not depend on the number.
     pub threads: usize,
-    /// The time to record, in seconds since 1970.
+    /// The time to record, in seconds since 1970; 0 if unknown.
     pub time: u64,
 }
 
 impl TrainConfig {
+    /// Trains on `cache` into `run`, everything else by default.
+    pub fn new(cache: impl Into<PathBuf>, run: impl Into<PathBuf>) -> Self {
+        Self { cache: cache.into(), run: run.into(), ..Self::default() }
+    }
+
     /// Checks the settings of the solver, and that the other settings apply to it.
     pub(super) fn check(&self) -> Result<SolverParams> {
         let params = self.solver.clone().check()?;

@@ -22,7 +22,7 @@ pub(crate) struct FittedRun<'a> {
     /// Distances for open-set rejection.
     pub measured: &'a RejectionDistances,
     /// Histograms of the weights over the epochs.
-    pub snapshots: &'a WeightHistograms,
+    pub histograms: &'a WeightHistograms,
     pub solver: SolverConfig,
     /// The run whose head was the starting point.
     pub init: Option<&'a Path>,
@@ -30,7 +30,7 @@ pub(crate) struct FittedRun<'a> {
     pub init_images: Option<&'a HashSet<Digest>>,
     /// Memory limit for features, in bytes.
     pub memory: Option<u64>,
-    /// The time to record, in seconds since 1970.
+    /// The time to record, in seconds since 1970; 0 if unknown.
     pub time: u64,
     /// Wall time of the fit in seconds.
     pub seconds: f64,
@@ -53,7 +53,7 @@ impl FittedRun<'_> {
             predictions: self.predictions,
             trained_on: &trained_on,
             measured: self.measured,
-            histograms: self.snapshots,
+            histograms: self.histograms,
         };
         run::write(run, &finished)?;
         Ok(record)

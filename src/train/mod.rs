@@ -45,7 +45,7 @@ use warm_start::WarmStart;
 pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     let params = config.check()?;
     run::check_target(&config.run)?;
-    let threads = parallel::number(config.threads);
+    let threads = parallel::thread_count(config.threads);
     let reading = Instant::now();
     let set = TrainingSet::open_with_threads(&config.cache, threads)?;
     let splits = set.split_rows(config.resplit, config.variants.as_deref(), monitor)?;
@@ -63,7 +63,7 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
         fitted: &result.fitted,
         predictions: &result.predictions,
         measured: &result.measured,
-        snapshots: &result.snapshots,
+        histograms: &result.histograms,
         solver: config.solver.clone(),
         init: config.init.as_deref(),
         init_images: warm_start.map(WarmStart::images),

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct TrainingSet {
     path: PathBuf,
-    store: FeatureCache,
+    cache: FeatureCache,
     samples: Samples,
     classes: Vec<String>,
     catalog: Catalog,
@@ -56,16 +56,16 @@ impl TrainingSet {
     /// # Errors
     /// [`Kind::Cache`] when there is no cache, or a part of it cannot be read.
     pub fn open_with_threads(path: &Path, threads: usize) -> Result<Self> {
-        let threads = parallel::number(threads);
-        let store = FeatureCache::open(path)?;
-        let samples = store.samples()?;
-        let catalog = store.catalog(threads)?;
+        let threads = parallel::thread_count(threads);
+        let cache = FeatureCache::open(path)?;
+        let samples = cache.samples()?;
+        let catalog = cache.catalog(threads)?;
         let mut paths = HashMap::new();
         for Sample { file, .. } in &samples.rows {
             paths.entry(file.image_sha256).or_insert_with(|| file.path.clone());
         }
         let classes = class_names(&samples.rows);
-        Ok(Self { path: path.to_path_buf(), store, samples, classes, catalog, paths, threads })
+        Ok(Self { path: path.to_path_buf(), cache, samples, classes, catalog, paths, threads })
     }
 
     /// Names of the classes; the position is the class index.
@@ -75,7 +75,7 @@ impl TrainingSet {
 
     /// What the features are.
     pub fn spec(&self) -> &Spec {
-        self.store.spec()
+        self.cache.spec()
     }
 
     /// Path of an image relative to the folder of images; the first one of several copies. Empty for an image that is

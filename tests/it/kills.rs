@@ -34,7 +34,7 @@ fn killed_at_random_moments_it_ends_with_the_very_rows_of_an_undisturbed_run() {
         let cache = format!("c{caches}");
         caches += 1;
         loop {
-            let before = FeatureCache::open(&s.path(&cache)).map_or(0, |store| store.keys().unwrap().len());
+            let before = FeatureCache::open(&s.path(&cache)).map_or(0, |cache| cache.keys().unwrap().len());
             let mut child = command(&cache).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
             // Anywhere from the first instruction to the last.
             let moment = takes.mul_f32(rng.uniform(0.0, 1.1));

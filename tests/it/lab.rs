@@ -197,9 +197,9 @@ fn a_warm_start_gives_new_classes_fresh_rows() {
 
 /// The cache `c` again as `p`, in parts of few rows.
 fn in_small_parts(s: &Sandbox, rows: usize) {
-    let store = FeatureCache::open(&s.path("c")).unwrap();
-    let mut writer = CacheWriter::open_or_create(&s.path("p"), store.spec()).unwrap();
-    writer.describe(&store.samples().unwrap(), &[]).unwrap();
+    let cache = FeatureCache::open(&s.path("c")).unwrap();
+    let mut writer = CacheWriter::open_or_create(&s.path("p"), cache.spec()).unwrap();
+    writer.describe(&cache.samples().unwrap(), &[]).unwrap();
     let all = s.rows("c");
     for (keys, embeddings) in all.keys.chunks(rows).zip(all.embeddings.chunks(rows * all.width)) {
         let part = FeatureRows { keys: keys.to_vec(), width: all.width, embeddings: embeddings.to_vec() };
@@ -301,12 +301,11 @@ fn a_compaction_does_not_disturb_a_training_beyond_memory() {
     in_small_parts(&s, 8);
     let mut settings = FitConfig::default();
     (settings.epochs, settings.standardize) = (4, true);
-    let config = |run: &str| TrainConfig {
-        cache: s.path("p"),
-        run: s.path(run),
-        solver: SolverConfig::Adam(settings.clone()),
-        memory: Some(50 << 10),
-        ..TrainConfig::default()
+    let config = |run: &str| {
+        let mut config = TrainConfig::new(s.path("p"), s.path(run));
+        config.solver = SolverConfig::Adam(settings.clone());
+        config.memory = Some(50 << 10);
+        config
     };
     headstart::train::train(&config("calm"), &Silent).unwrap();
     let disturbed = Disturbed { cache: s.path("p"), done: OnceLock::new() };
@@ -400,15 +399,15 @@ fn the_rows_of_a_split_are_those_that_train_uses() {
 }
 
 #[test]
-fn spreads_agree_with_scipy() {
+fn means_and_intervals_agree_with_scipy() {
     let mut all = Vec::new();
     for n in [2usize, 3, 4, 7, 20, 33] {
         let values: Vec<f64> = (0..n).map(|i| 0.5 + 0.1 * ((i * i) as f64).sin()).collect();
         let own = headstart::metrics::mean_with_interval(&values).unwrap();
-        all.push(serde_json::json!({ "values": values, "spread": own }));
+        all.push(serde_json::json!({ "values": values, "repeats": own }));
     }
     let s = Sandbox::new();
-    let path = s.write("spreads.json", serde_json::to_string(&all).unwrap().as_bytes());
-    let error: f64 = python("spread.py", &[&path]).trim().parse().unwrap();
+    let path = s.write("repeats.json", serde_json::to_string(&all).unwrap().as_bytes());
+    let error: f64 = python("repeats.py", &[&path]).trim().parse().unwrap();
     assert!(error < 1e-9, "{error}");
 }

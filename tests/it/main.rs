@@ -6,6 +6,7 @@ mod commands_page;
 mod data;
 mod error_table;
 mod errors;
+mod examples;
 mod experiment;
 mod extract;
 mod faults;

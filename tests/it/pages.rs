@@ -162,7 +162,8 @@ fn a_page_about_answers_shows_what_predict_says_and_goes_without_what_is_gone() 
 fn a_predictor_classifies_files_and_images_in_memory_alike() {
     let s = Sandbox::new();
     run(&s, &[("ant", 20), ("bee", 20)]);
-    let config = PredictorConfig { run: s.path("r"), models: models(), neighbours: 2, ..Default::default() };
+    let mut config = PredictorConfig::new(s.path("r"));
+    (config.models, config.neighbours) = (models(), 2);
     let mut predictor = Predictor::open(&config, &Silent).unwrap();
     assert_eq!(predictor.classes(), ["ant", "bee"]);
     s.write("none.png", b"not an image");

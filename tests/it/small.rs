@@ -21,10 +21,10 @@ impl Weights for Seeded {
     fn conv(&self, conv: &Conv) -> Result<ConvWeights> {
         let mut rng = Rng::new(self.0, conv.index as u64);
         let inputs = conv.kernel.area() * conv.inputs;
-        let spread = (2.0 / inputs as f32).sqrt();
+        let scale = (2.0 / inputs as f32).sqrt();
         let mut draw =
             |n: usize, low: f32, high: f32| (0..n).map(|_| rng.uniform(low, high)).collect::<Vec<_>>();
-        let kernel = draw(inputs * conv.filters, -1.7 * spread, 1.7 * spread);
+        let kernel = draw(inputs * conv.filters, -1.7 * scale, 1.7 * scale);
         Ok(ConvWeights {
             kernel,
             gamma: Some(draw(conv.filters, 0.8, 1.2)),

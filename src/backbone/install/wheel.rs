@@ -6,7 +6,7 @@ use crate::backbone::registry::{Wheel, registry};
 use crate::error::{Error, Kind, Result};
 use crate::io::archive;
 use crate::io::digest::Digest;
-use crate::io::fs;
+use crate::io::{fs, json};
 use crate::monitor::Monitor;
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
@@ -90,8 +90,8 @@ pub fn install(wheel: &Wheel, file: Option<&Path>, monitor: &dyn Monitor) -> Res
     if !files.contains_key(&wheel.library) {
         return Err(Error::new(Kind::Runtime, format!("the wheel holds no {}", wheel.library)).at(archive));
     }
-    let record = serde_json::to_vec_pretty(&InstallRecord { wheel_sha256: wheel.sha256, files });
-    fs::write_atomic(&unpacked.join("installed.json"), &record.expect("plain data"))?;
+    let record = json::encode_pretty(&InstallRecord { wheel_sha256: wheel.sha256, files });
+    fs::write_atomic(&unpacked.join("installed.json"), &record)?;
     fs::replace_folder(&unpacked, &folder)?;
     Ok(folder.join(&wheel.library))
 }

@@ -11,6 +11,7 @@ use std::fmt;
 /// Another assignment of images to train, validation and test than the one stored in a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Resplit {
     /// The rule of [`assign_splits`] with another seed.
     #[serde(rename = "resplit")]

@@ -121,7 +121,7 @@ fn scan_all(
     monitor: &dyn Monitor,
 ) -> Result<Vec<Outcome>> {
     let task = monitor.task("reading files", Some(candidates.len() as u64), Unit::Images);
-    let outcomes = in_parallel(parallel::number(0), candidates, |candidate| {
+    let outcomes = in_parallel(parallel::thread_count(0), candidates, |candidate| {
         check_interrupted(images, monitor)?;
         let outcome = scanner.scan(candidate);
         task.advance(1);

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 /// Configuration of [`predict`].
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct PredictConfig {
     /// Image files.
     pub images: Vec<PathBuf>,

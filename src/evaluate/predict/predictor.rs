@@ -1,12 +1,12 @@
 //! A run opened for predicting: head, backbone and cache are opened once and used for any number of images.
 
 use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
-use crate::backbone::{Backbone, Device, SessionOptions, known_answer};
+use crate::backbone::registry::DEFAULT_MODELS;
+use crate::backbone::{Device, ImageEmbedder, SessionOptions};
 use crate::cache::near_images;
 use crate::cache::{FeatureCache, Samples, Spec};
 use crate::data::decode::{self, DECODE_VERSION};
 use crate::data::pixels::Pixels;
-use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
 use crate::io::digest::sha256;
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 /// Configuration of a [`Predictor`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PredictorConfig {
     /// The run.
     pub run: PathBuf,
@@ -31,12 +32,19 @@ pub struct PredictorConfig {
     pub neighbours: usize,
 }
 
+impl PredictorConfig {
+    /// Predicts with `run`, everything else by default.
+    pub fn new(run: impl Into<PathBuf>) -> Self {
+        Self { run: run.into(), ..Self::default() }
+    }
+}
+
 impl Default for PredictorConfig {
     fn default() -> Self {
         Self {
             run: PathBuf::new(),
             device: Device::Auto,
-            models: "models".into(),
+            models: DEFAULT_MODELS.into(),
             reject: None,
             neighbours: 3,
         }
@@ -44,22 +52,33 @@ impl Default for PredictorConfig {
 }
 
 /// A run opened for predicting. The backbone is opened with the first image, or by [`Predictor::open_backbone`].
+///
+/// ```no_run
+/// use headstart::data::decode;
+/// use headstart::evaluate::predict::{Predictor, PredictorConfig};
+/// use headstart::monitor::Silent;
+///
+/// let mut predictor = Predictor::open(&PredictorConfig::new("runs/first"), &Silent)?;
+/// let image = decode::decode(&std::fs::read("cat.jpg").unwrap()).unwrap();
+/// let predictions = predictor.predict_images(&[image])?;
+/// println!("{}", predictions[0].predictions[0].label);
+/// # Ok::<(), headstart::error::Error>(())
+/// ```
 pub struct Predictor<'a> {
     config: PredictorConfig,
     monitor: &'a dyn Monitor,
     head: Head,
     classes: Vec<String>,
     spec: Spec,
-    preprocessing: Preprocessing,
     temperature: f64,
     reject: Option<RejectionRule>,
     cache: Option<OpenCache>,
-    backbone: Option<Box<dyn Backbone>>,
+    embedder: Option<ImageEmbedder>,
 }
 
 /// The cache of the run, opened for finding neighbours.
 struct OpenCache {
-    store: FeatureCache,
+    cache: FeatureCache,
     samples: Samples,
 }
 
@@ -77,12 +96,11 @@ impl<'a> Predictor<'a> {
         let TrainedHead { head, classes, spec } = run::read_head(run)?;
         check_reject_width(run, reject.as_ref(), &head)?;
         check_decoder(run, &spec)?;
-        let preprocessing = spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
+        spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
         let temperature = Temperature::effective(record.temperature);
         let cache = (config.neighbours > 0).then(|| OpenCache::open(&record, monitor)).flatten();
         let config = config.clone();
-        let backbone = None;
-        Ok(Self { config, monitor, head, classes, spec, preprocessing, temperature, reject, cache, backbone })
+        Ok(Self { config, monitor, head, classes, spec, temperature, reject, cache, embedder: None })
     }
 
     /// Opens the backbone now rather than with the first image, installing what is missing with consent, and checks its
@@ -91,7 +109,7 @@ impl<'a> Predictor<'a> {
     /// # Errors
     /// Those of opening a backbone; [`Kind::Run`] when its features do not fit the head of the run.
     pub fn open_backbone(&mut self) -> Result<()> {
-        self.backbone().map(|_| ())
+        self.embedder().map(|_| ())
     }
 
     /// Class labels in the order of their indices.
@@ -116,7 +134,7 @@ impl<'a> Predictor<'a> {
                     self.open_backbone()?;
                     let total = Some(paths.len() as u64);
                     task.get_or_insert_with(|| monitor.task("predicting", total, Unit::Images));
-                    let embedding = self.embed(&image)?;
+                    let embedding = self.embedder()?.embed(&[image])?;
                     (file.image_sha256, file.prediction) = (Some(digest), self.classify(&embedding));
                     features.push(embedding);
                 }
@@ -136,25 +154,22 @@ impl<'a> Predictor<'a> {
     /// # Errors
     /// Those of [`Predictor::open_backbone`], and of the backbone when it fails.
     pub fn predict_images(&mut self, images: &[Pixels]) -> Result<Vec<ImagePrediction>> {
-        let features = images.iter().map(|image| self.embed(image)).collect::<Result<Vec<_>>>()?;
+        let features = images
+            .iter()
+            .map(|image| self.embedder()?.embed(std::slice::from_ref(image)))
+            .collect::<Result<Vec<_>>>()?;
         let mut predictions: Vec<ImagePrediction> = features.iter().map(|row| self.classify(row)).collect();
         self.add_neighbours(predictions.iter_mut().collect(), &features);
         Ok(predictions)
     }
 
-    fn backbone(&mut self) -> Result<&mut Box<dyn Backbone>> {
-        match &mut self.backbone {
+    fn embedder(&mut self) -> Result<&mut ImageEmbedder> {
+        match &mut self.embedder {
             Some(open) => Ok(open),
             none => {
-                Ok(none.insert(open_backbone(&self.spec, self.head.width(), &self.config, self.monitor)?))
+                Ok(none.insert(open_embedder(&self.spec, self.head.width(), &self.config, self.monitor)?))
             }
         }
-    }
-
-    fn embed(&mut self, image: &Pixels) -> Result<Vec<f32>> {
-        let mut pixels = vec![0; self.preprocessing.input_len()];
-        self.preprocessing.planes(image, &mut pixels);
-        self.backbone()?.embed(&pixels, 1)
     }
 
     fn classify(&self, features: &[f32]) -> ImagePrediction {
@@ -166,10 +181,10 @@ impl<'a> Predictor<'a> {
 
     /// Adds the nearest cached images to each of `predictions`, whose features are given in the same order.
     fn add_neighbours(&self, predictions: Vec<&mut ImagePrediction>, features: &[Vec<f32>]) {
-        let Some(OpenCache { store, samples }) = self.cache.as_ref().filter(|_| !features.is_empty()) else {
+        let Some(OpenCache { cache, samples }) = self.cache.as_ref().filter(|_| !features.is_empty()) else {
             return;
         };
-        match near_images::nearest(store, samples, features, self.config.neighbours) {
+        match near_images::nearest(cache, samples, features, self.config.neighbours) {
             Ok(found) => predictions
                 .into_iter()
                 .zip(found)
@@ -179,14 +194,23 @@ impl<'a> Predictor<'a> {
     }
 }
 
+impl std::fmt::Debug for Predictor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Predictor")
+            .field("config", &self.config)
+            .field("classes", &self.classes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl OpenCache {
     /// Opens the cache of a run if it still exists and holds features of the same spec.
     fn open(record: &Record, monitor: &dyn Monitor) -> Option<Self> {
         let path = Path::new(&record.cache);
-        let opened = FeatureCache::open(path).and_then(|store| {
-            store.spec().require(&record.spec, path)?;
-            let samples = store.samples()?;
-            Ok(Self { store, samples })
+        let opened = FeatureCache::open(path).and_then(|cache| {
+            cache.spec().require(&record.spec, path)?;
+            let samples = cache.samples()?;
+            Ok(Self { cache, samples })
         });
         opened.map_err(|error| warn_of_missing_neighbours(monitor, &error)).ok()
     }
@@ -218,23 +242,18 @@ fn check_reject_width(run: &Path, reject: Option<&RejectionRule>, head: &Head) -
     }
 }
 
-/// Opens the backbone of the features and checks its known answer.
-fn open_backbone(
+/// Opens the backbone of the features, checks its known answer, and that it fits a head of `width` features.
+fn open_embedder(
     spec: &Spec,
     width: usize,
     config: &PredictorConfig,
     monitor: &dyn Monitor,
-) -> Result<Box<dyn Backbone>> {
-    let chosen = spec.resolve_backbone(&config.models)?;
-    let opening = SessionOptions { device: config.device, threads: 0, sessions: 1 };
-    let mut backbone = chosen.open(opening, monitor)?.swap_remove(0);
-    if backbone.width() != width {
-        let message = format!("its head takes {width} features, the backbone gives {}", backbone.width());
+) -> Result<ImageEmbedder> {
+    let resolved = spec.resolve_backbone(&config.models)?;
+    let embedder = ImageEmbedder::open_resolved(&resolved, SessionOptions::new(config.device), monitor)?;
+    if embedder.width() != width {
+        let message = format!("its head takes {width} features, the backbone gives {}", embedder.width());
         return Err(Error::new(Kind::Run, message).at(&config.run).help("train again"));
     }
-    if let Some(known) = &chosen.known_answer {
-        let answer = known_answer::compute(backbone.as_mut(), &spec.preprocessing.steps)?;
-        known_answer::check(backbone.provider(), &answer, known)?;
-    }
-    Ok(backbone)
+    Ok(embedder)
 }

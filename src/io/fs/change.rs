@@ -2,6 +2,7 @@
 //! except archives and logs in the staging folder of an installation, and lock files. Tests can watch the changes below
 //! a folder, to replay a power loss or to make one of them fail.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::sync::{Arc, RwLock};
 
 /// One change, which becomes one system call. The list is exhaustive: a [`Watcher`] must know every kind of change.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_enums, reason = "a watcher must know every kind of change")]
 pub enum Change<'a> {
     /// Creates a folder in an existing one.
     CreateFolder(&'a Path),
@@ -42,6 +44,12 @@ pub trait Watcher: Send + Sync {
 
 /// Keeps a [`Watcher`] registered until it is dropped.
 pub struct Watch(Arc<dyn Watcher>);
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
 
 static WATCHERS: RwLock<Vec<(PathBuf, Arc<dyn Watcher>)>> = RwLock::new(Vec::new());
 /// Number of watchers, so that changes cost nothing without any.

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 /// Configuration of [`examine`].
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct DatasetConfig {
     /// Folder of images: `IMAGES/<class>/**/<file>`.
     pub images: PathBuf,

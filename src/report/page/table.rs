@@ -35,6 +35,7 @@ impl Column {
 
 /// A cell: what the page shows, and what the CSV file holds.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Cell {
     /// Text.
     Text(String),

@@ -23,7 +23,6 @@ pub use heat_map::HeatMap;
 pub use histogram::{HistogramChart, PointSeries};
 pub use interval_chart::{Interval, IntervalChart};
 pub use line_chart::{Curve, LineChart, Mark};
-pub use raster::PNG_SCALE;
 pub use scatter::{ScatterChart, ScatterPoint};
 pub use series::Series;
 pub use style::{CSS, DARK, LIGHT};
@@ -128,7 +127,7 @@ impl Figure {
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", text::replace_non_xml(&svg.into_string()))
     }
 
-    /// Draws the plot as a PNG file with [`PNG_SCALE`] pixels per unit of [`Figure::svg`].
+    /// Draws the plot as a PNG file with [`raster::PNG_SCALE`] pixels per unit of [`Figure::svg`].
     pub fn png(&self) -> Vec<u8> {
         raster::png(&self.svg())
     }
@@ -236,7 +235,10 @@ mod tests {
             };
             assert_eq!(
                 (png.width(), png.height()),
-                ((side("width") * PNG_SCALE).ceil() as usize, (side("height") * PNG_SCALE).ceil() as usize)
+                (
+                    (side("width") * raster::PNG_SCALE).ceil() as usize,
+                    (side("height") * raster::PNG_SCALE).ceil() as usize
+                )
             );
             let drawn = png.data().chunks(3).filter(|pixel| pixel.iter().any(|c| *c < 128)).count();
             assert!(drawn > 2000, "{}: {drawn} dark pixels", figure.name);

@@ -50,7 +50,7 @@ pub fn write(files: &[FilePrediction], config: &PredictConfig, output: &PageOutp
 /// The folder of cached images, if any prediction has neighbours and the cache still exists.
 fn images_root(files: &[FilePrediction], record: &Record) -> Option<PathBuf> {
     files.iter().find(|file| file.prediction.neighbours.is_some())?;
-    let samples = FeatureCache::open(Path::new(&record.cache)).and_then(|store| store.samples());
+    let samples = FeatureCache::open(Path::new(&record.cache)).and_then(|cache| cache.samples());
     samples.ok().map(|samples| samples.root)
 }
 

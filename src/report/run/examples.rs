@@ -232,7 +232,7 @@ struct Pictures {
 impl Pictures {
     fn load(rows: &[&Prediction], root: Option<&Path>) -> Result<Self> {
         let load = |row: &&Prediction| Ok((row.path.clone(), picture(row, root)));
-        let loaded = parallel::in_parallel(parallel::number(0), rows, load)?;
+        let loaded = parallel::in_parallel(parallel::thread_count(0), rows, load)?;
         let (mut found, mut missing) = (HashMap::new(), BTreeMap::new());
         for (path, picture) in loaded {
             match picture {

@@ -26,6 +26,7 @@ use std::time::Instant;
 
 /// Configuration of [`report`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ReportConfig {
     /// The run.
     pub run: PathBuf,
@@ -115,7 +116,7 @@ pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStat
 
 /// The samples of the run's cache: they hold the folder of images and the splits. A warning if the cache cannot be read.
 fn samples(record: &Record, monitor: &dyn Monitor) -> Option<Samples> {
-    match FeatureCache::open(Path::new(&record.cache)).and_then(|store| store.samples()) {
+    match FeatureCache::open(Path::new(&record.cache)).and_then(|cache| cache.samples()) {
         Ok(samples) => Some(samples),
         Err(error) => {
             monitor.warn(&format!("the report goes without the cache: {}", error.with_causes()));

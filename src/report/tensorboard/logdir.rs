@@ -54,10 +54,13 @@ fn expand(runs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// Names the folder of a run by its start in UTC and its own name.
+/// Names the folder of a run by its start in UTC and its own name. A `time` of 0 is unknown and left out.
 fn folder_name(time: u64, run: &Path) -> String {
-    let start = format::format_utc(time, "%Y-%m-%d_%H-%M-%S");
-    format!("{start}-{}", run.file_name().unwrap_or_default().to_string_lossy())
+    let name = run.file_name().unwrap_or_default().to_string_lossy();
+    match time {
+        0 => name.into_owned(),
+        time => format!("{}-{name}", format::format_utc(time, "%Y-%m-%d_%H-%M-%S")),
+    }
 }
 
 fn check_logdir(logdir: &Path) -> Result<()> {
@@ -96,7 +99,7 @@ mod tests {
     #[test]
     fn folders_are_named_by_start_and_run() {
         assert_eq!(folder_name(1_502_114_602, "runs/shifts".as_ref()), "2017-08-07_14-03-22-shifts");
-        assert_eq!(folder_name(0, "lr=0.1".as_ref()), "1970-01-01_00-00-00-lr=0.1");
+        assert_eq!(folder_name(0, "lr=0.1".as_ref()), "lr=0.1");
         assert_eq!(folder_name(u64::MAX, "x".as_ref()), format!("{}-x", u64::MAX));
     }
 }

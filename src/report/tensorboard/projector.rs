@@ -111,10 +111,10 @@ impl ProjectorData {
     /// # Errors
     /// [`Kind::Cache`] when the cache is missing, damaged or empty.
     pub fn read(cache: &Path, config: &ProjectorConfig, monitor: &dyn Monitor) -> Result<Self> {
-        let threads = parallel::number(0);
-        let store = FeatureCache::open(cache)?;
-        let samples = store.samples()?;
-        let points = Points::read(cache, &store, &samples, config.points, threads)?;
+        let threads = parallel::thread_count(0);
+        let features = FeatureCache::open(cache)?;
+        let samples = features.samples()?;
+        let points = Points::read(cache, &features, &samples, config.points, threads)?;
         if points.points.len() < points.total {
             monitor.note(&format!(
                 "the projector shows {} of {} feature rows, evenly spaced; `points` may be up to {MAX_POINTS}",
@@ -122,7 +122,7 @@ impl ProjectorData {
                 points.total
             ));
         }
-        let (cache, spec) = (cache.to_path_buf(), store.spec().clone());
+        let (cache, spec) = (cache.to_path_buf(), features.spec().clone());
         let shared = vec![tensors(&points.features)];
         let (layout, written_to, refused) = (None, None, Vec::new());
         let mut data = Self { cache, spec, samples, points, layout, shared, written_to, refused };

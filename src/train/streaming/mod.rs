@@ -61,10 +61,10 @@ pub(super) fn fit(inputs: FitInputs, params: FitParams, memory: u64) -> Result<T
     let fitted = all.pop().expect("one job, one head")?;
     let seconds = started.elapsed().as_secs_f64();
     drop((train, validation));
-    let snapshots = log.finish();
+    let histograms = log.finish();
     let HeldOutResult { predictions, measured } =
         predict(inputs, &fitted.head, validation_table, &MemoryBudget { readers, ..budget })?;
-    Ok(TrainResult { fitted, converged: None, predictions, measured, snapshots, read_seconds, seconds })
+    Ok(TrainResult { fitted, converged: None, predictions, measured, histograms, read_seconds, seconds })
 }
 
 /// Divides the memory; `parts` are those of the train rows.

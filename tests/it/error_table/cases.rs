@@ -113,8 +113,8 @@ const CACHES: &[Case] = &[
     }),
     case("features that are no numbers", "train c --run new", |s| {
         std::fs::remove_file(part(s)).unwrap();
-        let store = FeatureCache::open(&s.path("c")).unwrap();
-        let keys: Vec<Key> = store
+        let cache = FeatureCache::open(&s.path("c")).unwrap();
+        let keys: Vec<Key> = cache
             .samples()
             .unwrap()
             .rows
@@ -123,7 +123,7 @@ const CACHES: &[Case] = &[
             .collect();
         let mut embeddings = vec![0.5; keys.len() * small::WIDTH];
         embeddings[7] = f32::NAN;
-        let mut writer = CacheWriter::open_or_create(&s.path("c"), store.spec()).unwrap();
+        let mut writer = CacheWriter::open_or_create(&s.path("c"), cache.spec()).unwrap();
         writer.append(FeatureRows { keys, width: small::WIDTH, embeddings }, BTreeMap::new()).unwrap();
     }),
     case("a description that is gone", "train c --run new", |s| {
@@ -137,15 +137,15 @@ const CACHES: &[Case] = &[
         .how(DiskFull)
         .writes(&["new/", "new/features/", "new/spec.json", "new/refused.parquet", "new/samples.parquet"]),
     case("a compaction of a damaged cache", "cache compact c", |s| {
-        let store = FeatureCache::open(&s.path("c")).unwrap();
-        let rows = store.rows(|_| true).unwrap();
+        let cache = FeatureCache::open(&s.path("c")).unwrap();
+        let rows = cache.rows(|_| true).unwrap();
         let keys = vec![Key { variant: Variant::Flip, ..rows.keys[0] }];
         let embeddings = rows.embeddings[..small::WIDTH].to_vec();
         let mut bytes = std::fs::read(part(s)).unwrap();
         bytes[2000] ^= 4;
         std::fs::write(part(s), bytes).unwrap();
-        let noted = store.parts().unwrap()[0].metadata().unwrap();
-        let mut writer = CacheWriter::open_or_create(&s.path("c"), store.spec()).unwrap();
+        let noted = cache.parts().unwrap()[0].metadata().unwrap();
+        let mut writer = CacheWriter::open_or_create(&s.path("c"), cache.spec()).unwrap();
         writer.append(FeatureRows { keys, width: small::WIDTH, embeddings }, noted).unwrap();
     }),
     case("a compaction while somebody writes", "cache compact c", nothing).how(Locked),

@@ -119,9 +119,9 @@ fn check(cache: &Path, promise: &Promise, next: Option<&Promise>) -> Result<(), 
         return demand(promise.described.is_empty(), "the spec is lost");
     };
     demand(spec == self::spec(), "the spec is another")?;
-    let store = FeatureCache::open(cache).map_err(told)?;
-    let read = store.rows(|_| true).map_err(told)?;
-    let parts = store.parts().map_err(told)?;
+    let opened = FeatureCache::open(cache).map_err(told)?;
+    let read = opened.rows(|_| true).map_err(told)?;
+    let parts = opened.parts().map_err(told)?;
     let keys: Vec<_> = parts.iter().map(|part| part.keys().map_err(told)).collect::<Result<_, _>>()?;
     demand(keys.concat().len() == read.keys.len(), "a key stands in two parts")?;
     let names: Vec<&str> =
@@ -131,7 +131,7 @@ fn check(cache: &Path, promise: &Promise, next: Option<&Promise>) -> Result<(), 
     let is_kept = |name: &&&str| next.is_none_or(|next| next.rows.contains(**name));
     let missing = promise.rows.iter().filter(is_kept).filter(|name| !names.contains(name)).count();
     demand(missing == 0, format!("{missing} committed rows are lost"))?;
-    let described = store.samples_if_any().map_err(told)?;
+    let described = opened.samples_if_any().map_err(told)?;
     let possible = promise.described.iter().chain(next.iter().flat_map(|next| &next.described));
     let is_possible = described.iter().any(|found| possible.clone().any(|possible| possible == found));
     demand(

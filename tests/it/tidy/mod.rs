@@ -3,6 +3,8 @@
 
 mod docs;
 mod imports;
+mod library;
+mod literals;
 
 use crate::sandbox::root;
 use imports::{Source, circles, uses};
