@@ -10,11 +10,11 @@ use crate::monitor::Monitor;
 /// An open backbone together with its preprocessing: images in, features out.
 ///
 /// ```no_run
-/// use headstart::backbone::Device;
-/// use headstart::monitor::Silent;
-/// use headstart::backbone::install::{BackboneChoice, ImageEmbedder};
+/// use headstart::backbone::{BackboneChoice, Device, ImageEmbedder};
+/// use headstart::monitor::{Agreeing, Silent};
 ///
-/// let mut embedder = ImageEmbedder::open(&BackboneChoice::default(), Device::Auto, &Silent)?;
+/// let monitor = Agreeing(Silent); // installs ONNX Runtime and the backbone if they are missing
+/// let mut embedder = ImageEmbedder::open(&BackboneChoice::default(), Device::Auto, &monitor)?;
 /// let image = headstart::data::decode::decode(&std::fs::read("cat.jpg").unwrap()).unwrap();
 /// let features = embedder.embed(&[image])?;
 /// assert_eq!(features.len(), embedder.width());

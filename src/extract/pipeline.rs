@@ -1,5 +1,5 @@
 //! The pipeline from missing rows to parts on disk: decoders -> batches -> sessions -> parts. Each stage runs on threads of
-//! its own. FeatureRows are committed in the order of the jobs, and memory does not grow with the number of images.
+//! its own. Rows are committed in the order of the jobs, and memory does not grow with the number of images.
 
 use super::batch::{Batch, EmbeddedBatch, into_batches};
 use super::decode;
@@ -19,7 +19,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// FeatureRows in the pipeline that wait for the network or for a slower batch before them. They keep a fast device busy while a
+/// Rows in the pipeline that wait for the network or for a slower batch before them. They keep a fast device busy while a
 /// part is written. With 2,048 floats a row they take 32 MiB.
 const WINDOW_ROWS: usize = 4096;
 
@@ -39,7 +39,7 @@ pub(super) struct PipelineResult {
 /// another batch, and the rows of the batches under way are committed.
 ///
 /// # Errors
-/// Those of the backbone and the cache. FeatureRows computed before are committed nevertheless. Images that cannot be used are
+/// Those of the backbone and the cache. Rows computed before are committed nevertheless. Images that cannot be used are
 /// not errors, but part of the result.
 pub(super) fn run(
     settings: &PipelineSettings,

@@ -74,7 +74,7 @@ fn library() -> PathBuf {
 #[test]
 fn without_a_terminal_or_yes_the_command_that_installs_is_named() {
     let machine = Machine::new(OFFLINE, OFFLINE);
-    machine.setup(&[]).fails(1, &["ONNX Runtime", "is not installed", "help: run `", "setup`", "yes"]);
+    machine.setup(&[]).fails(1, &["ONNX Runtime", "is not installed", "help: run `headstart setup --yes`, or repeat this with --yes"]);
     assert!(machine.left().is_empty());
 }
 
