@@ -273,13 +273,17 @@ mod tests {
     }
 
     #[test]
-    fn rows_keep_their_order_when_sessions_differ_in_speed() {
+    fn rows_keep_their_order_when_later_batches_finish_first() {
         let dir = tempfile::tempdir().unwrap();
         let Fixture { settings, jobs, mut writer } = grey_images(dir.path(), 0..=200);
-        let mut network = sessions(3, |calls, input| {
-            // Every other batch of a session takes a while.
-            for i in 0..calls % 2 * 200_000 {
-                std::hint::black_box(i);
+        // The batch of shades 0 and 1 waits until that of 4 and 5 is computed, and 100 and 101 wait for 104 and 105.
+        let (computed, to_wait_for) = mpsc::channel();
+        let to_wait_for = Arc::new(Mutex::new(to_wait_for));
+        let mut network = sessions(3, move |_, input| {
+            match input[0] {
+                0 | 100 => to_wait_for.lock().unwrap().recv().unwrap(),
+                5 | 105 => computed.send(()).unwrap(),
+                _ => {}
             }
             Ok(f32::from(input[0]))
         });
