@@ -2,8 +2,7 @@
 
 use super::How::*;
 use super::{Case, case, permit};
-use crate::sandbox::{Sandbox, picture};
-use crate::small;
+use crate::support::{self, Sandbox, picture, small_network};
 use headstart::cache::{CacheWriter, FeatureCache, FeatureRows, Key};
 use headstart::data::augment::Variant;
 use headstart::data::decode::encode_png;
@@ -26,11 +25,11 @@ const IMAGES: &[Case] = &[
     }),
     case("one class", "train one --run new", |s| {
         s.images("single", &[("ant", 30)]);
-        small::extract(s, "single", "one", &[]);
+        support::extract(s, "single", "one", &[]);
     }),
     case("classes too small to split", "train few --run new", |s| {
         s.images("small", &[("ant", 6), ("bee", 6)]);
-        small::extract(s, "small", "few", &[]);
+        support::extract(s, "small", "few", &[]);
     }),
     case("files that cannot be used", NEW, |s| {
         let whole = encode_png(&picture("ant", 90));
@@ -72,7 +71,7 @@ const IMAGES: &[Case] = &[
     case("a page about no folder", "data report missing", nothing),
     case("a page with the cache of other images", "data report in --cache other", |s| {
         s.images("elsewhere", &[("fly", 20), ("wasp", 20)]);
-        small::extract(s, "elsewhere", "other", &[]);
+        support::extract(s, "elsewhere", "other", &[]);
     }),
     case("a page with a cache that is none", "data report in --cache r", nothing),
     case("an image that predict cannot use", "predict r in/ant/000.png text.png gone.png", |s| {
@@ -97,7 +96,9 @@ const CACHES: &[Case] = &[
         "extract in --cache c --backbone small.onnx --layer Mixed_6e --crop 0.5 --preprocess unit",
         nothing,
     ),
-    case("another network under the same name", AGAIN, |s| drop(s.write("small.onnx", &small::onnx(2)))),
+    case("another network under the same name", AGAIN, |s| {
+        drop(s.write("small.onnx", &small_network::onnx(2)))
+    }),
     case("a spec of a later version", AGAIN, |s| {
         s.write("c/spec.json", br#"{"schema": "features-v9"}"#);
     }),
@@ -121,10 +122,12 @@ const CACHES: &[Case] = &[
             .iter()
             .map(|row| Key { image_sha256: row.file.image_sha256, variant: Variant::None })
             .collect();
-        let mut embeddings = vec![0.5; keys.len() * small::WIDTH];
+        let mut embeddings = vec![0.5; keys.len() * small_network::WIDTH];
         embeddings[7] = f32::NAN;
         let mut writer = CacheWriter::open_or_create(&s.path("c"), store.spec()).unwrap();
-        writer.append(FeatureRows { keys, width: small::WIDTH, embeddings }, BTreeMap::new()).unwrap();
+        writer
+            .append(FeatureRows { keys, width: small_network::WIDTH, embeddings }, BTreeMap::new())
+            .unwrap();
     }),
     case("a description that is gone", "train c --run new", |s| {
         std::fs::remove_file(s.path("c/samples.parquet")).unwrap();
@@ -140,13 +143,13 @@ const CACHES: &[Case] = &[
         let store = FeatureCache::open(&s.path("c")).unwrap();
         let rows = store.rows(|_| true).unwrap();
         let keys = vec![Key { variant: Variant::Flip, ..rows.keys[0] }];
-        let embeddings = rows.embeddings[..small::WIDTH].to_vec();
+        let embeddings = rows.embeddings[..small_network::WIDTH].to_vec();
         let mut bytes = std::fs::read(part(s)).unwrap();
         bytes[2000] ^= 4;
         std::fs::write(part(s), bytes).unwrap();
         let noted = store.parts().unwrap()[0].metadata().unwrap();
         let mut writer = CacheWriter::open_or_create(&s.path("c"), store.spec()).unwrap();
-        writer.append(FeatureRows { keys, width: small::WIDTH, embeddings }, noted).unwrap();
+        writer.append(FeatureRows { keys, width: small_network::WIDTH, embeddings }, noted).unwrap();
     }),
     case("a compaction while somebody writes", "cache compact c", nothing).how(Locked),
     case("an export of a damaged cache", "cache export c --out flat.parquet", |s| {
@@ -179,7 +182,7 @@ const RUNS: &[Case] = &[
         drop(s.write("lr=0.1/thesis.tex", b"irreplaceable"))
     }),
     case("folds of a class with too few images", "train c --run new --folds 3", |s| {
-        small::extract(s, "in", "c", &["--split", "70/1/29"]);
+        support::extract(s, "in", "c", &["--split", "70/1/29"]);
     }),
     case(
         "a warm start of a sweep that has seen the test images",
@@ -191,17 +194,17 @@ const RUNS: &[Case] = &[
     case("an unknown variant", "train c --run new --use none,rotate", nothing),
     case("a family that the cache lacks", "train c --run new --use none,shift", nothing),
     case("a family that is not complete", "train c --run new --use none,flip", |s| {
-        small::extract(s, "in", "c", &["--seed", "3"]);
+        support::extract(s, "in", "c", &["--seed", "3"]);
     }),
     case("a warm start of another width", "train inner --run new --init r", |s| {
-        small::extract(s, "in", "inner", &["--layer", "Mixed_5d"]);
+        support::extract(s, "in", "inner", &["--layer", "Mixed_5d"]);
     }),
     case("a warm start with other classes", "train c --run new --init r", |s| {
         std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
-        small::extract(s, "in", "c", &[]);
+        support::extract(s, "in", "c", &[]);
     }),
     case("a warm start that has seen the test images", "train c --run new --init r", |s| {
-        small::extract(s, "in", "c", &["--seed", "3"]);
+        support::extract(s, "in", "c", &["--seed", "3"]);
     }),
     case("a damaged record", "evaluate r", |s| cut_to(s, "r/run.json", 30)),
     case("a damaged list of train images", "train c --run new --init r", |s| {
@@ -210,9 +213,9 @@ const RUNS: &[Case] = &[
     case("damaged predictions", "evaluate r", |s| cut(s, "r/predictions.parquet")),
     case("a damaged head", "predict r in/ant/000.png", |s| cut_to(s, "r/head.safetensors", 20)),
     case("a network that was replaced", "predict mine in/ant/000.png", |s| {
-        small::extract(s, "in", "d", &[]);
+        support::extract(s, "in", "d", &[]);
         s.json(&["train", &s.text("d"), "--run", &s.text("mine"), "--epochs", "1"]);
-        s.write("small.onnx", &small::onnx(2));
+        s.write("small.onnx", &small_network::onnx(2));
     }),
     case("the train split", "evaluate r --split train", nothing),
     case("averages over variants that are not there", "evaluate r --tta", nothing),
@@ -256,21 +259,21 @@ const RUNS: &[Case] = &[
         "a projector of a cache that is another by now",
         "tensorboard mine --logdir board --projector",
         |s| {
-            small::extract(s, "in", "d", &[]);
+            support::extract(s, "in", "d", &[]);
             s.json(&["train", &s.text("d"), "--run", &s.text("mine"), "--epochs", "1"]);
             std::fs::remove_dir_all(s.path("d")).unwrap();
-            small::extract(s, "in", "d", &["--crop", "0.5"]);
+            support::extract(s, "in", "d", &["--crop", "0.5"]);
         },
     ),
     case("one run to compare", "compare r", nothing),
     case("runs that call one image differently", "compare r renamed", |s| {
         std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
-        small::extract(s, "in", "c", &[]);
+        support::extract(s, "in", "c", &[]);
         s.json(&["train", &s.text("c"), "--run", &s.text("renamed"), "--epochs", "1"]);
     }),
     case("runs without a common image", "compare r other", |s| {
         s.images("elsewhere", &[("fly", 20), ("wasp", 20)]);
-        small::extract(s, "elsewhere", "d", &[]);
+        support::extract(s, "elsewhere", "d", &[]);
         s.json(&["train", &s.text("d"), "--run", &s.text("other"), "--epochs", "1"]);
     }),
 ];

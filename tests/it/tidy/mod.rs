@@ -4,7 +4,7 @@
 mod docs;
 mod imports;
 
-use crate::sandbox::root;
+use crate::support::root;
 use imports::{Source, circles, uses};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
