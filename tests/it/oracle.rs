@@ -110,7 +110,7 @@ fn exports_are_the_join_in_every_format() {
     s.run(&["cache", "export", &s.text("c"), "--out", &s.text("c/features/x.parquet")])
         .fails(2, &["the export cannot be inside the cache"]);
     s.run(&["cache", "export", &s.text("c"), "--out", &s.text("x.csv")])
-        .fails(2, &["x.csv: the name of the file does not tell its format", ".safetensors"]);
+        .fails(2, &["x.csv: the name of the file does not show its format", ".safetensors"]);
 }
 
 #[test]
