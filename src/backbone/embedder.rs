@@ -13,7 +13,8 @@ use crate::monitor::Monitor;
 /// use headstart::backbone::{BackboneChoice, Device, ImageEmbedder};
 /// use headstart::monitor::Silent;
 ///
-/// let mut embedder = ImageEmbedder::open(&BackboneChoice::default(), Device::Auto, &Silent)?;
+/// let monitor = Agreeing(Silent); // installs ONNX Runtime and the backbone if they are missing
+/// let mut embedder = ImageEmbedder::open(&BackboneChoice::default(), Device::Auto, &monitor)?;
 /// let image = headstart::data::decode::decode(&std::fs::read("cat.jpg").unwrap()).unwrap();
 /// let features = embedder.embed(&[image])?;
 /// assert_eq!(features.len(), embedder.width());

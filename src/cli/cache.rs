@@ -78,7 +78,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         }
         Command::Export { cache, out, format } => {
             let unknown = || {
-                Error::new(Kind::Usage, "the name of the file does not tell its format")
+                Error::new(Kind::Usage, "the name of the file does not show its format")
                     .at(&out)
                     .help("end it with .parquet, .npy, .safetensors or .arrow, or add --format")
             };

@@ -216,8 +216,8 @@ mod tests {
 
     #[test]
     fn fields_become_arguments_of_the_running_command() {
-        let text = "`memory` has no use with `solver` lbfgs: leave `memory` out; see `cache`";
-        let expected = "--memory has no use with --solver lbfgs: leave --memory out; see CACHE";
+        let text = "`memory` cannot be used with `solver` lbfgs: leave `memory` out; see `cache`";
+        let expected = "--memory cannot be used with --solver lbfgs: leave --memory out; see CACHE";
         assert_eq!(render(&["train"], text), expected);
         assert_eq!(
             render(&["extract"], "choose another folder for `cache`"),

@@ -101,7 +101,7 @@ impl Args {
         ];
         let given = given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag);
         if let Some(flag) = given.or(self.adam.first_given()) {
-            return Err(Error::new(Kind::Usage, format!("{flag} has no use with --solver lbfgs"))
+            return Err(Error::new(Kind::Usage, format!("{flag} cannot be used with --solver lbfgs"))
                 .help("L-BFGS finds the one optimum: it takes --l2 and --epochs"));
         }
         let iterations = self.epochs.unwrap_or(LbfgsConfig::default().iterations);
@@ -141,7 +141,7 @@ fn cross_validation(args: Args, folds: usize) -> Result<SweepConfig> {
     if args.memory.is_some() {
         return Err(Error::new(
             Kind::Usage,
-            "--memory has no use with --folds, which holds all features in memory",
+            "--memory cannot be used with --folds, which holds all features in memory",
         )
         .help("leave --memory out, or fit one fold at a time with --fold"));
     }

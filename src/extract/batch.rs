@@ -15,7 +15,7 @@ pub(super) struct BatchRow {
     pub key: Key,
 }
 
-/// FeatureRows on their way to the network.
+/// Rows on their way to the network.
 #[derive(Default)]
 pub(super) struct Batch {
     /// Position in the order of batches, from 0.
@@ -27,7 +27,7 @@ pub(super) struct Batch {
     pub refused: Vec<Refused>,
 }
 
-/// FeatureRows on their way to the cache.
+/// Rows on their way to the cache.
 pub(super) struct EmbeddedBatch {
     /// Position in the order of batches, from 0.
     pub number: usize,

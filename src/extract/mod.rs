@@ -44,13 +44,13 @@ pub struct ExtractStats {
     pub rows: usize,
     /// Number of rows computed in this run; in a dry run, the number that would be computed.
     pub computed: usize,
-    /// FeatureRows that were missing at the start of the run, by variant.
+    /// Rows that were missing at the start of the run, by variant.
     pub missing: Vec<MissingRows>,
     /// Files that cannot be used, by path.
     pub refused: Vec<Refused>,
     /// Wall time of the whole run in seconds.
     pub seconds: f64,
-    /// FeatureRows computed per second, from opening the first file to committing the last part; `None` if none were computed.
+    /// Rows computed per second, from opening the first file to committing the last part; `None` if none were computed.
     pub images_per_second: Option<f64>,
     /// The execution provider that ran the network; `None` if no rows were computed.
     pub provider: Option<String>,
@@ -70,7 +70,7 @@ pub struct ExtractStats {
 /// # Errors
 /// [`Kind::Usage`] for settings out of range, [`Kind::Input`] without usable images, [`Kind::Cache`] when the cache holds
 /// features of another kind or is damaged, [`Kind::Locked`] when another process writes to it, [`Kind::Io`] when it cannot
-/// be written, [`Kind::Interrupted`] when the monitor was interrupted, and those of opening and running the backbone. FeatureRows
+/// be written, [`Kind::Interrupted`] when the monitor was interrupted, and those of opening and running the backbone. Rows
 /// committed before a failure are kept.
 pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractStats> {
     let started = Instant::now();

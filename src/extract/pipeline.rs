@@ -1,5 +1,5 @@
 //! The pipeline from missing rows to parts on disk: decoders -> batches -> sessions -> parts. Each stage runs on threads of
-//! its own. FeatureRows are committed in the order of the jobs, and memory does not grow with the number of images.
+//! its own. Rows are committed in the order of the jobs, and memory does not grow with the number of images.
 
 use super::batch::{Batch, EmbeddedBatch, into_batches};
 use super::decode;
@@ -19,7 +19,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// FeatureRows in the pipeline that wait for the network or for a slower batch before them. They keep a fast device busy while a
+/// Rows in the pipeline that wait for the network or for a slower batch before them. They keep a fast device busy while a
 /// part is written. With 2,048 floats a row they take 32 MiB.
 const WINDOW_ROWS: usize = 4096;
 
@@ -39,7 +39,7 @@ pub(super) struct PipelineResult {
 /// another batch, and the rows of the batches under way are committed.
 ///
 /// # Errors
-/// Those of the backbone and the cache. FeatureRows computed before are committed nevertheless. Images that cannot be used are
+/// Those of the backbone and the cache. Rows computed before are committed nevertheless. Images that cannot be used are
 /// not errors, but part of the result.
 pub(super) fn run(
     settings: &PipelineSettings,
@@ -273,13 +273,17 @@ mod tests {
     }
 
     #[test]
-    fn rows_keep_their_order_when_sessions_differ_in_speed() {
+    fn rows_keep_their_order_when_later_batches_finish_first() {
         let dir = tempfile::tempdir().unwrap();
         let Fixture { settings, jobs, mut writer } = grey_images(dir.path(), 0..=200);
-        let mut network = sessions(3, |calls, input| {
-            // Every other batch of a session takes a while.
-            for i in 0..calls % 2 * 200_000 {
-                std::hint::black_box(i);
+        // The batch of shades 0 and 1 waits until that of 4 and 5 is computed, and 100 and 101 wait for 104 and 105.
+        let (computed, to_wait_for) = mpsc::channel();
+        let to_wait_for = Arc::new(Mutex::new(to_wait_for));
+        let mut network = sessions(3, move |_, input| {
+            match input[0] {
+                0 | 100 => to_wait_for.lock().unwrap().recv().unwrap(),
+                5 | 105 => computed.send(()).unwrap(),
+                _ => {}
             }
             Ok(f32::from(input[0]))
         });

@@ -16,7 +16,7 @@ pub(super) struct Sink<'a> {
     width: usize,
     writer: &'a mut CacheWriter,
     writing: &'a Stopwatch,
-    /// FeatureRows that are not committed yet.
+    /// Rows that are not committed yet.
     rows: FeatureRows,
     last_commit: Instant,
     /// Number of rows committed.

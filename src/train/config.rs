@@ -54,13 +54,14 @@ impl TrainConfig {
         let params = self.solver.clone().check()?;
         let SolverParams::Lbfgs(_) = &params else { return Ok(params) };
         if let Some(init) = &self.init {
-            let message = "`init` has no use with the L-BFGS solver: the optimum is the same from any start";
+            let message =
+                "`init` cannot be used with the L-BFGS solver: the optimum is the same from any start";
             return Err(Error::new(Kind::Usage, message)
                 .at(init)
                 .help("leave `init` out, or use `solver` adam"));
         }
         if self.memory.is_some() {
-            let message = "`memory` has no use with the L-BFGS solver, which holds two copies of all features in memory";
+            let message = "`memory` cannot be used with the L-BFGS solver, which holds two copies of all features in memory";
             return Err(Error::new(Kind::Usage, message).help("leave `memory` out, or use `solver` adam"));
         }
         Ok(params)

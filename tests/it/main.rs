@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod browser;
+mod calibration;
 mod commands_page;
 mod data;
 mod error_table;
@@ -12,16 +13,14 @@ mod extract;
 mod faults;
 mod heads;
 mod kills;
-mod lab;
 mod old_versions;
 mod oracle;
 mod pages;
 mod power_loss;
 mod report;
 mod reproduce;
-mod sandbox;
 mod setup;
-mod small;
+mod support;
 mod tensorboard;
 mod tidy;
-mod trust;
+mod training;

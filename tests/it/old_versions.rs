@@ -1,6 +1,6 @@
 //! A cache and two runs written by version 0.1.0 open, verify, grow, evaluate and predict as they did.
 
-use crate::sandbox::{Sandbox, root};
+use crate::support::{Sandbox, root};
 use headstart::backbone::{
     Device, SessionOptions, known_answer::relative_distance, onnx_runtime::OnnxBackbone,
 };

@@ -1,6 +1,6 @@
 //! What would break for someone who installs: a bad download, no network, no terminal, and everything in place.
 
-use crate::sandbox::{Said, Sandbox, models};
+use crate::support::{CommandOutput, Sandbox, models};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,12 +19,12 @@ impl Machine {
         Self { s }
     }
 
-    fn setup(&self, more: &[&str]) -> Said {
+    fn setup(&self, more: &[&str]) -> CommandOutput {
         let path = format!("{}:/usr/bin:/bin", self.s.text("bin"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_headstart"));
         command.args(["setup", "--models"]).arg(self.s.path("models")).args(more);
         command.env("PATH", path).env("XDG_CACHE_HOME", self.s.path("cache")).env_remove("ORT_DYLIB_PATH");
-        Said::of(command.stdin(std::process::Stdio::null()))
+        CommandOutput::of(command.stdin(std::process::Stdio::null()))
     }
 
     /// All files below the two folders that are installed into, but for the locks.
@@ -74,12 +74,15 @@ fn library() -> PathBuf {
 #[test]
 fn without_a_terminal_or_yes_the_command_that_installs_is_named() {
     let machine = Machine::new(OFFLINE, OFFLINE);
-    machine.setup(&[]).fails(1, &["ONNX Runtime", "is not installed", "help: run `", "setup`", "yes"]);
+    machine.setup(&[]).fails(
+        1,
+        &["ONNX Runtime", "is not installed", "help: run `headstart setup --yes`, or repeat this with --yes"],
+    );
     assert!(machine.left().is_empty());
 }
 
 #[test]
-fn no_network_is_told_with_a_way_around_it() {
+fn without_a_network_the_error_names_an_alternative() {
     let machine = Machine::new(OFFLINE, OFFLINE);
     machine
         .setup(&["--yes"])
@@ -100,7 +103,7 @@ fn a_tampered_or_half_written_download_is_refused_and_removed() {
     let tarball = machine.s.write("nsfwjs.tgz", b"tampered");
     let mut command = machine.s.command(&["setup", "--tarball", tarball.to_str().unwrap(), "--yes"]);
     command.env("ORT_DYLIB_PATH", library());
-    Said::of(&mut command).fails(1, &["nsfwjs.tgz: the download is cut short"]);
+    CommandOutput::of(&mut command).fails(1, &["nsfwjs.tgz: the download is cut short"]);
 }
 
 #[test]
@@ -109,10 +112,10 @@ fn with_everything_in_place_nothing_is_asked_and_no_client_is_started() {
     let machine = Machine::new(touched, touched);
     let mut command = Command::new(env!("CARGO_BIN_EXE_headstart"));
     command.args(["setup", "--json", "--models"]).arg(models()).env("PATH", machine.s.path("bin"));
-    let said = Said::of(command.stdin(std::process::Stdio::null()));
-    assert_eq!(said.code, 0, "{}", said.stderr);
-    assert_eq!(said.value()["backbone"], "nsfwjs");
-    assert_eq!(said.stderr, "");
+    let output = CommandOutput::of(command.stdin(std::process::Stdio::null()));
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(output.value()["backbone"], "nsfwjs");
+    assert_eq!(output.stderr, "");
     assert!(!machine.s.path("bin/started").exists());
 }
 
@@ -143,16 +146,16 @@ fn a_damaged_backbone_is_never_used_and_setup_says_so() {
         .arg(s.path("c"))
         .arg("--models")
         .arg(s.path("models"));
-    Said::of(&mut command)
+    CommandOutput::of(&mut command)
         .fails(1, &["nsfwjs.onnx: the file was changed or damaged", "help: run `", "nsfwjs and "]);
     assert!(!s.path("c").exists());
 }
 
 #[test]
-fn the_devices_that_can_be_used_are_told_with_reasons() {
+fn devices_are_listed_with_reasons() {
     let s = Sandbox::new();
-    let told = s.json(&["device"]);
-    let devices = told["devices"].as_array().unwrap();
+    let reported = s.json(&["device"]);
+    let devices = reported["devices"].as_array().unwrap();
     let of = |name: &str| devices.iter().find(|device| device["name"] == name).unwrap();
     assert_eq!((&of("cpu")["usable"], &of("cpu")["reason"]), (&true.into(), &serde_json::Value::Null));
     assert_eq!(of("cuda")["usable"].as_bool().unwrap(), of("cuda")["reason"].is_null());
@@ -161,7 +164,7 @@ fn the_devices_that_can_be_used_are_told_with_reasons() {
     }
     let mut without = s.command(&["device", "--json"]);
     without.env("XDG_CACHE_HOME", s.path("nothing here")).env_remove("ORT_DYLIB_PATH");
-    let cpu = Said::of(&mut without).value()["devices"][0].clone();
+    let cpu = CommandOutput::of(&mut without).value()["devices"][0].clone();
     assert!(
         cpu["usable"] == false && cpu["reason"].as_str().unwrap().contains("headstart setup --yes"),
         "{cpu}"

@@ -28,5 +28,5 @@ pub(super) fn require_consent(request: &InstallRequest, monitor: &dyn Monitor) -
         None => ", and there is nobody to ask",
     };
     Err(Error::new(Kind::Runtime, format!("{what}{why}"))
-        .help(format!("{remedy}, or agree with `yes`: it installs {terms}")))
+        .help(format!("{remedy}, or repeat this with `yes`; either installs {terms}")))
 }

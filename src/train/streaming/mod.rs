@@ -87,7 +87,7 @@ fn budget(inputs: FitInputs, parts: &[PartRows], memory: u64) -> Result<MemoryBu
 fn check_order(settings: &FitConfig) -> Result<()> {
     let message = match (settings.shuffle, settings.drop_last) {
         (false, _) => {
-            "rows in the order of their keys (`shuffle` false) cannot be had with `memory`, which reads them in blocks"
+            "rows in the order of their keys (`shuffle` false) are not possible with `memory`, which reads rows in blocks"
         }
         (true, true) => "`drop_last` has no meaning with `memory`, which reads rows in blocks",
         (true, false) => return Ok(()),

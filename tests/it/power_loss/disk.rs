@@ -1,5 +1,5 @@
 //! A disk that forgets: the log of changes that the program made through its `fs` door, and what may be left of them after
-//! a power loss at any point. What POSIX promises is kept, no more: the bytes of a file once it was fsynced, a name once
+//! a power loss at any point. Only what POSIX guarantees is kept: the bytes of a file once it was fsynced, a name once
 //! its folder was. Anything else may or may not be there, in any combination; a file whose bytes were not synced may be
 //! whole, empty or cut short.
 
@@ -200,7 +200,7 @@ impl Disk {
         states
     }
 
-    /// What can be reached from the watched folder, with so many halves of each file that was not synced.
+    /// What can be reached from the watched folder, where a file that was not synced keeps `halves` halves of its bytes.
     fn walk(&self, folders: &BTreeMap<Inode, BTreeMap<String, Inode>>, halves: usize) -> State {
         let mut state = State::new();
         let mut open = vec![(PathBuf::new(), 0)];

@@ -1,7 +1,7 @@
 //! What the documentation says of the code: paths exist, and the table of crates names the places that use them.
 
 use super::DOORS;
-use crate::sandbox::root;
+use crate::support::root;
 use std::collections::BTreeMap;
 
 /// The words in backticks of a Markdown text.

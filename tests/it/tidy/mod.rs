@@ -6,7 +6,7 @@ mod imports;
 mod library;
 mod literals;
 
-use crate::sandbox::root;
+use crate::support::root;
 use imports::{Source, circles, uses};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

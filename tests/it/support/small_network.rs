@@ -1,16 +1,11 @@
 //! A small Inception-v3: the same topology and names with a sixteenth of the channels, seeded weights, 75 pixels a
 //! side. Built by the project's own graph code, run by the real ONNX Runtime.
 
-use crate::sandbox::{Sandbox, models};
-use headstart::backbone::Device;
+use super::Sandbox;
 use headstart::backbone::inception_v3::{Conv, ConvWeights, DenseWeights, Topology, Weights, build};
-use headstart::data::augment::Augmentation;
 use headstart::error::Result;
-use headstart::extract::ExtractConfig;
 use headstart::math::random::Rng;
-use serde_json::Value;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 /// Floats in its PreLogits.
 pub const WIDTH: usize = 128;
@@ -52,40 +47,4 @@ pub fn onnx(seed: u64) -> Vec<u8> {
 pub fn install(sandbox: &Sandbox) -> String {
     sandbox.write("small.onnx", &ONNX);
     sandbox.text("small.onnx")
-}
-
-/// A cache `c` of three classes that differ in colour.
-pub fn cache(more: &[&str]) -> Sandbox {
-    let s = Sandbox::new();
-    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
-    assert_eq!(extract(&s, "in", "c", more).code, 0);
-    s
-}
-
-/// What `train` on the cache `c` tells.
-pub fn train(s: &Sandbox, run: &str, more: &[&str]) -> Value {
-    s.json(&[&["train", &s.text("c"), "--run", &s.text(run)], more].concat())
-}
-
-/// `extract` with the small network: `images` to `cache`, with more arguments.
-pub fn extract(sandbox: &Sandbox, images: &str, cache: &str, more: &[&str]) -> crate::sandbox::Said {
-    let network = install(sandbox);
-    let (images, cache) = (sandbox.text(images), sandbox.text(cache));
-    sandbox.run(&[&["extract", &images, "--cache", &cache, "--backbone", &network, "--json"], more].concat())
-}
-
-/// Settings of an `extract` in this process: the small network on one thread of the CPU, four shifts of the train images, and
-/// a part for each batch of four.
-pub fn config(sandbox: &Sandbox, images: &str, cache: &str) -> ExtractConfig {
-    let mut config = ExtractConfig::default();
-    config.images = sandbox.path(images);
-    config.cache = sandbox.path(cache);
-    config.backbone.backbone = install(sandbox);
-    config.backbone.models = models();
-    config.augment = vec![Augmentation::Shift(5)];
-    config.device = Device::Cpu;
-    config.batch = Some(4);
-    config.threads = 1;
-    config.commit_every = Duration::ZERO;
-    config
 }
