@@ -46,7 +46,7 @@ pub struct SweepStats {
 /// `init` does not fit, or every head failed.
 pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> {
     let settings = grid::settings(config)?;
-    let threads = parallel::number(config.threads);
+    let threads = parallel::granted(config.threads, monitor);
     let reading = Instant::now();
     let set = TrainingSet::open_with_threads(&config.cache, threads)?;
     let groups = grid::groups(config, &set, monitor)?;
