@@ -92,8 +92,11 @@ impl FeatureCache {
         let folder = self.root.join(FEATURES);
         loop {
             let before = fs::identity(&folder);
-            let result = self.parts().and_then(|parts| read(&parts));
-            if result.is_ok() || fs::identity(&folder) == before {
+            let parts = self.parts();
+            let listed = parts.as_ref().ok().cloned();
+            let result = parts.and_then(|parts| read(&parts));
+            let is_unchanged = || fs::identity(&folder) == before && self.parts().ok() == listed;
+            if result.is_ok() || is_unchanged() {
                 return result;
             }
         }

@@ -17,4 +17,4 @@ pub use files::{
 pub use identity::{FolderIdentity, identity};
 pub use lock::Lock;
 pub use path::{TEMPORARY_PREFIX, resolve, temporary_path, unfinished_target};
-pub use replace::{check_exchange, exchange_folders, replace_folder, write_folder};
+pub use replace::{exchange_folders, replace_folder, write_folder};
