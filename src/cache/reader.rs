@@ -24,6 +24,9 @@ impl FeatureCache {
     /// [`Kind::Cache`] when there is no cache, or its spec is of another version.
     pub fn open(root: &Path) -> Result<Self> {
         let spec = Spec::read(root)?.ok_or_else(|| {
+            if let Some(obstacle) = fs::obstacle(root) {
+                return obstacle.of_kind(Kind::Cache).help("give the `cache` that `extract` wrote");
+            }
             let (message, remedy) = match root.exists() {
                 false => ("no such cache", "`extract` creates one"),
                 true => ("not a cache: it holds no spec.json", "give the `cache` that `extract` wrote"),
