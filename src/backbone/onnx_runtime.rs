@@ -182,7 +182,9 @@ fn plain(message: &str) -> String {
         rest = code.split_once('m').map_or("", |(_, after)| after);
     }
     text.push_str(rest);
-    let is_text = |word: &&str| !word.contains("onnxruntime_src/") && !word.contains("/onnxruntime/core/");
+    // Such as "concatbase.h:133" and "/onnxruntime_src/onnxruntime/core/platform/posix/env.cc:327".
+    let is_source = |word: &str| [".h:", ".cc:", ".cpp:"].iter().any(|end| word.contains(end));
+    let is_text = |word: &&str| !is_source(word);
     text.split_whitespace().filter(is_text).collect::<Vec<_>>().join(" ")
 }
 
@@ -316,7 +318,7 @@ mod tests {
     #[test]
     fn messages_of_the_runtime_are_plain_text() {
         let message = "\u{1b}[1;31m2026-11-28 [E:onnxruntime:, env.cc:254] \u{1b}[mno:\n /onnxruntime_src/onnxruntime/core/a.cc:7 affinity";
-        assert_eq!(plain(message), "2026-11-28 [E:onnxruntime:, env.cc:254] no: affinity");
+        assert_eq!(plain(message), "2026-11-28 [E:onnxruntime:, no: affinity");
         assert_eq!(plain("cut short \u{1b}[1;3"), "cut short");
     }
 
