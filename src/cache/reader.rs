@@ -25,7 +25,7 @@ impl FeatureCache {
     pub fn open(root: &Path) -> Result<Self> {
         let spec = Spec::read(root)?.ok_or_else(|| {
             if let Some(obstacle) = fs::obstacle(root) {
-                return obstacle.of_kind(Kind::Cache).help("give the `cache` that `extract` wrote");
+                return obstacle.of_kind(Kind::Cache);
             }
             let (message, remedy) = match root.exists() {
                 false => ("no such cache", "`extract` creates one"),

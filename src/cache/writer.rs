@@ -105,7 +105,7 @@ pub fn check_target(root: &Path) -> Result<()> {
         Err(Error::new(Kind::Cache, message).at(root).help("choose an empty or a new folder for `cache`"))
     };
     fs::check_place(root).map_err(|e| match e.kind() {
-        Kind::Io => e.of_kind(Kind::Cache).help("choose an empty or a new folder for `cache`"),
+        Kind::Io => e.of_kind(Kind::Cache),
         _ => e,
     })?;
     match root.exists() {

@@ -136,7 +136,7 @@ pub fn is_run(folder: &Path) -> bool {
 pub fn read_record(run: &Path) -> Result<Record> {
     if !is_run(run) {
         if let Some(obstacle) = fs::obstacle(run) {
-            return Err(obstacle.of_kind(Kind::Run).help("give the folder of a run: `train` makes one"));
+            return Err(obstacle.of_kind(Kind::Run));
         }
         let message = if run.exists() { "not a run: it holds no run.json" } else { "no such run" };
         return Err(Error::new(Kind::Run, message).at(run).help("`train` makes one"));

@@ -44,8 +44,8 @@ cache() { extract "$@" > /dev/null 2>&1; }
 run() { cache && headstart train c --run run --epochs 2 > /dev/null 2>&1; }
 # What is in the folder becomes the lower layer of an overlay, as in the image of a container.
 overlay() {
-    mkdir /tmp/overlay && mount -t tmpfs tmpfs /tmp/overlay && mkdir /tmp/overlay/{u,w} || untried "no tmpfs can be mounted"
-    mount -t overlay overlay -o lowerdir=$PWD,upperdir=/tmp/overlay/u,workdir=/tmp/overlay/w $PWD ||
+    mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w || untried "no tmpfs can be mounted"
+    mount -t overlay overlay -o lowerdir=$PWD,upperdir=/mnt/u,workdir=/mnt/w $PWD ||
         untried "no overlay can be mounted"
     cd $PWD
 }
@@ -94,8 +94,8 @@ FILES = [
     Row("overlay, cache in the lower layer, `cache compact`",
         "cache; cache --augment flip; overlay; try headstart cache compact c"),
     Row("ONNX Runtime on a noexec mount", "small m noexec,size=100m; cp $LIBRARY m/lib.so; ORT_DYLIB_PATH=m/lib.so try extract"),
-    Row("cache on a tmpfs of 48 kB", "small m size=48k; try headstart extract in --cache m/c --backbone $NETWORK"),
-    Row("run on a tmpfs of 48 kB", "cache; small m size=48k; try headstart train c --run m/run --epochs 2"),
+    Row("cache on a tmpfs of 16 kB", "small m size=16k; try headstart extract in --cache m/c --backbone $NETWORK"),
+    Row("run on a tmpfs of 16 kB", "cache; small m size=16k; try headstart train c --run m/run --epochs 2"),
     Row("cache on a read-only mount", "small m size=1m,ro; try headstart extract in --cache m/c --backbone $NETWORK"),
     Row("cache and run on a file system that folds case", "truncate -s 40m disk; mkfs.ext4 -q -O casefold disk && mkdir m && "
         "mount -o loop disk m && mkdir m/d && chattr +F m/d || untried 'no case-folding ext4 can be mounted'; "
@@ -122,8 +122,8 @@ TERMINAL = [
     Row("`TERM=dumb` terminal", "TERM=dumb try script -qec \"headstart extract in --cache c --backbone $NETWORK\" /dev/null | "
         "tr -d '\\r' | (grep -c $'\\x1b' | sed 's/^/lines with codes: /'; echo 'ended 0')"),
     Row("no `HOME`", "unset HOME; try headstart device"),
-    Row("a user without a name or home", "unset HOME; cp headstart /tmp/; setpriv --reuid=64904 --clear-groups /tmp/headstart "
-        "device; echo ended $?"),
+    Row("a user without a name or home", "unset HOME; setpriv --reuid=64904 --clear-groups ./headstart device; "
+        "echo ended $?"),
 ]
 
 STOPS = [

@@ -42,8 +42,7 @@ pub(super) struct Listing {
 /// [`Kind::Input`] when there is no such folder.
 pub(super) fn list(images: &Path) -> Result<Listing> {
     if let Some(obstacle) = fs::obstacle(images) {
-        let help = "give a folder that holds one folder of images for each class";
-        return Err(obstacle.of_kind(Kind::Input).help(help));
+        return Err(obstacle.of_kind(Kind::Input));
     }
     let root = std::fs::canonicalize(images).map_err(|e| {
         Error::new(Kind::Input, "no such folder of images")

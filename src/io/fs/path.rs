@@ -43,7 +43,7 @@ pub fn obstacle(path: &Path) -> Option<Error> {
         }
         _ => "it is a file, not a folder".into(),
     };
-    Some(Error::new(Kind::Io, message).at(existing).help("choose another path, or remove it"))
+    Some(Error::new(Kind::Io, message).at(existing).help("give another path"))
 }
 
 /// Checks that a folder that others refer to may be created at `path`: nothing stands in its way, and its path can be
