@@ -89,7 +89,7 @@ MEMORY = [
 ]
 
 FILES = [
-    Row("overlay, run in the lower layer, `train`", "run; overlay; try headstart train c --run run --epochs 3; ls -A"),
+    Row("overlay, run in the lower layer, `train`", "run; overlay; try headstart train c --run run --epochs 3"),
     Row("overlay, cache in the lower layer, `extract`", "cache; overlay; try extract --augment flip"),
     Row("overlay, cache in the lower layer, `cache compact`",
         "cache; cache --augment flip; overlay; try headstart cache compact c"),
@@ -119,8 +119,9 @@ PATHS = [
 TERMINAL = [
     Row("a failing network, `NO_COLOR`", "NO_COLOR=1 try headstart extract in --cache c --backbone $FAILING --preprocess unit "
         "--batch 4"),
-    Row("`TERM=dumb` terminal", "TERM=dumb try script -qec \"headstart extract in --cache c --backbone $NETWORK\" /dev/null | "
-        "tr -d '\\r' | (grep -c $'\\x1b' | sed 's/^/lines with codes: /'; echo 'ended 0')"),
+    Row("`TERM=dumb` terminal, ten seconds of work", "[ -f $MODELS/nsfwjs.onnx ] || untried 'nsfwjs is not built'; "
+        "TERM=dumb script -qec 'headstart extract in --cache c --threads 1 --models $MODELS' /dev/null > said; code=$?; "
+        "echo \"$(grep -c ^embedding: said) lines of progress, $(grep -c $'\\x1b' said) with codes\"; echo ended $code"),
     Row("no `HOME`", "unset HOME; try headstart device"),
     Row("a user without a name or home", "unset HOME; setpriv --reuid=64904 --clear-groups ./headstart device; "
         "echo ended $?"),
