@@ -144,6 +144,7 @@ pub mod experiment;
 pub mod extract;
 pub mod head;
 pub mod io;
+pub mod limits;
 pub mod math;
 pub mod metrics;
 pub mod monitor;

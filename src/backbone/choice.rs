@@ -178,14 +178,25 @@ impl ResolvedBackbone {
     /// Errors of [`setup`](super::install::setup()), [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`].
     pub fn open(&self, options: SessionOptions, monitor: &dyn Monitor) -> Result<Vec<Box<dyn Backbone>>> {
         let library = runtime::find_or_install(options.device, None, monitor)?;
+        self.install(monitor)?;
+        let path = self.path();
+        let model = self.read_model()?;
+        OnnxBackbone::open(&library.path, model, &self.layer, &self.preprocessing, options, monitor)
+            .map_err(|e| if e.path().is_none() { e.at(path) } else { e })
+    }
+
+    /// Installs a known backbone after asking when it is missing. Returns the size of the ONNX file in bytes.
+    ///
+    /// # Errors
+    /// Errors of [`super::setup`], and [`Kind::Io`] when the file of another network cannot be read.
+    pub fn install(&self, monitor: &dyn Monitor) -> Result<u64> {
         let path = self.path();
         let known = registry().backbone(&self.name).ok();
         if let Some(known) = known.filter(|_| !path.exists()) {
             known_backbone::find_or_install(known, &self.models, None, monitor)?;
         }
-        let model = self.read_model()?;
-        OnnxBackbone::open(&library.path, model, &self.layer, &self.preprocessing, options, monitor)
-            .map_err(|e| if e.path().is_none() { e.at(path) } else { e })
+        let metadata = std::fs::metadata(&path);
+        metadata.map(|found| found.len()).map_err(|e| Error::io("read", &path, e).help(self.remedy()))
     }
 
     /// Reads the ONNX file and verifies its digest. Installs nothing.

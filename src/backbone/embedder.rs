@@ -11,7 +11,7 @@ use crate::monitor::Monitor;
 ///
 /// ```no_run
 /// use headstart::backbone::{BackboneChoice, Device, ImageEmbedder};
-/// use headstart::monitor::Silent;
+/// use headstart::monitor::{Agreeing, Silent};
 ///
 /// let monitor = Agreeing(Silent); // installs ONNX Runtime and the backbone if they are missing
 /// let mut embedder = ImageEmbedder::open(&BackboneChoice::default(), Device::Auto, &monitor)?;

@@ -25,6 +25,12 @@ pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
 /// The name of the CUDA provider in caches and reports.
 pub const CUDA_PROVIDER: &str = "CUDAExecutionProvider";
 
+/// Upper limit on the sessions that one network is opened in on a CPU; each holds a copy of the weights.
+pub const MAX_SESSIONS: usize = 8;
+
+/// Threads that ONNX Runtime starts beside those of its sessions.
+pub const RUNTIME_THREADS: usize = 3;
+
 /// A frozen network that ends at one layer.
 pub trait Backbone: Send {
     /// Returns the number of features per image.

@@ -1,18 +1,19 @@
 //! Runs networks in ONNX Runtime: loads the library, opens sessions on one device, runs batches. The only user of `ort`.
 
 use super::graph::{OnnxModel, UINT8_INPUT};
-use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, SessionOptions};
+use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, MAX_SESSIONS, RUNTIME_THREADS, SessionOptions};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::math::parallel;
 use crate::monitor::Monitor;
 use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProvider};
+use ort::logging::{LogLevel, LoggerFunction};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{TensorRef, ValueType};
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// A network in an ONNX Runtime session.
 #[derive(Debug)]
@@ -25,9 +26,6 @@ pub struct OnnxBackbone {
     width: usize,
     provider: &'static str,
 }
-
-/// Upper limit on sessions on a CPU; each one holds a copy of the weights.
-const MAX_SESSIONS: usize = 8;
 
 /// Sessions of one network, and the provider that runs them.
 struct OpenSessions {
@@ -64,8 +62,11 @@ impl OnnxBackbone {
         drop(model);
         network.truncate_after(layer)?;
         network.use_uint8_input(&preprocessing.normalization.steps());
-        let OpenSessions { sessions, provider } =
-            open_sessions(environment, &network.encode(), options, monitor)?;
+        let opened = open_sessions(environment, &network.encode(), options, monitor);
+        let logged = std::mem::take(&mut *LOG.lock().unwrap_or_else(|e| e.into_inner()));
+        let OpenSessions { sessions, provider } = opened?;
+        // After a failure the error says the same.
+        logged.iter().for_each(|line| monitor.warn(&format!("ONNX Runtime: {line}")));
         let mut width = None;
         let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
         for session in sessions {
@@ -101,7 +102,8 @@ impl OnnxBackbone {
 
     /// Runs one batch of `n` images.
     fn run(&mut self, pixels: &[u8], n: usize) -> Result<Features> {
-        let fail = |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(e.to_string());
+        let fail =
+            |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(plain(&e.to_string()));
         let input = TensorRef::from_array_view(([n, 3, self.side, self.side], pixels)).map_err(fail)?;
         let outputs = self.session.run(ort::inputs![UINT8_INPUT => input]).map_err(fail)?;
         let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(fail)?;
@@ -159,6 +161,33 @@ fn fixed(kind: &ValueType, dim: usize) -> Option<usize> {
     (size > 0).then_some(size as usize)
 }
 
+/// Lines that the runtime logged and that nobody has read.
+static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Keeps a line of the runtime's log, as plain text. Its own logger would print it in colour, with paths of its source.
+fn keep_log_line(level: LogLevel, message: &str) {
+    let mut lines = LOG.lock().unwrap_or_else(|e| e.into_inner());
+    // A network that fails in each batch may say so in each batch.
+    if matches!(level, LogLevel::Error | LogLevel::Fatal) && lines.len() < 20 {
+        lines.push(plain(message));
+    }
+}
+
+/// Removes colour codes and paths of the runtime's source from a message of the runtime, and joins its lines.
+fn plain(message: &str) -> String {
+    let mut text = String::new();
+    let mut rest = message;
+    while let Some((before, code)) = rest.split_once('\u{1b}') {
+        text.push_str(before);
+        rest = code.split_once('m').map_or("", |(_, after)| after);
+    }
+    text.push_str(rest);
+    // Such as "concatbase.h:133" and "/onnxruntime_src/onnxruntime/core/platform/posix/env.cc:327".
+    let is_source = |word: &str| [".h:", ".cc:", ".cpp:"].iter().any(|end| word.contains(end));
+    let is_text = |word: &&str| !is_source(word);
+    text.split_whitespace().filter(is_text).collect::<Vec<_>>().join(" ")
+}
+
 /// Loads the library, once per process.
 ///
 /// # Errors
@@ -175,9 +204,10 @@ fn load(library: &Path) -> Result<&'static Environment> {
                 .help("it must be an ONNX Runtime of 1.23 or later: correct ORT_DYLIB_PATH, or unset it and run `setup`")
         };
         let builder = ort::init_from(library).map_err(|e| fail(e.to_string()))?;
-        let environment =
-            builder.with_name("headstart").with_telemetry(false).build().map_err(|e| fail(e.to_string()))?;
-        environment.set_log_level(ort::logging::LogLevel::Error);
+        let logger: LoggerFunction = Arc::new(|level, _, _, _, message| keep_log_line(level, message));
+        let builder = builder.with_name("headstart").with_telemetry(false).with_logger(logger);
+        let environment = builder.build().map_err(|e| fail(plain(&e.to_string())))?;
+        environment.set_log_level(LogLevel::Error);
         let _ = LOADED.set((library.to_path_buf(), environment));
     }
     let (path, environment) = LOADED.get().expect("set above");
@@ -199,7 +229,8 @@ fn open_sessions(
         Ok(OpenSessions { sessions: vec![session], provider: CUDA_PROVIDER })
     };
     let on_cpu = || {
-        let sessions = cpu_sessions(environment, model, options)?;
+        let threads = granted_threads(parallel::thread_count(options.threads), monitor)?;
+        let sessions = cpu_sessions(environment, model, SessionOptions { threads, ..options })?;
         Ok(OpenSessions { sessions, provider: CPU_PROVIDER })
     };
     match options.device {
@@ -219,24 +250,41 @@ fn is_built_with_cuda() -> bool {
 }
 
 fn builder(environment: &Environment) -> Result<SessionBuilder> {
-    let fail = |e: String| Error::new(Kind::Runtime, "no session can be opened").because(e);
+    let fail = |e: String| Error::new(Kind::Runtime, "no session can be opened").because(plain(&e));
     Session::builder(environment)
         .map_err(|e| fail(e.to_string()))?
         .with_optimization_level(GraphOptimizationLevel::Level3)
         .map_err(|e| fail(e.to_string()))
 }
 
+/// Returns how many of `wanted` threads the runtime can be given. It must not be refused one: it would end the process, or
+/// wait for ever.
+///
+/// # Errors
+/// [`Kind::Limit`] when it cannot be given any.
+fn granted_threads(wanted: usize, monitor: &dyn Monitor) -> Result<usize> {
+    let available = parallel::available(wanted + RUNTIME_THREADS);
+    match available.saturating_sub(RUNTIME_THREADS) {
+        0 => Err(parallel::refused(std::io::ErrorKind::WouldBlock.into())),
+        threads if threads < wanted => {
+            monitor.warn(&format!("the network runs on {threads} of {wanted} threads: no more are granted"));
+            Ok(threads)
+        }
+        _ => Ok(wanted),
+    }
+}
+
 /// Opens parallel sessions that divide the threads among themselves. One session on all threads would wait at a barrier
 /// in every layer, and a decoder that takes time from one thread would delay them all.
 fn cpu_sessions(environment: &Environment, model: &[u8], options: SessionOptions) -> Result<Vec<Session>> {
-    let threads = parallel::thread_count(options.threads);
-    let sessions = options.sessions.clamp(1, threads.min(MAX_SESSIONS));
+    let SessionOptions { threads, sessions, .. } = options;
+    let sessions = sessions.clamp(1, threads.min(MAX_SESSIONS));
     let shares: Vec<usize> = (0..sessions).map(|i| (threads + i) / sessions).collect();
     parallel::in_parallel(sessions, &shares, |share| cpu_session(environment, model, *share))
 }
 
 fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Result<Session> {
-    let fail = |e: String| Error::new(Kind::Backbone, "the network cannot be opened").because(e);
+    let fail = |e: String| Error::new(Kind::Backbone, "the network cannot be opened").because(plain(&e));
     builder(environment)?
         .with_intra_threads(threads)
         .map_err(|e| fail(e.to_string()))?
@@ -248,7 +296,7 @@ fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Resul
 fn cuda_session(environment: &Environment, model: &[u8], device: i32) -> Result<Session> {
     let cuda = CUDA::default().with_device_id(device).with_tf32(false).build().error_on_failure();
     let fail = |e: String| {
-        Error::new(Kind::Device, format!("CUDA device {device} cannot be used")).because(e).help(
+        Error::new(Kind::Device, format!("CUDA device {device} cannot be used")).because(plain(&e)).help(
             "it needs an NVIDIA driver, CUDA 13, cuDNN 9 and `setup` with `device` cuda; or use `device` cpu",
         )
     };
@@ -266,6 +314,13 @@ mod tests {
     use crate::backbone::known_answer::probe_image;
     use crate::data::preprocess::{Normalization, Resize};
     use crate::monitor::Silent;
+
+    #[test]
+    fn messages_of_the_runtime_are_plain_text() {
+        let message = "\u{1b}[1;31m2026-11-28 [E:onnxruntime:, env.cc:254] \u{1b}[mno:\n /onnxruntime_src/onnxruntime/core/a.cc:7 affinity";
+        assert_eq!(plain(message), "2026-11-28 [E:onnxruntime:, no: affinity");
+        assert_eq!(plain("cut short \u{1b}[1;3"), "cut short");
+    }
 
     #[test]
     fn the_network_scales_bytes_to_exactly_the_floats_of_the_preprocessing() {

@@ -1,6 +1,9 @@
 //! Compaction: merges small parts into large ones, and drops rows that no sample needs. The new parts are built in a
 //! folder of their own, which is swapped with the old one in a single step. A reader therefore sees either all old parts
 //! or all new ones, also after a crash.
+//!
+//! Some file systems cannot swap folders, among them overlays whose lower layer holds the cache. There the new parts are
+//! moved in one by one, before the old ones are removed: for a moment, or after a crash, rows may be there twice.
 
 use super::key::Key;
 use super::layout::FEATURES;
@@ -80,10 +83,11 @@ fn swap_parts(plan: &CompactionPlan, writer: &mut CacheWriter, monitor: &dyn Mon
             .at(features)
             .help("move the whole cache to where its parts are, and replace it with a link"));
     }
-    fs::check_exchange(&root)?;
     let folder = fs::temporary_path(&features);
     let built = build_parts(plan, &folder, writer, monitor).and_then(|bytes| {
-        fs::exchange_folders(&folder, &features)?;
+        if !fs::exchange_folders(&folder, &features)? {
+            move_parts(plan, &folder, &features)?;
+        }
         Ok(bytes)
     });
     if built.is_err() && folder.exists() {
@@ -95,6 +99,18 @@ fn swap_parts(plan: &CompactionPlan, writer: &mut CacheWriter, monitor: &dyn Mon
     fs::sync_folder(&root)?;
     fs::remove(&folder)?;
     Ok(bytes)
+}
+
+/// Moves the new parts from `folder` to `features` one by one, then removes the old ones from there.
+fn move_parts(plan: &CompactionPlan, folder: &Path, features: &Path) -> Result<()> {
+    let is_kept = |name: &str| plan.kept.iter().any(|part| part.name == name);
+    for entry in fs::list(folder)?.iter().filter(|entry| !is_kept(&entry.name)) {
+        fs::rename(&entry.path, &features.join(&entry.name))?;
+    }
+    for source in plan.merges.iter().flat_map(|merge| &merge.sources) {
+        fs::remove(&source.part.path)?;
+    }
+    fs::sync_folder(features)
 }
 
 /// Fills `folder` with the parts of the plan. Returns their size in bytes.
@@ -239,7 +255,9 @@ mod tests {
     use crate::data::dataset::{ImageFile, Sample, Split};
     use crate::io::digest::sha256;
     use crate::monitor::Silent;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     const MERGE: CompactConfig = CompactConfig { prune: false, dry_run: false };
     const PRUNE: CompactConfig = CompactConfig { prune: true, dry_run: false };
@@ -330,6 +348,52 @@ mod tests {
         let mut names = names.to_vec();
         names.sort_by_key(|name| sha256(name.as_bytes()));
         rows(&names)
+    }
+
+    /// A file system that cannot swap folders, and fails the `at`-th other change.
+    struct NoSwap {
+        at: usize,
+        seen: AtomicUsize,
+    }
+
+    impl fs::Watcher for NoSwap {
+        fn before(&self, change: &fs::Change) -> io::Result<()> {
+            match change {
+                fs::Change::Exchange(..) => Err(io::ErrorKind::Unsupported.into()),
+                _ if self.seen.fetch_add(1, Ordering::Relaxed) == self.at => Err(io::Error::other("no")),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn where_folders_cannot_be_swapped_parts_move_one_by_one_and_no_row_is_ever_lost() {
+        let mut at = 0;
+        loop {
+            let dir = tempfile::tempdir().unwrap();
+            let mut writer = CacheWriter::open_or_create(dir.path(), &spec()).unwrap();
+            for names in [["a", "b"], ["c", "d"], ["d", "e"]] {
+                writer.append(rows(&names), metadata("CPU", "5")).unwrap();
+            }
+            drop(writer);
+            let cache = FeatureCache::open(dir.path()).unwrap();
+            let before = cache.rows(|_| true).unwrap();
+            let fault = Arc::new(NoSwap { at, seen: AtomicUsize::new(0) });
+            let watching = fs::watch(dir.path(), fault.clone());
+            let done = compact(dir.path(), &MERGE, &Silent);
+            drop(watching);
+            assert_eq!(cache.rows(|_| true).unwrap(), before, "change {at}");
+            // Whatever failed, the next compaction ends with one part and nothing else.
+            compact(dir.path(), &MERGE, &Silent).unwrap();
+            assert_eq!((cache.parts().unwrap().len(), cache.rows(|_| true).unwrap()), (1, before));
+            assert_eq!(fs::list(dir.path()).unwrap().len(), 3, "spec.json, features, .lock");
+            if fault.seen.load(Ordering::Relaxed) <= at {
+                assert_eq!(done.unwrap().parts, 1);
+                break;
+            }
+            at += 1;
+        }
+        assert!(at > 10, "{at}");
     }
 
     #[test]

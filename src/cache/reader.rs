@@ -24,6 +24,9 @@ impl FeatureCache {
     /// [`Kind::Cache`] when there is no cache, or its spec is of another version.
     pub fn open(root: &Path) -> Result<Self> {
         let spec = Spec::read(root)?.ok_or_else(|| {
+            if let Some(obstacle) = fs::obstacle(root) {
+                return obstacle.of_kind(Kind::Cache);
+            }
             let (message, remedy) = match root.exists() {
                 false => ("no such cache", "`extract` creates one"),
                 true => ("not a cache: it holds no spec.json", "give the `cache` that `extract` wrote"),
@@ -92,8 +95,11 @@ impl FeatureCache {
         let folder = self.root.join(FEATURES);
         loop {
             let before = fs::identity(&folder);
-            let result = self.parts().and_then(|parts| read(&parts));
-            if result.is_ok() || fs::identity(&folder) == before {
+            let parts = self.parts();
+            let listed = parts.as_ref().ok().cloned();
+            let result = parts.and_then(|parts| read(&parts));
+            let is_unchanged = || fs::identity(&folder) == before && self.parts().ok() == listed;
+            if result.is_ok() || is_unchanged() {
                 return result;
             }
         }

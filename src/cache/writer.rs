@@ -98,13 +98,17 @@ impl CacheWriter {
 /// Checks that a cache may be created or extended at `root`: nothing is there, an empty folder, or a cache.
 ///
 /// # Errors
-/// [`Kind::Cache`] for any other folder and for a file.
+/// [`Kind::Cache`] for any other folder, for a file and for a link that leads nowhere; [`Kind::Usage`] for a path that is not
+/// UTF-8.
 pub fn check_target(root: &Path) -> Result<()> {
     let refuse = |message: &str| {
         Err(Error::new(Kind::Cache, message).at(root).help("choose an empty or a new folder for `cache`"))
     };
+    fs::check_place(root).map_err(|e| match e.kind() {
+        Kind::Io => e.of_kind(Kind::Cache),
+        _ => e,
+    })?;
     match root.exists() {
-        true if !root.is_dir() => refuse("it is a file, not a folder"),
         true if Spec::read(root)?.is_none() && has_foreign_files(root)? => {
             refuse("the folder is not empty and holds no cache")
         }

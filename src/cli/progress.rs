@@ -4,6 +4,7 @@
 use super::fields::FieldNames;
 use super::signals::Signals;
 use crate::error::{Error, Kind, Result};
+use crate::math::parallel;
 use crate::monitor::{Monitor, Task, Unit};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::io::{BufRead, IsTerminal, Write};
@@ -13,13 +14,15 @@ use std::time::{Duration, Instant};
 /// Time between two lines of progress when stderr is not a terminal.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Writes to stderr: a progress bar when that is a terminal, else a line every few seconds.
+/// Writes to stderr: a progress bar when that is a terminal which can redraw it, else a line every few seconds.
 #[derive(Debug)]
 pub(super) struct Terminal {
     bars: MultiProgress,
     names: FieldNames,
     yes: bool,
     is_terminal: bool,
+    /// Whether the terminal can redraw a line.
+    draws_bars: bool,
     signals: OnceLock<Signals>,
 }
 
@@ -42,11 +45,15 @@ pub(super) fn print_stderr(line: &str) {
 impl Terminal {
     /// `yes` answers every question with yes; `names` puts texts of the library into the words of the running command.
     pub fn new(yes: bool, names: FieldNames) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let is_dumb = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
         Self {
             bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
             names,
             yes,
-            is_terminal: std::io::stderr().is_terminal(),
+            is_terminal,
+            // Windows sets no TERM.
+            draws_bars: is_terminal && (cfg!(windows) || !is_dumb),
             signals: OnceLock::new(),
         }
     }
@@ -81,10 +88,13 @@ impl Monitor for Terminal {
     }
 
     fn task(&self, label: &str, total: Option<u64>, unit: Unit) -> Box<dyn Task + '_> {
-        if self.is_terminal {
+        if self.draws_bars {
             let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
             let bar = self.bars.add(bar.with_style(style(total, unit)).with_message(label.to_string()));
-            bar.enable_steady_tick(Duration::from_millis(200));
+            // The tick runs on a thread of its own, and would panic without one.
+            if parallel::available(1) == 1 {
+                bar.enable_steady_tick(Duration::from_millis(200));
+            }
             return Box::new(Bar(bar));
         }
         let now = Instant::now();

@@ -68,7 +68,7 @@ pub fn experiment(config: &ExperimentConfig, monitor: &dyn Monitor) -> Result<Ex
     let Experiment { plan, requests } = parse(&text, config).map_err(|e| e.at(&config.file))?;
     output_folder::check(&config.out)?;
     runs::check(&plan, &config.out)?;
-    let threads = parallel::thread_count(config.threads);
+    let threads = parallel::granted(config.threads, monitor);
     let mut cache_stats = Vec::new();
     for (cache, request) in plan.caches.iter().zip(&requests) {
         cache_stats.push(caches::complete(&cache.name, request, monitor)?);

@@ -11,7 +11,6 @@ use crate::cache::{self, Samples};
 use crate::data::dataset::{LabelConflicts, Refused, assign_splits, separate_conflicts};
 use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
-use crate::math::parallel;
 use crate::monitor::Monitor;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -154,9 +153,9 @@ impl<'a> Extraction<'a> {
         let settings = PipelineSettings {
             root: plan.description.samples.root.clone(),
             preprocessing: self.chosen.preprocessing,
-            batch: network.batch(self.config),
+            batch: network.batch(),
             // Decoders mostly wait for the sessions, so that as many of them as cores do not slow the network down.
-            decoders: parallel::thread_count(self.config.threads),
+            decoders: network.decoders(),
             commit_every: self.config.commit_every,
             metadata: self.metadata(network),
         };

@@ -8,6 +8,7 @@ mod missing;
 mod network;
 mod pipeline;
 mod plan;
+mod resources;
 mod settings;
 mod sink;
 mod target;
@@ -70,7 +71,8 @@ pub struct ExtractStats {
 /// # Errors
 /// [`Kind::Usage`] for settings out of range, [`Kind::Input`] without usable images, [`Kind::Cache`] when the cache holds
 /// features of another kind or is damaged, [`Kind::Locked`] when another process writes to it, [`Kind::Io`] when it cannot
-/// be written, [`Kind::Interrupted`] when the monitor was interrupted, and those of opening and running the backbone. Rows
+/// be written, [`Kind::Limit`] when the system grants too few threads, [`Kind::Interrupted`] when the monitor was interrupted,
+/// and those of opening and running the backbone. Rows
 /// committed before a failure are kept.
 pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractStats> {
     let started = Instant::now();

@@ -11,6 +11,7 @@ use crate::backbone::Backbone;
 use crate::cache::CacheWriter;
 use crate::data::dataset::Refused;
 use crate::error::{Error, Kind, Result};
+use crate::math::parallel;
 use crate::monitor::{Monitor, Unit};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,19 +58,23 @@ pub(super) fn run(
     let is_interrupted = AtomicBool::new(false);
     let should_stop = &|| should_stop(monitor, &is_interrupted);
     std::thread::scope(|scope| -> Result<()> {
-        let queues = decode::spawn(scope, settings, jobs, &decoding);
+        // Whatever thread cannot be started: the channels are dropped with this closure, and the threads at their other
+        // ends end.
+        let queues = decode::spawn(scope, settings, jobs, &decoding)?;
         // A full window holds back further batches. A stage whose receiver is gone ends.
         let (enter, window) = sync_channel((WINDOW_ROWS / settings.batch).min(64).max(number + 2));
         let (batches, to_embed) = sync_channel(1);
-        scope.spawn(move || {
+        let make_batches = move || {
             let send = |batch| enter.send(()).is_ok() && batches.send(batch).is_ok();
             into_batches(settings, jobs, queues, should_stop, send);
-        });
+        };
+        parallel::start(scope, make_batches).map_err(parallel::refused)?;
         let (results, embedded) = mpsc::channel();
         let to_embed = Arc::new(Mutex::new(to_embed));
         for session in sessions {
             let (to_embed, results, embedding) = (to_embed.clone(), results.clone(), &embedding);
-            scope.spawn(move || embed(session.as_mut(), &to_embed, &results, embedding, should_stop));
+            let work = move || embed(session.as_mut(), &to_embed, &results, embedding, should_stop);
+            parallel::start(scope, work).map_err(parallel::refused)?;
         }
         drop((to_embed, results));
         collect(&embedded, &window, &mut sink, |rows| task.advance(rows as u64))

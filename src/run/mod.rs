@@ -63,13 +63,15 @@ pub struct TrainedHead {
 /// Checks that a run may be written at `path`: nothing, an empty folder, or a run is there.
 ///
 /// # Errors
-/// [`Kind::Run`] for any other folder or file.
+/// [`Kind::Run`] for any other folder or file; [`Kind::Io`] when a file or a link that leads nowhere is above it,
+/// [`Kind::Usage`] for a path that is not UTF-8.
 pub fn check_target(path: &Path) -> Result<()> {
+    fs::require_utf8(path)?;
     let refuse = |message: &str| {
         Err(Error::new(Kind::Run, message).at(path).help("choose a new folder, or one that holds a run"))
     };
     match path.symlink_metadata().is_ok() {
-        false => Ok(()),
+        false => fs::check_place(path),
         true if path.is_symlink() => refuse("the run cannot be written here: it is a link"),
         true if !path.is_dir() => refuse("the run cannot be written here: it is a file"),
         true if is_current_folder(path) => refuse("a run needs a folder of its own, not the current one"),
@@ -133,6 +135,9 @@ pub fn is_run(folder: &Path) -> bool {
 /// [`Kind::Run`] when the folder holds no run, or one of another version.
 pub fn read_record(run: &Path) -> Result<Record> {
     if !is_run(run) {
+        if let Some(obstacle) = fs::obstacle(run) {
+            return Err(obstacle.of_kind(Kind::Run));
+        }
         let message = if run.exists() { "not a run: it holds no run.json" } else { "no such run" };
         return Err(Error::new(Kind::Run, message).at(run).help("`train` makes one"));
     }

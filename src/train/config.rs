@@ -3,6 +3,7 @@
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{SolverConfig, SolverParams};
+use crate::io::fs;
 use std::path::PathBuf;
 
 /// Settings of `train`.
@@ -52,6 +53,9 @@ impl TrainConfig {
     /// Checks the settings of the solver, and that the other settings apply to it.
     pub(super) fn check(&self) -> Result<SolverParams> {
         let params = self.solver.clone().check()?;
+        // The run records these paths.
+        fs::require_utf8(&self.cache)?;
+        self.init.as_deref().map_or(Ok(()), fs::require_utf8)?;
         let SolverParams::Lbfgs(_) = &params else { return Ok(params) };
         if let Some(init) = &self.init {
             let message =

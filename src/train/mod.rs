@@ -45,7 +45,7 @@ use warm_start::WarmStart;
 pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     let params = config.check()?;
     run::check_target(&config.run)?;
-    let threads = parallel::thread_count(config.threads);
+    let threads = parallel::granted(config.threads, monitor);
     let reading = Instant::now();
     let set = TrainingSet::open_with_threads(&config.cache, threads)?;
     let splits = set.split_rows(config.resplit, config.variants.as_deref(), monitor)?;

@@ -5,6 +5,7 @@ mod browser;
 mod calibration;
 mod commands_page;
 mod data;
+mod environments;
 mod error_table;
 mod errors;
 mod examples;

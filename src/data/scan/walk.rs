@@ -41,15 +41,16 @@ pub(super) struct Listing {
 /// # Errors
 /// [`Kind::Input`] when there is no such folder.
 pub(super) fn list(images: &Path) -> Result<Listing> {
+    if let Some(obstacle) = fs::obstacle(images) {
+        return Err(obstacle.of_kind(Kind::Input));
+    }
     let root = std::fs::canonicalize(images).map_err(|e| {
         Error::new(Kind::Input, "no such folder of images")
             .at(images)
             .because(e)
             .help("give a folder that holds one folder of images for each class")
     })?;
-    if !root.is_dir() {
-        return Err(Error::new(Kind::Input, "not a folder").at(images).help("give IMAGES/<class>/<file>"));
-    }
+    fs::require_utf8(&root)?;
     let (folders, stray): (Vec<_>, Vec<_>) = fs::list(&root)?
         .into_iter()
         .filter(|entry| !is_ignored(&entry.name))

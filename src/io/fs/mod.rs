@@ -16,5 +16,7 @@ pub use files::{
 };
 pub use identity::{FolderIdentity, identity};
 pub use lock::Lock;
-pub use path::{TEMPORARY_PREFIX, resolve, temporary_path, unfinished_target};
-pub use replace::{check_exchange, exchange_folders, replace_folder, write_folder};
+pub use path::{
+    TEMPORARY_PREFIX, check_place, obstacle, require_utf8, resolve, temporary_path, unfinished_target,
+};
+pub use replace::{exchange_folders, replace_folder, write_folder};

@@ -1,6 +1,6 @@
-//! Paths: parents, resolved paths, and the names of unfinished files and folders.
+//! Paths: parents, resolved paths, what stands in the way of a folder, and the names of unfinished files and folders.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use std::path::{Path, PathBuf};
 
 /// Prefix of the name of every unfinished file and folder.
@@ -28,6 +28,48 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     Ok(absolute)
 }
 
+/// Finds what stands in the way of a folder at `path`: a link that leads nowhere or a file, at the path or above it, or a
+/// current folder that was deleted. Returns `None` when there is a folder or may be one.
+pub fn obstacle(path: &Path) -> Option<Error> {
+    if path.is_relative() && std::env::current_dir().is_err() {
+        let gone = Error::new(Kind::Io, "the current folder was deleted").at(path);
+        return Some(gone.help("change to a folder that exists"));
+    }
+    let is_there = |path: &&Path| path.symlink_metadata().is_ok();
+    let existing = path.ancestors().find(is_there).filter(|existing| !existing.is_dir())?;
+    let message = match existing.read_link() {
+        Ok(target) if !existing.exists() => {
+            format!("it is a link to {}, where nothing is", target.display())
+        }
+        _ => "it is a file, not a folder".into(),
+    };
+    Some(Error::new(Kind::Io, message).at(existing).help("give another path"))
+}
+
+/// Checks that a folder that others refer to may be created at `path`: nothing stands in its way, and its path can be
+/// written down.
+///
+/// # Errors
+/// [`Kind::Io`] for what [`obstacle`] finds, [`Kind::Usage`] as [`require_utf8`].
+pub fn check_place(path: &Path) -> Result<()> {
+    obstacle(path).map_or(Ok(()), Err)?;
+    require_utf8(path)
+}
+
+/// Checks that the absolute path is UTF-8, as files that name it need.
+///
+/// # Errors
+/// [`Kind::Usage`] when it is not, [`Kind::Io`] when the current folder cannot be determined.
+pub fn require_utf8(path: &Path) -> Result<()> {
+    let absolute = std::path::absolute(path).map_err(|e| Error::io("find", path, e))?;
+    match absolute.to_str() {
+        Some(_) => Ok(()),
+        None => Err(Error::new(Kind::Usage, "the path is not UTF-8, so it cannot be written down")
+            .at(path)
+            .help("rename the file or folder whose name is not UTF-8")),
+    }
+}
+
 /// A temporary path in the same folder as `path`. Its name holds the id of this process.
 pub fn temporary_path(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -39,4 +81,38 @@ pub fn unfinished_target(name: &str) -> Option<&str> {
     let unfinished = name.strip_prefix(TEMPORARY_PREFIX)?.strip_suffix(UNFINISHED_SUFFIX)?;
     let (process, target) = unfinished.split_once('-')?;
     process.bytes().all(|b| b.is_ascii_digit()).then_some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_stands_in_the_way_of_a_folder_is_called_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::write(path("file"), "").unwrap();
+        std::fs::create_dir(path("folder")).unwrap();
+        for (target, link) in [("nowhere", "dangling"), ("folder", "good"), ("file", "to-file")] {
+            std::os::unix::fs::symlink(target, path(link)).unwrap();
+        }
+        for free in ["folder", "good", "new", "good/new/below"] {
+            check_place(&path(free)).unwrap();
+        }
+        for (name, at, message) in [
+            ("file", "file", "it is a file"),
+            ("file/below", "file", "it is a file"),
+            ("to-file", "to-file", "it is a file"),
+            ("dangling", "dangling", "it is a link to nowhere, where nothing is"),
+            ("dangling/below", "dangling", "it is a link to nowhere"),
+        ] {
+            let error = check_place(&path(name)).unwrap_err();
+            assert_eq!(error.path(), Some(path(at).as_path()));
+            assert!(error.to_string().contains(message), "{error}");
+        }
+        use std::os::unix::ffi::OsStrExt;
+        let odd = dir.path().join(std::ffi::OsStr::from_bytes(b"c\xff"));
+        assert_eq!(check_place(&odd).unwrap_err().kind(), Kind::Usage);
+    }
 }
