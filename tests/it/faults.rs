@@ -202,8 +202,9 @@ fn of_two_writers_one_waits_or_is_refused() {
         assert!(said.contains("another process is writing here"), "{said}");
     }
     assert_eq!(s.rows("c").keys.len(), 80 + 4 * 56);
-    let parts = headstart::cache::FeatureCache::open(&s.path("c")).unwrap().parts().unwrap();
-    let keys: usize = parts.iter().map(|part| part.keys().unwrap().len()).sum();
+    let cache = headstart::cache::FeatureCache::open(&s.path("c")).unwrap();
+    let parts = cache.parts().unwrap();
+    let keys: usize = parts.iter().map(|part| part.keys(cache.spec()).unwrap().len()).sum();
     assert_eq!(keys, 80 + 4 * 56, "no row is stored twice");
 }
 

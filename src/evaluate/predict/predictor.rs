@@ -185,6 +185,7 @@ impl OpenCache {
         let path = Path::new(&record.cache);
         let opened = FeatureCache::open(path).and_then(|store| {
             store.spec().require(&record.spec, path)?;
+            store.warn_of_unnamed_specs(monitor)?;
             let samples = store.samples()?;
             Ok(Self { store, samples })
         });

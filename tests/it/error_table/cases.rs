@@ -4,7 +4,7 @@ use super::How::*;
 use super::{Case, case, permit};
 use crate::sandbox::{Sandbox, picture};
 use crate::small;
-use headstart::cache::{CacheWriter, FeatureCache, FeatureRows, Key};
+use headstart::cache::{CacheWriter, FeatureCache, FeatureRows, Key, Spec};
 use headstart::data::augment::Variant;
 use headstart::data::decode::encode_png;
 use std::collections::BTreeMap;
@@ -126,6 +126,20 @@ const CACHES: &[Case] = &[
         let mut writer = CacheWriter::open_or_create(&s.path("c"), store.spec()).unwrap();
         writer.append(FeatureRows { keys, width: small::WIDTH, embeddings }, BTreeMap::new()).unwrap();
     }),
+    case("features of another spec", "train c --run new", |s| {
+        let store = FeatureCache::open(&s.path("c")).unwrap();
+        let other = Spec { layer: "Logits".into(), ..store.spec().clone() };
+        let mut writer = CacheWriter::open_or_create(&s.path("other"), &other).unwrap();
+        let part = writer.append(store.rows(|_| true).unwrap(), BTreeMap::new()).unwrap();
+        std::fs::rename(&part.path, s.path("c/features").join(&part.name)).unwrap();
+    }),
+    case("features that contradict others", "train c --run new", |s| {
+        let store = FeatureCache::open(&s.path("c")).unwrap();
+        let mut rows = store.rows(|_| true).unwrap();
+        rows.embeddings[3] += 0.5;
+        let mut writer = CacheWriter::open_or_create(&s.path("c"), store.spec()).unwrap();
+        writer.append(rows, BTreeMap::new()).unwrap();
+    }),
     case("a description that is gone", "train c --run new", |s| {
         std::fs::remove_file(s.path("c/samples.parquet")).unwrap();
     }),
@@ -157,6 +171,9 @@ const CACHES: &[Case] = &[
     case("an export that may not be written", "cache export c --out flat.parquet", nothing).how(AsNobody),
     case("an export beside somebody's table", "cache export c --out mine.npy", |s| {
         s.write("mine.csv", b"irreplaceable");
+    }),
+    case("an export onto somebody's file", "cache export c --out mine.parquet", |s| {
+        s.write("mine.parquet", b"irreplaceable");
     }),
     case("an export into the cache", "cache export c --out c/flat.parquet", nothing),
     case("an export of no known kind", "cache export c --out flat.csv", nothing),

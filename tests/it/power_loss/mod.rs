@@ -122,7 +122,7 @@ fn check(cache: &Path, promise: &Promise, next: Option<&Promise>) -> Result<(), 
     let store = FeatureCache::open(cache).map_err(told)?;
     let read = store.rows(|_| true).map_err(told)?;
     let parts = store.parts().map_err(told)?;
-    let keys: Vec<_> = parts.iter().map(|part| part.keys().map_err(told)).collect::<Result<_, _>>()?;
+    let keys: Vec<_> = parts.iter().map(|part| part.keys(&spec).map_err(told)).collect::<Result<_, _>>()?;
     demand(keys.concat().len() == read.keys.len(), "a key stands in two parts")?;
     let names: Vec<&str> =
         read.keys.iter().filter_map(|found| ALL.into_iter().find(|name| key(name) == *found)).collect();
