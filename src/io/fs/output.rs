@@ -117,8 +117,9 @@ fn end_of_links(path: &Path) -> Result<PathBuf> {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    #![cfg(unix)]
     use super::super::files::{list, read};
     use super::*;
 
