@@ -39,7 +39,7 @@ pub struct CompactStats {
     pub rows: usize,
     /// Number of rows dropped because their image is not among the samples.
     pub pruned: usize,
-    /// Number of parts of version 0.1.0, which are written anew: readers before 2026 cannot open those, and they do not
+    /// Number of parts of version 0.1.0, which are written anew: many readers cannot open those, and they do not
     /// name their spec.
     pub rewritten: usize,
     /// Number of rows dropped because an earlier row has the same key.

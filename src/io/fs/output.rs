@@ -118,8 +118,8 @@ fn end_of_links(path: &Path) -> Result<PathBuf> {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
-    #![cfg(unix)]
     use super::super::files::{list, read};
     use super::*;
 
@@ -137,7 +137,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         for (name, before) in [("own", Some(OURS)), ("empty", Some(b"")), ("none", None), ("sub/new", None)] {
-            before.map(|bytes| std::fs::write(path(name), bytes).unwrap());
+            if let Some(bytes) = before {
+                std::fs::write(path(name), bytes).unwrap();
+            }
             write(&path(name)).unwrap();
             assert_eq!(read(&path(name)).unwrap(), b"ours: new", "{name}");
         }

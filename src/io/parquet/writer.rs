@@ -38,7 +38,7 @@ pub struct TableWriter<W: Write + Send> {
 
 enum FormatWriter<W: Write + Send> {
     Parquet(Box<ArrowWriter<W>>),
-    Arrow(ArrowFileWriter<W>),
+    Arrow(Box<ArrowFileWriter<W>>),
 }
 
 impl<W: Write + Send> TableWriter<W> {
@@ -60,7 +60,7 @@ impl<W: Write + Send> TableWriter<W> {
         let metadata = HashMap::from_iter(metadata.clone());
         let schema = Arc::new(schema(columns).with_metadata(metadata));
         let writer = ArrowFileWriter::try_new(out, &schema).map_err(arrow_error)?;
-        Ok(Self { format: FormatWriter::Arrow(writer), schema })
+        Ok(Self { format: FormatWriter::Arrow(Box::new(writer)), schema })
     }
 
     /// Appends the rows of `columns`.
