@@ -5,10 +5,12 @@
 //! Some file systems cannot swap folders, among them overlays whose lower layer holds the cache. There the new parts are
 //! moved in one by one, before the old ones are removed: for a moment, or after a crash, rows may be there twice.
 
+use super::duplicates::check_duplicates;
 use super::key::Key;
 use super::layout::FEATURES;
-use super::part::{FeatureRows, MAX_PART_ROWS, Part};
+use super::part::{FeatureRows, MAX_PART_ROWS, Part, SPEC_DIGEST};
 use super::reader::FeatureCache;
+use super::spec::Spec;
 use super::writer::CacheWriter;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
@@ -40,6 +42,9 @@ pub struct CompactStats {
     pub rows: usize,
     /// Number of rows dropped because their image is not among the samples.
     pub pruned: usize,
+    /// Number of parts of version 0.1.0, which are written anew: many readers cannot open those, and they do not
+    /// name their spec.
+    pub rewritten: usize,
     /// Number of rows dropped because an earlier row has the same key.
     pub duplicates: usize,
     /// Size of all parts before, in bytes.
@@ -62,7 +67,7 @@ pub fn compact(root: &Path, config: &CompactConfig, monitor: &dyn Monitor) -> Re
         true => Some(cache.samples()?.rows.iter().map(|row| row.file.image_sha256).collect()),
         false => None,
     };
-    let plan = cache.with_parts(|parts| CompactionPlan::of(parts, images.as_ref()))?;
+    let plan = cache.with_parts(|parts| CompactionPlan::of(parts, cache.spec(), images.as_ref()))?;
     let stats = plan.stats.clone();
     match writer {
         _ if plan.merges.is_empty() => Ok(CompactStats { bytes: Some(stats.bytes_before), ..stats }),
@@ -132,7 +137,7 @@ fn build_parts(
     for merge in &plan.merges {
         let mut merged = FeatureRows { width, ..FeatureRows::default() };
         for source in &merge.sources {
-            let rows = source.part.rows(width)?;
+            let rows = source.part.rows(writer.cache().spec())?;
             let mut wanted = source.keys.clone();
             for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(width.max(1))) {
                 if wanted.remove(&key) {
@@ -167,8 +172,8 @@ struct Merge {
     metadata: Metadata,
     sources: Vec<MergeSource>,
     rows: usize,
-    /// Whether some rows of the sources are dropped.
-    drops_rows: bool,
+    /// Whether some rows of the sources are dropped, or a source is of version 0.1.0.
+    changes_rows: bool,
 }
 
 /// A part to be merged, and the keys of the rows that are kept of it.
@@ -183,29 +188,32 @@ type Metadata = BTreeMap<String, String>;
 const TIME: &str = "headstart.time";
 
 impl CompactionPlan {
-    /// Decides from the keys of all parts. Large parts whose rows are all wanted stay; the others are merged in their
-    /// order. With `images`, rows of other images are dropped.
-    fn of(parts: &[Part], images: Option<&HashSet<Digest>>) -> Result<Self> {
+    /// Decides from the keys of all parts. Large parts whose rows are all wanted stay, unless they are of version 0.1.0; the
+    /// others are merged in their order. With `images`, rows of other images are dropped.
+    fn of(parts: &[Part], spec: &Spec, images: Option<&HashSet<Digest>>) -> Result<Self> {
         let mut plan = Self::default();
         plan.stats.parts_before = parts.len();
         let mut open: BTreeMap<Metadata, Merge> = BTreeMap::new();
         let mut seen: HashSet<Key> = HashSet::new();
-        for part in parts {
-            let all = part.keys()?;
+        let keys = parts.iter().map(|part| part.keys(spec)).collect::<Result<Vec<_>>>()?;
+        check_duplicates(parts, &keys, spec)?;
+        for (part, all) in parts.iter().zip(keys) {
+            let mut metadata = part.metadata()?;
+            let is_current = metadata.remove(SPEC_DIGEST).is_some();
+            plan.stats.rewritten += usize::from(!is_current);
             let number = all.len();
             let keys = plan.count(part, all, images, &mut seen);
-            if keys.len() == number && number > MAX_PART_ROWS / 2 {
+            if is_current && keys.len() == number && number > MAX_PART_ROWS / 2 {
                 plan.kept.push(part.clone());
                 continue;
             }
-            let mut metadata = part.metadata()?;
             let time = metadata.remove(TIME);
             let merge = open.entry(metadata.clone()).or_default();
             if merge.rows + keys.len() > MAX_PART_ROWS {
                 plan.merges.push(std::mem::take(merge));
             }
             merge.rows += keys.len();
-            merge.drops_rows |= keys.len() < number;
+            merge.changes_rows |= keys.len() < number || !is_current;
             // The latest time of the sources.
             metadata.extend(merge.metadata.remove(TIME).max(time).map(|time| (TIME.into(), time)));
             merge.metadata = metadata;
@@ -236,9 +244,9 @@ impl CompactionPlan {
         kept
     }
 
-    /// Keeps a small part as it is when there is no other part to merge it with and none of its rows are dropped.
+    /// Keeps a small part as it is when there is no other part to merge it with and nothing in it changes.
     fn keep_single_parts(&mut self) {
-        let is_unchanged = |merge: &Merge| merge.sources.len() == 1 && !merge.drops_rows;
+        let is_unchanged = |merge: &Merge| merge.sources.len() == 1 && !merge.changes_rows;
         let (unchanged, merges): (Vec<Merge>, Vec<Merge>) =
             std::mem::take(&mut self.merges).into_iter().partition(is_unchanged);
         self.kept.extend(unchanged.into_iter().flat_map(|merge| merge.sources).map(|source| source.part));
@@ -313,7 +321,12 @@ mod tests {
         let parts = cache.parts().unwrap();
         assert_eq!(parts.iter().map(Part::bytes).sum::<u64>(), done.bytes.unwrap());
         let stored: Vec<_> = parts.iter().map(|part| part.metadata().unwrap()).collect();
-        assert!(stored.contains(&metadata("CPU", "7")) && stored.contains(&metadata("CUDA", "6")));
+        let with_spec = |provider: &str, time: &str| {
+            let mut metadata = metadata(provider, time);
+            metadata.insert(SPEC_DIGEST.into(), spec().digest().to_string());
+            metadata
+        };
+        assert!(stored.contains(&with_spec("CPU", "7")) && stored.contains(&with_spec("CUDA", "6")));
         // A second compaction finds nothing to do and changes nothing.
         assert_eq!(compact(dir.path(), &MERGE, &Silent).unwrap().parts_before, 2);
         assert_eq!(cache.parts().unwrap(), parts);

@@ -70,7 +70,7 @@ pub fn info(root: &Path) -> Result<CacheInfo> {
     let samples = cache.samples()?;
     let images: HashMap<Digest, Split> =
         samples.rows.iter().map(|row| (row.file.image_sha256, row.split)).collect();
-    let totals = cache.with_parts(PartTotals::of)?;
+    let totals = cache.with_parts(|parts| PartTotals::of(parts, cache.spec()))?;
     let orphaned = totals.keys.iter().filter(|key| !images.contains_key(&key.image_sha256)).count();
     Ok(CacheInfo {
         splits: split_counts(&samples.rows),
@@ -100,9 +100,9 @@ struct PartTotals {
 }
 
 impl PartTotals {
-    fn of(parts: &[Part]) -> Result<Self> {
+    fn of(parts: &[Part], spec: &Spec) -> Result<Self> {
         Ok(Self {
-            keys: distinct_keys(parts)?,
+            keys: distinct_keys(parts, spec)?,
             parts: parts.len(),
             bytes: parts.iter().map(Part::bytes).sum(),
             providers: providers(parts)?,

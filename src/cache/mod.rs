@@ -12,8 +12,10 @@
 
 pub mod catalog;
 pub mod compact;
+mod duplicates;
 pub mod export;
 pub mod info;
+mod joined_rows;
 pub mod key;
 mod layout;
 pub mod near_images;

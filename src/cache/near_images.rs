@@ -1,5 +1,6 @@
 //! Nearest images: finds the images of a cache whose features point in nearly the same direction as given ones.
 
+use super::duplicates::check_duplicates;
 use crate::cache::{FeatureCache, Part, Samples};
 use crate::data::augment::Variant;
 use crate::data::dataset::{Sample, Split};
@@ -93,7 +94,7 @@ pub fn nearest(
         images.entry(sample.file.image_sha256).or_insert(sample);
     }
     let nearest_in_part = |part: &Part| -> Result<Vec<Vec<Neighbour>>> {
-        let rows = part.rows(width)?;
+        let rows = part.rows(cache.spec())?;
         let mut found = vec![Vec::new(); queries.len()];
         for (key, row) in rows.keys.iter().zip(rows.embeddings.chunks_exact(rows.width.max(1))) {
             let Some(sample) = images.get(&key.image_sha256).filter(|_| key.variant == Variant::None) else {
@@ -106,6 +107,8 @@ pub fn nearest(
         Ok(found)
     };
     cache.with_parts(|parts| {
+        let keys = in_parallel(parallel::thread_count(0), parts, |part| part.keys(cache.spec()))?;
+        check_duplicates(parts, &keys, cache.spec())?;
         let mut all = vec![Vec::new(); queries.len()];
         for found in in_parallel(parallel::thread_count(0), parts, nearest_in_part)? {
             for (all, found) in all.iter_mut().zip(found) {

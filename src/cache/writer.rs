@@ -1,7 +1,7 @@
 //! A cache opened for adding to it.
 
 use super::layout::{DAMAGED, FEATURES, LOCK, REFUSED, SAMPLES, SPEC};
-use super::part::{FeatureRows, Part};
+use super::part::{FeatureRows, Part, SPEC_DIGEST};
 use super::reader::FeatureCache;
 use super::refused::encode_refused;
 use super::samples::Samples;
@@ -48,7 +48,7 @@ impl CacheWriter {
         &self.cache
     }
 
-    /// Adds a part with `metadata` in its footer. The part is durable when this returns. `rows.width` must be the width of
+    /// Adds a part with `metadata` and the digest of the spec in its footer. The part is durable when this returns. `rows.width` must be the width of
     /// the spec, and at most [`MAX_PART_ROWS`](super::part::MAX_PART_ROWS) rows make a part of reasonable size.
     ///
     /// # Errors
@@ -65,8 +65,9 @@ impl CacheWriter {
         &mut self,
         folder: &Path,
         rows: FeatureRows,
-        metadata: BTreeMap<String, String>,
+        mut metadata: BTreeMap<String, String>,
     ) -> Result<Part> {
+        metadata.insert(SPEC_DIGEST.into(), self.cache.spec().digest().to_string());
         let part = Part::write(folder, self.next_number, rows, metadata)?;
         self.next_number += 1;
         Ok(part)

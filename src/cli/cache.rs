@@ -1,7 +1,7 @@
 //! The subcommand `headstart cache`: its arguments, and its result as text.
 
 use super::options::{Global, parse};
-use super::output::{Outcome, print_result};
+use super::output::{Outcome, print_result, print_result_beside};
 use super::progress::Terminal;
 use super::text::{splits, table_with_header};
 use crate::cache;
@@ -29,6 +29,9 @@ enum Command {
         cache: PathBuf,
     },
     /// Rehash and decode every part; move damaged parts to CACHE/damaged and exit with 1
+    ///
+    /// A part is damaged if its bytes have changed, if it names another spec than the cache's, or if it holds other features
+    /// than an earlier part for the same image and variant. Where the cache cannot be written, nothing is moved.
     #[command(after_help = "Example:\n  headstart cache verify cache/photos --dry-run")]
     Verify {
         /// The cache
@@ -38,6 +41,8 @@ enum Command {
         dry_run: bool,
     },
     /// Join small parts into large ones; readers see the old parts or the new ones, never both
+    ///
+    /// Parts of version 0.1.0, which many readers cannot open, are rewritten.
     #[command(after_help = "Example:\n  headstart cache compact cache/photos --prune --dry-run")]
     Compact {
         /// The cache
@@ -54,7 +59,8 @@ enum Command {
     Export {
         /// The cache
         cache: PathBuf,
-        /// File to write; an existing file is replaced; beside a .npy a .csv of the same name holds the text columns
+        /// File to write; an earlier export is replaced, another file refused, a device or pipe such as /dev/stdout
+        /// written through; beside a .npy a .csv of the same name holds the text columns
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
         /// parquet, npy, safetensors or arrow [default: by the name of the file]
@@ -89,7 +95,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
                 terminal
                     .warn(&format!("{n} image files have no features yet: run `headstart extract` again"));
             }
-            print_result(global, &stats, || export_text(&stats))?;
+            print_result_beside(&out, global, &stats, || export_text(&stats))?;
             Ok(Outcome::Done)
         }
     }
@@ -133,9 +139,14 @@ fn info_text(info: &CacheInfo) -> String {
 }
 
 fn compaction(stats: &CompactStats) -> String {
-    let CompactStats { parts_before, parts, rows, pruned, duplicates, bytes_before, bytes } = stats;
+    let CompactStats { parts_before, parts, rows, pruned, rewritten, duplicates, bytes_before, bytes } =
+        stats;
     let verb = if bytes.is_some() { "now" } else { "would become" };
     let mut out = format!("{parts_before} parts, {verb} {parts}; {rows} feature rows\n");
+    if *rewritten > 0 {
+        let verb = if bytes.is_some() { "were" } else { "would be" };
+        out.push_str(&format!("{rewritten} parts of version 0.1.0 {verb} rewritten for older readers\n"));
+    }
     if *pruned > 0 {
         out.push_str(&format!("{pruned} rows of images that are gone were dropped\n"));
     }
@@ -158,7 +169,7 @@ fn verify(cache: &Path, dry_run: bool, global: &Global, terminal: &Terminal) -> 
     let verified = cache::verify(cache, dry_run, terminal)?;
     print_result(global, &verified, || {
         let mut out = format!("{} parts, {} damaged\n", verified.parts, verified.damaged.len());
-        if !verified.damaged.is_empty() && !dry_run {
+        if verified.moved {
             out.push_str("moved to damaged/; run the same `headstart extract` again to compute them anew\n");
         }
         out

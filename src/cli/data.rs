@@ -1,7 +1,7 @@
 //! The subcommand `headstart data`: its arguments, and its result as text.
 
 use super::options::{Global, IMAGES};
-use super::output::{Outcome, list_refused, print_result};
+use super::output::{Outcome, list_refused, print_result, print_result_beside};
 use super::progress::Terminal;
 use super::text::{percent, seconds, table_with_header};
 use crate::data::scan::ScanDepth;
@@ -45,10 +45,10 @@ enum Command {
         /// folder]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
-        /// Also write each plot into this folder, as SVG and PNG; files of the same names are replaced
+        /// Also write each plot into this folder, as SVG and PNG; earlier ones are replaced, other files refused
         #[arg(long, value_name = "DIR")]
         plots: Option<PathBuf>,
-        /// Also write each table into this folder, as CSV; files of the same names are replaced
+        /// Also write each table into this folder, as CSV; earlier ones are replaced, other files refused
         #[arg(long, value_name = "DIR")]
         tables: Option<PathBuf>,
     },
@@ -115,7 +115,7 @@ fn report(
     let summary = &stats.summary;
     let ended = list_refused(&[&summary.unreadable[..], &summary.conflicting[..]].concat());
     let text = format!("{}\n{}\n", summary_text(summary), page.out.display());
-    print_result(global, &Report { stats, page }, || text)?;
+    print_result_beside(&output.out, global, &Report { stats, page }, || text)?;
     Ok(ended)
 }
 

@@ -1,7 +1,7 @@
 //! The subcommand `headstart predict`: its arguments, and its result as text.
 
 use super::options::{Global, parse};
-use super::output::{Outcome, list_refused, print_result};
+use super::output::{Outcome, list_refused, print_result, print_result_beside};
 use super::progress::Terminal;
 use super::text::{left_aligned_table, percent, printable, table};
 use crate::backbone::Device;
@@ -40,7 +40,7 @@ pub(super) struct Args {
     /// Also write a page with the images; an earlier page of headstart is replaced
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Also write the tables of the page into this folder, as CSV; files of the same names are replaced
+    /// Also write the tables of the page into this folder, as CSV; earlier ones are replaced, other files refused
     #[arg(long, value_name = "DIR", requires = "html")]
     tables: Option<PathBuf>,
 }
@@ -60,8 +60,13 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     let predictions = predict(&config, terminal)?;
     let page = output.map(|output| prediction::write(&predictions, &config, &output)).transpose()?;
     let ended = list_refused(&refused(&predictions));
-    let page = page.map_or(String::new(), |page| format!("{}\n", page.out.display()));
-    print_result(global, &predictions, || format!("{}{page}", summary(&predictions)))?;
+    match page.map(|page| page.out) {
+        Some(out) => {
+            let text = || format!("{}{}\n", summary(&predictions), out.display());
+            print_result_beside(&out, global, &predictions, text)?;
+        }
+        None => print_result(global, &predictions, || summary(&predictions))?,
+    }
     Ok(ended)
 }
 

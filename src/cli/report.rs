@@ -1,7 +1,7 @@
 //! The subcommand `headstart report`: its arguments, and its result as text.
 
 use super::options::{Global, parse};
-use super::output::{Outcome, print_result};
+use super::output::{Outcome, print_result_beside};
 use super::progress::Terminal;
 use super::reproduce;
 use super::text::seconds;
@@ -21,16 +21,16 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// Run that `train` wrote
     run: PathBuf,
-    /// The page to write; an earlier page of headstart is replaced [default: report.html in the run]
+    /// The page to write; an earlier page of headstart is replaced, another file refused [default: report.html in the run]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Folder of images, if it has moved since `extract`
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// Also write each plot into this folder, as SVG and PNG; files of the same names are replaced
+    /// Also write each plot into this folder, as SVG and PNG; earlier ones are replaced, other files refused
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    /// Also write each table into this folder, as CSV; files of the same names are replaced
+    /// Also write each table into this folder, as CSV; earlier ones are replaced, other files refused
     #[arg(long, value_name = "DIR")]
     tables: Option<PathBuf>,
     /// Split to report on: validation or test
@@ -44,7 +44,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     let commands = reproduce::commands(&run, &global.models).unwrap_or_default();
     let config = ReportConfig { run, split, out, images, plots, tables, commands };
     let stats = report(&config, terminal)?;
-    print_result(global, &stats, || summary(&stats))?;
+    print_result_beside(&stats.out, global, &stats, || summary(&stats))?;
     Ok(Outcome::Done)
 }
 

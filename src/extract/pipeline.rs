@@ -274,7 +274,7 @@ mod tests {
     /// The features of all parts, in the order of the parts.
     fn committed(writer: &CacheWriter) -> Vec<f32> {
         let parts = writer.cache().parts().unwrap();
-        parts.iter().flat_map(|part| part.rows(1).unwrap().embeddings).collect()
+        parts.iter().flat_map(|part| part.rows(writer.cache().spec()).unwrap().embeddings).collect()
     }
 
     #[test]

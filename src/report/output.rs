@@ -4,7 +4,7 @@
 use crate::cache::{FeatureCache, Spec};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
-use crate::report::page::{Page, Table, check_target, render, write, write_plots, write_tables};
+use crate::report::page::{Page, Table, check_page, page_file, plot_files, render, table_files, write_files};
 use crate::report::plot::Figure;
 use crate::run;
 use serde::Serialize;
@@ -51,8 +51,7 @@ impl PageOutput {
     /// that may be inside a run.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a path inside one of these folders, [`Kind::Input`] where a folder or another file is in the
-    /// way.
+    /// [`Kind::Usage`] for a path inside one of these folders, and those of [`check_page`].
     pub fn check(&self, images: Option<&Path>, own_page: Option<&Path>) -> Result<()> {
         let images = images.map(fs::resolve).transpose()?;
         let own_page = own_page.map(fs::resolve).transpose()?;
@@ -70,7 +69,7 @@ impl PageOutput {
                     .help(format!("choose another place for `{field}`")));
             }
         }
-        check_target(&self.out)
+        check_page(&self.out)
     }
 
     /// Performs [`PageOutput::check`] for a page about something made from the cache at `cache`: while the cache exists,
@@ -83,22 +82,17 @@ impl PageOutput {
         self.check(samples.ok().map(|samples| samples.root).as_deref(), None)
     }
 
-    /// Writes the page, its plots and its tables; a page of headstart and files of the same names are replaced.
+    /// Writes the page, its plots and its tables. Earlier ones of headstart are replaced; a file of another origin stops all
+    /// of them.
     ///
     /// # Errors
-    /// Those of [`PageOutput::check`], and [`Kind::Io`] when a file cannot be written.
+    /// Those of [`write_files`].
     pub fn write(&self, content: &PageContent) -> Result<WrittenPage> {
-        if let Some(folder) = &self.plots {
-            write_plots(folder, &content.figures)?;
-        }
-        if let Some(folder) = &self.tables {
-            write_tables(folder, &content.tables)?;
-        }
-        if let Some(folder) = self.out.parent() {
-            fs::create_folder(folder)?;
-        }
         let html = render(&content.page);
-        write(&self.out, &html)?;
+        let plots = self.plots.as_ref().map(|folder| plot_files(folder, &content.figures));
+        let tables = self.tables.as_ref().map(|folder| table_files(folder, &content.tables));
+        let files = plots.into_iter().chain(tables).flatten();
+        write_files(&files.chain([page_file(&self.out, &html)]).collect::<Vec<_>>())?;
         Ok(WrittenPage {
             out: self.out.clone(),
             bytes: html.len(),

@@ -48,6 +48,7 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
     let threads = parallel::granted(config.threads, monitor);
     let reading = Instant::now();
     let set = TrainingSet::open_with_threads(&config.cache, threads)?;
+    set.warn_of_unnamed_specs(monitor)?;
     let splits = set.split_rows(config.resplit, config.variants.as_deref(), monitor)?;
     let warm_start = config.init.as_deref().map(|init| WarmStart::open(init, &set)).transpose()?;
     let warm_start = warm_start.as_ref();

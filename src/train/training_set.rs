@@ -73,6 +73,11 @@ impl TrainingSet {
         &self.classes
     }
 
+    /// Warns of parts that do not name their spec, as those of version 0.1.0.
+    pub(crate) fn warn_of_unnamed_specs(&self, monitor: &dyn Monitor) -> Result<()> {
+        self.cache.warn_of_unnamed_specs(monitor)
+    }
+
     /// What the features are.
     pub fn spec(&self) -> &Spec {
         self.cache.spec()

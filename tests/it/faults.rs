@@ -210,8 +210,9 @@ fn two_writers_at_once_store_no_row_twice() {
         assert!(output.contains("another process is writing here"), "{output}");
     }
     assert_eq!(s.rows("c").keys.len(), 80 + 4 * 56);
-    let parts = headstart::cache::FeatureCache::open(&s.path("c")).unwrap().parts().unwrap();
-    let keys: usize = parts.iter().map(|part| part.keys().unwrap().len()).sum();
+    let cache = headstart::cache::FeatureCache::open(&s.path("c")).unwrap();
+    let parts = cache.parts().unwrap();
+    let keys: usize = parts.iter().map(|part| part.keys(cache.spec()).unwrap().len()).sum();
     assert_eq!(keys, 80 + 4 * 56, "no row is stored twice");
 }
 

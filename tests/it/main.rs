@@ -18,6 +18,7 @@ mod old_versions;
 mod oracle;
 mod pages;
 mod power_loss;
+mod readers;
 mod report;
 mod reproduce;
 mod setup;

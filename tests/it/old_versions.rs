@@ -46,7 +46,21 @@ fn json(path: &Path) -> Value {
 #[test]
 fn its_parts_verify() {
     let s = copied();
-    assert_eq!(s.json(&["cache", "verify", &s.text("cache")])["damaged"], serde_json::json!([]));
+    let said = s.run(&["cache", "verify", &s.text("cache"), "--json"]);
+    assert_eq!(said.value()["damaged"], serde_json::json!([]));
+    assert_eq!(said.stderr.matches("1 of 1 parts are of version 0.1.0").count(), 1, "{}", said.stderr);
+}
+
+#[test]
+fn its_parts_are_rewritten_by_a_compaction() {
+    let s = copied();
+    let before = s.rows("cache");
+    assert_eq!(s.json(&["cache", "compact", &s.text("cache"), "--dry-run"])["rewritten"], 1);
+    assert_eq!(s.json(&["cache", "compact", &s.text("cache")])["rewritten"], 1);
+    assert_eq!(s.rows("cache"), before);
+    let said = s.run(&["train", &s.text("cache"), "--run", &s.text("again")]);
+    assert!(said.code == 0 && !said.stderr.contains("0.1.0"), "{}", said.stderr);
+    assert_eq!(s.json(&["cache", "compact", &s.text("cache")])["rewritten"], 0);
 }
 
 #[test]

@@ -123,7 +123,8 @@ fn pandas_reads_the_same(s: &Sandbox, expected: &Value, stats: &Value) {
     {
         assert_eq!(row["truth"], name(&class["name"]));
         for (other, count) in expected["classes"].as_array().unwrap().iter().zip(counts.as_array().unwrap()) {
-            assert_eq!(&row[name(&other["name"]).as_str().unwrap()], count, "{row}");
+            let column = format!("predicted_{}", other["name"].as_str().unwrap());
+            assert_eq!(&row[&column], count, "{row}");
         }
     }
     for (row, epoch) in

@@ -209,6 +209,7 @@ impl OpenCache {
         let path = Path::new(&record.cache);
         let opened = FeatureCache::open(path).and_then(|cache| {
             cache.spec().require(&record.spec, path)?;
+            cache.warn_of_unnamed_specs(monitor)?;
             let samples = cache.samples()?;
             Ok(Self { cache, samples })
         });

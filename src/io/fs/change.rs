@@ -17,6 +17,8 @@ pub enum Change<'a> {
     CreateFolder(&'a Path),
     /// Writes a file, new or replaced, which is not durable yet.
     Write(&'a Path, &'a [u8]),
+    /// Appends to a file, which is not durable yet.
+    Append(&'a Path, &'a [u8]),
     /// Makes the bytes of a file durable.
     SyncFile(&'a Path),
     /// Makes the names in a folder durable.
@@ -77,6 +79,7 @@ impl Change<'_> {
         match self {
             Self::CreateFolder(path)
             | Self::Write(path, _)
+            | Self::Append(path, _)
             | Self::SyncFile(path)
             | Self::SyncFolder(path)
             | Self::Rename(path, _)
@@ -97,6 +100,7 @@ impl Change<'_> {
         match self {
             Self::CreateFolder(path) => std::fs::create_dir(path),
             Self::Write(path, bytes) => File::create(path)?.write_all(bytes),
+            Self::Append(path, bytes) => File::options().append(true).open(path)?.write_all(bytes),
             Self::SyncFile(path) => File::options().write(true).open(path)?.sync_all(),
             // Windows has no fsync of a folder; its file system keeps renames in a journal.
             Self::SyncFolder(_) if cfg!(windows) => Ok(()),

@@ -75,6 +75,9 @@ pub struct InlineSvg {
     pub min_width: Option<f64>,
 }
 
+/// The start of every plot as an SVG file.
+pub const SVG_START: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg class=\"plot\"";
+
 /// Drawings higher than this do not fit on a screen.
 const MAX_HEIGHT: f64 = 800.0;
 
@@ -228,6 +231,7 @@ mod tests {
     fn every_plot_is_strict_svg_and_a_png_of_its_size() {
         for figure in one_of_each_kind() {
             let svg = figure.svg();
+            assert!(svg.starts_with(SVG_START), "{svg}");
             // resvg parses XML strictly and draws nothing where it does not understand an element.
             let png = decode::decode(&figure.png()).unwrap();
             let side = |name: &str| -> f32 {

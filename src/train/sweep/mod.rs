@@ -52,6 +52,7 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
     let threads = parallel::granted(config.threads, monitor);
     let reading = Instant::now();
     let set = TrainingSet::open_with_threads(&config.cache, threads)?;
+    set.warn_of_unnamed_specs(monitor)?;
     let groups = grid::groups(config, &set, monitor)?;
     grid::check_names(config, &groups, &settings)?;
     let warm_start = config.init.as_deref().map(|init| WarmStart::open(init, &set)).transpose()?;

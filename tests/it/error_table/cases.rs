@@ -3,7 +3,7 @@
 use super::How::*;
 use super::{Case, case, permit};
 use crate::support::{self, Sandbox, picture, small_network};
-use headstart::cache::{CacheWriter, FeatureCache, FeatureRows, Key};
+use headstart::cache::{CacheWriter, FeatureCache, FeatureRows, Key, Spec};
 use headstart::data::augment::Variant;
 use headstart::data::decode::encode_png;
 use std::collections::BTreeMap;
@@ -129,6 +129,20 @@ const CACHES: &[Case] = &[
             .append(FeatureRows { keys, width: small_network::WIDTH, embeddings }, BTreeMap::new())
             .unwrap();
     }),
+    case("features of another spec", "train c --run new", |s| {
+        let store = FeatureCache::open(&s.path("c")).unwrap();
+        let other = Spec { layer: "Logits".into(), ..store.spec().clone() };
+        let mut writer = CacheWriter::open_or_create(&s.path("other"), &other).unwrap();
+        let part = writer.append(store.rows(|_| true).unwrap(), BTreeMap::new()).unwrap();
+        std::fs::rename(&part.path, s.path("c/features").join(&part.name)).unwrap();
+    }),
+    case("features that contradict others", "train c --run new", |s| {
+        let store = FeatureCache::open(&s.path("c")).unwrap();
+        let mut rows = store.rows(|_| true).unwrap();
+        rows.embeddings[3] += 0.5;
+        let mut writer = CacheWriter::open_or_create(&s.path("c"), store.spec()).unwrap();
+        writer.append(rows, BTreeMap::new()).unwrap();
+    }),
     case("a description that is gone", "train c --run new", |s| {
         std::fs::remove_file(s.path("c/samples.parquet")).unwrap();
     }),
@@ -160,6 +174,9 @@ const CACHES: &[Case] = &[
     case("an export that may not be written", "cache export c --out flat.parquet", nothing).how(AsNobody),
     case("an export beside another table of the same name", "cache export c --out mine.npy", |s| {
         s.write("mine.csv", b"irreplaceable");
+    }),
+    case("an export onto somebody's file", "cache export c --out mine.parquet", |s| {
+        s.write("mine.parquet", b"irreplaceable");
     }),
     case("an export into the cache", "cache export c --out c/flat.parquet", nothing),
     case("an export in an unknown format", "cache export c --out flat.csv", nothing),

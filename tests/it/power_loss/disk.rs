@@ -18,6 +18,7 @@ pub struct Log {
 enum Made {
     CreateFolder(PathBuf),
     Write(PathBuf, Vec<u8>),
+    Append(PathBuf, Vec<u8>),
     SyncFile(PathBuf),
     SyncFolder(PathBuf),
     Rename(PathBuf, PathBuf),
@@ -68,6 +69,7 @@ impl Watcher for Log {
         let made = match change {
             Change::CreateFolder(path) => Made::CreateFolder(own(path)),
             Change::Write(path, bytes) => Made::Write(own(path), bytes.to_vec()),
+            Change::Append(path, bytes) => Made::Append(own(path), bytes.to_vec()),
             Change::SyncFile(path) => Made::SyncFile(own(path)),
             Change::SyncFolder(path) => Made::SyncFolder(own(path)),
             Change::Rename(from, to) => Made::Rename(own(from), own(to)),
@@ -126,6 +128,12 @@ impl Disk {
                     inode
                 });
                 self.files.insert(inode, File { bytes: bytes.clone(), is_durable: false });
+            }
+            Made::Append(path, bytes) => {
+                let inode = self.find(path).expect("a file that was written");
+                let file = self.files.get_mut(&inode).expect("a file that was written");
+                file.bytes.extend(bytes);
+                file.is_durable = false;
             }
             Made::SyncFile(path) => {
                 let inode = self.find(path).unwrap();

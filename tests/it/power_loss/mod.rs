@@ -121,7 +121,8 @@ fn check(cache: &Path, guarantee: &Guarantee, next: Option<&Guarantee>) -> Resul
     let opened = FeatureCache::open(cache).map_err(message)?;
     let read = opened.rows(|_| true).map_err(message)?;
     let parts = opened.parts().map_err(message)?;
-    let keys: Vec<_> = parts.iter().map(|part| part.keys().map_err(message)).collect::<Result<_, _>>()?;
+    let keys: Vec<_> =
+        parts.iter().map(|part| part.keys(&spec).map_err(message)).collect::<Result<_, _>>()?;
     demand(keys.concat().len() == read.keys.len(), "a key stands in two parts")?;
     let names: Vec<&str> =
         read.keys.iter().filter_map(|found| ALL.into_iter().find(|name| key(name) == *found)).collect();

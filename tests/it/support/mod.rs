@@ -190,10 +190,15 @@ pub fn reference_data(test: &str, below: &str) -> Option<PathBuf> {
     None
 }
 
+/// The Python that `tests/run` set up for the scripts of `tests/oracle`.
+pub fn oracle_python() -> PathBuf {
+    std::env::var_os("HEADSTART_TEST_PYTHON")
+        .map_or_else(|| root().join("target/test-python/bin/python"), PathBuf::from)
+}
+
 /// Runs a script of `tests/oracle` with the Python that `tests/run` set up, and returns what it printed.
 pub fn python(script: &str, args: &[&Path]) -> String {
-    let python = std::env::var_os("HEADSTART_TEST_PYTHON")
-        .map_or_else(|| root().join("target/test-python/bin/python"), PathBuf::from);
+    let python = oracle_python();
     assert!(python.exists(), "{} is missing: run tests/run", python.display());
     let out = Command::new(python).arg(root().join("tests/oracle").join(script)).args(args).output().unwrap();
     assert!(out.status.success(), "{script}: {}", String::from_utf8_lossy(&out.stderr));
