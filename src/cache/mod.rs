@@ -26,7 +26,7 @@ mod refused;
 mod samples;
 pub mod spec;
 #[cfg(test)]
-mod test_data;
+pub(crate) mod test_data;
 mod verify;
 mod writer;
 

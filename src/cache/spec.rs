@@ -166,21 +166,8 @@ fn text(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_data::spec;
     use super::*;
-
-    fn spec() -> Spec {
-        Spec {
-            schema: SCHEMA.into(),
-            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: sha256(b"ab") },
-            layer: "PreLogits".into(),
-            width: 4,
-            preprocessing: PreprocessingSpec {
-                decode: "d/1".into(),
-                steps: Preprocessing::named("unit").unwrap(),
-            },
-            known_answer: None,
-        }
-    }
 
     #[test]
     fn a_spec_survives_a_round_trip() {
@@ -201,7 +188,7 @@ mod tests {
         for field in [
             "backbone: n (fb8e20fc2e4c3f24",
             "layer: PreLogits in",
-            "decode: d/1",
+            "decode: d in",
             "crop: 1.0",
             "scale: unit",
         ] {

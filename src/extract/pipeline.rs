@@ -169,7 +169,8 @@ fn collect(
 mod tests {
     use super::*;
     use crate::backbone::CPU_PROVIDER;
-    use crate::cache::{BackboneSpec, PreprocessingSpec, Spec, spec::SCHEMA};
+    use crate::cache::test_data::spec;
+    use crate::cache::{PreprocessingSpec, Spec};
     use crate::data::augment::Variant;
     use crate::data::dataset::Reason;
     use crate::data::decode::encode_png;
@@ -237,12 +238,9 @@ mod tests {
         };
         let jobs = shades.map(image).collect();
         let spec = Spec {
-            schema: SCHEMA.into(),
-            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: sha256(b"ab") },
-            layer: "l".into(),
             width: 1,
             preprocessing: PreprocessingSpec { decode: "d".into(), steps: preprocessing() },
-            known_answer: None,
+            ..spec()
         };
         let writer = CacheWriter::open_or_create(&dir.join("c"), &spec).unwrap();
         Fixture { settings: settings(root), jobs, writer }

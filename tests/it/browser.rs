@@ -1,4 +1,4 @@
-//! Pages in a real browser, headless, at the width of a phone and of a desk, in light and dark: what only it can tell.
+//! Pages in a real browser, headless, at the width of a phone and of a desktop, in light and dark: errors, layout, keyboard, accessibility.
 
 use crate::report::{HOSTILE, PLOTS, is_part, plot_data, run};
 use crate::support::{Sandbox, python};
@@ -16,7 +16,7 @@ fn browser() -> PathBuf {
     )
 }
 
-/// Looks at pages, demands what every page must keep to, and returns what is in each.
+/// Opens pages, checks the rules that hold for every page, and returns the content of each.
 fn look(pages: &[PathBuf]) -> Vec<Value> {
     let browser = browser();
     let args: Vec<&Path> =

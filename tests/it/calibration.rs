@@ -1,4 +1,4 @@
-//! Whether answers can be trusted: temperatures, the answer `unknown`, averages over variants, against other
+//! Temperature scaling, open-set rejection (the answer `unknown`) and averages over variants, against other
 //! implementations and on images of no class.
 
 use crate::support::{self, Sandbox, picture, python, reference_data};

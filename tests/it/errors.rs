@@ -135,7 +135,7 @@ fn a_network_that_gives_another_known_answer_is_refused() {
     let s = Sandbox::new();
     s.images("in", &[("a", 3), ("b", 3)]);
     support::extract(&s, "in", "c", &[]);
-    // The first answer on the CPU stands in the spec; make it another one.
+    // The spec holds the first answer on the CPU; change it.
     let spec = std::fs::read_to_string(s.path("c/spec.json")).unwrap();
     let mut json: serde_json::Value = serde_json::from_str(&spec).unwrap();
     let known = json["known_answer"].as_array_mut().unwrap();

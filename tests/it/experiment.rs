@@ -135,7 +135,7 @@ fn example(s: &Sandbox) {
     let network = small_network::install(s);
     s.write("tuning.toml", text.replace(name, &format!("{name}backbone = {network:?}\n")).as_bytes());
     s.images("in", &[("ant", 14), ("bee", 15), ("cat", 30)]);
-    // Some look like another class, so that nothing is right all the time.
+    // Some images look like another class, so that every head makes mistakes.
     for (class, as_of, n) in [("ant", "bee", 6), ("bee", "cat", 8)] {
         for number in 0..n {
             s.write(&format!("in/{class}/odd {number}.png"), &encode_png(&picture(as_of, 500 + number)));

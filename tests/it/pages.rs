@@ -1,5 +1,5 @@
-//! The pages about a folder of images, about answers and about runs beside each other: that their numbers are those of the
-//! JSON, their names harmless, and that nothing stands in their way that may be missing.
+//! Pages about a folder of images, predictions and comparisons: their numbers are those of the JSON, names are escaped, and
+//! missing files are tolerated.
 
 use crate::report::{HOSTILE, is_part, run};
 use crate::support::{self, Sandbox, models, picture, python};

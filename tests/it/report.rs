@@ -1,5 +1,5 @@
-//! The page about a run: that its numbers are those of `evaluate`, its names harmless, its pictures the right ones, and
-//! that it harms no file of others. Its commands are tested in `reproduce`.
+//! The page about a run: its numbers are those of `evaluate`, its names are escaped, its pictures are the predicted files,
+//! and it overwrites no other file. `reproduce` tests its commands.
 
 use crate::support::{self, Sandbox, picture, python};
 use headstart::data::decode::{decode, encode_png};

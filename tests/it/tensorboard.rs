@@ -44,7 +44,7 @@ fn event_files_agree_with_run_json_and_with_histograms_by_numpy() {
     let early: Vec<u64> = (1..=10).chain([20, 30]).collect();
     let mut steps: Vec<u64> =
         adam["histograms"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();
-    // The head that was kept is told wherever it is.
+    // There are histograms of the head that is kept, whatever its epoch.
     steps.retain(|step| early.contains(step));
     assert_eq!((adam["epochs"].as_u64(), steps), (Some(33), early));
     for run in ["streamed", "folds/fold=1", "folds/fold=2", "folds/fold=3", "lab/lr=0.01", "lab/lr=0.3"] {
@@ -91,7 +91,7 @@ fn the_graph_leads_from_the_images_through_the_backbones_layers_to_the_head() {
     train(&s, "lab/two", &["--epochs", "3"]);
     support::extract(&s, "in", "inner", &["--layer", "Mixed_6a"]);
     s.json(&["train", &s.text("inner"), "--run", &s.text("inner-run"), "--epochs", "2"]);
-    // A folder of runs stands for the runs in it.
+    // A folder of runs means the runs in it.
     let laid =
         lay_out(&s, &[&s.text("lab"), &s.text("inner-run"), &s.text("lab/one"), "--logdir", &s.text("b")]);
     let folders: Vec<PathBuf> =
@@ -120,7 +120,7 @@ fn the_graph_leads_from_the_images_through_the_backbones_layers_to_the_head() {
         "{head:?}"
     );
     assert_eq!(node("head/Softmax"), &json!(["Softmax", ["head/BiasAdd"]]));
-    // What stands behind the layer is not part of it, and no weights are.
+    // It holds neither nodes behind the layer nor weights.
     assert!(
         !graph.contains_key("InceptionV3/Logits") && reported["weights"].as_u64().unwrap() < 100_000,
         "{reported}"
@@ -159,7 +159,7 @@ fn the_projector_shows_every_feature_with_its_picture_whatever_the_classes_are_c
     let found = projected(&s, &laid, "in");
     assert_eq!((&found["labels"], &found["blank"]), (&json!(hostile), &0.into()));
     assert_eq!(found["variants"], json!({"none": 140, "flip": 98}));
-    // The splits are those of the run, and the answers those of its head.
+    // The splits are those of the run, and the predictions those of its head.
     let scores = s.json(&["evaluate", &s.text("r")]);
     let right = found["right"][0].as_f64().unwrap() / found["right"][1].as_f64().unwrap();
     assert_eq!((&found["right"][1], Some(right)), (&scores["images"], scores["accuracy"].as_f64()));

@@ -1,5 +1,5 @@
 //! What a person can do wrong, as one table: the exact words, the exit code, and that no file was changed or left
-//! behind. The table is `docs/errors.md`; `HEADSTART_BLESS=1 tests/run error_table` writes it anew after a change of words.
+//! behind. The table is `docs/errors.md`; `HEADSTART_BLESS=1 tests/run error_table` rewrites it after a change.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod cases;
@@ -138,7 +138,7 @@ fn as_nobody(s: &Sandbox, command: &mut Command) {
     }
 }
 
-/// Runs one case and tells it as the page does.
+/// Runs one case and returns its entry of the page.
 fn entry(case: &Case, template: &Sandbox) -> String {
     let s = Sandbox::new();
     let copied = Command::new("cp")

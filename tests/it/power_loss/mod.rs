@@ -151,7 +151,7 @@ fn survives(state: &State, guarantee: &Guarantee, next: Option<&Guarantee>) -> R
     lay(state, dir.path());
     let cache = dir.path().join("deep/below/cache");
     check(&cache, guarantee, next)?;
-    // The next writer finds its way, clears up, and can go on.
+    // The next writer opens the cache, cleans up and continues.
     let mut writer = CacheWriter::open_or_create(&cache, &spec()).map_err(|e| e.with_causes())?;
     check(&cache, guarantee, next)?;
     let before = writer.cache().keys().unwrap();

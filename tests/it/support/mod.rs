@@ -69,7 +69,7 @@ impl Sandbox {
         CommandOutput::of(&mut self.command(args))
     }
 
-    /// Runs, demands exit code 0 and one JSON document on stdout.
+    /// Runs the program and returns its JSON. Panics unless the exit code is 0 and stdout is one JSON document.
     pub fn json(&self, args: &[&str]) -> Value {
         let output = self.run(&[args, &["--json"]].concat());
         assert_eq!(output.code, 0, "{args:?}: {}", output.stderr);
@@ -109,7 +109,7 @@ impl CommandOutput {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.stdout))
     }
 
-    /// Demands a failure with `code` whose one message holds `parts`, and nothing on stdout.
+    /// Asserts that the program failed with `code` and printed all of `parts` on stderr and nothing on stdout.
     pub fn fails(&self, code: i32, parts: &[&str]) {
         assert_eq!((self.code, self.stdout.as_str()), (code, ""), "{}", self.stderr);
         for part in parts {
