@@ -18,9 +18,9 @@ pub fn thread_count(asked: usize) -> usize {
     }
 }
 
-/// Returns [`number`] of `asked`, or less when the system grants fewer threads at present, which is reported to `monitor`.
+/// Returns [`thread_count`] of `asked`, or less when the system grants fewer threads at present, which is reported to `monitor`.
 pub fn granted(asked: usize, monitor: &dyn Monitor) -> usize {
-    let wanted = number(asked);
+    let wanted = thread_count(asked);
     // One of them is the caller's.
     let granted = 1 + available(wanted - 1);
     if granted < wanted {
