@@ -3,8 +3,8 @@
 
 #![cfg(target_os = "linux")]
 
-use crate::sandbox::{Said, Sandbox, root};
-use crate::small;
+use crate::support::small_network;
+use crate::support::{CommandOutput, Sandbox, root};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,12 +54,12 @@ fn under_a_limit_on_tasks_fewer_threads_are_used_or_the_limit_is_named() {
         println!("only root can start a program as a user with a limit of its own");
         return;
     }
-    let s = small::cache(&[]);
-    small::train(&s, "free", &["--epochs", "3"]);
+    let s = crate::support::cache(&[]);
+    crate::support::train(&s, "free", &["--epochs", "3"]);
     let network = s.text("small.onnx");
     let extract = |cache: &str, tasks| {
         let args = ["extract", "in", "--cache", cache, "--backbone", &network, "--threads", "64"];
-        Said::of(&mut limited(&s, tasks, &s.command(&args)))
+        CommandOutput::of(&mut limited(&s, tasks, &s.command(&args)))
     };
     let some = extract("some", 40);
     assert_eq!(some.code, 0, "{}", some.stderr);
@@ -72,7 +72,7 @@ fn under_a_limit_on_tasks_fewer_threads_are_used_or_the_limit_is_named() {
     for tasks in [1, 2, 3] {
         let run = format!("run{tasks}");
         let args = ["train", "c", "--run", &run, "--epochs", "3", "--threads", "8"];
-        let trained = Said::of(&mut limited(&s, tasks, &s.command(&args)));
+        let trained = CommandOutput::of(&mut limited(&s, tasks, &s.command(&args)));
         assert_eq!(trained.code, 0, "{}", trained.stderr);
         let warning = "of 8 threads: no more are granted";
         assert!(trained.stderr.contains(warning), "{}", trained.stderr);
@@ -84,13 +84,13 @@ fn under_a_limit_on_tasks_fewer_threads_are_used_or_the_limit_is_named() {
 fn a_run_and_a_cache_in_the_layer_of_an_image_are_replaced() {
     let overlay = "mkdir low up; mount -t tmpfs tmpfs up; mkdir up/u up/w all; \
                    mount -t overlay overlay -o lowerdir=low,upperdir=up/u,workdir=up/w all";
-    let s = small::cache(&["--augment", "flip"]);
+    let s = crate::support::cache(&["--augment", "flip"]);
     if !can(&format!("d=$(mktemp -d); cd $d; unshare -m sh -ec '{overlay}'; r=$?; rm -r $d; exit $r")) {
         println!("no overlay can be mounted here");
         return;
     }
-    small::extract(&s, "in", "c", &["--augment", "shift:5"]);
-    small::train(&s, "run", &["--epochs", "1"]);
+    crate::support::extract(&s, "in", "c", &["--augment", "shift:5"]);
+    crate::support::train(&s, "run", &["--epochs", "1"]);
     std::fs::create_dir(s.path("low")).unwrap();
     for name in ["c", "run"] {
         std::fs::rename(s.path(name), s.path("low").join(name)).unwrap();
@@ -103,7 +103,7 @@ fn a_run_and_a_cache_in_the_layer_of_an_image_are_replaced() {
     );
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-exc", &script]).current_dir(s.path(""));
-    let said = Said::of(&mut command);
+    let said = CommandOutput::of(&mut command);
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
     let record = std::fs::read_to_string(s.path("run/run.json")).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
@@ -116,10 +116,10 @@ fn a_run_and_a_cache_in_the_layer_of_an_image_are_replaced() {
 
 #[test]
 fn what_stands_in_the_way_is_called_what_it_is_before_any_work() {
-    let s = small::cache(&[]);
+    let s = crate::support::cache(&[]);
     std::os::unix::fs::symlink("nowhere", s.path("dangling")).unwrap();
     s.write("file", b"x");
-    small::train(&s, "r", &["--epochs", "1"]);
+    crate::support::train(&s, "r", &["--epochs", "1"]);
     let network = s.text("small.onnx");
     let odd: [(&[&str], &str); 12] = [
         (&["data", "summary", "dangling"], "dangling: it is a link to nowhere, where nothing is"),
@@ -141,7 +141,7 @@ fn what_stands_in_the_way_is_called_what_it_is_before_any_work() {
     assert!(!s.path("q").exists() && !s.path("nowhere").exists());
     let gone = "mkdir gone; cd gone; rmdir ../gone";
     for args in [&["data", "summary", "."][..], &["evaluate", "r"], &["train", "c", "--run", "q"]] {
-        let said = Said::of(&mut after(gone, &s.command(args)));
+        let said = CommandOutput::of(&mut after(gone, &s.command(args)));
         said.fails(1, &["the current folder was deleted", "help: change to a folder that exists"]);
     }
 }
@@ -150,7 +150,7 @@ fn what_stands_in_the_way_is_called_what_it_is_before_any_work() {
 fn paths_that_are_not_utf8_are_refused_before_anything_is_written() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
-    let s = small::cache(&[]);
+    let s = crate::support::cache(&[]);
     let odd = OsStr::from_bytes(b"odd\xff");
     let refused = |args: &[&OsStr]| {
         let out = s.command(&[]).args(args).output().unwrap();
@@ -184,11 +184,11 @@ fn lines_of_the_runtime_are_plain_and_a_dumb_terminal_gets_no_codes() {
     assert_eq!(shown.matches("mismatched").count(), 1, "{shown}");
     let on_terminal = |name: &str| {
         let program = s.command(&[]).get_program().to_str().unwrap().to_string();
-        let network = small::install(&s);
+        let network = small_network::install(&s);
         let line = format!("'{program}' extract in --cache c-{name} --backbone '{network}'");
         let mut script = Command::new("script");
         script.args(["-qec", &line, "/dev/null"]).current_dir(s.path("")).env("TERM", name);
-        let said = Said::of(&mut script);
+        let said = CommandOutput::of(&mut script);
         assert_eq!(said.code, 0, "{}", said.stdout);
         said.stdout
     };
@@ -214,7 +214,7 @@ fn children(parent: u32) -> Vec<PathBuf> {
 fn a_stopped_extraction_has_no_process_left() {
     let s = Sandbox::new();
     s.images("in", &[("a", 200), ("b", 200)]);
-    let network = small::install(&s);
+    let network = small_network::install(&s);
     let args = ["extract", "in", "--cache", "c", "--backbone", &network, "--commit-every", "0"];
     let mut child = s.command(&args).stderr(std::process::Stdio::piped()).spawn().unwrap();
     while !s.path("c/features").exists() && child.try_wait().unwrap().is_none() {

@@ -13,15 +13,15 @@ mod k_fold;
 #[path = "../../examples/read_a_cache.rs"]
 mod read_a_cache;
 
-use crate::sandbox::{Sandbox, root};
-use crate::small;
+use crate::support::small_network;
+use crate::support::{Sandbox, root};
 use headstart::prelude::{BackboneChoice, FeatureCache, Silent};
 
 #[test]
 fn images_are_extracted_trained_on_cross_validated_and_classified_from_memory() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 40), ("bee", 40)]);
-    let backbone = BackboneChoice::new(small::install(&s));
+    let backbone = BackboneChoice::new(small_network::install(&s));
     let train =
         || extract_and_train::extract_and_train(&s.path("in"), &s.path(""), backbone.clone(), &Silent);
     let scores = train().unwrap();
