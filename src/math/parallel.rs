@@ -18,7 +18,7 @@ pub fn thread_count(asked: usize) -> usize {
     }
 }
 
-/// Returns [`number`] of `asked`, or less when the system grants fewer threads at present, which is reported to `monitor`.
+/// Returns [`thread_count`] of `asked`, or less when the system grants fewer threads at present, which is reported to `monitor`.
 pub fn granted(asked: usize, monitor: &dyn Monitor) -> usize {
     let wanted = thread_count(asked);
     // One of them is the caller's.
