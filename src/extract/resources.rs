@@ -80,7 +80,7 @@ impl Resources {
         let smaller_batches = (1..self.batches[0]).rev().filter(|_| may_lower_batch);
         let smaller_batches =
             smaller_batches.map(|batch| Self { batches: [batch, self.batches[1]], ..least });
-        let smallest = smaller_batches.clone().last().unwrap_or(least);
+        let smallest = smaller_batches.clone().next_back().unwrap_or(least);
         let fitting = fewer_sessions.chain(smaller_batches).find(fits);
         let mega = |bytes: u64| bytes.div_ceil(1_000_000);
         let limit_text = format!(
