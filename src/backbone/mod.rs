@@ -9,6 +9,7 @@ pub mod install;
 pub mod known_answer;
 pub mod onnx_runtime;
 pub mod registry;
+mod runtime_log;
 
 pub use choice::{BackboneChoice, ResolvedBackbone};
 pub use embedder::ImageEmbedder;

@@ -1,6 +1,7 @@
 //! Runs networks in ONNX Runtime: loads the library, opens sessions on one device, runs batches. The only user of `ort`.
 
 use super::graph::{OnnxModel, UINT8_INPUT};
+use super::runtime_log::{self, plain};
 use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, MAX_SESSIONS, RUNTIME_THREADS, SessionOptions};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
@@ -62,8 +63,10 @@ impl OnnxBackbone {
         drop(model);
         network.truncate_after(layer)?;
         network.use_uint8_input(&preprocessing.normalization.steps());
+        // Lines of failed batches, whose errors said the same.
+        drop(runtime_log::take());
         let opened = open_sessions(environment, &network.encode(), options, monitor);
-        let logged = std::mem::take(&mut *LOG.lock().unwrap_or_else(|e| e.into_inner()));
+        let logged = runtime_log::take();
         let OpenSessions { sessions, provider } = opened?;
         // After a failure the error says the same.
         logged.iter().for_each(|line| monitor.warn(&format!("ONNX Runtime: {line}")));
@@ -161,33 +164,6 @@ fn fixed(kind: &ValueType, dim: usize) -> Option<usize> {
     (size > 0).then_some(size as usize)
 }
 
-/// Lines that the runtime logged and that nobody has read.
-static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// Keeps a line of the runtime's log, as plain text. Its own logger would print it in colour, with paths of its source.
-fn keep_log_line(level: LogLevel, message: &str) {
-    let mut lines = LOG.lock().unwrap_or_else(|e| e.into_inner());
-    // A network that fails in each batch may say so in each batch.
-    if matches!(level, LogLevel::Error | LogLevel::Fatal) && lines.len() < 20 {
-        lines.push(plain(message));
-    }
-}
-
-/// Removes colour codes and paths of the runtime's source from a message of the runtime, and joins its lines.
-fn plain(message: &str) -> String {
-    let mut text = String::new();
-    let mut rest = message;
-    while let Some((before, code)) = rest.split_once('\u{1b}') {
-        text.push_str(before);
-        rest = code.split_once('m').map_or("", |(_, after)| after);
-    }
-    text.push_str(rest);
-    // Such as "concatbase.h:133" and "/onnxruntime_src/onnxruntime/core/platform/posix/env.cc:327".
-    let is_source = |word: &str| [".h:", ".cc:", ".cpp:"].iter().any(|end| word.contains(end));
-    let is_text = |word: &&str| !is_source(word);
-    text.split_whitespace().filter(is_text).collect::<Vec<_>>().join(" ")
-}
-
 /// Loads the library, once per process.
 ///
 /// # Errors
@@ -204,7 +180,11 @@ fn load(library: &Path) -> Result<&'static Environment> {
                 .help("it must be an ONNX Runtime of 1.23 or later: correct ORT_DYLIB_PATH, or unset it and run `setup`")
         };
         let builder = ort::init_from(library).map_err(|e| fail(e.to_string()))?;
-        let logger: LoggerFunction = Arc::new(|level, _, _, _, message| keep_log_line(level, message));
+        let logger: LoggerFunction = Arc::new(|level, _, _, _, message| {
+            if matches!(level, LogLevel::Error | LogLevel::Fatal) {
+                runtime_log::keep(message);
+            }
+        });
         let builder = builder.with_name("headstart").with_telemetry(false).with_logger(logger);
         let environment = builder.build().map_err(|e| fail(plain(&e.to_string())))?;
         environment.set_log_level(LogLevel::Error);
@@ -314,13 +294,6 @@ mod tests {
     use crate::backbone::known_answer::probe_image;
     use crate::data::preprocess::{Normalization, Resize};
     use crate::monitor::Silent;
-
-    #[test]
-    fn messages_of_the_runtime_are_plain_text() {
-        let message = "\u{1b}[1;31m2026-11-28 [E:onnxruntime:, env.cc:254] \u{1b}[mno:\n /onnxruntime_src/onnxruntime/core/a.cc:7 affinity";
-        assert_eq!(plain(message), "2026-11-28 [E:onnxruntime:, no: affinity");
-        assert_eq!(plain("cut short \u{1b}[1;3"), "cut short");
-    }
 
     #[test]
     fn the_network_scales_bytes_to_exactly_the_floats_of_the_preprocessing() {

@@ -13,7 +13,9 @@ class Row:
 
 # `try COMMAND` prints its output and exit code; `left` at the end names processes that are still there.
 PRELUDE = r"""
-try() { "$@"; echo "ended $?"; }
+folder=
+# Only the command itself is in the control group.
+try() { (if [ "$folder" ]; then echo 0 > $folder/cgroup.procs; fi; "$@"); echo "ended $?"; }
 untried() { echo "$*"; echo "ended 77"; exit; }
 left() {
     for process in /proc/[0-9]*; do
@@ -24,12 +26,11 @@ left() {
         esac
     done
 }
-# A control group with one limit, for all that follows: group CONTROLLER VERSION-1-FILE VERSION-2-FILE VALUE.
+# A control group with one limit, for what is tried: group CONTROLLER VERSION-1-FILE VERSION-2-FILE VALUE.
 group() {
     if [ -d /sys/fs/cgroup/$1 ]; then folder=/sys/fs/cgroup/$1/$GROUP file=$2
     else folder=/sys/fs/cgroup/$GROUP file=$3; fi
     mkdir $folder 2> /dev/null && echo $4 > $folder/$file || untried "no control group of $1 can be made here"
-    echo 0 > $folder/cgroup.procs
 }
 tasks() { group pids pids.max pids.max $1; }
 memory() { group memory memory.limit_in_bytes memory.max $1; }
@@ -71,9 +72,11 @@ THREADS = [
         "--cache c --threads 64 --backbone $NETWORK'", (124,)),
     Row("pids cgroup of 6", "tasks 6; try extract"),
     Row("pids cgroup of 3, `train --threads 8`", "cache; tasks 3; try headstart train c --run r --epochs 2 --threads 8"),
+    Row("pids cgroup of 3, `train --solver lbfgs`", "cache; tasks 3; try headstart train c --run r --solver lbfgs --l2 0.01"),
+    Row("pids cgroup of 3, `tensorboard`", "run; tasks 3; try headstart tensorboard run --logdir logs"),
     Row("pids cgroup of 3, `data summary`", "tasks 3; try headstart data summary in"),
     Row("pids cgroup of 3, `report`", "run; tasks 3; try headstart report run"),
-    Row("pids cgroup of 3, `predict`", "run; tasks 3; try headstart predict run in/ant"),
+    Row("pids cgroup of 3, `predict`", "run; tasks 3; try headstart predict run in/ant/0.png"),
     Row("`ulimit -u` 40, `--threads 64`", "as_user 64901 prlimit --nproc=40 bash -c 'headstart extract in --cache c "
         "--backbone $NETWORK --threads 64'; echo ended $?"),
     Row("`ulimit -u` 4", "as_user 64902 prlimit --nproc=4 headstart extract in --cache c --backbone $NETWORK; echo ended $?"),

@@ -19,6 +19,17 @@ const IMAGES: &[Case] = &[
         std::fs::create_dir(s.path("empty")).unwrap();
     }),
     case("a file instead of a folder", "extract in/ant/000.png --cache new --backbone small.onnx", nothing),
+    case(
+        "a link that leads nowhere instead of a folder",
+        "extract link --cache new --backbone small.onnx",
+        |s| {
+            std::os::unix::fs::symlink("nowhere", s.path("link")).unwrap();
+        },
+    ),
+    case("a cache at a link that leads nowhere", "extract in --cache link --backbone small.onnx", |s| {
+        std::os::unix::fs::symlink("nowhere", s.path("link")).unwrap();
+    }),
+    case("a run below a file", "train c --run small.onnx/run", nothing),
     case("images without class folders", "extract in/ant --cache new --backbone small.onnx", nothing),
     case("nothing but other files", "extract texts --cache new --backbone small.onnx", |s| {
         s.write("texts/a/b.txt", b"words");
