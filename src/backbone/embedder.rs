@@ -1,6 +1,7 @@
 //! The short way from images in memory to features.
 
-use super::choice::{BackboneChoice, ResolvedBackbone};
+use super::choice::BackboneChoice;
+use super::resolved::ResolvedBackbone;
 use crate::backbone::{Backbone, Device, SessionOptions, known_answer};
 use crate::data::pixels::Pixels;
 use crate::data::preprocess::Preprocessing;

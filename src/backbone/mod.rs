@@ -9,9 +9,11 @@ pub mod install;
 pub mod known_answer;
 pub mod onnx_runtime;
 pub mod registry;
+mod resolved;
 
-pub use choice::{BackboneChoice, ResolvedBackbone};
+pub use choice::BackboneChoice;
 pub use embedder::ImageEmbedder;
+pub use resolved::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;

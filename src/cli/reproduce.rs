@@ -5,16 +5,17 @@
 use super::shell::command_line;
 use crate::backbone::install::known_backbone::onnx_path;
 use crate::backbone::registry::registry;
-use crate::backbone::{CPU_PROVIDER, CUDA_PROVIDER};
-use crate::cache::{FeatureCache, Samples, Spec};
+use crate::backbone::{BackboneSearch, CPU_PROVIDER, CUDA_PROVIDER};
+use crate::cache::{FeatureCache, Samples};
 use crate::data::augment::Variant;
 use crate::data::dataset::{Fractions, Resplit, Sample, Split};
 use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
 use crate::head::{ClassWeights, FitConfig, SolverConfig};
 use crate::io::digest::Digest;
+use crate::io::fs;
 use crate::report::run::CommandLine;
-use crate::run::{Prediction, Record, read_predictions, read_record};
+use crate::run::{Prediction, Record, StoredRun};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -44,17 +45,17 @@ struct Cache {
     device: Option<String>,
 }
 
-/// The commands that make the run in the folder `run` again. Built backbones are looked for in `models`.
+/// The commands that make a run again. Its cache is looked for at `cache`, if given, and built backbones in `models`.
 ///
 /// # Errors
-/// Those of [`read_record`] and [`read_predictions`], for the run itself.
-pub(super) fn commands(run: &Path, models: &Path) -> Result<Vec<CommandLine>> {
-    let mut chain = vec![Source::read(run)?];
-    let mut seen = BTreeSet::from([identity(run)]);
+/// Those of reading the run itself.
+pub(super) fn commands(run: &StoredRun, cache: Option<&Path>, models: &Path) -> Result<Vec<CommandLine>> {
+    let mut chain = vec![Source::read(run, cache)?];
+    let mut seen = BTreeSet::from([identity(run.path())]);
     // A run that cannot be read any more ends the chain: its head is then taken from where it was.
-    while let Some(init) = chain.last().and_then(|source| source.record.init.clone()).map(PathBuf::from) {
-        match Source::read(&init) {
-            Ok(source) if seen.insert(identity(&init)) => chain.push(source),
+    while let Some(source) = chain.last().filter(|source| source.record.init.is_some()) {
+        match source.start() {
+            Some(start) if seen.insert(identity(&start.folder)) => chain.push(start),
             _ => break,
         }
     }
@@ -62,31 +63,44 @@ pub(super) fn commands(run: &Path, models: &Path) -> Result<Vec<CommandLine>> {
     Ok(written(&chain, models))
 }
 
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
 fn identity(folder: &Path) -> PathBuf {
     folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
 }
 
 impl Source {
-    fn read(folder: &Path) -> Result<Self> {
-        let record = read_record(folder)?;
-        let predictions = read_predictions(folder)?;
-        let store = FeatureCache::open(Path::new(&record.cache)).ok();
-        let store = store.filter(|store| *store.spec() == record.spec);
+    fn read(run: &StoredRun, cache: Option<&Path>) -> Result<Self> {
+        let mut record = run.record().clone();
+        let predictions = run.predictions()?;
+        let store = run.open_cache(cache).ok();
+        if let Some(store) = &store {
+            record.cache = absolute(store.root()).display().to_string();
+        }
         let samples = store.as_ref().and_then(|store| store.samples().ok());
         Ok(Self {
-            folder: folder.to_path_buf(),
+            folder: run.path().to_path_buf(),
             held_out_variants: predictions.iter().map(|row| row.variant).collect(),
             has_same_split: samples
                 .as_ref()
                 .is_none_or(|samples| is_split_of(samples, &record, &predictions)),
             cache: store.zip(samples).map(|(store, samples)| Cache {
-                root: samples.root,
+                root: samples.images_root(store.root()),
                 seed: samples.seed,
                 fractions: samples.fractions,
                 device: device(&store),
             }),
             record,
         })
+    }
+
+    /// The run whose head this one started from, if it can still be read.
+    fn start(&self) -> Option<Self> {
+        let init = PathBuf::from(self.record.init.as_ref()?);
+        let open = |place: PathBuf| Self::read(&StoredRun::open(&place).ok()?, None).ok();
+        fs::places_after_a_move(&init, &self.folder).into_iter().find_map(open)
     }
 
     /// Variants that were trained on or predicted.
@@ -199,7 +213,7 @@ fn extraction(sources: &[&Source], models: &Path) -> Option<CommandLine> {
 fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -> Vec<String> {
     let mut words = Words::new(["extract", &cache.root.to_string_lossy()]);
     words.option("--cache", &record.cache);
-    backbone(&record.spec, models, &mut words);
+    backbone(record, models, &mut words);
     words.option("--split", cache.fractions);
     words.option("--seed", cache.seed);
     let augmentations: BTreeSet<String> =
@@ -215,9 +229,10 @@ fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -
 }
 
 /// The network, and how pixels enter it.
-fn backbone(spec: &Spec, models: &Path, words: &mut Words) {
+fn backbone(record: &Record, models: &Path, words: &mut Words) {
+    let spec = &record.spec;
     let steps = spec.preprocessing.steps;
-    words.option("--backbone", &spec.backbone.name);
+    words.option("--backbone", backbone_name(record, models));
     words.option("--layer", &spec.layer);
     let is_called = |name: &&&str| {
         let named = Preprocessing::named(name).ok();
@@ -230,9 +245,19 @@ fn backbone(spec: &Spec, models: &Path, words: &mut Words) {
     // Without this option a built backbone is looked for in the working folder.
     let built = registry().backbone(&spec.backbone.name).ok().map(|known| onnx_path(known, models));
     if built.is_some_and(|built| built.exists()) {
-        let models = std::path::absolute(models).unwrap_or_else(|_| models.to_path_buf());
-        words.option("--models", models.display());
+        words.option("--models", absolute(models).display());
     }
+}
+
+/// The name of a known network, or the path where its file is now.
+fn backbone_name(record: &Record, models: &Path) -> String {
+    let (spec, name) = (&record.spec, record.spec.backbone.name.clone());
+    if registry().backbone(&name).is_ok() || Path::new(&name).exists() {
+        return name;
+    }
+    let search = BackboneSearch { models, given: None, near: Path::new(&record.cache) };
+    let found = spec.resolve_backbone(search).and_then(|resolved| resolved.locate());
+    found.map_or(name, |path| path.display().to_string())
 }
 
 /// The augmentation that makes a variant.
@@ -321,6 +346,7 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Spec;
     use crate::cache::{BackboneSpec, PreprocessingSpec};
     use crate::cli::command;
     use crate::data::preprocess::{Normalization, Resize};

@@ -1,7 +1,7 @@
 //! A run opened for predicting: head, backbone and cache are opened once and used for any number of images.
 
 use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
-use crate::backbone::{Backbone, Device, SessionOptions, known_answer};
+use crate::backbone::{Backbone, BackboneSearch, Device, SessionOptions, known_answer};
 use crate::cache::near_images;
 use crate::cache::{FeatureCache, Samples, Spec};
 use crate::data::decode::{self, DECODE_VERSION};
@@ -12,7 +12,7 @@ use crate::head::Head;
 use crate::io::digest::sha256;
 use crate::metrics::{self, Temperature};
 use crate::monitor::{Monitor, Unit};
-use crate::run::{self, Record, RejectionRule, TrainedHead};
+use crate::run::{Record, RejectionRule, StoredRun, TrainedHead};
 use std::path::{Path, PathBuf};
 
 /// Configuration of a [`Predictor`].
@@ -24,6 +24,10 @@ pub struct PredictorConfig {
     pub device: Device,
     /// Folder of built backbones.
     pub models: PathBuf,
+    /// The ONNX file of the backbone; `None` looks where it was, near the run and in `models`.
+    pub backbone: Option<PathBuf>,
+    /// The cache of the run; `None` looks where it was and near the run.
+    pub cache: Option<PathBuf>,
     /// Fraction of images of the known classes that may be called unknown, above 0 and below 1; `None` turns open-set
     /// rejection off.
     pub reject: Option<f64>,
@@ -37,6 +41,8 @@ impl Default for PredictorConfig {
             run: PathBuf::new(),
             device: Device::Auto,
             models: "models".into(),
+            backbone: None,
+            cache: None,
             reject: None,
             neighbours: 3,
         }
@@ -47,6 +53,7 @@ impl Default for PredictorConfig {
 pub struct Predictor<'a> {
     config: PredictorConfig,
     monitor: &'a dyn Monitor,
+    record: Record,
     head: Head,
     classes: Vec<String>,
     spec: Spec,
@@ -69,20 +76,34 @@ impl<'a> Predictor<'a> {
     ///
     /// # Errors
     /// [`Kind::Run`] when the run is missing or damaged or its features were made with other decoders; [`Kind::Usage`]
-    /// for a value of `reject` that the run does not allow.
+    /// for a value of `reject` that the run does not allow; those of [`StoredRun::open_cache`] for a cache that was given.
     pub fn open(config: &PredictorConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let run = &config.run;
-        let record = run::read_record(run)?;
-        let reject = config.reject.map(|alpha| run::read_rejection_rule(run, alpha)).transpose()?;
-        let TrainedHead { head, classes, spec } = run::read_head(run)?;
+        let stored = StoredRun::open(run)?;
+        let reject = config.reject.map(|alpha| stored.rejection_rule(alpha)).transpose()?;
+        let TrainedHead { head, classes, spec } = stored.head()?;
         check_reject_width(run, reject.as_ref(), &head)?;
         check_decoder(run, &spec)?;
         let preprocessing = spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
-        let temperature = Temperature::effective(record.temperature);
-        let cache = (config.neighbours > 0).then(|| OpenCache::open(&record, monitor)).flatten();
-        let config = config.clone();
-        let backbone = None;
-        Ok(Self { config, monitor, head, classes, spec, preprocessing, temperature, reject, cache, backbone })
+        let temperature = Temperature::effective(stored.record().temperature);
+        let cache = match config.neighbours {
+            0 => None,
+            _ => OpenCache::open(&stored, config.cache.as_deref(), monitor)?,
+        };
+        let (config, record, backbone) = (config.clone(), stored.record().clone(), None);
+        Ok(Self {
+            config,
+            monitor,
+            record,
+            head,
+            classes,
+            spec,
+            preprocessing,
+            temperature,
+            reject,
+            cache,
+            backbone,
+        })
     }
 
     /// Opens the backbone now rather than with the first image, installing what is missing with consent, and checks its
@@ -92,6 +113,17 @@ impl<'a> Predictor<'a> {
     /// Those of opening a backbone; [`Kind::Run`] when its features do not fit the head of the run.
     pub fn open_backbone(&mut self) -> Result<()> {
         self.backbone().map(|_| ())
+    }
+
+    /// The record of the run.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The folder of cached images; `None` if the cache was not read.
+    pub fn cached_images(&self) -> Option<PathBuf> {
+        let cache = self.cache.as_ref()?;
+        Some(cache.samples.images_root(cache.store.root()))
     }
 
     /// Class labels in the order of their indices.
@@ -181,14 +213,21 @@ impl<'a> Predictor<'a> {
 
 impl OpenCache {
     /// Opens the cache of a run if it still exists and holds features of the same spec.
-    fn open(record: &Record, monitor: &dyn Monitor) -> Option<Self> {
-        let path = Path::new(&record.cache);
-        let opened = FeatureCache::open(path).and_then(|store| {
-            store.spec().require(&record.spec, path)?;
+    ///
+    /// # Errors
+    /// Those of [`StoredRun::open_cache`] for a cache that was given.
+    fn open(run: &StoredRun, given: Option<&Path>, monitor: &dyn Monitor) -> Result<Option<Self>> {
+        let opened = run.open_cache(given).and_then(|store| {
             let samples = store.samples()?;
             Ok(Self { store, samples })
         });
-        opened.map_err(|error| warn_of_missing_neighbours(monitor, &error)).ok()
+        match opened {
+            Err(error) if given.is_none() => {
+                warn_of_missing_neighbours(monitor, &error);
+                Ok(None)
+            }
+            opened => opened.map(Some),
+        }
     }
 }
 
@@ -225,7 +264,9 @@ fn open_backbone(
     config: &PredictorConfig,
     monitor: &dyn Monitor,
 ) -> Result<Box<dyn Backbone>> {
-    let chosen = spec.resolve_backbone(&config.models)?;
+    let search =
+        BackboneSearch { models: &config.models, given: config.backbone.as_deref(), near: &config.run };
+    let chosen = spec.resolve_backbone(search)?;
     let opening = SessionOptions { device: config.device, threads: 0, sessions: 1 };
     let mut backbone = chosen.open(opening, monitor)?.swap_remove(0);
     if backbone.width() != width {

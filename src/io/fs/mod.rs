@@ -8,13 +8,15 @@ mod identity;
 mod lock;
 mod path;
 mod replace;
+mod snapshot;
 
 pub use atomic::{copy_verified, hard_link_verified, write_atomic};
 pub use change::{Change, Watch, Watcher, watch};
 pub use files::{
     FolderEntry, create_folder, hard_link, list, read, remove, remove_leftovers, rename, sync_folder,
 };
-pub use identity::{FolderIdentity, identity};
+pub use identity::HeldFolder;
 pub use lock::Lock;
-pub use path::{TEMPORARY_PREFIX, resolve, temporary_path, unfinished_target};
+pub use path::{TEMPORARY_PREFIX, places_after_a_move, resolve, temporary_path, unfinished_target};
 pub use replace::{check_exchange, exchange_folders, replace_folder, write_folder};
+pub use snapshot::FolderSnapshot;
