@@ -67,7 +67,7 @@ impl ImageEmbedder {
     /// Embeds images of any size in one batch. Returns the features row by row, `[images, width]`.
     ///
     /// # Errors
-    /// Errors of [`Backbone::embed`].
+    /// Errors of [`Backbone::embed`] and [`Embeddings::into_finite`](super::Embeddings::into_finite).
     pub fn embed(&mut self, images: &[Pixels]) -> Result<Vec<f32>> {
         if images.is_empty() {
             return Ok(Vec::new());
@@ -77,7 +77,7 @@ impl ImageEmbedder {
         for (image, planes) in images.iter().zip(input.chunks_exact_mut(len)) {
             self.preprocessing.planes(image, planes);
         }
-        self.backbone.embed(&input, images.len())
+        self.backbone.embed(&input, images.len())?.into_finite()
     }
 }
 

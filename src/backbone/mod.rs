@@ -2,6 +2,7 @@
 
 mod choice;
 mod embedder;
+mod embeddings;
 pub mod graph;
 pub mod import;
 pub mod inception_v3;
@@ -13,6 +14,7 @@ mod resolved;
 
 pub use choice::BackboneChoice;
 pub use embedder::ImageEmbedder;
+pub use embeddings::{Embeddings, NotFinite};
 pub use resolved::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
 
 use crate::error::{Error, Kind, Result};
@@ -40,8 +42,7 @@ pub trait Backbone: Send {
     /// `pixels` has the shape `[n, 3, side, side]`: for each image a red, a green and a blue plane of bytes, 0 to 255, as
     /// [`Preprocessing::planes`] writes them. `side` is [`Preprocessing::size`]. The network itself scales the bytes.
     ///
-    /// Returns the features row by row, `[n, width]` with [`Backbone::width`] columns. The rows have the order of the
-    /// images.
+    /// Returns one row of [`Backbone::width`] features per image, in the order of the images.
     ///
     /// # Errors
     /// [`Kind::Backbone`] when the network fails, or when the width of the layer depends on the image.
@@ -51,7 +52,7 @@ pub trait Backbone: Send {
     ///
     /// [`Preprocessing::planes`]: crate::data::preprocess::Preprocessing::planes
     /// [`Preprocessing::size`]: crate::data::preprocess::Preprocessing::size
-    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>>;
+    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Embeddings>;
 }
 
 /// Options for opening a network.

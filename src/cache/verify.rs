@@ -2,6 +2,7 @@
 
 use super::reader::FeatureCache;
 use super::refused::read_refused;
+use super::refused_rows::read_refused_rows;
 use super::writer::CacheWriter;
 use crate::error::{Kind, Result};
 use crate::monitor::{Monitor, Unit};
@@ -19,11 +20,12 @@ pub struct VerifyStats {
 }
 
 /// Checks the digest and the content of every part of the cache at `root`, and moves damaged ones to `damaged/` unless
-/// `dry_run`. Also reads `samples.parquet` and `refused.parquet`. A warning reports each damaged part.
+/// `dry_run`. Also reads `samples.parquet`, `refused.parquet` and
+/// `refused-rows.parquet`. A warning reports each damaged part.
 ///
 /// # Errors
 /// [`Kind::Locked`] when another process writes, [`Kind::Io`] when a part cannot be read at all, [`Kind::Cache`] when
-/// `samples.parquet` or `refused.parquet` is damaged.
+/// one of these files is damaged.
 pub fn verify(root: &Path, dry_run: bool, monitor: &dyn Monitor) -> Result<VerifyStats> {
     let cache = FeatureCache::open(root)?;
     let writer = if dry_run { None } else { Some(CacheWriter::open_or_create(root, cache.spec())?) };
@@ -48,5 +50,6 @@ pub fn verify(root: &Path, dry_run: bool, monitor: &dyn Monitor) -> Result<Verif
     })?;
     cache.samples()?;
     read_refused(root).map_err(|e| e.help("delete it: `extract` checks those files again"))?;
+    read_refused_rows(root)?;
     Ok(stats)
 }

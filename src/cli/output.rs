@@ -27,7 +27,7 @@ pub(super) fn print_result(
         true => serde_json::to_string_pretty(stats).map_err(|e| {
             Error::new(Kind::Io, "the work is done, but its result cannot be written as JSON").because(e)
         })?,
-        false => text(),
+        false => super::text::escape_direction(&text()),
     };
     if output.is_empty() { Ok(()) } else { progress::print_stdout(output.trim_end()) }
 }

@@ -80,6 +80,10 @@ pub struct EvaluateStats {
     /// Rate of rejection, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reject: Option<RejectionStats>,
+    /// Number of images of the split whose features are equal to those of an image in another split; `None` for a run of an
+    /// older version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_pictures: Option<usize>,
     /// Wall time of the evaluation in seconds.
     pub seconds: f64,
 }
@@ -146,6 +150,10 @@ pub fn evaluate_run(run: &StoredRun, config: &EvaluateConfig) -> Result<Evaluate
         calibration: Calibration::measure(temperature, images, &validation),
         tta: config.tta.then(|| TtaStats::compare(&held_out, &predicted)),
         reject,
+        same_pictures: record.same_pictures.map(|same| match config.split {
+            Split::Validation => same.validation,
+            _ => same.test,
+        }),
         seconds: started.elapsed().as_secs_f64(),
     })
 }

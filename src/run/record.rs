@@ -50,6 +50,18 @@ pub struct Record {
     /// The temperature fitted to the validation images. `None` where they determine none, and in runs of older versions.
     #[serde(default)]
     pub temperature: Option<Temperature>,
+    /// Pictures that are in two splits. `None` in runs of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_pictures: Option<SamePictures>,
+}
+
+/// Numbers of images whose features are equal to those of an image in another split, such as a picture that was saved anew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SamePictures {
+    /// Validation images that are train images too.
+    pub validation: usize,
+    /// Test images that are train or validation images too.
+    pub test: usize,
 }
 
 impl Record {

@@ -13,6 +13,7 @@ mod heads;
 mod kills;
 mod lab;
 mod moved;
+mod not_finite;
 mod old_versions;
 mod oracle;
 mod pages;

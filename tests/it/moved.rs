@@ -10,7 +10,7 @@ fn project() -> Sandbox {
     s.write("a/nets/own.onnx", &small::onnx(1));
     let network = s.text("a/nets/own.onnx");
     s.json(&["extract", &s.text("a/in"), "--cache", &s.text("a/c"), "--backbone", &network]);
-    s.json(&["train", &s.text("a/c"), "--run", &s.text("a/runs/first"), "--epochs", "3"]);
+    s.json(&["train", &s.text("a/c"), "--run", &s.text("a/runs/first"), "--epochs", "60"]);
     let first = s.text("a/runs/first");
     s.json(&["train", &s.text("a/c"), "--run", &s.text("a/runs/next"), "--epochs", "2", "--init", &first]);
     s

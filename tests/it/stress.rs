@@ -2,7 +2,6 @@
 //! `HEADSTART_STRESS_COMPACTIONS=500` set how often.
 #![cfg(unix)]
 
-use crate::sandbox::Sandbox;
 use crate::small;
 use headstart::cache::compact::{CompactConfig, compact};
 use headstart::cache::{CacheWriter, FeatureCache, FeatureRows, Key};
@@ -54,7 +53,8 @@ fn scores(run: &Path) -> serde_json::Value {
     let mut config = EvaluateConfig::default();
     config.run = run.to_path_buf();
     config.reject = Some(0.5);
-    let mut scores = serde_json::to_value(evaluate(&config).unwrap()).unwrap();
+    let text = serde_json::to_string(&evaluate(&config).unwrap()).unwrap();
+    let mut scores: serde_json::Value = serde_json::from_str(&text).unwrap();
     scores.as_object_mut().unwrap().remove("seconds");
     scores
 }

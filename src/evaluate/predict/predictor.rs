@@ -1,10 +1,11 @@
 //! A run opened for predicting: head, backbone and cache are opened once and used for any number of images.
 
 use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
-use crate::backbone::{Backbone, BackboneSearch, Device, SessionOptions, known_answer};
+use crate::backbone::{Backbone, BackboneSearch, Device, NotFinite, SessionOptions, known_answer};
 use crate::cache::near_images;
 use crate::cache::{FeatureCache, Samples, Spec};
-use crate::data::decode::{self, DECODE_VERSION};
+use crate::data::augment::Variant;
+use crate::data::decode::{self, DECODE_VERSION, Reason};
 use crate::data::pixels::Pixels;
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
@@ -148,9 +149,13 @@ impl<'a> Predictor<'a> {
                     self.open_backbone()?;
                     let total = Some(paths.len() as u64);
                     task.get_or_insert_with(|| monitor.task("predicting", total, Unit::Images));
-                    let embedding = self.embed(&image)?;
-                    (file.image_sha256, file.prediction) = (Some(digest), self.classify(&embedding));
-                    features.push(embedding);
+                    match self.embed(&image)? {
+                        Err(NotFinite) => file.reason = Some(not_finite()),
+                        Ok(embedding) => {
+                            (file.image_sha256, file.prediction) = (Some(digest), self.classify(&embedding));
+                            features.push(embedding);
+                        }
+                    }
                 }
             }
             files.push(file);
@@ -166,9 +171,14 @@ impl<'a> Predictor<'a> {
     /// Classifies images in memory: one prediction per image, in the order given.
     ///
     /// # Errors
-    /// Those of [`Predictor::open_backbone`], and of the backbone when it fails.
+    /// Those of [`Predictor::open_backbone`], and of the backbone when it fails; [`Kind::Input`] for an image whose
+    /// features are not finite.
     pub fn predict_images(&mut self, images: &[Pixels]) -> Result<Vec<ImagePrediction>> {
-        let features = images.iter().map(|image| self.embed(image)).collect::<Result<Vec<_>>>()?;
+        let mut features = Vec::with_capacity(images.len());
+        for (number, image) in (1..).zip(images) {
+            let refuse = |NotFinite| Error::new(Kind::Input, format!("image {number}: {}", not_finite()));
+            features.push(self.embed(image)?.map_err(refuse)?);
+        }
         let mut predictions: Vec<ImagePrediction> = features.iter().map(|row| self.classify(row)).collect();
         self.add_neighbours(predictions.iter_mut().collect(), &features);
         Ok(predictions)
@@ -183,10 +193,11 @@ impl<'a> Predictor<'a> {
         }
     }
 
-    fn embed(&mut self, image: &Pixels) -> Result<Vec<f32>> {
+    fn embed(&mut self, image: &Pixels) -> Result<std::result::Result<Vec<f32>, NotFinite>> {
         let mut pixels = vec![0; self.preprocessing.input_len()];
         self.preprocessing.planes(image, &mut pixels);
-        self.backbone()?.embed(&pixels, 1)
+        let embeddings = self.backbone()?.embed(&pixels, 1)?;
+        Ok(embeddings.rows().next().unwrap_or(Err(NotFinite)).map(Vec::from))
     }
 
     fn classify(&self, features: &[f32]) -> ImagePrediction {
@@ -229,6 +240,11 @@ impl OpenCache {
             opened => opened.map(Some),
         }
     }
+}
+
+/// Why an image with infinite or undefined features cannot be used.
+fn not_finite() -> Reason {
+    Reason::NonFiniteFeatures { variant: Variant::None.to_string() }
 }
 
 fn warn_of_missing_neighbours(monitor: &dyn Monitor, error: &Error) {

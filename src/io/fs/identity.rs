@@ -40,8 +40,10 @@ impl HeldFolder {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    #![cfg(unix)]
+
     use super::super::files::{create_folder, remove};
     use super::*;
 

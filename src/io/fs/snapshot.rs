@@ -81,8 +81,10 @@ impl FolderSnapshot {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    #![cfg(unix)]
+
     use super::super::write_folder;
     use super::*;
 
