@@ -81,7 +81,6 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
     let mut extraction = Extraction::open(config, monitor)?;
     let mut plan = extraction.plan()?;
     let missing = plan.missing.clone();
-    let mut vanished = Vec::new();
     let computed = match plan.missing_rows() {
         rows if config.dry_run => Computed { rows, ..Computed::default() },
         0 => {
@@ -96,13 +95,10 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
                 plan = extraction.replan()?;
             }
             extraction.describe(&plan)?;
-            let first = plan.clone();
-            let computed = compute_missing(&mut extraction, &mut plan, &mut network)?;
-            vanished = first.vanished(&plan);
-            computed
+            compute_missing(&mut extraction, &mut plan, &mut network)?
         }
     };
-    let Computed { rows: computed, unused, provider, stages } = computed;
+    let Computed { rows: computed, unused, vanished, provider, stages } = computed;
     let mut refused = [plan.description.refused, vanished].concat();
     refused.sort();
     let samples = &plan.description.samples.rows;
@@ -132,6 +128,8 @@ struct Computed {
     rows: usize,
     /// Rows of images that are not in the data set any more.
     unused: usize,
+    /// Files that were there at the start and are not any more.
+    vanished: Vec<Refused>,
     /// `None` without rows.
     provider: Option<String>,
     /// `None` without rows.
@@ -140,6 +138,7 @@ struct Computed {
 
 /// Computes the missing rows of `plan`, and updates it.
 fn compute_missing(extraction: &mut Extraction, plan: &mut Plan, network: &mut Network) -> Result<Computed> {
+    let first = plan.clone();
     let mut computed: Vec<Key> = Vec::new();
     let mut stages = StageTimes::default();
     while plan.missing_rows() > 0 {
@@ -160,12 +159,13 @@ fn compute_missing(extraction: &mut Extraction, plan: &mut Plan, network: &mut N
         *plan = extraction.replan()?;
         extraction.describe(plan)?;
     }
+    let vanished = first.vanished(plan);
     Ok(match computed.len() {
-        0 => Computed::default(),
+        0 => Computed { vanished, ..Computed::default() },
         rows => {
             let provider = network.backbone().provider().to_string();
             let unused = rows - plan.count_own(&computed);
-            Computed { rows, unused, provider: Some(provider), stages: Some(stages) }
+            Computed { rows, unused, vanished, provider: Some(provider), stages: Some(stages) }
         }
     })
 }

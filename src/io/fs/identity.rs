@@ -40,10 +40,9 @@ impl HeldFolder {
     }
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    #![cfg(unix)]
-
     use super::super::files::{create_folder, remove};
     use super::*;
 

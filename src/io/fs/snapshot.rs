@@ -81,10 +81,9 @@ impl FolderSnapshot {
     }
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    #![cfg(unix)]
-
     use super::super::write_folder;
     use super::*;
 
