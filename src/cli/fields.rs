@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(render(&["train"], "a fixed order (`shuffle` false)"), "a fixed order (--no-shuffle)");
         assert_eq!(render(&["train"], other), expected);
         assert_eq!(
-            render(&["sweep"], "`rates`, `l2` and `seeds` need a value"),
+            render(&["sweep"], "`lr`, `l2` and `seeds` need a value"),
             "--lr, --l2 and --seeds need a value"
         );
     }
@@ -287,7 +287,7 @@ mod tests {
     }
 
     /// Fields that the command line fills in by itself.
-    const NOT_TYPED: [&str; 3] = ["time", "base", "commands"];
+    const NOT_TYPED: [&str; 4] = ["time", "base", "commands", "predictor"];
 
     fn fields_by_command() -> Vec<(&'static str, Vec<&'static str>)> {
         let backbone = fields!(BackboneChoice { backbone, layer, preprocess, crop, models });
