@@ -88,7 +88,7 @@
 //! let scores = evaluate(&EvaluateConfig::new(&first))?;
 //! assert_eq!((trained.classes, scores.images, scores.accuracy), (2, 10, Some(1.0)));
 //!
-//! let trained = run::read_head(&first)?;
+//! let trained = run::StoredRun::open(&first)?.head()?;
 //! let probabilities = trained.head.probabilities(&[0.9, 0.1]);
 //! assert_eq!(trained.classes[headstart::head::argmax(probabilities.row(0))], "cat");
 //! # Ok(())

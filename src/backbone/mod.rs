@@ -2,6 +2,7 @@
 
 mod choice;
 mod embedder;
+mod embeddings;
 pub mod graph;
 pub mod import;
 pub mod inception_v3;
@@ -9,10 +10,13 @@ pub mod install;
 pub mod known_answer;
 pub mod onnx_runtime;
 pub mod registry;
+mod resolved;
 mod runtime_log;
 
-pub use choice::{BackboneChoice, ResolvedBackbone};
+pub use choice::BackboneChoice;
 pub use embedder::ImageEmbedder;
+pub use embeddings::{Embeddings, NotFinite};
+pub use resolved::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;
@@ -45,8 +49,7 @@ pub trait Backbone: Send {
     /// `pixels` has the shape `[n, 3, side, side]`: for each image a red, a green and a blue plane of bytes, 0 to 255, as
     /// [`Preprocessing::planes`] writes them. `side` is [`Preprocessing::size`]. The network itself scales the bytes.
     ///
-    /// Returns the features row by row, `[n, width]` with [`Backbone::width`] columns. The rows have the order of the
-    /// images.
+    /// Returns one row of [`Backbone::width`] features per image, in the order of the images.
     ///
     /// # Errors
     /// [`Kind::Backbone`] when the network fails, or when the width of the layer depends on the image.
@@ -56,7 +59,7 @@ pub trait Backbone: Send {
     ///
     /// [`Preprocessing::planes`]: crate::data::preprocess::Preprocessing::planes
     /// [`Preprocessing::size`]: crate::data::preprocess::Preprocessing::size
-    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>>;
+    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Embeddings>;
 }
 
 /// Options for opening a network.

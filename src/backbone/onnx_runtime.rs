@@ -2,7 +2,9 @@
 
 use super::graph::{OnnxModel, UINT8_INPUT};
 use super::runtime_log::{self, plain};
-use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, MAX_SESSIONS, RUNTIME_THREADS, SessionOptions};
+use super::{
+    Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, Embeddings, MAX_SESSIONS, RUNTIME_THREADS, SessionOptions,
+};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::math::parallel;
@@ -143,10 +145,12 @@ impl Backbone for OnnxBackbone {
         ort::info()
     }
 
-    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
+    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Embeddings> {
         let one = 3 * self.side * self.side;
         assert_eq!(pixels.len(), n * one, "{n} inputs of {one} bytes");
-        let Some(size) = self.batch else { return self.run_checked(pixels, n) };
+        let Some(size) = self.batch else {
+            return Ok(Embeddings::new(self.width, self.run_checked(pixels, n)?));
+        };
         // The file fixes the batch size: run full batches, the last one padded with zeros.
         let mut rows = Vec::with_capacity(n * self.width);
         for part in pixels.chunks(size * one) {
@@ -154,7 +158,7 @@ impl Backbone for OnnxBackbone {
             full.resize(size * one, 0);
             rows.extend_from_slice(&self.run_checked(&full, size)?[..part.len() / one * self.width]);
         }
-        Ok(rows)
+        Ok(Embeddings::new(self.width, rows))
     }
 }
 
@@ -318,7 +322,11 @@ mod tests {
             steps.planes(&probe_image(), &mut pixels);
             let expected = steps.tensor(&probe_image());
             for session in &mut opened {
-                assert_eq!(session.embed(&pixels, 1).unwrap(), expected, "{normalization:?}");
+                assert_eq!(
+                    session.embed(&pixels, 1).unwrap().into_finite().unwrap(),
+                    expected,
+                    "{normalization:?}"
+                );
             }
         }
     }

@@ -5,6 +5,7 @@
 //! CACHE/spec.json                what the features are            spec.rs
 //! CACHE/samples.parquet          the data set, one row per file   samples.rs
 //! CACHE/refused.parquet          files that cannot be used        refused.rs
+//! CACHE/refused-rows.parquet     rows without numbers             refused_rows.rs
 //! CACHE/features/part-*.parquet  the features                     part.rs
 //! ```
 //!
@@ -23,6 +24,7 @@ mod npy;
 pub mod part;
 mod reader;
 mod refused;
+mod refused_rows;
 mod samples;
 pub mod spec;
 #[cfg(test)]
@@ -35,6 +37,7 @@ pub use key::Key;
 pub use part::{FeatureRows, MAX_PART_ROWS, Part};
 pub use reader::FeatureCache;
 pub use refused::read_refused;
+pub use refused_rows::read_refused_rows;
 pub use samples::Samples;
 pub use spec::{BackboneSpec, PreprocessingSpec, Spec};
 pub use verify::{VerifyStats, verify};

@@ -178,10 +178,11 @@ impl Part {
     }
 }
 
-const KEY_COLUMNS: [(&str, ColumnType); 2] =
+pub(super) const KEY_COLUMNS: [(&str, ColumnType); 2] =
     [("image_sha256", ColumnType::Digests), ("variant", ColumnType::Text)];
 
-fn parse_keys(mut table: Table, path: &Path) -> Result<Vec<Key>> {
+/// Parses the key columns of a table; `path` is for messages.
+pub(super) fn parse_keys(mut table: Table, path: &Path) -> Result<Vec<Key>> {
     let variants = table.take_text("variant");
     let digests = table.take_digests("image_sha256");
     let key = |(image_sha256, variant): (Digest, String)| {

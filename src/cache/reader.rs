@@ -7,7 +7,7 @@ use super::part::{FeatureRows, Part};
 use super::samples::Samples;
 use super::spec::Spec;
 use crate::error::{Error, Kind, Result};
-use crate::io::fs;
+use crate::io::fs::{self, HeldFolder};
 use crate::monitor::Monitor;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -80,14 +80,14 @@ impl FeatureCache {
         let folder = self.root.join(FEATURES);
         // When a compaction swaps the folder, the listing of the old one ends early, without an error.
         loop {
-            let before = fs::identity(&folder);
-            if before.is_none() && !folder.exists() {
+            if !folder.exists() {
                 return Ok(Vec::new());
             }
-            let entries = fs::list(&folder)?;
-            if fs::identity(&folder) == before {
+            let held = HeldFolder::open(&folder)?;
+            let entries = fs::list(&folder);
+            if held.is_at(&folder) {
                 let part = |entry: fs::FolderEntry| Part::from_name(&entry.name, entry.path);
-                return Ok(entries.into_iter().filter_map(part).collect());
+                return Ok(entries?.into_iter().filter_map(part).collect());
             }
         }
     }
@@ -96,12 +96,12 @@ impl FeatureCache {
     pub(crate) fn with_parts<T>(&self, read: impl Fn(&[Part]) -> Result<T>) -> Result<T> {
         let folder = self.root.join(FEATURES);
         loop {
-            let before = fs::identity(&folder);
-            let parts = self.parts();
-            let listed = parts.as_ref().ok().cloned();
-            let result = parts.and_then(|parts| read(&parts));
-            let is_unchanged = || fs::identity(&folder) == before && self.parts().ok() == listed;
-            if result.is_ok() || is_unchanged() {
+            if !folder.exists() {
+                return read(&[]);
+            }
+            let held = HeldFolder::open(&folder)?;
+            let result = self.parts().and_then(|parts| read(&parts));
+            if result.is_ok() || held.is_at(&folder) {
                 return result;
             }
         }

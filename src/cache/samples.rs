@@ -2,7 +2,10 @@
 
 use crate::data::dataset::{Fractions, ImageFile, Sample};
 use crate::error::{Error, Kind, Result};
+use crate::io::digest::Digest;
+use crate::io::fs::places_after_a_move;
 use crate::io::parquet::{ColumnData, ColumnType, Table};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The content of `samples.parquet`.
@@ -58,6 +61,26 @@ impl Samples {
             ("headstart.fractions", self.fractions.to_string()),
         ];
         Table::new(COLUMNS.map(|(name, _)| name).into_iter().zip(columns)).with_metadata(metadata).encode()
+    }
+
+    /// The sample of each distinct image; of files with the same bytes the first.
+    pub fn by_digest(&self) -> HashMap<Digest, &Sample> {
+        let mut found = HashMap::new();
+        for sample in &self.rows {
+            found.entry(sample.file.image_sha256).or_insert(sample);
+        }
+        found
+    }
+
+    /// The folder of images now: where it was, or near the folder `cache` where a project was moved as a whole.
+    pub fn images_root(&self, cache: &Path) -> PathBuf {
+        let is_there =
+            |root: &PathBuf| self.rows.iter().take(20).any(|row| root.join(&row.file.path).exists());
+        if self.root.is_dir() {
+            return self.root.clone();
+        }
+        let mut places = places_after_a_move(&self.root, cache).into_iter();
+        places.find(is_there).unwrap_or_else(|| self.root.clone())
     }
 
     /// Reads the file at `path`.

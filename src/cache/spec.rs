@@ -1,7 +1,7 @@
 //! `spec.json`: what the features of a cache are. Features of caches with equal specs can be compared.
 
 use super::layout::SPEC;
-use crate::backbone::ResolvedBackbone;
+use crate::backbone::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
@@ -79,21 +79,20 @@ impl Spec {
         }
     }
 
-    /// Returns the network that computed these features. `models` is the folder of built backbones.
+    /// Returns the network that computed these features. It is known by its digest; its file need not be found yet.
     ///
     /// # Errors
-    /// Errors of [`ResolvedBackbone::checked`].
-    pub fn resolve_backbone(&self, models: &Path) -> Result<ResolvedBackbone> {
-        ResolvedBackbone {
-            name: self.backbone.name.clone(),
-            title: self.backbone.title.clone(),
+    /// Errors of [`ResolvedBackbone::recorded`].
+    pub fn resolve_backbone(&self, search: BackboneSearch) -> Result<ResolvedBackbone> {
+        let recorded = RecordedBackbone {
+            name: &self.backbone.name,
+            title: &self.backbone.title,
             graph_sha256: self.backbone.graph_sha256,
-            layer: self.layer.clone(),
+            layer: &self.layer,
             preprocessing: self.preprocessing.steps,
-            known_answer: self.known_answer.clone(),
-            models: models.to_path_buf(),
-        }
-        .checked()
+            known_answer: self.known_answer.as_deref(),
+        };
+        ResolvedBackbone::recorded(recorded, search)
     }
 
     /// Encodes `spec.json`.

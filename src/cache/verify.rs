@@ -5,6 +5,7 @@ use super::key::Key;
 use super::part::{FeatureRows, Part};
 use super::reader::FeatureCache;
 use super::refused::read_refused;
+use super::refused_rows::read_refused_rows;
 use super::writer::CacheWriter;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, Unit};
@@ -26,13 +27,13 @@ pub struct VerifyStats {
 }
 
 /// Checks the digest, the spec and the content of every part of the cache at `root`, and that no two rows contradict one
-/// another; moves damaged parts to `damaged/` unless `dry_run`. Also reads `samples.parquet` and `refused.parquet`. A warning
-/// reports each damaged part. Nothing is written, and no lock taken, before damage is found; where nothing can be written, a
+/// another; moves damaged parts to `damaged/` unless `dry_run`. Also reads `samples.parquet`, `refused.parquet` and
+/// `refused-rows.parquet`. A warning reports each damaged part. Nothing is written, and no lock taken, before damage is found; where nothing can be written, a
 /// warning says so.
 ///
 /// # Errors
 /// [`Kind::Locked`] when parts are to be moved and another process writes, [`Kind::Io`] when a part cannot be read at all,
-/// [`Kind::Cache`] when `samples.parquet` or `refused.parquet` is damaged.
+/// [`Kind::Cache`] when one of these files is damaged.
 pub fn verify(root: &Path, dry_run: bool, monitor: &dyn Monitor) -> Result<VerifyStats> {
     let cache = FeatureCache::open(root)?;
     let (parts, damaged) =
@@ -42,6 +43,7 @@ pub fn verify(root: &Path, dry_run: bool, monitor: &dyn Monitor) -> Result<Verif
     cache.warn_of_unnamed_specs(monitor)?;
     cache.samples()?;
     read_refused(root).map_err(|e| e.help("delete it: `extract` checks those files again"))?;
+    read_refused_rows(root)?;
     let is_moved = moved.is_some();
     let paths = || damaged.iter().map(|damage| damage.part.path.display().to_string()).collect();
     Ok(VerifyStats { parts, damaged: moved.unwrap_or_else(paths), moved: is_moved })

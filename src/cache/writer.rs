@@ -1,15 +1,17 @@
 //! A cache opened for adding to it.
 
-use super::layout::{DAMAGED, FEATURES, LOCK, REFUSED, SAMPLES, SPEC};
+use super::key::Key;
+use super::layout::{DAMAGED, FEATURES, LOCK, REFUSED, REFUSED_ROWS, SAMPLES, SPEC};
 use super::part::{FeatureRows, Part, SPEC_DIGEST};
 use super::reader::FeatureCache;
 use super::refused::encode_refused;
+use super::refused_rows::encode_refused_rows;
 use super::samples::Samples;
 use super::spec::Spec;
 use crate::data::dataset::Refused;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs::{self, Lock};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A cache opened for adding to it. Holds the cache's lock until dropped.
@@ -81,6 +83,14 @@ impl CacheWriter {
         let root = self.cache.root();
         fs::write_atomic(&root.join(REFUSED), &encode_refused(refused))?;
         fs::write_atomic(&root.join(SAMPLES), &samples.encode())
+    }
+
+    /// Replaces the list of refused rows, `refused-rows.parquet`.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when the operating system refuses; the old file then stays.
+    pub fn record_refused_rows(&self, rows: &BTreeSet<Key>) -> Result<()> {
+        fs::write_atomic(&self.cache.root().join(REFUSED_ROWS), &encode_refused_rows(rows))
     }
 
     /// Moves a damaged part to `damaged/`, and returns its new path.

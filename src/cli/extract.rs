@@ -136,7 +136,14 @@ pub(super) fn summary(stats: &ExtractStats) -> String {
         );
         return out;
     }
-    out.push_str(&format!("{} feature rows, {} of them computed now", stats.rows, stats.computed));
+    out.push_str(&format!(
+        "{} feature rows, {} of them computed now",
+        stats.rows,
+        stats.computed - stats.unused
+    ));
+    if stats.unused > 0 {
+        out.push_str(&format!(", {} more of images that were refused or vanished", stats.unused));
+    }
     if let (Some(rate), Some(provider)) = (stats.images_per_second, &stats.provider) {
         out.push_str(&format!(": {rate:.1} images/s on {provider}"));
     }

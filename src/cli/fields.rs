@@ -341,8 +341,8 @@ mod tests {
             threads,
             time,
         });
-        let report = fields!(ReportConfig { run, split, out, images, plots, tables, commands });
-        let tensorboard = fields!(TensorboardConfig { runs, logdir, projector, models });
+        let report = fields!(ReportConfig { run, split, out, images, cache, plots, tables, commands });
+        let tensorboard = fields!(TensorboardConfig { runs, logdir, projector, models, backbone, cache });
         let projector = fields!(ProjectorConfig { points, images });
         vec![
             ("demo", fields!(DemoConfig { dir, models, time })),
@@ -360,7 +360,8 @@ mod tests {
             ("report", report),
             ("predict", {
                 let own = fields!(PredictConfig { images, predictor });
-                let predictor = fields!(PredictorConfig { run, device, models, reject, neighbours });
+                let predictor =
+                    fields!(PredictorConfig { run, device, models, reject, neighbours, backbone, cache });
                 [own, predictor, vec!["out", "tables"]].concat()
             }),
             ("compare", [fields!(CompareConfig { runs, split }), vec!["out", "plots", "tables"]].concat()),

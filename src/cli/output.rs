@@ -48,7 +48,7 @@ fn render(global: &Global, stats: &impl Serialize, text: impl FnOnce() -> String
         true => serde_json::to_string_pretty(stats).map_err(|e| {
             Error::new(Kind::Io, "the work is done, but its result cannot be written as JSON").because(e)
         })?,
-        false => text(),
+        false => super::text::escape_direction(&text()),
     };
     Ok(output.trim_end().into())
 }

@@ -34,6 +34,12 @@ pub(super) struct Args {
     /// that may be rejected too
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
+    /// ONNX file of the backbone, if it has moved since `extract`
+    #[arg(long, value_name = "FILE")]
+    backbone: Option<PathBuf>,
+    /// Cache of the run for the nearest images, if it has moved since `train`
+    #[arg(long, value_name = "CACHE")]
+    cache: Option<PathBuf>,
     /// Number of nearest cached images to name; with 0 the cache is not read
     #[arg(long, value_name = "N", default_value_t = 3)]
     neighbours: usize,
@@ -49,23 +55,24 @@ pub(super) struct Args {
 const SHOWN: usize = 5;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { run, images, device, reject, neighbours, html, tables } = args;
+    let Args { run, images, device, reject, neighbours, backbone, cache, html, tables } = args;
+    let models = global.models.clone();
+    let predictor = PredictorConfig { run, device, models, reject, neighbours, backbone, cache };
     let output = html.map(|out| PageOutput { out, plots: None, tables });
     if let Some(output) = &output {
-        prediction::check_output(&run, output)?;
+        prediction::check_output(&predictor, output)?;
     }
-    let models = global.models.clone();
-    let predictor = PredictorConfig { run, device, models, reject, neighbours };
     let config = PredictConfig { images, predictor };
     let predictions = predict(&config, terminal)?;
     let page = output.map(|output| prediction::write(&predictions, &config, &output)).transpose()?;
-    let ended = list_refused(&refused(&predictions));
+    let files = predictions.files;
+    let ended = list_refused(&refused(&files));
     match page.map(|page| page.out) {
         Some(out) => {
-            let text = || format!("{}{}\n", summary(&predictions), out.display());
-            print_result_beside(&out, global, &predictions, text)?;
+            let text = || format!("{}{}\n", summary(&files), out.display());
+            print_result_beside(&out, global, &files, text)?;
         }
-        None => print_result(global, &predictions, || summary(&predictions))?,
+        None => print_result(global, &files, || summary(&files))?,
     }
     Ok(ended)
 }

@@ -3,6 +3,7 @@
 
 use super::fields::FieldNames;
 use super::signals::Signals;
+use super::text::escape_direction;
 use crate::error::{Error, Kind, Result};
 use crate::math::parallel;
 use crate::monitor::{Monitor, Task, Unit};
@@ -37,9 +38,9 @@ pub(super) fn print_stdout(line: &str) -> Result<()> {
     }
 }
 
-/// Prints a line on stderr.
+/// Prints a line on stderr, with direction marks in names escaped.
 pub(super) fn print_stderr(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", escape_direction(line));
 }
 
 impl Terminal {

@@ -7,7 +7,8 @@ use super::reproduce;
 use super::text::seconds;
 use crate::data::dataset::Split;
 use crate::error::Result;
-use crate::report::run::{ReportConfig, ReportStats, report};
+use crate::report::run::{ReportConfig, ReportStats, report_run};
+use crate::run::StoredRun;
 use std::path::PathBuf;
 
 /// Write a page about a run: scores, curves, and the images it gets wrong
@@ -27,6 +28,9 @@ pub(super) struct Args {
     /// Folder of images, if it has moved since `extract`
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
+    /// Cache of the run, if it has moved since `train`
+    #[arg(long, value_name = "CACHE")]
+    cache: Option<PathBuf>,
     /// Also write each plot into this folder, as SVG and PNG; earlier ones are replaced, other files refused
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
@@ -39,11 +43,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { run, out, images, plots, tables, split } = args;
-    // A run that cannot be read is reported by the stage itself.
-    let commands = reproduce::commands(&run, &global.models).unwrap_or_default();
-    let config = ReportConfig { run, split, out, images, plots, tables, commands };
-    let stats = report(&config, terminal)?;
+    let Args { run, out, images, cache, plots, tables, split } = args;
+    // The page and its commands are about the same run, also while it is trained again.
+    let stored = StoredRun::open(&run)?;
+    // A run that is damaged is reported by the stage itself.
+    let commands = reproduce::commands(&stored, cache.as_deref(), &global.models).unwrap_or_default();
+    let config = ReportConfig { run, split, out, images, cache, plots, tables, commands };
+    let stats = report_run(&stored, &config, terminal)?;
     print_result_beside(&stats.out, global, &stats, || summary(&stats))?;
     Ok(Outcome::Done)
 }

@@ -9,6 +9,7 @@ use super::text::{interval, percent, seconds};
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, LbfgsConfig, SolverConfig};
+use crate::run::SamePictures;
 use crate::train::sweep::SweepConfig;
 use crate::train::{TrainConfig, TrainStats, train};
 use std::path::{Path, PathBuf};
@@ -181,7 +182,7 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
     format!(
         "features of {}\n\
          trained on {} rows ({}) of {} classes: {how}; features read in {}\n\
-         {which}: validation loss {:.4}, accuracy {} of {} images\n{}{}\n",
+         {which}: validation loss {:.4}, accuracy {} of {} images\n{}{}{}\n",
         stats.backbone,
         stats.train_rows,
         stats.variants.join(", "),
@@ -190,9 +191,20 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
         stats.validation.loss,
         percent(stats.validation.accuracy),
         stats.validation_images,
+        same_pictures(stats),
         temperature(stats),
         run.display()
     )
+}
+
+fn same_pictures(stats: &TrainStats) -> String {
+    match stats.same_pictures {
+        SamePictures { validation: 0, test: 0 } => String::new(),
+        SamePictures { validation, test } => format!(
+            "the same picture in two splits (cosine distance 0): {validation} validation and {test} test images, which \
+             raises the accuracy\n"
+        ),
+    }
 }
 
 fn temperature(stats: &TrainStats) -> String {

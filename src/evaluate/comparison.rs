@@ -6,7 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::head::{Epoch, SolverConfig};
 use crate::io::digest::Digest;
 use crate::metrics::{self, PairedCounts};
-use crate::run::{self, Prediction, Record};
+use crate::run::{self, Prediction, Record, StoredRun};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -154,13 +154,14 @@ struct LoadedRun {
 
 impl LoadedRun {
     fn open(path: &Path, split: Split) -> Result<Self> {
-        let record = run::read_record(path)?;
-        let rows = run::read_predictions(path)?
+        let run = StoredRun::open(path)?;
+        let rows = run
+            .predictions()?
             .into_iter()
             .filter(|row| row.split == split && row.variant == Variant::None)
             .map(|row| (row.image_sha256, row))
             .collect();
-        Ok(Self { path: path.to_path_buf(), record, rows })
+        Ok(Self { path: path.to_path_buf(), record: run.record().clone(), rows })
     }
 
     fn check_labels(&self, first: &Self, common: &[&Digest]) -> Result<()> {

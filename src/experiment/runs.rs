@@ -81,6 +81,7 @@ impl RunWriter<'_> {
             fitted: &result.fitted[0],
             predictions: &context.predict_held_out(&result.fitted[0].head),
             measured: &context.measure(),
+            same_pictures: context.same_pictures(),
             histograms: &result.histograms,
             solver,
             init: target.init.as_deref(),

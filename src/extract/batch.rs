@@ -3,6 +3,7 @@
 use super::decode::{DecodeResult, DecodedImage};
 use super::missing::ImageJob;
 use super::settings::PipelineSettings;
+use crate::backbone::Embeddings;
 use crate::cache::Key;
 use crate::data::dataset::Refused;
 use crate::error::Result;
@@ -34,8 +35,8 @@ pub(super) struct EmbeddedBatch {
     pub rows: Vec<BatchRow>,
     /// Images before or among these rows that cannot be used.
     pub refused: Vec<Refused>,
-    /// The features `[rows, width]`, or why the network failed.
-    pub features: Result<Vec<f32>>,
+    /// The features of the rows, or why the network failed.
+    pub features: Result<Embeddings>,
 }
 
 /// Reads the queues of the decoders in turn and sends full batches, the last one as full as it is. Ends early when `send`

@@ -1,18 +1,19 @@
 //! The steps of an extraction: plan, open the network, describe the data set, compute the missing rows.
 
 use super::config::ExtractConfig;
+use super::missing::check_shifts;
 use super::network::Network;
 use super::pipeline::{self, PipelineResult};
 use super::plan::{Description, Plan};
 use super::settings::PipelineSettings;
 use super::target::{Target, spec};
 use crate::backbone::ResolvedBackbone;
-use crate::cache::{self, Samples};
+use crate::cache::{self, Key, Samples};
 use crate::data::dataset::{LabelConflicts, Refused, assign_splits, separate_conflicts};
 use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
 use crate::monitor::Monitor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// State of an extraction.
@@ -26,6 +27,8 @@ pub(super) struct Extraction<'a> {
     stored: Option<Description>,
     /// Files refused by earlier runs and by this one.
     refused: RefusedFiles,
+    /// Rows that the network gave no numbers for, in earlier runs and in this one.
+    refused_rows: BTreeSet<Key>,
 }
 
 impl<'a> Extraction<'a> {
@@ -36,8 +39,15 @@ impl<'a> Extraction<'a> {
     pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let chosen = config.backbone.resolve()?;
         let target = Target::open(config, &chosen)?;
-        let mut extraction =
-            Self { config, monitor, chosen, target, stored: None, refused: RefusedFiles::default() };
+        let mut extraction = Self {
+            config,
+            monitor,
+            chosen,
+            target,
+            stored: None,
+            refused: RefusedFiles::default(),
+            refused_rows: BTreeSet::new(),
+        };
         extraction.read_description()?;
         Ok(extraction)
     }
@@ -49,6 +59,7 @@ impl<'a> Extraction<'a> {
             self.monitor.warn(&format!("starting without the list of refused files: {}", e.with_causes()));
             Vec::new()
         });
+        self.refused_rows = crate::cache::read_refused_rows(&self.config.cache)?;
         let samples = cache.samples_if_any()?;
         // A process killed before it described the data set leaves no description, but then no parts either.
         let is_split_known = self.config.seed.is_some() && self.config.split.is_some();
@@ -66,9 +77,11 @@ impl<'a> Extraction<'a> {
     /// Scans the images and determines what is missing. Reports remarks about the data set to the monitor.
     ///
     /// # Errors
-    /// [`Kind::Input`](crate::error::Kind::Input) without usable images, and those of [`scan`] and of reading the cache.
+    /// [`Kind::Input`](crate::error::Kind::Input) without usable images, those of [`check_shifts`] and [`scan`], and of
+    /// reading the cache.
     pub fn plan(&self) -> Result<Plan> {
         let plan = self.scan_and_compare(true)?;
+        check_shifts(&plan.description.samples.rows, self.config)?;
         plan.report(self.stored_samples(), self.monitor);
         Ok(plan)
     }
@@ -81,11 +94,26 @@ impl<'a> Extraction<'a> {
         self.scan_and_compare(false)
     }
 
-    fn scan_and_compare(&self, notes: bool) -> Result<Plan> {
+    /// Scans until no image needs a row that the network gave no numbers for. Without such an image its class is smaller,
+    /// which can move others to another split, where they need other variants.
+    fn scan_and_compare(&self, mut notes: bool) -> Result<Plan> {
+        let mut refused = self.refused.clone();
+        loop {
+            let plan = self.scan_once(&refused, notes)?;
+            let again = plan.refused_again(&self.refused_rows);
+            if again.is_empty() {
+                return Ok(plan);
+            }
+            refused.add(again);
+            notes = false;
+        }
+    }
+
+    fn scan_once(&self, refused: &RefusedFiles, notes: bool) -> Result<Plan> {
         let stored = self.stored_samples();
         let options = ScanOptions {
             earlier: stored.map(|stored| EarlierScan { root: &stored.root, samples: &stored.rows }),
-            refused: Some(&self.refused),
+            refused: Some(refused),
             notes,
             ..ScanOptions::new(ScanDepth::Header)
         };
@@ -163,9 +191,18 @@ impl<'a> Extraction<'a> {
         pipeline::run(&settings, &plan.jobs, &mut network.sessions, writer, self.monitor)
     }
 
-    /// Keeps files that were refused during this run out of the next plan.
-    pub fn refuse(&mut self, refused: Vec<Refused>) {
+    /// Keeps files that were refused during this run out of the next plan, and refused rows out of later runs too.
+    ///
+    /// # Errors
+    /// [`Kind::Io`](crate::error::Kind::Io) when the list of refused rows cannot be written.
+    pub fn refuse(&mut self, refused: Vec<Refused>, rows: Vec<Key>) -> Result<()> {
         self.refused.add(refused);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.refused_rows.extend(rows);
+        let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
+        writer.record_refused_rows(&self.refused_rows)
     }
 
     /// Returns the metadata of new parts.

@@ -18,6 +18,7 @@ pub use config::{AugmentSplits, COMMIT_EVERY, ExtractConfig};
 pub use missing::MissingRows;
 pub use timing::StageTimes;
 
+use crate::cache::Key;
 use crate::data::dataset::{Refused, class_names, split_counts};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
@@ -45,6 +46,8 @@ pub struct ExtractStats {
     pub rows: usize,
     /// Number of rows computed in this run; in a dry run, the number that would be computed.
     pub computed: usize,
+    /// Number of rows computed in this run that are not among `rows`: their images were refused, or vanished.
+    pub unused: usize,
     /// Rows that were missing at the start of the run, by variant.
     pub missing: Vec<MissingRows>,
     /// Files that cannot be used, by path.
@@ -97,7 +100,9 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
             compute_missing(&mut extraction, &mut plan, &mut network)?
         }
     };
-    let Computed { rows: computed, provider, stages } = computed;
+    let Computed { rows: computed, unused, vanished, provider, stages } = computed;
+    let mut refused = [plan.description.refused, vanished].concat();
+    refused.sort();
     let samples = &plan.description.samples.rows;
     Ok(ExtractStats {
         backbone: format!("{}, {}", extraction.chosen.name, extraction.chosen.article_and_title()),
@@ -107,6 +112,7 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         classes: class_names(samples).len(),
         rows: plan.stored_rows,
         computed,
+        unused,
         missing,
         seconds: started.elapsed().as_secs_f64(),
         images_per_second: stages.map(|stages| computed as f64 / stages.seconds),
@@ -114,7 +120,7 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         busy: stages.map(|stages| stages.busy()),
         stages,
         dry_run: config.dry_run,
-        refused: plan.description.refused,
+        refused,
     })
 }
 
@@ -122,6 +128,10 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
 #[derive(Debug, Default)]
 struct Computed {
     rows: usize,
+    /// Rows of images that are not in the data set any more.
+    unused: usize,
+    /// Files that were there at the start and are not any more.
+    vanished: Vec<Refused>,
     /// `None` without rows.
     provider: Option<String>,
     /// `None` without rows.
@@ -130,30 +140,34 @@ struct Computed {
 
 /// Computes the missing rows of `plan`, and updates it.
 fn compute_missing(extraction: &mut Extraction, plan: &mut Plan, network: &mut Network) -> Result<Computed> {
-    let mut rows = 0;
+    let first = plan.clone();
+    let mut computed: Vec<Key> = Vec::new();
     let mut stages = StageTimes::default();
     while plan.missing_rows() > 0 {
         let result = extraction.compute(plan, network)?;
-        rows += result.computed;
+        let new = result.computed.len();
+        computed.extend(result.computed);
         stages = stages.and(result.stages);
-        plan.stored_rows += result.computed;
+        plan.stored_rows += new;
         if result.is_interrupted {
-            return Err(interrupted(rows, plan.missing_rows() - result.computed));
+            return Err(interrupted(computed.len(), plan.missing_rows() - new));
         }
         if result.refused.is_empty() {
             break;
         }
         // Without the refused images their classes are smaller, which can move others to another split, where they need
         // other variants. So plan again without them.
-        extraction.refuse(result.refused);
+        extraction.refuse(result.refused, result.refused_rows)?;
         *plan = extraction.replan()?;
         extraction.describe(plan)?;
     }
-    Ok(match rows {
-        0 => Computed::default(),
+    let vanished = first.vanished(plan);
+    Ok(match computed.len() {
+        0 => Computed { vanished, ..Computed::default() },
         rows => {
             let provider = network.backbone().provider().to_string();
-            Computed { rows, provider: Some(provider), stages: Some(stages) }
+            let unused = rows - plan.count_own(&computed);
+            Computed { rows, unused, vanished, provider: Some(provider), stages: Some(stages) }
         }
     })
 }

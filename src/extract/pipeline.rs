@@ -7,8 +7,8 @@ use super::missing::ImageJob;
 use super::settings::PipelineSettings;
 use super::sink::Sink;
 use super::timing::{StageTimes, Stopwatch};
-use crate::backbone::Backbone;
-use crate::cache::CacheWriter;
+use crate::backbone::{Backbone, Embeddings};
+use crate::cache::{CacheWriter, Key};
 use crate::data::dataset::Refused;
 use crate::error::{Error, Kind, Result};
 use crate::math::parallel;
@@ -27,10 +27,12 @@ const WINDOW_ROWS: usize = 4096;
 /// Result of a run of the pipeline.
 #[derive(Debug)]
 pub(super) struct PipelineResult {
-    /// Number of rows committed.
-    pub computed: usize,
+    /// The rows committed.
+    pub computed: Vec<Key>,
     /// Images that cannot be used.
     pub refused: Vec<Refused>,
+    /// Rows for which the network gave values that are no numbers; their images are refused.
+    pub refused_rows: Vec<Key>,
     pub stages: StageTimes,
     /// Whether the monitor was interrupted before all rows were computed.
     pub is_interrupted: bool,
@@ -54,7 +56,7 @@ pub(super) fn run(
     let task = monitor.task("embedding", Some(total), Unit::Images);
     let (decoding, embedding, writing) = (Stopwatch::default(), Stopwatch::default(), Stopwatch::default());
     let (number, width) = (sessions.len(), sessions.first().map_or(0, |session| session.width()));
-    let mut sink = Sink::new(settings, width, writer, &writing);
+    let mut sink = Sink::new(settings, width, writer, &writing, monitor);
     let is_interrupted = AtomicBool::new(false);
     let should_stop = &|| should_stop(monitor, &is_interrupted);
     std::thread::scope(|scope| -> Result<()> {
@@ -87,7 +89,8 @@ pub(super) fn run(
         sessions: number,
     };
     let is_interrupted = is_interrupted.load(Ordering::Relaxed);
-    Ok(PipelineResult { computed: sink.committed, refused: sink.refused, stages, is_interrupted })
+    let Sink { committed: computed, refused, refused_rows, .. } = sink;
+    Ok(PipelineResult { computed, refused, refused_rows, stages, is_interrupted })
 }
 
 /// Returns whether the monitor was interrupted. The first time, notes it for the person and in `is_interrupted`.
@@ -116,7 +119,7 @@ fn embed(
         }
         // A panic has to give a result too: the collector waits for every batch.
         let features = match rows.is_empty() {
-            true => Ok(Vec::new()),
+            true => Ok(Embeddings::new(0, Vec::new())),
             false => catch_unwind(AssertUnwindSafe(|| embedding.time(|| session.embed(&pixels, rows.len()))))
                 .unwrap_or_else(|_| Err(Error::new(Kind::Backbone, "the network's thread panicked"))),
         };
@@ -198,9 +201,11 @@ mod tests {
         fn runtime(&self) -> &str {
             "none"
         }
-        fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
+        fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Embeddings> {
             self.calls += 1;
-            pixels.chunks_exact(pixels.len() / n).map(|input| (self.work)(self.calls - 1, input)).collect()
+            let inputs = pixels.chunks_exact(pixels.len() / n);
+            let values: Result<Vec<f32>> = inputs.map(|input| (self.work)(self.calls - 1, input)).collect();
+            Ok(Embeddings::new(1, values?))
         }
     }
 
@@ -261,10 +266,12 @@ mod tests {
         // The logarithm of black is infinite.
         let mut network = sessions(1, |_, input| Ok(f32::from(input[0]).ln()));
         let done = run(&settings, &jobs, &mut network, &mut writer, &Silent).unwrap();
-        assert_eq!((done.computed, done.stages.sessions), (2, 1));
+        assert_eq!((done.computed.len(), done.stages.sessions), (2, 1));
         assert!(done.stages.busy() > 0.0 && done.stages.busy() <= 1.0);
         let reason = Reason::NonFiniteFeatures { variant: "none".into() };
         assert_eq!(done.refused, [Refused { path: "0".into(), image_sha256: None, reason }]);
+        let of_black = jobs.iter().find(|job| job.path == "0").unwrap().image_sha256;
+        assert_eq!(done.refused_rows, [Key { image_sha256: of_black, variant: Variant::None }]);
         let rows = writer.cache().rows(|_| true).unwrap();
         assert!(rows.keys.len() == 2 && rows.embeddings.iter().all(|value| value.is_finite()));
     }
@@ -291,7 +298,7 @@ mod tests {
             Ok(f32::from(input[0]))
         });
         let done = run(&settings, &jobs, &mut network, &mut writer, &Silent).unwrap();
-        assert_eq!(done.computed, 201);
+        assert_eq!(done.computed.len(), 201);
         assert_eq!(committed(&writer), (0u8..=200).map(f32::from).collect::<Vec<_>>());
     }
 
@@ -333,8 +340,8 @@ mod tests {
         let monitor = InterruptedAfter(AtomicU64::new(51));
         let done = run(&settings, &jobs, &mut network, &mut writer, &monitor).unwrap();
         // It is queried before each image and each batch of two, so about 17 batches are formed and some of them begun.
-        assert!(done.is_interrupted && (2..60).contains(&done.computed), "{done:?}");
-        let shades: Vec<f32> = (0u8..=200).take(done.computed).map(f32::from).collect();
+        assert!(done.is_interrupted && (2..60).contains(&done.computed.len()), "{done:?}");
+        let shades: Vec<f32> = (0u8..=200).take(done.computed.len()).map(f32::from).collect();
         assert_eq!(committed(&writer), shades, "the rows kept have no gap");
     }
 

@@ -42,7 +42,7 @@ pub use classifier::{LabelProbability, SoftmaxClassifier};
 pub use config::{FitConfig, FitParams};
 pub use early_stopping::StopOn;
 pub use estimator::SoftmaxRegression;
-pub use file::{SavedHead, load, save};
+pub use file::{SavedHead, decode, load, save};
 pub use fit::{FitJob, SharedInputs, fit, fit_many};
 pub use labelled_features::{Example, LabelledFeatures};
 pub use lbfgs::{LbfgsConfig, LbfgsParams, LbfgsResult, fit as fit_lbfgs};

@@ -1,12 +1,12 @@
 //! Where a page is written, with its plots and tables as separate files. Nothing is written among files that other
 //! stages replace as a whole.
 
-use crate::cache::{FeatureCache, Spec};
+use crate::cache::Spec;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use crate::report::page::{Page, Table, check_page, page_file, plot_files, render, table_files, write_files};
 use crate::report::plot::Figure;
-use crate::run;
+use crate::run::{self, StoredRun};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -72,14 +72,14 @@ impl PageOutput {
         check_page(&self.out)
     }
 
-    /// Performs [`PageOutput::check`] for a page about something made from the cache at `cache`: while the cache exists,
-    /// its folder of images is protected too.
+    /// Performs [`PageOutput::check`] for a page about `run`: while its cache exists, the folder of images is protected too.
     ///
     /// # Errors
-    /// Those of [`PageOutput::check`].
-    pub fn check_with_cache(&self, cache: &Path) -> Result<()> {
-        let samples = FeatureCache::open(cache).and_then(|cache| cache.samples());
-        self.check(samples.ok().map(|samples| samples.root).as_deref(), None)
+    /// Those of [`PageOutput::check`], and of [`StoredRun::open`].
+    pub fn check_for_run(&self, run: &Path, cache: Option<&Path>) -> Result<()> {
+        let opened = StoredRun::open(run)?.open_cache(cache).ok();
+        let images = opened.and_then(|cache| Some(cache.samples().ok()?.images_root(cache.root())));
+        self.check(images.as_deref(), None)
     }
 
     /// Writes the page, its plots and its tables. Earlier ones of headstart are replaced; a file of another origin stops all

@@ -5,21 +5,22 @@ mod curves;
 mod predictions;
 mod record;
 mod rejection;
+mod stored;
 
 pub use curves::{WeightHistograms, event_file};
 pub use predictions::{Prediction, check_split};
-pub use record::{ClassCount, Record, SCHEMA};
+pub use record::{ClassCount, Record, SCHEMA, SamePictures};
 pub use rejection::RejectionRule;
+pub use stored::StoredRun;
 
 use crate::cache::Spec;
 use crate::error::{Error, Kind, Result};
-use crate::head::rejection::{RejectionDistances, load as load_distances, save as save_distances};
-use crate::head::{self, Head, SavedHead};
+use crate::head::rejection::{RejectionDistances, save as save_distances};
+use crate::head::{self, Head};
 use crate::io::digest::Digest;
 use crate::io::events::event_file_name;
-use crate::io::parquet::{ColumnData, ColumnType, Table};
+use crate::io::parquet::{ColumnData, Table};
 use crate::io::{fs, json};
-use std::collections::HashSet;
 use std::path::Path;
 
 const RECORD: &str = "run.json";
@@ -129,70 +130,12 @@ pub fn is_run(folder: &Path) -> bool {
     folder.join(RECORD).exists()
 }
 
-/// Reads `run.json`.
+/// Reads `run.json` alone.
 ///
 /// # Errors
-/// [`Kind::Run`] when the folder holds no run, or one of another version.
+/// Those of [`StoredRun::open`].
 pub fn read_record(run: &Path) -> Result<Record> {
-    if !is_run(run) {
-        if let Some(obstacle) = fs::obstacle(run) {
-            return Err(obstacle.of_kind(Kind::Run));
-        }
-        let message = if run.exists() { "not a run: it holds no run.json" } else { "no such run" };
-        return Err(Error::new(Kind::Run, message).at(run).help("`train` makes one"));
-    }
-    Record::read(&run.join(RECORD))
-}
-
-/// Reads the head of a run.
-///
-/// # Errors
-/// [`Kind::Run`] when the folder holds no run, or its head is damaged.
-pub fn read_head(run: &Path) -> Result<TrainedHead> {
-    read_record(run)?;
-    let path = run.join(HEAD);
-    let SavedHead { head, classes, spec } = head::load(&path)?;
-    let spec = serde_json::from_value(spec).map_err(|e| {
-        Error::new(Kind::Run, "its spec is not one that this version reads").at(&path).because(e)
-    })?;
-    Ok(TrainedHead { head, classes, spec })
-}
-
-/// Reads the predictions of a run, by image digest, then variant.
-///
-/// # Errors
-/// [`Kind::Run`] when the file is missing or damaged, or names an unknown split or variant.
-pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
-    let path = run.join(PREDICTIONS);
-    predictions::read(&path).map_err(|e| damaged(&path, e))
-}
-
-/// Reads the digests of the images that a run was trained on.
-///
-/// # Errors
-/// [`Kind::Run`] when the file is missing or damaged.
-pub fn read_trained_on(run: &Path) -> Result<HashSet<Digest>> {
-    let path = run.join(TRAINED_ON);
-    let mut table =
-        Table::read(&path, &[("image_sha256", ColumnType::Digests)]).map_err(|e| damaged(&path, e))?;
-    Ok(table.take_digests("image_sha256").into_iter().collect())
-}
-
-/// Reads the distance measure of a run and calibrates it: of images like those of the validation split at most a share of
-/// `alpha` is rejected.
-///
-/// # Errors
-/// [`Kind::Usage`] where `alpha` is not above 0 and below 1, or too small for the number of validation images;
-/// [`Kind::Run`] when the run is missing or damaged, or of a version without the measure.
-pub fn read_rejection_rule(run: &Path, alpha: f64) -> Result<RejectionRule> {
-    rejection::check_alpha(alpha)?;
-    read_record(run)?;
-    let path = run.join(REJECT);
-    if !path.exists() {
-        let message = "it is missing: the run was written by a version without `reject`";
-        return Err(Error::new(Kind::Run, message).at(&path).help("train again"));
-    }
-    RejectionRule::calibrate(run, load_distances(&path)?, alpha)
+    StoredRun::open(run).map(|run| run.record().clone())
 }
 
 /// Returns the index of a class in a run's order.
@@ -205,8 +148,4 @@ pub fn class_index(run: &Path, names: &[String], name: &str) -> Result<usize> {
             .at(run)
             .help("train again")
     })
-}
-
-fn damaged(path: &Path, error: Error) -> Error {
-    error.of_kind(Kind::Run).at(path).help("train again")
 }

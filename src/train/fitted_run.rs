@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{FitResult, SolverConfig};
 use crate::io::digest::Digest;
-use crate::run::{self, ClassCount, Prediction, Record, RunContents, WeightHistograms};
+use crate::run::{self, ClassCount, Prediction, Record, RunContents, SamePictures, WeightHistograms};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
@@ -21,6 +21,8 @@ pub(crate) struct FittedRun<'a> {
     pub predictions: &'a [Prediction],
     /// Distances for open-set rejection.
     pub measured: &'a RejectionDistances,
+    /// Pictures that are in two splits.
+    pub same_pictures: SamePictures,
     /// Histograms of the weights over the epochs.
     pub histograms: &'a WeightHistograms,
     pub solver: SolverConfig,
@@ -79,6 +81,7 @@ impl FittedRun<'_> {
             best_epoch: fitted.best_epoch,
             seconds: self.seconds,
             temperature: calibration::temperature(self.predictions, set.classes()),
+            same_pictures: Some(self.same_pictures),
         }
     }
 

@@ -31,8 +31,17 @@ pub(super) fn fit(inputs: FitInputs, params: SolverParams) -> Result<TrainResult
     };
     let seconds = started.elapsed().as_secs_f64();
     let predictions = context.predict_held_out(&fitted.head);
-    let measured = context.measure();
-    Ok(TrainResult { fitted, converged, predictions, measured, histograms, read_seconds, seconds })
+    let (measured, same_pictures) = (context.measure(), context.same_pictures());
+    Ok(TrainResult {
+        fitted,
+        converged,
+        predictions,
+        measured,
+        same_pictures,
+        histograms,
+        read_seconds,
+        seconds,
+    })
 }
 
 fn adam(inputs: FitInputs, context: FitContext, params: FitParams) -> Result<SolverResult> {

@@ -9,6 +9,7 @@ pub(crate) mod held_out;
 mod in_memory;
 mod labelled_rows;
 mod rejection;
+mod same_pictures;
 mod single_fit;
 mod split_images;
 pub(crate) mod split_rows;
@@ -64,6 +65,7 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
         fitted: &result.fitted,
         predictions: &result.predictions,
         measured: &result.measured,
+        same_pictures: result.same_pictures,
         histograms: &result.histograms,
         solver: config.solver.clone(),
         init: config.init.as_deref(),

@@ -8,7 +8,7 @@ use crate::head::FitResult;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{Epoch, FitJob, FitParams, Head};
 use crate::monitor::{Monitor, Task, Unit};
-use crate::run::{Prediction, WeightHistograms};
+use crate::run::{Prediction, SamePictures, WeightHistograms};
 use std::time::Instant;
 
 /// The rows, the starting point and the surroundings of a fit.
@@ -34,6 +34,8 @@ pub(super) struct TrainResult {
     pub predictions: Vec<Prediction>,
     /// Distances for open-set rejection.
     pub measured: RejectionDistances,
+    /// Pictures that are in two splits.
+    pub same_pictures: SamePictures,
     pub histograms: WeightHistograms,
     /// Wall time of reading the features before the fit, in seconds.
     pub read_seconds: f64,

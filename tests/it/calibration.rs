@@ -230,3 +230,39 @@ fn pictures_of_objects_are_rejected_by_a_classifier_of_faces() {
     let unknown = answers.as_array().unwrap().iter().filter(|answer| answer["unknown"] == true).count();
     assert!(unknown + 1 >= objects.len(), "{unknown} of {}: {answers}", objects.len());
 }
+
+#[test]
+fn a_picture_in_two_splits_is_counted_where_accuracy_is_said() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 20), ("bee", 20)]);
+    // Every picture of one class once more, as another file with the same pixels.
+    for n in 0..20 {
+        let bytes = std::fs::read(s.path(&format!("in/ant/{n:03}.png"))).unwrap();
+        let at = bytes.len() - 12;
+        // A text chunk before the last one: its length, its type, its content, its checksum.
+        let chunk = [&[0, 0, 0, 3][..], b"tEXta\0b", &png_checksum(b"tEXta\0b")].concat();
+        s.write(&format!("in/ant/again-{n:03}.png"), &[&bytes[..at], &chunk, &bytes[at..]].concat());
+    }
+    let extracted = crate::support::extract(&s, "in", "c", &["--split", "40/20/40"]);
+    assert_eq!(extracted.code, 0, "{}", extracted.stderr);
+    for more in [&[][..], &["--memory", "1MiB"]] {
+        let trained = crate::support::train(&s, "r", &[&["--epochs", "2"], more].concat());
+        let test = trained["same_pictures"]["test"].as_u64().unwrap();
+        assert!(test > 0 && trained["same_pictures"]["validation"].as_u64() > Some(0), "{trained}");
+        assert_eq!(s.json(&["evaluate", &s.text("r")])["same_pictures"], test);
+        let said = s.run(&["evaluate", &s.text("r")]).stdout;
+        let images = s.json(&["evaluate", &s.text("r")])["images"].clone();
+        assert!(
+            said.contains(&format!("{test} of the {images} images are the same picture as one")),
+            "{said}"
+        );
+    }
+}
+
+/// The checksum of a PNG chunk (CRC-32, ISO 3309).
+fn png_checksum(bytes: &[u8]) -> [u8; 4] {
+    let step = |crc: u32, byte: &u8| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    };
+    (!bytes.iter().fold(u32::MAX, step)).to_be_bytes()
+}

@@ -188,7 +188,7 @@ fn an_experiment_goes_from_images_to_a_table_whose_numbers_are_scikit_learns_and
     assert_eq!(record(&run("smoothed and afresh", "goes on"))["init"], Value::Null);
     let scores = s.json(&["evaluate", run("as it is", "flips").to_str().unwrap()]);
     assert_eq!(scores["accuracy"], reported["conditions"][0]["runs"][1]["score"]["first"]);
-    assert!(run::read_trained_on(&run("as it is", "goes on")).is_ok());
+    assert!(run::StoredRun::open(&run("as it is", "goes on")).unwrap().trained_on().is_ok());
 }
 
 #[test]

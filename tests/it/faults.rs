@@ -147,11 +147,29 @@ fn an_image_that_changes_or_vanishes_during_the_run_is_named_and_the_others_are_
     });
     let stats = extract(&config, &monitor).unwrap();
     let refused: Vec<(&str, &Reason)> = stats.refused.iter().map(|r| (r.path.as_str(), &r.reason)).collect();
-    assert_eq!(refused, [("ant/003.png", &Reason::ChangedDuringRun)]);
+    assert_eq!(
+        refused,
+        [("ant/003.png", &Reason::ChangedDuringRun), ("bee/004.png", &Reason::VanishedDuringRun)]
+    );
     assert_eq!(stats.samples, 14, "the removed image is not part of the data set any more");
     // The next run uses the changed image like any other.
     let again = extract(&config, &Silent).unwrap();
     assert_eq!((again.samples, again.refused.len()), (15, 0));
+}
+
+#[test]
+fn a_folder_that_is_renamed_during_the_run_is_named_and_the_counts_agree() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 8), ("bee", 8)]);
+    let config = crate::support::config(&s, "in", "c");
+    // Where only one of two images is read after it, the other is computed for nothing.
+    let monitor = AtEmbedding(|| drop(std::fs::rename(s.path("in/bee"), s.path("outside"))));
+    let stats = extract(&config, &monitor).unwrap();
+    let vanished = stats.refused.iter().filter(|r| r.reason == Reason::VanishedDuringRun);
+    assert_eq!(vanished.count(), 8, "{:?}", stats.refused);
+    assert!(stats.refused.iter().all(|r| r.path.starts_with("bee/")));
+    assert_eq!((stats.samples, stats.rows), (8, s.rows("c").keys.len() - stats.unused));
+    assert_eq!(stats.rows + stats.unused, stats.computed);
 }
 
 #[test]

@@ -220,3 +220,32 @@ fn missing_and_changed_pictures_are_blank_and_reported() {
     let names = std::fs::read_dir(laid["runs"][0]["folder"].as_str().unwrap()).unwrap().count();
     assert_eq!(names, 1);
 }
+
+#[test]
+fn runs_of_one_name_and_start_do_not_replace_each_other() {
+    let s = crate::support::cache(&[]);
+    for (run, lr) in [("a/q", "0.01"), ("b/q", "0.1")] {
+        s.json(&["train", &s.text("c"), "--run", &s.text(run), "--epochs", "2", "--lr", lr]);
+        let path = s.path(run).join("run.json");
+        let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        record["time"] = 1_502_114_602.into();
+        std::fs::write(path, record.to_string()).unwrap();
+    }
+    let export = |runs: &[&str]| -> Vec<String> {
+        let runs: Vec<String> = runs.iter().map(|run| s.text(run)).collect();
+        let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
+        let told = s.json(&[&["tensorboard"], &runs[..], &["--logdir", &s.text("board")]].concat());
+        let name = |run: &serde_json::Value| {
+            let folder = std::path::Path::new(run["folder"].as_str().unwrap());
+            folder.file_name().unwrap().to_str().unwrap().to_string()
+        };
+        told["runs"].as_array().unwrap().iter().map(name).collect()
+    };
+    let both = export(&["a/q", "b/q"]);
+    assert_eq!(both[0], "2017-08-07_14-03-22-q");
+    assert!(both[1].starts_with("2017-08-07_14-03-22-q-") && both[1].len() == both[0].len() + 9, "{both:?}");
+    // Each keeps its place, whichever is exported again.
+    assert_eq!(export(&["b/q"]), [both[1].clone()]);
+    assert_eq!(export(&["a/q"]), [both[0].clone()]);
+    assert_eq!(std::fs::read_dir(s.path("board")).unwrap().count(), 2);
+}

@@ -103,9 +103,9 @@ fn folds_test_every_image_once_and_variants_follow_their_image() {
             (reported["division"]["fold"]["number"].as_u64(), reported["division"]["fold"]["folds"].as_u64()),
             (Some(fold), Some(5))
         );
-        let rows = headstart::run::read_predictions(&s.path(&run)).unwrap();
+        let rows = headstart::run::StoredRun::open(&s.path(&run)).unwrap().predictions().unwrap();
         let held_out: BTreeSet<_> = rows.iter().map(|row| row.image_sha256).collect();
-        let seen = headstart::run::read_trained_on(&s.path(&run)).unwrap();
+        let seen = headstart::run::StoredRun::open(&s.path(&run)).unwrap().trained_on().unwrap();
         assert!(
             held_out.iter().all(|image| !seen.contains(image)),
             "no variant of a held-out image is trained on"
@@ -219,7 +219,7 @@ fn beyond_memory_the_head_is_as_good_and_depends_on_the_seed_only() {
     fit("other", &["--memory", "50KiB", "--seed", "1"]);
     assert_ne!(s.head("other"), s.head("streamed"));
     let predicted = |run: &str| {
-        let rows = headstart::run::read_predictions(&s.path(run)).unwrap();
+        let rows = headstart::run::StoredRun::open(&s.path(run)).unwrap().predictions().unwrap();
         rows.into_iter().map(|row| (row.path, row.image_sha256, row.split)).collect::<Vec<_>>()
     };
     assert_eq!(predicted("streamed"), predicted("whole"));
@@ -241,7 +241,8 @@ fn beyond_memory_temperature_and_rejection_are_fitted_too() {
     let measured = |run: &str, more: &[&str]| {
         let args = ["train", &s.text("p"), "--run", &s.text(run), "--epochs", "5"];
         assert!(s.json(&[&args[..], more].concat())["temperature"]["value"].is_number());
-        headstart::head::rejection::load(&s.path(run).join("reject.safetensors")).unwrap()
+        let path = s.path(run).join("reject.safetensors");
+        headstart::head::rejection::decode(&std::fs::read(&path).unwrap(), &path).unwrap()
     };
     let (whole, one) = (measured("whole", &[]), measured("one", &["--memory", "1GiB"]));
     // The distances are those of the features, whatever the head.
@@ -370,7 +371,7 @@ fn the_rows_of_a_split_are_those_that_train_uses() {
     }
     assert!(fit.keys.is_sorted() && test.keys.iter().all(|key| key.variant == Variant::None));
     // The class indexes are those of the run.
-    let predicted = headstart::run::read_predictions(&s.path("r")).unwrap();
+    let predicted = headstart::run::StoredRun::open(&s.path("r")).unwrap().predictions().unwrap();
     for (key, &target) in test.keys.iter().zip(&test.targets) {
         let row = predicted.iter().find(|row| row.image_sha256 == key.image_sha256).unwrap();
         assert_eq!((row.split, &row.label), (Split::Test, &set.classes()[target]));

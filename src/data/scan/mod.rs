@@ -216,8 +216,31 @@ impl Scanner<'_> {
     }
 }
 
-/// Nanoseconds since 1970; 0 if unknown.
+/// Nanoseconds since 1970; 0 if unknown, as before 1970 and where 64 bits do not hold them, from 2262.
 fn modification_time(metadata: &std::fs::Metadata) -> i64 {
     let since_1970 = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since_1970.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    since_1970.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_that_64_bits_do_not_hold_and_those_before_1970_are_unknown() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(dir.path().join("f")).unwrap();
+        let century = Duration::from_secs(100 * 365 * 86_400);
+        let time = |time| {
+            file.set_modified(time).unwrap();
+            modification_time(&file.metadata().unwrap())
+        };
+        assert_eq!(time(UNIX_EPOCH + century), century.as_nanos() as i64);
+        assert_eq!(time(UNIX_EPOCH - Duration::from_secs(86_400)), 0);
+        // Some file systems end before 2262, and then say so by another time, which 64 bits hold.
+        let late = time(UNIX_EPOCH + 3 * century);
+        let stored = file.metadata().unwrap().modified().unwrap();
+        assert!(late == 0 || stored < UNIX_EPOCH + 3 * century, "{late}");
+    }
 }

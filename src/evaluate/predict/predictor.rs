@@ -2,22 +2,23 @@
 
 use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
 use crate::backbone::registry::DEFAULT_MODELS;
-use crate::backbone::{Device, ImageEmbedder, SessionOptions};
+use crate::backbone::{Backbone, BackboneSearch, Device, NotFinite, SessionOptions, known_answer};
 use crate::cache::near_images;
 use crate::cache::{FeatureCache, Samples, Spec};
-use crate::data::decode::{self, DECODE_VERSION};
+use crate::data::augment::Variant;
+use crate::data::decode::{self, DECODE_VERSION, Reason};
 use crate::data::pixels::Pixels;
+use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
 use crate::io::digest::sha256;
 use crate::metrics::{self, Temperature};
 use crate::monitor::{Monitor, Unit};
-use crate::run::{self, Record, RejectionRule, TrainedHead};
+use crate::run::{Record, RejectionRule, StoredRun, TrainedHead};
 use std::path::{Path, PathBuf};
 
 /// Configuration of a [`Predictor`].
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct PredictorConfig {
     /// The run.
     pub run: PathBuf,
@@ -25,6 +26,10 @@ pub struct PredictorConfig {
     pub device: Device,
     /// Folder of built backbones.
     pub models: PathBuf,
+    /// The ONNX file of the backbone; `None` looks where it was, near the run and in `models`.
+    pub backbone: Option<PathBuf>,
+    /// The cache of the run; `None` looks where it was and near the run.
+    pub cache: Option<PathBuf>,
     /// Fraction of images of the known classes that may be called unknown, above 0 and below 1; `None` turns open-set
     /// rejection off.
     pub reject: Option<f64>,
@@ -45,6 +50,8 @@ impl Default for PredictorConfig {
             run: PathBuf::new(),
             device: Device::Auto,
             models: DEFAULT_MODELS.into(),
+            backbone: None,
+            cache: None,
             reject: None,
             neighbours: 3,
         }
@@ -52,28 +59,18 @@ impl Default for PredictorConfig {
 }
 
 /// A run opened for predicting. The backbone is opened with the first image, or by [`Predictor::open_backbone`].
-///
-/// ```no_run
-/// use headstart::data::decode;
-/// use headstart::evaluate::predict::{Predictor, PredictorConfig};
-/// use headstart::monitor::Silent;
-///
-/// let mut predictor = Predictor::open(&PredictorConfig::new("runs/first"), &Silent)?;
-/// let image = decode::decode(&std::fs::read("cat.jpg").unwrap()).unwrap();
-/// let predictions = predictor.predict_images(&[image])?;
-/// println!("{}", predictions[0].predictions[0].label);
-/// # Ok::<(), headstart::error::Error>(())
-/// ```
 pub struct Predictor<'a> {
     config: PredictorConfig,
     monitor: &'a dyn Monitor,
+    record: Record,
     head: Head,
     classes: Vec<String>,
     spec: Spec,
+    preprocessing: Preprocessing,
     temperature: f64,
     reject: Option<RejectionRule>,
     cache: Option<OpenCache>,
-    embedder: Option<ImageEmbedder>,
+    backbone: Option<Box<dyn Backbone>>,
 }
 
 /// The cache of the run, opened for finding neighbours.
@@ -88,19 +85,34 @@ impl<'a> Predictor<'a> {
     ///
     /// # Errors
     /// [`Kind::Run`] when the run is missing or damaged or its features were made with other decoders; [`Kind::Usage`]
-    /// for a value of `reject` that the run does not allow.
+    /// for a value of `reject` that the run does not allow; those of [`StoredRun::open_cache`] for a cache that was given.
     pub fn open(config: &PredictorConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let run = &config.run;
-        let record = run::read_record(run)?;
-        let reject = config.reject.map(|alpha| run::read_rejection_rule(run, alpha)).transpose()?;
-        let TrainedHead { head, classes, spec } = run::read_head(run)?;
+        let stored = StoredRun::open(run)?;
+        let reject = config.reject.map(|alpha| stored.rejection_rule(alpha)).transpose()?;
+        let TrainedHead { head, classes, spec } = stored.head()?;
         check_reject_width(run, reject.as_ref(), &head)?;
         check_decoder(run, &spec)?;
-        spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
-        let temperature = Temperature::effective(record.temperature);
-        let cache = (config.neighbours > 0).then(|| OpenCache::open(&record, monitor)).flatten();
-        let config = config.clone();
-        Ok(Self { config, monitor, head, classes, spec, temperature, reject, cache, embedder: None })
+        let preprocessing = spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
+        let temperature = Temperature::effective(stored.record().temperature);
+        let cache = match config.neighbours {
+            0 => None,
+            _ => OpenCache::open(&stored, config.cache.as_deref(), monitor)?,
+        };
+        let (config, record, backbone) = (config.clone(), stored.record().clone(), None);
+        Ok(Self {
+            config,
+            monitor,
+            record,
+            head,
+            classes,
+            spec,
+            preprocessing,
+            temperature,
+            reject,
+            cache,
+            backbone,
+        })
     }
 
     /// Opens the backbone now rather than with the first image, installing what is missing with consent, and checks its
@@ -109,7 +121,18 @@ impl<'a> Predictor<'a> {
     /// # Errors
     /// Those of opening a backbone; [`Kind::Run`] when its features do not fit the head of the run.
     pub fn open_backbone(&mut self) -> Result<()> {
-        self.embedder().map(|_| ())
+        self.backbone().map(|_| ())
+    }
+
+    /// The record of the run.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The folder of cached images; `None` if the cache was not read.
+    pub fn cached_images(&self) -> Option<PathBuf> {
+        let cache = self.cache.as_ref()?;
+        Some(cache.samples.images_root(cache.cache.root()))
     }
 
     /// Class labels in the order of their indices.
@@ -134,9 +157,13 @@ impl<'a> Predictor<'a> {
                     self.open_backbone()?;
                     let total = Some(paths.len() as u64);
                     task.get_or_insert_with(|| monitor.task("predicting", total, Unit::Images));
-                    let embedding = self.embedder()?.embed(&[image])?;
-                    (file.image_sha256, file.prediction) = (Some(digest), self.classify(&embedding));
-                    features.push(embedding);
+                    match self.embed(&image)? {
+                        Err(NotFinite) => file.reason = Some(not_finite()),
+                        Ok(embedding) => {
+                            (file.image_sha256, file.prediction) = (Some(digest), self.classify(&embedding));
+                            features.push(embedding);
+                        }
+                    }
                 }
             }
             files.push(file);
@@ -152,24 +179,33 @@ impl<'a> Predictor<'a> {
     /// Classifies images in memory: one prediction per image, in the order given.
     ///
     /// # Errors
-    /// Those of [`Predictor::open_backbone`], and of the backbone when it fails.
+    /// Those of [`Predictor::open_backbone`], and of the backbone when it fails; [`Kind::Input`] for an image whose
+    /// features are not finite.
     pub fn predict_images(&mut self, images: &[Pixels]) -> Result<Vec<ImagePrediction>> {
-        let features = images
-            .iter()
-            .map(|image| self.embedder()?.embed(std::slice::from_ref(image)))
-            .collect::<Result<Vec<_>>>()?;
+        let mut features = Vec::with_capacity(images.len());
+        for (number, image) in (1..).zip(images) {
+            let refuse = |NotFinite| Error::new(Kind::Input, format!("image {number}: {}", not_finite()));
+            features.push(self.embed(image)?.map_err(refuse)?);
+        }
         let mut predictions: Vec<ImagePrediction> = features.iter().map(|row| self.classify(row)).collect();
         self.add_neighbours(predictions.iter_mut().collect(), &features);
         Ok(predictions)
     }
 
-    fn embedder(&mut self) -> Result<&mut ImageEmbedder> {
-        match &mut self.embedder {
+    fn backbone(&mut self) -> Result<&mut Box<dyn Backbone>> {
+        match &mut self.backbone {
             Some(open) => Ok(open),
             none => {
-                Ok(none.insert(open_embedder(&self.spec, self.head.width(), &self.config, self.monitor)?))
+                Ok(none.insert(open_backbone(&self.spec, self.head.width(), &self.config, self.monitor)?))
             }
         }
+    }
+
+    fn embed(&mut self, image: &Pixels) -> Result<std::result::Result<Vec<f32>, NotFinite>> {
+        let mut pixels = vec![0; self.preprocessing.input_len()];
+        self.preprocessing.planes(image, &mut pixels);
+        let embeddings = self.backbone()?.embed(&pixels, 1)?;
+        Ok(embeddings.rows().next().unwrap_or(Err(NotFinite)).map(Vec::from))
     }
 
     fn classify(&self, features: &[f32]) -> ImagePrediction {
@@ -205,16 +241,28 @@ impl std::fmt::Debug for Predictor<'_> {
 
 impl OpenCache {
     /// Opens the cache of a run if it still exists and holds features of the same spec.
-    fn open(record: &Record, monitor: &dyn Monitor) -> Option<Self> {
-        let path = Path::new(&record.cache);
-        let opened = FeatureCache::open(path).and_then(|cache| {
-            cache.spec().require(&record.spec, path)?;
+    ///
+    /// # Errors
+    /// Those of [`StoredRun::open_cache`] for a cache that was given.
+    fn open(run: &StoredRun, given: Option<&Path>, monitor: &dyn Monitor) -> Result<Option<Self>> {
+        let opened = run.open_cache(given).and_then(|cache| {
             cache.warn_of_unnamed_specs(monitor)?;
             let samples = cache.samples()?;
             Ok(Self { cache, samples })
         });
-        opened.map_err(|error| warn_of_missing_neighbours(monitor, &error)).ok()
+        match opened {
+            Err(error) if given.is_none() => {
+                warn_of_missing_neighbours(monitor, &error);
+                Ok(None)
+            }
+            opened => opened.map(Some),
+        }
     }
+}
+
+/// Why an image with infinite or undefined features cannot be used.
+fn not_finite() -> Reason {
+    Reason::NonFiniteFeatures { variant: Variant::None.to_string() }
 }
 
 fn warn_of_missing_neighbours(monitor: &dyn Monitor, error: &Error) {
@@ -243,18 +291,25 @@ fn check_reject_width(run: &Path, reject: Option<&RejectionRule>, head: &Head) -
     }
 }
 
-/// Opens the backbone of the features, checks its known answer, and that it fits a head of `width` features.
-fn open_embedder(
+/// Opens the backbone of the features and checks its known answer.
+fn open_backbone(
     spec: &Spec,
     width: usize,
     config: &PredictorConfig,
     monitor: &dyn Monitor,
-) -> Result<ImageEmbedder> {
-    let resolved = spec.resolve_backbone(&config.models)?;
-    let embedder = ImageEmbedder::open_resolved(&resolved, SessionOptions::new(config.device), monitor)?;
-    if embedder.width() != width {
-        let message = format!("its head takes {width} features, the backbone gives {}", embedder.width());
+) -> Result<Box<dyn Backbone>> {
+    let search =
+        BackboneSearch { models: &config.models, given: config.backbone.as_deref(), near: &config.run };
+    let chosen = spec.resolve_backbone(search)?;
+    let opening = SessionOptions { device: config.device, threads: 0, sessions: 1 };
+    let mut backbone = chosen.open(opening, monitor)?.swap_remove(0);
+    if backbone.width() != width {
+        let message = format!("its head takes {width} features, the backbone gives {}", backbone.width());
         return Err(Error::new(Kind::Run, message).at(&config.run).help("train again"));
     }
-    Ok(embedder)
+    if let Some(known) = &chosen.known_answer {
+        let answer = known_answer::compute(backbone.as_mut(), &spec.preprocessing.steps)?;
+        known_answer::check(backbone.provider(), &answer, known)?;
+    }
+    Ok(backbone)
 }

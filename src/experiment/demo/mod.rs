@@ -107,7 +107,7 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
             ..PredictorConfig::default()
         },
     };
-    let answers = predict(&predict_config, monitor)?;
+    let answers = predict(&predict_config, monitor)?.files;
     Ok(DemoStats {
         images,
         cache,

@@ -1,7 +1,7 @@
 //! Paths: parents, resolved paths, what stands in the way of a folder, and the names of unfinished files and folders.
 
 use crate::error::{Error, Kind, Result};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Prefix of the name of every unfinished file and folder.
 pub const TEMPORARY_PREFIX: &str = ".tmp-";
@@ -83,6 +83,17 @@ pub fn unfinished_target(name: &str) -> Option<&str> {
     process.bytes().all(|b| b.is_ascii_digit()).then_some(target)
 }
 
+/// Places where something may be whose path was stored in a file near `near`: first the path as it was stored, then, for
+/// a project that was moved as a whole, the last parts of the path below each folder around `near`, innermost first.
+/// A place may hold something else by now, so the caller checks the content.
+pub fn places_after_a_move(stored: &Path, near: &Path) -> Vec<PathBuf> {
+    let parts: Vec<_> = stored.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let ends: Vec<PathBuf> = (0..parts.len()).map(|from| parts[from..].iter().collect()).collect();
+    let near = resolve(near).unwrap_or_else(|_| near.to_path_buf());
+    let below = near.ancestors().skip(1).flat_map(|folder| ends.iter().map(|end| folder.join(end)));
+    std::iter::once(stored.to_path_buf()).chain(below).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +125,16 @@ mod tests {
         use std::os::unix::ffi::OsStrExt;
         let odd = dir.path().join(std::ffi::OsStr::from_bytes(b"c\xff"));
         assert_eq!(check_place(&odd).unwrap_err().kind(), Kind::Usage);
+    }
+
+    #[test]
+    fn what_was_beside_a_moved_folder_is_found_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = places_after_a_move(Path::new("/gone/project/nets/n.onnx"), &dir.path().join("runs/a"));
+        assert_eq!(places[0], Path::new("/gone/project/nets/n.onnx"));
+        let root = dir.path().canonicalize().unwrap();
+        let inner = ["runs/project/nets/n.onnx", "runs/nets/n.onnx", "runs/n.onnx", "nets/n.onnx", "n.onnx"];
+        let at = inner.map(|place| places.iter().position(|other| *other == root.join(place)));
+        assert!(at.iter().all(Option::is_some) && at.is_sorted(), "{at:?} in {places:?}");
     }
 }

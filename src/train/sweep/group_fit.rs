@@ -8,7 +8,7 @@ use crate::head::rejection::RejectionDistances;
 use crate::head::{Epoch, FitParams, FitResult, Head, SolverConfig};
 use crate::math::parallel::in_parallel;
 use crate::monitor::Task;
-use crate::run::WeightHistograms;
+use crate::run::{SamePictures, WeightHistograms};
 use crate::train::fit_context::FitContext;
 use crate::train::fitted_run::FittedRun;
 use crate::train::warm_start::WarmStart;
@@ -46,6 +46,7 @@ struct FittedGroup<'a> {
     group: &'a Group,
     context: FitContext<'a>,
     measured: RejectionDistances,
+    same_pictures: SamePictures,
     fit_seconds: f64,
 }
 
@@ -68,7 +69,8 @@ impl GroupFit<'_> {
         let fitted = context.adam(self.config.base.standardize).fit(jobs, on_epoch)?;
         let fit_seconds = started.elapsed().as_secs_f64();
         let writing = Instant::now();
-        let group = FittedGroup { group, context, measured: context.measure(), fit_seconds };
+        let (measured, same_pictures) = (context.measure(), context.same_pictures());
+        let group = FittedGroup { group, context, measured, same_pictures, fit_seconds };
         let members = settings.iter().zip(&fitted).zip(&histograms);
         let members: Vec<GroupMember> = members
             .map(|((params, fitted), histograms)| GroupMember { params, fitted, histograms })
@@ -79,7 +81,7 @@ impl GroupFit<'_> {
 
     /// Predicts the held-out rows of one head and writes its run; a head that failed has none.
     fn write(&self, group: &FittedGroup, member: &GroupMember) -> Result<HeadResult> {
-        let FittedGroup { group, context, measured, fit_seconds } = group;
+        let FittedGroup { group, context, measured, same_pictures, fit_seconds } = group;
         let settings = member.params.settings();
         let name = HeadName::of(self.config, group, settings);
         let run = name.path(self.config);
@@ -95,6 +97,7 @@ impl GroupFit<'_> {
             fitted,
             predictions: &predictions,
             measured,
+            same_pictures: *same_pictures,
             histograms: member.histograms,
             solver: SolverConfig::Adam(settings.clone()),
             init: self.config.init.as_deref(),

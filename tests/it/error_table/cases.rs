@@ -278,12 +278,6 @@ const RUNS: &[Case] = &[
         began_in_2017(s, "r");
         s.write("board/2017-08-07_14-03-22-r/thesis.tex", b"irreplaceable");
     }),
-    case("runs of one name and start for a log directory", "tensorboard r again/r --logdir board", |s| {
-        began_in_2017(s, "r");
-        for file in ["run.json", "head.safetensors"] {
-            s.write(&format!("again/r/{file}"), &std::fs::read(s.path("r").join(file)).unwrap());
-        }
-    }),
     case("a projector without images", "tensorboard r --logdir board --projector --images gone", nothing),
     case(
         "a projector of a cache with other features by now",
@@ -408,6 +402,8 @@ const TYPED: &[Case] = &[
     case("an unknown measure to stop on", "train c --run new --stop-on f1", nothing),
     case("unknown class weights", "train c --run new --class-weights heavy", nothing),
     case("a weight for an unknown class", "train c --run new --class-weights ant=2,wasp=3", nothing),
+    case("a class that is weighted twice", "train c --run new --class-weights ant=2,ant=3", nothing),
+    case("weights that are all zero", "train c --run new --class-weights ant=0,bee=0", nothing),
     case("a negative weight", "train c --run new --class-weights ant=-2", nothing),
     case("one fold", "train c --run new --folds 1", nothing),
     case("folds and another split", "train c --run new --folds 3 --resplit 1", nothing),
@@ -433,6 +429,11 @@ const TYPED: &[Case] = &[
     case("a learning rate so large that the loss overflows", "train c --run new --lr 1e38", nothing),
     case("a projector without points", "tensorboard r --logdir board --projector --points 0", nothing),
     case("points without a projector", "tensorboard r --logdir board --points 10", nothing),
+    case(
+        "a shift beyond the images",
+        "extract in --cache c --backbone small.onnx --augment shift:48",
+        nothing,
+    ),
     case("a selection of no class", "data select in --top 0 --out new", nothing),
 ];
 
