@@ -78,7 +78,7 @@ impl ResolvedBackbone {
     /// missing. Does not run the known-answer test.
     ///
     /// # Errors
-    /// Errors of [`super::setup`], [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`].
+    /// Errors of [`setup`](super::install::setup()), [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`].
     pub fn open(&self, options: SessionOptions, monitor: &dyn Monitor) -> Result<Vec<Box<dyn Backbone>>> {
         let library = runtime::find_or_install(options.device, None, monitor)?;
         self.install(monitor)?;
@@ -90,7 +90,7 @@ impl ResolvedBackbone {
     /// Installs a known backbone after asking when it is missing. Returns the size of the ONNX file in bytes.
     ///
     /// # Errors
-    /// Errors of [`super::setup`], and [`Kind::Io`] when no file can be read.
+    /// Errors of [`setup`](super::install::setup()), and [`Kind::Io`] when no file can be read.
     pub fn install(&self, monitor: &dyn Monitor) -> Result<u64> {
         let may_be_built = |known: &&KnownBackbone| self.places.contains(&onnx_path(known, &self.models));
         let present = || self.places.iter().find(|place| place.exists());

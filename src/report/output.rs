@@ -51,7 +51,7 @@ impl PageOutput {
     /// that may be inside a run.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a path inside one of these folders, and those of [`check_page`].
+    /// [`Kind::Usage`] for a path inside one of these folders, and [`Kind::Input`] where a folder or another file is in the way.
     pub fn check(&self, images: Option<&Path>, own_page: Option<&Path>) -> Result<()> {
         let images = images.map(fs::resolve).transpose()?;
         let own_page = own_page.map(fs::resolve).transpose()?;
@@ -86,7 +86,7 @@ impl PageOutput {
     /// of them.
     ///
     /// # Errors
-    /// Those of [`write_files`].
+    /// Those of [`PageOutput::check`], and [`Kind::Io`] when a file cannot be written.
     pub fn write(&self, content: &PageContent) -> Result<WrittenPage> {
         let html = render(&content.page);
         let plots = self.plots.as_ref().map(|folder| plot_files(folder, &content.figures));

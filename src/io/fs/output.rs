@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// What a person asked to be written, and which files may give way to it.
 #[derive(Clone, Copy)]
-#[allow(missing_debug_implementations)] // It holds a function.
+#[expect(missing_debug_implementations, reason = "it holds a function")]
 pub struct OutputFormat<'a> {
     /// What the file holds, such as `page`.
     pub name: &'a str,

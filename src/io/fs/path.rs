@@ -16,7 +16,7 @@ pub(super) fn parent(path: &Path) -> &Path {
 /// Makes `path` absolute, and resolves links and `..` in the part of it that exists.
 ///
 /// # Errors
-/// [`Kind::Io`](crate::error::Kind::Io) when the current folder cannot be determined.
+/// [`Kind::Io`] when the current folder cannot be determined.
 pub fn resolve(path: &Path) -> Result<PathBuf> {
     let absolute = std::path::absolute(path).map_err(|e| Error::io("find", path, e))?;
     for existing in absolute.ancestors() {
