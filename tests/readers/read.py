@@ -62,7 +62,7 @@ class Polars:
     def arrow(self, path):
         import polars as pl
 
-        return pl.read_ipc(path, memory_map=False).to_dict(as_series=False)
+        return pl.read_ipc(path).to_dict(as_series=False)
 
 
 class DuckDB:

@@ -118,8 +118,8 @@ fn end_of_links(path: &Path) -> Result<PathBuf> {
     }
 }
 
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::super::files::{list, read};
     use super::*;
