@@ -202,8 +202,11 @@ mod tests {
 
     #[test]
     fn the_digest_is_the_documented_one() {
-        let hash = sha256(b"ab");
-        let lines = format!("schema=features-v1\nbackbone={hash}\nlayer=PreLogits\ndecode=d/1\n");
+        let Spec { backbone, preprocessing, .. } = spec();
+        let lines = format!(
+            "schema=features-v1\nbackbone={}\nlayer=PreLogits\ndecode={}\n",
+            backbone.graph_sha256, preprocessing.decode
+        );
         let steps = &spec().preprocessing.steps;
         let [crop, resize, size] = [text(&steps.crop), text(&steps.resize), text(&steps.size)];
         let rest = format!("crop={crop}\nresize={resize}\nsize={size}\nscale=unit\n");

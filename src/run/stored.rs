@@ -10,7 +10,7 @@ use crate::head::rejection::decode as decode_distances;
 use crate::head::{self, SavedHead};
 use crate::io::digest::Digest;
 use crate::io::events::{event_file_name, is_event_file_name};
-use crate::io::fs::{FolderSnapshot, places_after_a_move};
+use crate::io::fs::{self, FolderSnapshot, places_after_a_move};
 use crate::io::parquet::{ColumnType, Table};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,9 @@ impl StoredRun {
     /// [`Kind::Run`] when the folder holds no run, or one of another version.
     pub fn open(run: &Path) -> Result<Self> {
         if !is_run(run) {
+            if let Some(obstacle) = fs::obstacle(run) {
+                return Err(obstacle.of_kind(Kind::Run));
+            }
             let message = if run.exists() { "not a run: it holds no run.json" } else { "no such run" };
             return Err(Error::new(Kind::Run, message).at(run).help("`train` makes one"));
         }

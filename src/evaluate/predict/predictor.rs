@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 /// Configuration of a [`Predictor`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PredictorConfig {
     /// The run.
     pub run: PathBuf,
