@@ -30,7 +30,7 @@
 //! then a head is trained, evaluated, and opened again:
 //!
 //! ```
-//! use headstart::data::dataset::{Fractions, ImageFile, assign_splits};
+//! use headstart::data::dataset::{FolderLayout, Fractions, ImageFile, assign_splits};
 //! use headstart::evaluate::{EvaluateConfig, evaluate};
 //! use headstart::head::{FitConfig, SolverConfig};
 //! use headstart::train::{TrainConfig, train};
@@ -56,6 +56,7 @@
 //!         height: 8,
 //!         bytes: 1,
 //!         mtime_ns: 0,
+//!         identity: Default::default(),
 //!     })
 //!     .collect();
 //! let rows = FeatureRows {
@@ -67,8 +68,9 @@
 //!     embeddings: files.iter().flat_map(|f| if f.label == "cat" { [1.0, 0.0] } else { [0.0, 1.0] }).collect(),
 //! };
 //! let fractions: Fractions = "60/15/25".parse()?;
-//! let samples =
-//!     Samples { rows: assign_splits(files, 0, fractions), root: "/photos".into(), seed: 0, fractions };
+//! let rows_of_samples = assign_splits(files, 0, fractions);
+//! let layout = FolderLayout::Classes;
+//! let samples = Samples { rows: rows_of_samples, root: "/photos".into(), seed: 0, fractions, layout };
 //! let mut writer = CacheWriter::open_or_create(&cache, &spec)?;
 //! writer.describe(&samples, &[])?;
 //! writer.append(rows, Default::default())?;

@@ -35,5 +35,5 @@ pub use reader::FeatureCache;
 pub use refused::read_refused;
 pub use samples::Samples;
 pub use spec::{BackboneSpec, PreprocessingSpec, Spec};
-pub use verify::{VerifyStats, verify};
+pub use verify::{ImageCheck, VerifyConfig, VerifyStats, verify};
 pub use writer::{CacheWriter, check_target};

@@ -8,7 +8,7 @@ use crate::backbone::registry::registry;
 use crate::backbone::{CPU_PROVIDER, CUDA_PROVIDER};
 use crate::cache::{FeatureCache, Samples, Spec};
 use crate::data::augment::Variant;
-use crate::data::dataset::{Fractions, Resplit, Sample, Split};
+use crate::data::dataset::{FolderLayout, Fractions, Resplit, Sample, Split};
 use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
 use crate::head::{ClassWeights, FitConfig, SolverConfig};
@@ -40,6 +40,8 @@ struct Cache {
     root: PathBuf,
     seed: u64,
     fractions: Fractions,
+    /// The flag without which the folders would be taken otherwise.
+    layout: Option<&'static str>,
     /// The device that computed every part; `None` when several did.
     device: Option<String>,
 }
@@ -66,6 +68,21 @@ fn identity(folder: &Path) -> PathBuf {
     folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
 }
 
+/// Returns the flag that gives the layout of the folders again.
+fn layout_flag(samples: &Samples) -> Option<&'static str> {
+    let all_are =
+        |layout: FolderLayout| samples.rows.iter().all(|sample| layout.split(&sample.file.path).is_some());
+    match samples.layout {
+        FolderLayout::Classes
+            if all_are(FolderLayout::SplitThenClass) || all_are(FolderLayout::ClassThenSplit) =>
+        {
+            Some("--as-classes")
+        }
+        FolderLayout::Classes => None,
+        FolderLayout::SplitThenClass | FolderLayout::ClassThenSplit => Some("--split-folders"),
+    }
+}
+
 impl Source {
     fn read(folder: &Path) -> Result<Self> {
         let record = read_record(folder)?;
@@ -80,6 +97,7 @@ impl Source {
                 .as_ref()
                 .is_none_or(|samples| is_split_of(samples, &record, &predictions)),
             cache: store.zip(samples).map(|(store, samples)| Cache {
+                layout: layout_flag(&samples),
                 root: samples.root,
                 seed: samples.seed,
                 fractions: samples.fractions,
@@ -108,7 +126,7 @@ impl Source {
 
 /// Whether the images of validation and test are those that the run predicted.
 fn is_split_of(samples: &Samples, record: &Record, predictions: &[Prediction]) -> bool {
-    let divided = record.resplit.map(|resplit| resplit.assign(&samples.rows, samples.fractions));
+    let divided = record.resplit.map(|resplit| resplit.assign(&samples.rows, samples.resplit_fractions()));
     let rows: &[Sample] = divided.as_deref().unwrap_or(&samples.rows);
     let held_out = rows.iter().filter(|sample| sample.split != Split::Train);
     let now: BTreeSet<(Digest, Split)> =
@@ -200,6 +218,7 @@ fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -
     let mut words = Words::new(["extract", &cache.root.to_string_lossy()]);
     words.option("--cache", &record.cache);
     backbone(&record.spec, models, &mut words);
+    words.0.extend(cache.layout.map(str::to_string));
     words.option("--split", cache.fractions);
     words.option("--seed", cache.seed);
     let augmentations: BTreeSet<String> =
@@ -369,6 +388,7 @@ mod tests {
                 root: "/photos".into(),
                 seed: 3,
                 fractions: "60/15/25".parse().unwrap(),
+                layout: None,
                 device: Some("cpu".into()),
             }),
             held_out_variants: [Variant::None, Variant::Flip].into(),

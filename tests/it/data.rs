@@ -102,7 +102,8 @@ fn classes_that_look_like_splits_are_noted() {
     let said = s.run(&["data", "summary", &s.text("in")]);
     assert_eq!(said.code, 0);
     assert!(
-        said.stderr.contains("the classes are called train, val: if these are splits"),
+        said.stderr
+            .contains("the folders are called train, val, and the topmost folders are taken as classes"),
         "{}",
         said.stderr
     );

@@ -9,6 +9,7 @@ mod errors;
 mod experiment;
 mod extract;
 mod faults;
+mod folders;
 mod heads;
 mod kills;
 mod lab;

@@ -131,6 +131,8 @@ fn extract_config(config: &DemoConfig, images: &Path, cache: &Path) -> ExtractCo
         backbone: BackboneChoice { models: config.models.clone(), ..BackboneChoice::default() },
         augment: Vec::new(),
         augment_splits: AugmentSplits::Train,
+        layout: None,
+        rehash: false,
         split: None,
         seed: None,
         device: Device::Auto,

@@ -14,7 +14,7 @@ pub use change::{Change, Watch, Watcher, watch};
 pub use files::{
     FolderEntry, create_folder, hard_link, list, read, remove, remove_leftovers, rename, sync_folder,
 };
-pub use identity::{FolderIdentity, identity};
+pub use identity::{FileIdentity, FolderIdentity, identity};
 pub use lock::Lock;
 pub use path::{TEMPORARY_PREFIX, resolve, temporary_path, unfinished_target};
 pub use replace::{check_exchange, exchange_folders, replace_folder, write_folder};
