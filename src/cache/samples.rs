@@ -1,6 +1,6 @@
 //! `samples.parquet`: the data set as it is now, with labels and splits. Small, and replaced whole.
 
-use crate::data::dataset::{FolderLayout, Fractions, ImageFile, Sample, shares};
+use crate::data::dataset::{FolderLayout, Fractions, ImageFile, LayoutChoice, Sample, shares};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs::FileIdentity;
 use crate::io::parquet::{ColumnData, ColumnType, Table};
@@ -49,6 +49,15 @@ impl Samples {
     /// folders the shares that the folders have.
     pub fn resplit_fractions(&self) -> Fractions {
         if self.layout.has_splits() { shares(&self.rows) } else { self.fractions }
+    }
+
+    /// Returns the choice that gives the layout of the folders again; `None` where they cannot be taken otherwise.
+    pub fn layout_choice(&self) -> Option<LayoutChoice> {
+        let all_are =
+            |layout: FolderLayout| self.rows.iter().all(|row| layout.split(&row.file.path).is_some());
+        let has_choice =
+            [FolderLayout::SplitThenClass, FolderLayout::ClassThenSplit].into_iter().any(all_are);
+        self.layout.choice().or(has_choice.then_some(LayoutChoice::AsClasses))
     }
 
     /// Encodes `samples.parquet`.

@@ -39,6 +39,14 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// Returns the flag of a choice.
+    pub fn flag(choice: LayoutChoice) -> &'static str {
+        match choice {
+            LayoutChoice::SplitFolders => "--split-folders",
+            LayoutChoice::AsClasses => "--as-classes",
+        }
+    }
+
     pub fn choice(self) -> Option<LayoutChoice> {
         match (self.split_folders, self.as_classes) {
             (true, _) => Some(LayoutChoice::SplitFolders),

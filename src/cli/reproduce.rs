@@ -2,13 +2,14 @@
 //!
 //! They are written for an empty folder: runs go to `runs/`, while images, cache and backbone stay where they are.
 
+use super::options::Layout;
 use super::shell::command_line;
 use crate::backbone::install::known_backbone::onnx_path;
 use crate::backbone::registry::registry;
 use crate::backbone::{CPU_PROVIDER, CUDA_PROVIDER};
 use crate::cache::{FeatureCache, Samples, Spec};
 use crate::data::augment::Variant;
-use crate::data::dataset::{FolderLayout, Fractions, Resplit, Sample, Split};
+use crate::data::dataset::{Fractions, Resplit, Sample, Split};
 use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
 use crate::head::{ClassWeights, FitConfig, SolverConfig};
@@ -68,21 +69,6 @@ fn identity(folder: &Path) -> PathBuf {
     folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
 }
 
-/// Returns the flag that gives the layout of the folders again.
-fn layout_flag(samples: &Samples) -> Option<&'static str> {
-    let all_are =
-        |layout: FolderLayout| samples.rows.iter().all(|sample| layout.split(&sample.file.path).is_some());
-    match samples.layout {
-        FolderLayout::Classes
-            if all_are(FolderLayout::SplitThenClass) || all_are(FolderLayout::ClassThenSplit) =>
-        {
-            Some("--as-classes")
-        }
-        FolderLayout::Classes => None,
-        FolderLayout::SplitThenClass | FolderLayout::ClassThenSplit => Some("--split-folders"),
-    }
-}
-
 impl Source {
     fn read(folder: &Path) -> Result<Self> {
         let record = read_record(folder)?;
@@ -97,7 +83,7 @@ impl Source {
                 .as_ref()
                 .is_none_or(|samples| is_split_of(samples, &record, &predictions)),
             cache: store.zip(samples).map(|(store, samples)| Cache {
-                layout: layout_flag(&samples),
+                layout: samples.layout_choice().map(Layout::flag),
                 root: samples.root,
                 seed: samples.seed,
                 fractions: samples.fractions,
@@ -424,8 +410,8 @@ mod tests {
     }
 
     /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
-    const WITHOUT_EFFECT: [&str; 8] =
-        ["json", "yes", "models", "help", "batch", "threads", "commit-every", "dry-run"];
+    const WITHOUT_EFFECT: [&str; 9] =
+        ["json", "yes", "models", "help", "batch", "threads", "commit-every", "dry-run", "rehash"];
 
     #[test]
     fn every_option_that_can_change_a_head_is_printed() {
@@ -434,8 +420,13 @@ mod tests {
         let fold = Record { resplit: fold, init: Some("gone".into()), memory: Some(1 << 20), ..adam() };
         let resplit = Record { resplit: Some(Resplit::Random { seed: 8 }), ..adam() };
         let lbfgs = record(SolverConfig::Lbfgs(LbfgsConfig::default()), Normalization::Symmetric, false);
-        let all: Vec<String> =
-            [fold, resplit, lbfgs].into_iter().flat_map(|record| lines(&[source("r", record)])).collect();
+        let layouts = [None, Some("--split-folders"), Some("--as-classes")];
+        let sources = [fold, resplit, lbfgs].into_iter().zip(layouts).map(|(record, layout)| {
+            let mut source = source("r", record);
+            source.cache.as_mut().unwrap().layout = layout;
+            source
+        });
+        let all: Vec<String> = sources.flat_map(|source| lines(&[source])).collect();
         let printed = all.join("\n");
         for name in ["extract", "train"] {
             let sub = command();

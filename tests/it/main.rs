@@ -10,6 +10,7 @@ mod experiment;
 mod extract;
 mod faults;
 mod folders;
+mod fuzz;
 mod heads;
 mod kills;
 mod lab;
