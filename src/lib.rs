@@ -70,6 +70,7 @@
 //!     height: 8,
 //!     bytes: 1,
 //!     mtime_ns: 0,
+//!     identity: Default::default(),
 //! };
 //! let files: Vec<ImageFile> = (0..40).map(file).collect();
 //! let rows = FeatureRows {
@@ -78,8 +79,9 @@
 //!     embeddings: files.iter().flat_map(|f| if f.label == "cat" { [1.0, 0.0] } else { [0.0, 1.0] }).collect(),
 //! };
 //! let fractions: Fractions = "60/15/25".parse()?;
-//! let samples =
-//!     Samples { rows: assign_splits(files, 0, fractions), root: "/photos".into(), seed: 0, fractions };
+//! let rows_of_samples = assign_splits(files, 0, fractions);
+//! let layout = FolderLayout::Classes;
+//! let samples = Samples { rows: rows_of_samples, root: "/photos".into(), seed: 0, fractions, layout };
 //! let mut writer = CacheWriter::open_or_create(&cache, &spec)?;
 //! writer.describe(&samples, &[])?;
 //! writer.append(rows, Default::default())?;

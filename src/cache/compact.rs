@@ -285,11 +285,18 @@ mod tests {
                 height: 1,
                 bytes: 1,
                 mtime_ns: 0,
+                identity: Default::default(),
             },
             split: Split::Train,
         };
         let rows = names.iter().map(sample).collect();
-        Samples { rows, root: "/in".into(), seed: 0, fractions: Default::default() }
+        Samples {
+            rows,
+            root: "/in".into(),
+            seed: 0,
+            fractions: Default::default(),
+            layout: Default::default(),
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct CacheInfo {
     pub seed: u64,
     /// Percentages of the split, such as `70/5/25`.
     pub fractions: String,
+    /// What the folders of images stand for: `class`, `split/class` or `class/split`.
+    pub layout: String,
     /// Number of image files.
     pub samples: usize,
     /// Number of image files in train, validation and test.
@@ -79,6 +81,7 @@ pub fn info(root: &Path) -> Result<CacheInfo> {
         root: samples.root.display().to_string(),
         seed: samples.seed,
         fractions: samples.fractions.to_string(),
+        layout: samples.layout.to_string(),
         refused: read_refused(root)?.len(),
         rows: totals.keys.len(),
         orphaned,

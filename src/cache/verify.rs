@@ -1,6 +1,7 @@
-//! Checks every part of a cache, and moves damaged ones out of the way.
+//! Checks every part of a cache, and moves damaged ones out of the way. Checks whether images are still those described.
 
 use super::duplicates::contradiction;
+use super::image_check::ImageCheck;
 use super::key::Key;
 use super::part::{FeatureRows, Part};
 use super::reader::FeatureCache;
@@ -12,7 +13,17 @@ use crate::monitor::{Monitor, Unit};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Settings of [`verify`].
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct VerifyConfig {
+    /// Whether damaged parts stay where they are.
+    pub dry_run: bool,
+    /// Folder of the images that the cache describes, to be read and compared; `None` leaves them alone.
+    pub images: Option<PathBuf>,
+}
 
 /// Result of [`verify`].
 #[derive(Debug, Clone, Serialize)]
@@ -24,29 +35,36 @@ pub struct VerifyStats {
     pub damaged: Vec<String>,
     /// Whether the damaged parts were moved.
     pub moved: bool,
+    /// How the images compare with their description; `None` when they were not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageCheck>,
 }
 
 /// Checks the digest, the spec and the content of every part of the cache at `root`, and that no two rows contradict one
 /// another; moves damaged parts to `damaged/` unless `dry_run`. Also reads `samples.parquet`, `refused.parquet` and
-/// `refused-rows.parquet`. A warning reports each damaged part. Nothing is written, and no lock taken, before damage is found; where nothing can be written, a
+/// `refused-rows.parquet`, and compares the images, if they are given, with their description. A warning reports each damaged part. Nothing is written, and no lock taken, before damage is found; where nothing can be written, a
 /// warning says so.
 ///
 /// # Errors
+/// [`Kind::Input`] when there is no folder of images, [`Kind::Interrupted`] when the monitor was interrupted;
 /// [`Kind::Locked`] when parts are to be moved and another process writes, [`Kind::Io`] when a part cannot be read at all,
 /// [`Kind::Cache`] when one of these files is damaged.
-pub fn verify(root: &Path, dry_run: bool, monitor: &dyn Monitor) -> Result<VerifyStats> {
+pub fn verify(root: &Path, config: &VerifyConfig, monitor: &dyn Monitor) -> Result<VerifyStats> {
     let cache = FeatureCache::open(root)?;
     let (parts, damaged) =
         cache.with_parts(|parts| Ok((parts.len(), check_parts(parts, &cache, monitor)?)))?;
     damaged.iter().for_each(|damage| monitor.warn(&damage.error.with_causes()));
-    let moved = if dry_run || damaged.is_empty() { None } else { move_parts(&cache, &damaged, monitor)? };
+    let moved =
+        if config.dry_run || damaged.is_empty() { None } else { move_parts(&cache, &damaged, monitor)? };
     cache.warn_of_unnamed_specs(monitor)?;
-    cache.samples()?;
+    let samples = cache.samples()?;
     read_refused(root).map_err(|e| e.help("delete it: `extract` checks those files again"))?;
     read_refused_rows(root)?;
+    let images =
+        config.images.as_ref().map(|images| ImageCheck::of(&samples.rows, images, monitor)).transpose()?;
     let is_moved = moved.is_some();
     let paths = || damaged.iter().map(|damage| damage.part.path.display().to_string()).collect();
-    Ok(VerifyStats { parts, damaged: moved.unwrap_or_else(paths), moved: is_moved })
+    Ok(VerifyStats { parts, damaged: moved.unwrap_or_else(paths), moved: is_moved, images })
 }
 
 /// A damaged part, and what is wrong with it.
@@ -143,24 +161,29 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = CacheWriter::open_or_create(dir.path(), &spec()).unwrap();
         let part = writer.append(rows(&["a"]), BTreeMap::new()).unwrap();
-        let samples =
-            Samples { rows: Vec::new(), root: "/in".into(), seed: 0, fractions: Default::default() };
+        let samples = Samples {
+            rows: Vec::new(),
+            root: "/in".into(),
+            seed: 0,
+            fractions: Default::default(),
+            layout: Default::default(),
+        };
         writer.describe(&samples, &[]).unwrap();
         drop(writer);
         let read_only = watch(dir.path(), Arc::new(ReadOnly));
-        let sound = verify(dir.path(), false, &Silent).unwrap();
+        let sound = verify(dir.path(), &VerifyConfig::default(), &Silent).unwrap();
         assert_eq!((sound.parts, sound.damaged.len(), sound.moved), (1, 0, false));
         let mut bytes = std::fs::read(&part.path).unwrap();
         bytes[20] ^= 1;
         std::fs::write(&part.path, &bytes).unwrap();
         let before = list(dir.path()).unwrap();
         let monitor = Collected::default();
-        let damaged = verify(dir.path(), false, &monitor).unwrap();
+        let damaged = verify(dir.path(), &VerifyConfig::default(), &monitor).unwrap();
         assert_eq!((damaged.damaged, damaged.moved), (vec![part.path.display().to_string()], false));
         assert!(part.path.exists() && list(dir.path()).unwrap() == before);
         let warnings = monitor.messages().warnings.join("\n");
         assert!(warnings.contains("damaged parts stay where they are"), "{warnings}");
         drop(read_only);
-        assert!(verify(dir.path(), false, &Silent).unwrap().moved && !part.path.exists());
+        assert!(verify(dir.path(), &VerifyConfig::default(), &Silent).unwrap().moved && !part.path.exists());
     }
 }

@@ -4,10 +4,10 @@ use super::options::{Global, parse};
 use super::output::{Outcome, print_result, print_result_beside};
 use super::progress::Terminal;
 use super::text::{splits, table_with_header};
-use crate::cache;
 use crate::cache::compact::{CompactConfig, CompactStats, compact};
 use crate::cache::export::{ExportFormat, ExportStats, export};
 use crate::cache::info::{CacheInfo, info};
+use crate::cache::{self, ImageCheck, VerifyConfig, VerifyStats};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
@@ -32,13 +32,18 @@ enum Command {
     ///
     /// A part is damaged if its bytes have changed, if it names another spec than the cache's, or if it holds other features
     /// than an earlier part for the same image and variant. Where the cache cannot be written, nothing is moved.
-    #[command(after_help = "Example:\n  headstart cache verify cache/photos --dry-run")]
+    #[command(
+        after_help = "Examples:\n  headstart cache verify cache/photos --dry-run\n  headstart cache verify cache/photos --images photos"
+    )]
     Verify {
         /// The cache
         cache: PathBuf,
         /// Report damaged parts, and move nothing
         #[arg(long)]
         dry_run: bool,
+        /// Also read the images in this folder, and list those that are no longer what the cache describes
+        #[arg(long, value_name = "DIR")]
+        images: Option<PathBuf>,
     },
     /// Join small parts into large ones; readers see the old parts or the new ones, never both
     ///
@@ -76,7 +81,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             print_result(global, &info, || info_text(&info))?;
             Ok(Outcome::Done)
         }
-        Command::Verify { cache, dry_run } => verify(&cache, dry_run, global, terminal),
+        Command::Verify { cache, dry_run, images } => {
+            verify(&cache, &VerifyConfig { dry_run, images }, global, terminal)
+        }
         Command::Compact { cache, prune, dry_run } => {
             let stats = compact(&cache, &CompactConfig { prune, dry_run }, terminal)?;
             print_result(global, &stats, || compaction(&stats))?;
@@ -104,7 +111,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 fn info_text(info: &CacheInfo) -> String {
     let mut out = format!(
         "{} of {}, {} floats, {}\n\
-         {} images in {} classes: {} (seed {}, {}), from {}\n\
+         {} images in {} classes: {} (seed {}, {}{}), from {}\n\
          {} feature rows in {} parts, {:.1} MB, computed by {}\n",
         info.spec.layer,
         info.spec.backbone.name,
@@ -115,6 +122,7 @@ fn info_text(info: &CacheInfo) -> String {
         splits(&info.splits),
         info.seed,
         info.fractions,
+        if info.layout == "class" { "" } else { " of the train folders" },
         info.root,
         info.rows,
         info.parts,
@@ -165,14 +173,42 @@ fn export_text(stats: &ExportStats) -> String {
     format!("{files}{} rows, features of {} floats\n", stats.rows, stats.width)
 }
 
-fn verify(cache: &Path, dry_run: bool, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let verified = cache::verify(cache, dry_run, terminal)?;
-    print_result(global, &verified, || {
-        let mut out = format!("{} parts, {} damaged\n", verified.parts, verified.damaged.len());
-        if verified.moved {
-            out.push_str("moved to damaged/; run the same `headstart extract` again to compute them anew\n");
+fn verify(cache: &Path, config: &VerifyConfig, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    terminal.stop_on_signals();
+    let verified = cache::verify(cache, config, terminal)?;
+    if let Some(images) = &verified.images {
+        list_images(images, terminal);
+    }
+    print_result(global, &verified, || verified_text(&verified))?;
+    let is_clean = verified.damaged.is_empty() && verified.images.as_ref().is_none_or(ImageCheck::is_clean);
+    Ok(if is_clean { Outcome::Done } else { Outcome::Damaged })
+}
+
+/// Names the images that are no longer what was described.
+fn list_images(images: &ImageCheck, terminal: &Terminal) {
+    let kinds =
+        [("changed", &images.changed), ("missing", &images.missing), ("unreadable", &images.unreadable)];
+    for (kind, paths) in kinds {
+        paths.iter().for_each(|path| terminal.note(&format!("{kind}: {path}")));
+    }
+}
+
+fn verified_text(verified: &VerifyStats) -> String {
+    let mut out = format!("{} parts, {} damaged\n", verified.parts, verified.damaged.len());
+    if verified.moved {
+        out.push_str("moved to damaged/; run the same `headstart extract` again to compute them anew\n");
+    }
+    if let Some(images) = &verified.images {
+        out.push_str(&format!(
+            "{} images as described, {} changed, {} missing, {} unreadable\n",
+            images.unchanged,
+            images.changed.len(),
+            images.missing.len(),
+            images.unreadable.len()
+        ));
+        if !images.is_clean() {
+            out.push_str("run the same `headstart extract` again, with --rehash, to describe them anew\n");
         }
-        out
-    })?;
-    Ok(if verified.damaged.is_empty() { Outcome::Done } else { Outcome::Damaged })
+    }
+    out
 }

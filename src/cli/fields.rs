@@ -7,7 +7,7 @@ use crate::error::Error;
 use std::collections::BTreeMap;
 
 /// Fields that no argument is named after, with the arguments that set them, the likeliest first.
-const OTHER_NAMES: [(&str, &[&str]); 13] = [
+const OTHER_NAMES: [(&str, &[&str]); 14] = [
     ("use", &["variants", "uses"]),
     ("variants", &["uses"]),
     ("uses", &["variants"]),
@@ -21,6 +21,7 @@ const OTHER_NAMES: [(&str, &[&str]); 13] = [
     ("html", &["out"]),
     ("depth", &["headers"]),
     ("number", &["fold"]),
+    ("layout", &["split_folders"]),
 ];
 
 /// Fields that a switch turns off: of ``(`shuffle` false)`` the word after the field goes with it.
@@ -194,6 +195,7 @@ mod tests {
     use super::*;
     use crate::backbone::BackboneChoice;
     use crate::backbone::install::SetupConfig;
+    use crate::cache::VerifyConfig;
     use crate::data::{SelectConfig, SummaryConfig};
     use crate::error::Kind;
     use crate::evaluate::EvaluateConfig;
@@ -297,6 +299,8 @@ mod tests {
             backbone,
             augment,
             augment_splits,
+            layout,
+            rehash,
             split,
             seed,
             device,
@@ -347,11 +351,11 @@ mod tests {
         vec![
             ("demo", fields!(DemoConfig { dir, models, time })),
             ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
-            ("data summary", fields!(SummaryConfig { images, depth })),
-            ("data select", fields!(SelectConfig { images, top, out, link })),
+            ("data summary", fields!(SummaryConfig { images, depth, layout })),
+            ("data select", fields!(SelectConfig { images, top, out, link, layout })),
             (
                 "data report",
-                [fields!(DatasetConfig { images, cache }), vec!["out", "plots", "tables"]].concat(),
+                [fields!(DatasetConfig { images, cache, layout }), vec!["out", "plots", "tables"]].concat(),
             ),
             ("extract", [backbone, extract].concat()),
             ("train", [train, adam.clone(), lbfgs].concat()),
@@ -368,7 +372,7 @@ mod tests {
             ("experiment", fields!(ExperimentConfig { file, images, out, models, device, threads, time })),
             ("tensorboard", [tensorboard, projector].concat()),
             ("cache info", vec!["cache"]),
-            ("cache verify", vec!["cache", "dry_run"]),
+            ("cache verify", [vec!["cache"], fields!(VerifyConfig { dry_run, images })].concat()),
             ("cache compact", vec!["cache", "prune", "dry_run"]),
             ("cache export", vec!["cache", "out", "format"]),
             ("device", vec![]),
@@ -387,8 +391,9 @@ mod tests {
         }
     }
 
-    /// Arguments that several fields or the command line itself take: those of every command, and folds of a resplit.
-    const NO_FIELD: [&str; 7] = ["json", "yes", "models", "help", "folds", "fold", "fold_seed"];
+    /// Arguments that several fields or the command line itself take: those of every command, folds of a resplit, and the
+    /// second of two that choose the layout.
+    const NO_FIELD: [&str; 8] = ["json", "yes", "models", "help", "folds", "fold", "fold_seed", "as_classes"];
 
     #[test]
     fn every_argument_is_set_by_a_field() {

@@ -112,6 +112,14 @@ impl Timer {
     }
 }
 
+/// Checks the text of an experiment file: its keys, types, names and settings. No image or cache is opened.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::error::Kind::Usage) with the entry that is wrong.
+pub fn check_file(text: &[u8]) -> Result<()> {
+    parse(text, &ExperimentConfig::default()).map(drop)
+}
+
 /// Checks the file.
 fn parse(text: &[u8], config: &ExperimentConfig) -> Result<Experiment> {
     let text = std::str::from_utf8(text).map_err(|e| names::usage("it is not text").because(e))?;

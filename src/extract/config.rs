@@ -3,7 +3,7 @@
 use crate::backbone::BackboneChoice;
 use crate::backbone::Device;
 use crate::data::augment::Augmentation;
-use crate::data::dataset::Fractions;
+use crate::data::dataset::{Fractions, LayoutChoice};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use std::path::PathBuf;
@@ -27,7 +27,14 @@ pub struct ExtractConfig {
     pub augment: Vec<Augmentation>,
     /// Splits whose images get these variants.
     pub augment_splits: AugmentSplits,
-    /// Fractions of the split; `None` keeps those of the cache, or takes the default for a new cache.
+    /// How folders that are called as splits are taken. `None` keeps the way of the cache; for a new cache such folders are
+    /// an error then.
+    pub layout: Option<LayoutChoice>,
+    /// Whether to read every file again, also those that look unchanged since the last extraction.
+    pub rehash: bool,
+    /// Fractions of the split; `None` keeps those of the cache, or takes the default for a new cache. Where splits are
+    /// folders, they divide the images of the train folders among the splits that have no folder; the default takes none
+    /// of them away.
     pub split: Option<Fractions>,
     /// Seed of the split; `None` keeps that of the cache, or takes 0 for a new cache.
     pub seed: Option<u64>,
@@ -64,6 +71,8 @@ impl Default for ExtractConfig {
             backbone: BackboneChoice::default(),
             augment: Vec::new(),
             augment_splits: AugmentSplits::default(),
+            layout: None,
+            rehash: false,
             split: None,
             seed: None,
             device: Device::Auto,

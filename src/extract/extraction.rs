@@ -6,10 +6,11 @@ use super::network::Network;
 use super::pipeline::{self, PipelineResult};
 use super::plan::{Description, Plan};
 use super::settings::PipelineSettings;
+use super::splits::assign;
 use super::target::{Target, spec};
 use crate::backbone::ResolvedBackbone;
 use crate::cache::{self, Key, Samples};
-use crate::data::dataset::{LabelConflicts, Refused, assign_splits, separate_conflicts};
+use crate::data::dataset::{LabelConflicts, Refused, separate_conflicts};
 use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
 use crate::monitor::Monitor;
@@ -113,6 +114,9 @@ impl<'a> Extraction<'a> {
         let stored = self.stored_samples();
         let options = ScanOptions {
             earlier: stored.map(|stored| EarlierScan { root: &stored.root, samples: &stored.rows }),
+            rehash: self.config.rehash,
+            layout: self.config.layout.or(stored.and_then(|stored| stored.layout.choice())),
+            must_choose: stored.is_none(),
             refused: Some(refused),
             notes,
             ..ScanOptions::new(ScanDepth::Header)
@@ -124,10 +128,13 @@ impl<'a> Extraction<'a> {
         if kept.is_empty() {
             return Err(no_images(&self.config.images, &refused));
         }
-        let fractions = self.config.split.or(stored.map(|stored| stored.fractions)).unwrap_or_default();
-        let seed = self.config.seed.or(stored.map(|stored| stored.seed)).unwrap_or(0);
-        let rows = assign_splits(kept, seed, fractions);
-        let samples = Arc::new(Samples { rows, root: found.root, seed, fractions });
+        let (samples, in_several) = assign(kept, found.root, found.layout, self.config, stored)?;
+        if notes && in_several > 0 {
+            self.monitor.note(&format!(
+                "images that are in the folders of several splits, and are not trained on: {in_several}"
+            ));
+        }
+        let samples = Arc::new(samples);
         Ok(Plan::new(Description { samples, refused }, self.config, &self.target.keys()?))
     }
 

@@ -11,6 +11,7 @@ mod plan;
 mod resources;
 mod settings;
 mod sink;
+mod splits;
 mod target;
 mod timing;
 
@@ -38,6 +39,8 @@ pub struct ExtractStats {
     pub layer: String,
     /// Number of image files in the data set.
     pub samples: usize,
+    /// What the folders of images stand for: `class`, `split/class` or `class/split`.
+    pub layout: String,
     /// Number of files in each split, by the name of the split.
     pub splits: BTreeMap<&'static str, usize>,
     /// Number of classes.
@@ -108,6 +111,7 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         backbone: format!("{}, {}", extraction.chosen.name, extraction.chosen.article_and_title()),
         layer: extraction.chosen.layer.clone(),
         samples: samples.len(),
+        layout: plan.description.samples.layout.to_string(),
         splits: split_counts(samples),
         classes: class_names(samples).len(),
         rows: plan.stored_rows,

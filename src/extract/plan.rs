@@ -121,9 +121,15 @@ fn coverage_note(samples: &Samples, split: Split) -> Option<String> {
     let covered = class_names(samples.rows.iter().filter(|row| row.split == split));
     let is_missing = |name: &&str| covered.binary_search_by(|other| other.as_str().cmp(name)).is_err();
     let missing: Vec<&str> = all.iter().map(String::as_str).filter(is_missing).collect();
-    let remedy = "give more images or another `split`, such as 60/15/25";
+    let is_folder = samples.layout.has_splits();
+    let remedy = match is_folder {
+        true => format!("give a folder of {split} images, or a `split` that takes some of the train images"),
+        false => "give more images or another `split`, such as 60/15/25".into(),
+    };
     if missing.is_empty() {
         None
+    } else if covered.is_empty() && is_folder {
+        Some(format!("no folder holds {split} images; to have some, {remedy}"))
     } else if covered.is_empty() {
         Some(format!("with {} the {split} split is empty; to train, {remedy}", samples.fractions))
     } else {

@@ -101,7 +101,9 @@ fn classes_that_look_like_splits_are_noted() {
     let output = s.run(&["data", "summary", &s.text("in")]);
     assert_eq!(output.code, 0);
     assert!(
-        output.stderr.contains("the classes are called train, val: if these are splits"),
+        output
+            .stderr
+            .contains("the folders are called train, val, and the topmost folders are taken as classes"),
         "{}",
         output.stderr
     );

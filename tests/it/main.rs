@@ -12,6 +12,8 @@ mod examples;
 mod experiment;
 mod extract;
 mod faults;
+mod folders;
+mod fuzz;
 mod heads;
 mod kills;
 mod moved;

@@ -119,7 +119,9 @@ fn its_runs_predict_as_they_did() {
             before.as_array().unwrap().iter().map(|answer| answer["path"].as_str().unwrap()).collect();
         let said = s.run(&[&["predict", name, "--json"], &images[..]].concat());
         assert_eq!((said.code, said.stderr.lines().count()), (0, 1), "{}", said.stderr);
-        assert!(said.stderr.contains("1 of 1 parts are of version 0.1.0 and do not say which spec they have"));
+        assert!(
+            said.stderr.contains("1 of 1 parts are of version 0.1.0 and do not say which spec they have")
+        );
         let now = said.value();
         for (now, before) in now.as_array().unwrap().iter().zip(before.as_array().unwrap()) {
             let probability = |answer: &Value, label: &Value| -> f64 {

@@ -107,6 +107,7 @@ fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -
     let mut words = Words::new(["extract", &cache.root.to_string_lossy()]);
     words.option("--cache", &record.cache);
     backbone(record, models, &mut words);
+    words.0.extend(cache.layout.map(str::to_string));
     words.option("--split", cache.fractions);
     words.option("--seed", cache.seed);
     let augmentations: BTreeSet<String> =
@@ -277,6 +278,7 @@ mod tests {
                 root: "/photos".into(),
                 seed: 3,
                 fractions: "60/15/25".parse().unwrap(),
+                layout: None,
                 device: Some("cpu".into()),
             }),
             held_out_variants: [Variant::None, Variant::Flip].into(),
@@ -312,8 +314,8 @@ mod tests {
     }
 
     /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
-    const WITHOUT_EFFECT: [&str; 8] =
-        ["json", "yes", "models", "help", "batch", "threads", "commit-every", "dry-run"];
+    const WITHOUT_EFFECT: [&str; 9] =
+        ["json", "yes", "models", "help", "batch", "threads", "commit-every", "dry-run", "rehash"];
 
     #[test]
     fn every_option_that_can_change_a_head_is_printed() {
@@ -322,8 +324,13 @@ mod tests {
         let fold = Record { resplit: fold, init: Some("gone".into()), memory: Some(1 << 20), ..adam() };
         let resplit = Record { resplit: Some(Resplit::Random { seed: 8 }), ..adam() };
         let lbfgs = record(SolverConfig::Lbfgs(LbfgsConfig::default()), Normalization::Symmetric, false);
-        let all: Vec<String> =
-            [fold, resplit, lbfgs].into_iter().flat_map(|record| lines(&[source("r", record)])).collect();
+        let layouts = [None, Some("--split-folders"), Some("--as-classes")];
+        let sources = [fold, resplit, lbfgs].into_iter().zip(layouts).map(|(record, layout)| {
+            let mut source = source("r", record);
+            source.cache.as_mut().unwrap().layout = layout;
+            source
+        });
+        let all: Vec<String> = sources.flat_map(|source| lines(&[source])).collect();
         let printed = all.join("\n");
         for name in ["extract", "train"] {
             let sub = command();

@@ -2,6 +2,7 @@
 
 use crate::backbone::{CPU_PROVIDER, CUDA_PROVIDER};
 use crate::cache::{FeatureCache, Samples};
+use crate::cli::options::Layout;
 use crate::data::augment::Variant;
 use crate::data::dataset::{Fractions, Sample, Split};
 use crate::error::Result;
@@ -30,6 +31,8 @@ pub(super) struct Cache {
     pub root: PathBuf,
     pub seed: u64,
     pub fractions: Fractions,
+    /// The flag without which the folders would be taken otherwise.
+    pub layout: Option<&'static str>,
     /// The device that computed every part; `None` when several did.
     pub device: Option<String>,
 }
@@ -58,6 +61,7 @@ impl Source {
                 .as_ref()
                 .is_none_or(|samples| is_split_of(samples, &record, &predictions)),
             cache: store.zip(samples).map(|(store, samples)| Cache {
+                layout: samples.layout_choice().map(Layout::flag),
                 root: samples.images_root(store.root()),
                 seed: samples.seed,
                 fractions: samples.fractions,
@@ -93,7 +97,7 @@ impl Source {
 
 /// Whether the images of validation and test are those that the run predicted.
 fn is_split_of(samples: &Samples, record: &Record, predictions: &[Prediction]) -> bool {
-    let divided = record.resplit.map(|resplit| resplit.assign(&samples.rows, samples.fractions));
+    let divided = record.resplit.map(|resplit| resplit.assign(&samples.rows, samples.resplit_fractions()));
     let rows: &[Sample] = divided.as_deref().unwrap_or(&samples.rows);
     let held_out = rows.iter().filter(|sample| sample.split != Split::Train);
     let now: BTreeSet<(Digest, Split)> =

@@ -1,7 +1,38 @@
-//! A folder that is held open, so that another one at the same path is told from it.
+//! What distinguishes a folder or a file from another one that had the same path before.
 
 use crate::error::{Error, Result};
+use std::fs::Metadata;
 use std::path::Path;
+
+/// What distinguishes a file from others of the same path, size and modification time. Programs can set a modification
+/// time as they like, but none of these. All are 0 where the system does not have them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FileIdentity {
+    /// Number of the device that the file is on.
+    pub device: u64,
+    /// Number of the file on its device.
+    pub inode: u64,
+    /// Time of the latest change to content, name or attributes, in nanoseconds since 1970.
+    pub changed_ns: i64,
+}
+
+impl FileIdentity {
+    /// Takes the identity from the metadata of a file.
+    pub fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let changed_ns =
+                metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec());
+            Self { device: metadata.dev(), inode: metadata.ino(), changed_ns }
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = metadata;
+            Self::default()
+        }
+    }
+}
 
 /// A folder that is held open. While it is, no other folder has its inode number.
 #[derive(Debug)]

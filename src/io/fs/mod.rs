@@ -16,7 +16,7 @@ pub use change::{Change, Watch, Watcher, watch};
 pub use files::{
     FolderEntry, create_folder, hard_link, list, read, remove, remove_leftovers, rename, sync_folder,
 };
-pub use identity::HeldFolder;
+pub use identity::{FileIdentity, HeldFolder};
 pub use lock::Lock;
 pub use output::{OutputFormat, check_output, is_stdout, is_stream, write_output};
 pub use path::{

@@ -99,6 +99,22 @@ impl Table {
         read(File::open(path).map_err(|e| Error::io("open", path, e))?, columns, path, |_, _| false)
     }
 
+    /// Reads like [`Table::read`], and those of the columns `optional` that the file has.
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    pub fn read_with_optional(
+        path: &Path,
+        columns: &[(&str, ColumnType)],
+        optional: &[(&str, ColumnType)],
+    ) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        let opened = open(file, path)?;
+        let present = optional.iter().filter(|(name, _)| opened.schema().field_with_name(name).is_ok());
+        let wanted: Vec<_> = columns.iter().chain(present).copied().collect();
+        read_columns(opened, &wanted, path, |_, _| false)
+    }
+
     fn take(&mut self, name: &str) -> Option<ColumnData> {
         let index = self.columns.iter().position(|column| column.name == name)?;
         Some(self.columns.swap_remove(index).data)
@@ -153,10 +169,28 @@ fn read<R: ChunkReader + 'static>(
     source: R,
     wanted: &[(&str, ColumnType)],
     path: &Path,
+    consume: impl FnMut(&str, &ArrayRef) -> bool,
+) -> Result<Table> {
+    read_columns(open(source, path)?, wanted, path, consume)
+}
+
+/// Opens a Parquet file and reads its footer.
+fn open<R: ChunkReader + 'static>(source: R, path: &Path) -> Result<ParquetRecordBatchReaderBuilder<R>> {
+    ParquetRecordBatchReaderBuilder::try_new(source).map_err(|e| damaged(path, e.to_string()))
+}
+
+fn damaged(path: &Path, why: String) -> Error {
+    Error::new(Kind::Cache, "not a readable Parquet file").at(path).because(why)
+}
+
+/// Reads columns of an opened file.
+fn read_columns<R: ChunkReader + 'static>(
+    builder: ParquetRecordBatchReaderBuilder<R>,
+    wanted: &[(&str, ColumnType)],
+    path: &Path,
     mut consume: impl FnMut(&str, &ArrayRef) -> bool,
 ) -> Result<Table> {
-    let damaged = |why: String| Error::new(Kind::Cache, "not a readable Parquet file").at(path).because(why);
-    let builder = ParquetRecordBatchReaderBuilder::try_new(source).map_err(|e| damaged(e.to_string()))?;
+    let damaged = |why: String| damaged(path, why);
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     let metadata = metadata.into_iter().filter_map(|kv| Some((kv.key, kv.value?))).collect();
     for (name, _) in wanted {

@@ -61,6 +61,28 @@ const IMAGES: &[Case] = &[
     case("a file that may not be read", "data summary in", |s| permit(s, "in/ant/000.png", 0o000))
         .how(AsNobody),
     case("a folder that may not be listed", "data summary in", |s| permit(s, "in/ant", 0o000)).how(AsNobody),
+    case("folders that are splits or classes", "extract parts --cache new --backbone small.onnx", |s| {
+        s.images("parts/train", &[("ant", 2)]);
+        s.images("parts/test", &[("ant", 2)]);
+    }),
+    case(
+        "folders that are no splits",
+        "extract in --cache new --backbone small.onnx --split-folders",
+        nothing,
+    ),
+    case(
+        "a share for a split that has a folder",
+        "extract parts --cache new --backbone small.onnx --split-folders --split 70/5/25",
+        |s| {
+            s.images("parts/train", &[("ant", 2)]);
+            s.images("parts/test", &[("bee", 2)]);
+        },
+    ),
+    case("images to compare that are not there", "cache verify c --images missing", nothing),
+    case("images that are no longer what was described", "cache verify c --images in", |s| {
+        s.write("in/ant/000.png", &encode_png(&picture("ant", 92)));
+        std::fs::remove_file(s.path("in/bee/001.png")).unwrap();
+    }),
     case("a cache among the images", "extract in --cache in/cache --backbone small.onnx", nothing),
     case(
         "a cache among the images, by a roundabout path",

@@ -54,9 +54,10 @@ fn samples(names: &[&str]) -> Samples {
         height: 1,
         bytes: 1,
         mtime_ns: 0,
+        identity: Default::default(),
     };
     let rows = names.iter().map(|name| Sample { file: file(name), split: Split::Train }).collect();
-    Samples { rows, root: "/in".into(), seed: 0, fractions: Default::default() }
+    Samples { rows, root: "/in".into(), seed: 0, fractions: Default::default(), layout: Default::default() }
 }
 
 /// What a reader must find from a point of the log on: these rows, and one of these descriptions.

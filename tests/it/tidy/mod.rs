@@ -34,7 +34,7 @@ const FLOORS: [&[&str]; 16] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 38] = [
+const DOORS: [(&str, &str); 39] = [
     ("ort", "backbone/onnx_runtime.rs"),
     // Two formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -72,6 +72,7 @@ const DOORS: [(&str, &str); 38] = [
     ("resvg", "report/plot/raster.rs"),
     ("dejavu", "report/plot/raster.rs"),
     ("csv", "report/page/table.rs"),
+    ("unicode_normalization", "data/scan/labels.rs"),
     ("unicode_width", "cli/text.rs"),
     // Data formats of ours are declared where the data are.
     ("serde", ""),
