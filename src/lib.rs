@@ -19,7 +19,6 @@
 //! let mut config = ExtractConfig::default();
 //! config.images = "photos".into(); // photos/<class>/<file>
 //! config.cache = "cache/photos".into();
-//! config.backbone.models = "models".into();
 //! config.augment = vec![Augmentation::Flip];
 //! let stats = extract(&config, &Silent)?;
 //! println!("{} rows, {} of them computed now", stats.rows, stats.computed);

@@ -1,11 +1,11 @@
 //! Which network to run: a known backbone by name or any ONNX file by path, with its layer and preprocessing.
 
 use super::install::known_backbone::{self, onnx_path, setup_remedy};
-use super::install::runtime;
+use super::install::runtime::{self, Runtime};
 use crate::backbone::graph::inspect;
 use crate::backbone::onnx_runtime::OnnxBackbone;
-use crate::backbone::registry::{DEFAULT_BACKBONE, DEFAULT_MODELS, registry};
-use crate::backbone::{Backbone, PRELOGITS, SessionOptions, known_answer};
+use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};
+use crate::backbone::{Backbone, Device, PRELOGITS, SessionOptions, known_answer};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// | `layer` | [`PRELOGITS`] | layer to embed |
 /// | `preprocess` | the backbone's own | named preprocessing |
 /// | `crop` | the backbone's own | centre part of each side to keep, in `(0, 1]` |
-/// | `models` | `models` | folder of built backbones |
+/// | `models` | [`default_models`] | folder of built backbones |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackboneChoice {
@@ -45,7 +45,7 @@ impl BackboneChoice {
             layer: PRELOGITS.into(),
             preprocess: None,
             crop: None,
-            models: DEFAULT_MODELS.into(),
+            models: default_models(),
         }
     }
 
@@ -171,21 +171,31 @@ impl ResolvedBackbone {
         if vowel { format!("an {}", self.title) } else { self.title.clone() }
     }
 
-    /// Opens the network in one session or more. Installs ONNX Runtime and a known backbone after asking when they are
-    /// missing. Does not run the known-answer test.
+    /// Installs ONNX Runtime and a known backbone after asking when they are missing, and proves that the runtime works.
     ///
     /// # Errors
-    /// Errors of [`super::setup`], [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`].
-    pub fn open(&self, options: SessionOptions, monitor: &dyn Monitor) -> Result<Vec<Box<dyn Backbone>>> {
-        let library = runtime::find_or_install(options.device, None, monitor)?;
-        let path = self.path();
-        let known = registry().backbone(&self.name).ok();
-        if let Some(known) = known.filter(|_| !path.exists()) {
+    /// Errors of [`super::setup`].
+    pub fn install_missing(&self, device: Device, monitor: &dyn Monitor) -> Result<Runtime> {
+        let runtime = runtime::find_or_install(device, None, monitor)?;
+        if let Ok(known) = registry().backbone(&self.name)
+            && !known_backbone::is_there(known, &self.models)?
+        {
             known_backbone::find_or_install(known, &self.models, None, monitor)?;
         }
+        Ok(runtime)
+    }
+
+    /// Opens the network in one session or more, after [`ResolvedBackbone::install_missing`]. Does not run the
+    /// known-answer test.
+    ///
+    /// # Errors
+    /// Errors of [`ResolvedBackbone::install_missing`], [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`].
+    pub fn open(&self, options: SessionOptions, monitor: &dyn Monitor) -> Result<Vec<Box<dyn Backbone>>> {
+        let runtime = self.install_missing(options.device, monitor)?;
+        let library = &runtime.library.path;
         let model = self.read_model()?;
-        OnnxBackbone::open(&library.path, model, &self.layer, &self.preprocessing, options, monitor)
-            .map_err(|e| if e.path().is_none() { e.at(path) } else { e })
+        OnnxBackbone::open(library, model, &self.layer, &self.preprocessing, options, monitor)
+            .map_err(|e| if e.path().is_none() { e.at(self.path()) } else { e })
     }
 
     /// Reads the ONNX file and verifies its digest. Installs nothing.

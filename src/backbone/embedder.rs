@@ -10,9 +10,8 @@ use crate::monitor::Monitor;
 /// An open backbone together with its preprocessing: images in, features out.
 ///
 /// ```no_run
-/// use headstart::backbone::Device;
+/// use headstart::backbone::{BackboneChoice, Device, ImageEmbedder};
 /// use headstart::monitor::Silent;
-/// use headstart::backbone::install::{BackboneChoice, ImageEmbedder};
 ///
 /// let mut embedder = ImageEmbedder::open(&BackboneChoice::default(), Device::Auto, &Silent)?;
 /// let image = headstart::data::decode::decode(&std::fs::read("cat.jpg").unwrap()).unwrap();

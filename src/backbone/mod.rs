@@ -8,6 +8,7 @@ pub mod inception_v3;
 pub mod install;
 pub mod known_answer;
 pub mod onnx_runtime;
+pub mod proof;
 pub mod registry;
 
 pub use choice::{BackboneChoice, ResolvedBackbone};

@@ -6,5 +6,6 @@ pub mod digest;
 pub mod events;
 pub mod fs;
 pub mod parquet;
+pub mod places;
 pub mod safetensors;
 pub mod toml;

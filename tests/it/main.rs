@@ -2,6 +2,8 @@
 
 mod acceptance;
 mod browser;
+#[cfg(unix)]
+mod clients;
 mod commands_page;
 mod data;
 mod error_table;

@@ -24,9 +24,12 @@ pub struct PredictConfig {
 /// If the cache of the run cannot be read, a warning says so and the predictions have no neighbours.
 ///
 /// # Errors
-/// Those of [`Predictor::open`] and [`Predictor::predict_files`].
+/// Those of [`Predictor::open`], [`Predictor::open_backbone`] and [`Predictor::predict_files`].
 pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Vec<FilePrediction>> {
-    Predictor::open(&config.predictor, monitor)?.predict_files(&config.images)
+    let mut predictor = Predictor::open(&config.predictor, monitor)?;
+    // Before an image is read, so that a missing runtime is said at once.
+    predictor.open_backbone()?;
+    predictor.predict_files(&config.images)
 }
 
 /// The files that could not be used, as other stages report them.

@@ -1,6 +1,7 @@
 //! A run opened for predicting: head, backbone and cache are opened once and used for any number of images.
 
 use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
+use crate::backbone::registry::default_models;
 use crate::backbone::{Backbone, Device, SessionOptions, known_answer};
 use crate::cache::near_images;
 use crate::cache::{FeatureCache, Samples, Spec};
@@ -36,7 +37,7 @@ impl Default for PredictorConfig {
         Self {
             run: PathBuf::new(),
             device: Device::Auto,
-            models: "models".into(),
+            models: default_models(),
             reject: None,
             neighbours: 3,
         }

@@ -8,6 +8,7 @@ mod identity;
 mod lock;
 mod path;
 mod replace;
+mod space;
 
 pub use atomic::{copy_verified, hard_link_verified, write_atomic};
 pub use change::{Change, Watch, Watcher, watch};
@@ -18,3 +19,4 @@ pub use identity::{FolderIdentity, identity};
 pub use lock::Lock;
 pub use path::{TEMPORARY_PREFIX, resolve, temporary_path, unfinished_target};
 pub use replace::{check_exchange, exchange_folders, replace_folder, write_folder};
+pub use space::require_space;
