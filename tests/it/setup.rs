@@ -80,7 +80,9 @@ fn library() -> PathBuf {
 #[test]
 fn without_a_terminal_or_yes_the_command_that_installs_is_named() {
     let machine = Machine::new(OFFLINE, OFFLINE);
-    machine.setup(&[]).fails(1, &["ONNX Runtime", "is not installed", "help: run `", "setup`", "yes"]);
+    machine
+        .setup(&[])
+        .fails(1, &["ONNX Runtime", "is not installed", "help: run `", "setup --yes`", "pip download"]);
     assert!(machine.left().is_empty());
 }
 
@@ -121,6 +123,8 @@ fn with_everything_in_place_nothing_is_asked_and_no_client_is_started() {
     let machine = Machine::new(touched, touched);
     let mut command = Command::new(env!("CARGO_BIN_EXE_headstart"));
     command.args(["setup", "--json", "--models"]).arg(models()).env("PATH", machine.s.path("bin"));
+    copy_of_the_install(&machine.s);
+    command.env("XDG_CACHE_HOME", machine.s.path("cache")).env_remove("ORT_DYLIB_PATH");
     let said = Said::of(command.stdin(Stdio::null()));
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(said.value()["backbone"], "nsfwjs");
@@ -159,7 +163,8 @@ fn a_damaged_library_is_never_loaded_and_setup_repairs_it() {
         let machine = Machine::new(&pip, OFFLINE);
         let library = copy_of_the_install(&machine.s);
         damage(&library);
-        let named = ["the installed ONNX Runtime is damaged: libonnxruntime", "help: run `", "setup`"];
+        let named =
+            ["the installed ONNX Runtime is damaged: libonnxruntime", "help: run `headstart setup --yes`"];
         machine.setup(&[]).fails(1, &named);
         // With consent it is installed again, here as far as this pip goes.
         machine.setup(&["--yes"]).fails(1, &["the download is cut short"]);

