@@ -1,5 +1,6 @@
 //! Runs networks in ONNX Runtime: loads the library, opens sessions on one device, runs batches. The only user of `ort`.
 
+mod elf;
 mod load;
 
 pub use load::{LOADER, version};

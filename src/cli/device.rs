@@ -1,13 +1,12 @@
 //! The subcommand `headstart device`: its arguments, and its result as text.
 
-use super::fields::with_flags;
 use super::options::Global;
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use crate::backbone::Device;
 use crate::backbone::install::{self, Library, runtime, runtime::Runtime};
 use crate::backbone::proof::prove;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -68,23 +67,16 @@ pub(super) fn run(_args: Args, global: &Global, terminal: &Terminal) -> Result<O
 /// Opens the runtime, or says why that fails.
 fn open_runtime(terminal: &Terminal) -> std::result::Result<Runtime, String> {
     let missing = || "no ONNX Runtime: run `headstart setup --yes`".to_string();
-    let library = install::find_library(false).map_err(|e| reason(&e))?.ok_or_else(missing)?;
-    runtime::open(library, terminal).map_err(|e| reason(&e))
+    let library = install::find_library(false).map_err(|e| terminal.explain(&e))?.ok_or_else(missing)?;
+    runtime::open(library, terminal).map_err(|e| terminal.explain(&e))
 }
 
 fn why_not_cuda(library: Option<&Library>, terminal: &Terminal) -> Option<String> {
     match library {
         _ if !install::has_nvidia_driver() => Some("no NVIDIA driver on this machine".into()),
         Some(library) if library.has_cuda => {
-            prove(&library.path, Device::Cuda(0), terminal).err().map(|e| reason(&e))
+            prove(&library.path, Device::Cuda(0), terminal).err().map(|e| terminal.explain(&e))
         }
         _ => Some("no ONNX Runtime with CUDA: run `headstart setup --device cuda --yes`".into()),
     }
-}
-
-fn reason(error: &Error) -> String {
-    with_flags(&match error.remedy() {
-        Some(remedy) => format!("{}; {remedy}", error.with_causes()),
-        None => error.with_causes(),
-    })
 }

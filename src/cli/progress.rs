@@ -63,6 +63,14 @@ impl Terminal {
         self.signals.get().and_then(Signals::received)
     }
 
+    /// A failure and what can be done about it, in one line.
+    pub fn explain(&self, error: &Error) -> String {
+        match error.remedy() {
+            Some(remedy) => format!("{}; {}", self.names.error(error), self.names.render(remedy)),
+            None => self.names.error(error),
+        }
+    }
+
     /// Prints a failure and what can be done about it.
     pub fn fail(&self, error: &Error) {
         print_stderr(&format!("error: {}", self.names.error(error)));

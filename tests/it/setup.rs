@@ -190,12 +190,16 @@ fn a_damaged_library_is_never_loaded_and_setup_repairs_it() {
 fn a_library_of_ones_own_is_opened_before_it_is_praised() {
     let s = Sandbox::new();
     s.write("any.txt", b"any text at all");
+    let half = std::fs::read(library()).unwrap();
+    s.write("half.so", &half[..half.len() / 2]);
+    s.images("in", &[("a", 2)]);
     for args in [&["setup"][..], &["extract", "in", "--cache", "c"]] {
-        s.images("in", &[("a", 2)]);
-        let mut command = s.command(args);
-        command.env("ORT_DYLIB_PATH", "any.txt");
-        Said::of(&mut command)
-            .fails(1, &["any.txt: ONNX Runtime cannot be loaded: ", "any.txt: ", "correct ORT_DYLIB_PATH"]);
+        for (file, said) in [("any.txt", "correct ORT_DYLIB_PATH"), ("half.so", "it is cut short")] {
+            let mut command = s.command(args);
+            command.env("ORT_DYLIB_PATH", file);
+            let whole = format!("{file}: ONNX Runtime cannot be loaded: ");
+            Said::of(&mut command).fails(1, &[&whole, said]);
+        }
     }
 }
 

@@ -151,6 +151,9 @@ fn loader_advice(reason: &str, library: &Library) -> String {
     if has("cannot open shared object file") && !has(&format!("{}: cannot open", library.path.display())) {
         return "install the library that it names first".into();
     }
+    if has("cut short") && library.is_chosen() {
+        return "copy it again, or unset ORT_DYLIB_PATH and run `setup`".into();
+    }
     if has("GLIBC") {
         return "the C or C++ library of this system is too old for it: use a newer system, or set ORT_DYLIB_PATH to an \
                 ONNX Runtime of 1.23 or later that was built for this one"

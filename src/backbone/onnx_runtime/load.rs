@@ -1,5 +1,6 @@
 //! Loads libonnxruntime, once per process. The only user of `tracing`, through which `ort` says which version it loaded.
 
+use super::elf::missing_end;
 use crate::error::{Error, Kind, Result};
 use ort::LoadDynamicError;
 use ort::environment::Environment;
@@ -42,6 +43,9 @@ fn loaded(library: &Path) -> Result<&'static Loaded> {
     let _guard = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
     if LOADED.get().is_none() {
         let fail = |why: String| Error::new(Kind::Runtime, LOADER).at(library).because(why);
+        if let Some(bytes) = missing_end(library) {
+            return Err(fail(format!("it is cut short: its headers promise {bytes} bytes")));
+        }
         let listener = Listener::default();
         let builder = tracing::subscriber::with_default(listener.clone(), || ort::init_from(library))
             .map_err(|e| fail(reason(&e)))?;
