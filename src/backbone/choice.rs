@@ -4,7 +4,7 @@ use super::install::known_backbone::onnx_path;
 use super::resolved::ResolvedBackbone;
 use crate::backbone::PRELOGITS;
 use crate::backbone::graph::inspect;
-use crate::backbone::registry::{DEFAULT_BACKBONE, DEFAULT_MODELS, registry};
+use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::sha256;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// | `layer` | [`PRELOGITS`] | layer to embed |
 /// | `preprocess` | the backbone's own | named preprocessing |
 /// | `crop` | the backbone's own | centre part of each side to keep, in `(0, 1]` |
-/// | `models` | `models` | folder of built backbones |
+/// | `models` | [`default_models`] | folder of built backbones |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackboneChoice {
@@ -43,7 +43,7 @@ impl BackboneChoice {
             layer: PRELOGITS.into(),
             preprocess: None,
             crop: None,
-            models: DEFAULT_MODELS.into(),
+            models: default_models(),
         }
     }
 

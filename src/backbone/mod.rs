@@ -9,6 +9,7 @@ pub mod inception_v3;
 pub mod install;
 pub mod known_answer;
 pub mod onnx_runtime;
+pub mod proof;
 pub mod registry;
 mod resolved;
 mod runtime_log;

@@ -1,5 +1,10 @@
 //! Runs networks in ONNX Runtime: loads the library, opens sessions on one device, runs batches. The only user of `ort`.
 
+mod elf;
+mod load;
+
+pub use load::{LOADER, version};
+
 use super::graph::{OnnxModel, UINT8_INPUT};
 use super::runtime_log::{self, plain};
 use super::{
@@ -9,14 +14,13 @@ use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::math::parallel;
 use crate::monitor::Monitor;
+use load::load;
 use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProvider};
-use ort::logging::{LogLevel, LoggerFunction};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{TensorRef, ValueType};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
 
 /// A network in an ONNX Runtime session.
 #[derive(Debug)]
@@ -166,39 +170,6 @@ impl Backbone for OnnxBackbone {
 fn fixed(kind: &ValueType, dim: usize) -> Option<usize> {
     let size = *kind.tensor_shape()?.get(dim)?;
     (size > 0).then_some(size as usize)
-}
-
-/// Loads the library, once per process.
-///
-/// # Errors
-/// [`Kind::Runtime`] when it cannot be loaded, or when the process has loaded another one.
-fn load(library: &Path) -> Result<&'static Environment> {
-    static LOADED: OnceLock<(std::path::PathBuf, Environment)> = OnceLock::new();
-    static LOADING: Mutex<()> = Mutex::new(());
-    let _guard = LOADING.lock().unwrap_or_else(|e| e.into_inner());
-    if LOADED.get().is_none() {
-        let fail = |why: String| {
-            Error::new(Kind::Runtime, "ONNX Runtime cannot be loaded")
-                .at(library)
-                .because(why)
-                .help("it must be an ONNX Runtime of 1.23 or later: correct ORT_DYLIB_PATH, or unset it and run `setup`")
-        };
-        let builder = ort::init_from(library).map_err(|e| fail(e.to_string()))?;
-        let logger: LoggerFunction = Arc::new(|level, _, _, _, message| {
-            if matches!(level, LogLevel::Error | LogLevel::Fatal) {
-                runtime_log::keep(message);
-            }
-        });
-        let builder = builder.with_name("headstart").with_telemetry(false).with_logger(logger);
-        let environment = builder.build().map_err(|e| fail(plain(&e.to_string())))?;
-        environment.set_log_level(LogLevel::Error);
-        let _ = LOADED.set((library.to_path_buf(), environment));
-    }
-    let (path, environment) = LOADED.get().expect("set above");
-    if path != library {
-        return Err(Error::new(Kind::Runtime, "another ONNX Runtime is loaded already").at(path));
-    }
-    Ok(environment)
 }
 
 /// Opens the network on the device of `options`.

@@ -1,10 +1,10 @@
 //! One particular network with its layer and preprocessing, and where its file may be. The file is known by its digest.
 
 use super::install::known_backbone::{self, onnx_path, setup_remedy};
-use super::install::runtime;
+use super::install::runtime::{self, Runtime};
 use crate::backbone::onnx_runtime::OnnxBackbone;
 use crate::backbone::registry::{KnownBackbone, registry};
-use crate::backbone::{Backbone, PRELOGITS, SessionOptions, known_answer};
+use crate::backbone::{Backbone, Device, PRELOGITS, SessionOptions, known_answer};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
@@ -74,16 +74,26 @@ impl ResolvedBackbone {
         if vowel { format!("an {}", self.title) } else { self.title.clone() }
     }
 
-    /// Opens the network in one session or more. Installs ONNX Runtime and a known backbone after asking when they are
-    /// missing. Does not run the known-answer test.
+    /// Installs ONNX Runtime and a known backbone after asking when they are missing, and proves that the runtime works.
     ///
     /// # Errors
-    /// Errors of [`setup`](super::install::setup()), [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`].
-    pub fn open(&self, options: SessionOptions, monitor: &dyn Monitor) -> Result<Vec<Box<dyn Backbone>>> {
-        let library = runtime::find_or_install(options.device, None, monitor)?;
+    /// Errors of [`setup`](super::install::setup()), and [`Kind::Io`] when no file can be read.
+    pub fn install_missing(&self, device: Device, monitor: &dyn Monitor) -> Result<Runtime> {
+        let runtime = runtime::find_or_install(device, None, monitor)?;
         self.install(monitor)?;
+        Ok(runtime)
+    }
+
+    /// Opens the network in one session or more, after [`ResolvedBackbone::install_missing`]. Does not run the
+    /// known-answer test.
+    ///
+    /// # Errors
+    /// Errors of [`ResolvedBackbone::install_missing`], [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`].
+    pub fn open(&self, options: SessionOptions, monitor: &dyn Monitor) -> Result<Vec<Box<dyn Backbone>>> {
+        let runtime = self.install_missing(options.device, monitor)?;
+        let library = &runtime.library.path;
         let FoundModel { path, bytes } = self.find_model()?;
-        OnnxBackbone::open(&library.path, bytes, &self.layer, &self.preprocessing, options, monitor)
+        OnnxBackbone::open(library, bytes, &self.layer, &self.preprocessing, options, monitor)
             .map_err(|e| if e.path().is_none() { e.at(path) } else { e })
     }
 

@@ -1,14 +1,12 @@
 //! Options of every command, and how values of options are parsed.
 
 use super::fields::with_flags;
+use crate::backbone::registry::default_models;
 use crate::data::dataset::LayoutChoice;
 use crate::error::Error;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// The default folder of built backbones.
-pub(super) const MODELS: &str = "models";
 
 /// Help of a folder of images.
 pub(super) const IMAGES: &str = "Folder of images: IMAGES/<class>/<file>";
@@ -22,8 +20,8 @@ pub(super) struct Global {
     /// Install what the command needs without asking
     #[arg(long, global = true, help_heading = "Options of every command")]
     pub yes: bool,
-    /// Folder of built backbones
-    #[arg(long, global = true, value_name = "DIR", default_value = MODELS, help_heading = "Options of every command")]
+    /// Folder of built backbones [default: ./models if it holds one, else the user's data folder]
+    #[arg(long, global = true, value_name = "DIR", default_value_os_t = default_models(), hide_default_value = true, help_heading = "Options of every command")]
     pub models: PathBuf,
 }
 

@@ -1,7 +1,7 @@
 //! What a caller asks of `experiment`.
 
 use crate::backbone::Device;
-use crate::backbone::registry::DEFAULT_MODELS;
+use crate::backbone::registry::default_models;
 use std::path::PathBuf;
 
 /// Settings of `experiment`.
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// | `file` | none | the file that describes the experiment |
 /// | `images` | none | folder of images |
 /// | `out` | none | folder of the results |
-/// | `models` | `models` | folder of built backbones |
+/// | `models` | [`default_models`] | folder of built backbones |
 /// | `device` | auto | where to extract |
 /// | `threads` | 0 | one thread per core |
 /// | `time` | 0 | unknown |
@@ -40,7 +40,7 @@ impl Default for ExperimentConfig {
             file: PathBuf::new(),
             images: PathBuf::new(),
             out: PathBuf::new(),
-            models: DEFAULT_MODELS.into(),
+            models: default_models(),
             device: Device::Auto,
             threads: 0,
             time: 0,

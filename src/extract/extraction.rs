@@ -75,6 +75,19 @@ impl<'a> Extraction<'a> {
         Ok(())
     }
 
+    /// Installs what is missing and proves that ONNX Runtime works, before the images of a new cache are read. A cache
+    /// that is there may need no network at all.
+    ///
+    /// # Errors
+    /// Those of [`ResolvedBackbone::install_missing`].
+    pub fn prove_runtime(&self) -> Result<()> {
+        let needs_network = self.target.cache().is_none() && !self.config.dry_run;
+        if needs_network && self.config.images.exists() {
+            self.chosen.install_missing(self.config.device, self.monitor)?;
+        }
+        Ok(())
+    }
+
     /// Scans the images and determines what is missing. Reports remarks about the data set to the monitor.
     ///
     /// # Errors

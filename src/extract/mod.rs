@@ -84,6 +84,7 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
     let started = Instant::now();
     config.check()?;
     let mut extraction = Extraction::open(config, monitor)?;
+    extraction.prove_runtime()?;
     let mut plan = extraction.plan()?;
     let missing = plan.missing.clone();
     let computed = match plan.missing_rows() {

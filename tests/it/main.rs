@@ -3,6 +3,8 @@
 mod acceptance;
 mod browser;
 mod calibration;
+#[cfg(unix)]
+mod clients;
 mod commands_page;
 mod data;
 mod environments;

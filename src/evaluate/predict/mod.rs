@@ -37,9 +37,11 @@ pub struct Predictions {
 /// neighbours.
 ///
 /// # Errors
-/// Those of [`Predictor::open`] and [`Predictor::predict_files`].
+/// Those of [`Predictor::open`], [`Predictor::open_backbone`] and [`Predictor::predict_files`].
 pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Predictions> {
     let mut predictor = Predictor::open(&config.predictor, monitor)?;
+    // Before an image is read, so that a missing runtime is said at once.
+    predictor.open_backbone()?;
     let files = predictor.predict_files(&config.images)?;
     Ok(Predictions { files, record: predictor.record().clone(), cached_images: predictor.cached_images() })
 }

@@ -1,7 +1,7 @@
 //! A run opened for predicting: head, backbone and cache are opened once and used for any number of images.
 
 use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
-use crate::backbone::registry::DEFAULT_MODELS;
+use crate::backbone::registry::default_models;
 use crate::backbone::{Backbone, BackboneSearch, Device, NotFinite, SessionOptions, known_answer};
 use crate::cache::near_images;
 use crate::cache::{FeatureCache, Samples, Spec};
@@ -50,7 +50,7 @@ impl Default for PredictorConfig {
         Self {
             run: PathBuf::new(),
             device: Device::Auto,
-            models: DEFAULT_MODELS.into(),
+            models: default_models(),
             backbone: None,
             cache: None,
             reject: None,

@@ -4,7 +4,7 @@
 mod sample;
 
 use crate::backbone::BackboneChoice;
-use crate::backbone::registry::DEFAULT_MODELS;
+use crate::backbone::registry::default_models;
 use crate::cache::{FeatureCache, Samples};
 use crate::data::dataset::Split;
 use crate::data::decode;
@@ -44,7 +44,7 @@ pub struct DemoConfig {
 impl DemoConfig {
     /// Runs the demo in `dir`, everything else by default.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), models: DEFAULT_MODELS.into(), time: 0 }
+        Self { dir: dir.into(), models: default_models(), time: 0 }
     }
 }
 

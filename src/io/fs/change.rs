@@ -1,5 +1,5 @@
 //! The changes to the disk, one system call each. Everything in this project writes, renames and removes through them,
-//! except archives and logs in the staging folder of an installation, and lock files. Tests can watch the changes below
+//! except archives in the staging folder of an installation, and lock files. Tests can watch the changes below
 //! a folder, to replay a power loss or to make one of them fail.
 
 use std::fmt;

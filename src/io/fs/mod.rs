@@ -10,6 +10,7 @@ mod output;
 mod path;
 mod replace;
 mod snapshot;
+mod space;
 
 pub use atomic::{copy_verified, hard_link_verified, write_atomic, write_atomic_with};
 pub use change::{Change, Watch, Watcher, watch};
@@ -25,3 +26,4 @@ pub use path::{
 };
 pub use replace::{exchange_folders, replace_folder, write_folder};
 pub use snapshot::FolderSnapshot;
+pub use space::require_space;
