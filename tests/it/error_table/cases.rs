@@ -79,10 +79,6 @@ const IMAGES: &[Case] = &[
         },
     ),
     case("images to compare that are not there", "cache verify c --images missing", nothing),
-    case("images that are no longer what was described", "cache verify c --images in", |s| {
-        s.write("in/ant/000.png", &encode_png(&picture("ant", 92)));
-        std::fs::remove_file(s.path("in/bee/001.png")).unwrap();
-    }),
     case("a cache among the images", "extract in --cache in/cache --backbone small.onnx", nothing),
     case(
         "a cache among the images, by a roundabout path",
