@@ -34,7 +34,7 @@ pub(super) fn load(library: &Path) -> Result<&'static Environment> {
 /// Loads the library and returns the version that it reports.
 ///
 /// # Errors
-/// Those of [`load`].
+/// [`Kind::Runtime`] with the reason of the loader when it cannot be loaded, or when the process has loaded another one.
 pub fn version(library: &Path) -> Result<String> {
     loaded(library).map(|loaded| loaded.version.clone())
 }

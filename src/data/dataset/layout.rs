@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 /// What the folders below a folder of images stand for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FolderLayout {
     /// `IMAGES/<class>/<file>`, at any depth.
     #[default]
@@ -19,6 +20,7 @@ pub enum FolderLayout {
 
 /// How folders that are called as splits are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LayoutChoice {
     /// As the splits of the images in them; folders that are not called so are an error.
     SplitFolders,
