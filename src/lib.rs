@@ -45,7 +45,7 @@
 //! ```
 //! use headstart::cache::{BackboneSpec, CacheWriter, FeatureRows, Key, PreprocessingSpec, Samples, Spec};
 //! use headstart::data::augment::Variant;
-//! use headstart::data::dataset::{Fractions, ImageFile, assign_splits};
+//! use headstart::data::dataset::{FolderLayout, Fractions, ImageFile, assign_splits};
 //! use headstart::data::preprocess::Preprocessing;
 //! use headstart::io::digest::sha256;
 //! use headstart::prelude::*;

@@ -67,7 +67,15 @@ fn under_a_limit_on_tasks_fewer_threads_are_used_or_the_limit_is_named() {
     assert!(some.stderr.contains("40 of this user (ulimit -u)"), "{}", some.stderr);
     assert_eq!(s.rows("some"), s.rows("c"));
     let none = extract("none", 4);
-    none.fails(1, &["and --threads 1 needs", "raise the limit on tasks", "4 of this user (ulimit -u)"]);
+    none.fails(
+        1,
+        &[
+            "the system grants no further thread",
+            "lower --threads",
+            "raise the limit on tasks",
+            "4 of this user (ulimit -u)",
+        ],
+    );
     assert!(!s.path("none").exists());
     for tasks in [1, 2, 3] {
         let run = format!("run{tasks}");

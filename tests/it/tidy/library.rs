@@ -6,7 +6,7 @@ use super::sources;
 
 /// Files whose strings are the arguments of another program.
 const RUN_PROGRAMS: [(&str, &str); 2] =
-    [("backbone/install/wheel.rs", "pip"), ("backbone/install/known_backbone.rs", "npm")];
+    [("backbone/install/pip.rs", "pip"), ("backbone/install/npm.rs", "npm")];
 
 #[test]
 fn every_config_has_a_default_and_can_grow() {
