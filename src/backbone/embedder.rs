@@ -2,7 +2,7 @@
 
 use super::choice::BackboneChoice;
 use super::resolved::ResolvedBackbone;
-use crate::backbone::{Backbone, Device, SessionOptions, known_answer};
+use crate::backbone::{Backbone, Device, Embeddings, SessionOptions, known_answer};
 use crate::data::pixels::Pixels;
 use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
@@ -45,13 +45,26 @@ impl ImageEmbedder {
         options: SessionOptions,
         monitor: &dyn Monitor,
     ) -> Result<Self> {
-        let preprocessing = resolved.preprocessing;
-        let mut backbone = resolved.open(SessionOptions { sessions: 1, ..options }, monitor)?.swap_remove(0);
-        if let Some(expected) = &resolved.known_answer {
-            let computed = known_answer::compute(backbone.as_mut(), &preprocessing)?;
-            known_answer::check(backbone.provider(), &computed, expected)?;
-        }
-        Ok(Self { backbone, preprocessing })
+        let mut embedder = Self::open_untested(resolved, options, monitor)?;
+        embedder.check_known_answer(resolved)?;
+        Ok(embedder)
+    }
+
+    /// Opens a resolved network in one session, without the known-answer test.
+    pub(crate) fn open_untested(
+        resolved: &ResolvedBackbone,
+        options: SessionOptions,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
+        let backbone = resolved.open(SessionOptions { sessions: 1, ..options }, monitor)?.swap_remove(0);
+        Ok(Self { backbone, preprocessing: resolved.preprocessing })
+    }
+
+    /// Runs the known-answer test, where an answer is stored.
+    pub(crate) fn check_known_answer(&mut self, resolved: &ResolvedBackbone) -> Result<()> {
+        let Some(expected) = &resolved.known_answer else { return Ok(()) };
+        let computed = known_answer::compute(self.backbone.as_mut(), &self.preprocessing)?;
+        known_answer::check(self.backbone.provider(), &computed, expected)
     }
 
     /// Returns the number of features per image.
@@ -69,15 +82,20 @@ impl ImageEmbedder {
     /// # Errors
     /// Errors of [`Backbone::embed`] and [`Embeddings::into_finite`](super::Embeddings::into_finite).
     pub fn embed(&mut self, images: &[Pixels]) -> Result<Vec<f32>> {
-        if images.is_empty() {
-            return Ok(Vec::new());
+        match images.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.embed_rows(images)?.into_finite(),
         }
+    }
+
+    /// Embeds one image or more in one batch; rows that are not finite are told apart.
+    pub(crate) fn embed_rows(&mut self, images: &[Pixels]) -> Result<Embeddings> {
         let len = self.preprocessing.input_len();
         let mut input = vec![0; len * images.len()];
         for (image, planes) in images.iter().zip(input.chunks_exact_mut(len)) {
             self.preprocessing.planes(image, planes);
         }
-        self.backbone.embed(&input, images.len())?.into_finite()
+        self.backbone.embed(&input, images.len())
     }
 }
 

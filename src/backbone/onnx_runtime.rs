@@ -220,7 +220,7 @@ fn builder(environment: &Environment) -> Result<SessionBuilder> {
 fn granted_threads(wanted: usize, monitor: &dyn Monitor) -> Result<usize> {
     let available = parallel::available(wanted + RUNTIME_THREADS);
     match available.saturating_sub(RUNTIME_THREADS) {
-        0 => Err(parallel::refused(std::io::ErrorKind::WouldBlock.into())),
+        0 => Err(parallel::too_few(available, 1 + RUNTIME_THREADS)),
         threads if threads < wanted => {
             monitor.warn(&format!("the network runs on {threads} of {wanted} threads: no more are granted"));
             Ok(threads)

@@ -3,8 +3,7 @@
 use crate::data::dataset::{FolderLayout, Fractions, ImageFile, LayoutChoice, Sample, shares};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
-use crate::io::fs::FileIdentity;
-use crate::io::fs::places_after_a_move;
+use crate::io::fs::{FileIdentity, places_after_a_move};
 use crate::io::parquet::{ColumnData, ColumnType, Table};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -42,8 +42,9 @@ pub struct VerifyStats {
 
 /// Checks the digest, the spec and the content of every part of the cache at `root`, and that no two rows contradict one
 /// another; moves damaged parts to `damaged/` unless `dry_run`. Also reads `samples.parquet`, `refused.parquet` and
-/// `refused-rows.parquet`, and compares the images, if they are given, with their description. A warning reports each damaged part. Nothing is written, and no lock taken, before damage is found; where nothing can be written, a
-/// warning says so.
+/// `refused-rows.parquet`, and compares the images, if they are given, with their description. A warning reports each
+/// damaged part. Nothing is written, and no lock taken, before damage is found; where nothing can be written, a warning
+/// says so.
 ///
 /// # Errors
 /// [`Kind::Input`] when there is no folder of images, [`Kind::Interrupted`] when the monitor was interrupted;

@@ -3,7 +3,7 @@
 use super::config::ExtractConfig;
 use super::decode::QUEUE_IMAGES;
 use crate::backbone::{Device, MAX_SESSIONS, RUNTIME_THREADS};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::limits::{self, MemoryLimit};
 use crate::math::parallel;
 use crate::monitor::Monitor;
@@ -47,7 +47,7 @@ impl Resources {
     /// Takes what the settings ask for, or less where the system does not grant it. Reports what is less.
     ///
     /// # Errors
-    /// [`Kind::Limit`] when there are not threads enough for a single decoder and session.
+    /// [`Kind::Limit`](crate::error::Kind::Limit) when there are not threads enough for a single decoder and session.
     pub fn within_limits(config: &ExtractConfig, work: Workload, monitor: &dyn Monitor) -> Result<Self> {
         let threads = granted_threads(parallel::thread_count(config.threads), monitor)?;
         let batch = config.batch.unwrap_or(CPU_BATCH);
@@ -123,18 +123,14 @@ fn granted_threads(wanted: usize, monitor: &dyn Monitor) -> Result<usize> {
     if available == needed(wanted) {
         return Ok(wanted);
     }
-    let limits = limits::tasks();
     match available.saturating_sub(OTHER_THREADS) / 2 {
-        0 => Err(Error::new(
-            Kind::Limit,
-            format!("the system grants {available} more threads, and `threads` 1 needs {}", needed(1)),
-        )
-        .help(format!("raise the limit on tasks, or end other programs (limits: {limits})"))),
+        0 => Err(parallel::too_few(available, needed(1))),
         threads => {
             monitor.warn(&format!(
                 "using {threads} of {wanted} `threads`: the system grants {available} more threads, {} are needed \
-                 (limits: {limits})",
-                needed(wanted)
+                 (limits: {})",
+                needed(wanted),
+                limits::tasks()
             ));
             Ok(threads)
         }

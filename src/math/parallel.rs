@@ -63,6 +63,13 @@ pub fn refused(cause: io::Error) -> Error {
         .help(format!("lower `threads`, or raise the limit on tasks (limits: {})", limits::tasks()))
 }
 
+/// The failure of work that needs `needed` further threads even with `threads` 1, where the system grants `available`.
+pub fn too_few(available: usize, needed: usize) -> Error {
+    let message = format!("the system grants {available} more threads, and `threads` 1 needs {needed}");
+    Error::new(Kind::Limit, message)
+        .help(format!("raise the limit on tasks, or end other programs (limits: {})", limits::tasks()))
+}
+
 /// Calls `work` for all of `jobs` at the same time, each on a thread of its own, the first one on this thread.
 ///
 /// # Errors

@@ -2,13 +2,11 @@
 
 use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
 use crate::backbone::registry::default_models;
-use crate::backbone::{Backbone, BackboneSearch, Device, NotFinite, SessionOptions, known_answer};
-use crate::cache::near_images;
-use crate::cache::{FeatureCache, Samples, Spec};
+use crate::backbone::{BackboneSearch, Device, ImageEmbedder, NotFinite, SessionOptions};
+use crate::cache::{FeatureCache, Samples, Spec, near_images};
 use crate::data::augment::Variant;
 use crate::data::decode::{self, DECODE_VERSION, Reason};
 use crate::data::pixels::Pixels;
-use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
 use crate::io::digest::sha256;
@@ -67,11 +65,10 @@ pub struct Predictor<'a> {
     head: Head,
     classes: Vec<String>,
     spec: Spec,
-    preprocessing: Preprocessing,
     temperature: f64,
     reject: Option<RejectionRule>,
     cache: Option<OpenCache>,
-    backbone: Option<Box<dyn Backbone>>,
+    embedder: Option<ImageEmbedder>,
 }
 
 /// The cache of the run, opened for finding neighbours.
@@ -94,26 +91,14 @@ impl<'a> Predictor<'a> {
         let TrainedHead { head, classes, spec } = stored.head()?;
         check_reject_width(run, reject.as_ref(), &head)?;
         check_decoder(run, &spec)?;
-        let preprocessing = spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
+        spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
         let temperature = Temperature::effective(stored.record().temperature);
         let cache = match config.neighbours {
             0 => None,
             _ => OpenCache::open(&stored, config.cache.as_deref(), monitor)?,
         };
-        let (config, record, backbone) = (config.clone(), stored.record().clone(), None);
-        Ok(Self {
-            config,
-            monitor,
-            record,
-            head,
-            classes,
-            spec,
-            preprocessing,
-            temperature,
-            reject,
-            cache,
-            backbone,
-        })
+        let (config, record, embedder) = (config.clone(), stored.record().clone(), None);
+        Ok(Self { config, monitor, record, head, classes, spec, temperature, reject, cache, embedder })
     }
 
     /// Opens the backbone now rather than with the first image, installing what is missing with consent, and checks its
@@ -122,7 +107,7 @@ impl<'a> Predictor<'a> {
     /// # Errors
     /// Those of opening a backbone; [`Kind::Run`] when its features do not fit the head of the run.
     pub fn open_backbone(&mut self) -> Result<()> {
-        self.backbone().map(|_| ())
+        self.embedder().map(|_| ())
     }
 
     /// The record of the run.
@@ -193,19 +178,17 @@ impl<'a> Predictor<'a> {
         Ok(predictions)
     }
 
-    fn backbone(&mut self) -> Result<&mut Box<dyn Backbone>> {
-        match &mut self.backbone {
+    fn embedder(&mut self) -> Result<&mut ImageEmbedder> {
+        match &mut self.embedder {
             Some(open) => Ok(open),
             none => {
-                Ok(none.insert(open_backbone(&self.spec, self.head.width(), &self.config, self.monitor)?))
+                Ok(none.insert(open_embedder(&self.spec, self.head.width(), &self.config, self.monitor)?))
             }
         }
     }
 
     fn embed(&mut self, image: &Pixels) -> Result<std::result::Result<Vec<f32>, NotFinite>> {
-        let mut pixels = vec![0; self.preprocessing.input_len()];
-        self.preprocessing.planes(image, &mut pixels);
-        let embeddings = self.backbone()?.embed(&pixels, 1)?;
+        let embeddings = self.embedder()?.embed_rows(std::slice::from_ref(image))?;
         Ok(embeddings.rows().next().unwrap_or(Err(NotFinite)).map(Vec::from))
     }
 
@@ -293,24 +276,21 @@ fn check_reject_width(run: &Path, reject: Option<&RejectionRule>, head: &Head) -
 }
 
 /// Opens the backbone of the features and checks its known answer.
-fn open_backbone(
+fn open_embedder(
     spec: &Spec,
     width: usize,
     config: &PredictorConfig,
     monitor: &dyn Monitor,
-) -> Result<Box<dyn Backbone>> {
+) -> Result<ImageEmbedder> {
     let search =
         BackboneSearch { models: &config.models, given: config.backbone.as_deref(), near: &config.run };
-    let chosen = spec.resolve_backbone(search)?;
-    let opening = SessionOptions { device: config.device, threads: 0, sessions: 1 };
-    let mut backbone = chosen.open(opening, monitor)?.swap_remove(0);
-    if backbone.width() != width {
-        let message = format!("its head takes {width} features, the backbone gives {}", backbone.width());
+    let resolved = spec.resolve_backbone(search)?;
+    let options = SessionOptions::new(config.device);
+    let mut embedder = ImageEmbedder::open_untested(&resolved, options, monitor)?;
+    if embedder.width() != width {
+        let message = format!("its head takes {width} features, the backbone gives {}", embedder.width());
         return Err(Error::new(Kind::Run, message).at(&config.run).help("train again"));
     }
-    if let Some(known) = &chosen.known_answer {
-        let answer = known_answer::compute(backbone.as_mut(), &spec.preprocessing.steps)?;
-        known_answer::check(backbone.provider(), &answer, known)?;
-    }
-    Ok(backbone)
+    embedder.check_known_answer(&resolved)?;
+    Ok(embedder)
 }

@@ -173,21 +173,27 @@ pub fn models() -> PathBuf {
     root().join("models")
 }
 
-/// The folder `below` the reference data beside the project. Where it is missing, says on stderr that the calling test
-/// does not run, and adds that line to the file named in `HEADSTART_NOT_RUN`, which `tests/run` prints at the end.
+/// The folder `below` the reference data beside the project. Where it is missing, the calling test
+/// does not run, which [`not_run`] says.
 pub fn reference_data(test: &str, below: &str) -> Option<PathBuf> {
     let path = root().parent()?.join("shared").join(below);
     if path.is_dir() {
         return Some(path);
     }
-    let line = format!("not run: {test}: it needs the folder {}\n", path.display());
+    not_run(test, &format!("it needs the folder {}", path.display()));
+    None
+}
+
+/// Says on stderr that `test` does not run, and why. Adds that line to the file named in `HEADSTART_NOT_RUN`, which
+/// `tests/run` prints at the end.
+pub fn not_run(test: &str, why: &str) {
+    let line = format!("not run: {test}: {why}\n");
     // Not by `eprint!`, whose output the test harness hides.
     std::io::stderr().write_all(line.as_bytes()).unwrap();
     if let Some(list) = std::env::var_os("HEADSTART_NOT_RUN") {
         let mut list = std::fs::OpenOptions::new().create(true).append(true).open(list).unwrap();
         list.write_all(line.as_bytes()).unwrap();
     }
-    None
 }
 
 /// The Python that `tests/run` set up for the scripts of `tests/oracle`.
