@@ -99,7 +99,7 @@
 //!
 //! Where things are: `docs/architecture.md`.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod backbone;

@@ -1,26 +1,26 @@
-//! Decodes image files to pixels and encodes pixels as PNG and JPEG. An image that is cut short is refused, since its
-//! features would look like any others.
+//! Decodes image files to 8-bit RGB as Pillow's `ImageOps.exif_transpose(im).convert("RGB")` does, or refuses them with a
+//! reason. A picture that is not whole is refused, since its features would look like any others.
+
+mod colour;
+mod jpeg;
+mod kind;
+mod limits;
+mod orientation;
+mod raster;
+mod tiff;
+mod version;
 
 pub use crate::data::dataset::Reason;
+pub use raster::{encode_jpeg, encode_png};
+pub use version::{DECODE_VERSION, is_known_version, pixels_changed_since};
 
 use crate::data::pixels::Pixels;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
-use std::io::Cursor;
+use kind::Kind;
+use std::cell::Cell;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
-
-/// Version of the decoders, stored in the spec of a cache. It changes whenever decoding gives other pixels; a test pins one
-/// image of each lossy format.
-pub const DECODE_VERSION: &str = "image-0.25/1";
-
-/// Largest number of pixels that is decoded; Pillow has the same limit.
-const MAX_PIXELS: u64 = 178_956_970;
-
-/// Longest side that is decoded, in pixels. Resizing an image one pixel wide and millions high would need more memory than
-/// any machine has.
-const MAX_SIDE: u32 = 65_535;
-
-/// Largest file that is read, in bytes.
-const MAX_BYTES: u64 = 1 << 30;
+use std::sync::Once;
 
 /// Width and height of an image in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,19 +31,31 @@ pub struct Dimensions {
     pub height: u32,
 }
 
-/// Reads the bytes of an image file.
+/// Reads the bytes of an image file. Of a large file that is of another kind only the first bytes are read.
 ///
 /// # Errors
-/// When the path is not a regular file of at most 1 GiB, or the file cannot be read.
+/// When the path is not a regular file of at most 1 GiB, the file cannot be read, or it is too large for the few bytes that
+/// show it is no image.
 pub fn read(path: &Path) -> Result<Vec<u8>, Reason> {
     let unreadable = |e: std::io::Error| Reason::unreadable(&e);
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     match metadata.len() {
-        _ if metadata.is_dir() => Err(Reason::Folder),
-        _ if !metadata.is_file() => Err(Reason::NotRegularFile),
-        bytes if bytes > MAX_BYTES => Err(Reason::TooManyBytes { bytes, limit: MAX_BYTES }),
-        _ => std::fs::read(path).map_err(unreadable),
+        _ if metadata.is_dir() => return Err(Reason::Folder),
+        _ if !metadata.is_file() => return Err(Reason::NotRegularFile),
+        _ => {}
     }
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.by_ref().take(kind::PREFIX as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() == kind::PREFIX {
+        kind::of(&bytes)?;
+    }
+    if metadata.len() > limits::MAX_BYTES {
+        return Err(Reason::TooManyBytes { bytes: metadata.len(), limit: limits::MAX_BYTES });
+    }
+    bytes.reserve(usize::try_from(metadata.len()).unwrap_or(0).saturating_sub(bytes.len()));
+    file.take(limits::MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
 }
 
 /// Reads the dimensions of an image from its header. They are those stored in the file, before the EXIF orientation is
@@ -52,125 +64,83 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Reason> {
 /// # Errors
 /// When the bytes are not an image in a known format, or the image is too large to decode.
 pub fn dimensions(bytes: &[u8]) -> Result<Dimensions, Reason> {
-    catch_panics(|| {
-        let (width, height) = decoder(bytes)?.dimensions();
-        check_size(width, height)?;
-        Ok(Dimensions { width, height })
-    })
+    let kind = kind::of(bytes)?;
+    quietly(|| header(bytes, kind)).map(|(dimensions, _)| dimensions)
 }
 
 /// Decodes a JPEG, PNG, WebP, GIF (first frame), BMP or TIFF image to 8-bit RGB and applies its EXIF orientation.
 ///
-/// The format follows from the content, not from the file name. An alpha channel is dropped, grey values are repeated in
-/// all channels, and 16-bit values are rounded to 8 bits.
+/// The format follows from the content, not from the file name. An alpha channel is dropped and grey values are repeated in
+/// all channels. Of 16-bit colours the upper byte is kept, 16-bit grey is rounded to 8 bits. All threads that decode share
+/// half of the memory that was free at the first call; an image waits until its share is free.
 ///
 /// # Errors
 /// When the bytes are not an image in a known format, are damaged or cut short, or the image is larger than 178,956,970
-/// pixels or 65,535 pixels a side.
+/// pixels, 65,535 pixels a side, or the memory for decoding.
 pub fn decode(bytes: &[u8]) -> Result<Pixels, Reason> {
-    catch_panics(|| {
-        let mut decoder = decoder(bytes)?;
-        let (width, height) = decoder.dimensions();
-        check_size(width, height)?;
-        let orientation = decoder.orientation().map_err(decoder_error)?;
-        let mut image = DynamicImage::from_decoder(decoder).map_err(decoder_error)?;
-        if is_jpeg(bytes) && !jpeg_is_complete(bytes) {
-            return Err(Reason::TruncatedJpeg);
-        }
-        image.apply_orientation(orientation);
-        let rgb = image.into_rgb8();
-        Ok(Pixels::new(rgb.width() as usize, rgb.height() as usize, rgb.into_raw()))
+    let kind = kind::of(bytes)?;
+    quietly(|| {
+        let (_, memory) = header(bytes, kind)?;
+        let turn = orientation::of(bytes, kind);
+        // An upright copy is a second picture.
+        let pixels = memory + if turn > 1 { memory } else { 0 };
+        let _share = limits::MEMORY.take(pixels)?;
+        let image = match kind {
+            Kind::Jpeg => rgb_of_jpeg(jpeg::decode(bytes)?),
+            Kind::Tiff => tiff::decode(bytes, memory)?,
+            Kind::Png | Kind::WebP | Kind::Gif | Kind::Bmp => raster::decode(bytes, kind, memory)?,
+        };
+        Ok(orientation::apply(image, turn))
     })
 }
 
-/// Encodes an image as PNG.
-pub fn encode_png(image: &Pixels) -> Vec<u8> {
-    let mut out = Cursor::new(Vec::new());
-    buffer(image).write_to(&mut out, ImageFormat::Png).expect("writing to memory cannot fail");
-    out.into_inner()
-}
-
-/// Encodes an image as JPEG with a quality from 1 to 100.
-///
-/// # Panics
-/// When a side is longer than 65,535 pixels, the limit of the format.
-pub fn encode_jpeg(image: &Pixels, quality: u8) -> Vec<u8> {
-    let mut out = Vec::new();
-    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, quality);
-    buffer(image).write_with_encoder(encoder).expect("writing to memory cannot fail");
-    out
-}
-
-fn buffer(image: &Pixels) -> image::RgbImage {
-    let buffer =
-        image::RgbImage::from_raw(image.width() as u32, image.height() as u32, image.data().to_vec());
-    buffer.expect("Pixels holds width * height * 3 bytes")
-}
-
-fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder + '_, Reason> {
-    if bytes.is_empty() {
-        return Err(Reason::Empty);
+/// Dimensions of an image, checked, and the bytes of memory that decoding it takes.
+fn header(bytes: &[u8], kind: Kind) -> Result<(Dimensions, u64), Reason> {
+    let (width, height, memory) = match kind {
+        Kind::Jpeg => jpeg::header(bytes)?,
+        Kind::Tiff => tiff::header(bytes)?,
+        Kind::Png | Kind::WebP | Kind::Gif | Kind::Bmp => raster::header(bytes, kind)?,
+    };
+    limits::check_size(width, height)?;
+    // A blank page of a fax takes a bit a row.
+    if kind != Kind::Tiff {
+        limits::check_density(width, height, bytes.len())?;
     }
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(decoder_error)?;
-    if reader.format().is_none() {
-        return Err(Reason::UnknownFormat);
-    }
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_PIXELS * 8);
-    reader.limits(limits);
-    reader.into_decoder().map_err(decoder_error)
+    Ok((Dimensions { width, height }, memory))
 }
 
-fn check_size(width: u32, height: u32) -> Result<(), Reason> {
-    let side = width.max(height);
-    match u64::from(width) * u64::from(height) {
-        0 => Err(Reason::NoPixels),
-        _ if side > MAX_SIDE => Err(Reason::SideTooLong { side, limit: MAX_SIDE }),
-        1..=MAX_PIXELS => Ok(()),
-        _ => Err(Reason::TooManyPixels { width, height, limit: MAX_PIXELS }),
-    }
-}
-
-fn decoder_error(error: impl std::fmt::Display) -> Reason {
-    error.to_string().into()
-}
-
-/// Turns a panic into a refusal, since a malformed file can make a decoder panic.
-fn catch_panics<T>(work: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Reason::DecoderPanic))
-}
-
-fn is_jpeg(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0xFF, 0xD8])
-}
-
-/// Whether the marker segments of a JPEG reach its end-of-image marker (ITU-T T.81, annex B). The decoder does not tell: it
-/// fills missing blocks with grey.
-fn jpeg_is_complete(bytes: &[u8]) -> bool {
-    const END_OF_IMAGE: u8 = 0xD9;
-    const START_OF_SCAN: u8 = 0xDA;
-    let mut at = 2;
-    while let Some(&[prefix, code]) = bytes.get(at..at + 2) {
-        match (prefix, code) {
-            (0xFF, END_OF_IMAGE) => return true,
-            // Fill bytes, stuffed zeros, restart and temporary markers carry no length.
-            (0xFF, 0xFF) => at += 1,
-            (0xFF, 0x00 | 0x01 | 0xD0..=0xD8) => at += 2,
-            (0xFF, _) => {
-                let Some(&[high, low]) = bytes.get(at + 2..at + 4) else { return false };
-                at += 2 + usize::from(u16::from_be_bytes([high, low]));
-                if code == START_OF_SCAN {
-                    at += bytes[at.min(bytes.len())..].iter().position(|&b| b == 0xFF).unwrap_or(0);
-                }
-            }
-            // Data of a scan, or stray bytes between segments: skip to the next marker.
-            _ => match bytes[at..].iter().position(|&b| b == 0xFF) {
-                Some(skip) => at += skip,
-                None => return false,
-            },
+fn rgb_of_jpeg(image: jpeg::JpegPixels) -> Pixels {
+    let data = match image.channels {
+        1 => image.data.iter().flat_map(|&grey| [grey; 3]).collect(),
+        4 => {
+            let inks = image.data.chunks_exact(4).map(|p| [255 - p[0], 255 - p[1], 255 - p[2], 255 - p[3]]);
+            inks.flat_map(colour::cmyk_to_rgb).collect()
         }
-    }
-    false
+        _ => image.data,
+    };
+    Pixels::new(image.width, image.height, data)
+}
+
+thread_local! {
+    /// Whether this thread decodes, so that a panic is a refusal and no message.
+    static DECODES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Turns a panic into a refusal, since a malformed file can make a decoder panic, and keeps its message from stderr.
+fn quietly<T>(work: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !DECODES.get() {
+                before(info);
+            }
+        }));
+    });
+    let outer = DECODES.replace(true);
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    DECODES.set(outer);
+    result.unwrap_or(Err(Reason::DecoderPanic))
 }
 
 #[cfg(test)]
