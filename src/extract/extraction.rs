@@ -2,6 +2,7 @@
 
 use super::config::ExtractConfig;
 use super::network::Network;
+use super::old_decoders;
 use super::pipeline::{self, PipelineResult};
 use super::plan::{Description, Plan};
 use super::settings::PipelineSettings;
@@ -101,7 +102,13 @@ impl<'a> Extraction<'a> {
         let seed = self.config.seed.or(stored.map(|stored| stored.seed)).unwrap_or(0);
         let rows = assign_splits(kept, seed, fractions);
         let samples = Arc::new(Samples { rows, root: found.root, seed, fractions });
-        Ok(Plan::new(Description { samples, refused }, self.config, &self.target.keys()?))
+        let plan = Plan::new(Description { samples, refused }, self.config, &self.target.keys()?);
+        if let Some(store) = self.target.store() {
+            let decode = &store.spec().preprocessing.decode;
+            let root = &plan.description.samples.root;
+            old_decoders::check(&self.config.cache, decode, root, &plan.jobs)?;
+        }
+        Ok(plan)
     }
 
     fn stored_samples(&self) -> Option<&Samples> {

@@ -4,6 +4,7 @@ mod acceptance;
 mod browser;
 mod commands_page;
 mod data;
+mod decode;
 mod error_table;
 mod errors;
 mod experiment;

@@ -170,17 +170,23 @@ impl Reason {
         if let Some((bytes, limit)) = limited("decoding takes ", " bytes of memory, more than the ") {
             return Some(Self::TooMuchMemory { bytes: bytes.parse().ok()?, limit: limit.parse().ok()? });
         }
-        if let Some((size, bytes)) = between("", " bytes").and_then(|text| text.split_once(" pixels cannot come from ")) {
+        if let Some((size, bytes)) =
+            between("", " bytes").and_then(|text| text.split_once(" pixels cannot come from "))
+        {
             let (width, height) = parse_size(size)?;
             return Some(Self::TooFewBytes { width, height, bytes: bytes.parse().ok()? });
         }
         if let Some(what) = between("not an image that is read, but ", "") {
             return Some(Self::OtherKind(what.into()));
         }
-        if let Some((format, what)) = between("", " is not supported").and_then(|text| text.split_once(" with ")) {
+        if let Some((format, what)) =
+            between("", " is not supported").and_then(|text| text.split_once(" with "))
+        {
             return Some(Self::Unsupported { format: format.into(), what: what.into() });
         }
-        if let Some((format, message)) = between("the ", "").and_then(|text| text.split_once(" data are damaged: ")) {
+        if let Some((format, message)) =
+            between("the ", "").and_then(|text| text.split_once(" data are damaged: "))
+        {
             return Some(Self::Damaged { format: format.into(), message: message.into() });
         }
         let (size, limit) = limited("", " pixels are more than the ")?;

@@ -72,7 +72,8 @@ fn has_more_scan_data(bytes: &[u8], at: usize) -> bool {
     if at >= 2 && is_marker(&bytes[at - 2..at]) {
         return false;
     }
-    let mut pairs = bytes[at.saturating_sub(1)..].windows(2).skip_while(|pair| pair[0] != 0xFF || pair[1] == 0xFF);
+    let mut pairs =
+        bytes[at.saturating_sub(1)..].windows(2).skip_while(|pair| pair[0] != 0xFF || pair[1] == 0xFF);
     matches!(pairs.next(), Some(&[0xFF, 0x00 | 0xD0..=0xD7]))
 }
 
@@ -220,9 +221,7 @@ unsafe extern "C-unwind" fn emit_message(state: &mut jpeg_common_struct, level: 
     }
     let reason = match unsafe { (*state.err).msg_code } {
         lib::JWRN_HIT_MARKER => Reason::TruncatedJpeg,
-        lib::JWRN_HUFF_BAD_CODE | BAD_ARITHMETIC_CODE | lib::JWRN_MUST_RESYNC => {
-            blocks_damaged()
-        }
+        lib::JWRN_HUFF_BAD_CODE | BAD_ARITHMETIC_CODE | lib::JWRN_MUST_RESYNC => blocks_damaged(),
         lib::JWRN_BOGUS_PROGRESSION => Reason::damaged("JPEG", "its scans contradict one another"),
         _ => return,
     };

@@ -60,9 +60,13 @@ const FOREIGN: [(usize, &[u8], &str); 31] = [
     (0, b"\x1f\x8b", "a gzip archive: unpack it"),
     (0, b"Rar!", "a RAR archive: unpack it"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it"),
-    (0, b"\0\x05\x16\x07", "the metadata of another file (AppleDouble), not an image"),
-    (0, b"bplist00", "a property list of Apple's, not an image"),
-    (0, b"version https://git-lfs.github.com/spec/", "a Git LFS pointer: fetch the image itself with git lfs pull"),
+    (0, b"\0\x05\x16\x07", "the metadata of another file (AppleDouble)"),
+    (0, b"bplist00", "a property list of Apple's"),
+    (
+        0,
+        b"version https://git-lfs.github.com/spec/",
+        "a Git LFS pointer: fetch the image itself with git lfs pull",
+    ),
 ];
 
 const HEIC: &str = "a HEIC image: save it as JPEG or PNG";
@@ -109,7 +113,9 @@ fn is_tiff(bytes: &[u8]) -> bool {
 fn brand(bytes: &[u8]) -> Option<&'static str> {
     match (bytes.get(4..8)?, bytes.get(8..12)?) {
         (b"ftyp", b"avif" | b"avis") => Some(AVIF),
-        (b"ftyp", b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1") => Some(HEIC),
+        (b"ftyp", b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1") => {
+            Some(HEIC)
+        }
         (b"ftyp", b"crx ") => Some(RAW),
         _ => None,
     }
@@ -125,8 +131,8 @@ fn text(bytes: &[u8]) -> Option<&'static str> {
         _ if start.starts_with("<svg") || (start.starts_with('<') && start.contains("<svg")) => {
             Some("an SVG drawing: save it as PNG")
         }
-        _ if start.starts_with("<?xml") => Some("an XML file, not an image"),
-        _ if start.starts_with("{\"") || start.starts_with("[{") => Some("a JSON file, not an image"),
+        _ if start.starts_with("<?xml") => Some("an XML file"),
+        _ if start.starts_with("{\"") || start.starts_with("[{") => Some("a JSON file"),
         _ => None,
     }
 }
@@ -134,7 +140,8 @@ fn text(bytes: &[u8]) -> Option<&'static str> {
 /// What a broken copy or a full disk leaves.
 fn zeros(bytes: &[u8]) -> Option<&'static str> {
     let first = &bytes[..bytes.len().min(PREFIX)];
-    (first.len() > 16 && first.iter().all(|&byte| byte == 0)).then_some("zeros, as a broken copy leaves them: copy it again")
+    (first.len() > 16 && first.iter().all(|&byte| byte == 0))
+        .then_some("zeros, as a broken copy leaves them: copy it again")
 }
 
 #[cfg(test)]

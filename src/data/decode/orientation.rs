@@ -70,7 +70,8 @@ fn in_jpeg(bytes: &[u8]) -> Metadata {
             at += if prefix == 0xFF && code != 0xFF { 2 } else { 1 };
             continue;
         }
-        let Some(length) = bytes.get(at + 2..at + 4).map(|b| usize::from(b[0]) << 8 | usize::from(b[1])) else {
+        let Some(length) = bytes.get(at + 2..at + 4).map(|b| usize::from(b[0]) << 8 | usize::from(b[1]))
+        else {
             break;
         };
         let Some(segment) = bytes.get(at + 4..at + 2 + length) else { break };
@@ -79,7 +80,9 @@ fn in_jpeg(bytes: &[u8]) -> Metadata {
             0xE1 if segment.starts_with(b"Exif\0\0") => {
                 found.exif.get_or_insert_default().extend_from_slice(&segment[6..]);
             }
-            0xE1 if segment.starts_with(XMP_IN_JPEG) => found.xmp = Some(segment[XMP_IN_JPEG.len()..].to_vec()),
+            0xE1 if segment.starts_with(XMP_IN_JPEG) => {
+                found.xmp = Some(segment[XMP_IN_JPEG.len()..].to_vec())
+            }
             _ => {}
         }
         at += 2 + length;
@@ -125,7 +128,8 @@ fn international_text(data: &[u8]) -> Option<Vec<u8>> {
 /// The bytes of an ImageMagick profile: three lines of name and length, then hexadecimal digits.
 fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
     let lines = text.split(|&byte| byte == b'\n').skip(3).flatten();
-    let digits: Vec<u8> = lines.map(|&digit| (digit as char).to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
+    let digits: Vec<u8> =
+        lines.map(|&digit| (digit as char).to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
     Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
@@ -158,7 +162,8 @@ fn in_tiff(bytes: &[u8]) -> Metadata {
 
 /// An EXIF block with the orientation alone.
 fn lone_tag(orientation: u8) -> Vec<u8> {
-    [b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0, 0]].concat()
+    [b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0, 0]]
+        .concat()
 }
 
 fn without_prefix(mut exif: &[u8]) -> &[u8] {

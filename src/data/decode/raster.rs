@@ -4,6 +4,7 @@ use super::kind::Kind;
 use crate::data::dataset::Reason;
 use crate::data::pixels::Pixels;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use std::borrow::Cow;
 use std::io::Cursor;
 
 /// Memory for what a file holds besides pixels, such as colour profiles, which a small file can blow up.
@@ -23,6 +24,7 @@ pub(super) fn header(bytes: &[u8], kind: Kind) -> Result<(u32, u32, u64), Reason
 /// Decodes to RGB. `memory` is what [`header`] said.
 pub(super) fn decode(bytes: &[u8], kind: Kind, memory: u64) -> Result<Pixels, Reason> {
     let damaged = |e: image::ImageError| failure(kind, &e);
+    let bytes = &*with_end(bytes, kind);
     let image = DynamicImage::from_decoder(decoder(bytes, kind, memory + EXTRA)?).map_err(damaged)?;
     let (width, height) = (image.width() as usize, image.height() as usize);
     let mut rgb = rgb(image);
@@ -36,13 +38,24 @@ pub(super) fn decode(bytes: &[u8], kind: Kind, memory: u64) -> Result<Pixels, Re
     Ok(Pixels::new(width, height, rgb))
 }
 
+/// A PNG whose pixels are all there though its last chunk is missing gets that chunk.
+fn with_end(bytes: &[u8], kind: Kind) -> Cow<'_, [u8]> {
+    const END: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
+    match kind == Kind::Png && !bytes.windows(END.len()).rev().any(|window| window == END) {
+        true => Cow::Owned([bytes, END].concat()),
+        false => Cow::Borrowed(bytes),
+    }
+}
+
 /// Drops alpha and repeats grey. Of 16 bits of a colour the upper 8 are kept, as Pillow does; 16 bits of grey, which Pillow
 /// clips to white, are rounded.
 fn rgb(image: DynamicImage) -> Vec<u8> {
     let high = |value: &u16| (value >> 8) as u8;
     match image {
         DynamicImage::ImageRgb16(image) => image.as_raw().iter().map(high).collect(),
-        DynamicImage::ImageRgba16(image) => image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(|v| high(&v))).collect(),
+        DynamicImage::ImageRgba16(image) => {
+            image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(|v| high(&v))).collect()
+        }
         DynamicImage::ImageLumaA16(image) => image.pixels().flat_map(|p| [high(&p[0]); 3]).collect(),
         other => other.into_rgb8().into_raw(),
     }

@@ -7,9 +7,9 @@ use super::limits;
 use crate::data::dataset::Reason;
 use crate::data::pixels::Pixels;
 use std::io::Cursor;
+use tiff::TiffError;
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::{PhotometricInterpretation, Tag};
-use tiff::{ColorType, TiffError};
 
 type Tiff<'a> = Decoder<Cursor<&'a [u8]>>;
 
@@ -61,7 +61,8 @@ pub(super) fn decode(bytes: &[u8], memory: u64) -> Result<Pixels, Reason> {
     let pixels = (width as usize, height as usize);
     let bits = bits(&mut tiff)?;
     let planar = tiff.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).ok().flatten() == Some(2);
-    let decoded = tiff.read_image().map_err(|e| failure(&e))?;
+    let mut decoded = DecodingResult::U8(Vec::new());
+    tiff.read_image_to_buffer(&mut decoded).map_err(|e| failure(&e))?;
     let samples = bytes_of(decoded, colours, bits, pixels)?;
     let rgb = to_rgb(&samples, colours, pixels.0 * pixels.1, planar, palette.as_deref())?;
     Ok(Pixels::new(pixels.0, pixels.1, rgb))
@@ -101,7 +102,9 @@ fn colours(tiff: &mut Tiff) -> Result<Colours, Reason> {
         return Err(unsupported("samples that are signed or complex numbers, whose range is unknown"));
     }
     match PhotometricInterpretation::from_u16(photometric) {
-        Some(PhotometricInterpretation::WhiteIsZero | PhotometricInterpretation::BlackIsZero) => Ok(Colours::Grey),
+        Some(PhotometricInterpretation::WhiteIsZero | PhotometricInterpretation::BlackIsZero) => {
+            Ok(Colours::Grey)
+        }
         Some(PhotometricInterpretation::RGB) => Ok(Colours::Rgb),
         Some(PhotometricInterpretation::RGBPalette) => Ok(Colours::Palette),
         Some(PhotometricInterpretation::CMYK) => Ok(Colours::Cmyk),
