@@ -144,8 +144,11 @@ impl Reason {
 
     /// Parses the text of a reason that holds values.
     fn with_values(text: &str) -> Option<Self> {
+        Self::with_texts(text).or_else(|| Self::with_numbers(text))
+    }
+
+    fn with_texts(text: &str) -> Option<Self> {
         let between = |start: &str, end: &str| text.strip_prefix(start)?.strip_suffix(end);
-        let limited = |start: &str, middle: &str| between(start, " allowed")?.split_once(middle);
         if let Some(message) = between("could not be read: ", "") {
             return Some(Self::Unreadable(message.into()));
         }
@@ -161,6 +164,25 @@ impl Reason {
         if let Some(variant) = between("the network gave values that are no numbers (", ")") {
             return Some(Self::NonFiniteFeatures { variant: variant.into() });
         }
+        if let Some(what) = between("not an image that is read, but ", "") {
+            return Some(Self::OtherKind(what.into()));
+        }
+        if let Some((format, what)) =
+            between("", " is not supported").and_then(|text| text.split_once(" with "))
+        {
+            return Some(Self::Unsupported { format: format.into(), what: what.into() });
+        }
+        if let Some((format, message)) =
+            between("the ", "").and_then(|text| text.split_once(" data are damaged: "))
+        {
+            return Some(Self::Damaged { format: format.into(), message: message.into() });
+        }
+        None
+    }
+
+    fn with_numbers(text: &str) -> Option<Self> {
+        let between = |start: &str, end: &str| text.strip_prefix(start)?.strip_suffix(end);
+        let limited = |start: &str, middle: &str| between(start, " allowed")?.split_once(middle);
         if let Some((bytes, limit)) = limited("its ", " bytes are more than the ") {
             return Some(Self::TooManyBytes { bytes: bytes.parse().ok()?, limit: limit.parse().ok()? });
         }
@@ -175,19 +197,6 @@ impl Reason {
         {
             let (width, height) = parse_size(size)?;
             return Some(Self::TooFewBytes { width, height, bytes: bytes.parse().ok()? });
-        }
-        if let Some(what) = between("not an image that is read, but ", "") {
-            return Some(Self::OtherKind(what.into()));
-        }
-        if let Some((format, what)) =
-            between("", " is not supported").and_then(|text| text.split_once(" with "))
-        {
-            return Some(Self::Unsupported { format: format.into(), what: what.into() });
-        }
-        if let Some((format, message)) =
-            between("the ", "").and_then(|text| text.split_once(" data are damaged: "))
-        {
-            return Some(Self::Damaged { format: format.into(), message: message.into() });
         }
         let (size, limit) = limited("", " pixels are more than the ")?;
         let (width, height) = parse_size(size)?;
