@@ -13,7 +13,7 @@
     memory    a cache ten times --memory: peak memory, rows a second, beside pyarrow reading the same parts
 
 Caches are drawn in --work (a temporary folder that is deleted, unless one is given). Rounds interleave the programs; the
-medians are told. --large 0 leaves the large cache out."""
+medians are reported. --large 0 leaves the large cache out."""
 
 import argparse
 import itertools
@@ -83,15 +83,15 @@ def epoch(cache, rows, classes, span, a, run):
         timed[name] = lambda n, name=name: peer(name, cache, n, a.threads)[0]
     if rows > 100_000:
         timed = {name: timed[name] for name in ("headstart", "headstart, 1 thread", "pytorch sliced")}
-    told = {name: [] for name in timed}
+    results = {name: [] for name in timed}
     for _ in range(a.rounds):
         for name, run_once in timed.items():
-            told[name].append(slope(run_once, *span))
-    told = {name: statistics.median(values) for name, values in told.items()}
+            results[name].append(slope(run_once, *span))
+    results = {name: statistics.median(values) for name, values in results.items()}
     least = floor(rows, 2048, classes, a.threads)
-    best = min(ms for name, ms in told.items() if name.startswith("pytorch"))
-    return {"rows": rows, "classes": classes, "ms_per_epoch": told, "floor": least,
-            "times_pytorch": best / told["headstart"], "times_floor": told["headstart"] / least["ms"]}
+    best = min(ms for name, ms in results.items() if name.startswith("pytorch"))
+    return {"rows": rows, "classes": classes, "ms_per_epoch": results, "floor": least,
+            "times_pytorch": best / results["headstart"], "times_floor": results["headstart"] / least["ms"]}
 
 
 def optimum(cache, a, run):
@@ -115,15 +115,15 @@ def optimum(cache, a, run):
 
 def heads(cache, a, work):
     args = ["--epochs", 30, "--patience", 100000]
-    told = {"fit": [], "command": []}
+    results = {"fit": [], "command": []}
     for _ in range(a.rounds):
         one, one_wall, _ = headstart("train", cache, "--run", work / "one", *args, threads=a.threads)
         grid = ["--lr", "0.001,0.003,0.01,0.03,0.1", "--seeds", 20]
         many, many_wall, _ = headstart("sweep", cache, "--runs", work / "many", *grid, *args, threads=a.threads)
-        told["fit"].append((one["seconds"], many["seconds"], many["seconds"] / one["seconds"]))
-        told["command"].append((one_wall, many_wall, many_wall / one_wall))
+        results["fit"].append((one["seconds"], many["seconds"], many["seconds"] / one["seconds"]))
+        results["command"].append((one_wall, many_wall, many_wall / one_wall))
     return {name: dict(zip(("one_s", "hundred_s", "times"), sorted(values, key=lambda v: v[2])[len(values) // 2]))
-            for name, values in told.items()}
+            for name, values in results.items()}
 
 
 def adam(cache, a, work):
@@ -166,7 +166,7 @@ def main():
     sys.path.insert(0, str(HERE / "training"))
     from data import write
 
-    only, told = a.only.split(","), {}
+    only, results = a.only.split(","), {}
     with tempfile.TemporaryDirectory() as temporary:
         work = a.work or pathlib.Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
@@ -177,17 +177,17 @@ def main():
                 write(cache, rows, validation, classes)
             if "epoch" in only:
                 span = (15, 115) if rows <= 10_000 else (3, 8)
-                told[f"epoch, {rows} rows"] = epoch(cache, rows, classes, span, a, work / "run")
-                print(json.dumps(told[f"epoch, {rows} rows"], indent=1), flush=True)
+                results[f"epoch, {rows} rows"] = epoch(cache, rows, classes, span, a, work / "run")
+                print(json.dumps(results[f"epoch, {rows} rows"], indent=1), flush=True)
         middle, large = work / "cache-5135", work / f"cache-{sizes[-1][0]}"
         others = {"optimum": lambda: optimum(middle, a, work / "run"), "heads": lambda: heads(middle, a, work),
                   "adam": lambda: adam(middle, a, work), "memory": lambda: memory(large, sizes[-1][0], a, work)}
         for name, measure in others.items():
             if name in only:
-                told[name] = measure()
-                print(name, json.dumps(told[name], indent=1), flush=True)
+                results[name] = measure()
+                print(name, json.dumps(results[name], indent=1), flush=True)
     if a.json:
-        a.json.write_text(json.dumps(told, indent=1))
+        a.json.write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

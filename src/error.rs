@@ -26,6 +26,8 @@ pub enum Kind {
     Locked,
     /// The operating system reported a failure to read or write.
     Io,
+    /// The system grants fewer threads than the work needs.
+    Limit,
     /// The work was stopped on request; finished results are kept.
     Interrupted,
 }
@@ -71,6 +73,16 @@ impl Error {
             }
             _ => None,
         };
+        let is_adrift = source.kind() == Os::NotFound
+            && path.is_relative()
+            && std::env::current_dir().is_err_and(|e| e.kind() == Os::NotFound);
+        if is_adrift {
+            let cause = "the current folder was deleted";
+            return Self::new(Kind::Io, format!("could not {action}"))
+                .at(path)
+                .because(cause)
+                .help("change to a folder that exists");
+        }
         let remedy = remedy.map(str::to_string);
         Self { remedy, ..Self::new(Kind::Io, format!("could not {action}")) }.at(path).because(source)
     }

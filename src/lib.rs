@@ -1,42 +1,57 @@
-//! From folders of labelled images to a trained classifier, in two stages: [`extract`] runs a frozen network once for
-//! each (augmented) image and caches its features in Parquet; [`train`] fits a softmax head to the cached features in
-//! seconds, again and again.
-//!
-//! Data flow one way:
+//! From folders of labelled images to a trained classifier, in two stages: [`extract()`](extract::extract) runs a frozen
+//! network once for each (augmented) image and caches its features in Parquet; [`train()`](train::train) fits a softmax head
+//! to the cached features in seconds, again and again.
 //!
 //! ```text
-//! images -> manifest (class, split) -> wanted rows -> misses only -> decode -> augment -> preprocess
-//!        -> Backbone::embed -> Parquet part -> feature table -> fit -> head -> metrics
+//! images -> data set (class, split) -> missing rows -> decode -> augment -> preprocess
+//!        -> network -> Parquet part -> features -> fit -> head -> scores
 //! ```
 //!
-//! The stages are one function each, from a `*Config` to `*Stats`, and tell what they do to a [`monitor::Monitor`]. The
-//! first one needs images, ONNX Runtime and a backbone, which [`setup`] installs:
+//! # From images to predictions
+//!
+//! Each stage is one function from a `*Config` to its result. It reports to a [`Monitor`](monitor::Monitor) and never
+//! prints. [`Agreeing`](monitor::Agreeing) lets it install what is missing, ONNX Runtime and the network; with
+//! [`Silent`](monitor::Silent) it fails instead and says what to install.
 //!
 //! ```no_run
-//! use headstart::extract::{ExtractConfig, extract};
-//! use headstart::{augment::Augmentation, monitor::Silent};
+//! use headstart::prelude::*;
 //!
-//! let mut config = ExtractConfig::default();
-//! config.images = "photos".into(); // photos/<class>/<file>
-//! config.cache = "cache/photos".into();
-//! config.backbone.models = "models".into();
+//! # fn main() -> headstart::error::Result<()> {
+//! // Notes and warnings go to stderr, every question is answered with yes.
+//! let monitor = Agreeing(LogMonitor::to_writer(std::io::stderr()));
+//!
+//! let mut config = ExtractConfig::new("photos", "cache/photos"); // photos/<class>/<file>
 //! config.augment = vec![Augmentation::Flip];
-//! let stats = extract(&config, &Silent)?;
-//! println!("{} rows, {} of them computed now", stats.rows, stats.computed);
-//! # Ok::<(), headstart::error::Error>(())
+//! let extracted = extract(&config, &monitor)?;
+//! println!("{} feature rows, {} of them computed now", extracted.rows, extracted.computed);
+//!
+//! let trained = train(&TrainConfig::new("cache/photos", "runs/first"), &monitor)?;
+//! println!("{} epochs in {:.1} s", trained.epochs, trained.seconds);
+//! println!("test accuracy {:?}", evaluate(&EvaluateConfig::new("runs/first"))?.accuracy);
+//!
+//! let mut predictor = Predictor::open(&PredictorConfig::new("runs/first"), &monitor)?;
+//! for file in predictor.predict_files(&["new/1.jpg".into(), "new/2.jpg".into()])? {
+//!     let ranked = file.prediction.predictions; // the most probable class first
+//!     println!("{}: {:?}", file.path, ranked.first().map(|class| &class.label));
+//! }
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! All others need nothing but the cache. Here one is made by hand, of two classes whose two features tell them apart;
-//! then a head is trained, evaluated, and opened again:
+//! # Without images
+//!
+//! Training needs nothing but a cache. Here one is written by hand: two classes with two features each.
 //!
 //! ```
+//! use headstart::cache::{BackboneSpec, CacheWriter, FeatureRows, Key, PreprocessingSpec, Samples, Spec};
+//! use headstart::data::augment::Variant;
 //! use headstart::data::dataset::{Fractions, ImageFile, assign_splits};
-//! use headstart::evaluate::{EvaluateConfig, evaluate};
-//! use headstart::head::{FitConfig, SolverConfig};
-//! use headstart::train::{TrainConfig, train};
-//! use headstart::cache::{BackboneSpec, Key, FeatureRows, PreprocessingSpec, Samples, Spec, CacheWriter};
-//! use headstart::{augment::Variant, digest::sha256, monitor::Silent, preprocess::Preprocessing, run};
+//! use headstart::data::preprocess::Preprocessing;
+//! use headstart::io::digest::sha256;
+//! use headstart::prelude::*;
+//! use headstart::run;
 //!
+//! # fn main() -> headstart::error::Result<()> {
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let (cache, first) = (folder.path().join("cache"), folder.path().join("run"));
 //! let spec = Spec {
@@ -47,63 +62,82 @@
 //!     preprocessing: PreprocessingSpec { decode: "none".into(), steps: Preprocessing::named("unit")? },
 //!     known_answer: None,
 //! };
-//! let files: Vec<ImageFile> = (0..40)
-//!     .map(|i| ImageFile {
-//!         path: format!("{}/{i}.png", if i % 2 == 0 { "cat" } else { "dog" }),
-//!         label: if i % 2 == 0 { "cat" } else { "dog" }.into(),
-//!         image_sha256: sha256(&[i]),
-//!         width: 8,
-//!         height: 8,
-//!         bytes: 1,
-//!         mtime_ns: 0,
-//!     })
-//!     .collect();
+//! let file = |i: u8| ImageFile {
+//!     path: format!("{}/{i}.png", ["cat", "dog"][usize::from(i % 2)]),
+//!     label: ["cat", "dog"][usize::from(i % 2)].into(),
+//!     image_sha256: sha256(&[i]),
+//!     width: 8,
+//!     height: 8,
+//!     bytes: 1,
+//!     mtime_ns: 0,
+//!     identity: Default::default(),
+//! };
+//! let files: Vec<ImageFile> = (0..40).map(file).collect();
 //! let rows = FeatureRows {
-//!     keys: files
-//!         .iter()
-//!         .map(|file| Key { image_sha256: file.image_sha256, variant: Variant::None })
-//!         .collect(),
+//!     keys: files.iter().map(|f| Key { image_sha256: f.image_sha256, variant: Variant::None }).collect(),
 //!     width: 2,
 //!     embeddings: files.iter().flat_map(|f| if f.label == "cat" { [1.0, 0.0] } else { [0.0, 1.0] }).collect(),
 //! };
 //! let fractions: Fractions = "60/15/25".parse()?;
-//! let samples =
-//!     Samples { rows: assign_splits(files, 0, fractions), root: "/photos".into(), seed: 0, fractions };
+//! let rows_of_samples = assign_splits(files, 0, fractions);
+//! let layout = FolderLayout::Classes;
+//! let samples = Samples { rows: rows_of_samples, root: "/photos".into(), seed: 0, fractions, layout };
 //! let mut writer = CacheWriter::open_or_create(&cache, &spec)?;
 //! writer.describe(&samples, &[])?;
 //! writer.append(rows, Default::default())?;
 //!
-//! let mut settings = FitConfig::default();
-//! settings.lr = 0.5;
-//! let trained = train(
-//!     &TrainConfig {
-//!         cache,
-//!         run: first.clone(),
-//!         solver: SolverConfig::Adam(settings),
-//!         ..TrainConfig::default()
-//!     },
-//!     &Silent,
-//! )?;
-//! let mut config = EvaluateConfig::default();
-//! config.run = first.clone();
-//! let scores = evaluate(&config)?;
+//! let trained = train(&TrainConfig::new(&cache, &first), &Silent)?;
+//! let scores = evaluate(&EvaluateConfig::new(&first))?;
 //! assert_eq!((trained.classes, scores.images, scores.accuracy), (2, 10, Some(1.0)));
 //!
-//! let trained = run::read_head(&first)?;
+//! let trained = run::StoredRun::open(&first)?.head()?;
 //! let probabilities = trained.head.probabilities(&[0.9, 0.1]);
 //! assert_eq!(trained.classes[headstart::head::argmax(probabilities.row(0))], "cat");
-//! # Ok::<(), headstart::error::Error>(())
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! The head is an estimator of `linfa` too: [`head::SoftmaxRegression`].
+//! # A tour of the modules
 //!
-//! Where things are: `docs/architecture.md`.
-
-#![deny(unsafe_code)]
-#![warn(missing_docs)]
+//! **The stages**, one function each; they return data:
+//! - [`extract`]: images to a cache of features. [`train`]: a cache to a run; [`train::sweep`] fits many heads at once,
+//!   [`train::TrainingSet`] gives features and class indexes as arrays.
+//! - [`evaluate`]: a run to scores; [`evaluate::comparison`] compares runs, [`evaluate::predict`] classifies files and
+//!   images in memory.
+//! - [`experiment`]: a named set of runs from images to a table, and the demo.
+//! - [`report`] (feature `report`): pages, plots and TensorBoard log directories about all of these.
+//!
+//! **State on disk**:
+//! - [`cache`]: features with their images, splits and spec: read, write, verify, compact, export.
+//! - [`run`](mod@run): a trained head with its settings, history and predictions.
+//!
+//! **The parts**, of use on their own:
+//! - [`backbone`]: frozen networks, their installation, and [`backbone::ImageEmbedder`], from images to features.
+//! - [`head`]: the softmax head and its solvers. [`head::SoftmaxRegression`] is an estimator of `linfa`.
+//! - [`data`]: folders of images, decoding, augmentation, preprocessing, splits.
+//! - [`metrics`]: scores, intervals, calibration, tests.
+//!
+//! **The ground**:
+//! - [`error`]: the one error type, with kind, path, cause and remedy.
+//! - [`monitor`]: notes, warnings, progress and consent.
+//! - [`io`] and [`math`]: digests, atomic files, matrices, seeded random numbers.
+//! - [`cli`] (feature `cli`): the program `headstart`.
+//!
+//! # Features
+//!
+//! Both are on by default. A library needs neither: `default-features = false` leaves out the command line and the
+//! rendering of pages, and what they depend on.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `report` | the module `report` |
+//! | `cli` | the module `cli` and the program; needs `report` |
+//!
+//! `examples/` has four small programs; `docs/architecture.md` says where things are.
 
 pub mod backbone;
 pub mod cache;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
 pub mod error;
@@ -112,9 +146,25 @@ pub mod experiment;
 pub mod extract;
 pub mod head;
 pub mod io;
+pub mod limits;
 pub mod math;
 pub mod metrics;
 pub mod monitor;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod run;
 pub mod train;
+
+/// What most programs need: `use headstart::prelude::*;`.
+pub mod prelude {
+    pub use crate::backbone::{BackboneChoice, Device, ImageEmbedder};
+    pub use crate::cache::FeatureCache;
+    pub use crate::data::augment::Augmentation;
+    pub use crate::data::dataset::{Resplit, Split};
+    pub use crate::evaluate::predict::{Predictor, PredictorConfig};
+    pub use crate::evaluate::{EvaluateConfig, evaluate};
+    pub use crate::extract::{ExtractConfig, extract};
+    pub use crate::head::{FitConfig, SoftmaxClassifier, SoftmaxRegression, SolverConfig};
+    pub use crate::monitor::{Agreeing, LogMonitor, Monitor, Silent};
+    pub use crate::train::{TrainConfig, TrainingSet, train};
+}

@@ -6,7 +6,7 @@ import common
 import keras
 import tensorflow as tf
 
-BATCH = 32  # what model.predict takes when it is not told
+BATCH = 32  # the default of model.predict
 
 args = common.parser().parse_args()
 paths = common.files(args.images)

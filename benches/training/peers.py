@@ -71,8 +71,8 @@ def with_keras():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss=loss)
     started = time.perf_counter()
-    told = model.fit(x, y, batch_size=32, epochs=epochs, validation_data=(vx, vy), verbose=0)
-    return time.perf_counter() - started, told.history["val_loss"][-1]
+    results = model.fit(x, y, batch_size=32, epochs=epochs, validation_data=(vx, vy), verbose=0)
+    return time.perf_counter() - started, results.history["val_loss"][-1]
 
 
 def with_sgd():
@@ -94,15 +94,15 @@ def with_lbfgs():
     from sklearn.metrics import log_loss
 
     warnings.simplefilter("ignore")
-    told, iterations = [], 5
+    results, iterations = [], 5
     while iterations <= epochs:
         model = LogisticRegression(C=1 / (1e-4 * len(y)), max_iter=iterations, tol=1e-9)
         started = time.perf_counter()
         model.fit(x, y)
         seconds = time.perf_counter() - started
-        told.append((seconds, log_loss(vy, model.predict_proba(vx), labels=range(classes))))
+        results.append((seconds, log_loss(vy, model.predict_proba(vx), labels=range(classes))))
         iterations *= 2
-    return told
+    return results
 
 
 run = {

@@ -1,16 +1,14 @@
 //! Which network to run: a known backbone by name or any ONNX file by path, with its layer and preprocessing.
 
-use super::install::known_backbone::{self, onnx_path, setup_remedy};
-use super::install::runtime;
+use super::install::known_backbone::onnx_path;
+use super::resolved::ResolvedBackbone;
+use crate::backbone::PRELOGITS;
 use crate::backbone::graph::inspect;
-use crate::backbone::onnx_runtime::OnnxBackbone;
-use crate::backbone::registry::{DEFAULT_BACKBONE, DEFAULT_MODELS, registry};
-use crate::backbone::{Backbone, PRELOGITS, SessionOptions, known_answer};
+use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
-use crate::io::digest::{Digest, sha256};
+use crate::io::digest::sha256;
 use crate::io::fs;
-use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
 
 /// The network to run, as requested.
@@ -21,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// | `layer` | [`PRELOGITS`] | layer to embed |
 /// | `preprocess` | the backbone's own | named preprocessing |
 /// | `crop` | the backbone's own | centre part of each side to keep, in `(0, 1]` |
-/// | `models` | `models` | folder of built backbones |
+/// | `models` | [`default_models`] | folder of built backbones |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackboneChoice {
@@ -45,7 +43,7 @@ impl BackboneChoice {
             layer: PRELOGITS.into(),
             preprocess: None,
             crop: None,
-            models: DEFAULT_MODELS.into(),
+            models: default_models(),
         }
     }
 
@@ -78,6 +76,7 @@ impl BackboneChoice {
             preprocessing: preprocessing.unwrap_or(known.preprocessing),
             known_answer: None,
             models: self.models.clone(),
+            places: vec![onnx_path(known, &self.models)],
         })
     }
 
@@ -106,6 +105,7 @@ impl BackboneChoice {
             preprocessing: Preprocessing { size, ..preprocessing }.checked().map_err(|e| e.at(&path))?,
             known_answer: None,
             models: self.models.clone(),
+            places: vec![path],
         })
     }
 }
@@ -118,106 +118,4 @@ impl Default for BackboneChoice {
 
 fn is_onnx_file(backbone: &str) -> bool {
     Path::new(backbone).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
-}
-
-/// One particular network, layer and preprocessing: what determines the features. It need not be installed.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct ResolvedBackbone {
-    /// The known name, or the absolute path of the ONNX file.
-    pub name: String,
-    /// A few words that describe it.
-    pub title: String,
-    /// Digest of the ONNX file.
-    pub graph_sha256: Digest,
-    /// The layer to embed.
-    pub layer: String,
-    /// How images become the input of the network.
-    pub preprocessing: Preprocessing,
-    /// The expected features of [`known_answer::probe_image`], `[width]`, where they are known.
-    pub known_answer: Option<Vec<f32>>,
-    /// Folder of built backbones.
-    pub models: PathBuf,
-}
-
-impl ResolvedBackbone {
-    /// Checks a network that was resolved earlier and recorded in a file. A stored known answer replaces its own.
-    ///
-    /// # Errors
-    /// [`Kind::Backbone`] when the known backbone of that name is another network now, [`Kind::Usage`] for a
-    /// preprocessing that makes no sense.
-    pub fn checked(self) -> Result<Self> {
-        let preprocessing = self.preprocessing.checked()?;
-        let known = registry().backbone(&self.name).ok();
-        if known.is_some_and(|known| known.onnx_sha256 != self.graph_sha256) {
-            let message =
-                format!("the backbone {} was another network when these features were made", self.name);
-            return Err(Error::new(Kind::Backbone, message).help("extract and train again"));
-        }
-        let known_answer = self.stored_answer().or(self.known_answer);
-        Ok(Self { preprocessing, known_answer, ..self })
-    }
-
-    /// The stored known answer. It holds for PreLogits and the backbone's own preprocessing only.
-    fn stored_answer(&self) -> Option<Vec<f32>> {
-        let known = registry().backbone(&self.name).ok()?;
-        let applies = self.layer == PRELOGITS && known.preprocessing == self.preprocessing;
-        applies.then(|| known_answer::stored(&known.known_answer)).flatten()
-    }
-
-    /// Returns the title for use inside a sentence, with an article.
-    pub fn article_and_title(&self) -> String {
-        let vowel = self.title.starts_with(['A', 'E', 'I', 'O', 'U']);
-        if vowel { format!("an {}", self.title) } else { self.title.clone() }
-    }
-
-    /// Opens the network in one session or more. Installs ONNX Runtime and a known backbone after asking when they are
-    /// missing. Does not run the known-answer test.
-    ///
-    /// # Errors
-    /// Errors of [`super::setup`], [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`].
-    pub fn open(&self, options: SessionOptions, monitor: &dyn Monitor) -> Result<Vec<Box<dyn Backbone>>> {
-        let library = runtime::find_or_install(options.device, None, monitor)?;
-        let path = self.path();
-        let known = registry().backbone(&self.name).ok();
-        if let Some(known) = known.filter(|_| !path.exists()) {
-            known_backbone::find_or_install(known, &self.models, None, monitor)?;
-        }
-        let model = self.read_model()?;
-        OnnxBackbone::open(&library.path, model, &self.layer, &self.preprocessing, options, monitor)
-            .map_err(|e| if e.path().is_none() { e.at(path) } else { e })
-    }
-
-    /// Reads the ONNX file and verifies its digest. Installs nothing.
-    ///
-    /// # Errors
-    /// [`Kind::Io`] when the file cannot be read, [`Kind::Backbone`] when its digest is not
-    /// [`ResolvedBackbone::graph_sha256`].
-    pub fn read_model(&self) -> Result<Vec<u8>> {
-        let path = self.path();
-        let model = fs::read(&path).map_err(|e| e.help(self.remedy()))?;
-        let found = sha256(&model);
-        if found != self.graph_sha256 {
-            let message =
-                format!("the file was changed or damaged: its digest is {found}, not {}", self.graph_sha256);
-            return Err(Error::new(Kind::Backbone, message).at(path).help(self.remedy()));
-        }
-        Ok(model)
-    }
-
-    /// Path of the ONNX file, whether or not it exists.
-    fn path(&self) -> PathBuf {
-        match registry().backbone(&self.name) {
-            Ok(known) => onnx_path(known, &self.models),
-            Err(_) => PathBuf::from(&self.name),
-        }
-    }
-
-    /// What to do when the ONNX file is missing or damaged.
-    fn remedy(&self) -> String {
-        match registry().backbone(&self.name) {
-            Ok(known) => setup_remedy(known, &self.models),
-            Err(_) => "put the network that was used before back there".to_string(),
-        }
-    }
 }

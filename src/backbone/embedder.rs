@@ -1,6 +1,7 @@
 //! The short way from images in memory to features.
 
-use super::choice::{BackboneChoice, ResolvedBackbone};
+use super::choice::BackboneChoice;
+use super::resolved::ResolvedBackbone;
 use crate::backbone::{Backbone, Device, SessionOptions, known_answer};
 use crate::data::pixels::Pixels;
 use crate::data::preprocess::Preprocessing;
@@ -10,11 +11,11 @@ use crate::monitor::Monitor;
 /// An open backbone together with its preprocessing: images in, features out.
 ///
 /// ```no_run
-/// use headstart::backbone::Device;
-/// use headstart::monitor::Silent;
-/// use headstart::backbone::install::{BackboneChoice, ImageEmbedder};
+/// use headstart::backbone::{BackboneChoice, Device, ImageEmbedder};
+/// use headstart::monitor::{Agreeing, Silent};
 ///
-/// let mut embedder = ImageEmbedder::open(&BackboneChoice::default(), Device::Auto, &Silent)?;
+/// let monitor = Agreeing(Silent); // installs ONNX Runtime and the backbone if they are missing
+/// let mut embedder = ImageEmbedder::open(&BackboneChoice::default(), Device::Auto, &monitor)?;
 /// let image = headstart::data::decode::decode(&std::fs::read("cat.jpg").unwrap()).unwrap();
 /// let features = embedder.embed(&[image])?;
 /// assert_eq!(features.len(), embedder.width());
@@ -66,7 +67,7 @@ impl ImageEmbedder {
     /// Embeds images of any size in one batch. Returns the features row by row, `[images, width]`.
     ///
     /// # Errors
-    /// Errors of [`Backbone::embed`].
+    /// Errors of [`Backbone::embed`] and [`Embeddings::into_finite`](super::Embeddings::into_finite).
     pub fn embed(&mut self, images: &[Pixels]) -> Result<Vec<f32>> {
         if images.is_empty() {
             return Ok(Vec::new());
@@ -76,7 +77,7 @@ impl ImageEmbedder {
         for (image, planes) in images.iter().zip(input.chunks_exact_mut(len)) {
             self.preprocessing.planes(image, planes);
         }
-        self.backbone.embed(&input, images.len())
+        self.backbone.embed(&input, images.len())?.into_finite()
     }
 }
 

@@ -39,11 +39,18 @@ pub fn stored(name: &str) -> Option<Vec<f32>> {
 /// Embeds the probe image, `[width]`.
 ///
 /// # Errors
-/// Errors of [`Backbone::embed`].
+/// Errors of [`Backbone::embed`], and [`Kind::Backbone`] when a feature is not finite.
 pub fn compute(backbone: &mut dyn Backbone, preprocessing: &Preprocessing) -> Result<Vec<f32>> {
     let mut pixels = vec![0; preprocessing.input_len()];
     preprocessing.planes(&probe_image(), &mut pixels);
-    backbone.embed(&pixels, 1)
+    let not_finite = |_| {
+        Error::new(
+            Kind::Backbone,
+            "the network gives values that are no numbers for the image of the known-answer test",
+        )
+        .help("use another `layer` or `preprocess`, or another network")
+    };
+    backbone.embed(&pixels, 1)?.into_finite().map_err(not_finite)
 }
 
 /// Compares the features that `provider` computed for the probe image with the expected ones. The relative L2 distance
@@ -68,7 +75,7 @@ pub fn check(provider: &str, computed: &[f32], expected: &[f32]) -> Result<()> {
         .help("no features were written; try `device` cpu, and the network that was used before"))
 }
 
-/// Returns `|a - b| / |b|`, computed in float64.
+/// Returns `|a - b| / |b|`, computed in float64; 0 where both are the same.
 ///
 /// # Panics
 /// When the lengths differ.
@@ -77,7 +84,8 @@ pub fn relative_distance(a: &[f32], b: &[f32]) -> f64 {
     let square = |v: f64| v * v;
     let difference: f64 = a.iter().zip(b).map(|(&a, &b)| square(f64::from(a) - f64::from(b))).sum();
     let norm: f64 = b.iter().map(|&b| square(f64::from(b))).sum();
-    (difference / norm).sqrt()
+    // Features that are all zero have no length to compare with.
+    if difference == 0.0 { 0.0 } else { (difference / norm).sqrt() }
 }
 
 #[cfg(test)]
@@ -92,6 +100,8 @@ mod tests {
             assert!(check("CPUExecutionProvider", &wrong, &known).is_err(), "{wrong:?}");
         }
         assert!(check("CPUExecutionProvider", &known[..2], &known).is_err());
+        check("CPUExecutionProvider", &[0.0; 3], &[0.0; 3]).unwrap();
+        assert!(check("CPUExecutionProvider", &known, &[0.0; 3]).is_err());
         check("CUDAExecutionProvider", &[1.0, 2.0, 2.001], &known).unwrap();
     }
 

@@ -2,16 +2,22 @@
 
 mod choice;
 mod embedder;
+mod embeddings;
 pub mod graph;
 pub mod import;
 pub mod inception_v3;
 pub mod install;
 pub mod known_answer;
 pub mod onnx_runtime;
+pub mod proof;
 pub mod registry;
+mod resolved;
+mod runtime_log;
 
-pub use choice::{BackboneChoice, ResolvedBackbone};
+pub use choice::BackboneChoice;
 pub use embedder::ImageEmbedder;
+pub use embeddings::{Embeddings, NotFinite};
+pub use resolved::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;
@@ -24,6 +30,12 @@ pub const PRELOGITS: &str = "PreLogits";
 pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
 /// The name of the CUDA provider in caches and reports.
 pub const CUDA_PROVIDER: &str = "CUDAExecutionProvider";
+
+/// Upper limit on the sessions that one network is opened in on a CPU; each holds a copy of the weights.
+pub const MAX_SESSIONS: usize = 8;
+
+/// Threads that ONNX Runtime starts beside those of its sessions.
+pub const RUNTIME_THREADS: usize = 3;
 
 /// A frozen network that ends at one layer.
 pub trait Backbone: Send {
@@ -38,8 +50,7 @@ pub trait Backbone: Send {
     /// `pixels` has the shape `[n, 3, side, side]`: for each image a red, a green and a blue plane of bytes, 0 to 255, as
     /// [`Preprocessing::planes`] writes them. `side` is [`Preprocessing::size`]. The network itself scales the bytes.
     ///
-    /// Returns the features row by row, `[n, width]` with [`Backbone::width`] columns. The rows have the order of the
-    /// images.
+    /// Returns one row of [`Backbone::width`] features per image, in the order of the images.
     ///
     /// # Errors
     /// [`Kind::Backbone`] when the network fails, or when the width of the layer depends on the image.
@@ -49,7 +60,7 @@ pub trait Backbone: Send {
     ///
     /// [`Preprocessing::planes`]: crate::data::preprocess::Preprocessing::planes
     /// [`Preprocessing::size`]: crate::data::preprocess::Preprocessing::size
-    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>>;
+    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Embeddings>;
 }
 
 /// Options for opening a network.

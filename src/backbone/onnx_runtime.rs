@@ -1,18 +1,26 @@
 //! Runs networks in ONNX Runtime: loads the library, opens sessions on one device, runs batches. The only user of `ort`.
 
+mod elf;
+mod load;
+
+pub use load::{LOADER, version};
+
 use super::graph::{OnnxModel, UINT8_INPUT};
-use super::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, SessionOptions};
+use super::runtime_log::{self, plain};
+use super::{
+    Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, Embeddings, MAX_SESSIONS, RUNTIME_THREADS, SessionOptions,
+};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::math::parallel;
 use crate::monitor::Monitor;
+use load::load;
 use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProvider};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{TensorRef, ValueType};
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
 
 /// A network in an ONNX Runtime session.
 #[derive(Debug)]
@@ -25,9 +33,6 @@ pub struct OnnxBackbone {
     width: usize,
     provider: &'static str,
 }
-
-/// Upper limit on sessions on a CPU; each one holds a copy of the weights.
-const MAX_SESSIONS: usize = 8;
 
 /// Sessions of one network, and the provider that runs them.
 struct OpenSessions {
@@ -64,8 +69,13 @@ impl OnnxBackbone {
         drop(model);
         network.truncate_after(layer)?;
         network.use_uint8_input(&preprocessing.normalization.steps());
-        let OpenSessions { sessions, provider } =
-            open_sessions(environment, &network.encode(), options, monitor)?;
+        // Lines of failed batches, whose errors said the same.
+        drop(runtime_log::take());
+        let opened = open_sessions(environment, &network.encode(), options, monitor);
+        let logged = runtime_log::take();
+        let OpenSessions { sessions, provider } = opened?;
+        // After a failure the error says the same.
+        logged.iter().for_each(|line| monitor.warn(&format!("ONNX Runtime: {line}")));
         let mut width = None;
         let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
         for session in sessions {
@@ -101,7 +111,8 @@ impl OnnxBackbone {
 
     /// Runs one batch of `n` images.
     fn run(&mut self, pixels: &[u8], n: usize) -> Result<Features> {
-        let fail = |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(e.to_string());
+        let fail =
+            |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(plain(&e.to_string()));
         let input = TensorRef::from_array_view(([n, 3, self.side, self.side], pixels)).map_err(fail)?;
         let outputs = self.session.run(ort::inputs![UINT8_INPUT => input]).map_err(fail)?;
         let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(fail)?;
@@ -138,10 +149,12 @@ impl Backbone for OnnxBackbone {
         ort::info()
     }
 
-    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
+    fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Embeddings> {
         let one = 3 * self.side * self.side;
         assert_eq!(pixels.len(), n * one, "{n} inputs of {one} bytes");
-        let Some(size) = self.batch else { return self.run_checked(pixels, n) };
+        let Some(size) = self.batch else {
+            return Ok(Embeddings::new(self.width, self.run_checked(pixels, n)?));
+        };
         // The file fixes the batch size: run full batches, the last one padded with zeros.
         let mut rows = Vec::with_capacity(n * self.width);
         for part in pixels.chunks(size * one) {
@@ -149,7 +162,7 @@ impl Backbone for OnnxBackbone {
             full.resize(size * one, 0);
             rows.extend_from_slice(&self.run_checked(&full, size)?[..part.len() / one * self.width]);
         }
-        Ok(rows)
+        Ok(Embeddings::new(self.width, rows))
     }
 }
 
@@ -157,34 +170,6 @@ impl Backbone for OnnxBackbone {
 fn fixed(kind: &ValueType, dim: usize) -> Option<usize> {
     let size = *kind.tensor_shape()?.get(dim)?;
     (size > 0).then_some(size as usize)
-}
-
-/// Loads the library, once per process.
-///
-/// # Errors
-/// [`Kind::Runtime`] when it cannot be loaded, or when the process has loaded another one.
-fn load(library: &Path) -> Result<&'static Environment> {
-    static LOADED: OnceLock<(std::path::PathBuf, Environment)> = OnceLock::new();
-    static LOADING: Mutex<()> = Mutex::new(());
-    let _guard = LOADING.lock().unwrap_or_else(|e| e.into_inner());
-    if LOADED.get().is_none() {
-        let fail = |why: String| {
-            Error::new(Kind::Runtime, "ONNX Runtime cannot be loaded")
-                .at(library)
-                .because(why)
-                .help("it must be an ONNX Runtime of 1.23 or later: correct ORT_DYLIB_PATH, or unset it and run `setup`")
-        };
-        let builder = ort::init_from(library).map_err(|e| fail(e.to_string()))?;
-        let environment =
-            builder.with_name("headstart").with_telemetry(false).build().map_err(|e| fail(e.to_string()))?;
-        environment.set_log_level(ort::logging::LogLevel::Error);
-        let _ = LOADED.set((library.to_path_buf(), environment));
-    }
-    let (path, environment) = LOADED.get().expect("set above");
-    if path != library {
-        return Err(Error::new(Kind::Runtime, "another ONNX Runtime is loaded already").at(path));
-    }
-    Ok(environment)
 }
 
 /// Opens the network on the device of `options`.
@@ -199,7 +184,8 @@ fn open_sessions(
         Ok(OpenSessions { sessions: vec![session], provider: CUDA_PROVIDER })
     };
     let on_cpu = || {
-        let sessions = cpu_sessions(environment, model, options)?;
+        let threads = granted_threads(parallel::thread_count(options.threads), monitor)?;
+        let sessions = cpu_sessions(environment, model, SessionOptions { threads, ..options })?;
         Ok(OpenSessions { sessions, provider: CPU_PROVIDER })
     };
     match options.device {
@@ -219,24 +205,41 @@ fn is_built_with_cuda() -> bool {
 }
 
 fn builder(environment: &Environment) -> Result<SessionBuilder> {
-    let fail = |e: String| Error::new(Kind::Runtime, "no session can be opened").because(e);
+    let fail = |e: String| Error::new(Kind::Runtime, "no session can be opened").because(plain(&e));
     Session::builder(environment)
         .map_err(|e| fail(e.to_string()))?
         .with_optimization_level(GraphOptimizationLevel::Level3)
         .map_err(|e| fail(e.to_string()))
 }
 
+/// Returns how many of `wanted` threads the runtime can be given. It must not be refused one: it would end the process, or
+/// wait for ever.
+///
+/// # Errors
+/// [`Kind::Limit`] when it cannot be given any.
+fn granted_threads(wanted: usize, monitor: &dyn Monitor) -> Result<usize> {
+    let available = parallel::available(wanted + RUNTIME_THREADS);
+    match available.saturating_sub(RUNTIME_THREADS) {
+        0 => Err(parallel::refused(std::io::ErrorKind::WouldBlock.into())),
+        threads if threads < wanted => {
+            monitor.warn(&format!("the network runs on {threads} of {wanted} threads: no more are granted"));
+            Ok(threads)
+        }
+        _ => Ok(wanted),
+    }
+}
+
 /// Opens parallel sessions that divide the threads among themselves. One session on all threads would wait at a barrier
 /// in every layer, and a decoder that takes time from one thread would delay them all.
 fn cpu_sessions(environment: &Environment, model: &[u8], options: SessionOptions) -> Result<Vec<Session>> {
-    let threads = parallel::number(options.threads);
-    let sessions = options.sessions.clamp(1, threads.min(MAX_SESSIONS));
+    let SessionOptions { threads, sessions, .. } = options;
+    let sessions = sessions.clamp(1, threads.min(MAX_SESSIONS));
     let shares: Vec<usize> = (0..sessions).map(|i| (threads + i) / sessions).collect();
     parallel::in_parallel(sessions, &shares, |share| cpu_session(environment, model, *share))
 }
 
 fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Result<Session> {
-    let fail = |e: String| Error::new(Kind::Backbone, "the network cannot be opened").because(e);
+    let fail = |e: String| Error::new(Kind::Backbone, "the network cannot be opened").because(plain(&e));
     builder(environment)?
         .with_intra_threads(threads)
         .map_err(|e| fail(e.to_string()))?
@@ -248,7 +251,7 @@ fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Resul
 fn cuda_session(environment: &Environment, model: &[u8], device: i32) -> Result<Session> {
     let cuda = CUDA::default().with_device_id(device).with_tf32(false).build().error_on_failure();
     let fail = |e: String| {
-        Error::new(Kind::Device, format!("CUDA device {device} cannot be used")).because(e).help(
+        Error::new(Kind::Device, format!("CUDA device {device} cannot be used")).because(plain(&e)).help(
             "it needs an NVIDIA driver, CUDA 13, cuDNN 9 and `setup` with `device` cuda; or use `device` cpu",
         )
     };
@@ -290,7 +293,11 @@ mod tests {
             steps.planes(&probe_image(), &mut pixels);
             let expected = steps.tensor(&probe_image());
             for session in &mut opened {
-                assert_eq!(session.embed(&pixels, 1).unwrap(), expected, "{normalization:?}");
+                assert_eq!(
+                    session.embed(&pixels, 1).unwrap().into_finite().unwrap(),
+                    expected,
+                    "{normalization:?}"
+                );
             }
         }
     }

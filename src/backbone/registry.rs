@@ -4,15 +4,26 @@
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
+use crate::io::places;
 use crate::io::toml::parse_toml;
 use serde::Deserialize;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 /// The name of the default backbone.
 pub const DEFAULT_BACKBONE: &str = "nsfwjs";
 
-/// The default folder of built backbones.
-pub const DEFAULT_MODELS: &str = "models";
+/// Returns the default folder of built backbones: `models` in the current folder if it holds an ONNX file, else the
+/// user's folder, which all projects share.
+pub fn default_models() -> PathBuf {
+    let here = PathBuf::from("models");
+    let is_onnx = |entry: std::fs::DirEntry| entry.path().extension().is_some_and(|found| found == "onnx");
+    match std::fs::read_dir(&here).is_ok_and(|entries| entries.flatten().any(is_onnx)) {
+        true => here,
+        // A folder that cannot be found is reported when the runtime is looked for.
+        false => places::models_folder().unwrap_or(here),
+    }
+}
 
 /// The content of `models/registry.toml`.
 #[derive(Debug, Deserialize)]

@@ -2,6 +2,7 @@
 //! into a matrix. Each part is read once and its digest checked. Rows that a compaction has moved in the meantime are
 //! found again.
 
+use super::duplicates::check_duplicates;
 use super::key::Key;
 use super::part::Part;
 use super::reader::FeatureCache;
@@ -47,10 +48,11 @@ impl FeatureCache {
     /// Reads the keys of all parts on up to `threads` threads, without checking digests.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when a part cannot be read.
+    /// [`Kind::Cache`] when a part cannot be read or is of another spec, or a key has two values.
     pub fn catalog(&self, threads: usize) -> Result<Catalog> {
         let parts = self.with_parts(|parts| {
-            let keys = in_parallel(threads, parts, Part::keys)?;
+            let keys = in_parallel(threads, parts, |part| part.keys(self.spec()))?;
+            check_duplicates(parts, &keys, self.spec())?;
             Ok(parts.iter().cloned().zip(keys).map(|(part, keys)| CatalogedPart { part, keys }).collect())
         })?;
         Ok(Catalog { cache: self.clone(), parts })
@@ -68,7 +70,7 @@ impl Catalog {
         self.cache.spec().width
     }
 
-    /// Selects the rows whose key is `wanted`, part by part. Of rows with the same key the last one is selected. Parts
+    /// Selects the rows whose key is `wanted`, part by part. A key that is stored twice is selected once. Parts
     /// without selected rows are left out.
     pub fn select(&self, wanted: impl Fn(&Key) -> bool) -> Vec<PartSelection> {
         let mut locations: HashMap<Key, (usize, usize)> = HashMap::new();
@@ -175,7 +177,7 @@ impl Catalog {
         let width = self.width();
         let mut targets = selection.rows.iter().zip(target.chunks_exact_mut(stride.max(1))).peekable();
         let mut rows_before = 0;
-        let keys = part.scan(width, |floats| {
+        let keys = part.scan(self.cache.spec(), |floats| {
             let rows = floats.len() / width.max(1);
             while let Some((&row, to)) = targets.next_if(|(row, _)| **row < rows_before + rows) {
                 let start = (row - rows_before) * width;
@@ -207,13 +209,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn selected_rows_are_loaded_and_the_last_of_equal_keys_wins() {
+    fn selected_rows_are_loaded_and_equal_rows_once() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = CacheWriter::open_or_create(dir.path(), &spec()).unwrap();
         writer.append(rows(&["c", "a", "d"]), BTreeMap::new()).unwrap();
-        let mut again = rows(&["b", "a"]);
-        again.embeddings[2] = 9.0;
-        writer.append(again, BTreeMap::new()).unwrap();
+        writer.append(rows(&["b", "a"]), BTreeMap::new()).unwrap();
         for threads in [1, 3] {
             let catalog = writer.cache().catalog(threads).unwrap();
             assert_eq!((catalog.keys().count(), catalog.width()), (5, 2));
@@ -221,7 +221,7 @@ mod tests {
             let found = catalog.read(&selections, threads).unwrap();
             let names: Vec<_> = found.keys.iter().map(|key| key.image_sha256).collect();
             assert_eq!(names, ["c", "b", "a"].map(|name| sha256(name.as_bytes())));
-            assert!(found.features.values().eq([1.0, 99.0, 1.0, 98.0, 9.0, 97.0]));
+            assert!(found.features.values().eq([1.0, 99.0, 1.0, 98.0, 1.0, 97.0]));
             let none = catalog.select(|_| false);
             assert!(none.is_empty() && catalog.read(&none, threads).unwrap().keys.is_empty());
         }

@@ -1,11 +1,16 @@
 //! Compaction: merges small parts into large ones, and drops rows that no sample needs. The new parts are built in a
 //! folder of their own, which is swapped with the old one in a single step. A reader therefore sees either all old parts
 //! or all new ones, also after a crash.
+//!
+//! Some file systems cannot swap folders, among them overlays whose lower layer holds the cache. There the new parts are
+//! moved in one by one, before the old ones are removed: for a moment, or after a crash, rows may be there twice.
 
+use super::duplicates::check_duplicates;
 use super::key::Key;
 use super::layout::FEATURES;
-use super::part::{FeatureRows, MAX_PART_ROWS, Part};
+use super::part::{FeatureRows, MAX_PART_ROWS, Part, SPEC_DIGEST};
 use super::reader::FeatureCache;
+use super::spec::Spec;
 use super::writer::CacheWriter;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
@@ -37,6 +42,9 @@ pub struct CompactStats {
     pub rows: usize,
     /// Number of rows dropped because their image is not among the samples.
     pub pruned: usize,
+    /// Number of parts of version 0.1.0, which are written anew: many readers cannot open those, and they do not
+    /// name their spec.
+    pub rewritten: usize,
     /// Number of rows dropped because an earlier row has the same key.
     pub duplicates: usize,
     /// Size of all parts before, in bytes.
@@ -59,7 +67,7 @@ pub fn compact(root: &Path, config: &CompactConfig, monitor: &dyn Monitor) -> Re
         true => Some(cache.samples()?.rows.iter().map(|row| row.file.image_sha256).collect()),
         false => None,
     };
-    let plan = cache.with_parts(|parts| CompactionPlan::of(parts, images.as_ref()))?;
+    let plan = cache.with_parts(|parts| CompactionPlan::of(parts, cache.spec(), images.as_ref()))?;
     let stats = plan.stats.clone();
     match writer {
         _ if plan.merges.is_empty() => Ok(CompactStats { bytes: Some(stats.bytes_before), ..stats }),
@@ -80,10 +88,11 @@ fn swap_parts(plan: &CompactionPlan, writer: &mut CacheWriter, monitor: &dyn Mon
             .at(features)
             .help("move the whole cache to where its parts are, and replace it with a link"));
     }
-    fs::check_exchange(&root)?;
     let folder = fs::temporary_path(&features);
     let built = build_parts(plan, &folder, writer, monitor).and_then(|bytes| {
-        fs::exchange_folders(&folder, &features)?;
+        if !fs::exchange_folders(&folder, &features)? {
+            move_parts(plan, &folder, &features)?;
+        }
         Ok(bytes)
     });
     if built.is_err() && folder.exists() {
@@ -95,6 +104,18 @@ fn swap_parts(plan: &CompactionPlan, writer: &mut CacheWriter, monitor: &dyn Mon
     fs::sync_folder(&root)?;
     fs::remove(&folder)?;
     Ok(bytes)
+}
+
+/// Moves the new parts from `folder` to `features` one by one, then removes the old ones from there.
+fn move_parts(plan: &CompactionPlan, folder: &Path, features: &Path) -> Result<()> {
+    let is_kept = |name: &str| plan.kept.iter().any(|part| part.name == name);
+    for entry in fs::list(folder)?.iter().filter(|entry| !is_kept(&entry.name)) {
+        fs::rename(&entry.path, &features.join(&entry.name))?;
+    }
+    for source in plan.merges.iter().flat_map(|merge| &merge.sources) {
+        fs::remove(&source.part.path)?;
+    }
+    fs::sync_folder(features)
 }
 
 /// Fills `folder` with the parts of the plan. Returns their size in bytes.
@@ -116,7 +137,7 @@ fn build_parts(
     for merge in &plan.merges {
         let mut merged = FeatureRows { width, ..FeatureRows::default() };
         for source in &merge.sources {
-            let rows = source.part.rows(width)?;
+            let rows = source.part.rows(writer.cache().spec())?;
             let mut wanted = source.keys.clone();
             for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(width.max(1))) {
                 if wanted.remove(&key) {
@@ -151,8 +172,8 @@ struct Merge {
     metadata: Metadata,
     sources: Vec<MergeSource>,
     rows: usize,
-    /// Whether some rows of the sources are dropped.
-    drops_rows: bool,
+    /// Whether some rows of the sources are dropped, or a source is of version 0.1.0.
+    changes_rows: bool,
 }
 
 /// A part to be merged, and the keys of the rows that are kept of it.
@@ -167,31 +188,34 @@ type Metadata = BTreeMap<String, String>;
 const TIME: &str = "headstart.time";
 
 impl CompactionPlan {
-    /// Decides from the keys of all parts. Large parts whose rows are all wanted stay; the others are merged in their
-    /// order. With `images`, rows of other images are dropped.
-    fn of(parts: &[Part], images: Option<&HashSet<Digest>>) -> Result<Self> {
+    /// Decides from the keys of all parts. Large parts whose rows are all wanted stay, unless they are of version 0.1.0; the
+    /// others are merged in their order. With `images`, rows of other images are dropped.
+    fn of(parts: &[Part], spec: &Spec, images: Option<&HashSet<Digest>>) -> Result<Self> {
         let mut plan = Self::default();
         plan.stats.parts_before = parts.len();
         let mut open: BTreeMap<Metadata, Merge> = BTreeMap::new();
         let mut seen: HashSet<Key> = HashSet::new();
-        for part in parts {
-            let all = part.keys()?;
+        let keys = parts.iter().map(|part| part.keys(spec)).collect::<Result<Vec<_>>>()?;
+        check_duplicates(parts, &keys, spec)?;
+        for (part, all) in parts.iter().zip(keys) {
+            let mut metadata = part.metadata()?;
+            let is_current = metadata.remove(SPEC_DIGEST).is_some();
+            plan.stats.rewritten += usize::from(!is_current);
             let number = all.len();
             let keys = plan.count(part, all, images, &mut seen);
-            if keys.len() == number && number > MAX_PART_ROWS / 2 {
+            if is_current && keys.len() == number && number > MAX_PART_ROWS / 2 {
                 plan.kept.push(part.clone());
                 continue;
             }
-            let mut metadata = part.metadata()?;
-            let time = metadata.remove(TIME).unwrap_or_default();
+            let time = metadata.remove(TIME);
             let merge = open.entry(metadata.clone()).or_default();
             if merge.rows + keys.len() > MAX_PART_ROWS {
                 plan.merges.push(std::mem::take(merge));
             }
             merge.rows += keys.len();
-            merge.drops_rows |= keys.len() < number;
+            merge.changes_rows |= keys.len() < number || !is_current;
             // The latest time of the sources.
-            metadata.insert(TIME.into(), merge.metadata.get(TIME).cloned().unwrap_or_default().max(time));
+            metadata.extend(merge.metadata.remove(TIME).max(time).map(|time| (TIME.into(), time)));
             merge.metadata = metadata;
             merge.sources.push(MergeSource { part: part.clone(), keys });
         }
@@ -220,9 +244,9 @@ impl CompactionPlan {
         kept
     }
 
-    /// Keeps a small part as it is when there is no other part to merge it with and none of its rows are dropped.
+    /// Keeps a small part as it is when there is no other part to merge it with and nothing in it changes.
     fn keep_single_parts(&mut self) {
-        let is_unchanged = |merge: &Merge| merge.sources.len() == 1 && !merge.drops_rows;
+        let is_unchanged = |merge: &Merge| merge.sources.len() == 1 && !merge.changes_rows;
         let (unchanged, merges): (Vec<Merge>, Vec<Merge>) =
             std::mem::take(&mut self.merges).into_iter().partition(is_unchanged);
         self.kept.extend(unchanged.into_iter().flat_map(|merge| merge.sources).map(|source| source.part));
@@ -239,7 +263,9 @@ mod tests {
     use crate::data::dataset::{ImageFile, Sample, Split};
     use crate::io::digest::sha256;
     use crate::monitor::Silent;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     const MERGE: CompactConfig = CompactConfig { prune: false, dry_run: false };
     const PRUNE: CompactConfig = CompactConfig { prune: true, dry_run: false };
@@ -259,11 +285,18 @@ mod tests {
                 height: 1,
                 bytes: 1,
                 mtime_ns: 0,
+                identity: Default::default(),
             },
             split: Split::Train,
         };
         let rows = names.iter().map(sample).collect();
-        Samples { rows, root: "/in".into(), seed: 0, fractions: Default::default() }
+        Samples {
+            rows,
+            root: "/in".into(),
+            seed: 0,
+            fractions: Default::default(),
+            layout: Default::default(),
+        }
     }
 
     #[test]
@@ -295,7 +328,12 @@ mod tests {
         let parts = cache.parts().unwrap();
         assert_eq!(parts.iter().map(Part::bytes).sum::<u64>(), done.bytes.unwrap());
         let stored: Vec<_> = parts.iter().map(|part| part.metadata().unwrap()).collect();
-        assert!(stored.contains(&metadata("CPU", "7")) && stored.contains(&metadata("CUDA", "6")));
+        let with_spec = |provider: &str, time: &str| {
+            let mut metadata = metadata(provider, time);
+            metadata.insert(SPEC_DIGEST.into(), spec().digest().to_string());
+            metadata
+        };
+        assert!(stored.contains(&with_spec("CPU", "7")) && stored.contains(&with_spec("CUDA", "6")));
         // A second compaction finds nothing to do and changes nothing.
         assert_eq!(compact(dir.path(), &MERGE, &Silent).unwrap().parts_before, 2);
         assert_eq!(cache.parts().unwrap(), parts);
@@ -308,10 +346,74 @@ mod tests {
         assert!(parts.iter().all(|part| part.number < number));
     }
 
+    #[test]
+    fn a_merged_part_has_the_latest_known_time_of_its_sources() {
+        for (times, expected) in
+            [([None, None], None), ([Some("5"), None], Some("5")), ([Some("5"), Some("7")], Some("7"))]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let mut writer = CacheWriter::open_or_create(dir.path(), &spec()).unwrap();
+            for (name, time) in ["a", "b"].iter().zip(times) {
+                let metadata = time.map(|time| (TIME.to_string(), time.to_string()));
+                writer.append(rows(&[name]), metadata.into_iter().collect()).unwrap();
+            }
+            drop(writer);
+            assert_eq!(compact(dir.path(), &MERGE, &Silent).unwrap().parts, 1);
+            let part = &FeatureCache::open(dir.path()).unwrap().parts().unwrap()[0];
+            assert_eq!(part.metadata().unwrap().get(TIME).map(String::as_str), expected);
+        }
+    }
+
     fn rows_sorted(names: &[&str]) -> FeatureRows {
         let mut names = names.to_vec();
         names.sort_by_key(|name| sha256(name.as_bytes()));
         rows(&names)
+    }
+
+    /// A file system that cannot swap folders, and fails the `at`-th other change.
+    struct NoSwap {
+        at: usize,
+        seen: AtomicUsize,
+    }
+
+    impl fs::Watcher for NoSwap {
+        fn before(&self, change: &fs::Change) -> io::Result<()> {
+            match change {
+                fs::Change::Exchange(..) => Err(io::ErrorKind::Unsupported.into()),
+                _ if self.seen.fetch_add(1, Ordering::Relaxed) == self.at => Err(io::Error::other("no")),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn where_folders_cannot_be_swapped_parts_move_one_by_one_and_no_row_is_ever_lost() {
+        let mut at = 0;
+        loop {
+            let dir = tempfile::tempdir().unwrap();
+            let mut writer = CacheWriter::open_or_create(dir.path(), &spec()).unwrap();
+            for names in [["a", "b"], ["c", "d"], ["d", "e"]] {
+                writer.append(rows(&names), metadata("CPU", "5")).unwrap();
+            }
+            drop(writer);
+            let cache = FeatureCache::open(dir.path()).unwrap();
+            let before = cache.rows(|_| true).unwrap();
+            let fault = Arc::new(NoSwap { at, seen: AtomicUsize::new(0) });
+            let watching = fs::watch(dir.path(), fault.clone());
+            let done = compact(dir.path(), &MERGE, &Silent);
+            drop(watching);
+            assert_eq!(cache.rows(|_| true).unwrap(), before, "change {at}");
+            // Whatever failed, the next compaction ends with one part and nothing else.
+            compact(dir.path(), &MERGE, &Silent).unwrap();
+            assert_eq!((cache.parts().unwrap().len(), cache.rows(|_| true).unwrap()), (1, before));
+            assert_eq!(fs::list(dir.path()).unwrap().len(), 3, "spec.json, features, .lock");
+            if fault.seen.load(Ordering::Relaxed) <= at {
+                assert_eq!(done.unwrap().parts, 1);
+                break;
+            }
+            at += 1;
+        }
+        assert!(at > 10, "{at}");
     }
 
     #[test]

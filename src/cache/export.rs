@@ -1,18 +1,19 @@
-//! Exports a cache as one flat table for other tools: samples joined with features, one row per file and variant,
-//! sorted by path, then by variant.
+//! Exports a cache as one flat table for other tools: samples joined with features.
 
-use super::npy::encode_npy;
+use super::joined_rows::{COLUMNS, JoinedRow, JoinedRows};
+use super::npy::{MAGIC, npy_header};
 use super::reader::FeatureCache;
-use super::samples::Samples;
 use crate::data::augment::Variant;
-use crate::data::dataset::{Sample, Split, class_names};
+use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
-use crate::io::digest::Digest;
-use crate::io::fs;
-use crate::io::parquet::{ColumnData, Table, Vectors};
-use crate::io::safetensors::{Tensor, TensorData, encode_tensors};
+use crate::io::fs::{self, OutputFormat};
+use crate::io::json;
+use crate::io::parquet::{ColumnData, Table, TableWriter, Vectors, arrow_has_key, parquet_has_key};
+use crate::io::safetensors::{Tensor, TensorData, encode_tensors, own_tensor_names};
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -44,12 +45,12 @@ pub struct ExportStats {
     pub without_features: usize,
 }
 
-/// Writes the cache at `root` to the file `out`, which is replaced. The digest of each part is checked.
+/// Writes the cache at `root` to `out`: an earlier export is replaced, a link followed, a device or pipe written through. The
+/// digest of each part is checked. Beside a NumPy file the other columns are written as CSV.
 ///
 /// # Errors
 /// [`Kind::Usage`] when `out` is inside the cache; [`Kind::Cache`] when the cache is missing or damaged;
-/// [`Kind::Input`] when the CSV file of a NumPy export would replace a file that is not one; [`Kind::Io`] when a file
-/// cannot be written.
+/// [`Kind::Input`] when another file is in the way; [`Kind::Io`] when a file cannot be written.
 pub fn export(root: &Path, out: &Path, format: ExportFormat) -> Result<ExportStats> {
     let cache = FeatureCache::open(root)?;
     if fs::resolve(out)?.starts_with(fs::resolve(root)?) {
@@ -57,53 +58,68 @@ pub fn export(root: &Path, out: &Path, format: ExportFormat) -> Result<ExportSta
             .at(out)
             .help("choose another place for `out`"));
     }
-    let csv_path = (format == ExportFormat::Npy).then(|| csv_path(out)).transpose()?;
+    let is_own = |path: &Path| format.is_own(path);
+    let output = OutputFormat { name: "export", is_own: &is_own };
+    let csv_path = if format == ExportFormat::Npy { csv_path(out)? } else { None };
+    fs::check_output(out, output)?;
     let samples = cache.samples()?;
     let joined = JoinedRows::of(&cache, &samples)?;
-    let spec = serde_json::to_string(cache.spec()).expect("plain data");
+    fs::write_output(out, output, |file| joined.write(format, &cache, file, out))?;
     let mut files = vec![out.to_path_buf()];
-    let (rows, width, without_features) = (joined.rows.len(), joined.width, joined.without_features);
-    let csv = csv_path.map(|path| (path, Table::new(joined.columns()).encode_csv()));
-    let bytes = match format {
-        ExportFormat::Parquet => joined.into_table(&spec).encode(),
-        ExportFormat::Arrow => joined.into_table(&spec).encode_arrow(),
-        ExportFormat::Safetensors => joined.encode_safetensors(&spec),
-        ExportFormat::Npy => encode_npy(&joined.embeddings, joined.width),
-    };
-    fs::write_atomic(out, &bytes)?;
-    if let Some((path, csv)) = csv {
-        fs::write_atomic(&path, &csv)?;
+    if let Some(path) = csv_path {
+        let csv = Table::new(joined.columns(&joined.rows)).encode_csv();
+        fs::write_output(&path, ROWS, |file| file.write_all(&csv).map_err(|e| Error::io("write", &path, e)))?;
         files.push(path);
     }
-    Ok(ExportStats { files, rows, width, without_features })
+    let (rows, width) = (joined.rows.len(), joined.width());
+    Ok(ExportStats { files, rows, width, without_features: joined.without_features })
 }
 
-/// The columns of an export except the features. They are also the header of the CSV file beside a NumPy matrix.
-const COLUMNS: [&str; 6] = ["path", "label", "target", "split", "image_sha256", "variant"];
+/// Key in the metadata of an export that no other file of ours has.
+const CLASSES: &str = "headstart.classes";
 
-/// Path of the CSV file beside the matrix `out`.
-fn csv_path(out: &Path) -> Result<PathBuf> {
+/// The table beside a NumPy matrix. An earlier one has the same heading.
+const ROWS: OutputFormat = OutputFormat { name: "table of rows", is_own: &is_table_of_rows };
+
+fn is_table_of_rows(path: &Path) -> bool {
+    begins_with(path, COLUMNS.join(",").as_bytes())
+}
+
+fn begins_with(path: &Path, bytes: &[u8]) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(bytes.len() as u64).read_to_end(&mut start));
+    read.is_ok() && start == bytes
+}
+
+/// Path of the table beside the matrix `out`; `None` beside a device or pipe.
+fn csv_path(out: &Path) -> Result<Option<PathBuf>> {
+    if fs::is_stream(out) {
+        return Ok(None);
+    }
     let path = out.with_extension("csv");
-    let is_export = |text: Vec<u8>| text.starts_with(COLUMNS.join(",").as_bytes());
-    let refuse = |kind, message, remedy| Err(Error::new(kind, message).at(&path).help(remedy));
     if path == out {
-        return refuse(
-            Kind::Usage,
-            "the matrix and its rows would be one file",
-            "let the name in `out` end with .npy",
-        );
+        return Err(Error::new(Kind::Usage, "the matrix and its rows would be one file")
+            .at(&path)
+            .help("let the name in `out` end with .npy"));
     }
-    match path.exists() && !is_export(fs::read(&path)?) {
-        true => refuse(
-            Kind::Input,
-            "the rows of the matrix belong here, but another file is in the way",
-            "move it away, or choose another name for `out`",
-        ),
-        false => Ok(path),
-    }
+    fs::check_output(&path, ROWS)?;
+    Ok(Some(path))
 }
 
 impl ExportFormat {
+    /// Whether the file at `path` is an earlier export of this format. A NumPy file holds no notes; it is one when its
+    /// table of rows is beside it.
+    fn is_own(self, path: &Path) -> bool {
+        match self {
+            Self::Parquet => parquet_has_key(path, CLASSES),
+            Self::Arrow => arrow_has_key(path, CLASSES),
+            Self::Npy => begins_with(path, MAGIC) && is_table_of_rows(&path.with_extension("csv")),
+            Self::Safetensors => {
+                own_tensor_names(path).is_some_and(|names| names.iter().any(|n| n == "embedding"))
+            }
+        }
+    }
+
     /// The format that the extension of a file name stands for; `None` when there is none.
     pub fn from_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_lowercase().as_str() {
@@ -128,81 +144,59 @@ impl FromStr for ExportFormat {
     }
 }
 
-/// Samples joined with features.
-struct JoinedRows<'a> {
-    rows: Vec<JoinedRow<'a>>,
-    width: usize,
-    /// Features `[rows, width]` in row-major order.
-    embeddings: Vec<f32>,
-    /// Class names in the order of their indices.
-    classes: Vec<String>,
-    without_features: usize,
-}
-
-/// One file and one of its variants.
-#[derive(Clone, Copy)]
-struct JoinedRow<'a> {
-    sample: &'a Sample,
-    variant: Variant,
-    /// Index of the features among the rows of the cache.
-    feature_row: usize,
-}
-
-impl<'a> JoinedRows<'a> {
-    fn of(cache: &FeatureCache, samples: &'a Samples) -> Result<Self> {
-        let mut by_image: HashMap<Digest, Vec<&Sample>> = HashMap::new();
-        for sample in &samples.rows {
-            by_image.entry(sample.file.image_sha256).or_default().push(sample);
+impl JoinedRows<'_> {
+    /// Writes the rows to `file`, whose path is `out`.
+    fn write(
+        &self,
+        format: ExportFormat,
+        cache: &FeatureCache,
+        file: &mut (dyn Write + Send),
+        out: &Path,
+    ) -> Result<()> {
+        let fail = |e| Error::io("write", out, e);
+        let spec = json::encode(cache.spec());
+        match format {
+            ExportFormat::Parquet | ExportFormat::Arrow => {
+                let Table { columns, metadata } =
+                    self.table(&[], Vec::new()).with_metadata(self.metadata(&spec));
+                let mut writer = match format {
+                    ExportFormat::Parquet => TableWriter::parquet(file, &columns, &metadata),
+                    _ => TableWriter::arrow(file, &columns, &metadata).map_err(fail)?,
+                };
+                self.for_each_block(|rows, features| {
+                    writer.write(self.table(rows, features).columns).map_err(fail)
+                })?;
+                writer.finish().map_err(fail)
+            }
+            ExportFormat::Npy => {
+                file.write_all(&npy_header(self.rows.len(), self.width())).map_err(fail)?;
+                self.for_each_block(|_, features| {
+                    let bytes: Vec<u8> = features.into_iter().flat_map(f32::to_le_bytes).collect();
+                    file.write_all(&bytes).map_err(fail)
+                })
+            }
+            ExportFormat::Safetensors => file.write_all(&self.encode_safetensors(&spec)?).map_err(fail),
         }
-        let features = cache.rows(|key| by_image.contains_key(&key.image_sha256))?;
-        let mut rows: Vec<JoinedRow> = Vec::new();
-        for (feature_row, key) in features.keys.iter().enumerate() {
-            let row = |sample: &&'a Sample| JoinedRow { sample, variant: key.variant, feature_row };
-            rows.extend(by_image[&key.image_sha256].iter().map(row));
-        }
-        rows.sort_by(|a, b| (&a.sample.file.path, a.variant).cmp(&(&b.sample.file.path, b.variant)));
-        let width = features.width;
-        let embedding = |row: &JoinedRow| &features.embeddings[row.feature_row * width..][..width];
-        let embeddings = rows.iter().flat_map(embedding).copied().collect();
-        let with_features: BTreeSet<&str> = rows.iter().map(|row| row.sample.file.path.as_str()).collect();
-        Ok(Self {
-            without_features: samples.rows.len() - with_features.len(),
-            rows,
-            width,
-            embeddings,
-            classes: class_names(&samples.rows),
-        })
     }
 
-    /// Class index of each row.
-    fn targets(&self) -> Vec<i64> {
-        let index = |label| self.classes.binary_search(label).expect("classes come from the samples") as i64;
-        self.rows.iter().map(|row| index(&row.sample.file.label)).collect()
+    /// All columns of `rows`, whose features are given.
+    fn table(&self, rows: &[JoinedRow], features: Vec<f32>) -> Table {
+        let embeddings = ColumnData::Vectors(Vectors { width: self.width(), values: features });
+        Table::new(self.columns(rows).chain([("embedding", embeddings)]))
     }
 
-    /// Names and values of all columns except the features.
-    fn columns(&self) -> impl Iterator<Item = (&'static str, ColumnData)> {
-        let text = |get: fn(&JoinedRow) -> String| ColumnData::Text(self.rows.iter().map(get).collect());
-        let columns = [
-            text(|row| row.sample.file.path.clone()),
-            text(|row| row.sample.file.label.clone()),
-            ColumnData::Int64(self.targets()),
-            text(|row| row.sample.split.to_string()),
-            ColumnData::Digests(self.rows.iter().map(|row| row.sample.file.image_sha256).collect()),
-            text(|row| row.variant.to_string()),
-        ];
-        COLUMNS.into_iter().zip(columns)
+    fn metadata(&self, spec: &str) -> [(&'static str, String); 2] {
+        let classes = json::encode(&self.classes);
+        [(CLASSES, classes), ("headstart.spec", spec.to_string())]
     }
 
-    fn into_table(self, spec: &str) -> Table {
-        let columns: Vec<_> = self.columns().collect();
-        let embeddings = Vectors { width: self.width, values: self.embeddings };
-        let classes = serde_json::to_string(&self.classes).expect("plain data");
-        Table::new(columns.into_iter().chain([("embedding", ColumnData::Vectors(embeddings))]))
-            .with_metadata([("headstart.classes", classes), ("headstart.spec", spec.to_string())])
-    }
-
-    fn encode_safetensors(&self, spec: &str) -> Vec<u8> {
+    /// Encodes the rows as safetensors. The format stores each tensor in one piece, so all features are in memory at once.
+    fn encode_safetensors(&self, spec: &str) -> Result<Vec<u8>> {
+        let mut embeddings = Vec::with_capacity(self.rows.len() * self.width());
+        self.for_each_block(|_, features| {
+            embeddings.extend(features);
+            Ok(())
+        })?;
         let variants: Vec<Variant> =
             BTreeSet::from_iter(self.rows.iter().map(|row| row.variant)).into_iter().collect();
         let index = |v: &Variant| variants.binary_search(v).expect("a variant of these rows") as i64;
@@ -210,7 +204,7 @@ impl<'a> JoinedRows<'a> {
         let splits: Vec<i64> = self.rows.iter().map(|row| row.sample.split as i64).collect();
         let digests: Vec<u8> =
             self.rows.iter().flat_map(|row| row.sample.file.image_sha256.bytes()).collect();
-        let (n, targets) = (self.rows.len(), self.targets());
+        let (n, targets) = (self.rows.len(), self.targets(&self.rows));
         let metadata = serde_json::json!({
             "classes": self.classes,
             "splits": Split::ALL.map(Split::name),
@@ -219,13 +213,13 @@ impl<'a> JoinedRows<'a> {
         });
         let tensor = |name, shape, values| Tensor { name, shape, values };
         let tensors = [
-            tensor("embedding", vec![n, self.width], TensorData::Float32(&self.embeddings)),
+            tensor("embedding", vec![n, self.width()], TensorData::Float32(&embeddings)),
             tensor("image_sha256", vec![n, 32], TensorData::Bytes(&digests)),
             tensor("split", vec![n], TensorData::Int64(&splits)),
             tensor("target", vec![n], TensorData::Int64(&targets)),
             tensor("variant", vec![n], TensorData::Int64(&variant_indices)),
         ];
-        encode_tensors(&tensors, metadata.to_string())
+        Ok(encode_tensors(&tensors, metadata.to_string()))
     }
 }
 

@@ -25,6 +25,8 @@ pub struct CacheInfo {
     pub seed: u64,
     /// Percentages of the split, such as `70/5/25`.
     pub fractions: String,
+    /// What the folders of images stand for: `class`, `split/class` or `class/split`.
+    pub layout: String,
     /// Number of image files.
     pub samples: usize,
     /// Number of image files in train, validation and test.
@@ -70,7 +72,7 @@ pub fn info(root: &Path) -> Result<CacheInfo> {
     let samples = cache.samples()?;
     let images: HashMap<Digest, Split> =
         samples.rows.iter().map(|row| (row.file.image_sha256, row.split)).collect();
-    let totals = cache.with_parts(PartTotals::of)?;
+    let totals = cache.with_parts(|parts| PartTotals::of(parts, cache.spec()))?;
     let orphaned = totals.keys.iter().filter(|key| !images.contains_key(&key.image_sha256)).count();
     Ok(CacheInfo {
         splits: split_counts(&samples.rows),
@@ -79,6 +81,7 @@ pub fn info(root: &Path) -> Result<CacheInfo> {
         root: samples.root.display().to_string(),
         seed: samples.seed,
         fractions: samples.fractions.to_string(),
+        layout: samples.layout.to_string(),
         refused: read_refused(root)?.len(),
         rows: totals.keys.len(),
         orphaned,
@@ -100,9 +103,9 @@ struct PartTotals {
 }
 
 impl PartTotals {
-    fn of(parts: &[Part]) -> Result<Self> {
+    fn of(parts: &[Part], spec: &Spec) -> Result<Self> {
         Ok(Self {
-            keys: distinct_keys(parts)?,
+            keys: distinct_keys(parts, spec)?,
             parts: parts.len(),
             bytes: parts.iter().map(Part::bytes).sum(),
             providers: providers(parts)?,

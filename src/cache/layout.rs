@@ -3,6 +3,8 @@
 pub(super) const SPEC: &str = "spec.json";
 pub(super) const SAMPLES: &str = "samples.parquet";
 pub(super) const REFUSED: &str = "refused.parquet";
+/// Rows that the network gave no numbers for.
+pub(super) const REFUSED_ROWS: &str = "refused-rows.parquet";
 /// The folder of parts.
 pub(super) const FEATURES: &str = "features";
 /// The folder to which damaged parts are moved.

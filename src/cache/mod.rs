@@ -5,6 +5,7 @@
 //! CACHE/spec.json                what the features are            spec.rs
 //! CACHE/samples.parquet          the data set, one row per file   samples.rs
 //! CACHE/refused.parquet          files that cannot be used        refused.rs
+//! CACHE/refused-rows.parquet     rows without numbers             refused_rows.rs
 //! CACHE/features/part-*.parquet  the features                     part.rs
 //! ```
 //!
@@ -12,8 +13,11 @@
 
 pub mod catalog;
 pub mod compact;
+mod duplicates;
 pub mod export;
+mod image_check;
 pub mod info;
+mod joined_rows;
 pub mod key;
 mod layout;
 pub mod near_images;
@@ -21,19 +25,22 @@ mod npy;
 pub mod part;
 mod reader;
 mod refused;
+mod refused_rows;
 mod samples;
 pub mod spec;
 #[cfg(test)]
-mod test_data;
+pub(crate) mod test_data;
 mod verify;
 mod writer;
 
 pub use catalog::{Catalog, KeyedFeatures, PartSelection};
+pub use image_check::ImageCheck;
 pub use key::Key;
 pub use part::{FeatureRows, MAX_PART_ROWS, Part};
 pub use reader::FeatureCache;
 pub use refused::read_refused;
+pub use refused_rows::read_refused_rows;
 pub use samples::Samples;
 pub use spec::{BackboneSpec, PreprocessingSpec, Spec};
-pub use verify::{VerifyStats, verify};
+pub use verify::{VerifyConfig, VerifyStats, verify};
 pub use writer::{CacheWriter, check_target};

@@ -1,5 +1,6 @@
 //! Nearest images: finds the images of a cache whose features point in nearly the same direction as given ones.
 
+use super::duplicates::check_duplicates;
 use crate::cache::{FeatureCache, Part, Samples};
 use crate::data::augment::Variant;
 use crate::data::dataset::{Sample, Split};
@@ -78,12 +79,12 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 /// # Errors
 /// [`Kind::Input`] when a query is not as wide as the cached features; [`Kind::Cache`] when a part is damaged.
 pub fn nearest(
-    store: &FeatureCache,
+    cache: &FeatureCache,
     samples: &Samples,
     queries: &[Vec<f32>],
     most: usize,
 ) -> Result<Vec<Vec<Neighbour>>> {
-    let width = store.spec().width;
+    let width = cache.spec().width;
     if let Some(query) = queries.iter().find(|query| query.len() != width) {
         let message = format!("a query of {} values, where cached features have {width}", query.len());
         return Err(Error::new(Kind::Input, message));
@@ -93,7 +94,7 @@ pub fn nearest(
         images.entry(sample.file.image_sha256).or_insert(sample);
     }
     let nearest_in_part = |part: &Part| -> Result<Vec<Vec<Neighbour>>> {
-        let rows = part.rows(width)?;
+        let rows = part.rows(cache.spec())?;
         let mut found = vec![Vec::new(); queries.len()];
         for (key, row) in rows.keys.iter().zip(rows.embeddings.chunks_exact(rows.width.max(1))) {
             let Some(sample) = images.get(&key.image_sha256).filter(|_| key.variant == Variant::None) else {
@@ -105,9 +106,11 @@ pub fn nearest(
         }
         Ok(found)
     };
-    store.with_parts(|parts| {
+    cache.with_parts(|parts| {
+        let keys = in_parallel(parallel::thread_count(0), parts, |part| part.keys(cache.spec()))?;
+        check_duplicates(parts, &keys, cache.spec())?;
         let mut all = vec![Vec::new(); queries.len()];
-        for found in in_parallel(parallel::number(0), parts, nearest_in_part)? {
+        for found in in_parallel(parallel::thread_count(0), parts, nearest_in_part)? {
             for (all, found) in all.iter_mut().zip(found) {
                 all.extend(found);
             }

@@ -1,6 +1,7 @@
 //! One part of the features: `part-NNNNNN-<first 16 hex digits of its SHA-256>.parquet`, written once and never edited.
 
 use super::key::Key;
+use super::spec::Spec;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
 use crate::io::fs;
@@ -10,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// Maximum number of rows in a part that is written. With 2,048 floats per row this is 32 MiB.
 pub const MAX_PART_ROWS: usize = 4096;
+
+/// Metadata of a part: the digest of its spec.
+pub(super) const SPEC_DIGEST: &str = "headstart.spec_sha256";
 
 /// A part on disk, identified by its file name. Its content is not read until asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +82,7 @@ impl Part {
         std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
     }
 
-    /// Reads the `headstart.*` metadata of the part: device, provider, runtime, version, time.
+    /// Reads the `headstart.*` metadata of the part: digest of its spec, device, provider, runtime, version, time.
     ///
     /// # Errors
     /// [`Kind::Cache`] when the Parquet footer cannot be read.
@@ -89,22 +93,34 @@ impl Part {
         Ok(metadata)
     }
 
+    /// Whether the part names its spec. Parts of version 0.1.0 do not.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when the Parquet footer cannot be read.
+    pub fn names_spec(&self) -> Result<bool> {
+        Ok(self.metadata()?.contains_key(SPEC_DIGEST))
+    }
+
     /// Reads the keys of all rows, without features and without checking the digest.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when the footer or a key cannot be read.
-    pub fn keys(&self) -> Result<Vec<Key>> {
-        parse_keys(Table::read(&self.path, &KEY_COLUMNS).map_err(with_remedy)?, &self.path)
+    /// [`Kind::Cache`] when the footer or a key cannot be read, or the part names another spec than `spec`.
+    pub fn keys(&self, spec: &Spec) -> Result<Vec<Key>> {
+        let table = Table::read(&self.path, &KEY_COLUMNS).map_err(with_remedy)?;
+        self.check_spec(&table, spec)?;
+        parse_keys(table, &self.path)
     }
 
-    /// Reads all rows of `width` floats, after checking the digest of the file.
+    /// Reads all rows, after checking the digest of the file.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when the bytes differ from those that were written, or the width is another; [`Kind::Io`] when
-    /// the file cannot be read.
-    pub fn rows(&self, width: usize) -> Result<FeatureRows> {
+    /// [`Kind::Cache`] when the bytes differ from those that were written, or spec or width are not those of `spec`;
+    /// [`Kind::Io`] when the file cannot be read.
+    pub fn rows(&self, spec: &Spec) -> Result<FeatureRows> {
+        let width = spec.width;
         let columns = [KEY_COLUMNS[0], KEY_COLUMNS[1], ("embedding", ColumnType::Vectors)];
         let mut table = Table::decode(self.verified_bytes()?, &columns, &self.path).map_err(with_remedy)?;
+        self.check_spec(&table, spec)?;
         let vectors = table.take_vectors("embedding");
         let keys = parse_keys(table, &self.path)?;
         self.check_width(&keys, vectors.width, width)?;
@@ -116,14 +132,17 @@ impl Part {
     ///
     /// # Errors
     /// As [`Part::rows`].
-    pub fn scan(&self, width: usize, mut visit: impl FnMut(&[f32])) -> Result<Vec<Key>> {
+    pub fn scan(&self, spec: &Spec, mut visit: impl FnMut(&[f32])) -> Result<Vec<Key>> {
+        let width = spec.width;
         let mut stored_width = width;
         let bytes = self.verified_bytes()?;
         let table = Table::scan(bytes, &KEY_COLUMNS, "embedding", &self.path, |width, floats| {
             stored_width = width;
             visit(floats);
         });
-        let keys = parse_keys(table.map_err(with_remedy)?, &self.path)?;
+        let table = table.map_err(with_remedy)?;
+        self.check_spec(&table, spec)?;
+        let keys = parse_keys(table, &self.path)?;
         self.check_width(&keys, stored_width, width)?;
         Ok(keys)
     }
@@ -134,6 +153,15 @@ impl Part {
         match sha256(&bytes).short() == self.digest {
             true => Ok(bytes),
             false => Err(self.damaged("its bytes do not match the digest in its name".into())),
+        }
+    }
+
+    /// Compares the spec that the part names, if any, with the cache's.
+    fn check_spec(&self, table: &Table, spec: &Spec) -> Result<()> {
+        match table.metadata.get(SPEC_DIGEST) {
+            Some(named) if *named != spec.digest().to_string() => Err(self
+                .damaged("its features are not those of the cache's spec: they were made elsewhere".into())),
+            _ => Ok(()),
         }
     }
 
@@ -150,10 +178,11 @@ impl Part {
     }
 }
 
-const KEY_COLUMNS: [(&str, ColumnType); 2] =
+pub(super) const KEY_COLUMNS: [(&str, ColumnType); 2] =
     [("image_sha256", ColumnType::Digests), ("variant", ColumnType::Text)];
 
-fn parse_keys(mut table: Table, path: &Path) -> Result<Vec<Key>> {
+/// Parses the key columns of a table; `path` is for messages.
+pub(super) fn parse_keys(mut table: Table, path: &Path) -> Result<Vec<Key>> {
     let variants = table.take_text("variant");
     let digests = table.take_digests("image_sha256");
     let key = |(image_sha256, variant): (Digest, String)| {

@@ -1,12 +1,14 @@
 //! A cache opened for reading: the spec, the samples, the parts and their rows.
 
+use super::duplicates::check_duplicates;
 use super::key::Key;
 use super::layout::{FEATURES, SAMPLES};
 use super::part::{FeatureRows, Part};
 use super::samples::Samples;
 use super::spec::Spec;
 use crate::error::{Error, Kind, Result};
-use crate::io::fs;
+use crate::io::fs::{self, HeldFolder};
+use crate::monitor::Monitor;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +26,9 @@ impl FeatureCache {
     /// [`Kind::Cache`] when there is no cache, or its spec is of another version.
     pub fn open(root: &Path) -> Result<Self> {
         let spec = Spec::read(root)?.ok_or_else(|| {
+            if let Some(obstacle) = fs::obstacle(root) {
+                return obstacle.of_kind(Kind::Cache);
+            }
             let (message, remedy) = match root.exists() {
                 false => ("no such cache", "`extract` creates one"),
                 true => ("not a cache: it holds no spec.json", "give the `cache` that `extract` wrote"),
@@ -75,14 +80,14 @@ impl FeatureCache {
         let folder = self.root.join(FEATURES);
         // When a compaction swaps the folder, the listing of the old one ends early, without an error.
         loop {
-            let before = fs::identity(&folder);
-            if before.is_none() && !folder.exists() {
+            if !folder.exists() {
                 return Ok(Vec::new());
             }
-            let entries = fs::list(&folder)?;
-            if fs::identity(&folder) == before {
+            let held = HeldFolder::open(&folder)?;
+            let entries = fs::list(&folder);
+            if held.is_at(&folder) {
                 let part = |entry: fs::FolderEntry| Part::from_name(&entry.name, entry.path);
-                return Ok(entries.into_iter().filter_map(part).collect());
+                return Ok(entries?.into_iter().filter_map(part).collect());
             }
         }
     }
@@ -91,12 +96,33 @@ impl FeatureCache {
     pub(crate) fn with_parts<T>(&self, read: impl Fn(&[Part]) -> Result<T>) -> Result<T> {
         let folder = self.root.join(FEATURES);
         loop {
-            let before = fs::identity(&folder);
+            if !folder.exists() {
+                return read(&[]);
+            }
+            let held = HeldFolder::open(&folder)?;
             let result = self.parts().and_then(|parts| read(&parts));
-            if result.is_ok() || fs::identity(&folder) == before {
+            if result.is_ok() || held.is_at(&folder) {
                 return result;
             }
         }
+    }
+
+    /// Warns of parts that do not name their spec, as those of version 0.1.0.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`] when the footer of a part cannot be read.
+    pub fn warn_of_unnamed_specs(&self, monitor: &dyn Monitor) -> Result<()> {
+        let named =
+            self.with_parts(|parts| parts.iter().map(Part::names_spec).collect::<Result<Vec<_>>>())?;
+        let unnamed = named.iter().filter(|named| !**named).count();
+        if unnamed > 0 {
+            monitor.warn(&format!(
+                "{unnamed} of {} parts are of version 0.1.0 and do not say which spec they have, so it cannot be checked; \
+                 `cache::compact` rewrites them",
+                named.len()
+            ));
+        }
+        Ok(())
     }
 
     /// Reads the keys of all parts, without features and without checking digests.
@@ -104,20 +130,22 @@ impl FeatureCache {
     /// # Errors
     /// [`Kind::Cache`] when a part cannot be read.
     pub fn keys(&self) -> Result<HashSet<Key>> {
-        self.with_parts(distinct_keys)
+        self.with_parts(|parts| distinct_keys(parts, &self.spec))
     }
 
-    /// Reads the rows whose key is `wanted`, sorted by key, and checks the digest of every part. Of rows with the same
-    /// key the last one is returned.
+    /// Reads the rows whose key is `wanted`, sorted by key, and checks the digest of every part. A key that is
+    /// stored twice comes once.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when a part is damaged or of another width, [`Kind::Io`] when it cannot be read.
+    /// [`Kind::Cache`] when a part is damaged or of another spec, or a key has two values, [`Kind::Io`] when it cannot be read.
     pub fn rows(&self, wanted: impl Fn(&Key) -> bool) -> Result<FeatureRows> {
         let width = self.spec.width;
         let sorted = self.with_parts(|parts| {
             let mut sorted: BTreeMap<Key, Vec<f32>> = BTreeMap::new();
+            let keys = parts.iter().map(|part| part.keys(&self.spec)).collect::<Result<Vec<_>>>()?;
+            check_duplicates(parts, &keys, &self.spec)?;
             for part in parts {
-                let rows = part.rows(width)?;
+                let rows = part.rows(&self.spec)?;
                 for (key, embedding) in rows.keys.into_iter().zip(rows.embeddings.chunks_exact(width.max(1)))
                 {
                     if wanted(&key) {
@@ -137,10 +165,10 @@ impl FeatureCache {
 }
 
 /// The distinct keys of `parts`.
-pub(super) fn distinct_keys(parts: &[Part]) -> Result<HashSet<Key>> {
+pub(super) fn distinct_keys(parts: &[Part], spec: &Spec) -> Result<HashSet<Key>> {
     let mut keys = HashSet::new();
     for part in parts {
-        keys.extend(part.keys()?);
+        keys.extend(part.keys(spec)?);
     }
     Ok(keys)
 }

@@ -1,8 +1,12 @@
 //! `samples.parquet`: the data set as it is now, with labels and splits. Small, and replaced whole.
 
-use crate::data::dataset::{Fractions, ImageFile, Sample};
+use crate::data::dataset::{FolderLayout, Fractions, ImageFile, LayoutChoice, Sample, shares};
 use crate::error::{Error, Kind, Result};
+use crate::io::digest::Digest;
+use crate::io::fs::FileIdentity;
+use crate::io::fs::places_after_a_move;
 use crate::io::parquet::{ColumnData, ColumnType, Table};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The content of `samples.parquet`.
@@ -14,8 +18,10 @@ pub struct Samples {
     pub root: PathBuf,
     /// Seed of the split.
     pub seed: u64,
-    /// Percentages of the split.
+    /// Percentages of the split. With splits that are folders, they divide the images of the train folders.
     pub fractions: Fractions,
+    /// What the folders of images stand for.
+    pub layout: FolderLayout,
 }
 
 const COLUMNS: [(&str, ColumnType); 8] = [
@@ -29,7 +35,34 @@ const COLUMNS: [(&str, ColumnType); 8] = [
     ("mtime_ns", ColumnType::Integers),
 ];
 
+/// Columns that files of 0.1.0 do not have, with their values.
+const IDENTITY: [(&str, Column); 3] = [
+    ("device", |identity| identity.device as i64),
+    ("inode", |identity| identity.inode as i64),
+    ("changed_ns", |identity| identity.changed_ns),
+];
+
+type Column = fn(&FileIdentity) -> i64;
+
+/// Metadata key of the layout, which files of the usual layout do not have.
+const LAYOUT: &str = "headstart.layout";
+
 impl Samples {
+    /// Returns the percentages for other splits of the same images: those of the split rule, or with splits that are
+    /// folders the shares that the folders have.
+    pub fn resplit_fractions(&self) -> Fractions {
+        if self.layout.has_splits() { shares(&self.rows) } else { self.fractions }
+    }
+
+    /// Returns the choice that gives the layout of the folders again; `None` where they cannot be taken otherwise.
+    pub fn layout_choice(&self) -> Option<LayoutChoice> {
+        let all_are =
+            |layout: FolderLayout| self.rows.iter().all(|row| layout.split(&row.file.path).is_some());
+        let has_choice =
+            [FolderLayout::SplitThenClass, FolderLayout::ClassThenSplit].into_iter().any(all_are);
+        self.layout.choice().or(has_choice.then_some(LayoutChoice::AsClasses))
+    }
+
     /// Encodes `samples.parquet`.
     pub fn encode(&self) -> Vec<u8> {
         let text = |get: fn(&ImageFile) -> &str| {
@@ -52,12 +85,39 @@ impl Samples {
             long(|f| f.bytes as i64),
             long(|f| f.mtime_ns),
         ];
-        let metadata = [
+        let identities = IDENTITY.map(|(name, get)| {
+            (name, ColumnData::Int64(self.rows.iter().map(|row| get(&row.file.identity)).collect()))
+        });
+        let mut metadata = vec![
             ("headstart.root", self.root.to_string_lossy().into_owned()),
             ("headstart.seed", self.seed.to_string()),
             ("headstart.fractions", self.fractions.to_string()),
         ];
-        Table::new(COLUMNS.map(|(name, _)| name).into_iter().zip(columns)).with_metadata(metadata).encode()
+        if self.layout.has_splits() {
+            metadata.push((LAYOUT, self.layout.to_string()));
+        }
+        let columns = COLUMNS.map(|(name, _)| name).into_iter().zip(columns).chain(identities);
+        Table::new(columns).with_metadata(metadata).encode()
+    }
+
+    /// The sample of each distinct image; of files with the same bytes the first.
+    pub fn by_digest(&self) -> HashMap<Digest, &Sample> {
+        let mut found = HashMap::new();
+        for sample in &self.rows {
+            found.entry(sample.file.image_sha256).or_insert(sample);
+        }
+        found
+    }
+
+    /// The folder of images now: where it was, or near the folder `cache` where a project was moved as a whole.
+    pub fn images_root(&self, cache: &Path) -> PathBuf {
+        let is_there =
+            |root: &PathBuf| self.rows.iter().take(20).any(|row| root.join(&row.file.path).exists());
+        if self.root.is_dir() {
+            return self.root.clone();
+        }
+        let mut places = places_after_a_move(&self.root, cache).into_iter();
+        places.find(is_there).unwrap_or_else(|| self.root.clone())
     }
 
     /// Reads the file at `path`.
@@ -65,16 +125,24 @@ impl Samples {
     /// # Errors
     /// [`Kind::Cache`] when the file is damaged, [`Kind::Io`] when it cannot be opened.
     pub fn read(path: &Path) -> Result<Self> {
-        let mut table = Table::read(path, &COLUMNS)?;
+        let optional = IDENTITY.map(|(name, _)| (name, ColumnType::Integers));
+        let mut table = Table::read_with_optional(path, &COLUMNS, &optional)?;
         let metadata = |key: &str| table.metadata.get(key).map(String::as_str).unwrap_or_default();
         let damaged = |what: &str| Error::new(Kind::Cache, format!("its {what} cannot be read")).at(path);
         let root = PathBuf::from(metadata("headstart.root"));
         let seed = metadata("headstart.seed").parse().map_err(|_| damaged("seed"))?;
         let fractions = metadata("headstart.fractions").parse().map_err(|_| damaged("fractions"))?;
+        let layout = match table.metadata.get(LAYOUT) {
+            Some(text) => text.parse().map_err(|_| damaged("layout"))?,
+            None => FolderLayout::Classes,
+        };
         let [paths, labels, splits] = ["path", "label", "split"].map(|c| table.take_text(c));
         let digests = table.take_digests("image_sha256");
         let [widths, heights, bytes, times] =
             ["width", "height", "bytes", "mtime_ns"].map(|c| table.take_integers(c));
+        let identities = IDENTITY.map(|(name, _)| table.take_integers(name));
+        // Without the columns the identities are unknown.
+        let identity = |column: usize, i: usize| identities[column].get(i).copied().unwrap_or(0);
         let mut rows = Vec::with_capacity(paths.len());
         for (i, path) in paths.into_iter().enumerate() {
             let file = ImageFile {
@@ -85,10 +153,15 @@ impl Samples {
                 height: heights[i] as u32,
                 bytes: bytes[i] as u64,
                 mtime_ns: times[i],
+                identity: FileIdentity {
+                    device: identity(0, i) as u64,
+                    inode: identity(1, i) as u64,
+                    changed_ns: identity(2, i),
+                },
             };
             let split = splits[i].parse().map_err(|e: Error| damaged("splits").because(e))?;
             rows.push(Sample { file, split });
         }
-        Ok(Self { rows, root, seed, fractions })
+        Ok(Self { rows, root, seed, fractions, layout })
     }
 }

@@ -1,11 +1,11 @@
 //! `spec.json`: what the features of a cache are. Features of caches with equal specs can be compared.
 
 use super::layout::SPEC;
-use crate::backbone::ResolvedBackbone;
+use crate::backbone::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
-use crate::io::digest::Digest;
-use crate::io::fs;
+use crate::io::digest::{Digest, sha256};
+use crate::io::{fs, json};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -79,26 +79,25 @@ impl Spec {
         }
     }
 
-    /// Returns the network that computed these features. `models` is the folder of built backbones.
+    /// Returns the network that computed these features. It is known by its digest; its file need not be found yet.
     ///
     /// # Errors
-    /// Errors of [`ResolvedBackbone::checked`].
-    pub fn resolve_backbone(&self, models: &Path) -> Result<ResolvedBackbone> {
-        ResolvedBackbone {
-            name: self.backbone.name.clone(),
-            title: self.backbone.title.clone(),
+    /// Errors of [`ResolvedBackbone::recorded`].
+    pub fn resolve_backbone(&self, search: BackboneSearch) -> Result<ResolvedBackbone> {
+        let recorded = RecordedBackbone {
+            name: &self.backbone.name,
+            title: &self.backbone.title,
             graph_sha256: self.backbone.graph_sha256,
-            layer: self.layer.clone(),
+            layer: &self.layer,
             preprocessing: self.preprocessing.steps,
-            known_answer: self.known_answer.clone(),
-            models: models.to_path_buf(),
-        }
-        .checked()
+            known_answer: self.known_answer.as_deref(),
+        };
+        ResolvedBackbone::recorded(recorded, search)
     }
 
     /// Encodes `spec.json`.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).expect("plain data");
+        let mut bytes = json::encode_pretty(self);
         bytes.push(b'\n');
         bytes
     }
@@ -107,27 +106,42 @@ impl Spec {
     /// such as "layer: PreLogits in the cache, Mixed_6e asked for". The width follows from network and layer, and names
     /// are for display: neither is compared.
     pub fn differences(&self, other: &Self, this_place: &str, other_place: &str) -> Vec<String> {
-        let (ours, theirs) = (&self.preprocessing.steps, &other.preprocessing.steps);
-        let fields: [(&str, String, String); 8] = [
-            ("backbone", self.backbone_text(), other.backbone_text()),
-            ("layer", self.layer.clone(), other.layer.clone()),
-            ("decode", self.preprocessing.decode.clone(), other.preprocessing.decode.clone()),
-            ("crop", text(&ours.crop), text(&theirs.crop)),
-            ("resize", text(&ours.resize), text(&theirs.resize)),
-            ("size", text(&ours.size), text(&theirs.size)),
-            ("scale", text(&ours.normalization), text(&theirs.normalization)),
-            ("stretch", text(&ours.stretch), text(&theirs.stretch)),
-        ];
-        let is_other_backbone = self.backbone.graph_sha256 != other.backbone.graph_sha256;
-        fields
+        let text = |spec: &Self, name: &str, value: String| match name {
+            "backbone" => format!("{} ({})", spec.backbone.name, spec.backbone.graph_sha256.short()),
+            _ => value,
+        };
+        self.compared_fields()
             .into_iter()
-            .filter(|(name, a, b)| if *name == "backbone" { is_other_backbone } else { a != b })
-            .map(|(name, a, b)| format!("{name}: {a} {this_place}, {b} {other_place}"))
+            .zip(other.compared_fields())
+            .filter(|((_, ours), (_, theirs))| ours != theirs)
+            .map(|((name, ours), (_, theirs))| {
+                let (ours, theirs) = (text(self, name, ours), text(other, name, theirs));
+                format!("{name}: {ours} {this_place}, {theirs} {other_place}")
+            })
             .collect()
     }
 
-    fn backbone_text(&self) -> String {
-        format!("{} ({})", self.backbone.name, self.backbone.graph_sha256.short())
+    /// Names and values of the fields that decide what the features are.
+    fn compared_fields(&self) -> [(&'static str, String); 8] {
+        let steps = &self.preprocessing.steps;
+        [
+            ("backbone", self.backbone.graph_sha256.to_string()),
+            ("layer", self.layer.clone()),
+            ("decode", self.preprocessing.decode.clone()),
+            ("crop", text(&steps.crop)),
+            ("resize", text(&steps.resize)),
+            ("size", text(&steps.size)),
+            ("scale", text(&steps.normalization)),
+            ("stretch", text(&steps.stretch)),
+        ]
+    }
+
+    /// Computes the SHA-256 that each part carries: of the lines `schema=VALUE`, then `NAME=VALUE` for each field that is
+    /// compared, each with a line feed. Fields without a value are left out, so that a later version can add some.
+    pub fn digest(&self) -> Digest {
+        let fields = self.compared_fields().into_iter().filter(|(_, value)| value != "null");
+        let lines = fields.map(|(name, value)| format!("{name}={value}\n"));
+        sha256(format!("schema={}\n{}", self.schema, lines.collect::<String>()).as_bytes())
     }
 
     /// Checks that the features of `cache`, which has this spec, are those of `wanted`.
@@ -151,22 +165,8 @@ fn text(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_data::spec;
     use super::*;
-    use crate::io::digest::sha256;
-
-    fn spec() -> Spec {
-        Spec {
-            schema: SCHEMA.into(),
-            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: sha256(b"ab") },
-            layer: "PreLogits".into(),
-            width: 4,
-            preprocessing: PreprocessingSpec {
-                decode: "d/1".into(),
-                steps: Preprocessing::named("unit").unwrap(),
-            },
-            known_answer: None,
-        }
-    }
 
     #[test]
     fn a_spec_survives_a_round_trip() {
@@ -187,14 +187,31 @@ mod tests {
         for field in [
             "backbone: n (fb8e20fc2e4c3f24",
             "layer: PreLogits in",
-            "decode: d/1",
+            "decode: d in",
             "crop: 1.0",
             "scale: unit",
         ] {
             assert!(message.contains(field), "{field} in {message}");
         }
-        other = Spec { width: 9, ..spec() };
+        assert_ne!(spec().digest(), other.digest());
+        other = Spec { width: 9, known_answer: Some(vec![1.0]), ..spec() };
         other.backbone.name = "another name".into();
         spec().require(&other, Path::new("c")).unwrap();
+        assert_eq!(spec().digest(), other.digest());
+    }
+
+    #[test]
+    fn the_digest_is_the_documented_one() {
+        let Spec { backbone, preprocessing, .. } = spec();
+        let lines = format!(
+            "schema=features-v1\nbackbone={}\nlayer=PreLogits\ndecode={}\n",
+            backbone.graph_sha256, preprocessing.decode
+        );
+        let steps = &spec().preprocessing.steps;
+        let [crop, resize, size] = [text(&steps.crop), text(&steps.resize), text(&steps.size)];
+        let rest = format!("crop={crop}\nresize={resize}\nsize={size}\nscale=unit\n");
+        let stretch = format!("stretch={}\n", text(&steps.stretch));
+        let stretch = if stretch.contains("null") { String::new() } else { stretch };
+        assert_eq!(spec().digest(), sha256(format!("{lines}{rest}{stretch}").as_bytes()));
     }
 }

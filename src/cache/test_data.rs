@@ -1,4 +1,4 @@
-//! A small spec and feature rows for tests.
+//! A spec and feature rows for the unit tests of all rooms.
 
 use super::key::Key;
 use super::part::FeatureRows;
@@ -8,7 +8,7 @@ use crate::data::preprocess::Preprocessing;
 use crate::io::digest::sha256;
 
 /// A spec of features of width 2.
-pub(super) fn spec() -> Spec {
+pub(crate) fn spec() -> Spec {
     Spec {
         schema: SCHEMA.into(),
         backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: sha256(b"ab") },
@@ -20,7 +20,7 @@ pub(super) fn spec() -> Spec {
 }
 
 /// One row of variant `none` for each name. Keys and features follow from the name.
-pub(super) fn rows(names: &[&str]) -> FeatureRows {
+pub(crate) fn rows(names: &[&str]) -> FeatureRows {
     let key = |n: &&str| Key { image_sha256: sha256(n.as_bytes()), variant: Variant::None };
     let embeddings = names.iter().flat_map(|n| [n.len() as f32, f32::from(n.as_bytes()[0])]).collect();
     FeatureRows { keys: names.iter().map(key).collect(), width: 2, embeddings }

@@ -1,15 +1,17 @@
 //! A cache opened for adding to it.
 
-use super::layout::{DAMAGED, FEATURES, LOCK, REFUSED, SAMPLES, SPEC};
-use super::part::{FeatureRows, Part};
+use super::key::Key;
+use super::layout::{DAMAGED, FEATURES, LOCK, REFUSED, REFUSED_ROWS, SAMPLES, SPEC};
+use super::part::{FeatureRows, Part, SPEC_DIGEST};
 use super::reader::FeatureCache;
 use super::refused::encode_refused;
+use super::refused_rows::encode_refused_rows;
 use super::samples::Samples;
 use super::spec::Spec;
 use crate::data::dataset::Refused;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs::{self, Lock};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A cache opened for adding to it. Holds the cache's lock until dropped.
@@ -48,7 +50,7 @@ impl CacheWriter {
         &self.cache
     }
 
-    /// Adds a part with `metadata` in its footer. The part is durable when this returns. `rows.width` must be the width of
+    /// Adds a part with `metadata` and the digest of the spec in its footer. The part is durable when this returns. `rows.width` must be the width of
     /// the spec, and at most [`MAX_PART_ROWS`](super::part::MAX_PART_ROWS) rows make a part of reasonable size.
     ///
     /// # Errors
@@ -65,8 +67,9 @@ impl CacheWriter {
         &mut self,
         folder: &Path,
         rows: FeatureRows,
-        metadata: BTreeMap<String, String>,
+        mut metadata: BTreeMap<String, String>,
     ) -> Result<Part> {
+        metadata.insert(SPEC_DIGEST.into(), self.cache.spec().digest().to_string());
         let part = Part::write(folder, self.next_number, rows, metadata)?;
         self.next_number += 1;
         Ok(part)
@@ -80,6 +83,14 @@ impl CacheWriter {
         let root = self.cache.root();
         fs::write_atomic(&root.join(REFUSED), &encode_refused(refused))?;
         fs::write_atomic(&root.join(SAMPLES), &samples.encode())
+    }
+
+    /// Replaces the list of refused rows, `refused-rows.parquet`.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when the operating system refuses; the old file then stays.
+    pub fn record_refused_rows(&self, rows: &BTreeSet<Key>) -> Result<()> {
+        fs::write_atomic(&self.cache.root().join(REFUSED_ROWS), &encode_refused_rows(rows))
     }
 
     /// Moves a damaged part to `damaged/`, and returns its new path.
@@ -98,13 +109,17 @@ impl CacheWriter {
 /// Checks that a cache may be created or extended at `root`: nothing is there, an empty folder, or a cache.
 ///
 /// # Errors
-/// [`Kind::Cache`] for any other folder and for a file.
+/// [`Kind::Cache`] for any other folder, for a file and for a link that leads nowhere; [`Kind::Usage`] for a path that is not
+/// UTF-8.
 pub fn check_target(root: &Path) -> Result<()> {
     let refuse = |message: &str| {
         Err(Error::new(Kind::Cache, message).at(root).help("choose an empty or a new folder for `cache`"))
     };
+    fs::check_place(root).map_err(|e| match e.kind() {
+        Kind::Io => e.of_kind(Kind::Cache),
+        _ => e,
+    })?;
     match root.exists() {
-        true if !root.is_dir() => refuse("it is a file, not a folder"),
         true if Spec::read(root)?.is_none() && has_foreign_files(root)? => {
             refuse("the folder is not empty and holds no cache")
         }

@@ -1,13 +1,13 @@
 //! The subcommand `headstart cache`: its arguments, and its result as text.
 
 use super::options::{Global, parse};
-use super::output::{Outcome, print_result};
+use super::output::{Outcome, print_result, print_result_beside};
 use super::progress::Terminal;
 use super::text::{splits, table_with_header};
-use crate::cache;
 use crate::cache::compact::{CompactConfig, CompactStats, compact};
 use crate::cache::export::{ExportFormat, ExportStats, export};
 use crate::cache::info::{CacheInfo, info};
+use crate::cache::{self, ImageCheck, VerifyConfig, VerifyStats};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
@@ -29,15 +29,25 @@ enum Command {
         cache: PathBuf,
     },
     /// Rehash and decode every part; move damaged parts to CACHE/damaged and exit with 1
-    #[command(after_help = "Example:\n  headstart cache verify cache/photos --dry-run")]
+    ///
+    /// A part is damaged if its bytes have changed, if it names another spec than the cache's, or if it holds other features
+    /// than an earlier part for the same image and variant. Where the cache cannot be written, nothing is moved.
+    #[command(
+        after_help = "Examples:\n  headstart cache verify cache/photos --dry-run\n  headstart cache verify cache/photos --images photos"
+    )]
     Verify {
         /// The cache
         cache: PathBuf,
         /// Report damaged parts, and move nothing
         #[arg(long)]
         dry_run: bool,
+        /// Also read the images in this folder, and list those that are no longer what the cache describes
+        #[arg(long, value_name = "DIR")]
+        images: Option<PathBuf>,
     },
     /// Join small parts into large ones; readers see the old parts or the new ones, never both
+    ///
+    /// Parts of version 0.1.0, which many readers cannot open, are rewritten.
     #[command(after_help = "Example:\n  headstart cache compact cache/photos --prune --dry-run")]
     Compact {
         /// The cache
@@ -54,7 +64,8 @@ enum Command {
     Export {
         /// The cache
         cache: PathBuf,
-        /// File to write; an existing file is replaced; beside a .npy a .csv of the same name holds the text columns
+        /// File to write; an earlier export is replaced, another file refused, a device or pipe such as /dev/stdout
+        /// written through; beside a .npy a .csv of the same name holds the text columns
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
         /// parquet, npy, safetensors or arrow [default: by the name of the file]
@@ -70,7 +81,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             print_result(global, &info, || info_text(&info))?;
             Ok(Outcome::Done)
         }
-        Command::Verify { cache, dry_run } => verify(&cache, dry_run, global, terminal),
+        Command::Verify { cache, dry_run, images } => {
+            verify(&cache, &VerifyConfig { dry_run, images }, global, terminal)
+        }
         Command::Compact { cache, prune, dry_run } => {
             let stats = compact(&cache, &CompactConfig { prune, dry_run }, terminal)?;
             print_result(global, &stats, || compaction(&stats))?;
@@ -78,7 +91,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         }
         Command::Export { cache, out, format } => {
             let unknown = || {
-                Error::new(Kind::Usage, "the name of the file does not tell its format")
+                Error::new(Kind::Usage, "the name of the file does not show its format")
                     .at(&out)
                     .help("end it with .parquet, .npy, .safetensors or .arrow, or add --format")
             };
@@ -89,7 +102,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
                 terminal
                     .warn(&format!("{n} image files have no features yet: run `headstart extract` again"));
             }
-            print_result(global, &stats, || export_text(&stats))?;
+            print_result_beside(&out, global, &stats, || export_text(&stats))?;
             Ok(Outcome::Done)
         }
     }
@@ -98,7 +111,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 fn info_text(info: &CacheInfo) -> String {
     let mut out = format!(
         "{} of {}, {} floats, {}\n\
-         {} images in {} classes: {} (seed {}, {}), from {}\n\
+         {} images in {} classes: {} (seed {}, {}{}), from {}\n\
          {} feature rows in {} parts, {:.1} MB, computed by {}\n",
         info.spec.layer,
         info.spec.backbone.name,
@@ -109,6 +122,7 @@ fn info_text(info: &CacheInfo) -> String {
         splits(&info.splits),
         info.seed,
         info.fractions,
+        if info.layout == "class" { "" } else { " of the train folders" },
         info.root,
         info.rows,
         info.parts,
@@ -133,9 +147,14 @@ fn info_text(info: &CacheInfo) -> String {
 }
 
 fn compaction(stats: &CompactStats) -> String {
-    let CompactStats { parts_before, parts, rows, pruned, duplicates, bytes_before, bytes } = stats;
+    let CompactStats { parts_before, parts, rows, pruned, rewritten, duplicates, bytes_before, bytes } =
+        stats;
     let verb = if bytes.is_some() { "now" } else { "would become" };
     let mut out = format!("{parts_before} parts, {verb} {parts}; {rows} feature rows\n");
+    if *rewritten > 0 {
+        let verb = if bytes.is_some() { "were" } else { "would be" };
+        out.push_str(&format!("{rewritten} parts of version 0.1.0 {verb} rewritten for older readers\n"));
+    }
     if *pruned > 0 {
         out.push_str(&format!("{pruned} rows of images that are gone were dropped\n"));
     }
@@ -154,14 +173,42 @@ fn export_text(stats: &ExportStats) -> String {
     format!("{files}{} rows, features of {} floats\n", stats.rows, stats.width)
 }
 
-fn verify(cache: &Path, dry_run: bool, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let verified = cache::verify(cache, dry_run, terminal)?;
-    print_result(global, &verified, || {
-        let mut out = format!("{} parts, {} damaged\n", verified.parts, verified.damaged.len());
-        if !verified.damaged.is_empty() && !dry_run {
-            out.push_str("moved to damaged/; run the same `headstart extract` again to compute them anew\n");
+fn verify(cache: &Path, config: &VerifyConfig, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    terminal.stop_on_signals();
+    let verified = cache::verify(cache, config, terminal)?;
+    if let Some(images) = &verified.images {
+        list_images(images, terminal);
+    }
+    print_result(global, &verified, || verified_text(&verified))?;
+    let is_clean = verified.damaged.is_empty() && verified.images.as_ref().is_none_or(ImageCheck::is_clean);
+    Ok(if is_clean { Outcome::Done } else { Outcome::Damaged })
+}
+
+/// Names the images that are no longer what was described.
+fn list_images(images: &ImageCheck, terminal: &Terminal) {
+    let kinds =
+        [("changed", &images.changed), ("missing", &images.missing), ("unreadable", &images.unreadable)];
+    for (kind, paths) in kinds {
+        paths.iter().for_each(|path| terminal.note(&format!("{kind}: {path}")));
+    }
+}
+
+fn verified_text(verified: &VerifyStats) -> String {
+    let mut out = format!("{} parts, {} damaged\n", verified.parts, verified.damaged.len());
+    if verified.moved {
+        out.push_str("moved to damaged/; run the same `headstart extract` again to compute them anew\n");
+    }
+    if let Some(images) = &verified.images {
+        out.push_str(&format!(
+            "{} images as described, {} changed, {} missing, {} unreadable\n",
+            images.unchanged,
+            images.changed.len(),
+            images.missing.len(),
+            images.unreadable.len()
+        ));
+        if !images.is_clean() {
+            out.push_str("run the same `headstart extract` again, with --rehash, to describe them anew\n");
         }
-        out
-    })?;
-    Ok(if verified.damaged.is_empty() { Outcome::Done } else { Outcome::Damaged })
+    }
+    out
 }

@@ -1,7 +1,7 @@
 //! The subcommand `headstart compare`: its arguments, and its result as text.
 
 use super::options::{Global, parse};
-use super::output::{Outcome, print_result};
+use super::output::{Outcome, print_result, print_result_beside};
 use super::text::{p_value, percent, percentage_points, score, table_with_header};
 use crate::data::dataset::Split;
 use crate::error::Result;
@@ -26,10 +26,10 @@ pub(super) struct Args {
     /// Also write a page with the curves of all runs and their differences; an earlier page of headstart is replaced
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Also write each plot of the page into this folder, as SVG and PNG; files of the same names are replaced
+    /// Also write each plot of the page into this folder, as SVG and PNG; earlier ones are replaced, other files refused
     #[arg(long, value_name = "DIR", requires = "out")]
     plots: Option<PathBuf>,
-    /// Also write each table of the page into this folder, as CSV; files of the same names are replaced
+    /// Also write each table of the page into this folder, as CSV; earlier ones are replaced, other files refused
     #[arg(long, value_name = "DIR", requires = "out")]
     tables: Option<PathBuf>,
 }
@@ -52,7 +52,10 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Outcome> {
     let stats = compare(&CompareConfig { runs, split })?;
     let page = output.map(|output| comparison::write(&stats, &output)).transpose()?;
     let output = Output { stats, page };
-    print_result(global, &output, || summary(&output))?;
+    match &output.page {
+        Some(page) => print_result_beside(&page.out, global, &output, || summary(&output))?,
+        None => print_result(global, &output, || summary(&output))?,
+    }
     Ok(Outcome::Done)
 }
 

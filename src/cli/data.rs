@@ -1,7 +1,7 @@
 //! The subcommand `headstart data`: its arguments, and its result as text.
 
-use super::options::{Global, IMAGES};
-use super::output::{Outcome, list_refused, print_result};
+use super::options::{Global, IMAGES, Layout};
+use super::output::{Outcome, list_refused, print_result, print_result_beside};
 use super::progress::Terminal;
 use super::text::{percent, seconds, table_with_header};
 use crate::data::scan::ScanDepth;
@@ -27,6 +27,8 @@ enum Command {
     Summary {
         #[arg(help = IMAGES)]
         images: PathBuf,
+        #[command(flatten)]
+        layout: Layout,
         /// Read only the header of each file, which is faster but does not find damaged pixels
         #[arg(long)]
         headers: bool,
@@ -38,6 +40,8 @@ enum Command {
     Report {
         #[arg(help = IMAGES)]
         images: PathBuf,
+        #[command(flatten)]
+        layout: Layout,
         /// A cache of these images: adds its splits, near-duplicates across them, labels that may be wrong, its variants
         #[arg(long, value_name = "CACHE")]
         cache: Option<PathBuf>,
@@ -45,10 +49,10 @@ enum Command {
         /// folder]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
-        /// Also write each plot into this folder, as SVG and PNG; files of the same names are replaced
+        /// Also write each plot into this folder, as SVG and PNG; earlier ones are replaced, other files refused
         #[arg(long, value_name = "DIR")]
         plots: Option<PathBuf>,
-        /// Also write each table into this folder, as CSV; files of the same names are replaced
+        /// Also write each table into this folder, as CSV; earlier ones are replaced, other files refused
         #[arg(long, value_name = "DIR")]
         tables: Option<PathBuf>,
     },
@@ -57,6 +61,8 @@ enum Command {
     Select {
         #[arg(help = IMAGES)]
         images: PathBuf,
+        #[command(flatten)]
+        layout: Layout,
         /// Number of classes
         #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true)]
         top: usize,
@@ -74,19 +80,20 @@ const SHOWN: usize = 20;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     match args.command {
-        Command::Summary { images, headers } => {
+        Command::Summary { images, layout, headers } => {
             let depth = if headers { ScanDepth::Header } else { ScanDepth::Pixels };
-            let stats = summary(&SummaryConfig { images, depth }, terminal)?;
+            let stats = summary(&SummaryConfig { images, depth, layout: layout.choice() }, terminal)?;
             let ended = list_refused(&[&stats.unreadable[..], &stats.conflicting[..]].concat());
             print_result(global, &stats, || summary_text(&stats))?;
             Ok(ended)
         }
-        Command::Report { images, cache, out, plots, tables } => {
+        Command::Report { images, layout, cache, out, plots, tables } => {
             let out = out.map_or_else(|| dataset::default_output(&images), Ok)?;
-            report(DatasetConfig { images, cache }, &PageOutput { out, plots, tables }, global, terminal)
+            let config = DatasetConfig { images, cache, layout: layout.choice() };
+            report(config, &PageOutput { out, plots, tables }, global, terminal)
         }
-        Command::Select { images, top, out, link } => {
-            let config = SelectConfig { images, top, out, link };
+        Command::Select { images, layout, top, out, link } => {
+            let config = SelectConfig { images, top, out, link, layout: layout.choice() };
             let stats = select(&config, terminal)?;
             let ended = list_refused(&stats.refused);
             print_result(global, &stats, || selection(&stats, &config.out))?;
@@ -115,7 +122,7 @@ fn report(
     let summary = &stats.summary;
     let ended = list_refused(&[&summary.unreadable[..], &summary.conflicting[..]].concat());
     let text = format!("{}\n{}\n", summary_text(summary), page.out.display());
-    print_result(global, &Report { stats, page }, || text)?;
+    print_result_beside(&output.out, global, &Report { stats, page }, || text)?;
     Ok(ended)
 }
 

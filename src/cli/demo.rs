@@ -2,16 +2,17 @@
 
 use super::evaluate;
 use super::extract;
-use super::options::{Global, MODELS, now};
+use super::options::{Global, now};
 use super::output::{Outcome, print_result};
 use super::predict;
 use super::progress::Terminal;
 use super::shell::quote;
 use super::text::percent;
 use super::train;
+use crate::backbone::registry::default_models;
 use crate::error::Result;
 use crate::experiment::demo::{DemoConfig, DemoStats, demo};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Run the whole job on a built-in sample: draw images, extract, train, evaluate, predict
 #[derive(Debug, clap::Args)]
@@ -51,7 +52,7 @@ fn summary(stats: &DemoStats, next: &str) -> String {
 fn next_steps(stats: &DemoStats, program: &str, global: &Global) -> String {
     let [images, cache, run] =
         [&stats.images, &stats.cache, &stats.run].map(|path| quote(&path.to_string_lossy()));
-    let models = match global.models == Path::new(MODELS) {
+    let models = match global.models == default_models() {
         true => String::new(),
         false => format!(" --models {}", quote(&global.models.to_string_lossy())),
     };

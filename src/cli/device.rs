@@ -2,7 +2,10 @@
 
 use super::options::Global;
 use super::output::{Outcome, print_result};
-use crate::backbone::install;
+use super::progress::Terminal;
+use crate::backbone::Device;
+use crate::backbone::install::{self, Library, runtime, runtime::Runtime};
+use crate::backbone::proof::prove;
 use crate::error::Result;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -14,39 +17,46 @@ pub(super) struct Args {}
 
 #[derive(Serialize)]
 struct Devices {
-    /// The libonnxruntime that would be loaded.
+    /// The libonnxruntime that was loaded.
     runtime: Option<PathBuf>,
     /// Where the library came from.
     runtime_origin: Option<String>,
+    /// The version that it reports.
+    runtime_version: Option<String>,
     devices: Vec<Listed>,
 }
 
 #[derive(Serialize)]
 struct Listed {
     name: &'static str,
-    /// Whether everything it needs was found. Nothing is loaded to find out.
+    /// Whether a small network gave its known answer on it.
     usable: bool,
     /// Why the device cannot be used.
     reason: Option<String>,
 }
 
-pub(super) fn run(_args: Args, global: &Global) -> Result<Outcome> {
-    let library = install::find_library(false)?;
+pub(super) fn run(_args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let opened = open_runtime(terminal);
+    let runtime = opened.as_ref().ok();
     let listed = |name, reason: Option<String>| Listed { name, usable: reason.is_none(), reason };
-    let missing = "no ONNX Runtime: run `headstart setup --yes`";
+    let library = runtime.map(|runtime| &runtime.library);
     let devices = Devices {
         devices: vec![
-            listed("cpu", library.is_none().then(|| missing.to_string())),
-            listed("cuda", why_not_cuda(library.as_ref())),
+            listed("cpu", opened.as_ref().err().cloned()),
+            listed("cuda", why_not_cuda(library, terminal)),
         ],
-        runtime_origin: library.as_ref().map(|library| library.origin.to_string()),
-        runtime: library.map(|library| library.path),
+        runtime: library.map(|library| library.path.clone()),
+        runtime_origin: library.map(|library| library.origin.to_string()),
+        runtime_version: runtime.map(|runtime| runtime.version.clone()),
     };
     print_result(global, &devices, || {
-        let runtime = devices.runtime.as_ref().map_or("none".into(), |path| path.display().to_string());
+        let runtime = match (&devices.runtime, &devices.runtime_version) {
+            (Some(path), Some(version)) => format!("{version}, {}", path.display()),
+            _ => "none".into(),
+        };
         let mut out = format!("runtime  {runtime}\n");
         for Listed { name, reason, .. } in &devices.devices {
-            let state = reason.as_deref().unwrap_or("everything it needs was found, but not tried");
+            let state = reason.as_deref().unwrap_or("works: a small network gave its known answer");
             out.push_str(&format!("{name:<8} {state}\n"));
         }
         out
@@ -54,10 +64,19 @@ pub(super) fn run(_args: Args, global: &Global) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn why_not_cuda(library: Option<&install::Library>) -> Option<String> {
+/// Opens the runtime, or says why that fails.
+fn open_runtime(terminal: &Terminal) -> std::result::Result<Runtime, String> {
+    let missing = || "no ONNX Runtime: run `headstart setup --yes`".to_string();
+    let library = install::find_library(false).map_err(|e| terminal.explain(&e))?.ok_or_else(missing)?;
+    runtime::open(library, terminal).map_err(|e| terminal.explain(&e))
+}
+
+fn why_not_cuda(library: Option<&Library>, terminal: &Terminal) -> Option<String> {
     match library {
         _ if !install::has_nvidia_driver() => Some("no NVIDIA driver on this machine".into()),
-        Some(library) if library.has_cuda => None,
+        Some(library) if library.has_cuda => {
+            prove(&library.path, Device::Cuda(0), terminal).err().map(|e| terminal.explain(&e))
+        }
         _ => Some("no ONNX Runtime with CUDA: run `headstart setup --device cuda --yes`".into()),
     }
 }

@@ -58,6 +58,13 @@ fn accuracy(stats: &EvaluateStats) -> String {
         stats.majority_class,
         percent(stats.majority_accuracy),
     );
+    if let Some(same) = stats.same_pictures.filter(|same| *same > 0) {
+        out.push_str(&format!(
+            "{same} of the {} images are the same picture as one of another split (cosine distance 0), which raises the \
+             accuracy\n",
+            stats.images
+        ));
+    }
     let top: Vec<String> =
         stats.top_k.iter().skip(1).map(|top| format!("top {} {}", top.k, percent(top.accuracy))).collect();
     if !top.is_empty() {

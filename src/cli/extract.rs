@@ -1,10 +1,11 @@
 //! The subcommand `headstart extract`: its arguments, and its result as text.
 
-use super::options::{Global, IMAGES, now, parse};
+use super::options::{Global, IMAGES, Layout, now, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, splits};
 use crate::backbone::BackboneChoice;
+use crate::backbone::registry::DEFAULT_BACKBONE;
 use crate::backbone::{Device, PRELOGITS};
 use crate::data::augment::Augmentation;
 use crate::data::dataset::Fractions;
@@ -29,7 +30,7 @@ pub(super) struct Args {
     #[arg(long)]
     cache: PathBuf,
     /// Name of a known backbone, or path of an ONNX file
-    #[arg(long, value_name = "NAME|FILE.onnx", default_value = "nsfwjs")]
+    #[arg(long, value_name = "NAME|FILE.onnx", default_value = DEFAULT_BACKBONE)]
     backbone: String,
     /// Layer whose values are the features (`backbone list` names them); a layer with positions is averaged over them
     #[arg(long, default_value = PRELOGITS)]
@@ -46,7 +47,13 @@ pub(super) struct Args {
     /// Splits whose images get variants: train or all
     #[arg(long, value_name = "SPLITS", default_value = "train", value_parser = parse::<AugmentSplits>)]
     augment_splits: AugmentSplits,
-    /// Percentages of train/validation/test [default: those of the cache, or 70/5/25 for a new one]
+    #[command(flatten)]
+    layout: Layout,
+    /// Read every file again, also those of the size, times and inode of before
+    #[arg(long)]
+    rehash: bool,
+    /// Percentages of train/validation/test [default: those of the cache, or 70/5/25 for a new one]; with --split-folders
+    /// they divide the train images, and the default is 100/0/0
     #[arg(long, value_name = "A/B/C", value_parser = parse::<Fractions>)]
     split: Option<Fractions>,
     /// Seed of the split [default: that of the cache, or 0 for a new one]
@@ -82,6 +89,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         },
         augment: args.augment,
         augment_splits: args.augment_splits,
+        layout: args.layout.choice(),
+        rehash: args.rehash,
         split: args.split,
         seed: args.seed,
         device: args.device,
@@ -109,8 +118,9 @@ fn why(missing: &MissingRows) -> String {
 }
 
 pub(super) fn summary(stats: &ExtractStats) -> String {
+    let folders = if stats.layout == "class" { "" } else { " (splits are folders)" };
     let mut out = format!(
-        "{} of {}\n{} images in {} classes: {}\n",
+        "{} of {}\n{} images in {} classes: {}{folders}\n",
         stats.layer,
         stats.backbone,
         stats.samples,
@@ -135,7 +145,14 @@ pub(super) fn summary(stats: &ExtractStats) -> String {
         );
         return out;
     }
-    out.push_str(&format!("{} feature rows, {} of them computed now", stats.rows, stats.computed));
+    out.push_str(&format!(
+        "{} feature rows, {} of them computed now",
+        stats.rows,
+        stats.computed - stats.unused
+    ));
+    if stats.unused > 0 {
+        out.push_str(&format!(", {} more of images that were refused or vanished", stats.unused));
+    }
     if let (Some(rate), Some(provider)) = (stats.images_per_second, &stats.provider) {
         out.push_str(&format!(": {rate:.1} images/s on {provider}"));
     }

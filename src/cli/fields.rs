@@ -7,7 +7,7 @@ use crate::error::Error;
 use std::collections::BTreeMap;
 
 /// Fields that no argument is named after, with the arguments that set them, the likeliest first.
-const OTHER_NAMES: [(&str, &[&str]); 13] = [
+const OTHER_NAMES: [(&str, &[&str]); 14] = [
     ("use", &["variants", "uses"]),
     ("variants", &["uses"]),
     ("uses", &["variants"]),
@@ -21,13 +21,14 @@ const OTHER_NAMES: [(&str, &[&str]); 13] = [
     ("html", &["out"]),
     ("depth", &["headers"]),
     ("number", &["fold"]),
+    ("layout", &["split_folders"]),
 ];
 
 /// Fields that a switch turns off: of ``(`shuffle` false)`` the word after the field goes with it.
 const TURNED_OFF: [&str; 2] = ["shuffle", "patience_resets"];
 
 /// Stages whose function is called otherwise than their command.
-const OTHER_STAGES: [(&str, &str); 1] = [("survey", "data report")];
+const OTHER_STAGES: [(&str, &str); 1] = [("examine", "data report")];
 
 /// The command whose other settings stand in a file, under the names that the library has for them.
 const OF_A_FILE: &str = "experiment";
@@ -194,6 +195,7 @@ mod tests {
     use super::*;
     use crate::backbone::BackboneChoice;
     use crate::backbone::install::SetupConfig;
+    use crate::cache::VerifyConfig;
     use crate::data::{SelectConfig, SummaryConfig};
     use crate::error::Kind;
     use crate::evaluate::EvaluateConfig;
@@ -216,8 +218,8 @@ mod tests {
 
     #[test]
     fn fields_become_arguments_of_the_running_command() {
-        let text = "`memory` has no use with `solver` lbfgs: leave `memory` out; see `cache`";
-        let expected = "--memory has no use with --solver lbfgs: leave --memory out; see CACHE";
+        let text = "`memory` cannot be used with `solver` lbfgs: leave `memory` out; see `cache`";
+        let expected = "--memory cannot be used with --solver lbfgs: leave --memory out; see CACHE";
         assert_eq!(render(&["train"], text), expected);
         assert_eq!(
             render(&["extract"], "choose another folder for `cache`"),
@@ -230,7 +232,7 @@ mod tests {
         assert_eq!(render(&["train"], "a fixed order (`shuffle` false)"), "a fixed order (--no-shuffle)");
         assert_eq!(render(&["train"], other), expected);
         assert_eq!(
-            render(&["sweep"], "`rates`, `l2` and `seeds` need a value"),
+            render(&["sweep"], "`lr`, `l2` and `seeds` need a value"),
             "--lr, --l2 and --seeds need a value"
         );
     }
@@ -246,7 +248,7 @@ mod tests {
 
     #[test]
     fn stages_become_commands() {
-        let all = "`train`, `verify`, `cache::verify`, `select`, `survey`, `setup`, `tensorboard`";
+        let all = "`train`, `verify`, `cache::verify`, `select`, `examine`, `setup`, `tensorboard`";
         let expected = "`headstart train`, `headstart cache verify`, `headstart cache verify`, \
                         `headstart data select`, `headstart data report`, `headstart setup --yes`, \
                         `headstart tensorboard`";
@@ -287,7 +289,7 @@ mod tests {
     }
 
     /// Fields that the command line fills in by itself.
-    const NOT_TYPED: [&str; 3] = ["time", "base", "commands"];
+    const NOT_TYPED: [&str; 4] = ["time", "base", "commands", "predictor"];
 
     fn fields_by_command() -> Vec<(&'static str, Vec<&'static str>)> {
         let backbone = fields!(BackboneChoice { backbone, layer, preprocess, crop, models });
@@ -297,6 +299,8 @@ mod tests {
             backbone,
             augment,
             augment_splits,
+            layout,
+            rehash,
             split,
             seed,
             device,
@@ -341,17 +345,17 @@ mod tests {
             threads,
             time,
         });
-        let report = fields!(ReportConfig { run, split, out, images, plots, tables, commands });
-        let tensorboard = fields!(TensorboardConfig { runs, logdir, projector, models });
+        let report = fields!(ReportConfig { run, split, out, images, cache, plots, tables, commands });
+        let tensorboard = fields!(TensorboardConfig { runs, logdir, projector, models, backbone, cache });
         let projector = fields!(ProjectorConfig { points, images });
         vec![
             ("demo", fields!(DemoConfig { dir, models, time })),
             ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
-            ("data summary", fields!(SummaryConfig { images, depth })),
-            ("data select", fields!(SelectConfig { images, top, out, link })),
+            ("data summary", fields!(SummaryConfig { images, depth, layout })),
+            ("data select", fields!(SelectConfig { images, top, out, link, layout })),
             (
                 "data report",
-                [fields!(DatasetConfig { images, cache }), vec!["out", "plots", "tables"]].concat(),
+                [fields!(DatasetConfig { images, cache, layout }), vec!["out", "plots", "tables"]].concat(),
             ),
             ("extract", [backbone, extract].concat()),
             ("train", [train, adam.clone(), lbfgs].concat()),
@@ -360,14 +364,15 @@ mod tests {
             ("report", report),
             ("predict", {
                 let own = fields!(PredictConfig { images, predictor });
-                let predictor = fields!(PredictorConfig { run, device, models, reject, neighbours });
+                let predictor =
+                    fields!(PredictorConfig { run, device, models, reject, neighbours, backbone, cache });
                 [own, predictor, vec!["out", "tables"]].concat()
             }),
             ("compare", [fields!(CompareConfig { runs, split }), vec!["out", "plots", "tables"]].concat()),
             ("experiment", fields!(ExperimentConfig { file, images, out, models, device, threads, time })),
             ("tensorboard", [tensorboard, projector].concat()),
             ("cache info", vec!["cache"]),
-            ("cache verify", vec!["cache", "dry_run"]),
+            ("cache verify", [vec!["cache"], fields!(VerifyConfig { dry_run, images })].concat()),
             ("cache compact", vec!["cache", "prune", "dry_run"]),
             ("cache export", vec!["cache", "out", "format"]),
             ("device", vec![]),
@@ -386,8 +391,9 @@ mod tests {
         }
     }
 
-    /// Arguments that several fields or the command line itself take: those of every command, and folds of a resplit.
-    const NO_FIELD: [&str; 7] = ["json", "yes", "models", "help", "folds", "fold", "fold_seed"];
+    /// Arguments that several fields or the command line itself take: those of every command, folds of a resplit, and the
+    /// second of two that choose the layout.
+    const NO_FIELD: [&str; 8] = ["json", "yes", "models", "help", "folds", "fold", "fold_seed", "as_classes"];
 
     #[test]
     fn every_argument_is_set_by_a_field() {

@@ -31,7 +31,7 @@ pub(super) struct AdamOptions {
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     label_smoothing: Option<f64>,
     /// Weight of each class in the loss: none, balanced, or numbers such as ant=2,bee=0.5; a class that is not named has
-    /// weight 1 [default: none]
+    /// weight 1, and a name with a comma stands in quotation marks [default: none]
     #[arg(long, value_name = "WEIGHTS", value_parser = parse::<ClassWeights>)]
     class_weights: Option<ClassWeights>,
     /// Standardize features to mean 0 and standard deviation 1 over the train rows; the saved head takes features as they

@@ -109,7 +109,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
     match command {
         Command::Demo(args) => demo::run(args, global, terminal),
         Command::Setup(args) => setup::run(args, global, terminal),
-        Command::Device(args) => device::run(args, global),
+        Command::Device(args) => device::run(args, global, terminal),
         Command::Data(args) => data::run(args, global, terminal),
         Command::Backbone(args) => backbone::run(args, global),
         Command::Extract(args) => extract::run(args, global, terminal),

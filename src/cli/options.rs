@@ -1,13 +1,12 @@
 //! Options of every command, and how values of options are parsed.
 
 use super::fields::with_flags;
+use crate::backbone::registry::default_models;
+use crate::data::dataset::LayoutChoice;
 use crate::error::Error;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// The default folder of built backbones.
-pub(super) const MODELS: &str = "models";
 
 /// Help of a folder of images.
 pub(super) const IMAGES: &str = "Folder of images: IMAGES/<class>/<file>";
@@ -21,9 +20,38 @@ pub(super) struct Global {
     /// Install what the command needs without asking
     #[arg(long, global = true, help_heading = "Options of every command")]
     pub yes: bool,
-    /// Folder of built backbones
-    #[arg(long, global = true, value_name = "DIR", default_value = MODELS, help_heading = "Options of every command")]
+    /// Folder of built backbones [default: ./models if it holds one, else the user's data folder]
+    #[arg(long, global = true, value_name = "DIR", default_value_os_t = default_models(), hide_default_value = true, help_heading = "Options of every command")]
     pub models: PathBuf,
+}
+
+/// How folders of images are taken that are called as splits.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Layout {
+    /// Take the splits of folders such as train/CLASS, val/CLASS, test/CLASS, or CLASS/train, CLASS/test, as they are
+    #[arg(long, conflicts_with = "as_classes")]
+    split_folders: bool,
+    /// Take the topmost folders as classes, whatever they are called
+    #[arg(long)]
+    as_classes: bool,
+}
+
+impl Layout {
+    /// Returns the flag of a choice.
+    pub fn flag(choice: LayoutChoice) -> &'static str {
+        match choice {
+            LayoutChoice::SplitFolders => "--split-folders",
+            LayoutChoice::AsClasses => "--as-classes",
+        }
+    }
+
+    pub fn choice(self) -> Option<LayoutChoice> {
+        match (self.split_folders, self.as_classes) {
+            (true, _) => Some(LayoutChoice::SplitFolders),
+            (false, true) => Some(LayoutChoice::AsClasses),
+            (false, false) => None,
+        }
+    }
 }
 
 /// Parses a value by the rules of its own type. The message of a failure includes the remedy.

@@ -4,7 +4,9 @@ use super::options::Global;
 use super::{progress, text};
 use crate::data::dataset::Refused;
 use crate::error::{Error, Kind, Result};
+use crate::io::fs;
 use serde::Serialize;
+use std::path::Path;
 
 /// How a command ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,13 +25,32 @@ pub(super) fn print_result(
     stats: &impl Serialize,
     text: impl FnOnce() -> String,
 ) -> Result<()> {
+    let output = render(global, stats, text)?;
+    if output.is_empty() { Ok(()) } else { progress::print_stdout(&output) }
+}
+
+/// Prints a result as [`print_result`] does, but on stderr when stdout holds the file `out` that was written.
+pub(super) fn print_result_beside(
+    out: &Path,
+    global: &Global,
+    stats: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<()> {
+    if !fs::is_stdout(out) {
+        return print_result(global, stats, text);
+    }
+    progress::print_stderr(&render(global, stats, text)?);
+    Ok(())
+}
+
+fn render(global: &Global, stats: &impl Serialize, text: impl FnOnce() -> String) -> Result<String> {
     let output = match global.json {
         true => serde_json::to_string_pretty(stats).map_err(|e| {
             Error::new(Kind::Io, "the work is done, but its result cannot be written as JSON").because(e)
         })?,
-        false => text(),
+        false => super::text::escape_direction(&text()),
     };
-    if output.is_empty() { Ok(()) } else { progress::print_stdout(output.trim_end()) }
+    Ok(output.trim_end().into())
 }
 
 /// Lists refused files on stderr.

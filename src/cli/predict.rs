@@ -1,7 +1,7 @@
 //! The subcommand `headstart predict`: its arguments, and its result as text.
 
 use super::options::{Global, parse};
-use super::output::{Outcome, list_refused, print_result};
+use super::output::{Outcome, list_refused, print_result, print_result_beside};
 use super::progress::Terminal;
 use super::text::{left_aligned_table, percent, printable, table};
 use crate::backbone::Device;
@@ -34,13 +34,19 @@ pub(super) struct Args {
     /// that may be rejected too
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
+    /// ONNX file of the backbone, if it has moved since `extract`
+    #[arg(long, value_name = "FILE")]
+    backbone: Option<PathBuf>,
+    /// Cache of the run for the nearest images, if it has moved since `train`
+    #[arg(long, value_name = "CACHE")]
+    cache: Option<PathBuf>,
     /// Number of nearest cached images to name; with 0 the cache is not read
     #[arg(long, value_name = "N", default_value_t = 3)]
     neighbours: usize,
     /// Also write a page with the images; an earlier page of headstart is replaced
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Also write the tables of the page into this folder, as CSV; files of the same names are replaced
+    /// Also write the tables of the page into this folder, as CSV; earlier ones are replaced, other files refused
     #[arg(long, value_name = "DIR", requires = "html")]
     tables: Option<PathBuf>,
 }
@@ -49,19 +55,25 @@ pub(super) struct Args {
 const SHOWN: usize = 5;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { run, images, device, reject, neighbours, html, tables } = args;
+    let Args { run, images, device, reject, neighbours, backbone, cache, html, tables } = args;
+    let models = global.models.clone();
+    let predictor = PredictorConfig { run, device, models, reject, neighbours, backbone, cache };
     let output = html.map(|out| PageOutput { out, plots: None, tables });
     if let Some(output) = &output {
-        prediction::check_output(&run, output)?;
+        prediction::check_output(&predictor, output)?;
     }
-    let models = global.models.clone();
-    let predictor = PredictorConfig { run, device, models, reject, neighbours };
     let config = PredictConfig { images, predictor };
     let predictions = predict(&config, terminal)?;
     let page = output.map(|output| prediction::write(&predictions, &config, &output)).transpose()?;
-    let ended = list_refused(&refused(&predictions));
-    let page = page.map_or(String::new(), |page| format!("{}\n", page.out.display()));
-    print_result(global, &predictions, || format!("{}{page}", summary(&predictions)))?;
+    let files = predictions.files;
+    let ended = list_refused(&refused(&files));
+    match page.map(|page| page.out) {
+        Some(out) => {
+            let text = || format!("{}{}\n", summary(&files), out.display());
+            print_result_beside(&out, global, &files, text)?;
+        }
+        None => print_result(global, &files, || summary(&files))?,
+    }
     Ok(ended)
 }
 

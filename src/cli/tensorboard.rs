@@ -41,13 +41,20 @@ pub(super) struct Args {
     /// Folder of images for the thumbnails [default: the folder they were extracted from]
     #[arg(long, value_name = "DIR", requires = "projector")]
     images: Option<PathBuf>,
+    /// Cache of the runs for the projector, if it has moved since `train`
+    #[arg(long, value_name = "CACHE", requires = "projector")]
+    cache: Option<PathBuf>,
+    /// ONNX file of the backbone, if it has moved since `extract`
+    #[arg(long, value_name = "FILE")]
+    backbone: Option<PathBuf>,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { runs, logdir, projector, points, images } = args;
+    let Args { runs, logdir, projector, points, images, cache, backbone } = args;
     let projector = projector.then_some(ProjectorConfig { points, images });
-    let stats =
-        tensorboard(&TensorboardConfig { runs, logdir, projector, models: global.models.clone() }, terminal)?;
+    let models = global.models.clone();
+    let config = TensorboardConfig { runs, logdir, projector, models, backbone, cache };
+    let stats = tensorboard(&config, terminal)?;
     print_result(global, &stats, || summary(&stats))?;
     Ok(list_refused(&stats.refused))
 }

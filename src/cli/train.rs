@@ -9,6 +9,7 @@ use super::text::{interval, percent, seconds};
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, LbfgsConfig, SolverConfig};
+use crate::run::SamePictures;
 use crate::train::sweep::SweepConfig;
 use crate::train::{TrainConfig, TrainStats, train};
 use std::path::{Path, PathBuf};
@@ -101,7 +102,7 @@ impl Args {
         ];
         let given = given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag);
         if let Some(flag) = given.or(self.adam.first_given()) {
-            return Err(Error::new(Kind::Usage, format!("{flag} has no use with --solver lbfgs"))
+            return Err(Error::new(Kind::Usage, format!("{flag} cannot be used with --solver lbfgs"))
                 .help("L-BFGS finds the one optimum: it takes --l2 and --epochs"));
         }
         let iterations = self.epochs.unwrap_or(LbfgsConfig::default().iterations);
@@ -141,7 +142,7 @@ fn cross_validation(args: Args, folds: usize) -> Result<SweepConfig> {
     if args.memory.is_some() {
         return Err(Error::new(
             Kind::Usage,
-            "--memory has no use with --folds, which holds all features in memory",
+            "--memory cannot be used with --folds, which holds all features in memory",
         )
         .help("leave --memory out, or fit one fold at a time with --fold"));
     }
@@ -181,7 +182,7 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
     format!(
         "features of {}\n\
          trained on {} rows ({}) of {} classes: {how}; features read in {}\n\
-         {which}: validation loss {:.4}, accuracy {} of {} images\n{}{}\n",
+         {which}: validation loss {:.4}, accuracy {} of {} images\n{}{}{}\n",
         stats.backbone,
         stats.train_rows,
         stats.variants.join(", "),
@@ -190,9 +191,20 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
         stats.validation.loss,
         percent(stats.validation.accuracy),
         stats.validation_images,
+        same_pictures(stats),
         temperature(stats),
         run.display()
     )
+}
+
+fn same_pictures(stats: &TrainStats) -> String {
+    match stats.same_pictures {
+        SamePictures { validation: 0, test: 0 } => String::new(),
+        SamePictures { validation, test } => format!(
+            "the same picture in two splits (cosine distance 0): {validation} validation and {test} test images, which \
+             raises the accuracy\n"
+        ),
+    }
 }
 
 fn temperature(stats: &TrainStats) -> String {

@@ -2,8 +2,10 @@
 //! there are never removed or overwritten.
 
 use super::summary::composition;
-use crate::data::dataset::{ImageFile, LabelConflicts, Refused, separate_conflicts};
-use crate::data::scan::{ScanDepth, ScanOptions, is_ignored, no_images, scan};
+use crate::data::dataset::{
+    FolderLayout, ImageFile, LabelConflicts, LayoutChoice, Refused, separate_conflicts,
+};
+use crate::data::scan::{ScanDepth, ScanOptions, is_passed_over, no_images, scan};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::sha256_file;
 use crate::io::fs::{self, FolderEntry, Lock};
@@ -24,6 +26,8 @@ pub struct SelectConfig {
     pub out: PathBuf,
     /// Whether to make hard links instead of copies.
     pub link: bool,
+    /// How folders that are called as splits are taken; `None` takes them as classes, with a remark.
+    pub layout: Option<LayoutChoice>,
 }
 
 /// Result of [`select`].
@@ -59,7 +63,7 @@ struct Placement<'a> {
 
 impl Default for SelectConfig {
     fn default() -> Self {
-        Self { images: PathBuf::new(), top: 10, out: PathBuf::new(), link: false }
+        Self { images: PathBuf::new(), top: 10, out: PathBuf::new(), link: false, layout: None }
     }
 }
 
@@ -72,7 +76,8 @@ impl Default for SelectConfig {
 /// file cannot be written, [`Kind::Interrupted`] when the monitor was interrupted during the scan.
 pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStats> {
     check(config)?;
-    let found = scan(&config.images, &ScanOptions::new(ScanDepth::Pixels), monitor)?;
+    let options = ScanOptions { layout: config.layout, ..ScanOptions::new(ScanDepth::Pixels) };
+    let found = scan(&config.images, &options, monitor)?;
     let LabelConflicts { kept: files, refused: conflicts, .. } = separate_conflicts(found.files);
     let refused = [found.refused, conflicts].concat();
     if files.is_empty() {
@@ -87,7 +92,7 @@ pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStat
             images: class.images,
         })
         .collect();
-    let plan = plan(&config.out, &classes, &files, &found.root)?;
+    let plan = plan(&config.out, &classes, &files, found.layout, &found.root)?;
     fs::create_folder(&config.out)?;
     let _lock = Lock::of_folder(&config.out)?;
     let missing = missing(&config.out, &plan)?;
@@ -119,11 +124,13 @@ fn check(config: &SelectConfig) -> Result<()> {
     Ok(())
 }
 
-/// Determines where each file of the classes belongs: in `NNN <class>/`, at its path below the class folder.
+/// Determines where each file of the classes belongs: in `NNN <class>/`, at its path below the class folder. Where splits
+/// are folders, they become folders of the class: `NNN <class>/<split>/`.
 fn plan<'a>(
     out: &Path,
     classes: &[SelectedClass],
     files: &'a [ImageFile],
+    layout: FolderLayout,
     root: &Path,
 ) -> Result<Vec<Placement<'a>>> {
     let folders: BTreeMap<&str, &str> =
@@ -132,8 +139,7 @@ fn plan<'a>(
     let mut plan = Vec::new();
     for file in files {
         let Some(folder) = folders.get(file.label.as_str()) else { continue };
-        let below = file.path.split_once('/').map_or(file.path.as_str(), |(_, below)| below);
-        let target = out.join(folder).join(below);
+        let target = out.join(folder).join(layout.below_class(&file.path));
         if let Some(other) = targets.insert(target.clone(), file) {
             let message = format!("{} and {} would both become this file", other.path, file.path);
             return Err(Error::new(Kind::Input, message).at(target).help("rename one of them"));
@@ -189,15 +195,15 @@ struct PresentFiles {
 }
 
 impl PresentFiles {
-    /// Adds the files below `folder`. Links to folders are not followed, and ignored files are left out.
+    /// Adds the files below `folder`. Links to folders are not followed, and what is passed over is left out.
     fn collect(&mut self, folder: &Path, planned: &Planned) -> Result<()> {
         for FolderEntry { name, path } in fs::list(folder)? {
             let target = fs::unfinished_target(&name).map(|target| folder.join(target));
             let is_unfinished = target.is_some_and(|target| planned.contains_key(target.as_path()));
             match path.is_dir() && !path.is_symlink() {
-                true => self.collect(&path, planned)?,
                 false if is_unfinished => self.unfinished.push(path),
-                false if is_ignored(&name) => {}
+                _ if is_passed_over(&name) => {}
+                true => self.collect(&path, planned)?,
                 false => self.finished.push(path),
             }
         }

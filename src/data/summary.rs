@@ -1,7 +1,9 @@
 //! Summary of a folder of images: classes, counts, and the files that cannot be used.
 
-use crate::data::dataset::{ImageFile, LabelConflicts, Refused, separate_conflicts};
-use crate::data::scan::{ScanDepth, ScanOptions, no_images, scan};
+use crate::data::dataset::{
+    FolderLayout, ImageFile, LabelConflicts, LayoutChoice, Refused, separate_conflicts,
+};
+use crate::data::scan::{EarlierScan, PassedOver, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
 use crate::io::digest::Digest;
 use crate::monitor::Monitor;
@@ -18,6 +20,8 @@ pub struct SummaryConfig {
     pub images: PathBuf,
     /// How much of each file is examined. [`ScanDepth::Header`] does not find damaged pixels.
     pub depth: ScanDepth,
+    /// How folders that are called as splits are taken; `None` takes them as classes, with a remark.
+    pub layout: Option<LayoutChoice>,
 }
 
 /// Summary of a folder of images.
@@ -31,6 +35,8 @@ pub struct SummaryStats {
     pub single_image_classes: usize,
     /// Number of class folders without a usable file.
     pub empty_classes: usize,
+    /// Numbers of files that programs and systems left there and that were passed over, by name.
+    pub passed_over: PassedOver,
     /// Files and folders that cannot be used.
     pub unreadable: Vec<Refused>,
     /// Files whose bytes occur under more than one label; `extract` refuses them.
@@ -63,6 +69,8 @@ pub struct ClassSummary {
 pub struct ImageFolder {
     /// The folder, absolute.
     pub root: PathBuf,
+    /// What its folders stand for.
+    pub layout: FolderLayout,
     /// The usable files, which `stats` counts.
     pub files: Vec<ImageFile>,
     /// Files whose bytes occur under more than one label.
@@ -78,17 +86,19 @@ pub struct ImageFolder {
 /// [`Kind::Interrupted`](crate::error::Kind::Interrupted) when the monitor was interrupted. Files that cannot be used are
 /// listed in the result.
 pub fn summary(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<SummaryStats> {
-    ImageFolder::scan(config, monitor).map(|folder| folder.stats)
+    ImageFolder::scan(config, None, monitor).map(|folder| folder.stats)
 }
 
 impl ImageFolder {
-    /// Scans a folder of images. Returns its files together with their [`summary`].
+    /// Scans a folder of images. Returns its files together with their [`summary`]. Labels of the `earlier` scan stay.
     ///
     /// # Errors
     /// Those of [`summary`].
-    pub fn scan(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<Self> {
+    pub fn scan(config: &SummaryConfig, earlier: Option<EarlierScan>, monitor: &dyn Monitor) -> Result<Self> {
         let started = Instant::now();
-        let found = scan(&config.images, &ScanOptions::new(config.depth), monitor)?;
+        let options =
+            ScanOptions { earlier, rehash: true, layout: config.layout, ..ScanOptions::new(config.depth) };
+        let found = scan(&config.images, &options, monitor)?;
         if found.files.is_empty() && found.refused.is_empty() {
             return Err(no_images(&config.images, &[]));
         }
@@ -106,6 +116,7 @@ impl ImageFolder {
             empty_classes: classes_of_size(0),
             copies: files.len() - distinct.len(),
             classes,
+            passed_over: found.passed_over,
             unreadable: found.refused,
             conflicting: refused,
             bytes: files.iter().map(|file| file.bytes).sum(),
@@ -113,7 +124,7 @@ impl ImageFolder {
             height: range(|file| file.height),
             seconds: started.elapsed().as_secs_f64(),
         };
-        Ok(Self { root: found.root, files, conflicting, stats })
+        Ok(Self { root: found.root, layout: found.layout, files, conflicting, stats })
     }
 }
 

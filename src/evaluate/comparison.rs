@@ -6,18 +6,25 @@ use crate::error::{Error, Kind, Result};
 use crate::head::{Epoch, SolverConfig};
 use crate::io::digest::Digest;
 use crate::metrics::{self, PairedCounts};
-use crate::run::{self, Prediction, Record};
+use crate::run::{self, Prediction, Record, StoredRun};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Configuration of [`compare`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CompareConfig {
     /// Two or more runs; the others are compared with the first.
     pub runs: Vec<PathBuf>,
     /// Validation or test.
     pub split: Split,
+}
+
+impl Default for CompareConfig {
+    fn default() -> Self {
+        Self { runs: Vec::new(), split: Split::Test }
+    }
 }
 
 /// Runs beside each other. Fractions are 0 to 1.
@@ -81,13 +88,12 @@ pub struct Difference {
 /// [`Kind::Usage`] for fewer than two runs or the train split, [`Kind::Run`] when a run is missing or damaged, the
 /// runs have no image in common or label the same image differently.
 pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
-    if config.runs.len() < 2 {
-        return Err(Error::new(Kind::Usage, "there is nothing to compare").help("give two runs or more"));
-    }
     run::check_split(config.split)?;
     let loaded: Vec<LoadedRun> =
         config.runs.iter().map(|run| LoadedRun::open(run, config.split)).collect::<Result<_>>()?;
-    let (first, others) = loaded.split_first().expect("two runs or more");
+    let Some((first, others @ [_, ..])) = loaded.split_first() else {
+        return Err(Error::new(Kind::Usage, "there is nothing to compare").help("give two runs or more"));
+    };
     let common: Vec<&Digest> =
         first.rows.keys().filter(|hash| others.iter().all(|run| run.rows.contains_key(*hash))).collect();
     if common.is_empty() {
@@ -148,13 +154,14 @@ struct LoadedRun {
 
 impl LoadedRun {
     fn open(path: &Path, split: Split) -> Result<Self> {
-        let record = run::read_record(path)?;
-        let rows = run::read_predictions(path)?
+        let run = StoredRun::open(path)?;
+        let rows = run
+            .predictions()?
             .into_iter()
             .filter(|row| row.split == split && row.variant == Variant::None)
             .map(|row| (row.image_sha256, row))
             .collect();
-        Ok(Self { path: path.to_path_buf(), record, rows })
+        Ok(Self { path: path.to_path_buf(), record: run.record().clone(), rows })
     }
 
     fn check_labels(&self, first: &Self, common: &[&Digest]) -> Result<()> {

@@ -15,7 +15,7 @@ use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::head::argmax;
 use crate::metrics::{self, ClassScore, ClassShare};
-use crate::run::{self, ClassCount, RejectionRule};
+use crate::run::{self, ClassCount, RejectionRule, StoredRun};
 use held_out::{ImagePrediction, RunPredictions, SplitPredictions};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -37,6 +37,13 @@ pub struct EvaluateConfig {
     /// Share of known images that may be rejected, between 0 and 1, to measure the rate of rejection. Default: it is not
     /// measured.
     pub reject: Option<f64>,
+}
+
+impl EvaluateConfig {
+    /// Scores `run` on its test split, everything else by default.
+    pub fn new(run: impl Into<PathBuf>) -> Self {
+        Self { run: run.into(), ..Self::default() }
+    }
 }
 
 impl Default for EvaluateConfig {
@@ -80,6 +87,10 @@ pub struct EvaluateStats {
     /// Rate of rejection, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reject: Option<RejectionStats>,
+    /// Number of images of the split whose features are equal to those of an image in another split; `None` for a run of an
+    /// older version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_pictures: Option<usize>,
     /// Wall time of the evaluation in seconds.
     pub seconds: f64,
 }
@@ -102,13 +113,22 @@ const MAX_K: usize = 5;
 /// [`Kind::Usage`] for the train split, and for a rejection that cannot be measured on this split or with so few images;
 /// [`Kind::Run`] when the run is missing or damaged, or has no images in the split, or no variants to average over.
 pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
+    run::check_split(config.split)?;
+    evaluate_run(&StoredRun::open(&config.run)?, config)
+}
+
+/// Scores the predictions of an open run as [`evaluate`] does. `config.run` is not opened.
+///
+/// # Errors
+/// Those of [`evaluate`].
+pub fn evaluate_run(run: &StoredRun, config: &EvaluateConfig) -> Result<EvaluateStats> {
     let started = Instant::now();
     run::check_split(config.split)?;
-    let record = run::read_record(&config.run)?;
-    let rule = rejection_rule(config)?;
+    let record = run.record();
+    let rule = rejection_rule(run, config)?;
     let names = record.class_names();
-    let rows = run::read_predictions(&config.run)?;
-    let predictions = RunPredictions { run: &config.run, rows: &rows, classes: &names, average: config.tta };
+    let rows = run.predictions()?;
+    let predictions = RunPredictions { run: run.path(), rows: &rows, classes: &names, average: config.tta };
     let held_out = predictions.of_split(config.split)?;
     check_images(config, &held_out)?;
     let validation = predictions.of_split(Split::Validation)?.images;
@@ -120,7 +140,7 @@ pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
     let confusion = metrics::confusion(&truth, &predicted, names.len());
     let classes = metrics::class_scores(&names, &confusion);
     let majority = majority_class(&record.classes);
-    let reject = rule.map(|rule| RejectionStats::measure(&config.run, &rule, &correct)).transpose()?;
+    let reject = rule.map(|rule| RejectionStats::measure(run.path(), &rule, &correct)).transpose()?;
     Ok(EvaluateStats {
         split: config.split,
         images: truth.len(),
@@ -137,6 +157,10 @@ pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
         calibration: Calibration::measure(temperature, images, &validation),
         tta: config.tta.then(|| TtaStats::compare(&held_out, &predicted)),
         reject,
+        same_pictures: record.same_pictures.map(|same| match config.split {
+            Split::Validation => same.validation,
+            _ => same.test,
+        }),
         seconds: started.elapsed().as_secs_f64(),
     })
 }
@@ -153,7 +177,7 @@ fn top_k(images: &[ImagePrediction], truth: &[usize], classes: usize) -> Vec<Top
 }
 
 /// Reads the calibrated rejection, where its rate is to be measured.
-fn rejection_rule(config: &EvaluateConfig) -> Result<Option<RejectionRule>> {
+fn rejection_rule(run: &StoredRun, config: &EvaluateConfig) -> Result<Option<RejectionRule>> {
     match config.reject {
         None => Ok(None),
         Some(_) if config.split != Split::Test => Err(Error::new(
@@ -161,7 +185,7 @@ fn rejection_rule(config: &EvaluateConfig) -> Result<Option<RejectionRule>> {
             "`reject` cannot be measured on the validation split: its images set the threshold",
         )
         .help("use `split` test")),
-        Some(alpha) => run::read_rejection_rule(&config.run, alpha).map(Some),
+        Some(alpha) => run.rejection_rule(alpha).map(Some),
     }
 }
 

@@ -6,11 +6,10 @@ use super::names::{entry, within};
 use super::output_folder::CACHES;
 use super::plan::{BaselineMethod, ExperimentPlan};
 use crate::backbone::BackboneChoice;
-use crate::backbone::PRELOGITS;
 use crate::data::augment::Augmentation;
-use crate::data::dataset::{Fractions, Refused, Resplit};
-use crate::error::Result;
-use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, extract};
+use crate::data::dataset::{Fractions, LayoutChoice, Refused, Resplit};
+use crate::error::{Error, Kind, Result};
+use crate::extract::{AugmentSplits, ExtractConfig, extract};
 use crate::monitor::Monitor;
 use crate::train::fit_context::FitContext;
 use crate::train::split_rows::SplitRows;
@@ -72,32 +71,41 @@ struct VariantsRequest<'a> {
 /// The settings of `extract` for each cache of the file.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::error::Kind::Usage) for an unknown augmentation or split.
+/// [`Kind::Usage`] for an unknown augmentation or split.
 pub(super) fn requests(file: &ExperimentFile, config: &ExperimentConfig) -> Result<Vec<ExtractConfig>> {
     let split: Option<Fractions> = file.split.as_deref().map(str::parse).transpose()?;
+    let layout = match (file.split_folders, file.as_classes) {
+        (true, true) => {
+            return Err(Error::new(Kind::Usage, "`split_folders` and `as_classes` exclude each other"));
+        }
+        (true, false) => Some(LayoutChoice::SplitFolders),
+        (false, true) => Some(LayoutChoice::AsClasses),
+        (false, false) => None,
+    };
     let default_splits = if file.resplits > 0 { AugmentSplits::All } else { AugmentSplits::Train };
     let request = |cache: &CacheEntry| {
+        let own = BackboneChoice::default();
         let augment = cache.augment.iter().map(|name| name.parse());
         Ok(ExtractConfig {
             images: config.images.clone(),
             cache: config.out.join(CACHES).join(&cache.name),
             backbone: BackboneChoice {
-                backbone: cache.backbone.clone().unwrap_or_else(|| "nsfwjs".into()),
-                layer: cache.layer.clone().unwrap_or_else(|| PRELOGITS.into()),
+                backbone: cache.backbone.clone().unwrap_or(own.backbone),
+                layer: cache.layer.clone().unwrap_or(own.layer),
                 preprocess: cache.preprocess.clone(),
                 crop: cache.crop,
                 models: config.models.clone(),
             },
             augment: augment.collect::<Result<Vec<Augmentation>>>()?,
             augment_splits: cache.augment_splits.as_deref().map_or(Ok(default_splits), str::parse)?,
+            layout,
+            rehash: false,
             split,
             seed: file.split_seed,
             device: config.device,
-            batch: None,
             threads: config.threads,
-            commit_every: COMMIT_EVERY,
-            dry_run: false,
             time: config.time,
+            ..ExtractConfig::default()
         })
     };
     let named = |cache: &CacheEntry| request(cache).map_err(|e| within(&entry("cache", &cache.name), e));
@@ -127,8 +135,8 @@ impl CacheLoader<'_> {
     /// Reads what the plan needs of the cache at position `cache`, which is in the folder `path`.
     ///
     /// # Errors
-    /// [`Kind::Cache`](crate::error::Kind::Cache) when features are missing or damaged,
-    /// [`Kind::Input`](crate::error::Kind::Input) when there are too few classes or images.
+    /// [`Kind::Cache`] when features are missing or damaged,
+    /// [`Kind::Input`] when there are too few classes or images.
     pub fn load(&self, cache: usize, path: &Path) -> Result<LoadedCache> {
         let started = Instant::now();
         let set = TrainingSet::open_with_threads(path, self.threads)?;

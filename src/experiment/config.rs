@@ -1,6 +1,7 @@
 //! What a caller asks of `experiment`.
 
 use crate::backbone::Device;
+use crate::backbone::registry::default_models;
 use std::path::PathBuf;
 
 /// Settings of `experiment`.
@@ -10,11 +11,12 @@ use std::path::PathBuf;
 /// | `file` | none | the file that describes the experiment |
 /// | `images` | none | folder of images |
 /// | `out` | none | folder of the results |
-/// | `models` | `models` | folder of built backbones |
+/// | `models` | [`default_models`] | folder of built backbones |
 /// | `device` | auto | where to extract |
 /// | `threads` | 0 | one thread per core |
-/// | `time` | 0 | seconds since 1970 |
+/// | `time` | 0 | unknown |
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ExperimentConfig {
     /// The TOML file that describes the experiment; `docs/experiments.md` explains its keys.
     pub file: PathBuf,
@@ -28,7 +30,7 @@ pub struct ExperimentConfig {
     pub device: Device,
     /// Number of threads; 0 means one per core. No head depends on it.
     pub threads: usize,
-    /// The time to record, in seconds since 1970.
+    /// The time to record, in seconds since 1970; 0 if unknown.
     pub time: u64,
 }
 
@@ -38,7 +40,7 @@ impl Default for ExperimentConfig {
             file: PathBuf::new(),
             images: PathBuf::new(),
             out: PathBuf::new(),
-            models: "models".into(),
+            models: default_models(),
             device: Device::Auto,
             threads: 0,
             time: 0,

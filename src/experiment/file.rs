@@ -20,6 +20,12 @@ pub(super) struct ExperimentFile {
     pub resplits: usize,
     /// Percentages of train, validation and test.
     pub split: Option<String>,
+    /// Whether folders that are called as splits are taken as the splits of the caches.
+    #[serde(default)]
+    pub split_folders: bool,
+    /// Whether such folders are taken as classes.
+    #[serde(default)]
+    pub as_classes: bool,
     /// Seed of the split of the caches.
     pub split_seed: Option<u64>,
     /// Published wall time of all runs, in minutes.

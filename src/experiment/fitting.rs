@@ -22,7 +22,7 @@ pub(super) struct SplitFit {
     /// For each head, whether it answers each test image correctly, in the order of keys.
     pub correct: Vec<Vec<bool>>,
     /// Of the first head, for its run.
-    pub snapshots: WeightHistograms,
+    pub histograms: WeightHistograms,
     /// Wall time of all heads together, in seconds.
     pub seconds: f64,
 }
@@ -52,7 +52,7 @@ struct Work {
 #[derive(Debug)]
 struct Heads {
     fitted: Vec<FitResult>,
-    snapshots: WeightHistograms,
+    histograms: WeightHistograms,
 }
 
 impl FitResults {
@@ -127,20 +127,20 @@ impl FitRunner<'_> {
                 adam(context, config, seeds, start, task)
             }
         };
-        let Heads { fitted, snapshots } = heads.map_err(|e| match context.splits.resplit {
+        let Heads { fitted, histograms } = heads.map_err(|e| match context.splits.resplit {
             Some(resplit) => within(&format!("{owner}, {resplit}"), e),
             None => within(owner, e),
         })?;
         let test = context.table.select(&context.splits.test);
         let correct = fitted.iter().map(|fitted| correct(&fitted.head, test.rows())).collect();
-        Ok(SplitFit { fitted, correct, snapshots, seconds: started.elapsed().as_secs_f64() })
+        Ok(SplitFit { fitted, correct, histograms, seconds: started.elapsed().as_secs_f64() })
     }
 
     /// The one optimum, whatever the seeds.
     fn lbfgs(&self, context: FitContext, config: LbfgsConfig, task: &dyn Task) -> Result<Heads> {
         let found = context.lbfgs(config.check()?, self.monitor)?;
         task.advance(1);
-        Ok(Heads { fitted: vec![found.fitted], snapshots: WeightHistograms::default() })
+        Ok(Heads { fitted: vec![found.fitted], histograms: WeightHistograms::default() })
     }
 }
 
@@ -181,14 +181,14 @@ fn adam(
 
 /// Fits groups of heads one after another. Histograms are those of the first head.
 fn fit_groups(fit: &AdamFit, groups: Vec<Vec<FitJob>>, task: &dyn Task) -> Result<Heads> {
-    let mut heads = Heads { fitted: Vec::new(), snapshots: WeightHistograms::default() };
+    let mut heads = Heads { fitted: Vec::new(), histograms: WeightHistograms::default() };
     for group in groups {
         let is_first_group = heads.fitted.is_empty();
-        let snapshots = &mut heads.snapshots;
+        let histograms = &mut heads.histograms;
         let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
             task.advance(1);
             if is_first_group && number == 0 {
-                snapshots.record(epoch.epoch, head);
+                histograms.record(epoch.epoch, head);
             }
         };
         let fitted = fit.fit(group, on_epoch)?;

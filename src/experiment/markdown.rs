@@ -3,8 +3,7 @@
 
 use super::scores::{AccuracyChange, ConditionScore, PairScore, SwitchEffect, TestScore};
 use super::stats::ExperimentStats;
-use crate::metrics::{MeanWithInterval, ResampledMean};
-use crate::report::format::p_value;
+use crate::metrics::{MeanWithInterval, ResampledMean, format_p_value as p_value};
 
 /// Formats an effect.
 type FormatChange = fn(&AccuracyChange) -> String;
@@ -51,10 +50,10 @@ fn with_interval(value: f64, interval: Option<[f64; 2]>, format_value: fn(f64) -
     }
 }
 
-fn over_seeds(spread: Option<MeanWithInterval>, format_value: fn(f64) -> String) -> String {
+fn over_seeds(repeats: Option<MeanWithInterval>, format_value: fn(f64) -> String) -> String {
     // Heads that are all alike have no interval.
-    let interval = |spread: &MeanWithInterval| spread.interval.filter(|[low, high]| low < high);
-    spread.map_or("-".into(), |spread| with_interval(spread.mean, interval(&spread), format_value))
+    let interval = |repeats: &MeanWithInterval| repeats.interval.filter(|[low, high]| low < high);
+    repeats.map_or("-".into(), |repeats| with_interval(repeats.mean, interval(&repeats), format_value))
 }
 
 fn over_splits(splits: Option<ResampledMean>, format_value: fn(f64) -> String) -> String {

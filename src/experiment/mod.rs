@@ -34,6 +34,7 @@ use crate::data::dataset::Resplit;
 use crate::error::Result;
 use crate::extract::ExtractConfig;
 use crate::io::fs::{self, Lock};
+use crate::io::json;
 use crate::io::toml::parse_toml;
 use crate::math::parallel;
 use crate::monitor::Monitor;
@@ -67,7 +68,7 @@ pub fn experiment(config: &ExperimentConfig, monitor: &dyn Monitor) -> Result<Ex
     let Experiment { plan, requests } = parse(&text, config).map_err(|e| e.at(&config.file))?;
     output_folder::check(&config.out)?;
     runs::check(&plan, &config.out)?;
-    let threads = parallel::number(config.threads);
+    let threads = parallel::granted(config.threads, monitor);
     let mut cache_stats = Vec::new();
     for (cache, request) in plan.caches.iter().zip(&requests) {
         cache_stats.push(caches::complete(&cache.name, request, monitor)?);
@@ -109,6 +110,14 @@ impl Timer {
     fn lap(&mut self) -> f64 {
         std::mem::replace(&mut self.0, Instant::now()).elapsed().as_secs_f64()
     }
+}
+
+/// Checks the text of an experiment file: its keys, types, names and settings. No image or cache is opened.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::error::Kind::Usage) with the entry that is wrong.
+pub fn check_file(text: &[u8]) -> Result<()> {
+    parse(text, &ExperimentConfig::default()).map(drop)
 }
 
 /// Checks the file.
@@ -156,7 +165,7 @@ fn score(
 }
 
 fn write_results(out: &Path, stats: &ExperimentStats) -> Result<()> {
-    let json = serde_json::to_vec_pretty(stats).expect("plain data");
+    let json = json::encode_pretty(stats);
     fs::write_atomic(&out.join("results.json"), &json)?;
     fs::write_atomic(&out.join("results.md"), markdown(stats).as_bytes())
 }

@@ -20,9 +20,9 @@ pub(super) const RUNS: &str = "runs";
 pub(super) fn check(out: &Path) -> Result<()> {
     let refuse =
         |message: &str| Err(Error::new(Kind::Run, message).at(out).help("choose another folder for `out`"));
+    fs::check_place(out)?;
     match out.exists() {
         false => Ok(()),
-        true if !out.is_dir() => refuse("the results cannot be written here: it is a file"),
         true if fs::list(out)?.iter().all(|entry| entry.name == CACHES) => Ok(()),
         // Caches are written before all else, so a file of that name alone belongs to someone else.
         true if out.join(COPY).exists() && out.join(CACHES).is_dir() => Ok(()),

@@ -122,7 +122,7 @@ impl<'a> Planner<'a> {
         }
         if spec.init.is_some() && matches!(spec.solver, SolverConfig::Lbfgs(_)) {
             return Err(usage(
-                "init has no use with solver \"lbfgs\": the optimum is the same from any start",
+                "init cannot be used with solver \"lbfgs\": the optimum is the same from any start",
             ));
         }
         let whole_batches = switches.iter().any(|switch| switch.score_whole_batches);

@@ -81,7 +81,8 @@ impl RunWriter<'_> {
             fitted: &result.fitted[0],
             predictions: &context.predict_held_out(&result.fitted[0].head),
             measured: &context.measure(),
-            snapshots: &result.snapshots,
+            same_pictures: context.same_pictures(),
+            histograms: &result.histograms,
             solver,
             init: target.init.as_deref(),
             // A run and the one that it starts from have the same train images.

@@ -3,6 +3,7 @@
 use super::decode::{DecodeResult, DecodedImage};
 use super::missing::ImageJob;
 use super::settings::PipelineSettings;
+use crate::backbone::Embeddings;
 use crate::cache::Key;
 use crate::data::dataset::Refused;
 use crate::error::Result;
@@ -15,7 +16,7 @@ pub(super) struct BatchRow {
     pub key: Key,
 }
 
-/// FeatureRows on their way to the network.
+/// Rows on their way to the network.
 #[derive(Default)]
 pub(super) struct Batch {
     /// Position in the order of batches, from 0.
@@ -27,15 +28,15 @@ pub(super) struct Batch {
     pub refused: Vec<Refused>,
 }
 
-/// FeatureRows on their way to the cache.
+/// Rows on their way to the cache.
 pub(super) struct EmbeddedBatch {
     /// Position in the order of batches, from 0.
     pub number: usize,
     pub rows: Vec<BatchRow>,
     /// Images before or among these rows that cannot be used.
     pub refused: Vec<Refused>,
-    /// The features `[rows, width]`, or why the network failed.
-    pub features: Result<Vec<f32>>,
+    /// The features of the rows, or why the network failed.
+    pub features: Result<Embeddings>,
 }
 
 /// Reads the queues of the decoders in turn and sends full batches, the last one as full as it is. Ends early when `send`

@@ -1,9 +1,9 @@
 //! Settings of an extraction.
 
 use crate::backbone::BackboneChoice;
-use crate::backbone::{Device, PRELOGITS};
+use crate::backbone::Device;
 use crate::data::augment::Augmentation;
-use crate::data::dataset::Fractions;
+use crate::data::dataset::{Fractions, LayoutChoice};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use std::path::PathBuf;
@@ -27,7 +27,14 @@ pub struct ExtractConfig {
     pub augment: Vec<Augmentation>,
     /// Splits whose images get these variants.
     pub augment_splits: AugmentSplits,
-    /// Fractions of the split; `None` keeps those of the cache, or takes the default for a new cache.
+    /// How folders that are called as splits are taken. `None` keeps the way of the cache; for a new cache such folders are
+    /// an error then.
+    pub layout: Option<LayoutChoice>,
+    /// Whether to read every file again, also those that look unchanged since the last extraction.
+    pub rehash: bool,
+    /// Fractions of the split; `None` keeps those of the cache, or takes the default for a new cache. Where splits are
+    /// folders, they divide the images of the train folders among the splits that have no folder; the default takes none
+    /// of them away.
     pub split: Option<Fractions>,
     /// Seed of the split; `None` keeps that of the cache, or takes 0 for a new cache.
     pub seed: Option<u64>,
@@ -41,7 +48,7 @@ pub struct ExtractConfig {
     pub commit_every: Duration,
     /// Whether to report only what would be computed, without writing anything.
     pub dry_run: bool,
-    /// Time to record in new parts, in seconds since 1970.
+    /// Time to record in new parts, in seconds since 1970; 0, the default, records none.
     pub time: u64,
 }
 
@@ -61,15 +68,11 @@ impl Default for ExtractConfig {
         Self {
             images: PathBuf::new(),
             cache: PathBuf::new(),
-            backbone: BackboneChoice {
-                backbone: "nsfwjs".into(),
-                layer: PRELOGITS.into(),
-                preprocess: None,
-                crop: None,
-                models: PathBuf::new(),
-            },
+            backbone: BackboneChoice::default(),
             augment: Vec::new(),
             augment_splits: AugmentSplits::default(),
+            layout: None,
+            rehash: false,
             split: None,
             seed: None,
             device: Device::Auto,
@@ -83,6 +86,11 @@ impl Default for ExtractConfig {
 }
 
 impl ExtractConfig {
+    /// Extracts `images` into `cache`, everything else by default.
+    pub fn new(images: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
+        Self { images: images.into(), cache: cache.into(), ..Self::default() }
+    }
+
     /// Checks the settings that can be checked without reading any file.
     ///
     /// # Errors

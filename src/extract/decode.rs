@@ -7,12 +7,14 @@ use super::timing::Stopwatch;
 use crate::cache::Key;
 use crate::data::dataset::{Reason, Refused};
 use crate::data::decode;
+use crate::error;
 use crate::io::digest::sha256;
+use crate::math::parallel;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
 /// Number of images in the queue of a decoder.
-const QUEUE_IMAGES: usize = 4;
+pub(super) const QUEUE_IMAGES: usize = 4;
 
 /// A decoded image, or why it cannot be used.
 pub(super) type DecodeResult = Result<DecodedImage, Refused>;
@@ -26,24 +28,28 @@ pub(super) struct DecodedImage {
 }
 
 /// Starts the decoders and returns their queues. Decoder i of n decodes the jobs i, i + n, i + 2n and so on.
+///
+/// # Errors
+/// [`Kind::Limit`](error::Kind::Limit) when the system grants too few threads. Decoders that were started end then.
 pub(super) fn spawn<'scope>(
     scope: &'scope Scope<'scope, '_>,
     settings: &'scope PipelineSettings,
     jobs: &'scope [ImageJob],
     decoding: &'scope Stopwatch,
-) -> Vec<Receiver<DecodeResult>> {
+) -> error::Result<Vec<Receiver<DecodeResult>>> {
     let decoders = settings.decoders.clamp(1, jobs.len().max(1));
     let start = |decoder| {
         let (send, receive) = sync_channel(QUEUE_IMAGES);
-        scope.spawn(move || {
+        parallel::start(scope, move || {
             for job in jobs.iter().skip(decoder).step_by(decoders) {
                 // The receiver is dropped when the run ends early.
                 if send.send(decoding.time(|| decode(settings, job))).is_err() {
                     return;
                 }
             }
-        });
-        receive
+        })
+        .map_err(parallel::refused)?;
+        Ok(receive)
     };
     (0..decoders).map(start).collect()
 }

@@ -1,20 +1,21 @@
 //! The steps of an extraction: plan, open the network, describe the data set, compute the missing rows.
 
 use super::config::ExtractConfig;
+use super::missing::check_shifts;
 use super::network::Network;
 use super::old_decoders;
 use super::pipeline::{self, PipelineResult};
 use super::plan::{Description, Plan};
 use super::settings::PipelineSettings;
+use super::splits::assign;
 use super::target::{Target, spec};
 use crate::backbone::ResolvedBackbone;
-use crate::cache::{self, Samples};
-use crate::data::dataset::{LabelConflicts, Refused, assign_splits, separate_conflicts};
+use crate::cache::{self, Key, Samples};
+use crate::data::dataset::{LabelConflicts, Refused, separate_conflicts};
 use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
-use crate::math::parallel;
 use crate::monitor::Monitor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// State of an extraction.
@@ -28,33 +29,43 @@ pub(super) struct Extraction<'a> {
     stored: Option<Description>,
     /// Files refused by earlier runs and by this one.
     refused: RefusedFiles,
+    /// Rows that the network gave no numbers for, in earlier runs and in this one.
+    refused_rows: BTreeSet<Key>,
 }
 
 impl<'a> Extraction<'a> {
     /// Determines the network, and opens the cache if there is one.
     ///
     /// # Errors
-    /// Those of [`choose`] and [`Target::open`], and of reading the description of the data set.
+    /// Those of resolving the backbone and of [`Target::open`], and of reading the description of the data set.
     pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let chosen = config.backbone.resolve()?;
         let target = Target::open(config, &chosen)?;
-        let mut extraction =
-            Self { config, monitor, chosen, target, stored: None, refused: RefusedFiles::default() };
+        let mut extraction = Self {
+            config,
+            monitor,
+            chosen,
+            target,
+            stored: None,
+            refused: RefusedFiles::default(),
+            refused_rows: BTreeSet::new(),
+        };
         extraction.read_description()?;
         Ok(extraction)
     }
 
     /// Reads what earlier runs stored about the data set.
     fn read_description(&mut self) -> Result<()> {
-        let Some(store) = self.target.store() else { return Ok(()) };
+        let Some(cache) = self.target.cache() else { return Ok(()) };
         let refused = cache::read_refused(&self.config.cache).unwrap_or_else(|e| {
             self.monitor.warn(&format!("starting without the list of refused files: {}", e.with_causes()));
             Vec::new()
         });
-        let samples = store.samples_if_any()?;
+        self.refused_rows = crate::cache::read_refused_rows(&self.config.cache)?;
+        let samples = cache.samples_if_any()?;
         // A process killed before it described the data set leaves no description, but then no parts either.
         let is_split_known = self.config.seed.is_some() && self.config.split.is_some();
-        if samples.is_none() && !is_split_known && !store.parts()?.is_empty() {
+        if samples.is_none() && !is_split_known && !cache.parts()?.is_empty() {
             self.monitor.warn(
                 "samples.parquet is missing, and the split with it: unless `seed` and `split` are given, images are \
                  assigned anew with seed 0 and 70/5/25",
@@ -65,12 +76,27 @@ impl<'a> Extraction<'a> {
         Ok(())
     }
 
+    /// Installs what is missing and proves that ONNX Runtime works, before the images of a new cache are read. A cache
+    /// that is there may need no network at all.
+    ///
+    /// # Errors
+    /// Those of [`ResolvedBackbone::install_missing`].
+    pub fn prove_runtime(&self) -> Result<()> {
+        let needs_network = self.target.cache().is_none() && !self.config.dry_run;
+        if needs_network && self.config.images.exists() {
+            self.chosen.install_missing(self.config.device, self.monitor)?;
+        }
+        Ok(())
+    }
+
     /// Scans the images and determines what is missing. Reports remarks about the data set to the monitor.
     ///
     /// # Errors
-    /// [`Kind::Input`](crate::error::Kind::Input) without usable images, and those of [`scan`] and of reading the cache.
+    /// [`Kind::Input`](crate::error::Kind::Input) without usable images, those of [`check_shifts`] and [`scan`], and of
+    /// reading the cache.
     pub fn plan(&self) -> Result<Plan> {
         let plan = self.scan_and_compare(true)?;
+        check_shifts(&plan.description.samples.rows, self.config)?;
         plan.report(self.stored_samples(), self.monitor);
         Ok(plan)
     }
@@ -83,11 +109,29 @@ impl<'a> Extraction<'a> {
         self.scan_and_compare(false)
     }
 
-    fn scan_and_compare(&self, notes: bool) -> Result<Plan> {
+    /// Scans until no image needs a row that the network gave no numbers for. Without such an image its class is smaller,
+    /// which can move others to another split, where they need other variants.
+    fn scan_and_compare(&self, mut notes: bool) -> Result<Plan> {
+        let mut refused = self.refused.clone();
+        loop {
+            let plan = self.scan_once(&refused, notes)?;
+            let again = plan.refused_again(&self.refused_rows);
+            if again.is_empty() {
+                return Ok(plan);
+            }
+            refused.add(again);
+            notes = false;
+        }
+    }
+
+    fn scan_once(&self, refused: &RefusedFiles, notes: bool) -> Result<Plan> {
         let stored = self.stored_samples();
         let options = ScanOptions {
             earlier: stored.map(|stored| EarlierScan { root: &stored.root, samples: &stored.rows }),
-            refused: Some(&self.refused),
+            rehash: self.config.rehash,
+            layout: self.config.layout.or(stored.and_then(|stored| stored.layout.choice())),
+            must_choose: stored.is_none(),
+            refused: Some(refused),
             notes,
             ..ScanOptions::new(ScanDepth::Header)
         };
@@ -98,15 +142,17 @@ impl<'a> Extraction<'a> {
         if kept.is_empty() {
             return Err(no_images(&self.config.images, &refused));
         }
-        let fractions = self.config.split.or(stored.map(|stored| stored.fractions)).unwrap_or_default();
-        let seed = self.config.seed.or(stored.map(|stored| stored.seed)).unwrap_or(0);
-        let rows = assign_splits(kept, seed, fractions);
-        let samples = Arc::new(Samples { rows, root: found.root, seed, fractions });
+        let (samples, in_several) = assign(kept, found.root, found.layout, self.config, stored)?;
+        if notes && in_several > 0 {
+            self.monitor.note(&format!(
+                "images that are in the folders of several splits, and are not trained on: {in_several}"
+            ));
+        }
+        let samples = Arc::new(samples);
         let plan = Plan::new(Description { samples, refused }, self.config, &self.target.keys()?);
-        if let Some(store) = self.target.store() {
-            let decode = &store.spec().preprocessing.decode;
-            let root = &plan.description.samples.root;
-            old_decoders::check(&self.config.cache, decode, root, &plan.jobs)?;
+        if let Some(cache) = self.target.cache() {
+            let decode = &cache.spec().preprocessing.decode;
+            old_decoders::check(&self.config.cache, decode, &plan.description.samples.root, &plan.jobs)?;
         }
         Ok(plan)
     }
@@ -120,7 +166,7 @@ impl<'a> Extraction<'a> {
     /// # Errors
     /// Those of [`Network::open`].
     pub fn open_network(&self, rows: usize) -> Result<Network> {
-        let stored_answer = self.target.store().and_then(|store| store.spec().known_answer.clone());
+        let stored_answer = self.target.cache().and_then(|cache| cache.spec().known_answer.clone());
         Network::open(self.config, &self.chosen, rows, stored_answer, self.monitor)
     }
 
@@ -130,7 +176,7 @@ impl<'a> Extraction<'a> {
     /// # Errors
     /// Those of [`Target::create`], and of reading the description of the data set.
     pub fn create_cache(&mut self, network: &Network) -> Result<bool> {
-        if self.target.store().is_some() {
+        if self.target.cache().is_some() {
             return Ok(false);
         }
         let spec = spec(&self.chosen, network.backbone().width(), network.new_answer.clone());
@@ -161,9 +207,9 @@ impl<'a> Extraction<'a> {
         let settings = PipelineSettings {
             root: plan.description.samples.root.clone(),
             preprocessing: self.chosen.preprocessing,
-            batch: network.batch(self.config),
+            batch: network.batch(),
             // Decoders mostly wait for the sessions, so that as many of them as cores do not slow the network down.
-            decoders: parallel::number(self.config.threads),
+            decoders: network.decoders(),
             commit_every: self.config.commit_every,
             metadata: self.metadata(network),
         };
@@ -171,22 +217,31 @@ impl<'a> Extraction<'a> {
         pipeline::run(&settings, &plan.jobs, &mut network.sessions, writer, self.monitor)
     }
 
-    /// Keeps files that were refused during this run out of the next plan.
-    pub fn refuse(&mut self, refused: Vec<Refused>) {
+    /// Keeps files that were refused during this run out of the next plan, and refused rows out of later runs too.
+    ///
+    /// # Errors
+    /// [`Kind::Io`](crate::error::Kind::Io) when the list of refused rows cannot be written.
+    pub fn refuse(&mut self, refused: Vec<Refused>, rows: Vec<Key>) -> Result<()> {
         self.refused.add(refused);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.refused_rows.extend(rows);
+        let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
+        writer.record_refused_rows(&self.refused_rows)
     }
 
     /// Returns the metadata of new parts.
     fn metadata(&self, network: &Network) -> BTreeMap<String, String> {
         let backbone = network.backbone();
-        [
+        let time = Some(self.config.time).filter(|time| *time > 0);
+        let always = [
             ("headstart.device", self.config.device.to_string()),
             ("headstart.provider", backbone.provider().to_string()),
             ("headstart.runtime", backbone.runtime().to_string()),
             ("headstart.version", env!("CARGO_PKG_VERSION").to_string()),
-            ("headstart.time", self.config.time.to_string()),
-        ]
-        .map(|(key, value)| (key.to_string(), value))
-        .into()
+        ];
+        let entries = always.into_iter().chain(time.map(|time| ("headstart.time", time.to_string())));
+        entries.map(|(key, value)| (key.to_string(), value)).collect()
     }
 }

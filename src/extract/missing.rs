@@ -1,9 +1,10 @@
 //! Determines which feature rows are missing from a cache.
 
-use super::config::AugmentSplits;
+use super::config::{AugmentSplits, ExtractConfig};
 use crate::cache::Key;
 use crate::data::augment::{Augmentation, Variant};
 use crate::data::dataset::{Sample, Split};
+use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -55,6 +56,38 @@ pub(super) fn missing_jobs(
         (!variants.is_empty()).then(|| ImageJob { path: file.path.clone(), image_sha256, variants })
     };
     images.into_iter().filter_map(job).collect()
+}
+
+/// Checks that no shift moves the whole of an image out of it: such variants are all the same black picture.
+///
+/// # Errors
+/// [`Kind::Usage`] with the number of images that are too small for the largest shift, and the first of them.
+pub(super) fn check_shifts(samples: &[Sample], config: &ExtractConfig) -> Result<()> {
+    let shift = |augmentation: &Augmentation| match augmentation {
+        Augmentation::Shift(pixels) => Some(*pixels),
+        Augmentation::Flip => None,
+    };
+    let Some(largest) = config.augment.iter().filter_map(shift).max() else { return Ok(()) };
+    let is_augmented =
+        |sample: &&Sample| sample.split == Split::Train || config.augment_splits == AugmentSplits::All;
+    let side = |sample: &Sample| sample.file.width.min(sample.file.height);
+    let shifted: Vec<&Sample> = samples.iter().filter(is_augmented).collect();
+    let blank: Vec<&Sample> = shifted.iter().copied().filter(|sample| side(sample) <= largest).collect();
+    let (Some(first), Some(least)) = (blank.first(), blank.iter().map(|sample| side(sample)).min()) else {
+        return Ok(());
+    };
+    let Sample { file, .. } = first;
+    let message = format!(
+        "a shift by {largest} pixels leaves nothing of {} of {} images, such as {} of {} x {} pixels",
+        blank.len(),
+        shifted.len(),
+        file.path,
+        file.width,
+        file.height
+    );
+    let smaller =
+        if least > 1 { format!("use `augment` shift:{} or less, or ", least - 1) } else { String::new() };
+    Err(Error::new(Kind::Usage, message).help(format!("{smaller}take the smallest images out")))
 }
 
 /// Counts the rows of `jobs` by variant.

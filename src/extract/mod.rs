@@ -9,8 +9,10 @@ mod network;
 mod old_decoders;
 mod pipeline;
 mod plan;
+mod resources;
 mod settings;
 mod sink;
+mod splits;
 mod target;
 mod timing;
 
@@ -18,6 +20,7 @@ pub use config::{AugmentSplits, COMMIT_EVERY, ExtractConfig};
 pub use missing::MissingRows;
 pub use timing::StageTimes;
 
+use crate::cache::Key;
 use crate::data::dataset::{Refused, class_names, split_counts};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
@@ -37,6 +40,8 @@ pub struct ExtractStats {
     pub layer: String,
     /// Number of image files in the data set.
     pub samples: usize,
+    /// What the folders of images stand for: `class`, `split/class` or `class/split`.
+    pub layout: String,
     /// Number of files in each split, by the name of the split.
     pub splits: BTreeMap<&'static str, usize>,
     /// Number of classes.
@@ -45,13 +50,15 @@ pub struct ExtractStats {
     pub rows: usize,
     /// Number of rows computed in this run; in a dry run, the number that would be computed.
     pub computed: usize,
-    /// FeatureRows that were missing at the start of the run, by variant.
+    /// Number of rows computed in this run that are not among `rows`: their images were refused, or vanished.
+    pub unused: usize,
+    /// Rows that were missing at the start of the run, by variant.
     pub missing: Vec<MissingRows>,
     /// Files that cannot be used, by path.
     pub refused: Vec<Refused>,
     /// Wall time of the whole run in seconds.
     pub seconds: f64,
-    /// FeatureRows computed per second, from opening the first file to committing the last part; `None` if none were computed.
+    /// Rows computed per second, from opening the first file to committing the last part; `None` if none were computed.
     pub images_per_second: Option<f64>,
     /// The execution provider that ran the network; `None` if no rows were computed.
     pub provider: Option<String>,
@@ -71,12 +78,14 @@ pub struct ExtractStats {
 /// # Errors
 /// [`Kind::Usage`] for settings out of range, [`Kind::Input`] without usable images, [`Kind::Cache`] when the cache holds
 /// features of another kind or is damaged, [`Kind::Locked`] when another process writes to it, [`Kind::Io`] when it cannot
-/// be written, [`Kind::Interrupted`] when the monitor was interrupted, and those of opening and running the backbone. FeatureRows
+/// be written, [`Kind::Limit`] when the system grants too few threads, [`Kind::Interrupted`] when the monitor was interrupted,
+/// and those of opening and running the backbone. Rows
 /// committed before a failure are kept.
 pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractStats> {
     let started = Instant::now();
     config.check()?;
     let mut extraction = Extraction::open(config, monitor)?;
+    extraction.prove_runtime()?;
     let mut plan = extraction.plan()?;
     let missing = plan.missing.clone();
     let computed = match plan.missing_rows() {
@@ -96,16 +105,20 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
             compute_missing(&mut extraction, &mut plan, &mut network)?
         }
     };
-    let Computed { rows: computed, provider, stages } = computed;
+    let Computed { rows: computed, unused, vanished, provider, stages } = computed;
+    let mut refused = [plan.description.refused, vanished].concat();
+    refused.sort();
     let samples = &plan.description.samples.rows;
     Ok(ExtractStats {
         backbone: format!("{}, {}", extraction.chosen.name, extraction.chosen.article_and_title()),
         layer: extraction.chosen.layer.clone(),
         samples: samples.len(),
+        layout: plan.description.samples.layout.to_string(),
         splits: split_counts(samples),
         classes: class_names(samples).len(),
         rows: plan.stored_rows,
         computed,
+        unused,
         missing,
         seconds: started.elapsed().as_secs_f64(),
         images_per_second: stages.map(|stages| computed as f64 / stages.seconds),
@@ -113,7 +126,7 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         busy: stages.map(|stages| stages.busy()),
         stages,
         dry_run: config.dry_run,
-        refused: plan.description.refused,
+        refused,
     })
 }
 
@@ -121,6 +134,10 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
 #[derive(Debug, Default)]
 struct Computed {
     rows: usize,
+    /// Rows of images that are not in the data set any more.
+    unused: usize,
+    /// Files that were there at the start and are not any more.
+    vanished: Vec<Refused>,
     /// `None` without rows.
     provider: Option<String>,
     /// `None` without rows.
@@ -129,30 +146,34 @@ struct Computed {
 
 /// Computes the missing rows of `plan`, and updates it.
 fn compute_missing(extraction: &mut Extraction, plan: &mut Plan, network: &mut Network) -> Result<Computed> {
-    let mut rows = 0;
+    let first = plan.clone();
+    let mut computed: Vec<Key> = Vec::new();
     let mut stages = StageTimes::default();
     while plan.missing_rows() > 0 {
         let result = extraction.compute(plan, network)?;
-        rows += result.computed;
+        let new = result.computed.len();
+        computed.extend(result.computed);
         stages = stages.and(result.stages);
-        plan.stored_rows += result.computed;
+        plan.stored_rows += new;
         if result.is_interrupted {
-            return Err(interrupted(rows, plan.missing_rows() - result.computed));
+            return Err(interrupted(computed.len(), plan.missing_rows() - new));
         }
         if result.refused.is_empty() {
             break;
         }
         // Without the refused images their classes are smaller, which can move others to another split, where they need
         // other variants. So plan again without them.
-        extraction.refuse(result.refused);
+        extraction.refuse(result.refused, result.refused_rows)?;
         *plan = extraction.replan()?;
         extraction.describe(plan)?;
     }
-    Ok(match rows {
-        0 => Computed::default(),
+    let vanished = first.vanished(plan);
+    Ok(match computed.len() {
+        0 => Computed { vanished, ..Computed::default() },
         rows => {
             let provider = network.backbone().provider().to_string();
-            Computed { rows, provider: Some(provider), stages: Some(stages) }
+            let unused = rows - plan.count_own(&computed);
+            Computed { rows, unused, vanished, provider: Some(provider), stages: Some(stages) }
         }
     })
 }

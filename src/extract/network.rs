@@ -1,19 +1,17 @@
 //! The network of an extraction, opened and tested.
 
 use super::config::ExtractConfig;
+use super::resources::{Resources, Workload};
 use crate::backbone::ResolvedBackbone;
 use crate::backbone::{Backbone, CPU_PROVIDER, Device, SessionOptions, known_answer};
 use crate::error::Result;
 use crate::monitor::Monitor;
 
-/// Images in a batch on the CPU. Sessions of one thread each are not faster with larger batches.
-const CPU_BATCH: usize = 4;
-/// Images in a batch on any other device.
-const DEVICE_BATCH: usize = 64;
-
 /// A network that passed the known-answer test, in one session or more.
 pub(super) struct Network {
     pub sessions: Vec<Box<dyn Backbone>>,
+    /// Threads and batches that the system grants.
+    resources: Resources,
     /// The known answer to store in a new cache; `None` if the backbone or the cache already has one.
     pub new_answer: Option<Vec<f32>>,
 }
@@ -22,7 +20,7 @@ impl Network {
     /// Opens the chosen network for `rows` missing rows and tests it. `stored_answer` is the known answer in the cache.
     ///
     /// # Errors
-    /// Those of [`ResolvedBackbone::open`] and of the known-answer test.
+    /// Those of [`ResolvedBackbone::open`], of [`Resources::within_limits`] and of the known-answer test.
     pub fn open(
         config: &ExtractConfig,
         chosen: &ResolvedBackbone,
@@ -30,9 +28,13 @@ impl Network {
         stored_answer: Option<Vec<f32>>,
         monitor: &dyn Monitor,
     ) -> Result<Self> {
-        let batch = config.batch.unwrap_or(CPU_BATCH);
-        let opening =
-            SessionOptions { device: config.device, threads: config.threads, sessions: rows.div_ceil(batch) };
+        // Fetched first where it is missing: the memory needed depends on it.
+        let model_bytes = chosen.install(monitor)?;
+        let input_bytes = chosen.preprocessing.input_len();
+        let resources =
+            Resources::within_limits(config, Workload { rows, model_bytes, input_bytes }, monitor)?;
+        let Resources { threads, sessions, .. } = resources;
+        let opening = SessionOptions { device: config.device, threads, sessions };
         let mut sessions = chosen.open(opening, monitor)?;
         let backbone = first(&mut sessions);
         let provider = backbone.provider().to_string();
@@ -48,7 +50,7 @@ impl Network {
             }
         };
         known_answer::check(&provider, &answer, &reference)?;
-        Ok(Self { sessions, new_answer: known.is_none().then_some(reference) })
+        Ok(Self { sessions, resources, new_answer: known.is_none().then_some(reference) })
     }
 
     /// Returns one of the sessions.
@@ -57,9 +59,13 @@ impl Network {
     }
 
     /// Returns the number of images in a batch.
-    pub fn batch(&self, config: &ExtractConfig) -> usize {
-        let is_on_cpu = self.backbone().provider() == CPU_PROVIDER;
-        config.batch.unwrap_or(if is_on_cpu { CPU_BATCH } else { DEVICE_BATCH })
+    pub fn batch(&self) -> usize {
+        self.resources.batch(self.backbone().provider() == CPU_PROVIDER)
+    }
+
+    /// Returns the number of decoders.
+    pub fn decoders(&self) -> usize {
+        self.resources.threads
     }
 }
 

@@ -4,7 +4,7 @@
 use super::missing::ImageJob;
 use crate::data::decode::{self, DECODE_VERSION};
 use crate::error::{Error, Kind, Result};
-use crate::math::parallel::{in_parallel, number};
+use crate::math::parallel::{in_parallel, thread_count};
 use std::path::Path;
 
 /// Checks the images of `jobs`, below `root`, for a cache whose features were decoded by version `decode`.
@@ -15,7 +15,7 @@ pub(super) fn check(cache: &Path, decode: &str, root: &Path, jobs: &[ImageJob]) 
     if decode == DECODE_VERSION {
         return Ok(());
     }
-    let changed = in_parallel(number(0), jobs, |job| {
+    let changed = in_parallel(thread_count(0), jobs, |job| {
         // What cannot be read is refused later.
         let bytes = decode::read(&root.join(&job.path));
         Ok(bytes.is_ok_and(|bytes| decode::pixels_changed_since(decode, &bytes)))

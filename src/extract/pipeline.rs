@@ -1,5 +1,5 @@
 //! The pipeline from missing rows to parts on disk: decoders -> batches -> sessions -> parts. Each stage runs on threads of
-//! its own. FeatureRows are committed in the order of the jobs, and memory does not grow with the number of images.
+//! its own. Rows are committed in the order of the jobs, and memory does not grow with the number of images.
 
 use super::batch::{Batch, EmbeddedBatch, into_batches};
 use super::decode;
@@ -7,10 +7,11 @@ use super::missing::ImageJob;
 use super::settings::PipelineSettings;
 use super::sink::Sink;
 use super::timing::{StageTimes, Stopwatch};
-use crate::backbone::Backbone;
-use crate::cache::CacheWriter;
+use crate::backbone::{Backbone, Embeddings};
+use crate::cache::{CacheWriter, Key};
 use crate::data::dataset::Refused;
 use crate::error::{Error, Kind, Result};
+use crate::math::parallel;
 use crate::monitor::{Monitor, Unit};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,17 +20,19 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// FeatureRows in the pipeline that wait for the network or for a slower batch before them. They keep a fast device busy while a
+/// Rows in the pipeline that wait for the network or for a slower batch before them. They keep a fast device busy while a
 /// part is written. With 2,048 floats a row they take 32 MiB.
 const WINDOW_ROWS: usize = 4096;
 
 /// Result of a run of the pipeline.
 #[derive(Debug)]
 pub(super) struct PipelineResult {
-    /// Number of rows committed.
-    pub computed: usize,
+    /// The rows committed.
+    pub computed: Vec<Key>,
     /// Images that cannot be used.
     pub refused: Vec<Refused>,
+    /// Rows for which the network gave values that are no numbers; their images are refused.
+    pub refused_rows: Vec<Key>,
     pub stages: StageTimes,
     /// Whether the monitor was interrupted before all rows were computed.
     pub is_interrupted: bool,
@@ -39,7 +42,7 @@ pub(super) struct PipelineResult {
 /// another batch, and the rows of the batches under way are committed.
 ///
 /// # Errors
-/// Those of the backbone and the cache. FeatureRows computed before are committed nevertheless. Images that cannot be used are
+/// Those of the backbone and the cache. Rows computed before are committed nevertheless. Images that cannot be used are
 /// not errors, but part of the result.
 pub(super) fn run(
     settings: &PipelineSettings,
@@ -53,23 +56,27 @@ pub(super) fn run(
     let task = monitor.task("embedding", Some(total), Unit::Images);
     let (decoding, embedding, writing) = (Stopwatch::default(), Stopwatch::default(), Stopwatch::default());
     let (number, width) = (sessions.len(), sessions.first().map_or(0, |session| session.width()));
-    let mut sink = Sink::new(settings, width, writer, &writing);
+    let mut sink = Sink::new(settings, width, writer, &writing, monitor);
     let is_interrupted = AtomicBool::new(false);
     let should_stop = &|| should_stop(monitor, &is_interrupted);
     std::thread::scope(|scope| -> Result<()> {
-        let queues = decode::spawn(scope, settings, jobs, &decoding);
+        // Whatever thread cannot be started: the channels are dropped with this closure, and the threads at their other
+        // ends end.
+        let queues = decode::spawn(scope, settings, jobs, &decoding)?;
         // A full window holds back further batches. A stage whose receiver is gone ends.
         let (enter, window) = sync_channel((WINDOW_ROWS / settings.batch).min(64).max(number + 2));
         let (batches, to_embed) = sync_channel(1);
-        scope.spawn(move || {
+        let make_batches = move || {
             let send = |batch| enter.send(()).is_ok() && batches.send(batch).is_ok();
             into_batches(settings, jobs, queues, should_stop, send);
-        });
+        };
+        parallel::start(scope, make_batches).map_err(parallel::refused)?;
         let (results, embedded) = mpsc::channel();
         let to_embed = Arc::new(Mutex::new(to_embed));
         for session in sessions {
             let (to_embed, results, embedding) = (to_embed.clone(), results.clone(), &embedding);
-            scope.spawn(move || embed(session.as_mut(), &to_embed, &results, embedding, should_stop));
+            let work = move || embed(session.as_mut(), &to_embed, &results, embedding, should_stop);
+            parallel::start(scope, work).map_err(parallel::refused)?;
         }
         drop((to_embed, results));
         collect(&embedded, &window, &mut sink, |rows| task.advance(rows as u64))
@@ -82,7 +89,8 @@ pub(super) fn run(
         sessions: number,
     };
     let is_interrupted = is_interrupted.load(Ordering::Relaxed);
-    Ok(PipelineResult { computed: sink.committed, refused: sink.refused, stages, is_interrupted })
+    let Sink { committed: computed, refused, refused_rows, .. } = sink;
+    Ok(PipelineResult { computed, refused, refused_rows, stages, is_interrupted })
 }
 
 /// Returns whether the monitor was interrupted. The first time, notes it for the person and in `is_interrupted`.
@@ -111,7 +119,7 @@ fn embed(
         }
         // A panic has to give a result too: the collector waits for every batch.
         let features = match rows.is_empty() {
-            true => Ok(Vec::new()),
+            true => Ok(Embeddings::new(0, Vec::new())),
             false => catch_unwind(AssertUnwindSafe(|| embedding.time(|| session.embed(&pixels, rows.len()))))
                 .unwrap_or_else(|_| Err(Error::new(Kind::Backbone, "the network's thread panicked"))),
         };
@@ -164,7 +172,8 @@ fn collect(
 mod tests {
     use super::*;
     use crate::backbone::CPU_PROVIDER;
-    use crate::cache::{BackboneSpec, PreprocessingSpec, Spec, spec::SCHEMA};
+    use crate::cache::test_data::spec;
+    use crate::cache::{PreprocessingSpec, Spec};
     use crate::data::augment::Variant;
     use crate::data::dataset::Reason;
     use crate::data::decode::encode_png;
@@ -192,9 +201,11 @@ mod tests {
         fn runtime(&self) -> &str {
             "none"
         }
-        fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
+        fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Embeddings> {
             self.calls += 1;
-            pixels.chunks_exact(pixels.len() / n).map(|input| (self.work)(self.calls - 1, input)).collect()
+            let inputs = pixels.chunks_exact(pixels.len() / n);
+            let values: Result<Vec<f32>> = inputs.map(|input| (self.work)(self.calls - 1, input)).collect();
+            Ok(Embeddings::new(1, values?))
         }
     }
 
@@ -232,12 +243,9 @@ mod tests {
         };
         let jobs = shades.map(image).collect();
         let spec = Spec {
-            schema: SCHEMA.into(),
-            backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: sha256(b"ab") },
-            layer: "l".into(),
             width: 1,
             preprocessing: PreprocessingSpec { decode: "d".into(), steps: preprocessing() },
-            known_answer: None,
+            ..spec()
         };
         let writer = CacheWriter::open_or_create(&dir.join("c"), &spec).unwrap();
         Fixture { settings: settings(root), jobs, writer }
@@ -258,10 +266,12 @@ mod tests {
         // The logarithm of black is infinite.
         let mut network = sessions(1, |_, input| Ok(f32::from(input[0]).ln()));
         let done = run(&settings, &jobs, &mut network, &mut writer, &Silent).unwrap();
-        assert_eq!((done.computed, done.stages.sessions), (2, 1));
+        assert_eq!((done.computed.len(), done.stages.sessions), (2, 1));
         assert!(done.stages.busy() > 0.0 && done.stages.busy() <= 1.0);
         let reason = Reason::NonFiniteFeatures { variant: "none".into() };
         assert_eq!(done.refused, [Refused { path: "0".into(), image_sha256: None, reason }]);
+        let of_black = jobs.iter().find(|job| job.path == "0").unwrap().image_sha256;
+        assert_eq!(done.refused_rows, [Key { image_sha256: of_black, variant: Variant::None }]);
         let rows = writer.cache().rows(|_| true).unwrap();
         assert!(rows.keys.len() == 2 && rows.embeddings.iter().all(|value| value.is_finite()));
     }
@@ -269,22 +279,26 @@ mod tests {
     /// The features of all parts, in the order of the parts.
     fn committed(writer: &CacheWriter) -> Vec<f32> {
         let parts = writer.cache().parts().unwrap();
-        parts.iter().flat_map(|part| part.rows(1).unwrap().embeddings).collect()
+        parts.iter().flat_map(|part| part.rows(writer.cache().spec()).unwrap().embeddings).collect()
     }
 
     #[test]
-    fn rows_keep_their_order_when_sessions_differ_in_speed() {
+    fn rows_keep_their_order_when_later_batches_finish_first() {
         let dir = tempfile::tempdir().unwrap();
         let Fixture { settings, jobs, mut writer } = grey_images(dir.path(), 0..=200);
-        let mut network = sessions(3, |calls, input| {
-            // Every other batch of a session takes a while.
-            for i in 0..calls % 2 * 200_000 {
-                std::hint::black_box(i);
+        // The batch of shades 0 and 1 waits until that of 4 and 5 is computed, and 100 and 101 wait for 104 and 105.
+        let (computed, to_wait_for) = mpsc::channel();
+        let to_wait_for = Arc::new(Mutex::new(to_wait_for));
+        let mut network = sessions(3, move |_, input| {
+            match input[0] {
+                0 | 100 => to_wait_for.lock().unwrap().recv().unwrap(),
+                5 | 105 => computed.send(()).unwrap(),
+                _ => {}
             }
             Ok(f32::from(input[0]))
         });
         let done = run(&settings, &jobs, &mut network, &mut writer, &Silent).unwrap();
-        assert_eq!(done.computed, 201);
+        assert_eq!(done.computed.len(), 201);
         assert_eq!(committed(&writer), (0u8..=200).map(f32::from).collect::<Vec<_>>());
     }
 
@@ -326,8 +340,8 @@ mod tests {
         let monitor = InterruptedAfter(AtomicU64::new(51));
         let done = run(&settings, &jobs, &mut network, &mut writer, &monitor).unwrap();
         // It is queried before each image and each batch of two, so about 17 batches are formed and some of them begun.
-        assert!(done.is_interrupted && (2..60).contains(&done.computed), "{done:?}");
-        let shades: Vec<f32> = (0u8..=200).take(done.computed).map(f32::from).collect();
+        assert!(done.is_interrupted && (2..60).contains(&done.computed.len()), "{done:?}");
+        let shades: Vec<f32> = (0u8..=200).take(done.computed.len()).map(f32::from).collect();
         assert_eq!(committed(&writer), shades, "the rows kept have no gap");
     }
 

@@ -3,10 +3,11 @@
 use super::config::ExtractConfig;
 use super::missing::{ImageJob, MissingRows, count_by_variant, incomplete_train_images, missing_jobs};
 use crate::cache::{Key, Samples};
-use crate::data::dataset::{Changes, Refused, Split, class_names, number_and_names};
+use crate::data::augment::Variant;
+use crate::data::dataset::{Changes, Reason, Refused, Split, class_names, number_and_names};
 use crate::io::digest::Digest;
 use crate::monitor::Monitor;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Description of a data set, as it is stored in a cache.
@@ -18,7 +19,7 @@ pub(super) struct Description {
 }
 
 /// The data set as it is now, and what is missing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub description: Description,
     /// The images to embed.
@@ -44,6 +45,41 @@ impl Plan {
             jobs,
             description,
         }
+    }
+
+    /// The images that need a row among `refused_rows`.
+    pub fn refused_again(&self, refused_rows: &BTreeSet<Key>) -> Vec<Refused> {
+        let refused_row = |job: &ImageJob| {
+            let key = |&variant: &Variant| Key { image_sha256: job.image_sha256, variant };
+            job.variants.iter().map(key).find(|key| refused_rows.contains(key))
+        };
+        let refuse = |job: &ImageJob| {
+            let reason = Reason::NonFiniteFeatures { variant: refused_row(job)?.variant.to_string() };
+            Some(Refused { path: job.path.clone(), image_sha256: None, reason })
+        };
+        if refused_rows.is_empty() { Vec::new() } else { self.jobs.iter().filter_map(refuse).collect() }
+    }
+
+    /// Files of this plan that are not in `later`, neither as images nor as refused ones: they vanished meanwhile.
+    pub fn vanished(&self, later: &Self) -> Vec<Refused> {
+        let now: HashSet<&str> = later.paths().collect();
+        let gone = self.paths().filter(|path| !now.contains(path));
+        let refuse =
+            |path: &str| Refused { path: path.into(), image_sha256: None, reason: Reason::VanishedDuringRun };
+        gone.map(refuse).collect()
+    }
+
+    /// Paths of all files.
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        let Description { samples, refused } = &self.description;
+        let images = samples.rows.iter().map(|sample| sample.file.path.as_str());
+        images.chain(refused.iter().map(|refused| refused.path.as_str()))
+    }
+
+    /// Number of `keys` whose image is in the data set.
+    pub fn count_own(&self, keys: &[Key]) -> usize {
+        let images = self.description.samples.by_digest();
+        keys.iter().filter(|key| images.contains_key(&key.image_sha256)).count()
     }
 
     /// Returns the number of rows to compute.
@@ -85,9 +121,15 @@ fn coverage_note(samples: &Samples, split: Split) -> Option<String> {
     let covered = class_names(samples.rows.iter().filter(|row| row.split == split));
     let is_missing = |name: &&str| covered.binary_search_by(|other| other.as_str().cmp(name)).is_err();
     let missing: Vec<&str> = all.iter().map(String::as_str).filter(is_missing).collect();
-    let remedy = "give more images or another `split`, such as 60/15/25";
+    let is_folder = samples.layout.has_splits();
+    let remedy = match is_folder {
+        true => format!("give a folder of {split} images, or a `split` that takes some of the train images"),
+        false => "give more images or another `split`, such as 60/15/25".into(),
+    };
     if missing.is_empty() {
         None
+    } else if covered.is_empty() && is_folder {
+        Some(format!("no folder holds {split} images; to have some, {remedy}"))
     } else if covered.is_empty() {
         Some(format!("with {} the {split} split is empty; to train, {remedy}", samples.fractions))
     } else {

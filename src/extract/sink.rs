@@ -4,9 +4,11 @@
 use super::batch::BatchRow;
 use super::settings::PipelineSettings;
 use super::timing::Stopwatch;
-use crate::cache::{CacheWriter, FeatureRows, MAX_PART_ROWS};
+use crate::backbone::{Embeddings, NotFinite};
+use crate::cache::{CacheWriter, FeatureRows, Key, MAX_PART_ROWS};
 use crate::data::dataset::{Reason, Refused};
 use crate::error::Result;
+use crate::monitor::Monitor;
 use std::time::{Duration, Instant};
 
 /// Collects rows and commits them.
@@ -16,13 +18,16 @@ pub(super) struct Sink<'a> {
     width: usize,
     writer: &'a mut CacheWriter,
     writing: &'a Stopwatch,
-    /// FeatureRows that are not committed yet.
+    /// Rows that are not committed yet.
     rows: FeatureRows,
     last_commit: Instant,
-    /// Number of rows committed.
-    pub committed: usize,
+    monitor: &'a dyn Monitor,
+    /// The rows committed.
+    pub committed: Vec<Key>,
     /// Images whose features are not finite.
     pub refused: Vec<Refused>,
+    /// The rows with these features.
+    pub refused_rows: Vec<Key>,
 }
 
 impl<'a> Sink<'a> {
@@ -32,6 +37,7 @@ impl<'a> Sink<'a> {
         width: usize,
         writer: &'a mut CacheWriter,
         writing: &'a Stopwatch,
+        monitor: &'a dyn Monitor,
     ) -> Self {
         Self {
             settings,
@@ -40,29 +46,33 @@ impl<'a> Sink<'a> {
             writing,
             rows: FeatureRows::default(),
             last_commit: Instant::now(),
-            committed: 0,
+            monitor,
+            committed: Vec::new(),
             refused: Vec::new(),
+            refused_rows: Vec::new(),
         }
     }
 
-    /// Takes rows with their features `[rows, width]`. Commits whenever a part is full.
+    /// Takes rows with their features. Commits whenever a part is full.
     ///
     /// # Errors
     /// Those of [`Sink::commit`].
-    pub fn take(&mut self, rows: Vec<BatchRow>, features: &[f32]) -> Result<()> {
-        for (BatchRow { path, key }, embedding) in
-            rows.into_iter().zip(features.chunks_exact(self.width.max(1)))
-        {
-            if embedding.iter().all(|value| value.is_finite()) {
-                if self.rows.keys.len() == MAX_PART_ROWS {
-                    self.commit()?;
+    pub fn take(&mut self, rows: Vec<BatchRow>, features: &Embeddings) -> Result<()> {
+        for (BatchRow { path, key }, embedding) in rows.into_iter().zip(features.rows()) {
+            match embedding {
+                Ok(embedding) => {
+                    if self.rows.keys.len() == MAX_PART_ROWS {
+                        self.commit()?;
+                    }
+                    self.rows.keys.push(key);
+                    self.rows.embeddings.extend_from_slice(embedding);
                 }
-                self.rows.keys.push(key);
-                self.rows.embeddings.extend_from_slice(embedding);
-            } else {
-                let reason = Reason::NonFiniteFeatures { variant: key.variant.to_string() };
-                // Without the digest, so that later runs try again: on another device the features may be finite.
-                self.refused.push(Refused { path, image_sha256: None, reason });
+                Err(NotFinite) => {
+                    let reason = Reason::NonFiniteFeatures { variant: key.variant.to_string() };
+                    // Without the digest: it is the row that is refused, and other variants of the image may be fine.
+                    self.refused.push(Refused { path, image_sha256: None, reason });
+                    self.refused_rows.push(key);
+                }
             }
         }
         Ok(())
@@ -91,11 +101,49 @@ impl<'a> Sink<'a> {
     pub fn commit(&mut self) -> Result<()> {
         if !self.rows.keys.is_empty() {
             let rows = FeatureRows { width: self.width, ..std::mem::take(&mut self.rows) };
-            let number = rows.keys.len();
+            if let Some(warning) = sameness(&rows).filter(|_| self.committed.is_empty()) {
+                self.monitor.warn(&warning);
+            }
+            let keys = rows.keys.clone();
             self.writing.time(|| self.writer.append(rows, self.settings.metadata.clone()))?;
-            self.committed += number;
+            self.committed.extend(keys);
         }
         self.last_commit = Instant::now();
         Ok(())
+    }
+}
+
+/// Says that the features of several images are the same, or all zero; no head can learn from them.
+fn sameness(rows: &FeatureRows) -> Option<String> {
+    let mut all = rows.embeddings.chunks_exact(rows.width.max(1));
+    let first = all.next()?;
+    let is_zero = first.iter().all(|value| *value == 0.0);
+    let are_same = rows.keys.len() > 1 && all.all(|row| row == first);
+    let how = if is_zero { "all zero" } else { "the same" };
+    are_same.then(|| {
+        let rows = rows.keys.len();
+        format!(
+            "the features of the first {rows} rows are {how}: check `layer` and `preprocess`, and the network"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::augment::Variant;
+    use crate::io::digest::sha256;
+
+    #[test]
+    fn features_that_say_nothing_are_noticed() {
+        let rows = |embeddings: Vec<f32>| {
+            let key = |i: usize| Key { image_sha256: sha256(&[i as u8]), variant: Variant::None };
+            FeatureRows { keys: (0..embeddings.len() / 2).map(key).collect(), width: 2, embeddings }
+        };
+        assert!(sameness(&rows(vec![0.0; 6])).unwrap().contains("first 3 rows are all zero"));
+        assert!(sameness(&rows(vec![1.0, 2.0, 1.0, 2.0])).unwrap().contains("are the same"));
+        for fine in [vec![1.0, 2.0, 1.0, 3.0], vec![1.0, 1.0], vec![]] {
+            assert_eq!(sameness(&rows(fine)), None);
+        }
     }
 }

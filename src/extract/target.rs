@@ -54,10 +54,10 @@ impl Target {
     }
 
     /// Returns the cache for reading, if there is one.
-    pub fn store(&self) -> Option<&FeatureCache> {
+    pub fn cache(&self) -> Option<&FeatureCache> {
         match self {
             Self::New => None,
-            Self::ReadOnly(store) => Some(store),
+            Self::ReadOnly(cache) => Some(cache),
             Self::Writable(writer) => Some(writer.cache()),
         }
     }
@@ -80,7 +80,7 @@ impl Target {
     /// # Errors
     /// [`Kind::Cache`] when a part cannot be read.
     pub fn keys(&self) -> Result<HashSet<Key>> {
-        self.store().map_or_else(|| Ok(HashSet::new()), FeatureCache::keys)
+        self.cache().map_or_else(|| Ok(HashSet::new()), FeatureCache::keys)
     }
 }
 

@@ -11,6 +11,7 @@ use super::labelled_features::LabelledFeatures;
 use super::loss::{CrossEntropy, RunningLoss};
 use super::schedule::StepSchedule;
 use super::standardize::{BatchStandardizer, Standardizer};
+use crate::math::parallel::at_once;
 use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
 
@@ -60,7 +61,18 @@ struct Shared<'a> {
 
 impl Block<'_> {
     /// Performs one optimizer step per batch for every head. Returns the loss of each head, measured before each step.
-    pub fn run(self, heads: &mut [&mut HeadState]) -> Vec<RunningLoss> {
+    /// Runs on fewer threads when the system does not grant them all.
+    pub fn run(mut self, heads: &mut [&mut HeadState]) -> Vec<RunningLoss> {
+        loop {
+            match self.try_run(heads) {
+                Ok(losses) => return losses,
+                Err(granted) => self.threads = granted,
+            }
+        }
+    }
+
+    /// Fails with the number of threads that the system grants, before any step.
+    fn try_run(self, heads: &mut [&mut HeadState]) -> Result<Vec<RunningLoss>, usize> {
         let sizes: Vec<usize> = heads.iter().map(|head| head.classes()).collect();
         let shares = distribute(&sizes, self.threads);
         let mut slices: Vec<Vec<HeadSlice>> = shares.iter().map(|_| Vec::new()).collect();
@@ -81,11 +93,11 @@ impl Block<'_> {
         let logits = shares.iter().map(buffers).collect();
         let shared =
             Shared { block: self, heads: shared_heads, logits, barrier: SpinBarrier::new(shares.len()) };
-        let losses = shared.run(slices);
+        let losses = shared.run(slices)?;
         let steps = self.rows.examples.len().div_ceil(self.batch);
         drop(shared);
         heads.iter_mut().for_each(|head| head.schedule.taken += steps);
-        losses
+        Ok(losses)
     }
 }
 
@@ -131,21 +143,14 @@ struct Scratch<'a> {
 
 impl Shared<'_> {
     /// Runs all steps on all threads, the first of which is this one.
-    fn run(&self, mut slices: Vec<Vec<HeadSlice>>) -> Vec<RunningLoss> {
-        let mut own = slices.remove(0);
-        std::thread::scope(|scope| {
-            let others: Vec<_> = slices
-                .into_iter()
-                .enumerate()
-                .map(|(i, mut slices)| scope.spawn(move || self.run_thread(i + 1, &mut slices)))
-                .collect();
-            let mut sums = self.run_thread(0, &mut own);
-            for other in others {
-                let losses = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                sums.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += loss);
-            }
-            sums
-        })
+    fn run(&self, slices: Vec<Vec<HeadSlice>>) -> Result<Vec<RunningLoss>, usize> {
+        let shares: Vec<_> = slices.into_iter().enumerate().collect();
+        let losses = at_once(shares, |(thread, mut slices)| self.run_thread(thread, &mut slices))?;
+        let mut sums = vec![RunningLoss::default(); self.heads.len()];
+        for own in losses {
+            sums.iter_mut().zip(own).for_each(|(sum, loss)| *sum += loss);
+        }
+        Ok(sums)
     }
 
     /// Runs all steps of one thread. Returns the loss of the heads whose first class it owns, and zero for the others.

@@ -114,7 +114,7 @@ impl FitParams {
         let class_weights = self.settings().class_weights.per_class(&[], &counts)?;
         let job = FitJob { start: None, params: self.clone(), class_weights };
         let validation = validation.map(OwnedRows::borrowed);
-        let fitted = fit(job, train.rows.borrowed(), validation, parallel::number(0), &mut |_, _| {})?;
+        let fitted = fit(job, train.rows.borrowed(), validation, parallel::thread_count(0), &mut |_, _| {})?;
         Ok(SoftmaxClassifier::new(train.classes, fitted.head))
     }
 }

@@ -3,8 +3,8 @@
 
 use super::linear::Head;
 use crate::error::{Error, Kind, Result};
-use crate::io::fs;
 use crate::io::safetensors::{Tensor, TensorData, TensorFile, decode_tensors, encode_tensors};
+use crate::io::{fs, json};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -40,7 +40,7 @@ pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Valu
         },
     ];
     let metadata = Metadata { classes: classes.to_vec(), spec };
-    let metadata = serde_json::to_string(&metadata).expect("plain data");
+    let metadata = json::encode(&metadata);
     fs::write_atomic(path, &encode_tensors(&tensors, metadata))
 }
 
@@ -49,9 +49,17 @@ pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Valu
 /// # Errors
 /// [`Kind::Io`] if the file cannot be read, [`Kind::Run`] if it is damaged or does not hold a head.
 pub fn load(path: &Path) -> Result<SavedHead> {
+    decode(&fs::read(path)?, path)
+}
+
+/// Decodes the bytes of such a file; `path` is for messages.
+///
+/// # Errors
+/// [`Kind::Run`] if they are damaged or are not a head.
+pub fn decode(bytes: &[u8], path: &Path) -> Result<SavedHead> {
     let damaged =
         |why: String| Error::new(Kind::Run, "not a head file").at(path).because(why).help("train again");
-    let TensorFile { tensors: mut arrays, metadata } = decode_tensors(&fs::read(path)?).map_err(damaged)?;
+    let TensorFile { tensors: mut arrays, metadata } = decode_tensors(bytes).map_err(damaged)?;
     let Metadata { classes, spec } = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
     let count = classes.len();
     let mut floats = |name: &str, rank: usize| match arrays.remove(name) {

@@ -2,7 +2,7 @@
 //! and the open-set rejection that work on the same features are here too.
 //!
 //! - [`Head`] is the linear layer: weight `[classes, width]`, bias `[classes]`.
-//! - [`fit`] trains one head with minibatches, Adam and early stopping; [`fit_many`] trains several heads at once.
+//! - [`fit()`] trains one head with minibatches, Adam and early stopping; [`fit_many`] trains several heads at once.
 //! - [`fit_lbfgs`] computes the optimum of the regularised loss.
 //! - [`SoftmaxRegression`] and [`SoftmaxClassifier`] are the same head as an estimator of [`linfa`].
 //! - [`rejection`] measures how far features lie from the known classes.
@@ -42,7 +42,7 @@ pub use classifier::{LabelProbability, SoftmaxClassifier};
 pub use config::{FitConfig, FitParams};
 pub use early_stopping::StopOn;
 pub use estimator::SoftmaxRegression;
-pub use file::{SavedHead, load, save};
+pub use file::{SavedHead, decode, load, save};
 pub use fit::{FitJob, SharedInputs, fit, fit_many};
 pub use labelled_features::{Example, LabelledFeatures};
 pub use lbfgs::{LbfgsConfig, LbfgsParams, LbfgsResult, fit as fit_lbfgs};

@@ -228,15 +228,15 @@ pub fn save(path: &Path, distances: &RejectionDistances) -> Result<()> {
     fs::write_atomic(path, &encode_tensors(&tensors, String::new()))
 }
 
-/// Reads the file that [`save`] writes.
+/// Decodes the bytes of the file that [`save`] writes; `path` is for messages.
 ///
 /// # Errors
-/// [`Kind::Io`] if the file cannot be read, [`Kind::Run`] if it is damaged or holds something else.
-pub fn load(path: &Path) -> Result<RejectionDistances> {
+/// [`Kind::Run`] if they are damaged or something else.
+pub fn decode(bytes: &[u8], path: &Path) -> Result<RejectionDistances> {
     let damaged = |why: String| {
         Error::new(Kind::Run, "not a file of rejection distances").at(path).because(why).help("train again")
     };
-    let mut arrays = decode_tensors(&fs::read(path)?).map_err(damaged)?.tensors;
+    let mut arrays = decode_tensors(bytes).map_err(damaged)?.tensors;
     let mut take = |name: &str, rank: usize| match arrays.remove(name) {
         Some(array) if array.shape.len() == rank => Ok(array),
         _ => Err(damaged(format!("it holds no float32 {name} of {rank} dimensions"))),
@@ -350,14 +350,23 @@ mod tests {
         assert_eq!(distance, fit(&rows(100, 40), 40));
         let distances = RejectionDistances { distance, validation: vec![1.0, 2.0], test: vec![] };
         save(&path, &distances).unwrap();
-        assert_eq!(load(&path).unwrap(), distances);
+        assert_eq!(decode(&std::fs::read(&path).unwrap(), &path).unwrap(), distances);
         let whole = std::fs::read(&path).unwrap();
         for cut in [0, 7, 60, whole.len() - 4] {
             std::fs::write(&path, &whole[..cut]).unwrap();
-            assert_eq!(load(&path).unwrap_err().kind(), Kind::Run, "{cut} bytes");
+            assert_eq!(
+                decode(&std::fs::read(&path).unwrap(), &path).unwrap_err().kind(),
+                Kind::Run,
+                "{cut} bytes"
+            );
         }
         let zero = MahalanobisDistance { mean_variance: 0.0, ..distances.distance.clone() };
         save(&path, &RejectionDistances { distance: zero, ..distances }).unwrap();
-        assert!(load(&path).unwrap_err().with_causes().contains("do not fit together"));
+        assert!(
+            decode(&std::fs::read(&path).unwrap(), &path)
+                .unwrap_err()
+                .with_causes()
+                .contains("do not fit together")
+        );
     }
 }

@@ -1,10 +1,12 @@
-//! Files and formats: the file system, Parquet, safetensors, archives, TensorBoard event files, TOML, base64, SHA-256.
+//! Files and formats: the file system, Parquet, safetensors, archives, TensorBoard event files, TOML, JSON, base64, SHA-256.
 
-pub mod archive;
+pub(crate) mod archive;
 pub mod base64;
 pub mod digest;
 pub mod events;
 pub mod fs;
-pub mod parquet;
-pub mod safetensors;
-pub mod toml;
+pub(crate) mod json;
+pub(crate) mod parquet;
+pub mod places;
+pub(crate) mod safetensors;
+pub(crate) mod toml;

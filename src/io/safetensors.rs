@@ -1,8 +1,11 @@
 //! Encodes named arrays as safetensors bytes, and decodes them. The only user of the `safetensors` crate.
 
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView, serialize};
+use safetensors::tensor::{Dtype, Metadata, TensorView, serialize};
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 /// The values of one array in row-major order.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,6 +90,24 @@ pub fn decode_tensors(bytes: &[u8]) -> Result<TensorFile, String> {
     Ok(TensorFile { tensors, metadata })
 }
 
+/// The names of the tensors in the file at `path`, if it is a safetensors file with metadata under the key `headstart`. Only
+/// the header is read.
+pub fn own_tensor_names(path: &Path) -> Option<Vec<String>> {
+    let mut file = File::open(path).ok()?;
+    let mut length = [0; LENGTH];
+    file.read_exact(&mut length).ok()?;
+    // The limit of the format (`safetensors` 0.8, `MAX_HEADER_SIZE`).
+    let length = Some(u64::from_le_bytes(length)).filter(|length| *length <= 100_000_000)?;
+    let mut header = Vec::new();
+    file.take(length).read_to_end(&mut header).ok()?;
+    let header: Metadata = serde_json::from_slice(&header).ok()?;
+    header.metadata().as_ref().filter(|map| map.contains_key(KEY))?;
+    Some(header.tensors().into_keys().collect())
+}
+
+/// Bytes of the length of the header, with which a file begins.
+const LENGTH: usize = 8;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +125,19 @@ mod tests {
         assert_eq!((file.tensors["x"].shape.clone(), file.tensors["x"].values.len()), (vec![2, 2], 4));
         assert_eq!((file.tensors.len(), file.metadata.as_str()), (1, "noted \"so\""));
         assert!(decode_tensors(&bytes[..20]).is_err());
+    }
+
+    #[test]
+    fn own_files_are_recognised_by_their_header() {
+        let dir = tempfile::tempdir().unwrap();
+        let [own, other, cut] = ["own", "other", "cut"].map(|name| dir.path().join(name));
+        let tensors = [Tensor { name: "x", shape: vec![1], values: TensorData::Float32(&[1.0]) }];
+        let bytes = encode_tensors(&tensors, "m".into());
+        std::fs::write(&own, &bytes).unwrap();
+        std::fs::write(&cut, &bytes[..12]).unwrap();
+        let view = TensorView::new(Dtype::U8, vec![1], &[0]).unwrap();
+        std::fs::write(&other, serialize([("x", view)], None).unwrap()).unwrap();
+        assert_eq!(own_tensor_names(&own), Some(vec!["x".to_string()]));
+        assert_eq!([other, cut].map(|path| own_tensor_names(&path)), [None, None]);
     }
 }

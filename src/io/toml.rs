@@ -23,7 +23,7 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Small {
-        #[expect(dead_code)]
+        #[expect(dead_code, reason = "only parsed")]
         size: u32,
     }
 

@@ -95,7 +95,11 @@ impl Matrix {
     }
 
     /// The matrix as an array `[rows, width]`, without copying.
+    #[expect(clippy::missing_panics_doc, reason = "the shape fits the values by construction")]
     pub fn view(&self) -> ArrayView2<'_, f32> {
+        if self.rows == 0 {
+            return ArrayView2::from_shape((0, self.width), &[]).expect("no rows need no values");
+        }
         let shape = (self.rows, self.width).strides((self.stride, 1));
         ArrayView2::from_shape(shape, self.padded()).expect("the rows are within their padding")
     }
@@ -180,6 +184,7 @@ impl Probabilities {
     }
 
     /// The probabilities as an array `[rows, classes]`, without copying.
+    #[expect(clippy::missing_panics_doc, reason = "the shape fits the values by construction")]
     pub fn view(&self) -> ArrayView2<'_, f32> {
         ArrayView2::from_shape((self.rows(), self.classes), &self.values).expect("a whole number of rows")
     }

@@ -1,5 +1,5 @@
 //! Numbers: matrices of float32 rows, seeded random numbers, and work shared among threads.
 
 pub mod matrix;
-pub mod parallel;
+pub(crate) mod parallel;
 pub mod random;

@@ -3,6 +3,7 @@
 mod calibration;
 mod conformal;
 mod label_issues;
+mod p_value;
 mod paired;
 mod repeats;
 mod resampled;
@@ -16,6 +17,7 @@ pub use calibration::{
 };
 pub use conformal::{ConformalCalibration, min_calibration_size};
 pub use label_issues::{LabelIssue, find_label_issues};
+pub use p_value::format_p_value;
 pub use paired::{PairedCounts, mcnemar_p_value, paired_difference_interval};
 pub use repeats::{MeanWithInterval, mean_with_interval};
 pub use resampled::{ResampledMean, corrected_resampled_t_test};

@@ -1,5 +1,7 @@
 //! Numbers and times as text for people. The only user of `chrono`.
 
+pub use crate::metrics::format_p_value as p_value;
+
 /// Formats a fraction as a percentage with one decimal, `12.3 %`; an undefined one as `-`.
 pub fn percent(fraction: impl Into<Option<f64>>) -> String {
     fraction.into().map_or("-".into(), |f| format!("{:.1} %", 100.0 * f))
@@ -13,11 +15,6 @@ pub fn signed_percent(fraction: impl Into<Option<f64>>) -> String {
 /// Formats a difference of fractions as signed percentage points without a unit, `+1.2`.
 pub fn percentage_points(difference: f64) -> String {
     format!("{:+.1}", 100.0 * difference)
-}
-
-/// Formats a p value with four decimals, `0.0123`; a smaller one as `< 0.0001`.
-pub fn p_value(p: f64) -> String {
-    if p < 0.0001 { "< 0.0001".into() } else { format!("{p:.4}") }
 }
 
 /// Formats an interval with two decimals, `0.85 to 1.20`. Without an upper end it extends to infinity.
@@ -78,7 +75,6 @@ mod tests {
             "20 us, 12.3 ms, 3.2 s, 3 min 05 s"
         );
         assert_eq!(percentage_points(-0.0123), "-1.2");
-        assert_eq!([p_value(0.012_34), p_value(0.000_099)].join(" "), "0.0123 < 0.0001");
         assert_eq!(
             [interval(0.5, Some(2.0)), interval(1.0, None)].join(", "),
             "0.50 to 2.00, 1.00 to infinity"

@@ -2,11 +2,11 @@
 
 pub mod comparison;
 pub mod dataset;
-pub mod format;
-pub mod html;
+pub(crate) mod format;
+pub(crate) mod html;
 pub mod output;
-pub mod page;
-pub mod plot;
+pub(crate) mod page;
+pub(crate) mod plot;
 pub mod prediction;
 pub mod run;
 pub mod tensorboard;

@@ -1,12 +1,12 @@
 //! Where a page is written, with its plots and tables as separate files. Nothing is written among files that other
 //! stages replace as a whole.
 
-use crate::cache::{FeatureCache, Spec};
+use crate::cache::Spec;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
-use crate::report::page::{Page, Table, check_target, render, write, write_plots, write_tables};
+use crate::report::page::{Page, Table, check_page, page_file, plot_files, render, table_files, write_files};
 use crate::report::plot::Figure;
-use crate::run;
+use crate::run::{self, StoredRun};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,7 @@ impl PageOutput {
     /// that may be inside a run.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a path inside one of these folders, and those of [`check_target`].
+    /// [`Kind::Usage`] for a path inside one of these folders, and [`Kind::Input`] where a folder or another file is in the way.
     pub fn check(&self, images: Option<&Path>, own_page: Option<&Path>) -> Result<()> {
         let images = images.map(fs::resolve).transpose()?;
         let own_page = own_page.map(fs::resolve).transpose()?;
@@ -69,35 +69,30 @@ impl PageOutput {
                     .help(format!("choose another place for `{field}`")));
             }
         }
-        check_target(&self.out)
+        check_page(&self.out)
     }
 
-    /// Performs [`PageOutput::check`] for a page about something made from the cache at `cache`: while the cache exists,
-    /// its folder of images is protected too.
+    /// Performs [`PageOutput::check`] for a page about `run`: while its cache exists, the folder of images is protected too.
     ///
     /// # Errors
-    /// Those of [`PageOutput::check`].
-    pub fn check_with_cache(&self, cache: &Path) -> Result<()> {
-        let samples = FeatureCache::open(cache).and_then(|store| store.samples());
-        self.check(samples.ok().map(|samples| samples.root).as_deref(), None)
+    /// Those of [`PageOutput::check`], and of [`StoredRun::open`].
+    pub fn check_for_run(&self, run: &Path, cache: Option<&Path>) -> Result<()> {
+        let opened = StoredRun::open(run)?.open_cache(cache).ok();
+        let images = opened.and_then(|cache| Some(cache.samples().ok()?.images_root(cache.root())));
+        self.check(images.as_deref(), None)
     }
 
-    /// Writes the page, its plots and its tables; a page of headstart and files of the same names are replaced.
+    /// Writes the page, its plots and its tables. Earlier ones of headstart are replaced; a file of another origin stops all
+    /// of them.
     ///
     /// # Errors
-    /// Those of [`check_target`], and [`Kind::Io`] when a file cannot be written.
+    /// Those of [`PageOutput::check`], and [`Kind::Io`] when a file cannot be written.
     pub fn write(&self, content: &PageContent) -> Result<WrittenPage> {
-        if let Some(folder) = &self.plots {
-            write_plots(folder, &content.figures)?;
-        }
-        if let Some(folder) = &self.tables {
-            write_tables(folder, &content.tables)?;
-        }
-        if let Some(folder) = self.out.parent() {
-            fs::create_folder(folder)?;
-        }
         let html = render(&content.page);
-        write(&self.out, &html)?;
+        let plots = self.plots.as_ref().map(|folder| plot_files(folder, &content.figures));
+        let tables = self.tables.as_ref().map(|folder| table_files(folder, &content.tables));
+        let files = plots.into_iter().chain(tables).flatten();
+        write_files(&files.chain([page_file(&self.out, &html)]).collect::<Vec<_>>())?;
         Ok(WrittenPage {
             out: self.out.clone(),
             bytes: html.len(),

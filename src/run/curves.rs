@@ -41,7 +41,7 @@ impl WeightHistogram {
 /// The tags of every epoch are `train_acc`, `train_loss`, `valid_acc`, `valid_loss`, `seconds` and, for Adam, the
 /// `learning_rate` of its first step. `weights/weight` and `weights/bias` are histograms at the recorded epochs and at the
 /// best one, of `head`. Steps are epochs, from 1. The wall time of an epoch is the start of the run plus the seconds of all
-/// epochs so far.
+/// epochs so far; a run of unknown start, 0, begins in 1970.
 pub fn event_file(record: &Record, histograms: &WeightHistograms, head: &Head) -> Vec<u8> {
     let best = WeightHistogram::of(record.best_epoch, head);
     let mut wall_time = record.time as f64;

@@ -5,21 +5,22 @@ mod curves;
 mod predictions;
 mod record;
 mod rejection;
+mod stored;
 
 pub use curves::{WeightHistograms, event_file};
 pub use predictions::{Prediction, check_split};
-pub use record::{ClassCount, Record, SCHEMA};
+pub use record::{ClassCount, Record, SCHEMA, SamePictures};
 pub use rejection::RejectionRule;
+pub use stored::StoredRun;
 
 use crate::cache::Spec;
 use crate::error::{Error, Kind, Result};
-use crate::head::rejection::{RejectionDistances, load as load_distances, save as save_distances};
-use crate::head::{self, Head, SavedHead};
+use crate::head::rejection::{RejectionDistances, save as save_distances};
+use crate::head::{self, Head};
 use crate::io::digest::Digest;
 use crate::io::events::event_file_name;
-use crate::io::fs;
-use crate::io::parquet::{ColumnData, ColumnType, Table};
-use std::collections::HashSet;
+use crate::io::parquet::{ColumnData, Table};
+use crate::io::{fs, json};
 use std::path::Path;
 
 const RECORD: &str = "run.json";
@@ -63,13 +64,15 @@ pub struct TrainedHead {
 /// Checks that a run may be written at `path`: nothing, an empty folder, or a run is there.
 ///
 /// # Errors
-/// [`Kind::Run`] for any other folder or file.
+/// [`Kind::Run`] for any other folder or file; [`Kind::Io`] when a file or a link that leads nowhere is above it,
+/// [`Kind::Usage`] for a path that is not UTF-8.
 pub fn check_target(path: &Path) -> Result<()> {
+    fs::require_utf8(path)?;
     let refuse = |message: &str| {
         Err(Error::new(Kind::Run, message).at(path).help("choose a new folder, or one that holds a run"))
     };
     match path.symlink_metadata().is_ok() {
-        false => Ok(()),
+        false => fs::check_place(path),
         true if path.is_symlink() => refuse("the run cannot be written here: it is a link"),
         true if !path.is_dir() => refuse("the run cannot be written here: it is a file"),
         true if is_current_folder(path) => refuse("a run needs a folder of its own, not the current one"),
@@ -110,7 +113,7 @@ pub fn write(path: &Path, run: &RunContents) -> Result<()> {
 
 fn write_files(folder: &Path, run: &RunContents) -> Result<()> {
     let classes = run.record.class_names();
-    let spec = serde_json::to_value(&run.record.spec).expect("plain data");
+    let spec = json::to_value(&run.record.spec);
     head::save(&folder.join(HEAD), run.head, &classes, spec)?;
     predictions::write(&folder.join(PREDICTIONS), run.predictions, classes.len())?;
     save_distances(&folder.join(REJECT), run.measured)?;
@@ -118,7 +121,7 @@ fn write_files(folder: &Path, run: &RunContents) -> Result<()> {
     fs::write_atomic(&folder.join(TRAINED_ON), &trained_on.encode())?;
     let events = event_file(run.record, run.histograms, run.head);
     fs::write_atomic(&folder.join(event_file_name(run.record.time)), &events)?;
-    let record = serde_json::to_vec_pretty(run.record).expect("plain data");
+    let record = json::encode_pretty(run.record);
     fs::write_atomic(&folder.join(RECORD), &record)
 }
 
@@ -127,67 +130,12 @@ pub fn is_run(folder: &Path) -> bool {
     folder.join(RECORD).exists()
 }
 
-/// Reads `run.json`.
+/// Reads `run.json` alone.
 ///
 /// # Errors
-/// [`Kind::Run`] when the folder holds no run, or one of another version.
+/// Those of [`StoredRun::open`].
 pub fn read_record(run: &Path) -> Result<Record> {
-    if !is_run(run) {
-        let message = if run.exists() { "not a run: it holds no run.json" } else { "no such run" };
-        return Err(Error::new(Kind::Run, message).at(run).help("`train` makes one"));
-    }
-    Record::read(&run.join(RECORD))
-}
-
-/// Reads the head of a run.
-///
-/// # Errors
-/// [`Kind::Run`] when the folder holds no run, or its head is damaged.
-pub fn read_head(run: &Path) -> Result<TrainedHead> {
-    read_record(run)?;
-    let path = run.join(HEAD);
-    let SavedHead { head, classes, spec } = head::load(&path)?;
-    let spec = serde_json::from_value(spec).map_err(|e| {
-        Error::new(Kind::Run, "its spec is not one that this version reads").at(&path).because(e)
-    })?;
-    Ok(TrainedHead { head, classes, spec })
-}
-
-/// Reads the predictions of a run, by image digest, then variant.
-///
-/// # Errors
-/// [`Kind::Run`] when the file is missing or damaged, or names an unknown split or variant.
-pub fn read_predictions(run: &Path) -> Result<Vec<Prediction>> {
-    let path = run.join(PREDICTIONS);
-    predictions::read(&path).map_err(|e| damaged(&path, e))
-}
-
-/// Reads the digests of the images that a run was trained on.
-///
-/// # Errors
-/// [`Kind::Run`] when the file is missing or damaged.
-pub fn read_trained_on(run: &Path) -> Result<HashSet<Digest>> {
-    let path = run.join(TRAINED_ON);
-    let mut table =
-        Table::read(&path, &[("image_sha256", ColumnType::Digests)]).map_err(|e| damaged(&path, e))?;
-    Ok(table.take_digests("image_sha256").into_iter().collect())
-}
-
-/// Reads the distance measure of a run and calibrates it: of images like those of the validation split at most a share of
-/// `alpha` is rejected.
-///
-/// # Errors
-/// [`Kind::Usage`] where `alpha` is not above 0 and below 1, or too small for the number of validation images;
-/// [`Kind::Run`] when the run is missing or damaged, or of a version without the measure.
-pub fn read_rejection_rule(run: &Path, alpha: f64) -> Result<RejectionRule> {
-    rejection::check_alpha(alpha)?;
-    read_record(run)?;
-    let path = run.join(REJECT);
-    if !path.exists() {
-        let message = "it is missing: the run was written by a version without `reject`";
-        return Err(Error::new(Kind::Run, message).at(&path).help("train again"));
-    }
-    RejectionRule::calibrate(run, load_distances(&path)?, alpha)
+    StoredRun::open(run).map(|run| run.record().clone())
 }
 
 /// Returns the index of a class in a run's order.
@@ -200,8 +148,4 @@ pub fn class_index(run: &Path, names: &[String], name: &str) -> Result<usize> {
             .at(run)
             .help("train again")
     })
-}
-
-fn damaged(path: &Path, error: Error) -> Error {
-    error.of_kind(Kind::Run).at(path).help("train again")
 }

@@ -69,9 +69,9 @@ pub fn check_split(split: Split) -> Result<()> {
     }
 }
 
-/// Reads the predictions in the order of the file: by image digest, then variant.
-pub(super) fn read(path: &Path) -> Result<Vec<Prediction>> {
-    let mut table = Table::read(path, &COLUMNS)?;
+/// Decodes the predictions in the order of the file: by image digest, then variant. `path` is for messages.
+pub(super) fn decode(bytes: Vec<u8>, path: &Path) -> Result<Vec<Prediction>> {
+    let mut table = Table::decode(bytes, &COLUMNS, path)?;
     let Vectors { width, values } = table.take_vectors("probabilities");
     let mut probabilities = values.chunks_exact(width.max(1));
     let digests = table.take_digests("image_sha256").into_iter();

@@ -4,7 +4,6 @@ use crate::cache::Spec;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{Epoch, SolverConfig};
-use crate::io::fs;
 use crate::metrics::Temperature;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::Path;
@@ -51,6 +50,18 @@ pub struct Record {
     /// The temperature fitted to the validation images. `None` where they determine none, and in runs of older versions.
     #[serde(default)]
     pub temperature: Option<Temperature>,
+    /// Pictures that are in two splits. `None` in runs of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_pictures: Option<SamePictures>,
+}
+
+/// Numbers of images whose features are equal to those of an image in another split, such as a picture that was saved anew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SamePictures {
+    /// Validation images that are train images too.
+    pub validation: usize,
+    /// Test images that are train or validation images too.
+    pub test: usize,
 }
 
 impl Record {
@@ -59,10 +70,11 @@ impl Record {
         self.classes.iter().map(|class| class.name.clone()).collect()
     }
 
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    /// Decodes `run.json`; `path` is for messages.
+    pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Self> {
         let unreadable =
             || Error::new(Kind::Run, "not a record that this version reads").at(path).help("train again");
-        let record: Self = serde_json::from_slice(&fs::read(path)?).map_err(|e| unreadable().because(e))?;
+        let record: Self = serde_json::from_slice(bytes).map_err(|e| unreadable().because(e))?;
         match record.schema == SCHEMA {
             true => Ok(record),
             false => Err(unreadable().because(format!("its schema is {}, not {SCHEMA}", record.schema))),

@@ -3,6 +3,7 @@
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{SolverConfig, SolverParams};
+use crate::io::fs;
 use std::path::PathBuf;
 
 /// Settings of `train`.
@@ -17,8 +18,9 @@ use std::path::PathBuf;
 /// | `resplit` | `None` | the splits of the cache |
 /// | `memory` | `None` | all features in memory |
 /// | `threads` | 0 | one thread per core |
-/// | `time` | 0 | seconds since 1970 |
+/// | `time` | 0 | unknown |
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct TrainConfig {
     /// Folder of the cache.
     pub cache: PathBuf,
@@ -38,23 +40,32 @@ pub struct TrainConfig {
     pub memory: Option<u64>,
     /// Upper limit on threads; 0 means one per core. The head does not depend on the number.
     pub threads: usize,
-    /// The time to record, in seconds since 1970.
+    /// The time to record, in seconds since 1970; 0 if unknown.
     pub time: u64,
 }
 
 impl TrainConfig {
+    /// Trains on `cache` into `run`, everything else by default.
+    pub fn new(cache: impl Into<PathBuf>, run: impl Into<PathBuf>) -> Self {
+        Self { cache: cache.into(), run: run.into(), ..Self::default() }
+    }
+
     /// Checks the settings of the solver, and that the other settings apply to it.
     pub(super) fn check(&self) -> Result<SolverParams> {
         let params = self.solver.clone().check()?;
+        // The run records these paths.
+        fs::require_utf8(&self.cache)?;
+        self.init.as_deref().map_or(Ok(()), fs::require_utf8)?;
         let SolverParams::Lbfgs(_) = &params else { return Ok(params) };
         if let Some(init) = &self.init {
-            let message = "`init` has no use with the L-BFGS solver: the optimum is the same from any start";
+            let message =
+                "`init` cannot be used with the L-BFGS solver: the optimum is the same from any start";
             return Err(Error::new(Kind::Usage, message)
                 .at(init)
                 .help("leave `init` out, or use `solver` adam"));
         }
         if self.memory.is_some() {
-            let message = "`memory` has no use with the L-BFGS solver, which holds two copies of all features in memory";
+            let message = "`memory` cannot be used with the L-BFGS solver, which holds two copies of all features in memory";
             return Err(Error::new(Kind::Usage, message).help("leave `memory` out, or use `solver` adam"));
         }
         Ok(params)

@@ -4,9 +4,8 @@
 use super::feature_table::{FeatureTable, SelectedRows};
 use super::held_out;
 use super::rejection;
-use super::split_rows::{HeldOutRows, SplitRows};
+use super::split_rows::SplitRows;
 use super::training_set::TrainingSet;
-use crate::data::dataset::Split;
 use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{
@@ -72,12 +71,6 @@ impl<'a> FitContext<'a> {
     /// Predicts all held-out rows, sorted by image and variant.
     pub fn predict_held_out(&self, head: &Head) -> Vec<Prediction> {
         held_out::predict_all(head, self.set, self.splits, self.table)
-    }
-
-    /// Predicts the test images as they are (variant `none`), in the order of their keys.
-    pub fn predict_test(&self, head: &Head) -> Vec<Prediction> {
-        let part = HeldOutRows { split: Split::Test, rows: &self.splits.test };
-        held_out::predict(head, self.set, part, self.table.select(part.rows).rows())
     }
 
     /// Measures the distances of the held-out images from the classes, for open-set rejection.

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{FitResult, SolverConfig};
 use crate::io::digest::Digest;
-use crate::run::{self, ClassCount, Prediction, Record, RunContents, WeightHistograms};
+use crate::run::{self, ClassCount, Prediction, Record, RunContents, SamePictures, WeightHistograms};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
@@ -21,8 +21,10 @@ pub(crate) struct FittedRun<'a> {
     pub predictions: &'a [Prediction],
     /// Distances for open-set rejection.
     pub measured: &'a RejectionDistances,
+    /// Pictures that are in two splits.
+    pub same_pictures: SamePictures,
     /// Histograms of the weights over the epochs.
-    pub snapshots: &'a WeightHistograms,
+    pub histograms: &'a WeightHistograms,
     pub solver: SolverConfig,
     /// The run whose head was the starting point.
     pub init: Option<&'a Path>,
@@ -30,7 +32,7 @@ pub(crate) struct FittedRun<'a> {
     pub init_images: Option<&'a HashSet<Digest>>,
     /// Memory limit for features, in bytes.
     pub memory: Option<u64>,
-    /// The time to record, in seconds since 1970.
+    /// The time to record, in seconds since 1970; 0 if unknown.
     pub time: u64,
     /// Wall time of the fit in seconds.
     pub seconds: f64,
@@ -53,7 +55,7 @@ impl FittedRun<'_> {
             predictions: self.predictions,
             trained_on: &trained_on,
             measured: self.measured,
-            histograms: self.snapshots,
+            histograms: self.histograms,
         };
         run::write(run, &finished)?;
         Ok(record)
@@ -79,6 +81,7 @@ impl FittedRun<'_> {
             best_epoch: fitted.best_epoch,
             seconds: self.seconds,
             temperature: calibration::temperature(self.predictions, set.classes()),
+            same_pictures: Some(self.same_pictures),
         }
     }
 

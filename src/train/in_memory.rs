@@ -11,7 +11,7 @@ use std::time::Instant;
 struct SolverResult {
     fitted: FitResult,
     converged: Option<bool>,
-    snapshots: WeightHistograms,
+    histograms: WeightHistograms,
 }
 
 /// Reads all features, fits a head, and predicts the held-out rows.
@@ -25,14 +25,23 @@ pub(super) fn fit(inputs: FitInputs, params: SolverParams) -> Result<TrainResult
     let read_seconds = inputs.reading.elapsed().as_secs_f64();
     let started = Instant::now();
     let context = FitContext { set, splits, table: &table, threads };
-    let SolverResult { fitted, converged, snapshots } = match params {
+    let SolverResult { fitted, converged, histograms } = match params {
         SolverParams::Adam(params) => adam(inputs, context, params)?,
         SolverParams::Lbfgs(params) => lbfgs(inputs, context, params)?,
     };
     let seconds = started.elapsed().as_secs_f64();
     let predictions = context.predict_held_out(&fitted.head);
-    let measured = context.measure();
-    Ok(TrainResult { fitted, converged, predictions, measured, snapshots, read_seconds, seconds })
+    let (measured, same_pictures) = (context.measure(), context.same_pictures());
+    Ok(TrainResult {
+        fitted,
+        converged,
+        predictions,
+        measured,
+        same_pictures,
+        histograms,
+        read_seconds,
+        seconds,
+    })
 }
 
 fn adam(inputs: FitInputs, context: FitContext, params: FitParams) -> Result<SolverResult> {
@@ -41,12 +50,12 @@ fn adam(inputs: FitInputs, context: FitContext, params: FitParams) -> Result<Sol
     let job = inputs.job(params)?;
     let on_epoch = &mut |epoch: &_, head: &_| log.record(epoch, head);
     let fitted = context.adam(standardize).fit_one(job, on_epoch)?;
-    Ok(SolverResult { fitted, converged: None, snapshots: log.finish() })
+    Ok(SolverResult { fitted, converged: None, histograms: log.finish() })
 }
 
 fn lbfgs(inputs: FitInputs, context: FitContext, params: LbfgsParams) -> Result<SolverResult> {
     inputs.monitor.note("searching for the optimum with L-BFGS: tens of seconds for a few thousand rows");
     let found = context.lbfgs(params, inputs.monitor)?;
     let converged = Some(found.is_optimum());
-    Ok(SolverResult { fitted: found.fitted, converged, snapshots: WeightHistograms::default() })
+    Ok(SolverResult { fitted: found.fitted, converged, histograms: WeightHistograms::default() })
 }

@@ -9,6 +9,7 @@ pub(crate) mod held_out;
 mod in_memory;
 mod labelled_rows;
 mod rejection;
+mod same_pictures;
 mod single_fit;
 mod split_images;
 pub(crate) mod split_rows;
@@ -45,9 +46,10 @@ use warm_start::WarmStart;
 pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     let params = config.check()?;
     run::check_target(&config.run)?;
-    let threads = parallel::number(config.threads);
+    let threads = parallel::granted(config.threads, monitor);
     let reading = Instant::now();
     let set = TrainingSet::open_with_threads(&config.cache, threads)?;
+    set.warn_of_unnamed_specs(monitor)?;
     let splits = set.split_rows(config.resplit, config.variants.as_deref(), monitor)?;
     let warm_start = config.init.as_deref().map(|init| WarmStart::open(init, &set)).transpose()?;
     let warm_start = warm_start.as_ref();
@@ -63,7 +65,8 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
         fitted: &result.fitted,
         predictions: &result.predictions,
         measured: &result.measured,
-        snapshots: &result.snapshots,
+        same_pictures: result.same_pictures,
+        histograms: &result.histograms,
         solver: config.solver.clone(),
         init: config.init.as_deref(),
         init_images: warm_start.map(WarmStart::images),

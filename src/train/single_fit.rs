@@ -8,7 +8,7 @@ use crate::head::FitResult;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{Epoch, FitJob, FitParams, Head};
 use crate::monitor::{Monitor, Task, Unit};
-use crate::run::{Prediction, WeightHistograms};
+use crate::run::{Prediction, SamePictures, WeightHistograms};
 use std::time::Instant;
 
 /// The rows, the starting point and the surroundings of a fit.
@@ -34,7 +34,9 @@ pub(super) struct TrainResult {
     pub predictions: Vec<Prediction>,
     /// Distances for open-set rejection.
     pub measured: RejectionDistances,
-    pub snapshots: WeightHistograms,
+    /// Pictures that are in two splits.
+    pub same_pictures: SamePictures,
+    pub histograms: WeightHistograms,
     /// Wall time of reading the features before the fit, in seconds.
     pub read_seconds: f64,
     /// Wall time of the fit in seconds.
@@ -44,7 +46,7 @@ pub(super) struct TrainResult {
 /// Shows the progress of a fit with Adam, and collects histograms of its weights.
 pub(super) struct EpochLog<'a> {
     task: Box<dyn Task + 'a>,
-    snapshots: WeightHistograms,
+    histograms: WeightHistograms,
 }
 
 impl FitInputs<'_> {
@@ -64,7 +66,7 @@ impl<'a> EpochLog<'a> {
         let epochs = params.settings().epochs as u64;
         Self {
             task: monitor.task("training", Some(epochs), Unit::Epochs),
-            snapshots: WeightHistograms::default(),
+            histograms: WeightHistograms::default(),
         }
     }
 
@@ -77,11 +79,11 @@ impl<'a> EpochLog<'a> {
             100.0 * epoch.validation_accuracy
         ));
         self.task.advance(1);
-        self.snapshots.record(epoch.epoch, head);
+        self.histograms.record(epoch.epoch, head);
     }
 
     /// Ends the progress display.
     pub fn finish(self) -> WeightHistograms {
-        self.snapshots
+        self.histograms
     }
 }

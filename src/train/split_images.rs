@@ -19,7 +19,7 @@ pub(super) struct SplitImages(HashMap<Digest, LabelledImage>);
 impl SplitImages {
     /// Takes the splits of the cache, or those of `resplit`. `classes` holds the sorted names of all classes.
     pub fn of(samples: &Samples, classes: &[String], resplit: Option<Resplit>) -> Self {
-        let assigned = resplit.map(|resplit| resplit.assign(&samples.rows, samples.fractions));
+        let assigned = resplit.map(|resplit| resplit.assign(&samples.rows, samples.resplit_fractions()));
         let mut images = HashMap::new();
         for Sample { file, split } in assigned.as_ref().unwrap_or(&samples.rows) {
             let class = classes.binary_search(&file.label).expect("classes come from the samples");

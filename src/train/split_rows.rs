@@ -48,6 +48,13 @@ impl RowSelection {
         Self { keys, targets }
     }
 
+    /// The rows of the images as they are (variant `none`).
+    pub fn plain(&self) -> Self {
+        let rows = self.keys.iter().copied().zip(self.targets.iter().copied());
+        let (keys, targets) = rows.filter(|(key, _)| key.variant == Variant::None).unzip();
+        Self { keys, targets }
+    }
+
     /// The image of each row.
     pub fn images(&self) -> impl Iterator<Item = Digest> {
         self.keys.iter().map(|key| key.image_sha256)

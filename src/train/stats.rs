@@ -2,7 +2,7 @@
 
 use super::split_rows::SplitRows;
 use crate::metrics::Temperature;
-use crate::run::Record;
+use crate::run::{Record, SamePictures};
 use serde::Serialize;
 
 /// Loss and accuracy on the validation split.
@@ -45,6 +45,8 @@ pub struct TrainStats {
     pub variants: Vec<String>,
     /// Number of classes.
     pub classes: usize,
+    /// Pictures of validation and test that are in another split too.
+    pub same_pictures: SamePictures,
 }
 
 impl TrainStats {
@@ -72,6 +74,7 @@ impl TrainStats {
             temperature: record.temperature,
             variants: record.variants.clone(),
             classes: record.classes.len(),
+            same_pictures: record.same_pictures.unwrap_or_default(),
         }
     }
 }

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct TrainingSet {
     path: PathBuf,
-    store: FeatureCache,
+    cache: FeatureCache,
     samples: Samples,
     classes: Vec<String>,
     catalog: Catalog,
@@ -56,16 +56,16 @@ impl TrainingSet {
     /// # Errors
     /// [`Kind::Cache`] when there is no cache, or a part of it cannot be read.
     pub fn open_with_threads(path: &Path, threads: usize) -> Result<Self> {
-        let threads = parallel::number(threads);
-        let store = FeatureCache::open(path)?;
-        let samples = store.samples()?;
-        let catalog = store.catalog(threads)?;
+        let threads = parallel::thread_count(threads);
+        let cache = FeatureCache::open(path)?;
+        let samples = cache.samples()?;
+        let catalog = cache.catalog(threads)?;
         let mut paths = HashMap::new();
         for Sample { file, .. } in &samples.rows {
             paths.entry(file.image_sha256).or_insert_with(|| file.path.clone());
         }
         let classes = class_names(&samples.rows);
-        Ok(Self { path: path.to_path_buf(), store, samples, classes, catalog, paths, threads })
+        Ok(Self { path: path.to_path_buf(), cache, samples, classes, catalog, paths, threads })
     }
 
     /// Names of the classes; the position is the class index.
@@ -73,9 +73,14 @@ impl TrainingSet {
         &self.classes
     }
 
+    /// Warns of parts that do not name their spec, as those of version 0.1.0.
+    pub(crate) fn warn_of_unnamed_specs(&self, monitor: &dyn Monitor) -> Result<()> {
+        self.cache.warn_of_unnamed_specs(monitor)
+    }
+
     /// What the features are.
     pub fn spec(&self) -> &Spec {
-        self.store.spec()
+        self.cache.spec()
     }
 
     /// Path of an image relative to the folder of images; the first one of several copies. Empty for an image that is
@@ -99,7 +104,7 @@ impl TrainingSet {
     /// variants (`shift:+30:+0`). Validation and test have one row per image.
     ///
     /// # Errors
-    /// Those of [`TrainingSet::rows`], and [`Kind::Usage`] for a name that is no variant.
+    /// Those of [`TrainingSet::rows`], and [`Kind::Usage`] for a name that is no variant or a fold that does not exist.
     pub fn rows_with(
         &self,
         split: Split,
@@ -121,13 +126,14 @@ impl TrainingSet {
     ///
     /// # Errors
     /// [`Kind::Cache`] when rows are missing, [`Kind::Input`] when there are fewer than two classes or no validation
-    /// images, [`Kind::Usage`] for a name that is no variant.
+    /// images, [`Kind::Usage`] for a name that is no variant or a fold that does not exist.
     pub(crate) fn split_rows(
         &self,
         resplit: Option<Resplit>,
         variants: Option<&[String]>,
         monitor: &dyn Monitor,
     ) -> Result<SplitRows> {
+        resplit.map_or(Ok(()), Resplit::check)?;
         let images = SplitImages::of(&self.samples, &self.classes, resplit);
         self.check_size(&images, resplit)?;
         self.check_features_of_all(&images)?;

@@ -5,7 +5,7 @@ use super::training_set::TrainingSet;
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
 use crate::io::digest::Digest;
-use crate::run::{self, TrainedHead};
+use crate::run::{StoredRun, TrainedHead};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,8 @@ impl WarmStart {
     /// # Errors
     /// [`Kind::Run`] when there is no such run, or its features or one of its classes are not those of the training set.
     pub fn open(run: &Path, set: &TrainingSet) -> Result<Self> {
-        let TrainedHead { head, classes, spec } = run::read_head(run)?;
+        let stored = StoredRun::open(run)?;
+        let TrainedHead { head, classes, spec } = stored.head()?;
         let differences = spec.differences(set.spec(), "in that run", "in this cache");
         if !differences.is_empty() || head.width() != set.spec().width {
             return Err(unusable(run, format!("its features are others: {}", differences.join("; "))));
@@ -46,7 +47,7 @@ impl WarmStart {
             head,
             class_indexes,
             classes: set.classes().len(),
-            images: run::read_trained_on(run)?,
+            images: stored.trained_on()?,
         })
     }
 

@@ -1,6 +1,6 @@
 //! The real backbone on real work: the demo everywhere, the reference data where they are.
 
-use crate::sandbox::{Sandbox, models, python, shared};
+use crate::support::{Sandbox, models, python, reference_data};
 use headstart::backbone::{
     Device, SessionOptions, known_answer::relative_distance, onnx_runtime::OnnxBackbone,
 };
@@ -31,9 +31,11 @@ fn the_demo_does_the_whole_job() {
 }
 
 #[test]
-fn the_golden_features_are_reached() {
-    let Some(shared) = shared() else { return };
-    let golden = shared.join("reference/golden");
+fn features_agree_with_the_reference_features() {
+    let Some(golden) = reference_data("features_agree_with_the_reference_features", "reference/golden")
+    else {
+        return;
+    };
     let facts: Value = serde_json::from_slice(&std::fs::read(golden.join("golden.json")).unwrap()).unwrap();
     let npy = std::fs::read(golden.join("prelogits_nsfwjs_f32.npy")).unwrap();
     let expected: Vec<f32> = npy[npy.len() - 8 * 2048 * 4..]
@@ -58,7 +60,7 @@ fn the_golden_features_are_reached() {
         assert_eq!(Some(sum), facts["resized_u8_sum"][i].as_u64(), "{file}");
         let mut pixels = vec![0; steps.input_len()];
         steps.planes(&image, &mut pixels);
-        let row = backbone.embed(&pixels, 1).unwrap();
+        let row = backbone.embed(&pixels, 1).unwrap().into_finite().unwrap();
         let error = relative_distance(&row, &expected[i * 2048..(i + 1) * 2048]);
         println!("{file}: relative L2 error {error:.2e}");
         assert!(error < 1e-4, "{file}: {error}");
@@ -67,10 +69,10 @@ fn the_golden_features_are_reached() {
 
 #[test]
 fn every_endpoint_is_a_value_of_that_name_with_the_golden_mean_and_norm() {
-    let Some(shared) = shared() else { return };
-    let golden = shared.join("reference/golden");
-    let said = python("endpoints.py", &[&models().join("nsfwjs.onnx"), &golden]);
-    let endpoints: Value = serde_json::from_str(&said).unwrap();
+    let test = "every_endpoint_is_a_value_of_that_name_with_the_golden_mean_and_norm";
+    let Some(golden) = reference_data(test, "reference/golden") else { return };
+    let output = python("endpoints.py", &[&models().join("nsfwjs.onnx"), &golden]);
+    let endpoints: Value = serde_json::from_str(&output).unwrap();
     let endpoints = endpoints.as_object().unwrap();
     assert_eq!(endpoints.len(), 19);
     for (name, errors) in endpoints {
@@ -83,9 +85,7 @@ fn every_endpoint_is_a_value_of_that_name_with_the_golden_mean_and_norm() {
 
 #[test]
 fn the_articles_images_split_as_published() {
-    let Some(images) = shared().map(|path| path.join("data/lfw10")).filter(|path| path.is_dir()) else {
-        return;
-    };
+    let Some(images) = reference_data("the_articles_images_split_as_published", "data/lfw10") else { return };
     let s = Sandbox::new();
     let (images, cache) = (images.to_str().unwrap().to_string(), s.text("c"));
     let args =

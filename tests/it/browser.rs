@@ -1,7 +1,7 @@
-//! Pages in a real browser, headless, at the width of a phone and of a desk, in light and dark: what only it can tell.
+//! Pages in a real browser, headless, at the width of a phone and of a desktop, in light and dark: errors, layout, keyboard, accessibility.
 
-use crate::report::{HOSTILE, PLOTS, is_part, run, told};
-use crate::sandbox::{Sandbox, python};
+use crate::report::{HOSTILE, PLOTS, is_part, plot_data, run};
+use crate::support::{Sandbox, python};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -16,17 +16,17 @@ fn browser() -> PathBuf {
     )
 }
 
-/// Looks at pages, demands what every page must keep to, and returns what is in each.
+/// Opens pages, checks the rules that hold for every page, and returns the content of each.
 fn look(pages: &[PathBuf]) -> Vec<Value> {
     let browser = browser();
     let args: Vec<&Path> =
         std::iter::once(browser.as_path()).chain(pages.iter().map(PathBuf::as_path)).collect();
-    let told: Vec<Value> = serde_json::from_str(&python("browser.py", &args)).unwrap();
-    assert_eq!(told.len(), pages.len());
-    for (page, path) in told.iter().zip(pages) {
+    let expected: Vec<Value> = serde_json::from_str(&python("browser.py", &args)).unwrap();
+    assert_eq!(expected.len(), pages.len());
+    for (page, path) in expected.iter().zip(pages) {
         keeps_to_the_rules(page, path);
     }
-    told
+    expected
 }
 
 fn keeps_to_the_rules(page: &Value, path: &Path) {
@@ -62,22 +62,22 @@ fn keeps_to_the_rules(page: &Value, path: &Path) {
 }
 
 #[test]
-fn a_report_works_on_a_phone_and_on_a_desk() {
+fn a_report_works_on_a_phone_and_on_a_desktop() {
     let s = Sandbox::new();
     let run = run(&s, &HOSTILE);
     let stats = s.json(&["report", &run, "--out", &s.text("whole.html")]);
     s.json(&["report", &run, "--out", &s.text("bare.html"), "--images", &s.text("nowhere")]);
     let pages = look(&[s.path("whole.html"), s.path("bare.html")]);
-    let told = told(&s, &run);
+    let expected = plot_data(&s, &run);
     for page in &pages {
         let plots = page["plots"].as_object().unwrap();
         assert_eq!(plots.len(), PLOTS.len());
         for name in PLOTS {
-            assert!(is_part(&plots[name]["numbers"], &told), "{name}: {}", plots[name]["numbers"]);
+            assert!(is_part(&plots[name]["numbers"], &expected), "{name}: {}", plots[name]["numbers"]);
         }
         let text = page["text"].as_str().unwrap();
         assert!(HOSTILE.iter().all(|(name, _)| text.contains(name)), "names are shown as they are");
-        let accuracy = format!("{:.1} %", 100.0 * told["accuracy"].as_f64().unwrap());
+        let accuracy = format!("{:.1} %", 100.0 * expected["accuracy"].as_f64().unwrap());
         assert!(text.contains(&accuracy), "{accuracy} is not in the page");
     }
     assert!(pages[0]["images"].as_u64() >= stats["pictures"].as_u64() && pages[0]["missing"] == 0);
@@ -91,14 +91,14 @@ fn many_classes_with_long_names_stay_within_the_screen() {
         (0..45).map(|i| format!("a_class_whose_name_is_far_too_long_for_any_plot_{i:02}")).collect();
     let classes: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 8)).collect();
     s.images("in", &classes);
-    assert_eq!(crate::small::extract(&s, "in", "c", &["--split", "50/25/25"]).code, 0);
+    assert_eq!(crate::support::extract(&s, "in", "c", &["--split", "50/25/25"]).code, 0);
     s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "2"]);
     s.json(&["report", &s.text("r"), "--out", &s.text("many.html")]);
     look(&[s.path("many.html")]);
 }
 
 #[test]
-fn pages_about_images_answers_and_runs_work_on_a_phone_and_on_a_desk() {
+fn all_other_pages_work_on_a_phone_and_on_a_desktop() {
     let s = Sandbox::new();
     run(&s, &HOSTILE);
     s.json(&["train", "c", "--run", "other", "--epochs", "4", "--lr", "0.001"]);

@@ -1,7 +1,7 @@
 //! `docs/commands.md`: every command and option, from the declarations that parse them. `HEADSTART_BLESS=1 tests/run
-//! commands_page` writes it anew after a change of the command line.
+//! commands_page` rewrites it after a change of the command line.
 
-use crate::sandbox::root;
+use crate::support::root;
 use clap::{Arg, Command};
 
 const HEAD: &str = "\

@@ -1,7 +1,6 @@
 //! Summaries of folders of images, and selections of the largest classes.
 
-use crate::sandbox::{Sandbox, picture};
-use crate::small;
+use crate::support::{self, Sandbox, picture};
 use headstart::data::decode::encode_png;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -49,9 +48,9 @@ fn awkward() -> Sandbox {
 #[test]
 fn a_summary_counts_what_an_extraction_would_use_and_names_the_rest() {
     let s = awkward();
-    let said = s.run(&["data", "summary", &s.text("in"), "--json"]);
-    assert_eq!(said.code, 3, "{}", said.stderr);
-    let stats = said.value();
+    let output = s.run(&["data", "summary", &s.text("in"), "--json"]);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    let stats = output.value();
     let counts: Vec<(&str, u64)> = stats["classes"]
         .as_array()
         .unwrap()
@@ -80,10 +79,10 @@ fn a_summary_counts_what_an_extraction_would_use_and_names_the_rest() {
         "class folders without a usable file: 1 (empty)",
         "refused: lone/empty.png: the file is empty",
     ] {
-        assert!(said.stderr.contains(part), "{part:?} is not in: {}", said.stderr);
+        assert!(output.stderr.contains(part), "{part:?} is not in: {}", output.stderr);
     }
     // `extract` finds the truncated file when it decodes it, and counts the same images.
-    let extracted = small::extract(&s, "in", "c", &[]).value();
+    let extracted = support::extract(&s, "in", "c", &[]).value();
     assert_eq!(extracted["samples"], 14);
     let headers = s.run(&["data", "summary", &s.text("in"), "--headers", "--json"]).value();
     assert_eq!(headers["images"], 15, "headers do not show damaged pixels");
@@ -99,16 +98,18 @@ fn classes_that_look_like_splits_are_noted() {
     let s = Sandbox::new();
     s.images("in/train", &[("a", 1)]);
     s.images("in/val", &[("b", 1)]);
-    let said = s.run(&["data", "summary", &s.text("in")]);
-    assert_eq!(said.code, 0);
+    let output = s.run(&["data", "summary", &s.text("in")]);
+    assert_eq!(output.code, 0);
     assert!(
-        said.stderr.contains("the classes are called train, val: if these are splits"),
+        output
+            .stderr
+            .contains("the folders are called train, val, and the topmost folders are taken as classes"),
         "{}",
-        said.stderr
+        output.stderr
     );
 }
 
-fn select(s: &Sandbox, top: &str, out: &str, more: &[&str]) -> crate::sandbox::Said {
+fn select(s: &Sandbox, top: &str, out: &str, more: &[&str]) -> crate::support::CommandOutput {
     s.run(&[&["data", "select", &s.text("in"), "--top", top, "--out", &s.text(out), "--json"], more].concat())
 }
 
@@ -116,9 +117,9 @@ fn select(s: &Sandbox, top: &str, out: &str, more: &[&str]) -> crate::sandbox::S
 #[test]
 fn the_largest_classes_are_selected_verified_and_read_back_under_their_names() {
     let s = awkward();
-    let said = select(&s, "3", "out", &[]);
-    assert_eq!(said.code, 3, "the unreadable files are named: {}", said.stderr);
-    let first = said.value();
+    let output = select(&s, "3", "out", &[]);
+    assert_eq!(output.code, 3, "the unreadable files are named: {}", output.stderr);
+    let first = output.value();
     assert_eq!((&first["images"], &first["placed"]), (&json!(11), &json!(11)));
     let folders: Vec<&Value> = first["classes"].as_array().unwrap().iter().map(|c| &c["folder"]).collect();
     assert_eq!(folders, ["005 two words", "004 übergrößé 猫", "002 linked"]);
@@ -157,7 +158,7 @@ fn a_selection_never_overwrites_and_never_mixes() {
     for out in ["in", "in/sub", "", "other/../in/sub"] {
         select(&s, "1", out, &[]).fails(2, &["cannot contain each other"]);
     }
-    small::extract(&s, "in", "other/../in/cache", &[])
+    support::extract(&s, "in", "other/../in/cache", &[])
         .fails(2, &["the cache cannot be inside the folder of images"]);
     // Nothing behind a link to a folder is touched, and no leftover is removed before everything was checked.
     #[cfg(unix)]

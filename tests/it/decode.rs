@@ -1,6 +1,6 @@
 //! Decoding against Pillow, for every variant of the formats that small encoders of the test write.
 
-use crate::sandbox::{Sandbox, python};
+use crate::support::{Sandbox, python};
 use headstart::data::decode::{Reason, decode};
 use serde_json::Value;
 

@@ -1,7 +1,6 @@
 //! What a person can do wrong and then mend: what holds after the failures of `error_table`, and what no table can say.
 
-use crate::sandbox::Sandbox;
-use crate::small;
+use crate::support::{self, Sandbox, small_network};
 
 #[test]
 fn every_command_shows_help_with_an_example_and_refuses_unknown_flags() {
@@ -29,21 +28,21 @@ fn every_command_shows_help_with_an_example_and_refuses_unknown_flags() {
 fn data_too_small_to_train_on_says_what_to_do() {
     let s = Sandbox::new();
     s.images("one", &[("a", 30)]);
-    small::extract(&s, "one", "c1", &[]);
+    support::extract(&s, "one", "c1", &[]);
     let train = |cache: &str| s.run(&["train", &s.text(cache), "--run", &s.text("r")]);
     train("c1").fails(1, &["there is one class only (a)", "two or more"]);
     s.images("few", &[("a", 6), ("b", 6)]);
-    let said = small::extract(&s, "few", "c2", &[]);
+    let output = support::extract(&s, "few", "c2", &[]);
     assert!(
-        said.stderr.contains(
+        output.stderr.contains(
             "with 70/5/25 the validation split is empty; to train, give more images or another --split"
         ),
         "{}",
-        said.stderr
+        output.stderr
     );
     train("c2").fails(1, &["the validation split is empty", "60/15/25"]);
     assert!(!s.path("r").exists());
-    small::extract(&s, "few", "c2", &["--split", "50/25/25"]);
+    support::extract(&s, "few", "c2", &["--split", "50/25/25"]);
     assert_eq!(train("c2").code, 0);
 }
 
@@ -51,7 +50,7 @@ fn data_too_small_to_train_on_says_what_to_do() {
 fn damaged_descriptions_and_runs_are_named_with_their_path() {
     let s = Sandbox::new();
     s.images("in", &[("a", 20), ("b", 20)]);
-    small::extract(&s, "in", "c", &["--seed", "5", "--split", "50/25/25"]);
+    support::extract(&s, "in", "c", &["--seed", "5", "--split", "50/25/25"]);
     assert_eq!(s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "1"]).code, 0);
     let cut = |name: &str| {
         let bytes = std::fs::read(s.path(name)).unwrap();
@@ -66,17 +65,17 @@ fn damaged_descriptions_and_runs_are_named_with_their_path() {
     s.run(&["evaluate", &s.text("r")]).fails(1, &["run.json: not a record that this version reads"]);
     // A memory of refusals can be done without; a description cannot, since it holds seed and fractions.
     cut("c/refused.parquet");
-    let said = small::extract(&s, "in", "c", &[]);
+    let output = support::extract(&s, "in", "c", &[]);
     assert!(
-        said.code == 0 && said.stderr.contains("warning: starting without the list of refused files"),
+        output.code == 0 && output.stderr.contains("warning: starting without the list of refused files"),
         "{}",
-        said.stderr
+        output.stderr
     );
     cut("c/samples.parquet");
-    small::extract(&s, "in", "c", &[])
+    support::extract(&s, "in", "c", &[])
         .fails(1, &["samples.parquet: not a readable Parquet file", "--seed and --split"]);
     std::fs::remove_file(s.path("c/samples.parquet")).unwrap();
-    let again = small::extract(&s, "in", "c", &["--seed", "5", "--split", "50/25/25"]).value();
+    let again = support::extract(&s, "in", "c", &["--seed", "5", "--split", "50/25/25"]).value();
     assert_eq!((again["computed"].as_u64(), again["splits"]["train"].as_u64()), (Some(0), Some(20)));
 }
 
@@ -84,11 +83,11 @@ fn damaged_descriptions_and_runs_are_named_with_their_path() {
 fn cuda_without_a_usable_gpu_is_an_error_and_nothing_is_written() {
     let s = Sandbox::new();
     s.images("in", &[("a", 2), ("b", 2)]);
-    let said = small::extract(&s, "in", "c", &["--device", "cuda"]);
+    let output = support::extract(&s, "in", "c", &["--device", "cuda"]);
     match headstart::backbone::install::has_nvidia_driver() {
-        true => assert!(said.code == 0 || said.stderr.contains("help: "), "{}", said.stderr),
+        true => assert!(output.code == 0 || output.stderr.contains("help: "), "{}", output.stderr),
         false => {
-            said.fails(
+            output.fails(
                 1,
                 &[
                     "cuda:0 cannot be used: this machine has no NVIDIA driver",
@@ -99,10 +98,10 @@ fn cuda_without_a_usable_gpu_is_an_error_and_nothing_is_written() {
         }
     }
     // Nor does a cache that is there change when the device cannot be had.
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     s.images("in", &[("d", 2)]);
     let before = std::fs::read(s.path("c/samples.parquet")).unwrap();
-    if small::extract(&s, "in", "c", &["--device", "cuda"]).code != 0 {
+    if support::extract(&s, "in", "c", &["--device", "cuda"]).code != 0 {
         assert_eq!(std::fs::read(s.path("c/samples.parquet")).unwrap(), before);
     }
 }
@@ -110,14 +109,14 @@ fn cuda_without_a_usable_gpu_is_an_error_and_nothing_is_written() {
 #[test]
 fn the_cpu_library_refuses_cuda_rather_than_falling_back() {
     let s = Sandbox::new();
-    s.write("small.onnx", &small::onnx(1));
+    s.write("small.onnx", &small_network::onnx(1));
     let library = headstart::backbone::install::find_library(false).unwrap().expect("run tests/run");
     if library.has_cuda {
         return;
     }
     use headstart::backbone::{Device, SessionOptions, onnx_runtime::OnnxBackbone};
     use headstart::data::preprocess::Preprocessing;
-    let model = small::onnx(1);
+    let model = small_network::onnx(1);
     let silent = headstart::monitor::Silent;
     let steps = Preprocessing { size: 75, ..Preprocessing::named("inception").unwrap() };
     let options = SessionOptions::new(Device::Cuda(0));
@@ -132,33 +131,33 @@ fn the_cpu_library_refuses_cuda_rather_than_falling_back() {
 }
 
 #[test]
-fn a_network_that_answers_otherwise_than_before_is_stopped() {
+fn a_network_that_gives_another_known_answer_is_refused() {
     let s = Sandbox::new();
     s.images("in", &[("a", 3), ("b", 3)]);
-    small::extract(&s, "in", "c", &[]);
-    // The first answer on the CPU stands in the spec; make it another one.
+    support::extract(&s, "in", "c", &[]);
+    // The spec holds the first answer on the CPU; change it.
     let spec = std::fs::read_to_string(s.path("c/spec.json")).unwrap();
     let mut json: serde_json::Value = serde_json::from_str(&spec).unwrap();
     let known = json["known_answer"].as_array_mut().unwrap();
-    assert_eq!(known.len(), small::WIDTH);
+    assert_eq!(known.len(), small_network::WIDTH);
     for value in known.iter_mut() {
         *value = (value.as_f64().unwrap() * 1.01).into();
     }
     std::fs::write(s.path("c/spec.json"), json.to_string()).unwrap();
     let before = s.rows("c");
     s.images("in", &[("d", 3)]);
-    let said = small::extract(&s, "in", "c", &[]);
-    said.fails(1, &["the known-answer test failed on CPUExecutionProvider", "off by 9.9e-3"]);
+    let output = support::extract(&s, "in", "c", &[]);
+    output.fails(1, &["the known-answer test failed on CPUExecutionProvider", "off by 9.9e-3"]);
     assert_eq!(s.rows("c"), before);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_write_that_fails_half_way_loses_nothing_and_leaves_nothing() {
-    use crate::sandbox::Said;
+    use crate::support::CommandOutput;
     let s = Sandbox::new();
     s.images("in", &[("a", 40), ("b", 40)]);
-    let network = small::install(&s);
+    let network = small_network::install(&s);
     let (images, cache) = (s.text("in"), s.text("c"));
     let args = ["extract", &images, "--cache", &cache, "--backbone", &network];
     // Files may grow to 20 KiB: enough for the description, not for a part. As on a full disk, the write fails.
@@ -167,7 +166,7 @@ fn a_write_that_fails_half_way_loses_nothing_and_leaves_nothing() {
         let mut shell = std::process::Command::new("sh");
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
         shell.arg("-c").arg(script).arg(program.get_program()).args(program.get_args());
-        Said::of(&mut shell)
+        CommandOutput::of(&mut shell)
     };
     limited(40, &args).fails(1, &[".parquet: could not write: File too large", "help: free some space"]);
     let left: Vec<String> = std::fs::read_dir(s.path("c/features"))
@@ -175,7 +174,7 @@ fn a_write_that_fails_half_way_loses_nothing_and_leaves_nothing() {
         .map(|e| e.unwrap().file_name().into_string().unwrap())
         .collect();
     assert!(left.is_empty(), "{left:?}");
-    let done = small::extract(&s, "in", "c", &[]).value();
+    let done = support::extract(&s, "in", "c", &[]).value();
     assert_eq!((done["computed"].as_u64(), done["rows"].as_u64()), (Some(80), Some(80)));
     // A run that cannot be written leaves the one before.
     let run = s.text("r");
@@ -198,9 +197,9 @@ fn results_that_could_not_be_printed_are_a_failure_and_a_closed_pipe_is_not() {
     let s = Sandbox::new();
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let out = s.command(&["backbone", "list"]).stdout(full).output().unwrap();
-    let said = String::from_utf8(out.stderr).unwrap();
-    assert_eq!(out.status.code(), Some(1), "{said}");
-    assert!(said.contains("could not be printed: No space left"), "{said}");
+    let output = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(1), "{output}");
+    assert!(output.contains("could not be printed: No space left"), "{output}");
     let mut child = s.command(&["backbone", "list"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -1,7 +1,6 @@
 //! What would break for someone who runs a whole experiment, or restores the article's defects one by one.
 
-use crate::sandbox::{Said, Sandbox, picture, python, root};
-use crate::small;
+use crate::support::{self, CommandOutput, Sandbox, picture, python, root, small_network};
 use headstart::data::decode::{self, encode_png};
 use headstart::data::pixels::Pixels;
 use headstart::data::preprocess::Preprocessing;
@@ -16,7 +15,7 @@ use std::path::Path;
 fn cache() -> Sandbox {
     let s = Sandbox::new();
     s.images("in", &[("ant", 40), ("bee", 40), ("cat", 61)]);
-    assert_eq!(small::extract(&s, "in", "c", &[]).code, 0);
+    assert_eq!(support::extract(&s, "in", "c", &[]).code, 0);
     train(&s, "start", "--epochs 1 --lr 1e-30");
     s
 }
@@ -26,16 +25,12 @@ fn train(s: &Sandbox, run: &str, more: &str) -> Value {
     s.json(&[&["train", &cache, "--run", &run][..], &more.split(' ').collect::<Vec<_>>()].concat())
 }
 
-fn head(s: &Sandbox, run: &str) -> Vec<u8> {
-    std::fs::read(s.path(run).join("head.safetensors")).unwrap()
-}
-
 fn record(run: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(run.join("run.json")).unwrap()).unwrap()
 }
 
 #[test]
-fn each_defect_of_training_alone_is_what_an_independent_loop_makes_of_it() {
+fn each_defect_of_training_agrees_with_an_independent_loop() {
     let s = cache();
     let start = s.text("start");
     let rows = record(&s.path("start"))["train_rows"].as_u64().unwrap();
@@ -48,14 +43,14 @@ fn each_defect_of_training_alone_is_what_an_independent_loop_makes_of_it() {
         ("as published", "--patience 6 --total-patience --drop-last", false, rows - rows % 16),
     ] {
         let fixed = format!("--init {start} --no-shuffle --batch 16 --epochs 300 --lr 0.3 {more}");
-        let told = train(&s, name, &fixed);
-        let said = python("article.py", &[&s.path("start"), &s.path(name), &s.path("c")]);
-        let said: Value = serde_json::from_str(&said).unwrap();
-        println!("{name}: {said}");
-        assert!(said["epochs"].as_u64().unwrap() < 300, "it stops by itself: {said}");
-        assert_eq!((&said["epochs"], &said["rows"]), (&told["epochs"], &kept.into()), "{name}");
+        let reported = train(&s, name, &fixed);
+        let output = python("article.py", &[&s.path("start"), &s.path(name), &s.path("c")]);
+        let output: Value = serde_json::from_str(&output).unwrap();
+        println!("{name}: {output}");
+        assert!(output["epochs"].as_u64().unwrap() < 300, "it stops by itself: {output}");
+        assert_eq!((&output["epochs"], &output["rows"]), (&reported["epochs"], &kept.into()), "{name}");
         for error in ["largest_loss_difference", "largest_weight_difference"] {
-            assert!(said[error].as_f64().unwrap() < 1e-3, "{name}: {said}");
+            assert!(output[error].as_f64().unwrap() < 1e-3, "{name}: {output}");
         }
         assert_eq!(record(&s.path(name))["config"]["patience_resets"], patience_resets);
     }
@@ -69,14 +64,14 @@ fn the_order_of_rows_is_that_of_keys_or_of_a_seed() {
     train(&s, "a", "--epochs 3 --no-shuffle --shuffle-seed 1");
     train(&s, "b", "--epochs 3 --no-shuffle --shuffle-seed 2");
     train(&s, "c1", "--epochs 3 --shuffle-seed 1");
-    assert_eq!(head(&s, "a"), head(&s, "b"));
-    assert_ne!(head(&s, "a"), head(&s, "c1"));
+    assert_eq!(s.head("a"), s.head("b"));
+    assert_ne!(s.head("a"), s.head("c1"));
     // A sweep honours it too, and memory limits refuse it by name.
     let sweep =
         ["sweep", &s.text("c"), "--runs", &s.text("lab"), "--epochs", "3", "--no-shuffle", "--drop-last"];
     s.json(&sweep);
     train(&s, "d", "--epochs 3 --no-shuffle --drop-last");
-    assert_eq!(head(&s, "lab/head"), head(&s, "d"));
+    assert_eq!(s.head("lab/head"), s.head("d"));
     for (flag, named) in [("--no-shuffle", "in the order of their keys"), ("--drop-last", "drop")] {
         let args = ["train", &s.text("c"), "--run", &s.text("e"), "--memory", "1GiB", flag];
         s.run(&args).fails(2, &[named, "in blocks", "leave one of the two out"]);
@@ -100,11 +95,11 @@ fn stretched_pixels_are_those_of_scipy_and_pillow() {
     }
     // It is a cache of its own; older caches are what they were.
     s.images("in", &[("ant", 20), ("bee", 20)]);
-    small::extract(&s, "in", "plain", &["--preprocess", "unit"]);
+    support::extract(&s, "in", "plain", &["--preprocess", "unit"]);
     let spec = std::fs::read_to_string(s.path("plain/spec.json")).unwrap();
     assert!(!spec.contains("stretch"), "{spec}");
-    assert_eq!(small::extract(&s, "in", "stretched", &["--preprocess", "stretched"]).code, 0);
-    small::extract(&s, "in", "plain", &["--preprocess", "stretched"])
+    assert_eq!(support::extract(&s, "in", "stretched", &["--preprocess", "stretched"]).code, 0);
+    support::extract(&s, "in", "plain", &["--preprocess", "stretched"])
         .fails(1, &["it holds other features: stretch: false in the cache, true asked for"]);
 }
 
@@ -137,10 +132,10 @@ fn principal_components_are_scikit_learns() {
 fn example(s: &Sandbox) {
     let text = std::fs::read_to_string(root().join("experiments/tuning.toml")).unwrap();
     let name = "name = \"photos\"\n";
-    let network = small::install(s);
+    let network = small_network::install(s);
     s.write("tuning.toml", text.replace(name, &format!("{name}backbone = {network:?}\n")).as_bytes());
     s.images("in", &[("ant", 14), ("bee", 15), ("cat", 30)]);
-    // Some look like another class, so that nothing is right all the time.
+    // Some images look like another class, so that every head makes mistakes.
     for (class, as_of, n) in [("ant", "bee", 6), ("bee", "cat", 8)] {
         for number in 0..n {
             s.write(&format!("in/{class}/odd {number}.png"), &encode_png(&picture(as_of, 500 + number)));
@@ -148,7 +143,7 @@ fn example(s: &Sandbox) {
     }
 }
 
-fn run_example(s: &Sandbox) -> Said {
+fn run_example(s: &Sandbox) -> CommandOutput {
     s.run(&["experiment", &s.text("tuning.toml"), "--images", &s.text("in"), "--json"])
 }
 
@@ -156,12 +151,12 @@ fn run_example(s: &Sandbox) -> Said {
 fn an_experiment_goes_from_images_to_a_table_whose_numbers_are_scikit_learns_and_scipys() {
     let s = Sandbox::new();
     example(&s);
-    let said = run_example(&s);
-    assert_eq!(said.code, 0, "{}", said.stderr);
-    let told = said.value();
+    let output = run_example(&s);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let reported = output.value();
     let out = s.path("runs/tuning");
     assert_eq!(
-        told,
+        reported,
         serde_json::from_slice::<Value>(&std::fs::read(out.join("results.json")).unwrap()).unwrap()
     );
     let checked = python(
@@ -181,7 +176,7 @@ fn an_experiment_goes_from_images_to_a_table_whose_numbers_are_scikit_learns_and
     let again = |to: &str, more: &str| {
         let args = ["train", cache.to_str().unwrap(), "--run", &s.text(to)];
         s.json(&[&args[..], &more.split(' ').collect::<Vec<_>>()].concat());
-        head(&s, to)
+        s.head(to)
     };
     let bytes = |path: &Path| std::fs::read(path.join("head.safetensors")).unwrap();
     assert_eq!(again("a", plain), bytes(&run("as it is", "plain")));
@@ -192,15 +187,15 @@ fn an_experiment_goes_from_images_to_a_table_whose_numbers_are_scikit_learns_and
     assert_eq!(again("d", &afresh), bytes(&run("smoothed and afresh", "goes on")));
     assert_eq!(record(&run("smoothed and afresh", "goes on"))["init"], Value::Null);
     let scores = s.json(&["evaluate", run("as it is", "flips").to_str().unwrap()]);
-    assert_eq!(scores["accuracy"], told["conditions"][0]["runs"][1]["score"]["first"]);
-    assert!(run::read_trained_on(&run("as it is", "goes on")).is_ok());
+    assert_eq!(scores["accuracy"], reported["conditions"][0]["runs"][1]["score"]["first"]);
+    assert!(run::StoredRun::open(&run("as it is", "goes on")).unwrap().trained_on().is_ok());
 }
 
 #[test]
-fn a_start_may_be_an_optimum_and_what_nothing_would_score_is_refused() {
+fn a_warm_start_from_an_optimum_works_and_unscored_runs_are_refused() {
     let s = Sandbox::new();
     example(&s);
-    let network = small::install(&s);
+    let network = small_network::install(&s);
     let run = |split: &str, more: &str, out: &str| {
         let file = format!(
             "title = \"t\"\nseeds = 3\nsplit = {split:?}\n[[cache]]\nname = \"photos\"\nbackbone = {network:?}\n\
@@ -211,9 +206,9 @@ fn a_start_may_be_an_optimum_and_what_nothing_would_score_is_refused() {
         let (file, images, out) = (s.text("file.toml"), s.text("in"), s.text(out));
         s.run(&["experiment", &file, "--images", &images, "--out", &out, "--json"])
     };
-    let told = run("60/15/25", "", "out");
-    assert_eq!(told.code, 0, "{}", told.stderr);
-    assert_eq!(told.value()["heads"], 1 + 3);
+    let reported = run("60/15/25", "", "out");
+    assert_eq!(reported.code, 0, "{}", reported.stderr);
+    assert_eq!(reported.value()["heads"], 1 + 3);
     let refused = run("80/20/0", "", "untested");
     assert!(refused.code != 0 && refused.stderr.contains("the test split is empty"), "{}", refused.stderr);
     let whole = "[[switch]]\nname = \"whole\"\nabout = \"batches\"\nscore_whole_batches = true\n";
@@ -235,13 +230,13 @@ fn a_start_may_be_an_optimum_and_what_nothing_would_score_is_refused() {
 }
 
 #[test]
-fn an_experiment_that_was_stopped_goes_on_and_tells_the_same() {
+fn an_experiment_that_was_stopped_continues_with_the_same_results() {
     let s = Sandbox::new();
     example(&s);
     // Some of the features are there already, as after an interruption.
     let there = ["--split", "60/15/25"];
     std::fs::create_dir_all(s.path("runs/tuning/caches")).unwrap();
-    assert_eq!(small::extract(&s, "in", "runs/tuning/caches/photos", &there).code, 0);
+    assert_eq!(support::extract(&s, "in", "runs/tuning/caches/photos", &there).code, 0);
     let first = run_example(&s).value();
     assert_eq!((&first["caches"][0]["computed"], &first["caches"][0]["rows"]), (&73.into(), &146.into()));
     let second = run_example(&s).value();

@@ -1,7 +1,6 @@
 //! Extracting features: what is computed, kept, refused and reported.
 
-use crate::sandbox::{Said, Sandbox, picture};
-use crate::small;
+use crate::support::{self, CommandOutput, Sandbox, picture, small_network};
 use headstart::data::augment::Variant;
 use headstart::data::decode::encode_png;
 use std::path::Path;
@@ -19,20 +18,20 @@ fn names(folder: &Path) -> Vec<String> {
 fn a_second_run_computes_nothing_and_a_new_variant_only_itself() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);
-    let first = small::extract(&s, "in", "c", &[]).value();
+    let first = support::extract(&s, "in", "c", &[]).value();
     // 5, 6 and 7 of 20, 24 and 30 are test, 1 each validation: 74 - 18 - 3 = 53 are train.
     assert_eq!((first["samples"].as_u64(), first["rows"].as_u64()), (Some(74), Some(74)));
     assert_eq!(first["computed"], 74);
     assert_eq!(first["splits"], serde_json::json!({"train": 53, "validation": 3, "test": 18}));
     assert_eq!(first["provider"], "CPUExecutionProvider");
     let parts = names(&s.path("c/features"));
-    let again = small::extract(&s, "in", "c", &[]).value();
+    let again = support::extract(&s, "in", "c", &[]).value();
     assert_eq!((again["computed"].as_u64(), again["rows"].as_u64()), (Some(0), Some(74)));
     assert!(again["provider"].is_null(), "no session is opened when nothing is missing");
     assert_eq!(names(&s.path("c/features")), parts);
-    let flip = small::extract(&s, "in", "c", &["--augment", "flip"]).value();
+    let flip = support::extract(&s, "in", "c", &["--augment", "flip"]).value();
     assert_eq!((flip["computed"].as_u64(), flip["rows"].as_u64()), (Some(53), Some(127)));
-    let both = small::extract(&s, "in", "c", &["--augment", "shift:5"]).value();
+    let both = support::extract(&s, "in", "c", &["--augment", "shift:5"]).value();
     assert_eq!((both["computed"].as_u64(), both["rows"].as_u64()), (Some(4 * 53), Some(74 + 5 * 53)));
     assert!(names(&s.path("c/features")).iter().any(|name| *name == parts[0]), "parts are never edited");
 }
@@ -41,11 +40,11 @@ fn a_second_run_computes_nothing_and_a_new_variant_only_itself() {
 fn the_bits_do_not_depend_on_batch_or_threads() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);
-    small::extract(&s, "in", "a", &["--batch", "1", "--threads", "1"]);
-    small::extract(&s, "in", "b", &["--batch", "7", "--threads", "2"]);
-    small::extract(&s, "in", "c", &["--batch", "64", "--threads", "16"]);
+    support::extract(&s, "in", "a", &["--batch", "1", "--threads", "1"]);
+    support::extract(&s, "in", "b", &["--batch", "7", "--threads", "2"]);
+    support::extract(&s, "in", "c", &["--batch", "64", "--threads", "16"]);
     let rows = s.rows("a");
-    assert_eq!((rows.keys.len(), rows.width), (74, small::WIDTH));
+    assert_eq!((rows.keys.len(), rows.width), (74, small_network::WIDTH));
     assert!(rows.embeddings.iter().all(|v| v.is_finite()) && rows.embeddings.iter().any(|&v| v > 0.0));
     assert_eq!(rows, s.rows("b"));
     assert_eq!(rows, s.rows("c"));
@@ -55,24 +54,24 @@ fn the_bits_do_not_depend_on_batch_or_threads() {
 fn renaming_relabelling_and_resplitting_cost_no_inference() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
     std::fs::rename(s.path("in/bee/000.png"), s.path("in/bee/first.png")).unwrap();
     std::fs::rename(s.path("in/cat/001.png"), s.path("in/bee/from cat.png")).unwrap();
     std::fs::remove_file(s.path("in/cat/002.png")).unwrap();
-    let said = small::extract(&s, "in", "c", &[]);
-    let moved = said.value();
+    let output = support::extract(&s, "in", "c", &[]);
+    let moved = output.value();
     assert_eq!((moved["computed"].as_u64(), moved["samples"].as_u64()), (Some(0), Some(73)));
     assert_eq!(moved["rows"], 73, "features of removed files stay, but do not count");
-    assert!(said.stderr.contains("1 removed") && said.stderr.contains("22 moved"), "{}", said.stderr);
-    let other = small::extract(&s, "in", "c", &["--seed", "5", "--split", "50/25/25"]);
+    assert!(output.stderr.contains("1 removed") && output.stderr.contains("22 moved"), "{}", output.stderr);
+    let other = support::extract(&s, "in", "c", &["--seed", "5", "--split", "50/25/25"]);
     assert_eq!(other.value()["computed"], 0);
-    let kept = small::extract(&s, "in", "c", &[]).value();
+    let kept = support::extract(&s, "in", "c", &[]).value();
     assert_eq!(kept["splits"], other.value()["splits"], "seed and fractions are kept unless given");
 }
 
 #[test]
-fn another_folder_with_the_same_names_sizes_and_times_is_read_anew() {
+fn another_folder_with_the_same_names_sizes_and_times_is_read_again() {
     let s = Sandbox::new();
     for (folder, shade) in [("a", 10u8), ("b", 200)] {
         for class in ["x", "y"] {
@@ -89,14 +88,14 @@ fn another_folder_with_the_same_names_sizes_and_times_is_read_anew() {
             }
         }
     }
-    assert_eq!(small::extract(&s, "a", "c", &[]).value()["computed"], 6);
-    let other = small::extract(&s, "b", "c", &[]);
+    assert_eq!(support::extract(&s, "a", "c", &[]).value()["computed"], 6);
+    let other = support::extract(&s, "b", "c", &[]);
     assert_eq!(other.value()["computed"], 6, "{}", other.stderr);
     assert!(other.stderr.contains("the images were in "), "{}", other.stderr);
 }
 
 #[test]
-fn an_unusable_file_is_refused_named_remembered_and_harms_nothing() {
+fn an_unusable_file_is_refused_by_name_and_remembered() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);
     let whole = encode_png(&picture("ant", 99));
@@ -105,19 +104,19 @@ fn an_unusable_file_is_refused_named_remembered_and_harms_nothing() {
     s.write("in/ant/empty.jpg", b"");
     s.write("in/ant/.hidden", b"passed over");
     s.write("in/Thumbs.db", b"passed over");
-    let said = small::extract(&s, "in", "c", &[]);
-    assert_eq!(said.code, 3, "{}", said.stderr);
-    let stats = said.value();
+    let output = support::extract(&s, "in", "c", &[]);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    let stats = output.value();
     assert_eq!((stats["samples"].as_u64(), stats["computed"].as_u64()), (Some(74), Some(74)));
     let refused: Vec<&str> =
         stats["refused"].as_array().unwrap().iter().map(|r| r["path"].as_str().unwrap()).collect();
     assert_eq!(refused, ["ant/cut.png", "ant/empty.jpg", "ant/notes.txt"]);
-    assert!(said.stderr.contains("refused: ant/empty.jpg: the file is empty"), "{}", said.stderr);
+    assert!(output.stderr.contains("refused: ant/empty.jpg: the file is empty"), "{}", output.stderr);
     // The images have the same split as without the bad files.
     std::fs::remove_dir_all(s.path("clean")).ok();
     s.images("clean", &CLASSES);
-    assert_eq!(small::extract(&s, "clean", "d", &[]).value()["splits"], stats["splits"]);
-    let again = small::extract(&s, "in", "c", &[]);
+    assert_eq!(support::extract(&s, "clean", "d", &[]).value()["splits"], stats["splits"]);
+    let again = support::extract(&s, "in", "c", &[]);
     assert_eq!((again.code, again.value()["computed"].as_u64()), (3, Some(0)));
     assert_eq!(again.value()["refused"].as_array().unwrap().len(), 3);
 }
@@ -128,9 +127,9 @@ fn copies_share_a_row_and_copies_under_two_labels_are_refused() {
     s.images("in", &CLASSES);
     std::fs::copy(s.path("in/ant/000.png"), s.path("in/ant/copy.png")).unwrap();
     std::fs::copy(s.path("in/bee/000.png"), s.path("in/cat/same.png")).unwrap();
-    let said = small::extract(&s, "in", "c", &[]);
-    let stats = said.value();
-    assert_eq!((said.code, stats["samples"].as_u64(), stats["rows"].as_u64()), (3, Some(74), Some(73)));
+    let output = support::extract(&s, "in", "c", &[]);
+    let stats = output.value();
+    assert_eq!((output.code, stats["samples"].as_u64(), stats["rows"].as_u64()), (3, Some(74), Some(73)));
     let reasons = stats["refused"].to_string();
     assert!(reasons.contains("same bytes as cat/same.png") && reasons.contains("same bytes as bee/000.png"));
 }
@@ -139,10 +138,10 @@ fn copies_share_a_row_and_copies_under_two_labels_are_refused() {
 fn other_features_are_refused_field_by_field_and_the_cache_stays() {
     let s = Sandbox::new();
     s.images("in", &[("a", 4), ("b", 4)]);
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     let before = s.rows("c");
-    let said = small::extract(&s, "in", "c", &["--layer", "Mixed_6e", "--crop", "0.5"]);
-    said.fails(
+    let output = support::extract(&s, "in", "c", &["--layer", "Mixed_6e", "--crop", "0.5"]);
+    output.fails(
         1,
         &[
             "layer: PreLogits in the cache, Mixed_6e asked for",
@@ -150,11 +149,11 @@ fn other_features_are_refused_field_by_field_and_the_cache_stays() {
             "help: use another --cache",
         ],
     );
-    s.write("other.onnx", &small::onnx(2));
+    s.write("other.onnx", &small_network::onnx(2));
     let other = s.text("other.onnx");
-    small::extract(&s, "in", "c", &["--crop", "1"]).value();
-    let said = s.run(&["extract", &s.text("in"), "--cache", &s.text("c"), "--backbone", &other]);
-    said.fails(1, &["it holds other features: backbone: "]);
+    support::extract(&s, "in", "c", &["--crop", "1"]).value();
+    let output = s.run(&["extract", &s.text("in"), "--cache", &s.text("c"), "--backbone", &other]);
+    output.fails(1, &["it holds other features: backbone: "]);
     assert_eq!(s.rows("c"), before);
 }
 
@@ -162,20 +161,20 @@ fn other_features_are_refused_field_by_field_and_the_cache_stays() {
 fn a_layer_with_positions_is_averaged_over_them() {
     let s = Sandbox::new();
     s.images("in", &[("a", 3), ("b", 3)]);
-    small::extract(&s, "in", "pre", &[]);
-    small::extract(&s, "in", "last", &["--layer", "Mixed_7c"]);
+    support::extract(&s, "in", "pre", &[]);
+    support::extract(&s, "in", "last", &["--layer", "Mixed_7c"]);
     let (pre, last) = (s.rows("pre"), s.rows("last"));
-    assert_eq!(last.width, small::WIDTH);
+    assert_eq!(last.width, small_network::WIDTH);
     let error = headstart::backbone::known_answer::relative_distance(&last.embeddings, &pre.embeddings);
     assert!(error < 1e-6, "PreLogits is the mean of Mixed_7c over positions; off by {error}");
     assert_eq!(
         {
-            small::extract(&s, "in", "inner", &["--layer", "Mixed_5d"]);
+            support::extract(&s, "in", "inner", &["--layer", "Mixed_5d"]);
             s.rows("inner").width
         },
         18
     );
-    small::extract(&s, "in", "x", &["--layer", "Mixed_9z"])
+    support::extract(&s, "in", "x", &["--layer", "Mixed_9z"])
         .fails(1, &["no layer called \"Mixed_9z\"", "Mixed_7c"]);
     assert!(!s.path("x").exists());
     // Every layer that is listed can be cut at.
@@ -185,7 +184,7 @@ fn a_layer_with_positions_is_averaged_over_them() {
     assert_eq!((layers.len(), layers[0], layers[18]), (19, "Conv2d_1a_3x3", "PreLogits"));
     for layer in ["Conv2d_4a_3x3", "MaxPool_5a_3x3", "Mixed_6a"] {
         assert!(layers.contains(&layer));
-        assert_eq!(small::extract(&s, "in", layer, &["--layer", layer]).code, 0);
+        assert_eq!(support::extract(&s, "in", layer, &["--layer", layer]).code, 0);
     }
 }
 
@@ -193,20 +192,20 @@ fn a_layer_with_positions_is_averaged_over_them() {
 fn a_dry_run_reports_what_would_be_computed_and_writes_nothing() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);
-    let said = small::extract(&s, "in", "c", &["--dry-run", "--augment", "flip"]);
-    assert_eq!((said.code, said.value()["computed"].as_u64()), (0, Some(127)));
+    let output = support::extract(&s, "in", "c", &["--dry-run", "--augment", "flip"]);
+    assert_eq!((output.code, output.value()["computed"].as_u64()), (0, Some(127)));
     assert!(!s.path("c").exists());
     // All rows of a new image are missing; of others only the variants they lack.
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     s.write("in/ant/new.png", &encode_png(&picture("ant", 500)));
-    let dry = |more: &[&str]| small::extract(&s, "in", "c", &[&["--dry-run"], more].concat()).value();
+    let dry = |more: &[&str]| support::extract(&s, "in", "c", &[&["--dry-run"], more].concat()).value();
     let all = dry(&["--augment", "flip", "--augment-splits", "all"]);
     let expected = serde_json::json!([
         {"variant": "none", "rows": 1, "of_new_images": 1},
         {"variant": "flip", "rows": 75, "of_new_images": 1},
     ]);
     assert_eq!(all["missing"], expected);
-    let done = small::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]).value();
+    let done = support::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]).value();
     assert_eq!(done["missing"], expected, "what was missing when the run began");
     // Images that lost their plain features with a part still have their mirrored ones.
     let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
@@ -219,20 +218,20 @@ fn a_dry_run_reports_what_would_be_computed_and_writes_nothing() {
 fn a_second_writer_is_refused_and_a_reader_is_not() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     let held = headstart::io::fs::Lock::take(&s.path("c/.lock")).unwrap();
-    small::extract(&s, "in", "c", &[]).fails(1, &["another process is writing here"]);
+    support::extract(&s, "in", "c", &[]).fails(1, &["another process is writing here"]);
     assert_eq!(s.json(&["cache", "info", &s.text("c")])["rows"], 74);
     s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "2"]);
     drop(held);
-    assert_eq!(small::extract(&s, "in", "c", &[]).code, 0);
+    assert_eq!(support::extract(&s, "in", "c", &[]).code, 0);
 }
 
 #[test]
 fn a_damaged_part_is_found_set_aside_and_computed_again() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     let rows = s.rows("c");
     let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
     let mut bytes = std::fs::read(&part).unwrap();
@@ -242,8 +241,11 @@ fn a_damaged_part_is_found_set_aside_and_computed_again() {
     let (cache, run) = (s.text("c"), s.text("r"));
     s.run(&["train", &cache, "--run", &run])
         .fails(1, &["do not match the digest in its name", "cache verify"]);
-    let told = s.run(&["cache", "verify", &cache, "--dry-run", "--json"]);
-    assert_eq!((told.code, told.value()["damaged"].as_array().unwrap().len(), part.exists()), (1, 1, true));
+    let reported = s.run(&["cache", "verify", &cache, "--dry-run", "--json"]);
+    assert_eq!(
+        (reported.code, reported.value()["damaged"].as_array().unwrap().len(), part.exists()),
+        (1, 1, true)
+    );
     assert_eq!(s.run(&["cache", "verify", &cache]).code, 1);
     assert!(!part.exists() && s.path("c/damaged").join(part.file_name().unwrap()).exists());
     assert_eq!(s.run(&["cache", "verify", &cache]).code, 0);
@@ -251,19 +253,24 @@ fn a_damaged_part_is_found_set_aside_and_computed_again() {
     std::fs::remove_file(s.path("c/samples.parquet")).unwrap();
     s.run(&["cache", "verify", &cache]).fails(1, &["samples.parquet: it is missing", "--seed and --split"]);
     s.write("c/samples.parquet", &description);
-    assert_eq!(small::extract(&s, "in", "c", &[]).value()["computed"], 74);
+    assert_eq!(support::extract(&s, "in", "c", &[]).value()["computed"], 74);
     assert_eq!(s.rows("c"), rows);
     // A truncated part is detected by the extraction itself.
     let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
     std::fs::write(&part, &bytes[..middle]).unwrap();
-    small::extract(&s, "in", "c", &[]).fails(1, &["not a readable Parquet file", "cache verify"]);
+    support::extract(&s, "in", "c", &[]).fails(1, &["not a readable Parquet file", "cache verify"]);
 }
 
 #[test]
 fn variants_are_stored_under_their_names() {
     let s = Sandbox::new();
     s.images("in", &[("a", 4), ("b", 4)]);
-    small::extract(&s, "in", "c", &["--augment", "shift:9", "--augment", "flip", "--augment-splits", "all"]);
+    support::extract(
+        &s,
+        "in",
+        "c",
+        &["--augment", "shift:9", "--augment", "flip", "--augment-splits", "all"],
+    );
     let rows = s.rows("c");
     assert_eq!(rows.keys.len(), 8 * 6);
     let first: Vec<String> = rows.keys[..6].iter().map(|key| key.variant.to_string()).collect();
@@ -272,7 +279,7 @@ fn variants_are_stored_under_their_names() {
     let image = picture("a", 0);
     s.write("flipped/a/000.png", &encode_png(&Variant::Flip.apply(&image)));
     s.images("flipped", &[("b", 2)]);
-    small::extract(&s, "flipped", "d", &[]);
+    support::extract(&s, "flipped", "d", &[]);
     let of = |rows: &headstart::cache::FeatureRows, hash: &headstart::io::digest::Digest, variant| {
         let at = rows.keys.iter().position(|k| k.image_sha256 == *hash && k.variant == variant).unwrap();
         rows.embeddings[at * rows.width..(at + 1) * rows.width].to_vec()
@@ -288,10 +295,10 @@ fn the_summary_of_a_cache_counts_what_is_there() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);
     s.write("in/ant/text.png", b"not an image");
-    small::extract(&s, "in", "c", &["--augment", "flip", "--split", "60/15/25", "--seed", "4"]);
+    support::extract(&s, "in", "c", &["--augment", "flip", "--split", "60/15/25", "--seed", "4"]);
     std::fs::remove_file(s.path("in/cat/000.png")).unwrap();
     s.write("in/bee/new.png", &encode_png(&picture("bee", 500)));
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     let info = s.json(&["cache", "info", &s.text("c")]);
     assert_eq!((&info["samples"], &info["classes"], &info["refused"]), (&74.into(), &3.into(), &1.into()));
     assert_eq!((&info["seed"], &info["fractions"]), (&4.into(), &"60/15/25".into()));
@@ -316,12 +323,12 @@ fn the_summary_of_a_cache_counts_what_is_there() {
 fn a_class_without_a_held_out_image_is_noted() {
     let s = Sandbox::new();
     s.images("in", &[("large", 60), ("small", 3)]);
-    let said = small::extract(&s, "in", "c", &[]);
+    let output = support::extract(&s, "in", "c", &[]);
     for split in ["validation", "test"] {
         let note = format!("classes without a {split} image: 1 (small); give more images or another --split");
-        assert!(said.stderr.contains(&note), "{}", said.stderr);
+        assert!(output.stderr.contains(&note), "{}", output.stderr);
     }
-    let kept = small::extract(&s, "in", "d", &["--split", "20/40/40"]);
+    let kept = support::extract(&s, "in", "d", &["--split", "20/40/40"]);
     assert!(!kept.stderr.contains("without a"), "{}", kept.stderr);
 }
 
@@ -329,27 +336,115 @@ fn a_class_without_a_held_out_image_is_noted() {
 fn an_export_replaces_only_its_own_files() {
     let s = Sandbox::new();
     s.images("in", &[("a", 4), ("b", 4)]);
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     let export = |out: &str| s.run(&["cache", "export", &s.text("c"), "--out", &s.text(out)]);
     s.write("mine.csv", b"irreplaceable");
     export("mine.npy")
-        .fails(1, &["mine.csv: the rows of the matrix belong here, but another file is in the way"]);
+        .fails(1, &["mine.csv: the table of rows belongs here, but another file is in the way"]);
     assert_eq!(std::fs::read(s.path("mine.csv")).unwrap(), b"irreplaceable");
     assert!(!s.path("mine.npy").exists());
-    assert_eq!((export("x.npy").code, export("x.npy").code), (0, 0), "its own files it replaces");
+    for name in ["x.parquet", "x.npy", "x.safetensors", "x.arrow"] {
+        assert_eq!((export(name).code, export(name).code), (0, 0), "its own {name} it replaces");
+        let theirs = format!("mine.{}", name.rsplit('.').next().unwrap());
+        s.write(&theirs, b"irreplaceable");
+        std::fs::remove_file(s.path("mine.csv")).ok();
+        export(&theirs).fails(1, &[&theirs, "the export belongs here, but another file is in the way"]);
+        assert_eq!(std::fs::read(s.path(&theirs)).unwrap(), b"irreplaceable");
+    }
+    // A Parquet file of ours that is no export is another file, too.
+    std::fs::copy(s.path("c/samples.parquet"), s.path("samples.parquet")).unwrap();
+    export("samples.parquet").fails(1, &["another file is in the way"]);
     let said = s.run(&["cache", "export", &s.text("c"), "--out", &s.text("x.csv"), "--format", "npy"]);
     said.fails(2, &["the matrix and its rows would be one file"]);
     // The same with a relative path from within the cache.
     let before = std::fs::read(s.path("c/samples.parquet")).unwrap();
     let mut inside = s.command(&["cache", "export", ".", "--out", "samples.parquet"]);
-    Said::of(inside.current_dir(s.path("c"))).fails(2, &["the export cannot be inside the cache"]);
+    CommandOutput::of(inside.current_dir(s.path("c"))).fails(2, &["the export cannot be inside the cache"]);
     assert_eq!(std::fs::read(s.path("c/samples.parquet")).unwrap(), before);
     // Images without features are counted, and an export of none is empty.
     let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
     std::fs::remove_file(part).unwrap();
-    let said = s.run(&["cache", "export", &s.text("c"), "--out", &s.text("none.parquet"), "--json"]);
-    assert_eq!((&said.value()["rows"], &said.value()["without_features"]), (&0.into(), &8.into()));
-    assert!(said.stderr.contains("8 image files have no features yet"), "{}", said.stderr);
+    let output = s.run(&["cache", "export", &s.text("c"), "--out", &s.text("none.parquet"), "--json"]);
+    assert_eq!((&output.value()["rows"], &output.value()["without_features"]), (&0.into(), &8.into()));
+    assert!(output.stderr.contains("8 image files have no features yet"), "{}", output.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_export_goes_through_devices_pipes_and_links() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 4), ("b", 4)]);
+    crate::support::extract(&s, "in", "c", &[]);
+    let export =
+        |out: &str, format: &str| s.run(&["cache", "export", &s.text("c"), "--out", out, "--format", format]);
+    assert_eq!(export(&s.text("plain.parquet"), "parquet").code, 0);
+    let plain = std::fs::read(s.path("plain.parquet")).unwrap();
+    for format in ["parquet", "npy", "safetensors", "arrow"] {
+        assert_eq!(export("/dev/null", format).code, 0, "{format}");
+    }
+    assert!(
+        !std::fs::metadata("/dev/null").unwrap().is_file() && !std::path::Path::new("/dev/null.csv").exists()
+    );
+    // A pipe as standard output holds the file alone; the result is said on stderr.
+    let mut piped =
+        s.command(&["cache", "export", &s.text("c"), "--out", "/dev/stdout", "--format", "parquet"]);
+    let piped = piped.output().unwrap();
+    assert!(piped.stdout == plain, "{}", String::from_utf8_lossy(&piped.stderr));
+    assert!(String::from_utf8_lossy(&piped.stderr).contains("8 rows, features of 128 floats"));
+    // So does a file that the shell has opened.
+    let file = std::fs::File::create(s.path("redirected")).unwrap();
+    let mut redirected =
+        s.command(&["cache", "export", &s.text("c"), "--out", "/dev/stdout", "--format", "parquet"]);
+    assert!(redirected.stdout(file).status().unwrap().success());
+    assert!(std::fs::read(s.path("redirected")).unwrap() == plain);
+    std::fs::create_dir(s.path("far")).unwrap();
+    std::os::unix::fs::symlink("far/new.parquet", s.path("link")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(export(&s.text("link"), "parquet").code, 0);
+        assert!(s.path("link").is_symlink() && std::fs::read(s.path("far/new.parquet")).unwrap() == plain);
+    }
+}
+
+#[test]
+fn parts_of_another_spec_and_contradictions_are_found_by_every_reader() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 12), ("b", 12)]);
+    crate::support::extract(&s, "in", "c", &["--split", "50/25/25"]);
+    crate::support::extract(&s, "in", "cropped", &["--crop", "0.5", "--split", "50/25/25"]);
+    s.json(&["train", &s.text("c"), "--run", &s.text("r")]);
+    let copied = |from: &str| {
+        let name = names(&s.path(from))[0].clone();
+        let to = s.path("c/features").join(&name);
+        std::fs::copy(s.path(from).join(&name), &to).unwrap();
+        to
+    };
+    // The same images with another crop, copied into the cache.
+    let foreign = copied("cropped/features");
+    let train = || s.run(&["train", &s.text("c"), "--run", &s.text("r2")]);
+    train().fails(1, &["its features are not those of the cache's spec", "headstart cache verify"]);
+    let predict = || s.run(&["predict", &s.text("r"), &s.text("in/a/000.png")]);
+    assert!(predict().stderr.contains("without nearest images"), "{}", predict().stderr);
+    crate::support::extract(&s, "in", "c", &[]).fails(1, &["not those of the cache's spec"]);
+    let said = s.run(&["cache", "verify", &s.text("c"), "--json"]);
+    assert_eq!((said.code, said.value()["damaged"].as_array().unwrap().len()), (1, 1), "{}", said.stderr);
+    assert!(!foreign.exists() && s.path("c/damaged").join(foreign.file_name().unwrap()).exists());
+    assert_eq!((train().code, s.run(&["cache", "verify", &s.text("c")]).code), (0, 0));
+    // Other values for the same keys, in a part that names the right spec.
+    let cache = headstart::cache::FeatureCache::open(&s.path("c")).unwrap();
+    let mut rows = cache.rows(|_| true).unwrap();
+    rows.embeddings[3] += 0.5;
+    let spec = cache.spec().clone();
+    let part = headstart::cache::CacheWriter::open_or_create(&s.path("c"), &spec)
+        .unwrap()
+        .append(rows, Default::default())
+        .unwrap();
+    train().fails(1, &["it holds other features than part-000000-", "headstart cache verify"]);
+    assert!(predict().stderr.contains("it holds other features than"), "{}", predict().stderr);
+    assert_eq!(s.run(&["cache", "verify", &s.text("c"), "--dry-run"]).code, 1);
+    assert!(part.path.exists());
+    assert_eq!(s.run(&["cache", "verify", &s.text("c")]).code, 1);
+    assert!(!part.path.exists());
+    assert_eq!(train().code, 0);
 }
 
 #[test]
@@ -357,18 +452,18 @@ fn images_embedded_in_memory_have_the_features_of_the_cache() {
     use headstart::backbone::{BackboneChoice, ImageEmbedder};
     let s = Sandbox::new();
     s.images("in", &[("a", 3), ("b", 3)]);
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     let silent = headstart::monitor::Silent;
-    let choice = BackboneChoice::new(small::install(&s));
+    let choice = BackboneChoice::new(small_network::install(&s));
     let mut embedder = ImageEmbedder::open(&choice, headstart::backbone::Device::Cpu, &silent).unwrap();
-    assert_eq!((embedder.width(), embedder.provider()), (small::WIDTH, "CPUExecutionProvider"));
+    assert_eq!((embedder.width(), embedder.provider()), (small_network::WIDTH, "CPUExecutionProvider"));
     let rows = s.rows("c");
     let images: Vec<_> = ["a", "b"].iter().flat_map(|class| (0..3).map(|i| picture(class, i))).collect();
     let embedded = embedder.embed(&images).unwrap();
-    for (image, features) in images.iter().zip(embedded.chunks_exact(small::WIDTH)) {
+    for (image, features) in images.iter().zip(embedded.chunks_exact(small_network::WIDTH)) {
         let digest = headstart::io::digest::sha256(&encode_png(image));
         let row = rows.keys.iter().position(|key| key.image_sha256 == digest).unwrap();
-        assert_eq!(features, &rows.embeddings[row * small::WIDTH..][..small::WIDTH]);
+        assert_eq!(features, &rows.embeddings[row * small_network::WIDTH..][..small_network::WIDTH]);
     }
     assert!(embedder.embed(&[]).unwrap().is_empty());
 }

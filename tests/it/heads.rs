@@ -1,7 +1,6 @@
 //! What would break for someone who trains, evaluates and predicts.
 
-use crate::sandbox::picture;
-use crate::small::{self, cache, train};
+use crate::support::{self, cache, picture, small_network, train};
 use headstart::data::decode::encode_png;
 use serde_json::Value;
 
@@ -44,7 +43,7 @@ fn a_head_is_trained_evaluated_and_used() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_head_whatever_the_parts() {
+fn the_same_seed_gives_the_same_head_for_any_division_into_parts() {
     let s = cache(&["--augment", "flip"]);
     let run = |name: &str, seed: &str| {
         train(&s, name, &["--seed", seed, "--epochs", "10"]);
@@ -53,8 +52,8 @@ fn the_same_seed_gives_the_same_head_whatever_the_parts() {
     let first = run("a", "3");
     assert_ne!(first, run("b", "4"));
     // The same rows in other parts: extracted in two steps into another cache.
-    small::extract(&s, "in", "other", &[]);
-    small::extract(&s, "in", "other", &["--augment", "flip"]);
+    support::extract(&s, "in", "other", &[]);
+    support::extract(&s, "in", "other", &["--augment", "flip"]);
     s.json(&["train", &s.text("other"), "--run", &s.text("d"), "--seed", "3", "--epochs", "10"]);
     assert_eq!(first, std::fs::read(s.path("d/head.safetensors")).unwrap());
 }
@@ -66,19 +65,19 @@ fn a_run_is_replaced_and_anything_else_is_left_alone() {
     train(&s, "r", &["--epochs", "3"]);
     // Nothing that is not the run's own is ever replaced with it.
     s.write("r/photos/mine.jpg", b"irreplaceable");
-    let said = s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "2"]);
-    said.fails(1, &["r: the run there cannot be replaced: its folder holds \"photos\" as well"]);
+    let output = s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "2"]);
+    output.fails(1, &["r: the run there cannot be replaced: its folder holds \"photos\" as well"]);
     assert!(s.path("r/photos/mine.jpg").exists());
     let text = std::fs::read_to_string(s.path("r/run.json")).unwrap();
     assert!(text.contains("\"epochs\": 3"));
     s.write("thesis/chapter.tex", b"irreplaceable");
-    let said = s.run(&["train", &s.text("c"), "--run", &s.text("thesis")]);
-    said.fails(1, &["thesis: the folder is not empty and holds no run", "help: choose a new folder"]);
+    let output = s.run(&["train", &s.text("c"), "--run", &s.text("thesis")]);
+    output.fails(1, &["thesis: the folder is not empty and holds no run", "help: choose a new folder"]);
     assert!(s.path("thesis/chapter.tex").exists());
     let mut command = s.command(&["train", &s.text("c"), "--run", "."]);
     std::fs::create_dir(s.path("empty")).unwrap();
-    let said = crate::sandbox::Said::of(command.current_dir(s.path("empty")));
-    said.fails(1, &["a run needs a folder of its own, not the current one"]);
+    let output = crate::support::CommandOutput::of(command.current_dir(s.path("empty")));
+    output.fails(1, &["a run needs a folder of its own, not the current one"]);
     let beside: Vec<_> = std::fs::read_dir(s.path("")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(beside.iter().all(|name| !name.to_string_lossy().starts_with(".tmp-")), "{beside:?}");
 }
@@ -93,11 +92,11 @@ fn variants_are_chosen_by_family_or_name_and_must_be_complete() {
     fail("shift:+7:+0")
         .fails(1, &["0 of 98 train images have the variant shift:+7:+0", "computes what is missing"]);
     fail("rotate").fails(2, &["\"rotate\" is not a variant"]);
-    // Another split makes new train images, which lack variants: said, and left out unless asked for.
-    small::extract(&s, "in", "c", &["--seed", "9"]);
-    let said = s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "1", "--json"]);
-    assert_eq!(said.value()["train_rows"], 98);
-    assert!(said.stderr.contains("flip is left out: "), "{}", said.stderr);
+    // Another split makes new train images, which lack variants. The variants are left out with a note unless asked for.
+    support::extract(&s, "in", "c", &["--seed", "9"]);
+    let output = s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "1", "--json"]);
+    assert_eq!(output.value()["train_rows"], 98);
+    assert!(output.stderr.contains("flip is left out: "), "{}", output.stderr);
     fail("none,flip").fails(1, &["of 98 train images"]);
 }
 
@@ -108,13 +107,13 @@ fn a_warm_start_must_not_have_seen_the_held_out_images() {
     let warm = train(&s, "warm", &["--epochs", "1", "--init", &s.text("cold")]);
     let first = warm["validation"]["loss"].as_f64().unwrap();
     assert!(first < 2.0 * cold["validation"]["loss"].as_f64().unwrap() + 0.05, "{first}");
-    small::extract(&s, "in", "c", &["--seed", "1"]);
-    let said = s.run(&["train", &s.text("c"), "--run", &s.text("x"), "--init", &s.text("cold")]);
-    said.fails(1, &["of its training images are now in validation or test"]);
+    support::extract(&s, "in", "c", &["--seed", "1"]);
+    let output = s.run(&["train", &s.text("c"), "--run", &s.text("x"), "--init", &s.text("cold")]);
+    output.fails(1, &["of its training images are now in validation or test"]);
     std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
-    small::extract(&s, "in", "c", &["--seed", "0"]);
-    let said = s.run(&["train", &s.text("c"), "--run", &s.text("x"), "--init", &s.text("cold")]);
-    said.fails(1, &["its classes are ant, bee, cat, not bee, cat, wasp"]);
+    support::extract(&s, "in", "c", &["--seed", "0"]);
+    let output = s.run(&["train", &s.text("c"), "--run", &s.text("x"), "--init", &s.text("cold")]);
+    output.fails(1, &["its classes are ant, bee, cat, not bee, cat, wasp"]);
 }
 
 #[test]
@@ -126,21 +125,21 @@ fn a_chain_of_warm_starts_remembers_all_images_that_it_saw() {
             s.write(&format!("more/{class}/{number}.png"), &encode_png(&picture(class, number)));
         }
     }
-    small::extract(&s, "more", "m", &[]);
+    support::extract(&s, "more", "m", &[]);
     s.json(&["train", &s.text("m"), "--run", &s.text("second"), "--init", &s.text("first"), "--epochs", "2"]);
     // The second run's own images are all others, yet its head has seen those of the first.
-    small::extract(&s, "in", "c", &["--seed", "1"]);
-    let said = s.run(&["train", &s.text("c"), "--run", &s.text("x"), "--init", &s.text("second")]);
-    said.fails(1, &["of its training images are now in validation or test"]);
+    support::extract(&s, "in", "c", &["--seed", "1"]);
+    let output = s.run(&["train", &s.text("c"), "--run", &s.text("x"), "--init", &s.text("second")]);
+    output.fails(1, &["of its training images are now in validation or test"]);
 }
 
 #[test]
-fn predict_names_files_that_cannot_be_used_and_goes_on() {
+fn predict_names_files_that_cannot_be_used_and_continues() {
     let s = cache(&[]);
     train(&s, "r", &["--epochs", "5"]);
     s.write("bad.png", b"no");
     let good = s.text("in/ant/000.png");
-    let said = s.run(&[
+    let output = s.run(&[
         "predict",
         &s.text("r"),
         &s.text("bad.png"),
@@ -149,16 +148,16 @@ fn predict_names_files_that_cannot_be_used_and_goes_on() {
         &s.text("in"),
         "--json",
     ]);
-    assert_eq!(said.code, 3);
-    let answers = said.value();
+    assert_eq!(output.code, 3);
+    let answers = output.value();
     let reasons: Vec<bool> = answers.as_array().unwrap().iter().map(|a| a["reason"].is_string()).collect();
     assert_eq!(reasons, [true, false, true, true]);
     assert_eq!(answers[1]["predictions"].as_array().unwrap().len(), 3);
     for part in ["bad.png: not an image", "gone.png: could not be read", "in: a folder, not an image file"] {
-        assert!(said.stderr.contains(part), "{part} in {}", said.stderr);
+        assert!(output.stderr.contains(part), "{part} in {}", output.stderr);
     }
     // The network that the features came from must be the one that is asked.
-    s.write("small.onnx", &small::onnx(9));
+    s.write("small.onnx", &small_network::onnx(9));
     s.run(&["predict", &s.text("r"), &good])
         .fails(1, &["small.onnx: the file was changed or damaged: its digest is"]);
 }
@@ -174,17 +173,17 @@ fn runs_are_compared_on_their_common_images_under_one_label() {
     let text = s.run(&["compare", &s.text("one"), &s.text("two")]).stdout;
     assert!(text.contains("adam, seed 0") && text.contains("adam, seed 7"), "{text}");
     // Another seed of the split shares some of the test images.
-    small::extract(&s, "in", "c", &["--seed", "1"]);
+    support::extract(&s, "in", "c", &["--seed", "1"]);
     train(&s, "other", &["--epochs", "2"]);
     let some = s.json(&["compare", &s.text("one"), &s.text("other")]);
     let (images, left) = (some["images"].as_u64().unwrap(), some["left_out"].as_u64().unwrap());
     assert!(images < 35 && images > 0, "{some}");
     assert_eq!(images + left, 2 * 35 - images, "each image is counted or left out: {some}");
     std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
-    small::extract(&s, "in", "c", &["--seed", "0"]);
+    support::extract(&s, "in", "c", &["--seed", "0"]);
     train(&s, "renamed", &["--epochs", "2"]);
-    let said = s.run(&["compare", &s.text("one"), &s.text("renamed")]);
-    said.fails(1, &["is \"wasp\" here and \"ant\" in the first run"]);
+    let output = s.run(&["compare", &s.text("one"), &s.text("renamed")]);
+    output.fails(1, &["is \"wasp\" here and \"ant\" in the first run"]);
 }
 
 #[test]
@@ -196,19 +195,19 @@ fn a_record_that_does_not_fit_its_predictions_is_an_error() {
     let more = serde_json::json!({"name": "aardvark", "train": 0, "validation": 0, "test": 0});
     record["classes"].as_array_mut().unwrap().insert(0, more);
     std::fs::write(&path, record.to_string()).unwrap();
-    let said = s.run(&["evaluate", &s.text("r")]);
-    said.fails(1, &["its predictions have 3 classes, its record 4", "train again"]);
+    let output = s.run(&["evaluate", &s.text("r")]);
+    output.fails(1, &["its predictions have 3 classes, its record 4", "train again"]);
 }
 
 #[test]
-fn a_record_from_before_there_were_solvers_is_read_as_adams() {
+fn a_record_without_a_solver_is_read_as_one_of_adam() {
     let s = cache(&[]);
     train(&s, "r", &["--epochs", "1", "--lr", "0.02"]);
     let path = s.path("r/run.json");
     let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(record["config"].as_object_mut().unwrap().remove("solver"), Some("adam".into()));
     std::fs::write(&path, record.to_string()).unwrap();
-    let told = s.json(&["compare", &s.text("r"), &s.text("r")]);
-    let settings = &told["runs"][0]["config"];
+    let reported = s.json(&["compare", &s.text("r"), &s.text("r")]);
+    let settings = &reported["runs"][0]["config"];
     assert_eq!((&settings["solver"], &settings["lr"]), (&"adam".into(), &0.02.into()));
 }

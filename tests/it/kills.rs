@@ -1,18 +1,17 @@
 //! Killed at random moments, again and again, and started again each time. `HEADSTART_KILLS=200` makes it 200 kills.
 
-use crate::sandbox::{Said, Sandbox};
-use crate::small;
+use crate::support::{CommandOutput, Sandbox, small_network};
 use headstart::cache::FeatureCache;
 use headstart::math::random::Rng;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 #[test]
-fn killed_at_random_moments_it_ends_with_the_very_rows_of_an_undisturbed_run() {
+fn after_kills_at_random_moments_the_rows_equal_those_of_an_undisturbed_run() {
     let kills: usize = std::env::var("HEADSTART_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
     let s = Sandbox::new();
     s.images("in", &[("ant", 60), ("bee", 60), ("cat", 60)]);
-    let network = small::install(&s);
+    let network = small_network::install(&s);
     let images = s.text("in");
     let args = |cache: &str| {
         let fixed = ["extract", &images, "--backbone", &network, "--augment", "shift:5", "--json"];
@@ -24,7 +23,7 @@ fn killed_at_random_moments_it_ends_with_the_very_rows_of_an_undisturbed_run() {
         s.command(&args.iter().map(String::as_str).collect::<Vec<_>>())
     };
     let started = Instant::now();
-    let whole = Said::of(&mut command("undisturbed")).value();
+    let whole = CommandOutput::of(&mut command("undisturbed")).value();
     let takes = started.elapsed();
     let undisturbed = s.rows("undisturbed");
     assert_eq!(whole["computed"], undisturbed.keys.len());
@@ -34,7 +33,7 @@ fn killed_at_random_moments_it_ends_with_the_very_rows_of_an_undisturbed_run() {
         let cache = format!("c{caches}");
         caches += 1;
         loop {
-            let before = FeatureCache::open(&s.path(&cache)).map_or(0, |store| store.keys().unwrap().len());
+            let before = FeatureCache::open(&s.path(&cache)).map_or(0, |cache| cache.keys().unwrap().len());
             let mut child = command(&cache).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
             // Anywhere from the first instruction to the last.
             let moment = takes.mul_f32(rng.uniform(0.0, 1.1));

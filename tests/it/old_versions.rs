@@ -1,12 +1,8 @@
 //! A cache and two runs written by version 0.1.0 open, verify, grow, evaluate and predict as they did.
 
-use crate::sandbox::{Sandbox, root};
-use headstart::backbone::{
-    Device, SessionOptions, known_answer::relative_distance, onnx_runtime::OnnxBackbone,
-};
-use headstart::data::decode;
-use headstart::data::preprocess::Preprocessing;
-use headstart::run::{self, TrainedHead};
+use crate::support::{Sandbox, root};
+use headstart::backbone::known_answer::relative_distance;
+use headstart::run;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +42,21 @@ fn json(path: &Path) -> Value {
 #[test]
 fn its_parts_verify() {
     let s = copied();
-    assert_eq!(s.json(&["cache", "verify", &s.text("cache")])["damaged"], serde_json::json!([]));
+    let said = s.run(&["cache", "verify", &s.text("cache"), "--json"]);
+    assert_eq!(said.value()["damaged"], serde_json::json!([]));
+    assert_eq!(said.stderr.matches("1 of 1 parts are of version 0.1.0").count(), 1, "{}", said.stderr);
+}
+
+#[test]
+fn its_parts_are_rewritten_by_a_compaction() {
+    let s = copied();
+    let before = s.rows("cache");
+    assert_eq!(s.json(&["cache", "compact", &s.text("cache"), "--dry-run"])["rewritten"], 1);
+    assert_eq!(s.json(&["cache", "compact", &s.text("cache")])["rewritten"], 1);
+    assert_eq!(s.rows("cache"), before);
+    let said = s.run(&["train", &s.text("cache"), "--run", &s.text("again")]);
+    assert!(said.code == 0 && !said.stderr.contains("0.1.0"), "{}", said.stderr);
+    assert_eq!(s.json(&["cache", "compact", &s.text("cache")])["rewritten"], 0);
 }
 
 #[test]
@@ -93,34 +103,37 @@ fn its_runs_evaluate_as_they_did() {
 fn its_heads_are_trained_again_bit_for_bit() {
     let s = copied();
     s.json(&["train", &s.text("cache"), "--run", &s.text("again")]);
-    let [old, new] = ["run", "again"].map(|name| run::read_head(&s.path(name)).unwrap());
+    let [old, new] =
+        ["run", "again"].map(|name| run::StoredRun::open(&s.path(name)).unwrap().head().unwrap());
     assert_eq!(old.classes, new.classes);
     assert_eq!(old.head, new.head);
 }
 
 #[test]
 fn its_runs_predict_as_they_did() {
-    let library = headstart::backbone::install::find_library(false).unwrap().expect("run tests/run");
+    // The paths that they name, /tmp/v0.1.0/..., are hints: network and cache are found beside the runs.
+    let s = copied();
     for name in ["run", "run-lbfgs"] {
-        let TrainedHead { head, classes, spec } = run::read_head(&fixture().join(name)).unwrap();
-        let steps: &Preprocessing = &spec.preprocessing.steps;
-        let model = std::fs::read(fixture().join("small.onnx")).unwrap();
-        let options = SessionOptions::new(Device::Cpu);
-        let silent = headstart::monitor::Silent;
-        let mut backbone = OnnxBackbone::open(&library.path, model, &spec.layer, steps, options, &silent)
-            .unwrap()
-            .swap_remove(0);
-        for answer in json(&fixture().join(format!("expected/predict-{name}.json"))).as_array().unwrap() {
-            let file = fixture().join(answer["path"].as_str().unwrap());
-            let image = decode::decode(&std::fs::read(file).unwrap()).unwrap();
-            let mut pixels = vec![0; steps.input_len()];
-            steps.planes(&image, &mut pixels);
-            let probabilities = head.probabilities(&backbone.embed(&pixels, 1).unwrap());
-            for prediction in answer["predictions"].as_array().unwrap() {
-                let class = classes.iter().position(|c| prediction["label"] == c.as_str()).unwrap();
-                let before = prediction["probability"].as_f64().unwrap();
-                assert!((f64::from(probabilities.row(0)[class]) - before).abs() < 1e-4, "{name}: {answer}");
+        let before = json(&fixture().join(format!("expected/predict-{name}.json")));
+        let images: Vec<&str> =
+            before.as_array().unwrap().iter().map(|answer| answer["path"].as_str().unwrap()).collect();
+        let said = s.run(&[&["predict", name, "--json"], &images[..]].concat());
+        assert_eq!((said.code, said.stderr.lines().count()), (0, 1), "{}", said.stderr);
+        assert!(
+            said.stderr.contains("1 of 1 parts are of version 0.1.0 and do not say which spec they have")
+        );
+        let now = said.value();
+        for (now, before) in now.as_array().unwrap().iter().zip(before.as_array().unwrap()) {
+            let probability = |answer: &Value, label: &Value| -> f64 {
+                let mut all = answer["predictions"].as_array().unwrap().iter();
+                all.find(|one| one["label"] == *label).unwrap()["probability"].as_f64().unwrap()
+            };
+            for prediction in before["predictions"].as_array().unwrap() {
+                let label = &prediction["label"];
+                assert!((probability(now, label) - probability(before, label)).abs() < 1e-4, "{name}: {now}");
             }
+            let nearest = |answer: &Value| answer["neighbours"][0]["path"].clone();
+            assert_eq!(nearest(now), nearest(before), "{name}");
         }
     }
 }

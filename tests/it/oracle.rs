@@ -1,7 +1,6 @@
 //! Numbers against implementations that are not ours: Pillow, pyarrow, NumPy, and Python's own ONNX Runtime.
 
-use crate::sandbox::{Sandbox, models, picture, python, root};
-use crate::small;
+use crate::support::{self, Sandbox, models, picture, python, root, small_network};
 use headstart::data::decode::{self, encode_png};
 use headstart::data::preprocess::{Preprocessing, resize_bilinear};
 use serde_json::Value;
@@ -42,14 +41,19 @@ fn decoding_and_resizing_equal_pillow_byte_for_byte() {
 fn features_equal_those_of_pillow_and_pythons_onnx_runtime() {
     let s = Sandbox::new();
     s.images("in", &[("a", 6), ("b", 6)]);
-    small::extract(&s, "in", "c", &["--augment", "shift:7", "--augment", "flip", "--augment-splits", "all"]);
-    let said = json(&python("features.py", &[&s.path("c"), &s.path("in"), &s.path("small.onnx")]));
-    assert_eq!(said["rows"], 72);
-    let error = said["largest_relative_error"].as_f64().unwrap();
+    support::extract(
+        &s,
+        "in",
+        "c",
+        &["--augment", "shift:7", "--augment", "flip", "--augment-splits", "all"],
+    );
+    let output = json(&python("features.py", &[&s.path("c"), &s.path("in"), &s.path("small.onnx")]));
+    assert_eq!(output["rows"], 72);
+    let error = output["largest_relative_error"].as_f64().unwrap();
     assert!(error < 1e-5, "{error}");
-    small::extract(&s, "in", "cropped", &["--crop", "0.6"]);
-    let said = json(&python("features.py", &[&s.path("cropped"), &s.path("in"), &s.path("small.onnx")]));
-    let error = said["largest_relative_error"].as_f64().unwrap();
+    support::extract(&s, "in", "cropped", &["--crop", "0.6"]);
+    let output = json(&python("features.py", &[&s.path("cropped"), &s.path("in"), &s.path("small.onnx")]));
+    let error = output["largest_relative_error"].as_f64().unwrap();
     assert!(error < 1e-5, "cropped: {error}");
     assert_ne!(s.rows("cropped").embeddings[..128], s.rows("c").embeddings[..128]);
 }
@@ -60,9 +64,9 @@ fn pyarrow_pandas_polars_and_duckdb_read_a_cache_as_it_is_documented() {
     s.images("in", &[("a b", 20), ("é'\"", 30)]);
     // Features of an image that is gone stay in the parts and are not in the join.
     let gone = s.write("in/a b/gone.png", &encode_png(&picture("gone", 0)));
-    small::extract(&s, "in", "c", &["--augment", "flip"]);
+    support::extract(&s, "in", "c", &["--augment", "flip"]);
     std::fs::remove_file(gone).unwrap();
-    let stats = small::extract(&s, "in", "c", &["--augment", "flip"]).value();
+    let stats = support::extract(&s, "in", "c", &["--augment", "flip"]).value();
     assert!(s.rows("c").keys.len() > stats["rows"].as_u64().unwrap() as usize);
     // What a killed writer leaves of a part is none of their business, whatever they make of names that begin with a dot.
     let part = headstart::cache::FeatureCache::open(&s.path("c")).unwrap().parts().unwrap().remove(0).path;
@@ -75,7 +79,10 @@ fn pyarrow_pandas_polars_and_duckdb_read_a_cache_as_it_is_documented() {
     assert_eq!(read["splits"], stats["splits"]);
     assert_eq!(read["labels"], serde_json::json!(["a b", "é'\""]));
     assert_eq!(read["provider"], "CPUExecutionProvider");
-    assert_eq!((read["width"].as_u64(), read["type"].as_str()), (Some(small::WIDTH as u64), Some("float")));
+    assert_eq!(
+        (read["width"].as_u64(), read["type"].as_str()),
+        (Some(small_network::WIDTH as u64), Some("float"))
+    );
     let rows = s.rows("c");
     let sum: f64 = rows.embeddings.iter().map(|&v| f64::from(v)).sum();
     assert!((read["sum"].as_f64().unwrap() - sum).abs() < 1e-6 * sum.abs());
@@ -88,13 +95,13 @@ fn exports_are_the_join_in_every_format() {
     let s = Sandbox::new();
     s.images("in", &[("a, \"b\"", 12), ("NA", 12), ("é", 9)]);
     std::fs::copy(s.path("in/NA/000.png"), s.path("in/NA/copy.png")).unwrap();
-    let stats = small::extract(&s, "in", "c", &["--augment", "flip"]).value();
+    let stats = support::extract(&s, "in", "c", &["--augment", "flip"]).value();
     let outs = ["flat.parquet", "flat.npy", "flat.safetensors", "flat.arrow"].map(|name| s.path(name));
     for out in &outs {
-        let told = s.json(&["cache", "export", &s.text("c"), "--out", out.to_str().unwrap()]);
+        let reported = s.json(&["cache", "export", &s.text("c"), "--out", out.to_str().unwrap()]);
         // A copy has its own row for each variant of its image.
-        assert!(told["rows"].as_u64() > stats["rows"].as_u64(), "{told} {stats}");
-        assert_eq!((&told["width"], &told["without_features"]), (&128.into(), &0.into()));
+        assert!(reported["rows"].as_u64() > stats["rows"].as_u64(), "{reported} {stats}");
+        assert_eq!((&reported["width"], &reported["without_features"]), (&128.into(), &0.into()));
     }
     let [parquet, npy, safetensors, arrow] = &outs;
     let checked = json(&python("exports.py", &[&s.path("c"), parquet, npy, safetensors, arrow]));
@@ -103,14 +110,14 @@ fn exports_are_the_join_in_every_format() {
     s.run(&["cache", "export", &s.text("c"), "--out", &s.text("c/features/x.parquet")])
         .fails(2, &["the export cannot be inside the cache"]);
     s.run(&["cache", "export", &s.text("c"), "--out", &s.text("x.csv")])
-        .fails(2, &["x.csv: the name of the file does not tell its format", ".safetensors"]);
+        .fails(2, &["x.csv: the name of the file does not show its format", ".safetensors"]);
 }
 
 #[test]
 fn lbfgs_finds_the_optimum_that_scikit_learn_finds() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     let (cache, run) = (s.text("c"), s.text("r"));
     // With a hardly noticeable penalty the optimum is far away, and the weights must still be its own.
     let nearly_free = s.json(&["train", &cache, "--run", &run, "--solver", "lbfgs", "--l2", "0.000001"]);
@@ -137,7 +144,7 @@ fn lbfgs_finds_the_optimum_that_scikit_learn_finds() {
 fn comparisons_agree_with_scipy() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 60), ("bee", 60), ("cat", 60)]);
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     for (run, lr, epochs) in [("weak", "0.0001", "1"), ("strong", "0.01", "5")] {
         s.json(&["train", &s.text("c"), "--run", &s.text(run), "--lr", lr, "--epochs", epochs]);
     }
@@ -158,7 +165,7 @@ fn comparisons_agree_with_scipy() {
 fn predictions_and_scores_follow_from_the_saved_head() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     let run = s.text("r");
     s.json(&["train", &s.text("c"), "--run", &run, "--epochs", "4", "--l2", "0.01"]);
     let ours = s.json(&["evaluate", &run]);
@@ -183,10 +190,10 @@ fn predictions_and_scores_follow_from_the_saved_head() {
 }
 
 #[test]
-fn adam_takes_the_steps_that_numpy_takes() {
+fn adam_agrees_with_numpy_step_by_step() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     let cache = s.text("c");
     // With one batch an epoch the order of rows does not matter, so two implementations must agree step by step.
     s.json(&[
@@ -203,9 +210,9 @@ fn adam_takes_the_steps_that_numpy_takes() {
     ]);
     let args = ["--epochs", "60", "--patience", "60", "--batch", "1000", "--l2", "0.05"];
     s.json(&[&["train", &cache, "--run", &s.text("r"), "--init", &s.text("start")], &args[..]].concat());
-    let said = json(&python("adam.py", &[&s.path("start"), &s.path("r"), &s.path("c")]));
-    assert_eq!(said["epochs"], 60);
-    let error = said["largest_loss_difference"].as_f64().unwrap();
+    let output = json(&python("adam.py", &[&s.path("start"), &s.path("r"), &s.path("c")]));
+    assert_eq!(output["epochs"], 60);
+    let error = output["largest_loss_difference"].as_f64().unwrap();
     assert!(error < 1e-4, "{error}");
 }
 
@@ -225,7 +232,7 @@ fn the_stored_known_answer_is_reached_from_the_real_backbone() {
 }
 
 #[test]
-fn the_list_of_what_the_tests_need_pins_everything() {
+fn the_requirements_of_the_tests_are_pinned() {
     let lock = std::fs::read_to_string(root().join("tests/requirements.lock")).unwrap();
     let pinned = lock.lines().filter(|line| line.contains("==")).count();
     assert!(pinned >= 4 && lock.matches("--hash=sha256:").count() >= pinned);

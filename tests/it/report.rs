@@ -1,8 +1,7 @@
-//! The page about a run: that its numbers are those of `evaluate`, its names harmless, its pictures the right ones, and
-//! that it harms no file of others. Its commands are tested in `reproduce`.
+//! The page about a run: its numbers are those of `evaluate`, its names are escaped, its pictures are the predicted files,
+//! and it overwrites no other file. `reproduce` tests its commands.
 
-use crate::sandbox::{Sandbox, picture, python};
-use crate::small;
+use crate::support::{self, Sandbox, picture, python};
 use headstart::data::decode::{decode, encode_png};
 use serde_json::{Value, json};
 
@@ -13,7 +12,7 @@ pub const HOSTILE: [(&str, usize); 4] =
 /// A run of few epochs on classes of these names.
 pub fn run(s: &Sandbox, classes: &[(&str, usize)]) -> String {
     s.images("in", classes);
-    assert_eq!(small::extract(s, "in", "c", &["--augment", "flip"]).code, 0);
+    assert_eq!(support::extract(s, "in", "c", &["--augment", "flip"]).code, 0);
     s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "6"]);
     s.text("r")
 }
@@ -44,14 +43,14 @@ pub fn is_part(part: &Value, whole: &Value) -> bool {
 }
 
 /// The JSON that plots are drawn from: of `evaluate`, and the training of `run.json`.
-pub fn told(s: &Sandbox, run: &str) -> Value {
-    let mut told = s.json(&["evaluate", run]);
+pub fn plot_data(s: &Sandbox, run: &str) -> Value {
+    let mut expected = s.json(&["evaluate", run]);
     let record = std::fs::read(s.path("r/run.json")).unwrap();
     let record: Value = serde_json::from_slice(&record).unwrap();
     for key in ["history", "best_epoch"] {
-        told[key] = record[key].clone();
+        expected[key] = record[key].clone();
     }
-    told
+    expected
 }
 
 pub const PLOTS: [&str; 10] = [
@@ -68,7 +67,7 @@ pub const PLOTS: [&str; 10] = [
 ];
 
 #[test]
-fn a_report_says_what_evaluate_says_and_its_names_do_no_harm() {
+fn a_report_has_the_numbers_of_evaluate_and_escapes_names() {
     let s = Sandbox::new();
     let run = run(&s, &HOSTILE);
     let stats = s.json(&["report", &run, "--plots", &s.text("p"), "--tables", &s.text("t")]);
@@ -77,12 +76,12 @@ fn a_report_says_what_evaluate_says_and_its_names_do_no_harm() {
     assert_eq!(stats["bytes"], page.len());
     assert!(!page.contains("<script>alert") && !page.contains("alert(1)<\""), "a name became markup");
     assert!(page.contains("&lt;script&gt;alert(1)&lt;"));
-    let (told, numbers) = (told(&s, &run), numbers(&page));
+    let (expected, numbers) = (plot_data(&s, &run), numbers(&page));
     assert_eq!(numbers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), PLOTS);
     for (name, numbers) in &numbers {
         assert!(
-            !numbers.as_object().unwrap().is_empty() && is_part(numbers, &told),
-            "{name}: {numbers}\n{told}"
+            !numbers.as_object().unwrap().is_empty() && is_part(numbers, &expected),
+            "{name}: {numbers}\n{expected}"
         );
     }
     for name in PLOTS {
@@ -92,11 +91,11 @@ fn a_report_says_what_evaluate_says_and_its_names_do_no_harm() {
         assert!(png.width() >= 900 && png.height() >= 400, "{name}: {} x {}", png.width(), png.height());
     }
     assert_eq!(std::fs::read_dir(s.path("p")).unwrap().count(), 2 * PLOTS.len());
-    pandas_reads_the_same(&s, &told, &stats);
+    pandas_reads_the_same(&s, &expected, &stats);
 }
 
 /// The tables as pandas reads them against the JSON.
-fn pandas_reads_the_same(s: &Sandbox, told: &Value, stats: &Value) {
+fn pandas_reads_the_same(s: &Sandbox, expected: &Value, stats: &Value) {
     let tables: Value = serde_json::from_str(&python("tables.py", &[&s.path("t")])).unwrap();
     let mut names: Vec<&str> =
         stats["tables"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
@@ -108,7 +107,7 @@ fn pandas_reads_the_same(s: &Sandbox, told: &Value, stats: &Value) {
         ("classes", "classes", ["support", "predicted", "precision", "recall", "f1"].as_slice()),
         ("composition", "composition", &["truth", "predicted", "relative_difference"]),
     ] {
-        let (rows, classes) = (tables[table].as_array().unwrap(), told[json].as_array().unwrap());
+        let (rows, classes) = (tables[table].as_array().unwrap(), expected[json].as_array().unwrap());
         assert_eq!(rows.len(), 4);
         for (row, class) in rows.iter().zip(classes) {
             assert_eq!(row["class"], name(&class["name"]));
@@ -117,18 +116,19 @@ fn pandas_reads_the_same(s: &Sandbox, told: &Value, stats: &Value) {
             }
         }
     }
-    for (row, (class, counts)) in tables["confusion"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .zip(told["classes"].as_array().unwrap().iter().zip(told["confusion"].as_array().unwrap()))
+    for (row, (class, counts)) in
+        tables["confusion"].as_array().unwrap().iter().zip(
+            expected["classes"].as_array().unwrap().iter().zip(expected["confusion"].as_array().unwrap()),
+        )
     {
         assert_eq!(row["truth"], name(&class["name"]));
-        for (other, count) in told["classes"].as_array().unwrap().iter().zip(counts.as_array().unwrap()) {
-            assert_eq!(&row[name(&other["name"]).as_str().unwrap()], count, "{row}");
+        for (other, count) in expected["classes"].as_array().unwrap().iter().zip(counts.as_array().unwrap()) {
+            let column = format!("predicted_{}", other["name"].as_str().unwrap());
+            assert_eq!(&row[&column], count, "{row}");
         }
     }
-    for (row, epoch) in tables["training"].as_array().unwrap().iter().zip(told["history"].as_array().unwrap())
+    for (row, epoch) in
+        tables["training"].as_array().unwrap().iter().zip(expected["history"].as_array().unwrap())
     {
         let same = |key: &str| (row[key].as_f64().unwrap() - epoch[key].as_f64().unwrap()).abs() < 1e-12;
         assert!(
@@ -139,12 +139,12 @@ fn pandas_reads_the_same(s: &Sandbox, told: &Value, stats: &Value) {
     }
     let wrong: u64 =
         tables["confused-pairs"].as_array().unwrap().iter().map(|row| row["images"].as_u64().unwrap()).sum();
-    let right: f64 = told["accuracy"].as_f64().unwrap() * told["images"].as_f64().unwrap();
-    assert_eq!(wrong, told["images"].as_u64().unwrap() - right.round() as u64);
+    let right: f64 = expected["accuracy"].as_f64().unwrap() * expected["images"].as_f64().unwrap();
+    assert_eq!(wrong, expected["images"].as_u64().unwrap() - right.round() as u64);
 }
 
 #[test]
-fn pictures_that_are_gone_or_changed_are_told_and_not_shown() {
+fn missing_and_changed_pictures_are_reported_and_not_shown() {
     let s = Sandbox::new();
     let run = run(&s, &[("ant", 30), ("bee", 30)]);
     let whole = s.json(&["report", &run]);
@@ -156,13 +156,18 @@ fn pictures_that_are_gone_or_changed_are_told_and_not_shown() {
             s.write(&format!("in/{class}/{number:03}.png"), &encode_png(&picture("other", number)));
         }
     }
-    let said = s.run(&["report", &run, "--json"]);
-    assert_eq!((said.code, &said.value()["missing_pictures"]), (0, &pictures.into()), "{}", said.stderr);
-    assert!(said.stderr.contains("changed since its features were computed"), "{}", said.stderr);
+    let output = s.run(&["report", &run, "--json"]);
+    assert_eq!(
+        (output.code, &output.value()["missing_pictures"]),
+        (0, &pictures.into()),
+        "{}",
+        output.stderr
+    );
+    assert!(output.stderr.contains("changed since its features were computed"), "{}", output.stderr);
     std::fs::rename(s.path("in"), s.path("moved")).unwrap();
-    let said = s.run(&["report", &run, "--json"]);
-    assert_eq!(said.code, 0);
-    assert!(said.stderr.contains("--images"), "{}", said.stderr);
+    let output = s.run(&["report", &run, "--json"]);
+    assert_eq!(output.code, 0);
+    assert!(output.stderr.contains("--images"), "{}", output.stderr);
     let page = std::fs::read_to_string(s.path("r/report.html")).unwrap();
     assert!(page.contains("no picture") && page.contains("cannot be shown from") && !page.contains("<img"));
     s.images("again", &[("ant", 30), ("bee", 30)]);
@@ -170,13 +175,13 @@ fn pictures_that_are_gone_or_changed_are_told_and_not_shown() {
     assert_eq!((&found["pictures"], &found["missing_pictures"]), (&pictures.into(), &0.into()));
     // Without the cache too: only where its pictures were and how they were split is then unknown.
     std::fs::remove_dir_all(s.path("c")).unwrap();
-    let said = s.run(&["report", &run]);
-    assert!(said.code == 0 && said.stderr.contains("goes without the cache"), "{}", said.stderr);
+    let output = s.run(&["report", &run]);
+    assert!(output.code == 0 && output.stderr.contains("goes without the cache"), "{}", output.stderr);
     assert_eq!(s.json(&["report", &run, "--images", &s.text("again")])["pictures"], pictures);
 }
 
 #[test]
-fn a_report_stands_in_nobodys_way() {
+fn a_report_overwrites_no_other_file() {
     let s = Sandbox::new();
     let run = run(&s, &[("ant", 20), ("bee", 20)]);
     let train = |s: &Sandbox| s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "2"]);
@@ -200,7 +205,7 @@ fn a_report_stands_in_nobodys_way() {
 fn a_head_without_epochs_has_a_report_too() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 20), ("bee", 20)]);
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--solver", "lbfgs", "--l2", "0.001"]);
     let stats = s.json(&["report", &s.text("r"), "--split", "validation"]);
     assert_eq!(stats["plots"][0], "confusion");

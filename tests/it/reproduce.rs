@@ -1,7 +1,6 @@
 //! The commands on the page about a run: run by a shell in an empty folder, they make the same head byte for byte.
 
-use crate::sandbox::{Said, Sandbox};
-use crate::small;
+use crate::support::{self, CommandOutput, Sandbox, small_network};
 use std::path::Path;
 
 /// The commands on the page about `run`.
@@ -37,8 +36,8 @@ impl Recipe {
         );
         let mut shell = std::process::Command::new("sh");
         shell.current_dir(folder.path()).args(["-ec", &self.commands]).env("PATH", path.unwrap());
-        let said = Said::of(shell.stdin(std::process::Stdio::null()));
-        assert_eq!(said.code, 0, "{}: {}\n{}", self.name, self.commands, said.stderr);
+        let output = CommandOutput::of(shell.stdin(std::process::Stdio::null()));
+        assert_eq!(output.code, 0, "{}: {}\n{}", self.name, self.commands, output.stderr);
         let run = folder.path().join("runs").join(&self.name);
         let head = std::fs::read(run.join("head.safetensors")).unwrap();
         assert!(head == self.head, "{}: another head\n{}", self.name, self.commands);
@@ -56,8 +55,8 @@ const EPOCHS: [&str; 2] = ["--epochs", "4"];
 #[test]
 fn runs_of_every_kind_are_made_again_by_their_commands() {
     let variants = ["--augment", "flip", "--augment", "shift:3", "--augment-splits", "all"];
-    let s = small::cache(&[&variants[..], &["--split", "60/15/25", "--seed", "4"]].concat());
-    let train = |run: &str, more: &[&str]| drop(small::train(&s, run, &[more, &EPOCHS].concat()));
+    let s = support::cache(&[&variants[..], &["--split", "60/15/25", "--seed", "4"]].concat());
+    let train = |run: &str, more: &[&str]| drop(support::train(&s, run, &[more, &EPOCHS].concat()));
     train("a/plain", &["--use", "none", "--seed", "2"]);
     train("a/resplit", &["--resplit", "7"]);
     train("a/fold", &["--folds", "4", "--fold", "3", "--fold-seed", "5", "--seed", "1"]);
@@ -123,7 +122,7 @@ fn preprocessing_and_names_survive_in_commands() {
         "3",
     ];
     for (name, more) in caches {
-        assert_eq!(small::extract(&s, "in's $HOME", name, more).code, 0);
+        assert_eq!(support::extract(&s, "in's $HOME", name, more).code, 0);
         let run = format!("runs/{name}");
         s.json(&[&["train", &s.text(name), "--run", &s.text(&run)], &settings[..], &EPOCHS].concat());
         let recipe = Recipe::of(&s, &run);
@@ -136,7 +135,7 @@ fn preprocessing_and_names_survive_in_commands() {
 fn runs_of_an_experiment_are_made_again_by_their_commands() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 40), ("bee", 40)]);
-    small::install(&s);
+    small_network::install(&s);
     let file = "title = \"e\"\nsettings = { epochs = 4 }\n\
                 [[cache]]\nname = \"c\"\nbackbone = \"small.onnx\"\naugment = [\"flip\"]\n\
                 [[run]]\nname = \"plain\"\nuse = [\"none\"]\n[[run]]\nname = \"warm\"\ninit = \"plain\"\n";
@@ -150,10 +149,10 @@ fn runs_of_an_experiment_are_made_again_by_their_commands() {
 #[test]
 fn commands_say_when_they_cannot_make_the_same_head() {
     let variants = ["--augment", "flip", "--augment", "shift:3", "--augment-splits", "all"];
-    let s = small::cache(&[&variants[..], &["--split", "60/15/25", "--seed", "4"]].concat());
-    small::train(&s, "first", &EPOCHS);
-    small::train(&s, "second", &[&["--init", &s.text("first")], &EPOCHS[..]].concat());
-    small::extract(&s, "in", "c", &["--seed", "3"]);
+    let s = support::cache(&[&variants[..], &["--split", "60/15/25", "--seed", "4"]].concat());
+    support::train(&s, "first", &EPOCHS);
+    support::train(&s, "second", &[&["--init", &s.text("first")], &EPOCHS[..]].concat());
+    support::extract(&s, "in", "c", &["--seed", "3"]);
     assert!(commands(&s, "first").contains("so the head differs"));
     remove(&s, &["first", "c"]);
     let second = commands(&s, "second");

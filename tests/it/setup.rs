@@ -1,8 +1,9 @@
 //! What would break for someone who installs: a bad download, no network, no terminal, and everything in place.
 
-use crate::sandbox::{Said, Sandbox, models};
+use crate::support::{CommandOutput, Sandbox, models};
+use headstart::io::digest::sha256_file;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A sandbox whose user cache is empty and whose `python3` and `npm` are the given shell scripts.
 struct Machine {
@@ -19,12 +20,17 @@ impl Machine {
         Self { s }
     }
 
-    fn setup(&self, more: &[&str]) -> Said {
+    fn setup(&self, more: &[&str]) -> CommandOutput {
+        CommandOutput::of(&mut self.command(more))
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
         let path = format!("{}:/usr/bin:/bin", self.s.text("bin"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_headstart"));
         command.args(["setup", "--models"]).arg(self.s.path("models")).args(more);
         command.env("PATH", path).env("XDG_CACHE_HOME", self.s.path("cache")).env_remove("ORT_DYLIB_PATH");
-        Said::of(command.stdin(std::process::Stdio::null()))
+        command.current_dir(self.s.path("")).stdin(Stdio::null());
+        command
     }
 
     /// All files below the two folders that are installed into, but for the locks.
@@ -74,16 +80,24 @@ fn library() -> PathBuf {
 #[test]
 fn without_a_terminal_or_yes_the_command_that_installs_is_named() {
     let machine = Machine::new(OFFLINE, OFFLINE);
-    machine.setup(&[]).fails(1, &["ONNX Runtime", "is not installed", "help: run `", "setup`", "yes"]);
+    machine
+        .setup(&[])
+        .fails(1, &["ONNX Runtime", "is not installed", "help: run `", "setup --yes`", "pip download"]);
     assert!(machine.left().is_empty());
 }
 
 #[test]
-fn no_network_is_told_with_a_way_around_it() {
+fn without_a_network_the_error_names_an_alternative() {
     let machine = Machine::new(OFFLINE, OFFLINE);
-    machine
-        .setup(&["--yes"])
-        .fails(1, &["fetching onnxruntime", "no route to host", "fetch the wheel elsewhere and give it to"]);
+    machine.setup(&["--yes"]).fails(
+        1,
+        &[
+            "fetching onnxruntime",
+            "no route to host",
+            "check the network and the proxy",
+            "fetch the wheel elsewhere and give it to",
+        ],
+    );
     assert!(machine.left().is_empty(), "{:?}", machine.left());
 }
 
@@ -100,7 +114,7 @@ fn a_tampered_or_half_written_download_is_refused_and_removed() {
     let tarball = machine.s.write("nsfwjs.tgz", b"tampered");
     let mut command = machine.s.command(&["setup", "--tarball", tarball.to_str().unwrap(), "--yes"]);
     command.env("ORT_DYLIB_PATH", library());
-    Said::of(&mut command).fails(1, &["nsfwjs.tgz: the download is cut short"]);
+    CommandOutput::of(&mut command).fails(1, &["nsfwjs.tgz: the download is cut short"]);
 }
 
 #[test]
@@ -109,25 +123,106 @@ fn with_everything_in_place_nothing_is_asked_and_no_client_is_started() {
     let machine = Machine::new(touched, touched);
     let mut command = Command::new(env!("CARGO_BIN_EXE_headstart"));
     command.args(["setup", "--json", "--models"]).arg(models()).env("PATH", machine.s.path("bin"));
-    let said = Said::of(command.stdin(std::process::Stdio::null()));
+    copy_of_the_install(&machine.s);
+    command.env("XDG_CACHE_HOME", machine.s.path("cache")).env_remove("ORT_DYLIB_PATH");
+    let said = CommandOutput::of(command.stdin(Stdio::null()));
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(said.value()["backbone"], "nsfwjs");
     assert_eq!(said.stderr, "");
     assert!(!machine.s.path("bin/started").exists());
 }
 
-#[test]
-fn a_damaged_install_is_named_with_its_remedy() {
-    let machine = Machine::new(OFFLINE, OFFLINE);
+/// Copies the installed runtime into the user cache of `s`, with the digests of its files noted. Returns the library.
+fn copy_of_the_install(s: &Sandbox) -> PathBuf {
     let installed = library();
     let home = installed.parent().unwrap();
-    let copy = machine.s.path("cache/headstart").join(home.file_name().unwrap());
+    let copy = s.path("cache/headstart").join(home.file_name().unwrap());
     std::fs::create_dir_all(&copy).unwrap();
-    for entry in std::fs::read_dir(home).unwrap().flatten() {
-        std::fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    let mut record: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(home.join("installed.json")).unwrap()).unwrap();
+    for (name, _) in record["files"].clone().as_object().unwrap() {
+        std::fs::copy(home.join(name), copy.join(name)).unwrap();
+        record["sha256"][name] = sha256_file(&copy.join(name)).unwrap().to_string().into();
     }
-    std::fs::write(copy.join(installed.file_name().unwrap()), b"half").unwrap();
-    machine.setup(&[]).fails(1, &["the installed ONNX Runtime is damaged", "delete that folder"]);
+    std::fs::write(copy.join("installed.json"), record.to_string()).unwrap();
+    copy.join(installed.file_name().unwrap())
+}
+
+/// Overwrites 200 kB inside a file with zeros.
+fn zero_inside(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 200_000].fill(0);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_library_is_never_loaded_and_setup_repairs_it() {
+    let pip = pip_that_gives("half a wheel");
+    for damage in [zero_inside, |path: &Path| std::fs::write(path, b"half").unwrap()] {
+        let machine = Machine::new(&pip, OFFLINE);
+        let library = copy_of_the_install(&machine.s);
+        damage(&library);
+        let named =
+            ["the installed ONNX Runtime is damaged: libonnxruntime", "help: run `headstart setup --yes`"];
+        machine.setup(&[]).fails(1, &named);
+        // With consent it is installed again, here as far as this pip goes.
+        machine.setup(&["--yes"]).fails(1, &["the download is cut short"]);
+        machine.s.images("in", &[("a", 2), ("b", 2)]);
+        let mut extract = machine.s.command(&["extract", "in", "--cache", "c"]);
+        extract.env("XDG_CACHE_HOME", machine.s.path("cache")).env_remove("ORT_DYLIB_PATH");
+        CommandOutput::of(&mut extract).fails(1, &named);
+        let mut device = machine.s.command(&["device", "--json"]);
+        device.env("XDG_CACHE_HOME", machine.s.path("cache")).env_remove("ORT_DYLIB_PATH");
+        let told = CommandOutput::of(&mut device).value();
+        assert_eq!(
+            (&told["runtime"], &told["devices"][0]["usable"]),
+            (&serde_json::Value::Null, &false.into())
+        );
+        assert!(
+            told["devices"][0]["reason"].as_str().unwrap().contains("is damaged: libonnxruntime"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_library_of_ones_own_is_opened_before_it_is_praised() {
+    let s = Sandbox::new();
+    s.write("any.txt", b"any text at all");
+    let half = std::fs::read(library()).unwrap();
+    s.write("half.so", &half[..half.len() / 2]);
+    s.images("in", &[("a", 2)]);
+    for args in [&["setup"][..], &["extract", "in", "--cache", "c"]] {
+        for (file, said) in [("any.txt", "correct ORT_DYLIB_PATH"), ("half.so", "it is cut short")] {
+            let mut command = s.command(args);
+            command.env("ORT_DYLIB_PATH", file);
+            let whole = format!("{file}: ONNX Runtime cannot be loaded: ");
+            CommandOutput::of(&mut command).fails(1, &[&whole, said]);
+        }
+    }
+}
+
+#[test]
+fn the_runtime_is_missed_before_the_first_image_is_read() {
+    let machine = Machine::new(OFFLINE, OFFLINE);
+    // A fifo where an image is expected: whoever reads it waits for ever.
+    machine.s.images("in", &[("a", 2)]);
+    assert!(Command::new("mkfifo").arg(machine.s.path("in/a/z.png")).status().unwrap().success());
+    let mut command = machine.command(&[]);
+    let environment: Vec<_> =
+        command.get_envs().map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned))).collect();
+    command = machine.s.command(&["extract", "in", "--cache", "c"]);
+    for (name, value) in environment {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let version = &headstart::backbone::registry::registry().runtime.version;
+    let wheel = format!("onnxruntime-{version}-cp311-cp311-");
+    let pip = format!("`pip download onnxruntime=={version} --no-deps");
+    CommandOutput::of(&mut command).fails(1, &["ONNX Runtime is not installed", &wheel, &pip]);
 }
 
 #[test]
@@ -143,16 +238,16 @@ fn a_damaged_backbone_is_never_used_and_setup_says_so() {
         .arg(s.path("c"))
         .arg("--models")
         .arg(s.path("models"));
-    Said::of(&mut command)
+    CommandOutput::of(&mut command)
         .fails(1, &["nsfwjs.onnx: the file was changed or damaged", "help: run `", "nsfwjs and "]);
     assert!(!s.path("c").exists());
 }
 
 #[test]
-fn the_devices_that_can_be_used_are_told_with_reasons() {
+fn devices_are_listed_with_reasons() {
     let s = Sandbox::new();
-    let told = s.json(&["device"]);
-    let devices = told["devices"].as_array().unwrap();
+    let reported = s.json(&["device"]);
+    let devices = reported["devices"].as_array().unwrap();
     let of = |name: &str| devices.iter().find(|device| device["name"] == name).unwrap();
     assert_eq!((&of("cpu")["usable"], &of("cpu")["reason"]), (&true.into(), &serde_json::Value::Null));
     assert_eq!(of("cuda")["usable"].as_bool().unwrap(), of("cuda")["reason"].is_null());
@@ -160,8 +255,11 @@ fn the_devices_that_can_be_used_are_told_with_reasons() {
         assert_eq!(of("cuda")["reason"], "no NVIDIA driver on this machine");
     }
     let mut without = s.command(&["device", "--json"]);
-    without.env("XDG_CACHE_HOME", s.path("nothing here")).env_remove("ORT_DYLIB_PATH");
-    let cpu = Said::of(&mut without).value()["devices"][0].clone();
+    without
+        .env("XDG_CACHE_HOME", s.path("nothing here"))
+        .env_remove("HEADSTART_HOME")
+        .env_remove("ORT_DYLIB_PATH");
+    let cpu = CommandOutput::of(&mut without).value()["devices"][0].clone();
     assert!(
         cpu["usable"] == false && cpu["reason"].as_str().unwrap().contains("headstart setup --yes"),
         "{cpu}"

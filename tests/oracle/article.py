@@ -29,10 +29,10 @@ for epoch in range(settings["epochs"]):
         bx, by = x[rows], y[rows]
         seen += len(by)
         step += 1
-        slope = softmax(bx @ parameters[0] + parameters[1])
-        slope[np.arange(len(by)), by] -= 1
-        slope /= len(by)
-        for p, (m, v), g in zip(parameters, moments, [bx.T @ slope, slope.sum(0)]):
+        gradient = softmax(bx @ parameters[0] + parameters[1])
+        gradient[np.arange(len(by)), by] -= 1
+        gradient /= len(by)
+        for p, (m, v), g in zip(parameters, moments, [bx.T @ gradient, gradient.sum(0)]):
             m += 0.1 * (g - m)
             v += 0.001 * (g * g - v)
             p -= settings["lr"] * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)

@@ -90,14 +90,14 @@ def look(browser, path, width, scheme):
 
 def main():
     program, *files = sys.argv[1:]
-    told = []
+    pages = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         for path in map(pathlib.Path, files):
             views = [look(browser, path, width, scheme) for width in WIDTHS for scheme in SCHEMES]
-            told.append({**views[0][0], "views": [view for _, view in views]})
+            pages.append({**views[0][0], "views": [view for _, view in views]})
         browser.close()
-    print(json.dumps(told))
+    print(json.dumps(pages))
 
 
 main()

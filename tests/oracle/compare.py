@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from scipy.stats import binomtest, norm
 
 
-def right(run):
+def correct(run):
     rows = pq.read_table(f"{run}/predictions.parquet").to_pylist()
     return {r["image_sha256"]: r["label"] == r["predicted"] for r in rows if r["split"] == "test"}
 
@@ -32,7 +32,7 @@ def newcombe(a, b, c, d):
 
 if __name__ == "__main__":
     assert abs(norm.ppf(0.975) - 1.96) < 1e-3
-    first, second = map(right, sys.argv[1:])
+    first, second = map(correct, sys.argv[1:])
     common = sorted(first.keys() & second.keys())
     pairs = [(second[h], first[h]) for h in common]
     a, b, c, d = (pairs.count(p) for p in [(True, True), (True, False), (False, True), (False, False)])

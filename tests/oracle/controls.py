@@ -46,8 +46,8 @@ for step, epoch in enumerate(history, 1):
     share = {"constant": 1.0, "linear": 1 - passed, "cosine": (1 + np.cos(np.pi * passed)) / 2}[settings["schedule"]]
     p = softmax(x @ w + b)
     train_loss = cross_entropy(p, y)
-    slope = factors[y][:, None] * (p - targets) / n
-    for parameter, (m, v), g in zip(parameters, moments, [x.T @ slope + settings["l2"] * w, slope.sum(0)]):
+    gradient = factors[y][:, None] * (p - targets) / n
+    for parameter, (m, v), g in zip(parameters, moments, [x.T @ gradient + settings["l2"] * w, gradient.sum(0)]):
         m += (1 - 0.9) * (g - m)
         v *= 0.999
         v += (1 - 0.999) * g * g

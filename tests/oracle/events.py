@@ -45,25 +45,25 @@ def check_scalars(events, record):
         wanted["learning_rate"] = [rate(record["config"], epoch["epoch"]) for epoch in history]
     assert sorted(wanted) == sorted(events.Tags()["scalars"]), events.Tags()
     for tag, values in wanted.items():
-        told = events.Scalars(tag)
-        assert [event.step for event in told] == [epoch["epoch"] for epoch in history], tag
-        assert np.array_equal(np.float32([event.value for event in told]), np.float32(values)), tag
-        assert [event.wall_time for event in told] == times, tag
+        reported = events.Scalars(tag)
+        assert [event.step for event in reported] == [epoch["epoch"] for epoch in history], tag
+        assert np.array_equal(np.float32([event.value for event in reported]), np.float32(values)), tag
+        assert [event.wall_time for event in reported] == times, tag
     return len(history)
 
 
-def check_histogram(told, values):
+def check_histogram(reported, values):
     """A histogram against the values themselves."""
     exact = values.astype(np.float64).ravel()
-    assert (told.min, told.max, told.num) == (exact.min(), exact.max(), exact.size)
-    assert np.isclose(told.sum, exact.sum(), rtol=1e-9, atol=1e-9)
-    assert np.isclose(told.sum_squares, (exact**2).sum(), rtol=1e-9)
-    assert sum(told.bucket) == exact.size and len(told.bucket) == len(told.bucket_limit) == 30
+    assert (reported.min, reported.max, reported.num) == (exact.min(), exact.max(), exact.size)
+    assert np.isclose(reported.sum, exact.sum(), rtol=1e-9, atol=1e-9)
+    assert np.isclose(reported.sum_squares, (exact**2).sum(), rtol=1e-9)
+    assert sum(reported.bucket) == exact.size and len(reported.bucket) == len(reported.bucket_limit) == 30
     # Which of two buckets a value belongs to that lies on their border is a matter of rounding.
     for edge in (-1e-9, 1e-9):
-        edges = [exact.min() - 1, *(limit + edge for limit in told.bucket_limit[:-1]), exact.max() + 1]
-        assert np.abs(np.histogram(exact, edges)[0] - np.array(told.bucket)).sum() <= 4
-    assert math.isclose(told.bucket_limit[-1], exact.max())
+        edges = [exact.min() - 1, *(limit + edge for limit in reported.bucket_limit[:-1]), exact.max() + 1]
+        assert np.abs(np.histogram(exact, edges)[0] - np.array(reported.bucket)).sum() <= 4
+    assert math.isclose(reported.bucket_limit[-1], exact.max())
 
 
 def main(run, folders):
@@ -77,9 +77,9 @@ def main(run, folders):
         assert sorted(events.Tags()["histograms"]) == ["weights/bias", "weights/weight"], events.Tags()
         steps = {}
         for tag, values in [("weights/weight", weight), ("weights/bias", bias)]:
-            told = {event.step: event.histogram_value for event in events.Histograms(tag)}
-            check_histogram(told[record["best_epoch"]], values)
-            steps[tag] = told
+            reported = {event.step: event.histogram_value for event in events.Histograms(tag)}
+            check_histogram(reported[record["best_epoch"]], values)
+            steps[tag] = reported
         assert list(steps["weights/bias"]) == list(steps["weights/weight"])
         first = steps["weights/weight"][min(steps["weights/weight"])]
         graph = events.Graph() if events.Tags()["graph"] else None

@@ -64,10 +64,10 @@ for seed in [None, *range(1, results["resplits"] + 1)]:
     logistic = LogisticRegression(C=1 / (0.01 * len(train)), tol=1e-8, max_iter=10000).fit(x, labels[0])
     accuracies[pixels_name].append(logistic.score(tx, labels[1]))
 
-told = {baseline["name"]: baseline["score"] for baseline in results["baselines"]}
+reported = {baseline["name"]: baseline["score"] for baseline in results["baselines"]}
 off = {}
 for name, own in accuracies.items():
-    score = told[name]
+    score = reported[name]
     off[name] = float(np.abs(np.array([score["first"], *score["of_splits"]]) - own).max())
 
 
@@ -82,7 +82,7 @@ def resampled(values):
 
 worst = 0.0
 for condition in results["conditions"]:
-    runs = {run["name"]: run["score"]["of_splits"] for run in condition["runs"]} | {n: s["of_splits"] for n, s in told.items()}
+    runs = {run["name"]: run["score"]["of_splits"] for run in condition["runs"]} | {n: s["of_splits"] for n, s in reported.items()}
     for pair in condition["pairs"]:
         own = pair["splits"]
         expected = resampled(np.array(runs[pair["first"]]) - np.array(runs[pair["second"]]))

@@ -6,7 +6,7 @@ use super::graph::PREPROCESSING_KEY;
 use super::inception_v3::{Topology, build};
 use crate::backbone::registry::{KnownBackbone, Source};
 use crate::error::Result;
-use crate::io::archive;
+use crate::io::{archive, json};
 use std::path::Path;
 use tfjs::TfjsModel;
 
@@ -18,8 +18,8 @@ use tfjs::TfjsModel;
 pub fn build_known(known: &KnownBackbone, archive: &Path) -> Result<Vec<u8>> {
     let Source::TfjsNpm { folder, .. } = &known.source;
     let model = TfjsModel::read(&archive::read_tgz(archive, folder)?)?;
-    let preprocessing = serde_json::to_string(&known.preprocessing).expect("plain data");
-    let classes = serde_json::to_string(&known.classes).expect("plain data");
+    let preprocessing = json::encode(&known.preprocessing);
+    let classes = json::encode(&known.classes);
     let metadata = [
         ("headstart.name", known.name.as_str()),
         ("headstart.title", known.title.as_str()),

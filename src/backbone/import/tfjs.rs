@@ -157,9 +157,11 @@ fn read_group(
         if entry.quantization.dtype != "uint8" {
             return Err(fail(format!("{} is stored as {}", entry.name, entry.quantization.dtype)));
         }
-        let n = entry.shape.iter().product();
-        let (quantized, following) =
-            rest.split_at_checked(n).ok_or_else(|| fail(format!("the shards end inside {}", entry.name)))?;
+        // A product beyond all numbers is beyond the shards too.
+        let n = entry.shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
+        let (quantized, following) = n
+            .and_then(|n| rest.split_at_checked(n))
+            .ok_or_else(|| fail(format!("the shards end inside {}", entry.name)))?;
         let Quantization { min, scale, .. } = entry.quantization;
         let values = quantized.iter().map(|&q| (f64::from(q) * scale + min) as f32).collect();
         tensors.insert(entry.name, Tensor { shape: entry.shape, values });
@@ -177,8 +179,11 @@ fn exported(files: &BTreeMap<String, Vec<u8>>, name: &str, open: char) -> Result
     start.and_then(|start| literal(&text[start..])).ok_or_else(|| fail(format!("{name} exports nothing")))
 }
 
+/// Most levels of objects and lists inside one another, since the parser calls itself for each. Models have 8.
+const MAX_DEPTH: usize = 64;
+
 /// Returns the JavaScript literal at the start of `text`, with `!0` and `!1` as `true` and `false`. `None` when the
-/// literal does not end.
+/// literal does not end, or has more than [`MAX_DEPTH`] levels.
 fn literal(text: &str) -> Option<String> {
     let (mut out, mut depth, mut in_string) = (String::new(), 0usize, false);
     let mut chars = text.chars();
@@ -190,6 +195,7 @@ fn literal(text: &str) -> Option<String> {
                 continue;
             }
             '"' => in_string = !in_string,
+            '{' | '[' if !in_string && depth == MAX_DEPTH => return None,
             '{' | '[' if !in_string => depth += 1,
             '}' | ']' if !in_string => depth = depth.checked_sub(1)?,
             '!' if !in_string => {
@@ -244,5 +250,12 @@ mod tests {
         let mut cut = bundle("AwQHCQ==");
         cut.get_mut("model.min.js").unwrap().truncate(300);
         assert!(refuse(&cut).contains("exports nothing"));
+        let deep = format!(".exports={{a:{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(refuse(&BTreeMap::from([("model.min.js".into(), deep.into())])).contains("exports nothing"));
+        let mut vast = bundle("AwQHCQ==");
+        let model = String::from_utf8(vast["model.min.js"].clone()).unwrap();
+        let shape = format!("shape:[{},3]", usize::MAX / 2);
+        vast.insert("model.min.js".into(), model.replace("shape:[1,2]", &shape).into());
+        assert!(refuse(&vast).contains("end inside dense_1/kernel"));
     }
 }

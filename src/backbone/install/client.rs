@@ -1,87 +1,82 @@
 //! Downloads through package clients (pip, npm): runs the client, reports progress, verifies the file.
 
+use super::cause::{Cause, cause, error_lines};
+use super::process::ClientProcess;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256_file};
 use crate::io::fs;
 use crate::monitor::{Monitor, Unit};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 /// A download that a package client performs.
 #[derive(Debug)]
-pub struct Download<'a> {
-    /// The client and its arguments.
-    pub command: Command,
-    /// What is downloaded, for progress and errors, such as `fetching onnxruntime 1.23`.
-    pub label: String,
-    /// The folder that the client writes to.
+pub(super) struct Download<'a> {
+    /// What is downloaded, such as `onnxruntime 1.23`.
+    pub what: String,
+    /// The name of the client.
+    pub client: &'a str,
+    /// The settings that name its index, for advice.
+    pub settings: &'a str,
+    /// The folder below which the client writes.
     pub folder: &'a Path,
     /// Expected size in bytes.
     pub bytes: u64,
+    /// How to get the file without this client.
+    pub elsewhere: String,
 }
 
 impl Download<'_> {
-    /// Runs the client to its end. Progress is the growth of the folder.
+    /// Runs a command of [`super::process::client`] to its end. Progress is the growth of the folder.
     ///
     /// # Errors
     /// [`Kind::Runtime`] with the client's error message when it fails, [`Kind::Interrupted`] when the monitor asks to
-    /// stop.
-    pub fn run(self, monitor: &dyn Monitor) -> Result<()> {
-        let Self { mut command, label, folder, bytes } = self;
-        let program = command.get_program().to_string_lossy().into_owned();
-        let log = folder.join("client.log");
-        let file = std::fs::File::create(&log).map_err(|e| Error::io("create", &log, e))?;
-        let copy = file.try_clone().map_err(|e| Error::io("open", &log, e))?;
-        let child = command.stdin(Stdio::null()).stdout(file).stderr(copy).spawn();
-        let mut child = child
-            .map_err(|e| Error::new(Kind::Runtime, format!("{program} could not be started")).because(e))?;
-        if wait(&mut child, &label, folder, bytes, monitor)?.success() {
+    /// stop. Nothing that the client started is alive then.
+    pub fn run(&self, command: Command, monitor: &dyn Monitor) -> Result<()> {
+        let mut process = ClientProcess::spawn(command)?;
+        let status = self.wait(&mut process, monitor)?;
+        let log = process.finish();
+        if status.success() {
             return Ok(());
         }
-        let output = std::fs::read_to_string(&log).unwrap_or_default();
-        Err(Error::new(Kind::Runtime, format!("{label} failed"))
-            .because(format!("{program}: {}", error_lines(&output))))
+        let cause = cause(status.code(), &log);
+        let reason = match cause {
+            Cause::NoProgram => format!("{} is not installed", self.client),
+            _ => format!("{}: {}", self.client, error_lines(&log)),
+        };
+        let advice = cause.advice(self.client, self.settings);
+        Err(Error::new(Kind::Runtime, format!("fetching {} failed", self.what))
+            .because(reason)
+            .help(format!("{advice}, or {}", self.elsewhere)))
     }
-}
 
-/// Waits for the client, reporting how `folder` grows towards `bytes`. Kills the client when the monitor asks to stop.
-fn wait(
-    child: &mut Child,
-    label: &str,
-    folder: &Path,
-    bytes: u64,
-    monitor: &dyn Monitor,
-) -> Result<ExitStatus> {
-    let task = monitor.task(label, Some(bytes), Unit::Bytes);
-    let mut reported = 0;
-    loop {
-        if let Some(status) = child.try_wait().map_err(|e| Error::io("wait for the client of", folder, e))? {
-            if status.success() {
-                task.advance(bytes - reported);
+    /// Waits for the client, reporting how the folder grows.
+    fn wait(&self, process: &mut ClientProcess, monitor: &dyn Monitor) -> Result<ExitStatus> {
+        let label = format!("fetching {}", self.what);
+        let task = monitor.task(&label, Some(self.bytes), Unit::Bytes);
+        let (started, before) = (Instant::now(), folder_size(self.folder));
+        let mut reported = 0;
+        loop {
+            if let Some(status) = process.try_wait()? {
+                if status.success() {
+                    task.advance(self.bytes - reported);
+                }
+                return Ok(status);
             }
-            return Ok(status);
+            if monitor.is_interrupted() {
+                return Err(Error::new(Kind::Interrupted, format!("interrupted while {label}"))
+                    .help("nothing was installed; the next attempt starts over"));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+            let size = folder_size(self.folder).saturating_sub(before).min(self.bytes);
+            task.status(&match size {
+                0 => format!("no answer yet, {} s", started.elapsed().as_secs()),
+                _ => String::new(),
+            });
+            task.advance(size.saturating_sub(reported));
+            reported = reported.max(size);
         }
-        if monitor.is_interrupted() {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(Error::new(Kind::Interrupted, format!("interrupted while {label}"))
-                .help("nothing was installed; the next attempt starts over"));
-        }
-        std::thread::sleep(Duration::from_millis(100));
-        let size = folder_size(folder).min(bytes);
-        task.advance(size.saturating_sub(reported));
-        reported = reported.max(size);
-    }
-}
-
-/// Summarizes in one line what a client's log says about its failure.
-fn error_lines(log: &str) -> String {
-    let is_error = |line: &&str| line.to_lowercase().contains("error") && !line.contains("log of this run");
-    let lines: Vec<&str> = log.lines().filter(is_error).map(str::trim).take(4).collect();
-    match lines.is_empty() {
-        true => log.lines().last().unwrap_or("it said nothing").trim().to_string(),
-        false => lines.join("; "),
     }
 }
 
@@ -97,14 +92,18 @@ fn folder_size(folder: &Path) -> u64 {
         .sum()
 }
 
-/// Returns the only file in `folder`.
+/// Returns the only file in `folder` whose name ends with `suffix`.
 ///
 /// # Errors
 /// [`Kind::Runtime`] when there is no file or more than one.
-pub fn only_file(folder: &Path) -> Result<PathBuf> {
-    match &fs::list(folder)?[..] {
+pub(super) fn only_file(folder: &Path, suffix: &str) -> Result<PathBuf> {
+    let found: Vec<_> = fs::list(folder)?.into_iter().filter(|entry| entry.name.ends_with(suffix)).collect();
+    match &found[..] {
         [entry] => Ok(entry.path.clone()),
-        found => Err(Error::new(Kind::Runtime, format!("the download left {} files, not one", found.len()))),
+        found => Err(Error::new(
+            Kind::Runtime,
+            format!("the download left {} files *{suffix}, not one", found.len()),
+        )),
     }
 }
 
@@ -112,7 +111,7 @@ pub fn only_file(folder: &Path) -> Result<PathBuf> {
 ///
 /// # Errors
 /// [`Kind::Runtime`] with both digests when it is another file.
-pub fn verify_download(file: &Path, sha256: Digest, bytes: u64) -> Result<()> {
+pub(super) fn verify_download(file: &Path, sha256: Digest, bytes: u64) -> Result<()> {
     let size = std::fs::metadata(file).map_err(|e| Error::io("read", file, e))?.len();
     let found = sha256_file(file)?;
     if found == sha256 {

@@ -11,6 +11,8 @@ pub(super) struct InstallRequest<'a> {
     pub terms: &'a str,
     /// How to install it separately, such as ``run `setup` ``.
     pub remedy: &'a str,
+    /// How to do without the download.
+    pub elsewhere: &'a str,
 }
 
 /// Asks the monitor for consent to an installation.
@@ -18,7 +20,7 @@ pub(super) struct InstallRequest<'a> {
 /// # Errors
 /// [`Kind::Runtime`] when the answer is no or nobody can be asked.
 pub(super) fn require_consent(request: &InstallRequest, monitor: &dyn Monitor) -> Result<()> {
-    let InstallRequest { what, terms, remedy } = request;
+    let InstallRequest { what, terms, remedy, elsewhere } = request;
     let why = match monitor.consent(&format!("{what}: install {terms}")) {
         Some(true) => {
             monitor.note(&format!("installing {terms}"));
@@ -28,5 +30,5 @@ pub(super) fn require_consent(request: &InstallRequest, monitor: &dyn Monitor) -
         None => ", and there is nobody to ask",
     };
     Err(Error::new(Kind::Runtime, format!("{what}{why}"))
-        .help(format!("{remedy}, or agree with `yes`: it installs {terms}")))
+        .help(format!("{remedy}, or repeat this with `yes`; either installs {terms}; or {elsewhere}")))
 }

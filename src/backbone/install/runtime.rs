@@ -1,50 +1,107 @@
-//! Finds or installs the ONNX Runtime that a device needs.
+//! Finds or installs the ONNX Runtime that a device needs, and proves that it runs.
 
 use super::consent::{InstallRequest, require_consent};
+use super::library::{Search, search};
+use super::{pip, wheel};
 use crate::backbone::Device;
-use crate::backbone::install::{Library, find_library, has_nvidia_driver, wheel};
+use crate::backbone::install::{Library, has_nvidia_driver};
+use crate::backbone::proof::{LOADER, prove};
 use crate::backbone::registry::{Wheel, registry};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::sha256_file;
 use crate::monitor::Monitor;
 use std::path::Path;
 
-/// Finds the ONNX Runtime for `device`, or installs it after asking. `wheel_file` is installed without asking.
+/// An ONNX Runtime that was loaded and has run a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Runtime {
+    /// The library.
+    pub library: Library,
+    /// The version that the library reports.
+    pub version: String,
+}
+
+/// Loads `library` and proves that it computes a known answer on the CPU.
+///
+/// # Errors
+/// [`Kind::Runtime`] with the loader's reason when it cannot be loaded, and what to do about that reason.
+pub fn open(library: Library, monitor: &dyn Monitor) -> Result<Runtime> {
+    match prove(&library.path, Device::Cpu, monitor) {
+        Ok(version) => Ok(Runtime { library, version }),
+        Err(e) if e.remedy().is_some() => Err(e),
+        Err(e) => {
+            let advice = loader_advice(&e.with_causes(), &library);
+            Err(e.help(advice))
+        }
+    }
+}
+
+/// Finds the ONNX Runtime for `device`, or installs it after asking; `wheel_file` is installed without asking. A damaged
+/// installation is installed again. What it returns was opened.
 ///
 /// # Errors
 /// [`Kind::Device`] when CUDA is requested on a machine without an NVIDIA driver. [`Kind::Runtime`] without consent, when
-/// no ONNX Runtime is known for this system, or when it cannot be downloaded or is not the pinned one.
-pub fn find_or_install(device: Device, wheel_file: Option<&Path>, monitor: &dyn Monitor) -> Result<Library> {
+/// no ONNX Runtime is known for this system, when it cannot be downloaded or is not the pinned one, and those of [`open`].
+pub fn find_or_install(device: Device, wheel_file: Option<&Path>, monitor: &dyn Monitor) -> Result<Runtime> {
     if let Device::Cuda(_) = device {
         require_driver(device)?;
     }
-    let wants_cuda = match device {
+    let wants_cuda = wants_cuda(device);
+    let pinned = if wheel_file.is_some() {
+        pinned_wheel(wants_cuda, wheel_file)?
+    } else {
+        let missing = match search(wants_cuda)? {
+            Search::Found(library) => return open(library, monitor),
+            Search::Missing => "ONNX Runtime is not installed".to_string(),
+            Search::Damaged(error) => error.with_causes(),
+        };
+        if let (Device::Auto, true, Search::Found(library)) = (device, wants_cuda, search(false)?) {
+            monitor.warn("running on the CPU: `setup` with `device` cuda installs what the GPU needs");
+            return open(library, monitor);
+        }
+        let pinned = pinned_wheel(wants_cuda, None)?;
+        ask(pinned, &missing, monitor)?;
+        pinned
+    };
+    let path = wheel::install(pinned, wheel_file, monitor)?;
+    let runtime = open(Library::installed(path, pinned.has_cuda(), true), monitor)?;
+    monitor.note(&format!(
+        "installed ONNX Runtime {} at {}",
+        runtime.version,
+        runtime.library.path.display()
+    ));
+    Ok(runtime)
+}
+
+/// Installs again, after asking, what an earlier version installed without noting digests: its files cannot be verified.
+/// Only warns when that is refused or fails, since such an installation can be used.
+pub(super) fn renew_unverified(device: Device, monitor: &dyn Monitor) {
+    let Ok(Search::Found(library)) = search(wants_cuda(device)) else { return };
+    if !library.is_ours() || library.is_verified {
+        return;
+    }
+    let what = "ONNX Runtime was installed by an earlier version that noted no SHA-256 of its files";
+    let renewed = pinned_wheel(library.has_cuda, None)
+        .and_then(|pinned| ask(pinned, what, monitor).map(|()| pinned))
+        .and_then(|pinned| wheel::install(pinned, None, monitor));
+    if let Err(e) = renewed {
+        monitor.warn(&format!("it is used unverified: {}", e.with_causes()));
+    }
+}
+
+fn wants_cuda(device: Device) -> bool {
+    match device {
         Device::Cpu => false,
         Device::Auto => has_nvidia_driver() && registry().wheel(true).is_some(),
         Device::Cuda(_) => true,
-    };
-    // A given wheel also repairs an install that `find_library` would report as damaged.
-    if wheel_file.is_none() {
-        if let Some(library) = find_library(wants_cuda)? {
-            return Ok(library);
-        }
-        if let (Device::Auto, Some(library)) = (device, find_library(false)?) {
-            monitor.warn("running on the CPU: `setup` with `device` cuda installs what the GPU needs");
-            return Ok(library);
-        }
     }
-    let pinned = pinned_wheel(wants_cuda, wheel_file)?;
-    if wheel_file.is_none() {
-        let request = InstallRequest {
-            what: "ONNX Runtime is not installed",
-            terms: &terms(pinned),
-            remedy: "run `setup`",
-        };
-        require_consent(&request, monitor)?;
-    }
-    let path = wheel::install(pinned, wheel_file, monitor)?;
-    monitor.note(&format!("installed ONNX Runtime {} at {}", registry().runtime.version, path.display()));
-    Ok(Library::installed(path, pinned.has_cuda()))
+}
+
+fn ask(pinned: &Wheel, what: &str, monitor: &dyn Monitor) -> Result<()> {
+    let (terms, elsewhere) = (terms(pinned), pip::elsewhere(pinned));
+    let request = InstallRequest { what, terms: &terms, remedy: "run `setup`", elsewhere: &elsewhere };
+    require_consent(&request, monitor)
 }
 
 /// Returns the pinned wheel that `wheel_file` is a copy of, else the one for this system with or without CUDA.
@@ -75,4 +132,55 @@ fn terms(wheel: &Wheel) -> String {
         false => registry().runtime.licence.as_str(),
     };
     format!("ONNX Runtime {version} ({} wheel, {size} MB, {licence})", wheel.package)
+}
+
+/// What to do when the loader refuses `library` with `reason`, in the words of glibc. Never to install it again, since
+/// its files are as they were installed.
+fn loader_advice(reason: &str, library: &Library) -> String {
+    let other_place = match library.is_ours() {
+        true => "set HEADSTART_HOME to a folder on another file system and run `setup` again",
+        false => "copy it to another file system and set ORT_DYLIB_PATH to it",
+    };
+    let has = |part: &str| reason.contains(part);
+    if has("failed to map segment") || has("Operation not permitted") {
+        return format!("its file system may forbid running programs (mounted noexec): {other_place}");
+    }
+    if has("libstdc++") && has("cannot open shared object file") {
+        return "install the C++ runtime library libstdc++.so.6 (package libstdc++6 or libstdc++)".into();
+    }
+    if has("cannot open shared object file") && !has(&format!("{}: cannot open", library.path.display())) {
+        return "install the library that it names first".into();
+    }
+    if has("cut short") && library.is_chosen() {
+        return "copy it again, or unset ORT_DYLIB_PATH and run `setup`".into();
+    }
+    if has("GLIBC") {
+        return "the C or C++ library of this system is too old for it: use a newer system, or set ORT_DYLIB_PATH to an \
+                ONNX Runtime of 1.23 or later that was built for this one"
+            .into();
+    }
+    if library.is_chosen() || !reason.contains(LOADER) {
+        return "it must be an ONNX Runtime of 1.23 or later: correct ORT_DYLIB_PATH, or unset it and run `setup`".into();
+    }
+    "set ORT_DYLIB_PATH to another ONNX Runtime of 1.23 or later".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_follows_the_reason_of_the_loader() {
+        let ours = Library::installed("/h/libonnxruntime.so".into(), false, true);
+        let cases = [
+            ("/h/libonnxruntime.so: failed to map segment from shared object", "noexec"),
+            ("libstdc++.so.6: cannot open shared object file: No such file or directory", "libstdc++6"),
+            ("libgomp.so.1: cannot open shared object file: No such file or directory", "that it names"),
+            ("/lib/libc.so.6: version `GLIBC_2.38' not found (required by /h/libonnxruntime.so)", "too old"),
+        ];
+        for (reason, advice) in cases {
+            let given = loader_advice(&format!("{LOADER}: {reason}"), &ours);
+            assert!(given.contains(advice), "{reason}: {given}");
+        }
+    }
 }

@@ -16,6 +16,8 @@ pub struct Changes {
     pub moved: usize,
     /// Files with a known path and other content than before.
     pub edited: usize,
+    /// Files with a known path and content, and another label than before.
+    pub relabelled: usize,
     /// Distinct images in another split than before.
     pub resplit: usize,
 }
@@ -24,6 +26,7 @@ impl Changes {
     /// Compares the description `after` with an earlier one.
     pub fn between(before: &[Sample], after: &[Sample]) -> Self {
         let (old_paths, new_paths) = (digests_by_path(before), digests_by_path(after));
+        let old_labels: HashMap<&str, &str> = before.iter().map(path_and_label).collect();
         let (old_splits, new_splits) = (splits_by_digest(before), splits_by_digest(after));
         let mut changes = Self::default();
         for (path, digest) in &new_paths {
@@ -40,6 +43,11 @@ impl Changes {
         changes.removed = old_paths.iter().filter(is_gone).count();
         let is_resplit =
             |(digest, split): &(&Digest, &Split)| new_splits.get(*digest).is_some_and(|new| new != *split);
+        let is_relabelled = |sample: &&Sample| {
+            let (path, label) = path_and_label(sample);
+            old_paths.get(path) == Some(&sample.file.image_sha256) && old_labels[path] != label
+        };
+        changes.relabelled = after.iter().filter(is_relabelled).count();
         changes.resplit = old_splits.iter().filter(is_resplit).count();
         changes
     }
@@ -48,6 +56,10 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+fn path_and_label(sample: &Sample) -> (&str, &str) {
+    (&sample.file.path, &sample.file.label)
 }
 
 fn digests_by_path(samples: &[Sample]) -> HashMap<&str, Digest> {
@@ -65,6 +77,7 @@ impl fmt::Display for Changes {
             (self.removed, "removed"),
             (self.moved, "moved"),
             (self.edited, "edited"),
+            (self.relabelled, "with another label"),
             (self.resplit, "in another split"),
         ];
         let named: Vec<String> =
@@ -94,8 +107,11 @@ mod tests {
         let before = split(vec![file("a/1", "1"), file("a/2", "2"), file("a/3", "3"), file("a/4", "4")]);
         let after = split(vec![file("a/1", "1"), file("a/2", "other"), file("b/3", "3"), file("a/5", "5")]);
         let changes = Changes::between(&before, &after);
-        assert_eq!(changes, Changes { added: 1, removed: 1, moved: 1, edited: 1, resplit: 0 });
+        assert_eq!(changes, Changes { added: 1, removed: 1, moved: 1, edited: 1, relabelled: 0, resplit: 0 });
         assert_eq!(changes.to_string(), "1 added, 1 removed, 1 moved, 1 edited");
+        let mut renamed = before.clone();
+        renamed[0].file.label = "b".into();
+        assert_eq!(Changes::between(&before, &renamed).to_string(), "1 with another label");
         assert!(Changes::between(&before, &before).is_empty());
     }
 }

@@ -2,18 +2,23 @@
 
 mod changes;
 mod conflicts;
+mod folder_splits;
+mod layout;
 mod refusal;
 mod resplit;
 mod split;
 
 pub use changes::Changes;
 pub use conflicts::{LabelConflicts, separate_conflicts};
+pub use folder_splits::{FolderSplits, shares, split_by_folders};
+pub use layout::{FolderLayout, LayoutChoice};
 pub use refusal::{Reason, Refused};
 pub use resplit::Resplit;
 pub use split::{Fractions, assign_splits};
 
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
+use crate::io::fs::FileIdentity;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -49,6 +54,8 @@ pub struct ImageFile {
     pub bytes: u64,
     /// Modification time in nanoseconds since 1970; 0 if unknown.
     pub mtime_ns: i64,
+    /// What distinguishes the file from others of the same path, size and modification time.
+    pub identity: FileIdentity,
 }
 
 /// An image file and its split: one row of `samples.parquet`.
@@ -123,6 +130,7 @@ pub(crate) mod tests {
             height: 1,
             bytes: 1,
             mtime_ns: 0,
+            identity: FileIdentity::default(),
         }
     }
 

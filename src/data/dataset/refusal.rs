@@ -107,6 +107,8 @@ pub enum Reason {
     },
     /// The bytes changed between the scan of the folder and the decoding of the image.
     ChangedDuringRun,
+    /// The file was there at the start of the run and is not any more.
+    VanishedDuringRun,
     /// The network computed infinite or undefined features.
     NonFiniteFeatures {
         /// Variant of the image that was embedded.
@@ -117,7 +119,7 @@ pub enum Reason {
 }
 
 /// Reasons whose text holds no values.
-const PLAIN: [Reason; 9] = [
+const PLAIN: [Reason; 10] = [
     Reason::Folder,
     Reason::NotRegularFile,
     Reason::Empty,
@@ -127,6 +129,7 @@ const PLAIN: [Reason; 9] = [
     Reason::DecoderPanic,
     Reason::NameNotUtf8,
     Reason::ChangedDuringRun,
+    Reason::VanishedDuringRun,
 ];
 
 impl Reason {
@@ -252,6 +255,7 @@ impl fmt::Display for Reason {
             Self::DecoderPanic => "the decoder gave up on this file",
             Self::NameNotUtf8 => "its name is not UTF-8",
             Self::ChangedDuringRun => "changed while the images were being read",
+            Self::VanishedDuringRun => "vanished while the images were being read",
             Self::Other(text) => text,
         };
         f.write_str(text)

@@ -11,6 +11,7 @@ use std::fmt;
 /// Another assignment of images to train, validation and test than the one stored in a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Resplit {
     /// The rule of [`assign_splits`] with another seed.
     #[serde(rename = "resplit")]
@@ -36,6 +37,9 @@ impl Resplit {
     /// A random split follows [`assign_splits`]. For a fold, the n distinct images of each class are ordered by the same
     /// rule and dealt to the folds one by one. The fold itself is the test split. Of the other images, beginning with
     /// those of the next fold, the first floor(validation n / 100) are the validation split; the rest is the train split.
+    ///
+    /// # Panics
+    /// When [`Resplit::check`] fails.
     pub fn assign(self, samples: &[Sample], fractions: Fractions) -> Vec<Sample> {
         let files: Vec<ImageFile> = samples.iter().map(|sample| sample.file.clone()).collect();
         let (number, folds, seed) = match self {
@@ -56,6 +60,20 @@ impl Resplit {
             }
         }
         files.into_iter().map(|file| Sample { split: splits[&file.image_sha256], file }).collect()
+    }
+
+    /// Checks the number of a fold.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a fold that is not 1 to `folds`, or fewer than two folds.
+    pub fn check(self) -> Result<()> {
+        match self {
+            Self::Fold { number, folds, .. } if folds < 2 || !(1..=folds).contains(&number) => {
+                let message = format!("there is no fold {number} of {folds}");
+                Err(Error::new(Kind::Usage, message).help("number the folds from 1, and take at least 2"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Lists all `folds` folds of one cross-validation.
@@ -113,6 +131,15 @@ mod tests {
         let again = Resplit::Random { seed: 3 }.assign(&samples, Fractions::default());
         let files = samples.iter().map(|sample| sample.file.clone()).collect();
         assert_eq!(again, assign_splits(files, 3, Fractions::default()));
+    }
+
+    #[test]
+    fn folds_are_numbered_from_one() {
+        assert!(Resplit::folds(3, 0).unwrap().into_iter().all(|fold| fold.check().is_ok()));
+        assert!(Resplit::folds(1, 0).is_err() && Resplit::Random { seed: 0 }.check().is_ok());
+        for (number, folds) in [(0, 3), (4, 3), (1, 1), (0, 0)] {
+            assert!(Resplit::Fold { number, folds, seed: 0 }.check().is_err(), "{number} of {folds}");
+        }
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! JPEG through libjpeg-turbo, the decoder of Pillow, so that both give the same pixels. It fills missing blocks with grey and
 //! only warns; here a picture is refused unless every block of it was decoded from the data.
 
-// The only unsafe code of the crate: libjpeg has a C interface.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "libjpeg has a C interface; the only unsafe code of the crate")]
 
 use super::limits;
 use crate::data::dataset::Reason;

@@ -124,6 +124,7 @@ fn of_few_bits(level: u8, bits: u32) -> u8 {
 }
 
 /// Encodes an image as PNG.
+#[expect(clippy::missing_panics_doc, reason = "writing to memory cannot fail")]
 pub fn encode_png(image: &Pixels) -> Vec<u8> {
     let mut out = Cursor::new(Vec::new());
     buffer(image).write_to(&mut out, ImageFormat::Png).expect("writing to memory cannot fail");

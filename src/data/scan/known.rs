@@ -5,10 +5,10 @@ use crate::io::digest::Digest;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// The result of an earlier scan. A file with the size and modification time of then is not read again.
+/// The result of an earlier scan. A file with the size, modification time and identity of then is not read again.
 #[derive(Debug, Clone, Copy)]
 pub struct EarlierScan<'a> {
-    /// The folder that was scanned, absolute. The result is ignored for another folder.
+    /// The folder that was scanned, absolute. The files of another folder are all read.
     pub root: &'a Path,
     /// The usable files that were found.
     pub samples: &'a [Sample],

@@ -1,21 +1,28 @@
 //! Scans a folder of labelled images: finds the files and reads what they are, skipping files that did not change.
 
 mod known;
+mod labels;
+mod layout;
+mod passed_over;
 mod walk;
 
 pub use known::{EarlierScan, RefusedFiles};
-pub use walk::is_ignored;
+pub use passed_over::{PassedOver, is_passed_over};
 
-use crate::data::dataset::{ImageFile, Reason, Refused, number_and_names};
+use crate::data::dataset::{
+    FolderLayout, ImageFile, LayoutChoice, Reason, Refused, Sample, number_and_names,
+};
 use crate::data::decode;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
+use crate::io::fs::FileIdentity;
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Silent, Unit};
+use labels::{FileCount, Labels};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
-use walk::Candidate;
+use walk::{Candidate, Listing};
 
 /// How much of each file is examined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,8 +41,14 @@ pub enum ScanDepth {
 pub struct ScanOptions<'a> {
     /// How much of each file is examined.
     pub depth: ScanDepth,
-    /// Result of the latest scan, if there was one.
+    /// Result of the latest scan, if there was one. Its labels stay where folders are still called as they were.
     pub earlier: Option<EarlierScan<'a>>,
+    /// Whether files are read again although they look unchanged since the earlier scan.
+    pub rehash: bool,
+    /// How folders that are called as splits are taken. `None` takes them as classes, with a remark.
+    pub layout: Option<LayoutChoice>,
+    /// Whether such folders are an error without a `layout`.
+    pub must_choose: bool,
     /// Files refused before, if known.
     pub refused: Option<&'a RefusedFiles>,
     /// Whether remarks about the folder go to the monitor. A repeated scan leaves them out.
@@ -47,55 +60,89 @@ pub struct ScanOptions<'a> {
 pub struct ScanResult {
     /// The folder, absolute.
     pub root: PathBuf,
+    /// What its folders stand for.
+    pub layout: FolderLayout,
     /// Usable files, by class folder, then by path.
     pub files: Vec<ImageFile>,
     /// Files and folders that cannot be used, by path.
     pub refused: Vec<Refused>,
     /// Labels of all class folders, also of those without a usable file; sorted, each once.
     pub labels: Vec<String>,
+    /// Numbers of files that programs and systems left there and that were passed over, by name.
+    pub passed_over: PassedOver,
 }
 
 impl ScanOptions<'_> {
     /// Options for a first scan, without earlier results.
     pub fn new(depth: ScanDepth) -> Self {
-        Self { depth, earlier: None, refused: None, notes: true }
+        Self {
+            depth,
+            earlier: None,
+            rehash: false,
+            layout: None,
+            must_choose: false,
+            refused: None,
+            notes: true,
+        }
     }
 }
 
-/// Scans all files `IMAGES/<class>/**/<file>`, on all cores.
+/// Scans all files below the class folders of `images`, on all cores.
 ///
 /// # Errors
-/// [`Kind::Input`] when there is no such folder, [`Kind::Interrupted`] when the monitor was interrupted.
+/// [`Kind::Input`] when there is no such folder, or its folders are not the splits that were chosen; [`Kind::Usage`] when a
+/// layout must be chosen; [`Kind::Interrupted`] when the monitor was interrupted.
 pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Result<ScanResult> {
-    let listing = walk::list(images)?;
+    let listing = walk::list(images, options.layout, options.must_choose)?;
     let notes: &dyn Monitor = if options.notes { monitor } else { &Silent };
     listing.notes.iter().for_each(|note| notes.note(note));
+    let known: &[Sample] = options.earlier.map_or(&[], |earlier| earlier.samples);
     // Size and time of a file say nothing about a file in another folder.
-    let earlier = options.earlier.iter().filter(|earlier| earlier.root == listing.root);
+    let is_here = options.earlier.is_some_and(|earlier| earlier.root == listing.root);
+    let unchanged = if is_here && !options.rehash { known } else { &[] };
     let scanner = Scanner {
-        unchanged: earlier
-            .flat_map(|earlier| earlier.samples)
-            .map(|sample| (sample.file.path.as_str(), &sample.file))
-            .collect(),
+        unchanged: unchanged.iter().map(|sample| (sample.file.path.as_str(), &sample.file)).collect(),
         refused: options.refused,
         depth: options.depth,
     };
+    let outcomes = scan_all(images, &listing.candidates, &scanner, monitor)?;
+    let found = labels::of_folders(&listing.folders, &counts(&listing, &outcomes), listing.layout, known);
+    found.notes.iter().for_each(|note| notes.note(note));
+    let result = result(listing, outcomes, found);
+    let used: BTreeSet<&str> = result.files.iter().map(|file| file.label.as_str()).collect();
+    let empty: Vec<&str> =
+        result.labels.iter().map(String::as_str).filter(|label| !used.contains(label)).collect();
+    if !empty.is_empty() && !used.is_empty() {
+        notes.note(&format!("class folders without a usable file: {}", number_and_names(&empty)));
+    }
+    Ok(result)
+}
+
+/// Counts the files of each class folder.
+fn counts(listing: &Listing, outcomes: &[Outcome]) -> Vec<FileCount> {
+    let mut counts = vec![FileCount::default(); listing.folders.len()];
+    for (candidate, outcome) in listing.candidates.iter().zip(outcomes) {
+        let count = &mut counts[candidate.folder];
+        count.all += 1;
+        count.usable += usize::from(outcome.is_ok());
+    }
+    counts
+}
+
+/// Sorts the files into those that can be used, with their labels, and the others.
+fn result(listing: Listing, outcomes: Vec<Outcome>, found: Labels) -> ScanResult {
     let mut files = Vec::new();
     let mut refused = listing.refused;
-    for outcome in scan_all(images, &listing.candidates, &scanner, monitor)? {
+    for (candidate, outcome) in listing.candidates.iter().zip(outcomes) {
         match outcome {
-            Ok(file) => files.push(file),
+            Ok(file) => files.push(ImageFile { label: found.labels[candidate.folder].clone(), ..file }),
             Err(refusal) => refused.push(refusal),
         }
     }
     refused.sort();
-    let labels: Vec<String> = BTreeSet::from_iter(listing.labels).into_iter().collect();
-    let used: BTreeSet<&str> = files.iter().map(|file| file.label.as_str()).collect();
-    let empty: Vec<&str> = labels.iter().map(String::as_str).filter(|label| !used.contains(label)).collect();
-    if !empty.is_empty() && !used.is_empty() {
-        notes.note(&format!("class folders without a usable file: {}", number_and_names(&empty)));
-    }
-    Ok(ScanResult { root: listing.root, files, refused, labels })
+    let labels = BTreeSet::from_iter(found.labels).into_iter().collect();
+    let (root, layout, passed_over) = (listing.root, listing.layout, listing.passed_over);
+    ScanResult { root, layout, files, refused, labels, passed_over }
 }
 
 /// Returns the error for a folder without usable images.
@@ -111,6 +158,7 @@ pub fn no_images(images: &Path, refused: &[Refused]) -> Error {
         .help("give IMAGES/<class>/<file>: one folder of images for each class")
 }
 
+/// A file without its label, or why it cannot be used.
 type Outcome = std::result::Result<ImageFile, Refused>;
 
 /// Scans the candidates in parallel. The results are in their order.
@@ -121,7 +169,7 @@ fn scan_all(
     monitor: &dyn Monitor,
 ) -> Result<Vec<Outcome>> {
     let task = monitor.task("reading files", Some(candidates.len() as u64), Unit::Images);
-    let outcomes = in_parallel(parallel::number(0), candidates, |candidate| {
+    let outcomes = in_parallel(parallel::thread_count(0), candidates, |candidate| {
         check_interrupted(images, monitor)?;
         let outcome = scanner.scan(candidate);
         task.advance(1);
@@ -167,7 +215,7 @@ impl From<Reason> for Refusal {
 
 impl Scanner<'_> {
     fn scan(&self, candidate: &Candidate) -> std::result::Result<ImageFile, Refusal> {
-        let Candidate { path, file, label } = candidate;
+        let Candidate { path, file, .. } = candidate;
         if path.contains(char::REPLACEMENT_CHARACTER) {
             return Err(Reason::NameNotUtf8.into());
         }
@@ -175,13 +223,13 @@ impl Scanner<'_> {
             return Err(reason.clone().into());
         }
         let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(&e))?;
-        let mtime_ns = modification_time(&metadata);
+        let (mtime_ns, identity) = (modification_time(&metadata), FileIdentity::of(&metadata));
         if let Some(known) = self.unchanged.get(path.as_str())
-            && (known.bytes, known.mtime_ns) == (metadata.len(), mtime_ns)
+            && (known.bytes, known.mtime_ns, known.identity) == (metadata.len(), mtime_ns, identity)
             && mtime_ns != 0
         {
             self.check_content(known.image_sha256)?;
-            return Ok(ImageFile { label: label.clone(), ..(*known).clone() });
+            return Ok((*known).clone());
         }
         let bytes = decode::read(file)?;
         let image_sha256 = sha256(&bytes);
@@ -190,12 +238,13 @@ impl Scanner<'_> {
             self.examine(&bytes).map_err(|reason| Refusal { image_sha256: Some(image_sha256), reason })?;
         Ok(ImageFile {
             path: path.clone(),
-            label: label.clone(),
+            label: String::new(),
             image_sha256,
             width: dimensions.width,
             height: dimensions.height,
             bytes: bytes.len() as u64,
             mtime_ns,
+            identity,
         })
     }
 
@@ -216,8 +265,31 @@ impl Scanner<'_> {
     }
 }
 
-/// Nanoseconds since 1970; 0 if unknown.
+/// Nanoseconds since 1970; 0 if unknown, as before 1970 and where 64 bits do not hold them, from 2262.
 fn modification_time(metadata: &std::fs::Metadata) -> i64 {
     let since_1970 = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since_1970.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    since_1970.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_that_64_bits_do_not_hold_and_those_before_1970_are_unknown() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(dir.path().join("f")).unwrap();
+        let century = Duration::from_secs(100 * 365 * 86_400);
+        let time = |time| {
+            file.set_modified(time).unwrap();
+            modification_time(&file.metadata().unwrap())
+        };
+        assert_eq!(time(UNIX_EPOCH + century), century.as_nanos() as i64);
+        assert_eq!(time(UNIX_EPOCH - Duration::from_secs(86_400)), 0);
+        // Some file systems end before 2262, and then say so by another time, which 64 bits hold.
+        let late = time(UNIX_EPOCH + 3 * century);
+        let stored = file.metadata().unwrap().modified().unwrap();
+        assert!(late == 0 || stored < UNIX_EPOCH + 3 * century, "{late}");
+    }
 }

@@ -1,9 +1,11 @@
-//! Lists the files below a folder of images with their classes, without opening any file.
+//! Lists the files below a folder of images with their class folders, without opening any file.
 
-use crate::data::dataset::{Reason, Refused};
+use super::labels::ClassFolder;
+use super::layout;
+use super::passed_over::{self, PassedOver, pass_over};
+use crate::data::dataset::{FolderLayout, LayoutChoice, Reason, Refused};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs::{self, FolderEntry};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A file that may be an image.
@@ -13,8 +15,8 @@ pub(super) struct Candidate {
     pub path: String,
     /// Path of the file, absolute.
     pub file: PathBuf,
-    /// Label of its class.
-    pub label: String,
+    /// Index of its class folder.
+    pub folder: usize,
 }
 
 /// Everything below a folder of images.
@@ -22,25 +24,32 @@ pub(super) struct Candidate {
 pub(super) struct Listing {
     /// The folder, absolute.
     pub root: PathBuf,
-    /// The label of each class folder, also of empty ones.
-    pub labels: Vec<String>,
+    /// What the folders stand for.
+    pub layout: FolderLayout,
+    /// The class folders, also empty ones.
+    pub folders: Vec<ClassFolder>,
     /// Files, by class folder, then by path.
     pub candidates: Vec<Candidate>,
     /// Folders that cannot be listed.
     pub refused: Vec<Refused>,
+    /// Files that were passed over.
+    pub passed_over: PassedOver,
     /// Remarks about the folder for a person.
     pub notes: Vec<String>,
     /// Number of links that lead back to a folder above them.
     loops: usize,
 }
 
-/// Lists `IMAGES/<class>/**/<file>`. A folder directly below `images` is a class, and all files below it, at any depth,
-/// belong to that class. Links are followed, except back to a folder above them. Ignored files are left out
-/// ([`is_ignored`]).
+/// Lists the class folders of `images` and all files below them, at any depth. Links are followed, except back to a folder
+/// above them. Without a `choice`, folders that are called as splits are an error if `must_choose`, else classes.
 ///
 /// # Errors
-/// [`Kind::Input`] when there is no such folder.
-pub(super) fn list(images: &Path) -> Result<Listing> {
+/// [`Kind::Input`] when there is no such folder, or its folders are not the splits that were chosen; [`Kind::Usage`] when
+/// a choice is missing.
+pub(super) fn list(images: &Path, choice: Option<LayoutChoice>, must_choose: bool) -> Result<Listing> {
+    if let Some(obstacle) = fs::obstacle(images) {
+        return Err(obstacle.of_kind(Kind::Input));
+    }
     let root = std::fs::canonicalize(images).map_err(|e| {
         Error::new(Kind::Input, "no such folder of images")
             .at(images)
@@ -50,97 +59,109 @@ pub(super) fn list(images: &Path) -> Result<Listing> {
     if !root.is_dir() {
         return Err(Error::new(Kind::Input, "not a folder").at(images).help("give IMAGES/<class>/<file>"));
     }
-    let (folders, stray): (Vec<_>, Vec<_>) = fs::list(&root)?
-        .into_iter()
-        .filter(|entry| !is_ignored(&entry.name))
-        .partition(|entry| entry.path.is_dir());
-    let names: Vec<String> = folders.iter().map(|folder| folder.name.clone()).collect();
-    let mut listing = Listing { root: root.clone(), labels: class_labels(&names), ..Listing::default() };
-    for (folder, label) in folders.iter().zip(listing.labels.clone()) {
-        listing.descend(&folder.name, &folder.path, &label, &mut vec![root.clone()]);
+    fs::require_utf8(&root)?;
+    let mut listing = Listing { root: root.clone(), ..Listing::default() };
+    let (folders, stray) = listing.folders_and_files(&root)?;
+    listing.note_stray(&images.display().to_string(), stray);
+    let seen = layout::recognise(&folders);
+    listing.layout = layout::choose(images, &folders, seen, choice, must_choose)?;
+    if listing.layout != seen && choice.is_none() {
+        listing.notes.push(layout::remark(&folders, seen));
     }
-    listing.note(images, &names, stray.len());
+    for folder in folders {
+        match listing.layout {
+            FolderLayout::SplitThenClass => listing.add_split(&folder),
+            FolderLayout::Classes | FolderLayout::ClassThenSplit => {
+                listing.add_class(folder.name.clone(), &folder, vec![root.clone()]);
+            }
+        }
+    }
+    if listing.loops > 0 {
+        let note = format!("links back to a folder above them were not followed: {}", listing.loops);
+        listing.notes.push(note);
+    }
+    listing.notes.extend(passed_over::remark(&listing.passed_over));
     Ok(listing)
 }
 
 impl Listing {
+    /// Lists the folders in `folder` and counts its files, without what is passed over.
+    fn folders_and_files(&mut self, folder: &Path) -> Result<(Vec<FolderEntry>, usize)> {
+        let mut entries = fs::list(folder)?;
+        entries.retain(|entry| !pass_over(&entry.name, &entry.path, &mut self.passed_over));
+        let all = entries.len();
+        entries.retain(|entry| entry.path.is_dir());
+        let files = all - entries.len();
+        Ok((entries, files))
+    }
+
+    /// Adds the class folders in the folder of a split.
+    fn add_split(&mut self, split: &FolderEntry) {
+        let Some(above) = self.enter(&split.name, &split.path, vec![self.root.clone()]) else { return };
+        match self.folders_and_files(&split.path) {
+            Ok((folders, stray)) => {
+                self.note_stray(&split.name, stray);
+                for folder in folders {
+                    self.add_class(format!("{}/{}", split.name, folder.name), &folder, above.clone());
+                }
+            }
+            Err(e) => self.refuse_folder(&split.name, &e),
+        }
+    }
+
+    /// Adds a class folder and the files below it.
+    fn add_class(&mut self, path: String, folder: &FolderEntry, above: Vec<PathBuf>) {
+        self.folders.push(ClassFolder { path: path.clone(), name: folder.name.clone() });
+        self.descend(&path, &folder.path, above);
+    }
+
     /// Adds the files below the folder `path`, whose path relative to the root is `name`. `above` holds the resolved folders
     /// that lead to it.
-    fn descend(&mut self, name: &str, path: &Path, label: &str, above: &mut Vec<PathBuf>) {
-        let refuse = |reason| Refused { path: name.into(), image_sha256: None, reason };
-        let real = match std::fs::canonicalize(path) {
-            Ok(real) => real,
-            Err(e) => return self.refused.push(refuse(Reason::FolderNotFound(e.to_string()))),
-        };
-        if above.contains(&real) {
-            self.loops += 1;
-            return;
-        }
+    fn descend(&mut self, name: &str, path: &Path, above: Vec<PathBuf>) {
+        let Some(above) = self.enter(name, path, above) else { return };
         let entries = match fs::list(path) {
             Ok(entries) => entries,
-            Err(e) => {
-                let cause = std::error::Error::source(&e).map(ToString::to_string).unwrap_or_default();
-                return self.refused.push(refuse(Reason::FolderNotListed(cause)));
-            }
+            Err(e) => return self.refuse_folder(name, &e),
         };
-        above.push(real);
         for FolderEntry { name: entry, path: file } in entries {
-            if is_ignored(&entry) {
+            if pass_over(&entry, &file, &mut self.passed_over) {
                 continue;
             }
             let path = format!("{name}/{entry}");
             match file.is_dir() {
-                true => self.descend(&path, &file, label, above),
-                false => self.candidates.push(Candidate { path, file, label: label.into() }),
+                true => self.descend(&path, &file, above.clone()),
+                false => self.candidates.push(Candidate { path, file, folder: self.folders.len() - 1 }),
             }
         }
-        above.pop();
     }
 
-    /// Adds remarks about what is unusual in the folder.
-    fn note(&mut self, images: &Path, folders: &[String], stray: usize) {
-        if stray > 0 {
-            self.notes.push(format!("files directly in {} belong to no class: {stray}", images.display()));
+    /// Resolves a folder and returns the folders that lead to its files; `None` when it leads back or cannot be found.
+    fn enter(&mut self, name: &str, path: &Path, mut above: Vec<PathBuf>) -> Option<Vec<PathBuf>> {
+        match std::fs::canonicalize(path) {
+            Ok(real) if above.contains(&real) => self.loops += 1,
+            Ok(real) => {
+                above.push(real);
+                return Some(above);
+            }
+            Err(e) => self.refuse(name, Reason::FolderNotFound(e.to_string())),
         }
-        if self.loops > 0 {
-            self.notes.push(format!("links back to a folder above them were not followed: {}", self.loops));
-        }
-        let mut by_label: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (label, folder) in self.labels.iter().zip(folders) {
-            by_label.entry(label).or_default().push(folder);
-        }
-        for (label, folders) in by_label.into_iter().filter(|(_, folders)| folders.len() > 1) {
-            let message = format!("the folders {} are one class, {label}", folders.join(", "));
-            self.notes.push(message);
-        }
-        let splits = ["train", "training", "val", "valid", "validation", "test", "testing", "dev"];
-        let is_split = |label: &String| splits.contains(&label.to_lowercase().as_str());
-        if !self.labels.is_empty() && self.labels.iter().all(is_split) {
-            self.notes.push(format!(
-                "the classes are called {}: if these are splits, give the folder that holds the class folders",
-                self.labels.join(", ")
-            ));
+        None
+    }
+
+    fn refuse_folder(&mut self, name: &str, error: &Error) {
+        let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        self.refuse(name, Reason::FolderNotListed(cause));
+    }
+
+    fn refuse(&mut self, name: &str, reason: Reason) {
+        self.refused.push(Refused { path: name.into(), image_sha256: None, reason });
+    }
+
+    fn note_stray(&mut self, folder: &str, files: usize) {
+        if files > 0 {
+            self.notes.push(format!("files directly in {folder} belong to no class: {files}"));
         }
     }
-}
-
-/// Returns the labels of class folders. When the name of every folder starts with a number of three digits or more and a
-/// space, as `select` writes them, that number is not part of the label.
-fn class_labels(folders: &[String]) -> Vec<String> {
-    let without_count = |name: &str| {
-        let (count, label) = name.split_once(' ')?;
-        let is_count = count.len() >= 3 && count.bytes().all(|b| b.is_ascii_digit());
-        (is_count && !label.is_empty()).then(|| label.to_string())
-    };
-    match folders.iter().map(|name| without_count(name)).collect() {
-        Some(labels) => labels,
-        None => folders.to_vec(),
-    }
-}
-
-/// Whether files and folders of this name are ignored: hidden ones, and those that Windows leaves in folders of images.
-pub fn is_ignored(name: &str) -> bool {
-    name.starts_with('.') || ["thumbs.db", "desktop.ini"].contains(&name.to_lowercase().as_str())
 }
 
 #[cfg(test)]
@@ -157,43 +178,83 @@ mod tests {
         dir
     }
 
+    /// Paths of files and of their class folders.
     fn paths(listing: &Listing) -> Vec<(&str, &str)> {
-        listing.candidates.iter().map(|f| (f.path.as_str(), f.label.as_str())).collect()
+        let folder = |file: &Candidate| listing.folders[file.folder].path.as_str();
+        listing.candidates.iter().map(|file| (file.path.as_str(), folder(file))).collect()
     }
 
-    #[test]
-    fn counts_are_dropped_only_when_every_folder_has_one() {
-        let labels =
-            |names: &[&str]| class_labels(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
-        assert_eq!(labels(&["530 George W Bush", "077 Ariel"]), ["George W Bush", "Ariel"]);
-        assert_eq!(labels(&["1530 Bush", "077 Ariel"]), ["Bush", "Ariel"]);
-        assert_eq!(labels(&["530 Bush", "Ariel"]), ["530 Bush", "Ariel"]);
-        assert_eq!(labels(&["53 Bush", "77 Ariel"]), ["53 Bush", "77 Ariel"]);
-        assert_eq!(labels(&["éé a", "077 "]), ["éé a", "077 "]);
+    fn classes(dir: &tempfile::TempDir) -> Listing {
+        list(dir.path(), None, false).unwrap()
     }
 
     #[test]
     fn files_at_any_depth_belong_to_the_topmost_folder() {
         let dir =
             tree(&["a b/1.JPG", "a b/deep/er/2.jpg", "é'\"/3.png", "a b/.hidden/4.png", "é'\"/Thumbs.db"]);
-        let listing = list(dir.path()).unwrap();
+        let listing = classes(&dir);
         assert_eq!(
             paths(&listing),
             [("a b/1.JPG", "a b"), ("a b/deep/er/2.jpg", "a b"), ("é'\"/3.png", "é'\"")]
         );
-        assert!(listing.notes.is_empty(), "{:?}", listing.notes);
+        assert_eq!(listing.notes, ["passed over, numbers of files: Thumbs.db 1, hidden files 1"]);
     }
 
     #[test]
-    fn files_outside_classes_equal_labels_and_splits_as_classes_are_noted() {
-        let dir = tree(&["001 Ann/1", "002 Ann/2", "010 Bo/3", "read.me"]);
-        std::fs::create_dir(dir.path().join("000 Cy")).unwrap();
-        let listing = list(dir.path()).unwrap();
-        assert_eq!(listing.labels, ["Cy", "Ann", "Ann", "Bo"]);
-        assert!(listing.notes[0].contains("belong to no class: 1"), "{:?}", listing.notes);
-        assert_eq!(listing.notes[1], "the folders 001 Ann, 002 Ann are one class, Ann");
-        let splits = tree(&["train/a/1", "Test/a/2"]);
-        assert!(list(splits.path()).unwrap().notes[0].starts_with("the classes are called Test, train"));
+    fn what_programs_leave_is_passed_over_with_a_count() {
+        let dir = tree(&[
+            "cat/1",
+            "cat/@eaDir/1/SYNOFILE_THUMB_M.jpg",
+            "cat/@eaDir/1/SYNOFILE_THUMB_XL.jpg",
+            "cat/._1",
+            "cat/.ipynb_checkpoints/1",
+            "__MACOSX/cat/._1",
+            "#recycle/cat/2",
+            "desktop.ini",
+            "dog/Thumbs.db",
+        ]);
+        std::fs::create_dir(dir.path().join("lost+found")).unwrap();
+        let listing = classes(&dir);
+        assert_eq!(paths(&listing), [("cat/1", "cat")]);
+        assert_eq!(listing.folders.len(), 2);
+        let expected = "passed over, numbers of files: #recycle 1, ._* 1, .ipynb_checkpoints 1, @eaDir 2, Thumbs.db 1, \
+                        __MACOSX 1, desktop.ini 1";
+        assert_eq!(listing.notes, [expected]);
+    }
+
+    #[test]
+    fn splits_that_are_folders_are_recognised_and_taken_when_asked() {
+        let take = |dir: &tempfile::TempDir, choice| list(dir.path(), choice, true);
+        let split =
+            tree(&["train/a/1", "Valid/a/2", "test_set/b/deep/3", "train/stray", "__MACOSX/train/a/._1"]);
+        let error = take(&split, None).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        assert!(
+            error
+                .to_string()
+                .ends_with("the folders are called Valid, test_set, train: are they splits or classes?")
+        );
+        let listing = take(&split, Some(LayoutChoice::SplitFolders)).unwrap();
+        assert_eq!(
+            paths(&listing),
+            [("Valid/a/2", "Valid/a"), ("test_set/b/deep/3", "test_set/b"), ("train/a/1", "train/a")]
+        );
+        assert_eq!(listing.notes[0], "files directly in train belong to no class: 1");
+        let as_classes = take(&split, Some(LayoutChoice::AsClasses)).unwrap();
+        assert_eq!(as_classes.folders.len(), 3);
+        assert!(!as_classes.notes.iter().any(|note| note.contains("called")), "{:?}", as_classes.notes);
+        assert!(classes(&split).notes[0].starts_with("the folders are called Valid, test_set, train, and"));
+        let inside = tree(&["a/train/1", "a/test/2", "b/val/3", "b/.DS_Store"]);
+        assert!(take(&inside, None).unwrap_err().to_string().contains("2 (a, b) hold only folders"));
+        let listing = take(&inside, Some(LayoutChoice::SplitFolders)).unwrap();
+        assert_eq!(listing.layout, FolderLayout::ClassThenSplit);
+        assert_eq!(paths(&listing), [("a/test/2", "a"), ("a/train/1", "a"), ("b/val/3", "b")]);
+        for other in [&["a/train/1", "a/2"][..], &["a/train/1", "b/x/2"], &["train/1", "other/2"], &["a/1"]] {
+            let other = tree(other);
+            assert_eq!(take(&other, None).unwrap().layout, FolderLayout::Classes);
+            let error = take(&other, Some(LayoutChoice::SplitFolders)).unwrap_err();
+            assert!(error.to_string().contains("folders that are no splits: "), "{error}");
+        }
     }
 
     #[cfg(unix)]
@@ -205,7 +266,7 @@ mod tests {
         symlink(dir.path(), dir.path().join("a/sub/up")).unwrap();
         symlink(elsewhere.path(), dir.path().join("b")).unwrap();
         symlink("nowhere", dir.path().join("b/broken")).unwrap();
-        let listing = list(dir.path()).unwrap();
+        let listing = classes(&dir);
         assert_eq!(paths(&listing), [("a/1", "a"), ("a/sub/2", "a"), ("b/3", "b"), ("b/broken", "b")]);
         assert!(listing.notes[0].contains("were not followed: 1"));
     }

@@ -1,10 +1,12 @@
 //! A run opened for predicting: head, backbone and cache are opened once and used for any number of images.
 
 use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
-use crate::backbone::{Backbone, Device, SessionOptions, known_answer};
+use crate::backbone::registry::default_models;
+use crate::backbone::{Backbone, BackboneSearch, Device, NotFinite, SessionOptions, known_answer};
 use crate::cache::near_images;
 use crate::cache::{FeatureCache, Samples, Spec};
-use crate::data::decode::{self, DECODE_VERSION, is_known_version};
+use crate::data::augment::Variant;
+use crate::data::decode::{self, DECODE_VERSION, Reason, is_known_version};
 use crate::data::pixels::Pixels;
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
@@ -12,11 +14,12 @@ use crate::head::Head;
 use crate::io::digest::sha256;
 use crate::metrics::{self, Temperature};
 use crate::monitor::{Monitor, Unit};
-use crate::run::{self, Record, RejectionRule, TrainedHead};
+use crate::run::{Record, RejectionRule, StoredRun, TrainedHead};
 use std::path::{Path, PathBuf};
 
 /// Configuration of a [`Predictor`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PredictorConfig {
     /// The run.
     pub run: PathBuf,
@@ -24,6 +27,10 @@ pub struct PredictorConfig {
     pub device: Device,
     /// Folder of built backbones.
     pub models: PathBuf,
+    /// The ONNX file of the backbone; `None` looks where it was, near the run and in `models`.
+    pub backbone: Option<PathBuf>,
+    /// The cache of the run; `None` looks where it was and near the run.
+    pub cache: Option<PathBuf>,
     /// Fraction of images of the known classes that may be called unknown, above 0 and below 1; `None` turns open-set
     /// rejection off.
     pub reject: Option<f64>,
@@ -31,12 +38,21 @@ pub struct PredictorConfig {
     pub neighbours: usize,
 }
 
+impl PredictorConfig {
+    /// Predicts with `run`, everything else by default.
+    pub fn new(run: impl Into<PathBuf>) -> Self {
+        Self { run: run.into(), ..Self::default() }
+    }
+}
+
 impl Default for PredictorConfig {
     fn default() -> Self {
         Self {
             run: PathBuf::new(),
             device: Device::Auto,
-            models: "models".into(),
+            models: default_models(),
+            backbone: None,
+            cache: None,
             reject: None,
             neighbours: 3,
         }
@@ -47,6 +63,7 @@ impl Default for PredictorConfig {
 pub struct Predictor<'a> {
     config: PredictorConfig,
     monitor: &'a dyn Monitor,
+    record: Record,
     head: Head,
     classes: Vec<String>,
     spec: Spec,
@@ -59,7 +76,7 @@ pub struct Predictor<'a> {
 
 /// The cache of the run, opened for finding neighbours.
 struct OpenCache {
-    store: FeatureCache,
+    cache: FeatureCache,
     samples: Samples,
 }
 
@@ -68,21 +85,36 @@ impl<'a> Predictor<'a> {
     /// no neighbours.
     ///
     /// # Errors
-    /// [`Kind::Run`] when the run is missing or damaged or its features were made with decoders that this version does not know; [`Kind::Usage`]
-    /// for a value of `reject` that the run does not allow.
+    /// [`Kind::Run`] when the run is missing or damaged or its features were made with decoders that this version does not
+    /// know; [`Kind::Usage`] for a value of `reject` that the run does not allow; those of [`StoredRun::open_cache`] for a
+    /// cache that was given.
     pub fn open(config: &PredictorConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let run = &config.run;
-        let record = run::read_record(run)?;
-        let reject = config.reject.map(|alpha| run::read_rejection_rule(run, alpha)).transpose()?;
-        let TrainedHead { head, classes, spec } = run::read_head(run)?;
+        let stored = StoredRun::open(run)?;
+        let reject = config.reject.map(|alpha| stored.rejection_rule(alpha)).transpose()?;
+        let TrainedHead { head, classes, spec } = stored.head()?;
         check_reject_width(run, reject.as_ref(), &head)?;
         check_decoder(run, &spec)?;
         let preprocessing = spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
-        let temperature = Temperature::effective(record.temperature);
-        let cache = (config.neighbours > 0).then(|| OpenCache::open(&record, monitor)).flatten();
-        let config = config.clone();
-        let backbone = None;
-        Ok(Self { config, monitor, head, classes, spec, preprocessing, temperature, reject, cache, backbone })
+        let temperature = Temperature::effective(stored.record().temperature);
+        let cache = match config.neighbours {
+            0 => None,
+            _ => OpenCache::open(&stored, config.cache.as_deref(), monitor)?,
+        };
+        let (config, record, backbone) = (config.clone(), stored.record().clone(), None);
+        Ok(Self {
+            config,
+            monitor,
+            record,
+            head,
+            classes,
+            spec,
+            preprocessing,
+            temperature,
+            reject,
+            cache,
+            backbone,
+        })
     }
 
     /// Opens the backbone now rather than with the first image, installing what is missing with consent, and checks its
@@ -92,6 +124,17 @@ impl<'a> Predictor<'a> {
     /// Those of opening a backbone; [`Kind::Run`] when its features do not fit the head of the run.
     pub fn open_backbone(&mut self) -> Result<()> {
         self.backbone().map(|_| ())
+    }
+
+    /// The record of the run.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The folder of cached images; `None` if the cache was not read.
+    pub fn cached_images(&self) -> Option<PathBuf> {
+        let cache = self.cache.as_ref()?;
+        Some(cache.samples.images_root(cache.cache.root()))
     }
 
     /// Class labels in the order of their indices.
@@ -130,9 +173,13 @@ impl<'a> Predictor<'a> {
                     self.open_backbone()?;
                     let total = Some(paths.len() as u64);
                     task.get_or_insert_with(|| monitor.task("predicting", total, Unit::Images));
-                    let embedding = self.embed(&image)?;
-                    (file.image_sha256, file.prediction) = (Some(digest), self.classify(&embedding));
-                    features.push(embedding);
+                    match self.embed(&image)? {
+                        Err(NotFinite) => file.reason = Some(not_finite()),
+                        Ok(embedding) => {
+                            (file.image_sha256, file.prediction) = (Some(digest), self.classify(&embedding));
+                            features.push(embedding);
+                        }
+                    }
                 }
             }
             files.push(file);
@@ -149,9 +196,14 @@ impl<'a> Predictor<'a> {
     /// Classifies images in memory: one prediction per image, in the order given.
     ///
     /// # Errors
-    /// Those of [`Predictor::open_backbone`], and of the backbone when it fails.
+    /// Those of [`Predictor::open_backbone`], and of the backbone when it fails; [`Kind::Input`] for an image whose
+    /// features are not finite.
     pub fn predict_images(&mut self, images: &[Pixels]) -> Result<Vec<ImagePrediction>> {
-        let features = images.iter().map(|image| self.embed(image)).collect::<Result<Vec<_>>>()?;
+        let mut features = Vec::with_capacity(images.len());
+        for (number, image) in (1..).zip(images) {
+            let refuse = |NotFinite| Error::new(Kind::Input, format!("image {number}: {}", not_finite()));
+            features.push(self.embed(image)?.map_err(refuse)?);
+        }
         let mut predictions: Vec<ImagePrediction> = features.iter().map(|row| self.classify(row)).collect();
         self.add_neighbours(predictions.iter_mut().collect(), &features);
         Ok(predictions)
@@ -166,10 +218,11 @@ impl<'a> Predictor<'a> {
         }
     }
 
-    fn embed(&mut self, image: &Pixels) -> Result<Vec<f32>> {
+    fn embed(&mut self, image: &Pixels) -> Result<std::result::Result<Vec<f32>, NotFinite>> {
         let mut pixels = vec![0; self.preprocessing.input_len()];
         self.preprocessing.planes(image, &mut pixels);
-        self.backbone()?.embed(&pixels, 1)
+        let embeddings = self.backbone()?.embed(&pixels, 1)?;
+        Ok(embeddings.rows().next().unwrap_or(Err(NotFinite)).map(Vec::from))
     }
 
     fn classify(&self, features: &[f32]) -> ImagePrediction {
@@ -181,10 +234,10 @@ impl<'a> Predictor<'a> {
 
     /// Adds the nearest cached images to each of `predictions`, whose features are given in the same order.
     fn add_neighbours(&self, predictions: Vec<&mut ImagePrediction>, features: &[Vec<f32>]) {
-        let Some(OpenCache { store, samples }) = self.cache.as_ref().filter(|_| !features.is_empty()) else {
+        let Some(OpenCache { cache, samples }) = self.cache.as_ref().filter(|_| !features.is_empty()) else {
             return;
         };
-        match near_images::nearest(store, samples, features, self.config.neighbours) {
+        match near_images::nearest(cache, samples, features, self.config.neighbours) {
             Ok(found) => predictions
                 .into_iter()
                 .zip(found)
@@ -194,17 +247,39 @@ impl<'a> Predictor<'a> {
     }
 }
 
+impl std::fmt::Debug for Predictor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Predictor")
+            .field("config", &self.config)
+            .field("classes", &self.classes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl OpenCache {
     /// Opens the cache of a run if it still exists and holds features of the same spec.
-    fn open(record: &Record, monitor: &dyn Monitor) -> Option<Self> {
-        let path = Path::new(&record.cache);
-        let opened = FeatureCache::open(path).and_then(|store| {
-            store.spec().require(&record.spec, path)?;
-            let samples = store.samples()?;
-            Ok(Self { store, samples })
+    ///
+    /// # Errors
+    /// Those of [`StoredRun::open_cache`] for a cache that was given.
+    fn open(run: &StoredRun, given: Option<&Path>, monitor: &dyn Monitor) -> Result<Option<Self>> {
+        let opened = run.open_cache(given).and_then(|cache| {
+            cache.warn_of_unnamed_specs(monitor)?;
+            let samples = cache.samples()?;
+            Ok(Self { cache, samples })
         });
-        opened.map_err(|error| warn_of_missing_neighbours(monitor, &error)).ok()
+        match opened {
+            Err(error) if given.is_none() => {
+                warn_of_missing_neighbours(monitor, &error);
+                Ok(None)
+            }
+            opened => opened.map(Some),
+        }
     }
+}
+
+/// Why an image with infinite or undefined features cannot be used.
+fn not_finite() -> Reason {
+    Reason::NonFiniteFeatures { variant: Variant::None.to_string() }
 }
 
 fn warn_of_missing_neighbours(monitor: &dyn Monitor, error: &Error) {
@@ -240,7 +315,9 @@ fn open_backbone(
     config: &PredictorConfig,
     monitor: &dyn Monitor,
 ) -> Result<Box<dyn Backbone>> {
-    let chosen = spec.resolve_backbone(&config.models)?;
+    let search =
+        BackboneSearch { models: &config.models, given: config.backbone.as_deref(), near: &config.run };
+    let chosen = spec.resolve_backbone(search)?;
     let opening = SessionOptions { device: config.device, threads: 0, sessions: 1 };
     let mut backbone = chosen.open(opening, monitor)?.swap_remove(0);
     if backbone.width() != width {

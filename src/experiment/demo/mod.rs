@@ -4,8 +4,7 @@
 mod sample;
 
 use crate::backbone::BackboneChoice;
-use crate::backbone::Device;
-use crate::backbone::registry::DEFAULT_MODELS;
+use crate::backbone::registry::default_models;
 use crate::cache::{FeatureCache, Samples};
 use crate::data::dataset::Split;
 use crate::data::decode;
@@ -13,7 +12,7 @@ use crate::data::preprocess::{Normalization, Preprocessing, Resize};
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::predict::{FilePrediction, PredictConfig, PredictorConfig, predict};
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
-use crate::extract::{AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, extract};
+use crate::extract::{ExtractConfig, ExtractStats, extract};
 use crate::head::{self, Example, FitConfig, FitJob, LabelledFeatures, SolverConfig};
 use crate::io::fs;
 use crate::math::matrix::Matrix;
@@ -30,7 +29,7 @@ use std::path::{Path, PathBuf};
 /// |---|---|---|
 /// | `dir` | `headstart-demo` | folder for the images, the cache and the run |
 /// | `models` | `models` | folder of built backbones |
-/// | `time` | 0 | time of the demo, in seconds since 1970 |
+/// | `time` | 0 | unknown |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DemoConfig {
@@ -38,14 +37,14 @@ pub struct DemoConfig {
     pub dir: PathBuf,
     /// Folder of built backbones.
     pub models: PathBuf,
-    /// Time of the demo, in seconds since 1970; recorded in the cache and the run.
+    /// Time of the demo, in seconds since 1970, or 0 if unknown; recorded in the cache and the run.
     pub time: u64,
 }
 
 impl DemoConfig {
     /// Runs the demo in `dir`, everything else by default.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), models: DEFAULT_MODELS.into(), time: 0 }
+        Self { dir: dir.into(), models: default_models(), time: 0 }
     }
 }
 
@@ -89,15 +88,12 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
     let train_config = TrainConfig {
         cache: cache.clone(),
         run: run.clone(),
-        variants: None,
-        init: None,
         solver: SolverConfig::Adam(fit.clone()),
         time: config.time,
         ..TrainConfig::default()
     };
     let trained = train(&train_config, monitor)?;
-    let evaluated =
-        evaluate(&EvaluateConfig { run: run.clone(), split: Split::Test, tta: false, reject: None })?;
+    let evaluated = evaluate(&EvaluateConfig { run: run.clone(), ..EvaluateConfig::default() })?;
     let samples = FeatureCache::open(&cache)?.samples()?;
     let pixel_accuracy = pixel_baseline(&samples, fit)?;
     let image =
@@ -111,7 +107,7 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
             ..PredictorConfig::default()
         },
     };
-    let answers = predict(&predict_config, monitor)?;
+    let answers = predict(&predict_config, monitor)?.files;
     Ok(DemoStats {
         images,
         cache,
@@ -129,16 +125,8 @@ fn extract_config(config: &DemoConfig, images: &Path, cache: &Path) -> ExtractCo
         images: images.to_path_buf(),
         cache: cache.to_path_buf(),
         backbone: BackboneChoice { models: config.models.clone(), ..BackboneChoice::default() },
-        augment: Vec::new(),
-        augment_splits: AugmentSplits::Train,
-        split: None,
-        seed: None,
-        device: Device::Auto,
-        batch: None,
-        threads: 0,
-        commit_every: COMMIT_EVERY,
-        dry_run: false,
         time: config.time,
+        ..ExtractConfig::default()
     }
 }
 
@@ -192,7 +180,7 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
     // The 3,072 inputs are strongly correlated, so they need a smaller learning rate than features.
     let params = FitConfig { lr: 0.001, ..fit }.check()?;
     let job = FitJob { start: None, params, class_weights: vec![1.0; classes.len()] };
-    let fitted = head::fit(job, train, Some(validation), parallel::number(0), &mut |_, _| {})?;
+    let fitted = head::fit(job, train, Some(validation), parallel::thread_count(0), &mut |_, _| {})?;
     let predicted: Vec<usize> = fitted.head.probabilities_of(test).predicted().collect();
     let truth: Vec<usize> = test.targets().collect();
     Ok(metrics::accuracy(&truth, &predicted).unwrap_or(0.0))

@@ -5,6 +5,7 @@ use super::files::{read, sync_folder};
 use super::path::{parent, temporary_path};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256, sha256_file};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// Writes `bytes` to `path`, whole or not at all: temporary file in the same folder, fsync, rename, fsync of the
@@ -15,13 +16,56 @@ use std::path::Path;
 /// stays.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = temporary_path(path);
-    let written = Change::Write(&temporary, bytes)
-        .apply()
-        .and_then(|()| Change::SyncFile(&temporary).apply())
-        .and_then(|()| Change::Rename(&temporary, path).apply());
-    if let Err(e) = written {
-        let _ = Change::RemoveFile(&temporary).apply();
-        return Err(Error::io("write", path, e));
+    let fail = |e| Error::io("write", path, e);
+    replace_with(path, &temporary, Change::Write(&temporary, bytes).apply().map_err(fail))
+}
+
+/// Writes what `fill` writes to `path`, as [`write_atomic`] does, piece by piece.
+///
+/// # Errors
+/// Those of `fill`, and of [`write_atomic`].
+pub fn write_atomic_with(
+    path: &Path,
+    fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>,
+) -> Result<()> {
+    let temporary = temporary_path(path);
+    let mut file = BufWriter::with_capacity(PIECE, PieceWriter { path: &temporary });
+    let written = Change::Write(&temporary, &[]).apply().map_err(|e| Error::io("write", path, e));
+    let written = written
+        .and_then(|()| fill(&mut file))
+        .and_then(|()| file.flush().map_err(|e| Error::io("write", path, e)));
+    // What is left in the buffer after a failure must not be written when it is dropped.
+    drop(file.into_parts());
+    replace_with(path, &temporary, written)
+}
+
+/// Bytes that are written in one system call.
+const PIECE: usize = 1 << 20;
+
+/// Appends each buffer to a file.
+struct PieceWriter<'a> {
+    path: &'a Path,
+}
+
+impl Write for PieceWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Change::Append(self.path, bytes).apply().map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes the file at `temporary` durable and gives it the name `path`, if it was `written`; else removes it.
+fn replace_with(path: &Path, temporary: &Path, written: Result<()>) -> Result<()> {
+    let fail = |e| Error::io("write", path, e);
+    let replaced = written
+        .and_then(|()| Change::SyncFile(temporary).apply().map_err(fail))
+        .and_then(|()| Change::Rename(temporary, path).apply().map_err(fail));
+    if replaced.is_err() {
+        let _ = Change::RemoveFile(temporary).apply();
+        return replaced;
     }
     sync_folder(parent(path))
 }
@@ -81,5 +125,26 @@ mod tests {
         assert!(error.to_string().contains("could not write"), "{error}");
         assert_eq!(list(dir.path()).unwrap().len(), 2);
         assert_eq!(read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_file_is_written_in_pieces_and_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let bytes: Vec<u8> = (0..3 * PIECE + 5).map(|i| (i / 7) as u8).collect();
+        write_atomic_with(&path, |file| {
+            bytes
+                .chunks(1000)
+                .try_for_each(|chunk| file.write_all(chunk).map_err(|e| Error::io("write", &path, e)))
+        })
+        .unwrap();
+        assert!(read(&path).unwrap() == bytes);
+        let failed = write_atomic_with(&path, |file| {
+            file.write_all(b"half").unwrap();
+            Err(Error::new(Kind::Input, "no more"))
+        });
+        assert_eq!(failed.unwrap_err().kind(), Kind::Input);
+        assert!(read(&path).unwrap() == bytes);
+        assert_eq!(list(dir.path()).unwrap().len(), 1);
     }
 }

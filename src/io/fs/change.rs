@@ -1,7 +1,8 @@
 //! The changes to the disk, one system call each. Everything in this project writes, renames and removes through them,
-//! except archives and logs in the staging folder of an installation, and lock files. Tests can watch the changes below
+//! except archives in the staging folder of an installation, and lock files. Tests can watch the changes below
 //! a folder, to replay a power loss or to make one of them fail.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,11 +11,14 @@ use std::sync::{Arc, RwLock};
 
 /// One change, which becomes one system call. The list is exhaustive: a [`Watcher`] must know every kind of change.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_enums, reason = "a watcher must know every kind of change")]
 pub enum Change<'a> {
     /// Creates a folder in an existing one.
     CreateFolder(&'a Path),
     /// Writes a file, new or replaced, which is not durable yet.
     Write(&'a Path, &'a [u8]),
+    /// Appends to a file, which is not durable yet.
+    Append(&'a Path, &'a [u8]),
     /// Makes the bytes of a file durable.
     SyncFile(&'a Path),
     /// Makes the names in a folder durable.
@@ -43,6 +47,12 @@ pub trait Watcher: Send + Sync {
 /// Keeps a [`Watcher`] registered until it is dropped.
 pub struct Watch(Arc<dyn Watcher>);
 
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
+
 static WATCHERS: RwLock<Vec<(PathBuf, Arc<dyn Watcher>)>> = RwLock::new(Vec::new());
 /// Number of watchers, so that changes cost nothing without any.
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
@@ -69,6 +79,7 @@ impl Change<'_> {
         match self {
             Self::CreateFolder(path)
             | Self::Write(path, _)
+            | Self::Append(path, _)
             | Self::SyncFile(path)
             | Self::SyncFolder(path)
             | Self::Rename(path, _)
@@ -89,6 +100,7 @@ impl Change<'_> {
         match self {
             Self::CreateFolder(path) => std::fs::create_dir(path),
             Self::Write(path, bytes) => File::create(path)?.write_all(bytes),
+            Self::Append(path, bytes) => File::options().append(true).open(path)?.write_all(bytes),
             Self::SyncFile(path) => File::options().write(true).open(path)?.sync_all(),
             // Windows has no fsync of a folder; its file system keeps renames in a journal.
             Self::SyncFolder(_) if cfg!(windows) => Ok(()),

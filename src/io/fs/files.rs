@@ -1,7 +1,7 @@
 //! Basic operations on files and folders, with errors that name the path.
 
 use super::change::Change;
-use super::path::{TEMPORARY_PREFIX, parent};
+use super::path::{TEMPORARY_PREFIX, obstacle, parent};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -46,6 +46,9 @@ pub fn create_folder(folder: &Path) -> Result<()> {
     let fail = |e| Error::io("create the folder", folder, e);
     if folder.is_dir() || folder.as_os_str().is_empty() {
         return Ok(());
+    }
+    if let Some(obstacle) = obstacle(folder) {
+        return Err(obstacle);
     }
     create_folder(parent(folder))?;
     match Change::CreateFolder(folder).apply() {

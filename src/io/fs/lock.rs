@@ -4,7 +4,10 @@ use super::path::parent;
 use crate::error::{Error, Kind, Result};
 use std::fs::{File, TryLockError};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Time between two attempts to get a lock.
+const POLL: Duration = Duration::from_millis(50);
 
 /// An exclusive lock on a file or folder, held until dropped or until the process dies.
 #[derive(Debug)]
@@ -39,12 +42,34 @@ impl Lock {
         Self::acquire(file.map_err(|e| Error::io("open the lock", path, e))?, parent(path))
     }
 
+    /// Locks the file `path`, which is created when missing, and waits as long as another process holds it. Calls
+    /// `waiting` every 50 ms with the time since the start; it returns whether to go on.
+    ///
+    /// # Errors
+    /// [`Kind::Interrupted`] when `waiting` returns false, [`Kind::Io`] when the file cannot be opened.
+    pub fn wait(path: &Path, mut waiting: impl FnMut(Duration) -> bool) -> Result<Self> {
+        let file = File::options().create(true).truncate(false).write(true).open(path);
+        let file = file.map_err(|e| Error::io("open the lock", path, e))?;
+        let started = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::Error(e)) => return Err(Error::io("lock", parent(path), e)),
+                Err(TryLockError::WouldBlock) if waiting(started.elapsed()) => std::thread::sleep(POLL),
+                Err(TryLockError::WouldBlock) => {
+                    let message = "interrupted while waiting for another process";
+                    return Err(Error::new(Kind::Interrupted, message).at(parent(path)));
+                }
+            }
+        }
+    }
+
     fn acquire(file: File, folder: &Path) -> Result<Self> {
         let mut tries = 0;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) if tries < 40 => std::thread::sleep(Duration::from_millis(50)),
+                Err(TryLockError::WouldBlock) if tries < 40 => std::thread::sleep(POLL),
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::new(Kind::Locked, "another process is writing here")
                         .at(folder)
@@ -69,5 +94,14 @@ mod tests {
         assert_eq!(Lock::take(&path).unwrap_err().kind(), Kind::Locked);
         drop(held);
         Lock::take(&path).unwrap();
+    }
+
+    #[test]
+    fn a_lock_is_waited_for_until_the_caller_stops() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".lock");
+        let mut held = Some(Lock::take(&path).unwrap());
+        assert_eq!(Lock::wait(&path, |_| false).unwrap_err().kind(), Kind::Interrupted);
+        Lock::wait(&path, |_| held.take().is_some()).unwrap();
     }
 }

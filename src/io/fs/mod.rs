@@ -6,15 +6,24 @@ mod change;
 mod files;
 mod identity;
 mod lock;
+mod output;
 mod path;
 mod replace;
+mod snapshot;
+mod space;
 
-pub use atomic::{copy_verified, hard_link_verified, write_atomic};
+pub use atomic::{copy_verified, hard_link_verified, write_atomic, write_atomic_with};
 pub use change::{Change, Watch, Watcher, watch};
 pub use files::{
     FolderEntry, create_folder, hard_link, list, read, remove, remove_leftovers, rename, sync_folder,
 };
-pub use identity::{FolderIdentity, identity};
+pub use identity::{FileIdentity, HeldFolder};
 pub use lock::Lock;
-pub use path::{TEMPORARY_PREFIX, resolve, temporary_path, unfinished_target};
-pub use replace::{check_exchange, exchange_folders, replace_folder, write_folder};
+pub use output::{OutputFormat, check_output, is_stdout, is_stream, write_output};
+pub use path::{
+    TEMPORARY_PREFIX, check_place, obstacle, places_after_a_move, require_utf8, resolve, temporary_path,
+    unfinished_target,
+};
+pub use replace::{exchange_folders, replace_folder, write_folder};
+pub use snapshot::FolderSnapshot;
+pub use space::require_space;

@@ -1,7 +1,7 @@
-//! Paths: parents, resolved paths, and the names of unfinished files and folders.
+//! Paths: parents, resolved paths, what stands in the way of a folder, and the names of unfinished files and folders.
 
-use crate::error::{Error, Result};
-use std::path::{Path, PathBuf};
+use crate::error::{Error, Kind, Result};
+use std::path::{Component, Path, PathBuf};
 
 /// Prefix of the name of every unfinished file and folder.
 pub const TEMPORARY_PREFIX: &str = ".tmp-";
@@ -16,7 +16,7 @@ pub(super) fn parent(path: &Path) -> &Path {
 /// Makes `path` absolute, and resolves links and `..` in the part of it that exists.
 ///
 /// # Errors
-/// [`Kind::Io`](crate::error::Kind::Io) when the current folder cannot be determined.
+/// [`Kind::Io`] when the current folder cannot be determined.
 pub fn resolve(path: &Path) -> Result<PathBuf> {
     let absolute = std::path::absolute(path).map_err(|e| Error::io("find", path, e))?;
     for existing in absolute.ancestors() {
@@ -26,6 +26,48 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
         }
     }
     Ok(absolute)
+}
+
+/// Finds what stands in the way of a folder at `path`: a link that leads nowhere or a file, at the path or above it, or a
+/// current folder that was deleted. Returns `None` when there is a folder or may be one.
+pub fn obstacle(path: &Path) -> Option<Error> {
+    if path.is_relative() && std::env::current_dir().is_err() {
+        let gone = Error::new(Kind::Io, "the current folder was deleted").at(path);
+        return Some(gone.help("change to a folder that exists"));
+    }
+    let is_there = |path: &&Path| path.symlink_metadata().is_ok();
+    let existing = path.ancestors().find(is_there).filter(|existing| !existing.is_dir())?;
+    let message = match existing.read_link() {
+        Ok(target) if !existing.exists() => {
+            format!("it is a link to {}, where nothing is", target.display())
+        }
+        _ => "it is a file, not a folder".into(),
+    };
+    Some(Error::new(Kind::Io, message).at(existing).help("give another path"))
+}
+
+/// Checks that a folder that others refer to may be created at `path`: nothing stands in its way, and its path can be
+/// written down.
+///
+/// # Errors
+/// [`Kind::Io`] for what [`obstacle`] finds, [`Kind::Usage`] as [`require_utf8`].
+pub fn check_place(path: &Path) -> Result<()> {
+    obstacle(path).map_or(Ok(()), Err)?;
+    require_utf8(path)
+}
+
+/// Checks that the absolute path is UTF-8, as files that name it need.
+///
+/// # Errors
+/// [`Kind::Usage`] when it is not, [`Kind::Io`] when the current folder cannot be determined.
+pub fn require_utf8(path: &Path) -> Result<()> {
+    let absolute = std::path::absolute(path).map_err(|e| Error::io("find", path, e))?;
+    match absolute.to_str() {
+        Some(_) => Ok(()),
+        None => Err(Error::new(Kind::Usage, "the path is not UTF-8, so it cannot be written down")
+            .at(path)
+            .help("rename the file or folder whose name is not UTF-8")),
+    }
 }
 
 /// A temporary path in the same folder as `path`. Its name holds the id of this process.
@@ -39,4 +81,60 @@ pub fn unfinished_target(name: &str) -> Option<&str> {
     let unfinished = name.strip_prefix(TEMPORARY_PREFIX)?.strip_suffix(UNFINISHED_SUFFIX)?;
     let (process, target) = unfinished.split_once('-')?;
     process.bytes().all(|b| b.is_ascii_digit()).then_some(target)
+}
+
+/// Places where something may be whose path was stored in a file near `near`: first the path as it was stored, then, for
+/// a project that was moved as a whole, the last parts of the path below each folder around `near`, innermost first.
+/// A place may hold something else by now, so the caller checks the content.
+pub fn places_after_a_move(stored: &Path, near: &Path) -> Vec<PathBuf> {
+    let parts: Vec<_> = stored.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let ends: Vec<PathBuf> = (0..parts.len()).map(|from| parts[from..].iter().collect()).collect();
+    let near = resolve(near).unwrap_or_else(|_| near.to_path_buf());
+    let below = near.ancestors().skip(1).flat_map(|folder| ends.iter().map(|end| folder.join(end)));
+    std::iter::once(stored.to_path_buf()).chain(below).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_stands_in_the_way_of_a_folder_is_called_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::write(path("file"), "").unwrap();
+        std::fs::create_dir(path("folder")).unwrap();
+        for (target, link) in [("nowhere", "dangling"), ("folder", "good"), ("file", "to-file")] {
+            std::os::unix::fs::symlink(target, path(link)).unwrap();
+        }
+        for free in ["folder", "good", "new", "good/new/below"] {
+            check_place(&path(free)).unwrap();
+        }
+        for (name, at, message) in [
+            ("file", "file", "it is a file"),
+            ("file/below", "file", "it is a file"),
+            ("to-file", "to-file", "it is a file"),
+            ("dangling", "dangling", "it is a link to nowhere, where nothing is"),
+            ("dangling/below", "dangling", "it is a link to nowhere"),
+        ] {
+            let error = check_place(&path(name)).unwrap_err();
+            assert_eq!(error.path(), Some(path(at).as_path()));
+            assert!(error.to_string().contains(message), "{error}");
+        }
+        use std::os::unix::ffi::OsStrExt;
+        let odd = dir.path().join(std::ffi::OsStr::from_bytes(b"c\xff"));
+        assert_eq!(check_place(&odd).unwrap_err().kind(), Kind::Usage);
+    }
+
+    #[test]
+    fn what_was_beside_a_moved_folder_is_found_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = places_after_a_move(Path::new("/gone/project/nets/n.onnx"), &dir.path().join("runs/a"));
+        assert_eq!(places[0], Path::new("/gone/project/nets/n.onnx"));
+        let root = dir.path().canonicalize().unwrap();
+        let inner = ["runs/project/nets/n.onnx", "runs/nets/n.onnx", "runs/n.onnx", "nets/n.onnx", "n.onnx"];
+        let at = inner.map(|place| places.iter().position(|other| *other == root.join(place)));
+        assert!(at.iter().all(Option::is_some) && at.is_sorted(), "{at:?} in {places:?}");
+    }
 }

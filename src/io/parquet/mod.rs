@@ -2,29 +2,22 @@
 //! crates.
 
 mod column;
+mod convert;
+mod writer;
 
 pub use column::{Column, ColumnData, ColumnType, Vectors};
+pub use writer::{MAX_GROUP_ROWS, TableWriter, arrow_has_key, parquet_has_key};
 
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
-use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Int32Array, Int64Array, StringArray,
-};
-use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Int64Type, Schema};
-use arrow::ipc::writer::FileWriter as ArrowFileWriter;
-use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
+use arrow::array::{Array, ArrayRef};
+use convert::{float_rows, from_arrow, record_batch};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
 use parquet::file::reader::ChunkReader;
-use parquet::schema::types::ColumnPath;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Named columns of one length, with the text metadata of the file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -48,41 +41,16 @@ impl Table {
         Self { metadata, ..self }
     }
 
-    /// Encodes the table as Parquet: zstd compression, dictionaries for text, plain floats. Equal tables give equal
-    /// bytes.
+    /// Encodes the table as Parquet, as [`TableWriter::parquet`] does. Equal tables give equal bytes.
     ///
     /// # Panics
     /// When the columns differ in length. The same holds for the other encodings.
     pub fn encode(self) -> Vec<u8> {
-        let entry = |(key, value): (&String, &String)| KeyValue::new(key.clone(), value.clone());
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("1 is a level")))
-            .set_created_by(concat!("headstart ", env!("CARGO_PKG_VERSION")).into())
-            .set_key_value_metadata(Some(self.metadata.iter().map(entry).collect()));
-        for column in &self.columns {
-            if matches!(column.data, ColumnData::Vectors(_)) {
-                let leaf = ColumnPath::new(vec![column.name.clone(), "list".into(), "item".into()]);
-                properties = properties.set_column_dictionary_enabled(leaf, false);
-            }
-        }
-        let batch = record_batch(self.columns);
         let mut out = Vec::new();
-        let mut writer =
-            ArrowWriter::try_new(&mut out, batch.schema(), Some(properties.build())).expect("a plain schema");
-        writer.write(&batch).expect("writing to memory");
-        writer.close().expect("writing to memory");
+        let mut writer = TableWriter::parquet(&mut out, &self.columns, &self.metadata);
+        writer.write(self.columns).expect("writing to memory");
+        writer.finish().expect("writing to memory");
         out
-    }
-
-    /// Encodes the table as an Arrow IPC file, uncompressed, so that readers can map it into memory.
-    pub fn encode_arrow(self) -> Vec<u8> {
-        let metadata = HashMap::from_iter(self.metadata);
-        let batch = record_batch(self.columns);
-        let schema = Arc::new(batch.schema().as_ref().clone().with_metadata(metadata));
-        let batch = batch.with_schema(schema.clone()).expect("the same columns");
-        let mut writer = ArrowFileWriter::try_new(Vec::new(), &schema).expect("a plain schema");
-        writer.write(&batch).expect("writing to memory");
-        writer.into_inner().expect("writing to memory")
     }
 
     /// Encodes the table as CSV with a header line.
@@ -129,6 +97,22 @@ impl Table {
     /// As [`Table::decode`], and [`Kind::Io`] when the file cannot be opened.
     pub fn read(path: &Path, columns: &[(&str, ColumnType)]) -> Result<Self> {
         read(File::open(path).map_err(|e| Error::io("open", path, e))?, columns, path, |_, _| false)
+    }
+
+    /// Reads like [`Table::read`], and those of the columns `optional` that the file has.
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    pub fn read_with_optional(
+        path: &Path,
+        columns: &[(&str, ColumnType)],
+        optional: &[(&str, ColumnType)],
+    ) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        let opened = open(file, path)?;
+        let present = optional.iter().filter(|(name, _)| opened.schema().field_with_name(name).is_ok());
+        let wanted: Vec<_> = columns.iter().chain(present).copied().collect();
+        read_columns(opened, &wanted, path, |_, _| false)
     }
 
     fn take(&mut self, name: &str) -> Option<ColumnData> {
@@ -185,10 +169,28 @@ fn read<R: ChunkReader + 'static>(
     source: R,
     wanted: &[(&str, ColumnType)],
     path: &Path,
+    consume: impl FnMut(&str, &ArrayRef) -> bool,
+) -> Result<Table> {
+    read_columns(open(source, path)?, wanted, path, consume)
+}
+
+/// Opens a Parquet file and reads its footer.
+fn open<R: ChunkReader + 'static>(source: R, path: &Path) -> Result<ParquetRecordBatchReaderBuilder<R>> {
+    ParquetRecordBatchReaderBuilder::try_new(source).map_err(|e| damaged(path, e.to_string()))
+}
+
+fn damaged(path: &Path, why: String) -> Error {
+    Error::new(Kind::Cache, "not a readable Parquet file").at(path).because(why)
+}
+
+/// Reads columns of an opened file.
+fn read_columns<R: ChunkReader + 'static>(
+    builder: ParquetRecordBatchReaderBuilder<R>,
+    wanted: &[(&str, ColumnType)],
+    path: &Path,
     mut consume: impl FnMut(&str, &ArrayRef) -> bool,
 ) -> Result<Table> {
-    let damaged = |why: String| Error::new(Kind::Cache, "not a readable Parquet file").at(path).because(why);
-    let builder = ParquetRecordBatchReaderBuilder::try_new(source).map_err(|e| damaged(e.to_string()))?;
+    let damaged = |why: String| damaged(path, why);
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     let metadata = metadata.into_iter().filter_map(|kv| Some((kv.key, kv.value?))).collect();
     for (name, _) in wanted {
@@ -224,84 +226,6 @@ fn mismatch(name: &str, expected: ColumnType, array: &ArrayRef) -> String {
         ColumnType::Digests => format!("its column {name} holds values that are not digests"),
         _ => format!("its column {name} has the type {} or nulls", array.data_type()),
     }
-}
-
-fn field(column: &Column) -> Field {
-    let data_type = match &column.data {
-        ColumnData::Text(_) | ColumnData::OptionalText(_) | ColumnData::Digests(_) => DataType::Utf8,
-        ColumnData::Int32(_) => DataType::Int32,
-        ColumnData::Int64(_) => DataType::Int64,
-        ColumnData::Vectors(rows) => DataType::FixedSizeList(list_item(), rows.width as i32),
-    };
-    Field::new(&column.name, data_type, matches!(column.data, ColumnData::OptionalText(_)))
-}
-
-/// The field of the floats in a column of vectors.
-fn list_item() -> Arc<Field> {
-    Arc::new(Field::new("item", DataType::Float32, false))
-}
-
-/// Converts columns to Arrow. Numbers are moved, not copied.
-fn record_batch(columns: Vec<Column>) -> RecordBatch {
-    let fields: Vec<Field> = columns.iter().map(field).collect();
-    let arrays: Vec<ArrayRef> = columns.into_iter().map(|column| to_arrow(column.data)).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("columns of one length")
-}
-
-fn to_arrow(data: ColumnData) -> ArrayRef {
-    match data {
-        ColumnData::Text(values) => Arc::new(StringArray::from_iter_values(values)),
-        ColumnData::OptionalText(values) => Arc::new(StringArray::from_iter(values)),
-        ColumnData::Digests(values) => {
-            Arc::new(StringArray::from_iter_values(values.iter().map(Digest::to_string)))
-        }
-        ColumnData::Int32(values) => Arc::new(Int32Array::from(values)),
-        ColumnData::Int64(values) => Arc::new(Int64Array::from(values)),
-        ColumnData::Vectors(rows) => {
-            let values = Arc::new(Float32Array::from(rows.values));
-            Arc::new(FixedSizeListArray::new(list_item(), rows.width as i32, values, None))
-        }
-    }
-}
-
-/// Converts an Arrow array; `None` for types that are not read and for nulls where none are allowed.
-fn from_arrow(array: &ArrayRef, expected: ColumnType) -> Option<ColumnData> {
-    match array.data_type() {
-        DataType::Utf8 if expected == ColumnType::Digests => {
-            let digest = |text: Option<&str>| text?.parse().ok();
-            array.as_string::<i32>().iter().map(digest).collect::<Option<_>>().map(ColumnData::Digests)
-        }
-        DataType::Utf8 => {
-            let text = array.as_string::<i32>();
-            Some(match text.null_count() {
-                0 => ColumnData::Text(text.iter().flatten().map(String::from).collect()),
-                _ => ColumnData::OptionalText(text.iter().map(|v| v.map(String::from)).collect()),
-            })
-        }
-        DataType::Int32 if array.null_count() == 0 => {
-            Some(ColumnData::Int32(array.as_primitive::<Int32Type>().values().to_vec()))
-        }
-        DataType::Int64 if array.null_count() == 0 => {
-            Some(ColumnData::Int64(array.as_primitive::<Int64Type>().values().to_vec()))
-        }
-        DataType::FixedSizeList(..) => float_rows(array)
-            .map(|rows| ColumnData::Vectors(Vectors { width: rows.width, values: rows.values.to_vec() })),
-        _ => None,
-    }
-}
-
-/// Borrowed [`Vectors`].
-struct FloatRows<'a> {
-    width: usize,
-    values: &'a [f32],
-}
-
-/// The floats of a column of vectors; `None` for another type and for nulls.
-fn float_rows(array: &ArrayRef) -> Option<FloatRows<'_>> {
-    let lists = array.as_fixed_size_list_opt()?;
-    let floats = lists.values().as_primitive_opt::<Float32Type>()?;
-    let has_nulls = lists.null_count() > 0 || floats.null_count() > 0;
-    (!has_nulls).then(|| FloatRows { width: lists.value_length() as usize, values: &floats.values()[..] })
 }
 
 #[cfg(test)]
@@ -354,5 +278,68 @@ mod tests {
             let error = Table::decode(bytes, names, Path::new("some/part")).unwrap_err();
             assert!(error.with_causes().starts_with("some/part: not a readable Parquet file: "), "{error}");
         }
+    }
+
+    fn rows(range: std::ops::Range<usize>) -> Table {
+        let values = range.clone().map(|i| i as f32).collect();
+        Table::new([
+            ("name", ColumnData::Text(range.clone().map(|i| i.to_string()).collect())),
+            ("number", ColumnData::Int64(range.map(|i| i as i64).collect())),
+            ("v", ColumnData::Vectors(Vectors { width: 1, values })),
+        ])
+        .with_metadata([("k", "v".to_string())])
+    }
+
+    /// The footer: `FileMetaData` in the compact protocol of Thrift, before its length (4 bytes) and `PAR1`.
+    fn footer(file: &[u8]) -> &[u8] {
+        let end = file.len() - 8;
+        let length = u32::from_le_bytes(file[end..end + 4].try_into().unwrap()) as usize;
+        &file[end - length..end]
+    }
+
+    #[test]
+    fn every_column_has_the_type_defined_order_that_old_readers_know() {
+        // The last field is number 7, a list (0x19) of unions (0x3c for three of them); in each, field 1 (0x1c) is an
+        // empty struct, `TypeDefinedOrder`. The IEEE 754 order would be field 2 (0x2c).
+        let orders = [[0x1c, 0x00, 0x00]; 3].concat();
+        let expected = [&[0x19, 0x3c][..], &orders, &[0x00]].concat();
+        let file = rows(0..3).encode();
+        assert!(footer(&file).ends_with(&expected), "{:x?}", &footer(&file)[footer(&file).len() - 16..]);
+    }
+
+    #[test]
+    fn row_groups_are_small_and_floats_have_no_statistics() {
+        let file = rows(0..20_000).encode();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file)).unwrap();
+        let groups = reader.metadata().row_groups();
+        let sizes: Vec<i64> = groups.iter().map(|group| group.num_rows()).collect();
+        assert_eq!(sizes, [8192, 8192, 3616]);
+        let has_statistics = groups[0].columns().iter().map(|column| column.statistics().is_some());
+        assert_eq!(has_statistics.collect::<Vec<_>>(), [true, true, false]);
+    }
+
+    #[test]
+    fn pieces_become_one_file_that_is_recognised() {
+        let dir = tempfile::tempdir().unwrap();
+        let [whole, arrow, other] = ["whole", "arrow", "other"].map(|name| dir.path().join(name));
+        let mut bytes = Vec::new();
+        let mut writer = TableWriter::parquet(&mut bytes, &rows(0..0).columns, &rows(0..0).metadata);
+        for start in (0..20_000).step_by(5_000) {
+            writer.write(rows(start..start + 5_000).columns).unwrap();
+        }
+        writer.finish().unwrap();
+        let columns = [("name", ColumnType::Text), ("v", ColumnType::Vectors)];
+        let read = Table::decode(bytes.clone(), &columns, &whole).unwrap();
+        assert_eq!(read, Table::decode(rows(0..20_000).encode(), &columns, &whole).unwrap());
+        std::fs::write(&whole, bytes).unwrap();
+        let mut writer =
+            TableWriter::arrow(File::create(&arrow).unwrap(), &rows(0..0).columns, &rows(0..0).metadata)
+                .unwrap();
+        writer.write(rows(0..20_000).columns).unwrap();
+        writer.finish().unwrap();
+        std::fs::write(&other, "PAR1 or not").unwrap();
+        assert_eq!([&whole, &arrow, &other].map(|path| parquet_has_key(path, "k")), [true, false, false]);
+        assert_eq!([&whole, &arrow, &other].map(|path| arrow_has_key(path, "k")), [false, true, false]);
+        assert!(!arrow_has_key(&arrow, "another"));
     }
 }

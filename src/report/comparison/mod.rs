@@ -11,16 +11,14 @@ use crate::report::html::{Markup, html};
 use crate::report::output::{PageContent, PageOutput, WrittenPage};
 use crate::report::page::{self, Fact, Page, Section, Table};
 use crate::report::plot::Figure;
-use crate::run;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Checks, before the comparison is computed, that its page may be written to `output`.
 ///
 /// # Errors
-/// Those of [`PageOutput::check_with_cache`] for each of `runs`; [`Kind::Run`](crate::error::Kind::Run) when a run is
-/// missing or damaged.
+/// Those of [`PageOutput::check_for_run`] for each of `runs`.
 pub fn check_output(runs: &[PathBuf], output: &PageOutput) -> Result<()> {
-    runs.iter().try_for_each(|run| output.check_with_cache(Path::new(&run::read_record(run)?.cache)))
+    runs.iter().try_for_each(|run| output.check_for_run(run, None))
 }
 
 /// Writes the page of a comparison, with its plots and tables.

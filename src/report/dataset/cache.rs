@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// An open cache with its samples.
 pub(super) struct OpenCache {
     pub path: PathBuf,
-    pub store: FeatureCache,
+    pub features: FeatureCache,
     pub samples: Samples,
 }
 
@@ -20,9 +20,9 @@ impl OpenCache {
     /// # Errors
     /// [`Kind::Cache`] when there is none or it is damaged.
     pub fn open(path: &Path) -> Result<Self> {
-        let store = FeatureCache::open(path)?;
-        let samples = store.samples()?;
-        Ok(Self { path: path.to_path_buf(), store, samples })
+        let features = FeatureCache::open(path)?;
+        let samples = features.samples()?;
+        Ok(Self { path: path.to_path_buf(), features, samples })
     }
 
     /// Checks that the cache holds at least one of the images.

@@ -8,7 +8,8 @@ use super::near_duplicates::{self, NearDuplicates};
 use super::sizes::{self, ImageSizes};
 use super::splits::{self, ClassSplits};
 use super::variants::{self, VariantPreview};
-use crate::data::scan::ScanDepth;
+use crate::data::dataset::LayoutChoice;
+use crate::data::scan::{EarlierScan, ScanDepth};
 use crate::data::{ImageFolder, SummaryConfig, SummaryStats};
 use crate::error::{Kind, Result};
 use crate::monitor::Monitor;
@@ -17,11 +18,15 @@ use std::path::PathBuf;
 
 /// Configuration of [`examine`].
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct DatasetConfig {
     /// Folder of images: `IMAGES/<class>/**/<file>`.
     pub images: PathBuf,
     /// A cache of these images, if there is one.
     pub cache: Option<PathBuf>,
+    /// How folders that are called as splits are taken. `None` takes them as the cache does; without one as classes, with
+    /// a remark.
+    pub layout: Option<LayoutChoice>,
 }
 
 /// What a folder of labelled images holds.
@@ -59,8 +64,11 @@ pub struct DatasetStats {
 /// Those of [`summary`](crate::data::summary()); [`Kind::Cache`] when the cache cannot be read or holds none of the images.
 pub fn examine(config: &DatasetConfig, monitor: &dyn Monitor) -> Result<DatasetStats> {
     let cache = config.cache.as_deref().map(OpenCache::open).transpose()?;
-    let summary_config = SummaryConfig { images: config.images.clone(), depth: ScanDepth::Pixels };
-    let images = ImageFolder::scan(&summary_config, monitor)?;
+    let samples = cache.as_ref().map(|cache| &cache.samples);
+    let layout = config.layout.or(samples.and_then(|samples| samples.layout.choice()));
+    let summary_config = SummaryConfig { images: config.images.clone(), depth: ScanDepth::Pixels, layout };
+    let earlier = samples.map(|samples| EarlierScan { root: &samples.root, samples: &samples.rows });
+    let images = ImageFolder::scan(&summary_config, earlier, monitor)?;
     if let Some(cache) = &cache {
         cache.check_holds(&images)?;
     }

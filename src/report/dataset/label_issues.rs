@@ -1,7 +1,7 @@
 //! Label issues: labels that disagree with the predictions of heads fitted without these images.
 
 use crate::data::augment::Variant;
-use crate::data::dataset::Resplit;
+use crate::data::dataset::{Resplit, Split};
 use crate::error::{Error, Kind, Result};
 use crate::head::FitConfig;
 use crate::io::digest::Digest;
@@ -12,6 +12,7 @@ use crate::run::Prediction;
 use crate::train::TrainingSet;
 use crate::train::fit_context::FitContext;
 use crate::train::held_out;
+use crate::train::split_rows::HeldOutRows;
 use serde::Serialize;
 use std::path::Path;
 
@@ -59,7 +60,7 @@ const MOST: usize = 1_000_000;
 /// # Errors
 /// Those of `train` with that many folds; [`Kind::Input`] for more than [`MOST`] train rows times classes.
 pub(super) fn find(cache: &Path, monitor: &dyn Monitor) -> Result<LabelIssues> {
-    let threads = parallel::number(0);
+    let threads = parallel::thread_count(0);
     let set = TrainingSet::open_with_threads(cache, threads)?;
     let none = [Variant::None.to_string()];
     let folds = Resplit::folds(FOLDS, 0)?.into_iter();
@@ -80,7 +81,9 @@ pub(super) fn find(cache: &Path, monitor: &dyn Monitor) -> Result<LabelIssues> {
         let context = FitContext { set: &set, splits, table: &table, threads };
         let job = context.job(None, FitConfig::default().check()?)?;
         let fitted = context.adam(FitConfig::default().standardize).fit_one(job, &mut |_, _| {})?;
-        predictions.extend(context.predict_test(&fitted.head));
+        let test = HeldOutRows { split: Split::Test, rows: &splits.test };
+        let rows = table.select(test.rows);
+        predictions.extend(held_out::predict(&fitted.head, &set, test, rows.rows()));
         task.advance(1);
     }
     Ok(label_issues(set.classes(), &held_out::sorted(predictions)))

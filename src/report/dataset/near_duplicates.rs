@@ -87,8 +87,8 @@ pub(super) fn find(cache: &OpenCache, monitor: &dyn Monitor) -> Result<NearDupli
             format!("{} images have too many pairs; at most {MOST_IMAGES} are compared", images.len());
         return Err(Error::new(Kind::Input, message));
     }
-    let threads = parallel::number(0);
-    let catalog = cache.store.catalog(threads)?;
+    let threads = parallel::thread_count(0);
+    let catalog = cache.features.catalog(threads)?;
     let plain = VariantRows::read(&catalog, &images, Variant::None, threads)?;
     let pairs = nearest_pairs(&plain, threads, monitor)?;
     Ok(NearDuplicates { pairs, scale: variant_distance(&catalog, &images, &plain, threads)? })

@@ -33,7 +33,7 @@ pub(super) fn examples(stats: &DatasetStats, monitor: &dyn Monitor) -> Result<Ve
         task.advance(1);
         Ok(picture)
     };
-    let mut pictures = in_parallel(parallel::number(0), &files, load)?.into_iter();
+    let mut pictures = in_parallel(parallel::thread_count(0), &files, load)?.into_iter();
     let of_class = |class: &ClassExamples| pictures.by_ref().take(class.files.len()).collect();
     Ok(stats.examples.iter().map(of_class).collect())
 }

@@ -62,7 +62,16 @@ mod tests {
 
     fn file(width: u32, height: u32) -> ImageFile {
         let (path, label) = ("a/b".into(), "a".into());
-        ImageFile { path, label, image_sha256: sha256(b""), width, height, bytes: 1, mtime_ns: 0 }
+        ImageFile {
+            path,
+            label,
+            image_sha256: sha256(b""),
+            width,
+            height,
+            bytes: 1,
+            mtime_ns: 0,
+            identity: Default::default(),
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ const MOST_TRIED: usize = 100;
 /// Describes the variants of the first image of the largest class that can be read; `None` if there is none.
 pub(super) fn preview(images: &ImageFolder, cache: Option<&OpenCache>) -> Result<Option<VariantPreview>> {
     let preprocessing = match cache {
-        Some(cache) => cache.store.spec().preprocessing.steps.checked()?,
+        Some(cache) => cache.features.spec().preprocessing.steps.checked()?,
         None => registry().backbones[0].preprocessing,
     };
     let Some((file, image)) = subject(images, cache) else { return Ok(None) };
@@ -102,7 +102,7 @@ fn subject<'a>(images: &'a ImageFolder, cache: Option<&OpenCache>) -> Option<(&'
 /// The variants that the cache has of its images, and `none`.
 fn cached_variants(cache: &OpenCache) -> Result<Vec<Variant>> {
     let known: BTreeSet<_> = cache.samples.rows.iter().map(|row| row.file.image_sha256).collect();
-    let keys = cache.store.keys()?;
+    let keys = cache.features.keys()?;
     let of_these = keys.iter().filter(|key| known.contains(&key.image_sha256)).map(|key| key.variant);
     let all: BTreeSet<Variant> = of_these.chain([Variant::None]).collect();
     Ok(all.into_iter().collect())

@@ -30,9 +30,10 @@ pub fn side_by_side(parts: impl IntoIterator<Item = Markup>) -> Markup {
     html! { div.charts { @for part in parts { div { (part) } } } }
 }
 
-/// A name or path that may be broken over lines after underscores, hyphens, slashes and dots.
+/// A name or path that may be broken over lines after underscores, hyphens, slashes and dots. Direction marks in it do not
+/// reach the text around it.
 pub fn breakable(text: &str) -> Markup {
-    html! { @for part in text.split_inclusive(['_', '-', '/', '.']) { (part) wbr; } }
+    html! { bdi { @for part in text.split_inclusive(['_', '-', '/', '.']) { (part) wbr; } } }
 }
 
 /// A key figure.

@@ -13,7 +13,7 @@ mod table;
 pub use cards::{Card, RankedClass, cards, class_ranking};
 pub use document::{Page, Section, render};
 pub use elements::{Fact, breakable, facts, figure, scrolled, side_by_side};
-pub use files::{check_target, write, write_plots, write_tables};
+pub use files::{check_page, page_file, plot_files, table_files, write_files};
 pub use gallery::{GalleryItem, gallery};
 pub use parts::Parts;
 pub use picture::{Picture, Thumbnail};

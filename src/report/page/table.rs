@@ -3,6 +3,7 @@
 use super::elements::{breakable, scrolled};
 use crate::report::format;
 use crate::report::html::{Markup, html};
+use std::path::Path;
 
 /// A table.
 #[derive(Debug, Clone)]
@@ -22,19 +23,30 @@ pub struct Table {
 pub struct Column {
     /// In the page.
     pub title: String,
-    /// In the first line of the CSV file: lower case and underscores.
+    /// In the first line of the CSV file: lower case and underscores, unless it holds the name of a class.
     pub key: String,
+    /// Whether it is one of several columns, one for each class.
+    is_of_class: bool,
 }
+
+/// Begins the key of a column of a class, so that no class can be called like another column.
+const CLASS_PREFIX: &str = "predicted_";
 
 impl Column {
     /// Creates a heading.
     pub fn new(title: impl Into<String>, key: impl Into<String>) -> Self {
-        Self { title: title.into(), key: key.into() }
+        Self { title: title.into(), key: key.into(), is_of_class: false }
+    }
+
+    /// Creates the heading of a column about predictions of the class `name`.
+    pub fn of_class(name: &str) -> Self {
+        Self { title: name.into(), key: format!("{CLASS_PREFIX}{name}"), is_of_class: true }
     }
 }
 
 /// A cell: what the page shows, and what the CSV file holds.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Cell {
     /// Text.
     Text(String),
@@ -144,6 +156,16 @@ impl Table {
             }
         };
         scrolled(&self.caption, table)
+    }
+
+    /// Whether the file at `path` is CSV whose first line is that of this table, of whatever classes. Only the first
+    /// two columns count, since later versions may add some.
+    pub(super) fn has_same_heading(&self, path: &Path) -> bool {
+        let heading = csv::Reader::from_path(path).and_then(|mut file| file.headers().cloned());
+        let fixed = self.columns.iter().filter(|column| !column.is_of_class).take(2);
+        heading.is_ok_and(|heading| {
+            fixed.enumerate().all(|(at, column)| heading.get(at) == Some(&without_formula(&column.key)))
+        })
     }
 
     /// The table as CSV (RFC 4180): UTF-8, first a line of column keys; fractions as such rather than as percentages; an

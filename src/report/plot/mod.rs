@@ -23,7 +23,6 @@ pub use heat_map::HeatMap;
 pub use histogram::{HistogramChart, PointSeries};
 pub use interval_chart::{Interval, IntervalChart};
 pub use line_chart::{Curve, LineChart, Mark};
-pub use raster::PNG_SCALE;
 pub use scatter::{ScatterChart, ScatterPoint};
 pub use series::Series;
 pub use style::{CSS, DARK, LIGHT};
@@ -75,6 +74,9 @@ pub struct InlineSvg {
     /// only its height exceeds a screen. `None` for a plot that fits.
     pub min_width: Option<f64>,
 }
+
+/// The start of every plot as an SVG file.
+pub const SVG_START: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg class=\"plot\"";
 
 /// Drawings higher than this do not fit on a screen.
 const MAX_HEIGHT: f64 = 800.0;
@@ -128,7 +130,7 @@ impl Figure {
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", text::replace_non_xml(&svg.into_string()))
     }
 
-    /// Draws the plot as a PNG file with [`PNG_SCALE`] pixels per unit of [`Figure::svg`].
+    /// Draws the plot as a PNG file with [`raster::PNG_SCALE`] pixels per unit of [`Figure::svg`].
     pub fn png(&self) -> Vec<u8> {
         raster::png(&self.svg())
     }
@@ -229,6 +231,7 @@ mod tests {
     fn every_plot_is_strict_svg_and_a_png_of_its_size() {
         for figure in one_of_each_kind() {
             let svg = figure.svg();
+            assert!(svg.starts_with(SVG_START), "{svg}");
             // resvg parses XML strictly and draws nothing where it does not understand an element.
             let png = decode::decode(&figure.png()).unwrap();
             let side = |name: &str| -> f32 {
@@ -236,7 +239,10 @@ mod tests {
             };
             assert_eq!(
                 (png.width(), png.height()),
-                ((side("width") * PNG_SCALE).ceil() as usize, (side("height") * PNG_SCALE).ceil() as usize)
+                (
+                    (side("width") * raster::PNG_SCALE).ceil() as usize,
+                    (side("height") * raster::PNG_SCALE).ceil() as usize
+                )
             );
             let drawn = png.data().chunks(3).filter(|pixel| pixel.iter().any(|c| *c < 128)).count();
             assert!(drawn > 2000, "{}: {drawn} dark pixels", figure.name);

@@ -3,18 +3,19 @@
 mod pictures;
 mod tables;
 
-use crate::cache::FeatureCache;
 use crate::cache::near_images::Neighbour;
 use crate::error::Result;
-use crate::evaluate::predict::{ClassProbability, FilePrediction, PredictConfig, PredictorConfig};
+use crate::evaluate::predict::{
+    ClassProbability, FilePrediction, PredictConfig, Predictions, PredictorConfig,
+};
 use crate::report::format::{count, percent};
 use crate::report::html::{self, Markup, html};
 use crate::report::output::{PageContent, PageOutput, WrittenPage};
 use crate::report::page::{self, GalleryItem, Page, RankedClass, Section, class_ranking, gallery};
-use crate::run::{self, Record};
+use crate::run::Record;
 use pictures::{Pictures, UsedFile};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Images that the page shows at most; each takes some 50 kB.
 const SHOWN_IMAGES: usize = 200;
@@ -24,18 +25,19 @@ const SHOWN_CLASSES: usize = 5;
 /// Checks, before the predictions are computed, that their page may be written to `output`.
 ///
 /// # Errors
-/// Those of [`PageOutput::check_with_cache`]; [`Kind::Run`](crate::error::Kind::Run) when the run is missing or damaged.
-pub fn check_output(run: &Path, output: &PageOutput) -> Result<()> {
-    output.check_with_cache(Path::new(&run::read_record(run)?.cache))
+/// Those of [`PageOutput::check_for_run`].
+pub fn check_output(config: &PredictorConfig, output: &PageOutput) -> Result<()> {
+    output.check_for_run(&config.run, config.cache.as_deref())
 }
 
-/// Writes the page of `files`, the result of [`predict`](crate::evaluate::predict::predict) with `config`, and its tables. Pictures
-/// are read from the files and from the folder of cached images; one that cannot be read or has changed is an empty frame.
+/// Writes the page of `predictions`, the result of [`predict`](crate::evaluate::predict::predict) with `config`, and its
+/// tables. Pictures are read from the files and from the folder of cached images; one that cannot be read or has changed is
+/// an empty frame.
 ///
 /// # Errors
-/// [`Kind::Run`](crate::error::Kind::Run) when the run is missing or damaged, and those of [`PageOutput::write`].
-pub fn write(files: &[FilePrediction], config: &PredictConfig, output: &PageOutput) -> Result<WrittenPage> {
-    let record = run::read_record(&config.predictor.run)?;
+/// Those of [`PageOutput::write`].
+pub fn write(predictions: &Predictions, config: &PredictConfig, output: &PageOutput) -> Result<WrittenPage> {
+    let Predictions { files, record, cached_images } = predictions;
     let paths = config.images.iter().map(PathBuf::as_path);
     let used: Vec<UsedFile> = paths
         .zip(files)
@@ -43,15 +45,8 @@ pub fn write(files: &[FilePrediction], config: &PredictConfig, output: &PageOutp
         .map(|(path, file)| UsedFile { path, file })
         .collect();
     let shown = &used[..used.len().min(SHOWN_IMAGES)];
-    let pictures = Pictures::load(shown, images_root(files, &record).as_deref())?;
-    output.write(&content(files, &record, &config.predictor, &pictures))
-}
-
-/// The folder of cached images, if any prediction has neighbours and the cache still exists.
-fn images_root(files: &[FilePrediction], record: &Record) -> Option<PathBuf> {
-    files.iter().find(|file| file.prediction.neighbours.is_some())?;
-    let samples = FeatureCache::open(Path::new(&record.cache)).and_then(|store| store.samples());
-    samples.ok().map(|samples| samples.root)
+    let pictures = Pictures::load(shown, cached_images.as_deref())?;
+    output.write(&content(files, record, &config.predictor, &pictures))
 }
 
 fn content(

@@ -55,5 +55,5 @@ fn read(files: &[Option<(PathBuf, Digest)>]) -> Result<Vec<Option<Thumbnail>>> {
     let read = |file: &Option<(PathBuf, Digest)>| {
         Ok(file.as_ref().and_then(|(path, digest)| Thumbnail::read(path, *digest).ok()))
     };
-    parallel::in_parallel(parallel::number(0), files, read)
+    parallel::in_parallel(parallel::thread_count(0), files, read)
 }

@@ -2,16 +2,19 @@
 //! classes. A file that is not the image that was predicted is never shown.
 
 use super::confused_pairs::{ConfusedPair, confused_pairs};
+use crate::cache::Samples;
 use crate::data::augment::Variant;
+use crate::data::dataset::Sample;
 use crate::error::Result;
 use crate::evaluate::EvaluateStats;
 use crate::head::argmax;
+use crate::io::digest::Digest;
 use crate::math::parallel;
 use crate::metrics::{Temperature, apply_temperature};
 use crate::report::page::{Picture, RankedClass, Thumbnail};
 use crate::run::{Prediction, Record};
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Errors, and correct answers, at most.
 const MOST_EXAMPLES: usize = 12;
@@ -65,19 +68,19 @@ pub(super) struct Examples {
 }
 
 impl Examples {
-    /// Selects examples among the predictions of one split and loads their pictures from `root`.
+    /// Selects examples among the predictions of one split and loads their pictures from `files`.
     pub fn load(
         predictions: &[Prediction],
         record: &Record,
         stats: &EvaluateStats,
-        root: Option<PathBuf>,
+        files: ImageFiles,
     ) -> Result<Self> {
         let temperature = Temperature::effective(record.temperature);
         let held_out =
             predictions.iter().filter(|row| row.split == stats.split && row.variant == Variant::None);
         let answers: Vec<Answer> = held_out.map(|row| Answer::new(row, temperature)).collect();
         let selection = Selection::of(&answers, stats);
-        let pictures = Pictures::load(&selection.rows(), root.as_deref())?;
+        let pictures = Pictures::load(&selection.rows(), &files)?;
         let examples = |answers: &[&Answer]| -> Vec<Example> {
             answers.iter().map(|answer| answer.example(record, temperature, &pictures)).collect()
         };
@@ -92,7 +95,7 @@ impl Examples {
             errors: examples(&selection.errors),
             correct: examples(&selection.correct),
             pairs: pairs.collect(),
-            root,
+            root: files.root,
             shown: pictures.found.len(),
             missing: pictures.missing,
         })
@@ -230,9 +233,9 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn load(rows: &[&Prediction], root: Option<&Path>) -> Result<Self> {
-        let load = |row: &&Prediction| Ok((row.path.clone(), picture(row, root)));
-        let loaded = parallel::in_parallel(parallel::number(0), rows, load)?;
+    fn load(rows: &[&Prediction], files: &ImageFiles) -> Result<Self> {
+        let load = |row: &&Prediction| Ok((row.path.clone(), files.picture(row)));
+        let loaded = parallel::in_parallel(parallel::thread_count(0), rows, load)?;
         let (mut found, mut missing) = (HashMap::new(), BTreeMap::new());
         for (path, picture) in loaded {
             match picture {
@@ -244,7 +247,27 @@ impl Pictures {
     }
 }
 
-fn picture(row: &Prediction, root: Option<&Path>) -> std::result::Result<Thumbnail, String> {
-    let root = root.ok_or("the folder of images is unknown")?;
-    Thumbnail::read(&root.join(&row.path), row.image_sha256).map_err(|reason| reason.to_string())
+/// The folder of images, and where each image in it is now.
+#[derive(Debug)]
+pub(super) struct ImageFiles {
+    root: Option<PathBuf>,
+    /// Paths by content, relative to the root, for images that the cache knows.
+    paths: HashMap<Digest, String>,
+}
+
+impl ImageFiles {
+    pub fn new(root: Option<PathBuf>, samples: Option<&Samples>) -> Self {
+        let by_digest = samples.map(Samples::by_digest).unwrap_or_default();
+        let path = |(image, sample): (Digest, &Sample)| (image, sample.file.path.clone());
+        Self { root, paths: by_digest.into_iter().map(path).collect() }
+    }
+
+    /// The picture of a prediction: at its path in the cache, which follows a file that was renamed, or at its own.
+    fn picture(&self, row: &Prediction) -> std::result::Result<Thumbnail, String> {
+        let root = self.root.as_ref().ok_or("the folder of images is unknown")?;
+        let known = self.paths.get(&row.image_sha256).filter(|path| **path != row.path);
+        let read = |path: &str| Thumbnail::read(&root.join(path), row.image_sha256);
+        let found = known.and_then(|path| read(path).ok());
+        found.map_or_else(|| read(&row.path).map_err(|reason| reason.to_string()), Ok)
+    }
 }

@@ -11,14 +11,14 @@ mod tables;
 
 pub use run_data::CommandLine;
 
-use crate::cache::{FeatureCache, Samples};
+use crate::cache::Samples;
 use crate::data::dataset::Split;
 use crate::error::Result;
-use crate::evaluate::{EvaluateConfig, evaluate};
+use crate::evaluate::{EvaluateConfig, evaluate_run};
 use crate::monitor::Monitor;
 use crate::report::output::{PageContent, PageOutput, WrittenPage};
-use crate::run::{self, Record};
-use examples::Examples;
+use crate::run::{self, StoredRun};
+use examples::{Examples, ImageFiles};
 use run_data::RunData;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ use std::time::Instant;
 
 /// Configuration of [`report`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ReportConfig {
     /// The run.
     pub run: PathBuf,
@@ -35,6 +36,8 @@ pub struct ReportConfig {
     pub out: Option<PathBuf>,
     /// The folder of images, if it is no longer where the cache was made from.
     pub images: Option<PathBuf>,
+    /// The cache of the run; `None` looks where it was and near the run.
+    pub cache: Option<PathBuf>,
     /// Folder for each plot as SVG and PNG.
     pub plots: Option<PathBuf>,
     /// Folder for each table as CSV.
@@ -50,6 +53,7 @@ impl Default for ReportConfig {
             split: Split::Test,
             out: None,
             images: None,
+            cache: None,
             plots: None,
             tables: None,
             commands: Vec::new(),
@@ -79,25 +83,35 @@ pub struct ReportStats {
 /// Writes the page of a run and, if asked for, its plots and tables as files; files of the same names are replaced.
 ///
 /// # Errors
-/// Those of [`evaluate`]; [`Kind::Input`](crate::error::Kind::Input) when a file that is no page of headstart is in the
+/// Those of [`evaluate_run`]; [`Kind::Input`](crate::error::Kind::Input) when a file that is no page of headstart is in the
 /// way of the page; [`Kind::Usage`](crate::error::Kind::Usage) when something would be written into the run, the cache or
 /// the folder of images; [`Kind::Io`](crate::error::Kind::Io) when a file cannot be written.
 pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStats> {
+    report_run(&StoredRun::open(&config.run)?, config, monitor)
+}
+
+/// Writes the page of an open run as [`report`] does.
+///
+/// # Errors
+/// Those of [`report`].
+pub fn report_run(run: &StoredRun, config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStats> {
     let started = Instant::now();
-    let record = run::read_record(&config.run)?;
     let own_page = config.run.join(run::REPORT);
     let out = config.out.clone().unwrap_or_else(|| own_page.clone());
     let output = PageOutput { out, plots: config.plots.clone(), tables: config.tables.clone() };
-    let samples = samples(&record, monitor);
+    let samples = samples(run, config.cache.as_deref(), monitor)?;
     let root = config.images.clone().or_else(|| samples.as_ref().map(|samples| samples.root.clone()));
     output.check(root.as_deref(), Some(&own_page))?;
-    let stats =
-        evaluate(&EvaluateConfig { run: config.run.clone(), split: config.split, tta: false, reject: None })?;
-    let examples = Examples::load(&run::read_predictions(&config.run)?, &record, &stats, root)?;
+    let stats = evaluate_run(
+        run,
+        &EvaluateConfig { run: config.run.clone(), split: config.split, tta: false, reject: None },
+    )?;
+    let files = ImageFiles::new(root, samples.as_ref());
+    let examples = Examples::load(&run.predictions()?, run.record(), &stats, files)?;
     if let Some(reason) = examples.reason_of_missing() {
         monitor.warn(&format!("{reason}; `images` can name the folder where they are now"));
     }
-    let (run, commands) = (config.run.clone(), config.commands.clone());
+    let (run, record, commands) = (config.run.clone(), run.record().clone(), config.commands.clone());
     let data = RunData { run, record, stats, samples, examples, commands };
     let (figures, tables) = (plots::all(&data), tables::all(&data));
     let page = sections::page(&data, &figures, &tables);
@@ -113,13 +127,19 @@ pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStat
     })
 }
 
-/// The samples of the run's cache: they hold the folder of images and the splits. A warning if the cache cannot be read.
-fn samples(record: &Record, monitor: &dyn Monitor) -> Option<Samples> {
-    match FeatureCache::open(Path::new(&record.cache)).and_then(|store| store.samples()) {
-        Ok(samples) => Some(samples),
-        Err(error) => {
-            monitor.warn(&format!("the report goes without the cache: {}", error.with_causes()));
-            None
+/// The samples of the run's cache, with the folder where the images are now. A warning if the cache cannot be read, unless
+/// it was given.
+fn samples(run: &StoredRun, given: Option<&Path>, monitor: &dyn Monitor) -> Result<Option<Samples>> {
+    let opened = run.open_cache(given).and_then(|cache| {
+        let samples = cache.samples()?;
+        Ok(Samples { root: samples.images_root(cache.root()), ..samples })
+    });
+    match opened {
+        Err(error) if given.is_none() => {
+            let remedy = error.remedy().map_or(String::new(), |remedy| format!(" ({remedy})"));
+            monitor.warn(&format!("the report goes without the cache: {}{remedy}", error.with_causes()));
+            Ok(None)
         }
+        opened => opened.map(Some),
     }
 }

@@ -138,7 +138,7 @@ fn confidence(stats: &EvaluateStats, parts: Parts) -> Markup {
                 @else { "not significantly different from 1, so " code { "predict" } " does not apply it." }
             }
         }
-        (parts.figures(&["confidence", "reliability", "reliability-apply_temperature"]))
+        (parts.figures(&["confidence", "reliability", "reliability-tempered"]))
         (parts.folded_table("calibration"))
     }
 }

@@ -44,7 +44,8 @@ fn images(data: &RunData) -> Vec<Setting> {
         Setting::new("Cache", record.cache.clone()),
     ];
     if let Some(samples) = &data.samples {
-        let split = format!("{} for train, validation and test, seed {}", samples.fractions, samples.seed);
+        let by_rule = format!("{} for train, validation and test, seed {}", samples.fractions, samples.seed);
+        let split = if samples.layout.has_splits() { "as the folders of images".into() } else { by_rule };
         all.push(Setting::new("Images", samples.root.display().to_string()));
         all.push(Setting::new("Split of the cache", split));
     }

@@ -71,7 +71,7 @@ fn composition(stats: &EvaluateStats) -> Table {
 
 fn confusion(stats: &EvaluateStats) -> Table {
     let head = std::iter::once(Column::new("Truth", "truth"));
-    let names = stats.classes.iter().map(|class| Column::new(&class.name, &class.name));
+    let names = stats.classes.iter().map(|class| Column::of_class(&class.name));
     let rows = stats.classes.iter().zip(&stats.confusion);
     Table {
         name: "confusion".into(),

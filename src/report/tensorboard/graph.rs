@@ -1,5 +1,6 @@
 //! The graph of a run: backbone and head, or the head alone where the backbone is not available.
 
+use crate::backbone::BackboneSearch;
 use crate::backbone::graph::{GraphSummary, graph_summary};
 use crate::cache::Spec;
 use crate::error::{Error, Result};
@@ -34,19 +35,22 @@ pub(super) struct RunGraph {
 #[derive(Debug)]
 pub(super) struct Backbones {
     models: PathBuf,
+    /// The ONNX file, where a person named it.
+    given: Option<PathBuf>,
     known: HashMap<(Digest, String), Option<GraphSummary>>,
 }
 
 impl Backbones {
-    /// Looks for backbones in the folder `models`.
-    pub fn new(models: &Path) -> Self {
-        Self { models: models.to_path_buf(), known: HashMap::new() }
+    /// Looks for backbones at `given`, else where they were, near the run and in the folder `models`.
+    pub fn new(models: &Path, given: Option<&Path>) -> Self {
+        Self { models: models.to_path_buf(), given: given.map(Path::to_path_buf), known: HashMap::new() }
     }
 
     /// Returns the backbone of these features, up to their layer. If it is not available, one warning says why.
-    fn graph(&mut self, spec: &Spec, monitor: &dyn Monitor) -> Option<&GraphSummary> {
-        let read = |models: &Path| -> Result<GraphSummary> {
-            graph_summary(&spec.resolve_backbone(models)?.read_model()?, &spec.layer)
+    fn graph(&mut self, run: &Path, spec: &Spec, monitor: &dyn Monitor) -> Option<&GraphSummary> {
+        let search = BackboneSearch { models: &self.models, given: self.given.as_deref(), near: run };
+        let read = || -> Result<GraphSummary> {
+            graph_summary(&spec.resolve_backbone(search)?.read_model()?, &spec.layer)
         };
         let key = (spec.backbone.graph_sha256, spec.layer.clone());
         let found = self.known.entry(key).or_insert_with(|| {
@@ -54,16 +58,21 @@ impl Backbones {
                 let remedy = error.remedy().map_or(String::new(), |remedy| format!(" ({remedy})"));
                 monitor.warn(&format!("the graph shows the head alone: {}{remedy}", error.with_causes()));
             };
-            read(&self.models).map_err(warn).ok()
+            read().map_err(warn).ok()
         });
         found.as_ref()
     }
 }
 
 /// Builds the graph of a run.
-pub(super) fn of_run(trained: &TrainedHead, backbones: &mut Backbones, monitor: &dyn Monitor) -> RunGraph {
+pub(super) fn of_run(
+    run: &Path,
+    trained: &TrainedHead,
+    backbones: &mut Backbones,
+    monitor: &dyn Monitor,
+) -> RunGraph {
     let TrainedHead { head, spec, .. } = trained;
-    match backbones.graph(spec, monitor) {
+    match backbones.graph(run, spec, monitor) {
         Some(graph) => {
             let features = backbone_value(graph, &spec.layer);
             let nodes = backbone_nodes(graph).into_iter().chain(head_nodes(head, &features)).collect();

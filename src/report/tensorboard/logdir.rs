@@ -2,41 +2,85 @@
 
 use super::projector;
 use crate::error::{Error, Kind, Result};
+use crate::io::digest::{Digest, sha256};
 use crate::io::events::is_event_file_name;
 use crate::io::fs;
 use crate::report::format;
-use crate::run::{self, Record};
-use std::collections::HashSet;
+use crate::run::{self, StoredRun, WeightHistograms};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// A run and its folder in the log directory.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub run: PathBuf,
-    pub record: Record,
     pub folder: PathBuf,
+    /// Digest of its event file.
+    curves: Digest,
+}
+
+impl Entry {
+    /// Opens the run with its event file once its turn has come.
+    ///
+    /// # Errors
+    /// [`Kind::Run`] when it has been trained again since it was listed.
+    pub fn open_again(&self) -> Result<(StoredRun, Vec<u8>)> {
+        let stored = StoredRun::open(&self.run)?;
+        let curves = curves(&stored)?;
+        match sha256(&curves) == self.curves {
+            true => Ok((stored, curves)),
+            false => Err(Error::new(Kind::Run, "it was trained again while it was being exported")
+                .at(&self.run)
+                .help("export it again")),
+        }
+    }
 }
 
 /// Lists the runs, each once, with folders in `logdir` that may be written.
 pub(super) fn entries(runs: &[PathBuf], logdir: &Path) -> Result<Vec<Entry>> {
     check_logdir(logdir)?;
-    let (mut seen, mut folders, mut entries) = (HashSet::new(), HashSet::new(), Vec::new());
+    let (mut seen, mut folders, mut entries) = (HashSet::new(), HashMap::new(), Vec::new());
     for run in expand(runs)? {
-        let record = run::read_record(&run)?;
+        let stored = StoredRun::open(&run)?;
         let real = fs::resolve(&run)?;
         if !seen.insert(real.clone()) {
             continue;
         }
-        let folder = logdir.join(folder_name(record.time, &real));
+        let curves = curves(&stored)?;
+        let digest = sha256(&curves);
+        let plain = logdir.join(folder_name(stored.record().time, &real));
+        check_folder(&plain)?;
+        let is_taken = match folders.get(&plain) {
+            Some(owner) => *owner != digest,
+            None => holds_another_run(&plain, &curves)?,
+        };
+        let folder = if is_taken { with_digest(&plain, digest) } else { plain };
         check_folder(&folder)?;
-        if !folders.insert(folder.clone()) {
-            let message =
-                "another of these runs has the same name and start, so both would have the same folder";
-            return Err(Error::new(Kind::Run, message).at(run).help("give each its own `logdir`"));
-        }
-        entries.push(Entry { run, record, folder });
+        folders.insert(folder.clone(), digest);
+        entries.push(Entry { run, folder, curves: digest });
     }
     Ok(entries)
+}
+
+/// Whether the folder holds the export of another run than the one with these curves: its event file starts otherwise.
+fn holds_another_run(folder: &Path, curves: &[u8]) -> Result<bool> {
+    let entries = if folder.exists() { fs::list(folder)? } else { Vec::new() };
+    let events = entries.into_iter().find(|entry| is_event_file_name(&entry.name));
+    events.map_or(Ok(false), |events| Ok(!fs::read(&events.path)?.starts_with(curves)))
+}
+
+/// The name of the folder where another run has the plain name: runs of one name and start differ in their curves.
+fn with_digest(plain: &Path, curves: Digest) -> PathBuf {
+    let name = plain.file_name().unwrap_or_default().to_string_lossy();
+    plain.with_file_name(format!("{name}-{}", &curves.short()[..8]))
+}
+
+/// Reads the event file of a run. Runs of older versions have none; theirs is made from `run.json` and the head.
+fn curves(run: &StoredRun) -> Result<Vec<u8>> {
+    match run.events()? {
+        Some(events) => Ok(events),
+        None => Ok(run::event_file(run.record(), &WeightHistograms::default(), &run.head()?.head)),
+    }
 }
 
 /// Replaces each folder of runs by the runs in it.
@@ -54,10 +98,13 @@ fn expand(runs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// Names the folder of a run by its start in UTC and its own name.
+/// Names the folder of a run by its start in UTC and its own name. A `time` of 0 is unknown and left out.
 fn folder_name(time: u64, run: &Path) -> String {
-    let start = format::format_utc(time, "%Y-%m-%d_%H-%M-%S");
-    format!("{start}-{}", run.file_name().unwrap_or_default().to_string_lossy())
+    let name = run.file_name().unwrap_or_default().to_string_lossy();
+    match time {
+        0 => name.into_owned(),
+        time => format!("{}-{name}", format::format_utc(time, "%Y-%m-%d_%H-%M-%S")),
+    }
 }
 
 fn check_logdir(logdir: &Path) -> Result<()> {
@@ -96,7 +143,7 @@ mod tests {
     #[test]
     fn folders_are_named_by_start_and_run() {
         assert_eq!(folder_name(1_502_114_602, "runs/shifts".as_ref()), "2017-08-07_14-03-22-shifts");
-        assert_eq!(folder_name(0, "lr=0.1".as_ref()), "1970-01-01_00-00-00-lr=0.1");
+        assert_eq!(folder_name(0, "lr=0.1".as_ref()), "lr=0.1");
         assert_eq!(folder_name(u64::MAX, "x".as_ref()), format!("{}-x", u64::MAX));
     }
 }

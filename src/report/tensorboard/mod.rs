@@ -12,17 +12,16 @@ pub use projector::{ProjectorConfig, ProjectorStats};
 
 use crate::data::dataset::Refused;
 use crate::error::Result;
-use crate::head::Head;
 use crate::io::events::{EventFile, event_file_name};
 use crate::io::fs;
 use crate::monitor::{Monitor, Unit};
-use crate::run::{self, Record, WeightHistograms};
+use crate::run::StoredRun;
 use graph::Backbones;
 use logdir::Entry;
 use projector::ProjectorData;
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Settings of [`tensorboard`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -36,6 +35,10 @@ pub struct TensorboardConfig {
     pub projector: Option<ProjectorConfig>,
     /// Folder of built backbones. Default: empty.
     pub models: PathBuf,
+    /// The ONNX file of the backbone. Default: looked for where it was, near each run and in `models`.
+    pub backbone: Option<PathBuf>,
+    /// The cache of the runs. Default: looked for where it was and near each run.
+    pub cache: Option<PathBuf>,
 }
 
 /// Result of [`tensorboard`].
@@ -68,15 +71,14 @@ pub struct ExportedRun {
 /// Exports runs to a log directory. A run's folder from an earlier export is replaced.
 ///
 /// # Errors
-/// [`crate::error::Kind::Run`] when a run is missing or damaged, two runs would have the same folder, or a folder holds
-/// other files. With the projector also [`crate::error::Kind::Cache`] when the cache of a run is missing or damaged, and
+/// [`crate::error::Kind::Run`] when a run is missing or damaged or is trained again meanwhile, or a folder holds other files. With the projector also [`crate::error::Kind::Cache`] when the cache of a run is missing or damaged, and
 /// [`crate::error::Kind::Input`] when the given folder of images does not exist.
 pub fn tensorboard(config: &TensorboardConfig, monitor: &dyn Monitor) -> Result<TensorboardStats> {
     if let Some(projector) = &config.projector {
         projector.check()?;
     }
     let entries = logdir::entries(&config.runs, &config.logdir)?;
-    let backbones = Backbones::new(&config.models);
+    let backbones = Backbones::new(&config.models, config.backbone.as_deref());
     let mut exporter =
         Exporter { config, monitor, backbones, projector_data: None, refused: BTreeSet::new() };
     let task = monitor.task("exporting runs", Some(entries.len() as u64), Unit::Runs);
@@ -101,16 +103,18 @@ struct Exporter<'a> {
 
 impl Exporter<'_> {
     fn export(&mut self, entry: Entry) -> Result<ExportedRun> {
-        let Entry { run, record, folder } = entry;
-        let trained = run::read_head(&run)?;
-        let graph = graph::of_run(&trained, &mut self.backbones, self.monitor);
-        let mut events = EventFile::continue_from(curves(&run, &record, &trained.head)?);
+        let Entry { run, folder, .. } = &entry;
+        let (run, folder) = (run.clone(), folder.clone());
+        let (stored, curves) = entry.open_again()?;
+        let (record, trained) = (stored.record(), stored.head()?);
+        let graph = graph::of_run(&run, &trained, &mut self.backbones, self.monitor);
+        let mut events = EventFile::continue_from(curves);
         events.add_graph(record.time as f64, &graph.nodes);
         let data = match &self.config.projector {
-            Some(projector) => Some(self.projector_data(&record, projector)?),
+            Some(projector) => Some(self.projector_data(&stored, projector)?),
             None => None,
         };
-        let points = data.as_ref().map(|data| data.of_run(&run, &trained)).transpose()?;
+        let points = data.as_ref().map(|data| data.of_run(&stored, &trained)).transpose()?;
         fs::write_folder(&folder, |staging| {
             if let Some((data, points)) = data.zip(points.as_ref()) {
                 data.write(points, staging, &folder)?;
@@ -123,24 +127,16 @@ impl Exporter<'_> {
     }
 
     /// Returns the data of a run's cache, read anew only when the previous run had another cache.
-    fn projector_data(&mut self, record: &Record, config: &ProjectorConfig) -> Result<&mut ProjectorData> {
-        let data = match self.projector_data.take().filter(|data| data.is_of(&record.cache)) {
+    fn projector_data(&mut self, run: &StoredRun, config: &ProjectorConfig) -> Result<&mut ProjectorData> {
+        let cache = run.open_cache(self.config.cache.as_deref())?;
+        let data = match self.projector_data.take().filter(|data| data.is_of(cache.root())) {
             Some(data) => data,
             None => {
-                let data = ProjectorData::read(record.cache.as_ref(), config, self.monitor)?;
+                let data = ProjectorData::read(cache, config, self.monitor)?;
                 self.refused.extend(data.refused.iter().cloned());
                 data
             }
         };
         Ok(self.projector_data.insert(data))
-    }
-}
-
-/// Reads the event file of a run. Runs of older versions have none; theirs is made from `run.json` and the head.
-fn curves(run: &Path, record: &Record, head: &Head) -> Result<Vec<u8>> {
-    let file = run.join(event_file_name(record.time));
-    match file.exists() {
-        true => fs::read(&file),
-        false => Ok(run::event_file(record, &WeightHistograms::default(), head)),
     }
 }

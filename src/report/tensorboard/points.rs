@@ -33,12 +33,12 @@ impl Points {
     /// [`Kind::Cache`] when there are none, or a part is damaged.
     pub fn read(
         path: &Path,
-        store: &FeatureCache,
+        features: &FeatureCache,
         samples: &Samples,
         limit: usize,
         threads: usize,
     ) -> Result<Self> {
-        let catalog = store.catalog(threads)?;
+        let catalog = features.catalog(threads)?;
         let mut indices: HashMap<Digest, usize> = HashMap::new();
         for (index, sample) in samples.rows.iter().enumerate() {
             indices.entry(sample.file.image_sha256).or_insert(index);

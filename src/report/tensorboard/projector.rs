@@ -12,7 +12,7 @@ use crate::io::fs;
 use crate::math::matrix::Matrix;
 use crate::math::parallel;
 use crate::monitor::{Monitor, Unit};
-use crate::run::{self, TrainedHead};
+use crate::run::{Prediction, StoredRun, TrainedHead};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -110,11 +110,12 @@ impl ProjectorData {
     ///
     /// # Errors
     /// [`Kind::Cache`] when the cache is missing, damaged or empty.
-    pub fn read(cache: &Path, config: &ProjectorConfig, monitor: &dyn Monitor) -> Result<Self> {
-        let threads = parallel::number(0);
-        let store = FeatureCache::open(cache)?;
-        let samples = store.samples()?;
-        let points = Points::read(cache, &store, &samples, config.points, threads)?;
+    pub fn read(features: FeatureCache, config: &ProjectorConfig, monitor: &dyn Monitor) -> Result<Self> {
+        let threads = parallel::thread_count(0);
+        let cache = features.root();
+        let samples = features.samples()?;
+        let samples = Samples { root: samples.images_root(cache), ..samples };
+        let points = Points::read(cache, &features, &samples, config.points, threads)?;
         if points.points.len() < points.total {
             monitor.note(&format!(
                 "the projector shows {} of {} feature rows, evenly spaced; `points` may be up to {MAX_POINTS}",
@@ -122,7 +123,7 @@ impl ProjectorData {
                 points.total
             ));
         }
-        let (cache, spec) = (cache.to_path_buf(), store.spec().clone());
+        let (cache, spec) = (cache.to_path_buf(), features.spec().clone());
         let shared = vec![tensors(&points.features)];
         let (layout, written_to, refused) = (None, None, Vec::new());
         let mut data = Self { cache, spec, samples, points, layout, shared, written_to, refused };
@@ -159,22 +160,25 @@ impl ProjectorData {
     }
 
     /// Whether these are the points of the cache at this path.
-    pub fn is_of(&self, cache: &str) -> bool {
-        self.cache == Path::new(cache)
+    pub fn is_of(&self, cache: &Path) -> bool {
+        self.cache == cache
     }
 
     /// Computes the metadata of the points for a run.
     ///
     /// # Errors
     /// [`Kind::Run`] when the run was trained on other features, or is damaged.
-    pub fn of_run(&self, run: &Path, trained: &TrainedHead) -> Result<RunPoints> {
+    pub fn of_run(&self, run: &StoredRun, trained: &TrainedHead) -> Result<RunPoints> {
         let differences = trained.spec.differences(&self.spec, "in the run", "in its cache now");
         let features = &self.points.features;
         if !differences.is_empty() || trained.head.width() != features.width() {
             let message = format!("its cache now holds other features: {}", differences.join("; "));
-            return Err(Error::new(Kind::Run, message).at(run).help("train again, or leave `projector` out"));
+            return Err(Error::new(Kind::Run, message)
+                .at(run.path())
+                .help("train again, or leave `projector` out"));
         }
-        let metadata = self.metadata(&trained.head, &trained.classes, &splits(run)?);
+        let answers = RunAnswers::read(run, &self.samples, &trained.classes)?;
+        let metadata = self.metadata(&trained.head, &trained.classes, &answers);
         let stats = ProjectorStats {
             points: features.rows(),
             of: self.points.total,
@@ -205,16 +209,16 @@ impl ProjectorData {
     }
 
     /// Builds `metadata.tsv`: column names, then one line for each point.
-    fn metadata(&self, head: &Head, classes: &[String], splits: &HashMap<Digest, Split>) -> String {
+    fn metadata(&self, head: &Head, classes: &[String], answers: &RunAnswers) -> String {
         let Points { points, features, .. } = &self.points;
         let examples: Vec<Example> = (0..points.len() as u32).map(|row| Example { row, target: 0 }).collect();
         let probabilities = head.probabilities_of(LabelledFeatures { features, examples: &examples });
         let mut out = String::from("label\tsplit\tvariant\tpredicted\tanswer\tpath\n");
         for (point, probabilities) in points.iter().zip(&probabilities) {
             let file = &self.samples.rows[point.sample].file;
-            let predicted = &classes[argmax(probabilities)];
-            let split = splits.get(&file.image_sha256).map_or("new", |split| split.name());
-            let answer = if *predicted == file.label { "right" } else { "wrong" };
+            let predicted = answers.name_now(&classes[argmax(probabilities)]);
+            let split = answers.splits.get(&file.image_sha256).map_or("new", |split| split.name());
+            let answer = if predicted == file.label { "right" } else { "wrong" };
             let cells = [&file.label, split, &point.variant.to_string(), predicted, answer, &file.path];
             out.push_str(&cells.map(escape_cell).join("\t"));
             out.push('\n');
@@ -235,11 +239,48 @@ impl ProjectorData {
     }
 }
 
-/// Reads the split of each image in the run.
-fn splits(run: &Path) -> Result<HashMap<Digest, Split>> {
-    let trained_on: HashSet<Digest> = run::read_trained_on(run)?;
-    let held_out = run::read_predictions(run)?.into_iter().map(|row| (row.image_sha256, row.split));
-    Ok(trained_on.into_iter().map(|image| (image, Split::Train)).chain(held_out).collect())
+/// What a run says about the images of its cache.
+#[derive(Debug)]
+struct RunAnswers {
+    /// The split of each image in the run.
+    splits: HashMap<Digest, Split>,
+    /// The present names of classes that were renamed since, by their names in the run.
+    renamed: HashMap<String, String>,
+}
+
+impl RunAnswers {
+    fn read(run: &StoredRun, samples: &Samples, classes: &[String]) -> Result<Self> {
+        let predictions = run.predictions()?;
+        let held_out = predictions.iter().map(|row| (row.image_sha256, row.split));
+        let trained_on = run.trained_on()?.into_iter().map(|image| (image, Split::Train));
+        Ok(Self {
+            splits: trained_on.chain(held_out).collect(),
+            renamed: renamed_classes(&predictions, samples, classes),
+        })
+    }
+
+    fn name_now<'a>(&'a self, class: &'a str) -> &'a str {
+        self.renamed.get(class).map_or(class, String::as_str)
+    }
+}
+
+/// Finds classes that have another name by now: all held-out images of such a class that the cache still knows have one
+/// label, and no class of the run is called so.
+fn renamed_classes(
+    predictions: &[Prediction],
+    samples: &Samples,
+    classes: &[String],
+) -> HashMap<String, String> {
+    let now = samples.by_digest();
+    let mut labels: HashMap<&str, HashSet<&str>> = HashMap::new();
+    for row in predictions {
+        if let Some(sample) = now.get(&row.image_sha256) {
+            labels.entry(&row.label).or_default().insert(&sample.file.label);
+        }
+    }
+    let is_new = |label: &str| !classes.iter().any(|class| class == label);
+    let renamed = labels.into_iter().filter(|(_, now)| now.len() == 1 && now.iter().all(|now| is_new(now)));
+    renamed.flat_map(|(then, now)| now.into_iter().map(move |now| (then.into(), now.into()))).collect()
 }
 
 /// Encodes the features as little-endian float32 values, or as text where those bytes could be text. TensorBoard

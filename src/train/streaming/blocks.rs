@@ -4,6 +4,7 @@ use crate::cache::PartSelection;
 use crate::error::{Error, Result};
 use crate::head::{Example, LabelledFeatures, RowSource, RunningMoments, Standardizer};
 use crate::math::matrix::Matrix;
+use crate::math::parallel;
 use crate::math::random::Rng;
 use crate::train::split_rows::RowSelection;
 use crate::train::training_set::TrainingSet;
@@ -73,7 +74,7 @@ impl<'a> BlockReader<'a> {
         *buffers = std::thread::scope(|scope| {
             let blocks = &blocks;
             let set = *set;
-            let reader = scope.spawn(move || {
+            let reader = parallel::start(scope, move || {
                 for block in blocks {
                     // The other thread has closed its channel when it has failed.
                     let Ok(mut buffer) = empty.recv() else { break };
@@ -83,7 +84,8 @@ impl<'a> BlockReader<'a> {
                     }
                 }
                 empty
-            });
+            })
+            .map_err(parallel::refused)?;
             for block in blocks {
                 let buffer = full.recv().expect("a block for each that is waited for")?;
                 visit(block, &buffer, rng);

@@ -12,6 +12,7 @@ mod budget;
 use super::feature_table::FeatureTable;
 use super::held_out;
 use super::rejection;
+use super::same_pictures::FeatureHashes;
 use super::single_fit::{EpochLog, FitInputs, TrainResult};
 use super::split_rows::HeldOutRows;
 use crate::data::dataset::Split;
@@ -20,7 +21,7 @@ use crate::head::rejection::RejectionDistances;
 use crate::head::{FitConfig, FitParams, Head, SharedInputs, fit_many};
 use crate::io::digest::Digest;
 use crate::math::matrix::Matrix;
-use crate::run::Prediction;
+use crate::run::{Prediction, SamePictures};
 use blocks::{BlockReader, PartRows};
 use budget::{MemoryBudget, RowSizes};
 use std::time::Instant;
@@ -29,6 +30,7 @@ use std::time::Instant;
 struct HeldOutResult {
     predictions: Vec<Prediction>,
     measured: RejectionDistances,
+    same_pictures: SamePictures,
 }
 
 /// Fits a head with at most `memory` bytes for features, predicts the held-out rows and measures their distances.
@@ -61,10 +63,19 @@ pub(super) fn fit(inputs: FitInputs, params: FitParams, memory: u64) -> Result<T
     let fitted = all.pop().expect("one job, one head")?;
     let seconds = started.elapsed().as_secs_f64();
     drop((train, validation));
-    let snapshots = log.finish();
-    let HeldOutResult { predictions, measured } =
+    let histograms = log.finish();
+    let HeldOutResult { predictions, measured, same_pictures } =
         predict(inputs, &fitted.head, validation_table, &MemoryBudget { readers, ..budget })?;
-    Ok(TrainResult { fitted, converged: None, predictions, measured, snapshots, read_seconds, seconds })
+    Ok(TrainResult {
+        fitted,
+        converged: None,
+        predictions,
+        measured,
+        same_pictures,
+        histograms,
+        read_seconds,
+        seconds,
+    })
 }
 
 /// Divides the memory; `parts` are those of the train rows.
@@ -87,7 +98,7 @@ fn budget(inputs: FitInputs, parts: &[PartRows], memory: u64) -> Result<MemoryBu
 fn check_order(settings: &FitConfig) -> Result<()> {
     let message = match (settings.shuffle, settings.drop_last) {
         (false, _) => {
-            "rows in the order of their keys (`shuffle` false) cannot be had with `memory`, which reads them in blocks"
+            "rows in the order of their keys (`shuffle` false) are not possible with `memory`, which reads rows in blocks"
         }
         (true, true) => "`drop_last` has no meaning with `memory`, which reads rows in blocks",
         (true, false) => return Ok(()),
@@ -112,6 +123,8 @@ fn predict(
     let part = HeldOutRows { split: Split::Validation, rows: &splits.validation };
     let mut predictions = held_out::predict(head, set, part, rows.rows());
     let of_validation = distance.of_rows(rows.rows());
+    let mut hashes = hash_train(inputs, budget)?;
+    hashes.add(Split::Validation, &splits.validation, rows.rows());
     drop(rows);
     drop(validation);
     let mut of_test: Vec<(Digest, f32)> = Vec::new();
@@ -125,6 +138,7 @@ fn predict(
                 predictions.extend(held_out::predict(head, set, HeldOutRows { rows, ..part }, features));
                 if std::ptr::eq(part.rows, &splits.test) {
                     of_test.extend(rows.images().zip(distance.of_rows(features)));
+                    hashes.add(Split::Test, rows, features);
                 }
             },
         )?;
@@ -133,5 +147,16 @@ fn predict(
     of_test.sort_unstable_by_key(|(image, _)| *image);
     let test = of_test.into_iter().map(|(_, distance)| distance).collect();
     let measured = RejectionDistances { distance, validation: of_validation, test };
-    Ok(HeldOutResult { predictions: held_out::sorted(predictions), measured })
+    let predictions = held_out::sorted(predictions);
+    Ok(HeldOutResult { predictions, measured, same_pictures: hashes.count() })
+}
+
+/// Hashes the features of the train images as they are: one reading of their parts.
+fn hash_train(inputs: FitInputs, budget: &MemoryBudget) -> Result<FeatureHashes> {
+    let FitInputs { set, splits, .. } = inputs;
+    let mut hashes = FeatureHashes::default();
+    let parts = PartRows::of(set, &splits.train.plain());
+    BlockReader::new(set, parts, budget.block_rows, 0, budget.readers)
+        .in_order(&mut |rows, features| hashes.add(Split::Train, rows, features))?;
+    Ok(hashes)
 }

@@ -17,8 +17,9 @@ use std::path::PathBuf;
 /// | `init` | `None` | fresh heads |
 /// | `jobs` | 1 | groups fitted at the same time |
 /// | `threads` | 0 | one thread per core |
-/// | `time` | 0 | seconds since 1970 |
+/// | `time` | 0 | unknown |
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SweepConfig {
     /// Folder of the cache.
     pub cache: PathBuf,
@@ -43,7 +44,7 @@ pub struct SweepConfig {
     pub jobs: usize,
     /// Upper limit on threads; 0 means one per core. No head depends on the number.
     pub threads: usize,
-    /// The time to record, in seconds since 1970.
+    /// The time to record, in seconds since 1970; 0 if unknown.
     pub time: u64,
 }
 

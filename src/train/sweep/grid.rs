@@ -4,6 +4,7 @@ use super::config::SweepConfig;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, FitParams};
+use crate::io::fs;
 use crate::monitor::Monitor;
 use crate::run;
 use crate::train::TrainingSet;
@@ -91,8 +92,8 @@ pub(super) fn check_names(config: &SweepConfig, groups: &[Group], settings: &[Fi
 fn check_folder(runs: &Path) -> Result<()> {
     let refuse =
         |message: &str| Err(Error::new(Kind::Run, message).at(runs).help("choose a new folder for `runs`"));
+    fs::check_place(runs)?;
     match runs.exists() {
-        true if !runs.is_dir() => refuse("the runs cannot be written here: it is a file"),
         true if run::read_record(runs).is_ok() => refuse("the folder is a run itself"),
         _ => Ok(()),
     }

@@ -8,7 +8,7 @@ use crate::head::rejection::RejectionDistances;
 use crate::head::{Epoch, FitParams, FitResult, Head, SolverConfig};
 use crate::math::parallel::in_parallel;
 use crate::monitor::Task;
-use crate::run::WeightHistograms;
+use crate::run::{SamePictures, WeightHistograms};
 use crate::train::fit_context::FitContext;
 use crate::train::fitted_run::FittedRun;
 use crate::train::warm_start::WarmStart;
@@ -38,7 +38,7 @@ pub(super) struct GroupResult {
 struct GroupMember<'a> {
     params: &'a FitParams,
     fitted: &'a Result<FitResult>,
-    snapshots: &'a WeightHistograms,
+    histograms: &'a WeightHistograms,
 }
 
 /// A group whose heads are fitted, ready to be written.
@@ -46,6 +46,7 @@ struct FittedGroup<'a> {
     group: &'a Group,
     context: FitContext<'a>,
     measured: RejectionDistances,
+    same_pictures: SamePictures,
     fit_seconds: f64,
 }
 
@@ -60,25 +61,27 @@ impl GroupFit<'_> {
             context.job(self.warm_start.map(|warm_start| warm_start.head(seed)), params.clone())
         };
         let jobs = settings.iter().map(job).collect::<Result<Vec<_>>>()?;
-        let mut snapshots = vec![WeightHistograms::default(); jobs.len()];
+        let mut histograms = vec![WeightHistograms::default(); jobs.len()];
         let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
             self.task.advance(1);
-            snapshots[number].record(epoch.epoch, head);
+            histograms[number].record(epoch.epoch, head);
         };
         let fitted = context.adam(self.config.base.standardize).fit(jobs, on_epoch)?;
         let fit_seconds = started.elapsed().as_secs_f64();
         let writing = Instant::now();
-        let group = FittedGroup { group, context, measured: context.measure(), fit_seconds };
-        let members = settings.iter().zip(&fitted).zip(&snapshots);
-        let members: Vec<GroupMember> =
-            members.map(|((params, fitted), snapshots)| GroupMember { params, fitted, snapshots }).collect();
+        let (measured, same_pictures) = (context.measure(), context.same_pictures());
+        let group = FittedGroup { group, context, measured, same_pictures, fit_seconds };
+        let members = settings.iter().zip(&fitted).zip(&histograms);
+        let members: Vec<GroupMember> = members
+            .map(|((params, fitted), histograms)| GroupMember { params, fitted, histograms })
+            .collect();
         let heads = in_parallel(self.threads, &members, |member| self.write(&group, member))?;
         Ok(GroupResult { heads, fit_seconds, write_seconds: writing.elapsed().as_secs_f64() })
     }
 
     /// Predicts the held-out rows of one head and writes its run; a head that failed has none.
     fn write(&self, group: &FittedGroup, member: &GroupMember) -> Result<HeadResult> {
-        let FittedGroup { group, context, measured, fit_seconds } = group;
+        let FittedGroup { group, context, measured, same_pictures, fit_seconds } = group;
         let settings = member.params.settings();
         let name = HeadName::of(self.config, group, settings);
         let run = name.path(self.config);
@@ -94,7 +97,8 @@ impl GroupFit<'_> {
             fitted,
             predictions: &predictions,
             measured,
-            snapshots: member.snapshots,
+            same_pictures: *same_pictures,
+            histograms: member.histograms,
             solver: SolverConfig::Adam(settings.clone()),
             init: self.config.init.as_deref(),
             init_images: self.warm_start.map(WarmStart::images),

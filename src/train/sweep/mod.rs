@@ -11,6 +11,7 @@ pub use config::SweepConfig;
 pub use results::{HeadResult, PooledAccuracy, SettingResult};
 
 use crate::error::{Error, Kind, Result};
+use crate::io::fs;
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Unit};
 use crate::train::TrainingSet;
@@ -46,9 +47,12 @@ pub struct SweepStats {
 /// `init` does not fit, or every head failed.
 pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> {
     let settings = grid::settings(config)?;
-    let threads = parallel::number(config.threads);
+    // The runs record this path.
+    fs::require_utf8(&config.cache)?;
+    let threads = parallel::granted(config.threads, monitor);
     let reading = Instant::now();
     let set = TrainingSet::open_with_threads(&config.cache, threads)?;
+    set.warn_of_unnamed_specs(monitor)?;
     let groups = grid::groups(config, &set, monitor)?;
     grid::check_names(config, &groups, &settings)?;
     let warm_start = config.init.as_deref().map(|init| WarmStart::open(init, &set)).transpose()?;

@@ -2,9 +2,8 @@
 
 use super::How::*;
 use super::{Case, case, permit};
-use crate::sandbox::{Sandbox, picture};
-use crate::small;
-use headstart::cache::{CacheWriter, FeatureCache, FeatureRows, Key};
+use crate::support::{self, Sandbox, picture, small_network};
+use headstart::cache::{CacheWriter, FeatureCache, FeatureRows, Key, Spec};
 use headstart::data::augment::Variant;
 use headstart::data::decode::encode_png;
 use std::collections::BTreeMap;
@@ -20,17 +19,28 @@ const IMAGES: &[Case] = &[
         std::fs::create_dir(s.path("empty")).unwrap();
     }),
     case("a file instead of a folder", "extract in/ant/000.png --cache new --backbone small.onnx", nothing),
+    case(
+        "a link that leads nowhere instead of a folder",
+        "extract link --cache new --backbone small.onnx",
+        |s| {
+            std::os::unix::fs::symlink("nowhere", s.path("link")).unwrap();
+        },
+    ),
+    case("a cache at a link that leads nowhere", "extract in --cache link --backbone small.onnx", |s| {
+        std::os::unix::fs::symlink("nowhere", s.path("link")).unwrap();
+    }),
+    case("a run below a file", "train c --run small.onnx/run", nothing),
     case("images without class folders", "extract in/ant --cache new --backbone small.onnx", nothing),
     case("nothing but other files", "extract texts --cache new --backbone small.onnx", |s| {
         s.write("texts/a/b.txt", b"words");
     }),
     case("one class", "train one --run new", |s| {
         s.images("single", &[("ant", 30)]);
-        small::extract(s, "single", "one", &[]);
+        support::extract(s, "single", "one", &[]);
     }),
     case("classes too small to split", "train few --run new", |s| {
         s.images("small", &[("ant", 6), ("bee", 6)]);
-        small::extract(s, "small", "few", &[]);
+        support::extract(s, "small", "few", &[]);
     }),
     case("files that cannot be used", NEW, |s| {
         let whole = encode_png(&picture("ant", 90));
@@ -51,9 +61,31 @@ const IMAGES: &[Case] = &[
     case("a file that may not be read", "data summary in", |s| permit(s, "in/ant/000.png", 0o000))
         .how(AsNobody),
     case("a folder that may not be listed", "data summary in", |s| permit(s, "in/ant", 0o000)).how(AsNobody),
+    case("folders that are splits or classes", "extract parts --cache new --backbone small.onnx", |s| {
+        s.images("parts/train", &[("ant", 2)]);
+        s.images("parts/test", &[("ant", 2)]);
+    }),
+    case(
+        "folders that are no splits",
+        "extract in --cache new --backbone small.onnx --split-folders",
+        nothing,
+    ),
+    case(
+        "a share for a split that has a folder",
+        "extract parts --cache new --backbone small.onnx --split-folders --split 70/5/25",
+        |s| {
+            s.images("parts/train", &[("ant", 2)]);
+            s.images("parts/test", &[("bee", 2)]);
+        },
+    ),
+    case("images to compare that are not there", "cache verify c --images missing", nothing),
+    case("images that are no longer what was described", "cache verify c --images in", |s| {
+        s.write("in/ant/000.png", &encode_png(&picture("ant", 92)));
+        std::fs::remove_file(s.path("in/bee/001.png")).unwrap();
+    }),
     case("a cache among the images", "extract in --cache in/cache --backbone small.onnx", nothing),
     case(
-        "a cache among the images, in other words",
+        "a cache among the images, by a roundabout path",
         "extract in --cache in/ant/../../in/cache --backbone small.onnx",
         nothing,
     ),
@@ -69,12 +101,12 @@ const IMAGES: &[Case] = &[
     case("a page over another file", "data report in --out mine.html", |s| {
         s.write("mine.html", b"irreplaceable");
     }),
-    case("a page about no folder", "data report missing", nothing),
+    case("a page about a missing folder", "data report missing", nothing),
     case("a page with the cache of other images", "data report in --cache other", |s| {
         s.images("elsewhere", &[("fly", 20), ("wasp", 20)]);
-        small::extract(s, "elsewhere", "other", &[]);
+        support::extract(s, "elsewhere", "other", &[]);
     }),
-    case("a page with a cache that is none", "data report in --cache r", nothing),
+    case("a page with a folder that is not a cache", "data report in --cache r", nothing),
     case("an image that predict cannot use", "predict r in/ant/000.png text.png gone.png", |s| {
         s.write("text.png", b"not an image");
     }),
@@ -83,7 +115,7 @@ const IMAGES: &[Case] = &[
 /// Caches.
 const CACHES: &[Case] = &[
     case("no such cache", "train missing --run new", nothing),
-    case("a folder that is no cache", "train in --run new", nothing),
+    case("a folder that is not a cache", "train in --run new", nothing),
     case(
         "a cache in a folder of other things",
         "extract in --cache mine --backbone small.onnx --dry-run",
@@ -97,7 +129,9 @@ const CACHES: &[Case] = &[
         "extract in --cache c --backbone small.onnx --layer Mixed_6e --crop 0.5 --preprocess unit",
         nothing,
     ),
-    case("another network under the same name", AGAIN, |s| drop(s.write("small.onnx", &small::onnx(2)))),
+    case("another network under the same name", AGAIN, |s| {
+        drop(s.write("small.onnx", &small_network::onnx(2)))
+    }),
     case("a spec of a later version", AGAIN, |s| {
         s.write("c/spec.json", br#"{"schema": "features-v9"}"#);
     }),
@@ -111,20 +145,36 @@ const CACHES: &[Case] = &[
         let bytes = std::fs::read(part(s)).unwrap();
         std::fs::write(part(s), &bytes[..bytes.len() / 2]).unwrap();
     }),
-    case("features that are no numbers", "train c --run new", |s| {
+    case("features that are not numbers", "train c --run new", |s| {
         std::fs::remove_file(part(s)).unwrap();
-        let store = FeatureCache::open(&s.path("c")).unwrap();
-        let keys: Vec<Key> = store
+        let cache = FeatureCache::open(&s.path("c")).unwrap();
+        let keys: Vec<Key> = cache
             .samples()
             .unwrap()
             .rows
             .iter()
             .map(|row| Key { image_sha256: row.file.image_sha256, variant: Variant::None })
             .collect();
-        let mut embeddings = vec![0.5; keys.len() * small::WIDTH];
+        let mut embeddings = vec![0.5; keys.len() * small_network::WIDTH];
         embeddings[7] = f32::NAN;
+        let mut writer = CacheWriter::open_or_create(&s.path("c"), cache.spec()).unwrap();
+        writer
+            .append(FeatureRows { keys, width: small_network::WIDTH, embeddings }, BTreeMap::new())
+            .unwrap();
+    }),
+    case("features of another spec", "train c --run new", |s| {
+        let store = FeatureCache::open(&s.path("c")).unwrap();
+        let other = Spec { layer: "Logits".into(), ..store.spec().clone() };
+        let mut writer = CacheWriter::open_or_create(&s.path("other"), &other).unwrap();
+        let part = writer.append(store.rows(|_| true).unwrap(), BTreeMap::new()).unwrap();
+        std::fs::rename(&part.path, s.path("c/features").join(&part.name)).unwrap();
+    }),
+    case("features that contradict others", "train c --run new", |s| {
+        let store = FeatureCache::open(&s.path("c")).unwrap();
+        let mut rows = store.rows(|_| true).unwrap();
+        rows.embeddings[3] += 0.5;
         let mut writer = CacheWriter::open_or_create(&s.path("c"), store.spec()).unwrap();
-        writer.append(FeatureRows { keys, width: small::WIDTH, embeddings }, BTreeMap::new()).unwrap();
+        writer.append(rows, BTreeMap::new()).unwrap();
     }),
     case("a description that is gone", "train c --run new", |s| {
         std::fs::remove_file(s.path("c/samples.parquet")).unwrap();
@@ -137,35 +187,38 @@ const CACHES: &[Case] = &[
         .how(DiskFull)
         .writes(&["new/", "new/features/", "new/spec.json", "new/refused.parquet", "new/samples.parquet"]),
     case("a compaction of a damaged cache", "cache compact c", |s| {
-        let store = FeatureCache::open(&s.path("c")).unwrap();
-        let rows = store.rows(|_| true).unwrap();
+        let cache = FeatureCache::open(&s.path("c")).unwrap();
+        let rows = cache.rows(|_| true).unwrap();
         let keys = vec![Key { variant: Variant::Flip, ..rows.keys[0] }];
-        let embeddings = rows.embeddings[..small::WIDTH].to_vec();
+        let embeddings = rows.embeddings[..small_network::WIDTH].to_vec();
         let mut bytes = std::fs::read(part(s)).unwrap();
         bytes[2000] ^= 4;
         std::fs::write(part(s), bytes).unwrap();
-        let noted = store.parts().unwrap()[0].metadata().unwrap();
-        let mut writer = CacheWriter::open_or_create(&s.path("c"), store.spec()).unwrap();
-        writer.append(FeatureRows { keys, width: small::WIDTH, embeddings }, noted).unwrap();
+        let noted = cache.parts().unwrap()[0].metadata().unwrap();
+        let mut writer = CacheWriter::open_or_create(&s.path("c"), cache.spec()).unwrap();
+        writer.append(FeatureRows { keys, width: small_network::WIDTH, embeddings }, noted).unwrap();
     }),
-    case("a compaction while somebody writes", "cache compact c", nothing).how(Locked),
+    case("a compaction during a write", "cache compact c", nothing).how(Locked),
     case("an export of a damaged cache", "cache export c --out flat.parquet", |s| {
         let mut bytes = std::fs::read(part(s)).unwrap();
         bytes[2000] ^= 4;
         std::fs::write(part(s), bytes).unwrap();
     }),
     case("an export that may not be written", "cache export c --out flat.parquet", nothing).how(AsNobody),
-    case("an export beside somebody's table", "cache export c --out mine.npy", |s| {
+    case("an export beside another table of the same name", "cache export c --out mine.npy", |s| {
         s.write("mine.csv", b"irreplaceable");
     }),
+    case("an export onto somebody's file", "cache export c --out mine.parquet", |s| {
+        s.write("mine.parquet", b"irreplaceable");
+    }),
     case("an export into the cache", "cache export c --out c/flat.parquet", nothing),
-    case("an export of no known kind", "cache export c --out flat.csv", nothing),
+    case("an export in an unknown format", "cache export c --out flat.csv", nothing),
 ];
 
 /// Runs.
 const RUNS: &[Case] = &[
     case("no such run", "evaluate missing", nothing),
-    case("a folder that is no run", "evaluate in", nothing),
+    case("a folder that is not a run", "evaluate in", nothing),
     case("a run over other things", "train c --run mine", |s| {
         drop(s.write("mine/thesis.tex", b"irreplaceable"))
     }),
@@ -179,7 +232,7 @@ const RUNS: &[Case] = &[
         drop(s.write("lr=0.1/thesis.tex", b"irreplaceable"))
     }),
     case("folds of a class with too few images", "train c --run new --folds 3", |s| {
-        small::extract(s, "in", "c", &["--split", "70/1/29"]);
+        support::extract(s, "in", "c", &["--split", "70/1/29"]);
     }),
     case(
         "a warm start of a sweep that has seen the test images",
@@ -191,17 +244,17 @@ const RUNS: &[Case] = &[
     case("an unknown variant", "train c --run new --use none,rotate", nothing),
     case("a family that the cache lacks", "train c --run new --use none,shift", nothing),
     case("a family that is not complete", "train c --run new --use none,flip", |s| {
-        small::extract(s, "in", "c", &["--seed", "3"]);
+        support::extract(s, "in", "c", &["--seed", "3"]);
     }),
     case("a warm start of another width", "train inner --run new --init r", |s| {
-        small::extract(s, "in", "inner", &["--layer", "Mixed_5d"]);
+        support::extract(s, "in", "inner", &["--layer", "Mixed_5d"]);
     }),
     case("a warm start with other classes", "train c --run new --init r", |s| {
         std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
-        small::extract(s, "in", "c", &[]);
+        support::extract(s, "in", "c", &[]);
     }),
     case("a warm start that has seen the test images", "train c --run new --init r", |s| {
-        small::extract(s, "in", "c", &["--seed", "3"]);
+        support::extract(s, "in", "c", &["--seed", "3"]);
     }),
     case("a damaged record", "evaluate r", |s| cut_to(s, "r/run.json", 30)),
     case("a damaged list of train images", "train c --run new --init r", |s| {
@@ -210,24 +263,26 @@ const RUNS: &[Case] = &[
     case("damaged predictions", "evaluate r", |s| cut(s, "r/predictions.parquet")),
     case("a damaged head", "predict r in/ant/000.png", |s| cut_to(s, "r/head.safetensors", 20)),
     case("a network that was replaced", "predict mine in/ant/000.png", |s| {
-        small::extract(s, "in", "d", &[]);
+        support::extract(s, "in", "d", &[]);
         s.json(&["train", &s.text("d"), "--run", &s.text("mine"), "--epochs", "1"]);
-        s.write("small.onnx", &small::onnx(2));
+        s.write("small.onnx", &small_network::onnx(2));
     }),
     case("the train split", "evaluate r --split train", nothing),
     case("averages over variants that are not there", "evaluate r --tta", nothing),
-    case("too few images to tell what is unknown", "predict r in/ant/000.png --reject 0.05", nothing),
-    case("known images judged by themselves", "evaluate r --reject 0.4 --split validation", nothing),
+    case("too few validation images for --reject", "predict r in/ant/000.png --reject 0.05", nothing),
+    case("--reject on the validation split", "evaluate r --reject 0.4 --split validation", nothing),
     case("a run from before --reject", "predict r in/ant/000.png --reject 0.4", |s| {
         std::fs::remove_file(s.path("r/reject.safetensors")).unwrap();
     }),
-    case("a damaged measure of distance", "evaluate r --reject 0.4", |s| cut(s, "r/reject.safetensors")),
+    case("a damaged file of rejection distances", "evaluate r --reject 0.4", |s| {
+        cut(s, "r/reject.safetensors")
+    }),
     case(
-        "a page of answers among the files of a run",
+        "a page of predictions among the files of a run",
         "predict r in/ant/000.png --html r/page.html",
         nothing,
     ),
-    case("a page of answers where another file is", "predict r in/ant/000.png --html mine.html", |s| {
+    case("a page of predictions where another file is", "predict r in/ant/000.png --html mine.html", |s| {
         s.write("mine.html", b"irreplaceable");
     }),
     case("plots of a comparison without a page", "compare r r --plots plots", nothing),
@@ -245,32 +300,26 @@ const RUNS: &[Case] = &[
         began_in_2017(s, "r");
         s.write("board/2017-08-07_14-03-22-r/thesis.tex", b"irreplaceable");
     }),
-    case("runs of one name and start for a log directory", "tensorboard r again/r --logdir board", |s| {
-        began_in_2017(s, "r");
-        for file in ["run.json", "head.safetensors"] {
-            s.write(&format!("again/r/{file}"), &std::fs::read(s.path("r").join(file)).unwrap());
-        }
-    }),
     case("a projector without images", "tensorboard r --logdir board --projector --images gone", nothing),
     case(
-        "a projector of a cache that is another by now",
+        "a projector of a cache with other features by now",
         "tensorboard mine --logdir board --projector",
         |s| {
-            small::extract(s, "in", "d", &[]);
+            support::extract(s, "in", "d", &[]);
             s.json(&["train", &s.text("d"), "--run", &s.text("mine"), "--epochs", "1"]);
             std::fs::remove_dir_all(s.path("d")).unwrap();
-            small::extract(s, "in", "d", &["--crop", "0.5"]);
+            support::extract(s, "in", "d", &["--crop", "0.5"]);
         },
     ),
     case("one run to compare", "compare r", nothing),
-    case("runs that call one image differently", "compare r renamed", |s| {
+    case("runs with different labels for one image", "compare r renamed", |s| {
         std::fs::rename(s.path("in/ant"), s.path("in/wasp")).unwrap();
-        small::extract(s, "in", "c", &[]);
+        support::extract(s, "in", "c", &[]);
         s.json(&["train", &s.text("c"), "--run", &s.text("renamed"), "--epochs", "1"]);
     }),
     case("runs without a common image", "compare r other", |s| {
         s.images("elsewhere", &[("fly", 20), ("wasp", 20)]);
-        small::extract(s, "elsewhere", "d", &[]);
+        support::extract(s, "elsewhere", "d", &[]);
         s.json(&["train", &s.text("d"), "--run", &s.text("other"), "--epochs", "1"]);
     }),
 ];
@@ -355,52 +404,59 @@ const TYPED: &[Case] = &[
     case("a split that does not add up", "extract in --cache new --split 70/5/30", nothing),
     case("an unknown device", "extract in --cache new --device gpu", nothing),
     case("an unknown preprocessing", "extract in --cache new --preprocess vgg", nothing),
-    case("a crop that is no number", "extract in --cache new --crop NaN", nothing),
+    case("a crop that is not a number", "extract in --cache new --crop NaN", nothing),
     case("a crop of nothing", "extract in --cache new --crop 0", nothing),
-    case("splits to augment that are none", "extract in --cache new --augment-splits test", nothing),
-    case("features that would wait for hours", "extract in --cache new --commit-every 9999", nothing),
-    case("a batch of nothing", "extract in --cache new --batch 0", nothing),
+    case("unknown splits to augment", "extract in --cache new --augment-splits test", nothing),
+    case("an interval of hours between parts", "extract in --cache new --commit-every 9999", nothing),
+    case("a batch size of zero", "extract in --cache new --batch 0", nothing),
     case("a negative seed", "extract in --cache new --seed -1", nothing),
-    case("a share of nothing", "predict r in/ant/000.png --reject 0", nothing),
-    case("a share that is no number", "evaluate r --reject NaN", nothing),
-    case("a rate that is no number", "train c --run new --lr NaN", nothing),
-    case("a rate of zero", "train c --run new --lr 0", nothing),
-    case("no patience", "train c --run new --patience 0", nothing),
+    case("a rejection rate of zero", "predict r in/ant/000.png --reject 0", nothing),
+    case("a rejection rate that is not a number", "evaluate r --reject NaN", nothing),
+    case("a learning rate that is not a number", "train c --run new --lr NaN", nothing),
+    case("a learning rate of zero", "train c --run new --lr 0", nothing),
+    case("a patience of zero", "train c --run new --patience 0", nothing),
     case("a negative penalty", "train c --run new --l2 -1", nothing),
-    case("a share of labels that is all", "train c --run new --label-smoothing 1", nothing),
-    case("a least improvement that is no number", "train c --run new --min-delta NaN", nothing),
+    case("label smoothing of 1", "train c --run new --label-smoothing 1", nothing),
+    case("a least improvement that is not a number", "train c --run new --min-delta NaN", nothing),
     case("an unknown schedule", "train c --run new --schedule step", nothing),
-    case("rows in order beyond memory", "train c --run new --memory 1GiB --no-shuffle", nothing),
-    case("batches that no rows fill", "train c --run new --batch 999 --drop-last", nothing),
-    case("nothing to stop on", "train c --run new --stop-on f1", nothing),
-    case("weights of classes that are none", "train c --run new --class-weights heavy", nothing),
-    case("a weight for no class", "train c --run new --class-weights ant=2,wasp=3", nothing),
+    case("rows in a fixed order beyond memory", "train c --run new --memory 1GiB --no-shuffle", nothing),
+    case("a batch larger than the train rows", "train c --run new --batch 999 --drop-last", nothing),
+    case("an unknown measure to stop on", "train c --run new --stop-on f1", nothing),
+    case("unknown class weights", "train c --run new --class-weights heavy", nothing),
+    case("a weight for an unknown class", "train c --run new --class-weights ant=2,wasp=3", nothing),
+    case("a class that is weighted twice", "train c --run new --class-weights ant=2,ant=3", nothing),
+    case("weights that are all zero", "train c --run new --class-weights ant=0,bee=0", nothing),
     case("a negative weight", "train c --run new --class-weights ant=-2", nothing),
     case("one fold", "train c --run new --folds 1", nothing),
     case("folds and another split", "train c --run new --folds 3 --resplit 1", nothing),
     case("a fold that does not exist", "train c --run new --folds 3 --fold 4", nothing),
-    case("a fold of nothing", "train c --run new --fold 1", nothing),
-    case("folds beyond memory", "train c --run new --folds 3 --memory 1GiB", nothing),
-    case("memory that is no amount", "train c --run new --memory much", nothing),
-    case("memory for next to nothing", "train c --run new --memory 1KiB", nothing),
-    case("L-BFGS with too little memory", "train c --run new --solver lbfgs --l2 0.1 --memory 1GiB", nothing),
+    case("a fold without --folds", "train c --run new --fold 1", nothing),
+    case("folds with --memory", "train c --run new --folds 3 --memory 1GiB", nothing),
+    case("memory that is not a size", "train c --run new --memory much", nothing),
+    case("too little memory", "train c --run new --memory 1KiB", nothing),
+    case("L-BFGS with limited memory", "train c --run new --solver lbfgs --l2 0.1 --memory 1GiB", nothing),
     case("L-BFGS with folds", "train c --run new --solver lbfgs --l2 0.1 --folds 3", nothing),
     case(
-        "L-BFGS with weights of classes",
+        "L-BFGS with class weights",
         "train c --run new --solver lbfgs --l2 0.1 --class-weights balanced",
         nothing,
     ),
-    case("a sweep of nothing", "sweep c --runs new --seeds 0", nothing),
-    case("a sweep of the same twice", "sweep c --runs new --lr 0.1,0.1", nothing),
-    case("a sweep with a rate of zero", "sweep c --runs new --lr 0,0.1", nothing),
-    case("a sweep that learns nothing", "sweep c --runs new --lr 1e38", nothing),
+    case("a sweep without a head", "sweep c --runs new --seeds 0", nothing),
+    case("a sweep with a repeated value", "sweep c --runs new --lr 0.1,0.1", nothing),
+    case("a sweep with a learning rate of zero", "sweep c --runs new --lr 0,0.1", nothing),
+    case("a sweep in which every fit fails", "sweep c --runs new --lr 1e38", nothing),
     case("L-BFGS without a penalty", "train c --run new --solver lbfgs", nothing),
     case("L-BFGS with a learning rate", "train c --run new --solver lbfgs --l2 0.01 --lr 0.1", nothing),
     case("L-BFGS with a warm start", "train c --run new --solver lbfgs --l2 0.01 --init r", nothing),
-    case("a rate so large that the loss overflows", "train c --run new --lr 1e38", nothing),
-    case("a projector of nothing", "tensorboard r --logdir board --projector --points 0", nothing),
+    case("a learning rate so large that the loss overflows", "train c --run new --lr 1e38", nothing),
+    case("a projector without points", "tensorboard r --logdir board --projector --points 0", nothing),
     case("points without a projector", "tensorboard r --logdir board --points 10", nothing),
-    case("no class to select", "data select in --top 0 --out new", nothing),
+    case(
+        "a shift beyond the images",
+        "extract in --cache c --backbone small.onnx --augment shift:48",
+        nothing,
+    ),
+    case("a selection of no class", "data select in --top 0 --out new", nothing),
 ];
 
 /// The table, chapter by chapter.

@@ -1,11 +1,10 @@
 //! What a person can do wrong, as one table: the exact words, the exit code, and that no file was changed or left
-//! behind. The table is `docs/errors.md`; `HEADSTART_BLESS=1 tests/run error_table` writes it anew after a change of words.
+//! behind. The table is `docs/errors.md`; `HEADSTART_BLESS=1 tests/run error_table` rewrites it after a change.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod cases;
 
-use crate::sandbox::{Said, Sandbox, root};
-use crate::small;
+use crate::support::{self, CommandOutput, Sandbox, root};
 use cases::CHAPTERS;
 use headstart::io::digest::{Digest, sha256};
 use std::collections::BTreeMap;
@@ -61,7 +60,7 @@ impl Case {
 fn template() -> Sandbox {
     let s = Sandbox::new();
     s.images("in", &[("ant", 20), ("bee", 20)]);
-    assert_eq!(small::extract(&s, "in", "c", &["--augment", "flip"]).code, 0);
+    assert_eq!(support::extract(&s, "in", "c", &["--augment", "flip"]).code, 0);
     s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "2"]);
     s
 }
@@ -139,8 +138,8 @@ fn as_nobody(s: &Sandbox, command: &mut Command) {
     }
 }
 
-/// Runs one case and tells it as the page does.
-fn tell(case: &Case, template: &Sandbox) -> String {
+/// Runs one case and returns its entry of the page.
+fn entry(case: &Case, template: &Sandbox) -> String {
     let s = Sandbox::new();
     let copied = Command::new("cp")
         .args(["-r", "--preserve=timestamps"])
@@ -156,7 +155,7 @@ fn tell(case: &Case, template: &Sandbox) -> String {
         as_nobody(&s, &mut command);
     }
     let lock = (case.how == How::Locked).then(|| headstart::io::fs::Lock::take(&s.path("c/.lock")).unwrap());
-    let Said { code, stdout, stderr } = Said::of(&mut command);
+    let CommandOutput { code, stdout, stderr } = CommandOutput::of(&mut command);
     drop(lock);
     for folder in ["", "c", "in/ant"] {
         if s.path(folder).exists() {
@@ -183,18 +182,18 @@ fn tell(case: &Case, template: &Sandbox) -> String {
         Some((before, after)) => format!("{before}part-000000-0123456789abcdef{}", &after[16..]),
         None => stderr,
     };
-    let said =
+    let output =
         [template.text(""), s.text("")].iter().fold(stderr, |text, place| text.replace(place.as_str(), ""));
     format!(
         "{}:\n\n```console\n$ headstart {}\n{}\n```\nExit code {code}.\n",
         case.name,
         case.typed,
-        said.trim_end()
+        output.trim_end()
     )
 }
 
 #[test]
-fn every_bad_input_is_told_as_documented_and_loses_nothing() {
+fn every_error_reads_as_documented_and_loses_nothing() {
     // Some cases are about machines without a GPU.
     let has_gpu = headstart::backbone::install::has_nvidia_driver();
     let fits = |case: &&Case| !(has_gpu && case.typed.contains("--device cuda"));
@@ -206,17 +205,17 @@ fn every_bad_input_is_told_as_documented_and_loses_nothing() {
     );
     for (chapter, cases) in CHAPTERS {
         let cases: Vec<&Case> = cases.iter().filter(fits).collect();
-        let told: Vec<String> = std::thread::scope(|scope| {
+        let entries: Vec<String> = std::thread::scope(|scope| {
             let halves = [0, 1].map(|half| {
                 let (cases, template) = (&cases, &template);
                 scope.spawn(move || {
-                    cases.iter().skip(half).step_by(2).map(|case| tell(case, template)).collect::<Vec<_>>()
+                    cases.iter().skip(half).step_by(2).map(|case| entry(case, template)).collect::<Vec<_>>()
                 })
             });
             let [mut even, mut odd] = halves.map(|half| half.join().unwrap().into_iter());
             (0..cases.len()).map(|i| if i % 2 == 0 { even.next() } else { odd.next() }.unwrap()).collect()
         });
-        page.push_str(&format!("\n## {chapter}\n\n{}", told.join("\n")));
+        page.push_str(&format!("\n## {chapter}\n\n{}", entries.join("\n")));
     }
     println!("{page}");
     let path = root().join("docs/errors.md");
@@ -229,8 +228,8 @@ fn every_bad_input_is_told_as_documented_and_loses_nothing() {
         assert_eq!(missing, None, "docs/errors.md says otherwise");
         return;
     }
-    for (said, documented) in page.lines().zip(documented.lines()) {
-        assert_eq!(said, documented, "docs/errors.md says otherwise");
+    for (output, documented) in page.lines().zip(documented.lines()) {
+        assert_eq!(output, documented, "docs/errors.md says otherwise");
     }
     assert_eq!(page.lines().count(), documented.lines().count(), "docs/errors.md has other cases");
 }

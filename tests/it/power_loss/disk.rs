@@ -1,5 +1,5 @@
 //! A disk that forgets: the log of changes that the program made through its `fs` door, and what may be left of them after
-//! a power loss at any point. What POSIX promises is kept, no more: the bytes of a file once it was fsynced, a name once
+//! a power loss at any point. Only what POSIX guarantees is kept: the bytes of a file once it was fsynced, a name once
 //! its folder was. Anything else may or may not be there, in any combination; a file whose bytes were not synced may be
 //! whole, empty or cut short.
 
@@ -18,6 +18,7 @@ pub struct Log {
 enum Made {
     CreateFolder(PathBuf),
     Write(PathBuf, Vec<u8>),
+    Append(PathBuf, Vec<u8>),
     SyncFile(PathBuf),
     SyncFolder(PathBuf),
     Rename(PathBuf, PathBuf),
@@ -68,6 +69,7 @@ impl Watcher for Log {
         let made = match change {
             Change::CreateFolder(path) => Made::CreateFolder(own(path)),
             Change::Write(path, bytes) => Made::Write(own(path), bytes.to_vec()),
+            Change::Append(path, bytes) => Made::Append(own(path), bytes.to_vec()),
             Change::SyncFile(path) => Made::SyncFile(own(path)),
             Change::SyncFolder(path) => Made::SyncFolder(own(path)),
             Change::Rename(from, to) => Made::Rename(own(from), own(to)),
@@ -126,6 +128,12 @@ impl Disk {
                     inode
                 });
                 self.files.insert(inode, File { bytes: bytes.clone(), is_durable: false });
+            }
+            Made::Append(path, bytes) => {
+                let inode = self.find(path).expect("a file that was written");
+                let file = self.files.get_mut(&inode).expect("a file that was written");
+                file.bytes.extend(bytes);
+                file.is_durable = false;
             }
             Made::SyncFile(path) => {
                 let inode = self.find(path).unwrap();
@@ -200,7 +208,7 @@ impl Disk {
         states
     }
 
-    /// What can be reached from the watched folder, with so many halves of each file that was not synced.
+    /// What can be reached from the watched folder, where a file that was not synced keeps `halves` halves of its bytes.
     fn walk(&self, folders: &BTreeMap<Inode, BTreeMap<String, Inode>>, halves: usize) -> State {
         let mut state = State::new();
         let mut open = vec![(PathBuf::new(), 0)];

@@ -1,10 +1,9 @@
 //! A power loss at every point: the log of all changes on disk is replayed up to each of them, with every combination of
-//! what was not yet durable, and what was promised must be there.
+//! what was not yet durable, and what was guaranteed must be there.
 
 mod disk;
 
-use crate::sandbox::Sandbox;
-use crate::small;
+use crate::support::{self, Sandbox};
 use disk::{Log, State, lay};
 use headstart::cache::compact::{CompactConfig, compact};
 use headstart::cache::{
@@ -55,13 +54,14 @@ fn samples(names: &[&str]) -> Samples {
         height: 1,
         bytes: 1,
         mtime_ns: 0,
+        identity: Default::default(),
     };
     let rows = names.iter().map(|name| Sample { file: file(name), split: Split::Train }).collect();
-    Samples { rows, root: "/in".into(), seed: 0, fractions: Default::default() }
+    Samples { rows, root: "/in".into(), seed: 0, fractions: Default::default(), layout: Default::default() }
 }
 
-/// What holds from a point of the log on: these rows are there, and one of these descriptions.
-struct Promise {
+/// What a reader must find from a point of the log on: these rows, and one of these descriptions.
+struct Guarantee {
     from: usize,
     rows: BTreeSet<&'static str>,
     described: Vec<Samples>,
@@ -73,39 +73,39 @@ fn refusals() -> Vec<Refused> {
 
 const ALL: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
-/// A cache's life below `root`, with what is promised after each step.
-fn live(root: &Path, log: &Log) -> Vec<Promise> {
+/// A cache's life below `root`, with what is guaranteed after each step.
+fn use_a_cache(root: &Path, log: &Log) -> Vec<Guarantee> {
     let cache = root.join("deep/below/cache");
     let descriptions = [samples(&ALL), samples(&ALL[2..])];
-    let mut promises = vec![Promise { from: 0, rows: BTreeSet::new(), described: Vec::new() }];
-    let mut promise = |rows: &[&'static str], described: &[Samples]| {
+    let mut guarantees = vec![Guarantee { from: 0, rows: BTreeSet::new(), described: Vec::new() }];
+    let mut guarantee = |rows: &[&'static str], described: &[Samples]| {
         let rows = rows.iter().copied().collect();
-        promises.push(Promise { from: log.len(), rows, described: described.to_vec() });
+        guarantees.push(Guarantee { from: log.len(), rows, described: described.to_vec() });
     };
     let noted = || BTreeMap::from([("headstart.provider".to_string(), "CPU".to_string())]);
     let mut writer = CacheWriter::open_or_create(&cache, &spec()).unwrap();
     writer.describe(&descriptions[0], &refusals()).unwrap();
-    promise(&[], &descriptions[..1]);
+    guarantee(&[], &descriptions[..1]);
     for (start, end) in [(0, 2), (2, 3), (3, 5)] {
         writer.append(rows(&ALL[start..end]), noted()).unwrap();
-        promise(&ALL[..end], &descriptions[..1]);
+        guarantee(&ALL[..end], &descriptions[..1]);
     }
     drop(writer);
     compact(&cache, &CompactConfig::default(), &Silent).unwrap();
-    promise(&ALL[..5], &descriptions[..1]);
+    guarantee(&ALL[..5], &descriptions[..1]);
     let mut writer = CacheWriter::open_or_create(&cache, &spec()).unwrap();
     let aside = writer.append(rows(&ALL[7..]), noted()).unwrap();
     writer.append(rows(&ALL[5..7]), noted()).unwrap();
-    promise(&ALL[..7], &descriptions[..1]);
+    guarantee(&ALL[..7], &descriptions[..1]);
     writer.quarantine(&aside).unwrap();
     writer.describe(&descriptions[1], &refusals()).unwrap();
-    promise(&ALL[..7], &descriptions[1..]);
+    guarantee(&ALL[..7], &descriptions[1..]);
     drop(writer);
     let mut pruning = CompactConfig::default();
     pruning.prune = true;
     compact(&cache, &pruning, &Silent).unwrap();
-    promise(&ALL[2..7], &descriptions[1..]);
-    promises
+    guarantee(&ALL[2..7], &descriptions[1..]);
+    guarantees
 }
 
 fn demand(holds: bool, otherwise: impl Into<String>) -> Result<(), String> {
@@ -113,44 +113,48 @@ fn demand(holds: bool, otherwise: impl Into<String>) -> Result<(), String> {
 }
 
 /// Everything that must hold of `cache`, in which a power loss may have left anything that is possible.
-fn check(cache: &Path, promise: &Promise, next: Option<&Promise>) -> Result<(), String> {
-    let told = |e: headstart::error::Error| e.with_causes();
-    let Some(spec) = Spec::read(cache).map_err(told)? else {
-        return demand(promise.described.is_empty(), "the spec is lost");
+fn check(cache: &Path, guarantee: &Guarantee, next: Option<&Guarantee>) -> Result<(), String> {
+    let message = |e: headstart::error::Error| e.with_causes();
+    let Some(spec) = Spec::read(cache).map_err(message)? else {
+        return demand(guarantee.described.is_empty(), "the spec is lost");
     };
     demand(spec == self::spec(), "the spec is another")?;
-    let store = FeatureCache::open(cache).map_err(told)?;
-    let read = store.rows(|_| true).map_err(told)?;
-    let parts = store.parts().map_err(told)?;
-    let keys: Vec<_> = parts.iter().map(|part| part.keys().map_err(told)).collect::<Result<_, _>>()?;
+    let opened = FeatureCache::open(cache).map_err(message)?;
+    let read = opened.rows(|_| true).map_err(message)?;
+    let parts = opened.parts().map_err(message)?;
+    let keys: Vec<_> =
+        parts.iter().map(|part| part.keys(&spec).map_err(message)).collect::<Result<_, _>>()?;
     demand(keys.concat().len() == read.keys.len(), "a key stands in two parts")?;
     let names: Vec<&str> =
         read.keys.iter().filter_map(|found| ALL.into_iter().find(|name| key(name) == *found)).collect();
     demand(read == rows(&names), "the features are not those that were written")?;
-    // A step under way may have dropped rows that its own promise does not name.
+    // A step under way may have dropped rows that its own guarantee does not name.
     let is_kept = |name: &&&str| next.is_none_or(|next| next.rows.contains(**name));
-    let missing = promise.rows.iter().filter(is_kept).filter(|name| !names.contains(name)).count();
+    let missing = guarantee.rows.iter().filter(is_kept).filter(|name| !names.contains(name)).count();
     demand(missing == 0, format!("{missing} committed rows are lost"))?;
-    let described = store.samples_if_any().map_err(told)?;
-    let possible = promise.described.iter().chain(next.iter().flat_map(|next| &next.described));
+    let described = opened.samples_if_any().map_err(message)?;
+    let possible = guarantee.described.iter().chain(next.iter().flat_map(|next| &next.described));
     let is_possible = described.iter().any(|found| possible.clone().any(|possible| possible == found));
     demand(
-        is_possible || (described.is_none() && promise.described.is_empty()),
+        is_possible || (described.is_none() && guarantee.described.is_empty()),
         "the description is another",
     )?;
-    let refused = read_refused(cache).map_err(told)?;
-    demand(refused == refusals() || (refused.is_empty() && promise.described.is_empty()), "refusals are lost")
+    let refused = read_refused(cache).map_err(message)?;
+    demand(
+        refused == refusals() || (refused.is_empty() && guarantee.described.is_empty()),
+        "refusals are lost",
+    )
 }
 
-/// Whether readers and the next writer find in `state` what was promised.
-fn survives(state: &State, promise: &Promise, next: Option<&Promise>) -> Result<(), String> {
+/// Whether readers and the next writer find in `state` what was guaranteed.
+fn survives(state: &State, guarantee: &Guarantee, next: Option<&Guarantee>) -> Result<(), String> {
     let dir = tempfile::tempdir().unwrap();
     lay(state, dir.path());
     let cache = dir.path().join("deep/below/cache");
-    check(&cache, promise, next)?;
-    // The next writer finds its way, clears up, and can go on.
+    check(&cache, guarantee, next)?;
+    // The next writer opens the cache, cleans up and continues.
     let mut writer = CacheWriter::open_or_create(&cache, &spec()).map_err(|e| e.with_causes())?;
-    check(&cache, promise, next)?;
+    check(&cache, guarantee, next)?;
     let before = writer.cache().keys().unwrap();
     let one_more = FeatureRows { keys: vec![key("one more")], ..rows(&["a"]) };
     writer.append(one_more, BTreeMap::new()).map_err(|e| e.with_causes())?;
@@ -162,34 +166,34 @@ fn survives(state: &State, promise: &Promise, next: Option<&Promise>) -> Result<
     Ok(())
 }
 
-/// The promise that holds after so many changes, and the one that comes next.
-fn promised(promises: &[Promise], changes: usize) -> (&Promise, Option<&Promise>) {
-    let at = promises.iter().rposition(|promise| promise.from <= changes).unwrap();
-    (&promises[at], promises.get(at + 1))
+/// The guarantee that holds after `changes` changes, and the next one.
+fn guaranteed(guarantees: &[Guarantee], changes: usize) -> (&Guarantee, Option<&Guarantee>) {
+    let at = guarantees.iter().rposition(|guarantee| guarantee.from <= changes).unwrap();
+    (&guarantees[at], guarantees.get(at + 1))
 }
 
 #[test]
-fn whatever_a_power_loss_leaves_no_committed_row_is_lost_and_nothing_half_written_is_read() {
+fn after_a_power_loss_no_committed_row_is_lost_and_no_partial_file_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let (log, watching) = Log::of(dir.path());
-    let promises = live(dir.path(), &log);
+    let guarantees = use_a_cache(dir.path(), &log);
     drop(watching);
     let mut states = 0;
     for point in 0..=log.len() {
-        let (promise, next) = promised(&promises, point);
+        let (guarantee, next) = guaranteed(&guarantees, point);
         for state in log.states(point) {
-            survives(&state, promise, next).unwrap_or_else(|why| panic!("after {point} changes: {why}"));
+            survives(&state, guarantee, next).unwrap_or_else(|why| panic!("after {point} changes: {why}"));
             states += 1;
         }
     }
     println!("{} changes, {states} states", log.len());
     assert!(log.len() > 60 && states > 150, "{} changes, {states} states", log.len());
-    // The check can fail: leave a sync out, and something is lost before the next promise but one.
+    // The check can fail: leave a sync out, and something is lost before the next guarantee but one.
     let loses = |left_out: &usize| {
-        let later = promises.iter().map(|promise| promise.from).filter(|from| from > left_out).take(2);
+        let later = guarantees.iter().map(|guarantee| guarantee.from).filter(|from| from > left_out).take(2);
         later.chain([log.len()]).any(|point| {
-            let (promise, next) = promised(&promises, point);
-            log.states_without(point, *left_out).iter().any(|state| survives(state, promise, next).is_err())
+            let (guarantee, next) = guaranteed(&guarantees, point);
+            log.states_without(point, *left_out).iter().any(|state| survives(state, guarantee, next).is_err())
         })
     };
     let [files, folders] = log.syncs();
@@ -200,16 +204,16 @@ fn whatever_a_power_loss_leaves_no_committed_row_is_lost_and_nothing_half_writte
         folders.len()
     );
     assert!(files.iter().all(loses));
-    // A folder that is synced again before anything is promised could have waited.
+    // A folder that is synced again before anything is guaranteed could have waited.
     assert!(needed >= 10, "{needed} of {}", folders.len());
 }
 
 #[test]
-fn extract_goes_on_from_what_a_power_loss_left_at_any_point() {
+fn extract_continues_after_a_power_loss_at_any_point() {
     let s = Sandbox::new();
     s.images("in", &[("ant", 8), ("bee", 8)]);
     std::fs::create_dir(s.path("disk")).unwrap();
-    let config = small::config(&s, "in", "disk/c");
+    let config = support::config(&s, "in", "disk/c");
     let (log, watching) = Log::of(&s.path("disk"));
     extract(&config, &Silent).unwrap();
     drop(watching);

@@ -1,8 +1,7 @@
-//! Whether answers can be trusted: temperatures, the answer `unknown`, averages over variants, against other
+//! Temperature scaling, open-set rejection (the answer `unknown`) and averages over variants, against other
 //! implementations and on images of no class.
 
-use crate::sandbox::{Sandbox, picture, python, shared};
-use crate::small;
+use crate::support::{self, Sandbox, picture, python, reference_data};
 use headstart::data::decode::encode_png;
 use headstart::data::pixels::Pixels;
 use serde_json::Value;
@@ -21,7 +20,7 @@ fn cache(mixed: usize) -> Sandbox {
     }
     let more =
         ["--augment", "flip", "--augment", "shift:9", "--augment-splits", "all", "--split", "45/35/20"];
-    assert_eq!(small::extract(&s, "in", "c", &more).code, 0);
+    assert_eq!(support::extract(&s, "in", "c", &more).code, 0);
     s
 }
 
@@ -42,7 +41,8 @@ fn temperatures_averages_and_distances_agree_with_scipy_and_numpy() {
     let s = cache(4);
     train(&s, "r");
     let theirs: Value =
-        serde_json::from_str(&python("trust.py", &[&s.path("r"), &s.path("c"), "0.1".as_ref()])).unwrap();
+        serde_json::from_str(&python("calibration.py", &[&s.path("r"), &s.path("c"), "0.1".as_ref()]))
+            .unwrap();
     println!("{theirs}");
     let plain = s.json(&["evaluate", &s.text("r"), "--reject", "0.1"]);
     let tta = s.json(&["evaluate", &s.text("r"), "--tta"]);
@@ -93,7 +93,7 @@ fn variants_of_held_out_images_are_averaged_when_asked_for_and_change_nothing_el
     let gained = number(&averaged["accuracy"]) - number(&plain["accuracy"]);
     assert!((number(&averaged["tta"]["difference"]) - gained).abs() < 1e-12, "{averaged}");
     // The same images without those variants: the same head, the same scores.
-    small::extract(&s, "in", "d", &["--split", "45/35/20"]);
+    support::extract(&s, "in", "d", &["--split", "45/35/20"]);
     std::fs::rename(s.path("c"), s.path("c-with")).unwrap();
     std::fs::rename(s.path("d"), s.path("c")).unwrap();
     train(&s, "without");
@@ -107,7 +107,7 @@ fn variants_of_held_out_images_are_averaged_when_asked_for_and_change_nothing_el
     // A variant that one held-out image lacks is not averaged over.
     s.images("in", &[("dog", 40)]);
     std::fs::rename(s.path("c-with"), s.path("e")).unwrap();
-    small::extract(&s, "in", "e", &["--augment", "flip", "--augment-splits", "all"]);
+    support::extract(&s, "in", "e", &["--augment", "flip", "--augment-splits", "all"]);
     s.json(&["train", &s.text("e"), "--run", &s.text("four"), "--use", "none", "--epochs", "2"]);
     let four = s.json(&["evaluate", &s.text("four"), "--tta"]);
     assert_eq!(
@@ -117,12 +117,12 @@ fn variants_of_held_out_images_are_averaged_when_asked_for_and_change_nothing_el
 }
 
 #[test]
-fn pictures_of_no_class_are_unknown_and_those_of_the_classes_seldom() {
+fn pictures_of_no_class_are_rejected_and_those_of_the_classes_rarely() {
     let s = cache(usize::MAX);
     train(&s, "r");
-    let told = s.json(&["evaluate", &s.text("r"), "--reject", "0.1"]);
-    let (unknown, low) = (number(&told["reject"]["unknown"]), number(&told["reject"]["interval"][0]));
-    assert!(low <= 0.1 && (unknown / 24.0 - number(&told["reject"]["rate"])).abs() < 1e-12, "{told}");
+    let reported = s.json(&["evaluate", &s.text("r"), "--reject", "0.1"]);
+    let (unknown, low) = (number(&reported["reject"]["unknown"]), number(&reported["reject"]["interval"][0]));
+    assert!(low <= 0.1 && (unknown / 24.0 - number(&reported["reject"]["rate"])).abs() < 1e-12, "{reported}");
     for number in 0..4 {
         let stripes = (0..64 * 48 * 3).map(|i| if (i / 24 + number) % 2 == 0 { 0 } else { 255 }).collect();
         s.write(&format!("new/{number}.png"), &encode_png(&Pixels::new(64, 48, stripes)));
@@ -136,8 +136,13 @@ fn pictures_of_no_class_are_unknown_and_those_of_the_classes_seldom() {
         assert_eq!(answer["unknown"], true, "{answer}");
         assert!(number(&answer["p_value"]) <= 0.1 && answer["predictions"].as_array().unwrap().len() == 3);
     }
-    let said = s.run(&args);
-    assert_eq!((said.code, said.stdout.matches("unknown: ").count() >= 4), (0, true), "{}", said.stdout);
+    let output = s.run(&args);
+    assert_eq!(
+        (output.code, output.stdout.matches("unknown: ").count() >= 4),
+        (0, true),
+        "{}",
+        output.stdout
+    );
     // Without it nothing is judged.
     assert!(s.json(&args[..args.len() - 2])[1].get("unknown").is_none());
     // A file that cannot be used is not judged either, and the distance does not depend on ALPHA.
@@ -149,7 +154,7 @@ fn pictures_of_no_class_are_unknown_and_those_of_the_classes_seldom() {
 }
 
 #[test]
-fn predict_uses_a_temperature_that_is_told_from_one() {
+fn predict_uses_a_temperature_that_differs_significantly_from_one() {
     let s = cache(4);
     train(&s, "r");
     let path = s.path("r/run.json");
@@ -178,12 +183,12 @@ fn a_run_from_before_temperatures_and_distances_is_still_read() {
     record.as_object_mut().unwrap().remove("temperature").unwrap();
     std::fs::write(&path, record.to_string()).unwrap();
     std::fs::remove_file(s.path("r/reject.safetensors")).unwrap();
-    let told = s.json(&["evaluate", &s.text("r")]);
+    let reported = s.json(&["evaluate", &s.text("r")]);
     assert_eq!(
-        (&told["calibration"]["temperature"], &told["calibration"]["applied"]),
+        (&reported["calibration"]["temperature"], &reported["calibration"]["applied"]),
         (&Value::Null, &false.into())
     );
-    assert_eq!(told["calibration"]["ece_before"], told["calibration"]["ece_after"]);
+    assert_eq!(reported["calibration"]["ece_before"], reported["calibration"]["ece_after"]);
     assert_eq!(s.json(&["predict", "r", "in/ant/0.png"])[0]["predictions"].as_array().unwrap().len(), 3);
     for command in [
         ["evaluate", "r", "--reject", "0.1"].as_slice(),
@@ -194,16 +199,15 @@ fn a_run_from_before_temperatures_and_distances_is_still_read() {
 }
 
 #[test]
-fn objects_are_no_faces() {
-    let Some(data) = shared().map(|path| path.join("data")).filter(|path| path.join("objects").is_dir())
-    else {
-        return;
-    };
+fn pictures_of_objects_are_rejected_by_a_classifier_of_faces() {
+    let test = "pictures_of_objects_are_rejected_by_a_classifier_of_faces";
+    let Some(objects) = reference_data(test, "data/objects") else { return };
+    let Some(people) = reference_data(test, "data/lfw10") else { return };
     let s = Sandbox::new();
     for person in ["Ariel_Sharon", "Hugo_Chavez", "Junichiro_Koizumi"] {
         std::fs::create_dir_all(s.path("in").join(person)).unwrap();
         let mut files: Vec<_> =
-            std::fs::read_dir(data.join("lfw10").join(person)).unwrap().map(|e| e.unwrap().path()).collect();
+            std::fs::read_dir(people.join(person)).unwrap().map(|e| e.unwrap().path()).collect();
         files.sort();
         for file in &files[..24] {
             std::os::unix::fs::symlink(file, s.path("in").join(person).join(file.file_name().unwrap()))
@@ -212,7 +216,7 @@ fn objects_are_no_faces() {
     }
     s.json(&["extract", &s.text("in"), "--cache", &s.text("c"), "--split", "50/40/10"]);
     s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "20"]);
-    let mut objects: Vec<String> = std::fs::read_dir(data.join("objects"))
+    let mut objects: Vec<String> = std::fs::read_dir(objects)
         .unwrap()
         .map(|e| e.unwrap().path().to_str().unwrap().to_string())
         .collect();
@@ -225,4 +229,40 @@ fn objects_are_no_faces() {
     println!("{answers}");
     let unknown = answers.as_array().unwrap().iter().filter(|answer| answer["unknown"] == true).count();
     assert!(unknown + 1 >= objects.len(), "{unknown} of {}: {answers}", objects.len());
+}
+
+#[test]
+fn a_picture_in_two_splits_is_counted_where_accuracy_is_said() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 20), ("bee", 20)]);
+    // Every picture of one class once more, as another file with the same pixels.
+    for n in 0..20 {
+        let bytes = std::fs::read(s.path(&format!("in/ant/{n:03}.png"))).unwrap();
+        let at = bytes.len() - 12;
+        // A text chunk before the last one: its length, its type, its content, its checksum.
+        let chunk = [&[0, 0, 0, 3][..], b"tEXta\0b", &png_checksum(b"tEXta\0b")].concat();
+        s.write(&format!("in/ant/again-{n:03}.png"), &[&bytes[..at], &chunk, &bytes[at..]].concat());
+    }
+    let extracted = crate::support::extract(&s, "in", "c", &["--split", "40/20/40"]);
+    assert_eq!(extracted.code, 0, "{}", extracted.stderr);
+    for more in [&[][..], &["--memory", "1MiB"]] {
+        let trained = crate::support::train(&s, "r", &[&["--epochs", "2"], more].concat());
+        let test = trained["same_pictures"]["test"].as_u64().unwrap();
+        assert!(test > 0 && trained["same_pictures"]["validation"].as_u64() > Some(0), "{trained}");
+        assert_eq!(s.json(&["evaluate", &s.text("r")])["same_pictures"], test);
+        let said = s.run(&["evaluate", &s.text("r")]).stdout;
+        let images = s.json(&["evaluate", &s.text("r")])["images"].clone();
+        assert!(
+            said.contains(&format!("{test} of the {images} images are the same picture as one")),
+            "{said}"
+        );
+    }
+}
+
+/// The checksum of a PNG chunk (CRC-32, ISO 3309).
+fn png_checksum(bytes: &[u8]) -> [u8; 4] {
+    let step = |crc: u32, byte: &u8| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    };
+    (!bytes.iter().fold(u32::MAX, step)).to_be_bytes()
 }

@@ -1,18 +1,25 @@
-//! A temporary folder, the program, and what it said.
+//! What the tests share: a temporary folder, the program and its output, caches and runs on a small network.
 
+use headstart::backbone::Device;
 use headstart::cache::{FeatureCache, FeatureRows};
+use headstart::data::augment::Augmentation;
 use headstart::data::decode::encode_png;
 use headstart::data::pixels::Pixels;
+use headstart::extract::ExtractConfig;
 use headstart::math::random::Rng;
 use serde_json::Value;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+pub mod small_network;
 
 pub struct Sandbox {
     dir: tempfile::TempDir,
 }
 
-pub struct Said {
+pub struct CommandOutput {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -58,15 +65,25 @@ impl Sandbox {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Said {
-        Said::of(&mut self.command(args))
+    pub fn run(&self, args: &[&str]) -> CommandOutput {
+        CommandOutput::of(&mut self.command(args))
     }
 
-    /// Runs, demands exit code 0 and one JSON document on stdout.
+    /// Runs the program and returns its JSON. Panics unless the exit code is 0 and stdout is one JSON document.
     pub fn json(&self, args: &[&str]) -> Value {
-        let said = self.run(&[args, &["--json"]].concat());
-        assert_eq!(said.code, 0, "{args:?}: {}", said.stderr);
-        said.value()
+        let output = self.run(&[args, &["--json"]].concat());
+        assert_eq!(output.code, 0, "{args:?}: {}", output.stderr);
+        output.value()
+    }
+
+    /// The bytes of the head of a run.
+    pub fn head(&self, run: &str) -> Vec<u8> {
+        std::fs::read(self.path(run).join("head.safetensors")).unwrap()
+    }
+
+    /// The `run.json` of a run.
+    pub fn record(&self, run: &str) -> Value {
+        serde_json::from_slice(&std::fs::read(self.path(run).join("run.json")).unwrap()).unwrap()
     }
 
     /// All rows of a cache, sorted by key.
@@ -75,7 +92,7 @@ impl Sandbox {
     }
 }
 
-impl Said {
+impl CommandOutput {
     pub fn of(command: &mut Command) -> Self {
         let out = loop {
             match command.output() {
@@ -92,7 +109,7 @@ impl Said {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.stdout))
     }
 
-    /// Demands a failure with `code` whose one message holds `parts`, and nothing on stdout.
+    /// Asserts that the program failed with `code` and printed all of `parts` on stderr and nothing on stdout.
     pub fn fails(&self, code: i32, parts: &[&str]) {
         assert_eq!((self.code, self.stdout.as_str()), (code, ""), "{}", self.stderr);
         for part in parts {
@@ -101,7 +118,7 @@ impl Said {
     }
 }
 
-/// A small picture whose colours tell its class, with noise that tells it from its fellows.
+/// A small picture: its colours depend on the class, its noise on the number.
 pub fn picture(class: &str, number: usize) -> Pixels {
     let seed = class.bytes().fold(7u64, |seed, b| seed.wrapping_mul(31).wrapping_add(u64::from(b)));
     let mut of_class = Rng::new(seed, 5);
@@ -109,6 +126,42 @@ pub fn picture(class: &str, number: usize) -> Pixels {
     let mut own = Rng::new(seed.wrapping_mul(1000).wrapping_add(number as u64), 6);
     let data = (0..64 * 48).flat_map(|_| colour.map(|c| (c + own.uniform(-40.0, 40.0)) as u8)).collect();
     Pixels::new(64, 48, data)
+}
+
+/// A cache `c` of three classes that differ in colour.
+pub fn cache(more: &[&str]) -> Sandbox {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
+    assert_eq!(extract(&s, "in", "c", more).code, 0);
+    s
+}
+
+/// Trains on the cache `c` and returns the JSON.
+pub fn train(s: &Sandbox, run: &str, more: &[&str]) -> Value {
+    s.json(&[&["train", &s.text("c"), "--run", &s.text(run)], more].concat())
+}
+
+/// `extract` with the small network: `images` to `cache`, with more arguments.
+pub fn extract(sandbox: &Sandbox, images: &str, cache: &str, more: &[&str]) -> CommandOutput {
+    let network = small_network::install(sandbox);
+    let (images, cache) = (sandbox.text(images), sandbox.text(cache));
+    sandbox.run(&[&["extract", &images, "--cache", &cache, "--backbone", &network, "--json"], more].concat())
+}
+
+/// Settings of an `extract` in this process: the small network on one thread of the CPU, four shifts of the train images, and
+/// a part for each batch of four.
+pub fn config(sandbox: &Sandbox, images: &str, cache: &str) -> ExtractConfig {
+    let mut config = ExtractConfig::default();
+    config.images = sandbox.path(images);
+    config.cache = sandbox.path(cache);
+    config.backbone.backbone = small_network::install(sandbox);
+    config.backbone.models = models();
+    config.augment = vec![Augmentation::Shift(5)];
+    config.device = Device::Cpu;
+    config.batch = Some(4);
+    config.threads = 1;
+    config.commit_every = Duration::ZERO;
+    config
 }
 
 pub fn root() -> PathBuf {
@@ -120,16 +173,32 @@ pub fn models() -> PathBuf {
     root().join("models")
 }
 
-/// The reference data beside the project, where they are.
-pub fn shared() -> Option<PathBuf> {
-    let path = root().parent()?.join("shared");
-    path.join("reference").is_dir().then_some(path)
+/// The folder `below` the reference data beside the project. Where it is missing, says on stderr that the calling test
+/// does not run, and adds that line to the file named in `HEADSTART_NOT_RUN`, which `tests/run` prints at the end.
+pub fn reference_data(test: &str, below: &str) -> Option<PathBuf> {
+    let path = root().parent()?.join("shared").join(below);
+    if path.is_dir() {
+        return Some(path);
+    }
+    let line = format!("not run: {test}: it needs the folder {}\n", path.display());
+    // Not by `eprint!`, whose output the test harness hides.
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    if let Some(list) = std::env::var_os("HEADSTART_NOT_RUN") {
+        let mut list = std::fs::OpenOptions::new().create(true).append(true).open(list).unwrap();
+        list.write_all(line.as_bytes()).unwrap();
+    }
+    None
+}
+
+/// The Python that `tests/run` set up for the scripts of `tests/oracle`.
+pub fn oracle_python() -> PathBuf {
+    std::env::var_os("HEADSTART_TEST_PYTHON")
+        .map_or_else(|| root().join("target/test-python/bin/python"), PathBuf::from)
 }
 
 /// Runs a script of `tests/oracle` with the Python that `tests/run` set up, and returns what it printed.
 pub fn python(script: &str, args: &[&Path]) -> String {
-    let python = std::env::var_os("HEADSTART_TEST_PYTHON")
-        .map_or_else(|| root().join("target/test-python/bin/python"), PathBuf::from);
+    let python = oracle_python();
     assert!(python.exists(), "{} is missing: run tests/run", python.display());
     let out = Command::new(python).arg(root().join("tests/oracle").join(script)).args(args).output().unwrap();
     assert!(out.status.success(), "{script}: {}", String::from_utf8_lossy(&out.stderr));

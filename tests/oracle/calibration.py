@@ -1,4 +1,4 @@
-"""Recomputes what a run says of its own trustworthiness from its files and the cache: python trust.py RUN CACHE ALPHA.
+"""Recomputes calibration and rejection of a run from its files and the cache: python calibration.py RUN CACHE ALPHA.
 Temperature by SciPy's bounded search, its interval by SciPy's root finder, bins by NumPy's digitize, distances with the
 whole covariance matrix inverted, averages over variants by pandas."""
 
@@ -29,8 +29,8 @@ def held_out(split, tta):
     return np.stack(means.sort_index()), np.array([classes.index(label) for label in labels.sort_index()])
 
 
-def loss(p, y, steepness):
-    return -log_softmax(np.log(p) * steepness, axis=1)[np.arange(len(y)), y].sum()
+def loss(p, y, inverse):
+    return -log_softmax(np.log(p) * inverse, axis=1)[np.arange(len(y)), y].sum()
 
 
 def temperature(p, y):
@@ -43,14 +43,14 @@ def temperature(p, y):
 
 def calibration(p, y, t):
     p = softmax(np.log(p) / t, axis=1)
-    confidence, right = p.max(1), p.argmax(1) == y
+    confidence, correct = p.max(1), p.argmax(1) == y
     bins = np.clip(np.digitize(confidence, np.arange(16) / 15, right=True), 1, 15)
-    gaps = [abs(right[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean() for b in set(bins)]
+    gaps = [abs(correct[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean() for b in set(bins)]
     counts = [int((bins == b).sum()) for b in range(1, 16)]
     return {"ece": float(sum(gaps)), "loss": loss(p, y, 1) / len(y), "bins": counts}
 
 
-def told(tta):
+def evaluation(tta):
     t, interval = temperature(*held_out("validation", tta))
     p, y = held_out("test", tta)
     return {
@@ -97,4 +97,4 @@ def distances():
     }
 
 
-print(json.dumps({"plain": told(False), "tta": told(True), "reject": distances()}))
+print(json.dumps({"plain": evaluation(False), "tta": evaluation(True), "reject": distances()}))

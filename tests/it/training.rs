@@ -1,7 +1,6 @@
 //! What would break for someone who fits many heads, over other splits, or beyond memory.
 
-use crate::sandbox::{Sandbox, python};
-use crate::small::{self, train};
+use crate::support::{self, Sandbox, python, small_network, train};
 use headstart::cache::compact::{CompactConfig, CompactStats, compact};
 use headstart::cache::{CacheWriter, FeatureCache, FeatureRows};
 use headstart::data::augment::Variant;
@@ -17,32 +16,25 @@ use std::sync::OnceLock;
 
 /// A cache `c` of three classes that differ in colour, with mirrored variants.
 fn cache() -> Sandbox {
-    small::cache(&["--augment", "flip"])
-}
-
-fn head(s: &Sandbox, run: &str) -> Vec<u8> {
-    std::fs::read(s.path(run).join("head.safetensors")).unwrap()
-}
-
-fn record(s: &Sandbox, run: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(s.path(run).join("run.json")).unwrap()).unwrap()
+    support::cache(&["--augment", "flip"])
 }
 
 #[test]
-fn every_head_of_a_sweep_is_the_one_that_train_makes_whatever_the_threads() {
+fn every_head_of_a_sweep_equals_that_of_train_for_any_number_of_threads() {
     let s = cache();
     let grid = ["--lr", "0.01,0.3", "--l2", "0,0.1", "--seeds", "2", "--use", "none", "--use", "none,flip"];
     let args = ["--epochs", "6", "--patience", "2", "--standardize", "--schedule", "cosine"];
-    let told = s.json(&[&["sweep", &s.text("c"), "--runs", &s.text("lab")], &grid[..], &args[..]].concat());
+    let reported =
+        s.json(&[&["sweep", &s.text("c"), "--runs", &s.text("lab")], &grid[..], &args[..]].concat());
     assert_eq!(
-        (told["heads"].as_array().unwrap().len(), told["settings"].as_array().unwrap().len()),
+        (reported["heads"].as_array().unwrap().len(), reported["settings"].as_array().unwrap().len()),
         (16, 8)
     );
     let alone = ["--seed", "1", "--shuffle-seed", "0", "--lr", "0.3", "--l2", "0.1", "--threads", "1"];
     let trained = train(&s, "alone", &[&alone[..], &args[..], &["--use", "none,flip"]].concat());
     let name = "lab/none+flip_lr=0.3_l2=0.1_seed=1";
-    assert_eq!(head(&s, "alone"), head(&s, name));
-    let mut records = ["alone", name].map(|run| record(&s, run));
+    assert_eq!(s.head("alone"), s.head(name));
+    let mut records = ["alone", name].map(|run| s.record(run));
     for record in &mut records {
         let record = record.as_object_mut().unwrap();
         for timed in ["time", "seconds"] {
@@ -57,15 +49,15 @@ fn every_head_of_a_sweep_is_the_one_that_train_makes_whatever_the_threads() {
         let read = |run: &str| std::fs::read(s.path(run).join(file)).unwrap();
         assert!(read("alone") == read(name), "{file}");
     }
-    let heads = told["heads"].as_array().unwrap();
+    let heads = reported["heads"].as_array().unwrap();
     let own = heads.iter().find(|head| head["run"].as_str().unwrap().ends_with(name)).unwrap();
     assert_eq!((&own["validation"], &own["best_epoch"]), (&trained["validation"], &trained["best_epoch"]));
     assert_eq!(own["test_accuracy"], s.json(&["evaluate", &s.text(name)])["accuracy"]);
     // The best is the best, and the table is over the seeds.
     let loss = |head: &Value| head["validation"]["loss"].as_f64().unwrap();
     let least = heads.iter().min_by(|a, b| loss(a).total_cmp(&loss(b))).unwrap();
-    assert_eq!(told["best"], least["run"]);
-    let first = &told["settings"][0];
+    assert_eq!(reported["best"], least["run"]);
+    let first = &reported["settings"][0];
     let same = |head: &&Value| ["use", "lr", "l2"].iter().all(|key| head[key] == first[key]);
     let losses: Vec<f64> = heads.iter().filter(same).map(loss).collect();
     assert_eq!(losses.len(), 2);
@@ -74,17 +66,17 @@ fn every_head_of_a_sweep_is_the_one_that_train_makes_whatever_the_threads() {
 }
 
 #[test]
-fn a_sweep_with_heads_that_fail_tells_them_and_goes_on() {
+fn a_sweep_reports_heads_that_fail_and_continues() {
     let s = cache();
     let args = ["sweep", &s.text("c"), "--runs", &s.text("lab"), "--lr", "0.01,1e38", "--epochs", "2"];
-    let said = s.run(&args);
-    assert_eq!(said.code, 0, "{}", said.stderr);
+    let output = s.run(&args);
+    assert_eq!(output.code, 0, "{}", output.stderr);
     assert!(
-        said.stderr.contains("lr=100000000000000000000000000000000000000: the loss is not a number"),
+        output.stderr.contains("lr=100000000000000000000000000000000000000: the loss is not a number"),
         "{}",
-        said.stderr
+        output.stderr
     );
-    assert!(said.stdout.contains("1 heads in") && said.stdout.contains("failed"), "{}", said.stdout);
+    assert!(output.stdout.contains("1 heads in") && output.stdout.contains("failed"), "{}", output.stdout);
     assert!(s.path("lab/lr=0.01/run.json").exists());
     let args = ["sweep", &s.text("c"), "--runs", &s.text("lab"), "--lr", "0.01,0.01"];
     s.run(&args).fails(2, &["two heads would be the same"]);
@@ -97,7 +89,7 @@ fn a_sweep_with_heads_that_fail_tells_them_and_goes_on() {
 #[test]
 fn folds_test_every_image_once_and_variants_follow_their_image() {
     let s = cache();
-    small::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]);
+    support::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]);
     let summary = train(&s, "folds", &["--folds", "5", "--epochs", "3", "--use", "none,flip"]);
     assert_eq!(
         (&summary["settings"][0]["pooled"]["images"], summary["heads"].as_array().unwrap().len()),
@@ -106,20 +98,20 @@ fn folds_test_every_image_once_and_variants_follow_their_image() {
     let mut tested = BTreeSet::new();
     for fold in 1..=5 {
         let run = format!("folds/fold={fold}");
-        let told = record(&s, &run);
+        let reported = s.record(&run);
         assert_eq!(
-            (told["division"]["fold"]["number"].as_u64(), told["division"]["fold"]["folds"].as_u64()),
+            (reported["division"]["fold"]["number"].as_u64(), reported["division"]["fold"]["folds"].as_u64()),
             (Some(fold), Some(5))
         );
-        let rows = headstart::run::read_predictions(&s.path(&run)).unwrap();
+        let rows = headstart::run::StoredRun::open(&s.path(&run)).unwrap().predictions().unwrap();
         let held_out: BTreeSet<_> = rows.iter().map(|row| row.image_sha256).collect();
-        let seen = headstart::run::read_trained_on(&s.path(&run)).unwrap();
+        let seen = headstart::run::StoredRun::open(&s.path(&run)).unwrap().trained_on().unwrap();
         assert!(
             held_out.iter().all(|image| !seen.contains(image)),
             "no variant of a held-out image is trained on"
         );
         assert_eq!(
-            (seen.len() + held_out.len(), told["train_rows"].as_u64()),
+            (seen.len() + held_out.len(), reported["train_rows"].as_u64()),
             (140, Some(2 * seen.len() as u64))
         );
         let (own, apart): (Vec<_>, Vec<_>) =
@@ -129,7 +121,7 @@ fn folds_test_every_image_once_and_variants_follow_their_image() {
         }
         assert!(apart.len() == own.len() && apart.iter().all(|row| row.variant == Variant::Flip));
         // And each can be trusted as far as any other run.
-        assert!(told["temperature"]["value"].as_f64().is_some(), "{told}");
+        assert!(reported["temperature"]["value"].as_f64().is_some(), "{reported}");
         let scores = s.json(&["evaluate", &s.text(&run), "--reject", "0.2"]);
         assert_eq!((&scores["images"], scores["reject"]["rate"].is_number()), (&own.len().into(), true));
         let averaged = s.json(&["evaluate", &s.text(&run), "--tta"]);
@@ -141,19 +133,19 @@ fn folds_test_every_image_once_and_variants_follow_their_image() {
 }
 
 #[test]
-fn another_split_is_for_one_run_and_sweeps_repeat_it() {
+fn a_resplit_applies_to_one_run_and_sweeps_repeat_it() {
     let s = cache();
     train(&s, "own", &["--epochs", "2", "--use", "none"]);
     train(&s, "other", &["--epochs", "2", "--use", "none", "--resplit", "1", "--shuffle-seed", "0"]);
-    assert_eq!(record(&s, "other")["division"]["resplit"]["seed"], 1);
-    assert!(record(&s, "own").get("division").is_none());
-    assert_ne!(head(&s, "own"), head(&s, "other"));
+    assert_eq!(s.record("other")["division"]["resplit"]["seed"], 1);
+    assert!(s.record("own").get("division").is_none());
+    assert_ne!(s.head("own"), s.head("other"));
     // It is the split that extract makes of that seed.
-    small::extract(&s, "in", "d", &["--seed", "1"]);
+    support::extract(&s, "in", "d", &["--seed", "1"]);
     let args = ["--epochs", "2", "--use", "none"];
     s.json(&[&["train", &s.text("d"), "--run", &s.text("extracted")], &args[..]].concat());
-    assert_eq!(head(&s, "extracted"), head(&s, "other"));
-    let told = s.json(&[
+    assert_eq!(s.head("extracted"), s.head("other"));
+    let reported = s.json(&[
         "sweep",
         &s.text("c"),
         "--runs",
@@ -167,8 +159,8 @@ fn another_split_is_for_one_run_and_sweeps_repeat_it() {
         "--jobs",
         "2",
     ]);
-    assert_eq!(told["settings"][0]["test_accuracy"]["n"], 3);
-    assert_eq!(head(&s, "lab/split=1"), head(&s, "other"));
+    assert_eq!(reported["settings"][0]["test_accuracy"]["n"], 3);
+    assert_eq!(s.head("lab/split=1"), s.head("other"));
     // Mirror images are there for the cache's own train images alone.
     s.run(&["train", &s.text("c"), "--run", &s.text("x"), "--resplit", "1", "--use", "none,flip"])
         .fails(1, &["of 98 train images"]);
@@ -178,10 +170,10 @@ fn another_split_is_for_one_run_and_sweeps_repeat_it() {
 fn a_warm_start_gives_new_classes_fresh_rows() {
     let s = Sandbox::new();
     s.images("two", &[("ant", 40), ("cat", 60)]);
-    small::extract(&s, "two", "c2", &[]);
+    support::extract(&s, "two", "c2", &[]);
     s.json(&["train", &s.text("c2"), "--run", &s.text("two-run"), "--epochs", "20"]);
     s.images("in", &[("ant", 40), ("bee", 40), ("cat", 60)]);
-    small::extract(&s, "in", "c", &[]);
+    support::extract(&s, "in", "c", &[]);
     let still = ["--lr", "1e-30", "--epochs", "1", "--seed", "5"];
     train(&s, "warm", &[&["--init", &s.text("two-run")], &still[..]].concat());
     train(&s, "fresh", &still);
@@ -197,9 +189,9 @@ fn a_warm_start_gives_new_classes_fresh_rows() {
 
 /// The cache `c` again as `p`, in parts of few rows.
 fn in_small_parts(s: &Sandbox, rows: usize) {
-    let store = FeatureCache::open(&s.path("c")).unwrap();
-    let mut writer = CacheWriter::open_or_create(&s.path("p"), store.spec()).unwrap();
-    writer.describe(&store.samples().unwrap(), &[]).unwrap();
+    let cache = FeatureCache::open(&s.path("c")).unwrap();
+    let mut writer = CacheWriter::open_or_create(&s.path("p"), cache.spec()).unwrap();
+    writer.describe(&cache.samples().unwrap(), &[]).unwrap();
     let all = s.rows("c");
     for (keys, embeddings) in all.keys.chunks(rows).zip(all.embeddings.chunks(rows * all.width)) {
         let part = FeatureRows { keys: keys.to_vec(), width: all.width, embeddings: embeddings.to_vec() };
@@ -208,7 +200,7 @@ fn in_small_parts(s: &Sandbox, rows: usize) {
 }
 
 #[test]
-fn beyond_memory_the_head_is_as_good_and_follows_its_seed_whatever_the_threads() {
+fn beyond_memory_the_head_is_as_good_and_depends_on_the_seed_only() {
     let s = cache();
     in_small_parts(&s, 8);
     let fit = |run: &str, more: &[&str]| {
@@ -219,15 +211,15 @@ fn beyond_memory_the_head_is_as_good_and_follows_its_seed_whatever_the_threads()
     let limited = ["--memory", "50KiB"];
     let streamed = fit("streamed", &limited);
     assert_eq!(streamed["train_rows"], whole["train_rows"]);
-    let loss = |told: &Value| told["validation"]["loss"].as_f64().unwrap();
+    let loss = |reported: &Value| reported["validation"]["loss"].as_f64().unwrap();
     assert!(loss(&streamed) < loss(&whole) + 0.1, "{streamed} {whole}");
-    assert_eq!(record(&s, "streamed")["memory"], 50 << 10);
+    assert_eq!(s.record("streamed")["memory"], 50 << 10);
     fit("again", &["--memory", "50KiB", "--threads", "1"]);
-    assert_eq!(head(&s, "again"), head(&s, "streamed"));
+    assert_eq!(s.head("again"), s.head("streamed"));
     fit("other", &["--memory", "50KiB", "--seed", "1"]);
-    assert_ne!(head(&s, "other"), head(&s, "streamed"));
+    assert_ne!(s.head("other"), s.head("streamed"));
     let predicted = |run: &str| {
-        let rows = headstart::run::read_predictions(&s.path(run)).unwrap();
+        let rows = headstart::run::StoredRun::open(&s.path(run)).unwrap().predictions().unwrap();
         rows.into_iter().map(|row| (row.path, row.image_sha256, row.split)).collect::<Vec<_>>()
     };
     assert_eq!(predicted("streamed"), predicted("whole"));
@@ -242,14 +234,15 @@ fn beyond_memory_the_head_is_as_good_and_follows_its_seed_whatever_the_threads()
 }
 
 #[test]
-fn beyond_memory_answers_can_be_trusted_as_far() {
+fn beyond_memory_temperature_and_rejection_are_fitted_too() {
     let s = cache();
-    small::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]);
+    support::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]);
     in_small_parts(&s, 8);
     let measured = |run: &str, more: &[&str]| {
         let args = ["train", &s.text("p"), "--run", &s.text(run), "--epochs", "5"];
         assert!(s.json(&[&args[..], more].concat())["temperature"]["value"].is_number());
-        headstart::head::rejection::load(&s.path(run).join("reject.safetensors")).unwrap()
+        let path = s.path(run).join("reject.safetensors");
+        headstart::head::rejection::decode(&std::fs::read(&path).unwrap(), &path).unwrap()
     };
     let (whole, one) = (measured("whole", &[]), measured("one", &["--memory", "1GiB"]));
     // The distances are those of the features, whatever the head.
@@ -301,18 +294,17 @@ fn a_compaction_does_not_disturb_a_training_beyond_memory() {
     in_small_parts(&s, 8);
     let mut settings = FitConfig::default();
     (settings.epochs, settings.standardize) = (4, true);
-    let config = |run: &str| TrainConfig {
-        cache: s.path("p"),
-        run: s.path(run),
-        solver: SolverConfig::Adam(settings.clone()),
-        memory: Some(50 << 10),
-        ..TrainConfig::default()
+    let config = |run: &str| {
+        let mut config = TrainConfig::new(s.path("p"), s.path(run));
+        config.solver = SolverConfig::Adam(settings.clone());
+        config.memory = Some(50 << 10);
+        config
     };
     headstart::train::train(&config("calm"), &Silent).unwrap();
     let disturbed = Disturbed { cache: s.path("p"), done: OnceLock::new() };
     headstart::train::train(&config("disturbed"), &disturbed).unwrap();
-    let told = disturbed.done.get().unwrap();
-    assert!(told.parts_before > 20 && told.parts == 1, "{told:?}");
+    let reported = disturbed.done.get().unwrap();
+    assert!(reported.parts_before > 20 && reported.parts == 1, "{reported:?}");
     for file in ["head.safetensors", "reject.safetensors", "predictions.parquet"] {
         let read = |run: &str| std::fs::read(s.path(run).join(file)).unwrap();
         assert!(read("calm") == read("disturbed"), "{file}");
@@ -332,7 +324,7 @@ fn a_part_that_is_damaged_fails_a_training_beyond_memory() {
 }
 
 #[test]
-fn every_control_follows_its_formula_in_numpy() {
+fn every_setting_of_a_fit_follows_its_formula_in_numpy() {
     let s = cache();
     let cache = s.text("c");
     let still = ["--epochs", "1", "--batch", "1000", "--lr", "1e-30", "--use", "none"];
@@ -354,11 +346,11 @@ fn every_control_follows_its_formula_in_numpy() {
         let more: Vec<&str> = more.split(' ').collect();
         s.json(&[&args[..], &batch[..], &more[..]].concat());
         let text = python("controls.py", &[&s.path("start"), &s.path(name), &s.path("c")]);
-        let said: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(said["steps"], 100);
-        let of = |key: &str| said[key].as_f64().unwrap();
-        assert!(of("largest_loss_difference") < 1e-5, "{name}: {said}");
-        assert!(of("largest_weight_difference") < 1e-5, "{name}: {said}");
+        let output: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(output["steps"], 100);
+        let of = |key: &str| output[key].as_f64().unwrap();
+        assert!(of("largest_loss_difference") < 1e-5, "{name}: {output}");
+        assert!(of("largest_weight_difference") < 1e-5, "{name}: {output}");
     }
 }
 
@@ -369,7 +361,7 @@ fn the_rows_of_a_split_are_those_that_train_uses() {
     let set = TrainingSet::open(&s.path("c")).unwrap();
     assert_eq!(set.classes(), ["ant", "bee", "cat"]);
     let [fit, validation, test] = Split::ALL.map(|split| set.rows(split).unwrap());
-    assert_eq!(fit.features.dim(), (2 * 98, small::WIDTH));
+    assert_eq!(fit.features.dim(), (2 * 98, small_network::WIDTH));
     assert_eq!([fit.targets.len(), validation.targets.len(), test.targets.len()], [2 * 98, 7, 35]);
     // Features in the order of keys, as the cache holds them.
     let stored = s.rows("c");
@@ -379,7 +371,7 @@ fn the_rows_of_a_split_are_those_that_train_uses() {
     }
     assert!(fit.keys.is_sorted() && test.keys.iter().all(|key| key.variant == Variant::None));
     // The class indexes are those of the run.
-    let predicted = headstart::run::read_predictions(&s.path("r")).unwrap();
+    let predicted = headstart::run::StoredRun::open(&s.path("r")).unwrap().predictions().unwrap();
     for (key, &target) in test.keys.iter().zip(&test.targets) {
         let row = predicted.iter().find(|row| row.image_sha256 == key.image_sha256).unwrap();
         assert_eq!((row.split, &row.label), (Split::Test, &set.classes()[target]));
@@ -400,15 +392,15 @@ fn the_rows_of_a_split_are_those_that_train_uses() {
 }
 
 #[test]
-fn spreads_agree_with_scipy() {
+fn means_with_intervals_agree_with_scipy() {
     let mut all = Vec::new();
     for n in [2usize, 3, 4, 7, 20, 33] {
         let values: Vec<f64> = (0..n).map(|i| 0.5 + 0.1 * ((i * i) as f64).sin()).collect();
         let own = headstart::metrics::mean_with_interval(&values).unwrap();
-        all.push(serde_json::json!({ "values": values, "spread": own }));
+        all.push(serde_json::json!({ "values": values, "own": own }));
     }
     let s = Sandbox::new();
-    let path = s.write("spreads.json", serde_json::to_string(&all).unwrap().as_bytes());
-    let error: f64 = python("spread.py", &[&path]).trim().parse().unwrap();
+    let path = s.write("repeats.json", serde_json::to_string(&all).unwrap().as_bytes());
+    let error: f64 = python("repeats.py", &[&path]).trim().parse().unwrap();
     assert!(error < 1e-9, "{error}");
 }

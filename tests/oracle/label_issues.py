@@ -1,9 +1,9 @@
-"""Labels that may be wrong and near-duplicates across splits, with pandas and NumPy.
+"""Label issues and near-duplicates across splits, with pandas and NumPy.
 
-Arguments: a cache, and a folder of runs that `train --folds` made of it. Prints {suspects: [[path, label, suggested]], most
-doubtful first; pairs: [[distance, path, path]], nearest first}.
+Arguments: a cache, and a folder of runs that `train --folds` made of it. Prints {issues: [[path, label, suggested]], the
+lowest margin first; pairs: [[distance, path, path]], nearest first}.
 
-Suspects: Northcutt, Jiang and Chuang 2021, *Confident Learning*, equations 1 and 2, ordered by normalised margin.
+Label issues: Northcutt, Jiang and Chuang 2021, *Confident Learning*, equations 1 and 2, ordered by normalised margin.
 """
 
 import json
@@ -15,19 +15,19 @@ import pandas as pd
 
 cache, runs = sys.argv[1:]
 folds = [pd.read_parquet(path) for path in sorted(pathlib.Path(runs).glob("*/predictions.parquet"))]
-answers = pd.concat(folds)
-answers = answers[(answers.split == "test") & (answers.variant == "none")]
-classes = np.array(sorted(set(answers["label"]), key=lambda name: name.encode()))
-probabilities = np.stack(answers["probabilities"].to_numpy()).astype(np.float64)
-labels = np.searchsorted(classes, answers["label"].to_numpy(dtype=object))
+predictions = pd.concat(folds)
+predictions = predictions[(predictions.split == "test") & (predictions.variant == "none")]
+classes = np.array(sorted(set(predictions["label"]), key=lambda name: name.encode()))
+probabilities = np.stack(predictions["probabilities"].to_numpy()).astype(np.float64)
+labels = np.searchsorted(classes, predictions["label"].to_numpy(dtype=object))
 thresholds = np.array([probabilities[labels == c, c].mean() for c in range(len(classes))])
 confident = np.where(probabilities >= thresholds, probabilities, -1)
 suggested = confident.argmax(axis=1)
 rows = np.arange(len(labels))
-doubted = (confident.max(axis=1) >= 0) & (suggested != labels)
+is_issue = (confident.max(axis=1) >= 0) & (suggested != labels)
 margin = probabilities[rows, labels] - probabilities[rows, suggested]
-order = [i for i in np.argsort(margin, kind="stable") if doubted[i]]
-suspects = [[answers["path"].iloc[i], classes[labels[i]], classes[suggested[i]]] for i in order]
+order = [i for i in np.argsort(margin, kind="stable") if is_issue[i]]
+issues = [[predictions["path"].iloc[i], classes[labels[i]], classes[suggested[i]]] for i in order]
 
 features = pd.read_parquet(f"{cache}/features")
 samples = pd.read_parquet(f"{cache}/samples.parquet").drop_duplicates("image_sha256")
@@ -41,4 +41,4 @@ one, other = one[apart], other[apart]
 distances = 1 - (matrix[one] * matrix[other]).sum(axis=1)
 nearest = np.argsort(distances, kind="stable")[:12]
 pairs = [[float(distances[i]), *sorted([path[one[i]], path[other[i]]])] for i in nearest]
-print(json.dumps({"suspects": suspects, "pairs": pairs}))
+print(json.dumps({"issues": issues, "pairs": pairs}))

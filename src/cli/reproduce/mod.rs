@@ -2,135 +2,42 @@
 //!
 //! They are written for an empty folder: runs go to `runs/`, while images, cache and backbone stay where they are.
 
+mod source;
+
 use super::shell::command_line;
+use crate::backbone::BackboneSearch;
 use crate::backbone::install::known_backbone::onnx_path;
 use crate::backbone::registry::registry;
-use crate::backbone::{CPU_PROVIDER, CUDA_PROVIDER};
-use crate::cache::{FeatureCache, Samples, Spec};
 use crate::data::augment::Variant;
-use crate::data::dataset::{Fractions, Resplit, Sample, Split};
+use crate::data::dataset::Resplit;
 use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
-use crate::head::{ClassWeights, FitConfig, SolverConfig};
-use crate::io::digest::Digest;
+use crate::head::{FitConfig, SolverConfig};
 use crate::report::run::CommandLine;
-use crate::run::{Prediction, Record, read_predictions, read_record};
+use crate::run::{Record, StoredRun};
+use source::{Cache, Source, absolute, identity};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The names of `--preprocess`.
 const PREPROCESSINGS: [&str; 4] = ["unit", "inception", "imagenet", "stretched"];
 
-/// What is known about a run and the cache it was trained on.
-#[derive(Debug)]
-struct Source {
-    folder: PathBuf,
-    record: Record,
-    /// `None` when the cache is gone or holds other features by now.
-    cache: Option<Cache>,
-    /// Variants of the images of validation and test.
-    held_out_variants: BTreeSet<Variant>,
-    /// Whether the cache splits its images as it did when the run was trained.
-    has_same_split: bool,
-}
-
-/// What a cache knows about its images.
-#[derive(Debug)]
-struct Cache {
-    root: PathBuf,
-    seed: u64,
-    fractions: Fractions,
-    /// The device that computed every part; `None` when several did.
-    device: Option<String>,
-}
-
-/// The commands that make the run in the folder `run` again. Built backbones are looked for in `models`.
+/// The commands that make a run again. Its cache is looked for at `cache`, if given, and built backbones in `models`.
 ///
 /// # Errors
-/// Those of [`read_record`] and [`read_predictions`], for the run itself.
-pub(super) fn commands(run: &Path, models: &Path) -> Result<Vec<CommandLine>> {
-    let mut chain = vec![Source::read(run)?];
-    let mut seen = BTreeSet::from([identity(run)]);
+/// Those of reading the run itself.
+pub(super) fn commands(run: &StoredRun, cache: Option<&Path>, models: &Path) -> Result<Vec<CommandLine>> {
+    let mut chain = vec![Source::read(run, cache)?];
+    let mut seen = BTreeSet::from([identity(run.path())]);
     // A run that cannot be read any more ends the chain: its head is then taken from where it was.
-    while let Some(init) = chain.last().and_then(|source| source.record.init.clone()).map(PathBuf::from) {
-        match Source::read(&init) {
-            Ok(source) if seen.insert(identity(&init)) => chain.push(source),
+    while let Some(source) = chain.last().filter(|source| source.record.init.is_some()) {
+        match source.start() {
+            Some(start) if seen.insert(identity(&start.folder)) => chain.push(start),
             _ => break,
         }
     }
     chain.reverse();
     Ok(written(&chain, models))
-}
-
-fn identity(folder: &Path) -> PathBuf {
-    folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
-}
-
-impl Source {
-    fn read(folder: &Path) -> Result<Self> {
-        let record = read_record(folder)?;
-        let predictions = read_predictions(folder)?;
-        let store = FeatureCache::open(Path::new(&record.cache)).ok();
-        let store = store.filter(|store| *store.spec() == record.spec);
-        let samples = store.as_ref().and_then(|store| store.samples().ok());
-        Ok(Self {
-            folder: folder.to_path_buf(),
-            held_out_variants: predictions.iter().map(|row| row.variant).collect(),
-            has_same_split: samples
-                .as_ref()
-                .is_none_or(|samples| is_split_of(samples, &record, &predictions)),
-            cache: store.zip(samples).map(|(store, samples)| Cache {
-                root: samples.root,
-                seed: samples.seed,
-                fractions: samples.fractions,
-                device: device(&store),
-            }),
-            record,
-        })
-    }
-
-    /// Variants that were trained on or predicted.
-    fn variants(&self) -> impl Iterator<Item = Variant> {
-        let trained_on = self.record.variants.iter().filter_map(|name| name.parse().ok());
-        trained_on.chain(self.held_out_variants.iter().copied())
-    }
-
-    /// Whether images have variants that the cache holds out. Another split than its own trains on some of them.
-    fn needs_all_splits(&self) -> bool {
-        self.record.resplit.is_some() || self.held_out_variants.iter().any(|one| *one != Variant::None)
-    }
-
-    /// The last part of its path.
-    fn name(&self) -> String {
-        self.folder.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy().into_owned())
-    }
-}
-
-/// Whether the images of validation and test are those that the run predicted.
-fn is_split_of(samples: &Samples, record: &Record, predictions: &[Prediction]) -> bool {
-    let divided = record.resplit.map(|resplit| resplit.assign(&samples.rows, samples.fractions));
-    let rows: &[Sample] = divided.as_deref().unwrap_or(&samples.rows);
-    let held_out = rows.iter().filter(|sample| sample.split != Split::Train);
-    let now: BTreeSet<(Digest, Split)> =
-        held_out.map(|sample| (sample.file.image_sha256, sample.split)).collect();
-    let plain = predictions.iter().filter(|row| row.variant == Variant::None);
-    now == plain.map(|row| (row.image_sha256, row.split)).collect()
-}
-
-/// The `--device` that computed all parts, as far as it can be known.
-fn device(store: &FeatureCache) -> Option<String> {
-    let mut devices = BTreeSet::new();
-    for part in store.parts().ok()? {
-        let mut noted = part.metadata().ok()?;
-        let asked = noted.remove("headstart.device").unwrap_or_default();
-        devices.insert(match noted.remove("headstart.provider")?.as_str() {
-            CPU_PROVIDER => "cpu".to_string(),
-            CUDA_PROVIDER if asked.starts_with("cuda") => asked,
-            CUDA_PROVIDER => "cuda".to_string(),
-            _ => return None,
-        });
-    }
-    if devices.len() == 1 { devices.pop_first() } else { None }
 }
 
 /// The commands for a chain of runs, each of which but the first starts from the head of the one before.
@@ -199,7 +106,8 @@ fn extraction(sources: &[&Source], models: &Path) -> Option<CommandLine> {
 fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -> Vec<String> {
     let mut words = Words::new(["extract", &cache.root.to_string_lossy()]);
     words.option("--cache", &record.cache);
-    backbone(&record.spec, models, &mut words);
+    backbone(record, models, &mut words);
+    words.0.extend(cache.layout.map(str::to_string));
     words.option("--split", cache.fractions);
     words.option("--seed", cache.seed);
     let augmentations: BTreeSet<String> =
@@ -215,9 +123,10 @@ fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -
 }
 
 /// The network, and how pixels enter it.
-fn backbone(spec: &Spec, models: &Path, words: &mut Words) {
+fn backbone(record: &Record, models: &Path, words: &mut Words) {
+    let spec = &record.spec;
     let steps = spec.preprocessing.steps;
-    words.option("--backbone", &spec.backbone.name);
+    words.option("--backbone", backbone_name(record, models));
     words.option("--layer", &spec.layer);
     let is_called = |name: &&&str| {
         let named = Preprocessing::named(name).ok();
@@ -230,9 +139,19 @@ fn backbone(spec: &Spec, models: &Path, words: &mut Words) {
     // Without this option a built backbone is looked for in the working folder.
     let built = registry().backbone(&spec.backbone.name).ok().map(|known| onnx_path(known, models));
     if built.is_some_and(|built| built.exists()) {
-        let models = std::path::absolute(models).unwrap_or_else(|_| models.to_path_buf());
-        words.option("--models", models.display());
+        words.option("--models", absolute(models).display());
     }
+}
+
+/// The name of a known network, or the path where its file is now.
+fn backbone_name(record: &Record, models: &Path) -> String {
+    let (spec, name) = (&record.spec, record.spec.backbone.name.clone());
+    if registry().backbone(&name).is_ok() || Path::new(&name).exists() {
+        return name;
+    }
+    let search = BackboneSearch { models, given: None, near: Path::new(&record.cache) };
+    let found = spec.resolve_backbone(search).and_then(|resolved| resolved.locate());
+    found.map_or(name, |path| path.display().to_string())
 }
 
 /// The augmentation that makes a variant.
@@ -283,22 +202,11 @@ fn adam(config: &FitConfig, words: &mut Words) {
     words.option("--stop-on", config.stop_on);
     words.option("--schedule", config.schedule);
     words.option("--label-smoothing", config.label_smoothing);
-    words.option("--class-weights", class_weights(&config.class_weights));
+    words.option("--class-weights", &config.class_weights);
     words.switch("--standardize", config.standardize);
     words.switch("--total-patience", !config.patience_resets);
     words.switch("--no-shuffle", !config.shuffle);
     words.switch("--drop-last", config.drop_last);
-}
-
-/// As `--class-weights` reads them.
-fn class_weights(weights: &ClassWeights) -> String {
-    match weights {
-        ClassWeights::Even => "none".into(),
-        ClassWeights::Balanced => "balanced".into(),
-        ClassWeights::Given(all) => {
-            all.iter().map(|(name, weight)| format!("{name}={weight}")).collect::<Vec<_>>().join(",")
-        }
-    }
 }
 
 /// The arguments of a command.
@@ -321,10 +229,10 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::{BackboneSpec, PreprocessingSpec};
+    use crate::cache::{BackboneSpec, PreprocessingSpec, Spec};
     use crate::cli::command;
     use crate::data::preprocess::{Normalization, Resize};
-    use crate::head::{LbfgsConfig, Schedule, StopOn};
+    use crate::head::{ClassWeights, LbfgsConfig, Schedule, StopOn};
     use crate::io::digest::sha256;
 
     fn record(config: SolverConfig, normalization: Normalization, stretch: bool) -> Record {
@@ -358,6 +266,7 @@ mod tests {
             best_epoch: 1,
             seconds: 0.0,
             temperature: None,
+            same_pictures: None,
         }
     }
 
@@ -369,6 +278,7 @@ mod tests {
                 root: "/photos".into(),
                 seed: 3,
                 fractions: "60/15/25".parse().unwrap(),
+                layout: None,
                 device: Some("cpu".into()),
             }),
             held_out_variants: [Variant::None, Variant::Flip].into(),
@@ -404,8 +314,8 @@ mod tests {
     }
 
     /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
-    const WITHOUT_EFFECT: [&str; 8] =
-        ["json", "yes", "models", "help", "batch", "threads", "commit-every", "dry-run"];
+    const WITHOUT_EFFECT: [&str; 9] =
+        ["json", "yes", "models", "help", "batch", "threads", "commit-every", "dry-run", "rehash"];
 
     #[test]
     fn every_option_that_can_change_a_head_is_printed() {
@@ -414,8 +324,13 @@ mod tests {
         let fold = Record { resplit: fold, init: Some("gone".into()), memory: Some(1 << 20), ..adam() };
         let resplit = Record { resplit: Some(Resplit::Random { seed: 8 }), ..adam() };
         let lbfgs = record(SolverConfig::Lbfgs(LbfgsConfig::default()), Normalization::Symmetric, false);
-        let all: Vec<String> =
-            [fold, resplit, lbfgs].into_iter().flat_map(|record| lines(&[source("r", record)])).collect();
+        let layouts = [None, Some("--split-folders"), Some("--as-classes")];
+        let sources = [fold, resplit, lbfgs].into_iter().zip(layouts).map(|(record, layout)| {
+            let mut source = source("r", record);
+            source.cache.as_mut().unwrap().layout = layout;
+            source
+        });
+        let all: Vec<String> = sources.flat_map(|source| lines(&[source])).collect();
         let printed = all.join("\n");
         for name in ["extract", "train"] {
             let sub = command();

@@ -1,0 +1,7 @@
+//! `head.safetensors` of a run.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    headstart_fuzz::saved_head(data);
+});

@@ -1,0 +1,7 @@
+//! `predictions.parquet` of a run.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    headstart_fuzz::predictions(data);
+});

@@ -1,0 +1,7 @@
+//! `reject.safetensors` of a run.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    headstart_fuzz::rejection(data);
+});

@@ -1,0 +1,7 @@
+//! `samples.parquet` of a cache.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    headstart_fuzz::samples(data);
+});

@@ -1,0 +1,7 @@
+//! `spec.json` of a cache.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    headstart_fuzz::spec(data);
+});

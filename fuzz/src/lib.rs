@@ -1,0 +1,154 @@
+//! Readers of files that come from elsewhere, each as a function of bytes: whatever the bytes are, it must return. The
+//! result says whether they were accepted. The fuzz targets call these functions, and so do ordinary tests.
+
+use headstart::backbone::graph::{graph_summary, inspect};
+use headstart::backbone::import::tfjs::TfjsModel;
+use headstart::backbone::inception_v3::Weights;
+use headstart::cache::{FeatureCache, Spec, read_refused};
+use headstart::io::digest::sha256;
+use headstart::run::StoredRun;
+use headstart::{experiment, head, run};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A reader of bytes, by the name of its fuzz target.
+pub type Reader = fn(&[u8]) -> bool;
+
+/// A record that is sound, for readers of the other files of a run.
+const RECORD: &[u8] = include_bytes!("../../tests/fixtures/v0.1.0/run/run.json");
+
+/// All readers by name.
+pub const READERS: [(&str, Reader); 12] = [
+    ("onnx", onnx),
+    ("tfjs", tfjs),
+    ("spec", spec),
+    ("samples", samples),
+    ("refused", refused),
+    ("part", part),
+    ("record", record),
+    ("predictions", predictions),
+    ("trained_on", trained_on),
+    ("head", saved_head),
+    ("rejection", rejection),
+    ("experiment", experiment_file),
+];
+
+/// An ONNX file.
+pub fn onnx(data: &[u8]) -> bool {
+    let summary = graph_summary(data, "PreLogits");
+    inspect(data).is_ok() | summary.is_ok()
+}
+
+/// The scripts of a TensorFlow.js model: the model, a zero byte, its one shard `s1`.
+pub fn tfjs(data: &[u8]) -> bool {
+    let names = ["model.min.js", "s1.min.js"].map(String::from);
+    let files: BTreeMap<String, Vec<u8>> =
+        names.into_iter().zip(data.splitn(2, |&byte| byte == 0).map(<[u8]>::to_vec)).collect();
+    TfjsModel::read(&files).is_ok_and(|model| model.classifier().is_ok())
+}
+
+/// `spec.json` of a cache. One that is accepted is written and read back as it was.
+pub fn spec(data: &[u8]) -> bool {
+    let folder = folder("spec");
+    write(&folder, "spec.json", data);
+    let Ok(Some(spec)) = Spec::read(&folder) else { return false };
+    write(&folder, "spec.json", &spec.encode());
+    assert_eq!(Spec::read(&folder).ok().flatten().map(|again| again.encode()), Some(spec.encode()));
+    true
+}
+
+/// `samples.parquet` of a cache. Samples that are accepted are written and read back as they were.
+pub fn samples(data: &[u8]) -> bool {
+    let (folder, cache) = cache("samples");
+    write(&folder, "samples.parquet", data);
+    let Ok(samples) = cache.samples() else { return false };
+    write(&folder, "samples.parquet", &samples.encode());
+    assert_eq!(cache.samples().ok(), Some(samples));
+    true
+}
+
+/// `refused.parquet` of a cache.
+pub fn refused(data: &[u8]) -> bool {
+    let folder = folder("refused");
+    write(&folder, "refused.parquet", data);
+    read_refused(&folder).is_ok()
+}
+
+/// A part of a cache, under the name that its bytes have.
+pub fn part(data: &[u8]) -> bool {
+    let (folder, cache) = cache("part");
+    let name = format!("features/part-000000-{}.parquet", &sha256(data).to_string()[..16]);
+    write(&folder, &name, data);
+    let keys = cache.keys();
+    let rows = cache.rows(|_| true);
+    let is_accepted = keys.is_ok() && rows.is_ok();
+    std::fs::remove_file(folder.join(name)).expect("a file of ours");
+    is_accepted
+}
+
+/// `run.json` of a run.
+pub fn record(data: &[u8]) -> bool {
+    let folder = folder("record");
+    write(&folder, "run.json", data);
+    run::read_record(&folder).is_ok()
+}
+
+/// `predictions.parquet` of a run.
+pub fn predictions(data: &[u8]) -> bool {
+    let folder = folder("predictions");
+    write(&folder, "run.json", RECORD);
+    write(&folder, "predictions.parquet", data);
+    StoredRun::open(&folder).is_ok_and(|run| run.predictions().is_ok())
+}
+
+/// `train-images.parquet` of a run.
+pub fn trained_on(data: &[u8]) -> bool {
+    let folder = folder("trained_on");
+    write(&folder, "run.json", RECORD);
+    write(&folder, "train-images.parquet", data);
+    StoredRun::open(&folder).is_ok_and(|run| run.trained_on().is_ok())
+}
+
+/// `head.safetensors` of a run. A head that is accepted answers.
+pub fn saved_head(data: &[u8]) -> bool {
+    let folder = folder("head");
+    write(&folder, "head.safetensors", data);
+    let Ok(saved) = head::load(&folder.join("head.safetensors")) else { return false };
+    let width = saved.head.width();
+    assert_eq!(saved.head.probabilities(&vec![0.5; width]).row(0).len(), saved.classes.len());
+    true
+}
+
+/// `reject.safetensors` of a run. A measure that is accepted measures.
+pub fn rejection(data: &[u8]) -> bool {
+    let Ok(saved) = head::rejection::decode(data, Path::new("reject.safetensors")) else { return false };
+    saved.distance.of(&vec![0.5; saved.distance.width()]);
+    true
+}
+
+/// The file of an experiment.
+pub fn experiment_file(data: &[u8]) -> bool {
+    experiment::check_file(data).is_ok()
+}
+
+/// A folder of this process and thread for the files of one reader.
+fn folder(reader: &str) -> PathBuf {
+    let thread = format!("{:?}", std::thread::current().id());
+    let name = format!("headstart-fuzz-{}-{thread}", std::process::id());
+    let folder = std::env::temp_dir().join(name).join(reader);
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    folder
+}
+
+/// A cache of vectors of two floats.
+fn cache(reader: &str) -> (PathBuf, FeatureCache) {
+    let folder = folder(reader);
+    std::fs::create_dir_all(folder.join("features")).expect("a temporary folder");
+    write(&folder, "spec.json", include_bytes!("spec.json"));
+    let cache = FeatureCache::open(&folder).expect("a spec of this version");
+    (folder, cache)
+}
+
+fn write(folder: &Path, name: &str, data: &[u8]) {
+    std::fs::write(folder.join(name), data).expect("a temporary file");
+}

@@ -1,0 +1,81 @@
+//! Proves that an ONNX Runtime works: loads it, and has it compute a small network whose answer is known.
+
+use super::graph::{AttributeProto, GraphBuilder};
+use super::onnx_runtime::{OnnxBackbone, version};
+use super::{Device, SessionOptions, known_answer};
+use crate::data::preprocess::{Normalization, Preprocessing, Resize};
+use crate::error::Result;
+use crate::monitor::Monitor;
+use std::path::Path;
+
+pub use super::onnx_runtime::LOADER;
+
+/// Side of the input in pixels.
+const SIDE: usize = 8;
+/// Number of filters of the convolution.
+const FILTERS: usize = 4;
+/// Number of values of one input.
+const INPUT: usize = 3 * SIDE * SIDE;
+
+/// Loads `library`, runs a convolution on `device` and compares its answer. Returns the version that the library reports.
+///
+/// # Errors
+/// [`Kind::Runtime`](crate::error::Kind::Runtime) when it cannot be loaded, [`Kind::Device`](crate::error::Kind::Device)
+/// when the device cannot be used, [`Kind::Backbone`](crate::error::Kind::Backbone) for a wrong answer.
+pub fn prove(library: &Path, device: Device, monitor: &dyn Monitor) -> Result<String> {
+    let version = version(library)?;
+    let preprocessing = Preprocessing {
+        crop: 1.0,
+        resize: Resize::BilinearPillow,
+        size: SIDE,
+        normalization: Normalization::Unit,
+        stretch: false,
+    };
+    let options = SessionOptions { threads: 1, ..SessionOptions::new(device) };
+    let mut sessions = OnnxBackbone::open(library, network(), "flat", &preprocessing, options, monitor)?;
+    for session in &mut sessions {
+        let computed = session.embed(&input(), 1)?.into_finite()?;
+        known_answer::check(session.provider(), &computed, &expected()).map_err(|e| e.at(library))?;
+    }
+    Ok(version)
+}
+
+/// One convolution over the whole input.
+fn network() -> Vec<u8> {
+    let mut graph = GraphBuilder::new("proof", SIDE);
+    graph.weight("weights", &[FILTERS, 3, SIDE, SIDE], &weights());
+    graph.node("Conv", &["input", "weights"], "sums", Vec::new());
+    graph.node("Flatten", &["sums"], "flat", vec![AttributeProto::int("axis", 1)]);
+    graph.output("flat", FILTERS);
+    graph.finish(&[])
+}
+
+fn weights() -> Vec<f32> {
+    (0..FILTERS * INPUT).map(|i| (i * 7 % 13) as f32 / 8.0 - 0.5).collect()
+}
+
+fn input() -> Vec<u8> {
+    (0..INPUT).map(|i| (i * 31 % 256) as u8).collect()
+}
+
+/// The sums of products, in float64.
+fn expected() -> Vec<f32> {
+    let sum = |filter: &[f32]| {
+        filter.iter().zip(input()).map(|(w, v)| f64::from(*w) * f64::from(v) / 255.0).sum::<f64>() as f32
+    };
+    weights().chunks_exact(INPUT).map(sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::Silent;
+
+    #[test]
+    fn the_installed_runtime_is_proven_and_a_text_is_not() {
+        let library = crate::backbone::install::find_library(false).unwrap().expect("run tests/run");
+        let version = prove(&library.path, Device::Cpu, &Silent).unwrap();
+        assert!(version.starts_with("1."), "{version}");
+        assert!(expected().iter().all(|sum| sum.abs() > 0.1), "{:?}", expected());
+    }
+}

@@ -1,0 +1,71 @@
+//! Compares image files with what a cache says of them.
+
+use crate::data::dataset::Sample;
+use crate::error::{Error, Kind, Result};
+use crate::io::digest::sha256_file;
+use crate::math::parallel::{self, in_parallel};
+use crate::monitor::{Monitor, Unit};
+use serde::Serialize;
+use std::path::Path;
+
+/// Comparison of image files with their description in a cache. Paths are relative to the folder of images.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct ImageCheck {
+    /// Number of files that have the bytes that were described.
+    pub unchanged: usize,
+    /// Files with other bytes than were described.
+    pub changed: Vec<String>,
+    /// Files that are gone.
+    pub missing: Vec<String>,
+    /// Files that cannot be read.
+    pub unreadable: Vec<String>,
+}
+
+/// What became of an image file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Unchanged,
+    Changed,
+    Missing,
+    Unreadable,
+}
+
+impl ImageCheck {
+    /// Whether all files are what was described.
+    pub fn is_clean(&self) -> bool {
+        self.changed.is_empty() && self.missing.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// Reads each file of `samples` below the folder `images`.
+    pub(super) fn of(samples: &[Sample], images: &Path, monitor: &dyn Monitor) -> Result<Self> {
+        if !images.is_dir() {
+            return Err(Error::new(Kind::Input, "no such folder of images").at(images));
+        }
+        let task = monitor.task("comparing images", Some(samples.len() as u64), Unit::Images);
+        let states = in_parallel(parallel::thread_count(0), samples, |sample| {
+            if monitor.is_interrupted() {
+                let error = Error::new(Kind::Interrupted, "interrupted while images were being compared");
+                return Err(error.at(images));
+            }
+            task.advance(1);
+            let file = images.join(&sample.file.path);
+            Ok(match sha256_file(&file) {
+                Ok(digest) if digest == sample.file.image_sha256 => State::Unchanged,
+                Ok(_) => State::Changed,
+                Err(_) if file.try_exists().is_ok_and(|exists| !exists) => State::Missing,
+                Err(_) => State::Unreadable,
+            })
+        })?;
+        let paths = |wanted: State| {
+            let own = samples.iter().zip(&states).filter(|(_, state)| **state == wanted);
+            own.map(|(sample, _)| sample.file.path.clone()).collect()
+        };
+        Ok(Self {
+            unchanged: states.iter().filter(|state| **state == State::Unchanged).count(),
+            changed: paths(State::Changed),
+            missing: paths(State::Missing),
+            unreadable: paths(State::Unreadable),
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! What the operating system grants this process: the memory of its control group, and its limits on tasks.
+
+use std::path::{Path, PathBuf};
+
+/// A limit of a control group on memory, and how much of it is in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryLimit {
+    /// The limit in bytes.
+    pub bytes: u64,
+    /// Bytes below the limit that are free, or are file cache that the system gives up when it must.
+    pub free: u64,
+    /// The file that holds the limit.
+    pub file: PathBuf,
+}
+
+/// The names of one controller's files in the two versions of control groups.
+struct Names {
+    controller: &'static str,
+    /// File of the limit in a group of its own hierarchy (version 1) and of the unified one (version 2).
+    limit: [&'static str; 2],
+}
+
+const MEMORY: Names = Names { controller: "memory", limit: ["memory.limit_in_bytes", "memory.max"] };
+const TASKS: Names = Names { controller: "pids", limit: ["pids.max", "pids.max"] };
+
+/// Limits from here on stand for "unlimited": version 1 has no word for it.
+const UNLIMITED: u64 = 1 << 60;
+
+/// Returns the narrowest limit on the memory of this process's control groups; `None` without one.
+pub fn memory() -> Option<MemoryLimit> {
+    memory_below(Path::new("/proc/self"), Path::new("/sys/fs/cgroup"))
+}
+
+/// Names the limits on the number of tasks, each with its value, for the message of a failure.
+pub fn tasks() -> String {
+    tasks_below(Path::new("/proc/self"), Path::new("/sys/fs/cgroup"))
+}
+
+fn memory_below(process: &Path, groups: &Path) -> Option<MemoryLimit> {
+    let limits = group_folders(process, groups, &MEMORY).into_iter().filter_map(|(folder, version)| {
+        let file = folder.join(MEMORY.limit[version]);
+        let bytes = number(&file)?;
+        let used = number(&folder.join(["memory.usage_in_bytes", "memory.current"][version])).unwrap_or(0);
+        let statistics = std::fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+        let cache = ["total_inactive_file ", "inactive_file "][version];
+        let cached = statistics.lines().find_map(|line| line.strip_prefix(cache)?.parse().ok());
+        let in_use = used.saturating_sub(cached.unwrap_or(0));
+        Some(MemoryLimit { bytes, free: bytes.saturating_sub(in_use), file })
+    });
+    limits.min_by_key(|limit| limit.free)
+}
+
+fn tasks_below(process: &Path, groups: &Path) -> String {
+    let mut limits = Vec::new();
+    let table = std::fs::read_to_string(process.join("limits")).unwrap_or_default();
+    let of_user =
+        table.lines().find_map(|line| line.strip_prefix("Max processes")?.split_whitespace().next());
+    if let Some(number) = of_user.filter(|number| *number != "unlimited") {
+        limits.push(format!("{number} of this user (ulimit -u)"));
+    }
+    for (folder, version) in group_folders(process, groups, &TASKS) {
+        let file = folder.join(TASKS.limit[version]);
+        if let Some(limit) = number(&file) {
+            limits.push(format!("{limit} of the control group ({})", file.display()));
+        }
+    }
+    if limits.is_empty() { "none that this process can see".into() } else { limits.join(", ") }
+}
+
+/// Lists the folders of this process's control group and of those above it, each with the index of its version.
+fn group_folders(process: &Path, groups: &Path, names: &Names) -> Vec<(PathBuf, usize)> {
+    let own = std::fs::read_to_string(process.join("cgroup")).unwrap_or_default();
+    let mut folders = Vec::new();
+    for line in own.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
+        let is_unified = controllers.is_empty();
+        if !is_unified && !controllers.split(',').any(|controller| controller == names.controller) {
+            continue;
+        }
+        let mount = if is_unified { groups.to_path_buf() } else { groups.join(names.controller) };
+        // Inside a container the mount may begin at the group itself: then only the mount exists.
+        let group = mount.join(path.trim_start_matches('/'));
+        let above = group.ancestors().take_while(|folder| folder.starts_with(&mount));
+        folders.extend(above.map(|folder| (folder.to_path_buf(), usize::from(is_unified))));
+    }
+    folders
+}
+
+/// Reads a limit; `None` when the file is missing or sets none.
+fn number(file: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    text.trim().parse().ok().filter(|number| *number < UNLIMITED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes files below a new folder.
+    fn files(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn the_narrowest_group_above_the_process_counts() {
+        let dir = files(&[
+            ("proc/cgroup", "0::/job/step\n"),
+            ("groups/job/memory.max", "1000\n"),
+            ("groups/job/memory.current", "700\n"),
+            ("groups/job/memory.stat", "anon 1\ninactive_file 100\n"),
+            ("groups/job/step/memory.max", "max\n"),
+            ("groups/job/pids.max", "40\n"),
+            (
+                "proc/limits",
+                "Max processes             96365                96365                processes\n",
+            ),
+        ]);
+        let (process, groups) = (dir.path().join("proc"), dir.path().join("groups"));
+        let found = memory_below(&process, &groups).unwrap();
+        assert_eq!((found.bytes, found.free), (1000, 400));
+        let tasks = tasks_below(&process, &groups);
+        assert!(tasks.starts_with("96365 of this user (ulimit -u), 40 of the control group ("), "{tasks}");
+    }
+
+    #[test]
+    fn version_1_is_read_also_where_a_container_sees_its_own_group_as_the_mount() {
+        let dir = files(&[
+            ("proc/cgroup", "5:cpu:/x\n4:memory,other:/docker/abc\n0::/\n"),
+            ("groups/memory/memory.limit_in_bytes", "500\n"),
+            ("groups/memory/memory.usage_in_bytes", "50\n"),
+        ]);
+        let (process, groups) = (dir.path().join("proc"), dir.path().join("groups"));
+        assert_eq!(memory_below(&process, &groups).unwrap().free, 450);
+        std::fs::write(groups.join("memory/memory.limit_in_bytes"), "9223372036854771712\n").unwrap();
+        assert_eq!(memory_below(&process, &groups), None);
+        assert_eq!(tasks_below(&process, &groups), "none that this process can see");
+    }
+}

@@ -1,0 +1,109 @@
+//! The readers of the fuzz targets as ordinary tests: with whole files, with files that are cut short or changed at
+//! random, and with the inputs of faults that fuzzing has found (`fuzz/findings/<target>/`).
+
+use crate::support::root;
+use headstart::math::random::Rng;
+use readers::{READERS, Reader};
+
+#[path = "../../fuzz/src/lib.rs"]
+mod readers;
+
+/// A whole file for each reader.
+fn seed(name: &str) -> Vec<u8> {
+    let file = match name {
+        "onnx" => "tests/fixtures/v0.1.0/small.onnx",
+        "tfjs" => return tfjs(),
+        "spec" => "tests/fixtures/v0.1.0/cache/spec.json",
+        "samples" => "tests/fixtures/v0.1.0/cache/samples.parquet",
+        "refused" => return refused(),
+        "part" => "tests/fixtures/v0.1.0/cache/features/part-000000-598121d583b60523.parquet",
+        "record" => "tests/fixtures/v0.1.0/run/run.json",
+        "predictions" => "tests/fixtures/v0.1.0/run/predictions.parquet",
+        "trained_on" => "tests/fixtures/v0.1.0/run/train-images.parquet",
+        "head" => "tests/fixtures/v0.1.0/run/head.safetensors",
+        "rejection" => "tests/fixtures/v0.1.0/run/reject.safetensors",
+        "experiment" => "experiments/lfw10.toml",
+        other => panic!("{other} has no seed"),
+    };
+    std::fs::read(root().join(file)).unwrap()
+}
+
+fn tfjs() -> Vec<u8> {
+    let model = r#"n.exports={modelTopology:{model_config:{config:{layers:[{name:"batch_normalization_1",
+        class_name:"BatchNormalization",config:{trainable:!1,epsilon:.001,scale:!1,note:"a \" } !0"}}]}}},
+        weightsManifest:[{paths:["s1"],weights:[{name:"dense_1/kernel",shape:[1,2],dtype:"float32",
+        quantization:{min:-1.5,scale:.5,dtype:"uint8"}},{name:"dense_1/bias",shape:[2],dtype:"float32",
+        quantization:{min:0,scale:1,dtype:"uint8"}}]}]}"#;
+    [model.as_bytes(), b"\0n.exports=\"AwQHCQ==\""].concat()
+}
+
+/// `refused.parquet` of an extraction that refused two files.
+fn refused() -> Vec<u8> {
+    let s = crate::support::Sandbox::new();
+    s.images("in", &[("ant", 2), ("bee", 2)]);
+    s.write("in/ant/empty.png", b"");
+    s.write("in/bee/text.png", b"not an image");
+    crate::support::extract(&s, "in", "c", &[]);
+    std::fs::read(s.path("c/refused.parquet")).unwrap()
+}
+
+/// With `HEADSTART_FUZZ_SEEDS=FOLDER` the seeds are written there, for fuzzing to begin with.
+#[test]
+fn seeds_are_accepted() {
+    for (name, reader) in READERS {
+        let seed = seed(name);
+        assert!(reader(&seed), "{name} refuses its seed");
+        if let Some(folder) = std::env::var_os("HEADSTART_FUZZ_SEEDS") {
+            let folder = std::path::Path::new(&folder).join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("seed"), seed).unwrap();
+        }
+    }
+}
+
+#[test]
+fn files_cut_short_or_changed_are_refused_or_read_but_end_nothing() {
+    for (number, (name, reader)) in READERS.into_iter().enumerate() {
+        let seed = seed(name);
+        let refused = cut(&seed).into_iter().filter(|bytes| !reader(bytes)).count();
+        assert!(refused > 0, "{name} accepts whatever it gets");
+        change(&seed, number as u64, reader);
+    }
+}
+
+fn cut(seed: &[u8]) -> Vec<Vec<u8>> {
+    (0..20).map(|i| seed[..seed.len() * i / 20].to_vec()).collect()
+}
+
+/// Gives the reader variations of the seed: a few bytes with other values, a stretch left out, a stretch doubled.
+fn change(seed: &[u8], number: u64, reader: Reader) {
+    let mut rng = Rng::new(number, 17);
+    let mut below = |n: usize| (rng.uniform(0.0, 1.0) * n as f32) as usize % n;
+    for _ in 0..40 {
+        let mut bytes = seed.to_vec();
+        for _ in 0..1 + below(4) {
+            // Footers, where formats keep their structure, as often as everything else.
+            let at =
+                if below(2) == 0 { below(seed.len()) } else { seed.len() - 1 - below(seed.len().min(600)) };
+            bytes[at] = [0, 1, 127, 128, 255, below(256) as u8][below(6)];
+        }
+        reader(&bytes);
+        let (start, length) = (below(seed.len()), 1 + below(seed.len().min(200)));
+        let end = (start + length).min(seed.len());
+        reader(&[&seed[..start], &seed[end..]].concat());
+        reader(&[&seed[..end], &seed[start..]].concat());
+    }
+}
+
+#[test]
+fn what_fuzzing_has_found_stays_mended() {
+    for entry in std::fs::read_dir(root().join("fuzz/findings")).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_str().unwrap().to_string();
+        // Findings of image decoding have a test of their own.
+        let Some((_, reader)) = READERS.into_iter().find(|(reader, _)| *reader == name) else { continue };
+        for input in std::fs::read_dir(folder).unwrap() {
+            reader(&std::fs::read(input.unwrap().path()).unwrap());
+        }
+    }
+}
