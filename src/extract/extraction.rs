@@ -3,6 +3,7 @@
 use super::config::ExtractConfig;
 use super::missing::check_shifts;
 use super::network::Network;
+use super::old_decoders;
 use super::pipeline::{self, PipelineResult};
 use super::plan::{Description, Plan};
 use super::settings::PipelineSettings;
@@ -148,7 +149,12 @@ impl<'a> Extraction<'a> {
             ));
         }
         let samples = Arc::new(samples);
-        Ok(Plan::new(Description { samples, refused }, self.config, &self.target.keys()?))
+        let plan = Plan::new(Description { samples, refused }, self.config, &self.target.keys()?);
+        if let Some(cache) = self.target.cache() {
+            let decode = &cache.spec().preprocessing.decode;
+            old_decoders::check(&self.config.cache, decode, &plan.description.samples.root, &plan.jobs)?;
+        }
+        Ok(plan)
     }
 
     fn stored_samples(&self) -> Option<&Samples> {

@@ -6,6 +6,7 @@ mod decode;
 mod extraction;
 mod missing;
 mod network;
+mod old_decoders;
 mod pipeline;
 mod plan;
 mod resources;

@@ -5,7 +5,7 @@ use crate::backbone::ResolvedBackbone;
 use crate::cache::{
     self, BackboneSpec, CacheWriter, FeatureCache, Key, PreprocessingSpec, Spec, spec::SCHEMA,
 };
-use crate::data::decode::DECODE_VERSION;
+use crate::data::decode::{DECODE_VERSION, is_known_version};
 use crate::error::{Error, Kind, Result};
 use std::collections::HashSet;
 use std::path::Path;
@@ -33,7 +33,11 @@ impl Target {
             cache::check_target(path)?;
             return Ok(Self::New);
         };
-        let wanted = spec(chosen, stored.width, None);
+        // The features of an earlier version of the decoders stay together; `old_decoders` checks what is added to them.
+        let stored_decode = &stored.preprocessing.decode;
+        let decode = if is_known_version(stored_decode) { stored_decode } else { DECODE_VERSION };
+        let mut wanted = spec(chosen, stored.width, None);
+        wanted.preprocessing.decode = decode.into();
         stored.require(&wanted, path)?;
         Ok(match config.dry_run {
             true => Self::ReadOnly(FeatureCache::open(path)?),

@@ -1,4 +1,4 @@
-//! Reads zip and gzip-compressed tar archives. The only user of `zip`, `tar` and `flate2`. Callers verify the digest of
+//! Reads zip and gzip-compressed tar archives, and zlib data. The only user of `zip`, `tar` and `flate2`. Callers verify the digest of
 //! an archive first.
 
 use crate::error::{Error, Kind, Result};
@@ -6,6 +6,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+
+/// Unpacks zlib data (RFC 1950) of at most `limit` bytes; `None` when they are damaged or more.
+pub fn inflate(packed: &[u8], limit: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    flate2::read::ZlibDecoder::new(packed).take(limit as u64 + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() <= limit).then_some(bytes)
+}
 
 /// Reads the files of a gzip-compressed tar archive whose path starts with `prefix`. Returns their contents by the rest
 /// of the path.

@@ -7,6 +7,7 @@ mod calibration;
 mod clients;
 mod commands_page;
 mod data;
+mod decode;
 mod environments;
 mod error_table;
 mod errors;

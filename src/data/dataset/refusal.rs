@@ -58,8 +58,40 @@ pub enum Reason {
         /// Largest number of pixels that is decoded.
         limit: u64,
     },
-    /// A JPEG file is cut short.
+    /// The file has too few bytes for so many pixels: its header asks for far more memory than its picture.
+    TooFewBytes {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Size of the file in bytes.
+        bytes: u64,
+    },
+    /// Decoding the image takes more memory than all decoding threads may use together.
+    TooMuchMemory {
+        /// Bytes that decoding takes.
+        bytes: u64,
+        /// Bytes of memory for decoding.
+        limit: u64,
+    },
+    /// The data of a JPEG file end before its last block.
     TruncatedJpeg,
+    /// The file is of a known kind that is not decoded; holds its name and what to do.
+    OtherKind(String),
+    /// The file is of a kind that is decoded, but makes use of a feature that is not.
+    Unsupported {
+        /// Kind of image, such as `TIFF`.
+        format: String,
+        /// The feature.
+        what: String,
+    },
+    /// The data of an image are damaged.
+    Damaged {
+        /// Kind of image, such as `PNG`.
+        format: String,
+        /// What is wrong with them.
+        message: String,
+    },
     /// The image decoder panicked.
     DecoderPanic,
     /// The file name is not valid UTF-8.
@@ -106,10 +138,20 @@ impl Reason {
         Self::Unreadable(error.to_string())
     }
 
+    /// Reason for an image whose data make no sense. Only the first line of `message` is kept.
+    pub(crate) fn damaged(format: &str, message: impl fmt::Display) -> Self {
+        let text = message.to_string();
+        let message = text.lines().next().unwrap_or_default().trim().to_string();
+        Self::Damaged { format: format.into(), message }
+    }
+
     /// Parses the text of a reason that holds values.
     fn with_values(text: &str) -> Option<Self> {
+        Self::with_texts(text).or_else(|| Self::with_numbers(text))
+    }
+
+    fn with_texts(text: &str) -> Option<Self> {
         let between = |start: &str, end: &str| text.strip_prefix(start)?.strip_suffix(end);
-        let limited = |start: &str, middle: &str| between(start, " allowed")?.split_once(middle);
         if let Some(message) = between("could not be read: ", "") {
             return Some(Self::Unreadable(message.into()));
         }
@@ -125,20 +167,50 @@ impl Reason {
         if let Some(variant) = between("the network gave values that are no numbers (", ")") {
             return Some(Self::NonFiniteFeatures { variant: variant.into() });
         }
+        if let Some(what) = between("not an image that is read, but ", "") {
+            return Some(Self::OtherKind(what.into()));
+        }
+        if let Some((format, what)) =
+            between("", " is not supported").and_then(|text| text.split_once(" with "))
+        {
+            return Some(Self::Unsupported { format: format.into(), what: what.into() });
+        }
+        if let Some((format, message)) =
+            between("the ", "").and_then(|text| text.split_once(" data are damaged: "))
+        {
+            return Some(Self::Damaged { format: format.into(), message: message.into() });
+        }
+        None
+    }
+
+    fn with_numbers(text: &str) -> Option<Self> {
+        let between = |start: &str, end: &str| text.strip_prefix(start)?.strip_suffix(end);
+        let limited = |start: &str, middle: &str| between(start, " allowed")?.split_once(middle);
         if let Some((bytes, limit)) = limited("its ", " bytes are more than the ") {
             return Some(Self::TooManyBytes { bytes: bytes.parse().ok()?, limit: limit.parse().ok()? });
         }
         if let Some((side, limit)) = limited("a side of ", " pixels is more than the ") {
             return Some(Self::SideTooLong { side: side.parse().ok()?, limit: limit.parse().ok()? });
         }
+        if let Some((bytes, limit)) = limited("decoding takes ", " bytes of memory, more than the ") {
+            return Some(Self::TooMuchMemory { bytes: bytes.parse().ok()?, limit: limit.parse().ok()? });
+        }
+        if let Some((size, bytes)) =
+            between("", " bytes").and_then(|text| text.split_once(" pixels cannot come from "))
+        {
+            let (width, height) = parse_size(size)?;
+            return Some(Self::TooFewBytes { width, height, bytes: bytes.parse().ok()? });
+        }
         let (size, limit) = limited("", " pixels are more than the ")?;
-        let (width, height) = size.split_once(" x ")?;
-        Some(Self::TooManyPixels {
-            width: width.parse().ok()?,
-            height: height.parse().ok()?,
-            limit: limit.parse().ok()?,
-        })
+        let (width, height) = parse_size(size)?;
+        Some(Self::TooManyPixels { width, height, limit: limit.parse().ok()? })
     }
+}
+
+/// Parses `WIDTH x HEIGHT`.
+fn parse_size(text: &str) -> Option<(u32, u32)> {
+    let (width, height) = text.split_once(" x ")?;
+    Some((width.parse().ok()?, height.parse().ok()?))
 }
 
 impl fmt::Display for Reason {
@@ -162,6 +234,17 @@ impl fmt::Display for Reason {
             }
             Self::TooManyPixels { width, height, limit } => {
                 return write!(f, "{width} x {height} pixels are more than the {limit} allowed");
+            }
+            Self::TooFewBytes { width, height, bytes } => {
+                return write!(f, "{width} x {height} pixels cannot come from {bytes} bytes");
+            }
+            Self::TooMuchMemory { bytes, limit } => {
+                return write!(f, "decoding takes {bytes} bytes of memory, more than the {limit} allowed");
+            }
+            Self::OtherKind(what) => return write!(f, "not an image that is read, but {what}"),
+            Self::Unsupported { format, what } => return write!(f, "{format} with {what} is not supported"),
+            Self::Damaged { format, message } => {
+                return write!(f, "the {format} data are damaged: {message}");
             }
             Self::Folder => "a folder, not an image file",
             Self::NotRegularFile => "not a regular file",
@@ -223,6 +306,11 @@ mod tests {
             Reason::TooManyBytes { bytes: 2_000_000_000, limit: 1 << 30 },
             Reason::SideTooLong { side: 70_000, limit: 65_535 },
             Reason::TooManyPixels { width: 30_000, height: 30_000, limit: 178_956_970 },
+            Reason::TooFewBytes { width: 13_377, height: 13_377, bytes: 35 },
+            Reason::TooMuchMemory { bytes: 3_000_000_000, limit: 1 << 30 },
+            Reason::OtherKind("a HEIC image: save it as JPEG or PNG".into()),
+            Reason::Unsupported { format: "TIFF".into(), what: "12 bits a sample".into() },
+            Reason::damaged("PNG", "CRC error: expected 1\nhave 2"),
             Reason::Other("invalid PNG signature".into()),
         ];
         for reason in PLAIN.into_iter().chain(with_values) {

@@ -5,7 +5,7 @@ use crate::backbone::registry::default_models;
 use crate::backbone::{BackboneSearch, Device, ImageEmbedder, NotFinite, SessionOptions};
 use crate::cache::{FeatureCache, Samples, Spec, near_images};
 use crate::data::augment::Variant;
-use crate::data::decode::{self, DECODE_VERSION, Reason};
+use crate::data::decode::{self, DECODE_VERSION, Reason, is_known_version};
 use crate::data::pixels::Pixels;
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
@@ -82,8 +82,9 @@ impl<'a> Predictor<'a> {
     /// no neighbours.
     ///
     /// # Errors
-    /// [`Kind::Run`] when the run is missing or damaged or its features were made with other decoders; [`Kind::Usage`]
-    /// for a value of `reject` that the run does not allow; those of [`StoredRun::open_cache`] for a cache that was given.
+    /// [`Kind::Run`] when the run is missing or damaged or its features were made with decoders that this version does not
+    /// know; [`Kind::Usage`] for a value of `reject` that the run does not allow; those of [`StoredRun::open_cache`] for a
+    /// cache that was given.
     pub fn open(config: &PredictorConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let run = &config.run;
         let stored = StoredRun::open(run)?;
@@ -126,6 +127,17 @@ impl<'a> Predictor<'a> {
         &self.classes
     }
 
+    /// Says how many images decode to other pixels now than the training images did.
+    fn note_decoders(&self, images: usize) {
+        if images > 0 {
+            self.monitor.note(&format!(
+                "the head was trained on images decoded by {}; {DECODE_VERSION} decodes {images} of these a little \
+                 otherwise: `extract` into another cache and `train` again for the same pixels",
+                self.spec.preprocessing.decode
+            ));
+        }
+    }
+
     /// Classifies image files: one prediction per file, in the order given. A file that cannot be used has a reason
     /// instead.
     ///
@@ -134,12 +146,15 @@ impl<'a> Predictor<'a> {
     pub fn predict_files(&mut self, paths: &[PathBuf]) -> Result<Vec<FilePrediction>> {
         let monitor = self.monitor;
         let mut task = None;
-        let (mut files, mut features) = (Vec::new(), Vec::new());
+        let (mut files, mut features, mut decoded_otherwise) = (Vec::new(), Vec::new(), 0);
         for path in paths {
             let mut file = FilePrediction::without_prediction(path);
-            match decode::read(path).and_then(|bytes| Ok((sha256(&bytes), decode::decode(&bytes)?))) {
+            match decode::read(path).and_then(|bytes| Ok((decode::decode(&bytes)?, bytes))) {
                 Err(reason) => file.reason = Some(reason),
-                Ok((digest, image)) => {
+                Ok((image, bytes)) => {
+                    let digest = sha256(&bytes);
+                    let decode = &self.spec.preprocessing.decode;
+                    decoded_otherwise += usize::from(decode::pixels_changed_since(decode, &bytes));
                     self.open_backbone()?;
                     let total = Some(paths.len() as u64);
                     task.get_or_insert_with(|| monitor.task("predicting", total, Unit::Images));
@@ -157,6 +172,7 @@ impl<'a> Predictor<'a> {
                 task.advance(1);
             }
         }
+        self.note_decoders(decoded_otherwise);
         let usable = files.iter_mut().filter(|file| file.reason.is_none()).map(|file| &mut file.prediction);
         self.add_neighbours(usable.collect(), &features);
         Ok(files)
@@ -255,7 +271,7 @@ fn warn_of_missing_neighbours(monitor: &dyn Monitor, error: &Error) {
 
 fn check_decoder(run: &Path, spec: &Spec) -> Result<()> {
     let decoder = &spec.preprocessing.decode;
-    if decoder == DECODE_VERSION {
+    if is_known_version(decoder) {
         return Ok(());
     }
     Err(Error::new(Kind::Run, format!("its features were decoded by {decoder}, this is {DECODE_VERSION}"))

@@ -34,7 +34,7 @@ const FLOORS: [&[&str]; 16] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 39] = [
+const DOORS: [(&str, &str); 41] = [
     ("ort", "backbone/onnx_runtime"),
     // Two formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -45,7 +45,9 @@ const DOORS: [(&str, &str); 39] = [
     ("arrow", "io/parquet/"),
     ("parquet", "io/parquet/"),
     ("bytes", "io/parquet/"),
-    ("image", "data/decode.rs"),
+    ("image", "data/decode/raster.rs"),
+    ("mozjpeg_sys", "data/decode/jpeg.rs"),
+    ("tiff", "data/decode/tif.rs"),
     ("ndarray", "head/"),
     ("ndarray", "math/matrix.rs"),
     // The arrays of features and class indexes that other estimators take.

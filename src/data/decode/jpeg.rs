@@ -1,0 +1,232 @@
+//! JPEG through libjpeg-turbo, the decoder of Pillow, so that both give the same pixels. It fills missing blocks with grey and
+//! only warns; here a picture is refused unless every block of it was decoded from the data.
+
+#![expect(unsafe_code, reason = "libjpeg has a C interface; the only unsafe code of the crate")]
+
+use super::limits;
+use crate::data::dataset::Reason;
+use mozjpeg_sys as lib;
+use mozjpeg_sys::{J_COLOR_SPACE, jpeg_common_struct, jpeg_decompress_struct, jpeg_error_mgr};
+use std::os::raw::{c_int, c_ulong, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Scans that are decoded. Encoders write a dozen; each costs as much time as a small picture of that size.
+const MAX_SCANS: c_int = 100;
+
+/// `JWRN_ARITH_BAD_CODE`, which the bindings do not list: with arithmetic decoding, two messages stand behind
+/// `JERR_BAD_CROP_SPEC`.
+const BAD_ARITHMETIC_CODE: c_int = lib::JERR_BAD_CROP_SPEC + 2;
+
+/// What [`lib::jpeg_consume_input`] returns at the end of a scan, and at the end of the image.
+const SCAN_COMPLETED: c_int = 4;
+const REACHED_END: c_int = 2;
+
+/// A decoded JPEG: `channels` bytes a pixel, 1 (grey), 3 (RGB) or 4 (CMYK, inverted as Adobe writes it).
+pub(super) struct JpegPixels {
+    pub width: usize,
+    pub height: usize,
+    pub channels: usize,
+    pub data: Vec<u8>,
+}
+
+/// Width, height and the bytes of memory that decoding takes.
+pub(super) fn header(bytes: &[u8]) -> Result<(u32, u32, u64), Reason> {
+    within(bytes, |jpeg| {
+        let (width, height) = (jpeg.state.image_width, jpeg.state.image_height);
+        let pixels = u64::from(width) * u64::from(height);
+        let channels = jpeg.state.num_components as u64;
+        // All coefficients are kept, two bytes each, where they come in several scans.
+        let coefficients = if jpeg.has_many_scans() { 2 * channels } else { 0 };
+        Ok((width, height, pixels * (channels + coefficients)))
+    })
+}
+
+/// Decodes a JPEG of one, three or four components.
+pub(super) fn decode(bytes: &[u8]) -> Result<JpegPixels, Reason> {
+    within(bytes, |jpeg| {
+        limits::check_size(jpeg.state.image_width, jpeg.state.image_height)?;
+        jpeg.state.out_color_space = match jpeg.state.num_components {
+            1 => J_COLOR_SPACE::JCS_GRAYSCALE,
+            3 => J_COLOR_SPACE::JCS_RGB,
+            4 => J_COLOR_SPACE::JCS_CMYK,
+            n => return Err(unsupported(format!("{n} components"))),
+        };
+        if jpeg.has_many_scans() {
+            jpeg.read_all_scans()?;
+            return jpeg.rows();
+        }
+        unsafe { lib::jpeg_start_decompress(&mut jpeg.state) };
+        let pixels = jpeg.rows()?;
+        match has_more_scan_data(bytes, jpeg.position(bytes)) {
+            true => Err(blocks_damaged()),
+            false => Ok(pixels),
+        }
+    })
+}
+
+/// Whether data of a scan follow that no block took: stuffed zeros or restart markers, which occur in scans alone. Blocks
+/// before them were then decoded from other bits than the encoder wrote. Up to `at` the bytes have been taken.
+fn has_more_scan_data(bytes: &[u8], at: usize) -> bool {
+    let is_marker = |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF);
+    if at >= 2 && is_marker(&bytes[at - 2..at]) {
+        return false;
+    }
+    let mut pairs =
+        bytes[at.saturating_sub(1)..].windows(2).skip_while(|pair| pair[0] != 0xFF || pair[1] == 0xFF);
+    matches!(pairs.next(), Some(&[0xFF, 0x00 | 0xD0..=0xD7]))
+}
+
+fn blocks_damaged() -> Reason {
+    Reason::damaged("JPEG", "some of its blocks cannot be decoded")
+}
+
+/// Opens `bytes`, reads the header and does `work`. A failure inside the library ends it as an unwinding.
+fn within<T>(bytes: &[u8], work: impl FnOnce(&mut Decompressor) -> Result<T, Reason>) -> Result<T, Reason> {
+    let run = || {
+        let mut jpeg = Decompressor::open(bytes);
+        unsafe { lib::jpeg_read_header(&mut jpeg.state, 1) };
+        work(&mut jpeg)
+    };
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result,
+        Err(payload) => match payload.downcast::<Failure>() {
+            Ok(failure) => Err(failure.0),
+            Err(other) => resume_unwind(other),
+        },
+    }
+}
+
+/// The payload of an unwinding through the library.
+struct Failure(Reason);
+
+/// The state of the library. It holds pointers into itself, so it stays in its box.
+struct Decompressor {
+    state: Box<jpeg_decompress_struct>,
+    // Referred to by `state`.
+    _errors: Box<jpeg_error_mgr>,
+}
+
+impl Drop for Decompressor {
+    fn drop(&mut self) {
+        unsafe { lib::jpeg_destroy_decompress(&mut self.state) };
+    }
+}
+
+impl Decompressor {
+    /// `bytes` must outlive the result, which [`within`] sees to.
+    fn open(bytes: &[u8]) -> Self {
+        // Zeroed is how the library expects its structures before they are created.
+        let mut errors: Box<jpeg_error_mgr> = unsafe { Box::new(std::mem::zeroed()) };
+        unsafe { lib::jpeg_std_error(&mut errors) };
+        errors.error_exit = Some(error_exit);
+        errors.emit_message = Some(emit_message);
+        let mut jpeg = Self { state: unsafe { Box::new(std::mem::zeroed()) }, _errors: errors };
+        jpeg.state.common.err = &mut *jpeg._errors;
+        unsafe {
+            lib::jpeg_create_decompress(&mut *jpeg.state);
+            lib::jpeg_mem_src(&mut jpeg.state, bytes.as_ptr(), bytes.len() as c_ulong);
+        }
+        jpeg
+    }
+
+    fn has_many_scans(&self) -> bool {
+        unsafe { lib::jpeg_has_multiple_scans(&self.state) != 0 }
+    }
+
+    /// Reads scans until every coefficient is known to its last bit, and prepares the output of the whole. What follows
+    /// then, such as the trailer of a phone, is not looked at.
+    fn read_all_scans(&mut self) -> Result<(), Reason> {
+        let state = &mut *self.state;
+        state.buffered_image = 1;
+        state.do_block_smoothing = 0;
+        unsafe { lib::jpeg_start_decompress(state) };
+        loop {
+            match unsafe { lib::jpeg_consume_input(state) } {
+                SCAN_COMPLETED if is_complete(state) => break,
+                REACHED_END => return Err(Reason::TruncatedJpeg),
+                _ if state.input_scan_number > MAX_SCANS => {
+                    return Err(unsupported(format!("more than {MAX_SCANS} scans")));
+                }
+                _ => {}
+            }
+        }
+        unsafe { lib::jpeg_start_output(state, state.input_scan_number) };
+        Ok(())
+    }
+
+    /// How many of `bytes` the library has taken.
+    fn position(&self, bytes: &[u8]) -> usize {
+        // At the end of the data the library reads an end-of-image marker of its own.
+        let source = unsafe { &*self.state.src };
+        let taken = (source.next_input_byte as usize).wrapping_sub(bytes.as_ptr() as usize);
+        taken.min(bytes.len())
+    }
+
+    /// Reads all rows of the output.
+    fn rows(&mut self) -> Result<JpegPixels, Reason> {
+        let state = &mut *self.state;
+        let (width, height) = (state.output_width as usize, state.output_height as usize);
+        let channels = state.output_components as usize;
+        let mut data = vec![0; width * height * channels];
+        for row in data.chunks_exact_mut(width * channels) {
+            let mut rows = [row.as_mut_ptr()];
+            if unsafe { lib::jpeg_read_scanlines(state, rows.as_mut_ptr(), 1) } != 1 {
+                return Err(Reason::TruncatedJpeg);
+            }
+        }
+        Ok(JpegPixels { width, height, channels, data })
+    }
+}
+
+/// Whether the scans read so far hold all of the image: all bits of all coefficients of a progressive one, a scan with each
+/// component of another.
+fn is_complete(state: &jpeg_decompress_struct) -> bool {
+    let components = state.num_components as usize;
+    if state.coef_bits.is_null() {
+        // The library notes the quantization table of a component when its scan begins.
+        let infos = unsafe { std::slice::from_raw_parts(state.comp_info, components) };
+        return infos.iter().all(|info| !info.quant_table.is_null());
+    }
+    let known: *const c_void = state.coef_bits;
+    let bits = unsafe { std::slice::from_raw_parts(known.cast::<[c_int; 64]>(), components) };
+    bits.iter().flatten().all(|&missing| missing == 0)
+}
+
+/// Called by the library for a failure.
+unsafe extern "C-unwind" fn error_exit(state: &mut jpeg_common_struct) {
+    let code = unsafe { (*state.err).msg_code };
+    resume_unwind(Box::new(Failure(match code {
+        lib::JERR_BAD_PRECISION => unsupported("other than 8 bits a sample".into()),
+        lib::JERR_SOF_UNSUPPORTED => unsupported("lossless or hierarchical coding".into()),
+        lib::JERR_CONVERSION_NOTIMPL | lib::JERR_BAD_J_COLORSPACE => {
+            unsupported("an unknown colour space".into())
+        }
+        lib::JERR_FRACT_SAMPLE_NOTIMPL | lib::JERR_CCIR601_NOTIMPL => {
+            unsupported("a sampling of colours that is no whole number".into())
+        }
+        lib::JERR_EMPTY_IMAGE => Reason::NoPixels,
+        lib::JERR_NO_IMAGE | lib::JERR_INPUT_EOF | lib::JERR_INPUT_EMPTY | lib::JERR_SOF_NO_SOS => {
+            Reason::TruncatedJpeg
+        }
+        lib::JERR_OUT_OF_MEMORY => Reason::damaged("JPEG", "it needs more memory than there is"),
+        _ => Reason::damaged("JPEG", "a header or table makes no sense"),
+    })));
+}
+
+/// Called by the library for a warning (level -1) or a trace. Warnings after which a block is a guess end the decoding.
+unsafe extern "C-unwind" fn emit_message(state: &mut jpeg_common_struct, level: c_int) {
+    if level >= 0 {
+        return;
+    }
+    let reason = match unsafe { (*state.err).msg_code } {
+        lib::JWRN_HIT_MARKER => Reason::TruncatedJpeg,
+        lib::JWRN_HUFF_BAD_CODE | BAD_ARITHMETIC_CODE | lib::JWRN_MUST_RESYNC => blocks_damaged(),
+        lib::JWRN_BOGUS_PROGRESSION => Reason::damaged("JPEG", "its scans contradict one another"),
+        _ => return,
+    };
+    resume_unwind(Box::new(Failure(reason)));
+}
+
+fn unsupported(what: String) -> Reason {
+    Reason::Unsupported { format: "JPEG".into(), what }
+}

@@ -1,0 +1,135 @@
+//! What decoding may take: pixels, bytes, and memory for all threads together. An image is measured by its header, before
+//! any memory is taken for its pixels.
+
+use crate::data::dataset::Reason;
+use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
+
+/// Largest number of pixels that is decoded; Pillow has the same limit.
+pub(super) const MAX_PIXELS: u64 = 178_956_970;
+
+/// Longest side that is decoded, in pixels. Resizing an image one pixel wide and millions high would need more memory than
+/// any machine has.
+const MAX_SIDE: u32 = 65_535;
+
+/// Largest file that is read, in bytes.
+pub(super) const MAX_BYTES: u64 = 1 << 30;
+
+/// Pixels that any file may have, and pixels for each of its bytes beyond them. Deflate packs 8,256 black pixels of one bit
+/// in a byte, LZW and the blocks of a JPEG fewer.
+const ANY_PIXELS: u64 = 4_000_000;
+const PIXELS_PER_BYTE: u64 = 10_000;
+
+/// Memory for pixels where the system does not say how much is free.
+const UNKNOWN_MEMORY: u64 = 2 << 30;
+
+/// Checks width and height.
+pub(super) fn check_size(width: u32, height: u32) -> Result<(), Reason> {
+    let side = width.max(height);
+    match u64::from(width) * u64::from(height) {
+        0 => Err(Reason::NoPixels),
+        _ if side > MAX_SIDE => Err(Reason::SideTooLong { side, limit: MAX_SIDE }),
+        1..=MAX_PIXELS => Ok(()),
+        _ => Err(Reason::TooManyPixels { width, height, limit: MAX_PIXELS }),
+    }
+}
+
+/// Refuses a picture that so few bytes cannot hold, such as a screen of 13,377 x 13,377 pixels in a GIF of 35 bytes.
+pub(super) fn check_density(width: u32, height: u32, bytes: usize) -> Result<(), Reason> {
+    let pixels = u64::from(width) * u64::from(height);
+    match pixels <= ANY_PIXELS + PIXELS_PER_BYTE * bytes as u64 {
+        true => Ok(()),
+        false => Err(Reason::TooFewBytes { width, height, bytes: bytes as u64 }),
+    }
+}
+
+/// Memory shared by all threads that decode: half of what was free when the first image was decoded.
+pub(super) static MEMORY: LazyLock<Budget> =
+    LazyLock::new(|| Budget::new(free_memory().map_or(UNKNOWN_MEMORY, |free| free / 2)));
+
+/// A number of bytes that several threads share.
+pub(super) struct Budget {
+    limit: u64,
+    used: Mutex<u64>,
+    released: Condvar,
+}
+
+/// Bytes of a [`Budget`] in use until this is dropped.
+pub(super) struct Share<'a> {
+    budget: &'a Budget,
+    bytes: u64,
+}
+
+impl Budget {
+    pub fn new(limit: u64) -> Self {
+        Self { limit, used: Mutex::new(0), released: Condvar::new() }
+    }
+
+    /// Waits until `bytes` are free and takes them.
+    ///
+    /// # Errors
+    /// [`Reason::TooMuchMemory`] when it is more than the whole budget.
+    pub fn take(&self, bytes: u64) -> Result<Share<'_>, Reason> {
+        if bytes > self.limit {
+            return Err(Reason::TooMuchMemory { bytes, limit: self.limit });
+        }
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |used: &mut u64| *used + bytes > self.limit;
+        let mut used = self.released.wait_while(used, full).unwrap_or_else(PoisonError::into_inner);
+        *used += bytes;
+        Ok(Share { budget: self, bytes })
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        *self.budget.used.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
+        self.budget.released.notify_all();
+    }
+}
+
+/// Bytes of memory that the system can give, where it says so (Linux).
+fn free_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_the_budget_and_what_exceeds_it_is_refused() {
+        let budget = Budget::new(100);
+        assert_eq!(budget.take(101).err(), Some(Reason::TooMuchMemory { bytes: 101, limit: 100 }));
+        let most = Mutex::new((0, 0));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let share = budget.take(40).unwrap();
+                        let now = {
+                            let mut held = most.lock().unwrap();
+                            held.0 += 1;
+                            held.1 = held.1.max(held.0);
+                            held.0
+                        };
+                        assert!(now <= 2);
+                        most.lock().unwrap().0 -= 1;
+                        drop(share);
+                    }
+                });
+            }
+        });
+        assert_eq!(*budget.used.lock().unwrap(), 0);
+        assert!(most.lock().unwrap().1 >= 1);
+    }
+
+    #[test]
+    fn a_picture_needs_bytes() {
+        check_density(2_000, 2_000, 60).unwrap();
+        // A black page of one bit a pixel, packed by deflate as well as it can.
+        check_density(13_000, 13_000, 13_000 * 13_000 / 8_256).unwrap();
+        assert!(check_density(13_377, 13_377, 35).unwrap_err().to_string().contains("35 bytes"));
+    }
+}

@@ -1,0 +1,254 @@
+//! Decodes image files to 8-bit RGB as Pillow's `ImageOps.exif_transpose(im).convert("RGB")` does, or refuses them with a
+//! reason. A picture that is not whole is refused, since its features would look like any others.
+
+mod colour;
+mod jpeg;
+mod kind;
+mod limits;
+mod orientation;
+mod raster;
+mod tif;
+mod version;
+
+pub use crate::data::dataset::Reason;
+pub use raster::{encode_jpeg, encode_png};
+pub use version::{DECODE_VERSION, is_known_version, pixels_changed_since};
+
+use crate::data::pixels::Pixels;
+use kind::Kind;
+use std::cell::Cell;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Once;
+
+/// Width and height of an image in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dimensions {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Number of rows.
+    pub height: u32,
+}
+
+/// Reads the bytes of an image file. Of a large file that is of another kind only the first bytes are read.
+///
+/// # Errors
+/// When the path is not a regular file of at most 1 GiB, the file cannot be read, or it is too large for the few bytes that
+/// show it is no image.
+pub fn read(path: &Path) -> Result<Vec<u8>, Reason> {
+    let unreadable = |e: std::io::Error| Reason::unreadable(&e);
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    match metadata.len() {
+        _ if metadata.is_dir() => return Err(Reason::Folder),
+        _ if !metadata.is_file() => return Err(Reason::NotRegularFile),
+        _ => {}
+    }
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.by_ref().take(kind::PREFIX as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() == kind::PREFIX {
+        kind::of(&bytes)?;
+    }
+    if metadata.len() > limits::MAX_BYTES {
+        return Err(Reason::TooManyBytes { bytes: metadata.len(), limit: limits::MAX_BYTES });
+    }
+    bytes.reserve(usize::try_from(metadata.len()).unwrap_or(0).saturating_sub(bytes.len()));
+    file.take(limits::MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// Reads the dimensions of an image from its header. They are those stored in the file, before the EXIF orientation is
+/// applied.
+///
+/// # Errors
+/// When the bytes are not an image in a known format, or the image is too large to decode.
+pub fn dimensions(bytes: &[u8]) -> Result<Dimensions, Reason> {
+    let kind = kind::of(bytes)?;
+    quietly(|| header(bytes, kind)).map(|(dimensions, _)| dimensions)
+}
+
+/// Decodes a JPEG, PNG, WebP, GIF (first frame), BMP or TIFF image to 8-bit RGB and applies its EXIF orientation.
+///
+/// The format follows from the content, not from the file name. An alpha channel is dropped and grey values are repeated in
+/// all channels. Of 16-bit colours the upper byte is kept, 16-bit grey is rounded to 8 bits. All threads that decode share
+/// half of the memory that was free at the first call; an image waits until its share is free.
+///
+/// # Errors
+/// When the bytes are not an image in a known format, are damaged or cut short, or the image is larger than 178,956,970
+/// pixels, 65,535 pixels a side, or the memory for decoding.
+pub fn decode(bytes: &[u8]) -> Result<Pixels, Reason> {
+    let kind = kind::of(bytes)?;
+    quietly(|| {
+        let (_, memory) = header(bytes, kind)?;
+        let turn = orientation::of(bytes, kind);
+        // An upright copy is a second picture.
+        let pixels = memory + if turn > 1 { memory } else { 0 };
+        let _share = limits::MEMORY.take(pixels)?;
+        let image = match kind {
+            Kind::Jpeg => rgb_of_jpeg(jpeg::decode(bytes)?),
+            Kind::Tiff => tif::decode(bytes, memory)?,
+            Kind::Png | Kind::WebP | Kind::Gif | Kind::Bmp => raster::decode(bytes, kind, memory)?,
+        };
+        Ok(orientation::apply(image, turn))
+    })
+}
+
+/// Dimensions of an image, checked, and the bytes of memory that decoding it takes.
+fn header(bytes: &[u8], kind: Kind) -> Result<(Dimensions, u64), Reason> {
+    let (width, height, memory) = match kind {
+        Kind::Jpeg => jpeg::header(bytes)?,
+        Kind::Tiff => tif::header(bytes)?,
+        Kind::Png | Kind::WebP | Kind::Gif | Kind::Bmp => raster::header(bytes, kind)?,
+    };
+    limits::check_size(width, height)?;
+    // A blank page of a fax takes a bit a row.
+    if kind != Kind::Tiff {
+        limits::check_density(width, height, bytes.len())?;
+    }
+    Ok((Dimensions { width, height }, memory))
+}
+
+fn rgb_of_jpeg(image: jpeg::JpegPixels) -> Pixels {
+    let data = match image.channels {
+        1 => image.data.iter().flat_map(|&grey| [grey; 3]).collect(),
+        4 => {
+            let inks = image.data.chunks_exact(4).map(|p| [255 - p[0], 255 - p[1], 255 - p[2], 255 - p[3]]);
+            inks.flat_map(colour::cmyk_to_rgb).collect()
+        }
+        _ => image.data,
+    };
+    Pixels::new(image.width, image.height, data)
+}
+
+thread_local! {
+    /// Whether this thread decodes, so that a panic is a refusal and no message.
+    static DECODES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Turns a panic into a refusal, since a malformed file can make a decoder panic, and keeps its message from stderr.
+fn quietly<T>(work: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !DECODES.get() {
+                before(info);
+            }
+        }));
+    });
+    let outer = DECODES.replace(true);
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    DECODES.set(outer);
+    result.unwrap_or(Err(Reason::DecoderPanic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::ImageFormat;
+    use std::io::Cursor;
+
+    fn gradient() -> Pixels {
+        let data = (0..40 * 30).flat_map(|i| [(i % 40 * 6) as u8, (i / 40 * 8) as u8, 90]).collect();
+        Pixels::new(40, 30, data)
+    }
+
+    fn encode(image: &Pixels, format: ImageFormat) -> Vec<u8> {
+        let rgb = image::RgbImage::from_raw(40, 30, image.data().to_vec()).unwrap();
+        let mut out = Cursor::new(Vec::new());
+        rgb.write_to(&mut out, format).unwrap();
+        out.into_inner()
+    }
+
+    const FORMATS: [ImageFormat; 6] = [
+        ImageFormat::Jpeg,
+        ImageFormat::Png,
+        ImageFormat::WebP,
+        ImageFormat::Gif,
+        ImageFormat::Bmp,
+        ImageFormat::Tiff,
+    ];
+
+    #[test]
+    fn lossless_formats_keep_every_pixel() {
+        for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Tiff] {
+            assert_eq!(decode(&encode(&gradient(), format)).unwrap(), gradient(), "{format:?}");
+        }
+        assert_eq!(decode(&encode_png(&gradient())).unwrap(), gradient());
+        assert_eq!(dimensions(&encode_png(&gradient())).unwrap(), Dimensions { width: 40, height: 30 });
+    }
+
+    #[test]
+    fn a_truncated_file_is_refused_in_every_format() {
+        for format in FORMATS {
+            let whole = encode(&gradient(), format);
+            assert!(decode(&whole).is_ok(), "{format:?}");
+            for part in [3, whole.len() / 2, whole.len() * 9 / 10, whole.len() - 3] {
+                let kept = &whole[..part];
+                // Bytes without pixels, such as the padding of a WebP or the tags of a TIFF, may be missing.
+                if let Ok(decoded) = decode(kept) {
+                    assert!(
+                        part > whole.len() * 9 / 10,
+                        "{format:?} cut to {part} of {} was taken",
+                        whole.len()
+                    );
+                    assert_eq!(decoded, decode(&whole).unwrap(), "{format:?} cut to {part}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_image_are_refused_with_a_reason() {
+        assert_eq!(decode(b"").unwrap_err(), Reason::Empty);
+        assert_eq!(decode(b"hello, I am a text").unwrap_err(), Reason::UnknownFormat);
+        let mut damaged = encode_png(&gradient());
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 0x55;
+        assert!(decode(&damaged).is_err());
+    }
+
+    #[test]
+    fn an_image_with_a_huge_size_in_its_header_is_refused_before_memory_is_allocated() {
+        let mut bomb = encode(&gradient(), ImageFormat::Bmp);
+        bomb[18..22].copy_from_slice(&30_000i32.to_le_bytes());
+        bomb[22..26].copy_from_slice(&30_000i32.to_le_bytes());
+        let limit = limits::MAX_PIXELS;
+        assert_eq!(
+            decode(&bomb).unwrap_err(),
+            Reason::TooManyPixels { width: 30_000, height: 30_000, limit }
+        );
+        bomb[18..22].copy_from_slice(&1i32.to_le_bytes());
+        bomb[22..26].copy_from_slice(&70_000i32.to_le_bytes());
+        assert!(decode(&bomb).unwrap_err().to_string().contains("65535"), "{:?}", decode(&bomb));
+    }
+
+    #[test]
+    fn the_exif_orientation_is_applied() {
+        let mut jpeg = encode(&gradient(), ImageFormat::Jpeg);
+        // An APP1 segment with one tag: orientation (0x0112) = 6, a quarter turn clockwise.
+        let exif: &[u8] =
+            b"\xFF\xE1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        jpeg.splice(2..2, exif.iter().copied());
+        assert_eq!(dimensions(&jpeg).unwrap(), Dimensions { width: 40, height: 30 });
+        let upright = decode(&jpeg).unwrap();
+        assert_eq!((upright.width(), upright.height()), (30, 40));
+    }
+
+    #[test]
+    fn lossy_pixels_are_pinned() {
+        // The spec of a cache names the decoders: when one of these digests changes, increase DECODE_VERSION.
+        let pinned: [(&[u8], &str); 4] = [
+            (include_bytes!("../../../tests/fixtures/baseline.jpg"), "bff50264ac482917"),
+            (include_bytes!("../../../tests/fixtures/progressive.jpg"), "bff50264ac482917"),
+            (include_bytes!("../../../tests/fixtures/lossy.webp"), "1eaa4eb0ccc85bd9"),
+            (include_bytes!("../../../tests/fixtures/palette.gif"), "3368433a6f22b450"),
+        ];
+        for (i, (bytes, digest)) in pinned.into_iter().enumerate() {
+            let pixels = decode(bytes).unwrap();
+            assert_eq!((pixels.width(), pixels.height()), (64, 48));
+            assert_eq!(crate::io::digest::sha256(pixels.data()).short(), digest, "fixture {i}");
+        }
+    }
+}
