@@ -69,9 +69,11 @@ impl OnnxBackbone {
         drop(model);
         network.truncate_after(layer)?;
         network.use_uint8_input(&preprocessing.normalization.steps());
+        let model = network.encode();
         // Lines of failed batches, whose errors said the same.
         drop(runtime_log::take());
-        let opened = open_sessions(environment, &network.encode(), options, monitor);
+        let opened = open_sessions(environment, &model, options, monitor);
+        drop(model);
         let logged = runtime_log::take();
         let OpenSessions { sessions, provider } = opened?;
         // After a failure the error says the same.

@@ -16,6 +16,7 @@ mod options;
 mod output;
 mod predict;
 mod progress;
+mod prove;
 mod report;
 mod reproduce;
 mod setup;
@@ -69,6 +70,8 @@ enum Command {
     Experiment(experiment::Args),
     Tensorboard(tensorboard::Args),
     Cache(cache::Args),
+    #[command(name = prove::NAME, hide = true)]
+    Prove(prove::Args),
 }
 
 /// The whole command line as data, with every subcommand and option.
@@ -80,6 +83,7 @@ pub fn command() -> clap::Command {
 pub fn main() -> ExitCode {
     let matches = command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command()).exit());
+    prove::prove_in_children();
     let terminal = Terminal::new(cli.global.yes, FieldNames::of(command(), &running(&matches)));
     match dispatch(cli.command, &cli.global, &terminal) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -122,6 +126,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Experiment(args) => experiment::run(args, global, terminal),
         Command::Tensorboard(args) => tensorboard::run(args, global, terminal),
         Command::Cache(args) => cache::run(args, global, terminal),
+        Command::Prove(args) => prove::run(args),
     }
 }
 

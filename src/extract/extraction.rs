@@ -10,6 +10,7 @@ use super::settings::PipelineSettings;
 use super::splits::assign;
 use super::target::{Target, spec};
 use crate::backbone::ResolvedBackbone;
+use crate::backbone::install::runtime;
 use crate::cache::{self, Key, Samples};
 use crate::data::dataset::{LabelConflicts, Refused, separate_conflicts};
 use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
@@ -76,17 +77,23 @@ impl<'a> Extraction<'a> {
         Ok(())
     }
 
-    /// Installs what is missing and proves that ONNX Runtime works, before the images of a new cache are read. A cache
-    /// that is there may need no network at all.
+    /// Proves that ONNX Runtime works, before any image is read. Installs what is missing for a new cache; a cache that is
+    /// there may need no network at all, so without a runtime this only says so.
     ///
     /// # Errors
     /// Those of [`ResolvedBackbone::install_missing`].
     pub fn prove_runtime(&self) -> Result<()> {
-        let needs_network = self.target.cache().is_none() && !self.config.dry_run;
-        if needs_network && self.config.images.exists() {
-            self.chosen.install_missing(self.config.device, self.monitor)?;
+        if self.config.dry_run || !self.config.images.exists() {
+            return Ok(());
         }
-        Ok(())
+        if self.target.cache().is_some() && runtime::is_missing(self.config.device)? {
+            self.monitor.note("ONNX Runtime is not installed: it is needed when features are missing");
+            return Ok(());
+        }
+        match self.target.cache() {
+            Some(_) => runtime::find_or_install(self.config.device, None, self.monitor).map(drop),
+            None => self.chosen.install_missing(self.config.device, self.monitor).map(drop),
+        }
     }
 
     /// Scans the images and determines what is missing. Reports remarks about the data set to the monitor.

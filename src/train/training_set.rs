@@ -11,6 +11,8 @@ use crate::data::dataset::{Resplit, Sample, Split, class_names};
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitJob, FitParams, Head};
 use crate::io::digest::Digest;
+use crate::limits;
+use crate::math::matrix::Matrix;
 use crate::math::parallel;
 use crate::monitor::{Monitor, Silent};
 use std::collections::{HashMap, HashSet};
@@ -175,9 +177,23 @@ impl TrainingSet {
     /// Reads all rows of several assignments of splits, each row once.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when a part is damaged, or a feature is not a finite number.
+    /// [`Kind::Cache`] when a part is damaged, or a feature is not a finite number; [`Kind::Limit`] when the memory that
+    /// the system grants is too little.
     pub(crate) fn load<'a>(&self, splits: impl IntoIterator<Item = &'a SplitRows>) -> Result<FeatureTable> {
-        self.load_keys(&splits.into_iter().flat_map(SplitRows::keys).copied().collect(), self.threads)
+        let wanted: HashSet<Key> = splits.into_iter().flat_map(SplitRows::keys).copied().collect();
+        if let Some(limit) = limits::memory() {
+            let bytes = wanted.len() as u64 * self.row_bytes();
+            let half = limit.free / 2 / 1_000_000;
+            limit.require(bytes, "the features need").map_err(|e| {
+                e.help(format!("raise the limit, or give `train` less with `memory`, such as {half}MB"))
+            })?;
+        }
+        self.load_keys(&wanted, self.threads)
+    }
+
+    /// Bytes of one row in memory.
+    pub(super) fn row_bytes(&self) -> u64 {
+        4 * Matrix::zeros(0, self.spec().width).stride() as u64
     }
 
     /// Reads the rows of one selection on up to `threads` threads.

@@ -53,7 +53,8 @@ overlay() {
 small() { mkdir -p $1 && mount -t tmpfs -o $2 tmpfs $1 || untried "no tmpfs can be mounted"; }
 # Starts a command, sends it a signal once a file is there, and waits: stopped SIGNAL FILE COMMAND.
 stopped() {
-    signal=$1 file=$2; shift 2
+    # With job control a program in the background does not ignore SIGINT.
+    signal=$1 file=$2; shift 2; set -m
     "$@" & id=$!
     for _ in $(seq 1500); do [ -e $file ] && break; sleep 0.02; done
     kill -$signal $id; wait $id; echo "ended $?"; sleep 0.3
@@ -85,8 +86,8 @@ THREADS = [
 ]
 
 MEMORY = [
-    Row(f"memory cgroup of {size} MB, two threads", "[ -f $MODELS/nsfwjs.onnx ] || untried 'nsfwjs is not built'; rm -r "
-        f"in/*/1?.png; memory {size}000000; try headstart extract in --cache c --models $MODELS --threads 2",
+    Row(f"memory cgroup of {size} MB, two threads", "[ -f $MODELS/nsfwjs.onnx ] || untried 'nsfwjs is not built'; rm "
+        f"in/*/1?.png in/*/[4-9].png; memory {size}000000; try headstart extract in --cache c --models $MODELS --threads 2",
         (137,) if size < 350 else ())
     for size in [900, 600, 400, 250]
 ]

@@ -142,12 +142,16 @@ impl<'a> Predictor<'a> {
     /// instead.
     ///
     /// # Errors
-    /// Those of [`Predictor::open_backbone`], and of the backbone when it fails.
+    /// Those of [`Predictor::open_backbone`], and of the backbone when it fails; [`Kind::Interrupted`] when the monitor asks
+    /// to stop.
     pub fn predict_files(&mut self, paths: &[PathBuf]) -> Result<Vec<FilePrediction>> {
         let monitor = self.monitor;
         let mut task = None;
         let (mut files, mut features, mut decoded_otherwise) = (Vec::new(), Vec::new(), 0);
         for path in paths {
+            if monitor.is_interrupted() {
+                return Err(Error::new(Kind::Interrupted, "interrupted before the last image was classified"));
+            }
             let mut file = FilePrediction::without_prediction(path);
             match decode::read(path).and_then(|bytes| Ok((decode::decode(&bytes)?, bytes))) {
                 Err(reason) => file.reason = Some(reason),
