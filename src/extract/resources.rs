@@ -167,7 +167,10 @@ mod tests {
         let error = within(300, true, INCEPTION_V3).0.unwrap_err();
         assert_eq!(error.kind(), Kind::Limit);
         let said = error.to_string();
-        assert_eq!(said, "one session needs about 317 MB of memory, but 300 MB of 300 MB are free (memory.max)");
+        assert_eq!(
+            said,
+            "one session needs about 317 MB of memory, but 300 MB of 300 MB are free (memory.max)"
+        );
         let error = within(330, false, INCEPTION_V3).0.unwrap_err();
         assert!(error.remedy().unwrap().contains("`batch`"), "a batch that was asked for stays");
         let (least, said) = within(300, true, NetworkMemory { is_measured: false, ..INCEPTION_V3 });

@@ -29,7 +29,8 @@ pub struct Runtime {
 /// # Errors
 /// [`Kind::Runtime`] with the loader's reason when it cannot be loaded, and what to do about that reason.
 pub fn open(library: Library, monitor: &dyn Monitor) -> Result<Runtime> {
-    let proven = require_no_crash(&library, monitor).and_then(|()| prove(&library.path, Device::Cpu, monitor));
+    let proven =
+        require_no_crash(&library, monitor).and_then(|()| prove(&library.path, Device::Cpu, monitor));
     match proven {
         Err(e) if e.kind() == Kind::Interrupted => Err(e),
         Ok(version) => Ok(Runtime { library, version }),

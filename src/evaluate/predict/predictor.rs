@@ -150,7 +150,10 @@ impl<'a> Predictor<'a> {
         let (mut files, mut features, mut decoded_otherwise) = (Vec::new(), Vec::new(), 0);
         for path in paths {
             if monitor.is_interrupted() {
-                return Err(Error::new(Kind::Interrupted, "interrupted before the last image was classified"));
+                return Err(Error::new(
+                    Kind::Interrupted,
+                    "interrupted before the last image was classified",
+                ));
             }
             let mut file = FilePrediction::without_prediction(path);
             match decode::read(path).and_then(|bytes| Ok((decode::decode(&bytes)?, bytes))) {

@@ -3,6 +3,7 @@
 use super::How::*;
 use super::{Case, case, permit};
 use crate::support::{self, Sandbox, picture, small_network};
+use headstart::backbone::registry::registry;
 use headstart::cache::{CacheWriter, FeatureCache, FeatureRows, Key, Spec};
 use headstart::data::augment::Variant;
 use headstart::data::decode::encode_png;
@@ -381,6 +382,17 @@ const NETWORKS: &[Case] = &[
     })
     .how(Offline)
     .writes(&["user**"]),
+    case("an installed runtime that was damaged", NEW, |s| {
+        let wheel = registry().wheel(false).unwrap();
+        let version = &registry().runtime.version;
+        let folder = format!("{}-{version}-{}-{}", wheel.package, wheel.os, wheel.arch);
+        let record =
+            format!(r#"{{"wheel_sha256": "{}", "files": {{"{}": 9}}}}"#, wheel.sha256, wheel.library);
+        s.write(&format!("user/headstart/{folder}/installed.json"), record.as_bytes());
+        s.write(&format!("user/headstart/{folder}/{}", wheel.library), b"half");
+    })
+    .how(Offline),
+    case("a relative folder for installations", NEW, nothing).how(Home("here")),
     case("a library that is not there", NEW, nothing).how(Library("gone.so")),
     case("a library that is none", NEW, nothing).how(Library("small.onnx")),
     case(
