@@ -11,7 +11,7 @@ use crate::data::dataset::{Resplit, Sample, Split, class_names};
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitJob, FitParams, Head};
 use crate::io::digest::Digest;
-use crate::limits;
+use crate::limits::{self, MemoryLimit};
 use crate::math::matrix::Matrix;
 use crate::math::parallel;
 use crate::monitor::{Monitor, Silent};
@@ -182,11 +182,7 @@ impl TrainingSet {
     pub(crate) fn load<'a>(&self, splits: impl IntoIterator<Item = &'a SplitRows>) -> Result<FeatureTable> {
         let wanted: HashSet<Key> = splits.into_iter().flat_map(SplitRows::keys).copied().collect();
         if let Some(limit) = limits::memory() {
-            let bytes = wanted.len() as u64 * self.row_bytes();
-            let half = limit.free / 2 / 1_000_000;
-            limit.require(bytes, "the features need").map_err(|e| {
-                e.help(format!("raise the limit, or give `train` less with `memory`, such as {half}MB"))
-            })?;
+            require_memory(wanted.len() as u64 * self.row_bytes(), &limit)?;
         }
         self.load_keys(&wanted, self.threads)
     }
@@ -274,5 +270,28 @@ impl TrainingSet {
                     .help("run the same `extract` again: it computes only what is missing"))
             }
         }
+    }
+}
+
+/// Checks that features of `bytes` bytes can be held in memory.
+fn require_memory(bytes: u64, limit: &MemoryLimit) -> Result<()> {
+    let half = limit.free / 2 / 1_000_000;
+    limit
+        .require(bytes, "the features need")
+        .map_err(|e| e.help(format!("raise the limit, or give `train` less with `memory`, such as {half}MB")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_beyond_the_memory_that_is_granted_are_refused_before_they_are_read() {
+        let limit = MemoryLimit { bytes: 900_000_000, free: 800_000_000, file: "memory.max".into() };
+        require_memory(800_000_000, &limit).unwrap();
+        let error = require_memory(1_600_000_000, &limit).unwrap_err();
+        let said = "the features need about 1600 MB of memory, but 800 MB of 900 MB are free (memory.max)";
+        assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Limit, said));
+        assert!(error.remedy().unwrap().ends_with("such as 400MB"));
     }
 }
