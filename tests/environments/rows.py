@@ -110,8 +110,7 @@ THREADS = [
 
 MEMORY = [
     Row(f"memory cgroup of {size} MB, two threads", "[ -f $MODELS/nsfwjs.onnx ] || untried 'nsfwjs is not built'; rm "
-        f"in/*/1?.png in/*/[4-9].png; memory {size}000000; try headstart extract in --cache c --models $MODELS --threads 2",
-        (137,) if size < 350 else ())
+        f"in/*/1?.png in/*/[4-9].png; memory {size}000000; try headstart extract in --cache c --models $MODELS --threads 2")
     for size in [900, 600, 400, 250]
 ]
 
