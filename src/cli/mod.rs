@@ -81,8 +81,10 @@ pub fn command() -> clap::Command {
 
 /// Runs the program on the arguments of the process.
 pub fn main() -> ExitCode {
-    let matches = command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command()).exit());
+    let (matches, cli) = match parse() {
+        Ok(parsed) => parsed,
+        Err(error) => return print_parse_error(&error),
+    };
     prove::prove_in_children();
     let terminal = Terminal::new(cli.global.yes, FieldNames::of(command(), &running(&matches)));
     match dispatch(cli.command, &cli.global, &terminal) {
@@ -99,6 +101,25 @@ pub fn main() -> ExitCode {
             })
         }
     }
+}
+
+fn parse() -> std::result::Result<(ArgMatches, Cli), clap::Error> {
+    let matches = command().try_get_matches()?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command()))?;
+    Ok((matches, cli))
+}
+
+/// Prints help, the version, or what is wrong with the arguments, and returns the exit code.
+fn print_parse_error(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let shown = text::escape_direction(&text);
+    if shown == text {
+        // In colour, where the terminal has it. As `clap::Error::exit` does, it passes over a stream that is closed.
+        let _ = error.print();
+    } else {
+        progress::print_stderr(shown.trim_end());
+    }
+    ExitCode::from(error.exit_code() as u8)
 }
 
 /// The names of the subcommand that runs, such as `["cache", "verify"]`.

@@ -103,7 +103,7 @@ impl<'a> Extraction<'a> {
     /// reading the cache.
     pub fn plan(&self) -> Result<Plan> {
         let plan = self.scan_and_compare(true)?;
-        check_shifts(&plan.description.samples.rows, self.config)?;
+        check_shifts(&plan.description.samples.rows, self.config, &self.chosen.preprocessing)?;
         plan.report(self.stored_samples(), self.monitor);
         Ok(plan)
     }

@@ -3,6 +3,7 @@
 use crate::support::{self, CommandOutput, Sandbox, picture, small_network};
 use headstart::data::augment::Variant;
 use headstart::data::decode::encode_png;
+use headstart::data::pixels::Pixels;
 use std::path::Path;
 
 const CLASSES: [(&str, usize); 3] = [("ant", 20), ("bee", 24), ("cat", 30)];
@@ -288,6 +289,27 @@ fn variants_are_stored_under_their_names() {
     let here = of(&rows, &hash(&encode_png(&image)), Variant::Flip);
     let there = of(&s.rows("d"), &hash(&encode_png(&Variant::Flip.apply(&image))), Variant::None);
     assert_eq!(here, there);
+}
+
+#[test]
+fn a_shift_that_leaves_nothing_of_any_image_is_refused() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 6), ("b", 6)]);
+    let extract = |shift: &str, more: &[&str]| {
+        let args = [&["--augment", shift, "--split", "100/0/0"], more].concat();
+        support::extract(&s, "in", "c", &args)
+    };
+    // The crop keeps 24 of 48 rows, 12 to 35.
+    extract("shift:36", &["--crop", "0.5"]).fails(
+        2,
+        &["a shift by 36 pixels leaves nothing of 12 of 12 images in the part", "shift:35 or less"],
+    );
+    let long = Pixels::new(200, 9, vec![90; 200 * 9 * 3]);
+    s.write("in/a/long.png", &encode_png(&long));
+    extract("shift:9", &[])
+        .fails(2, &["of 1 of 13 images", "a/long.png of 200 x 9 pixels", "shift:8 or less"]);
+    assert!(!s.path("c").exists());
+    assert_eq!(extract("shift:8", &[]).value()["rows"], 13 * 5);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod fuzz;
 mod heads;
 mod kills;
 mod moved;
+mod names;
 mod not_finite;
 mod old_versions;
 mod oracle;
