@@ -30,6 +30,7 @@ pub fn prove(library: &Path, device: Device, monitor: &dyn Monitor) -> Result<St
         size: SIDE,
         normalization: Normalization::Unit,
         stretch: false,
+        stretch_16bit: None,
     };
     let options = SessionOptions { threads: 1, ..SessionOptions::new(device) };
     let mut sessions = OnnxBackbone::open(library, network(), "flat", &preprocessing, options, monitor)?;
