@@ -286,6 +286,7 @@ mod tests {
                 size: 40,
                 normalization,
                 stretch: false,
+                stretch_16bit: None,
             };
             let options = SessionOptions { device: Device::Cpu, threads: 2, sessions: 5 };
             let mut opened =

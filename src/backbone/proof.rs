@@ -44,6 +44,7 @@ fn compute(library: &Path, device: Device, monitor: &dyn Monitor) -> Result<()> 
         size: SIDE,
         normalization: Normalization::Unit,
         stretch: false,
+        stretch_16bit: None,
     };
     let options = SessionOptions { threads: 1, ..SessionOptions::new(device) };
     let mut sessions = OnnxBackbone::open(library, network(), "flat", &preprocessing, options, monitor)?;

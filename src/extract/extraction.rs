@@ -17,7 +17,7 @@ use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_im
 use crate::error::Result;
 use crate::monitor::Monitor;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// State of an extraction.
 pub(super) struct Extraction<'a> {
@@ -218,10 +218,16 @@ impl<'a> Extraction<'a> {
             // Decoders mostly wait for the sessions, so that as many of them as cores do not slow the network down.
             decoders: network.decoders(),
             commit_every: self.config.commit_every,
+            narrow: Mutex::default(),
             metadata: self.metadata(network),
         };
         let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
-        pipeline::run(&settings, &plan.jobs, &mut network.sessions, writer, self.monitor)
+        let result = pipeline::run(&settings, &plan.jobs, &mut network.sessions, writer, self.monitor);
+        let narrow = settings.narrow.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !narrow.is_empty() {
+            self.monitor.note(&narrow.to_string());
+        }
+        result
     }
 
     /// Keeps files that were refused during this run out of the next plan, and refused rows out of later runs too.

@@ -25,6 +25,7 @@ mod not_finite;
 mod old_versions;
 mod oracle;
 mod pages;
+mod pixels;
 mod power_loss;
 mod readers;
 mod report;

@@ -47,6 +47,10 @@ pub struct Preprocessing {
     /// Whether the pixel values of each image are first stretched to the range 0 to 255.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stretch: bool,
+    /// Bits that count as the whole range of a 16-bit image that needs no more of them, when it is decoded: 12 for a camera
+    /// of 12 bits. `None` takes all 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stretch_16bit: Option<u8>,
 }
 
 impl Preprocessing {
@@ -77,6 +81,7 @@ impl Preprocessing {
             size: 299,
             normalization,
             stretch: name == "stretched",
+            stretch_16bit: None,
         })
     }
 
@@ -92,10 +97,24 @@ impl Preprocessing {
         }
     }
 
+    /// Sets the bits that count as the whole range of a 16-bit image.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] unless `bits` is from 1 to 15, or `None`.
+    pub fn with_stretch_16bit(self, bits: Option<u8>) -> Result<Self> {
+        match bits {
+            None | Some(1..=15) => Ok(Self { stretch_16bit: bits, ..self }),
+            Some(other) => {
+                let message = format!("`stretch_16bit` must be from 1 to 15 bits, not {other}");
+                Err(Error::new(Kind::Usage, message).help("give the bits that the camera uses, such as 12"))
+            }
+        }
+    }
+
     /// Checks values that were read from a file.
     ///
     /// # Errors
-    /// [`Kind::Usage`] unless `crop` is in `(0, 1]` and `size` from 1 to 4096.
+    /// [`Kind::Usage`] unless `crop` is in `(0, 1]`, `size` from 1 to 4096 and `stretch_16bit` from 1 to 15.
     pub fn checked(self) -> Result<Self> {
         if !(1..=4096).contains(&self.size) {
             return Err(Error::new(
@@ -103,7 +122,7 @@ impl Preprocessing {
                 format!("the input side must be from 1 to 4096, not {}", self.size),
             ));
         }
-        self.with_crop(self.crop)
+        self.with_crop(self.crop)?.with_stretch_16bit(self.stretch_16bit)
     }
 
     /// Returns whether a shift by `pixels` of the image moves all of its content out of the part that enters the network, for

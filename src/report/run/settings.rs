@@ -68,8 +68,11 @@ fn features(record: &Record) -> Vec<Setting> {
         Normalization::Symmetric => "scaled to -1 to 1",
         Normalization::Imagenet => "normalized with the mean and standard deviation of ImageNet",
     };
+    let stretched = steps.stretch_16bit.map_or_else(String::new, |bits| {
+        format!(", {bits} bits of a 16-bit image taken for its whole range")
+    });
     let pixels = format!(
-        "centre {} % of each side, resized to {} x {} (bilinear), values {scaled}; decoded by {}",
+        "centre {} % of each side, resized to {} x {} (bilinear), values {scaled}{stretched}; decoded by {}",
         100.0 * steps.crop,
         steps.size,
         steps.size,
