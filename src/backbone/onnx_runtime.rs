@@ -48,7 +48,8 @@ struct Features {
 }
 
 impl OnnxBackbone {
-    /// Opens the ONNX file `model`, cut after `layer`, with the ONNX Runtime at `library`.
+    /// Opens the ONNX file `model`, cut after `layer`, with the ONNX Runtime at `library`. `layer` may be several layers
+    /// joined by `+`, whose features are then concatenated.
     ///
     /// On a CPU this opens [`SessionOptions::sessions`] sessions, but no more than threads and no more than 8. They
     /// divide the threads among themselves. Other devices get one session.
@@ -115,18 +116,40 @@ impl OnnxBackbone {
             |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(plain(&e.to_string()));
         let input = TensorRef::from_array_view(([n, 3, self.side, self.side], pixels)).map_err(fail)?;
         let outputs = self.session.run(ort::inputs![UINT8_INPUT => input]).map_err(fail)?;
-        let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(fail)?;
-        let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
+        let layers: Vec<Features> = (0..outputs.len())
+            .map(|i| {
+                let (shape, values) = outputs[i].try_extract_tensor::<f32>().map_err(fail)?;
+                Features::of_layer(&shape.iter().map(|&d| d as usize).collect::<Vec<_>>(), values, n)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Features::joined(layers, n))
+    }
+}
+
+impl Features {
+    /// Takes the output of one layer for `n` images; one with positions is averaged over them.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`] for any other shape.
+    fn of_layer(shape: &[usize], values: &[f32], n: usize) -> Result<Self> {
         match shape[..] {
-            [rows, width] | [rows, width, 1, 1] if rows == n => {
-                Ok(Features { values: values.to_vec(), width })
-            }
+            [rows, width] | [rows, width, 1, 1] if rows == n => Ok(Self { values: values.to_vec(), width }),
             [rows, channels, height, width] if rows == n => {
-                Ok(Features { values: mean_over_positions(values, height * width), width: channels })
+                Ok(Self { values: mean_over_positions(values, height * width), width: channels })
             }
             _ => Err(Error::new(Kind::Backbone, format!("the layer gives {shape:?} for {n} images"))
                 .help("choose a layer of the shape [batch, width] or [batch, channels, height, width]")),
         }
+    }
+
+    /// Joins the features of several layers image by image, in the order of the layers.
+    fn joined(mut layers: Vec<Self>, n: usize) -> Self {
+        if layers.len() == 1 {
+            return layers.swap_remove(0);
+        }
+        let row = |image: usize| layers.iter().flat_map(move |l| &l.values[image * l.width..][..l.width]);
+        let values = (0..n).flat_map(row).copied().collect();
+        Self { values, width: layers.iter().map(|layer| layer.width).sum() }
     }
 }
 

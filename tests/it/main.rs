@@ -8,6 +8,7 @@ mod clients;
 mod commands_page;
 mod data;
 mod decode;
+mod download;
 mod environments;
 mod error_table;
 mod errors;
