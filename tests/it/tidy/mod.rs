@@ -34,7 +34,7 @@ const FLOORS: [&[&str]; 16] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 41] = [
+const DOORS: [(&str, &str); 43] = [
     ("ort", "backbone/onnx_runtime"),
     // Two formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -59,6 +59,8 @@ const DOORS: [(&str, &str); 41] = [
     ("safetensors", "io/safetensors.rs"),
     ("rand", "math/random.rs"),
     ("sha2", "io/digest.rs"),
+    ("md5", "io/digest.rs"),
+    ("ureq", "io/download/client.rs"),
     ("zip", "io/archive.rs"),
     ("tar", "io/archive.rs"),
     ("flate2", "io/archive.rs"),
