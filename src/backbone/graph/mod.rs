@@ -4,14 +4,14 @@ mod builder;
 mod graph_summary;
 mod messages;
 mod model;
-mod uint8_input;
+mod pixel_input;
 
 pub(super) use builder::GraphBuilder;
 pub use graph_summary::{GraphInput, GraphSummary, NodeSummary, graph_summary};
 pub(super) use messages::AttributeProto;
 pub(super) use model::OnnxModel;
 pub use model::{ModelInfo, PREPROCESSING_KEY, inspect};
-pub(super) use uint8_input::UINT8_INPUT;
+pub(super) use pixel_input::PIXEL_INPUT;
 
 #[cfg(test)]
 mod tests {
