@@ -44,7 +44,7 @@ pub fn tfjs(data: &[u8]) -> bool {
     let names = ["model.min.js", "s1.min.js"].map(String::from);
     let files: BTreeMap<String, Vec<u8>> =
         names.into_iter().zip(data.splitn(2, |&byte| byte == 0).map(<[u8]>::to_vec)).collect();
-    TfjsModel::read(&files).is_ok_and(|model| model.classifier().is_ok())
+    TfjsModel::read(&files).is_ok_and(|model| model.classifier(1).is_ok())
 }
 
 /// `spec.json` of a cache. One that is accepted is written and read back as it was.
