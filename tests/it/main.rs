@@ -18,6 +18,7 @@ mod faults;
 mod folders;
 mod fuzz;
 mod heads;
+mod importers;
 mod kills;
 mod moved;
 mod not_finite;

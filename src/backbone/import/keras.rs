@@ -1,7 +1,7 @@
 //! Reads the HDF5 files of Keras: weights alone, or a whole model. The only user of `hdf5_reader`.
 //!
-//! The older layout has a group per layer with the weights below it, such as `conv2d_1/conv2d_1/kernel:0`; a whole model has
-//! them under `model_weights`. Keras 3 numbers the weights of a layer: `layers/conv2d/vars/0`.
+//! The layout has a group per layer with the weights below it, such as `conv2d_1/conv2d_1/kernel:0`; a whole model has them
+//! under `model_weights`. The `.weights.h5` files of Keras 3 do not name their layers and are refused.
 
 use super::tensors::{Tensors, fail};
 use crate::error::Result;
@@ -56,7 +56,12 @@ impl Arrays {
                 .ok_or_else(|| fail("it holds more arrays than any network"))?;
             path.push(dataset.name().rsplit('/').next().unwrap_or_default().to_string());
             let found = tensor_name(path);
+            let is_unnamed = path.iter().any(|part| part == "vars");
             path.pop();
+            if is_unnamed {
+                return Err(fail("it is a .weights.h5 file of Keras 3, which does not name its layers")
+                    .help("save the whole model as .h5"));
+            }
             let Some(name) = found else { continue };
             if !matches!(dataset.dtype(), Datatype::FloatingPoint { size: 4, .. }) {
                 self.found.insert_other(name, "another type");
@@ -87,18 +92,8 @@ fn tensor_name(path: &[String]) -> Option<String> {
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
     match parts[..] {
         ["optimizer_weights" | "optimizer", ..] => None,
-        ["model_weights", layer, .., weight] | ["layers", layer, "vars", weight] | [layer, .., weight] => {
-            let weight = weight.split(':').next().unwrap_or_default();
-            let is_norm = layer.starts_with("batch_normalization");
-            let named = match (weight, is_norm) {
-                ("0", false) => "kernel",
-                ("1", false) => "bias",
-                ("0", true) => "beta",
-                ("1", true) => "moving_mean",
-                ("2", true) => "moving_variance",
-                (named, _) => named,
-            };
-            Some(format!("{layer}/{named}"))
+        ["model_weights", layer, .., weight] | [layer, .., weight] => {
+            Some(format!("{layer}/{}", weight.split(':').next().unwrap_or_default()))
         }
         _ => Some(parts.join("/")),
     }

@@ -11,12 +11,9 @@ use std::rc::Rc;
 /// A value of a pickle.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
-    None,
-    Bool(bool),
+    /// A value that no state dict uses: None, a truth value, a fraction, a large integer.
+    Other,
     Int(i64),
-    Float,
-    /// An integer of up to 255 bytes, little-endian.
-    Long(Rc<[u8]>),
     Text(Rc<str>),
     /// Number in [`Pickle::tuples`]: of a tuple.
     Tuple(usize),
@@ -169,8 +166,7 @@ impl Pickle {
             0x95 => drop(input.bytes(8)?),
             b'(' => self.stack.push(Value::Mark),
             b'0' => drop(self.pop()?),
-            b'N' => self.stack.push(Value::None),
-            0x88 | 0x89 => self.stack.push(Value::Bool(code == 0x88)),
+            b'N' | 0x88 | 0x89 => self.stack.push(Value::Other),
             b'K' => self.push_number(input, 1)?,
             b'M' => self.push_number(input, 2)?,
             b'J' => {
@@ -183,7 +179,7 @@ impl Pickle {
             }
             b'G' => {
                 input.bytes(8)?;
-                self.stack.push(Value::Float);
+                self.stack.push(Value::Other);
             }
             b'X' => self.push_text(input, 4)?,
             0x8c => self.push_text(input, 1)?,
@@ -271,7 +267,7 @@ impl Pickle {
                 let fill = if last & 0x80 == 0 { 0 } else { u64::MAX };
                 Value::Int(bytes.iter().rev().fold(fill, |sum, &byte| sum << 8 | u64::from(byte)) as i64)
             }
-            _ => Value::Long(bytes.into()),
+            _ => Value::Other,
         });
     }
 

@@ -9,23 +9,20 @@ use std::collections::HashSet;
 /// Most values of a constant that is stored as one value.
 const MAX_FILL: usize = 4096;
 
-/// Reads the weights of a frozen graph: the constants that were variables. Those are read through a node `NAME/read`; the
-/// graph of 2015 has no such nodes, and there all constants but single numbers are weights.
+/// Reads the weights of a frozen graph: the constants that were variables. Those are read through an `Identity`; the graph
+/// of 2015 has no such nodes, and there all constants but single numbers are weights.
 ///
 /// # Errors
 /// [`Kind::Backbone`](crate::error::Kind::Backbone) when it is damaged.
 pub fn read_frozen(bytes: &[u8]) -> Result<Tensors> {
     let graph = GraphDef::decode(bytes).map_err(|e| fail("it is not a frozen graph").because(e))?;
-    let read: HashSet<String> = graph
-        .node
-        .iter()
-        .filter(|node| node.op == "Identity")
-        .filter_map(|node| node.name.strip_suffix("/read"))
-        .map(str::to_string)
-        .collect();
+    let identities = graph.node.iter().filter(|node| node.op == "Identity");
+    let read: HashSet<String> = identities.filter_map(|node| node.input.first().cloned()).collect();
+    // Other identities read what other nodes compute.
+    let has_reads = graph.node.iter().any(|node| node.op == "Const" && read.contains(&node.name));
     let mut tensors = Tensors::default();
     for mut node in graph.node {
-        if node.op != "Const" || !(read.is_empty() || read.contains(&node.name)) {
+        if node.op != "Const" || (has_reads && !read.contains(&node.name)) {
             continue;
         }
         let tensor = node.attr.remove("value").and_then(|value| value.tensor);

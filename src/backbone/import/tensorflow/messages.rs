@@ -127,6 +127,8 @@ pub(super) struct NodeDef {
     pub name: String,
     #[prost(string, tag = "2")]
     pub op: String,
+    #[prost(string, repeated, tag = "3")]
+    pub input: Vec<String>,
     #[prost(map = "string, message", tag = "5")]
     pub attr: HashMap<String, AttrValue>,
 }
