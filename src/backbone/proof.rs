@@ -27,6 +27,7 @@ pub fn prove(library: &Path, device: Device, monitor: &dyn Monitor) -> Result<St
     let preprocessing = Preprocessing {
         crop: 1.0,
         resize: Resize::BilinearPillow,
+        shorter_side: None,
         size: SIDE,
         normalization: Normalization::Unit,
         stretch: false,

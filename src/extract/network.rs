@@ -30,7 +30,7 @@ impl Network {
     ) -> Result<Self> {
         // Fetched first where it is missing: the memory needed depends on it.
         let model_bytes = chosen.install(monitor)?;
-        let input_bytes = chosen.preprocessing.input_len();
+        let input_bytes = chosen.preprocessing.input_bytes();
         let resources =
             Resources::within_limits(config, Workload { rows, model_bytes, input_bytes }, monitor)?;
         let Resources { threads, sessions, .. } = resources;

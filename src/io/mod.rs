@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub mod base64;
+pub mod crc32c;
 pub mod digest;
 pub mod download;
 pub mod events;

@@ -5,8 +5,8 @@ mod endpoints;
 mod graph_summary;
 mod messages;
 mod model;
+mod pixel_input;
 mod shapes;
-mod uint8_input;
 
 pub(super) use builder::GraphBuilder;
 pub use endpoints::{Endpoint, NetworkSummary, Variable, network_summary};
@@ -14,7 +14,7 @@ pub use graph_summary::{GraphInput, GraphSummary, NodeSummary, graph_summary};
 pub(super) use messages::AttributeProto;
 pub(super) use model::OnnxModel;
 pub use model::{ModelInfo, PREPROCESSING_KEY, inspect};
-pub(super) use uint8_input::UINT8_INPUT;
+pub(super) use pixel_input::PIXEL_INPUT;
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,8 @@ pub struct ModelInfo {
     pub input_side: Option<usize>,
     /// The preprocessing as JSON; `None` when the file does not hold one.
     pub preprocessing: Option<String>,
+    /// A few words that describe it; `None` when the file does not hold them.
+    pub title: Option<String>,
 }
 
 /// Reads what an ONNX file says about its input, without opening a session.
@@ -31,7 +33,8 @@ pub fn inspect(bytes: &[u8]) -> Result<ModelInfo> {
             .help("a backbone takes [batch, 3, side, side]"));
     }
     let preprocessing = model.metadata(PREPROCESSING_KEY).map(str::to_string);
-    Ok(ModelInfo { input_side: dims[2], preprocessing })
+    let title = model.metadata("headstart.title").map(str::to_string);
+    Ok(ModelInfo { input_side: dims[2], preprocessing, title })
 }
 
 /// An ONNX file in memory that can be edited.

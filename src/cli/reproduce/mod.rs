@@ -236,8 +236,14 @@ mod tests {
     use crate::io::digest::sha256;
 
     fn record(config: SolverConfig, normalization: Normalization, stretch: bool) -> Record {
-        let steps =
-            Preprocessing { crop: 0.9, resize: Resize::BilinearPillow, size: 75, normalization, stretch };
+        let steps = Preprocessing {
+            crop: 0.9,
+            resize: Resize::BilinearPillow,
+            shorter_side: None,
+            size: 75,
+            normalization,
+            stretch,
+        };
         Record {
             schema: String::new(),
             version: String::new(),
