@@ -1,9 +1,9 @@
 //! One request for a file, or for the rest of it, whose body goes into the incomplete file.
 
-use super::RemoteFile;
 use super::client::{Client, Response, Resume};
 use super::confirm::{MAX_PAGE, confirmed_address};
 use super::partial::{Origin, Partial};
+use super::remote_file::RemoteFile;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs::require_space;
 use crate::monitor::{Monitor, Unit};
