@@ -3,6 +3,9 @@
 
 use headstart::backbone::graph::{graph_summary, inspect};
 use headstart::backbone::import::tfjs::TfjsModel;
+use headstart::backbone::import::{
+    WeightsFile, keras as hdf5, pytorch as state_dict, safetensors as arrays, tensorflow,
+};
 use headstart::backbone::inception_v3::Weights;
 use headstart::cache::{FeatureCache, Spec, read_refused};
 use headstart::data::augment::Variant;
@@ -21,7 +24,7 @@ pub type Reader = fn(&[u8]) -> bool;
 const RECORD: &[u8] = include_bytes!("../../tests/fixtures/v0.1.0/run/run.json");
 
 /// All readers by name.
-pub const READERS: [(&str, Reader); 18] = [
+pub const READERS: [(&str, Reader); 25] = [
     ("onnx", onnx),
     ("tfjs", tfjs),
     ("spec", spec),
@@ -40,6 +43,13 @@ pub const READERS: [(&str, Reader); 18] = [
     ("gif", gif),
     ("bmp", bmp),
     ("tiff", tiff),
+    ("pytorch", pytorch),
+    ("safetensors", safetensors),
+    ("keras", keras),
+    ("checkpoint_v1", checkpoint_v1),
+    ("checkpoint_v2", checkpoint_v2),
+    ("frozen", frozen),
+    ("weights_archive", weights_archive),
 ];
 
 /// An ONNX file.
@@ -53,7 +63,48 @@ pub fn tfjs(data: &[u8]) -> bool {
     let names = ["model.min.js", "s1.min.js"].map(String::from);
     let files: BTreeMap<String, Vec<u8>> =
         names.into_iter().zip(data.splitn(2, |&byte| byte == 0).map(<[u8]>::to_vec)).collect();
-    TfjsModel::read(&files).is_ok_and(|model| model.classifier().is_ok())
+    TfjsModel::read(&files).is_ok_and(|model| model.classifier(1).is_ok())
+}
+
+/// A state dict of PyTorch, of either format.
+pub fn pytorch(data: &[u8]) -> bool {
+    state_dict::read_pytorch(data).is_ok()
+}
+
+/// A safetensors file of weights.
+pub fn safetensors(data: &[u8]) -> bool {
+    arrays::read_safetensors(data).is_ok()
+}
+
+/// An HDF5 file of Keras.
+pub fn keras(data: &[u8]) -> bool {
+    hdf5::read_keras(data.to_vec()).is_ok()
+}
+
+/// A checkpoint of TensorFlow in one file.
+pub fn checkpoint_v1(data: &[u8]) -> bool {
+    tensorflow::read_checkpoint_v1(data).is_ok()
+}
+
+/// A checkpoint of an index and one file of values: the length of the index in four bytes, the index, the values.
+pub fn checkpoint_v2(data: &[u8]) -> bool {
+    let Some((length, rest)) = data.split_first_chunk::<4>() else { return false };
+    let Some((index, values)) = rest.split_at_checked(u32::from_le_bytes(*length) as usize) else {
+        return false;
+    };
+    tensorflow::read_checkpoint_v2(index, &mut |_, _| Ok(values.to_vec())).is_ok()
+}
+
+/// A frozen graph of TensorFlow.
+pub fn frozen(data: &[u8]) -> bool {
+    tensorflow::read_frozen(data).is_ok()
+}
+
+/// A weights file inside a `.tar.gz`.
+pub fn weights_archive(data: &[u8]) -> bool {
+    let folder = folder("weights_archive");
+    write(&folder, "weights.tar.gz", data);
+    data.starts_with(&[0x1f, 0x8b]) && WeightsFile::read(&folder.join("weights.tar.gz")).is_ok()
 }
 
 /// `spec.json` of a cache. One that is accepted is written and read back as it was.

@@ -4,6 +4,7 @@ use super::install::known_backbone::onnx_path;
 use super::resolved::ResolvedBackbone;
 use crate::backbone::PRELOGITS;
 use crate::backbone::graph::inspect;
+use crate::backbone::import;
 use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 ///
 /// | field | default | |
 /// |---|---|---|
-/// | `backbone` | `nsfwjs` | known name, or path of an ONNX file |
+/// | `backbone` | `nsfwjs` | name of a known or imported backbone, or path of an ONNX file |
 /// | `layer` | [`PRELOGITS`] | layer to embed |
 /// | `preprocess` | the backbone's own | named preprocessing |
 /// | `crop` | the backbone's own | centre part of each side to keep, in `(0, 1]` |
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackboneChoice {
-    /// A known name, or the path of an ONNX file.
+    /// The name of a known or an imported backbone, or the path of an ONNX file.
     pub backbone: String,
     /// The layer to embed.
     pub layer: String,
@@ -74,7 +75,13 @@ impl BackboneChoice {
     }
 
     fn resolve_name(&self, preprocessing: Option<Preprocessing>) -> Result<ResolvedBackbone> {
-        let known = registry().backbone(&self.backbone)?;
+        let imported = import::onnx_path(&self.models, &self.backbone);
+        let known = match registry().backbone(&self.backbone) {
+            Err(_) if is_name(&self.backbone) && imported.is_file() => {
+                return self.resolve_imported(&imported, preprocessing);
+            }
+            known => known?,
+        };
         Ok(ResolvedBackbone {
             name: known.name.clone(),
             title: known.title.clone(),
@@ -85,6 +92,17 @@ impl BackboneChoice {
             models: self.models.clone(),
             places: vec![onnx_path(known, &self.models)],
         })
+    }
+
+    /// Resolves a backbone that was imported, which keeps its name.
+    fn resolve_imported(
+        &self,
+        path: &Path,
+        preprocessing: Option<Preprocessing>,
+    ) -> Result<ResolvedBackbone> {
+        let by_path = Self { backbone: path.to_string_lossy().into_owned(), ..self.clone() };
+        let resolved = by_path.resolve_file(preprocessing)?;
+        Ok(ResolvedBackbone { name: self.backbone.clone(), ..resolved })
     }
 
     fn resolve_file(&self, preprocessing: Option<Preprocessing>) -> Result<ResolvedBackbone> {
@@ -106,7 +124,7 @@ impl BackboneChoice {
         let size = info.input_side.unwrap_or(preprocessing.size);
         Ok(ResolvedBackbone {
             name: path.to_string_lossy().into_owned(),
-            title: "a network of your own".into(),
+            title: info.title.unwrap_or_else(|| "a network of your own".into()),
             graph_sha256: sha256(&bytes),
             layer: self.layer.clone(),
             preprocessing: Preprocessing { size, ..preprocessing }.checked().map_err(|e| e.at(&path))?,
@@ -121,6 +139,11 @@ impl Default for BackboneChoice {
     fn default() -> Self {
         Self::new(DEFAULT_BACKBONE)
     }
+}
+
+/// Whether it is a name and not a path.
+fn is_name(backbone: &str) -> bool {
+    Path::new(backbone).components().count() == 1 && Path::new(backbone).file_name().is_some()
 }
 
 fn is_onnx_file(backbone: &str) -> bool {

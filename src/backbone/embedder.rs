@@ -90,7 +90,7 @@ impl ImageEmbedder {
 
     /// Embeds one image or more in one batch; rows that are not finite are told apart.
     pub(crate) fn embed_rows(&mut self, images: &[Pixels]) -> Result<Embeddings> {
-        let len = self.preprocessing.input_len();
+        let len = self.preprocessing.input_bytes();
         let mut input = vec![0; len * images.len()];
         for (image, planes) in images.iter().zip(input.chunks_exact_mut(len)) {
             self.preprocessing.planes(image, planes);

@@ -41,7 +41,7 @@ pub fn stored(name: &str) -> Option<Vec<f32>> {
 /// # Errors
 /// Errors of [`Backbone::embed`], and [`Kind::Backbone`] when a feature is not finite.
 pub fn compute(backbone: &mut dyn Backbone, preprocessing: &Preprocessing) -> Result<Vec<f32>> {
-    let mut pixels = vec![0; preprocessing.input_len()];
+    let mut pixels = vec![0; preprocessing.input_bytes()];
     preprocessing.planes(&probe_image(), &mut pixels);
     let not_finite = |_| {
         Error::new(

@@ -3,6 +3,7 @@
 mod choice;
 mod embedder;
 mod embeddings;
+pub mod fetch;
 pub mod graph;
 pub mod import;
 pub mod inception_v3;
@@ -49,8 +50,8 @@ pub trait Backbone: Send {
     fn runtime(&self) -> &str;
     /// Embeds a batch of `n` images, at least one.
     ///
-    /// `pixels` has the shape `[n, 3, side, side]`: for each image a red, a green and a blue plane of bytes, 0 to 255, as
-    /// [`Preprocessing::planes`] writes them. `side` is [`Preprocessing::size`]. The network itself scales the bytes.
+    /// `pixels` has the shape `[n, 3, side, side]`: for each image a red, a green and a blue plane of values, 0 to 255, as
+    /// [`Preprocessing::planes`] writes them. `side` is [`Preprocessing::size`]. The network itself scales the values.
     ///
     /// Returns one row of [`Backbone::width`] features per image, in the order of the images.
     ///
@@ -58,10 +59,11 @@ pub trait Backbone: Send {
     /// [`Kind::Backbone`] when the network fails, or when the width of the layer depends on the image.
     ///
     /// # Panics
-    /// When `pixels` does not hold `n * 3 * side * side` bytes.
+    /// When `pixels` does not hold `n` times [`Preprocessing::input_bytes`] bytes.
     ///
     /// [`Preprocessing::planes`]: crate::data::preprocess::Preprocessing::planes
     /// [`Preprocessing::size`]: crate::data::preprocess::Preprocessing::size
+    /// [`Preprocessing::input_bytes`]: crate::data::preprocess::Preprocessing::input_bytes
     fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Embeddings>;
 }
 

@@ -5,12 +5,12 @@ mod load;
 
 pub use load::{LOADER, version};
 
-use super::graph::{OnnxModel, UINT8_INPUT};
+use super::graph::{OnnxModel, PIXEL_INPUT};
 use super::runtime_log::{self, plain};
 use super::{
     Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, Embeddings, MAX_SESSIONS, RUNTIME_THREADS, SessionOptions,
 };
-use crate::data::preprocess::Preprocessing;
+use crate::data::preprocess::{Preprocessing, ValueType as PixelType, floats};
 use crate::error::{Error, Kind, Result};
 use crate::math::parallel;
 use crate::monitor::Monitor;
@@ -28,6 +28,8 @@ pub struct OnnxBackbone {
     session: Session,
     /// Side of the input in pixels.
     side: usize,
+    /// What the values of the input are.
+    input: PixelType,
     /// The batch size, when the file fixes it.
     batch: Option<usize>,
     width: usize,
@@ -48,7 +50,8 @@ struct Features {
 }
 
 impl OnnxBackbone {
-    /// Opens the ONNX file `model`, cut after `layer`, with the ONNX Runtime at `library`.
+    /// Opens the ONNX file `model`, cut after `layer`, with the ONNX Runtime at `library`. `layer` may be several layers
+    /// joined by `+`, whose features are then concatenated.
     ///
     /// On a CPU this opens [`SessionOptions::sessions`] sessions, but no more than threads and no more than 8. They
     /// divide the threads among themselves. Other devices get one session.
@@ -68,7 +71,7 @@ impl OnnxBackbone {
         let mut network = OnnxModel::parse(&model)?;
         drop(model);
         network.truncate_after(layer)?;
-        network.use_uint8_input(&preprocessing.normalization.steps());
+        network.use_pixel_input(preprocessing.value_type(), &preprocessing.normalization.steps());
         let model = network.encode();
         // Lines of failed batches, whose errors said the same.
         drop(runtime_log::take());
@@ -82,7 +85,14 @@ impl OnnxBackbone {
         let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
         for session in sessions {
             let batch = fixed(session.inputs()[0].dtype(), 0);
-            let mut one = Self { session, side: preprocessing.size, batch, width: 0, provider };
+            let mut one = Self {
+                session,
+                side: preprocessing.size,
+                input: preprocessing.value_type(),
+                batch,
+                width: 0,
+                provider,
+            };
             one.width = match width {
                 Some(width) => width,
                 None => *width.insert(one.measure_width()?),
@@ -92,10 +102,15 @@ impl OnnxBackbone {
         Ok(opened)
     }
 
+    /// Bytes of the input for one image.
+    fn image_bytes(&self) -> usize {
+        3 * self.side * self.side * self.input.bytes()
+    }
+
     /// Measures the width of the layer on a black image. The file need not say how wide an inner layer is.
     fn measure_width(&mut self) -> Result<usize> {
         let n = self.batch.unwrap_or(1);
-        Ok(self.run(&vec![0; 3 * self.side * self.side * n], n)?.width)
+        Ok(self.run(&vec![0; self.image_bytes() * n], n)?.width)
     }
 
     /// Runs one batch and checks that the width is the one measured at the start.
@@ -115,20 +130,52 @@ impl OnnxBackbone {
     fn run(&mut self, pixels: &[u8], n: usize) -> Result<Features> {
         let fail =
             |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(plain(&e.to_string()));
-        let input = TensorRef::from_array_view(([n, 3, self.side, self.side], pixels)).map_err(fail)?;
-        let outputs = self.session.run(ort::inputs![UINT8_INPUT => input]).map_err(fail)?;
-        let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(fail)?;
-        let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
-        match shape[..] {
-            [rows, width] | [rows, width, 1, 1] if rows == n => {
-                Ok(Features { values: values.to_vec(), width })
+        let shape = [n, 3, self.side, self.side];
+        let outputs = match self.input {
+            PixelType::Float32 => {
+                let values = floats(pixels);
+                let input = TensorRef::from_array_view((shape, &values[..])).map_err(fail)?;
+                self.session.run(ort::inputs![PIXEL_INPUT => input]).map_err(fail)?
             }
+            _ => {
+                let input = TensorRef::from_array_view((shape, pixels)).map_err(fail)?;
+                self.session.run(ort::inputs![PIXEL_INPUT => input]).map_err(fail)?
+            }
+        };
+        let layers: Vec<Features> = (0..outputs.len())
+            .map(|i| {
+                let (shape, values) = outputs[i].try_extract_tensor::<f32>().map_err(fail)?;
+                Features::of_layer(&shape.iter().map(|&d| d as usize).collect::<Vec<_>>(), values, n)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Features::joined(layers, n))
+    }
+}
+
+impl Features {
+    /// Takes the output of one layer for `n` images; one with positions is averaged over them.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`] for any other shape.
+    fn of_layer(shape: &[usize], values: &[f32], n: usize) -> Result<Self> {
+        match shape[..] {
+            [rows, width] | [rows, width, 1, 1] if rows == n => Ok(Self { values: values.to_vec(), width }),
             [rows, channels, height, width] if rows == n => {
-                Ok(Features { values: mean_over_positions(values, height * width), width: channels })
+                Ok(Self { values: mean_over_positions(values, height * width), width: channels })
             }
             _ => Err(Error::new(Kind::Backbone, format!("the layer gives {shape:?} for {n} images"))
                 .help("choose a layer of the shape [batch, width] or [batch, channels, height, width]")),
         }
+    }
+
+    /// Joins the features of several layers image by image, in the order of the layers.
+    fn joined(mut layers: Vec<Self>, n: usize) -> Self {
+        if layers.len() == 1 {
+            return layers.swap_remove(0);
+        }
+        let row = |image: usize| layers.iter().flat_map(move |l| &l.values[image * l.width..][..l.width]);
+        let values = (0..n).flat_map(row).copied().collect();
+        Self { values, width: layers.iter().map(|layer| layer.width).sum() }
     }
 }
 
@@ -152,7 +199,7 @@ impl Backbone for OnnxBackbone {
     }
 
     fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Embeddings> {
-        let one = 3 * self.side * self.side;
+        let one = self.image_bytes();
         assert_eq!(pixels.len(), n * one, "{n} inputs of {one} bytes");
         let Some(size) = self.batch else {
             return Ok(Embeddings::new(self.width, self.run_checked(pixels, n)?));
@@ -279,10 +326,16 @@ mod tests {
         flat.node("Flatten", &["input"], "flat", vec![AttributeProto::int("axis", 1)]);
         flat.output("flat", 3 * 40 * 40);
         let flat = flat.finish(&[]);
-        for normalization in [Normalization::Unit, Normalization::Symmetric, Normalization::Imagenet] {
+        for (normalization, resize) in [
+            (Normalization::Unit, Resize::BilinearPillow),
+            (Normalization::Symmetric, Resize::BilinearTensorflow1),
+            (Normalization::Imagenet, Resize::BicubicPillow),
+            (Normalization::Inception2015, Resize::BilinearTensorflow1),
+        ] {
             let steps = Preprocessing {
                 crop: 1.0,
-                resize: Resize::BilinearPillow,
+                resize,
+                shorter_side: None,
                 size: 40,
                 normalization,
                 stretch: false,
@@ -292,7 +345,7 @@ mod tests {
             let mut opened =
                 OnnxBackbone::open(&library.path, flat.clone(), "flat", &steps, options, &Silent).unwrap();
             assert_eq!((opened.len(), opened[0].width()), (2, 4800), "no more sessions than threads");
-            let mut pixels = vec![0; steps.input_len()];
+            let mut pixels = vec![0; steps.input_bytes()];
             steps.planes(&probe_image(), &mut pixels);
             let expected = steps.tensor(&probe_image());
             for session in &mut opened {

@@ -41,6 +41,7 @@ fn compute(library: &Path, device: Device, monitor: &dyn Monitor) -> Result<()> 
     let preprocessing = Preprocessing {
         crop: 1.0,
         resize: Resize::BilinearPillow,
+        shorter_side: None,
         size: SIDE,
         normalization: Normalization::Unit,
         stretch: false,

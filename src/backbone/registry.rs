@@ -33,6 +33,8 @@ pub struct Registry {
     /// The known backbones.
     #[serde(rename = "backbone")]
     pub backbones: Vec<KnownBackbone>,
+    /// Published weights of Inception-v3 that can be imported.
+    pub published: Vec<Published>,
     /// The pinned ONNX Runtime.
     pub runtime: KnownRuntime,
 }
@@ -80,6 +82,87 @@ pub enum Source {
         /// Folder of the model inside the tarball.
         folder: String,
     },
+}
+
+/// Published weights of Inception-v3, and all in which their source differs from the others.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Published {
+    /// The name of the backbone that is built from them.
+    pub name: String,
+    /// A few words that describe it; shown beside the name.
+    pub title: String,
+    /// Where the weights come from, and what that means for their features.
+    pub about: String,
+    /// Licence of the weights.
+    pub licence: String,
+    /// The family whose file formats and tensor names apply.
+    pub source: SourceFamily,
+    /// Published top-1 accuracy on ImageNet, in percent.
+    pub top1: Option<f64>,
+    /// Number of classes of the classifier.
+    pub classes: usize,
+    /// Whether class 0 is none of ImageNet's 1000 classes.
+    pub background: bool,
+    /// Added to the variance in batch norm.
+    pub epsilon: f64,
+    /// Whether the 3x3 average pools of the blocks count their padding as zeros.
+    pub counts_padding: bool,
+    /// Pool of the last block.
+    pub mixed_7c_pool: LastPool,
+    /// The preprocessing that goes with the weights.
+    pub preprocessing: Preprocessing,
+    /// The official files. The first is the one to fetch.
+    #[serde(rename = "file")]
+    pub files: Vec<PublishedFile>,
+}
+
+/// A family of sources whose files hold the same tensors under the same names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum SourceFamily {
+    /// TF-Slim: checkpoints and frozen graphs.
+    Slim,
+    /// torchvision: PyTorch files and safetensors.
+    Torchvision,
+    /// timm: safetensors and PyTorch files.
+    Timm,
+    /// Keras: HDF5 files.
+    Keras,
+    /// The network of 2015-12-05: its frozen graph, and torch-fidelity's PyTorch file.
+    Fid,
+}
+
+/// Pool in the pooling branch of the last block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LastPool {
+    /// Average, as in the other blocks.
+    Average,
+    /// Maximum.
+    Max,
+}
+
+/// An official file of published weights, with what is known of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PublishedFile {
+    /// What the file holds, in a few words.
+    pub what: String,
+    /// The official address.
+    pub address: String,
+    /// Size in bytes.
+    pub bytes: Option<u64>,
+    /// SHA-256 of the file.
+    pub sha256: Option<Digest>,
+    /// The first hexadecimal digits of its SHA-256.
+    pub sha256_prefix: Option<String>,
+    /// MD5 of the file, as hexadecimal digits.
+    pub md5: Option<String>,
 }
 
 /// The pinned ONNX Runtime.

@@ -2,6 +2,7 @@
 
 use super::install::known_backbone::{self, onnx_path, setup_remedy};
 use super::install::runtime::{self, Runtime};
+use crate::backbone::import;
 use crate::backbone::onnx_runtime::OnnxBackbone;
 use crate::backbone::registry::{KnownBackbone, registry};
 use crate::backbone::{Backbone, Device, NetworkMemory, PRELOGITS, SessionOptions, known_answer};
@@ -118,7 +119,7 @@ impl ResolvedBackbone {
         let metadata = std::fs::metadata(path).map_err(|e| Error::io("read", path, e).help(self.remedy()))?;
         Ok(NetworkMemory {
             model_bytes: metadata.len(),
-            input_bytes: self.preprocessing.input_len() as u64,
+            input_bytes: self.preprocessing.input_bytes() as u64,
             // A network that is cut at an inner layer needs less.
             is_measured: known(self.graph_sha256).is_some() && self.layer == PRELOGITS,
         })
@@ -223,6 +224,10 @@ impl BackboneSearch<'_> {
             return built.into_iter().collect();
         }
         let stored = Path::new(name);
+        if stored.extension().is_none_or(|end| end != "onnx") {
+            // A backbone that was imported is recorded by its name.
+            return std::iter::once(import::onnx_path(self.models, name)).chain(built).collect();
+        }
         let in_models = stored.file_name().map(|file| self.models.join(file));
         fs::places_after_a_move(stored, self.near).into_iter().chain(in_models).chain(built).collect()
     }

@@ -123,7 +123,7 @@ impl Spec {
     }
 
     /// Names and values of the fields that decide what the features are.
-    fn compared_fields(&self) -> [(&'static str, String); 9] {
+    fn compared_fields(&self) -> [(&'static str, String); 10] {
         let steps = &self.preprocessing.steps;
         [
             ("backbone", self.backbone.graph_sha256.to_string()),
@@ -131,6 +131,7 @@ impl Spec {
             ("decode", self.preprocessing.decode.clone()),
             ("crop", text(&steps.crop)),
             ("resize", text(&steps.resize)),
+            ("shorter_side", text(&steps.shorter_side)),
             ("size", text(&steps.size)),
             ("scale", text(&steps.normalization)),
             ("stretch", text(&steps.stretch)),

@@ -33,7 +33,8 @@ pub(super) struct Args {
     /// Name of a known backbone, or path of an ONNX file
     #[arg(long, value_name = "NAME|FILE.onnx", default_value = DEFAULT_BACKBONE)]
     backbone: String,
-    /// Layer whose values are the features (`backbone list` names them); a layer with positions is averaged over them
+    /// Layer whose values are the features (`backbone inspect` names them); a layer with positions is averaged over them.
+    /// Several joined by `+`, such as Mixed_6e+PreLogits, are concatenated
     #[arg(long, default_value = PRELOGITS)]
     layer: String,
     /// Preprocessing instead of the backbone's own: unit, inception, imagenet or stretched

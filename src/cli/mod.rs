@@ -136,7 +136,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Setup(args) => setup::run(args, global, terminal),
         Command::Device(args) => device::run(args, global, terminal),
         Command::Data(args) => data::run(args, global, terminal),
-        Command::Backbone(args) => backbone::run(args, global),
+        Command::Backbone(args) => backbone::run(args, global, terminal),
         Command::Extract(args) => extract::run(args, global, terminal),
         Command::Train(args) => train::run(args, global, terminal),
         Command::Sweep(args) => sweep::run(args, global, terminal),

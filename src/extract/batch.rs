@@ -48,7 +48,7 @@ pub(super) fn into_batches(
     should_stop: &dyn Fn() -> bool,
     send: impl Fn(Batch) -> bool,
 ) {
-    let input_len = settings.preprocessing.input_len();
+    let input_bytes = settings.preprocessing.input_bytes();
     let mut batch = Batch::default();
     for (queue, job) in queues.iter().cycle().zip(jobs) {
         if should_stop() {
@@ -56,7 +56,7 @@ pub(super) fn into_batches(
         }
         match queue.recv() {
             Ok(Ok(DecodedImage { keys, pixels })) => {
-                for (key, input) in keys.into_iter().zip(pixels.chunks_exact(input_len)) {
+                for (key, input) in keys.into_iter().zip(pixels.chunks_exact(input_bytes)) {
                     batch.rows.push(BatchRow { path: job.path.clone(), key });
                     batch.pixels.extend_from_slice(input);
                     if batch.rows.len() == settings.batch {

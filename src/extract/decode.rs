@@ -66,9 +66,9 @@ fn decode(settings: &PipelineSettings, job: &ImageJob) -> DecodeResult {
     if let Some(bits) = image.narrow {
         settings.narrow.lock().unwrap_or_else(PoisonError::into_inner).add(&job.path, bits);
     }
-    let input_len = settings.preprocessing.input_len();
-    let mut pixels = vec![0; input_len * job.variants.len()];
-    for (variant, input) in job.variants.iter().zip(pixels.chunks_exact_mut(input_len)) {
+    let input_bytes = settings.preprocessing.input_bytes();
+    let mut pixels = vec![0; input_bytes * job.variants.len()];
+    for (variant, input) in job.variants.iter().zip(pixels.chunks_exact_mut(input_bytes)) {
         settings.preprocessing.planes(&variant.apply(&image.pixels), input);
     }
     let key = |&variant| Key { image_sha256: job.image_sha256, variant };

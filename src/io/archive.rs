@@ -36,6 +36,81 @@ pub fn read_tgz(archive: &Path, prefix: &str) -> Result<BTreeMap<String, Vec<u8>
     Ok(found)
 }
 
+/// Finds the members of a zip archive in memory that is not compressed, as PyTorch writes it. Returns their bytes by name.
+///
+/// # Errors
+/// The reason, in one line, why the archive cannot be used.
+pub fn read_stored_zip(bytes: &[u8]) -> std::result::Result<BTreeMap<String, &[u8]>, String> {
+    let damaged = |_| "the zip archive is damaged".to_string();
+    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).map_err(damaged)?;
+    let mut members = BTreeMap::new();
+    for i in 0..zip.len() {
+        let entry = zip.by_index_raw(i).map_err(damaged)?;
+        let name = entry.name().map_err(|_| "a name in the zip archive is damaged".to_string())?.into_owned();
+        if entry.compression() != zip::CompressionMethod::Stored {
+            return Err(format!("{name} is compressed in the zip archive"));
+        }
+        let start = entry.data_start().and_then(|start| usize::try_from(start).ok());
+        let size = usize::try_from(entry.size()).ok();
+        let content = start.zip(size).and_then(|(start, size)| bytes.get(start..start.checked_add(size)?));
+        let content = content.ok_or_else(|| format!("{name} lies outside the zip archive"))?;
+        let mut sum = flate2::Crc::new();
+        sum.update(content);
+        if sum.sum() != entry.crc32() {
+            return Err(format!("the checksum of {name} is wrong"));
+        }
+        members.insert(name, content);
+    }
+    Ok(members)
+}
+
+/// Bytes that an archive may hold for each of its own: weights shrink by a tenth.
+const MOST_UNPACKED_PER_BYTE: u64 = 8;
+/// Bytes that any archive may hold.
+const ALWAYS_UNPACKED: u64 = 16 << 20;
+
+/// Reads those files of a gzip-compressed tar archive whose name `wanted` accepts, from an archive that may come from
+/// anywhere. Returns their contents by name, without folders.
+///
+/// # Errors
+/// The reason, in one line: the archive is damaged, unpacks to far more than its size, holds links, paths that are absolute
+/// or lead outside, or two wanted files of one name.
+pub fn read_foreign_tgz(
+    bytes: &[u8],
+    wanted: impl Fn(&str) -> bool,
+) -> std::result::Result<BTreeMap<String, Vec<u8>>, String> {
+    let damaged = |e: std::io::Error| format!("the archive is damaged: {e}");
+    let limit = ALWAYS_UNPACKED + MOST_UNPACKED_PER_BYTE * bytes.len() as u64;
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(bytes).take(limit));
+    let mut found = BTreeMap::new();
+    for entry in tar.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        let path = entry.path().map_err(damaged)?.into_owned();
+        let shown = path.display().to_string();
+        if entry.size() > limit {
+            return Err(format!("{shown} is larger than the archive can hold"));
+        }
+        let kind = entry.header().entry_type();
+        if kind.is_symlink() || kind.is_hard_link() {
+            return Err(format!("the archive holds a link, {shown}"));
+        }
+        let inside = |part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir);
+        if !path.components().all(inside) {
+            return Err(format!("the archive holds a path that leads outside, {shown}"));
+        }
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if !kind.is_file() || !wanted(&name) {
+            continue;
+        }
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).map_err(damaged)?;
+        if found.insert(name, content).is_some() {
+            return Err(format!("the archive holds two files of one name, {shown}"));
+        }
+    }
+    Ok(found)
+}
+
 /// Extracts files of a zip archive into the folder `target`: those directly in `folder` whose name `wanted` accepts. Each
 /// file is fsynced. Returns sizes in bytes by file name.
 ///

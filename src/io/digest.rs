@@ -1,4 +1,4 @@
-//! SHA-256 digests of bytes and files. The only user of the `sha2` crate.
+//! SHA-256 and MD5 digests of bytes and files. The only user of the crates `sha2` and `md5`.
 
 use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -22,15 +22,75 @@ pub fn sha256(bytes: &[u8]) -> Digest {
 /// # Errors
 /// [`Kind::Io`] when the file cannot be opened or read.
 pub fn sha256_file(path: &Path) -> Result<Digest> {
+    hash_file::<32, sha2::Sha256>(path).map(Digest)
+}
+
+/// An MD5 digest, as publishers of old files state it. It tells files from damaged ones, not from forged ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Md5([u8; 16]);
+
+/// Computes the MD5 digest of a file.
+///
+/// # Errors
+/// [`Kind::Io`] when the file cannot be opened or read.
+pub fn md5_file(path: &Path) -> Result<Md5> {
+    hash_file::<16, md5::Md5>(path).map(Md5)
+}
+
+/// Hashes a file in blocks of 1 MiB.
+fn hash_file<const N: usize, H>(path: &Path) -> Result<[u8; N]>
+where
+    H: sha2::Digest,
+    sha2::digest::Output<H>: Into<[u8; N]>,
+{
     let mut file = std::fs::File::open(path).map_err(|e| Error::io("open", path, e))?;
-    let mut hasher = sha2::Sha256::new();
+    let mut hasher = H::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
         let n = file.read(&mut buffer).map_err(|e| Error::io("read", path, e))?;
         if n == 0 {
-            return Ok(Digest(hasher.finalize().into()));
+            return Ok(hasher.finalize().into());
         }
         hasher.update(&buffer[..n]);
+    }
+}
+
+/// Parses `2 * N` lower-case hexadecimal digits.
+fn parse_hexadecimal<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digit = |c: u8| match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        _ => None,
+    };
+    let byte = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+    let bytes: Option<Vec<u8>> =
+        (text.len() == 2 * N).then(|| text.as_bytes().chunks_exact(2).map(byte).collect())?;
+    bytes?.try_into().ok()
+}
+
+impl fmt::Display for Md5 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Md5 {
+    type Err = Error;
+
+    /// Parses 32 lower-case hexadecimal digits; anything else is [`Kind::Input`].
+    fn from_str(text: &str) -> Result<Self> {
+        parse_hexadecimal(text)
+            .map(Self)
+            .ok_or_else(|| Error::new(Kind::Input, format!("{text:?} is not an MD5")))
+    }
+}
+
+impl TryFrom<String> for Md5 {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
     }
 }
 
@@ -68,16 +128,9 @@ impl FromStr for Digest {
 
     /// Parses 64 lower-case hexadecimal digits; anything else is [`Kind::Input`].
     fn from_str(text: &str) -> Result<Self> {
-        let digit = |c: u8| match c {
-            b'0'..=b'9' => Some(c - b'0'),
-            b'a'..=b'f' => Some(c - b'a' + 10),
-            _ => None,
-        };
-        let byte = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
-        let bytes =
-            (text.len() == 64).then(|| text.as_bytes().chunks_exact(2).map(byte).collect::<Option<Vec<_>>>());
-        let bytes = bytes.flatten().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or_else(|| Error::new(Kind::Input, format!("{text:?} is not a SHA-256")))
+        parse_hexadecimal(text)
+            .map(Self)
+            .ok_or_else(|| Error::new(Kind::Input, format!("{text:?} is not a SHA-256")))
     }
 }
 
@@ -108,6 +161,18 @@ mod tests {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
         assert!("é".repeat(32).parse::<Digest>().is_err());
+    }
+
+    #[test]
+    fn the_md5_of_a_file_is_that_of_the_standard() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("abc");
+        std::fs::write(&path, "abc").unwrap();
+        // RFC 1321, appendix A.5.
+        let expected: Md5 = "900150983cd24fb0d6963f7d28e17f72".parse().unwrap();
+        assert_eq!(md5_file(&path).unwrap(), expected);
+        assert_eq!(expected.to_string(), "900150983cd24fb0d6963f7d28e17f72");
+        assert!("900150983cd24fb0d6963f7d28e17f7".parse::<Md5>().is_err());
     }
 
     #[test]

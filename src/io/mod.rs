@@ -1,8 +1,10 @@
-//! Files and formats: the file system, Parquet, safetensors, archives, TensorBoard event files, TOML, JSON, base64, SHA-256.
+//! Files and formats: the file system, downloads, Parquet, safetensors, archives, TensorBoard event files, TOML, JSON, base64, SHA-256.
 
 pub(crate) mod archive;
 pub mod base64;
+pub mod crc32c;
 pub mod digest;
+pub mod download;
 pub mod events;
 pub mod fs;
 pub(crate) mod json;

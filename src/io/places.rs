@@ -39,6 +39,14 @@ pub fn models_folder() -> Result<PathBuf> {
     MODELS.find(&|name| std::env::var_os(name), std::env::home_dir())
 }
 
+/// Returns the folder for downloads, which are removed once they are used: `downloads` in [`runtime_folder`].
+///
+/// # Errors
+/// Those of [`runtime_folder`].
+pub fn downloads_folder() -> Result<PathBuf> {
+    Ok(runtime_folder()?.join("downloads"))
+}
+
 impl Place {
     /// Finds the folder with `variable` as the environment. A relative XDG variable is ignored, as the specification
     /// of the XDG base directories demands.

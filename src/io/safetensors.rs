@@ -90,6 +90,22 @@ pub fn decode_tensors(bytes: &[u8]) -> Result<TensorFile, String> {
     Ok(TensorFile { tensors, metadata })
 }
 
+/// Decodes all arrays of a safetensors file from elsewhere, those of another type than float32 as the name of that type.
+///
+/// # Errors
+/// The reason, in one line, why `bytes` are not a safetensors file.
+pub fn decode_arrays(bytes: &[u8]) -> Result<Vec<(String, Result<FloatTensor, String>)>, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
+    let array = |view: &TensorView| match view.dtype() {
+        Dtype::F32 => {
+            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            Ok(FloatTensor { shape: view.shape().to_vec(), values: values.collect() })
+        }
+        other => Err(format!("{other:?}")),
+    };
+    Ok(file.iter().map(|(name, view)| (name.to_string(), array(&view))).collect())
+}
+
 /// The names of the tensors in the file at `path`, if it is a safetensors file with metadata under the key `headstart`. Only
 /// the header is read.
 pub fn own_tensor_names(path: &Path) -> Option<Vec<String>> {

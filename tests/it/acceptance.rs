@@ -58,7 +58,7 @@ fn features_agree_with_the_reference_features() {
         assert!(resized == read(golden.join("resized").join(file)), "{file} enters with other pixels");
         let sum: u64 = resized.data().iter().map(|&v| u64::from(v)).sum();
         assert_eq!(Some(sum), facts["resized_u8_sum"][i].as_u64(), "{file}");
-        let mut pixels = vec![0; steps.input_len()];
+        let mut pixels = vec![0; steps.input_bytes()];
         steps.planes(&image, &mut pixels);
         let row = backbone.embed(&pixels, 1).unwrap().into_finite().unwrap();
         let error = relative_distance(&row, &expected[i * 2048..(i + 1) * 2048]);

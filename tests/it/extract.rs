@@ -190,6 +190,69 @@ fn a_layer_with_positions_is_averaged_over_them() {
 }
 
 #[test]
+fn layers_joined_by_a_plus_are_concatenated() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 8), ("b", 8)]);
+    let of = |cache: &str, layer: &str| {
+        assert_eq!(support::extract(&s, "in", cache, &["--layer", layer, "--split", "50/25/25"]).code, 0);
+        s.rows(cache)
+    };
+    let (inner, last) = (of("inner", "Mixed_5d"), of("last", "PreLogits"));
+    let joined = of("joined", "Mixed_5d+PreLogits");
+    assert_eq!(joined.width, inner.width + last.width);
+    let rows = inner.embeddings.chunks(inner.width).zip(last.embeddings.chunks(last.width));
+    let expected: Vec<f32> = rows.flat_map(|(inner, last)| [inner, last].concat()).collect();
+    let error = headstart::backbone::known_answer::relative_distance(&joined.embeddings, &expected);
+    assert!(error < 1e-6, "{error}");
+    let spec: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(s.path("joined/spec.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&spec["layer"], spec["known_answer"].as_array().unwrap().len()),
+        (&"Mixed_5d+PreLogits".into(), joined.width)
+    );
+    // The cache goes on with the same layers, in the same order.
+    support::extract(&s, "in", "joined", &["--layer", "PreLogits+Mixed_5d"])
+        .fails(1, &["layer: Mixed_5d+PreLogits in the cache, PreLogits+Mixed_5d asked for"]);
+    support::extract(&s, "in", "x", &["--layer", "PreLogits+PreLogits"]).fails(1, &["names PreLogits twice"]);
+    // A head trained on joined layers predicts.
+    let run = s.text("run");
+    s.json(&["train", &s.text("joined"), "--run", &run]);
+    let answer = s.json(&["predict", &run, &s.text("in/a/000.png"), "--neighbours", "0"]);
+    assert_eq!(answer[0]["predictions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_inspected_network_shows_the_endpoints_of_the_article() {
+    let s = Sandbox::new();
+    let shown = s.json(&["backbone", "inspect", "nsfwjs"]);
+    let endpoints = shown["endpoints"].as_array().unwrap();
+    let shape = |name: &str| endpoints.iter().find(|e| e["name"] == name).unwrap()["shape"].clone();
+    // As TF-Slim prints them.
+    for (name, expected) in [
+        ("Conv2d_1a_3x3", [149, 149, 32]),
+        ("MaxPool_3a_3x3", [73, 73, 64]),
+        ("Conv2d_4a_3x3", [71, 71, 192]),
+        ("Mixed_5b", [35, 35, 256]),
+        ("Mixed_6e", [17, 17, 768]),
+        ("Mixed_7a", [8, 8, 1280]),
+        ("Mixed_7c", [8, 8, 2048]),
+    ] {
+        assert_eq!(shape(name), serde_json::json!(expected), "{name}");
+    }
+    assert_eq!((shape("PreLogits"), shape("Logits")), (serde_json::json!([2048]), serde_json::json!([5])));
+    // The trunk has 21,768,352 trainable weights in TF-Slim; the first convolution has 3 x 3 x 3 x 32 and 32 offsets.
+    let parameters = |e: &serde_json::Value| e["parameters"].as_u64().unwrap();
+    let trunk: u64 = endpoints.iter().take(19).map(parameters).sum();
+    assert_eq!((parameters(&endpoints[0]), trunk), (896, 21_768_352));
+    let gflop = 2.0 * shown["multiply_adds"].as_f64().unwrap() / 1e9;
+    assert!((gflop - 11.4).abs() < 0.1, "{gflop}");
+    let text = s.run(&["backbone", "inspect", "nsfwjs"]).stdout;
+    assert!(text.contains("149 x 149 x 32"), "{text}");
+    assert!(text.contains("Conv2d_1a_3x3/weights"), "{text}");
+    s.run(&["backbone", "inspect", "nope"]).fails(1, &["no backbone is called \"nope\""]);
+}
+
+#[test]
 fn a_dry_run_reports_what_would_be_computed_and_writes_nothing() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);

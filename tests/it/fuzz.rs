@@ -52,6 +52,13 @@ fn seed(name: &str) -> Vec<u8> {
         "head" => "tests/fixtures/v0.1.0/run/head.safetensors",
         "rejection" => "tests/fixtures/v0.1.0/run/reject.safetensors",
         "experiment" => "experiments/lfw10.toml",
+        "pytorch" => "tests/fixtures/weights/torchvision.pth",
+        "safetensors" => "tests/fixtures/weights/timm.safetensors",
+        "keras" => "tests/fixtures/weights/keras.h5",
+        "checkpoint_v1" => "tests/fixtures/weights/slim.ckpt",
+        "checkpoint_v2" => return checkpoint_v2(),
+        "frozen" => "tests/fixtures/weights/slim.pb",
+        "weights_archive" => return weights_archive(),
         other => panic!("{other} has no seed"),
     };
     std::fs::read(root().join(file)).unwrap()
@@ -64,6 +71,24 @@ fn tfjs() -> Vec<u8> {
         quantization:{min:-1.5,scale:.5,dtype:"uint8"}},{name:"dense_1/bias",shape:[2],dtype:"float32",
         quantization:{min:0,scale:1,dtype:"uint8"}}]}]}"#;
     [model.as_bytes(), b"\0n.exports=\"AwQHCQ==\""].concat()
+}
+
+/// The length of the index, the index, the values.
+fn checkpoint_v2() -> Vec<u8> {
+    let read = |end: &str| {
+        std::fs::read(root().join("tests/fixtures/weights/slim-v2.ckpt").with_extension(end)).unwrap()
+    };
+    let [index, values] = ["ckpt.index", "ckpt.data-00000-of-00001"].map(read);
+    [&(index.len() as u32).to_le_bytes()[..], &index, &values].concat()
+}
+
+/// A checkpoint in a `.tar.gz`, packed by the system's tools.
+fn weights_archive() -> Vec<u8> {
+    let folder = root().join("tests/fixtures/weights");
+    let packed =
+        std::process::Command::new("tar").arg("-cz").arg("-C").arg(folder).arg("slim.ckpt").output().unwrap();
+    assert!(packed.status.success());
+    packed.stdout
 }
 
 /// `refused.parquet` of an extraction that refused two files.

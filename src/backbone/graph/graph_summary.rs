@@ -2,7 +2,7 @@
 
 use super::messages::{INT, INTS, NodeProto, TensorDims};
 use super::model::{OnnxModel, image_input};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use prost::Message;
 use std::collections::HashMap;
 
@@ -47,7 +47,7 @@ pub struct NodeSummary {
 /// Summarizes the ONNX file `model` up to `layer`.
 ///
 /// # Errors
-/// [`Kind::Backbone`] when `model` is not an ONNX model or has no such layer.
+/// [`Kind::Backbone`](crate::error::Kind::Backbone) when `model` is not an ONNX model or has no such layer.
 pub fn graph_summary(model: &[u8], layer: &str) -> Result<GraphSummary> {
     let mut model = OnnxModel::parse(model)?;
     model.truncate_after(layer)?;
@@ -58,15 +58,13 @@ pub fn graph_summary(model: &[u8], layer: &str) -> Result<GraphSummary> {
         .filter_map(|bytes| TensorDims::decode(&bytes[..]).ok())
         .map(|tensor| (tensor.name, tensor.dims))
         .collect();
-    let nodes = graph.node.iter().map(|bytes| node_summary(bytes, &weight_shapes)).collect::<Result<_>>()?;
+    let nodes = model.nodes()?.into_iter().map(|node| node_summary(node, &weight_shapes)).collect();
     let name = image_input(graph).map_or(String::new(), |at| graph.input[at].name.clone());
     let shape = model.input_dims().into_iter().map(|dim| dim.map_or(-1, |dim| dim as i64)).collect();
     Ok(GraphSummary { name: graph.name.clone(), input: GraphInput { name, shape }, nodes })
 }
 
-fn node_summary(bytes: &[u8], weight_shapes: &HashMap<String, Vec<i64>>) -> Result<NodeSummary> {
-    let node = NodeProto::decode(bytes)
-        .map_err(|e| Error::new(Kind::Backbone, "a node of the ONNX model is damaged").because(e))?;
+fn node_summary(node: NodeProto, weight_shapes: &HashMap<String, Vec<i64>>) -> NodeSummary {
     let weight_shape =
         node.input.iter().find_map(|input| weight_shapes.get(input)).cloned().unwrap_or_default();
     let attributes = node.attribute.into_iter().filter_map(|attribute| match attribute.kind {
@@ -75,5 +73,5 @@ fn node_summary(bytes: &[u8], weight_shapes: &HashMap<String, Vec<i64>>) -> Resu
         _ => None,
     });
     let attributes = attributes.collect();
-    Ok(NodeSummary { op: node.op_type, inputs: node.input, outputs: node.output, attributes, weight_shape })
+    NodeSummary { op: node.op_type, inputs: node.input, outputs: node.output, attributes, weight_shape }
 }

@@ -1,17 +1,20 @@
 //! ONNX files: building a graph, cutting it at a layer, summarizing it. Only this folder knows ONNX's protobuf messages.
 
 mod builder;
+mod endpoints;
 mod graph_summary;
 mod messages;
 mod model;
-mod uint8_input;
+mod pixel_input;
+mod shapes;
 
 pub(super) use builder::GraphBuilder;
+pub use endpoints::{Endpoint, NetworkSummary, Variable, network_summary};
 pub use graph_summary::{GraphInput, GraphSummary, NodeSummary, graph_summary};
 pub(super) use messages::AttributeProto;
 pub(super) use model::OnnxModel;
 pub use model::{ModelInfo, PREPROCESSING_KEY, inspect};
-pub(super) use uint8_input::UINT8_INPUT;
+pub(super) use pixel_input::PIXEL_INPUT;
 
 #[cfg(test)]
 mod tests {
@@ -44,6 +47,58 @@ mod tests {
         let mut whole = OnnxModel::parse(&chain()).unwrap();
         whole.truncate_after("second").unwrap();
         assert_eq!(whole.encode(), chain());
+    }
+
+    #[test]
+    fn several_layers_become_outputs_in_the_order_of_their_names() {
+        let outputs = |layers: &str| {
+            let mut model = OnnxModel::parse(&chain()).unwrap();
+            model.truncate_after(layers).map(|()| {
+                let outputs = &model.graph().output;
+                outputs.iter().map(|output| output.name.clone()).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(outputs("second+first").unwrap(), ["second", "first"]);
+        let error = outputs("first+third").unwrap_err();
+        assert!(error.to_string().contains("no layer called \"third\""), "{error}");
+        assert!(outputs("first+").unwrap_err().to_string().contains("no layer called \"\""));
+        assert!(outputs("first+first").unwrap_err().to_string().contains("names first twice"));
+    }
+
+    #[test]
+    fn the_cost_of_each_endpoint_is_that_of_the_nodes_before_it() {
+        let summary = network_summary(&chain(), 8).unwrap();
+        let [first, second] = &summary.endpoints[..] else { panic!("{summary:?}") };
+        assert_eq!((first.name.as_str(), &first.shape), ("first", &Some(vec![8, 8, 1])));
+        assert_eq!((first.parameters, first.multiply_adds), (3, 3 * 64));
+        assert_eq!((second.parameters, second.multiply_adds), (1, 64));
+        assert_eq!((summary.parameters, summary.multiply_adds), (4, 4 * 64));
+        assert_eq!(summary.variables[0].shape, [1, 3, 1, 1]);
+    }
+
+    #[test]
+    fn windows_strides_and_padding_give_the_shapes_that_onnx_defines() {
+        let shape = |op: &str, attributes: Vec<AttributeProto>| {
+            let mut builder = GraphBuilder::new("one", 9);
+            builder.weight("w", &[2, 3, 3, 3], &[0.0; 54]);
+            let inputs: &[&str] = if op == "Conv" { &["input", "w"] } else { &["input"] };
+            builder.node(op, inputs, "out", attributes);
+            network_summary(&builder.finish(&[]), 9).unwrap().endpoints[0].shape.clone()
+        };
+        let ints = AttributeProto::ints;
+        assert_eq!(shape("Conv", vec![ints("strides", &[2, 2])]), Some(vec![4, 4, 2]));
+        assert_eq!(shape("Conv", vec![ints("pads", &[1, 0, 1, 2])]), Some(vec![9, 9, 2]));
+        assert_eq!(shape("Conv", vec![ints("dilations", &[2, 1])]), Some(vec![5, 7, 2]));
+        let pool = |ceil| {
+            let strides = ints("strides", &[4, 4]);
+            vec![ints("kernel_shape", &[3, 3]), strides, AttributeProto::int("ceil_mode", ceil)]
+        };
+        assert_eq!(shape("MaxPool", pool(0)), Some(vec![2, 2, 3]));
+        assert_eq!(shape("MaxPool", pool(1)), Some(vec![3, 3, 3]));
+        assert_eq!(shape("Conv", vec![ints("strides", &[0, 0])]), None);
+        assert_eq!(shape("Conv", vec![ints("dilations", &[9, 9])]), None, "the window does not fit");
+        assert_eq!(shape("Flatten", Vec::new()), Some(vec![243]));
+        assert_eq!(shape("Unknown", Vec::new()), None);
     }
 
     #[test]

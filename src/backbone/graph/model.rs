@@ -16,6 +16,8 @@ pub struct ModelInfo {
     pub input_side: Option<usize>,
     /// The preprocessing as JSON; `None` when the file does not hold one.
     pub preprocessing: Option<String>,
+    /// A few words that describe it; `None` when the file does not hold them.
+    pub title: Option<String>,
 }
 
 /// Reads what an ONNX file says about its input, without opening a session.
@@ -31,7 +33,8 @@ pub fn inspect(bytes: &[u8]) -> Result<ModelInfo> {
             .help("a backbone takes [batch, 3, side, side]"));
     }
     let preprocessing = model.metadata(PREPROCESSING_KEY).map(str::to_string);
-    Ok(ModelInfo { input_side: dims[2], preprocessing })
+    let title = model.metadata("headstart.title").map(str::to_string);
+    Ok(ModelInfo { input_side: dims[2], preprocessing, title })
 }
 
 /// An ONNX file in memory that can be edited.
@@ -81,38 +84,83 @@ impl OnnxModel {
         self.0.encode_to_vec()
     }
 
-    /// Makes `layer` the only output and removes the nodes and weights that it does not need.
+    /// Decodes the nodes, in order.
     ///
     /// # Errors
-    /// [`Kind::Backbone`] when no value of the graph is called `layer`; the remedy lists the last layers.
-    pub fn truncate_after(&mut self, layer: &str) -> Result<()> {
+    /// [`Kind::Backbone`] when one is damaged.
+    pub(super) fn nodes(&self) -> Result<Vec<NodeProto>> {
         let decode = |bytes: &Vec<u8>| {
             NodeProto::decode(&bytes[..])
                 .map_err(|e| Error::new(Kind::Backbone, "a node of the ONNX model is damaged").because(e))
         };
-        let nodes: Vec<NodeProto> = self.graph().node.iter().map(decode).collect::<Result<_>>()?;
-        if !nodes.iter().any(|node| node.output.iter().any(|name| name == layer)) {
-            return Err(unknown_layer(layer, &nodes));
-        }
+        self.graph().node.iter().map(decode).collect()
+    }
+
+    /// Makes `layer` the only output and removes the nodes and weights that it does not need. Several layers joined by
+    /// `+` become one output each, in that order.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`] when no value of the graph is called `layer`, in which case the remedy lists the last layers, or
+    /// when a layer is named twice.
+    pub fn truncate_after(&mut self, layer: &str) -> Result<()> {
+        let nodes = self.nodes()?;
+        let layers = named_layers(layer, &nodes)?;
         let weights = initializer_names(self.graph());
         let graph = self.graph_mut();
         let has_subgraph =
             |n: &NodeProto| n.attribute.iter().any(|a| a.graph.is_some() || !a.graphs.is_empty());
         // Subgraphs use outer values without listing them as inputs, so a file with subgraphs keeps all its nodes.
         if !nodes.iter().any(has_subgraph) {
-            remove_unneeded(graph, &nodes, layer);
+            remove_unneeded(graph, &nodes, &layers);
         }
         // Old files list their weights among the inputs. Removed weights must not remain as required inputs.
         graph.input.retain(|input| !weights.contains(&input.name));
-        let declared = graph.output.iter().find(|output| output.name == layer).cloned();
-        graph.output = vec![declared.unwrap_or(ValueInfoProto { name: layer.into(), kind: None })];
+        let output = |layer: &&str| {
+            let declared = graph.output.iter().find(|output| output.name == *layer).cloned();
+            declared.unwrap_or(ValueInfoProto { name: (*layer).into(), kind: None })
+        };
+        graph.output = layers.iter().map(output).collect();
         Ok(())
     }
 }
 
-/// Removes the nodes and weights that `layer` does not depend on. `nodes` are the decoded nodes of `graph`.
-fn remove_unneeded(graph: &mut GraphProto, nodes: &[NodeProto], layer: &str) {
-    let mut needed = HashSet::from([layer]);
+/// Returns the layers that `text` names: one, or several joined by `+`. A value whose own name has a `+` is one layer.
+fn named_layers<'a>(text: &'a str, nodes: &[NodeProto]) -> Result<Vec<&'a str>> {
+    let values: HashSet<&str> = nodes.iter().flat_map(|node| &node.output).map(String::as_str).collect();
+    if values.contains(text) {
+        return Ok(vec![text]);
+    }
+    let mut layers = Vec::new();
+    for layer in text.split('+') {
+        if !values.contains(layer) {
+            return Err(unknown_layer(layer, nodes));
+        }
+        if layers.contains(&layer) {
+            return Err(Error::new(Kind::Backbone, format!("`layer` names {layer} twice"))
+                .help("name each layer once"));
+        }
+        layers.push(layer);
+    }
+    Ok(layers)
+}
+
+/// Removes the nodes and weights that no layer depends on. `nodes` are the decoded nodes of `graph`.
+fn remove_unneeded(graph: &mut GraphProto, nodes: &[NodeProto], layers: &[&str]) {
+    let keep = needed_nodes(nodes, layers);
+    let needed: HashSet<&str> = nodes
+        .iter()
+        .zip(&keep)
+        .filter(|(_, keep)| **keep)
+        .flat_map(|(node, _)| node.input.iter().map(String::as_str))
+        .collect();
+    let mut kept = keep.into_iter();
+    graph.node.retain(|_| kept.next().unwrap_or(true));
+    graph.initializer.retain(|bytes| tensor_name(bytes).is_none_or(|name| needed.contains(name.as_str())));
+}
+
+/// Marks the nodes that the values `layers` depend on.
+pub(super) fn needed_nodes(nodes: &[NodeProto], layers: &[&str]) -> Vec<bool> {
+    let mut needed: HashSet<&str> = layers.iter().copied().collect();
     let mut keep = vec![false; nodes.len()];
     for (node, keep) in nodes.iter().zip(&mut keep).rev() {
         *keep = node.output.iter().any(|name| needed.contains(name.as_str()));
@@ -120,20 +168,23 @@ fn remove_unneeded(graph: &mut GraphProto, nodes: &[NodeProto], layer: &str) {
             needed.extend(node.input.iter().map(String::as_str));
         }
     }
-    let mut kept = keep.into_iter();
-    graph.node.retain(|_| kept.next().unwrap_or(true));
-    graph.initializer.retain(|bytes| tensor_name(bytes).is_none_or(|name| needed.contains(name.as_str())));
+    keep
 }
 
 fn unknown_layer(layer: &str, nodes: &[NodeProto]) -> Error {
-    let mut names: Vec<&str> = nodes.iter().flat_map(|n| &n.output).map(String::as_str).collect();
-    // The graphs built here name inner values with slashes; endpoints have none.
-    if names.iter().any(|name| !name.contains('/')) {
-        names.retain(|name| !name.contains('/'));
-    }
+    let names = endpoint_names(nodes);
     let shown = names.iter().rev().take(30).rev().copied().collect::<Vec<_>>().join(", ");
     Error::new(Kind::Backbone, format!("the network has no layer called {layer:?}"))
         .help(format!("its last layers are: {shown}"))
+}
+
+/// Returns the names of the endpoints. The graphs built here name inner values with slashes; endpoints have none.
+pub(super) fn endpoint_names(nodes: &[NodeProto]) -> Vec<&str> {
+    let mut names: Vec<&str> = nodes.iter().flat_map(|node| &node.output).map(String::as_str).collect();
+    if names.iter().any(|name| !name.contains('/')) {
+        names.retain(|name| !name.contains('/'));
+    }
+    names
 }
 
 fn tensor_name(bytes: &[u8]) -> Option<String> {

@@ -127,7 +127,7 @@ impl Weights for TfjsModel {
         })
     }
 
-    fn classifier(&self) -> Result<Vec<DenseWeights>> {
+    fn classifier(&self, _inputs: usize) -> Result<Vec<DenseWeights>> {
         (1..)
             .map(|i| {
                 (self.tensors.get(&format!("dense_{i}/kernel")), self.tensors.get(&format!("dense_{i}/bias")))
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn tensors_are_dequantized_in_order() {
         // Bytes 3, 4, 7, 9.
-        let classifier = TfjsModel::read(&bundle("AwQHCQ==")).unwrap().classifier().unwrap();
+        let classifier = TfjsModel::read(&bundle("AwQHCQ==")).unwrap().classifier(1).unwrap();
         assert_eq!(classifier, [DenseWeights { kernel: vec![0.0, 0.5], bias: vec![7.0, 9.0] }]);
     }
 

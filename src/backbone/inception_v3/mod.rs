@@ -8,7 +8,7 @@ pub use weights::{Conv, ConvWeights, DenseWeights, KernelSize, Weights};
 use super::graph::{AttributeProto, GraphBuilder};
 use crate::error::Result;
 use table::Operation::{self, AveragePool, MaxPool, Parallel, Same, Valid};
-use table::{BLOCKS, STEM};
+use table::{BLOCKS, LAST_BLOCK, STEM};
 use weights::{FoldedConv, check_len, fold_batch_norm};
 
 /// Parameters of a variant of Inception-v3.
@@ -20,11 +20,21 @@ pub struct Topology {
     pub min_depth: usize,
     /// Side of the input in pixels, at least 75.
     pub input_side: usize,
+    /// Whether the 3x3 average pools of the blocks count their padding as zeros.
+    pub counts_padding: bool,
+    /// Whether the last block takes the maximum where the others take the average.
+    pub last_pool_is_max: bool,
 }
 
 impl Default for Topology {
     fn default() -> Self {
-        Self { depth_multiplier: 1.0, min_depth: 16, input_side: 299 }
+        Self {
+            depth_multiplier: 1.0,
+            min_depth: 16,
+            input_side: 299,
+            counts_padding: false,
+            last_pool_is_max: false,
+        }
     }
 }
 
@@ -117,11 +127,15 @@ impl InceptionBuilder<'_> {
                 self.conv(from, named(name), &ConvShape { filters, kernel, stride, padding: Padding::Valid })
             }
             AveragePool => {
-                let attributes = vec![
+                let mut attributes = vec![
                     AttributeProto::ints("kernel_shape", &[3, 3]),
                     AttributeProto::ints("pads", &[1, 1, 1, 1]),
-                    AttributeProto::int("count_include_pad", 0),
                 ];
+                if self.topology.last_pool_is_max && scope.starts_with(LAST_BLOCK) {
+                    return Ok(self.pool("MaxPool", from, named("MaxPool_0a_3x3"), attributes));
+                }
+                let counts_padding = i64::from(self.topology.counts_padding);
+                attributes.push(AttributeProto::int("count_include_pad", counts_padding));
                 Ok(self.pool("AveragePool", from, named("AvgPool_0a_3x3"), attributes))
             }
             MaxPool => {
@@ -189,7 +203,7 @@ impl InceptionBuilder<'_> {
         self.graph.node("GlobalAveragePool", &[&last.name], "PreLogits/pool", Vec::new());
         self.graph.node("Flatten", &["PreLogits/pool"], "PreLogits", vec![AttributeProto::int("axis", 1)]);
         self.graph.output("PreLogits", last.channels);
-        let layers = self.weights.classifier()?;
+        let layers = self.weights.classifier(last.channels)?;
         let mut at = FeatureMap { name: "PreLogits".into(), channels: last.channels };
         for (i, dense) in layers.iter().enumerate() {
             let is_last = i + 1 == layers.len();
@@ -236,7 +250,7 @@ mod tests {
                 epsilon: 0.001,
             })
         }
-        fn classifier(&self) -> Result<Vec<DenseWeights>> {
+        fn classifier(&self, _inputs: usize) -> Result<Vec<DenseWeights>> {
             Ok(Vec::new())
         }
     }

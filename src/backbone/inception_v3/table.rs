@@ -7,7 +7,7 @@ pub(super) enum Operation {
     Same(&'static str, usize, usize, usize),
     /// Convolution without padding: name, filters, kernel side, stride.
     Valid(&'static str, usize, usize, usize),
-    /// 3x3 average pool, stride 1, padding not counted.
+    /// 3x3 average pool, stride 1, `SAME` padding.
     AveragePool,
     /// 3x3 maximum pool, stride 2, no padding.
     MaxPool,
@@ -96,6 +96,9 @@ macro_rules! block8 {
         )
     };
 }
+
+/// The name of the last block.
+pub(super) const LAST_BLOCK: &str = "Mixed_7c";
 
 /// The blocks, in order.
 pub(super) const BLOCKS: [Block; 11] = [

@@ -67,11 +67,12 @@ pub trait Weights {
     /// # Errors
     /// When the source lacks them or their shape differs from that of `conv`.
     fn conv(&self, conv: &Conv) -> Result<ConvWeights>;
-    /// Returns the layers of the classifier after PreLogits, in order; empty when the source has none.
+    /// Returns the layers of the classifier after PreLogits, whose width is `inputs`, in order; empty when the source has
+    /// none.
     ///
     /// # Errors
-    /// When the source is damaged.
-    fn classifier(&self) -> Result<Vec<DenseWeights>>;
+    /// When the source is damaged, or their shape does not fit.
+    fn classifier(&self, inputs: usize) -> Result<Vec<DenseWeights>>;
 }
 
 /// A convolution with its batch norm folded in.
@@ -91,8 +92,9 @@ pub(super) struct FoldedConv {
 pub(super) fn fold_batch_norm(conv: &Conv, weights: &ConvWeights) -> Result<FoldedConv> {
     let (n, inputs, area) = (conv.filters, conv.inputs, conv.kernel.area());
     check_len(&conv.name, "kernel", weights.kernel.len(), area * inputs * n)?;
-    for (what, values) in [("beta", &weights.beta), ("mean", &weights.mean), ("variance", &weights.variance)]
-    {
+    let gamma = weights.gamma.as_ref().map(|gamma| ("gamma", gamma));
+    let vectors = [("beta", &weights.beta), ("mean", &weights.mean), ("variance", &weights.variance)];
+    for (what, values) in vectors.into_iter().chain(gamma) {
         check_len(&conv.name, what, values.len(), n)?;
     }
     let gamma = |f: usize| weights.gamma.as_ref().map_or(1.0, |gamma| f64::from(gamma[f]));

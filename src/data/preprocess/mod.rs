@@ -1,12 +1,16 @@
 //! Preprocessing of images for a network: stretch, crop, resize, normalization.
 
 mod resize;
+mod tensorflow1;
 
-pub use resize::resize_bilinear;
+pub use resize::{Filter, Region, resize, resize_bilinear};
+pub use tensorflow1::resize_bilinear_tensorflow1;
 
 use crate::data::pixels::Pixels;
 use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
 
 /// Mapping of 8-bit pixel values to the floats that a network expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +23,20 @@ pub enum Normalization {
     Symmetric,
     /// `(x / 255 - mean) / deviation` with the ImageNet statistics of each channel.
     Imagenet,
+    /// `(x - 128) / 128`, as Google's network of 2015-12-05 takes it.
+    #[serde(rename = "inception-2015")]
+    Inception2015,
+}
+
+impl fmt::Display for Normalization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unit => "scaled to 0 to 1",
+            Self::Symmetric => "scaled to -1 to 1",
+            Self::Imagenet => "normalized with the mean and standard deviation of ImageNet",
+            Self::Inception2015 => "less 128, divided by 128",
+        })
+    }
 }
 
 /// Filter that resizes images.
@@ -29,6 +47,23 @@ pub enum Resize {
     /// independently.
     #[serde(rename = "bilinear-pillow")]
     BilinearPillow,
+    /// Pillow's antialiased bicubic filter in 8-bit fixed point ([`resize()`]).
+    #[serde(rename = "bicubic-pillow")]
+    BicubicPillow,
+    /// TensorFlow 1's `resize_bilinear`: not antialiased, aligned at the top left corner, not rounded
+    /// ([`resize_bilinear_tensorflow1`]).
+    #[serde(rename = "bilinear-tensorflow1")]
+    BilinearTensorflow1,
+}
+
+impl fmt::Display for Resize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BilinearPillow => "bilinear",
+            Self::BicubicPillow => "bicubic",
+            Self::BilinearTensorflow1 => "bilinear as in TensorFlow 1",
+        })
+    }
 }
 
 /// Preprocessing that turns an image of any size into the input of a network.
@@ -37,8 +72,12 @@ pub enum Resize {
 pub struct Preprocessing {
     /// Central part of width and height that is kept, in `(0, 1]`.
     pub crop: f64,
-    /// Filter that resizes the crop to `size` x `size`.
+    /// Filter that resizes the crop.
     pub resize: Resize,
+    /// Length to which the shorter side is resized, with the proportions kept; of the result the central `size` x `size`
+    /// pixels are used. `None` resizes both sides to `size`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shorter_side: Option<usize>,
     /// Side of the square input of the network, in pixels.
     pub size: usize,
     /// Mapping of pixel values to floats.
@@ -78,6 +117,7 @@ impl Preprocessing {
         Ok(Self {
             crop,
             resize: Resize::BilinearPillow,
+            shorter_side: None,
             size: 299,
             normalization,
             stretch: name == "stretched",
@@ -114,12 +154,19 @@ impl Preprocessing {
     /// Checks values that were read from a file.
     ///
     /// # Errors
-    /// [`Kind::Usage`] unless `crop` is in `(0, 1]`, `size` from 1 to 4096 and `stretch_16bit` from 1 to 15.
+    /// [`Kind::Usage`] unless `crop` is in `(0, 1]`, `size` from 1 to 4096, `shorter_side` from there to 4096 and
+    /// `stretch_16bit` from 1 to 15.
     pub fn checked(self) -> Result<Self> {
         if !(1..=4096).contains(&self.size) {
             return Err(Error::new(
                 Kind::Usage,
                 format!("the input side must be from 1 to 4096, not {}", self.size),
+            ));
+        }
+        if self.shorter_side.is_some_and(|side| !(self.size..=4096).contains(&side)) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the shorter side must be from {} to 4096, not {:?}", self.size, self.shorter_side),
             ));
         }
         self.with_crop(self.crop)?.with_stretch_16bit(self.stretch_16bit)
@@ -136,44 +183,126 @@ impl Preprocessing {
         3 * self.size * self.size
     }
 
-    /// Returns the 8-bit pixels that enter the network, `size` x `size`: stretched, cropped and resized, but not normalized.
-    pub fn resized(&self, image: &Pixels) -> Pixels {
-        let Resize::BilinearPillow = self.resize;
-        if self.stretch {
-            return Self { stretch: false, ..*self }.resized(&stretched(image));
-        }
-        match self.crop < 1.0 {
-            true => resize_bilinear(&centre_crop(image, [self.crop; 2]), self.size, self.size),
-            false => resize_bilinear(image, self.size, self.size),
+    /// Returns what one value of [`Preprocessing::planes`] is.
+    pub fn value_type(&self) -> ValueType {
+        match self.resize {
+            Resize::BilinearPillow | Resize::BicubicPillow => ValueType::Uint8,
+            Resize::BilinearTensorflow1 => ValueType::Float32,
         }
     }
 
-    /// Writes the network input for `image` to `out` as bytes `[3, size, size]`, in the order red, green, blue. The network
-    /// itself normalizes them, see [`Normalization::steps`].
+    /// Returns the number of bytes in one network input.
+    pub fn input_bytes(&self) -> usize {
+        self.input_len() * self.value_type().bytes()
+    }
+
+    /// Returns the pixels that enter the network, `size` x `size`: stretched, cropped and resized, but not normalized.
+    /// Values that the resize does not round are rounded here.
+    pub fn resized(&self, image: &Pixels) -> Pixels {
+        let prepared = self.stretched_and_cropped(image);
+        match self.resize {
+            Resize::BilinearPillow => self.resized_as_pillow(&prepared, Filter::Bilinear),
+            Resize::BicubicPillow => self.resized_as_pillow(&prepared, Filter::Bicubic),
+            Resize::BilinearTensorflow1 => {
+                let values = self.resized_as_tensorflow1(&prepared);
+                Pixels::new(self.size, self.size, values.iter().map(|value| value.round() as u8).collect())
+            }
+        }
+    }
+
+    /// Writes the network input for `image` to `out` as `[3, size, size]` values of [`Preprocessing::value_type`], in the
+    /// order red, green, blue, from 0 to 255. Floats are in the machine's order of bytes. The network itself normalizes
+    /// them, see [`Normalization::steps`].
     ///
     /// # Panics
-    /// When the length of `out` is not [`Preprocessing::input_len`].
+    /// When the length of `out` is not [`Preprocessing::input_bytes`].
     pub fn planes(&self, image: &Pixels, out: &mut [u8]) {
-        let resized = self.resized(image);
-        let plane = self.size * self.size;
-        assert_eq!(out.len(), 3 * plane);
-        let (red, rest) = out.split_at_mut(plane);
-        let (green, blue) = rest.split_at_mut(plane);
-        let planes = red.iter_mut().zip(green).zip(blue);
-        for (((red, green), blue), pixel) in planes.zip(resized.data().chunks_exact(3)) {
-            (*red, *green, *blue) = (pixel[0], pixel[1], pixel[2]);
+        assert_eq!(out.len(), self.input_bytes());
+        match self.value_type() {
+            ValueType::Uint8 => to_planes(self.resized(image).data(), out),
+            ValueType::Float32 => {
+                let values = self.resized_as_tensorflow1(&self.stretched_and_cropped(image));
+                let mut planes = vec![0.0; values.len()];
+                to_planes(&values, &mut planes);
+                for (out, value) in out.chunks_exact_mut(4).zip(planes) {
+                    out.copy_from_slice(&value.to_ne_bytes());
+                }
+            }
         }
     }
 
     /// Returns the normalized network input for `image`: floats `[3, size, size]`.
     pub fn tensor(&self, image: &Pixels) -> Vec<f32> {
-        let mut bytes = vec![0; self.input_len()];
+        let mut bytes = vec![0; self.input_bytes()];
         self.planes(image, &mut bytes);
-        let mut out = Vec::with_capacity(bytes.len());
-        for (channel, plane) in bytes.chunks_exact(self.size * self.size).enumerate() {
-            out.extend(plane.iter().map(|&byte| self.normalization.apply(byte, channel)));
+        let values = match self.value_type() {
+            ValueType::Uint8 => bytes.into_iter().map(f32::from).collect(),
+            ValueType::Float32 => floats(&bytes),
+        };
+        let normalized = |(i, value)| self.normalization.apply(value, i / (self.size * self.size));
+        values.into_iter().enumerate().map(normalized).collect()
+    }
+
+    fn stretched_and_cropped<'a>(&self, image: &'a Pixels) -> Cow<'a, Pixels> {
+        let image = if self.stretch { Cow::Owned(stretched(image)) } else { Cow::Borrowed(image) };
+        match self.crop < 1.0 {
+            true => Cow::Owned(centre_crop(&image, [self.crop; 2])),
+            false => image,
         }
-        out
+    }
+
+    fn resized_as_pillow(&self, image: &Pixels, filter: Filter) -> Pixels {
+        let [width, height] = self.scaled(image);
+        resize(image, filter, Region::centre(width, self.size), Region::centre(height, self.size))
+    }
+
+    fn resized_as_tensorflow1(&self, image: &Pixels) -> Vec<f32> {
+        let [width, height] = self.scaled(image);
+        let [columns, rows] = [width, height].map(|side| Region::centre(side, self.size));
+        resize_bilinear_tensorflow1(image, columns, rows)
+    }
+
+    /// Width and height of the whole image after resizing, each at least `size`. The longer side is truncated to whole pixels, as torchvision does.
+    fn scaled(&self, image: &Pixels) -> [usize; 2] {
+        let Some(shorter) = self.shorter_side else { return [self.size; 2] };
+        let [width, height] = [image.width(), image.height()];
+        let longer = shorter * width.max(height) / width.min(height);
+        if width <= height { [shorter, longer] } else { [longer, shorter] }
+    }
+}
+
+/// What one value of a network input is before normalization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ValueType {
+    /// A byte.
+    Uint8,
+    /// A 32-bit float, in the machine's order of bytes.
+    Float32,
+}
+
+impl ValueType {
+    /// Returns its size in bytes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Uint8 => 1,
+            Self::Float32 => 4,
+        }
+    }
+}
+
+/// Decodes floats in the machine's order of bytes.
+pub fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+/// Sorts values of pixels `[size, size, 3]` into planes `[3, size, size]`.
+fn to_planes<T: Copy>(pixels: &[T], planes: &mut [T]) {
+    let plane = pixels.len() / 3;
+    let (red, rest) = planes.split_at_mut(plane);
+    let (green, blue) = rest.split_at_mut(plane);
+    for (((red, green), blue), pixel) in red.iter_mut().zip(green).zip(blue).zip(pixels.chunks_exact(3)) {
+        (*red, *green, *blue) = (pixel[0], pixel[1], pixel[2]);
     }
 }
 
@@ -195,6 +324,7 @@ impl Normalization {
         match self {
             Self::Unit => vec![Divide([255.0; 3])],
             Self::Symmetric => vec![Divide([127.5; 3]), Subtract([1.0; 3])],
+            Self::Inception2015 => vec![Subtract([128.0; 3]), Divide([128.0; 3])],
             // The ImageNet statistics as torchvision publishes them.
             Self::Imagenet => {
                 vec![Divide([255.0; 3]), Subtract([0.485, 0.456, 0.406]), Divide([0.229, 0.224, 0.225])]
@@ -202,8 +332,8 @@ impl Normalization {
         }
     }
 
-    fn apply(self, byte: u8, channel: usize) -> f32 {
-        self.steps().iter().fold(f32::from(byte), |value, step| match step {
+    fn apply(self, value: f32, channel: usize) -> f32 {
+        self.steps().iter().fold(value, |value, step| match step {
             Arithmetic::Divide(by) => value / by[channel],
             Arithmetic::Subtract(by) => value - by[channel],
         })

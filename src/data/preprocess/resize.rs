@@ -1,30 +1,105 @@
-//! Bilinear resizing that equals Pillow's byte for byte. Another filter would change features by some parts in a thousand.
+//! Resizing that equals Pillow's byte for byte. Another filter would change features by some parts in a thousand.
 
 use crate::data::pixels::Pixels;
+use std::borrow::Cow;
 
 /// Fractional bits of the filter weights: 32 less 8 for the pixel and 2 of headroom (Pillow, `Resample.c`).
 const PRECISION: u32 = 32 - 8 - 2;
 
+/// A filter of Pillow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Filter {
+    /// A triangle of radius 1.
+    Bilinear,
+    /// Keys' cubic convolution of radius 2 with a = -0.5.
+    Bicubic,
+}
+
+impl Filter {
+    /// Reach on either side, in output pixels when the image is made smaller.
+    fn radius(self) -> f64 {
+        match self {
+            Self::Bilinear => 1.0,
+            Self::Bicubic => 2.0,
+        }
+    }
+
+    fn weight(self, x: f64) -> f64 {
+        const A: f64 = -0.5;
+        let x = x.abs();
+        match self {
+            Self::Bilinear => (1.0 - x).max(0.0),
+            Self::Bicubic if x < 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
+            Self::Bicubic if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * A,
+            Self::Bicubic => 0.0,
+        }
+    }
+}
+
+/// The part of one side of a resized image that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    /// Pixels of the whole resized side.
+    pub whole: usize,
+    /// The first pixel that is wanted.
+    pub start: usize,
+    /// The number of pixels that are wanted.
+    pub len: usize,
+}
+
+impl Region {
+    /// All of a resized side.
+    pub fn all(whole: usize) -> Self {
+        Self { whole, start: 0, len: whole }
+    }
+
+    /// The central `len` pixels. As in torchvision, half a pixel is rounded to the even start.
+    ///
+    /// # Panics
+    /// When the side has fewer than `len` pixels.
+    pub fn centre(whole: usize, len: usize) -> Self {
+        let start = ((whole - len) as f64 / 2.0).round_ties_even() as usize;
+        Self { whole, start, len }
+    }
+}
+
 /// Resizes an image to `width` x `height` pixels, with the same result as `PIL.Image.resize(..., BILINEAR)` byte for byte.
-///
-/// The filter is a triangle, widened by the scale factor when the image is made smaller, with weights in 22-bit fixed
-/// point. A horizontal pass comes before the vertical one; the values between them are rounded to 8 bits.
 ///
 /// # Panics
 /// When `width` or `height` is 0.
 pub fn resize_bilinear(image: &Pixels, width: usize, height: usize) -> Pixels {
-    let wide = if width == image.width() { image.clone() } else { resize_rows(image, width) };
-    if height == wide.height() { wide } else { resize_columns(&wide, height) }
+    resize(image, Filter::Bilinear, Region::all(width), Region::all(height))
 }
 
-fn resize_rows(image: &Pixels, width: usize) -> Pixels {
-    let windows = windows(image.width(), width);
+/// Resizes an image and keeps a region of the result, which equals that of `PIL.Image.resize` byte for byte.
+///
+/// The filter is widened by the scale factor when the image is made smaller, with weights in 22-bit fixed point. A
+/// horizontal pass comes before the vertical one; the values between them are rounded to 8 bits. What the region does not
+/// need is not computed.
+///
+/// # Panics
+/// When a region is empty or not inside its side.
+pub fn resize(image: &Pixels, filter: Filter, columns: Region, rows: Region) -> Pixels {
+    let untouched = |region: Region, side: usize| region == Region::all(side);
+    let wide = match untouched(columns, image.width()) {
+        true => Cow::Borrowed(image),
+        false => Cow::Owned(resize_rows(image, &windows(image.width(), filter, columns))),
+    };
+    match untouched(rows, wide.height()) {
+        true => wide.into_owned(),
+        false => resize_columns(&wide, &windows(wide.height(), filter, rows)),
+    }
+}
+
+fn resize_rows(image: &Pixels, windows: &[Window]) -> Pixels {
+    let width = windows.len();
     let mut data = vec![0; width * image.height() * 3];
     for y in 0..image.height() {
         let row = image.row(y);
         for (window, out) in windows.iter().zip(data[y * width * 3..].chunks_exact_mut(3)) {
             let from = &row[window.start * 3..];
-            // Enlarging an image uses at most two neighbours. This special case takes a fifth less time.
+            // Enlarging bilinearly uses at most two neighbours. This special case takes a fifth less time.
             if let ([first, second], [r, g, b, r2, g2, b2, ..]) = (&window.weights[..], from) {
                 let mixed = |a: &u8, b: &u8| {
                     clip((1 << (PRECISION - 1)) + i32::from(*a) * first + i32::from(*b) * second)
@@ -44,10 +119,10 @@ fn resize_rows(image: &Pixels, width: usize) -> Pixels {
     Pixels::new(width, image.height(), data)
 }
 
-fn resize_columns(image: &Pixels, height: usize) -> Pixels {
-    let mut data = Vec::with_capacity(image.width() * height * 3);
+fn resize_columns(image: &Pixels, windows: &[Window]) -> Pixels {
+    let mut data = Vec::with_capacity(image.width() * windows.len() * 3);
     let mut sum = vec![0i32; image.width() * 3];
-    for window in windows(image.height(), height) {
+    for window in windows {
         sum.fill(1 << (PRECISION - 1));
         for (y, &k) in (window.start..).zip(&window.weights) {
             for (sum, &value) in sum.iter_mut().zip(image.row(y)) {
@@ -56,7 +131,7 @@ fn resize_columns(image: &Pixels, height: usize) -> Pixels {
         }
         data.extend(sum.iter().map(|&sum| clip(sum)));
     }
-    Pixels::new(image.width(), height, data)
+    Pixels::new(image.width(), windows.len(), data)
 }
 
 fn clip(sum: i32) -> u8 {
@@ -71,21 +146,28 @@ struct Window {
     weights: Vec<i32>,
 }
 
-fn windows(input: usize, output: usize) -> Vec<Window> {
-    let scale = input as f64 / output as f64;
+fn windows(input: usize, filter: Filter, region: Region) -> Vec<Window> {
+    assert!(region.len > 0 && region.start + region.len <= region.whole, "{region:?}");
+    let scale = input as f64 / region.whole as f64;
     let widening = scale.max(1.0);
-    (0..output)
+    let support = filter.radius() * widening;
+    (region.start..region.start + region.len)
         .map(|i| {
             let centre = (i as f64 + 0.5) * scale;
-            let start = (centre - widening + 0.5).max(0.0) as usize;
-            let end = ((centre + widening + 0.5) as usize).min(input);
-            let triangle = |x: usize| (1.0 - ((x as f64 - centre + 0.5) * (1.0 / widening)).abs()).max(0.0);
-            let raw: Vec<f64> = (start..end).map(triangle).collect();
+            let start = (centre - support + 0.5).max(0.0) as usize;
+            let end = ((centre + support + 0.5) as usize).min(input);
+            let weight = |x: usize| filter.weight((x as f64 - centre + 0.5) * (1.0 / widening));
+            let raw: Vec<f64> = (start..end).map(weight).collect();
             let total: f64 = raw.iter().sum();
-            let fixed = |w: &f64| (0.5 + w / total * f64::from(1 << PRECISION)) as i32;
-            Window { start, weights: raw.iter().map(fixed).collect() }
+            Window { start, weights: raw.iter().map(|w| fixed_point(w / total)).collect() }
         })
         .collect()
+}
+
+/// Rounds half away from zero, as Pillow does.
+fn fixed_point(weight: f64) -> i32 {
+    let scaled = weight * f64::from(1 << PRECISION);
+    (if weight < 0.0 { scaled - 0.5 } else { scaled + 0.5 }) as i32
 }
 
 #[cfg(test)]

@@ -160,6 +160,7 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
     let small = Preprocessing {
         crop: 1.0,
         resize: Resize::BilinearPillow,
+        shorter_side: None,
         size: 32,
         normalization: Normalization::Symmetric,
         stretch: false,

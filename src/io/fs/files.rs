@@ -103,6 +103,22 @@ pub fn remove_leftovers(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Appends to a file, which is durable after [`sync_file`].
+///
+/// # Errors
+/// [`Kind::Io`](crate::error::Kind::Io) when the operating system refuses.
+pub fn append(path: &Path, bytes: &[u8]) -> Result<()> {
+    Change::Append(path, bytes).apply().map_err(|e| Error::io("write", path, e))
+}
+
+/// Makes the bytes of a file durable.
+///
+/// # Errors
+/// [`Kind::Io`](crate::error::Kind::Io) when the operating system refuses.
+pub fn sync_file(path: &Path) -> Result<()> {
+    Change::SyncFile(path).apply().map_err(|e| Error::io("write", path, e))
+}
+
 /// Makes the names in a folder durable.
 ///
 /// # Errors

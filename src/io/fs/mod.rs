@@ -15,7 +15,8 @@ mod space;
 pub use atomic::{copy_verified, hard_link_verified, write_atomic, write_atomic_with};
 pub use change::{Change, Watch, Watcher, watch};
 pub use files::{
-    FolderEntry, create_folder, hard_link, list, read, remove, remove_leftovers, rename, sync_folder,
+    FolderEntry, append, create_folder, hard_link, list, read, remove, remove_leftovers, rename, sync_file,
+    sync_folder,
 };
 pub use identity::{FileIdentity, HeldFolder};
 pub use lock::Lock;

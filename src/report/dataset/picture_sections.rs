@@ -8,7 +8,7 @@ use super::near_duplicates::{NearDuplicatePair, NearDuplicates, PairImage};
 use super::pictures::{self, VariantPictures};
 use super::variants::VariantPreview;
 use crate::data::augment::Variant;
-use crate::data::preprocess::{Normalization, Preprocessing};
+use crate::data::preprocess::Preprocessing;
 use crate::report::format::{count, percent};
 use crate::report::html::{Markup, html};
 use crate::report::page::{self, Card, GalleryItem, Picture, RankedClass, cards, class_ranking, gallery};
@@ -49,14 +49,12 @@ pub(super) fn augmentation(stats: &DatasetStats, preview: &VariantPreview) -> Ma
 }
 
 fn preprocessing(steps: &Preprocessing) -> Markup {
-    let scaled = match steps.normalization {
-        Normalization::Unit => "scaled to 0 to 1",
-        Normalization::Symmetric => "scaled to -1 to 1",
-        Normalization::Imagenet => "normalized with the mean and standard deviation of ImageNet",
-    };
     html! {
         @if steps.crop < 1.0 { "the centre " (percent(steps.crop)) " of each side" } @else { "the whole image" }
-        ", resized to " (steps.size) " x " (steps.size) " pixels, whose values are then " (scaled) " (shown as they are before)."
+        @if let Some(side) = steps.shorter_side { ", its shorter side resized to " (side) ", of that the central " }
+        @else { ", resized to " }
+        (steps.size) " x " (steps.size) " pixels, whose values are then " (steps.normalization.to_string())
+        " (shown as they are before)."
     }
 }
 

@@ -1,7 +1,6 @@
 //! The settings of a run as a list for people.
 
 use super::run_data::RunData;
-use crate::data::preprocess::Normalization;
 use crate::head::{ClassWeights, FitConfig, SolverConfig};
 use crate::report::format::{count, seconds};
 use crate::run::{ClassCount, Record};
@@ -63,19 +62,21 @@ fn images(data: &RunData) -> Vec<Setting> {
 fn features(record: &Record) -> Vec<Setting> {
     let spec = &record.spec;
     let steps = spec.preprocessing.steps;
-    let scaled = match steps.normalization {
-        Normalization::Unit => "scaled to 0 to 1",
-        Normalization::Symmetric => "scaled to -1 to 1",
-        Normalization::Imagenet => "normalized with the mean and standard deviation of ImageNet",
+    let resized = match steps.shorter_side {
+        None => format!("resized to {size} x {size} ({})", steps.resize, size = steps.size),
+        Some(side) => format!(
+            "the shorter side resized to {side} ({}), of that the central {size} x {size}",
+            steps.resize,
+            size = steps.size
+        ),
     };
     let stretched = steps.stretch_16bit.map_or_else(String::new, |bits| {
         format!(", {bits} bits of a 16-bit image taken for its whole range")
     });
     let pixels = format!(
-        "centre {} % of each side, resized to {} x {} (bilinear), values {scaled}{stretched}; decoded by {}",
+        "centre {} % of each side, {resized}, values {}{stretched}; decoded by {}",
         100.0 * steps.crop,
-        steps.size,
-        steps.size,
+        steps.normalization,
         spec.preprocessing.decode
     );
     vec![

@@ -30,7 +30,7 @@ impl Weights for Seeded {
         })
     }
 
-    fn classifier(&self) -> Result<Vec<DenseWeights>> {
+    fn classifier(&self, _inputs: usize) -> Result<Vec<DenseWeights>> {
         Ok(vec![DenseWeights { kernel: vec![0.01; WIDTH * 3], bias: vec![0.0; 3] }])
     }
 }
@@ -38,7 +38,8 @@ impl Weights for Seeded {
 static ONNX: LazyLock<Vec<u8>> = LazyLock::new(|| onnx(1));
 
 pub fn onnx(seed: u64) -> Vec<u8> {
-    let topology = Topology { depth_multiplier: 1.0 / 16.0, min_depth: 1, input_side: 75 };
+    let topology =
+        Topology { depth_multiplier: 1.0 / 16.0, min_depth: 1, input_side: 75, ..Topology::default() };
     let how = r#"{"crop":1.0,"resize":"bilinear-pillow","size":75,"scale":"symmetric"}"#;
     build(topology, &Seeded(seed), &[("headstart.preprocessing", how)]).unwrap()
 }

@@ -34,12 +34,15 @@ const FLOORS: [&[&str]; 16] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 41] = [
+const DOORS: [(&str, &str); 46] = [
     ("ort", "backbone/onnx_runtime"),
-    // Two formats, each with messages of its own.
+    // Three formats, each with messages of its own.
     ("prost", "backbone/graph"),
     ("prost", "io/events/"),
-    ("crc", "io/events/tfrecord.rs"),
+    ("prost", "backbone/import/tensorflow/"),
+    ("crc", "io/crc32c.rs"),
+    ("hdf5_reader", "backbone/import/keras.rs"),
+    ("snap", "backbone/import/tensorflow/table.rs"),
     ("json5", "backbone/import/tfjs.rs"),
     ("base64", "io/base64.rs"),
     ("arrow", "io/parquet/"),
@@ -59,6 +62,8 @@ const DOORS: [(&str, &str); 41] = [
     ("safetensors", "io/safetensors.rs"),
     ("rand", "math/random.rs"),
     ("sha2", "io/digest.rs"),
+    ("md5", "io/digest.rs"),
+    ("ureq", "io/download/client.rs"),
     ("zip", "io/archive.rs"),
     ("tar", "io/archive.rs"),
     ("flate2", "io/archive.rs"),

@@ -1,37 +1,40 @@
-//! Replaces a graph's float input by bytes, with the scaling inside the graph. A byte is a quarter of a float on its way
-//! to the device, and the network's own threads do the arithmetic.
+//! Replaces a graph's normalized input by pixel values from 0 to 255, with the normalization inside the graph. A byte is a
+//! quarter of a float on its way to the device, and the network's own threads do the arithmetic.
 
 use super::messages::{AttributeProto, FLOAT, NodeProto, TensorProto, UINT8};
 use super::model::{OnnxModel, image_input};
-use crate::data::preprocess::Arithmetic;
+use crate::data::preprocess::{Arithmetic, ValueType};
 use prost::Message;
 
-/// The name of the uint8 input.
-pub(in crate::backbone) const UINT8_INPUT: &str = "headstart/pixels";
+/// The name of the input of pixel values.
+pub(in crate::backbone) const PIXEL_INPUT: &str = "headstart/pixels";
 
 impl OnnxModel {
-    /// Makes the image input uint8. Cast and arithmetic nodes apply `steps` to turn the bytes into the floats that the
-    /// network was built for.
-    pub fn use_uint8_input(&mut self, steps: &[Arithmetic]) {
+    /// Makes the image input take pixel values of type `value`. Cast and arithmetic nodes apply `steps` to turn them into
+    /// the floats that the network was built for.
+    pub fn use_pixel_input(&mut self, value: ValueType, steps: &[Arithmetic]) {
         let graph = self.graph_mut();
         let at = image_input(graph).expect("checked by parse");
         let input = &mut graph.input[at];
-        let floats = std::mem::replace(&mut input.name, UINT8_INPUT.into());
+        let floats = std::mem::replace(&mut input.name, PIXEL_INPUT.into());
         if let Some(tensor) = input.kind.as_mut().and_then(|kind| kind.tensor.as_mut()) {
-            tensor.element = UINT8;
+            tensor.element = match value {
+                ValueType::Uint8 => UINT8,
+                _ => FLOAT,
+            };
         }
         let name = |step: usize| match step == steps.len() {
             true => floats.clone(),
-            false => format!("{UINT8_INPUT}/{step}"),
+            false => format!("{PIXEL_INPUT}/{step}"),
         };
         let to_float = AttributeProto::int("to", i64::from(FLOAT));
-        let mut scaling = vec![node("Cast", vec![UINT8_INPUT.into()], name(0), vec![to_float])];
+        let mut scaling = vec![node("Cast", vec![PIXEL_INPUT.into()], name(0), vec![to_float])];
         for (i, step) in steps.iter().enumerate() {
             let (op, operand) = match step {
                 Arithmetic::Divide(operand) => ("Div", operand),
                 Arithmetic::Subtract(operand) => ("Sub", operand),
             };
-            let operand_name = format!("{UINT8_INPUT}/by{i}");
+            let operand_name = format!("{PIXEL_INPUT}/by{i}");
             scaling.push(node(op, vec![name(i), operand_name.clone()], name(i + 1), Vec::new()));
             graph.initializer.push(per_channel(operand_name, operand));
         }

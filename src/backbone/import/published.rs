@@ -1,0 +1,195 @@
+//! Builds the ONNX file of a backbone from a published weights file, or from one of the same make.
+
+use super::named_weights::NamedWeights;
+use super::weights_file::WeightsFile;
+use crate::backbone::graph::PREPROCESSING_KEY;
+use crate::backbone::inception_v3::{Topology, build};
+use crate::backbone::registry::{DEFAULT_BACKBONE, LastPool, Published, registry};
+use crate::error::{Error, Kind, Result};
+use crate::io::digest::{Digest, sha256};
+use crate::io::{fs, json};
+use crate::monitor::Monitor;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// A weights file to import.
+///
+/// | field | default | |
+/// |---|---|---|
+/// | `file` | | the weights file |
+/// | `source` | | name of a published source, or of a family of them |
+/// | `name` | that of the source | name of the new backbone |
+/// | `models` | | folder of built backbones |
+#[derive(Debug, Clone)]
+pub struct ImportConfig {
+    /// The weights file.
+    pub file: PathBuf,
+    /// The name of a published source, such as `slim`, or of a family with several, such as `timm`.
+    pub source: String,
+    /// The name of the new backbone.
+    pub name: Option<String>,
+    /// Folder of built backbones.
+    pub models: PathBuf,
+}
+
+/// The backbone that [`import`] built.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ImportStats {
+    /// Its name.
+    pub name: String,
+    /// A few words that describe it.
+    pub title: String,
+    /// Its ONNX file, an absolute path.
+    pub onnx: PathBuf,
+    /// Digest of the ONNX file.
+    pub sha256: Digest,
+    /// Digest of the weights file.
+    pub source_sha256: Digest,
+}
+
+/// Imports a weights file: builds its ONNX file as `NAME.onnx` in the folder of backbones.
+///
+/// # Errors
+/// [`Kind::Usage`] for an unknown source, a name that cannot be used, or a format that the source does not have.
+/// [`Kind::Io`] when a file cannot be read or written. [`Kind::Backbone`] when the file is damaged, lacks a tensor, or has one
+/// that the network does not have.
+pub fn import(config: &ImportConfig, monitor: &dyn Monitor) -> Result<ImportStats> {
+    let source = source(&config.source, config.name.as_deref())?;
+    let name = config.name.as_deref().unwrap_or(&source.name);
+    check_name(name, source)?;
+    let weights = WeightsFile::read(&config.file)?;
+    let source_sha256 = weights.sha256;
+    let is_own = is_another(source, source_sha256);
+    if is_own && name == source.name {
+        monitor.warn(&format!("{} is none of the published files of {name}", config.file.display()));
+    }
+    let title = match is_own || name != source.name {
+        true => format!("Inception-v3 with weights of your own, built as {}", source.name),
+        false => source.title.clone(),
+    };
+    let built =
+        build_onnx(weights, source, Labels { name, title: &title }, 1.0).map_err(|e| match e.path() {
+            None => e.at(&config.file),
+            Some(_) => e,
+        })?;
+    let onnx = onnx_path(&config.models, name);
+    fs::create_folder(&config.models)?;
+    fs::write_atomic(&onnx, &built)?;
+    Ok(ImportStats {
+        name: name.into(),
+        title,
+        onnx: std::path::absolute(&onnx).unwrap_or(onnx),
+        sha256: sha256(&built),
+        source_sha256,
+    })
+}
+
+/// Returns the path of the ONNX file of an imported backbone. The file need not exist.
+pub fn onnx_path(models: &Path, name: &str) -> PathBuf {
+    models.join(format!("{name}.onnx"))
+}
+
+/// What an ONNX file says about itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Labels<'a> {
+    /// Name of the backbone.
+    pub name: &'a str,
+    /// A few words that describe it.
+    pub title: &'a str,
+}
+
+/// Builds the bytes of an ONNX file by the rules of `source`. `depth_multiplier` is 1 for published weights.
+///
+/// # Errors
+/// [`Kind::Usage`] for a format that the source does not have, [`Kind::Backbone`] when a tensor is missing, misshapen or not
+/// of this network.
+pub fn build_onnx(
+    weights: WeightsFile,
+    source: &Published,
+    labels: Labels,
+    depth_multiplier: f64,
+) -> Result<Vec<u8>> {
+    let naming = weights.naming(source.source)?;
+    let preprocessing = json::encode(&source.preprocessing);
+    let digest = weights.sha256.to_string();
+    let metadata = [
+        ("headstart.name", labels.name),
+        ("headstart.title", labels.title),
+        ("headstart.licence", source.licence.as_str()),
+        ("headstart.source", source.name.as_str()),
+        ("headstart.source_sha256", digest.as_str()),
+        (PREPROCESSING_KEY, preprocessing.as_str()),
+    ];
+    let topology = Topology {
+        depth_multiplier,
+        min_depth: 1,
+        input_side: source.preprocessing.size,
+        counts_padding: source.counts_padding,
+        last_pool_is_max: source.mixed_7c_pool == LastPool::Max,
+    };
+    let named = NamedWeights::new(weights.tensors, naming, source);
+    let built = build(topology, &named, &metadata)?;
+    named.finish()?;
+    Ok(built)
+}
+
+/// The published source of this name. Where a family has several, `name` decides, else the first.
+fn source(source: &str, name: Option<&str>) -> Result<&'static Published> {
+    let published = &registry().published;
+    let family = |entry: &&Published| entry.name.split('-').next() == Some(source);
+    let named = published.iter().filter(family).find(|entry| Some(entry.name.as_str()) == name);
+    let exact = published.iter().find(|entry| entry.name == source);
+    exact.or(named).or_else(|| published.iter().find(family)).ok_or_else(|| {
+        let names: Vec<&str> = published.iter().map(|entry| entry.name.as_str()).collect();
+        Error::new(Kind::Usage, format!("{source:?} is not a source of weights"))
+            .help(format!("set `source` to one of {}", names.join(", ")))
+    })
+}
+
+/// Checks that `name` can be that of a file, and is not that of other weights.
+fn check_name(name: &str, source: &Published) -> Result<()> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let fail =
+        |why: &str| Err(Error::new(Kind::Usage, format!("a backbone cannot be called {name:?}: {why}")));
+    if name.is_empty() || name.len() > 100 || name.starts_with(['.', '-']) || !name.chars().all(is_plain) {
+        return fail("use letters, digits, - _ and .");
+    }
+    if Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("onnx")) {
+        return fail("a name that ends in .onnx would be taken for a file");
+    }
+    let is_taken = name == DEFAULT_BACKBONE
+        || registry().published.iter().any(|other| other.name == name && other.name != source.name);
+    if is_taken { fail("that is the name of other weights") } else { Ok(()) }
+}
+
+/// Whether all official files of a source are known by their digest, and `digest` is none of them.
+fn is_another(source: &Published, digest: Digest) -> bool {
+    let text = digest.to_string();
+    let known = |file: &crate::backbone::registry::PublishedFile| {
+        let prefix = file.sha256_prefix.as_ref().map(|prefix| text.starts_with(prefix.as_str()));
+        file.sha256.map(|sha256| sha256 == digest).or(prefix)
+    };
+    !source.files.iter().any(|file| known(file).unwrap_or(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_has_a_source_and_no_name_hides_other_weights() {
+        assert_eq!(source("timm", None).unwrap().name, "timm-tf_in1k");
+        assert_eq!(source("timm", Some("timm-tv_in1k")).unwrap().name, "timm-tv_in1k");
+        assert_eq!(source("timm-tv_in1k", None).unwrap().name, "timm-tv_in1k");
+        assert!(source("nope", None).unwrap_err().remedy().unwrap().contains("torchvision"));
+        let keras = source("keras", None).unwrap();
+        for bad in ["", "a/b", "..", "-x", "x.onnx", "nsfwjs", "slim", "über"] {
+            assert_eq!(check_name(bad, keras).unwrap_err().kind(), Kind::Usage, "{bad}");
+        }
+        check_name("keras", keras).unwrap();
+        check_name("mine_2.1", keras).unwrap();
+        assert!(is_another(source("slim", None).unwrap(), sha256(b"x")));
+        assert!(!is_another(keras, sha256(b"x")), "its digests are not known");
+    }
+}
