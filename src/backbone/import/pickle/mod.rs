@@ -127,12 +127,7 @@ impl Pickle {
                 let (module, name) = (input.line()?, input.line()?);
                 self.stack.push(Value::Global(global(module, name)?));
             }
-            0x93 => match (self.pop()?, self.pop()?) {
-                (Value::Text(name), Value::Text(module)) => {
-                    self.stack.push(Value::Global(global(&module, &name)?));
-                }
-                _ => return Err(fail("the pickle names a class by something else than text")),
-            },
+            0x93 => self.stack_global()?,
             b'R' => self.call()?,
             b'Q' => self.persistent()?,
             // The attributes of a dict are PyTorch's notes of versions. Nothing else has any.
@@ -148,6 +143,15 @@ impl Pickle {
                 )));
             }
         }
+        Ok(())
+    }
+
+    /// Names a class or function by two texts.
+    fn stack_global(&mut self) -> Result<()> {
+        let (Value::Text(name), Value::Text(module)) = (self.pop()?, self.pop()?) else {
+            return Err(fail("the pickle names a class by something else than text"));
+        };
+        self.stack.push(Value::Global(global(&module, &name)?));
         Ok(())
     }
 
