@@ -90,11 +90,14 @@ pub fn decode_tensors(bytes: &[u8]) -> Result<TensorFile, String> {
     Ok(TensorFile { tensors, metadata })
 }
 
-/// Decodes all arrays of a safetensors file from elsewhere, those of another type than float32 as the name of that type.
+/// An array with its name; one of another type than float32 as the name of that type.
+pub type NamedArray = (String, Result<FloatTensor, String>);
+
+/// Decodes all arrays of a safetensors file from elsewhere.
 ///
 /// # Errors
 /// The reason, in one line, why `bytes` are not a safetensors file.
-pub fn decode_arrays(bytes: &[u8]) -> Result<Vec<(String, Result<FloatTensor, String>)>, String> {
+pub fn decode_arrays(bytes: &[u8]) -> Result<Vec<NamedArray>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
     let array = |view: &TensorView| match view.dtype() {
         Dtype::F32 => {

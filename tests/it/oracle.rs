@@ -2,7 +2,7 @@
 
 use crate::support::{self, Sandbox, models, picture, python, root, small_network};
 use headstart::data::decode::{self, encode_png};
-use headstart::data::preprocess::{Preprocessing, resize_bilinear};
+use headstart::data::preprocess::{Filter, Preprocessing, Region, Resize, resize, resize_bilinear};
 use serde_json::Value;
 
 fn json(text: &str) -> Value {
@@ -34,6 +34,22 @@ fn decoding_and_resizing_equal_pillow_byte_for_byte() {
         let (width, height) = (size("to_width"), size("to_height"));
         let resized = resize_bilinear(&image, width, height);
         assert!(resized.data() == read("resized"), "{name} to {width} x {height} differs from Pillow");
+        let beside = |end: &str| std::fs::read(s.path(name).with_extension(end)).unwrap();
+        let bicubic = resize(&image, Filter::Bicubic, Region::all(width), Region::all(height));
+        assert!(
+            bicubic.data() == beside("bicubic"),
+            "{name} to {width} x {height}, bicubic, differs from Pillow"
+        );
+        let fitted = Preprocessing {
+            resize: Resize::BicubicPillow,
+            shorter_side: Some(45),
+            size: 32,
+            ..Preprocessing::named("unit").unwrap()
+        };
+        assert!(
+            fitted.resized(&image).data() == beside("fitted"),
+            "{name}, shorter side first, differs from Pillow"
+        );
     }
 }
 

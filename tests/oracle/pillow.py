@@ -1,5 +1,5 @@
-"""Writes images of many kinds and sizes into a folder, with the pixels that Pillow reads from them and what its bilinear
-filter makes of those; prints the list as JSON."""
+"""Writes images of many kinds and sizes into a folder, with the pixels that Pillow reads from them and what its bilinear and
+bicubic filters make of those; prints the list as JSON."""
 
 import json
 import pathlib
@@ -11,6 +11,18 @@ from PIL import Image, ImageOps
 folder = pathlib.Path(sys.argv[1])
 random = np.random.default_rng(1)
 cases = []
+
+# Resizes the shorter side to the first number and keeps a square of the second, as torchvision and timm do.
+FITTED = 45, 32
+
+
+def fitted(image):
+    shorter, side = FITTED
+    width, height = image.size
+    longer = int(shorter * max(width, height) / min(width, height))
+    image = image.resize((shorter, longer) if width <= height else (longer, shorter), Image.BICUBIC)
+    left, top = (int(round((length - side) / 2)) for length in image.size)
+    return image.crop((left, top, left + side, top + side))
 
 
 def picture(width, height):
@@ -28,6 +40,8 @@ def case(name, image, to, lossy=False, **options):
     pixels, resized = file.with_suffix(".rgb"), file.with_suffix(".resized")
     pixels.write_bytes(rgb.tobytes())
     resized.write_bytes(rgb.resize(to, Image.BILINEAR).tobytes())
+    file.with_suffix(".bicubic").write_bytes(rgb.resize(to, Image.BICUBIC).tobytes())
+    file.with_suffix(".fitted").write_bytes(fitted(rgb).tobytes())
     cases.append(
         dict(file=file.name, rgb=pixels.name, resized=resized.name, width=rgb.width, height=rgb.height,
              to_width=to[0], to_height=to[1], lossy=lossy)

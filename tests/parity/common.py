@@ -67,13 +67,14 @@ def probe(side):
     return ((x * 7 + y * 13 + c * 101 + x * y // 5) % 256).astype(np.uint8)[None]
 
 
-def store(folder, name, file, source, inputs, found, seconds=None):
-    """Stores the input tensor `[n, 3, side, side]` and the endpoints of one network, for `file` built by the rules of
-    `source`. Endpoints are `[n, channels, height, width]`."""
-    folder = pathlib.Path(folder)
-    np.savez(folder / f"{name}.npz", input=inputs, **found)
+def store(folder, files, source, inputs, found):
+    """Stores the input tensor `[n, 3, side, side]` and the endpoints `[n, channels, height, width]` of one network, whose
+    `files` are imported by the rules of `source`."""
+    answers = files[0] + ".npz"
+    np.savez(folder / answers, input=inputs, **found)
     with open(folder / "cases.jsonl", "a") as cases:
-        cases.write(json.dumps({"name": name, "file": str(file), "source": source}) + "\n")
+        for file in files:
+            cases.write(json.dumps({"file": file, "source": source, "answers": answers}) + "\n")
 
 
 def expect(folder, file, found):

@@ -76,15 +76,12 @@ def main():
     (folder / "all").mkdir(parents=True)
     for image in sorted(images.glob("*.png")):
         shutil.copy(image, folder / "all")
-    cases = {}
-    for line in (out / "cases.jsonl").read_text().splitlines():
-        case = json.loads(line)
-        cases[case["name"]] = case
-    for name, case in cases.items():
+    for case in map(json.loads, (out / "cases.jsonl").read_text().splitlines()):
+        name = case["file"]
         backbone = "parity-" + re.sub(r"[^a-z0-9]", "-", name)
-        imported = ["backbone", "import", case["file"], "--source", case["source"], "--name", backbone]
+        imported = ["backbone", "import", str(out / name), "--source", case["source"], "--name", backbone]
         built, seconds, memory = measured(imported + ["--models", str(out / "models")])
-        stored = np.load(out / f"{name}.npz")
+        stored = np.load(out / case["answers"])
         expected = {key: stored[key] for key in stored.files if key != "input"}
         network = pathlib.Path(built["onnx"])
         found = endpoints(network, expected, stored["input"])

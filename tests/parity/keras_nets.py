@@ -90,7 +90,7 @@ def main():
         if size.small:
             common.expect(out, name, found)
         else:
-            common.store(out, name, out / name, "keras", np.concatenate(inputs).transpose(0, 3, 1, 2), found)
+            common.store(out, [name], "keras", np.concatenate(inputs).transpose(0, 3, 1, 2), found)
 
 
 main()

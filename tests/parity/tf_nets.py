@@ -96,11 +96,12 @@ def slim():
             images, logits, ends = slim_net(size.side, classes, with_aux=False)
             v1.train.Saver().restore(session, str(out / "slim-v2.ckpt"))
             found = ask(session, images, ends, logits, [common.probe(size.side) / np.float32(127.5) - 1])
-    for name in ["slim.ckpt", "slim-v2.ckpt.index", "slim.pb"]:
-        if size.small:
+    names = ["slim.ckpt", "slim-v2.ckpt.index", "slim.pb"]
+    if size.small:
+        for name in names:
             common.expect(out, name, found)
-        else:
-            common.store(out, name, out / name, "slim", np.concatenate(inputs).transpose(0, 3, 1, 2), found)
+    else:
+        common.store(out, names, "slim", np.concatenate(inputs).transpose(0, 3, 1, 2), found)
 
 
 # One convolution: kernel height, kernel width, filters, stride, padding.
@@ -237,7 +238,7 @@ def graph_2015():
     if size.small:
         common.expect(out, "fid.pb", found)
     else:
-        common.store(out, "fid.pb", out / "fid.pb", "fid", tensors.transpose(0, 3, 1, 2), found)
+        common.store(out, ["fid.pb"], "fid", tensors.transpose(0, 3, 1, 2), found)
 
 
 slim()

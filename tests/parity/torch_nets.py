@@ -152,12 +152,13 @@ def main():
         else:
             inputs = [prepare(Image.open(path).convert("RGB"))[None] for path in paths]
         entered, found = ask(net, kind, inputs)
-        for file in files:
-            if size.small:
-                common.expect(out, file.name, found)
-            else:
-                common.store(out, file.name, file, kind, entered, found)
-        print(name, [file.name for file in files], file=sys.stderr)
+        names = [file.name for file in files]
+        if size.small:
+            for file in names:
+                common.expect(out, file, found)
+        else:
+            common.store(out, names, kind, entered, found)
+        print(name, names, file=sys.stderr)
 
 
 main()

@@ -4,7 +4,7 @@ use super::named_weights::NamedWeights;
 use super::weights_file::WeightsFile;
 use crate::backbone::graph::PREPROCESSING_KEY;
 use crate::backbone::inception_v3::{Topology, build};
-use crate::backbone::registry::{DEFAULT_BACKBONE, LastPool, Published, registry};
+use crate::backbone::registry::{DEFAULT_BACKBONE, LastPool, Published, default_models, registry};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
 use crate::io::{fs, json};
@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 /// | `file` | | the weights file |
 /// | `source` | | name of a published source, or of a family of them |
 /// | `name` | that of the source | name of the new backbone |
-/// | `models` | | folder of built backbones |
+/// | `models` | [`default_models`] | folder of built backbones |
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ImportConfig {
     /// The weights file.
     pub file: PathBuf,
@@ -30,6 +31,20 @@ pub struct ImportConfig {
     pub name: Option<String>,
     /// Folder of built backbones.
     pub models: PathBuf,
+}
+
+impl ImportConfig {
+    /// Imports `file` by the rules of `source`, everything else by default.
+    pub fn new(file: impl Into<PathBuf>, source: impl Into<String>) -> Self {
+        Self { file: file.into(), source: source.into(), name: None, models: default_models() }
+    }
+}
+
+impl Default for ImportConfig {
+    /// Names no file yet.
+    fn default() -> Self {
+        Self::new("", "slim")
+    }
 }
 
 /// The backbone that [`import`] built.

@@ -1,8 +1,10 @@
 //! Preprocessing of images for a network: stretch, crop, resize, normalization.
 
+mod normalization;
 mod resize;
 mod tensorflow1;
 
+pub use normalization::{Arithmetic, Normalization};
 pub use resize::{Filter, Region, resize, resize_bilinear};
 pub use tensorflow1::resize_bilinear_tensorflow1;
 
@@ -11,33 +13,6 @@ use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
-
-/// Mapping of 8-bit pixel values to the floats that a network expects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Normalization {
-    /// `x / 255`, in `[0, 1]`.
-    Unit,
-    /// `x / 127.5 - 1`, in `[-1, 1]`.
-    Symmetric,
-    /// `(x / 255 - mean) / deviation` with the ImageNet statistics of each channel.
-    Imagenet,
-    /// `(x - 128) / 128`, as Google's network of 2015-12-05 takes it.
-    #[serde(rename = "inception-2015")]
-    Inception2015,
-}
-
-impl fmt::Display for Normalization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unit => "scaled to 0 to 1",
-            Self::Symmetric => "scaled to -1 to 1",
-            Self::Imagenet => "normalized with the mean and standard deviation of ImageNet",
-            Self::Inception2015 => "less 128, divided by 128",
-        })
-    }
-}
 
 /// Filter that resizes images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -277,40 +252,6 @@ fn to_planes<T: Copy>(pixels: &[T], planes: &mut [T]) {
     let (green, blue) = rest.split_at_mut(plane);
     for (((red, green), blue), pixel) in red.iter_mut().zip(green).zip(blue).zip(pixels.chunks_exact(3)) {
         (*red, *green, *blue) = (pixel[0], pixel[1], pixel[2]);
-    }
-}
-
-/// A step of a normalization, in float32, with one operand for each channel.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum Arithmetic {
-    /// Resplit by the operand.
-    Divide([f32; 3]),
-    /// Subtraction of the operand.
-    Subtract([f32; 3]),
-}
-
-impl Normalization {
-    /// Returns the steps that turn a byte into a network input. In this order and in float32 they give the same bits
-    /// everywhere.
-    pub fn steps(self) -> Vec<Arithmetic> {
-        use Arithmetic::{Divide, Subtract};
-        match self {
-            Self::Unit => vec![Divide([255.0; 3])],
-            Self::Symmetric => vec![Divide([127.5; 3]), Subtract([1.0; 3])],
-            Self::Inception2015 => vec![Subtract([128.0; 3]), Divide([128.0; 3])],
-            // The ImageNet statistics as torchvision publishes them.
-            Self::Imagenet => {
-                vec![Divide([255.0; 3]), Subtract([0.485, 0.456, 0.406]), Divide([0.229, 0.224, 0.225])]
-            }
-        }
-    }
-
-    fn apply(self, value: f32, channel: usize) -> f32 {
-        self.steps().iter().fold(value, |value, step| match step {
-            Arithmetic::Divide(by) => value / by[channel],
-            Arithmetic::Subtract(by) => value - by[channel],
-        })
     }
 }
 

@@ -14,6 +14,9 @@ const TRAILER: usize = 5;
 /// Most bytes that one byte of snappy can stand for: a copy of 64 bytes takes 3.
 const SNAPPY_RATIO: usize = 22;
 
+/// Takes the key and the value of an entry.
+type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
 /// Whether a file is a table.
 pub(in crate::backbone::import) fn is_table(bytes: &[u8]) -> bool {
     bytes.len() >= FOOTER && bytes.ends_with(&MAGIC)
@@ -23,7 +26,7 @@ pub(in crate::backbone::import) fn is_table(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`Kind::Backbone`](crate::error::Kind::Backbone) when the table is damaged, and errors of `visit`.
-pub(super) fn visit_entries(bytes: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+pub(super) fn visit_entries(bytes: &[u8], visit: &mut Visit) -> Result<()> {
     if !is_table(bytes) {
         return Err(fail("it does not end as a checkpoint does"));
     }
@@ -68,7 +71,7 @@ fn block(bytes: &[u8], [offset, size]: [u64; 2]) -> Result<std::borrow::Cow<'_, 
 }
 
 /// Calls `visit` with the entries of a block. Keys share their start with the key before.
-fn entries(block: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+fn entries(block: &[u8], visit: &mut Visit) -> Result<()> {
     let (rest, restarts) = block.split_last_chunk::<4>().ok_or_else(cut)?;
     let restarts = (u32::from_le_bytes(*restarts) as usize).checked_mul(4);
     let end = restarts.and_then(|size| rest.len().checked_sub(size)).ok_or_else(cut)?;

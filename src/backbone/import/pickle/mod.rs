@@ -4,59 +4,14 @@
 //! Values that contain others are kept in one list and known by number, so that no input makes the reader call itself, copy
 //! without bound or form a circle.
 
+mod input;
+mod value;
+
 use super::tensors::fail;
 use crate::error::Result;
-use std::rc::Rc;
-
-/// A value of a pickle.
-#[derive(Debug, Clone)]
-pub(super) enum Value {
-    /// A value that no state dict uses: None, a truth value, a fraction, a large integer.
-    Other,
-    Int(i64),
-    Text(Rc<str>),
-    /// Number in [`Pickle::tuples`]: of a tuple.
-    Tuple(usize),
-    /// Number in [`Pickle::lists`].
-    List(usize),
-    /// Number in [`Pickle::dicts`].
-    Dict(usize),
-    Global(Global),
-    /// Number in [`Pickle::storages`].
-    Storage(usize),
-    /// Number in [`Pickle::views`].
-    View(usize),
-    /// Marks the start of arguments.
-    Mark,
-}
-
-/// A class or function that a state dict may name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Global {
-    OrderedDict,
-    RebuildTensor,
-    RebuildParameter,
-    Storage(&'static str),
-}
-
-/// The numbers that a tensor views, stored outside the pickle.
-#[derive(Debug, Clone)]
-pub(super) struct Storage {
-    /// Class of the storage, such as `FloatStorage`.
-    pub class: &'static str,
-    pub key: Rc<str>,
-    /// Number of elements.
-    pub len: usize,
-}
-
-/// A tensor: part of a storage.
-#[derive(Debug, Clone)]
-pub(super) struct View {
-    pub storage: usize,
-    pub offset: usize,
-    pub shape: Vec<usize>,
-    pub strides: Vec<usize>,
-}
+use input::Input;
+use value::global;
+pub(super) use value::{Global, Storage, Value, View};
 
 /// A pickle that was read.
 #[derive(Debug, Default)]
@@ -70,54 +25,8 @@ pub(super) struct Pickle {
     pub views: Vec<View>,
 }
 
-/// The storage classes of PyTorch.
-const STORAGES: [&str; 10] = [
-    "FloatStorage",
-    "DoubleStorage",
-    "HalfStorage",
-    "BFloat16Storage",
-    "LongStorage",
-    "IntStorage",
-    "ShortStorage",
-    "CharStorage",
-    "ByteStorage",
-    "BoolStorage",
-];
-
 /// Most entries of the memo. Those of a state dict are some thousands.
 const MAX_MEMO: usize = 1 << 20;
-
-/// Takes bytes off the front of `data`.
-struct Input<'a, 'b>(&'b mut &'a [u8]);
-
-impl<'a> Input<'a, '_> {
-    fn bytes(&mut self, n: usize) -> Result<&'a [u8]> {
-        let (bytes, rest) = self.0.split_at_checked(n).ok_or_else(|| fail("the pickle ends too early"))?;
-        *self.0 = rest;
-        Ok(bytes)
-    }
-
-    /// A little-endian unsigned number of `n` bytes, at most 8.
-    fn number(&mut self, n: usize) -> Result<u64> {
-        Ok(self.bytes(n)?.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte)))
-    }
-
-    fn length(&mut self, n: usize) -> Result<usize> {
-        usize::try_from(self.number(n)?).map_err(|_| fail("the pickle holds an impossible length"))
-    }
-
-    fn text(&mut self, n: usize) -> Result<Rc<str>> {
-        let text = std::str::from_utf8(self.bytes(n)?);
-        text.map(Rc::from).map_err(|e| fail("a text of the pickle is not UTF-8").because(e))
-    }
-
-    fn line(&mut self) -> Result<&'a str> {
-        let end = self.0.iter().position(|&byte| byte == b'\n');
-        let line = self.bytes(end.ok_or_else(|| fail("the pickle ends too early"))? + 1)?;
-        std::str::from_utf8(&line[..line.len() - 1])
-            .map_err(|e| fail("a name of the pickle is not UTF-8").because(e))
-    }
-}
 
 /// Reads one pickle off the front of `data`. Returns its tables and its value.
 ///
@@ -192,18 +101,7 @@ impl Pickle {
 
     fn step_container(&mut self, code: u8, input: &mut Input) -> Result<()> {
         match code {
-            b')' => self.push_tuple(Vec::new()),
-            b't' => {
-                let values = self.pop_mark()?;
-                self.push_tuple(values);
-            }
-            0x85..=0x87 => {
-                let start = self.stack.len().checked_sub(usize::from(code - 0x84));
-                let values = self
-                    .stack
-                    .split_off(start.ok_or_else(|| fail("the pickle takes more values than it has"))?);
-                self.push_tuple(values);
-            }
+            b')' | b't' | 0x85..=0x87 => self.step_tuple(code)?,
             b']' => {
                 self.stack.push(Value::List(self.lists.len()));
                 self.lists.push(Vec::new());
@@ -229,12 +127,7 @@ impl Pickle {
                 let (module, name) = (input.line()?, input.line()?);
                 self.stack.push(Value::Global(global(module, name)?));
             }
-            0x93 => match (self.pop()?, self.pop()?) {
-                (Value::Text(name), Value::Text(module)) => {
-                    self.stack.push(Value::Global(global(&module, &name)?));
-                }
-                _ => return Err(fail("the pickle names a class by something else than text")),
-            },
+            0x93 => self.stack_global()?,
             b'R' => self.call()?,
             b'Q' => self.persistent()?,
             // The attributes of a dict are PyTorch's notes of versions. Nothing else has any.
@@ -250,6 +143,30 @@ impl Pickle {
                 )));
             }
         }
+        Ok(())
+    }
+
+    /// Names a class or function by two texts.
+    fn stack_global(&mut self) -> Result<()> {
+        let (Value::Text(name), Value::Text(module)) = (self.pop()?, self.pop()?) else {
+            return Err(fail("the pickle names a class by something else than text"));
+        };
+        self.stack.push(Value::Global(global(&module, &name)?));
+        Ok(())
+    }
+
+    /// Makes a tuple of no values, of those above the last mark, or of the last one, two or three.
+    fn step_tuple(&mut self, code: u8) -> Result<()> {
+        let values = match code {
+            b')' => Vec::new(),
+            b't' => self.pop_mark()?,
+            _ => {
+                let start = self.stack.len().checked_sub(usize::from(code - 0x84));
+                let start = start.ok_or_else(|| fail("the pickle takes more values than it has"))?;
+                self.stack.split_off(start)
+            }
+        };
+        self.push_tuple(values);
         Ok(())
     }
 
@@ -374,25 +291,6 @@ impl Pickle {
         self.stack.push(Value::Storage(self.storages.len()));
         self.storages.push(storage);
         Ok(())
-    }
-}
-
-/// The known class or function of this name.
-///
-/// # Errors
-/// [`Kind::Backbone`](crate::error::Kind::Backbone) for any other: a pickle can name any function of Python.
-fn global(module: &str, name: &str) -> Result<Global> {
-    let storage = STORAGES.iter().find(|known| **known == name);
-    match (module, name, storage) {
-        ("collections", "OrderedDict", _) => Ok(Global::OrderedDict),
-        ("torch._utils", "_rebuild_tensor_v2", _) => Ok(Global::RebuildTensor),
-        ("torch._utils", "_rebuild_parameter", _) => Ok(Global::RebuildParameter),
-        ("torch", _, Some(storage)) => Ok(Global::Storage(storage)),
-        _ => {
-            let shown: String = format!("{module}.{name}").chars().take(100).collect();
-            Err(fail(format!("the pickle names {shown:?}, which no state dict needs"))
-                .help("a pickle can run any code: save the state dict alone, or as safetensors"))
-        }
     }
 }
 
