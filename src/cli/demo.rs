@@ -6,6 +6,7 @@ use super::options::{Global, now};
 use super::output::{Outcome, print_result};
 use super::predict;
 use super::progress::Terminal;
+use super::setup::IMAGENET;
 use super::shell::quote;
 use super::text::percent;
 use super::train;
@@ -38,7 +39,8 @@ fn summary(stats: &DemoStats, next: &str) -> String {
         "== extract: {images} -> {cache}\n{}\n== train: {cache} -> {run}\n{}\n== evaluate: {run}\n{}\n== predict\n{}\n\
          == the point\n\
          linear model on raw pixels    {} of the test images\n\
-         linear model on the features  {}\n\n\
+         linear model on the features  {}\n\
+         {IMAGENET}\n\n\
          try next:\n{next}",
         extract::summary(&stats.extract),
         train::summary(&stats.train, &stats.run),

@@ -41,9 +41,13 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     Ok(Outcome::Done)
 }
 
+/// How to get the network that most people mean.
+pub(super) const IMAGENET: &str =
+    "for the network trained on ImageNet: headstart backbone fetch slim, then extract with --backbone slim";
+
 fn summary(stats: &SetupStats) -> String {
     format!(
-        "ONNX Runtime {} ({}): {}\n{}, an {}: {}\n",
+        "ONNX Runtime {} ({}): {}\n{}, an {}: {}\n{IMAGENET}\n",
         stats.runtime_version,
         stats.runtime_origin,
         stats.runtime.display(),
