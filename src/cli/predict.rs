@@ -87,7 +87,7 @@ pub(super) fn summary(predictions: &[FilePrediction]) -> String {
             Some(score) => {
                 let share = percent(score.p_value);
                 out.push_str(&format!(
-                    "  unknown: no more than {share} of known images are as far from every class\n"
+                    "  unknown: p {share}, the conformal p value of a known image, over the choice of the validation images\n"
                 ));
             }
             None => out.push_str(&ranked(&prediction.predictions)),

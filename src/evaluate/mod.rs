@@ -14,7 +14,7 @@ pub use tta::TtaStats;
 use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::head::argmax;
-use crate::metrics::{self, ClassScore, ClassShare};
+use crate::metrics::{self, BrierScore, ClassScore, ClassShare, LabelledPrediction};
 use crate::run::{self, ClassCount, RejectionRule, StoredRun};
 use held_out::{ImagePrediction, RunPredictions, SplitPredictions};
 use serde::Serialize;
@@ -69,13 +69,25 @@ pub struct EvaluateStats {
     pub confusion: Vec<Vec<usize>>,
     /// Mean F1 over the classes that occur among labels or predictions.
     pub macro_f1: Option<f64>,
+    /// The 95 % interval of macro F1, by the delta method.
+    pub macro_f1_interval: Option<[f64; 2]>,
+    /// Mean recall over the classes that have images.
+    pub balanced_accuracy: Option<f64>,
+    /// Matthews' correlation, -1 to 1; 0 is chance.
+    pub matthews_correlation: Option<f64>,
+    /// Cohen's kappa, at most 1; 0 is chance.
+    pub cohens_kappa: Option<f64>,
+    /// Brier score of the head's own probabilities, with its parts.
+    pub brier: Option<BrierScore>,
+    /// Mean cross entropy, in nats, of always giving the frequencies of the train images: what the loss of a head has to beat.
+    pub frequencies_loss: Option<f64>,
     /// Accuracy of always predicting the most frequent class of the train images.
     pub majority_accuracy: Option<f64>,
     /// The most frequent class of the train images.
     pub majority_class: String,
     /// Share of each class in the labels and in the predictions, in class order.
     pub composition: Vec<ClassShare>,
-    /// Top-k accuracy for k from 1 to 5, or to the number of classes where that is smaller.
+    /// Top-k accuracy for k from 1 to 5, but below the number of classes: with all of them it is always 1.
     pub top_k: Vec<TopK>,
     /// Accuracy of each batch of [`BATCH`] images, in the order of their digests. The last batch may be smaller.
     pub batch_accuracies: Vec<f64>,
@@ -147,6 +159,15 @@ pub fn evaluate_run(run: &StoredRun, config: &EvaluateConfig) -> Result<Evaluate
         accuracy: metrics::accuracy(&truth, &predicted),
         interval: metrics::wilson_interval(correct.iter().filter(|correct| **correct).count(), truth.len()),
         macro_f1: metrics::macro_f1(&classes),
+        macro_f1_interval: metrics::macro_f1_interval(&labelled(&truth, &predicted), names.len()),
+        balanced_accuracy: metrics::balanced_accuracy(&confusion),
+        matthews_correlation: metrics::matthews_correlation(&confusion),
+        cohens_kappa: metrics::cohens_kappa(&confusion),
+        brier: metrics::brier_score(
+            &truth,
+            images.iter().map(|image| in_double_precision(&image.probabilities)),
+        ),
+        frequencies_loss: frequencies_loss(&record.classes, &truth),
         majority_accuracy: metrics::constant_accuracy(&truth, majority),
         majority_class: names[majority].clone(),
         composition: metrics::composition(&classes),
@@ -173,7 +194,7 @@ fn predicted_class(image: &ImagePrediction, averaged: bool) -> usize {
 fn top_k(images: &[ImagePrediction], truth: &[usize], classes: usize) -> Vec<TopK> {
     let probabilities = || images.iter().map(|image| &image.probabilities);
     let accuracy = |k: usize| metrics::top_k_accuracy(truth, probabilities(), k);
-    (1..=MAX_K.min(classes)).map(|k| TopK { k, accuracy: accuracy(k) }).collect()
+    (1..=MAX_K.min(classes.saturating_sub(1)).max(1)).map(|k| TopK { k, accuracy: accuracy(k) }).collect()
 }
 
 /// Reads the calibrated rejection, where its rate is to be measured.
@@ -205,6 +226,24 @@ fn check_images(config: &EvaluateConfig, held_out: &SplitPredictions) -> Result<
         );
     }
     Ok(())
+}
+
+fn labelled(truth: &[usize], predicted: &[usize]) -> Vec<LabelledPrediction> {
+    let pairs = truth.iter().zip(predicted);
+    pairs.map(|(&truth, &predicted)| LabelledPrediction { truth, predicted }).collect()
+}
+
+fn in_double_precision(row: &[f32]) -> Vec<f64> {
+    row.iter().map(|&p| f64::from(p)).collect()
+}
+
+/// The loss of always giving the frequencies of the train images. `None` where a label has none of them, which makes it
+/// infinite.
+fn frequencies_loss(classes: &[ClassCount], truth: &[usize]) -> Option<f64> {
+    let total: usize = classes.iter().map(|class| class.train).sum();
+    let frequencies: Vec<f64> = classes.iter().map(|class| class.train as f64 / total as f64).collect();
+    let occurs = truth.iter().all(|&class| classes[class].train > 0);
+    metrics::log_loss(truth, truth.iter().map(|_| &frequencies)).filter(|_| occurs)
 }
 
 /// Index of the class with the most train images; of equals the first.

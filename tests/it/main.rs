@@ -29,6 +29,7 @@ mod readers;
 mod report;
 mod reproduce;
 mod setup;
+mod statistics;
 mod stress;
 mod support;
 mod tensorboard;
