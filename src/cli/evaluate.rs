@@ -57,12 +57,12 @@ fn accuracy(stats: &EvaluateStats) -> String {
         stats.images,
         percent(low),
         percent(high),
-        score_with_interval(stats.macro_f1, stats.macro_f1_interval),
+        score_with_interval(stats.macro_f1, stats.overall.macro_f1_interval),
         stats.majority_class,
         percent(stats.majority_accuracy),
-        percent(stats.balanced_accuracy),
-        score(stats.matthews_correlation),
-        score(stats.cohens_kappa),
+        percent(stats.overall.balanced_accuracy),
+        score(stats.overall.matthews_correlation),
+        score(stats.overall.cohens_kappa),
     );
     if let Some(same) = stats.same_pictures.filter(|same| *same > 0) {
         out.push_str(&format!(
@@ -139,7 +139,7 @@ fn beside_chance(stats: &EvaluateStats) -> String {
             percent(split.debiased_error)
         )
     });
-    let brier = stats.brier.map_or("-".into(), |brier| {
+    let brier = stats.overall.brier.map_or("-".into(), |brier| {
         format!(
             "{:.3} = reliability {:.3} - resolution {:.3} + uncertainty {:.3} + within bins {:.3}",
             brier.score, brier.reliability, brier.resolution, brier.uncertainty, brier.within_bins
@@ -147,7 +147,7 @@ fn beside_chance(stats: &EvaluateStats) -> String {
     });
     format!(
         "{chance}loss of the frequencies of the train images {}; Brier score {brier}\n",
-        score(stats.frequencies_loss)
+        score(stats.overall.frequencies_loss)
     )
 }
 

@@ -3,18 +3,20 @@
 mod calibration;
 pub mod comparison;
 mod held_out;
+mod overall;
 pub mod predict;
 mod rejection;
 mod tta;
 
 pub use calibration::{Calibration, SplitCalibration};
+pub use overall::OverallScores;
 pub use rejection::RejectionStats;
 pub use tta::TtaStats;
 
 use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::head::argmax;
-use crate::metrics::{self, BrierScore, ClassScore, ClassShare, LabelledPrediction};
+use crate::metrics::{self, ClassScore, ClassShare};
 use crate::run::{self, ClassCount, RejectionRule, StoredRun};
 use held_out::{ImagePrediction, RunPredictions, SplitPredictions};
 use serde::Serialize;
@@ -69,18 +71,9 @@ pub struct EvaluateStats {
     pub confusion: Vec<Vec<usize>>,
     /// Mean F1 over the classes that occur among labels or predictions.
     pub macro_f1: Option<f64>,
-    /// The 95 % interval of macro F1, by the delta method.
-    pub macro_f1_interval: Option<[f64; 2]>,
-    /// Mean recall over the classes that have images.
-    pub balanced_accuracy: Option<f64>,
-    /// Matthews' correlation, -1 to 1; 0 is chance.
-    pub matthews_correlation: Option<f64>,
-    /// Cohen's kappa, at most 1; 0 is chance.
-    pub cohens_kappa: Option<f64>,
-    /// Brier score of the head's own probabilities, with its parts.
-    pub brier: Option<BrierScore>,
-    /// Mean cross entropy, in nats, of always giving the frequencies of the train images: what the loss of a head has to beat.
-    pub frequencies_loss: Option<f64>,
+    /// Scores of all classes together that allow for chance, and the interval of macro F1.
+    #[serde(flatten)]
+    pub overall: OverallScores,
     /// Accuracy of always predicting the most frequent class of the train images.
     pub majority_accuracy: Option<f64>,
     /// The most frequent class of the train images.
@@ -159,15 +152,7 @@ pub fn evaluate_run(run: &StoredRun, config: &EvaluateConfig) -> Result<Evaluate
         accuracy: metrics::accuracy(&truth, &predicted),
         interval: metrics::wilson_interval(correct.iter().filter(|correct| **correct).count(), truth.len()),
         macro_f1: metrics::macro_f1(&classes),
-        macro_f1_interval: metrics::macro_f1_interval(&labelled(&truth, &predicted), names.len()),
-        balanced_accuracy: metrics::balanced_accuracy(&confusion),
-        matthews_correlation: metrics::matthews_correlation(&confusion),
-        cohens_kappa: metrics::cohens_kappa(&confusion),
-        brier: metrics::brier_score(
-            &truth,
-            images.iter().map(|image| in_double_precision(&image.probabilities)),
-        ),
-        frequencies_loss: frequencies_loss(&record.classes, &truth),
+        overall: OverallScores::measure(images, &predicted, &confusion, &record.classes),
         majority_accuracy: metrics::constant_accuracy(&truth, majority),
         majority_class: names[majority].clone(),
         composition: metrics::composition(&classes),
@@ -226,24 +211,6 @@ fn check_images(config: &EvaluateConfig, held_out: &SplitPredictions) -> Result<
         );
     }
     Ok(())
-}
-
-fn labelled(truth: &[usize], predicted: &[usize]) -> Vec<LabelledPrediction> {
-    let pairs = truth.iter().zip(predicted);
-    pairs.map(|(&truth, &predicted)| LabelledPrediction { truth, predicted }).collect()
-}
-
-fn in_double_precision(row: &[f32]) -> Vec<f64> {
-    row.iter().map(|&p| f64::from(p)).collect()
-}
-
-/// The loss of always giving the frequencies of the train images. `None` where a label has none of them, which makes it
-/// infinite.
-fn frequencies_loss(classes: &[ClassCount], truth: &[usize]) -> Option<f64> {
-    let total: usize = classes.iter().map(|class| class.train).sum();
-    let frequencies: Vec<f64> = classes.iter().map(|class| class.train as f64 / total as f64).collect();
-    let occurs = truth.iter().all(|&class| classes[class].train > 0);
-    metrics::log_loss(truth, truth.iter().map(|_| &frequencies)).filter(|_| occurs)
 }
 
 /// Index of the class with the most train images; of equals the first.

@@ -16,7 +16,7 @@ fn runs() -> Sandbox {
     }
     assert_eq!(support::extract(&s, "in", "c", &["--split", "30/20/50"]).code, 0);
     support::train(&s, "long", &["--epochs", "40"]);
-    support::train(&s, "short", &["--epochs", "1", "--lr", "0.0003"]);
+    support::train(&s, "short", &["--epochs", "2", "--lr", "0.01"]);
     s
 }
 

@@ -29,7 +29,7 @@ predicted = np.array([classes.index(label) for label in rows.predicted])
 p = np.stack(rows.probabilities).astype(np.float64)
 
 
-def bootstrap(of, n, draws=4000):
+def bootstrap(of, n, draws=1500):
     rng = np.random.default_rng(1)
     return np.percentile([of(rng.integers(0, n, n)) for _ in range(draws)], [2.5, 97.5]).tolist()
 

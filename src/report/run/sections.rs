@@ -74,7 +74,7 @@ fn key_figures(stats: &EvaluateStats) -> Vec<Fact> {
         None => chance,
     };
     let macro_f1 =
-        stats.macro_f1_interval.map_or("mean over classes of equal weight".into(), |[low, high]| {
+        stats.overall.macro_f1_interval.map_or("mean over classes of equal weight".into(), |[low, high]| {
             format!("mean over classes of equal weight, 95 % interval {low:.3} to {high:.3}")
         });
     let interval = format!("95 % interval {} to {}", percent(low), percent(high));
