@@ -87,7 +87,7 @@ pub(super) fn summary(predictions: &[FilePrediction]) -> String {
             Some(score) => {
                 let share = percent(score.p_value);
                 out.push_str(&format!(
-                    "  unknown: p {share}, the conformal p value of a known image, over the choice of the validation images\n"
+                    "  unknown: of the validation images and this one, {share} are as far from every class\n"
                 ));
             }
             None => out.push_str(&ranked(&prediction.predictions)),
