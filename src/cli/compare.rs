@@ -59,8 +59,8 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Column names; the last three columns compare with the first run.
-const NAMES: [&str; 9] = [
+/// Column names; the last five columns compare with the first run.
+const NAMES: [&str; 11] = [
     "run",
     "fitted by",
     "trained on",
@@ -70,7 +70,20 @@ const NAMES: [&str; 9] = [
     "points",
     "95 % interval",
     "p",
+    "p (Holm)",
+    "macro F1 points",
 ];
+
+/// The difference of macro F1 with its interval, `+1.2 (-0.3 to +2.7)`.
+fn macro_f1_points(difference: &Difference) -> String {
+    match (difference.macro_f1_difference, difference.macro_f1_interval) {
+        (Some(points), Some([low, high])) => {
+            let [points, low, high] = [points, low, high].map(percentage_points);
+            format!("{points} ({low} to {high})")
+        }
+        _ => "-".into(),
+    }
+}
 
 fn summary(Output { stats, page }: &Output) -> String {
     let mut out = format!("{} {} images that all runs hold out", stats.images, stats.split);
@@ -92,11 +105,14 @@ fn summary(Output { stats, page }: &Output) -> String {
                 format!("{} to {}", percentage_points(d.interval[0]), percentage_points(d.interval[1]))
             }),
             shown(&|d| p_value(d.p_value)),
+            shown(&|d| p_value(d.holm_p_value)),
+            shown(&|d| macro_f1_points(d)),
         ]
     });
     out.push_str(&format!(
         "\n\n{}\npoints: difference from the first run on the same images, with Newcombe's interval for paired proportions\n\
-         p: McNemar's exact test against the first run, not corrected for several runs\n",
+         p: McNemar's exact test against the first run alone; p (Holm): corrected for all of these runs\n\
+         macro F1 points: difference from the first run, with its 95 % interval by the delta method for paired images\n",
         table_with_header(NAMES, rows)
     ));
     if let Some(page) = page {

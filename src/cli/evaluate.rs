@@ -2,7 +2,10 @@
 
 use super::options::{Global, parse};
 use super::output::{Outcome, print_result};
-use super::text::{interval, p_value, percent, percentage_points, score, table, table_with_header};
+use super::text::{
+    interval, p_value, percent, percent_number, percentage_points, score, signed_percent, table,
+    table_with_header,
+};
 use crate::data::dataset::{Split, number_and_names};
 use crate::error::Result;
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
@@ -48,15 +51,18 @@ fn accuracy(stats: &EvaluateStats) -> String {
     let [low, high] = stats.interval.unwrap_or([0.0, 1.0]);
     let mut out = format!(
         "{} accuracy {} of {} images (95 % interval {} to {}), macro F1 {}\n\
-         always answering {:?}: {}\n",
+         always answering {:?}: {}; balanced accuracy {}, Matthews correlation {}, kappa {}\n",
         stats.split,
         percent(stats.accuracy),
         stats.images,
         percent(low),
         percent(high),
-        score(stats.macro_f1),
+        score_with_interval(stats.macro_f1, stats.overall.macro_f1_interval),
         stats.majority_class,
         percent(stats.majority_accuracy),
+        percent(stats.overall.balanced_accuracy),
+        score(stats.overall.matthews_correlation),
+        score(stats.overall.cohens_kappa),
     );
     if let Some(same) = stats.same_pictures.filter(|same| *same > 0) {
         out.push_str(&format!(
@@ -117,7 +123,40 @@ fn reliability(stats: &EvaluateStats) -> String {
             used
         ),
     };
-    out + &text + "\n" + &rejected(stats)
+    out + &text + "\n" + &beside_chance(stats) + &rejected(stats)
+}
+
+/// Calibration error and losses beside what chance and the frequencies of the classes give.
+fn beside_chance(stats: &EvaluateStats) -> String {
+    let split = &stats.calibration.split;
+    let chance = split.chance.as_ref().map_or(String::new(), |chance| {
+        format!(
+            "calibrated probabilities would have a calibration error of {} by chance (95 % of the time up to {}; p {}); without \
+             that bias it is {}\n",
+            percent(chance.expected),
+            percent(chance.upper),
+            p_value(chance.p_value),
+            percent(split.debiased_error)
+        )
+    });
+    let brier = stats.overall.brier.map_or("-".into(), |brier| {
+        format!(
+            "{:.3} = reliability {:.3} - resolution {:.3} + uncertainty {:.3} + within bins {:.3}",
+            brier.score, brier.reliability, brier.resolution, brier.uncertainty, brier.within_bins
+        )
+    });
+    format!(
+        "{chance}loss of the frequencies of the train images {}; Brier score {brier}\n",
+        score(stats.overall.frequencies_loss)
+    )
+}
+
+/// A score with its interval, `0.612 (0.550 to 0.671)`.
+fn score_with_interval(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
+    match interval {
+        Some([low, high]) => format!("{} ({low:.3} to {high:.3})", score(value)),
+        None => score(value),
+    }
 }
 
 fn rejected(stats: &EvaluateStats) -> String {
@@ -125,7 +164,8 @@ fn rejected(stats: &EvaluateStats) -> String {
     let [low, high] = reject.interval.unwrap_or([0.0, 1.0]);
     format!(
         "rejected as unknown with --reject {}, calibrated on {} validation images: {} of {} known images, {} (95 % \
-         interval {} to {}); accuracy of the others {}\n",
+         interval {} to {}); accuracy of the others {}\n\
+         that share is at most {} on average over validation images; of these it is at most {} with 95 % confidence\n",
         reject.alpha,
         reject.calibration_images,
         reject.unknown,
@@ -133,7 +173,9 @@ fn rejected(stats: &EvaluateStats) -> String {
         percent(reject.rate),
         percent(low),
         percent(high),
-        percent(reject.answered_accuracy)
+        percent(reject.answered_accuracy),
+        percent(reject.alpha),
+        percent(reject.bound)
     )
 }
 
@@ -144,11 +186,19 @@ fn scores(stats: &EvaluateStats) -> String {
             c.support.to_string(),
             c.predicted.to_string(),
             percent(c.precision),
+            range(c.precision_interval),
             percent(c.recall),
+            range(c.recall_interval),
             score(c.f1),
         ]
     });
-    table_with_header(["class", "images", "predicted", "precision", "recall", "F1"], rows)
+    let interval = "95 % interval";
+    table_with_header(["class", "images", "predicted", "precision", interval, "recall", interval, "F1"], rows)
+}
+
+/// An interval of percentages, `12.3 to 45.6`.
+fn range(interval: Option<[f64; 2]>) -> String {
+    interval.map_or("-".into(), |[low, high]| format!("{} to {}", percent_number(low), percent_number(high)))
 }
 
 fn confusion(stats: &EvaluateStats) -> String {
@@ -161,7 +211,7 @@ fn confusion(stats: &EvaluateStats) -> String {
 
 fn composition(stats: &EvaluateStats) -> String {
     let rows = stats.composition.iter().map(|class| {
-        let relative = class.relative_difference.map_or("-".into(), |d| format!("{:+.1} %", 100.0 * d));
+        let relative = signed_percent(class.relative_difference);
         [class.name.clone(), percent(class.truth), percent(class.predicted), relative]
     });
     let table = table_with_header(["class", "images", "predictions", "relative difference"], rows);

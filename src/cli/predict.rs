@@ -88,7 +88,7 @@ pub(super) fn summary(predictions: &[FilePrediction]) -> String {
             Some(score) => {
                 let share = percent(score.p_value);
                 out.push_str(&format!(
-                    "  unknown: no more than {share} of known images are as far from every class\n"
+                    "  unknown: of the validation images and this one, {share} are as far from every class\n"
                 ));
             }
             None => out.push_str(&ranked(&prediction.predictions)),

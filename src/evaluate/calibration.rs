@@ -2,7 +2,7 @@
 
 use super::held_out::ImagePrediction;
 use crate::head::argmax;
-use crate::metrics::{self, CalibrationBin, GradedPrediction, Temperature};
+use crate::metrics::{self, CalibrationBin, ChanceCalibration, GradedPrediction, Temperature};
 use serde::Serialize;
 
 /// Calibration of the head's own probabilities, and at the temperature fitted to the validation images.
@@ -33,6 +33,10 @@ pub struct SplitCalibration {
     pub ece_before: Option<f64>,
     /// Expected calibration error after scaling, 0 to 1.
     pub ece_after: Option<f64>,
+    /// What the error before scaling would be by chance, if the probabilities were perfectly calibrated.
+    pub chance: Option<ChanceCalibration>,
+    /// Root mean squared calibration error before scaling, without the bias of small bins.
+    pub debiased_error: Option<f64>,
     /// Mean cross entropy before scaling, in nats.
     pub loss_before: Option<f64>,
     /// Mean cross entropy after scaling, in nats.
@@ -66,6 +70,8 @@ impl SplitCalibration {
     fn measure(temperature: f64, images: &[ImagePrediction]) -> Self {
         let (before, after) = (CalibrationAt::new(1.0, images), CalibrationAt::new(temperature, images));
         Self {
+            chance: before.ece.and_then(|ece| metrics::chance_calibration(&before.confidences, ece)),
+            debiased_error: metrics::debiased_calibration_error(&before.bins),
             ece_before: before.ece,
             ece_after: after.ece,
             loss_before: before.loss,
@@ -81,6 +87,8 @@ struct CalibrationAt {
     ece: Option<f64>,
     loss: Option<f64>,
     bins: Vec<CalibrationBin>,
+    /// Probability of the predicted class of each image.
+    confidences: Vec<f64>,
 }
 
 impl CalibrationAt {
@@ -88,13 +96,15 @@ impl CalibrationAt {
         let truth: Vec<usize> = images.iter().map(|image| image.truth).collect();
         let scale = |image: &ImagePrediction| metrics::apply_temperature(&image.probabilities, temperature);
         let probabilities: Vec<Vec<f64>> = images.iter().map(scale).collect();
-        let graded = images.iter().zip(&probabilities).map(|(image, row)| {
+        let grade = |(image, row): (&ImagePrediction, &Vec<f64>)| {
             let predicted = argmax(&image.probabilities);
             GradedPrediction { confidence: row[predicted], correct: predicted == image.truth }
-        });
+        };
+        let graded: Vec<GradedPrediction> = images.iter().zip(&probabilities).map(grade).collect();
+        let confidences = graded.iter().map(|prediction| prediction.confidence).collect();
         let bins = metrics::calibration_bins(graded);
         let loss = metrics::log_loss(&truth, &probabilities);
-        Self { ece: metrics::expected_calibration_error(&bins), loss, bins }
+        Self { ece: metrics::expected_calibration_error(&bins), loss, bins, confidences }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::head::{Epoch, SolverConfig};
 use crate::io::digest::Digest;
-use crate::metrics::{self, PairedCounts};
+use crate::metrics::{self, LabelledPrediction, PairedCounts};
 use crate::run::{self, Prediction, Record, StoredRun};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +80,14 @@ pub struct Difference {
     pub only_first: usize,
     /// Two-sided p value of McNemar's exact test for this pair alone.
     pub p_value: f64,
+    /// Its mid-p value, which is less conservative.
+    pub mid_p_value: f64,
+    /// The exact p value adjusted by Holm's method for all runs that are compared with the first.
+    pub holm_p_value: f64,
+    /// Macro F1 of the run minus that of the first, over the classes of both.
+    pub macro_f1_difference: Option<f64>,
+    /// The 95 % interval of that difference, by the delta method for paired images.
+    pub macro_f1_interval: Option<[f64; 2]>,
 }
 
 /// Compares runs on the images that are in the split of every one of them, variant `none`.
@@ -110,8 +118,17 @@ pub fn compare(config: &CompareConfig) -> Result<CompareStats> {
         images: common.len(),
         left_out: all.len() - common.len(),
         runs: loaded.iter().map(|run| run.scores(&common)).collect::<Result<_>>()?,
-        differences: others.iter().map(|run| run.difference_from(first, &common)).collect(),
+        differences: adjusted(others.iter().map(|run| run.difference_from(first, &common)).collect()),
     })
+}
+
+/// Fills in the adjusted p values.
+fn adjusted(mut differences: Vec<Difference>) -> Vec<Difference> {
+    let p_values: Vec<f64> = differences.iter().map(|difference| difference.p_value).collect();
+    for (difference, p_value) in differences.iter_mut().zip(metrics::holm_adjusted(&p_values)) {
+        difference.holm_p_value = p_value;
+    }
+    differences
 }
 
 impl CompareStats {
@@ -181,6 +198,22 @@ impl LoadedRun {
         common.iter().map(|hash| &self.rows[*hash]).map(|row| row.label == row.predicted)
     }
 
+    /// Names of the labels and of the predicted classes of `common`, with repetitions.
+    fn labels<'a>(&'a self, common: &'a [&Digest]) -> impl Iterator<Item = &'a str> + 'a {
+        common
+            .iter()
+            .map(|hash| &self.rows[*hash])
+            .flat_map(|row| [row.label.as_str(), row.predicted.as_str()])
+    }
+
+    /// Labels and predictions of `common` as indices of the sorted `names`.
+    fn labelled(&self, common: &[&Digest], names: &[&str]) -> Vec<LabelledPrediction> {
+        let index = |name: &String| names.partition_point(|other| *other < name.as_str());
+        let rows = common.iter().map(|hash| &self.rows[*hash]);
+        rows.map(|row| LabelledPrediction { truth: index(&row.label), predicted: index(&row.predicted) })
+            .collect()
+    }
+
     fn scores(&self, common: &[&Digest]) -> Result<RunScores> {
         let names = self.record.class_names();
         let index = |name: &String| run::class_index(&self.path, &names, name);
@@ -203,6 +236,11 @@ impl LoadedRun {
 
     fn difference_from(&self, first: &Self, common: &[&Digest]) -> Difference {
         let counts = PairedCounts::count(self.correct(common), first.correct(common));
+        let p_value = metrics::mcnemar_p_value(&counts);
+        let names: Vec<&str> =
+            self.labels(common).chain(first.labels(common)).collect::<BTreeSet<_>>().into_iter().collect();
+        let rows = |run: &Self| run.labelled(common, &names);
+        let f1 = metrics::paired_macro_f1_difference(&rows(self), &rows(first), names.len());
         Difference {
             run: self.path.display().to_string(),
             against: first.path.display().to_string(),
@@ -210,7 +248,11 @@ impl LoadedRun {
             interval: metrics::paired_difference_interval(&counts).unwrap_or([-1.0, 1.0]),
             only_run: counts.only_first,
             only_first: counts.only_second,
-            p_value: metrics::mcnemar_p_value(&counts),
+            p_value,
+            mid_p_value: metrics::mcnemar_mid_p_value(&counts),
+            holm_p_value: p_value,
+            macro_f1_difference: f1.map(|(difference, _)| difference),
+            macro_f1_interval: f1.map(|(_, interval)| interval),
         }
     }
 }

@@ -3,11 +3,13 @@
 mod calibration;
 pub mod comparison;
 mod held_out;
+mod overall;
 pub mod predict;
 mod rejection;
 mod tta;
 
 pub use calibration::{Calibration, SplitCalibration};
+pub use overall::OverallScores;
 pub use rejection::RejectionStats;
 pub use tta::TtaStats;
 
@@ -69,13 +71,16 @@ pub struct EvaluateStats {
     pub confusion: Vec<Vec<usize>>,
     /// Mean F1 over the classes that occur among labels or predictions.
     pub macro_f1: Option<f64>,
+    /// Scores of all classes together that allow for chance, and the interval of macro F1.
+    #[serde(flatten)]
+    pub overall: OverallScores,
     /// Accuracy of always predicting the most frequent class of the train images.
     pub majority_accuracy: Option<f64>,
     /// The most frequent class of the train images.
     pub majority_class: String,
     /// Share of each class in the labels and in the predictions, in class order.
     pub composition: Vec<ClassShare>,
-    /// Top-k accuracy for k from 1 to 5, or to the number of classes where that is smaller.
+    /// Top-k accuracy for k from 1 to 5, but below the number of classes: with all of them it is always 1.
     pub top_k: Vec<TopK>,
     /// Accuracy of each batch of [`BATCH`] images, in the order of their digests. The last batch may be smaller.
     pub batch_accuracies: Vec<f64>,
@@ -147,6 +152,7 @@ pub fn evaluate_run(run: &StoredRun, config: &EvaluateConfig) -> Result<Evaluate
         accuracy: metrics::accuracy(&truth, &predicted),
         interval: metrics::wilson_interval(correct.iter().filter(|correct| **correct).count(), truth.len()),
         macro_f1: metrics::macro_f1(&classes),
+        overall: OverallScores::measure(images, &predicted, &confusion, &record.classes),
         majority_accuracy: metrics::constant_accuracy(&truth, majority),
         majority_class: names[majority].clone(),
         composition: metrics::composition(&classes),
@@ -173,7 +179,7 @@ fn predicted_class(image: &ImagePrediction, averaged: bool) -> usize {
 fn top_k(images: &[ImagePrediction], truth: &[usize], classes: usize) -> Vec<TopK> {
     let probabilities = || images.iter().map(|image| &image.probabilities);
     let accuracy = |k: usize| metrics::top_k_accuracy(truth, probabilities(), k);
-    (1..=MAX_K.min(classes)).map(|k| TopK { k, accuracy: accuracy(k) }).collect()
+    (1..=MAX_K.min(classes.saturating_sub(1)).max(1)).map(|k| TopK { k, accuracy: accuracy(k) }).collect()
 }
 
 /// Reads the calibrated rejection, where its rate is to be measured.

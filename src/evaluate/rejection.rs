@@ -21,6 +21,9 @@ pub struct RejectionStats {
     pub rate: Option<f64>,
     /// The 95 % Wilson interval of the rate.
     pub interval: Option<[f64; 2]>,
+    /// Upper bound of the share of all known images that is rejected, with 95 % confidence over the choice of the validation
+    /// images. `alpha` bounds it on average over that choice.
+    pub bound: f64,
     /// Accuracy among the images that were not rejected.
     pub answered_accuracy: Option<f64>,
 }
@@ -52,6 +55,7 @@ impl RejectionStats {
             unknown,
             rate: share(unknown, images),
             interval: metrics::wilson_interval(unknown, images),
+            bound: rule.calibration.rejection_bound(rule.threshold, 0.95),
             answered_accuracy: share(answered.iter().filter(|correct| **correct).count(), answered.len()),
         })
     }

@@ -4,6 +4,7 @@
 use super::scores::{AccuracyChange, ConditionScore, PairScore, SwitchEffect, TestScore};
 use super::stats::ExperimentStats;
 use crate::metrics::{MeanWithInterval, ResampledMean, format_p_value as p_value};
+use crate::report::format::percent_number;
 
 /// Formats an effect.
 type FormatChange = fn(&AccuracyChange) -> String;
@@ -32,7 +33,7 @@ pub fn markdown(stats: &ExperimentStats) -> String {
 }
 
 fn percent(share: f64) -> String {
-    format!("{:.1}", 100.0 * share)
+    percent_number(share)
 }
 
 fn points(difference: f64) -> String {

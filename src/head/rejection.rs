@@ -1,11 +1,12 @@
 //! Open-set rejection: how far features lie from the known classes. Which distance is too far is decided from the
-//! distances of held-out images, which the file of the measure keeps.
+//! distances of held-out images, which the file of the measure keeps. The only door to `linfa-linalg`.
 
 use super::labelled_features::{Example, LabelledFeatures};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use crate::io::safetensors::{FloatTensor, Tensor, TensorData, decode_tensors, encode_tensors};
 use crate::math::random::Rng;
+use linfa_linalg::eigh::Eigh;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use std::path::Path;
 
@@ -18,7 +19,7 @@ use std::path::Path;
 /// zero. This keeps the file small, and works with fewer images than features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MahalanobisDistance {
-    /// `[classes, width]`.
+    /// `[classes, width]`. The row of a class without train rows is NaN: no distance is measured from it.
     means: Array2<f32>,
     /// Q', orthonormal rows: `[directions, width]`.
     directions: Array2<f32>,
@@ -53,7 +54,7 @@ const MAX_ROWS: usize = 8192;
 const BLOCK: usize = 256;
 
 impl MahalanobisDistance {
-    /// Fits means and covariance to labelled rows of `classes` classes. A class without rows has its mean at the origin.
+    /// Fits means and covariance to labelled rows of `classes` classes. A class without rows is left out of the measure.
     /// The same rows give the same bits.
     ///
     /// # Panics
@@ -64,7 +65,7 @@ impl MahalanobisDistance {
         let every = rows.examples.len().div_ceil(MAX_ROWS).max(1);
         let examples: Vec<Example> = rows.examples.iter().step_by(every).copied().collect();
         let rows = LabelledFeatures { examples: &examples, ..rows };
-        let directions = directions(rows, &means);
+        let directions = principal(directions(rows, &means), rows, &means);
         let (mut along, mut total) = (Array1::<f64>::zeros(directions.nrows()), 0.0);
         for block in centred_blocks(rows, &means) {
             let squares = block.dot(&directions.t()).mapv(|v| f64::from(v).powi(2));
@@ -124,6 +125,7 @@ impl MahalanobisDistance {
                 weighted_squares(row, mean, std::iter::repeat(1.0 / rest))
                     - weighted_squares(along, of_mean, less.iter().copied())
             });
+            // `min` passes over NaN, the distance from a class that is left out.
             squared.fold(f64::INFINITY, f64::min).max(0.0).sqrt() as f32
         });
         nearest.collect()
@@ -146,7 +148,7 @@ fn means(rows: LabelledFeatures, classes: usize) -> Array2<f32> {
         }
     }
     for (mut sum, count) in sums.rows_mut().into_iter().zip(counts) {
-        sum /= count.max(1) as f64;
+        sum /= count as f64;
     }
     sums.mapv(|mean| mean as f32)
 }
@@ -183,6 +185,25 @@ fn directions(rows: LabelledFeatures, means: &Array2<f32>) -> Array2<f32> {
         found = orthonormal(next);
     }
     found
+}
+
+/// Turns directions within the space that they span so that the rows are uncorrelated along them (the Rayleigh-Ritz step of
+/// the same source), the largest variance first: Q V Q' is then the covariance within that space.
+fn principal(directions: Array2<f32>, rows: LabelledFeatures, means: &Array2<f32>) -> Array2<f32> {
+    let mut covariance = Array2::<f64>::zeros((directions.nrows(), directions.nrows()));
+    for block in centred_blocks(rows, means) {
+        let along = block.dot(&directions.t()).mapv(f64::from);
+        covariance += &along.t().dot(&along);
+    }
+    match covariance.eigh() {
+        Ok((variances, vectors)) => {
+            let mut order: Vec<usize> = (0..variances.len()).collect();
+            order.sort_by(|&a, &b| variances[b].total_cmp(&variances[a]));
+            vectors.select(Axis(1), &order).t().mapv(|value| value as f32).dot(&directions)
+        }
+        // Of a symmetric matrix of finite numbers it cannot fail; without it the directions are nearly principal.
+        Err(_) => directions,
+    }
 }
 
 /// Orthonormalizes rows by the Gram-Schmidt process, twice for each row so that float32 is precise enough. Rows that
@@ -327,6 +348,46 @@ mod tests {
         assert!((rate - alpha).abs() < 3.0 * deviation, "{rate} +- {deviation}");
         let other = distance.of(&[40.0; 20])[0];
         assert!(distances.iter().all(|known| *known < other));
+    }
+
+    #[test]
+    fn rows_are_uncorrelated_along_the_directions() {
+        // Features that are correlated with their neighbours.
+        let mixed: Vec<(Vec<f32>, usize)> = rows(400, 90)
+            .into_iter()
+            .map(|(row, class)| ((0..90).map(|i| row[i] + 0.8 * row[(i + 1) % 90]).collect(), class))
+            .collect();
+        let distance = fit(&mixed, 90);
+        assert_eq!(distance.directions.nrows(), DIRECTIONS);
+        let mut covariance = Array2::<f64>::zeros((DIRECTIONS, DIRECTIONS));
+        for (row, class) in &mixed {
+            let centred = Array1::from(row.clone()) - distance.means.row(*class);
+            let along = distance.directions.dot(&centred).mapv(f64::from);
+            for ((i, j), value) in covariance.indexed_iter_mut() {
+                *value += along[i] * along[j] / 400.0;
+            }
+        }
+        for ((i, j), value) in covariance.indexed_iter() {
+            let scale = (covariance[[i, i]] * covariance[[j, j]]).sqrt();
+            assert!(i == j || value.abs() < 1e-4 * scale, "{i} {j}: {value} of {scale}");
+        }
+        let variances = distance.variances.to_vec();
+        assert!(variances.is_sorted_by(|a, b| a >= b), "{variances:?}");
+    }
+
+    #[test]
+    fn a_class_without_rows_is_near_nothing() {
+        let one: Vec<_> = rows(40, 5).into_iter().filter(|(_, class)| *class == 1).collect();
+        let distance = fit(&one, 5);
+        // The origin is where an empty class would have had its mean.
+        assert!(distance.of(&[0.0; 5])[0] > 5.0, "{:?}", distance.of(&[0.0; 5]));
+        assert!(distance.of(&[9.0; 5])[0] < 1.0);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("reject.safetensors");
+        save(&path, &RejectionDistances { distance: distance.clone(), validation: vec![], test: vec![] })
+            .unwrap();
+        let read = decode(&std::fs::read(&path).unwrap(), &path).unwrap().distance;
+        assert_eq!(read.of(&[0.0; 5]), distance.of(&[0.0; 5]));
     }
 
     #[test]

@@ -36,8 +36,7 @@ pub struct CalibrationBin {
 pub fn calibration_bins(predictions: impl IntoIterator<Item = GradedPrediction>) -> Vec<CalibrationBin> {
     let mut sums = [BinSums::default(); CALIBRATION_BINS];
     for GradedPrediction { confidence, correct } in predictions {
-        let bin = (confidence * CALIBRATION_BINS as f64).ceil() as usize;
-        let bin = &mut sums[bin.clamp(1, CALIBRATION_BINS) - 1];
+        let bin = &mut sums[bin_index(confidence)];
         bin.images += 1;
         bin.confidence += confidence;
         bin.correct += usize::from(correct);
@@ -55,6 +54,11 @@ pub fn calibration_bins(predictions: impl IntoIterator<Item = GradedPrediction>)
     bins.collect()
 }
 
+/// Index of the bin of a confidence.
+pub(super) fn bin_index(confidence: f64) -> usize {
+    ((confidence * CALIBRATION_BINS as f64).ceil() as usize).clamp(1, CALIBRATION_BINS) - 1
+}
+
 /// Sums over the predictions of a bin.
 #[derive(Clone, Copy, Default)]
 struct BinSums {
@@ -66,7 +70,8 @@ struct BinSums {
 /// Computes the expected calibration error, 0 to 1 (Naeini, Cooper and Hauskrecht 2015, AAAI; Guo et al. 2017, ICML, eq. 3):
 /// the mean over predictions of |accuracy - confidence| of their bin. Returns `None` without predictions.
 ///
-/// With few predictions it overestimates the error, because the accuracy of a small bin varies by chance.
+/// With few predictions it overestimates the error, because the accuracy of a small bin varies by chance: see
+/// [`chance_calibration`](super::chance_calibration).
 pub fn expected_calibration_error(bins: &[CalibrationBin]) -> Option<f64> {
     let images: usize = bins.iter().map(|bin| bin.images).sum();
     let gap = |bin: &CalibrationBin| Some((bin.accuracy? - bin.confidence?).abs() * bin.images as f64);

@@ -1,5 +1,7 @@
 //! Split conformal p-values (Vovk et al. 2005).
 
+use super::binomial::binomial_cdf;
+
 /// Nonconformity scores of held-out images of known classes, to judge new images by (Papadopoulos et al. 2002; Vovk,
 /// Gammerman and Shafer 2005, section 4.2: inductive conformal prediction).
 ///
@@ -37,6 +39,36 @@ impl ConformalCalibration {
         let rank = (self.images() + 1).checked_sub(above)?;
         (above > 0).then(|| self.scores[rank.max(1) - 1])
     }
+    /// Returns the smallest score that, used as the threshold, rejects at most a share alpha of images like the held-out ones
+    /// with at least the given confidence over the choice of the held-out images (tolerance limits: Wilks 1941, *Annals of
+    /// Mathematical Statistics* 12, 91-96; Vovk 2012, proposition 2b). Returns `None` where there are too few of them.
+    pub fn confident_threshold(&self, alpha: f64, confidence: f64) -> Option<f32> {
+        let n = self.images();
+        // The share beyond the r-th smallest of n scores follows Beta(n + 1 - r, r).
+        let is_enough = |rank: &usize| binomial_cdf(rank - 1, n, 1.0 - alpha) >= confidence;
+        // Confidence grows with the rank, so that the first one that is enough is found by bisection.
+        let (mut low, mut high) = (0, n + 1);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if is_enough(&middle) { high = middle } else { low = middle }
+        }
+        (high <= n).then(|| self.scores[high - 1])
+    }
+
+    /// Computes the upper bound, with the given confidence over the choice of the held-out images, of the share of images like
+    /// them whose score is above `threshold`; 1 where nothing is known.
+    pub fn rejection_bound(&self, threshold: f32, confidence: f64) -> f64 {
+        let (n, rank) = (self.images(), self.scores.partition_point(|score| *score <= threshold));
+        if rank == 0 {
+            return 1.0;
+        }
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if binomial_cdf(rank - 1, n, 1.0 - middle) >= confidence { high = middle } else { low = middle }
+        }
+        high
+    }
 }
 
 /// Smallest number of held-out images that allows rejection at `alpha` (above 0, below 1): ceil(1 / alpha) - 1.
@@ -68,6 +100,36 @@ mod tests {
         assert_eq!([0.05, 0.1, 0.3, 0.01, 0.5, 0.9].map(min_calibration_size), [19, 9, 3, 99, 1, 1]);
         assert_eq!(ConformalCalibration::new(Vec::new()).threshold(0.5), None);
         assert!(ConformalCalibration::new(vec![1.0, 2.0]).p_value(f32::NAN) < 0.34, "NaN is rejected");
+    }
+
+    #[test]
+    fn confident_thresholds_by_hand() {
+        // 1 - 0.95^59 = 0.9515 is the first power that reaches 0.95 (Wilks): the largest of 59 scores.
+        let of = |n: usize| ConformalCalibration::new((1..=n).map(|i| i as f32).collect());
+        assert_eq!(
+            (of(58).confident_threshold(0.05, 0.95), of(59).confident_threshold(0.05, 0.95)),
+            (None, Some(59.0))
+        );
+        // The second largest of 93 (tables of tolerance limits).
+        assert_eq!(of(93).confident_threshold(0.05, 0.95), Some(92.0));
+        let bound = of(59).rejection_bound(59.0, 0.95);
+        assert!((bound - (1.0 - 0.05f64.powf(1.0 / 59.0))).abs() < 1e-9, "{bound}");
+        assert_eq!(of(3).rejection_bound(0.5, 0.95), 1.0);
+    }
+
+    #[test]
+    fn a_confident_threshold_holds_in_as_many_calibrations_as_it_says() {
+        // Uniform scores: the true share beyond a threshold t is 1 - t.
+        let trials = 2000;
+        let mut rng = Rng::new(5, 0);
+        let held = (0..trials)
+            .filter(|_| {
+                let known = ConformalCalibration::new((0..120).map(|_| rng.uniform(0.0, 1.0)).collect());
+                f64::from(1.0 - known.confident_threshold(0.05, 0.9).unwrap()) <= 0.05
+            })
+            .count();
+        // At least 0.9, less three standard deviations; not far more, for 120 scores are enough to be exact within 0.06.
+        assert!((1759..1960).contains(&held), "{held} of {trials}");
     }
 
     #[test]

@@ -7,8 +7,8 @@ pub struct LabelIssue {
     pub row: usize,
     /// Index of the class that it probably belongs to.
     pub suggested: usize,
-    /// Probability of the label less that of the suggested class, -1 to 1. The lower it is, the more likely the label is
-    /// wrong.
+    /// Probability of the label less the largest probability of another class, -1 to 0 (the normalised margin of Northcutt
+    /// et al. 2021). The lower it is, the more likely the label is wrong.
     pub margin: f64,
 }
 
@@ -17,7 +17,8 @@ pub struct LabelIssue {
 /// margin as in the same work: lowest first, equal margins by row.
 ///
 /// The threshold of a class is its mean probability over the rows labelled with it. A row counts for the most probable of
-/// the classes whose threshold its probability reaches. It is an issue when that class is not its label.
+/// the classes whose threshold its probability reaches. It is an issue when that class is not its label, unless the label is
+/// the most probable class of all: then the classifier agrees with it.
 ///
 /// `labels` holds the class index of each row. `probabilities` holds one row of `[classes]` each, from a classifier that
 /// was not fitted to that row.
@@ -42,7 +43,9 @@ pub fn find_label_issues<R: AsRef<[f32]>>(
         let at = |class: usize| f64::from(probabilities.as_ref()[class]);
         let reached = (0..classes).filter(|&class| at(class) >= thresholds[class]);
         let suggested = reached.reduce(|best, class| if at(class) > at(best) { class } else { best })?;
-        (suggested != label).then(|| LabelIssue { row, suggested, margin: at(label) - at(suggested) })
+        let rival = (0..classes).filter(|&class| class != label).map(at).fold(f64::NEG_INFINITY, f64::max);
+        let margin = at(label) - rival;
+        (suggested != label && margin < 0.0).then_some(LabelIssue { row, suggested, margin })
     };
     let mut found: Vec<LabelIssue> = labels.iter().zip(&rows).enumerate().filter_map(issue).collect();
     found.sort_by(|a, b| a.margin.total_cmp(&b.margin).then(a.row.cmp(&b.row)));
@@ -61,6 +64,9 @@ mod tests {
         let rounded: Vec<_> = found.iter().map(|i| (i.row, i.suggested, (i.margin * 10.0).round())).collect();
         assert_eq!(rounded, [(2, 1, -6.0)], "{found:?}");
         assert_eq!(find_label_issues::<Vec<f32>>(&[], []), []);
+        // Thresholds 0.7 and 0.3: the third row reaches only the second one, yet its own label is the likelier class.
+        let found = find_label_issues(&[0, 0, 0, 1], [[0.9, 0.1], [0.6, 0.4], [0.6, 0.4], [0.75, 0.25]]);
+        assert_eq!(found.iter().map(|issue| issue.row).collect::<Vec<_>>(), [3], "{found:?}");
         // A class without rows is never suggested.
         assert_eq!(find_label_issues(&[0, 0], [[0.1, 0.9], [0.2, 0.8]]), []);
     }

@@ -1,8 +1,13 @@
 //! Measures of a classifier from labels and predictions: scores, intervals, calibration, significance tests.
 
+mod agreement;
+mod binomial;
+mod brier;
 mod calibration;
+mod chance_calibration;
 mod conformal;
 mod label_issues;
+mod macro_f1;
 mod p_value;
 mod paired;
 mod repeats;
@@ -12,13 +17,19 @@ mod student;
 mod temperature;
 mod wilson;
 
+pub use agreement::{balanced_accuracy, cohens_kappa, matthews_correlation};
+pub use brier::{BrierScore, brier_score};
 pub use calibration::{
     CALIBRATION_BINS, CalibrationBin, GradedPrediction, calibration_bins, expected_calibration_error,
 };
+pub use chance_calibration::{ChanceCalibration, chance_calibration, debiased_calibration_error};
 pub use conformal::{ConformalCalibration, min_calibration_size};
 pub use label_issues::{LabelIssue, find_label_issues};
+pub use macro_f1::{LabelledPrediction, macro_f1_interval, paired_macro_f1_difference};
 pub use p_value::format_p_value;
-pub use paired::{PairedCounts, mcnemar_p_value, paired_difference_interval};
+pub use paired::{
+    PairedCounts, holm_adjusted, mcnemar_mid_p_value, mcnemar_p_value, paired_difference_interval,
+};
 pub use repeats::{MeanWithInterval, mean_with_interval};
 pub use resampled::{ResampledMean, corrected_resampled_t_test};
 pub use scores::{

@@ -1,5 +1,6 @@
 //! Accuracy, confusion matrix, precision, recall and F1.
 
+use super::wilson::wilson_interval;
 use serde::{Deserialize, Serialize};
 
 /// Precision, recall and F1 of one class, each 0 to 1; `None` where the denominator is zero.
@@ -17,6 +18,10 @@ pub struct ClassScore {
     pub recall: Option<f64>,
     /// Harmonic mean of precision and recall: 2 correct / (support + predicted).
     pub f1: Option<f64>,
+    /// The 95 % Wilson interval of the precision.
+    pub precision_interval: Option<[f64; 2]>,
+    /// The 95 % Wilson interval of the recall.
+    pub recall_interval: Option<[f64; 2]>,
 }
 
 /// Share of one class in the labels and in the predictions.
@@ -111,6 +116,8 @@ pub fn class_scores(names: &[String], confusion: &[Vec<usize>]) -> Vec<ClassScor
                 precision: ratio(correct, predicted),
                 recall: ratio(correct, support),
                 f1: ratio(2 * correct, support + predicted),
+                precision_interval: wilson_interval(correct, predicted),
+                recall_interval: wilson_interval(correct, support),
             }
         })
         .collect()

@@ -1,7 +1,7 @@
 //! Wilson's score interval of a proportion.
 
 /// The two-sided 95 % quantile of the standard normal distribution.
-const Z95: f64 = 1.959_963_984_540_054;
+pub(super) const Z95: f64 = 1.959_963_984_540_054;
 
 /// Computes the 95 % score interval of the proportion `correct / n`, `[low, high]` within 0 to 1 (Wilson 1927,
 /// *J. Am. Stat. Assoc.* 22, 209-212). Returns `None` for `n` = 0.
@@ -9,11 +9,15 @@ pub fn wilson_interval(correct: usize, n: usize) -> Option<[f64; 2]> {
     if n == 0 {
         return None;
     }
-    let (n, share) = (n as f64, correct as f64 / n as f64);
+    Some(wilson_of_share(correct as f64 / n as f64, n as f64))
+}
+
+/// The interval of a share of `n` rows, which need not be whole.
+pub(super) fn wilson_of_share(share: f64, n: f64) -> [f64; 2] {
     let z2 = Z95 * Z95;
     let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half = Z95 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    Some([(centre - half).max(0.0), (centre + half).min(1.0)])
+    [(centre - half).max(0.0), (centre + half).min(1.0)]
 }
 
 #[cfg(test)]

@@ -15,19 +15,42 @@ pub fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Formats a fraction as a percentage with one decimal, `12.3 %`; an undefined one as `-`.
+/// The most decimals of a percentage.
+const MOST_DECIMALS: usize = 4;
+
+/// Formats a fraction as a percentage with one decimal, `12.3 %`; an undefined one as `-`. It has more decimals, up to four,
+/// where fewer would show 0 for something or 100 for less than all: 2,999 of 3,000 is `99.97 %`.
 pub fn percent(fraction: impl Into<Option<f64>>) -> String {
-    fraction.into().map_or("-".into(), |f| format!("{:.1} %", 100.0 * f))
+    fraction.into().map_or("-".into(), |f| format!("{} %", percent_number(f)))
+}
+
+/// Formats a fraction like [`percent`], without the unit.
+pub fn percent_number(fraction: f64) -> String {
+    let with = |decimals: usize| without_minus_zero(format!("{:.decimals$}", 100.0 * fraction));
+    let hides = |text: &str| {
+        let shown: f64 = text.parse().unwrap_or(f64::NAN);
+        (shown == 0.0 && fraction > 0.0) || (shown == 100.0 && fraction < 1.0)
+    };
+    // Beyond the most decimals it is a rounding error of a sum.
+    (1..=MOST_DECIMALS).map(with).find(|text| !hides(text)).unwrap_or_else(|| with(1))
+}
+
+/// Removes the sign of a number that was rounded to zero.
+fn without_minus_zero(text: String) -> String {
+    match text.strip_prefix(['-', '+']) {
+        Some(digits) if digits.parse() == Ok(0.0) => digits.into(),
+        _ => text,
+    }
 }
 
 /// Formats a difference of fractions as a signed percentage, `+1.2 %`; an undefined one as `-`.
 pub fn signed_percent(fraction: impl Into<Option<f64>>) -> String {
-    fraction.into().map_or("-".into(), |f| format!("{:+.1} %", 100.0 * f))
+    fraction.into().map_or("-".into(), |f| format!("{} %", percentage_points(f)))
 }
 
-/// Formats a difference of fractions as signed percentage points without a unit, `+1.2`.
+/// Formats a difference of fractions as signed percentage points without a unit, `+1.2`; zero as `0.0`.
 pub fn percentage_points(difference: f64) -> String {
-    format!("{:+.1}", 100.0 * difference)
+    without_minus_zero(format!("{:+.1}", 100.0 * difference))
 }
 
 /// Formats an interval with two decimals, `0.85 to 1.20`. Without an upper end it extends to infinity.
@@ -89,6 +112,11 @@ mod tests {
     fn numbers_are_formatted() {
         assert_eq!(percent(0.12345), "12.3 %");
         assert_eq!(percent(None), "-");
+        assert_eq!(
+            [2999.0 / 3000.0, 1.0 / 3000.0, 1.0, 0.0, 0.9995, 1e-9, -0.0].map(percent).join(", "),
+            "99.97 %, 0.03 %, 100.0 %, 0.0 %, 99.95 %, 0.0 %, 0.0 %"
+        );
+        assert_eq!([percentage_points(-0.0001), percentage_points(0.0)].join(" "), "0.0 0.0");
         assert_eq!(
             [seconds(2e-5), seconds(0.0123), seconds(3.25), seconds(185.0)].join(", "),
             "20 us, 12.3 ms, 3.2 s, 3 min 05 s"

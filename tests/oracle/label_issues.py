@@ -3,7 +3,8 @@
 Arguments: a cache, and a folder of runs that `train --folds` made of it. Prints {issues: [[path, label, suggested]], the
 lowest margin first; pairs: [[distance, path, path]], nearest first}.
 
-Label issues: Northcutt, Jiang and Chuang 2021, *Confident Learning*, equations 1 and 2, ordered by normalised margin.
+Label issues: Northcutt, Jiang and Chuang 2021, *Confident Learning*, equations 1 and 2, without rows whose label is the likeliest
+class, ordered by normalised margin.
 """
 
 import json
@@ -24,8 +25,9 @@ thresholds = np.array([probabilities[labels == c, c].mean() for c in range(len(c
 confident = np.where(probabilities >= thresholds, probabilities, -1)
 suggested = confident.argmax(axis=1)
 rows = np.arange(len(labels))
-is_issue = (confident.max(axis=1) >= 0) & (suggested != labels)
-margin = probabilities[rows, labels] - probabilities[rows, suggested]
+is_issue = (confident.max(axis=1) >= 0) & (suggested != labels) & (probabilities.argmax(axis=1) != labels)
+others = np.where(np.arange(len(classes)) == labels[:, None], -1, probabilities)
+margin = probabilities[rows, labels] - others.max(axis=1)
 order = [i for i in np.argsort(margin, kind="stable") if is_issue[i]]
 issues = [[predictions["path"].iloc[i], classes[labels[i]], classes[suggested[i]]] for i in order]
 

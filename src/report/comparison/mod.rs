@@ -99,8 +99,8 @@ fn accuracy(stats: &CompareStats, figures: &[Figure], tables: &[&Table]) -> Mark
             "Each difference is the accuracy of the run minus that of the first, on the same images, with Newcombe's interval for paired "
             "proportions. p is the p value of McNemar's exact test for that pair alone."
             @if pairs > 1 {
-                " These are " (pairs) " tests, and the largest of several differences overstates the true one. With Bonferroni's correction a "
-                "difference is statistically significant at 5 % if its p is below " (format!("{:.4}", 0.05 / pairs as f64)) "."
+                " These are " (pairs) " tests, and the largest of several differences overstates the true one. p (Holm) is corrected for all "
+                "of them: where it is below 0.05 a difference is statistically significant at 5 %, whatever the others are."
             }
         }
     }

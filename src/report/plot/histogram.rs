@@ -21,6 +21,8 @@ pub struct HistogramChart {
     pub y: Axis,
     /// Whether the line y = x is drawn.
     pub diagonal: bool,
+    /// A vertical line in the middle of each bin, from low to high; none where undefined. Empty for no lines.
+    pub ranges: Vec<Option<[f64; 2]>>,
     /// Points drawn over the bars.
     pub points: Option<PointSeries>,
 }
@@ -55,6 +57,14 @@ impl HistogramChart {
                 @let line = format!("M{} L{}", axes.point(low, low), axes.point(high, high));
                 path.halo d=(line) {}
                 path.guide d=(line) {}
+            }
+            @for (bin, range) in self.ranges.iter().enumerate() {
+                @if let Some([low, high]) = range {
+                    @let middle = 0.5 * (self.edges[bin] + self.edges[bin + 1]);
+                    @let line = format!("M{} L{}", axes.point(middle, *low), axes.point(middle, *high));
+                    path.halo d=(line) {}
+                    path.range d=(line) {}
+                }
             }
             @for &(x, y) in self.points.iter().flat_map(|series| &series.points) {
                 circle.marker.c1 cx=(decimal(axes.x.at(x))) cy=(decimal(axes.y.at(y))) r="3.2" {}

@@ -183,6 +183,7 @@ mod tests {
                     x: axis(Unit::Percent),
                     y: axis(Unit::Count),
                     diagonal: true,
+                    ranges: Vec::new(),
                     points: Some(PointSeries { name: "mean".into(), points: vec![(0.3, 2.0)] }),
                 }),
             ),

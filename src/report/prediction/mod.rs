@@ -124,9 +124,9 @@ fn open_set(file: &FilePrediction) -> Markup {
     html! {
         @if let Some(score) = &file.prediction.open_set {
             @if score.unknown {
-                p.warning { strong { "Unknown: " } "at most " (percent(score.p_value)) " of known images lie as far from their class." }
+                p.warning { strong { "Unknown: " } "of the validation images and this one, " (percent(score.p_value)) " lie as far from every class." }
             } @else {
-                p.quiet { (percent(score.p_value)) " of known images lie as far from their class." }
+                p.quiet { "Of the validation images and this one, " (percent(score.p_value)) " lie as far from every class." }
             }
         }
     }

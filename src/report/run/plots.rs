@@ -4,7 +4,7 @@ use super::confused_pairs::confused_pairs;
 use super::run_data::RunData;
 use crate::evaluate::EvaluateStats;
 use crate::head::Epoch;
-use crate::metrics::CalibrationBin;
+use crate::metrics::{CalibrationBin, ChanceCalibration};
 use crate::report::format::{count, percent, score};
 use crate::report::plot::{
     Axis, BarChart, Chart, Curve, Figure, HeatMap, HistogramChart, LineChart, Mark, PointSeries, Series, Unit,
@@ -194,10 +194,12 @@ fn calibration(stats: &EvaluateStats) -> Vec<Figure> {
         "reliability",
         "Reliability",
         format!(
-            "Expected calibration error {}. Perfectly calibrated probabilities reach the dashed line.",
-            percent(split.ece_before)
+            "Expected calibration error {}{}. Perfectly calibrated probabilities reach the dashed line; by chance, 95 % of the time, they end within the vertical lines.",
+            percent(split.ece_before),
+            split.chance.as_ref().map_or(String::new(), |chance| format!("; {} of calibrated probabilities, by chance", percent(chance.expected)))
         ),
         &split.bins_before,
+        split.chance.as_ref(),
         json!({ "calibration": { "ece_before": split.ece_before, "bins_before": split.bins_before } }),
     ));
     figures.extend(calibration.temperature.map(|temperature| {
@@ -210,6 +212,7 @@ fn calibration(stats: &EvaluateStats) -> Vec<Figure> {
                 percent(split.ece_after)
             ),
             &split.bins,
+            None,
             json!({ "calibration": numbers }),
         )
     }));
@@ -220,7 +223,14 @@ fn edges(bins: &[CalibrationBin]) -> Vec<f64> {
     bins.first().map(|bin| bin.low).into_iter().chain(bins.iter().map(|bin| bin.high)).collect()
 }
 
-fn reliability(name: &str, title: &str, summary: String, bins: &[CalibrationBin], numbers: Value) -> Figure {
+fn reliability(
+    name: &str,
+    title: &str,
+    summary: String,
+    bins: &[CalibrationBin],
+    chance: Option<&ChanceCalibration>,
+    numbers: Value,
+) -> Figure {
     let points = bins.iter().filter_map(|bin| bin.confidence.zip(bin.accuracy)).collect();
     Figure {
         name: name.into(),
@@ -232,6 +242,7 @@ fn reliability(name: &str, title: &str, summary: String, bins: &[CalibrationBin]
             x: axis("confidence", Unit::Percent, Some((0.0, 1.0))),
             y: axis("accuracy", Unit::Percent, Some((0.0, 1.0))),
             diagonal: true,
+            ranges: chance.map(|chance| chance.bars.clone()).unwrap_or_default(),
             points: Some(PointSeries { name: "at the mean confidence".into(), points }),
         }),
         numbers,
@@ -268,6 +279,7 @@ fn confidence(bins: &[CalibrationBin]) -> Figure {
             x: axis("confidence", Unit::Percent, Some((0.0, 1.0))),
             y: axis("images", Unit::Count, None),
             diagonal: false,
+            ranges: Vec::new(),
             points: None,
         }),
         numbers: json!({ "calibration": { "bins_before": bins } }),

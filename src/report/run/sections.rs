@@ -4,7 +4,7 @@ use super::examples::{Example, PairExamples};
 use super::run_data::RunData;
 use crate::data::dataset::{Split, number_and_names};
 use crate::evaluate::EvaluateStats;
-use crate::report::format::{count, interval, percent, score};
+use crate::report::format::{count, interval, p_value, percent, percent_number, score};
 use crate::report::html::{Markup, html};
 use crate::report::page::{self, Card, Fact, Page, Parts, Section, Table, cards, class_ranking, facts};
 use crate::report::plot::Figure;
@@ -49,7 +49,7 @@ fn summary(stats: &EvaluateStats) -> Markup {
         p {
             (count(correct)) " of " (count(stats.images)) " " (stats.split) " images are classified correctly"
             @if let Some((ours, majority)) = stats.accuracy.zip(stats.majority_accuracy) {
-                ", " (format!("{:.1}", 100.0 * (ours - majority).abs())) " percentage points "
+                ", " (percent_number((ours - majority).abs())) " percentage points "
                 (if ours < majority { "fewer" } else { "more" })
                 " than by always answering " (stats.majority_class) ", the most frequent class of the train images"
             }
@@ -64,16 +64,25 @@ fn summary(stats: &EvaluateStats) -> Markup {
 fn key_figures(stats: &EvaluateStats) -> Vec<Fact> {
     let [low, high] = stats.interval.unwrap_or([0.0, 1.0]);
     let (calibration, split) = (&stats.calibration, &stats.calibration.split);
-    let calibrated = match calibration.temperature {
-        Some(temperature) => format!("{} at temperature {temperature:.2}", percent(split.ece_after)),
-        None => "no temperature could be fitted to the validation images".into(),
+    let chance = split.chance.as_ref().map_or(String::new(), |chance| {
+        format!("{} by chance if calibrated (p {})", percent(chance.expected), p_value(chance.p_value))
+    });
+    let calibrated = match calibration.temperature.filter(|_| calibration.applied) {
+        Some(temperature) => {
+            format!("{chance}; {} at temperature {temperature:.2}", percent(split.ece_after))
+        }
+        None => chance,
     };
+    let macro_f1 =
+        stats.overall.macro_f1_interval.map_or("mean over classes of equal weight".into(), |[low, high]| {
+            format!("mean over classes of equal weight, 95 % interval {low:.3} to {high:.3}")
+        });
     let interval = format!("95 % interval {} to {}", percent(low), percent(high));
     let baseline = format!("always answering {}", stats.majority_class);
     let mut all = vec![
         Fact::new("Accuracy", percent(stats.accuracy), interval),
         Fact::new("Majority-class baseline", percent(stats.majority_accuracy), baseline),
-        Fact::new("Macro F1", score(stats.macro_f1), "mean over classes of equal weight"),
+        Fact::new("Macro F1", score(stats.macro_f1), macro_f1),
         Fact::new("Calibration error", percent(split.ece_before), calibrated),
     ];
     let top = stats.top_k.last().filter(|top| top.k > 1);

@@ -29,7 +29,11 @@ fn classes(stats: &EvaluateStats) -> Table {
         Column::new("Images", "support"),
         Column::new("Predicted", "predicted"),
         Column::new("Precision", "precision"),
+        Column::new("From", "precision_low"),
+        Column::new("To", "precision_high"),
         Column::new("Recall", "recall"),
+        Column::new("From", "recall_low"),
+        Column::new("To", "recall_high"),
         Column::new("F1", "f1"),
     ];
     let rows = stats.classes.iter().map(|class| {
@@ -38,11 +42,18 @@ fn classes(stats: &EvaluateStats) -> Table {
             Cell::count(class.support),
             Cell::count(class.predicted),
             Cell::percent(class.precision),
+            Cell::percent(class.precision_interval.map(|interval| interval[0])),
+            Cell::percent(class.precision_interval.map(|interval| interval[1])),
             Cell::percent(class.recall),
+            Cell::percent(class.recall_interval.map(|interval| interval[0])),
+            Cell::percent(class.recall_interval.map(|interval| interval[1])),
             Cell::score(class.f1),
         ]
     });
-    let caption = format!("Precision, recall and F1 of each class, {} images", stats.split);
+    let caption = format!(
+        "Precision and recall of each class with their 95 % intervals, and F1, {} images",
+        stats.split
+    );
     Table::new("classes", caption, columns, rows)
 }
 

@@ -57,6 +57,7 @@ const DOORS: [(&str, &str); 46] = [
     ("ndarray", "train/labelled_rows.rs"),
     ("linfa", "head/"),
     ("linfa_logistic", "head/lbfgs.rs"),
+    ("linfa_linalg", "head/rejection.rs"),
     ("linfa_reduction", "head/principal_components.rs"),
     ("pulp", "head/kernel/"),
     ("safetensors", "io/safetensors.rs"),
