@@ -29,6 +29,7 @@ mod readers;
 mod report;
 mod reproduce;
 mod setup;
+mod solvers;
 mod stress;
 mod support;
 mod tensorboard;
