@@ -1,7 +1,7 @@
 """The optimum of the head by L-BFGS, beside scikit-learn and linfa, to the same norm of the gradient.
 
-    benches/optimum_vs_peers [--sizes 1027x10,1027x100,5135x10,...] [--l2 0.0001] [--rounds 3] [--threads 2]
-                             [--linfa-rows 6000] [--cache CACHE] [--json FILE]
+    python benches/optimum_vs_peers.py [--sizes 1027x10,1027x100,5135x10,...] [--l2 0.0001] [--rounds 3] [--threads 2]
+                             [--linfa-rows 6000] [--cache CACHE] [--binary FILE] [--json FILE]
 
 Each size is rows x classes of drawn features of width 2,048; --cache takes the train rows of a cache instead, variant none.
 headstart fits first; its norm of the gradient, in float64 at the head that it saved, is the goal of the others. scikit-learn
@@ -24,8 +24,8 @@ BINARY = HERE.parent / "target/release/headstart"
 PEERS = [(solver, dtype) for solver in ("lbfgs", "newton-cg") for dtype in ("float32", "float64")]
 
 
-def headstart(cache, run, solver, l2, threads):
-    command = [BINARY, "train", cache, "--run", run, "--use", "none", "--solver", solver, "--l2", l2,
+def headstart(binary, cache, run, solver, l2, threads):
+    command = [binary, "train", cache, "--run", run, "--use", "none", "--solver", solver, "--l2", l2,
                "--threads", threads, "--allow-unconverged", "--json"]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -44,12 +44,12 @@ def peer(cache, run, solver, dtype, l2, goal, threads):
 def measure(cache, rows, a, work):
     run, seconds, other = work / "run", {}, {}
     for _ in range(a.rounds):
-        ours = headstart(cache, run, "lbfgs", a.l2, a.threads)
+        ours = headstart(a.binary, cache, run, "lbfgs", a.l2, a.threads)
         goal = peer(cache, run, "head", "float64", a.l2, 0, a.threads)["gradient"]
         seconds.setdefault("headstart", []).append(ours["seconds"])
         other["headstart"] = {"gradient": goal, **ours["convergence"]}
         if rows <= a.linfa_rows:
-            linfa = headstart(cache, work / "linfa", "lbfgs-linfa", a.l2, a.threads)
+            linfa = headstart(a.binary, cache, work / "linfa", "lbfgs-linfa", a.l2, a.threads)
             seconds.setdefault("linfa", []).append(linfa["seconds"])
             other["linfa"] = linfa["convergence"]
         for solver, dtype in PEERS:
@@ -72,6 +72,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--linfa-rows", type=int, default=6000)
     parser.add_argument("--cache", type=pathlib.Path)
+    parser.add_argument("--binary", type=pathlib.Path, default=BINARY)
     parser.add_argument("--json", type=pathlib.Path)
     a = parser.parse_args()
     sys.path.insert(0, str(HERE / "training"))

@@ -7,9 +7,10 @@ use crate::error::Error;
 use std::collections::BTreeMap;
 
 /// Fields that no argument is named after, with the arguments that set them, the likeliest first.
-const OTHER_NAMES: [(&str, &[&str]); 15] = [
+const OTHER_NAMES: [(&str, &[&str]); 16] = [
     ("use", &["variants", "uses"]),
     ("auto_l2", &["l2"]),
+    ("select_folds", &["select"]),
     ("variants", &["uses"]),
     ("uses", &["variants"]),
     ("resplits", &["resplit"]),
@@ -358,6 +359,7 @@ mod tests {
             l2,
             seeds,
             base,
+            select_folds,
             init,
             jobs,
             threads,

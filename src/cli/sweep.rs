@@ -20,7 +20,7 @@ use std::path::PathBuf;
 /// each search begins at the optimum of the next larger penalty, and reaches that of `train` to within its tolerance.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5 --resplit 1,2,3"
+    after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5 --resplit 1,2,3"
 )]
 pub(super) struct Args {
     /// Cache that `extract` wrote
@@ -53,6 +53,10 @@ pub(super) struct Args {
     /// Maximum number of epochs of Adam, or of iterations of L-BFGS [default: 100, or 1000 for L-BFGS]
     #[arg(long, allow_negative_numbers = true)]
     epochs: Option<usize>,
+    /// What chooses the best head: validation, the validation images, or folds, up to five folds within the train images, in
+    /// which every setting is fitted as well
+    #[arg(long, default_value = "validation", value_parser = ["validation", "folds"])]
+    select: String,
     /// Start each head from that of another run with the same classes, or some of them
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
@@ -98,6 +102,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         l2: args.l2,
         seeds: (0..args.seeds.unwrap_or(1)).collect(),
         base,
+        select_folds: args.select == "folds",
         init: args.init,
         jobs: args.jobs,
         threads: args.threads,

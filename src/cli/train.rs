@@ -157,6 +157,7 @@ fn cross_validation(args: Args, solver: SolverConfig, folds: usize) -> Result<Sw
         base,
         cache: args.cache,
         runs: args.run,
+        select_folds: false,
         init: args.init,
         jobs: 0,
         threads: args.threads,
@@ -179,7 +180,10 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
                 seconds(stats.seconds),
                 seconds(stats.seconds_per_epoch)
             ),
-            format!("best epoch {}", stats.best_epoch),
+            match stats.best_is_near_the_limit {
+                true => format!("best epoch {}, one of the last (more --epochs may help)", stats.best_epoch),
+                false => format!("best epoch {}", stats.best_epoch),
+            },
         ),
     };
     format!(

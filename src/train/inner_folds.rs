@@ -27,6 +27,8 @@ pub(crate) struct OutOfFold {
     pub predictions: Vec<Prediction>,
     /// Distances from the classes, for rejection (cross-conformal prediction, Vovk 2015).
     pub distances: Vec<f32>,
+    /// Of each fold, with Adam.
+    best_epochs: Vec<usize>,
     pub score: FoldScore,
 }
 
@@ -71,7 +73,7 @@ impl InnerFolds {
     /// answers of the folds.
     ///
     /// # Errors
-    /// Those of [`fit_heads`], and the failure of a head in a fold.
+    /// Those of [`fit_heads`].
     pub fn fit_heads(
         &self,
         context: FitContext,
@@ -79,30 +81,39 @@ impl InnerFolds {
         warm_start: Option<&WarmStart>,
         on_epoch: &mut OnEpoch,
     ) -> Result<Vec<(FittedHead, OutOfFold)>> {
-        let mut in_folds: Vec<Vec<FittedHead>> = Vec::with_capacity(self.len());
+        let answers = self.answers(context, settings, warm_start)?;
+        let chosen = settings.iter().zip(&answers);
+        let chosen: Vec<SolverConfig> =
+            chosen.map(|(settings, answers)| with_epochs(settings, &answers.best_epochs)).collect();
+        let heads = fit_heads(context, &chosen, warm_start, on_epoch)?;
+        Ok(heads.into_iter().zip(answers).collect())
+    }
+
+    /// Answers the train images of `context`, fold by fold, with a head for each of `settings`.
+    ///
+    /// # Errors
+    /// Those of [`fit_heads`].
+    pub fn answers(
+        &self,
+        context: FitContext,
+        settings: &[SolverConfig],
+        warm_start: Option<&WarmStart>,
+    ) -> Result<Vec<OutOfFold>> {
+        let mut all: Vec<OutOfFold> = settings.iter().map(|_| OutOfFold::empty(self.len())).collect();
         for splits in self.splits() {
             let context = FitContext { splits, ..context };
-            in_folds.push(fit_heads(context, settings, warm_start, &mut |_, _, _| {})?);
-        }
-        let mut whole = Vec::with_capacity(settings.len());
-        let mut answers = Vec::with_capacity(settings.len());
-        for (i, settings) in settings.iter().enumerate() {
-            let mut best_epochs = Vec::with_capacity(self.len());
-            let mut collected = OutOfFold::empty(self.len());
-            for (splits, heads) in self.splits().zip(&in_folds) {
-                // A failure is that of the whole head, and is found again below with all rows.
-                let Ok(fitted) = &heads[i].fitted else { continue };
-                best_epochs.push(fitted.best_epoch);
-                let context = FitContext { splits, ..context };
-                collected.predictions.extend(context.predict_held_out(&fitted.head));
-                collected.distances.extend(context.measure().validation);
+            let distances = context.measure().validation;
+            let heads = fit_heads(context, settings, warm_start, &mut |_, _, _| {})?;
+            for (answers, head) in all.iter_mut().zip(heads) {
+                // A head that fails here is left out; whether the head of all rows fails is found out with it.
+                let Ok(fitted) = head.fitted else { continue };
+                answers.best_epochs.push(fitted.best_epoch);
+                answers.predictions.extend(context.predict_held_out(&fitted.head));
+                answers.distances.extend(&distances);
             }
-            collected.measure(context.set.classes());
-            answers.push(collected);
-            whole.push(with_epochs(settings, &best_epochs));
         }
-        let heads = fit_heads(context, &whole, warm_start, on_epoch)?;
-        Ok(heads.into_iter().zip(answers).collect())
+        all.iter_mut().for_each(|answers| answers.measure(context.set.classes()));
+        Ok(all)
     }
 }
 
@@ -145,7 +156,7 @@ fn inner(splits: &SplitRows, is_held_out: impl Fn(&Digest) -> bool) -> SplitRows
 impl OutOfFold {
     fn empty(folds: usize) -> Self {
         let score = FoldScore { folds, images: 0, loss: 0.0, accuracy: 0.0 };
-        Self { predictions: Vec::new(), distances: Vec::new(), score }
+        Self { predictions: Vec::new(), distances: Vec::new(), best_epochs: Vec::new(), score }
     }
 
     /// Computes loss and accuracy of the predictions.

@@ -1,7 +1,7 @@
 //! What `train` reports about a finished run.
 
 use super::split_rows::SplitRows;
-use crate::head::Convergence;
+use crate::head::{Convergence, SolverConfig};
 use crate::metrics::Temperature;
 use crate::run::{FoldScore, Record, SamePictures};
 use serde::Serialize;
@@ -32,6 +32,8 @@ pub struct TrainStats {
     pub epochs: usize,
     /// The epoch whose head was kept, from 1.
     pub best_epoch: usize,
+    /// Whether the best epoch of Adam is among the last tenth of those that the settings allow, so that more may help.
+    pub best_is_near_the_limit: bool,
     /// Validation score at that epoch; `None` where there are no validation images.
     pub validation: Option<ValidationScore>,
     /// Score over the folds within the train images that stood in for validation images.
@@ -69,6 +71,10 @@ impl TrainStats {
             l2: record.config.l2(),
             epochs,
             best_epoch: record.best_epoch,
+            best_is_near_the_limit: match &record.config {
+                SolverConfig::Adam(config) => 10 * record.best_epoch > 9 * config.epochs && config.epochs > 1,
+                SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => false,
+            },
             validation: (!splits.validation.keys.is_empty()).then_some(ValidationScore {
                 loss: best.validation_loss,
                 accuracy: best.validation_accuracy,

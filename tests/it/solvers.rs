@@ -103,6 +103,23 @@ fn a_sweep_along_a_path_of_penalties_finds_the_optimum_of_each() {
 }
 
 #[test]
+fn folds_choose_the_best_head_of_a_sweep() {
+    let s = support::cache(&[]);
+    let args = ["sweep", &s.text("c"), "--lr", "0.0001,0.1", "--epochs", "6", "--json"];
+    let by_validation = s.run(&[&args[..], &["--runs", &s.text("one")]].concat());
+    assert!(by_validation.stderr.contains("a class has 2 validation images"), "{}", by_validation.stderr);
+    assert!(by_validation.stderr.contains("--select folds"), "{}", by_validation.stderr);
+    let by_folds = s.run(&[&args[..], &["--runs", &s.text("two"), "--select", "folds"]].concat());
+    assert!(!by_folds.stderr.contains("too few"), "{}", by_folds.stderr);
+    assert_eq!(s.head("one/lr=0.1"), s.head("two/lr=0.1"), "the heads are the same");
+    let (one, two) = (by_validation.value(), by_folds.value());
+    assert_ne!(one["heads"][0]["validation"], two["heads"][0]["validation"]);
+    assert!(two["best"].as_str().unwrap().ends_with("lr=0.1"), "{two}");
+    let near = s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--lr", "0.0001", "--epochs", "6"]);
+    assert!(near.stdout.contains("more --epochs may help"), "{}", near.stdout);
+}
+
+#[test]
 fn the_optimum_is_the_same_with_limited_memory() {
     let s = support::cache(&["--augment", "flip"]);
     let args = ["--solver", "lbfgs", "--l2", "0.001", "--standardize", "--class-weights", "balanced"];

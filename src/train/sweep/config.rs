@@ -15,6 +15,7 @@ use std::path::PathBuf;
 /// | `l2` | that of `base` | values to try |
 /// | `lr`, `seeds` | those of `base` | values to try, for Adam alone |
 /// | `base` | Adam with its default settings | the solver with all other settings |
+/// | `select_folds` | no | the validation images choose the best head |
 /// | `init` | `None` | fresh heads |
 /// | `jobs` | 1 | groups fitted at the same time |
 /// | `threads` | 0 | one thread per core |
@@ -40,6 +41,9 @@ pub struct SweepConfig {
     /// The solver with all other settings. With Adam all heads share one order of rows: that of `shuffle_seed`, or of seed 0
     /// where it is `None`. With L-BFGS each search begins at the optimum of the next larger penalty.
     pub base: SolverConfig,
+    /// Whether the best head is chosen by folds within the train images, in which every setting is fitted as well, and not by
+    /// the validation images. The heads are the same.
+    pub select_folds: bool,
     /// A run whose head is the starting point of every head.
     pub init: Option<PathBuf>,
     /// Number of groups (feature set and splits) that are fitted at the same time; 0 counts as 1.
@@ -62,6 +66,7 @@ impl Default for SweepConfig {
             l2: vec![adam.l2],
             seeds: vec![adam.seed],
             base: SolverConfig::Adam(adam),
+            select_folds: false,
             init: None,
             jobs: 1,
             threads: 0,

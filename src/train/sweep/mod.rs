@@ -16,6 +16,7 @@ use crate::io::fs;
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Unit};
 use crate::train::TrainingSet;
+use crate::train::penalty::ENOUGH;
 use crate::train::warm_start::WarmStart;
 use grid::Group;
 use group_fit::{GroupFit, GroupResult};
@@ -72,6 +73,7 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
         SolverConfig::Adam(base) => base.stop_on,
         SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => StopOn::Loss,
     };
+    warn_of_few_validation_images(config, &groups, settings.len(), &set, monitor);
     let task = monitor.task("fitting heads", Some(epochs as u64), Unit::Epochs);
     let jobs = config.jobs.clamp(1, threads.min(groups.len()).max(1));
     let fit =
@@ -92,4 +94,24 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
     })?;
     let settings = results::over_repeats(&heads, stop_on);
     Ok(SweepStats { best, settings, heads, seconds, read_seconds, write_seconds })
+}
+
+/// Warns where settings are compared by so few validation images that the best of them is largely chance.
+fn warn_of_few_validation_images(
+    config: &SweepConfig,
+    groups: &[Group],
+    settings: usize,
+    set: &TrainingSet,
+    monitor: &dyn Monitor,
+) {
+    let classes = set.classes().len();
+    let least = |group: &Group| group.splits.validation.images_per_class(classes).into_iter().min();
+    let fewest = groups.iter().filter_map(least).filter(|&images| images > 0).min();
+    let is_compared = settings > 1 || config.variants.len() > 1;
+    if let Some(fewest) = fewest.filter(|&images| is_compared && images < ENOUGH && !config.select_folds) {
+        monitor.warn(&format!(
+            "a class has {fewest} validation images, too few to choose the best head by: `select` folds chooses it by folds \
+             within the train images"
+        ));
+    }
 }
