@@ -31,7 +31,8 @@ pub(super) trait OnLine {
 /// step. The loss is convex, so its slope grows along the line, and two slopes of different signs enclose the minimum.
 /// `None` if no step improves the loss.
 pub(super) fn search<P: OnLine>(value: f64, slope: f64, mut at: impl FnMut(f64) -> P) -> Option<(f64, P)> {
-    if !(slope < 0.0) {
+    let descends = slope < 0.0;
+    if !descends {
         return None;
     }
     let noise = NOISE * value.abs();
