@@ -49,7 +49,8 @@ pub(crate) fn extract_and_train(
     let mut config = TrainConfig::new(&cache, &run);
     config.solver = SolverConfig::Adam(settings);
     let trained = train(&config, monitor)?;
-    println!("{} epochs, validation loss {:.3}", trained.epochs, trained.validation.loss);
+    let loss = trained.validation.map_or(f64::NAN, |score| score.loss);
+    println!("{} epochs, validation loss {loss:.3}", trained.epochs);
 
     evaluate(&EvaluateConfig::new(&run))
 }

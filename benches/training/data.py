@@ -77,12 +77,12 @@ def write(cache, rows, validation, classes, width=2048, seed=0):
 
 
 def load(cache):
-    """Train and validation rows, sorted by digest: (x, y), (vx, vy)."""
+    """Train and validation rows of the variant none, sorted by digest: (x, y), (vx, vy)."""
     cache = pathlib.Path(cache)
     samples = pq.read_table(cache / "samples.parquet", columns=["image_sha256", "label", "split"]).to_pydict()
     known = {h: (label, split) for h, label, split in zip(*samples.values())}
     labels = sorted(set(samples["label"]))
-    table = pq.read_table(cache / "features", columns=["image_sha256", "embedding"])
+    table = pq.read_table(cache / "features", columns=["image_sha256", "embedding"], filters=[("variant", "=", "none")])
     hashes = table["image_sha256"].to_pylist()
     lists = table["embedding"].combine_chunks()
     lists = lists if not isinstance(lists, pa.ChunkedArray) else pa.concat_arrays(lists.chunks)

@@ -64,6 +64,9 @@ fn accuracy(stats: &EvaluateStats) -> String {
         score(stats.overall.matthews_correlation),
         score(stats.overall.cohens_kappa),
     );
+    if stats.converged == Some(false) {
+        out.push_str("L-BFGS ended before the optimum of this head\n");
+    }
     if let Some(same) = stats.same_pictures.filter(|same| *same > 0) {
         out.push_str(&format!(
             "{same} of the {} images are the same picture as one of another split (cosine distance 0), which raises the \

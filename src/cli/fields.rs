@@ -7,8 +7,10 @@ use crate::error::Error;
 use std::collections::BTreeMap;
 
 /// Fields that no argument is named after, with the arguments that set them, the likeliest first.
-const OTHER_NAMES: [(&str, &[&str]); 14] = [
+const OTHER_NAMES: [(&str, &[&str]); 16] = [
     ("use", &["variants", "uses"]),
+    ("auto_l2", &["l2"]),
+    ("select_folds", &["select"]),
     ("variants", &["uses"]),
     ("uses", &["variants"]),
     ("resplits", &["resplit"]),
@@ -329,9 +331,26 @@ mod tests {
             shuffle,
             drop_last,
         });
-        let train =
-            fields!(TrainConfig { cache, run, variants, init, solver, resplit, memory, threads, time });
-        let lbfgs = fields!(LbfgsConfig { l2, iterations });
+        let train = fields!(TrainConfig {
+            cache,
+            run,
+            variants,
+            init,
+            solver,
+            auto_l2,
+            resplit,
+            memory,
+            threads,
+            time
+        });
+        let lbfgs = fields!(LbfgsConfig {
+            l2,
+            iterations,
+            label_smoothing,
+            class_weights,
+            standardize,
+            allow_unconverged,
+        });
         let sweep = fields!(SweepConfig {
             cache,
             runs,
@@ -341,6 +360,7 @@ mod tests {
             l2,
             seeds,
             base,
+            select_folds,
             init,
             jobs,
             threads,
@@ -359,8 +379,8 @@ mod tests {
                 [fields!(DatasetConfig { images, cache, layout }), vec!["out", "plots", "tables"]].concat(),
             ),
             ("extract", [backbone, extract].concat()),
-            ("train", [train, adam.clone(), lbfgs].concat()),
-            ("sweep", [sweep, adam].concat()),
+            ("train", [train, adam.clone(), lbfgs.clone()].concat()),
+            ("sweep", [sweep, adam, lbfgs, vec!["solver"]].concat()),
             ("evaluate", fields!(EvaluateConfig { run, split, tta, reject })),
             ("report", report),
             ("predict", {

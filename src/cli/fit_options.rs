@@ -1,9 +1,9 @@
-//! Options that `train` and `sweep` share: the settings of Adam, amounts of memory, folds.
+//! Options that `train` and `sweep` share: the settings of the solvers, amounts of memory, folds.
 
 use super::options::parse;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
-use crate::head::{ClassWeights, FitConfig, Schedule, StopOn};
+use crate::head::{ClassWeights, FitConfig, LbfgsConfig, LinfaConfig, Schedule, SolverConfig, StopOn};
 use std::str::FromStr;
 
 /// Settings of Adam that are the same for every head of a command. An option that is left out keeps its default in
@@ -27,17 +27,6 @@ pub(super) struct AdamOptions {
     /// Learning rate schedule over all epochs: constant, linear or cosine [default: constant]
     #[arg(long, value_parser = parse::<Schedule>)]
     schedule: Option<Schedule>,
-    /// Share of each target that is spread evenly over all classes, from 0 to below 1 [default: 0]
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
-    label_smoothing: Option<f64>,
-    /// Weight of each class in the loss: none, balanced, or numbers such as ant=2,bee=0.5; a class that is not named has
-    /// weight 1, and a name with a comma stands in quotation marks [default: none]
-    #[arg(long, value_name = "WEIGHTS", value_parser = parse::<ClassWeights>)]
-    class_weights: Option<ClassWeights>,
-    /// Standardize features to mean 0 and standard deviation 1 over the train rows; the saved head takes features as they
-    /// are in the cache
-    #[arg(long)]
-    standardize: bool,
     /// Let --patience count all epochs without an improvement, not only those in a row
     #[arg(long)]
     total_patience: bool,
@@ -52,6 +41,114 @@ pub(super) struct AdamOptions {
     shuffle_seed: Option<u64>,
 }
 
+/// Settings of the loss, which Adam and L-BFGS have in common.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Loss")]
+pub(super) struct LossOptions {
+    /// Share of each target that is spread evenly over all classes, from 0 to below 1 [default: 0]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    label_smoothing: Option<f64>,
+    /// Weight of each class in the loss: none, balanced, or numbers such as ant=2,bee=0.5; a class that is not named has
+    /// weight 1, and a name with a comma stands in quotation marks [default: none]
+    #[arg(long, value_name = "WEIGHTS", value_parser = parse::<ClassWeights>)]
+    class_weights: Option<ClassWeights>,
+    /// Standardize features to mean 0 and standard deviation 1 over the train rows; the saved head takes features as they
+    /// are in the cache
+    #[arg(long)]
+    standardize: bool,
+    /// Keep the head of an L-BFGS search that ended before the optimum, marked as such, instead of failing
+    #[arg(long)]
+    allow_unconverged: bool,
+}
+
+/// Settings that have options of their own in each command.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SolverValues<'a> {
+    /// One of [`SOLVERS`](crate::head::SOLVERS).
+    pub solver: &'a str,
+    pub lr: Option<f64>,
+    /// Epochs of Adam, iterations of L-BFGS.
+    pub epochs: Option<usize>,
+    pub l2: f64,
+    pub seed: Option<u64>,
+    /// Whether lists of learning rates or seeds are given.
+    pub lists: [(&'static str, bool); 2],
+}
+
+/// The solver with its settings.
+///
+/// # Errors
+/// [`Kind::Usage`] when an option is given that the solver has no use for.
+pub(super) fn solver(values: SolverValues, adam: &AdamOptions, loss: &LossOptions) -> Result<SolverConfig> {
+    let SolverValues { solver, lr, epochs, l2, seed, lists } = values;
+    let default = FitConfig::default();
+    let given = [("--lr", lr.is_some()), ("--seed", seed.is_some())];
+    let given = given.into_iter().chain(lists).find(|(_, given)| *given).map(|(flag, _)| flag);
+    let of_adam = given.or(adam.first_given());
+    let of_loss = loss.first_given();
+    let unused = |flag: &str, takes: &str| {
+        Err(Error::new(Kind::Usage, format!("{flag} cannot be used with --solver {solver}"))
+            .help(takes.to_string()))
+    };
+    let allow_unconverged = loss.allow_unconverged;
+    match (solver, of_adam, of_loss) {
+        ("adam", _, _) if allow_unconverged => {
+            unused("--allow-unconverged", "Adam ends by --epochs and --patience, not at an optimum")
+        }
+        ("adam", _, _) => {
+            let config = FitConfig {
+                lr: lr.unwrap_or(default.lr),
+                epochs: epochs.unwrap_or(default.epochs),
+                l2,
+                seed: seed.unwrap_or(default.seed),
+                ..default
+            };
+            Ok(SolverConfig::Adam(loss.apply_to(adam.apply_to(config))))
+        }
+        (_, Some(flag), _) => {
+            unused(flag, "L-BFGS finds the one optimum: it takes --l2, --epochs, and the options of the loss")
+        }
+        ("lbfgs-linfa", None, Some(flag)) => unused(flag, "use --solver lbfgs, which has it"),
+        ("lbfgs-linfa", None, None) => {
+            let iterations = epochs.unwrap_or(LinfaConfig::default().iterations);
+            Ok(SolverConfig::Linfa(LinfaConfig { l2, iterations, allow_unconverged }))
+        }
+        (_, None, _) => {
+            let default = LbfgsConfig::default();
+            Ok(SolverConfig::Lbfgs(LbfgsConfig {
+                l2,
+                iterations: epochs.unwrap_or(default.iterations),
+                label_smoothing: loss.label_smoothing.unwrap_or(default.label_smoothing),
+                class_weights: loss.class_weights.clone().unwrap_or(default.class_weights),
+                standardize: loss.standardize,
+                allow_unconverged,
+            }))
+        }
+    }
+}
+
+impl LossOptions {
+    /// `base` with the options that were given.
+    fn apply_to(&self, base: FitConfig) -> FitConfig {
+        FitConfig {
+            label_smoothing: self.label_smoothing.unwrap_or(base.label_smoothing),
+            class_weights: self.class_weights.clone().unwrap_or_else(|| base.class_weights.clone()),
+            standardize: self.standardize || base.standardize,
+            ..base
+        }
+    }
+
+    /// The first option of the loss itself that was given.
+    fn first_given(&self) -> Option<&'static str> {
+        let flags = [
+            ("--label-smoothing", self.label_smoothing.is_some()),
+            ("--class-weights", self.class_weights.is_some()),
+            ("--standardize", self.standardize),
+        ];
+        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+}
+
 impl AdamOptions {
     /// `base` with the options that were given.
     pub fn apply_to(&self, base: FitConfig) -> FitConfig {
@@ -61,9 +158,6 @@ impl AdamOptions {
             min_delta: self.min_delta.unwrap_or(base.min_delta),
             stop_on: self.stop_on.unwrap_or(base.stop_on),
             schedule: self.schedule.unwrap_or(base.schedule),
-            label_smoothing: self.label_smoothing.unwrap_or(base.label_smoothing),
-            class_weights: self.class_weights.clone().unwrap_or_else(|| base.class_weights.clone()),
-            standardize: self.standardize || base.standardize,
             shuffle_seed: self.shuffle_seed.or(base.shuffle_seed),
             patience_resets: base.patience_resets && !self.total_patience,
             shuffle: base.shuffle && !self.no_shuffle,
@@ -80,15 +174,42 @@ impl AdamOptions {
             ("--min-delta", self.min_delta.is_some()),
             ("--stop-on", self.stop_on.is_some()),
             ("--schedule", self.schedule.is_some()),
-            ("--label-smoothing", self.label_smoothing.is_some()),
-            ("--class-weights", self.class_weights.is_some()),
-            ("--standardize", self.standardize),
             ("--shuffle-seed", self.shuffle_seed.is_some()),
             ("--total-patience", self.total_patience),
             ("--no-shuffle", self.no_shuffle),
             ("--drop-last", self.drop_last),
         ];
         flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+}
+
+/// An L2 penalty: a number, or `auto`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Penalty {
+    Auto,
+    Given(f64),
+}
+
+impl Penalty {
+    /// The number; 0 for one that is yet to be chosen.
+    pub fn given(self) -> f64 {
+        match self {
+            Self::Auto => 0.0,
+            Self::Given(l2) => l2,
+        }
+    }
+}
+
+impl FromStr for Penalty {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match (text, text.parse()) {
+            ("auto", _) => Ok(Self::Auto),
+            (_, Ok(l2)) => Ok(Self::Given(l2)),
+            (_, Err(_)) => Err(Error::new(Kind::Usage, format!("{text:?} is not a penalty"))
+                .help("give a number such as 0.0001, or auto")),
+        }
     }
 }
 
@@ -170,23 +291,48 @@ mod tests {
         struct Line {
             #[command(flatten)]
             adam: AdamOptions,
+            #[command(flatten)]
+            loss: LossOptions,
         }
-        let of = |text: &str| <Line as clap::Parser>::parse_from(text.split(' ')).adam;
+        let of = |text: &str| <Line as clap::Parser>::parse_from(text.split(' '));
         let base = FitConfig { lr: 0.5, l2: 0.1, seed: 4, ..FitConfig::default() };
-        assert_eq!((of("x").apply_to(base.clone()), of("x").first_given()), (base.clone(), None));
+        let applied = |line: &Line| line.loss.apply_to(line.adam.apply_to(base.clone()));
+        assert_eq!((applied(&of("x")), of("x").adam.first_given()), (base.clone(), None));
         let some = of(
             "x --schedule cosine --class-weights a=2,b=0 --standardize --stop-on accuracy --shuffle-seed 9",
         );
-        let config = some.apply_to(base.clone());
         let expected = FitConfig {
             schedule: Schedule::Cosine,
             class_weights: ClassWeights::Given([("a".into(), 2.0), ("b".into(), 0.0)].into()),
             standardize: true,
             stop_on: StopOn::Accuracy,
             shuffle_seed: Some(9),
-            ..base
+            ..base.clone()
         };
-        assert_eq!((config, some.first_given()), (expected, Some("--stop-on")));
+        assert_eq!((applied(&some), some.adam.first_given()), (expected, Some("--stop-on")));
+        let values = SolverValues {
+            solver: "lbfgs",
+            lr: None,
+            epochs: None,
+            l2: 0.1,
+            seed: None,
+            lists: [("", false); 2],
+        };
+        let solver = |line: Line, values| solver(values, &line.adam, &line.loss);
+        let SolverConfig::Lbfgs(config) =
+            solver(of("x --standardize --label-smoothing 0.1"), values).unwrap()
+        else {
+            panic!("lbfgs")
+        };
+        assert_eq!((config.standardize, config.label_smoothing, config.iterations), (true, 0.1, 1000));
+        for (text, solver_name, message) in [
+            ("x --batch 3", "lbfgs", "--batch cannot"),
+            ("x --standardize", "lbfgs-linfa", "--standardize cannot"),
+            ("x --allow-unconverged", "adam", "--allow-unconverged cannot"),
+        ] {
+            let error = solver(of(text), SolverValues { solver: solver_name, ..values }).unwrap_err();
+            assert!(error.to_string().contains(message), "{error}");
+        }
     }
 
     #[test]

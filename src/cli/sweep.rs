@@ -1,13 +1,13 @@
 //! The subcommand `headstart sweep`: its arguments, and its result as text.
 
-use super::fit_options::{AdamOptions, all_folds};
+use super::fit_options::{AdamOptions, LossOptions, SolverValues, all_folds, solver};
 use super::options::{Global, now};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, table};
 use crate::data::dataset::Resplit;
 use crate::error::Result;
-use crate::head::FitConfig;
+use crate::head::{FitConfig, SOLVERS};
 use crate::metrics::MeanWithInterval;
 use crate::train::sweep::{SettingResult, SweepConfig, SweepStats, sweep};
 use std::path::PathBuf;
@@ -16,10 +16,11 @@ use std::path::PathBuf;
 ///
 /// Each head gets a run of its own in the folder DIR, as `train` writes it. The heads of one feature set and split go through
 /// the same batches in the same order, which --shuffle-seed gives; --seeds varies their initial weights. Each head is
-/// bit for bit the one that `train` fits with its --lr, --l2, --use and --seed and with --shuffle-seed 0.
+/// bit for bit the one that `train` fits with its --lr, --l2, --use and --seed and with --shuffle-seed 0. With --solver lbfgs
+/// each search begins at the optimum of the next larger penalty, and reaches that of `train` to within its tolerance.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5 --resplit 1,2,3"
+    after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5 --resplit 1,2,3"
 )]
 pub(super) struct Args {
     /// Cache that `extract` wrote
@@ -27,13 +28,16 @@ pub(super) struct Args {
     /// Folder of the runs to write; runs of the same names are replaced
     #[arg(long, value_name = "DIR")]
     runs: PathBuf,
-    /// Number of seeds of the initial weights: 0 to N - 1
-    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
-    seeds: u64,
-    /// Learning rates, separated by commas
-    #[arg(long, value_delimiter = ',', default_value = "0.01", allow_negative_numbers = true)]
+    /// adam, or lbfgs for the optimum of each penalty of --l2
+    #[arg(long, default_value = "adam", value_parser = SOLVERS)]
+    solver: String,
+    /// Number of seeds of the initial weights: 0 to N - 1 [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    seeds: Option<u64>,
+    /// Learning rates, separated by commas [default: 0.01]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     lr: Vec<f64>,
-    /// L2 penalties, separated by commas
+    /// L2 penalties, separated by commas; L-BFGS needs them above 0
     #[arg(long, value_delimiter = ',', default_value = "0", allow_negative_numbers = true)]
     l2: Vec<f64>,
     /// A feature set: families (none, shift, flip) or exact variants, separated by commas; may be repeated [default: every
@@ -46,9 +50,13 @@ pub(super) struct Args {
     /// Cross-validate: fit heads to each of K stratified folds
     #[arg(long, value_name = "K", allow_negative_numbers = true)]
     folds: Option<usize>,
-    /// Maximum number of epochs, 1 or more [default: 100]
+    /// Maximum number of epochs of Adam, or of iterations of L-BFGS [default: 100, or 1000 for L-BFGS]
     #[arg(long, allow_negative_numbers = true)]
     epochs: Option<usize>,
+    /// What chooses the best head: validation, the validation images, or folds, up to five folds within the train images, in
+    /// which every setting is fitted as well
+    #[arg(long, default_value = "validation", value_parser = ["validation", "folds"])]
+    select: String,
     /// Start each head from that of another run with the same classes, or some of them
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
@@ -60,13 +68,22 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     threads: usize,
     #[command(flatten)]
+    loss: LossOptions,
+    #[command(flatten)]
     adam: AdamOptions,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let default = FitConfig::default();
-    let epochs = args.epochs.unwrap_or(default.epochs);
-    let base = args.adam.apply_to(FitConfig { epochs, ..default });
+    let values = SolverValues {
+        solver: &args.solver,
+        lr: None,
+        epochs: args.epochs,
+        l2: default.l2,
+        seed: None,
+        lists: [("--lr", !args.lr.is_empty()), ("--seeds", args.seeds.is_some())],
+    };
+    let base = solver(values, &args.adam, &args.loss)?;
     let resplits = match (args.folds, args.resplit.as_slice()) {
         (Some(number), _) => all_folds(number, 0)?,
         (None, []) => vec![None],
@@ -81,10 +98,11 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         runs: args.runs,
         variants,
         resplits,
-        lr: args.lr,
+        lr: if args.lr.is_empty() { vec![default.lr] } else { args.lr },
         l2: args.l2,
-        seeds: (0..args.seeds).collect(),
+        seeds: (0..args.seeds.unwrap_or(1)).collect(),
         base,
+        select_folds: args.select == "folds",
         init: args.init,
         jobs: args.jobs,
         threads: args.threads,
@@ -149,7 +167,7 @@ fn row(setting: &SettingResult) -> Vec<String> {
     let loss = setting.validation_loss.map_or("failed".into(), |loss| format!("{:.4}", loss.mean));
     vec![
         setting.variants.clone(),
-        setting.lr.to_string(),
+        setting.lr.map_or("-".into(), |lr| lr.to_string()),
         setting.l2.to_string(),
         setting.validation_loss.map_or(0, |repeats| repeats.n).to_string(),
         loss,

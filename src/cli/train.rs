@@ -1,6 +1,6 @@
 //! The subcommand `headstart train`: its arguments, and its result as text.
 
-use super::fit_options::{AdamOptions, Size, all_folds, fold};
+use super::fit_options::{AdamOptions, LossOptions, Penalty, Size, SolverValues, all_folds, fold, solver};
 use super::options::{Global, now, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
@@ -8,7 +8,7 @@ use super::sweep;
 use super::text::{interval, percent, seconds};
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
-use crate::head::{FitConfig, LbfgsConfig, SolverConfig};
+use crate::head::{FitConfig, SOLVERS, SolverConfig};
 use crate::run::SamePictures;
 use crate::train::sweep::SweepConfig;
 use crate::train::{TrainConfig, TrainStats, train};
@@ -16,10 +16,12 @@ use std::path::{Path, PathBuf};
 
 /// Fit a softmax head to the features of a cache
 ///
-/// Adam with early stopping on the validation images, or L-BFGS for the optimum of the penalised loss.
+/// Adam with early stopping on the validation images, or L-BFGS for the optimum of the penalised loss. Without validation
+/// images, folds within the train images choose the number of epochs and calibrate temperature and rejection, and the head is
+/// fitted to all train images.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 0.0001"
+    after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 auto"
 )]
 pub(super) struct Args {
     /// Cache that `extract` wrote
@@ -34,8 +36,8 @@ pub(super) struct Args {
     /// Start from the head of another run with the same classes, or some of them
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
-    /// adam, or lbfgs for the optimum of the loss, which needs --l2 above 0
-    #[arg(long, default_value = "adam", value_parser = ["adam", "lbfgs"])]
+    /// adam, or lbfgs for the optimum of the loss, which needs --l2 above 0; lbfgs-linfa finds the same optimum more slowly
+    #[arg(long, default_value = "adam", value_parser = SOLVERS)]
     solver: String,
     /// Learning rate of Adam, above 0 [default: 0.01]
     #[arg(long, allow_negative_numbers = true)]
@@ -43,9 +45,11 @@ pub(super) struct Args {
     /// Maximum number of epochs of Adam, or of iterations of L-BFGS [default: 100, or 1000 for L-BFGS]
     #[arg(long, allow_negative_numbers = true)]
     epochs: Option<usize>,
-    /// L2 penalty, 0 or more: half of it times the squared weights is added to the loss
-    #[arg(long, default_value_t = FitConfig::default().l2, allow_negative_numbers = true)]
-    l2: f64,
+    /// L2 penalty, 0 or more: half of it times the squared weights, without the bias, is added to the mean loss; in
+    /// scikit-learn's terms C is 1 / (rows * l2). With lbfgs also auto: the penalty of least loss on the validation images, or
+    /// in folds within the train images where a class has fewer than 20 of them
+    #[arg(long, default_value = "0", value_parser = parse::<Penalty>, allow_negative_numbers = true)]
+    l2: Penalty,
     /// Seed of Adam's initial weights and order of rows [default: 0]
     #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
@@ -61,7 +65,7 @@ pub(super) struct Args {
     /// Seed that assigns images to folds [default: that of --seed]
     #[arg(long, value_name = "SEED", requires = "folds", allow_negative_numbers = true)]
     fold_seed: Option<u64>,
-    /// Memory for features, such as 1GiB: train rows that do not fit are read again in each epoch, in blocks [default: all
+    /// Memory for features, such as 1GiB: train rows that do not fit are read again in each epoch or iteration, in blocks [default: all
     /// rows stay in memory]
     #[arg(long, value_name = "SIZE", value_parser = parse::<Size>)]
     memory: Option<Size>,
@@ -70,21 +74,12 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     threads: usize,
     #[command(flatten)]
+    loss: LossOptions,
+    #[command(flatten)]
     adam: AdamOptions,
 }
 
 impl Args {
-    fn adam(&self) -> FitConfig {
-        let default = FitConfig::default();
-        self.adam.apply_to(FitConfig {
-            lr: self.lr.unwrap_or(default.lr),
-            epochs: self.epochs.unwrap_or(default.epochs),
-            l2: self.l2,
-            seed: self.seed.unwrap_or(default.seed),
-            ..default
-        })
-    }
-
     /// Whether every fold is fitted, each into a run of its own.
     fn is_cross_validation(&self) -> bool {
         self.folds.is_some() && self.fold.is_none()
@@ -92,21 +87,10 @@ impl Args {
 
     /// The solver with its settings.
     fn solver(&self) -> Result<SolverConfig> {
-        if self.solver == "adam" {
-            return Ok(SolverConfig::Adam(self.adam()));
-        }
-        let given = [
-            ("--lr", self.lr.is_some()),
-            ("--seed", self.seed.is_some()),
-            ("--folds", self.is_cross_validation()),
-        ];
-        let given = given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag);
-        if let Some(flag) = given.or(self.adam.first_given()) {
-            return Err(Error::new(Kind::Usage, format!("{flag} cannot be used with --solver lbfgs"))
-                .help("L-BFGS finds the one optimum: it takes --l2 and --epochs"));
-        }
-        let iterations = self.epochs.unwrap_or(LbfgsConfig::default().iterations);
-        Ok(SolverConfig::Lbfgs(LbfgsConfig { l2: self.l2, iterations }))
+        let Self { lr, epochs, seed, .. } = *self;
+        let l2 = self.l2.given();
+        let values = SolverValues { solver: &self.solver, lr, epochs, l2, seed, lists: [("", false); 2] };
+        solver(values, &self.adam, &self.loss)
     }
 
     /// The seed that assigns images to folds.
@@ -127,18 +111,27 @@ impl Args {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let (solver, resplit) = (args.solver()?, args.resplit()?);
     if let Some(number) = args.folds.filter(|_| args.is_cross_validation()) {
-        return sweep::fit(&cross_validation(args, number)?, global, terminal);
+        return sweep::fit(&cross_validation(args, solver, number)?, global, terminal);
     }
     let Args { cache, run, variants, init, threads, .. } = args;
     let memory = args.memory.map(|size| size.bytes());
-    let config = TrainConfig { cache, run, variants, init, solver, resplit, memory, threads, time: now() };
+    let auto_l2 = args.l2 == Penalty::Auto;
+    let config =
+        TrainConfig { cache, run, variants, init, solver, auto_l2, resplit, memory, threads, time: now() };
     let stats = train(&config, terminal)?;
     print_result(global, &stats, || summary(&stats, &config.run))?;
     Ok(Outcome::Done)
 }
 
 /// A sweep over all folds with one setting.
-fn cross_validation(args: Args, folds: usize) -> Result<SweepConfig> {
+fn cross_validation(args: Args, solver: SolverConfig, folds: usize) -> Result<SweepConfig> {
+    if args.l2 == Penalty::Auto {
+        return Err(Error::new(
+            Kind::Usage,
+            "--l2 auto cannot be used with --folds, which has one penalty for all folds",
+        )
+        .help("fit one fold at a time with --fold, or give a number"));
+    }
     if args.memory.is_some() {
         return Err(Error::new(
             Kind::Usage,
@@ -146,16 +139,25 @@ fn cross_validation(args: Args, folds: usize) -> Result<SweepConfig> {
         )
         .help("leave --memory out, or fit one fold at a time with --fold"));
     }
-    let base = args.adam();
+    let resplits = all_folds(folds, args.fold_seed())?;
+    let mut adam = FitConfig::default();
+    let base = match solver {
+        SolverConfig::Adam(base) => {
+            adam = FitConfig { shuffle_seed: Some(base.order_seed()), ..base };
+            SolverConfig::Adam(adam.clone())
+        }
+        other => other,
+    };
     Ok(SweepConfig {
-        resplits: all_folds(folds, args.fold_seed())?,
+        resplits,
         variants: vec![args.variants],
-        lr: vec![base.lr],
-        l2: vec![base.l2],
-        seeds: vec![base.seed],
-        base: FitConfig { shuffle_seed: Some(base.order_seed()), ..base },
+        lr: vec![adam.lr],
+        l2: vec![base.l2()],
+        seeds: vec![adam.seed],
+        base,
         cache: args.cache,
         runs: args.run,
+        select_folds: false,
         init: args.init,
         jobs: 0,
         threads: args.threads,
@@ -167,7 +169,9 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
     let (how, which) = match stats.converged {
         Some(converged) => {
             let which = if converged { "the optimum" } else { "where it ended" };
-            (format!("L-BFGS in {}", seconds(stats.seconds)), which.to_string())
+            let iterations = stats.convergence.and_then(|convergence| convergence.iterations);
+            let after = iterations.map_or(String::new(), |n| format!(", {n} iterations"));
+            (format!("L-BFGS in {}{after}", seconds(stats.seconds)), which.to_string())
         }
         None => (
             format!(
@@ -176,25 +180,46 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
                 seconds(stats.seconds),
                 seconds(stats.seconds_per_epoch)
             ),
-            format!("best epoch {}", stats.best_epoch),
+            match stats.best_is_near_the_limit {
+                true => format!("best epoch {}, one of the last (more --epochs may help)", stats.best_epoch),
+                false => format!("best epoch {}", stats.best_epoch),
+            },
         ),
     };
     format!(
         "features of {}\n\
          trained on {} rows ({}) of {} classes: {how}; features read in {}\n\
-         {which}: validation loss {:.4}, accuracy {} of {} images\n{}{}{}\n",
+         {which}: {}\n{}{}{}\n",
         stats.backbone,
         stats.train_rows,
         stats.variants.join(", "),
         stats.classes,
         seconds(stats.read_seconds),
-        stats.validation.loss,
-        percent(stats.validation.accuracy),
-        stats.validation_images,
+        score(stats),
         same_pictures(stats),
         temperature(stats),
         run.display()
     )
+}
+
+/// Score on the validation images, or over the folds that stand in for them.
+fn score(stats: &TrainStats) -> String {
+    match (stats.validation, stats.inner_folds) {
+        (Some(score), _) => format!(
+            "validation loss {:.4}, accuracy {} of {} images",
+            score.loss,
+            percent(score.accuracy),
+            stats.validation_images
+        ),
+        (None, Some(score)) => format!(
+            "over {} folds within the train images: loss {:.4}, accuracy {} of {} images",
+            score.folds,
+            score.loss,
+            percent(score.accuracy),
+            score.images
+        ),
+        (None, None) => "there are no validation images".into(),
+    }
 }
 
 fn same_pictures(stats: &TrainStats) -> String {
@@ -219,6 +244,6 @@ fn temperature(stats: &TrainStats) -> String {
                 ": not significantly different from 1, so probabilities stay as they are"
             }
         ),
-        None => "no temperature: the validation images do not determine one\n".into(),
+        None => "no temperature: the images do not determine one\n".into(),
     }
 }

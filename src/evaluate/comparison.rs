@@ -49,6 +49,8 @@ pub struct RunScores {
     pub run: String,
     /// Settings of its fit, as in `run.json`.
     pub config: SolverConfig,
+    /// Whether L-BFGS reached the optimum; `None` for Adam, and in runs of older versions.
+    pub converged: Option<bool>,
     /// Variants it was trained on.
     pub variants: Vec<String>,
     /// Fraction of correct answers.
@@ -148,7 +150,8 @@ impl CompareStats {
         let differs = |name: &str| others.iter().any(|other| other[name] != own[name]);
         let shown =
             own.iter().filter(|(name, _)| differs(name)).map(|(name, value)| format!(", {name} {value}"));
-        format!("{}{}", self.runs[run].config.name(), shown.collect::<String>())
+        let mark = if self.runs[run].converged == Some(false) { " (not converged)" } else { "" };
+        format!("{}{mark}{}", self.runs[run].config.name(), shown.collect::<String>())
     }
 }
 
@@ -225,6 +228,7 @@ impl LoadedRun {
         Ok(RunScores {
             run: self.path.display().to_string(),
             config: self.record.config.clone(),
+            converged: self.record.convergence.map(|convergence| convergence.is_optimum()),
             variants: self.record.variants.clone(),
             accuracy: correct as f64 / common.len() as f64,
             interval: metrics::wilson_interval(correct, common.len()).unwrap_or([0.0, 1.0]),

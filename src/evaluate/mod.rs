@@ -96,6 +96,9 @@ pub struct EvaluateStats {
     /// older version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_pictures: Option<usize>,
+    /// Whether L-BFGS reached the optimum; `None` for Adam, and for a run of an older version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub converged: Option<bool>,
     /// Wall time of the evaluation in seconds.
     pub seconds: f64,
 }
@@ -167,6 +170,7 @@ pub fn evaluate_run(run: &StoredRun, config: &EvaluateConfig) -> Result<Evaluate
             Split::Validation => same.validation,
             _ => same.test,
         }),
+        converged: record.convergence.map(|convergence| convergence.is_optimum()),
         seconds: started.elapsed().as_secs_f64(),
     })
 }

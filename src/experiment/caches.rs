@@ -143,8 +143,10 @@ impl CacheLoader<'_> {
         let set = TrainingSet::open_with_threads(path, self.threads)?;
         let plain = Some(vec!["none".to_string()]);
         let rows_of = |variants: &Option<Vec<String>>| {
-            let rows =
-                |resplit: &Option<Resplit>| set.split_rows(*resplit, variants.as_deref(), self.monitor);
+            let rows = |resplit: &Option<Resplit>| {
+                let splits = set.split_rows(*resplit, variants.as_deref(), self.monitor)?;
+                set.require_validation(&splits).map(|()| splits)
+            };
             self.splits.iter().map(rows).collect::<Result<Vec<_>>>()
         };
         let mut rows = vec![rows_of(&plain)?];

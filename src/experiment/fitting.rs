@@ -7,11 +7,12 @@ use super::caches::LoadedCache;
 use super::names::within;
 use super::plan::{ExperimentPlan, PlannedFit};
 use crate::error::{Error, Kind, Result};
-use crate::head::{Epoch, FitConfig, FitJob, FitResult, Head, LbfgsConfig, SolverConfig};
+use crate::head::{Convergence, Epoch, FitConfig, FitJob, FitResult, Head, LbfgsResult, SolverConfig};
 use crate::math::parallel::in_parallel;
 use crate::monitor::{Monitor, Task, Unit};
 use crate::run::WeightHistograms;
 use crate::train::fit_context::{AdamFit, FitContext};
+use crate::train::single_fit::warn_unless_converged;
 use std::time::Instant;
 
 /// Result of a fit on one split.
@@ -23,6 +24,8 @@ pub(super) struct SplitFit {
     pub correct: Vec<Vec<bool>>,
     /// Of the first head, for its run.
     pub histograms: WeightHistograms,
+    /// How near the optimum L-BFGS came; `None` for Adam.
+    pub convergence: Option<Convergence>,
     /// Wall time of all heads together, in seconds.
     pub seconds: f64,
 }
@@ -53,6 +56,7 @@ struct Work {
 struct Heads {
     fitted: Vec<FitResult>,
     histograms: WeightHistograms,
+    convergence: Option<Convergence>,
 }
 
 impl FitResults {
@@ -87,7 +91,7 @@ impl FitRunner<'_> {
         let ExperimentPlan { fits, seeds, resplits, .. } = self.plan;
         let epochs = |fit: &PlannedFit| match &fit.spec.solver {
             SolverConfig::Adam(config) => config.epochs,
-            SolverConfig::Lbfgs(_) => 1,
+            SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => 1,
         };
         let epochs: usize = fits.iter().map(|fit| epochs(fit) * (seeds + resplits)).sum();
         let task = self.monitor.task("fitting heads", Some(epochs as u64), Unit::Epochs);
@@ -120,27 +124,33 @@ impl FitRunner<'_> {
         let PlannedFit { spec, owner } = &self.plan.fits[work.fit];
         let context = self.caches[spec.cache].context(&spec.variants, work.split, 1);
         let heads = match spec.solver.clone() {
-            SolverConfig::Lbfgs(config) => self.lbfgs(context, config, task),
+            SolverConfig::Lbfgs(config) => {
+                config.check().and_then(|params| self.optimum(context.lbfgs(&params, None)?, task))
+            }
+            SolverConfig::Linfa(config) => {
+                config.check().and_then(|params| self.optimum(context.linfa(params)?, task))
+            }
             SolverConfig::Adam(config) => {
                 let heads = if work.split == 0 { self.plan.seeds } else { 1 };
                 let seeds = (0..heads as u64).map(|i| spec.first_seed + i).collect();
                 adam(context, config, seeds, start, task)
             }
         };
-        let Heads { fitted, histograms } = heads.map_err(|e| match context.splits.resplit {
+        let Heads { fitted, histograms, convergence } = heads.map_err(|e| match context.splits.resplit {
             Some(resplit) => within(&format!("{owner}, {resplit}"), e),
             None => within(owner, e),
         })?;
         let test = context.table.select(&context.splits.test);
         let correct = fitted.iter().map(|fitted| correct(&fitted.head, test.rows())).collect();
-        Ok(SplitFit { fitted, correct, histograms, seconds: started.elapsed().as_secs_f64() })
+        Ok(SplitFit { fitted, correct, histograms, convergence, seconds: started.elapsed().as_secs_f64() })
     }
 
     /// The one optimum, whatever the seeds.
-    fn lbfgs(&self, context: FitContext, config: LbfgsConfig, task: &dyn Task) -> Result<Heads> {
-        let found = context.lbfgs(config.check()?, self.monitor)?;
+    fn optimum(&self, found: LbfgsResult, task: &dyn Task) -> Result<Heads> {
+        warn_unless_converged(&found.convergence, self.monitor);
         task.advance(1);
-        Ok(Heads { fitted: vec![found.fitted], histograms: WeightHistograms::default() })
+        let (fitted, convergence) = (vec![found.fitted], Some(found.convergence));
+        Ok(Heads { fitted, histograms: WeightHistograms::default(), convergence })
     }
 }
 
@@ -181,7 +191,7 @@ fn adam(
 
 /// Fits groups of heads one after another. Histograms are those of the first head.
 fn fit_groups(fit: &AdamFit, groups: Vec<Vec<FitJob>>, task: &dyn Task) -> Result<Heads> {
-    let mut heads = Heads { fitted: Vec::new(), histograms: WeightHistograms::default() };
+    let mut heads = Heads { fitted: Vec::new(), histograms: WeightHistograms::default(), convergence: None };
     for group in groups {
         let is_first_group = heads.fitted.is_empty();
         let histograms = &mut heads.histograms;

@@ -7,7 +7,7 @@ use crate::data::decode::{self, Reason};
 use crate::data::pixels::Pixels;
 use crate::data::preprocess::{centre_crop, resize_bilinear};
 use crate::error::{Error, Kind, Result};
-use crate::head::{self, Example, LabelledFeatures, LbfgsConfig, principal_components};
+use crate::head::{self, Example, LabelledFeatures, LbfgsConfig, LbfgsJob, principal_components};
 use crate::io::digest::{Digest, sha256};
 use crate::math::matrix::Matrix;
 use crate::math::parallel::in_parallel;
@@ -65,14 +65,15 @@ impl GreyImages {
     /// # Errors
     /// [`Kind::Usage`] when there are fewer train images or pixels than components, [`Kind::Run`] when a search fails.
     pub fn correct_on_test(&self, splits: &SplitRows) -> Result<Vec<bool>> {
-        let [train, validation, test] =
-            [&splits.train, &splits.validation, &splits.test].map(|rows| self.examples(rows));
+        let [train, test] = [&splits.train, &splits.test].map(|rows| self.examples(rows));
         let features = LabelledFeatures { features: &self.values, examples: &train };
         let projected: Matrix = principal_components(features, self.settings.components)?;
         let rows = |examples| LabelledFeatures { features: &projected, examples };
         let params = LbfgsConfig { l2: self.settings.l2, ..LbfgsConfig::default() }.check()?;
-        let fitted = head::fit_lbfgs(self.classes, rows(&train), rows(&validation), params)?.fitted;
-        Ok(correct(&fitted.head, rows(&test)))
+        let class_weights = vec![1.0; self.classes];
+        let job = LbfgsJob { params: &params, class_weights: &class_weights, start: None, threads: 1 };
+        let found = head::fit_lbfgs(job, rows(&train))?;
+        Ok(correct(&found.fitted.head, rows(&test)))
     }
 
     fn examples(&self, selection: &RowSelection) -> Vec<Example> {

@@ -120,10 +120,8 @@ impl<'a> Planner<'a> {
         if spec.init.is_some_and(|init| self.fits[init].spec.cache != spec.cache) {
             return Err(usage("it starts from a run of another cache, whose features are others"));
         }
-        if spec.init.is_some() && matches!(spec.solver, SolverConfig::Lbfgs(_)) {
-            return Err(usage(
-                "init cannot be used with solver \"lbfgs\": the optimum is the same from any start",
-            ));
+        if spec.init.is_some() && !matches!(spec.solver, SolverConfig::Adam(_)) {
+            return Err(usage("init cannot be used with L-BFGS: the optimum is the same from any start"));
         }
         let whole_batches = switches.iter().any(|switch| switch.score_whole_batches);
         Ok(self.scored(spec, entry("run", &run.name), whole_batches))
@@ -133,7 +131,7 @@ impl<'a> Planner<'a> {
     fn scored(&mut self, spec: FitSpec, owner: String, whole_batches: bool) -> ScoredFit {
         let batch = match &spec.solver {
             SolverConfig::Adam(config) => Some(config.batch).filter(|_| whole_batches),
-            SolverConfig::Lbfgs(_) => None,
+            SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => None,
         };
         let fit = self.fits.iter().position(|other| other.spec == spec).unwrap_or_else(|| {
             self.fits.push(PlannedFit { spec, owner });

@@ -84,6 +84,8 @@ impl RunWriter<'_> {
             same_pictures: context.same_pictures(),
             histograms: &result.histograms,
             solver,
+            convergence: result.convergence,
+            out_of_fold: None,
             init: target.init.as_deref(),
             // A run and the one that it starts from have the same train images.
             init_images: None,

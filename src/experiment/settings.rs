@@ -4,7 +4,7 @@
 use super::file::Settings;
 use super::names::usage;
 use crate::error::Result;
-use crate::head::{FitConfig, LbfgsConfig, SolverConfig};
+use crate::head::{SOLVERS, SolverConfig};
 use serde_json::{Map, Value};
 
 /// Combines `layers` to a solver; later layers replace the settings of earlier ones.
@@ -13,12 +13,20 @@ use serde_json::{Map, Value};
 /// [`crate::error::Kind::Usage`] for a setting that the solver does not know, or a value out of its range.
 pub(super) fn solver(layers: &[&Settings]) -> Result<SolverConfig> {
     let typed: Settings = layers.iter().flat_map(|layer| (*layer).clone()).collect();
+    // The layer that names the solver means this solver; the others may be for runs of another one.
+    let own = layers.iter().rev().find(|layer| layer.contains_key("solver"));
+    let is_of_another = |name: &str| {
+        !own.is_some_and(|own| own.contains_key(name)) && SOLVERS.iter().any(|solver| has(solver, name))
+    };
     let mut known = defaults(typed.get("solver"))?;
     if typed.contains_key("seed") {
         return Err(usage("settings: seed cannot be set, because seeds numbers the heads of a run"));
     }
     for (name, value) in typed {
         if !known.contains_key(&name) {
+            if is_of_another(&name) {
+                continue;
+            }
             known.remove("seed");
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
             return Err(usage(format!("settings: {name:?} is no setting of this solver"))
@@ -31,13 +39,17 @@ pub(super) fn solver(layers: &[&Settings]) -> Result<SolverConfig> {
     config.clone().check().map(|_| config)
 }
 
+/// Whether a solver has a setting called `name`.
+fn has(solver: &str, name: &str) -> bool {
+    defaults(Some(&solver.into())).is_ok_and(|known| known.contains_key(name))
+}
+
 /// The default settings of a solver, by name.
 fn defaults(solver: Option<&Value>) -> Result<Map<String, Value>> {
-    let config = match solver.map_or(Some("adam"), Value::as_str) {
-        Some("adam") => SolverConfig::Adam(FitConfig::default()),
-        Some("lbfgs") => SolverConfig::Lbfgs(LbfgsConfig::default()),
-        _ => return Err(usage("settings: the solver is neither \"adam\" nor \"lbfgs\"")),
-    };
+    let name = solver.map_or(Some("adam"), Value::as_str);
+    let config = name.and_then(SolverConfig::named).ok_or_else(|| {
+        usage("settings: there is no such solver").help(format!("it is one of {}", SOLVERS.join(", ")))
+    })?;
     match serde_json::to_value(config) {
         Ok(Value::Object(settings)) => Ok(settings),
         _ => Err(usage("settings have no names")),
@@ -62,12 +74,24 @@ mod tests {
             (("rate", Value::from(1)), "\"rate\" is no setting"),
             (("epochs", "many".into()), "invalid type"),
             (("lr", 0.into()), "lr"),
-            (("solver", "sgd".into()), "neither \"adam\" nor \"lbfgs\""),
+            (("solver", "sgd".into()), "no such solver"),
             (("solver", "lbfgs".into()), "l2"),
             (("seed", 3.into()), "seed cannot be set"),
         ] {
             let error = solver(&[&settings(&[wrong])]).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
+    }
+
+    #[test]
+    fn shared_settings_of_one_solver_do_not_disturb_runs_of_another() {
+        let shared = settings(&[("lr", 0.5.into()), ("epochs", 3.into()), ("label_smoothing", 0.1.into())]);
+        let own = settings(&[("solver", "lbfgs".into()), ("l2", 0.01.into())]);
+        let SolverConfig::Lbfgs(config) = solver(&[&shared, &own]).unwrap() else { panic!("lbfgs") };
+        assert_eq!((config.l2, config.label_smoothing), (0.01, 0.1));
+        let mixed = settings(&[("solver", "lbfgs".into()), ("l2", 0.01.into()), ("lr", 0.5.into())]);
+        assert!(solver(&[&mixed]).unwrap_err().to_string().contains("\"lr\" is no setting"));
+        let unknown = settings(&[("rate", 0.5.into())]);
+        assert!(solver(&[&unknown, &own]).is_err());
     }
 }

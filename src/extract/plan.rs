@@ -131,7 +131,7 @@ fn coverage_note(samples: &Samples, split: Split) -> Option<String> {
     } else if covered.is_empty() && is_folder {
         Some(format!("no folder holds {split} images; to have some, {remedy}"))
     } else if covered.is_empty() {
-        Some(format!("with {} the {split} split is empty; to train, {remedy}", samples.fractions))
+        Some(format!("with {} the {split} split is empty; to have some, {remedy}", samples.fractions))
     } else {
         Some(format!("classes without a {split} image: {}; {remedy}", number_and_names(&missing)))
     }

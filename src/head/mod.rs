@@ -3,7 +3,7 @@
 //!
 //! - [`Head`] is the linear layer: weight `[classes, width]`, bias `[classes]`.
 //! - [`fit()`] trains one head with minibatches, Adam and early stopping; [`fit_many`] trains several heads at once.
-//! - [`fit_lbfgs`] computes the optimum of the regularised loss.
+//! - [`fit_lbfgs`] computes the optimum of the regularised loss, and [`fit_linfa`] the same with another search.
 //! - [`SoftmaxRegression`] and [`SoftmaxClassifier`] are the same head as an estimator of [`linfa`].
 //! - [`rejection`] measures how far features lie from the known classes.
 
@@ -23,6 +23,7 @@ mod kernel;
 mod labelled_features;
 mod lbfgs;
 mod linear;
+mod linfa_lbfgs;
 mod loss;
 mod nearest_neighbour;
 mod principal_components;
@@ -45,14 +46,18 @@ pub use estimator::SoftmaxRegression;
 pub use file::{SavedHead, decode, load, save};
 pub use fit::{FitJob, SharedInputs, fit, fit_many};
 pub use labelled_features::{Example, LabelledFeatures};
-pub use lbfgs::{LbfgsConfig, LbfgsParams, LbfgsResult, fit as fit_lbfgs};
+pub use lbfgs::{
+    Convergence, FeatureBlocks, InMemoryBlocks, LbfgsConfig, LbfgsJob, LbfgsParams, LbfgsResult,
+    fit as fit_lbfgs, fit_blocks as fit_lbfgs_blocks,
+};
 pub use linear::Head;
+pub use linfa_lbfgs::{LinfaConfig, LinfaParams, fit as fit_linfa};
 pub use nearest_neighbour::nearest_neighbour_classes;
 pub use principal_components::principal_components;
 pub use result::{Epoch, FitResult};
 pub use row_source::{InMemoryRows, RowSource};
 pub use schedule::Schedule;
-pub use solver::{SolverConfig, SolverParams};
+pub use solver::{SOLVERS, SolverConfig, SolverParams};
 pub use standardize::{RunningMoments, Standardizer};
 
 pub use crate::math::matrix::{Probabilities, argmax};

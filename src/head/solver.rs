@@ -2,6 +2,7 @@
 
 use super::config::{FitConfig, FitParams};
 use super::lbfgs::{LbfgsConfig, LbfgsParams};
+use super::linfa_lbfgs::{LinfaConfig, LinfaParams};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +13,11 @@ use serde::{Deserialize, Serialize};
 pub enum SolverConfig {
     /// Minibatches, Adam, early stopping.
     Adam(FitConfig),
-    /// The optimum of the regularised loss, by L-BFGS.
+    /// The optimum of the regularised loss, by L-BFGS on this crate's kernel.
     Lbfgs(LbfgsConfig),
+    /// The same optimum by the L-BFGS of `linfa-logistic`.
+    #[serde(rename = "lbfgs-linfa")]
+    Linfa(LinfaConfig),
 }
 
 /// A solver with checked settings.
@@ -22,16 +26,50 @@ pub enum SolverConfig {
 pub enum SolverParams {
     /// Minibatches, Adam, early stopping.
     Adam(FitParams),
-    /// The optimum of the regularised loss, by L-BFGS.
+    /// The optimum of the regularised loss, by L-BFGS on this crate's kernel.
     Lbfgs(LbfgsParams),
+    /// The same optimum by the L-BFGS of `linfa-logistic`.
+    Linfa(LinfaParams),
 }
 
+/// Names of all solvers.
+pub const SOLVERS: [&str; 3] = ["adam", "lbfgs", "lbfgs-linfa"];
+
 impl SolverConfig {
-    /// The name of the solver: `adam` or `lbfgs`.
+    /// The solver called `name` with its default settings; `None` if there is none of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "adam" => Some(Self::Adam(FitConfig::default())),
+            "lbfgs" => Some(Self::Lbfgs(LbfgsConfig::default())),
+            "lbfgs-linfa" => Some(Self::Linfa(LinfaConfig::default())),
+            _ => None,
+        }
+    }
+
+    /// The name of the solver, one of [`SOLVERS`].
     pub fn name(&self) -> &'static str {
         match self {
             Self::Adam(_) => "adam",
             Self::Lbfgs(_) => "lbfgs",
+            Self::Linfa(_) => "lbfgs-linfa",
+        }
+    }
+
+    /// The L2 penalty.
+    pub fn l2(&self) -> f64 {
+        match self {
+            Self::Adam(config) => config.l2,
+            Self::Lbfgs(config) => config.l2,
+            Self::Linfa(config) => config.l2,
+        }
+    }
+
+    /// The same solver with another L2 penalty.
+    pub fn with_l2(self, l2: f64) -> Self {
+        match self {
+            Self::Adam(config) => Self::Adam(FitConfig { l2, ..config }),
+            Self::Lbfgs(config) => Self::Lbfgs(LbfgsConfig { l2, ..config }),
+            Self::Linfa(config) => Self::Linfa(LinfaConfig { l2, ..config }),
         }
     }
 
@@ -43,6 +81,7 @@ impl SolverConfig {
         match self {
             Self::Adam(config) => config.check().map(SolverParams::Adam),
             Self::Lbfgs(config) => config.check().map(SolverParams::Lbfgs),
+            Self::Linfa(config) => config.check().map(SolverParams::Linfa),
         }
     }
 }

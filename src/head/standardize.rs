@@ -40,6 +40,12 @@ impl RunningMoments {
         }
     }
 
+    /// Returns mean and variance of each feature over all rows.
+    pub(super) fn mean_and_variance(&self) -> (Vec<f64>, Vec<f64>) {
+        let rows = self.rows.max(1) as f64;
+        (self.mean.clone(), self.squares.iter().map(|squares| squares / rows).collect())
+    }
+
     /// Returns mean and standard deviation over all rows. A feature that never varies gets the deviation 1, as in
     /// scikit-learn's `StandardScaler`.
     pub fn standardizer(&self) -> Standardizer {

@@ -74,7 +74,7 @@ pub fn event_file(record: &Record, histograms: &WeightHistograms, head: &Head) -
 fn learning_rate(config: &SolverConfig, epoch: &Epoch) -> Option<f64> {
     match config {
         SolverConfig::Adam(config) => Some(config.lr * config.schedule.share(epoch.epoch - 1, config.epochs)),
-        SolverConfig::Lbfgs(_) => None,
+        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => None,
     }
 }
 

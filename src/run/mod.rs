@@ -9,7 +9,7 @@ mod stored;
 
 pub use curves::{WeightHistograms, event_file};
 pub use predictions::{Prediction, check_split};
-pub use record::{ClassCount, Record, SCHEMA, SamePictures};
+pub use record::{ClassCount, FoldScore, Record, SCHEMA, SamePictures};
 pub use rejection::RejectionRule;
 pub use stored::StoredRun;
 

@@ -27,6 +27,13 @@ pub struct Prediction {
     pub probabilities: Vec<f32>,
 }
 
+impl Prediction {
+    /// The probability of the label, where `classes` holds the sorted names of the classes; 0 for a label that is no class.
+    pub fn of_label(&self, classes: &[String]) -> f32 {
+        classes.binary_search(&self.label).map_or(0.0, |class| self.probabilities[class])
+    }
+}
+
 const COLUMNS: [(&str, ColumnType); 7] = [
     ("path", ColumnType::Text),
     ("image_sha256", ColumnType::Digests),

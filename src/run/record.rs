@@ -3,7 +3,7 @@
 use crate::cache::Spec;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
-use crate::head::{Epoch, SolverConfig};
+use crate::head::{Convergence, Epoch, SolverConfig};
 use crate::metrics::Temperature;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::Path;
@@ -47,12 +47,32 @@ pub struct Record {
     pub best_epoch: usize,
     /// Wall time of the fit in seconds.
     pub seconds: f64,
-    /// The temperature fitted to the validation images. `None` where they determine none, and in runs of older versions.
+    /// How near the optimum L-BFGS came. `None` for Adam, and in runs of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub convergence: Option<Convergence>,
+    /// Score over the folds within the train images that stood in for a validation split. `None` where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inner_folds: Option<FoldScore>,
+    /// The temperature fitted to the validation images, or to the answers of the inner folds. `None` where they determine
+    /// none, and in runs of older versions.
     #[serde(default)]
     pub temperature: Option<Temperature>,
     /// Pictures that are in two splits. `None` in runs of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_pictures: Option<SamePictures>,
+}
+
+/// Score over folds of the train images, each answered by a head that was fitted without it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FoldScore {
+    /// Number of folds.
+    pub folds: usize,
+    /// Number of images in them.
+    pub images: usize,
+    /// Mean cross entropy.
+    pub loss: f64,
+    /// Fraction of correct answers, 0 to 1.
+    pub accuracy: f64,
 }
 
 /// Numbers of images whose features are equal to those of an image in another split, such as a picture that was saved anew.
@@ -95,9 +115,14 @@ pub struct ClassCount {
     pub test: usize,
 }
 
-/// Reads the settings of a fit. Older runs name no solver: Adam was the only one.
+/// Reads the settings of a fit. The oldest runs name no solver: Adam was the only one. Then `lbfgs` was that of linfa, which
+/// has neither class weights nor standardization.
 fn solver_or_adam<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<SolverConfig, D::Error> {
     let mut settings = serde_json::Map::deserialize(from)?;
-    settings.entry("solver").or_insert_with(|| "adam".into());
+    let solver = settings.entry("solver").or_insert_with(|| "adam".into());
+    let is_of_linfa = solver == "lbfgs";
+    if is_of_linfa && !settings.contains_key("standardize") {
+        settings.insert("solver".into(), "lbfgs-linfa".into());
+    }
     serde_json::from_value(settings.into()).map_err(serde::de::Error::custom)
 }

@@ -5,7 +5,7 @@ use crate::data::dataset::Split;
 use crate::metrics::{self, Temperature};
 use crate::run::Prediction;
 
-/// Fits the temperature to the predictions for the validation images as they are (variant `none`). `classes` holds the
+/// Fits the temperature to the predictions for the validation images as they are (variant `none`), or for those of folds. `classes` holds the
 /// sorted names of the classes. `None` where the images do not determine a temperature.
 pub(super) fn temperature(predictions: &[Prediction], classes: &[String]) -> Option<Temperature> {
     let is_fitted_on = |row: &&Prediction| row.split == Split::Validation && row.variant == Variant::None;

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 /// | `variants` | `None` | every complete family |
 /// | `init` | `None` | a fresh head |
 /// | `solver` | Adam | Adam with its default settings |
+/// | `auto_l2` | no | the penalty of `solver` |
 /// | `resplit` | `None` | the splits of the cache |
 /// | `memory` | `None` | all features in memory |
 /// | `threads` | 0 | one thread per core |
@@ -33,10 +34,13 @@ pub struct TrainConfig {
     pub init: Option<PathBuf>,
     /// The solver and its settings.
     pub solver: SolverConfig,
+    /// Whether the L2 penalty is chosen (L-BFGS only): by the validation images where each class has 20 or more, else by folds
+    /// within the train images. That of `solver` is then ignored.
+    pub auto_l2: bool,
     /// Splits that replace those of the cache for this run.
     pub resplit: Option<Resplit>,
-    /// Memory for features in bytes (Adam only). Train rows that do not fit are read again in each epoch, block by
-    /// block, in an order of their own (see `docs/architecture.md`). `None` holds all features in memory.
+    /// Memory for features in bytes (not with linfa's L-BFGS). Train rows that do not fit are read again in each epoch or
+    /// iteration, block by block; Adam takes them in an order of their own (see `docs/architecture.md`). `None` holds all features in memory.
     pub memory: Option<u64>,
     /// Upper limit on threads; 0 means one per core. The head does not depend on the number.
     pub threads: usize,
@@ -52,11 +56,24 @@ impl TrainConfig {
 
     /// Checks the settings of the solver, and that the other settings apply to it.
     pub(super) fn check(&self) -> Result<SolverParams> {
-        let params = self.solver.clone().check()?;
+        let params = match self.auto_l2 {
+            // Any penalty that passes stands in for the one to come.
+            true => self.solver.clone().with_l2(1.0).check()?,
+            false => self.solver.clone().check()?,
+        };
+        if self.auto_l2 && (matches!(params, SolverParams::Adam(_)) || self.memory.is_some()) {
+            return Err(Error::new(
+                Kind::Usage,
+                "`l2` is chosen for L-BFGS alone, with all features in memory",
+            )
+            .help("use `solver` lbfgs without `memory`, or give `l2` as a number"));
+        }
         // The run records these paths.
         fs::require_utf8(&self.cache)?;
         self.init.as_deref().map_or(Ok(()), fs::require_utf8)?;
-        let SolverParams::Lbfgs(_) = &params else { return Ok(params) };
+        if let SolverParams::Adam(_) = &params {
+            return Ok(params);
+        }
         if let Some(init) = &self.init {
             let message =
                 "`init` cannot be used with the L-BFGS solver: the optimum is the same from any start";
@@ -64,9 +81,11 @@ impl TrainConfig {
                 .at(init)
                 .help("leave `init` out, or use `solver` adam"));
         }
-        if self.memory.is_some() {
-            let message = "`memory` cannot be used with the L-BFGS solver, which holds two copies of all features in memory";
-            return Err(Error::new(Kind::Usage, message).help("leave `memory` out, or use `solver` adam"));
+        if self.memory.is_some() && matches!(params, SolverParams::Linfa(_)) {
+            let message = "`memory` cannot be used with the solver lbfgs-linfa, which holds two copies of all features in memory";
+            return Err(
+                Error::new(Kind::Usage, message).help("leave `memory` out, or use `solver` adam or lbfgs")
+            );
         }
         Ok(params)
     }

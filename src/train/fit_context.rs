@@ -9,10 +9,9 @@ use super::training_set::TrainingSet;
 use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{
-    self, Epoch, FitJob, FitParams, FitResult, Head, InMemoryRows, LbfgsParams, LbfgsResult, SharedInputs,
-    Standardizer,
+    self, Epoch, FitJob, FitParams, FitResult, Head, InMemoryRows, LbfgsJob, LbfgsParams, LbfgsResult,
+    LinfaParams, SharedInputs, Standardizer,
 };
-use crate::monitor::Monitor;
 use crate::run::Prediction;
 
 /// A training set, one assignment of its splits, and the features of all their rows in memory.
@@ -51,21 +50,32 @@ impl<'a> FitContext<'a> {
         AdamFit { context: self, train, validation, standardizer }
     }
 
-    /// Searches for the optimum with L-BFGS. Warns when the search ended before it.
+    /// Searches for the optimum with L-BFGS, from a head near it if there is one.
     ///
     /// # Errors
-    /// [`Kind::Run`](crate::error::Kind::Run) when a class has no train rows or the search fails.
-    pub fn lbfgs(&self, params: LbfgsParams, monitor: &dyn Monitor) -> Result<LbfgsResult> {
+    /// [`Kind::Run`](crate::error::Kind::Run) when a class has no train rows, or the search ends before the optimum and the
+    /// settings do not allow that; [`Kind::Usage`](crate::error::Kind::Usage) when a class weight names a class that does
+    /// not exist.
+    pub fn lbfgs(&self, params: &LbfgsParams, start: Option<&Head>) -> Result<LbfgsResult> {
+        self.set.check_classes(self.splits)?;
+        let class_weights = self.set.class_weights(self.splits, &params.settings().class_weights)?;
+        let job = LbfgsJob { params, class_weights: &class_weights, start, threads: self.threads };
         let train = self.table.select(&self.splits.train);
-        let validation = self.table.select(&self.splits.validation);
-        let found = head::fit_lbfgs(self.set.classes().len(), train.rows(), validation.rows(), params)?;
-        if !found.is_optimum() {
-            monitor.warn(&format!(
-                "L-BFGS ended before the optimum: its weights may be off by {:.0} %; raise `l2` or the limit on iterations",
-                100.0 * found.distance
-            ));
-        }
-        Ok(found)
+        Ok(self.scored(head::fit_lbfgs(job, train.rows())?))
+    }
+
+    /// Searches for the optimum with the L-BFGS of linfa.
+    ///
+    /// # Errors
+    /// Those of [`FitContext::lbfgs`].
+    pub fn linfa(&self, params: LinfaParams) -> Result<LbfgsResult> {
+        self.set.check_classes(self.splits)?;
+        let train = self.table.select(&self.splits.train);
+        Ok(self.scored(head::fit_linfa(self.set.classes().len(), train.rows(), params)?))
+    }
+
+    fn scored(&self, found: LbfgsResult) -> LbfgsResult {
+        found.scored_on(self.table.select(&self.splits.validation).rows())
     }
 
     /// Predicts all held-out rows, sorted by image and variant.
@@ -82,9 +92,10 @@ impl<'a> FitContext<'a> {
 impl AdamFit<'_> {
     /// Fits all heads of `jobs` at once, in the order of rows that the settings of the first one ask for. Calls `on_epoch`
     /// with the position of a head in `jobs` after each of its epochs. A head whose loss is not a number fails alone.
+    /// Without validation rows all epochs are run.
     ///
     /// # Errors
-    /// [`Kind::Run`](crate::error::Kind::Run) when there are no train or validation rows.
+    /// [`Kind::Run`](crate::error::Kind::Run) when there are no train rows.
     ///
     /// # Panics
     /// When there are no jobs, or their batch sizes differ.
@@ -96,19 +107,10 @@ impl AdamFit<'_> {
         let mut source = InMemoryRows::new(self.train.rows(), jobs[0].params.settings());
         let shared = SharedInputs {
             width: self.context.set.spec().width,
-            validation: Some(self.validation.rows()),
+            validation: Some(self.validation.rows()).filter(|rows| !rows.examples.is_empty()),
             standardizer: self.standardizer.as_ref(),
             threads: self.context.threads,
         };
         head::fit_many(jobs, &mut source, shared, on_epoch)
-    }
-
-    /// Fits one head.
-    ///
-    /// # Errors
-    /// [`Kind::Run`](crate::error::Kind::Run) when there are no train or validation rows, or a loss is not a number.
-    pub fn fit_one(&self, job: FitJob, on_epoch: &mut dyn FnMut(&Epoch, &Head)) -> Result<FitResult> {
-        let mut all = self.fit(vec![job], &mut |_, epoch, head| on_epoch(epoch, head))?;
-        all.pop().expect("one job, one head")
     }
 }

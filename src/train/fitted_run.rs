@@ -1,11 +1,12 @@
 //! A fitted head with everything that its run records, written to disk.
 
 use super::calibration;
+use super::inner_folds::OutOfFold;
 use super::split_rows::SplitRows;
 use super::training_set::TrainingSet;
 use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
-use crate::head::{FitResult, SolverConfig};
+use crate::head::{Convergence, FitResult, SolverConfig};
 use crate::io::digest::Digest;
 use crate::run::{self, ClassCount, Prediction, Record, RunContents, SamePictures, WeightHistograms};
 use std::collections::{BTreeSet, HashSet};
@@ -17,6 +18,8 @@ pub(crate) struct FittedRun<'a> {
     pub set: &'a TrainingSet,
     pub splits: &'a SplitRows,
     pub fitted: &'a FitResult,
+    /// Answers of the folds that stand in for a missing validation split.
+    pub out_of_fold: Option<&'a OutOfFold>,
     /// Predictions for all held-out rows, sorted by image and variant.
     pub predictions: &'a [Prediction],
     /// Distances for open-set rejection.
@@ -26,6 +29,8 @@ pub(crate) struct FittedRun<'a> {
     /// Histograms of the weights over the epochs.
     pub histograms: &'a WeightHistograms,
     pub solver: SolverConfig,
+    /// How near the optimum L-BFGS came; `None` for Adam.
+    pub convergence: Option<Convergence>,
     /// The run whose head was the starting point.
     pub init: Option<&'a Path>,
     /// Images that the head of `init` was trained on.
@@ -49,12 +54,16 @@ impl FittedRun<'_> {
         let trained_on: BTreeSet<Digest> = self.splits.train.images().chain(earlier).collect();
         let trained_on: Vec<Digest> = trained_on.into_iter().collect();
         let record = self.record();
+        let from_folds = self.out_of_fold.map(|answers| RejectionDistances {
+            validation: answers.distances.clone(),
+            ..self.measured.clone()
+        });
         let finished = RunContents {
             record: &record,
             head: &self.fitted.head,
             predictions: self.predictions,
             trained_on: &trained_on,
-            measured: self.measured,
+            measured: from_folds.as_ref().unwrap_or(self.measured),
             histograms: self.histograms,
         };
         run::write(run, &finished)?;
@@ -80,7 +89,12 @@ impl FittedRun<'_> {
             history: fitted.history.clone(),
             best_epoch: fitted.best_epoch,
             seconds: self.seconds,
-            temperature: calibration::temperature(self.predictions, set.classes()),
+            convergence: self.convergence,
+            inner_folds: self.out_of_fold.map(|answers| answers.score),
+            temperature: calibration::temperature(
+                self.out_of_fold.map_or(self.predictions, |answers| &answers.predictions),
+                set.classes(),
+            ),
             same_pictures: Some(self.same_pictures),
         }
     }

@@ -7,10 +7,13 @@ pub(crate) mod fit_context;
 pub(crate) mod fitted_run;
 pub(crate) mod held_out;
 mod in_memory;
+pub(crate) mod inner_folds;
 mod labelled_rows;
+mod penalty;
 mod rejection;
 mod same_pictures;
-mod single_fit;
+pub(crate) mod single_fit;
+pub(crate) mod solvers;
 mod split_images;
 pub(crate) mod split_rows;
 mod stats;
@@ -40,7 +43,8 @@ use warm_start::WarmStart;
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::error::Kind::Usage) for settings out of range, [`Kind::Input`](crate::error::Kind::Input) when
-/// there are fewer than two classes or no validation images, [`Kind::Cache`](crate::error::Kind::Cache) when features are
+/// there are fewer than two classes, or neither validation
+/// images nor two train images of each class, [`Kind::Cache`](crate::error::Kind::Cache) when features are
 /// missing or damaged, [`Kind::Run`](crate::error::Kind::Run) when the run cannot be written there, `init` does not fit, or
 /// the loss is not a number.
 pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
@@ -56,8 +60,9 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
     warm_start.map_or(Ok(()), |warm_start| warm_start.check(&splits))?;
     let inputs = FitInputs { set: &set, splits: &splits, warm_start, threads, monitor, reading };
     let result = match (params, config.memory) {
-        (SolverParams::Adam(params), Some(memory)) => streaming::fit(inputs, params, memory)?,
-        (params, _) => in_memory::fit(inputs, params)?,
+        (SolverParams::Adam(params), Some(memory)) => streaming::fit_adam(inputs, params, memory)?,
+        (SolverParams::Lbfgs(params), Some(memory)) => streaming::fit_lbfgs(inputs, &params, memory)?,
+        (_, _) => in_memory::fit(inputs, &config.solver, config.auto_l2)?,
     };
     let run = FittedRun {
         set: &set,
@@ -67,7 +72,9 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
         measured: &result.measured,
         same_pictures: result.same_pictures,
         histograms: &result.histograms,
-        solver: config.solver.clone(),
+        out_of_fold: result.out_of_fold.as_ref(),
+        solver: result.solver,
+        convergence: result.convergence,
         init: config.init.as_deref(),
         init_images: warm_start.map(WarmStart::images),
         memory: config.memory,
@@ -75,5 +82,5 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
         seconds: result.seconds,
     };
     let record = run.write(&config.run)?;
-    Ok(TrainStats::of(&record, &splits, result.converged, result.read_seconds))
+    Ok(TrainStats::of(&record, &splits, result.read_seconds))
 }

@@ -1,12 +1,13 @@
 //! What `train` gives to a fit of one head, in memory or streaming, and what comes back.
 
+use super::inner_folds::OutOfFold;
 use super::split_rows::SplitRows;
 use super::training_set::TrainingSet;
 use super::warm_start::WarmStart;
 use crate::error::Result;
-use crate::head::FitResult;
 use crate::head::rejection::RejectionDistances;
-use crate::head::{Epoch, FitJob, FitParams, Head};
+use crate::head::{Convergence, FitResult};
+use crate::head::{Epoch, FitJob, FitParams, Head, SolverConfig};
 use crate::monitor::{Monitor, Task, Unit};
 use crate::run::{Prediction, SamePictures, WeightHistograms};
 use std::time::Instant;
@@ -27,9 +28,13 @@ pub(super) struct FitInputs<'a> {
 /// A fitted head and what its run records besides.
 #[derive(Debug)]
 pub(super) struct TrainResult {
+    /// The solver with the penalty that was used.
+    pub solver: SolverConfig,
     pub fitted: FitResult,
-    /// Whether L-BFGS reached the optimum; `None` for Adam.
-    pub converged: Option<bool>,
+    /// How near the optimum L-BFGS came; `None` for Adam.
+    pub convergence: Option<Convergence>,
+    /// Answers of the folds that stand in for a missing validation split.
+    pub out_of_fold: Option<OutOfFold>,
     /// Predictions for all held-out rows, sorted by image and variant.
     pub predictions: Vec<Prediction>,
     /// Distances for open-set rejection.
@@ -43,7 +48,7 @@ pub(super) struct TrainResult {
     pub seconds: f64,
 }
 
-/// Shows the progress of a fit with Adam, and collects histograms of its weights.
+/// Shows the progress of a fit, and collects histograms of its weights.
 pub(super) struct EpochLog<'a> {
     task: Box<dyn Task + 'a>,
     histograms: WeightHistograms,
@@ -61,9 +66,22 @@ impl FitInputs<'_> {
     }
 }
 
+/// Warns of a head that L-BFGS left before the optimum.
+pub(crate) fn warn_unless_converged(convergence: &Convergence, monitor: &dyn Monitor) {
+    if !convergence.is_optimum() {
+        monitor.warn(&format!(
+            "L-BFGS ended before the optimum: its weights may be off by {:.0} %",
+            100.0 * convergence.distance
+        ));
+    }
+}
+
 impl<'a> EpochLog<'a> {
-    pub fn begin(monitor: &'a dyn Monitor, params: &FitParams) -> Self {
-        let epochs = params.settings().epochs as u64;
+    pub fn begin(monitor: &'a dyn Monitor, solver: &SolverConfig) -> Self {
+        let epochs = match solver {
+            SolverConfig::Adam(config) => config.epochs as u64,
+            SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => 1,
+        };
         Self {
             task: monitor.task("training", Some(epochs), Unit::Epochs),
             histograms: WeightHistograms::default(),

@@ -1,8 +1,9 @@
 //! What `train` reports about a finished run.
 
 use super::split_rows::SplitRows;
+use crate::head::{Convergence, SolverConfig};
 use crate::metrics::Temperature;
-use crate::run::{Record, SamePictures};
+use crate::run::{FoldScore, Record, SamePictures};
 use serde::Serialize;
 
 /// Loss and accuracy on the validation split.
@@ -19,16 +20,24 @@ pub struct ValidationScore {
 pub struct TrainStats {
     /// Name and description of the network that the features came from.
     pub backbone: String,
-    /// The solver: `adam` or `lbfgs`.
+    /// The solver: `adam`, `lbfgs` or `lbfgs-linfa`.
     pub solver: &'static str,
     /// Whether L-BFGS reached the optimum (weights within 1 %); `None` for Adam.
     pub converged: Option<bool>,
+    /// How near the optimum L-BFGS came; `None` for Adam.
+    pub convergence: Option<Convergence>,
+    /// L2 penalty.
+    pub l2: f64,
     /// Number of epochs; 1 for L-BFGS, whose whole search counts as one.
     pub epochs: usize,
     /// The epoch whose head was kept, from 1.
     pub best_epoch: usize,
-    /// Validation score at that epoch.
-    pub validation: ValidationScore,
+    /// Whether the best epoch of Adam is among the last tenth of those that the settings allow, so that more may help.
+    pub best_is_near_the_limit: bool,
+    /// Validation score at that epoch; `None` where there are no validation images.
+    pub validation: Option<ValidationScore>,
+    /// Score over the folds within the train images that stood in for validation images.
+    pub inner_folds: Option<FoldScore>,
     /// Wall time of the fit in seconds, without reading the cache.
     pub seconds: f64,
     /// Mean wall time of an epoch in seconds, validation included.
@@ -51,21 +60,26 @@ pub struct TrainStats {
 
 impl TrainStats {
     /// Summarises the record of a run.
-    pub(super) fn of(
-        record: &Record,
-        splits: &SplitRows,
-        converged: Option<bool>,
-        read_seconds: f64,
-    ) -> Self {
+    pub(super) fn of(record: &Record, splits: &SplitRows, read_seconds: f64) -> Self {
         let best = &record.history[record.best_epoch - 1];
         let epochs = record.history.len();
         Self {
             backbone: format!("{} ({})", record.spec.backbone.name, record.spec.backbone.title),
             solver: record.config.name(),
-            converged,
+            converged: record.convergence.map(|convergence| convergence.is_optimum()),
+            convergence: record.convergence,
+            l2: record.config.l2(),
             epochs,
             best_epoch: record.best_epoch,
-            validation: ValidationScore { loss: best.validation_loss, accuracy: best.validation_accuracy },
+            best_is_near_the_limit: match &record.config {
+                SolverConfig::Adam(config) => 10 * record.best_epoch > 9 * config.epochs && config.epochs > 1,
+                SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => false,
+            },
+            validation: (!splits.validation.keys.is_empty()).then_some(ValidationScore {
+                loss: best.validation_loss,
+                accuracy: best.validation_accuracy,
+            }),
+            inner_folds: record.inner_folds,
             seconds: record.seconds,
             seconds_per_epoch: record.history.iter().map(|epoch| epoch.seconds).sum::<f64>() / epochs as f64,
             read_seconds,

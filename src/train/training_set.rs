@@ -9,7 +9,7 @@ use crate::cache::{Catalog, FeatureCache, Key, Samples, Spec};
 use crate::data::augment::Variant;
 use crate::data::dataset::{Resplit, Sample, Split, class_names};
 use crate::error::{Error, Kind, Result};
-use crate::head::{FitJob, FitParams, Head};
+use crate::head::{ClassWeights, FitJob, FitParams, Head};
 use crate::io::digest::Digest;
 use crate::limits::{self, MemoryLimit};
 use crate::math::matrix::Matrix;
@@ -95,8 +95,7 @@ impl TrainingSet {
     /// default. These are one row per image for validation and test, and every complete family of variants for train.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when rows are missing or damaged, [`Kind::Input`] when there are fewer than two classes or no
-    /// validation images.
+    /// [`Kind::Cache`] when rows are missing or damaged, [`Kind::Input`] when there are fewer than two classes.
     pub fn rows(&self, split: Split) -> Result<LabelledRows> {
         self.rows_with(split, None, None)
     }
@@ -127,8 +126,7 @@ impl TrainingSet {
     /// they are for validation and test, whose other variants are kept apart.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when rows are missing, [`Kind::Input`] when there are fewer than two classes or no validation
-    /// images, [`Kind::Usage`] for a name that is no variant or a fold that does not exist.
+    /// [`Kind::Cache`] when rows are missing, [`Kind::Input`] when there are fewer than two classes, [`Kind::Usage`] for a name that is no variant or a fold that does not exist.
     pub(crate) fn split_rows(
         &self,
         resplit: Option<Resplit>,
@@ -137,7 +135,7 @@ impl TrainingSet {
     ) -> Result<SplitRows> {
         resplit.map_or(Ok(()), Resplit::check)?;
         let images = SplitImages::of(&self.samples, &self.classes, resplit);
-        self.check_size(&images, resplit)?;
+        self.check_classes_of_set()?;
         self.check_features_of_all(&images)?;
         let of_train = VariantCounts::of_train(&images, self.catalog.keys());
         let variants = match variants {
@@ -208,14 +206,38 @@ impl TrainingSet {
         }
     }
 
+    /// Checks that every class has a train row: without one, L-BFGS has no optimum.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] naming the first class without one.
+    pub(super) fn check_classes(&self, splits: &SplitRows) -> Result<()> {
+        let counts = splits.train.class_counts(self.classes.len());
+        match counts.iter().position(|&count| count == 0) {
+            None => Ok(()),
+            Some(class) => {
+                let message = format!("the class {:?} has no images in the train split", self.classes[class]);
+                Err(Error::new(Kind::Input, message)
+                    .at(&self.path)
+                    .help("add images of the class, or run `extract` with a larger train share"))
+            }
+        }
+    }
+
     /// Prepares the fit of one head with Adam: applies the class weights to the train rows of `splits`.
     ///
     /// # Errors
     /// [`Kind::Usage`] when a class weight names a class that does not exist.
     pub(crate) fn job(&self, splits: &SplitRows, start: Option<Head>, params: FitParams) -> Result<FitJob> {
-        let counts = splits.train.class_counts(self.classes.len());
-        let class_weights = params.settings().class_weights.per_class(&self.classes, &counts)?;
+        let class_weights = self.class_weights(splits, &params.settings().class_weights)?;
         Ok(FitJob { start, params, class_weights })
+    }
+
+    /// The weight of each class in the loss over the train rows of `splits`.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when a weight is given for a class that does not exist.
+    pub(crate) fn class_weights(&self, splits: &SplitRows, weights: &ClassWeights) -> Result<Vec<f32>> {
+        weights.per_class(&self.classes, &splits.train.class_counts(self.classes.len()))
     }
 
     /// The folder of the cache, as it was given.
@@ -237,23 +259,33 @@ impl TrainingSet {
             .help("check the network that was used, and extract into a new cache")
     }
 
-    fn check_size(&self, images: &SplitImages, resplit: Option<Resplit>) -> Result<()> {
-        let fail =
-            |message: String, help: &str| Err(Error::new(Kind::Input, message).at(&self.path).help(help));
-        if self.classes.len() < 2 {
-            return fail(
-                format!("there is one class only ({})", self.classes.join("")),
-                "a classifier needs two or more: add a folder of images of another class, then run `extract` again",
-            );
+    fn check_classes_of_set(&self) -> Result<()> {
+        match self.classes.len() {
+            0 | 1 => {
+                let message = format!("there is one class only ({})", self.classes.join(""));
+                Err(Error::new(Kind::Input, message).at(&self.path).help(
+                    "a classifier needs two or more: add a folder of images of another class, then run `extract` again",
+                ))
+            }
+            _ => Ok(()),
         }
-        let of = resplit.map_or(String::new(), |resplit| format!(" of {resplit}"));
-        if images.count(|split| split == Split::Validation) == 0 {
-            return fail(
+    }
+
+    /// Checks that there are validation images, for fits that cannot choose their epochs otherwise.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when there are none.
+    pub(crate) fn require_validation(&self, splits: &SplitRows) -> Result<()> {
+        let of = splits.resplit.map_or(String::new(), |resplit| format!(" of {resplit}"));
+        match splits.validation.keys.is_empty() {
+            false => Ok(()),
+            true => Err(Error::new(
+                Kind::Input,
                 format!("the validation split{of} is empty, and early stopping needs it"),
-                "run `extract` with a larger validation share, such as `split` 60/15/25, or add images",
-            );
+            )
+            .at(&self.path)
+            .help("run `extract` with a larger validation share, such as `split` 60/15/25, or add images")),
         }
-        Ok(())
     }
 
     /// Checks that every image has the features of its variant `none`.

@@ -34,6 +34,7 @@ mod readers;
 mod report;
 mod reproduce;
 mod setup;
+mod solvers;
 mod statistics;
 mod stress;
 mod support;

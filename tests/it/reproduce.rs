@@ -63,8 +63,10 @@ fn runs_of_every_kind_are_made_again_by_their_commands() {
     train("a/init", &["--init", &s.text("a/plain"), "--use", "none,flip"]);
     // Of another run of the same name.
     train("b/init", &["--init", &s.text("a/init"), "--use", "shift:+3:+0"]);
-    train("a/optimum", &["--solver", "lbfgs", "--l2", "0.01"]);
-    train("a/optimum-of-a-fold", &["--solver", "lbfgs", "--l2", "0.01", "--folds", "3", "--fold", "1"]);
+    let optimum = ["--solver", "lbfgs", "--l2", "0.01", "--allow-unconverged"];
+    train("a/optimum", &[&optimum[..], &["--label-smoothing", "0.1", "--standardize"]].concat());
+    train("a/optimum-of-a-fold", &[&optimum[..], &["--folds", "3", "--fold", "1"]].concat());
+    train("a/linfa", &["--solver", "lbfgs-linfa", "--l2", "0.01", "--allow-unconverged"]);
     train("folds", &["--folds", "3", "--seed", "9"]);
     let sweep = ["--seeds", "2", "--lr", "0.01,0.1", "--folds", "3", "--use", "none", "--use", "none,flip"];
     s.json(&[&["sweep", &s.text("c"), "--runs", &s.text("swept")], &sweep[..], &EPOCHS].concat());
@@ -76,6 +78,7 @@ fn runs_of_every_kind_are_made_again_by_their_commands() {
         "a/init",
         "a/optimum",
         "a/optimum-of-a-fold",
+        "a/linfa",
         "folds/fold=2",
         "swept/none+flip_lr=0.1_seed=1_fold=3",
     ]

@@ -174,6 +174,16 @@ fn train(record: &Record, run: &str, init: Option<&str>) -> Vec<String> {
             words.option("--solver", "lbfgs");
             words.option("--l2", config.l2);
             words.option("--epochs", config.iterations);
+            words.option("--label-smoothing", config.label_smoothing);
+            words.option("--class-weights", &config.class_weights);
+            words.switch("--standardize", config.standardize);
+            words.switch("--allow-unconverged", config.allow_unconverged);
+        }
+        SolverConfig::Linfa(config) => {
+            words.option("--solver", "lbfgs-linfa");
+            words.option("--l2", config.l2);
+            words.option("--epochs", config.iterations);
+            words.switch("--allow-unconverged", config.allow_unconverged);
         }
         SolverConfig::Adam(config) => adam(config, &mut words),
     }
@@ -273,6 +283,8 @@ mod tests {
             history: Vec::new(),
             best_epoch: 1,
             seconds: 0.0,
+            convergence: None,
+            inner_folds: None,
             temperature: None,
             same_pictures: None,
         }
@@ -341,7 +353,8 @@ mod tests {
         let fold = Some(Resplit::Fold { number: 2, folds: 5, seed: 4 });
         let fold = Record { resplit: fold, init: Some("gone".into()), memory: Some(1 << 20), ..adam() };
         let resplit = Record { resplit: Some(Resplit::Random { seed: 8 }), ..adam() };
-        let lbfgs = record(SolverConfig::Lbfgs(LbfgsConfig::default()), Normalization::Symmetric, false);
+        let lbfgs = LbfgsConfig { allow_unconverged: true, ..LbfgsConfig::default() };
+        let lbfgs = record(SolverConfig::Lbfgs(lbfgs), Normalization::Symmetric, false);
         let layouts = [None, Some("--split-folders"), Some("--as-classes")];
         let sources = [fold, resplit, lbfgs].into_iter().zip(layouts).map(|(record, layout)| {
             let mut source = source("r", record);

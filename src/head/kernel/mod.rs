@@ -6,13 +6,16 @@
 
 mod batch;
 mod elementwise;
+mod gradient;
 mod logits;
 mod step;
 
 use super::adam::AdamStep;
 use elementwise::{Exp, Standardize};
+use gradient::Gradient;
 use logits::Logits;
 use pulp::Arch;
+use std::ops::Range;
 use step::Step;
 
 pub(super) use batch::Batch;
@@ -36,6 +39,12 @@ impl Kernel {
     /// Performs one step of Adam along `delta^T features + l2 weight`, with `delta` as `[rows, classes]`.
     pub fn step(&self, batch: Batch, delta: &[f32], weights: WeightState, step: AdamStep) {
         self.0.dispatch(Step { batch, delta, weights, step });
+    }
+
+    /// `out[class, feature] += delta^T features` for the features of `span`, whose ends are multiples of
+    /// [`GROUP`](crate::math::matrix::GROUP), with `delta` as `[rows, classes]`. Products are float32, sums float64.
+    pub fn gradient(&self, batch: Batch, delta: &[f32], span: Range<usize>, out: &mut [f64]) {
+        self.0.dispatch(Gradient { batch, delta, span, out });
     }
 
     /// `out = (row - mean) * inverse`, element by element.
@@ -89,6 +98,34 @@ mod tests {
         };
         kernel.step(batch, &delta, weights, AdamStep { rate: 0.1, root: 3.0, l2: 0.01 });
         (out, w.values().collect())
+    }
+
+    #[test]
+    fn gradients_agree_with_sums_in_float64_and_have_the_same_bits_in_every_vector_width() {
+        for (rows, classes, width) in [(150, 13, 130), (64, 5, 64), (1, 1, 3), (65, 4, 200)] {
+            let (x, delta) = (noise(rows, width, 1), noise(rows, classes, 5));
+            let (order, delta) = (examples(rows), delta.values().collect::<Vec<f32>>());
+            let batch = Batch::of(LabelledFeatures { features: &x, examples: &order });
+            let of = |kernel: Kernel, span: Range<usize>| {
+                let mut out = vec![0.0; classes * span.len()];
+                kernel.gradient(batch, &delta, span, &mut out);
+                out
+            };
+            let all: Vec<Vec<f64>> = archs().into_iter().map(|kernel| of(kernel, 0..x.stride())).collect();
+            assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{rows} {classes} {width}");
+            let last = of(Kernel::new(), x.stride() - 64..x.stride());
+            for class in 0..classes {
+                let whole = &all[0][class * x.stride()..(class + 1) * x.stride()];
+                assert_eq!(whole[x.stride() - 64..], last[class * 64..(class + 1) * 64]);
+                for (i, sum) in whole[..width].iter().enumerate() {
+                    let part = |row: usize| {
+                        f64::from(delta[row * classes + class]) * f64::from(x.row(rows - 1 - row)[i])
+                    };
+                    let expected: f64 = (0..rows).map(part).sum();
+                    assert!((sum - expected).abs() < 1e-5 * (rows as f64).sqrt(), "{sum} {expected}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::data::augment::Variant;
 use crate::data::dataset::{Resplit, Split};
 use crate::error::{Error, Kind, Result};
-use crate::head::FitConfig;
+use crate::head::{FitConfig, SolverConfig};
 use crate::io::digest::Digest;
 use crate::math::parallel;
 use crate::metrics;
@@ -12,6 +12,8 @@ use crate::run::Prediction;
 use crate::train::TrainingSet;
 use crate::train::fit_context::FitContext;
 use crate::train::held_out;
+use crate::train::inner_folds::InnerFolds;
+use crate::train::solvers::fit_heads;
 use crate::train::split_rows::HeldOutRows;
 use serde::Serialize;
 use std::path::Path;
@@ -79,8 +81,20 @@ pub(super) fn find(cache: &Path, monitor: &dyn Monitor) -> Result<LabelIssues> {
     let mut predictions: Vec<Prediction> = Vec::new();
     for splits in &folds {
         let context = FitContext { set: &set, splits, table: &table, threads };
-        let job = context.job(None, FitConfig::default().check()?)?;
-        let fitted = context.adam(FitConfig::default().standardize).fit_one(job, &mut |_, _| {})?;
+        let adam = [SolverConfig::Adam(FitConfig::default())];
+        let mut heads = match splits.validation.keys.is_empty() {
+            false => fit_heads(context, &adam, None, &mut |_, _, _| {})?,
+            true => {
+                let heads = InnerFolds::of(splits, set.classes())?.fit_heads(
+                    context,
+                    &adam,
+                    None,
+                    &mut |_, _, _| {},
+                )?;
+                heads.into_iter().map(|(head, _)| head).collect()
+            }
+        };
+        let fitted = heads.pop().expect("one head").fitted?;
         let test = HeldOutRows { split: Split::Test, rows: &splits.test };
         let rows = table.select(test.rows);
         predictions.extend(held_out::predict(&fitted.head, &set, test, rows.rows()));

@@ -94,11 +94,27 @@ fn key_figures(stats: &EvaluateStats) -> Vec<Fact> {
 }
 
 fn training(data: &RunData, parts: Parts) -> Markup {
+    let unconverged = data.record.convergence.filter(|convergence| !convergence.is_optimum());
     html! {
+        @if let Some(convergence) = unconverged {
+            p.warning {
+                "L-BFGS ended before the optimum: the weights may be off by "
+                (format!("{:.0} %", 100.0 * convergence.distance)) "."
+            }
+        }
         @match data.record.history.as_slice() {
             [only] => p {
-                "L-BFGS or a single epoch: there are no curves. Loss on the validation images " (format!("{:.4}", only.validation_loss))
-                ", accuracy " (percent(only.validation_accuracy)) "."
+                "L-BFGS or a single epoch: there are no curves. "
+                @match data.record.inner_folds {
+                    Some(score) => {
+                        "Loss over " (score.folds) " folds within the train images " (format!("{:.4}", score.loss))
+                        ", accuracy " (percent(score.accuracy)) "."
+                    }
+                    None => {
+                        "Loss on the validation images " (format!("{:.4}", only.validation_loss))
+                        ", accuracy " (percent(only.validation_accuracy)) "."
+                    }
+                }
             },
             _ => (parts.figures(&["training-loss", "training-accuracy"])),
         }

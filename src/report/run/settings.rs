@@ -1,7 +1,7 @@
 //! The settings of a run as a list for people.
 
 use super::run_data::RunData;
-use crate::head::{ClassWeights, FitConfig, SolverConfig};
+use crate::head::{ClassWeights, SolverConfig};
 use crate::report::format::{count, seconds};
 use crate::run::{ClassCount, Record};
 
@@ -94,6 +94,13 @@ fn fit(config: &SolverConfig) -> Vec<Setting> {
     let config = match config {
         SolverConfig::Lbfgs(config) => {
             let limit = format!("L-BFGS, at most {} iterations", config.iterations);
+            let mut all =
+                vec![Setting::new("Solver", limit), Setting::new("L2 penalty", config.l2.to_string())];
+            all.extend(optional(config.label_smoothing, &config.class_weights, config.standardize));
+            return all;
+        }
+        SolverConfig::Linfa(config) => {
+            let limit = format!("L-BFGS of linfa, at most {} iterations", config.iterations);
             return vec![Setting::new("Solver", limit), Setting::new("L2 penalty", config.l2.to_string())];
         }
         SolverConfig::Adam(config) => config,
@@ -109,17 +116,17 @@ fn fit(config: &SolverConfig) -> Vec<Setting> {
         Setting::new("L2 penalty", config.l2.to_string()),
         Setting::new("Seeds", seeds),
     ];
-    all.extend(optional(config));
+    all.extend(optional(config.label_smoothing, &config.class_weights, config.standardize));
     all
 }
 
-/// The settings of Adam that are off by default.
-fn optional(config: &FitConfig) -> Vec<Setting> {
+/// The settings that are off by default.
+fn optional(label_smoothing: f64, class_weights: &ClassWeights, standardize: bool) -> Vec<Setting> {
     let mut all = Vec::new();
-    if config.label_smoothing > 0.0 {
-        all.push(Setting::new("Label smoothing", config.label_smoothing.to_string()));
+    if label_smoothing > 0.0 {
+        all.push(Setting::new("Label smoothing", label_smoothing.to_string()));
     }
-    match &config.class_weights {
+    match class_weights {
         ClassWeights::Even => {}
         ClassWeights::Balanced => all.push(Setting::new("Class weights", "balanced")),
         ClassWeights::Given(weights) => {
@@ -128,7 +135,7 @@ fn optional(config: &FitConfig) -> Vec<Setting> {
             all.push(Setting::new("Class weights", weights.join(",")));
         }
     }
-    if config.standardize {
+    if standardize {
         all.push(Setting::new("Features", "standardized to mean 0 and standard deviation 1"));
     }
     all

@@ -13,14 +13,17 @@ use super::feature_table::FeatureTable;
 use super::held_out;
 use super::rejection;
 use super::same_pictures::FeatureHashes;
-use super::single_fit::{EpochLog, FitInputs, TrainResult};
+use super::single_fit::{EpochLog, FitInputs, TrainResult, warn_unless_converged};
 use super::split_rows::HeldOutRows;
 use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::head::rejection::RejectionDistances;
-use crate::head::{FitConfig, FitParams, Head, SharedInputs, fit_many};
+use crate::head::{
+    Convergence, FeatureBlocks, FitConfig, FitParams, FitResult, Head, LabelledFeatures, LbfgsJob,
+    LbfgsParams, LbfgsResult, SharedInputs, SolverConfig, fit_lbfgs_blocks, fit_many,
+};
 use crate::io::digest::Digest;
-use crate::run::{Prediction, SamePictures};
+use crate::run::{Prediction, SamePictures, WeightHistograms};
 use blocks::{BlockReader, PartRows};
 use budget::{MemoryBudget, RowSizes};
 use std::time::Instant;
@@ -32,49 +35,120 @@ struct HeldOutResult {
     same_pictures: SamePictures,
 }
 
-/// Fits a head with at most `memory` bytes for features, predicts the held-out rows and measures their distances.
+/// The memory and the readers of a fit, with its validation rows.
+struct Stream<'a> {
+    train: BlockReader<'a>,
+    validation: FeatureTable,
+    budget: MemoryBudget,
+}
+
+/// What a fit gives besides the answers.
+struct StreamedFit {
+    solver: SolverConfig,
+    fitted: FitResult,
+    convergence: Option<Convergence>,
+    histograms: WeightHistograms,
+}
+
+/// Fits a head with Adam and at most `memory` bytes for features, predicts the held-out rows and measures their distances.
 ///
 /// # Errors
 /// [`Kind::Usage`] when the memory is too small or a setting needs all rows at once, [`Kind::Cache`] when features are
 /// damaged, [`Kind::Run`] when the loss is not a number.
-pub(super) fn fit(inputs: FitInputs, params: FitParams, memory: u64) -> Result<TrainResult> {
+pub(super) fn fit_adam(inputs: FitInputs, params: FitParams, memory: u64) -> Result<TrainResult> {
     let read_seconds = inputs.reading.elapsed().as_secs_f64();
     let started = Instant::now();
-    let FitInputs { set, splits, threads, .. } = inputs;
-    let mut log = EpochLog::begin(inputs.monitor, &params);
     let settings = params.settings().clone();
+    let mut log = EpochLog::begin(inputs.monitor, &SolverConfig::Adam(settings.clone()));
     check_order(&settings)?;
-    let parts = PartRows::of(set, &splits.train);
-    let budget = budget(inputs, &parts, memory)?;
-    let readers = threads.min(budget.readers);
-    let validation_table = set.load_rows(&splits.validation, readers)?;
-    let validation = validation_table.select(&splits.validation);
-    let mut train = BlockReader::new(set, parts, budget.block_rows, settings.order_seed(), readers);
-    let standardizer = if settings.standardize { Some(train.standardizer()?) } else { None };
+    inputs.set.require_validation(inputs.splits)?;
+    let mut stream = Stream::open(inputs, memory, settings.order_seed())?;
+    let standardizer = if settings.standardize { Some(stream.train.standardizer()?) } else { None };
+    let validation = stream.validation.select(&inputs.splits.validation);
     let shared = SharedInputs {
-        width: set.spec().width,
+        width: inputs.set.spec().width,
         validation: Some(validation.rows()),
         standardizer: standardizer.as_ref(),
-        threads,
+        threads: inputs.threads,
     };
     let on_epoch = &mut |_, epoch: &_, head: &_| log.record(epoch, head);
-    let mut all = fit_many(vec![inputs.job(params)?], &mut train, shared, on_epoch)?;
+    let mut all = fit_many(vec![inputs.job(params)?], &mut stream.train, shared, on_epoch)?;
     let fitted = all.pop().expect("one job, one head")?;
-    let seconds = started.elapsed().as_secs_f64();
-    drop((train, validation));
-    let histograms = log.finish();
-    let HeldOutResult { predictions, measured, same_pictures } =
-        predict(inputs, &fitted.head, validation_table, &MemoryBudget { readers, ..budget })?;
-    Ok(TrainResult {
+    drop(validation);
+    let solver = SolverConfig::Adam(settings);
+    let fit = StreamedFit { solver, fitted, convergence: None, histograms: log.finish() };
+    stream.finish(inputs, fit, read_seconds, started)
+}
+
+/// Searches for the optimum with at most `memory` bytes for features: all parts are read twice in each iteration.
+///
+/// # Errors
+/// Those of [`fit_adam`], and [`Kind::Run`] when the search ends before the optimum.
+pub(super) fn fit_lbfgs(inputs: FitInputs, params: &LbfgsParams, memory: u64) -> Result<TrainResult> {
+    let read_seconds = inputs.reading.elapsed().as_secs_f64();
+    let started = Instant::now();
+    inputs.set.check_classes(inputs.splits)?;
+    let mut stream = Stream::open(inputs, memory, 0)?;
+    let class_weights = inputs.set.class_weights(inputs.splits, &params.settings().class_weights)?;
+    let job = LbfgsJob { params, class_weights: &class_weights, start: None, threads: inputs.threads };
+    let found = fit_lbfgs_blocks(job, inputs.set.spec().width, &mut stream.train)?;
+    let validation = stream.validation.select(&inputs.splits.validation);
+    let LbfgsResult { fitted, convergence } = found.scored_on(validation.rows());
+    drop(validation);
+    warn_unless_converged(&convergence, inputs.monitor);
+    let fit = StreamedFit {
+        solver: SolverConfig::Lbfgs(params.settings().clone()),
         fitted,
-        converged: None,
-        predictions,
-        measured,
-        same_pictures,
-        histograms,
-        read_seconds,
-        seconds,
-    })
+        convergence: Some(convergence),
+        histograms: WeightHistograms::default(),
+    };
+    stream.finish(inputs, fit, read_seconds, started)
+}
+
+impl<'a> Stream<'a> {
+    fn open(inputs: FitInputs<'a>, memory: u64, seed: u64) -> Result<Self> {
+        let FitInputs { set, splits, threads, .. } = inputs;
+        let parts = PartRows::of(set, &splits.train);
+        let budget = budget(inputs, &parts, memory)?;
+        let readers = threads.min(budget.readers);
+        let validation = set.load_rows(&splits.validation, readers)?;
+        let train = BlockReader::new(set, parts, budget.block_rows, seed, readers);
+        Ok(Self { train, validation, budget: MemoryBudget { readers, ..budget } })
+    }
+
+    /// Frees the blocks, and predicts the held-out rows.
+    fn finish(
+        self,
+        inputs: FitInputs,
+        fit: StreamedFit,
+        read_seconds: f64,
+        started: Instant,
+    ) -> Result<TrainResult> {
+        let seconds = started.elapsed().as_secs_f64();
+        let Self { train, validation, budget } = self;
+        drop(train);
+        let StreamedFit { solver, fitted, convergence, histograms } = fit;
+        let HeldOutResult { predictions, measured, same_pictures } =
+            predict(inputs, &fitted.head, validation, &budget)?;
+        Ok(TrainResult {
+            solver,
+            fitted,
+            convergence,
+            out_of_fold: None,
+            predictions,
+            measured,
+            same_pictures,
+            histograms,
+            read_seconds,
+            seconds,
+        })
+    }
+}
+
+impl FeatureBlocks for BlockReader<'_> {
+    fn visit(&mut self, visit: &mut dyn FnMut(LabelledFeatures)) -> Result<()> {
+        self.in_order(&mut |_, rows| visit(rows))
+    }
 }
 
 /// Divides the memory; `parts` are those of the train rows.

@@ -1,7 +1,7 @@
 //! What a caller asks of `sweep`.
 
 use crate::data::dataset::Resplit;
-use crate::head::FitConfig;
+use crate::head::{FitConfig, SolverConfig};
 use std::path::PathBuf;
 
 /// Settings of `sweep`. Lists hold every value to try; all combinations are fitted.
@@ -12,8 +12,10 @@ use std::path::PathBuf;
 /// | `runs` | none | folder of the runs |
 /// | `variants` | every complete family | feature sets |
 /// | `resplits` | the splits of the cache | assignments of splits |
-/// | `lr`, `l2`, `seeds` | those of `base` | values to try |
-/// | `base` | default of [`FitConfig`] | all other settings |
+/// | `l2` | that of `base` | values to try |
+/// | `lr`, `seeds` | those of `base` | values to try, for Adam alone |
+/// | `base` | Adam with its default settings | the solver with all other settings |
+/// | `select_folds` | no | the validation images choose the best head |
 /// | `init` | `None` | fresh heads |
 /// | `jobs` | 1 | groups fitted at the same time |
 /// | `threads` | 0 | one thread per core |
@@ -36,8 +38,12 @@ pub struct SweepConfig {
     pub l2: Vec<f64>,
     /// Seeds of the initial weights.
     pub seeds: Vec<u64>,
-    /// All other settings. All heads share one order of rows: that of `shuffle_seed`, or of seed 0 where it is `None`.
-    pub base: FitConfig,
+    /// The solver with all other settings. With Adam all heads share one order of rows: that of `shuffle_seed`, or of seed 0
+    /// where it is `None`. With L-BFGS each search begins at the optimum of the next larger penalty.
+    pub base: SolverConfig,
+    /// Whether the best head is chosen by folds within the train images, in which every setting is fitted as well, and not by
+    /// the validation images. The heads are the same.
+    pub select_folds: bool,
     /// A run whose head is the starting point of every head.
     pub init: Option<PathBuf>,
     /// Number of groups (feature set and splits) that are fitted at the same time; 0 counts as 1.
@@ -50,16 +56,17 @@ pub struct SweepConfig {
 
 impl Default for SweepConfig {
     fn default() -> Self {
-        let base = FitConfig::default();
+        let adam = FitConfig::default();
         Self {
             cache: PathBuf::new(),
             runs: PathBuf::new(),
             variants: vec![None],
             resplits: vec![None],
-            lr: vec![base.lr],
-            l2: vec![base.l2],
-            seeds: vec![base.seed],
-            base,
+            lr: vec![adam.lr],
+            l2: vec![adam.l2],
+            seeds: vec![adam.seed],
+            base: SolverConfig::Adam(adam),
+            select_folds: false,
             init: None,
             jobs: 1,
             threads: 0,

@@ -3,7 +3,7 @@
 use super::config::SweepConfig;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
-use crate::head::{FitConfig, FitParams};
+use crate::head::{FitConfig, LbfgsConfig, LinfaConfig, SolverConfig, SolverParams};
 use crate::io::fs;
 use crate::monitor::Monitor;
 use crate::run;
@@ -28,23 +28,35 @@ pub(super) struct HeadName {
     parts: Vec<String>,
 }
 
-/// All combinations of learning rates, penalties and seeds.
-pub(super) fn settings(config: &SweepConfig) -> Result<Vec<FitParams>> {
-    let shuffle_seed = Some(config.base.shuffle_seed.unwrap_or(0));
-    let mut all = Vec::new();
-    for &lr in &config.lr {
-        for &l2 in &config.l2 {
-            for &seed in &config.seeds {
-                all.push(FitConfig { lr, l2, seed, shuffle_seed, ..config.base.clone() }.check()?);
-            }
+/// All combinations of learning rates, penalties and seeds; of penalties alone for L-BFGS.
+pub(super) fn settings(config: &SweepConfig) -> Result<Vec<SolverConfig>> {
+    let all: Vec<SolverConfig> = match &config.base {
+        SolverConfig::Adam(base) => {
+            let shuffle_seed = Some(base.shuffle_seed.unwrap_or(0));
+            let of = |lr, l2, seed| FitConfig { lr, l2, seed, shuffle_seed, ..base.clone() };
+            let pairs = config.lr.iter().flat_map(|&lr| config.l2.iter().map(move |&l2| (lr, l2)));
+            let seeds = |(lr, l2)| config.seeds.iter().map(move |&seed| (lr, l2, seed));
+            pairs.flat_map(seeds).map(|(lr, l2, seed)| SolverConfig::Adam(of(lr, l2, seed))).collect()
         }
+        SolverConfig::Lbfgs(base) => {
+            let of = |&l2: &f64| SolverConfig::Lbfgs(LbfgsConfig { l2, ..base.clone() });
+            config.l2.iter().map(of).collect()
+        }
+        SolverConfig::Linfa(base) => {
+            let of = |&l2: &f64| SolverConfig::Linfa(LinfaConfig { l2, ..*base });
+            config.l2.iter().map(of).collect()
+        }
+    };
+    for settings in &all {
+        let _: SolverParams = settings.clone().check()?;
     }
-    match all.is_empty() {
-        true => Err(Error::new(
+    match (all.is_empty(), &config.base) {
+        (false, _) => Ok(all),
+        (true, SolverConfig::Adam(_)) => Err(Error::new(
             Kind::Usage,
             "there is no head to fit: `lr`, `l2` and `seeds` need at least one value each",
         )),
-        false => Ok(all),
+        (true, _) => Err(Error::new(Kind::Usage, "there is no head to fit: `l2` needs at least one value")),
     }
 }
 
@@ -72,12 +84,12 @@ fn families(splits: &SplitRows) -> String {
 }
 
 /// Checks that every run has a name of its own, and that all runs may be written.
-pub(super) fn check_names(config: &SweepConfig, groups: &[Group], settings: &[FitParams]) -> Result<()> {
+pub(super) fn check_names(config: &SweepConfig, groups: &[Group], settings: &[SolverConfig]) -> Result<()> {
     check_folder(&config.runs)?;
     let mut seen = HashSet::new();
     for group in groups {
         for params in settings {
-            let path = HeadName::of(config, group, params.settings()).path(config);
+            let path = HeadName::of(config, group, params).path(config);
             run::check_target(&path)?;
             if !seen.insert(path.clone()) {
                 let message = "two heads would be the same: a value was given twice";
@@ -100,14 +112,17 @@ fn check_folder(runs: &Path) -> Result<()> {
 }
 
 impl HeadName {
-    pub fn of(config: &SweepConfig, group: &Group, settings: &FitConfig) -> Self {
-        let FitConfig { lr, l2, seed, .. } = settings;
+    pub fn of(config: &SweepConfig, group: &Group, settings: &SolverConfig) -> Self {
         let mut parts = Vec::new();
         let mut part = |varies: bool, text: String| parts.extend(varies.then_some(text));
         part(config.variants.len() > 1, group.variants.replace(':', ""));
-        part(config.lr.len() > 1, format!("lr={lr}"));
-        part(config.l2.len() > 1, format!("l2={l2}"));
-        part(config.seeds.len() > 1, format!("seed={seed}"));
+        if let SolverConfig::Adam(FitConfig { lr, .. }) = settings {
+            part(config.lr.len() > 1, format!("lr={lr}"));
+        }
+        part(config.l2.len() > 1, format!("l2={}", settings.l2()));
+        if let SolverConfig::Adam(FitConfig { seed, .. }) = settings {
+            part(config.seeds.len() > 1, format!("seed={seed}"));
+        }
         let split = match group.splits.resplit {
             Some(Resplit::Fold { number, .. }) => format!("fold={number}"),
             Some(Resplit::Random { seed }) => format!("split={seed}"),

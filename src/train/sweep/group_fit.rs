@@ -5,12 +5,14 @@ use super::grid::{Group, HeadName};
 use super::results::HeadResult;
 use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
-use crate::head::{Epoch, FitParams, FitResult, Head, SolverConfig};
+use crate::head::{Epoch, Head, SolverConfig};
 use crate::math::parallel::in_parallel;
 use crate::monitor::Task;
-use crate::run::{SamePictures, WeightHistograms};
+use crate::run::{FoldScore, SamePictures};
 use crate::train::fit_context::FitContext;
 use crate::train::fitted_run::FittedRun;
+use crate::train::inner_folds::{InnerFolds, OutOfFold};
+use crate::train::solvers::{FittedHead, OnEpoch, fit_heads};
 use crate::train::warm_start::WarmStart;
 use crate::train::{FeatureTable, TrainingSet};
 use std::time::Instant;
@@ -36,9 +38,17 @@ pub(super) struct GroupResult {
 
 /// A head of a group after its fit.
 struct GroupMember<'a> {
-    params: &'a FitParams,
-    fitted: &'a Result<FitResult>,
-    histograms: &'a WeightHistograms,
+    settings: &'a SolverConfig,
+    fitted: &'a ScoredHead,
+}
+
+/// A head with what the folds within the train images say of it.
+struct ScoredHead {
+    head: FittedHead,
+    /// Where they stand in for validation images.
+    out_of_fold: Option<OutOfFold>,
+    /// Where they choose the best head.
+    score: Option<FoldScore>,
 }
 
 /// A group whose heads are fitted, ready to be written.
@@ -52,41 +62,60 @@ struct FittedGroup<'a> {
 
 impl GroupFit<'_> {
     /// Fits one head for each of `settings`, and writes their runs.
-    pub fn run(&self, group: &Group, settings: &[FitParams]) -> Result<GroupResult> {
+    pub fn run(&self, group: &Group, settings: &[SolverConfig]) -> Result<GroupResult> {
         let started = Instant::now();
         let context =
             FitContext { set: self.set, splits: &group.splits, table: self.table, threads: self.threads };
-        let job = |params: &FitParams| {
-            let seed = params.settings().seed;
-            context.job(self.warm_start.map(|warm_start| warm_start.head(seed)), params.clone())
-        };
-        let jobs = settings.iter().map(job).collect::<Result<Vec<_>>>()?;
-        let mut histograms = vec![WeightHistograms::default(); jobs.len()];
-        let on_epoch = &mut |number: usize, epoch: &Epoch, head: &Head| {
-            self.task.advance(1);
-            histograms[number].record(epoch.epoch, head);
-        };
-        let fitted = context.adam(self.config.base.standardize).fit(jobs, on_epoch)?;
+        let mut on_epoch = |_: usize, _: &Epoch, _: &Head| self.task.advance(1);
+        let fitted = self.fit(context, settings, &mut on_epoch)?;
         let fit_seconds = started.elapsed().as_secs_f64();
         let writing = Instant::now();
         let (measured, same_pictures) = (context.measure(), context.same_pictures());
         let group = FittedGroup { group, context, measured, same_pictures, fit_seconds };
-        let members = settings.iter().zip(&fitted).zip(&histograms);
-        let members: Vec<GroupMember> = members
-            .map(|((params, fitted), histograms)| GroupMember { params, fitted, histograms })
-            .collect();
+        let members = settings.iter().zip(&fitted);
+        let members: Vec<GroupMember> =
+            members.map(|(settings, fitted)| GroupMember { settings, fitted }).collect();
         let heads = in_parallel(self.threads, &members, |member| self.write(&group, member))?;
         Ok(GroupResult { heads, fit_seconds, write_seconds: writing.elapsed().as_secs_f64() })
+    }
+
+    /// Fits the heads, and the folds where they are needed.
+    fn fit(
+        &self,
+        context: FitContext,
+        settings: &[SolverConfig],
+        on_epoch: &mut OnEpoch,
+    ) -> Result<Vec<ScoredHead>> {
+        let folds = || InnerFolds::of(context.splits, self.set.classes());
+        if context.splits.validation.keys.is_empty() {
+            let heads = folds()?.fit_heads(context, settings, self.warm_start, on_epoch)?;
+            let scored = |(head, answers): (FittedHead, OutOfFold)| ScoredHead {
+                head,
+                score: Some(answers.score),
+                out_of_fold: Some(answers),
+            };
+            return Ok(heads.into_iter().map(scored).collect());
+        }
+        let scores: Vec<Option<FoldScore>> = match self.config.select_folds {
+            true => {
+                let answers = folds()?.answers(context, settings, self.warm_start)?;
+                answers.iter().map(|answers| Some(answers.score)).collect()
+            }
+            false => vec![None; settings.len()],
+        };
+        let heads = fit_heads(context, settings, self.warm_start, on_epoch)?;
+        let scored = |(head, score)| ScoredHead { head, score, out_of_fold: None };
+        Ok(heads.into_iter().zip(scores).map(scored).collect())
     }
 
     /// Predicts the held-out rows of one head and writes its run; a head that failed has none.
     fn write(&self, group: &FittedGroup, member: &GroupMember) -> Result<HeadResult> {
         let FittedGroup { group, context, measured, same_pictures, fit_seconds } = group;
-        let settings = member.params.settings();
+        let settings = member.settings;
         let name = HeadName::of(self.config, group, settings);
         let run = name.path(self.config);
         let result = HeadResult::new(&name, run.clone(), group.splits.resplit, settings);
-        let fitted = match member.fitted {
+        let fitted = match &member.fitted.head.fitted {
             Ok(fitted) => fitted,
             Err(error) => return Ok(result.with_failure(error)),
         };
@@ -95,11 +124,13 @@ impl GroupFit<'_> {
             set: self.set,
             splits: &group.splits,
             fitted,
+            out_of_fold: member.fitted.out_of_fold.as_ref(),
             predictions: &predictions,
             measured,
             same_pictures: *same_pictures,
-            histograms: member.histograms,
-            solver: SolverConfig::Adam(settings.clone()),
+            histograms: &member.fitted.head.histograms,
+            solver: settings.clone(),
+            convergence: member.fitted.head.convergence,
             init: self.config.init.as_deref(),
             init_images: self.warm_start.map(WarmStart::images),
             memory: None,
@@ -107,6 +138,6 @@ impl GroupFit<'_> {
             seconds: *fit_seconds,
         };
         finished.write(&run)?;
-        Ok(result.with_scores(fitted, &predictions))
+        Ok(result.with_scores(fitted, &predictions, member.fitted.score))
     }
 }

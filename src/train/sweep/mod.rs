@@ -11,10 +11,12 @@ pub use config::SweepConfig;
 pub use results::{HeadResult, PooledAccuracy, SettingResult};
 
 use crate::error::{Error, Kind, Result};
+use crate::head::{SolverConfig, StopOn};
 use crate::io::fs;
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Unit};
 use crate::train::TrainingSet;
+use crate::train::penalty::ENOUGH;
 use crate::train::warm_start::WarmStart;
 use grid::Group;
 use group_fit::{GroupFit, GroupResult};
@@ -42,8 +44,8 @@ pub struct SweepStats {
 /// Fits all heads and writes their runs. A head whose loss is not a number is reported among the others.
 ///
 /// # Errors
-/// [`Kind::Usage`] for settings out of range or given twice, [`Kind::Input`] when there are fewer than two classes or no
-/// validation images, [`Kind::Cache`] when features are missing or damaged, [`Kind::Run`] when a run cannot be written,
+/// [`Kind::Usage`] for settings out of range or given twice, [`Kind::Input`] when there are fewer than two classes, or neither
+/// validation images nor two train images of each class, [`Kind::Cache`] when features are missing or damaged, [`Kind::Run`] when a run cannot be written,
 /// `init` does not fit, or every head failed.
 pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> {
     let settings = grid::settings(config)?;
@@ -62,7 +64,16 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
     }
     let table = set.load(groups.iter().map(|group| &group.splits))?;
     let read_seconds = reading.elapsed().as_secs_f64();
-    let epochs = groups.len() * settings.len() * config.base.epochs;
+    let epochs = match &config.base {
+        SolverConfig::Adam(base) => base.epochs,
+        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => 1,
+    };
+    let epochs = groups.len() * settings.len() * epochs;
+    let stop_on = match &config.base {
+        SolverConfig::Adam(base) => base.stop_on,
+        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => StopOn::Loss,
+    };
+    warn_of_few_validation_images(config, &groups, settings.len(), &set, monitor);
     let task = monitor.task("fitting heads", Some(epochs as u64), Unit::Epochs);
     let jobs = config.jobs.clamp(1, threads.min(groups.len()).max(1));
     let fit =
@@ -77,10 +88,30 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
             monitor.warn(&format!("{}: {reason}", head.run.display()));
         }
     }
-    let best = results::best(&heads, config.base.stop_on).ok_or_else(|| {
-        Error::new(Kind::Run, "no head could be fitted: no loss is a number")
+    let best = results::best(&heads, stop_on).ok_or_else(|| {
+        Error::new(Kind::Run, "no head could be fitted")
             .help("try a smaller `lr`; if that does not help, verify the cache")
     })?;
-    let settings = results::over_repeats(&heads, config.base.stop_on);
+    let settings = results::over_repeats(&heads, stop_on);
     Ok(SweepStats { best, settings, heads, seconds, read_seconds, write_seconds })
+}
+
+/// Warns where settings are compared by so few validation images that the best of them is largely chance.
+fn warn_of_few_validation_images(
+    config: &SweepConfig,
+    groups: &[Group],
+    settings: usize,
+    set: &TrainingSet,
+    monitor: &dyn Monitor,
+) {
+    let classes = set.classes().len();
+    let least = |group: &Group| group.splits.validation.images_per_class(classes).into_iter().min();
+    let fewest = groups.iter().filter_map(least).filter(|&images| images > 0).min();
+    let is_compared = settings > 1 || config.variants.len() > 1;
+    if let Some(fewest) = fewest.filter(|&images| is_compared && images < ENOUGH && !config.select_folds) {
+        monitor.warn(&format!(
+            "a class has {fewest} validation images, too few to choose the best head by: `select` folds chooses it by folds \
+             within the train images"
+        ));
+    }
 }

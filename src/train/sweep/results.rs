@@ -4,9 +4,9 @@ use super::grid::HeadName;
 use crate::data::augment::Variant;
 use crate::data::dataset::{Resplit, Split};
 use crate::error::Error;
-use crate::head::{FitConfig, FitResult, StopOn};
+use crate::head::{FitConfig, FitResult, SolverConfig, StopOn};
 use crate::metrics::{self, MeanWithInterval, mean_with_interval};
-use crate::run::Prediction;
+use crate::run::{FoldScore, Prediction};
 use crate::train::ValidationScore;
 use serde::Serialize;
 use std::cmp::Ordering;
@@ -20,12 +20,12 @@ pub struct HeadResult {
     /// Name of the feature set, such as `none+flip`.
     #[serde(rename = "use")]
     pub variants: String,
-    /// Learning rate.
-    pub lr: f64,
+    /// Learning rate; `None` for L-BFGS.
+    pub lr: Option<f64>,
     /// L2 penalty.
     pub l2: f64,
-    /// Seed of the initial weights.
-    pub seed: u64,
+    /// Seed of the initial weights; `None` for L-BFGS.
+    pub seed: Option<u64>,
     /// Splits that replace those of the cache.
     #[serde(rename = "division")]
     pub resplit: Option<Resplit>,
@@ -33,7 +33,7 @@ pub struct HeadResult {
     pub epochs: usize,
     /// The epoch whose head was kept, from 1; 0 for a head that failed.
     pub best_epoch: usize,
-    /// Validation score at that epoch; `None` for a head that failed.
+    /// Validation score at that epoch, or over the folds that stand in for validation images; `None` for a head that failed.
     pub validation: Option<ValidationScore>,
     /// Fraction of correct answers on the test split, 0 to 1; `None` where there are no test images.
     pub test_accuracy: Option<f64>,
@@ -54,8 +54,8 @@ pub struct SettingResult {
     /// Name of the feature set, such as `none+flip`.
     #[serde(rename = "use")]
     pub variants: String,
-    /// Learning rate.
-    pub lr: f64,
+    /// Learning rate; `None` for L-BFGS.
+    pub lr: Option<f64>,
     /// L2 penalty.
     pub l2: f64,
     /// Number of heads that failed; the other fields leave them out.
@@ -84,13 +84,21 @@ pub struct PooledAccuracy {
 
 impl HeadResult {
     /// A head that has no scores yet.
-    pub(super) fn new(name: &HeadName, run: PathBuf, resplit: Option<Resplit>, settings: &FitConfig) -> Self {
-        let FitConfig { lr, l2, seed, .. } = *settings;
+    pub(super) fn new(
+        name: &HeadName,
+        run: PathBuf,
+        resplit: Option<Resplit>,
+        settings: &SolverConfig,
+    ) -> Self {
+        let (lr, seed) = match settings {
+            SolverConfig::Adam(FitConfig { lr, seed, .. }) => (Some(*lr), Some(*seed)),
+            SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => (None, None),
+        };
         Self {
             run,
             variants: name.variants.clone(),
             lr,
-            l2,
+            l2: settings.l2(),
             seed,
             resplit,
             epochs: 0,
@@ -108,8 +116,13 @@ impl HeadResult {
         Self { failed: Some(error.to_string()), ..self }
     }
 
-    /// The same head after its fit, with the scores of its predictions.
-    pub(super) fn with_scores(self, fitted: &FitResult, predictions: &[Prediction]) -> Self {
+    /// The same head after its fit, with the scores of its predictions and of the folds that stand in for validation images.
+    pub(super) fn with_scores(
+        self,
+        fitted: &FitResult,
+        predictions: &[Prediction],
+        folds: Option<FoldScore>,
+    ) -> Self {
         let best = &fitted.history[fitted.best_epoch - 1];
         let is_tested = |row: &&Prediction| row.split == Split::Test && row.variant == Variant::None;
         let tested: Vec<&Prediction> = predictions.iter().filter(is_tested).collect();
@@ -117,9 +130,9 @@ impl HeadResult {
         Self {
             epochs: fitted.history.len(),
             best_epoch: fitted.best_epoch,
-            validation: Some(ValidationScore {
-                loss: best.validation_loss,
-                accuracy: best.validation_accuracy,
+            validation: Some(match folds {
+                Some(FoldScore { loss, accuracy, .. }) => ValidationScore { loss, accuracy },
+                None => ValidationScore { loss: best.validation_loss, accuracy: best.validation_accuracy },
             }),
             test_correct: correct,
             test_images: tested.len(),

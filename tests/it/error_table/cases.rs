@@ -41,8 +41,8 @@ const IMAGES: &[Case] = &[
         s.images("single", &[("ant", 30)]);
         support::extract(s, "single", "one", &[]);
     }),
-    case("classes too small to split", "train few --run new", |s| {
-        s.images("small", &[("ant", 6), ("bee", 6)]);
+    case("a class with one image", "train few --run new", |s| {
+        s.images("small", &[("ant", 1), ("bee", 6)]);
         support::extract(s, "small", "few", &[]);
     }),
     case("files that cannot be used", NEW, |s| {
@@ -248,7 +248,7 @@ const RUNS: &[Case] = &[
     case("a sweep over other things", "sweep c --runs . --lr 0.1,0.2", |s| {
         drop(s.write("lr=0.1/thesis.tex", b"irreplaceable"))
     }),
-    case("folds of a class with too few images", "train c --run new --folds 3", |s| {
+    case("limited memory without validation images", "train c --run new --memory 1GiB", |s| {
         support::extract(s, "in", "c", &["--split", "70/1/29"]);
     }),
     case(
@@ -462,13 +462,20 @@ const TYPED: &[Case] = &[
     case("folds with --memory", "train c --run new --folds 3 --memory 1GiB", nothing),
     case("memory that is not a size", "train c --run new --memory much", nothing),
     case("too little memory", "train c --run new --memory 1KiB", nothing),
-    case("L-BFGS with limited memory", "train c --run new --solver lbfgs --l2 0.1 --memory 1GiB", nothing),
-    case("L-BFGS with folds", "train c --run new --solver lbfgs --l2 0.1 --folds 3", nothing),
     case(
-        "L-BFGS with class weights",
-        "train c --run new --solver lbfgs --l2 0.1 --class-weights balanced",
+        "linfa's L-BFGS with limited memory",
+        "train c --run new --solver lbfgs-linfa --l2 0.1 --memory 1GiB",
         nothing,
     ),
+    case(
+        "linfa's L-BFGS with class weights",
+        "train c --run new --solver lbfgs-linfa --l2 0.1 --class-weights balanced",
+        nothing,
+    ),
+    case("L-BFGS that ends too early", "train c --run new --solver lbfgs --l2 0.00001 --epochs 2", nothing),
+    case("a chosen penalty without L-BFGS", "train c --run new --l2 auto", nothing),
+    case("a chosen penalty with folds", "train c --run new --solver lbfgs --l2 auto --folds 3", nothing),
+    case("a penalty that is no number", "train c --run new --solver lbfgs --l2 some", nothing),
     case("a sweep without a head", "sweep c --runs new --seeds 0", nothing),
     case("a sweep with a repeated value", "sweep c --runs new --lr 0.1,0.1", nothing),
     case("a sweep with a learning rate of zero", "sweep c --runs new --lr 0,0.1", nothing),

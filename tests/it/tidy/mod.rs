@@ -56,7 +56,7 @@ const DOORS: [(&str, &str); 47] = [
     // The arrays of features and class indexes that other estimators take.
     ("ndarray", "train/labelled_rows.rs"),
     ("linfa", "head/"),
-    ("linfa_logistic", "head/lbfgs.rs"),
+    ("linfa_logistic", "head/linfa_lbfgs.rs"),
     ("linfa_linalg", "head/rejection.rs"),
     ("linfa_reduction", "head/principal_components.rs"),
     ("pulp", "head/kernel/"),

@@ -1,0 +1,171 @@
+//! Stratified folds within the train images. They stand in for a validation split that is missing: they choose the number of
+//! epochs, and calibrate temperature and rejection. The head itself is then fitted to all train images.
+
+use super::fit_context::FitContext;
+use super::solvers::{FittedHead, OnEpoch, fit_heads};
+use super::split_rows::{RowSelection, SplitRows};
+use super::warm_start::WarmStart;
+use crate::data::augment::Variant;
+use crate::error::{Error, Kind, Result};
+use crate::head::{FitConfig, SolverConfig};
+use crate::io::digest::Digest;
+use crate::run::{FoldScore, Prediction};
+use std::collections::HashMap;
+
+/// Folds, where each class has as many images.
+const FOLDS: usize = 5;
+
+/// The folds of the train images of one assignment of splits. In each, the other folds are the train split, and the fold
+/// itself, as its images are, is the validation split.
+#[derive(Debug)]
+pub(crate) struct InnerFolds(Vec<SplitRows>);
+
+/// Answers for the train images, each by a head that was fitted without it.
+#[derive(Debug)]
+pub(crate) struct OutOfFold {
+    /// In the order of the folds.
+    pub predictions: Vec<Prediction>,
+    /// Distances from the classes, for rejection (cross-conformal prediction, Vovk 2015).
+    pub distances: Vec<f32>,
+    /// Of each fold, with Adam.
+    best_epochs: Vec<usize>,
+    pub score: FoldScore,
+}
+
+impl InnerFolds {
+    /// Deals the train images of each of `classes` to folds, in the order of their digests. There are five folds, or as many
+    /// as the smallest class has train images.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when a class has fewer than two train images.
+    pub fn of(splits: &SplitRows, classes: &[String]) -> Result<Self> {
+        let counts = splits.train.images_per_class(classes.len());
+        if let Some(class) = counts.iter().position(|&images| images < 2) {
+            let (name, images) = (&classes[class], counts[class]);
+            let message = format!(
+                "the class {name:?} has {images} images in the train split, and without validation images two are needed"
+            );
+            return Err(Error::new(Kind::Input, message).help("add images of the class"));
+        }
+        let folds = counts.iter().copied().min().unwrap_or(2).min(FOLDS);
+        let mut dealt = vec![0; classes.len()];
+        let mut fold_of: HashMap<Digest, usize> = HashMap::new();
+        for (image, &target) in splits.train.images().zip(&splits.train.targets) {
+            fold_of.entry(image).or_insert_with(|| {
+                dealt[target as usize] += 1;
+                (dealt[target as usize] - 1) % folds
+            });
+        }
+        Ok(Self((0..folds).map(|fold| inner(splits, |image| fold_of[image] == fold)).collect()))
+    }
+
+    /// Number of folds.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The splits of each fold.
+    pub fn splits(&self) -> impl Iterator<Item = &SplitRows> {
+        self.0.iter()
+    }
+
+    /// Fits heads to all train rows of `context`, where the folds choose the number of epochs of Adam. Returns each with the
+    /// answers of the folds.
+    ///
+    /// # Errors
+    /// Those of [`fit_heads`].
+    pub fn fit_heads(
+        &self,
+        context: FitContext,
+        settings: &[SolverConfig],
+        warm_start: Option<&WarmStart>,
+        on_epoch: &mut OnEpoch,
+    ) -> Result<Vec<(FittedHead, OutOfFold)>> {
+        let answers = self.answers(context, settings, warm_start)?;
+        let chosen = settings.iter().zip(&answers);
+        let chosen: Vec<SolverConfig> =
+            chosen.map(|(settings, answers)| with_epochs(settings, &answers.best_epochs)).collect();
+        let heads = fit_heads(context, &chosen, warm_start, on_epoch)?;
+        Ok(heads.into_iter().zip(answers).collect())
+    }
+
+    /// Answers the train images of `context`, fold by fold, with a head for each of `settings`.
+    ///
+    /// # Errors
+    /// Those of [`fit_heads`].
+    pub fn answers(
+        &self,
+        context: FitContext,
+        settings: &[SolverConfig],
+        warm_start: Option<&WarmStart>,
+    ) -> Result<Vec<OutOfFold>> {
+        let mut all: Vec<OutOfFold> = settings.iter().map(|_| OutOfFold::empty(self.len())).collect();
+        for splits in self.splits() {
+            let context = FitContext { splits, ..context };
+            let distances = context.measure().validation;
+            let heads = fit_heads(context, settings, warm_start, &mut |_, _, _| {})?;
+            for (answers, head) in all.iter_mut().zip(heads) {
+                // A head that fails here is left out; whether the head of all rows fails is found out with it.
+                let Ok(fitted) = head.fitted else { continue };
+                answers.best_epochs.push(fitted.best_epoch);
+                answers.predictions.extend(context.predict_held_out(&fitted.head));
+                answers.distances.extend(&distances);
+            }
+        }
+        all.iter_mut().for_each(|answers| answers.measure(context.set.classes()));
+        Ok(all)
+    }
+}
+
+/// The settings with the median of the folds' best epochs as the number of epochs. L-BFGS has none.
+fn with_epochs(settings: &SolverConfig, best: &[usize]) -> SolverConfig {
+    let mut best = best.to_vec();
+    best.sort_unstable();
+    match (settings, best.get(best.len() / 2)) {
+        (SolverConfig::Adam(config), Some(&epochs)) => {
+            SolverConfig::Adam(FitConfig { epochs, ..config.clone() })
+        }
+        _ => settings.clone(),
+    }
+}
+
+/// The splits of one fold, to which the images belong for which `is_held_out` holds.
+fn inner(splits: &SplitRows, is_held_out: impl Fn(&Digest) -> bool) -> SplitRows {
+    let has_plain = splits.variants.contains(&Variant::None);
+    let (mut train, mut validation) = (RowSelection::default(), RowSelection::default());
+    for (key, &target) in splits.train.keys.iter().zip(&splits.train.targets) {
+        let part = match is_held_out(&key.image_sha256) {
+            true if has_plain && key.variant != Variant::None => continue,
+            true => &mut validation,
+            false => &mut train,
+        };
+        part.keys.push(*key);
+        part.targets.push(target);
+    }
+    SplitRows {
+        resplit: splits.resplit,
+        variants: splits.variants.clone(),
+        train,
+        validation,
+        test: RowSelection::default(),
+        validation_variants: RowSelection::default(),
+        test_variants: RowSelection::default(),
+    }
+}
+
+impl OutOfFold {
+    fn empty(folds: usize) -> Self {
+        let score = FoldScore { folds, images: 0, loss: 0.0, accuracy: 0.0 };
+        Self { predictions: Vec::new(), distances: Vec::new(), best_epochs: Vec::new(), score }
+    }
+
+    /// Computes loss and accuracy of the predictions.
+    fn measure(&mut self, classes: &[String]) {
+        let images = self.predictions.len();
+        let correct = self.predictions.iter().filter(|row| row.label == row.predicted).count();
+        let loss = |row: &Prediction| -f64::from(row.of_label(classes)).max(f64::MIN_POSITIVE).ln();
+        let loss: f64 = self.predictions.iter().map(loss).sum();
+        let n = images.max(1) as f64;
+        self.score = FoldScore { images, loss: loss / n, accuracy: correct as f64 / n, ..self.score };
+    }
+}
