@@ -165,7 +165,7 @@ fn typed(stage: &Named) -> String {
 
 /// Lists all commands below `command`, which is called `name`.
 fn collect(command: &clap::Command, name: &str, all: &mut Vec<Named>) {
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set()) {
         let name = format!("{name} {}", sub.get_name()).trim_start().to_string();
         let mut named = Named {
             name: name.clone(),

@@ -72,6 +72,7 @@ impl ClientProcess {
         let kept = log.clone();
         let keep_log = move || {
             copy_end(reader, &kept);
+            drop(kept);
             drop(end);
         };
         std::thread::Builder::new().spawn(keep_log).map_err(fail)?;
