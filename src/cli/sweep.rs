@@ -55,8 +55,8 @@ pub(super) struct Args {
     epochs: Option<usize>,
     /// What chooses the best head: validation, the validation images, or folds, up to five folds within the train images, in
     /// which every setting is fitted as well
-    #[arg(long, default_value = "validation", value_parser = ["validation", "folds"])]
-    select: String,
+    #[arg(long = "select", default_value = "validation", value_parser = ["validation", "folds"])]
+    select_folds: String,
     /// Start each head from that of another run with the same classes, or some of them
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
@@ -102,7 +102,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         l2: args.l2,
         seeds: (0..args.seeds.unwrap_or(1)).collect(),
         base,
-        select_folds: args.select == "folds",
+        select_folds: args.select_folds == "folds",
         init: args.init,
         jobs: args.jobs,
         threads: args.threads,
