@@ -159,7 +159,7 @@ fn inspection(inspected: &Inspected) -> String {
     let Inspected { name, title, preprocessing, network, .. } = inspected;
     let side = preprocessing.size;
     let endpoint = |e: &Endpoint| {
-        let shape = e.shape.as_deref().map_or_else(|| "?".into(), |shape| shape_text(shape));
+        let shape = e.shape.as_deref().map_or_else(|| "?".into(), shape_text);
         [e.name.clone(), shape, e.parameters.to_string(), format!("{:.3}", gflop(e.multiply_adds))]
     };
     let variable = |v: &Variable| [v.name.clone(), shape_text(&v.shape), v.parameters.to_string()];
