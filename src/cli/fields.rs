@@ -194,6 +194,8 @@ mod tests {
     use super::super::command;
     use super::*;
     use crate::backbone::BackboneChoice;
+    use crate::backbone::fetch::FetchConfig;
+    use crate::backbone::import::ImportConfig;
     use crate::backbone::install::SetupConfig;
     use crate::cache::VerifyConfig;
     use crate::data::{SelectConfig, SummaryConfig};
@@ -377,6 +379,9 @@ mod tests {
             ("cache export", vec!["cache", "out", "format"]),
             ("device", vec![]),
             ("backbone list", vec![]),
+            ("backbone import", fields!(ImportConfig { file, source, name, models })),
+            ("backbone fetch", fields!(FetchConfig { backbone, from, mirror, models })),
+            ("backbone inspect", vec!["backbone", "preprocess"]),
         ]
     }
 
