@@ -71,7 +71,7 @@ struct BinSums {
 /// the mean over predictions of |accuracy - confidence| of their bin. Returns `None` without predictions.
 ///
 /// With few predictions it overestimates the error, because the accuracy of a small bin varies by chance: see
-/// [`chance_calibration`](super::chance_calibration).
+/// [`chance_calibration`](super::chance_calibration()).
 pub fn expected_calibration_error(bins: &[CalibrationBin]) -> Option<f64> {
     let images: usize = bins.iter().map(|bin| bin.images).sum();
     let gap = |bin: &CalibrationBin| Some((bin.accuracy? - bin.confidence?).abs() * bin.images as f64);

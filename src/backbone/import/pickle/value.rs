@@ -12,16 +12,16 @@ pub(in crate::backbone::import) enum Value {
     Other,
     Int(i64),
     Text(Rc<str>),
-    /// Number in [`Pickle::tuples`]: of a tuple.
+    /// Number in `Pickle::tuples`: of a tuple.
     Tuple(usize),
-    /// Number in [`Pickle::lists`].
+    /// Number in `Pickle::lists`.
     List(usize),
-    /// Number in [`Pickle::dicts`].
+    /// Number in `Pickle::dicts`.
     Dict(usize),
     Global(Global),
-    /// Number in [`Pickle::storages`].
+    /// Number in `Pickle::storages`.
     Storage(usize),
-    /// Number in [`Pickle::views`].
+    /// Number in `Pickle::views`.
     View(usize),
     /// Marks the start of arguments.
     Mark,
