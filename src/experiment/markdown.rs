@@ -3,8 +3,7 @@
 
 use super::scores::{AccuracyChange, ConditionScore, PairScore, SwitchEffect, TestScore};
 use super::stats::ExperimentStats;
-use crate::metrics::{MeanWithInterval, ResampledMean, format_p_value as p_value};
-use crate::report::format::percent_number;
+use crate::metrics::{MeanWithInterval, ResampledMean, format_p_value as p_value, percent_number};
 
 /// Formats an effect.
 type FormatChange = fn(&AccuracyChange) -> String;

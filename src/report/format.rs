@@ -1,6 +1,6 @@
 //! Numbers and times as text for people. The only user of `chrono`.
 
-pub use crate::metrics::format_p_value as p_value;
+pub use crate::metrics::{format_p_value as p_value, percent_number, without_minus_zero};
 
 /// Escapes characters that change the direction of text, such as `\u{202e}`: after one in a name, the rest of the line
 /// would be shown backwards.
@@ -15,32 +15,10 @@ pub fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The most decimals of a percentage.
-const MOST_DECIMALS: usize = 4;
-
 /// Formats a fraction as a percentage with one decimal, `12.3 %`; an undefined one as `-`. It has more decimals, up to four,
 /// where fewer would show 0 for something or 100 for less than all: 2,999 of 3,000 is `99.97 %`.
 pub fn percent(fraction: impl Into<Option<f64>>) -> String {
     fraction.into().map_or("-".into(), |f| format!("{} %", percent_number(f)))
-}
-
-/// Formats a fraction like [`percent`], without the unit.
-pub fn percent_number(fraction: f64) -> String {
-    let with = |decimals: usize| without_minus_zero(format!("{:.decimals$}", 100.0 * fraction));
-    let hides = |text: &str| {
-        let shown: f64 = text.parse().unwrap_or(f64::NAN);
-        (shown == 0.0 && fraction > 0.0) || (shown == 100.0 && fraction < 1.0)
-    };
-    // Beyond the most decimals it is a rounding error of a sum.
-    (1..=MOST_DECIMALS).map(with).find(|text| !hides(text)).unwrap_or_else(|| with(1))
-}
-
-/// Removes the sign of a number that was rounded to zero.
-fn without_minus_zero(text: String) -> String {
-    match text.strip_prefix(['-', '+']) {
-        Some(digits) if digits.parse() == Ok(0.0) => digits.into(),
-        _ => text,
-    }
 }
 
 /// Formats a difference of fractions as a signed percentage, `+1.2 %`; an undefined one as `-`.
