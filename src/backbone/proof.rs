@@ -8,7 +8,7 @@ use crate::data::preprocess::{Normalization, Preprocessing, Resize};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use super::onnx_runtime::LOADER;
 
@@ -26,14 +26,24 @@ const INPUT: usize = 3 * SIDE * SIDE;
 /// [`Kind::Runtime`](crate::error::Kind::Runtime) when it cannot be loaded, [`Kind::Device`](crate::error::Kind::Device)
 /// when the device cannot be used, [`Kind::Backbone`](crate::error::Kind::Backbone) for a wrong answer.
 pub fn prove(library: &Path, device: Device, monitor: &dyn Monitor) -> Result<String> {
-    static PROVEN: Mutex<Vec<(PathBuf, Device)>> = Mutex::new(Vec::new());
     let version = version(library)?;
-    let mut proven = PROVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut proven = proven();
     if !proven.iter().any(|(path, on)| path == library && *on == device) {
         compute(library, device, monitor)?;
         proven.push((library.to_path_buf(), device));
     }
     Ok(version)
+}
+
+/// Whether this process has proven `library` on a device, and so has loaded it.
+pub(super) fn is_proven(library: &Path) -> bool {
+    proven().iter().any(|(path, _)| path == library)
+}
+
+/// Libraries that were proven, and on which device.
+fn proven() -> MutexGuard<'static, Vec<(PathBuf, Device)>> {
+    static PROVEN: Mutex<Vec<(PathBuf, Device)>> = Mutex::new(Vec::new());
+    PROVEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Computes the known answer with every session that opens on `device`.

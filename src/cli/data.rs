@@ -1,7 +1,6 @@
 //! The subcommand `headstart data`: its arguments, and its result as text.
 
-use super::fit_options::Size;
-use super::options::{Global, IMAGES, Layout, parse};
+use super::options::{Global, IMAGES, Layout, Size, parse};
 use super::output::{Outcome, list_refused, print_result, print_result_beside};
 use super::progress::Terminal;
 use super::text::{percent, seconds, table_with_header};

@@ -1,7 +1,6 @@
 //! The subcommand `headstart extract`: its arguments, and its result as text.
 
-use super::fit_options::Size;
-use super::options::{Global, IMAGES, Layout, now, parse};
+use super::options::{Global, IMAGES, Layout, Size, now, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, splits};

@@ -1,4 +1,4 @@
-//! Options that `train` and `sweep` share: the settings of the solvers, amounts of memory, folds.
+//! Options that `train` and `sweep` share: the settings of the solvers, and folds.
 
 use super::options::parse;
 use crate::data::dataset::Resplit;
@@ -213,40 +213,6 @@ impl FromStr for Penalty {
     }
 }
 
-/// An amount of memory as people write it: `1GiB`, `500MB`, `123456`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Size(u64);
-
-impl Size {
-    pub fn bytes(self) -> u64 {
-        self.0
-    }
-}
-
-impl FromStr for Size {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let unit: Option<u64> = match text[digits..].trim() {
-            "" | "B" => Some(1),
-            "kB" => Some(1000),
-            "MB" => Some(1000 * 1000),
-            "GB" => Some(1000 * 1000 * 1000),
-            "KiB" => Some(1 << 10),
-            "MiB" => Some(1 << 20),
-            "GiB" => Some(1 << 30),
-            _ => None,
-        };
-        let number: Option<u64> = text[..digits].parse().ok();
-        let bytes = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
-        bytes.map(Self).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("{text:?} is not an amount of memory"))
-                .help("give a whole number with a unit, such as 1GiB, 512MiB or 800MB")
-        })
-    }
-}
-
 /// All folds of a cross-validation with `folds` folds, to which `seed` assigns the images.
 ///
 /// # Errors
@@ -272,18 +238,6 @@ pub(super) fn fold(number: usize, folds: usize, seed: u64) -> Result<Resplit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn amounts_of_memory_have_units() {
-        for (text, bytes) in
-            [("1GiB", 1 << 30), ("512 MiB", 512 << 20), ("3MB", 3_000_000), ("7", 7), ("2kB", 2000)]
-        {
-            assert_eq!(text.parse::<Size>().unwrap().bytes(), bytes);
-        }
-        for bad in ["", "GiB", "1.5GiB", "-1", "1 gib", "99999999999GiB"] {
-            assert!(bad.parse::<Size>().is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn options_that_are_given_replace_the_defaults_and_no_others() {

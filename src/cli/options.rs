@@ -3,9 +3,10 @@
 use super::fields::with_flags;
 use crate::backbone::registry::default_models;
 use crate::data::dataset::LayoutChoice;
-use crate::error::Error;
+use crate::error::{Error, Kind, Result};
 use clap::Args;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Help of a folder of images.
@@ -55,7 +56,7 @@ impl Layout {
 }
 
 /// Parses a value by the rules of its own type. The message of a failure includes the remedy.
-pub(super) fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
+pub(super) fn parse<T: FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
     text.parse().map_err(|e: Error| {
         let text = match e.remedy() {
             Some(remedy) => format!("{}; {remedy}", e.with_causes()),
@@ -65,7 +66,58 @@ pub(super) fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::resul
     })
 }
 
+/// An amount of memory as people write it: `1GiB`, `500MB`, `123456`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size(u64);
+
+impl Size {
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Size {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let unit: Option<u64> = match text[digits..].trim() {
+            "" | "B" => Some(1),
+            "kB" => Some(1000),
+            "MB" => Some(1000 * 1000),
+            "GB" => Some(1000 * 1000 * 1000),
+            "KiB" => Some(1 << 10),
+            "MiB" => Some(1 << 20),
+            "GiB" => Some(1 << 30),
+            _ => None,
+        };
+        let number: Option<u64> = text[..digits].parse().ok();
+        let bytes = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+        bytes.map(Self).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("{text:?} is not an amount of memory"))
+                .help("give a whole number with a unit, such as 1GiB, 512MiB or 800MB")
+        })
+    }
+}
+
 /// The present time, in seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_of_memory_have_units() {
+        for (text, bytes) in
+            [("1GiB", 1 << 30), ("512 MiB", 512 << 20), ("3MB", 3_000_000), ("7", 7), ("2kB", 2000)]
+        {
+            assert_eq!(text.parse::<Size>().unwrap().bytes(), bytes);
+        }
+        for bad in ["", "GiB", "1.5GiB", "-1", "1 gib", "99999999999GiB"] {
+            assert!(bad.parse::<Size>().is_err(), "{bad}");
+        }
+    }
 }

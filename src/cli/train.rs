@@ -1,7 +1,7 @@
 //! The subcommand `headstart train`: its arguments, and its result as text.
 
-use super::fit_options::{AdamOptions, LossOptions, Penalty, Size, SolverValues, all_folds, fold, solver};
-use super::options::{Global, now, parse};
+use super::fit_options::{AdamOptions, LossOptions, Penalty, SolverValues, all_folds, fold, solver};
+use super::options::{Global, Size, now, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use super::sweep;

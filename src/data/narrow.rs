@@ -1,10 +1,16 @@
 //! Images whose samples of 16 bits use a small part of their range, as those of many cameras do: nearly black, as they are.
 
+use crate::monitor::Monitor;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
-/// Number and example of such images.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NarrowImages {
+/// Such images, which several threads may add.
+#[derive(Debug, Default)]
+pub struct NarrowImages(Mutex<Found>);
+
+/// Number and example of images.
+#[derive(Debug, Default)]
+struct Found {
     images: usize,
     /// The first path in alphabetical order.
     example: String,
@@ -14,21 +20,25 @@ pub struct NarrowImages {
 
 impl NarrowImages {
     /// Adds the image at `path`, whose samples need no more than `bits` bits.
-    pub fn add(&mut self, path: &str, bits: u8) {
-        if self.images == 0 || path < self.example.as_str() {
-            self.example = path.into();
+    pub fn add(&self, path: &str, bits: u8) {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.images == 0 || path < found.example.as_str() {
+            found.example = path.into();
         }
-        self.images += 1;
-        self.bits = self.bits.max(bits);
+        found.images += 1;
+        found.bits = found.bits.max(bits);
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.images == 0
+    /// Tells their number, an example and the remedy, if there are any.
+    pub fn report(&self, monitor: &dyn Monitor) {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.images > 0 {
+            monitor.note(&found.to_string());
+        }
     }
 }
 
-impl fmt::Display for NarrowImages {
+impl fmt::Display for Found {
     /// A remark with the remedy.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { images, example, bits } = self;
@@ -43,14 +53,17 @@ impl fmt::Display for NarrowImages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitor::Collected;
 
     #[test]
     fn the_remark_is_the_same_in_any_order() {
         let texts = [[("b", 10), ("a", 12)], [("a", 12), ("b", 10)]].map(|images| {
-            let mut all = NarrowImages::default();
-            assert!(all.is_empty());
+            let (all, monitor) = (NarrowImages::default(), Collected::default());
+            all.report(&monitor);
+            assert!(monitor.messages().notes.is_empty());
             images.iter().for_each(|(path, bits)| all.add(path, *bits));
-            all.to_string()
+            all.report(&monitor);
+            monitor.messages().notes.concat()
         });
         assert_eq!(texts[0], texts[1]);
         assert!(texts[0].contains("12 of them") && texts[0].contains(": 2, such as a;"), "{}", texts[0]);

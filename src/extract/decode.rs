@@ -10,7 +10,6 @@ use crate::data::decode;
 use crate::error;
 use crate::io::digest::sha256;
 use crate::math::parallel;
-use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
@@ -64,7 +63,7 @@ fn decode(settings: &PipelineSettings, job: &ImageJob) -> DecodeResult {
     let image = decode::decode_stretched(&bytes, settings.preprocessing.stretch_16bit)
         .map_err(|reason| refuse(Some(job.image_sha256), reason))?;
     if let Some(bits) = image.narrow {
-        settings.narrow.lock().unwrap_or_else(PoisonError::into_inner).add(&job.path, bits);
+        settings.narrow.add(&job.path, bits);
     }
     let input_bytes = settings.preprocessing.input_bytes();
     let mut pixels = vec![0; input_bytes * job.variants.len()];

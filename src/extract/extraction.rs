@@ -9,15 +9,16 @@ use super::plan::{Description, Plan};
 use super::settings::PipelineSettings;
 use super::splits::assign;
 use super::target::{Target, spec};
-use crate::backbone::ResolvedBackbone;
 use crate::backbone::install::runtime;
+use crate::backbone::{Device, ResolvedBackbone};
 use crate::cache::{self, Key, Samples};
 use crate::data::dataset::{LabelConflicts, Refused, separate_conflicts};
+use crate::data::narrow::NarrowImages;
 use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// State of an extraction.
 pub(super) struct Extraction<'a> {
@@ -87,7 +88,11 @@ impl<'a> Extraction<'a> {
             return Ok(());
         }
         if self.target.cache().is_some() && runtime::is_missing(self.config.device)? {
-            self.monitor.note("ONNX Runtime is not installed: it is needed when features are missing");
+            let what = match self.config.device {
+                Device::Cuda(_) => "ONNX Runtime for CUDA",
+                _ => "ONNX Runtime",
+            };
+            self.monitor.note(&format!("{what} is not installed: it is needed when features are missing"));
             return Ok(());
         }
         match self.target.cache() {
@@ -218,15 +223,12 @@ impl<'a> Extraction<'a> {
             // Decoders mostly wait for the sessions, so that as many of them as cores do not slow the network down.
             decoders: network.decoders(),
             commit_every: self.config.commit_every,
-            narrow: Mutex::default(),
+            narrow: NarrowImages::default(),
             metadata: self.metadata(network),
         };
         let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
         let result = pipeline::run(&settings, &plan.jobs, &mut network.sessions, writer, self.monitor);
-        let narrow = settings.narrow.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if !narrow.is_empty() {
-            self.monitor.note(&narrow.to_string());
-        }
+        settings.narrow.report(self.monitor);
         result
     }
 

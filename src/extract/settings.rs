@@ -4,7 +4,6 @@ use crate::data::narrow::NarrowImages;
 use crate::data::preprocess::Preprocessing;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::time::Duration;
 
 /// Settings of the pipeline.
@@ -19,7 +18,7 @@ pub(super) struct PipelineSettings {
     /// Longest time that computed rows wait to be committed.
     pub commit_every: Duration,
     /// Where decoders add images that use a small part of their range.
-    pub narrow: Mutex<NarrowImages>,
+    pub narrow: NarrowImages,
     /// Metadata of each part.
     pub metadata: BTreeMap<String, String>,
 }

@@ -202,6 +202,20 @@ fn wait_for_the_end_of_all(fifo: &Path) {
     assert_eq!(lines.count(), 0);
 }
 
+/// `command` with the default action for SIGHUP. Under `nohup` the tests ignore that signal, and so would the program.
+fn with_default_hangup(command: &Command) -> Command {
+    let mut started = Command::new("/usr/bin/env");
+    started.arg("--default-signal=HUP").arg(command.get_program()).args(command.get_args());
+    started.current_dir(command.get_current_dir().unwrap()).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => started.env(name, value),
+            None => started.env_remove(name),
+        };
+    }
+    started
+}
+
 /// Stops a command of `machine` by `signal` while its client runs, and waits until every process that the client started
 /// has ended. Returns the exit code, if there is one, and what the command printed on stderr.
 fn stop(machine: &Machine, args: &[&str], signal: &str) -> (Option<i32>, String) {
@@ -209,7 +223,7 @@ fn stop(machine: &Machine, args: &[&str], signal: &str) -> (Option<i32>, String)
     assert!(Command::new("mkfifo").arg(&alive).status().unwrap().success());
     let opened = alive.clone();
     let end = std::thread::spawn(move || wait_for_the_end_of_all(&opened));
-    let child = start(machine, &mut machine.command(args));
+    let child = start(machine, &mut with_default_hangup(&machine.command(args)));
     let killed = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     let out = child.wait_with_output().unwrap();

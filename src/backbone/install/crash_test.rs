@@ -3,7 +3,7 @@
 
 use super::library::Library;
 use super::process::{ClientProcess, client};
-use crate::backbone::proof::LOADER;
+use crate::backbone::proof::{LOADER, is_proven};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use std::ffi::OsString;
@@ -27,14 +27,14 @@ pub fn prove_in_children(command: Vec<OsString>) {
     let _ = PROVER.set(command);
 }
 
-/// Proves `library` in a child process, unless its digest is known. Passes when the child fails in any way but a crash: this
+/// Proves `library` in a child process, unless its digest is known or this process has proven it. Passes when the child fails in any way but a crash: this
 /// process then fails in the same way, and knows the reason.
 ///
 /// # Errors
 /// [`Kind::Runtime`] when the child crashed or hung, [`Kind::Interrupted`] when the monitor asks to stop.
 pub(super) fn require_no_crash(library: &Library, monitor: &dyn Monitor) -> Result<()> {
     let Some([program, arguments @ ..]) = PROVER.get().map(Vec::as_slice) else { return Ok(()) };
-    if library.is_verified {
+    if library.is_verified || is_proven(&library.path) {
         return Ok(());
     }
     let mut command = client(program, &std::env::temp_dir());

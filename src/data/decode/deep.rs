@@ -15,6 +15,16 @@ pub struct DecodedImage {
 /// Samples that need at most so many of 16 bits are less than a quarter as bright as they could be.
 const NARROW: u8 = 14;
 
+/// The upper byte of a sample, as Pillow takes it.
+pub(super) fn upper_byte(sample: u16) -> u8 {
+    (sample >> 8) as u8
+}
+
+/// The level that is nearest to a sample.
+pub(super) fn nearest_level(sample: u16) -> u8 {
+    ((u32::from(sample) + 128) / 257) as u8
+}
+
 /// How the samples of one image become levels.
 pub(super) struct Levels {
     /// Bits that the largest sample needs.
@@ -53,15 +63,17 @@ mod tests {
 
     #[test]
     fn the_range_of_the_bits_becomes_all_levels() {
-        let upper = |sample: u16| (sample >> 8) as u8;
         let samples = [0, 2048, 4095];
         let plain = Levels::of(samples.into_iter(), None);
-        assert_eq!((plain.narrow(), samples.map(|s| plain.level(s, upper))), (Some(12), [0, 8, 15]));
+        assert_eq!((plain.narrow(), samples.map(|s| plain.level(s, upper_byte))), (Some(12), [0, 8, 15]));
         let stretched = Levels::of(samples.into_iter(), Some(12));
-        assert_eq!((stretched.narrow(), samples.map(|s| stretched.level(s, upper))), (None, [0, 128, 255]));
+        assert_eq!(
+            (stretched.narrow(), samples.map(|s| stretched.level(s, upper_byte))),
+            (None, [0, 128, 255])
+        );
         // An image that needs more bits has another range.
         let whole = Levels::of([0, 40_000].into_iter(), Some(12));
-        assert_eq!((whole.narrow(), whole.level(40_000, upper)), (None, 156));
+        assert_eq!((whole.narrow(), whole.level(40_000, upper_byte)), (None, 156));
         assert_eq!(Levels::of([0].into_iter(), None).narrow(), None, "black");
     }
 

@@ -1,6 +1,6 @@
 //! PNG, WebP, GIF and BMP through `image`, made equal to Pillow where it rounds otherwise. Also the encoders.
 
-use super::deep::{DecodedImage, Levels};
+use super::deep::{DecodedImage, Levels, nearest_level, upper_byte};
 use super::kind::Kind;
 use crate::data::dataset::Reason;
 use crate::data::pixels::Pixels;
@@ -56,26 +56,24 @@ fn with_end(bytes: &[u8], kind: Kind) -> Cow<'_, [u8]> {
 /// Drops alpha and repeats grey. Of 16 bits of a colour the upper 8 are kept, as Pillow does; 16 bits of grey, which Pillow
 /// clips to white, are rounded. Also returns the bits of an image that needs few of 16.
 fn rgb(image: DynamicImage, stretch_16bit: Option<u8>) -> (Vec<u8>, Option<u8>) {
-    let upper = |value: u16| (value >> 8) as u8;
-    let nearest = |value: u16| ((u32::from(value) + 128) / 257) as u8;
     let levels = |colours: &mut dyn Iterator<Item = u16>| Levels::of(colours, stretch_16bit);
     match image {
         DynamicImage::ImageRgb16(image) => {
             let levels = levels(&mut image.as_raw().iter().copied());
-            (image.as_raw().iter().map(|&v| levels.level(v, upper)).collect(), levels.narrow())
+            (image.as_raw().iter().map(|&v| levels.level(v, upper_byte)).collect(), levels.narrow())
         }
         DynamicImage::ImageRgba16(image) => {
             let levels = levels(&mut image.pixels().flat_map(|p| [p[0], p[1], p[2]]));
-            let rgb = image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(|v| levels.level(v, upper)));
+            let rgb = image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(|v| levels.level(v, upper_byte)));
             (rgb.collect(), levels.narrow())
         }
         DynamicImage::ImageLumaA16(image) => {
             let levels = levels(&mut image.pixels().map(|p| p[0]));
-            (image.pixels().flat_map(|p| [levels.level(p[0], upper); 3]).collect(), levels.narrow())
+            (image.pixels().flat_map(|p| [levels.level(p[0], upper_byte); 3]).collect(), levels.narrow())
         }
         DynamicImage::ImageLuma16(image) => {
             let levels = levels(&mut image.as_raw().iter().copied());
-            let rgb = image.as_raw().iter().flat_map(|&v| [levels.level(v, nearest); 3]);
+            let rgb = image.as_raw().iter().flat_map(|&v| [levels.level(v, nearest_level); 3]);
             (rgb.collect(), levels.narrow())
         }
         other => (other.into_rgb8().into_raw(), None),

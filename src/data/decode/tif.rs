@@ -2,7 +2,7 @@
 //! since any scaling of them would be a guess.
 
 use super::colour::{cmyk_to_rgb, ycbcr_to_rgb};
-use super::deep::{DecodedImage, Levels};
+use super::deep::{DecodedImage, Levels, nearest_level, upper_byte};
 use super::kind::RAW;
 use super::limits;
 use crate::data::dataset::Reason;
@@ -155,12 +155,9 @@ fn bytes_of(
         DecodingResult::U8(packed) if bits < 8 => Ok(unpack(&packed, colours, bits, width, height)),
         DecodingResult::U8(bytes) => Ok(bytes),
         DecodingResult::U16(values) => Ok(match colours {
-            Colours::Grey => {
-                let nearest = |value: u16| ((u32::from(value) + 128) / 257) as u8;
-                values.into_iter().map(|value| level(value, nearest)).collect()
-            }
+            Colours::Grey => values.into_iter().map(|value| level(value, nearest_level)).collect(),
             Colours::Palette => return Err(unsupported("a palette of 16 bits")),
-            _ => values.into_iter().map(|value| level(value, |value| (value >> 8) as u8)).collect(),
+            _ => values.into_iter().map(|value| level(value, upper_byte)).collect(),
         }),
         DecodingResult::F32(values) => unit(&mut values.into_iter().map(f64::from)),
         DecodingResult::F64(values) => unit(&mut values.into_iter()),

@@ -22,7 +22,6 @@ use crate::monitor::{Monitor, Silent, Unit};
 use labels::{FileCount, Labels};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 use walk::{Candidate, Listing};
 
@@ -106,13 +105,10 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
         unchanged: unchanged.iter().map(|sample| (sample.file.path.as_str(), &sample.file)).collect(),
         refused: options.refused,
         depth: options.depth,
-        narrow: Mutex::default(),
+        narrow: NarrowImages::default(),
     };
     let outcomes = scan_all(images, &listing.candidates, &scanner, monitor)?;
-    let narrow = scanner.narrow.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if !narrow.is_empty() {
-        notes.note(&narrow.to_string());
-    }
+    scanner.narrow.report(notes);
     let found = labels::of_folders(&listing.folders, &counts(&listing, &outcomes), listing.layout, known);
     found.notes.iter().for_each(|note| notes.note(note));
     let result = result(listing, outcomes, found);
@@ -206,7 +202,7 @@ struct Scanner<'a> {
     refused: Option<&'a RefusedFiles>,
     depth: ScanDepth,
     /// Images that use a small part of their range, where pixels are examined.
-    narrow: Mutex<NarrowImages>,
+    narrow: NarrowImages,
 }
 
 /// A file that cannot be used; the path is that of the candidate.
@@ -271,7 +267,7 @@ impl Scanner<'_> {
         if self.depth == ScanDepth::Pixels {
             let image = decode::decode_stretched(bytes, None)?;
             if let Some(bits) = image.narrow {
-                self.narrow.lock().unwrap_or_else(PoisonError::into_inner).add(path, bits);
+                self.narrow.add(path, bits);
             }
         }
         Ok(dimensions)

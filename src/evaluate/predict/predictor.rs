@@ -147,7 +147,7 @@ impl<'a> Predictor<'a> {
     /// to stop.
     pub fn predict_files(&mut self, paths: &[PathBuf]) -> Result<Vec<FilePrediction>> {
         let monitor = self.monitor;
-        let (mut task, mut narrow) = (None, NarrowImages::default());
+        let (mut task, narrow) = (None, NarrowImages::default());
         let (mut files, mut features, mut decoded_otherwise) = (Vec::new(), Vec::new(), 0);
         for path in paths {
             if monitor.is_interrupted() {
@@ -182,9 +182,7 @@ impl<'a> Predictor<'a> {
             }
         }
         self.note_decoders(decoded_otherwise);
-        if !narrow.is_empty() {
-            monitor.note(&narrow.to_string());
-        }
+        narrow.report(monitor);
         let usable = files.iter_mut().filter(|file| file.reason.is_none()).map(|file| &mut file.prediction);
         self.add_neighbours(usable.collect(), &features);
         Ok(files)
