@@ -161,7 +161,7 @@ mod tests {
         for (content, kind, why) in [
             (&b"\xff\xff\xff\xff\x0f"[..], 1, "impossible size"),
             (CONTENT, 7, "unknown way"),
-            (b"\x05\x01\x00a\x01\x00\x00\x00", 0, "too early"),
+            (b"\x05\x01\x00a\x00\x00\x00\x00", 0, "too early"),
             (b"\x00\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00a\x00\x00\x00\x00", 0, "too early"),
             (b"\xff\xff\xff\xff", 0, "too early"),
         ] {
