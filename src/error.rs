@@ -26,7 +26,7 @@ pub enum Kind {
     Locked,
     /// The operating system reported a failure to read or write.
     Io,
-    /// The system grants fewer threads than the work needs.
+    /// The system grants fewer threads or less memory than the work needs.
     Limit,
     /// The work was stopped on request; finished results are kept.
     Interrupted,

@@ -1,5 +1,7 @@
 //! What the operating system grants this process: the memory of its control group, and its limits on tasks.
 
+use crate::error::{Error, Kind, Result};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A limit of a control group on memory, and how much of it is in use.
@@ -12,6 +14,30 @@ pub struct MemoryLimit {
     /// The file that holds the limit.
     pub file: PathBuf,
 }
+
+impl MemoryLimit {
+    /// Checks that `needed` bytes are free. `what` needs them, such as `the network needs`.
+    ///
+    /// # Errors
+    /// [`Kind::Limit`] with the need and the limit. The system would end the process without a word.
+    pub fn require(&self, needed: u64, what: &str) -> Result<()> {
+        if needed <= self.free {
+            return Ok(());
+        }
+        let message = format!("{what} about {} MB of memory, but {self}", needed.div_ceil(MEGABYTE));
+        Err(Error::new(Kind::Limit, message).help("raise the limit of the container or of the batch job"))
+    }
+}
+
+impl fmt::Display for MemoryLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (free, bytes) = (self.free / MEGABYTE, self.bytes / MEGABYTE);
+        write!(f, "{free} MB of {bytes} MB are free ({})", self.file.display())
+    }
+}
+
+/// Bytes of the unit in messages.
+const MEGABYTE: u64 = 1_000_000;
 
 /// The names of one controller's files in the two versions of control groups.
 struct Names {
@@ -106,6 +132,16 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         dir
+    }
+
+    #[test]
+    fn a_need_above_the_limit_is_an_error_with_both_numbers() {
+        let limit = MemoryLimit { bytes: 300_000_000, free: 250_000_000, file: "memory.max".into() };
+        limit.require(250_000_000, "the network needs").unwrap();
+        let error = limit.require(250_000_001, "the network needs").unwrap_err();
+        assert_eq!(error.kind(), Kind::Limit);
+        let said = "the network needs about 251 MB of memory, but 250 MB of 300 MB are free (memory.max)";
+        assert_eq!(error.to_string(), said);
     }
 
     #[test]

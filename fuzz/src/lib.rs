@@ -8,6 +8,9 @@ use headstart::backbone::import::{
 };
 use headstart::backbone::inception_v3::Weights;
 use headstart::cache::{FeatureCache, Spec, read_refused};
+use headstart::data::augment::Variant;
+use headstart::data::decode;
+use headstart::data::preprocess::Preprocessing;
 use headstart::io::digest::sha256;
 use headstart::run::StoredRun;
 use headstart::{experiment, head, run};
@@ -21,7 +24,7 @@ pub type Reader = fn(&[u8]) -> bool;
 const RECORD: &[u8] = include_bytes!("../../tests/fixtures/v0.1.0/run/run.json");
 
 /// All readers by name.
-pub const READERS: [(&str, Reader); 19] = [
+pub const READERS: [(&str, Reader); 25] = [
     ("onnx", onnx),
     ("tfjs", tfjs),
     ("spec", spec),
@@ -41,6 +44,12 @@ pub const READERS: [(&str, Reader); 19] = [
     ("checkpoint_v2", checkpoint_v2),
     ("frozen", frozen),
     ("weights_archive", weights_archive),
+    ("jpeg", jpeg),
+    ("png", png),
+    ("webp", webp),
+    ("gif", gif),
+    ("bmp", bmp),
+    ("tiff", tiff),
 ];
 
 /// An ONNX file.
@@ -180,6 +189,72 @@ pub fn rejection(data: &[u8]) -> bool {
 /// The file of an experiment.
 pub fn experiment_file(data: &[u8]) -> bool {
     experiment::check_file(data).is_ok()
+}
+
+/// A JPEG image, and what extraction makes of its pixels.
+pub fn jpeg(data: &[u8]) -> bool {
+    data.starts_with(b"\xff\xd8\xff") && image(data)
+}
+
+/// A PNG image, and what extraction makes of its pixels.
+pub fn png(data: &[u8]) -> bool {
+    data.starts_with(b"\x89PNG\r\n\x1a\n") && image(data)
+}
+
+/// A WebP image, and what extraction makes of its pixels.
+pub fn webp(data: &[u8]) -> bool {
+    data.starts_with(b"RIFF") && image(data)
+}
+
+/// A GIF image, and what extraction makes of its pixels.
+pub fn gif(data: &[u8]) -> bool {
+    data.starts_with(b"GIF8") && image(data)
+}
+
+/// A BMP image, and what extraction makes of its pixels.
+pub fn bmp(data: &[u8]) -> bool {
+    data.starts_with(b"BM") && image(data)
+}
+
+/// A TIFF image, and what extraction makes of its pixels.
+pub fn tiff(data: &[u8]) -> bool {
+    (data.starts_with(b"II") || data.starts_with(b"MM")) && image(data)
+}
+
+/// Pixels of the images that are decoded. Larger ones take the same code and more time.
+const MAX_PIXELS: u64 = 1 << 18;
+
+/// Decodes an image that is not large, and takes it through augmentation and preprocessing. The size in its header, which
+/// the description of a data set holds, must be that of its pixels.
+fn image(data: &[u8]) -> bool {
+    let Ok(size) = decode::dimensions(data) else { return false };
+    if u64::from(size.width) * u64::from(size.height) > MAX_PIXELS {
+        return false;
+    }
+    let image = match decode::decode(data) {
+        Ok(image) => image,
+        Err(reason) => {
+            assert!(!reason.to_string().is_empty());
+            return false;
+        }
+    };
+    let mut sides = [size.width as usize, size.height as usize];
+    if sides != [image.width(), image.height()] {
+        sides.reverse();
+    }
+    assert_eq!(sides, [image.width(), image.height()]);
+    for variant in [Variant::None, Variant::Flip, Variant::Shift { dx: 3, dy: -2 }] {
+        let changed = variant.apply(&image);
+        assert_eq!([changed.width(), changed.height()], sides);
+        if variant == Variant::Flip {
+            assert_eq!(Variant::Flip.apply(&changed), image);
+        }
+        let preprocessing =
+            Preprocessing { size: 13, ..Preprocessing::named("inception").expect("a known name") };
+        let tensor = preprocessing.tensor(&changed);
+        assert!(tensor.iter().all(|value| (-1.0..=1.0).contains(value)));
+    }
+    true
 }
 
 /// A folder of this process and thread for the files of one reader.

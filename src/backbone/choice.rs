@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 /// | `layer` | [`PRELOGITS`] | layer to embed |
 /// | `preprocess` | the backbone's own | named preprocessing |
 /// | `crop` | the backbone's own | centre part of each side to keep, in `(0, 1]` |
+/// | `stretch_16bit` | all 16 | bits that count as the whole range of a 16-bit image that needs no more of them |
 /// | `models` | [`default_models`] | folder of built backbones |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -32,6 +33,8 @@ pub struct BackboneChoice {
     pub preprocess: Option<String>,
     /// The centre part of each side to keep, in `(0, 1]`, instead of the crop of the preprocessing.
     pub crop: Option<f64>,
+    /// Bits that count as the whole range of a 16-bit image that needs no more of them, from 1 to 15; `None` takes all 16.
+    pub stretch_16bit: Option<u8>,
     /// Folder of built backbones.
     pub models: PathBuf,
 }
@@ -44,6 +47,7 @@ impl BackboneChoice {
             layer: PRELOGITS.into(),
             preprocess: None,
             crop: None,
+            stretch_16bit: None,
             models: default_models(),
         }
     }
@@ -62,6 +66,9 @@ impl BackboneChoice {
         };
         if let Some(crop) = self.crop {
             resolved.preprocessing = resolved.preprocessing.with_crop(crop)?;
+        }
+        if self.stretch_16bit.is_some() {
+            resolved.preprocessing = resolved.preprocessing.with_stretch_16bit(self.stretch_16bit)?;
         }
         resolved.known_answer = resolved.stored_answer();
         Ok(resolved)

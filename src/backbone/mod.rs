@@ -8,6 +8,7 @@ pub mod import;
 pub mod inception_v3;
 pub mod install;
 pub mod known_answer;
+mod memory;
 pub mod onnx_runtime;
 pub mod proof;
 pub mod registry;
@@ -17,6 +18,7 @@ mod runtime_log;
 pub use choice::BackboneChoice;
 pub use embedder::ImageEmbedder;
 pub use embeddings::{Embeddings, NotFinite};
+pub use memory::NetworkMemory;
 pub use resolved::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
 
 use crate::error::{Error, Kind, Result};

@@ -71,9 +71,11 @@ impl OnnxBackbone {
         drop(model);
         network.truncate_after(layer)?;
         network.use_pixel_input(preprocessing.value_type(), &preprocessing.normalization.steps());
+        let model = network.encode();
         // Lines of failed batches, whose errors said the same.
         drop(runtime_log::take());
-        let opened = open_sessions(environment, &network.encode(), options, monitor);
+        let opened = open_sessions(environment, &model, options, monitor);
+        drop(model);
         let logged = runtime_log::take();
         let OpenSessions { sessions, provider } = opened?;
         // After a failure the error says the same.
@@ -314,6 +316,7 @@ mod tests {
                 size: 40,
                 normalization,
                 stretch: false,
+                stretch_16bit: None,
             };
             let options = SessionOptions { device: Device::Cpu, threads: 2, sessions: 5 };
             let mut opened =

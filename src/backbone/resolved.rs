@@ -5,11 +5,12 @@ use super::install::runtime::{self, Runtime};
 use crate::backbone::import;
 use crate::backbone::onnx_runtime::OnnxBackbone;
 use crate::backbone::registry::{KnownBackbone, registry};
-use crate::backbone::{Backbone, Device, PRELOGITS, SessionOptions, known_answer};
+use crate::backbone::{Backbone, Device, NetworkMemory, PRELOGITS, SessionOptions, known_answer};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
 use crate::io::fs;
+use crate::limits;
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
 
@@ -89,28 +90,39 @@ impl ResolvedBackbone {
     /// known-answer test.
     ///
     /// # Errors
-    /// Errors of [`ResolvedBackbone::install_missing`], [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`].
+    /// Errors of [`ResolvedBackbone::install_missing`], [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`];
+    /// [`Kind::Limit`] when the memory that the system grants is too little for one session.
     pub fn open(&self, options: SessionOptions, monitor: &dyn Monitor) -> Result<Vec<Box<dyn Backbone>>> {
-        let runtime = self.install_missing(options.device, monitor)?;
+        let runtime = runtime::find_or_install(options.device, None, monitor)?;
+        let memory = self.install(monitor)?;
+        // On another device most of the memory is the device's own.
+        if let (Device::Auto | Device::Cpu, Some(limit)) = (options.device, limits::memory()) {
+            memory.require_least(&limit)?;
+        }
         let library = &runtime.library.path;
         let FoundModel { path, bytes } = self.find_model()?;
         OnnxBackbone::open(library, bytes, &self.layer, &self.preprocessing, options, monitor)
             .map_err(|e| if e.path().is_none() { e.at(path) } else { e })
     }
 
-    /// Installs a known backbone after asking when it is missing. Returns the size of the ONNX file in bytes.
+    /// Installs a known backbone after asking when it is missing. Returns the memory that the network needs.
     ///
     /// # Errors
     /// Errors of [`setup`](super::install::setup()), and [`Kind::Io`] when no file can be read.
-    pub fn install(&self, monitor: &dyn Monitor) -> Result<u64> {
+    pub fn install(&self, monitor: &dyn Monitor) -> Result<NetworkMemory> {
         let may_be_built = |known: &&KnownBackbone| self.places.contains(&onnx_path(known, &self.models));
         let present = || self.places.iter().find(|place| place.exists());
         if let Some(known) = known(self.graph_sha256).filter(may_be_built).filter(|_| present().is_none()) {
             known_backbone::find_or_install(known, &self.models, None, monitor)?;
         }
         let path = present().or(self.places.first()).map_or(Path::new(&self.name), PathBuf::as_path);
-        let metadata = std::fs::metadata(path);
-        metadata.map(|found| found.len()).map_err(|e| Error::io("read", path, e).help(self.remedy()))
+        let metadata = std::fs::metadata(path).map_err(|e| Error::io("read", path, e).help(self.remedy()))?;
+        Ok(NetworkMemory {
+            model_bytes: metadata.len(),
+            input_bytes: self.preprocessing.input_bytes() as u64,
+            // A network that is cut at an inner layer needs less.
+            is_measured: known(self.graph_sha256).is_some() && self.layer == PRELOGITS,
+        })
     }
 
     /// Reads the ONNX file and verifies its digest. Installs nothing.

@@ -108,6 +108,7 @@ impl Spec {
     pub fn differences(&self, other: &Self, this_place: &str, other_place: &str) -> Vec<String> {
         let text = |spec: &Self, name: &str, value: String| match name {
             "backbone" => format!("{} ({})", spec.backbone.name, spec.backbone.graph_sha256.short()),
+            _ if value == "null" => "none".into(),
             _ => value,
         };
         self.compared_fields()
@@ -122,7 +123,7 @@ impl Spec {
     }
 
     /// Names and values of the fields that decide what the features are.
-    fn compared_fields(&self) -> [(&'static str, String); 9] {
+    fn compared_fields(&self) -> [(&'static str, String); 10] {
         let steps = &self.preprocessing.steps;
         [
             ("backbone", self.backbone.graph_sha256.to_string()),
@@ -134,6 +135,7 @@ impl Spec {
             ("size", text(&steps.size)),
             ("scale", text(&steps.normalization)),
             ("stretch", text(&steps.stretch)),
+            ("stretch_16bit", text(&steps.stretch_16bit)),
         ]
     }
 

@@ -1,6 +1,7 @@
 //! The subcommand `headstart data`: its arguments, and its result as text.
 
-use super::options::{Global, IMAGES, Layout};
+use super::fit_options::Size;
+use super::options::{Global, IMAGES, Layout, parse};
 use super::output::{Outcome, list_refused, print_result, print_result_beside};
 use super::progress::Terminal;
 use super::text::{percent, seconds, table_with_header};
@@ -32,6 +33,10 @@ enum Command {
         /// Read only the header of each file, which is faster but does not find damaged pixels
         #[arg(long)]
         headers: bool,
+        /// Memory for decoding, such as 4GiB, of all threads together: an image waits until its share is free, and one
+        /// that needs more is refused [default: half of what is free]
+        #[arg(long, value_name = "SIZE", value_parser = parse::<Size>)]
+        decode_memory: Option<Size>,
     },
     /// Write a page about the images: classes, examples, sizes, duplicates, variants as they enter the network
     #[command(
@@ -80,9 +85,11 @@ const SHOWN: usize = 20;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     match args.command {
-        Command::Summary { images, layout, headers } => {
+        Command::Summary { images, layout, headers, decode_memory } => {
             let depth = if headers { ScanDepth::Header } else { ScanDepth::Pixels };
-            let stats = summary(&SummaryConfig { images, depth, layout: layout.choice() }, terminal)?;
+            let decode_memory = decode_memory.map(Size::bytes);
+            let config = SummaryConfig { images, depth, layout: layout.choice(), decode_memory };
+            let stats = summary(&config, terminal)?;
             let ended = list_refused(&[&stats.unreadable[..], &stats.conflicting[..]].concat());
             print_result(global, &stats, || summary_text(&stats))?;
             Ok(ended)

@@ -25,6 +25,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let config = DemoConfig { dir: args.dir, models: global.models.clone(), time: now() };
+    terminal.stop_on_signals();
     let stats = demo(&config, terminal)?;
     let program = std::env::args().next().unwrap_or_else(|| "headstart".into());
     print_result(global, &stats, || summary(&stats, &next_steps(&stats, &quote(&program), global)))?;

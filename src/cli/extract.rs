@@ -1,5 +1,6 @@
 //! The subcommand `headstart extract`: its arguments, and its result as text.
 
+use super::fit_options::Size;
 use super::options::{Global, IMAGES, Layout, now, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
@@ -41,6 +42,9 @@ pub(super) struct Args {
     /// Keep the centre F of each side instead of the backbone's own crop; above 0, up to 1
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
     crop: Option<f64>,
+    /// Take N bits for the whole range of a 16-bit image that needs no more of them, such as 12 for a camera of 12 bits
+    #[arg(long = "stretch-16bit", value_name = "N", allow_negative_numbers = true)]
+    stretch_16bit: Option<u8>,
     /// Add variants: flip (mirror image) or shift:N (four shifts by N pixels); may be repeated
     #[arg(long, value_name = "AUGMENTATION", value_delimiter = ',', value_parser = parse::<Augmentation>)]
     augment: Vec<Augmentation>,
@@ -68,6 +72,10 @@ pub(super) struct Args {
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
+    /// Memory for decoding, such as 4GiB, of all threads together: an image waits until its share is free, and one that
+    /// needs more is refused [default: half of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = parse::<Size>)]
+    decode_memory: Option<Size>,
     /// Write computed features to disk at least this often, in seconds: the most work that a crash can lose
     #[arg(long, value_name = "SECONDS", default_value_t = COMMIT_EVERY.as_secs(), value_parser = clap::value_parser!(u64).range(..=3600))]
     commit_every: u64,
@@ -85,6 +93,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             layer: args.layer,
             preprocess: args.preprocess,
             crop: args.crop,
+            stretch_16bit: args.stretch_16bit,
             models: global.models.clone(),
         },
         augment: args.augment,
@@ -96,6 +105,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         device: args.device,
         batch: args.batch,
         threads: args.threads,
+        decode_memory: args.decode_memory.map(Size::bytes),
         commit_every: Duration::from_secs(args.commit_every),
         dry_run: args.dry_run,
         time: now(),

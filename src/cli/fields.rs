@@ -163,7 +163,7 @@ fn typed(stage: &Named) -> String {
 
 /// Lists all commands below `command`, which is called `name`.
 fn collect(command: &clap::Command, name: &str, all: &mut Vec<Named>) {
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set()) {
         let name = format!("{name} {}", sub.get_name()).trim_start().to_string();
         let mut named = Named {
             name: name.clone(),
@@ -292,7 +292,7 @@ mod tests {
     const NOT_TYPED: [&str; 4] = ["time", "base", "commands", "predictor"];
 
     fn fields_by_command() -> Vec<(&'static str, Vec<&'static str>)> {
-        let backbone = fields!(BackboneChoice { backbone, layer, preprocess, crop, models });
+        let backbone = fields!(BackboneChoice { backbone, layer, preprocess, crop, stretch_16bit, models });
         let extract = fields!(ExtractConfig {
             images,
             cache,
@@ -306,6 +306,7 @@ mod tests {
             device,
             batch,
             threads,
+            decode_memory,
             commit_every,
             dry_run,
             time,
@@ -351,7 +352,7 @@ mod tests {
         vec![
             ("demo", fields!(DemoConfig { dir, models, time })),
             ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
-            ("data summary", fields!(SummaryConfig { images, depth, layout })),
+            ("data summary", fields!(SummaryConfig { images, depth, layout, decode_memory })),
             ("data select", fields!(SelectConfig { images, top, out, link, layout })),
             (
                 "data report",

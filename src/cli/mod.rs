@@ -16,6 +16,7 @@ mod options;
 mod output;
 mod predict;
 mod progress;
+mod prove;
 mod report;
 mod reproduce;
 mod setup;
@@ -69,6 +70,8 @@ enum Command {
     Experiment(experiment::Args),
     Tensorboard(tensorboard::Args),
     Cache(cache::Args),
+    #[command(name = prove::NAME, hide = true)]
+    Prove(prove::Args),
 }
 
 /// The whole command line as data, with every subcommand and option.
@@ -78,8 +81,11 @@ pub fn command() -> clap::Command {
 
 /// Runs the program on the arguments of the process.
 pub fn main() -> ExitCode {
-    let matches = command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command()).exit());
+    let (matches, cli) = match parse() {
+        Ok(parsed) => parsed,
+        Err(error) => return print_parse_error(&error),
+    };
+    prove::prove_in_children();
     let terminal = Terminal::new(cli.global.yes, FieldNames::of(command(), &running(&matches)));
     match dispatch(cli.command, &cli.global, &terminal) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -95,6 +101,25 @@ pub fn main() -> ExitCode {
             })
         }
     }
+}
+
+fn parse() -> std::result::Result<(ArgMatches, Cli), clap::Error> {
+    let matches = command().try_get_matches()?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command()))?;
+    Ok((matches, cli))
+}
+
+/// Prints help, the version, or what is wrong with the arguments, and returns the exit code.
+fn print_parse_error(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let shown = text::escape_direction(&text);
+    if shown == text {
+        // In colour, where the terminal has it. As `clap::Error::exit` does, it passes over a stream that is closed.
+        let _ = error.print();
+    } else {
+        progress::print_stderr(shown.trim_end());
+    }
+    ExitCode::from(error.exit_code() as u8)
 }
 
 /// The names of the subcommand that runs, such as `["cache", "verify"]`.
@@ -122,6 +147,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Experiment(args) => experiment::run(args, global, terminal),
         Command::Tensorboard(args) => tensorboard::run(args, global, terminal),
         Command::Cache(args) => cache::run(args, global, terminal),
+        Command::Prove(args) => prove::run(args),
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         prediction::check_output(&predictor, output)?;
     }
     let config = PredictConfig { images, predictor };
+    terminal.stop_on_signals();
     let predictions = predict(&config, terminal)?;
     let page = output.map(|output| prediction::write(&predictions, &config, &output)).transpose()?;
     let files = predictions.files;

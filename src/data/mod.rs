@@ -3,6 +3,7 @@
 pub mod augment;
 pub mod dataset;
 pub mod decode;
+pub mod narrow;
 pub mod pixels;
 pub mod preprocess;
 pub mod scan;

@@ -3,6 +3,7 @@
 use crate::data::dataset::{
     FolderLayout, ImageFile, LabelConflicts, LayoutChoice, Refused, separate_conflicts,
 };
+use crate::data::decode;
 use crate::data::scan::{EarlierScan, PassedOver, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
 use crate::io::digest::Digest;
@@ -22,6 +23,8 @@ pub struct SummaryConfig {
     pub depth: ScanDepth,
     /// How folders that are called as splits are taken; `None` takes them as classes, with a remark.
     pub layout: Option<LayoutChoice>,
+    /// Memory for decoding, in bytes, of all threads together; `None` takes half of what is free. A larger image is refused.
+    pub decode_memory: Option<u64>,
 }
 
 /// Summary of a folder of images.
@@ -96,6 +99,7 @@ impl ImageFolder {
     /// Those of [`summary`].
     pub fn scan(config: &SummaryConfig, earlier: Option<EarlierScan>, monitor: &dyn Monitor) -> Result<Self> {
         let started = Instant::now();
+        decode::limit_memory(config.decode_memory)?;
         let options =
             ScanOptions { earlier, rehash: true, layout: config.layout, ..ScanOptions::new(config.depth) };
         let found = scan(&config.images, &options, monitor)?;

@@ -6,14 +6,15 @@ use crate::data::preprocess::resize_bilinear;
 use crate::io::digest::{Digest, sha256};
 use std::path::Path;
 
-/// Reads and decodes the image file at `path`, which must still have the bytes of `digest`.
+/// Reads and decodes the image file at `path`, which must still have the bytes of `digest`. `stretch_16bit` is that of
+/// [`decode::decode_stretched`].
 ///
 /// # Errors
 /// The reason why it cannot be shown, also when its bytes have another digest.
-pub fn read_verified(path: &Path, digest: Digest) -> Result<Pixels, Reason> {
+pub fn read_verified(path: &Path, digest: Digest, stretch_16bit: Option<u8>) -> Result<Pixels, Reason> {
     let bytes = decode::read(path)?;
     match sha256(&bytes) == digest {
-        true => decode::decode(&bytes),
+        true => decode::decode_stretched(&bytes, stretch_16bit).map(|image| image.pixels),
         false => Err("changed since its features were computed".into()),
     }
 }
@@ -50,8 +51,10 @@ mod tests {
         let image = Pixels::new(2, 1, vec![10, 20, 30, 40, 50, 60]);
         let bytes = encode_png(&image);
         std::fs::write(&path, &bytes).unwrap();
-        assert_eq!(read_verified(&path, sha256(&bytes)).unwrap(), image);
-        assert!(read_verified(&path, sha256(b"other")).unwrap_err().to_string().contains("changed since"));
-        assert!(read_verified(&folder.path().join("none.png"), sha256(&bytes)).is_err());
+        assert_eq!(read_verified(&path, sha256(&bytes), None).unwrap(), image);
+        assert!(
+            read_verified(&path, sha256(b"other"), None).unwrap_err().to_string().contains("changed since")
+        );
+        assert!(read_verified(&folder.path().join("none.png"), sha256(&bytes), None).is_err());
     }
 }

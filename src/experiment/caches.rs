@@ -94,6 +94,7 @@ pub(super) fn requests(file: &ExperimentFile, config: &ExperimentConfig) -> Resu
                 layer: cache.layer.clone().unwrap_or(own.layer),
                 preprocess: cache.preprocess.clone(),
                 crop: cache.crop,
+                stretch_16bit: cache.stretch_16bit,
                 models: config.models.clone(),
             },
             augment: augment.collect::<Result<Vec<Augmentation>>>()?,

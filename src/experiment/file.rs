@@ -57,6 +57,7 @@ pub(super) struct CacheEntry {
     pub layer: Option<String>,
     pub preprocess: Option<String>,
     pub crop: Option<f64>,
+    pub stretch_16bit: Option<u8>,
     #[serde(default)]
     pub augment: Vec<String>,
     /// `train` or `all`; by default `all` where there are other splits, else `train`.

@@ -44,6 +44,8 @@ pub struct ExtractConfig {
     pub batch: Option<usize>,
     /// Number of threads, at most 1024; 0 uses all cores.
     pub threads: usize,
+    /// Memory for decoding, in bytes, of all threads together; `None` takes half of what is free. A larger image is refused.
+    pub decode_memory: Option<u64>,
     /// Longest time that computed rows stay in memory before they are written. A crash loses at most that much work.
     pub commit_every: Duration,
     /// Whether to report only what would be computed, without writing anything.
@@ -78,6 +80,7 @@ impl Default for ExtractConfig {
             device: Device::Auto,
             batch: None,
             threads: 0,
+            decode_memory: None,
             commit_every: COMMIT_EVERY,
             dry_run: false,
             time: 0,

@@ -10,6 +10,7 @@ use crate::data::decode;
 use crate::error;
 use crate::io::digest::sha256;
 use crate::math::parallel;
+use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
@@ -60,11 +61,15 @@ fn decode(settings: &PipelineSettings, job: &ImageJob) -> DecodeResult {
     if sha256(&bytes) != job.image_sha256 {
         return Err(refuse(None, Reason::ChangedDuringRun));
     }
-    let image = decode::decode(&bytes).map_err(|reason| refuse(Some(job.image_sha256), reason))?;
+    let image = decode::decode_stretched(&bytes, settings.preprocessing.stretch_16bit)
+        .map_err(|reason| refuse(Some(job.image_sha256), reason))?;
+    if let Some(bits) = image.narrow {
+        settings.narrow.lock().unwrap_or_else(PoisonError::into_inner).add(&job.path, bits);
+    }
     let input_bytes = settings.preprocessing.input_bytes();
     let mut pixels = vec![0; input_bytes * job.variants.len()];
     for (variant, input) in job.variants.iter().zip(pixels.chunks_exact_mut(input_bytes)) {
-        settings.preprocessing.planes(&variant.apply(&image), input);
+        settings.preprocessing.planes(&variant.apply(&image.pixels), input);
     }
     let key = |&variant| Key { image_sha256: job.image_sha256, variant };
     Ok(DecodedImage { keys: job.variants.iter().map(key).collect(), pixels })

@@ -10,13 +10,14 @@ use super::settings::PipelineSettings;
 use super::splits::assign;
 use super::target::{Target, spec};
 use crate::backbone::ResolvedBackbone;
+use crate::backbone::install::runtime;
 use crate::cache::{self, Key, Samples};
 use crate::data::dataset::{LabelConflicts, Refused, separate_conflicts};
 use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// State of an extraction.
 pub(super) struct Extraction<'a> {
@@ -76,17 +77,23 @@ impl<'a> Extraction<'a> {
         Ok(())
     }
 
-    /// Installs what is missing and proves that ONNX Runtime works, before the images of a new cache are read. A cache
-    /// that is there may need no network at all.
+    /// Proves that ONNX Runtime works, before any image is read. Installs what is missing for a new cache; a cache that is
+    /// there may need no network at all, so without a runtime this only says so.
     ///
     /// # Errors
     /// Those of [`ResolvedBackbone::install_missing`].
     pub fn prove_runtime(&self) -> Result<()> {
-        let needs_network = self.target.cache().is_none() && !self.config.dry_run;
-        if needs_network && self.config.images.exists() {
-            self.chosen.install_missing(self.config.device, self.monitor)?;
+        if self.config.dry_run || !self.config.images.exists() {
+            return Ok(());
         }
-        Ok(())
+        if self.target.cache().is_some() && runtime::is_missing(self.config.device)? {
+            self.monitor.note("ONNX Runtime is not installed: it is needed when features are missing");
+            return Ok(());
+        }
+        match self.target.cache() {
+            Some(_) => runtime::find_or_install(self.config.device, None, self.monitor).map(drop),
+            None => self.chosen.install_missing(self.config.device, self.monitor).map(drop),
+        }
     }
 
     /// Scans the images and determines what is missing. Reports remarks about the data set to the monitor.
@@ -96,7 +103,7 @@ impl<'a> Extraction<'a> {
     /// reading the cache.
     pub fn plan(&self) -> Result<Plan> {
         let plan = self.scan_and_compare(true)?;
-        check_shifts(&plan.description.samples.rows, self.config)?;
+        check_shifts(&plan.description.samples.rows, self.config, &self.chosen.preprocessing)?;
         plan.report(self.stored_samples(), self.monitor);
         Ok(plan)
     }
@@ -211,10 +218,16 @@ impl<'a> Extraction<'a> {
             // Decoders mostly wait for the sessions, so that as many of them as cores do not slow the network down.
             decoders: network.decoders(),
             commit_every: self.config.commit_every,
+            narrow: Mutex::default(),
             metadata: self.metadata(network),
         };
         let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
-        pipeline::run(&settings, &plan.jobs, &mut network.sessions, writer, self.monitor)
+        let result = pipeline::run(&settings, &plan.jobs, &mut network.sessions, writer, self.monitor);
+        let narrow = settings.narrow.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !narrow.is_empty() {
+            self.monitor.note(&narrow.to_string());
+        }
+        result
     }
 
     /// Keeps files that were refused during this run out of the next plan, and refused rows out of later runs too.

@@ -4,6 +4,7 @@ use super::config::{AugmentSplits, ExtractConfig};
 use crate::cache::Key;
 use crate::data::augment::{Augmentation, Variant};
 use crate::data::dataset::{Sample, Split};
+use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use serde::Serialize;
@@ -58,11 +59,16 @@ pub(super) fn missing_jobs(
     images.into_iter().filter_map(job).collect()
 }
 
-/// Checks that no shift moves the whole of an image out of it: such variants are all the same black picture.
+/// Checks that no shift moves the whole of an image out of the part that enters the network: such variants are all the same
+/// black picture.
 ///
 /// # Errors
 /// [`Kind::Usage`] with the number of images that are too small for the largest shift, and the first of them.
-pub(super) fn check_shifts(samples: &[Sample], config: &ExtractConfig) -> Result<()> {
+pub(super) fn check_shifts(
+    samples: &[Sample],
+    config: &ExtractConfig,
+    preprocessing: &Preprocessing,
+) -> Result<()> {
     let shift = |augmentation: &Augmentation| match augmentation {
         Augmentation::Shift(pixels) => Some(*pixels),
         Augmentation::Flip => None,
@@ -70,23 +76,27 @@ pub(super) fn check_shifts(samples: &[Sample], config: &ExtractConfig) -> Result
     let Some(largest) = config.augment.iter().filter_map(shift).max() else { return Ok(()) };
     let is_augmented =
         |sample: &&Sample| sample.split == Split::Train || config.augment_splits == AugmentSplits::All;
-    let side = |sample: &Sample| sample.file.width.min(sample.file.height);
+    let side = |sample: &Sample| sample.file.width.min(sample.file.height) as usize;
+    let is_blank =
+        |sample: &Sample, shift: u32| preprocessing.is_blank_after_shift(side(sample), shift as usize);
     let shifted: Vec<&Sample> = samples.iter().filter(is_augmented).collect();
-    let blank: Vec<&Sample> = shifted.iter().copied().filter(|sample| side(sample) <= largest).collect();
-    let (Some(first), Some(least)) = (blank.first(), blank.iter().map(|sample| side(sample)).min()) else {
+    let blank: Vec<&Sample> = shifted.iter().copied().filter(|sample| is_blank(sample, largest)).collect();
+    let (Some(first), Some(smallest)) = (blank.first(), blank.iter().min_by_key(|sample| side(sample)))
+    else {
         return Ok(());
     };
     let Sample { file, .. } = first;
     let message = format!(
-        "a shift by {largest} pixels leaves nothing of {} of {} images, such as {} of {} x {} pixels",
+        "a shift by {largest} pixels leaves nothing of {} of {} images in the part that the network sees, such as {} of \
+         {} x {} pixels",
         blank.len(),
         shifted.len(),
         file.path,
         file.width,
         file.height
     );
-    let smaller =
-        if least > 1 { format!("use `augment` shift:{} or less, or ", least - 1) } else { String::new() };
+    let allowed = (1..largest).rev().find(|&shift| !is_blank(smallest, shift));
+    let smaller = allowed.map_or(String::new(), |shift| format!("use `augment` shift:{shift} or less, or "));
     Err(Error::new(Kind::Usage, message).help(format!("{smaller}take the smallest images out")))
 }
 

@@ -22,6 +22,7 @@ pub use timing::StageTimes;
 
 use crate::cache::Key;
 use crate::data::dataset::{Refused, class_names, split_counts};
+use crate::data::decode::limit_memory;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use extraction::Extraction;
@@ -84,6 +85,7 @@ pub struct ExtractStats {
 pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractStats> {
     let started = Instant::now();
     config.check()?;
+    limit_memory(config.decode_memory)?;
     let mut extraction = Extraction::open(config, monitor)?;
     extraction.prove_runtime()?;
     let mut plan = extraction.plan()?;

@@ -29,10 +29,8 @@ impl Network {
         monitor: &dyn Monitor,
     ) -> Result<Self> {
         // Fetched first where it is missing: the memory needed depends on it.
-        let model_bytes = chosen.install(monitor)?;
-        let input_bytes = chosen.preprocessing.input_bytes();
-        let resources =
-            Resources::within_limits(config, Workload { rows, model_bytes, input_bytes }, monitor)?;
+        let network = chosen.install(monitor)?;
+        let resources = Resources::within_limits(config, Workload { rows, network }, monitor)?;
         let Resources { threads, sessions, .. } = resources;
         let opening = SessionOptions { device: config.device, threads, sessions };
         let mut sessions = chosen.open(opening, monitor)?;

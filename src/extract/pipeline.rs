@@ -222,6 +222,7 @@ mod tests {
             batch: 2,
             decoders: 3,
             commit_every,
+            narrow: Mutex::default(),
             metadata,
         }
     }

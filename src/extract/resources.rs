@@ -2,7 +2,7 @@
 
 use super::config::ExtractConfig;
 use super::decode::QUEUE_IMAGES;
-use crate::backbone::{Device, MAX_SESSIONS, RUNTIME_THREADS};
+use crate::backbone::{Device, MAX_SESSIONS, NetworkMemory, RUNTIME_THREADS};
 use crate::error::Result;
 use crate::limits::{self, MemoryLimit};
 use crate::math::parallel;
@@ -15,11 +15,6 @@ const DEVICE_BATCH: usize = 64;
 
 /// Threads beside those of decoders and sessions: one that makes batches, and those of the runtime itself.
 const OTHER_THREADS: usize = 1 + RUNTIME_THREADS;
-
-/// Memory of the program, of ONNX Runtime and of rows that wait to be written, in bytes.
-const FIXED_MEMORY: u64 = 40 << 20;
-/// Activations of one image, as a multiple of its input of bytes. Measured with Inception-v3.
-const ACTIVATIONS: u64 = 112;
 
 /// What an extraction uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,17 +32,16 @@ pub(super) struct Resources {
 pub(super) struct Workload {
     /// Rows to compute.
     pub rows: usize,
-    /// Size of the network's file in bytes.
-    pub model_bytes: u64,
-    /// Size of one input in bytes.
-    pub input_bytes: usize,
+    /// The memory of the network.
+    pub network: NetworkMemory,
 }
 
 impl Resources {
     /// Takes what the settings ask for, or less where the system does not grant it. Reports what is less.
     ///
     /// # Errors
-    /// [`Kind::Limit`](crate::error::Kind::Limit) when there are not threads enough for a single decoder and session.
+    /// [`Kind::Limit`](crate::error::Kind::Limit) when there are not threads enough for a single decoder and session, or
+    /// not memory enough for a single session.
     pub fn within_limits(config: &ExtractConfig, work: Workload, monitor: &dyn Monitor) -> Result<Self> {
         let threads = granted_threads(parallel::thread_count(config.threads), monitor)?;
         let batch = config.batch.unwrap_or(CPU_BATCH);
@@ -56,7 +50,7 @@ impl Resources {
         let wanted = Self { threads, sessions, batches };
         // On another device the memory is the device's own.
         match limits::memory().filter(|_| !matches!(config.device, Device::Cuda(_))) {
-            Some(limit) => Ok(wanted.within_memory(config.batch.is_none(), work, &limit, monitor)),
+            Some(limit) => wanted.within_memory(config.batch.is_none(), work, &limit, monitor),
             None => Ok(wanted),
         }
     }
@@ -66,14 +60,17 @@ impl Resources {
         self.batches[usize::from(!is_on_cpu)]
     }
 
-    /// Lowers the number of sessions, then the batch if `may_lower_batch`, until they fit. Warns when they still do not.
+    /// Lowers the number of sessions, then the batch if `may_lower_batch`, until they fit.
+    ///
+    /// # Errors
+    /// [`Kind::Limit`](crate::error::Kind::Limit) when they still do not. Where the need is only a guess, it is a warning.
     fn within_memory(
         self,
         may_lower_batch: bool,
         work: Workload,
         limit: &MemoryLimit,
         monitor: &dyn Monitor,
-    ) -> Self {
+    ) -> Result<Self> {
         let fits = |resources: &Self| resources.memory(work) <= limit.free;
         let fewer_sessions = (1..=self.sessions).rev().map(|sessions| Self { sessions, ..self });
         let least = Self { sessions: 1, ..self };
@@ -81,37 +78,31 @@ impl Resources {
         let smaller_batches =
             smaller_batches.map(|batch| Self { batches: [batch, self.batches[1]], ..least });
         let smallest = smaller_batches.clone().next_back().unwrap_or(least);
-        let fitting = fewer_sessions.chain(smaller_batches).find(fits);
-        let mega = |bytes: u64| bytes.div_ceil(1_000_000);
-        let limit_text = format!(
-            "{} MB of {} MB are free ({})",
-            limit.free / 1_000_000,
-            limit.bytes / 1_000_000,
-            limit.file.display()
-        );
-        match fitting {
-            Some(same) if same == self => {}
-            Some(less) => monitor.warn(&format!(
-                "using {} of {} sessions and batches of {}, for want of memory: {limit_text}",
-                less.sessions, self.sessions, less.batches[0]
-            )),
-            None => monitor.warn(&format!(
-                "about {} MB of memory are needed, but {limit_text}: the system may end this process without a word",
-                mega(smallest.memory(work))
-            )),
+        match fewer_sessions.chain(smaller_batches).find(fits) {
+            Some(same) if same == self => Ok(same),
+            Some(less) => {
+                monitor.warn(&format!(
+                    "using {} of {} sessions and batches of {}, for want of memory: {limit}",
+                    less.sessions, self.sessions, less.batches[0]
+                ));
+                Ok(less)
+            }
+            None => match limit.require(smallest.memory(work), "one session needs") {
+                Err(e) if work.network.is_measured && may_lower_batch => Err(e),
+                Err(e) if work.network.is_measured => Err(e.help("lower `batch`, or raise the limit")),
+                Err(e) => {
+                    monitor.warn(&format!("{e}: the system may end this process without a word"));
+                    Ok(smallest)
+                }
+                Ok(()) => Ok(smallest),
+            },
         }
-        fitting.unwrap_or(smallest)
     }
 
-    /// Estimates the memory that is needed on a CPU, in bytes: 700 MB with two sessions of Inception-v3 and batches of 4.
+    /// Estimates the memory that is needed on a CPU, in bytes.
     fn memory(&self, work: Workload) -> u64 {
-        let Workload { model_bytes, input_bytes, .. } = work;
-        let input = input_bytes as u64;
-        let queues = (self.threads * (QUEUE_IMAGES + 1)) as u64 * input;
-        // A session holds the weights more than once: as they were, and packed for its kernels.
-        let session = model_bytes * 27 / 10 + ACTIVATIONS * self.batches[0] as u64 * input;
-        // While the network is opened there are up to four copies of its file.
-        (FIXED_MEMORY + queues + self.sessions as u64 * session).max(model_bytes * 4)
+        let queues = (self.threads * (QUEUE_IMAGES + 1)) as u64 * work.network.input_bytes;
+        queues + work.network.needed(self.sessions, self.batches[0])
     }
 }
 
@@ -140,33 +131,50 @@ fn granted_threads(wanted: usize, monitor: &dyn Monitor) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
     use crate::monitor::Collected;
 
-    const WORK: Workload = Workload { rows: 1000, model_bytes: 89_354_570, input_bytes: 3 * 299 * 299 };
+    const INCEPTION_V3: NetworkMemory =
+        NetworkMemory { model_bytes: 89_354_570, input_bytes: 3 * 299 * 299, is_measured: true };
 
-    fn within(megabytes: u64, may_lower_batch: bool) -> (Resources, String) {
+    fn within(megabytes: u64, may_lower_batch: bool, network: NetworkMemory) -> (Result<Resources>, String) {
         let wanted = Resources { threads: 2, sessions: 2, batches: [4, 64] };
         let bytes = megabytes * 1_000_000;
         let limit = MemoryLimit { bytes, free: bytes, file: "memory.max".into() };
         let monitor = Collected::default();
-        let found = wanted.within_memory(may_lower_batch, WORK, &limit, &monitor);
+        let found = wanted.within_memory(may_lower_batch, Workload { rows: 1000, network }, &limit, &monitor);
         (found, monitor.messages().warnings.concat())
     }
 
     #[test]
-    fn sessions_then_the_batch_shrink_until_they_fit_and_the_need_is_said() {
-        let (all, said) = within(1000, true);
+    fn sessions_then_the_batch_shrink_until_they_fit() {
+        let fitting = |megabytes| {
+            let (found, said) = within(megabytes, true, INCEPTION_V3);
+            (found.unwrap(), said)
+        };
+        let (all, said) = fitting(1000);
         assert_eq!((all.sessions, all.batches, said.as_str()), (2, [4, 64], ""));
-        let (fewer, said) = within(600, true);
+        let (fewer, said) = fitting(600);
         assert_eq!((fewer.sessions, fewer.batches), (1, [4, 64]));
         assert!(said.contains("using 1 of 2 sessions and batches of 4") && said.contains("600 MB"), "{said}");
-        let (small, said) = within(400, true);
-        assert!(small.sessions == 1 && small.batches[0] < 4 && said.contains("using 1 of 2"), "{said}");
-        let (least, said) = within(300, true);
-        assert_eq!((least.sessions, least.batches), (1, [1, 64]));
-        assert!(said.contains("about 358 MB of memory are needed, but 300 MB of 300 MB"), "{said}");
-        let (asked, said) = within(300, false);
-        assert_eq!(asked.batches, [4, 64], "a batch that was asked for stays");
-        assert!(said.contains("about 407 MB"), "{said}");
+        let (small, said) = fitting(350);
+        assert_eq!((small.sessions, small.batches), (1, [2, 64]));
+        assert!(said.contains("using 1 of 2 sessions and batches of 2"), "{said}");
+    }
+
+    #[test]
+    fn a_limit_below_the_least_need_is_an_error_unless_the_need_is_a_guess() {
+        let error = within(300, true, INCEPTION_V3).0.unwrap_err();
+        assert_eq!(error.kind(), Kind::Limit);
+        let said = error.to_string();
+        assert_eq!(
+            said,
+            "one session needs about 316 MB of memory, but 300 MB of 300 MB are free (memory.max)"
+        );
+        let error = within(330, false, INCEPTION_V3).0.unwrap_err();
+        assert!(error.remedy().unwrap().contains("`batch`"), "a batch that was asked for stays");
+        let (least, said) = within(300, true, NetworkMemory { is_measured: false, ..INCEPTION_V3 });
+        assert_eq!((least.as_ref().unwrap().sessions, least.unwrap().batches), (1, [1, 64]));
+        assert!(said.contains("one session needs about 316 MB"), "{said}");
     }
 }

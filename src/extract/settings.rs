@@ -1,8 +1,10 @@
 //! Settings of the pipeline.
 
+use crate::data::narrow::NarrowImages;
 use crate::data::preprocess::Preprocessing;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// Settings of the pipeline.
@@ -16,6 +18,8 @@ pub(super) struct PipelineSettings {
     pub decoders: usize,
     /// Longest time that computed rows wait to be committed.
     pub commit_every: Duration,
+    /// Where decoders add images that use a small part of their range.
+    pub narrow: Mutex<NarrowImages>,
     /// Metadata of each part.
     pub metadata: BTreeMap<String, String>,
 }

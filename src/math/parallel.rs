@@ -63,9 +63,9 @@ pub fn refused(cause: io::Error) -> Error {
         .help(format!("lower `threads`, or raise the limit on tasks (limits: {})", limits::tasks()))
 }
 
-/// The failure of work that needs `needed` further threads even with `threads` 1, where the system grants `available`.
+/// The failure of work that needs `needed` further threads at least, where the system grants `available`.
 pub fn too_few(available: usize, needed: usize) -> Error {
-    let message = format!("the system grants {available} more threads, and `threads` 1 needs {needed}");
+    let message = format!("the system grants {available} more threads, and at least {needed} are needed");
     Error::new(Kind::Limit, message)
         .help(format!("raise the limit on tasks, or end other programs (limits: {})", limits::tasks()))
 }

@@ -2,6 +2,19 @@
 
 pub use crate::metrics::format_p_value as p_value;
 
+/// Escapes characters that change the direction of text, such as `\u{202e}`: after one in a name, the rest of the line
+/// would be shown backwards.
+pub fn escape_direction(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if is_direction_mark(c) { c.escape_unicode().collect() } else { vec![c] })
+        .collect()
+}
+
+/// Whether a character changes the direction of the text around it (Unicode Standard Annex 9).
+pub fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Formats a fraction as a percentage with one decimal, `12.3 %`; an undefined one as `-`.
 pub fn percent(fraction: impl Into<Option<f64>>) -> String {
     fraction.into().map_or("-".into(), |f| format!("{:.1} %", 100.0 * f))
@@ -65,6 +78,12 @@ pub fn format_utc(unix_time: u64, format: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn direction_marks_are_escaped_and_letters_are_not() {
+        assert_eq!(escape_direction("\u{200f}\u{2067}x\ny"), "\\u{200f}\\u{2067}x\ny");
+        assert_eq!(escape_direction("שלום, مرحبا"), "שלום, مرحبا");
+    }
 
     #[test]
     fn numbers_are_formatted() {

@@ -11,6 +11,8 @@ use crate::data::dataset::{Resplit, Sample, Split, class_names};
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitJob, FitParams, Head};
 use crate::io::digest::Digest;
+use crate::limits::{self, MemoryLimit};
+use crate::math::matrix::Matrix;
 use crate::math::parallel;
 use crate::monitor::{Monitor, Silent};
 use std::collections::{HashMap, HashSet};
@@ -175,9 +177,19 @@ impl TrainingSet {
     /// Reads all rows of several assignments of splits, each row once.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when a part is damaged, or a feature is not a finite number.
+    /// [`Kind::Cache`] when a part is damaged, or a feature is not a finite number; [`Kind::Limit`] when the memory that
+    /// the system grants is too little.
     pub(crate) fn load<'a>(&self, splits: impl IntoIterator<Item = &'a SplitRows>) -> Result<FeatureTable> {
-        self.load_keys(&splits.into_iter().flat_map(SplitRows::keys).copied().collect(), self.threads)
+        let wanted: HashSet<Key> = splits.into_iter().flat_map(SplitRows::keys).copied().collect();
+        if let Some(limit) = limits::memory() {
+            require_memory(wanted.len() as u64 * self.row_bytes(), &limit)?;
+        }
+        self.load_keys(&wanted, self.threads)
+    }
+
+    /// Bytes of one row in memory.
+    pub(super) fn row_bytes(&self) -> u64 {
+        4 * Matrix::zeros(0, self.spec().width).stride() as u64
     }
 
     /// Reads the rows of one selection on up to `threads` threads.
@@ -258,5 +270,28 @@ impl TrainingSet {
                     .help("run the same `extract` again: it computes only what is missing"))
             }
         }
+    }
+}
+
+/// Checks that features of `bytes` bytes can be held in memory.
+fn require_memory(bytes: u64, limit: &MemoryLimit) -> Result<()> {
+    let half = limit.free / 2 / 1_000_000;
+    limit
+        .require(bytes, "the features need")
+        .map_err(|e| e.help(format!("raise the limit, or give `train` less with `memory`, such as {half}MB")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_beyond_the_memory_that_is_granted_are_refused_before_they_are_read() {
+        let limit = MemoryLimit { bytes: 900_000_000, free: 800_000_000, file: "memory.max".into() };
+        require_memory(800_000_000, &limit).unwrap();
+        let error = require_memory(1_600_000_000, &limit).unwrap_err();
+        let said = "the features need about 1600 MB of memory, but 800 MB of 900 MB are free (memory.max)";
+        assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Limit, said));
+        assert!(error.remedy().unwrap().ends_with("such as 400MB"));
     }
 }

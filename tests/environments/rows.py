@@ -51,9 +51,14 @@ overlay() {
     cd $PWD
 }
 small() { mkdir -p $1 && mount -t tmpfs -o $2 tmpfs $1 || untried "no tmpfs can be mounted"; }
+# A copy of the installed library with zeros inside.
+zeros() { cp "$LIBRARY" $1; dd if=/dev/zero of=$1 bs=1M count=10 seek=5 conv=notrunc status=none; }
+# A copy of the whole installation, which headstart takes for its own.
+own() { mkdir -p home/headstart; cp -r "$(dirname "$LIBRARY")" home/headstart; own=$(echo home/headstart/*/libonnx*); export XDG_CACHE_HOME=$PWD/home; }
 # Starts a command, sends it a signal once a file is there, and waits: stopped SIGNAL FILE COMMAND.
 stopped() {
-    signal=$1 file=$2; shift 2
+    # With job control a program in the background does not ignore SIGINT.
+    signal=$1 file=$2; shift 2; set -m
     "$@" & id=$!
     for _ in $(seq 1500); do [ -e $file ] && break; sleep 0.02; done
     kill -$signal $id; wait $id; echo "ended $?"; sleep 0.3
@@ -64,6 +69,25 @@ slow_pip() {
     chmod +x bin/python3; export PATH=$PWD/bin:$PATH HOME=$PWD/home; mkdir home; unset ORT_DYLIB_PATH
 }
 """
+
+LIBRARY = [
+    Row("`ORT_DYLIB_PATH`: zeros inside, `extract`", "zeros z.so; ORT_DYLIB_PATH=z.so try extract"),
+    Row("`ORT_DYLIB_PATH`: zeros inside, `setup`", "zeros z.so; ORT_DYLIB_PATH=z.so try headstart setup --models $MODELS"),
+    Row("`ORT_DYLIB_PATH`: zeros inside, `device`", "zeros z.so; ORT_DYLIB_PATH=z.so try headstart device"),
+    Row("`ORT_DYLIB_PATH`: a text, `setup`", "date > t.txt; ORT_DYLIB_PATH=t.txt try headstart setup --models $MODELS"),
+    Row("installed library with zeros inside, `extract`", "own; zeros $own; try extract"),
+    Row("installed library with zeros inside, `device`", "own; zeros $own; try headstart device"),
+    Row("installed library cut short, `extract`", "own; truncate -s 9M $own; try extract"),
+    Row("installed library cut short, `setup --yes` without a network", "own; truncate -s 9M $own; try headstart setup --yes "
+        "--models $MODELS"),
+    Row("installation on a noexec mount, `setup`", "small home noexec,size=100m; own; try headstart setup --models $MODELS"),
+    Row("no libstdc++, `extract`", "lib=$(ldconfig -p | sed -n 's/.*libstdc++.so.6 .*64.* => //p'); at=$(dirname $(readlink -f $lib)); "
+        "small /mnt size=9m; mkdir /mnt/u /mnt/w; mount -t overlay overlay -o lowerdir=$at,upperdir=/mnt/u,workdir=/mnt/w $at "
+        "|| untried 'no overlay can be mounted'; rm $at/libstdc++.so*; try extract"),
+    Row("installation that another user may not read", "own; chmod -R a+rwX .; chmod 700 home/headstart/*; "
+        "setpriv --reuid=64905 --clear-groups ./headstart device; echo ended $?"),
+    Row("nothing installed, no network, `extract`", "XDG_CACHE_HOME=$PWD/home try extract"),
+]
 
 THREADS = [
     Row("pids cgroup of 40, `--threads 64`", "tasks 40; try extract --threads 64"),
@@ -85,9 +109,8 @@ THREADS = [
 ]
 
 MEMORY = [
-    Row(f"memory cgroup of {size} MB, two threads", "[ -f $MODELS/nsfwjs.onnx ] || untried 'nsfwjs is not built'; rm -r "
-        f"in/*/1?.png; memory {size}000000; try headstart extract in --cache c --models $MODELS --threads 2",
-        (137,) if size < 350 else ())
+    Row(f"memory cgroup of {size} MB, two threads", "[ -f $MODELS/nsfwjs.onnx ] || untried 'nsfwjs is not built'; rm "
+        f"in/*/1?.png in/*/[4-9].png; memory {size}000000; try headstart extract in --cache c --models $MODELS --threads 2")
     for size in [900, 600, 400, 250]
 ]
 
@@ -137,7 +160,8 @@ STOPS = [
         ("extract", "true", "c/features", "headstart extract in --cache c --commit-every 0 --augment shift:3 --backbone $NETWORK"),
         ("train", "cache", "c", "headstart train c --run r --epochs 100000 --patience 100000"),
         ("setup", "slow_pip", "started", "headstart setup --yes --models m"),
+        ("predict", "run; slow_pip", "started", "headstart predict run in/ant/0.png --yes"),
     ]
 ]
 
-ROWS = THREADS + MEMORY + FILES + PATHS + TERMINAL + STOPS
+ROWS = LIBRARY + THREADS + MEMORY + FILES + PATHS + TERMINAL + STOPS

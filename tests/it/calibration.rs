@@ -2,7 +2,7 @@
 //! implementations and on images of no class.
 
 use crate::support::{self, Sandbox, picture, python, reference_data};
-use headstart::data::decode::encode_png;
+use headstart::data::decode::{decode, encode_png};
 use headstart::data::pixels::Pixels;
 use serde_json::Value;
 
@@ -265,4 +265,22 @@ fn png_checksum(bytes: &[u8]) -> [u8; 4] {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
     };
     (!bytes.iter().fold(u32::MAX, step)).to_be_bytes()
+}
+
+#[test]
+fn a_photograph_saved_anew_without_loss_has_the_same_features() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 2), ("bee", 3)]);
+    let photograph = std::fs::read(support::root().join("tests/fixtures/baseline.jpg")).unwrap();
+    s.write("in/ant/photograph.jpg", &photograph);
+    s.write("in/ant/photograph.png", &encode_png(&decode(&photograph).unwrap()));
+    assert_eq!(support::extract(&s, "in", "c", &["--split", "100/0/0"]).code, 0);
+    let rows = s.rows("c");
+    let all: Vec<Vec<u32>> = rows
+        .embeddings
+        .chunks(rows.width)
+        .map(|row| row.iter().map(|value| value.to_bits()).collect())
+        .collect();
+    let distinct: std::collections::HashSet<_> = all.iter().collect();
+    assert_eq!((all.len(), distinct.len()), (7, 6), "only the photograph is there twice");
 }

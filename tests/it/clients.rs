@@ -1,7 +1,7 @@
 //! What would break on machines with other package clients: pip 20 to 26, uv, npm 6 to 11, wrappers, settings of the
 //! user's, signals, several processes at once. The clients are small scripts; nothing uses the network.
 
-use crate::support::{CommandOutput, Sandbox, models};
+use crate::support::{self, CommandOutput, Sandbox, models};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -33,8 +33,13 @@ impl Machine {
 
     /// `setup --yes`, where everything is installed into the sandbox.
     fn setup(&self) -> Command {
+        self.command(&["setup", "--yes"])
+    }
+
+    /// A command that installs into the sandbox.
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_headstart"));
-        command.args(["setup", "--yes"]).current_dir(self.s.path("")).stdin(Stdio::null());
+        command.args(args).current_dir(self.s.path("")).stdin(Stdio::null());
         command.env("PATH", self.s.path("bin")).env("HEADSTART_HOME", self.s.path("home"));
         command.env_remove("ORT_DYLIB_PATH");
         command
@@ -197,31 +202,48 @@ fn wait_for_the_end_of_all(fifo: &Path) {
     assert_eq!(lines.count(), 0);
 }
 
+/// Stops a command of `machine` by `signal` while its client runs, and waits until every process that the client started
+/// has ended. Returns the exit code, if there is one, and what the command printed on stderr.
+fn stop(machine: &Machine, args: &[&str], signal: &str) -> (Option<i32>, String) {
+    let alive = machine.s.path("alive");
+    assert!(Command::new("mkfifo").arg(&alive).status().unwrap().success());
+    let opened = alive.clone();
+    let end = std::thread::spawn(move || wait_for_the_end_of_all(&opened));
+    let child = start(machine, &mut machine.command(args));
+    let killed = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let out = child.wait_with_output().unwrap();
+    end.join().unwrap();
+    for fifo in ["alive", "ready"] {
+        std::fs::remove_file(machine.s.path(fifo)).unwrap();
+    }
+    (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
 #[test]
-fn no_signal_leaves_a_child_and_sigterm_leaves_no_temporary_folder() {
-    for signal in ["TERM", "INT", "KILL"] {
-        // A wrapper, as those of nvm and volta: the real client is its child, and holds the fifo open.
-        let pip = format!(
-            "{PIP}\nhome=$HEADSTART_HOME/..\n\
-             sh -c 'exec 9> \"$0/alive\"; echo ready > \"$0/ready\"; sleep 1000' \"$home\"; exit 1"
-        );
-        let machine = Machine::new(&[("python3", &pip)]);
-        let alive = machine.s.path("alive");
-        assert!(Command::new("mkfifo").arg(&alive).status().unwrap().success());
-        let opened = alive.clone();
-        let end = std::thread::spawn(move || wait_for_the_end_of_all(&opened));
-        let child = start(&machine, &mut machine.setup());
-        let killed = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
-        let out = child.wait_with_output().unwrap();
-        end.join().unwrap();
-        let said = String::from_utf8_lossy(&out.stderr).into_owned();
-        match signal {
-            "KILL" => assert_eq!(out.status.code(), None),
-            _ => {
-                assert_eq!(out.status.code(), Some(if signal == "TERM" { 143 } else { 130 }), "{said}");
+fn no_signal_leaves_a_child_of_any_command_and_sigterm_leaves_no_temporary_folder() {
+    // A wrapper, as those of nvm and volta: the real client is its child, and holds the fifo open.
+    let pip = format!(
+        "{PIP}\nhome=$HEADSTART_HOME/..\n\
+         sh -c 'exec 9> \"$0/alive\"; echo ready > \"$0/ready\"; sleep 1000' \"$home\"; exit 1"
+    );
+    let machine = Machine::new(&[("python3", &pip)]);
+    machine.s.images("in", &[("ant", 20), ("bee", 20)]);
+    assert_eq!(support::extract(&machine.s, "in", "c", &[]).code, 0);
+    machine.s.json(&["train", &machine.s.text("c"), "--run", &machine.s.text("r"), "--epochs", "1"]);
+    let all: &[_] = &[("TERM", Some(143)), ("INT", Some(130)), ("HUP", None), ("KILL", None)];
+    let commands: [(&[&str], &[_]); 3] = [
+        (&["setup", "--yes"], all),
+        (&["extract", "in", "--cache", "new", "--backbone", "small.onnx", "--yes"], &all[..1]),
+        (&["predict", "r", "in/ant/0.png", "--yes"], all),
+    ];
+    for (args, signals) in commands {
+        for &(signal, code) in signals {
+            let (found, said) = stop(&machine, args, signal);
+            assert_eq!(found, code, "{args:?}, {signal}: {said}");
+            if code.is_some() {
                 assert!(said.contains("interrupted while fetching onnxruntime"), "{said}");
-                assert!(machine.left().is_empty(), "{:?}", machine.left());
+                assert!(machine.left().is_empty(), "{args:?}, {signal}: {:?}", machine.left());
             }
         }
     }

@@ -45,7 +45,7 @@ fn page(mut root: Command) -> String {
 /// The commands that run something, in the order of `--help`.
 fn leaves(command: &Command) -> Vec<&Command> {
     let mut all = Vec::new();
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set()) {
         if sub.has_subcommands() { all.extend(leaves(sub)) } else { all.push(sub) }
     }
     all

@@ -69,7 +69,7 @@ fn under_a_limit_on_tasks_fewer_threads_are_used_or_the_limit_is_named() {
     assert!(some.stderr.contains("40 of this user (ulimit -u)"), "{}", some.stderr);
     assert_eq!(s.rows("some"), s.rows("c"));
     let none = extract("none", 4);
-    none.fails(1, &["and --threads 1 needs", "raise the limit on tasks", "4 of this user (ulimit -u)"]);
+    none.fails(1, &["and at least 4 are needed", "raise the limit on tasks", "4 of this user (ulimit -u)"]);
     assert!(!s.path("none").exists());
     for tasks in [1, 2, 3] {
         let run = format!("run{tasks}");
@@ -226,4 +226,38 @@ fn a_stopped_extraction_has_no_process_left() {
     assert!(can(&format!("kill -TERM {}", child.id())));
     let ended = child.wait_with_output().unwrap();
     assert!(matches!(ended.status.code(), Some(0 | 143)), "{ended:?}");
+}
+
+#[test]
+fn a_library_that_would_crash_the_process_is_an_error_with_its_path() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 8), ("b", 8)]);
+    let network = small_network::install(&s);
+    let library = headstart::backbone::install::find_library(false).unwrap().expect("run tests/run");
+    let mut bytes = std::fs::read(library.path).unwrap();
+    // Headers, tables and sizes stay, so that the loader maps the file.
+    let (first, last) = (bytes.len() / 4, bytes.len() / 4 * 3);
+    bytes[first..last].fill(0);
+    let damaged = s.write("damaged.so", &bytes);
+    let args = ["extract", "in", "--cache", "c", "--backbone", &network];
+    let mut command = s.command(&args);
+    let said = CommandOutput::of(command.env("ORT_DYLIB_PATH", &damaged));
+    said.fails(1, &["damaged.so: ONNX Runtime cannot be loaded", "crashed with SIG", "help: copy it again"]);
+    assert!(!s.path("c").exists());
+    let mut device = s.command(&["device"]);
+    let said = CommandOutput::of(device.env("ORT_DYLIB_PATH", &damaged));
+    assert!(said.code == 0 && said.stdout.contains("crashed with SIG"), "{}", said.stdout);
+}
+
+#[test]
+fn the_runtime_is_proven_before_the_images_of_a_cache_are_read() {
+    let s = support::cache(&[]);
+    s.images("in", &[("cat", 2)]);
+    let network = s.text("small.onnx");
+    let args = ["extract", "in", "--cache", "c", "--backbone", &network];
+    let mut broken = s.command(&args);
+    let text = s.write("text.so", b"not a library");
+    let said = CommandOutput::of(broken.env("ORT_DYLIB_PATH", text));
+    said.fails(1, &["text.so: ONNX Runtime cannot be loaded"]);
+    assert!(!said.stderr.contains("in/cat"), "{}", said.stderr);
 }

@@ -9,7 +9,8 @@ fn every_command_shows_help_with_an_example_and_refuses_unknown_flags() {
     while let Some(names) = commands.pop() {
         let whole = headstart::cli::command();
         let command = names.iter().fold(&whole, |command, name| command.find_subcommand(name).unwrap());
-        let below = command.get_subcommands().map(|sub| [&names[..], &[sub.get_name().to_string()]].concat());
+        let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set());
+        let below = shown.map(|sub| [&names[..], &[sub.get_name().to_string()]].concat());
         commands.extend(below);
         let command: Vec<&str> = names.iter().map(String::as_str).collect();
         let help = s.run(&[&command[..], &["--help"]].concat());

@@ -3,6 +3,7 @@
 use crate::support::{self, CommandOutput, Sandbox, picture, small_network};
 use headstart::data::augment::Variant;
 use headstart::data::decode::encode_png;
+use headstart::data::pixels::Pixels;
 use std::path::Path;
 
 const CLASSES: [(&str, usize); 3] = [("ant", 20), ("bee", 24), ("cat", 30)];
@@ -291,6 +292,27 @@ fn variants_are_stored_under_their_names() {
 }
 
 #[test]
+fn a_shift_that_leaves_nothing_of_any_image_is_refused() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 6), ("b", 6)]);
+    let extract = |shift: &str, more: &[&str]| {
+        let args = [&["--augment", shift, "--split", "100/0/0"], more].concat();
+        support::extract(&s, "in", "c", &args)
+    };
+    // The crop keeps 24 of 48 rows, 12 to 35.
+    extract("shift:36", &["--crop", "0.5"]).fails(
+        2,
+        &["a shift by 36 pixels leaves nothing of 12 of 12 images in the part", "shift:35 or less"],
+    );
+    let long = Pixels::new(200, 9, vec![90; 200 * 9 * 3]);
+    s.write("in/a/long.png", &encode_png(&long));
+    extract("shift:9", &[])
+        .fails(2, &["of 1 of 13 images", "a/long.png of 200 x 9 pixels", "shift:8 or less"]);
+    assert!(!s.path("c").exists());
+    assert_eq!(extract("shift:8", &[]).value()["rows"], 13 * 5);
+}
+
+#[test]
 fn the_summary_of_a_cache_counts_what_is_there() {
     let s = Sandbox::new();
     s.images("in", &CLASSES);
@@ -466,4 +488,68 @@ fn images_embedded_in_memory_have_the_features_of_the_cache() {
         assert_eq!(features, &rows.embeddings[row * small_network::WIDTH..][..small_network::WIDTH]);
     }
     assert!(embedder.embed(&[]).unwrap().is_empty());
+}
+
+/// A grey PNG of 12 bits in 16, and one of 8 bits whose levels are the nearest ones.
+fn camera_png(number: u16) -> [Vec<u8>; 2] {
+    let sample = |x: u32, y: u32| ((x * 83 + y * 41) as u16 + number * 7) % 4096;
+    let deep = image::ImageBuffer::from_fn(64, 48, |x, y| image::Luma([sample(x, y)]));
+    let plain = image::ImageBuffer::from_fn(64, 48, |x, y| {
+        image::Luma([(f64::from(sample(x, y)) * 255.0 / 4095.0).round() as u8])
+    });
+    [image::DynamicImage::ImageLuma16(deep), image::DynamicImage::ImageLuma8(plain)].map(|image| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    })
+}
+
+#[test]
+fn images_of_12_bits_are_taken_and_said_and_stretched_where_the_spec_says_so() {
+    let s = Sandbox::new();
+    s.images("in", &CLASSES);
+    for number in 0..4 {
+        let [deep, plain] = camera_png(number);
+        s.write(&format!("in/ant/camera{number}.png"), &deep);
+        s.write(&format!("plain/camera{number}.png"), &plain);
+    }
+    let said = "use no more than 12 of them, and are nearly black: 4, such as ant/camera0.png";
+    let first = support::extract(&s, "in", "c", &[]);
+    assert!(first.stderr.contains(said) && first.stderr.contains("--stretch-16bit 12"), "{}", first.stderr);
+    assert!(s.run(&["data", "summary", "in"]).stderr.contains(said));
+    let again = support::extract(&s, "in", "c", &[]);
+    assert!(!again.stderr.contains(said), "nothing was decoded");
+    support::extract(&s, "in", "c", &["--stretch-16bit", "16"]).fails(2, &["--stretch-16bit", "1 to 15"]);
+    support::extract(&s, "in", "c", &["--stretch-16bit", "12"])
+        .fails(1, &["stretch_16bit: none in the cache, 12 asked for"]);
+
+    let stretched = support::extract(&s, "in", "stretched", &["--stretch-16bit", "12"]);
+    assert!(!stretched.stderr.contains("nearly black"), "{}", stretched.stderr);
+    let spec: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(s.path("stretched/spec.json")).unwrap()).unwrap();
+    assert_eq!(spec["preprocessing"]["stretch_16bit"], 12);
+    s.json(&["train", "stretched", "--run", "run", "--epochs", "3"]);
+    let answers = |folder: &str| {
+        let files: Vec<String> = (0..4).map(|number| format!("{folder}/camera{number}.png")).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let predicted = s.json(&[&["predict", "run"][..], &files].concat());
+        predicted.as_array().unwrap().iter().map(|file| file["predictions"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(answers("in/ant"), answers("plain"), "a run decodes as its training images were");
+}
+
+#[test]
+fn an_image_that_needs_more_memory_than_there_is_for_decoding_is_tried_again_with_more() {
+    let s = Sandbox::new();
+    s.images("in", &CLASSES);
+    s.write("in/ant/large.png", &encode_png(&Pixels::new(1000, 500, vec![7; 1_500_000])));
+    let little = support::extract(&s, "in", "c", &["--decode-memory", "2MiB"]);
+    let refusal = "large.png: decoding takes 3000000 bytes of memory, more than the 2097152 allowed";
+    assert!(little.code == 3 && little.stderr.contains(refusal), "{}", little.stderr);
+    let more = support::extract(&s, "in", "c", &[]).value();
+    assert_eq!((more["computed"].as_u64(), more["refused"].as_array().unwrap().len()), (Some(1), 0));
+    let summary = s.run(&["data", "summary", "in", "--decode-memory", "2MiB"]);
+    assert!(summary.code == 3 && summary.stderr.contains(refusal), "{}", summary.stderr);
+    s.run(&["data", "summary", "in", "--decode-memory", "3kB"])
+        .fails(2, &["--decode-memory must be at least 1 MiB"]);
 }

@@ -4,11 +4,40 @@
 use crate::support::root;
 use headstart::math::random::Rng;
 use readers::{READERS, Reader};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 #[path = "../../fuzz/src/lib.rs"]
 mod readers;
 
-/// A whole file for each reader.
+/// Readers of images, with the ends of the names of their seeds.
+const IMAGES: [(&str, &str); 6] = [
+    ("jpeg", ".jpg"),
+    ("png", ".png"),
+    ("webp", ".webp"),
+    ("gif", ".gif"),
+    ("bmp", ".bmp"),
+    ("tiff", ".tif"),
+];
+
+/// Whole files for each reader, by name. The images are those that decoding is tested with.
+fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
+    let s = crate::support::Sandbox::new();
+    crate::support::python("decode.py", &[&s.path("")]);
+    let mut images: Vec<PathBuf> =
+        std::fs::read_dir(s.path("")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    images.sort();
+    let seeds_of = |name| match IMAGES.iter().find(|(reader, _)| *reader == name) {
+        Some((_, end)) => {
+            let files = images.iter().filter(|path| path.to_str().unwrap().ends_with(end));
+            files.map(|path| std::fs::read(path).unwrap()).collect()
+        }
+        None => vec![seed(name)],
+    };
+    READERS.iter().map(|(name, _)| (*name, seeds_of(name))).collect()
+}
+
+/// A whole file for a reader of anything else.
 fn seed(name: &str) -> Vec<u8> {
     let file = match name {
         "onnx" => "tests/fixtures/v0.1.0/small.onnx",
@@ -75,24 +104,31 @@ fn refused() -> Vec<u8> {
 /// With `HEADSTART_FUZZ_SEEDS=FOLDER` the seeds are written there, for fuzzing to begin with.
 #[test]
 fn seeds_are_accepted() {
+    let seeds = seeds();
     for (name, reader) in READERS {
-        let seed = seed(name);
-        assert!(reader(&seed), "{name} refuses its seed");
-        if let Some(folder) = std::env::var_os("HEADSTART_FUZZ_SEEDS") {
-            let folder = std::path::Path::new(&folder).join(name);
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(folder.join("seed"), seed).unwrap();
+        assert!(!seeds[name].is_empty(), "{name} has no seed");
+        for (number, seed) in seeds[name].iter().enumerate() {
+            assert!(reader(seed), "{name} refuses seed {number}");
+            if let Some(folder) = std::env::var_os("HEADSTART_FUZZ_SEEDS") {
+                let folder = std::path::Path::new(&folder).join(name);
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(folder.join(format!("seed-{number:03}")), seed).unwrap();
+            }
         }
     }
 }
 
 #[test]
 fn files_cut_short_or_changed_are_refused_or_read_but_end_nothing() {
+    let seeds = seeds();
     for (number, (name, reader)) in READERS.into_iter().enumerate() {
-        let seed = seed(name);
-        let refused = cut(&seed).into_iter().filter(|bytes| !reader(bytes)).count();
-        assert!(refused > 0, "{name} accepts whatever it gets");
-        change(&seed, number as u64, reader);
+        // Of many images some, from all of their kinds.
+        let step = seeds[name].len().div_ceil(9);
+        for seed in seeds[name].iter().step_by(step) {
+            let refused = cut(seed).into_iter().filter(|bytes| !reader(bytes)).count();
+            assert!(refused > 0, "{name} accepts whatever it gets");
+            change(seed, number as u64, reader);
+        }
     }
 }
 
@@ -125,8 +161,7 @@ fn what_fuzzing_has_found_stays_mended() {
     for entry in std::fs::read_dir(root().join("fuzz/findings")).unwrap() {
         let folder = entry.unwrap().path();
         let name = folder.file_name().unwrap().to_str().unwrap().to_string();
-        // Findings of image decoding have a test of their own.
-        let Some((_, reader)) = READERS.into_iter().find(|(reader, _)| *reader == name) else { continue };
+        let (_, reader) = READERS.into_iter().find(|(reader, _)| *reader == name).expect(&name);
         for input in std::fs::read_dir(folder).unwrap() {
             reader(&std::fs::read(input.unwrap().path()).unwrap());
         }

@@ -282,7 +282,17 @@ case("xmp.webp", saved(source, format="WEBP", lossless=True, xmp=XMP))
 case("lossy.webp", saved(source, format="WEBP", quality=70))
 case("orientation.tif", saved(source, format="TIFF", tiffinfo={274: 6}))
 
+# GIF: the first frame, of animated ones too.
+few = source.quantize(64)
+case("plain.gif", saved(few, format="GIF"))
+case("transparent.gif", saved(few, format="GIF", transparency=5))
+case("interlaced.gif", saved(few, format="GIF", interlace=1))
+others = [Image.fromarray(texture(23, 17)).quantize(64) for _ in range(2)]
+case("animated.gif", saved(few, format="GIF", save_all=True, append_images=others, duration=50, disposal=2))
+
 # TIFF and BMP.
+for mode in ["1", "L", "P", "RGB", "RGBA"]:
+    case(f"{mode}.bmp", saved(few if mode == "P" else source.convert(mode), format="BMP"))
 for mode in ["1", "L", "LA", "RGB", "RGBA", "CMYK"]:
     for compression in [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"]:
         case(f"{mode}-{compression}.tif", saved(source.convert(mode), format="TIFF", compression=compression))

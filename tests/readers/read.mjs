@@ -36,6 +36,7 @@ const attempts = {
   "export.parquet": () => flat(`${folder}/export.parquet`, ROW, "embedding"),
   "predictions.parquet": () => flat(`${folder}/predictions.parquet`, PREDICTION, "probabilities"),
   "v0.1.0": () => joined(`${folder}/v0.1.0`),
+  "v0.1.0.parquet": () => flat(`${folder}/v0.1.0.parquet`, PREDICTION, "probabilities"),
 };
 const things = {};
 for (const [name, read] of Object.entries(attempts)) {

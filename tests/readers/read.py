@@ -2,7 +2,7 @@
 
     python read.py FOLDER READER...
 
-FOLDER holds `cache`, `export.*`, `predictions.parquet` and `v0.1.0`. The output is JSON: for each reader its version, and
+FOLDER holds `cache`, `export.*`, `predictions.parquet`, and of version 0.1.0 `v0.1.0` and `v0.1.0.parquet`. The output is JSON: for each reader its version, and
 for each thing in FOLDER that it can be expected to open the digest of all rows, or the error. All representations of one
 cache give the same digest, whatever their layout.
 """
@@ -174,6 +174,7 @@ def attempts(reader, folder):
         yield "export.parquet", lambda: rows(reader.parquet(f"{folder}/export.parquet"), ROW)
         yield "predictions.parquet", lambda: rows(reader.parquet(f"{folder}/predictions.parquet"), PREDICTION)
         yield "v0.1.0", lambda: joined(reader, f"{folder}/v0.1.0")
+        yield "v0.1.0.parquet", lambda: rows(reader.parquet(f"{folder}/v0.1.0.parquet"), PREDICTION)
     for format in ["arrow", "npy", "safetensors"]:
         if hasattr(reader, format):
             read = getattr(reader, format)

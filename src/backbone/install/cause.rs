@@ -124,7 +124,14 @@ pub(super) fn error_lines(log: &str) -> String {
         let line = line.to_lowercase();
         (line.contains("error") || line.contains("err!")) && !line.contains("log of this run")
     };
-    let lines: Vec<&str> = log.lines().filter(is_error).map(str::trim).take(4).collect();
+    let mut errors: Vec<&str> = log.lines().filter(is_error).map(str::trim).collect();
+    // pip warns of each failed attempt in the same words.
+    let mut warnings = 0;
+    errors.retain(|line| {
+        warnings += usize::from(line.starts_with("WARNING"));
+        warnings < 2 || !line.starts_with("WARNING")
+    });
+    let lines = &errors[..errors.len().min(4)];
     match lines.is_empty() {
         true => {
             log.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it said nothing").to_string()
@@ -212,6 +219,8 @@ mod tests {
         assert_eq!(error_lines("npm ERR! code E404\nnpm ERR! 404\n"), "npm ERR! code E404; npm ERR! 404");
         let log = "npm error code E404\nnpm error A complete log of this run can be found in: /x\n";
         assert_eq!(error_lines(log), "npm error code E404");
+        let log = "WARNING: Retrying after Error\nWARNING: Retrying after Error\nERROR: none found";
+        assert_eq!(error_lines(log), "WARNING: Retrying after Error; ERROR: none found");
         assert_eq!(error_lines("first\nlast\n\n"), "last");
         assert_eq!(error_lines(""), "it said nothing");
     }

@@ -4,6 +4,7 @@
 mod cause;
 mod client;
 mod consent;
+mod crash_test;
 pub mod known_backbone;
 mod library;
 mod npm;
@@ -14,6 +15,7 @@ pub mod runtime;
 pub mod staging;
 mod wheel;
 
+pub use crash_test::prove_in_children;
 pub use library::{Library, find_library, has_nvidia_driver};
 
 use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};

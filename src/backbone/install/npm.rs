@@ -8,12 +8,11 @@ use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
 
 /// Settings of npm over those of the user's that would leave no tarball in the staging folder. The registry, proxies and
-/// credentials are kept.
-const SETTINGS: [(&str, &str); 4] = [
+/// credentials are kept. `logs-max` is not among them: npm 6 fails where it is 0.
+const SETTINGS: [(&str, &str); 3] = [
     ("npm_config_pack_destination", "."),
     ("npm_config_workspaces", "false"),
     ("npm_config_update_notifier", "false"),
-    ("npm_config_logs_max", "0"),
 ];
 
 /// An npm package of an exact version.

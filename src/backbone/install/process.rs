@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -16,8 +17,9 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Starts the client as `"$@"` in the process group of this shell, beside a watchdog. The watchdog reads from a pipe that
 /// only headstart holds: when headstart ends, by whatever signal, the read ends and the whole group is killed, also what
-/// a wrapper of npm or Python left behind.
-const WATCHED: &str = r#"exec 3<&0 </dev/null
+/// a wrapper of npm or Python left behind. A crash leaves no core file.
+const WATCHED: &str = r#"ulimit -c 0
+exec 3<&0 </dev/null
 (read -r _ <&3; kill -s KILL -- "-$$") >/dev/null 2>&1 &
 exec 3<&-
 exec "$@""#;
@@ -26,11 +28,11 @@ exec "$@""#;
 const CLEARED: [&str; 5] = ["PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT", "NODE_PATH"];
 
 /// Returns a command that starts `program` in `folder`, for [`ClientProcess::spawn`].
-pub(super) fn client(program: &str, folder: &Path) -> Command {
+pub(super) fn client(program: impl AsRef<OsStr>, folder: &Path) -> Command {
     let mut command = match cfg!(unix) {
         true => {
             let mut shell = Command::new("/bin/sh");
-            shell.args(["-c", WATCHED, "sh", program]);
+            shell.args(["-c", WATCHED, "sh"]).arg(program);
             shell
         }
         false => Command::new(program),
@@ -70,6 +72,7 @@ impl ClientProcess {
         let kept = log.clone();
         let keep_log = move || {
             copy_end(reader, &kept);
+            drop(kept);
             drop(end);
         };
         std::thread::Builder::new().spawn(keep_log).map_err(fail)?;

@@ -1,6 +1,7 @@
 //! Finds or installs the ONNX Runtime that a device needs, and proves that it runs.
 
 use super::consent::{InstallRequest, require_consent};
+use super::crash_test::require_no_crash;
 use super::library::{Search, search};
 use super::{pip, wheel};
 use crate::backbone::Device;
@@ -22,12 +23,16 @@ pub struct Runtime {
     pub version: String,
 }
 
-/// Loads `library` and proves that it computes a known answer on the CPU.
+/// Loads `library` and proves that it computes a known answer on the CPU, first in a child process when its digest is not
+/// known (see [`prove_in_children`](super::prove_in_children)).
 ///
 /// # Errors
 /// [`Kind::Runtime`] with the loader's reason when it cannot be loaded, and what to do about that reason.
 pub fn open(library: Library, monitor: &dyn Monitor) -> Result<Runtime> {
-    match prove(&library.path, Device::Cpu, monitor) {
+    let proven =
+        require_no_crash(&library, monitor).and_then(|()| prove(&library.path, Device::Cpu, monitor));
+    match proven {
+        Err(e) if e.kind() == Kind::Interrupted => Err(e),
         Ok(version) => Ok(Runtime { library, version }),
         Err(e) if e.remedy().is_some() => Err(e),
         Err(e) => {
@@ -72,6 +77,14 @@ pub fn find_or_install(device: Device, wheel_file: Option<&Path>, monitor: &dyn 
         runtime.library.path.display()
     ));
     Ok(runtime)
+}
+
+/// Whether there is no ONNX Runtime for `device`, not even a damaged one.
+///
+/// # Errors
+/// Those of [`find_library`](super::find_library), but for a damaged installation.
+pub fn is_missing(device: Device) -> Result<bool> {
+    Ok(matches!(search(matches!(device, Device::Cuda(_)))?, Search::Missing))
 }
 
 /// Installs again, after asking, what an earlier version installed without noting digests: its files cannot be verified.
@@ -151,7 +164,7 @@ fn loader_advice(reason: &str, library: &Library) -> String {
     if has("cannot open shared object file") && !has(&format!("{}: cannot open", library.path.display())) {
         return "install the library that it names first".into();
     }
-    if has("cut short") && library.is_chosen() {
+    if (has("cut short") || has("damaged")) && library.is_chosen() {
         return "copy it again, or unset ORT_DYLIB_PATH and run `setup`".into();
     }
     if has("GLIBC") {

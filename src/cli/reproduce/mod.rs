@@ -130,12 +130,14 @@ fn backbone(record: &Record, models: &Path, words: &mut Words) {
     words.option("--layer", &spec.layer);
     let is_called = |name: &&&str| {
         let named = Preprocessing::named(name).ok();
-        named.is_some_and(|named| Preprocessing { crop: steps.crop, size: steps.size, ..named } == steps)
+        let Preprocessing { crop, size, stretch_16bit, .. } = steps;
+        named.is_some_and(|named| Preprocessing { crop, size, stretch_16bit, ..named } == steps)
     };
     if let Some(name) = PREPROCESSINGS.iter().find(is_called) {
         words.option("--preprocess", name);
     }
     words.option("--crop", steps.crop);
+    steps.stretch_16bit.iter().for_each(|bits| words.option("--stretch-16bit", bits));
     // Without this option a built backbone is looked for in the working folder.
     let built = registry().backbone(&spec.backbone.name).ok().map(|known| onnx_path(known, models));
     if built.is_some_and(|built| built.exists()) {
@@ -231,18 +233,18 @@ mod tests {
     use super::*;
     use crate::cache::{BackboneSpec, PreprocessingSpec, Spec};
     use crate::cli::command;
-    use crate::data::preprocess::{Normalization, Resize};
+    use crate::data::preprocess::Normalization;
     use crate::head::{ClassWeights, LbfgsConfig, Schedule, StopOn};
     use crate::io::digest::sha256;
 
     fn record(config: SolverConfig, normalization: Normalization, stretch: bool) -> Record {
         let steps = Preprocessing {
             crop: 0.9,
-            resize: Resize::BilinearPillow,
-            shorter_side: None,
             size: 75,
             normalization,
             stretch,
+            stretch_16bit: Some(12),
+            ..Preprocessing::named("unit").unwrap()
         };
         Record {
             schema: String::new(),
@@ -320,8 +322,18 @@ mod tests {
     }
 
     /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
-    const WITHOUT_EFFECT: [&str; 9] =
-        ["json", "yes", "models", "help", "batch", "threads", "commit-every", "dry-run", "rehash"];
+    const WITHOUT_EFFECT: [&str; 10] = [
+        "json",
+        "yes",
+        "models",
+        "help",
+        "batch",
+        "threads",
+        "commit-every",
+        "dry-run",
+        "rehash",
+        "decode-memory",
+    ];
 
     #[test]
     fn every_option_that_can_change_a_head_is_printed() {
@@ -362,7 +374,7 @@ mod tests {
             lines(&[source("some/where/first", record)]),
             [
                 "headstart extract /photos --cache '/c a' --backbone /net.onnx --layer Mixed_6e --preprocess imagenet \
-                 --crop 0.9 --split 60/15/25 --seed 3 --augment flip --augment shift:5 --augment-splits all --device cpu",
+                 --crop 0.9 --stretch-16bit 12 --split 60/15/25 --seed 3 --augment flip --augment shift:5 --augment-splits all --device cpu",
                 "headstart train '/c a' --run runs/first --use 'none,shift:+5:+0,shift:+0:-5' --lr 0.01 --batch 32 \
                  --epochs 100 --patience 20 --l2 0 --seed 2 --shuffle-seed 2 --min-delta 0 --stop-on loss \
                  --schedule constant --label-smoothing 0 --class-weights none --resplit 8",

@@ -2,7 +2,8 @@
 //! any memory is taken for its pixels.
 
 use crate::data::dataset::Reason;
-use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
+use crate::error::{Error, Kind};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// Largest number of pixels that is decoded; Pillow has the same limit.
 pub(super) const MAX_PIXELS: u64 = 178_956_970;
@@ -42,15 +43,43 @@ pub(super) fn check_density(width: u32, height: u32, bytes: usize) -> Result<(),
     }
 }
 
-/// Memory shared by all threads that decode: half of what was free when the first image was decoded.
-pub(super) static MEMORY: LazyLock<Budget> =
-    LazyLock::new(|| Budget::new(free_memory().map_or(UNKNOWN_MEMORY, |free| free / 2)));
+/// Memory shared by all threads that decode.
+pub(super) static MEMORY: LazyLock<Budget> = LazyLock::new(|| Budget::new(default_memory()));
+
+/// Smallest limit on the memory for decoding that makes sense, in bytes.
+const LEAST_MEMORY: u64 = 1 << 20;
+
+/// Limits the memory for pixels of all images that this process decodes at a time, in bytes. An image waits until its share is
+/// free, and one that needs more than all of it is refused. `None` sets the default: half of what is free, or half of what
+/// the control group of this process leaves where that is less.
+///
+/// # Errors
+/// [`Kind::Usage`] for less than 1 MiB.
+pub fn limit_memory(bytes: Option<u64>) -> Result<(), Error> {
+    if bytes.is_some_and(|bytes| bytes < LEAST_MEMORY) {
+        let message = "`decode_memory` must be at least 1 MiB";
+        return Err(Error::new(Kind::Usage, message).help("leave it out, or give an amount such as 2GiB"));
+    }
+    MEMORY.set_limit(bytes.unwrap_or_else(default_memory));
+    Ok(())
+}
+
+/// Half of the memory that is free, to the system or to this process's control group.
+fn default_memory() -> u64 {
+    let granted = crate::limits::memory().map(|limit| limit.free);
+    let free = free_memory().into_iter().chain(granted).min();
+    free.map_or(UNKNOWN_MEMORY, |free| (free / 2).max(LEAST_MEMORY))
+}
 
 /// A number of bytes that several threads share.
 pub(super) struct Budget {
-    limit: u64,
-    used: Mutex<u64>,
+    state: Mutex<State>,
     released: Condvar,
+}
+
+struct State {
+    limit: u64,
+    used: u64,
 }
 
 /// Bytes of a [`Budget`] in use until this is dropped.
@@ -61,7 +90,16 @@ pub(super) struct Share<'a> {
 
 impl Budget {
     pub fn new(limit: u64) -> Self {
-        Self { limit, used: Mutex::new(0), released: Condvar::new() }
+        Self { state: Mutex::new(State { limit, used: 0 }), released: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_limit(&self, limit: u64) {
+        self.state().limit = limit;
+        self.released.notify_all();
     }
 
     /// Waits until `bytes` are free and takes them.
@@ -69,20 +107,20 @@ impl Budget {
     /// # Errors
     /// [`Reason::TooMuchMemory`] when it is more than the whole budget.
     pub fn take(&self, bytes: u64) -> Result<Share<'_>, Reason> {
-        if bytes > self.limit {
-            return Err(Reason::TooMuchMemory { bytes, limit: self.limit });
+        let must_wait = |state: &mut State| bytes <= state.limit && state.used + bytes > state.limit;
+        let waiting = self.released.wait_while(self.state(), must_wait);
+        let mut state = waiting.unwrap_or_else(PoisonError::into_inner);
+        if bytes > state.limit {
+            return Err(Reason::TooMuchMemory { bytes, limit: state.limit });
         }
-        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = |used: &mut u64| *used + bytes > self.limit;
-        let mut used = self.released.wait_while(used, full).unwrap_or_else(PoisonError::into_inner);
-        *used += bytes;
+        state.used += bytes;
         Ok(Share { budget: self, bytes })
     }
 }
 
 impl Drop for Share<'_> {
     fn drop(&mut self) {
-        *self.budget.used.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
+        self.budget.state().used -= self.bytes;
         self.budget.released.notify_all();
     }
 }
@@ -121,8 +159,22 @@ mod tests {
                 });
             }
         });
-        assert_eq!(*budget.used.lock().unwrap(), 0);
+        assert_eq!(budget.state().used, 0);
         assert!(most.lock().unwrap().1 >= 1);
+    }
+
+    #[test]
+    fn a_lower_limit_ends_the_wait_of_what_no_longer_fits() {
+        let budget = Budget::new(100);
+        let share = budget.take(80).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| budget.take(60).err());
+            budget.set_limit(50);
+            assert_eq!(waiting.join().unwrap(), Some(Reason::TooMuchMemory { bytes: 60, limit: 50 }));
+        });
+        drop(share);
+        assert!(budget.take(50).is_ok());
+        assert!(limit_memory(Some(1000)).unwrap_err().to_string().contains("1 MiB"));
     }
 
     #[test]

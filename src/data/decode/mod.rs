@@ -2,6 +2,7 @@
 //! reason. A picture that is not whole is refused, since its features would look like any others.
 
 mod colour;
+mod deep;
 mod jpeg;
 mod kind;
 mod limits;
@@ -11,6 +12,8 @@ mod tif;
 mod version;
 
 pub use crate::data::dataset::Reason;
+pub use deep::DecodedImage;
+pub use limits::limit_memory;
 pub use raster::{encode_jpeg, encode_png};
 pub use version::{DECODE_VERSION, is_known_version, pixels_changed_since};
 
@@ -72,12 +75,21 @@ pub fn dimensions(bytes: &[u8]) -> Result<Dimensions, Reason> {
 ///
 /// The format follows from the content, not from the file name. An alpha channel is dropped and grey values are repeated in
 /// all channels. Of 16-bit colours the upper byte is kept, 16-bit grey is rounded to 8 bits. All threads that decode share
-/// half of the memory that was free at the first call; an image waits until its share is free.
+/// a limit on memory ([`limit_memory`]); an image waits until its share is free.
 ///
 /// # Errors
 /// When the bytes are not an image in a known format, are damaged or cut short, or the image is larger than 178,956,970
 /// pixels, 65,535 pixels a side, or the memory for decoding.
 pub fn decode(bytes: &[u8]) -> Result<Pixels, Reason> {
+    decode_stretched(bytes, None).map(|image| image.pixels)
+}
+
+/// Decodes as [`decode`] does, but takes `stretch_16bit` bits for the whole range of a 16-bit image that needs no more of
+/// them, such as 12 for a camera of 12 bits. Each of its samples becomes the nearest of 256 levels.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn decode_stretched(bytes: &[u8], stretch_16bit: Option<u8>) -> Result<DecodedImage, Reason> {
     let kind = kind::of(bytes)?;
     quietly(|| {
         let (_, memory) = header(bytes, kind)?;
@@ -86,11 +98,13 @@ pub fn decode(bytes: &[u8]) -> Result<Pixels, Reason> {
         let pixels = memory + if turn > 1 { memory } else { 0 };
         let _share = limits::MEMORY.take(pixels)?;
         let image = match kind {
-            Kind::Jpeg => rgb_of_jpeg(jpeg::decode(bytes)?),
-            Kind::Tiff => tif::decode(bytes, memory)?,
-            Kind::Png | Kind::WebP | Kind::Gif | Kind::Bmp => raster::decode(bytes, kind, memory)?,
+            Kind::Jpeg => DecodedImage { pixels: rgb_of_jpeg(jpeg::decode(bytes)?), narrow: None },
+            Kind::Tiff => tif::decode(bytes, memory, stretch_16bit)?,
+            Kind::Png | Kind::WebP | Kind::Gif | Kind::Bmp => {
+                raster::decode(bytes, kind, memory, stretch_16bit)?
+            }
         };
-        Ok(orientation::apply(image, turn))
+        Ok(DecodedImage { pixels: orientation::apply(image.pixels, turn), ..image })
     })
 }
 
@@ -234,6 +248,40 @@ mod tests {
         assert_eq!(dimensions(&jpeg).unwrap(), Dimensions { width: 40, height: 30 });
         let upright = decode(&jpeg).unwrap();
         assert_eq!((upright.width(), upright.height()), (30, 40));
+    }
+
+    #[test]
+    fn few_bits_of_16_are_known_whatever_alpha_says_and_stretched() {
+        use image::DynamicImage::{ImageLuma16, ImageLumaA16, ImageRgb16, ImageRgba16};
+        let sample = |x: u32, y: u32| (x * 100 + y) as u16;
+        let level = |sample: u16| (f64::from(sample) * 255.0 / 4095.0).round() as u8;
+        let buffers = [
+            ImageLuma16(image::ImageBuffer::from_fn(40, 9, |x, y| image::Luma([sample(x, y)]))),
+            ImageLumaA16(image::ImageBuffer::from_fn(40, 9, |x, y| image::LumaA([sample(x, y), u16::MAX]))),
+            ImageRgb16(image::ImageBuffer::from_fn(40, 9, |x, y| image::Rgb([sample(x, y); 3]))),
+            ImageRgba16(image::ImageBuffer::from_fn(40, 9, |x, y| {
+                let colour = sample(x, y);
+                image::Rgba([colour, colour, colour, u16::MAX])
+            })),
+        ];
+        let expected: Vec<u8> =
+            (0..9).flat_map(|y| (0..40).flat_map(move |x| [level(sample(x, y)); 3])).collect();
+        for buffer in buffers {
+            let tiff = (buffer.color() != image::ColorType::La16).then_some(ImageFormat::Tiff);
+            for format in [Some(ImageFormat::Png), tiff].into_iter().flatten() {
+                let mut bytes = Cursor::new(Vec::new());
+                buffer.write_to(&mut bytes, format).unwrap();
+                let what = format!("{format:?} {:?}", buffer.color());
+                let bytes = bytes.into_inner();
+                let stretched = decode_stretched(&bytes, Some(12)).unwrap();
+                assert_eq!((stretched.pixels.data(), stretched.narrow), (&expected[..], None), "{what}");
+                let plain = decode_stretched(&bytes, None).unwrap();
+                assert_eq!(plain.narrow, Some(12), "{what}");
+                assert_eq!(plain.pixels, decode(&bytes).unwrap());
+                // Of an image that needs more bits, all 16 count.
+                assert_eq!(decode_stretched(&bytes, Some(11)).unwrap().pixels, plain.pixels, "{what}");
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! PNG, WebP, GIF and BMP through `image`, made equal to Pillow where it rounds otherwise. Also the encoders.
 
+use super::deep::{DecodedImage, Levels};
 use super::kind::Kind;
 use crate::data::dataset::Reason;
 use crate::data::pixels::Pixels;
@@ -22,12 +23,17 @@ pub(super) fn header(bytes: &[u8], kind: Kind) -> Result<(u32, u32, u64), Reason
 }
 
 /// Decodes to RGB. `memory` is what [`header`] said.
-pub(super) fn decode(bytes: &[u8], kind: Kind, memory: u64) -> Result<Pixels, Reason> {
+pub(super) fn decode(
+    bytes: &[u8],
+    kind: Kind,
+    memory: u64,
+    stretch_16bit: Option<u8>,
+) -> Result<DecodedImage, Reason> {
     let damaged = |e: image::ImageError| failure(kind, &e);
     let bytes = &*with_end(bytes, kind);
     let image = DynamicImage::from_decoder(decoder(bytes, kind, memory + EXTRA)?).map_err(damaged)?;
     let (width, height) = (image.width() as usize, image.height() as usize);
-    let mut rgb = rgb(image);
+    let (mut rgb, narrow) = rgb(image, stretch_16bit);
     if kind == Kind::Bmp
         && let Some(bits) = bits_of_bmp(bytes)
     {
@@ -35,7 +41,7 @@ pub(super) fn decode(bytes: &[u8], kind: Kind, memory: u64) -> Result<Pixels, Re
             pixel.iter_mut().zip(bits).for_each(|(level, bits)| *level = of_few_bits(*level, bits));
         });
     }
-    Ok(Pixels::new(width, height, rgb))
+    Ok(DecodedImage { pixels: Pixels::new(width, height, rgb), narrow })
 }
 
 /// A PNG whose pixels are all there though its last chunk is missing gets that chunk.
@@ -48,16 +54,31 @@ fn with_end(bytes: &[u8], kind: Kind) -> Cow<'_, [u8]> {
 }
 
 /// Drops alpha and repeats grey. Of 16 bits of a colour the upper 8 are kept, as Pillow does; 16 bits of grey, which Pillow
-/// clips to white, are rounded.
-fn rgb(image: DynamicImage) -> Vec<u8> {
-    let high = |value: &u16| (value >> 8) as u8;
+/// clips to white, are rounded. Also returns the bits of an image that needs few of 16.
+fn rgb(image: DynamicImage, stretch_16bit: Option<u8>) -> (Vec<u8>, Option<u8>) {
+    let upper = |value: u16| (value >> 8) as u8;
+    let nearest = |value: u16| ((u32::from(value) + 128) / 257) as u8;
+    let levels = |colours: &mut dyn Iterator<Item = u16>| Levels::of(colours, stretch_16bit);
     match image {
-        DynamicImage::ImageRgb16(image) => image.as_raw().iter().map(high).collect(),
-        DynamicImage::ImageRgba16(image) => {
-            image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(|v| high(&v))).collect()
+        DynamicImage::ImageRgb16(image) => {
+            let levels = levels(&mut image.as_raw().iter().copied());
+            (image.as_raw().iter().map(|&v| levels.level(v, upper)).collect(), levels.narrow())
         }
-        DynamicImage::ImageLumaA16(image) => image.pixels().flat_map(|p| [high(&p[0]); 3]).collect(),
-        other => other.into_rgb8().into_raw(),
+        DynamicImage::ImageRgba16(image) => {
+            let levels = levels(&mut image.pixels().flat_map(|p| [p[0], p[1], p[2]]));
+            let rgb = image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(|v| levels.level(v, upper)));
+            (rgb.collect(), levels.narrow())
+        }
+        DynamicImage::ImageLumaA16(image) => {
+            let levels = levels(&mut image.pixels().map(|p| p[0]));
+            (image.pixels().flat_map(|p| [levels.level(p[0], upper); 3]).collect(), levels.narrow())
+        }
+        DynamicImage::ImageLuma16(image) => {
+            let levels = levels(&mut image.as_raw().iter().copied());
+            let rgb = image.as_raw().iter().flat_map(|&v| [levels.level(v, nearest); 3]);
+            (rgb.collect(), levels.narrow())
+        }
+        other => (other.into_rgb8().into_raw(), None),
     }
 }
 

@@ -2,6 +2,7 @@
 //! since any scaling of them would be a guess.
 
 use super::colour::{cmyk_to_rgb, ycbcr_to_rgb};
+use super::deep::{DecodedImage, Levels};
 use super::kind::RAW;
 use super::limits;
 use crate::data::dataset::Reason;
@@ -39,7 +40,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<(u32, u32, u64), Reason> {
 }
 
 /// Decodes the first image of a TIFF.
-pub(super) fn decode(bytes: &[u8], memory: u64) -> Result<Pixels, Reason> {
+pub(super) fn decode(bytes: &[u8], memory: u64, stretch_16bit: Option<u8>) -> Result<DecodedImage, Reason> {
     let mut tiff = open(bytes)?;
     let (width, height) = tiff.dimensions().map_err(|e| failure(&e))?;
     limits::check_size(width, height)?;
@@ -63,9 +64,15 @@ pub(super) fn decode(bytes: &[u8], memory: u64) -> Result<Pixels, Reason> {
     let planar = tiff.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).ok().flatten() == Some(2);
     let mut decoded = DecodingResult::U8(Vec::new());
     tiff.read_image_to_buffer(&mut decoded).map_err(|e| failure(&e))?;
-    let samples = bytes_of(decoded, colours, bits, pixels)?;
-    let rgb = to_rgb(&samples, colours, pixels.0 * pixels.1, planar, palette.as_deref())?;
-    Ok(Pixels::new(pixels.0, pixels.1, rgb))
+    let layout = Layout { colours, pixels: pixels.0 * pixels.1, planar };
+    let levels = match &decoded {
+        DecodingResult::U16(values) => layout.levels(values, stretch_16bit),
+        _ => None,
+    };
+    let samples = bytes_of(decoded, colours, bits, pixels, levels.as_ref())?;
+    let rgb = to_rgb(&samples, &layout, palette.as_deref())?;
+    let narrow = levels.and_then(|levels| levels.narrow());
+    Ok(DecodedImage { pixels: Pixels::new(pixels.0, pixels.1, rgb), narrow })
 }
 
 fn open(bytes: &[u8]) -> Result<Tiff<'_>, Reason> {
@@ -131,7 +138,12 @@ fn bytes_of(
     colours: Colours,
     bits: u8,
     (width, height): (usize, usize),
+    levels: Option<&Levels>,
 ) -> Result<Vec<u8>, Reason> {
+    let level = |sample: u16, whole: fn(u16) -> u8| match levels {
+        Some(levels) => levels.level(sample, whole),
+        None => whole(sample),
+    };
     let unit = |values: &mut dyn Iterator<Item = f64>| -> Result<Vec<u8>, Reason> {
         let byte = |value: f64| match (0.0..=1.0).contains(&value) {
             true => Ok((value * 255.0).round() as u8),
@@ -143,9 +155,12 @@ fn bytes_of(
         DecodingResult::U8(packed) if bits < 8 => Ok(unpack(&packed, colours, bits, width, height)),
         DecodingResult::U8(bytes) => Ok(bytes),
         DecodingResult::U16(values) => Ok(match colours {
-            Colours::Grey => values.iter().map(|&value| ((u32::from(value) + 128) / 257) as u8).collect(),
+            Colours::Grey => {
+                let nearest = |value: u16| ((u32::from(value) + 128) / 257) as u8;
+                values.into_iter().map(|value| level(value, nearest)).collect()
+            }
             Colours::Palette => return Err(unsupported("a palette of 16 bits")),
-            _ => values.iter().map(|value| (value >> 8) as u8).collect(),
+            _ => values.into_iter().map(|value| level(value, |value| (value >> 8) as u8)).collect(),
         }),
         DecodingResult::F32(values) => unit(&mut values.into_iter().map(f64::from)),
         DecodingResult::F64(values) => unit(&mut values.into_iter()),
@@ -170,21 +185,44 @@ fn unpack(packed: &[u8], colours: Colours, bits: u8, width: usize, height: usize
     out
 }
 
-/// Converts the samples of `pixels` pixels, whose number a pixel follows from their length.
-fn to_rgb(
-    samples: &[u8],
+/// The order of the samples of an image.
+struct Layout {
     colours: Colours,
+    /// Number of pixels.
     pixels: usize,
+    /// Whether all samples of a channel come before those of the next.
     planar: bool,
-    palette: Option<&[u16]>,
-) -> Result<Vec<u8>, Reason> {
+}
+
+impl Layout {
+    /// Channels that hold colours. Others may follow them.
+    fn channels(&self) -> usize {
+        match self.colours {
+            Colours::Grey | Colours::Palette => 1,
+            Colours::Rgb | Colours::YCbCr => 3,
+            Colours::Cmyk => 4,
+        }
+    }
+
+    /// How samples of 16 bits become levels; `None` for colours that are not light.
+    fn levels(&self, values: &[u16], stretch_16bit: Option<u8>) -> Option<Levels> {
+        let (number, channels) = (values.len() / self.pixels.max(1), self.channels());
+        if number < channels || !matches!(self.colours, Colours::Grey | Colours::Rgb) {
+            return None;
+        }
+        let colours: &mut dyn Iterator<Item = u16> = match self.planar {
+            true => &mut values[..channels * self.pixels].iter().copied(),
+            false => &mut values.chunks_exact(number).flat_map(|pixel| pixel[..channels].iter().copied()),
+        };
+        Some(Levels::of(colours, stretch_16bit))
+    }
+}
+
+/// Converts samples, whose number a pixel follows from their length.
+fn to_rgb(samples: &[u8], layout: &Layout, palette: Option<&[u16]>) -> Result<Vec<u8>, Reason> {
+    let Layout { colours, pixels, planar } = *layout;
     let number = samples.len() / pixels.max(1);
-    let needed = match colours {
-        Colours::Grey | Colours::Palette => 1,
-        Colours::Rgb | Colours::YCbCr => 3,
-        Colours::Cmyk => 4,
-    };
-    if number < needed || samples.len() != pixels * number {
+    if number < layout.channels() || samples.len() != pixels * number {
         return Err(unsupported("a layout of samples that is not decoded"));
     }
     let sample = |pixel: usize, channel: usize| match planar {

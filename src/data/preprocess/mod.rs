@@ -61,6 +61,10 @@ pub struct Preprocessing {
     /// Whether the pixel values of each image are first stretched to the range 0 to 255.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stretch: bool,
+    /// Bits that count as the whole range of a 16-bit image that needs no more of them, when it is decoded: 12 for a camera
+    /// of 12 bits. `None` takes all 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stretch_16bit: Option<u8>,
 }
 
 impl Preprocessing {
@@ -92,6 +96,7 @@ impl Preprocessing {
             size: 299,
             normalization,
             stretch: name == "stretched",
+            stretch_16bit: None,
         })
     }
 
@@ -107,10 +112,25 @@ impl Preprocessing {
         }
     }
 
+    /// Sets the bits that count as the whole range of a 16-bit image.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] unless `bits` is from 1 to 15, or `None`.
+    pub fn with_stretch_16bit(self, bits: Option<u8>) -> Result<Self> {
+        match bits {
+            None | Some(1..=15) => Ok(Self { stretch_16bit: bits, ..self }),
+            Some(other) => {
+                let message = format!("`stretch_16bit` must be from 1 to 15 bits, not {other}");
+                Err(Error::new(Kind::Usage, message).help("give the bits that the camera uses, such as 12"))
+            }
+        }
+    }
+
     /// Checks values that were read from a file.
     ///
     /// # Errors
-    /// [`Kind::Usage`] unless `crop` is in `(0, 1]`, `size` from 1 to 4096 and `shorter_side` from there to 4096.
+    /// [`Kind::Usage`] unless `crop` is in `(0, 1]`, `size` from 1 to 4096, `shorter_side` from there to 4096 and
+    /// `stretch_16bit` from 1 to 15.
     pub fn checked(self) -> Result<Self> {
         if !(1..=4096).contains(&self.size) {
             return Err(Error::new(
@@ -124,7 +144,14 @@ impl Preprocessing {
                 format!("the shorter side must be from {} to 4096, not {:?}", self.size, self.shorter_side),
             ));
         }
-        self.with_crop(self.crop)
+        self.with_crop(self.crop)?.with_stretch_16bit(self.stretch_16bit)
+    }
+
+    /// Returns whether a shift by `pixels` of the image moves all of its content out of the part that enters the network, for
+    /// an image whose shorter side is `side`.
+    pub(crate) fn is_blank_after_shift(&self, side: usize, pixels: usize) -> bool {
+        let share = self.shorter_side.map_or(1.0, |shorter| self.size as f64 / shorter as f64);
+        pixels >= side - crop_border(side, self.crop * share)
     }
 
     /// Returns the number of values in one network input: `3 * size * size`.
@@ -267,18 +294,22 @@ fn stretched(image: &Pixels) -> Pixels {
 /// Keeps the central part of an image. `parts` are the shares of width and height to keep, each in `(0, 1]`. As in TensorFlow's
 /// `central_crop`, a border of `floor(side * (1 - part) / 2)` pixels is cut off on each side; at least one pixel remains.
 pub fn centre_crop(image: &Pixels, parts: [f64; 2]) -> Pixels {
-    let border =
-        |side: usize, part: f64| (((side as f64 - side as f64 * part) / 2.0) as usize).min((side - 1) / 2);
-    let (left, top) = (border(image.width(), parts[0]), border(image.height(), parts[1]));
+    let (left, top) = (crop_border(image.width(), parts[0]), crop_border(image.height(), parts[1]));
     let (width, height) = (image.width() - 2 * left, image.height() - 2 * top);
     let mut data = Vec::with_capacity(width * height * 3);
     (top..top + height).for_each(|y| data.extend_from_slice(&image.row(y)[left * 3..(left + width) * 3]));
     Pixels::new(width, height, data)
 }
 
+/// Returns the pixels that a crop cuts off at each end of a side of an image.
+fn crop_border(side: usize, part: f64) -> usize {
+    (((side as f64 - side as f64 * part) / 2.0) as usize).min(side.saturating_sub(1) / 2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::augment::Variant;
 
     #[test]
     fn the_tensor_is_planar_and_normalized() {
@@ -301,6 +332,23 @@ mod tests {
         assert_eq!(centre_crop(&ramp, [1e-9; 2]).width(), 2);
         assert_eq!(centre_crop(&ramp, [1.0; 2]), ramp);
         assert!(Preprocessing::named("unit").unwrap().with_crop(f64::NAN).is_err());
+    }
+
+    #[test]
+    fn a_shift_is_blank_exactly_where_no_pixel_of_the_image_enters_the_network() {
+        let image = Pixels::new(9, 24, vec![255; 9 * 24 * 3]);
+        for crop in [1.0, 0.875, 0.5, 0.1, 1e-9] {
+            let preprocessing =
+                Preprocessing { size: 32, ..Preprocessing::named("unit").unwrap().with_crop(crop).unwrap() };
+            for pixels in 1..=10 {
+                let is_blank = [(pixels, 0), (-pixels, 0)].map(|(dx, dy)| {
+                    let shifted = Variant::Shift { dx, dy }.apply(&image);
+                    preprocessing.resized(&shifted).data().iter().all(|&value| value == 0)
+                });
+                let expected = preprocessing.is_blank_after_shift(9, pixels as usize);
+                assert_eq!(is_blank, [expected; 2], "crop {crop}, shift {pixels}");
+            }
+        }
     }
 
     #[test]

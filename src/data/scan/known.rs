@@ -23,12 +23,14 @@ pub struct RefusedFiles {
 
 impl RefusedFiles {
     /// Takes the refusals of earlier runs. Only those for the content of a file hold: after an I/O error the file is
-    /// tried again, and conflicting labels depend on the other files.
+    /// tried again, conflicting labels depend on the other files, and memory on the machine.
     pub fn of_earlier_runs(refused: &[Refused]) -> Self {
-        let is_conflict = |reason: &Reason| matches!(reason, Reason::ConflictingLabel { .. });
+        let may_pass = |reason: &Reason| {
+            matches!(reason, Reason::ConflictingLabel { .. } | Reason::TooMuchMemory { .. })
+        };
         let by_content = refused
             .iter()
-            .filter(|refused| !is_conflict(&refused.reason))
+            .filter(|refused| !may_pass(&refused.reason))
             .filter_map(|refused| Some((refused.image_sha256?, refused.reason.clone())))
             .collect();
         Self { by_content, by_path: HashMap::new() }
@@ -70,6 +72,7 @@ mod tests {
         let stored = [
             refused(Some(b"empty"), "the file is empty"),
             refused(Some(b"two"), "same bytes as b/1, under another label"),
+            refused(Some(b"large"), "decoding takes 9 bytes of memory, more than the 8 allowed"),
             refused(None, "could not be read: disk on fire"),
             refused(Some(b"old"), "a reason of another version"),
         ];
@@ -77,6 +80,7 @@ mod tests {
         assert_eq!(files.content(&sha256(b"empty")), Some(&Reason::Empty));
         assert!(files.content(&sha256(b"old")).is_some());
         assert_eq!((files.content(&sha256(b"two")), files.path("a/1")), (None, None));
+        assert_eq!(files.content(&sha256(b"large")), None);
         files.add(vec![refused(None, "changed while the images were being read")]);
         assert_eq!(files.path("a/1"), Some(&Reason::ChangedDuringRun));
     }

@@ -13,6 +13,7 @@ use crate::data::dataset::{
     FolderLayout, ImageFile, LayoutChoice, Reason, Refused, Sample, number_and_names,
 };
 use crate::data::decode;
+use crate::data::narrow::NarrowImages;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
 use crate::io::fs::FileIdentity;
@@ -21,6 +22,7 @@ use crate::monitor::{Monitor, Silent, Unit};
 use labels::{FileCount, Labels};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 use walk::{Candidate, Listing};
 
@@ -104,8 +106,13 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
         unchanged: unchanged.iter().map(|sample| (sample.file.path.as_str(), &sample.file)).collect(),
         refused: options.refused,
         depth: options.depth,
+        narrow: Mutex::default(),
     };
     let outcomes = scan_all(images, &listing.candidates, &scanner, monitor)?;
+    let narrow = scanner.narrow.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if !narrow.is_empty() {
+        notes.note(&narrow.to_string());
+    }
     let found = labels::of_folders(&listing.folders, &counts(&listing, &outcomes), listing.layout, known);
     found.notes.iter().for_each(|note| notes.note(note));
     let result = result(listing, outcomes, found);
@@ -198,6 +205,8 @@ struct Scanner<'a> {
     unchanged: HashMap<&'a str, &'a ImageFile>,
     refused: Option<&'a RefusedFiles>,
     depth: ScanDepth,
+    /// Images that use a small part of their range, where pixels are examined.
+    narrow: Mutex<NarrowImages>,
 }
 
 /// A file that cannot be used; the path is that of the candidate.
@@ -234,8 +243,9 @@ impl Scanner<'_> {
         let bytes = decode::read(file)?;
         let image_sha256 = sha256(&bytes);
         self.check_content(image_sha256)?;
-        let dimensions =
-            self.examine(&bytes).map_err(|reason| Refusal { image_sha256: Some(image_sha256), reason })?;
+        let dimensions = self
+            .examine(path, &bytes)
+            .map_err(|reason| Refusal { image_sha256: Some(image_sha256), reason })?;
         Ok(ImageFile {
             path: path.clone(),
             label: String::new(),
@@ -256,10 +266,13 @@ impl Scanner<'_> {
         }
     }
 
-    fn examine(&self, bytes: &[u8]) -> std::result::Result<decode::Dimensions, Reason> {
+    fn examine(&self, path: &str, bytes: &[u8]) -> std::result::Result<decode::Dimensions, Reason> {
         let dimensions = decode::dimensions(bytes)?;
         if self.depth == ScanDepth::Pixels {
-            decode::decode(bytes)?;
+            let image = decode::decode_stretched(bytes, None)?;
+            if let Some(bits) = image.narrow {
+                self.narrow.lock().unwrap_or_else(PoisonError::into_inner).add(path, bits);
+            }
         }
         Ok(dimensions)
     }

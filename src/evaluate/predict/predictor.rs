@@ -5,7 +5,8 @@ use crate::backbone::registry::default_models;
 use crate::backbone::{BackboneSearch, Device, ImageEmbedder, NotFinite, SessionOptions};
 use crate::cache::{FeatureCache, Samples, Spec, near_images};
 use crate::data::augment::Variant;
-use crate::data::decode::{self, DECODE_VERSION, Reason, is_known_version};
+use crate::data::decode::{self, DECODE_VERSION, DecodedImage, Reason, is_known_version};
+use crate::data::narrow::NarrowImages;
 use crate::data::pixels::Pixels;
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
@@ -142,16 +143,24 @@ impl<'a> Predictor<'a> {
     /// instead.
     ///
     /// # Errors
-    /// Those of [`Predictor::open_backbone`], and of the backbone when it fails.
+    /// Those of [`Predictor::open_backbone`], and of the backbone when it fails; [`Kind::Interrupted`] when the monitor asks
+    /// to stop.
     pub fn predict_files(&mut self, paths: &[PathBuf]) -> Result<Vec<FilePrediction>> {
         let monitor = self.monitor;
-        let mut task = None;
+        let (mut task, mut narrow) = (None, NarrowImages::default());
         let (mut files, mut features, mut decoded_otherwise) = (Vec::new(), Vec::new(), 0);
         for path in paths {
+            if monitor.is_interrupted() {
+                return Err(Error::new(
+                    Kind::Interrupted,
+                    "interrupted before the last image was classified",
+                ));
+            }
             let mut file = FilePrediction::without_prediction(path);
-            match decode::read(path).and_then(|bytes| Ok((decode::decode(&bytes)?, bytes))) {
+            match self.decode(path) {
                 Err(reason) => file.reason = Some(reason),
-                Ok((image, bytes)) => {
+                Ok((DecodedImage { pixels: image, narrow: bits, .. }, bytes)) => {
+                    bits.into_iter().for_each(|bits| narrow.add(&file.path, bits));
                     let digest = sha256(&bytes);
                     let decode = &self.spec.preprocessing.decode;
                     decoded_otherwise += usize::from(decode::pixels_changed_since(decode, &bytes));
@@ -173,9 +182,18 @@ impl<'a> Predictor<'a> {
             }
         }
         self.note_decoders(decoded_otherwise);
+        if !narrow.is_empty() {
+            monitor.note(&narrow.to_string());
+        }
         let usable = files.iter_mut().filter(|file| file.reason.is_none()).map(|file| &mut file.prediction);
         self.add_neighbours(usable.collect(), &features);
         Ok(files)
+    }
+
+    /// Reads and decodes an image file as those of the training images were. Also returns its bytes.
+    fn decode(&self, path: &Path) -> std::result::Result<(DecodedImage, Vec<u8>), Reason> {
+        let bytes = decode::read(path)?;
+        Ok((decode::decode_stretched(&bytes, self.spec.preprocessing.steps.stretch_16bit)?, bytes))
     }
 
     /// Classifies images in memory: one prediction per image, in the order given.

@@ -164,6 +164,7 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
         size: 32,
         normalization: Normalization::Symmetric,
         stretch: false,
+        stretch_16bit: None,
     };
     let classes = crate::data::dataset::class_names(&samples.rows);
     let mut features = Matrix::zeros(samples.rows.len(), small.input_len());

@@ -66,7 +66,12 @@ pub fn examine(config: &DatasetConfig, monitor: &dyn Monitor) -> Result<DatasetS
     let cache = config.cache.as_deref().map(OpenCache::open).transpose()?;
     let samples = cache.as_ref().map(|cache| &cache.samples);
     let layout = config.layout.or(samples.and_then(|samples| samples.layout.choice()));
-    let summary_config = SummaryConfig { images: config.images.clone(), depth: ScanDepth::Pixels, layout };
+    let summary_config = SummaryConfig {
+        images: config.images.clone(),
+        depth: ScanDepth::Pixels,
+        layout,
+        ..SummaryConfig::default()
+    };
     let earlier = samples.map(|samples| EarlierScan { root: &samples.root, samples: &samples.rows });
     let images = ImageFolder::scan(&summary_config, earlier, monitor)?;
     if let Some(cache) = &cache {

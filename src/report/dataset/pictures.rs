@@ -40,7 +40,9 @@ pub(super) fn examples(stats: &DatasetStats, monitor: &dyn Monitor) -> Result<Ve
 
 /// Each variant of the preview; empty frames if the image cannot be read any more.
 pub(super) fn variants(root: &Path, preview: &VariantPreview) -> Vec<VariantPictures> {
-    let image = thumbnail::read_verified(&root.join(&preview.path), preview.image_sha256).ok();
+    let path = root.join(&preview.path);
+    let stretch = preview.preprocessing.stretch_16bit;
+    let image = thumbnail::read_verified(&path, preview.image_sha256, stretch).ok();
     let pictures = |variant: Variant| {
         let pixels = image.as_ref().map(|image| variant.apply(image));
         let input = pixels.as_ref().map(|pixels| preview.preprocessing.resized(pixels));

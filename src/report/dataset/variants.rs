@@ -94,7 +94,7 @@ fn subject<'a>(images: &'a ImageFolder, cache: Option<&OpenCache>) -> Option<(&'
     let of_class = |label: &'a String| images.files.iter().filter(move |file| file.label == *label);
     let all = images.stats.classes.iter().map(|class| &class.name).flat_map(of_class).filter(is_fit);
     all.take(MOST_TRIED).find_map(|file| {
-        let image = thumbnail::read_verified(&images.root.join(&file.path), file.image_sha256).ok()?;
+        let image = thumbnail::read_verified(&images.root.join(&file.path), file.image_sha256, None).ok()?;
         Some((file, image))
     })
 }

@@ -1,6 +1,6 @@
 //! A whole page: title, contents, sections and style.
 
-use crate::report::html::{DOCTYPE, Markup, PreEscaped, html};
+use crate::report::html::{DOCTYPE, Markup, PreEscaped, escape_direction_outside_bdi, html};
 use crate::report::plot;
 
 /// A page.
@@ -40,7 +40,7 @@ pub fn render(page: &Page) -> String {
     // Nothing is loaded and nothing runs, whatever the names in the page contain.
     let policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
     let generator = format!("{MADE_BY}{}\">", env!("CARGO_PKG_VERSION"));
-    html! {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -59,8 +59,8 @@ pub fn render(page: &Page) -> String {
                 footer { p { "Made by headstart " (env!("CARGO_PKG_VERSION")) ". This page needs no network and no other file." } }
             }
         }
-    }
-    .into_string()
+    };
+    escape_direction_outside_bdi(&page.into_string())
 }
 
 fn header(page: &Page) -> Markup {

@@ -46,7 +46,7 @@ impl Thumbnail {
     /// # Errors
     /// The reason why it cannot be shown.
     pub fn read(path: &Path, digest: Digest) -> Result<Self, Reason> {
-        thumbnail::read_verified(path, digest).map(|image| Self::new(&image))
+        thumbnail::read_verified(path, digest, None).map(|image| Self::new(&image))
     }
 }
 

@@ -27,6 +27,7 @@ pub use scatter::{ScatterChart, ScatterPoint};
 pub use series::Series;
 pub use style::{CSS, DARK, LIGHT};
 
+use crate::report::format::escape_direction;
 use crate::report::html::{Markup, PreEscaped, html};
 use drawing::{Drawing, WIDTH};
 use serde_json::Value;
@@ -127,7 +128,8 @@ impl Figure {
                 g transform=(format!("translate(12 {TITLE_HEIGHT})")) { (body) }
             }
         };
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", text::replace_non_xml(&svg.into_string()))
+        let svg = escape_direction(&text::replace_non_xml(&svg.into_string()));
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{svg}\n")
     }
 
     /// Draws the plot as a PNG file with [`raster::PNG_SCALE`] pixels per unit of [`Figure::svg`].

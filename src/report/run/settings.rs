@@ -70,8 +70,11 @@ fn features(record: &Record) -> Vec<Setting> {
             size = steps.size
         ),
     };
+    let stretched = steps.stretch_16bit.map_or_else(String::new, |bits| {
+        format!(", {bits} bits of a 16-bit image taken for its whole range")
+    });
     let pixels = format!(
-        "centre {} % of each side, {resized}, values {}; decoded by {}",
+        "centre {} % of each side, {resized}, values {}{stretched}; decoded by {}",
         100.0 * steps.crop,
         steps.normalization,
         spec.preprocessing.decode

@@ -88,7 +88,7 @@ fn draw_row(root: &Path, row: &[SpriteImage], layout: SpriteLayout) -> SpriteRow
     let mut column = 0;
     // The variants of an image follow each other, so it is decoded once.
     for variants in row.chunk_by(|a, b| a.image_sha256 == b.image_sha256) {
-        let image = read_verified(&root.join(variants[0].path), variants[0].image_sha256);
+        let image = read_verified(&root.join(variants[0].path), variants[0].image_sha256, None);
         for variant in variants {
             if let Ok(image) = &image {
                 paste(&fit(&variant.variant.apply(image), layout.tile), column, layout, &mut pixels);

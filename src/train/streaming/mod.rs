@@ -20,7 +20,6 @@ use crate::error::{Error, Kind, Result};
 use crate::head::rejection::RejectionDistances;
 use crate::head::{FitConfig, FitParams, Head, SharedInputs, fit_many};
 use crate::io::digest::Digest;
-use crate::math::matrix::Matrix;
 use crate::run::{Prediction, SamePictures};
 use blocks::{BlockReader, PartRows};
 use budget::{MemoryBudget, RowSizes};
@@ -84,7 +83,7 @@ fn budget(inputs: FitInputs, parts: &[PartRows], memory: u64) -> Result<MemoryBu
     let largest = |parts: &[PartRows]| parts.iter().map(PartRows::rows).max().unwrap_or(1);
     let held_out = splits.held_out().map(|part| largest(&PartRows::of(set, part.rows)));
     let sizes = RowSizes {
-        row_bytes: 4 * Matrix::zeros(0, set.spec().width).stride() as u64,
+        row_bytes: set.row_bytes(),
         validation_rows: splits.validation.keys.len(),
         part_rows: held_out.into_iter().fold(largest(parts), usize::max),
     };

@@ -3,12 +3,15 @@
 use super::How::*;
 use super::{Case, case, permit};
 use crate::support::{self, Sandbox, picture, small_network};
+use headstart::backbone::registry::registry;
 use headstart::cache::{CacheWriter, FeatureCache, FeatureRows, Key, Spec};
 use headstart::data::augment::Variant;
 use headstart::data::decode::encode_png;
+use headstart::data::pixels::Pixels;
 use std::collections::BTreeMap;
 
 const NEW: &str = "extract in --cache new --backbone small.onnx";
+const STRETCH: &str = "extract in --cache new --backbone small.onnx --stretch-16bit 16";
 const TRY: &str = "experiment e.toml --images in --out new";
 const AGAIN: &str = "extract in --cache c --backbone small.onnx";
 
@@ -58,6 +61,24 @@ const IMAGES: &[Case] = &[
         s.write("in/bee/huge.bmp", &huge);
     })
     .writes(&["new**"]),
+    case("images that are not whole, and files of other kinds", NEW, |s| {
+        let jpeg = std::fs::read(crate::support::root().join("tests/fixtures/baseline.jpg")).unwrap();
+        s.write("in/ant/half.jpg", &[&jpeg[..jpeg.len() / 2], b"\xff\xd9"].concat());
+        s.write("in/ant/lossless.jpg", b"\xff\xd8\xff\xc3\0\x0b\x08\0\x10\0\x10\x01\x01\x11\0\xff\xd9");
+        s.write("in/ant/phone.jpg", b"\0\0\0\x18ftypheic");
+        s.write("in/ant/film.jpg", b"\0\0\0\x14ftypqt  ");
+        s.write("in/bee/answer.jpg", b"<!DOCTYPE html><title>403</title>");
+        s.write("in/bee/pointer.jpg", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a");
+        s.write("in/bee/zeros.jpg", &[0; 500]);
+        let gif = b"GIF89a\x41\x34\x41\x34\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+        s.write("in/bee/bomb.gif", gif);
+    })
+    .writes(&["new**"]),
+    case("an image that needs more memory than there is", "data summary in --decode-memory 2MiB", |s| {
+        s.write("in/ant/large.png", &encode_png(&Pixels::new(1000, 500, vec![7; 1_500_000])));
+    }),
+    case("too little memory for decoding", "data summary in --decode-memory 3kB", nothing),
+    case("more bits than are left to stretch", STRETCH, nothing),
     case("a file that may not be read", "data summary in", |s| permit(s, "in/ant/000.png", 0o000))
         .how(AsNobody),
     case("a folder that may not be listed", "data summary in", |s| permit(s, "in/ant", 0o000)).how(AsNobody),
@@ -381,6 +402,17 @@ const NETWORKS: &[Case] = &[
     })
     .how(Offline)
     .writes(&["user**"]),
+    case("an installed runtime that was damaged", NEW, |s| {
+        let wheel = registry().wheel(false).unwrap();
+        let version = &registry().runtime.version;
+        let folder = format!("{}-{version}-{}-{}", wheel.package, wheel.os, wheel.arch);
+        let record =
+            format!(r#"{{"wheel_sha256": "{}", "files": {{"{}": 9}}}}"#, wheel.sha256, wheel.library);
+        s.write(&format!("user/headstart/{folder}/installed.json"), record.as_bytes());
+        s.write(&format!("user/headstart/{folder}/{}", wheel.library), b"half");
+    })
+    .how(Offline),
+    case("a relative folder for installations", NEW, nothing).how(Home("here")),
     case("a library that is not there", NEW, nothing).how(Library("gone.so")),
     case("a library that is none", NEW, nothing).how(Library("small.onnx")),
     case(

@@ -37,6 +37,8 @@ enum How {
     DiskFull,
     /// With `ORT_DYLIB_PATH` set to this.
     Library(&'static str),
+    /// With `HEADSTART_HOME` set to this, where nothing is installed.
+    Home(&'static str),
     /// While another process writes to the cache `c`.
     Locked,
 }
@@ -115,6 +117,7 @@ fn command(s: &Sandbox, case: &Case) -> Command {
             "while [ $# -gt 0 ]; do [ \"$1\" = --dest ] && dest=$2; shift; done; printf tampered > $dest/o.whl",
         ),
         How::Library(path) => drop(command.env("ORT_DYLIB_PATH", path)),
+        How::Home(path) => drop(command.env("HEADSTART_HOME", path).env_remove("ORT_DYLIB_PATH")),
         _ => {}
     }
     if matches!(case.how, How::Offline | How::Tampered) {
