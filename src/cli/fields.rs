@@ -194,6 +194,7 @@ mod tests {
     use super::super::command;
     use super::*;
     use crate::backbone::BackboneChoice;
+    use crate::backbone::import::ImportConfig;
     use crate::backbone::install::SetupConfig;
     use crate::cache::VerifyConfig;
     use crate::data::{SelectConfig, SummaryConfig};
@@ -378,6 +379,7 @@ mod tests {
             ("cache export", vec!["cache", "out", "format"]),
             ("device", vec![]),
             ("backbone list", vec![]),
+            ("backbone import", fields!(ImportConfig { file, source, name, models })),
         ]
     }
 
