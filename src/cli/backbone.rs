@@ -3,8 +3,9 @@
 use super::options::Global;
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
-use crate::backbone::import::{ImportConfig, import};
+use crate::backbone::import::ImportConfig;
 use crate::backbone::inception_v3::layers;
+use crate::backbone::install::import_weights;
 use crate::backbone::install::known_backbone::onnx_path;
 use crate::backbone::registry::registry;
 use crate::error::Result;
@@ -64,14 +65,14 @@ struct Listed {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     match args.command {
         Command::List => list(global),
-        Command::Import(args) => import_weights(args, global, terminal),
+        Command::Import(args) => run_import(args, global, terminal),
     }
 }
 
-fn import_weights(args: Import, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+fn run_import(args: Import, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Import { file, source, name } = args;
     let models = global.models.clone();
-    let stats = import(&ImportConfig { file, source, name, models }, terminal)?;
+    let stats = import_weights(&ImportConfig { file, source, name, models }, terminal)?;
     print_result(global, &stats, || {
         format!("{}, an {}: {}\n", stats.name, stats.title, stats.onnx.display())
     })?;
