@@ -37,12 +37,6 @@ pub const READERS: [(&str, Reader); 25] = [
     ("head", saved_head),
     ("rejection", rejection),
     ("experiment", experiment_file),
-    ("jpeg", jpeg),
-    ("png", png),
-    ("webp", webp),
-    ("gif", gif),
-    ("bmp", bmp),
-    ("tiff", tiff),
     ("pytorch", pytorch),
     ("safetensors", safetensors),
     ("keras", keras),
@@ -50,6 +44,12 @@ pub const READERS: [(&str, Reader); 25] = [
     ("checkpoint_v2", checkpoint_v2),
     ("frozen", frozen),
     ("weights_archive", weights_archive),
+    ("jpeg", jpeg),
+    ("png", png),
+    ("webp", webp),
+    ("gif", gif),
+    ("bmp", bmp),
+    ("tiff", tiff),
 ];
 
 /// An ONNX file.

@@ -6,8 +6,9 @@ use super::progress::Terminal;
 use super::text::table_with_header;
 use crate::backbone::fetch::{FetchConfig, fetch};
 use crate::backbone::graph::{Endpoint, NetworkSummary, Variable, network_summary};
-use crate::backbone::import::{ImportConfig, import};
+use crate::backbone::import::ImportConfig;
 use crate::backbone::inception_v3::layers;
+use crate::backbone::install::import_weights;
 use crate::backbone::install::known_backbone::onnx_path;
 use crate::backbone::registry::registry;
 use crate::backbone::{BackboneChoice, ResolvedBackbone};
@@ -103,7 +104,7 @@ struct Listed {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     match args.command {
         Command::List => list(global),
-        Command::Import(args) => import_weights(args, global, terminal),
+        Command::Import(args) => run_import(args, global, terminal),
         Command::Fetch(args) => fetch_weights(args, global, terminal),
         Command::Inspect { backbone, preprocess } => inspect(backbone, preprocess, global),
     }
@@ -122,10 +123,10 @@ fn fetch_weights(args: Fetch, global: &Global, terminal: &Terminal) -> Result<Ou
     Ok(Outcome::Done)
 }
 
-fn import_weights(args: Import, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+fn run_import(args: Import, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Import { file, source, name } = args;
     let models = global.models.clone();
-    let stats = import(&ImportConfig { file, source, name, models }, terminal)?;
+    let stats = import_weights(&ImportConfig { file, source, name, models }, terminal)?;
     print_result(global, &stats, || {
         format!("{}, an {}: {}\n", stats.name, stats.title, stats.onnx.display())
     })?;

@@ -196,6 +196,8 @@ fn an_import_says_which_source_and_name_can_be_used() {
     import(&["--source", "nope"]).fails(2, &["\"nope\" is not a source of weights", "torchvision"]);
     import(&["--source", "slim", "--name", "keras"]).fails(2, &["that is the name of other weights"]);
     import(&["--source", "keras"]).fails(2, &["a V1 checkpoint of TensorFlow"]);
+    import(&["--source", "nsfwjs", "--name", "mine"]).fails(2, &["nsfwjs keeps its name"]);
+    import(&["--source", "nsfwjs"]).fails(1, &["slim.ckpt"]);
     // The published network is sixteen times as wide.
     import(&["--source", "slim"])
         .fails(1, &["slim.ckpt", "weights has the shape [3, 3, 3, 2], not [3, 3, 3, 32]"]);

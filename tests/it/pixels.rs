@@ -193,7 +193,7 @@ fn the_input_of_a_network_is_the_crop_resized_in_planes_and_within_its_range() {
         let size = 1 + cases.below(24);
         let named = Preprocessing::named(name).unwrap().with_crop(crop).unwrap();
         let preprocessing = Preprocessing { size, ..named };
-        let mut planes = vec![0; preprocessing.input_len()];
+        let mut planes = vec![0; preprocessing.input_bytes()];
         preprocessing.planes(&image, &mut planes);
         let expected = resize_bilinear(&centre_crop(&image, [crop; 2]), size, size);
         let in_planes = |i: usize| expected.data()[i % (size * size) * 3 + i / (size * size)];

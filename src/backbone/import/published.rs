@@ -158,7 +158,7 @@ fn source(source: &str, name: Option<&str>) -> Result<&'static Published> {
     exact.or(named).or_else(|| published.iter().find(family)).ok_or_else(|| {
         let names: Vec<&str> = published.iter().map(|entry| entry.name.as_str()).collect();
         Error::new(Kind::Usage, format!("{source:?} is not a source of weights"))
-            .help(format!("set `source` to one of {}", names.join(", ")))
+            .help(format!("set `source` to one of {}, {DEFAULT_BACKBONE}", names.join(", ")))
     })
 }
 

@@ -5,6 +5,7 @@ mod cause;
 mod client;
 mod consent;
 mod crash_test;
+mod import_weights;
 pub mod known_backbone;
 mod library;
 mod npm;
@@ -16,6 +17,7 @@ pub mod staging;
 mod wheel;
 
 pub use crash_test::prove_in_children;
+pub use import_weights::import_weights;
 pub use library::{Library, find_library, has_nvidia_driver};
 
 use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};

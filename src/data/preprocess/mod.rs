@@ -150,7 +150,8 @@ impl Preprocessing {
     /// Returns whether a shift by `pixels` of the image moves all of its content out of the part that enters the network, for
     /// an image whose shorter side is `side`.
     pub(crate) fn is_blank_after_shift(&self, side: usize, pixels: usize) -> bool {
-        pixels >= side - crop_border(side, self.crop)
+        let share = self.shorter_side.map_or(1.0, |shorter| self.size as f64 / shorter as f64);
+        pixels >= side - crop_border(side, self.crop * share)
     }
 
     /// Returns the number of values in one network input: `3 * size * size`.
