@@ -96,7 +96,7 @@ impl Cell {
 
     /// A fraction with its interval, shown as percentages. The file has the limits in columns of their own.
     pub fn percent_with_interval(fraction: Option<f64>, interval: Option<[f64; 2]>) -> Self {
-        let interval = interval.map(|limits| format::percent_range(limits));
+        let interval = interval.map(format::percent_range);
         Self::Number { text: format::percent(fraction), interval, value: fraction }
     }
 
