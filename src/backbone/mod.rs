@@ -1,5 +1,6 @@
 //! Frozen networks that turn images into features: the trait and its ONNX Runtime implementation.
 
+pub mod catalog;
 mod choice;
 mod embedder;
 mod embeddings;
@@ -9,6 +10,7 @@ pub mod import;
 pub mod inception_v3;
 pub mod install;
 pub mod known_answer;
+pub mod machine_default;
 mod memory;
 pub mod onnx_runtime;
 pub mod proof;
@@ -16,7 +18,7 @@ pub mod registry;
 mod resolved;
 mod runtime_log;
 
-pub use choice::BackboneChoice;
+pub use choice::{BackboneChoice, OWN};
 pub use embedder::ImageEmbedder;
 pub use embeddings::{Embeddings, NotFinite};
 pub use memory::NetworkMemory;

@@ -203,6 +203,7 @@ mod tests {
     use crate::data::{SelectConfig, SummaryConfig};
     use crate::error::Kind;
     use crate::evaluate::EvaluateConfig;
+    use crate::evaluate::classify::ClassifyConfig;
     use crate::evaluate::comparison::CompareConfig;
     use crate::evaluate::predict::{PredictConfig, PredictorConfig};
     use crate::experiment::ExperimentConfig;
@@ -391,6 +392,7 @@ mod tests {
                     fields!(PredictorConfig { run, device, models, reject, neighbours, backbone, cache });
                 [own, predictor, vec!["out", "tables"]].concat()
             }),
+            ("classify", fields!(ClassifyConfig { images, backbone, preprocess, names, top, device, models })),
             ("compare", [fields!(CompareConfig { runs, split }), vec!["out", "plots", "tables"]].concat()),
             ("experiment", fields!(ExperimentConfig { file, images, out, models, device, threads, time })),
             ("tensorboard", [tensorboard, projector].concat()),
@@ -400,6 +402,7 @@ mod tests {
             ("cache export", vec!["cache", "out", "format"]),
             ("device", vec![]),
             ("backbone list", vec![]),
+            ("backbone use", vec!["backbone"]),
             ("backbone import", fields!(ImportConfig { file, source, name, models })),
             ("backbone fetch", fields!(FetchConfig { backbone, from, mirror, models })),
             ("backbone inspect", vec!["backbone", "preprocess"]),
