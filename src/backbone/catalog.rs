@@ -78,7 +78,9 @@ pub fn list_backbones(models: &Path) -> Result<Vec<ListedBackbone>> {
     }
     let entries = if models.is_dir() { fs::list(models)? } else { Vec::new() };
     for entry in entries {
-        let Some(name) = entry.name.strip_suffix(".onnx").filter(|name| !name.starts_with('.')) else { continue };
+        let Some(name) = entry.name.strip_suffix(".onnx").filter(|name| !name.starts_with('.')) else {
+            continue;
+        };
         if listed.iter().all(|other| other.name != name) {
             listed.push(of_own(name, &entry.path)?);
         }

@@ -53,7 +53,8 @@ pub fn default_backbone() -> Result<String> {
 /// [`Kind::Io`] when the user's `config.toml` cannot be written.
 pub fn use_backbone(name: &str, models: &Path) -> Result<MachineDefault> {
     if name.ends_with(".onnx") {
-        let not_a_name = Error::new(Kind::Usage, format!("{name:?} is a file and not the name of a backbone"));
+        let not_a_name =
+            Error::new(Kind::Usage, format!("{name:?} is a file and not the name of a backbone"));
         return Err(not_a_name.help("use the name of an installed backbone, which `list` shows"));
     }
     let choice = BackboneChoice { models: models.to_path_buf(), ..BackboneChoice::new(name) };

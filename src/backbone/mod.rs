@@ -1,6 +1,7 @@
 //! Frozen networks that turn images into features: the trait and its ONNX Runtime implementation.
 
 pub mod catalog;
+pub mod certificate;
 mod choice;
 mod embedder;
 mod embeddings;

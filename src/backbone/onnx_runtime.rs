@@ -42,6 +42,28 @@ struct OpenSessions {
     provider: &'static str,
 }
 
+/// What a network gives for one image.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct NetworkOutput {
+    /// The provider that ran it.
+    pub provider: &'static str,
+    /// The runtime, in one line.
+    pub runtime: String,
+    /// The layers, in the order asked for.
+    pub layers: Vec<LayerOutput>,
+}
+
+/// The values of a layer for one image.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct LayerOutput {
+    /// Shape for one image, such as `[channels, height, width]`.
+    pub shape: Vec<usize>,
+    /// The values in row-major order.
+    pub values: Vec<f32>,
+}
+
 /// Features of one batch.
 struct Features {
     /// `[images, width]`.
@@ -67,6 +89,56 @@ impl OnnxBackbone {
         options: SessionOptions,
         monitor: &dyn Monitor,
     ) -> Result<Vec<Box<dyn Backbone>>> {
+        let mut width = None;
+        let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
+        for mut one in Self::open_unmeasured(library, model, layer, preprocessing, options, monitor)? {
+            one.width = match width {
+                Some(width) => width,
+                None => *width.insert(one.measure_width()?),
+            };
+            opened.push(Box::new(one));
+        }
+        Ok(opened)
+    }
+
+    /// Runs one image through the ONNX file `model` and returns the values of each of the `layers` as they are, not
+    /// averaged over positions.
+    ///
+    /// # Errors
+    /// Those of [`OnnxBackbone::open`], and [`Kind::Backbone`] when the network fails.
+    pub fn layer_values(
+        library: &Path,
+        model: Vec<u8>,
+        layers: &[&str],
+        preprocessing: &Preprocessing,
+        device: Device,
+        pixels: &[u8],
+        monitor: &dyn Monitor,
+    ) -> Result<NetworkOutput> {
+        let options = SessionOptions::new(device);
+        let joined = layers.join("+");
+        let mut sessions = Self::open_unmeasured(library, model, &joined, preprocessing, options, monitor)?;
+        let mut one = sessions.swap_remove(0);
+        let n = one.batch.unwrap_or(1);
+        let mut batch = pixels.to_vec();
+        batch.resize(n * one.image_bytes(), 0);
+        let first = |(shape, values): (Vec<usize>, &[f32])| {
+            let values = values[..values.len() / n].to_vec();
+            LayerOutput { shape: shape.into_iter().skip(1).collect(), values }
+        };
+        let layers = one.run_layers(&batch, n, |shape, values| Ok(first((shape, values))))?;
+        Ok(NetworkOutput { provider: one.provider, runtime: ort::info().to_string(), layers })
+    }
+
+    /// Opens sessions whose width is not known yet.
+    fn open_unmeasured(
+        library: &Path,
+        model: Vec<u8>,
+        layer: &str,
+        preprocessing: &Preprocessing,
+        options: SessionOptions,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<Self>> {
         let environment = load(library)?;
         let mut network = OnnxModel::parse(&model)?;
         drop(model);
@@ -81,25 +153,12 @@ impl OnnxBackbone {
         let OpenSessions { sessions, provider } = opened?;
         // After a failure the error says the same.
         logged.iter().for_each(|line| monitor.warn(&format!("ONNX Runtime: {line}")));
-        let mut width = None;
-        let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
-        for session in sessions {
+        let unmeasured = |session: Session| {
             let batch = fixed(session.inputs()[0].dtype(), 0);
-            let mut one = Self {
-                session,
-                side: preprocessing.size,
-                input: preprocessing.value_type(),
-                batch,
-                width: 0,
-                provider,
-            };
-            one.width = match width {
-                Some(width) => width,
-                None => *width.insert(one.measure_width()?),
-            };
-            opened.push(Box::new(one));
-        }
-        Ok(opened)
+            let (side, input) = (preprocessing.size, preprocessing.value_type());
+            Self { session, side, input, batch, width: 0, provider }
+        };
+        Ok(sessions.into_iter().map(unmeasured).collect())
     }
 
     /// Bytes of the input for one image.
@@ -128,6 +187,17 @@ impl OnnxBackbone {
 
     /// Runs one batch of `n` images.
     fn run(&mut self, pixels: &[u8], n: usize) -> Result<Features> {
+        let layers = self.run_layers(pixels, n, |shape, values| Features::of_layer(&shape, values, n))?;
+        Ok(Features::joined(layers, n))
+    }
+
+    /// Runs one batch of `n` images, and takes the shape and the values of each output.
+    fn run_layers<T>(
+        &mut self,
+        pixels: &[u8],
+        n: usize,
+        take: impl Fn(Vec<usize>, &[f32]) -> Result<T>,
+    ) -> Result<Vec<T>> {
         let fail =
             |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(plain(&e.to_string()));
         let shape = [n, 3, self.side, self.side];
@@ -142,13 +212,11 @@ impl OnnxBackbone {
                 self.session.run(ort::inputs![PIXEL_INPUT => input]).map_err(fail)?
             }
         };
-        let layers: Vec<Features> = (0..outputs.len())
-            .map(|i| {
-                let (shape, values) = outputs[i].try_extract_tensor::<f32>().map_err(fail)?;
-                Features::of_layer(&shape.iter().map(|&d| d as usize).collect::<Vec<_>>(), values, n)
-            })
-            .collect::<Result<_>>()?;
-        Ok(Features::joined(layers, n))
+        let layer = |i: usize| {
+            let (shape, values) = outputs[i].try_extract_tensor::<f32>().map_err(fail)?;
+            take(shape.iter().map(|&d| d as usize).collect(), values)
+        };
+        (0..outputs.len()).map(layer).collect()
     }
 }
 

@@ -261,8 +261,9 @@ impl Registry {
     pub fn backbone(&self, name: &str) -> Result<&KnownBackbone> {
         self.backbones.iter().find(|known| known.name == name).ok_or_else(|| {
             if self.published.iter().any(|published| published.name == name) {
-                return Error::new(Kind::Backbone, format!("the backbone {name} is not installed"))
-                    .help(format!("run `backbone fetch` {name}, or name the folder that holds it as `models`"));
+                return Error::new(Kind::Backbone, format!("the backbone {name} is not installed")).help(
+                    format!("run `backbone fetch` {name}, or name the folder that holds it as `models`"),
+                );
             }
             let names: Vec<&str> = self.backbones.iter().map(|known| known.name.as_str()).collect();
             Error::new(Kind::Backbone, format!("no backbone is called {name:?}"))

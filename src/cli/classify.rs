@@ -52,7 +52,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 fn text(stats: &ClassifyStats) -> String {
     let mut out = String::new();
     for file in stats.images.iter().filter(|file| file.reason.is_none()) {
-        let classes = file.predictions.iter().map(|class| (class.label.as_str(), f64::from(class.probability)));
+        let classes =
+            file.predictions.iter().map(|class| (class.label.as_str(), f64::from(class.probability)));
         out.push_str(&format!("{}\n{}", printable(&file.path), ranked(classes)));
     }
     out.push_str(&format!("{} classes of {}, {}\n", stats.classes, stats.backbone, stats.title));

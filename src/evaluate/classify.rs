@@ -177,7 +177,8 @@ impl Classifier {
         let embedder = ImageEmbedder::open_resolved(&resolved, SessionOptions::new(config.device), monitor)?;
         if embedder.width() != names.len() {
             let message = format!("{} has {} classes, not {}", resolved.name, embedder.width(), names.len());
-            let error = Error::new(Kind::Usage, message).help("give a file with the name of each class as `names`");
+            let error =
+                Error::new(Kind::Usage, message).help("give a file with the name of each class as `names`");
             return Err(config.names.iter().fold(error, |error, file| error.at(file)));
         }
         Ok(Self { resolved, embedder, names })
@@ -197,7 +198,8 @@ impl Classifier {
         };
         let mut ranked: Vec<(usize, f32)> = probabilities.iter().copied().enumerate().collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let class = |(index, probability)| RankedClass { index, label: self.names[index].clone(), probability };
+        let class =
+            |(index, probability)| RankedClass { index, label: self.names[index].clone(), probability };
         Ok(Ok(ranked.into_iter().take(top).map(class).collect()))
     }
 }
@@ -210,13 +212,18 @@ fn known_names(resolved: &ResolvedBackbone, info: &ModelInfo, monitor: &dyn Moni
     }
     let source = registry().published.iter().find(|source| Some(&source.name) == info.source.as_ref());
     match source.filter(|source| source.is_imagenet) {
-        Some(source) => {
-            let background = source.background.then(|| BACKGROUND.to_string());
-            Ok(background.into_iter().chain(imagenet_names(monitor)?).collect())
-        }
-        None => Err(Error::new(Kind::Usage, format!("what the classes of {} are called is not known", resolved.name))
-            .help("give a text file with the name of each class in a line, in their order, as `names`")),
+        Some(source) => Ok(with_background(source.background, imagenet_names(monitor)?)),
+        None => Err(Error::new(
+            Kind::Usage,
+            format!("what the classes of {} are called is not known", resolved.name),
+        )
+        .help("give a text file with the name of each class in a line, in their order, as `names`")),
     }
+}
+
+/// The names of the classes of a network whose first class may be none of ImageNet's.
+fn with_background(background: bool, imagenet: Vec<String>) -> Vec<String> {
+    background.then(|| BACKGROUND.to_string()).into_iter().chain(imagenet).collect()
 }
 
 /// The lines of a text file.
@@ -224,4 +231,25 @@ fn names_of_file(file: &Path) -> Result<Vec<String>> {
     let text = String::from_utf8(fs::read(file)?)
         .map_err(|_| Error::new(Kind::Input, "not a text file in UTF-8").at(file))?;
     Ok(text.lines().map(|line| line.trim().to_string()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imagenets_classes_keep_their_names_behind_a_background_class() {
+        let imagenet = || (0..1000).map(|class| class.to_string()).collect::<Vec<_>>();
+        let [plain, shifted] = [false, true].map(|background| with_background(background, imagenet()));
+        assert_eq!((plain.len(), plain[347].as_str()), (1000, "347"));
+        assert_eq!((shifted.len(), shifted[0].as_str(), shifted[348].as_str()), (1001, "background", "347"));
+        for source in registry().published.iter().filter(|source| source.is_imagenet) {
+            assert_eq!(
+                with_background(source.background, imagenet()).len(),
+                source.classes,
+                "{}",
+                source.name
+            );
+        }
+    }
 }

@@ -126,12 +126,8 @@ fn a_fetch_that_was_cut_goes_on_and_its_digest_is_compared_from_then_on() {
     let ranges: Vec<_> = requests.iter().map(|r| (r.path.as_str(), r.start, r.if_range.as_deref())).collect();
     let (first, second) = ("/model.safetensors", "/cdn/model.safetensors");
     let tag = Some("\"one\"");
-    let expected = [
-        (first, None, None),
-        (second, None, None),
-        (first, Some(half), tag),
-        (second, Some(half), tag),
-    ];
+    let expected =
+        [(first, None, None), (second, None, None), (first, Some(half), tag), (second, Some(half), tag)];
     assert_eq!(ranges, expected);
     let onnx = s.path("models/timm-tf_in1k.onnx");
     assert_eq!(sha256(&std::fs::read(&onnx).unwrap()).to_string(), fetched["sha256"]);

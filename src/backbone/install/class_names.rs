@@ -44,7 +44,8 @@ fn installed(source: &ClassNamesSource, path: &Path) -> Result<Option<Vec<u8>>> 
 }
 
 /// What to do without pip.
-const ELSEWHERE: &str = "write the names into a text file, one a line in the order of the classes, and give it as `names`";
+const ELSEWHERE: &str =
+    "write the names into a text file, one a line in the order of the classes, and give it as `names`";
 
 fn ask(source: &ClassNamesSource, monitor: &dyn Monitor) -> Result<()> {
     let ClassNamesSource { package, version, bytes, licence, .. } = source;

@@ -3,8 +3,8 @@
 use super::client::{Download, only_file};
 use super::process::{ClientProcess, client};
 use crate::backbone::registry::{ClassNamesSource, Wheel, registry};
-use crate::io::digest::Digest;
 use crate::error::{Error, Kind, Result};
+use crate::io::digest::Digest;
 use crate::io::fs;
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};

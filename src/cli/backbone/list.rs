@@ -19,11 +19,15 @@ fn text(listed: &[ListedBackbone]) -> String {
     let mut out = table_with_header(header, listed.iter().map(row));
     let about = |one: &ListedBackbone| {
         let how = one.preprocessing.as_ref().map_or_else(|| "unknown preprocessing".into(), steps);
-        vec![one.name.clone(), format!("{}; {}; {how}", one.title, one.licence.as_deref().unwrap_or("your own"))]
+        vec![
+            one.name.clone(),
+            format!("{}; {}; {how}", one.title, one.licence.as_deref().unwrap_or("your own")),
+        ]
     };
     out.push_str(&format!("\n{}\n", left_aligned_table(&listed.iter().map(about).collect::<Vec<_>>())));
     out.push_str("MB: of the ONNX file where it is installed, else of the download; -: not known\n");
-    let published = listed.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.top1_source.as_ref()?)));
+    let published =
+        listed.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.top1_source.as_ref()?)));
     out.push_str(&format!(
         "top-1: published accuracy on ImageNet in percent ({})\n",
         published.collect::<Vec<_>>().join("; ")

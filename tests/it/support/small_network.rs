@@ -10,11 +10,15 @@ use std::sync::LazyLock;
 /// Floats in its PreLogits.
 pub const WIDTH: usize = 128;
 
-struct Seeded(u64);
+struct Seeded {
+    seed: u64,
+    /// Number of classes; with 0 there is no classifier.
+    classes: usize,
+}
 
 impl Weights for Seeded {
     fn conv(&self, conv: &Conv) -> Result<ConvWeights> {
-        let mut rng = Rng::new(self.0, conv.index as u64);
+        let mut rng = Rng::new(self.seed, conv.index as u64);
         let inputs = conv.kernel.area() * conv.inputs;
         let scale = (2.0 / inputs as f32).sqrt();
         let mut draw =
@@ -31,17 +35,33 @@ impl Weights for Seeded {
     }
 
     fn classifier(&self, _inputs: usize) -> Result<Vec<DenseWeights>> {
-        Ok(vec![DenseWeights { kernel: vec![0.01; WIDTH * 3], bias: vec![0.0; 3] }])
+        if self.classes == 0 {
+            return Ok(Vec::new());
+        }
+        // The class of the largest bias wins.
+        let bias = (0..self.classes).map(|class| (class % 7) as f32).collect();
+        Ok(vec![DenseWeights { kernel: vec![0.01; WIDTH * self.classes], bias }])
     }
 }
 
 static ONNX: LazyLock<Vec<u8>> = LazyLock::new(|| onnx(1));
 
 pub fn onnx(seed: u64) -> Vec<u8> {
+    onnx_with(seed, 3, &[])
+}
+
+/// The network with so many classes, and with more metadata.
+pub fn onnx_with(seed: u64, classes: usize, metadata: &[(&str, &str)]) -> Vec<u8> {
     let topology =
         Topology { depth_multiplier: 1.0 / 16.0, min_depth: 1, input_side: 75, ..Topology::default() };
     let how = r#"{"crop":1.0,"resize":"bilinear-pillow","size":75,"scale":"symmetric"}"#;
-    build(topology, &Seeded(seed), &[("headstart.preprocessing", how)]).unwrap()
+    let metadata = [&[("headstart.preprocessing", how)], metadata].concat();
+    build(topology, &Seeded { seed, classes }, &metadata).unwrap()
+}
+
+/// The network without its classifier.
+pub fn headless() -> Vec<u8> {
+    onnx_with(1, 0, &[])
 }
 
 /// Puts the network into the sandbox and returns its path.
