@@ -5,7 +5,7 @@ use super::choice::BackboneChoice;
 use super::graph::{Endpoint, evaluate_float64, inspect, network_summary};
 use super::known_answer::{self, probe_image, relative_distance};
 use super::onnx_runtime::{NetworkOutput, OnnxBackbone};
-use super::registry::{Source, default_models, registry};
+use super::registry::{DEFAULT_BACKBONE, Source, default_models, registry};
 use super::resolved::ResolvedBackbone;
 use super::{Device, PRELOGITS};
 use crate::data::preprocess::Preprocessing;
@@ -22,7 +22,7 @@ use std::path::PathBuf;
 ///
 /// | field | default | |
 /// |---|---|---|
-/// | `backbone` | | name of an installed backbone, or path of an ONNX file |
+/// | `backbone` | `nsfwjs` | name of an installed backbone, or path of an ONNX file |
 /// | `preprocess` | the backbone's own | named preprocessing |
 /// | `device` | [`Device::Auto`] | where the network runs |
 /// | `models` | [`default_models`] | folder of built backbones |
@@ -43,6 +43,12 @@ impl VerifyBackboneConfig {
     /// Verifies `backbone`, everything else by default.
     pub fn new(backbone: impl Into<String>) -> Self {
         Self { backbone: backbone.into(), preprocess: None, device: Device::Auto, models: default_models() }
+    }
+}
+
+impl Default for VerifyBackboneConfig {
+    fn default() -> Self {
+        Self::new(DEFAULT_BACKBONE)
     }
 }
 
@@ -149,29 +155,13 @@ fn certificate(
 ) -> Result<Certificate> {
     let found: HashMap<&str, &[f32]> =
         endpoints.iter().zip(&output.layers).map(|(e, layer)| (e.name.as_str(), &layer.values[..])).collect();
-    let mut distances = HashMap::new();
-    let image = resolved.preprocessing.tensor(&probe_image());
-    let compared = evaluate_float64(model, &image, thread_count(0), &mut |name, reference| {
-        if let Some(values) = found.get(name).filter(|values| values.len() == reference.len()) {
-            distances.insert(name.to_string(), Distance::between(values, reference));
-        }
-    });
-    // Half a reference would look like a whole one.
-    let without_reference = compared.err().map(|e| e.with_causes());
-    if without_reference.is_some() {
-        distances.clear();
-    }
-    let proof = |endpoint: &Endpoint| {
-        let (values, distance) = (found[endpoint.name.as_str()], distances.get(&endpoint.name));
-        EndpointProof {
-            name: endpoint.name.clone(),
-            shape: endpoint.shape.clone(),
-            mean: values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64,
-            norm: values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt(),
-            largest_difference: distance.map(|distance| distance.largest),
-            relative_distance: distance.map(|distance| distance.relative),
-        }
-    };
+    let (distances, without_reference) =
+        match distances(&found, model, &resolved.preprocessing.tensor(&probe_image())) {
+            Ok(distances) => (distances, None),
+            // Half a reference would look like a whole one.
+            Err(e) => (HashMap::new(), Some(e.with_causes())),
+        };
+    let proof = |endpoint| EndpointProof::of(endpoint, found[endpoint.name.as_str()], &distances);
     let endpoints: Vec<EndpointProof> = endpoints.iter().map(proof).collect();
     let answer = resolved.known_answer.as_deref().zip(found.get(PRELOGITS).copied());
     let stored = answer.map(|(expected, values)| match expected.len() == values.len() {
@@ -195,6 +185,35 @@ fn certificate(
         distance_to_stored_answer: stored,
         endpoints,
     })
+}
+
+/// The distance of each endpoint from its value in float64, by name. `found` are the values of the network.
+fn distances(
+    found: &HashMap<&str, &[f32]>,
+    model: &[u8],
+    image: &[f32],
+) -> Result<HashMap<String, Distance>> {
+    let mut distances = HashMap::new();
+    evaluate_float64(model, image, thread_count(0), &mut |name, reference| {
+        if let Some(values) = found.get(name).filter(|values| values.len() == reference.len()) {
+            distances.insert(name.to_string(), Distance::between(values, reference));
+        }
+    })?;
+    Ok(distances)
+}
+
+impl EndpointProof {
+    fn of(endpoint: &Endpoint, values: &[f32], distances: &HashMap<String, Distance>) -> Self {
+        let distance = distances.get(&endpoint.name);
+        Self {
+            name: endpoint.name.clone(),
+            shape: endpoint.shape.clone(),
+            mean: values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64,
+            norm: values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt(),
+            largest_difference: distance.map(|distance| distance.largest),
+            relative_distance: distance.map(|distance| distance.relative),
+        }
+    }
 }
 
 /// How far values are from their reference.

@@ -1,13 +1,12 @@
 //! The backbone that is used where none is named: `backbone` in the user's `config.toml`, else `nsfwjs`.
 
-use super::choice::BackboneChoice;
 use super::registry::DEFAULT_BACKBONE;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::io::toml::parse_toml;
 use crate::io::{fs, json, places};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The content of `config.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -16,22 +15,11 @@ struct UserConfig {
     backbone: Option<String>,
 }
 
-/// Result of [`use_backbone`].
-#[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
-pub struct MachineDefault {
-    /// Name of the backbone.
-    pub backbone: String,
-    /// A few words that describe it.
-    pub title: String,
-    /// The file that says so.
-    pub config: PathBuf,
-}
-
 /// Returns the name of the backbone that is used where none is named.
 ///
 /// # Errors
-/// [`Kind::Usage`] when the user's `config.toml` cannot be parsed, [`Kind::Io`] when it cannot be read.
+/// [`Kind::Usage`](crate::error::Kind::Usage) when the user's `config.toml` cannot be parsed,
+/// [`Kind::Io`](crate::error::Kind::Io) when it cannot be read.
 pub fn default_backbone() -> Result<String> {
     // Without a folder of the user there is no configuration either.
     let Ok(path) = places::config_file() else { return Ok(DEFAULT_BACKBONE.into()) };
@@ -46,24 +34,16 @@ pub fn default_backbone() -> Result<String> {
     Ok(config.backbone.unwrap_or_else(|| DEFAULT_BACKBONE.into()))
 }
 
-/// Makes an installed backbone the one that is used where none is named. Caches keep theirs.
+/// Writes which backbone is used where none is named. Returns the path of the user's `config.toml`.
 ///
 /// # Errors
-/// [`Kind::Usage`] for the path of a file, [`Kind::Backbone`] when no backbone of that name is known or installed in `models`,
-/// [`Kind::Io`] when the user's `config.toml` cannot be written.
-pub fn use_backbone(name: &str, models: &Path) -> Result<MachineDefault> {
-    if name.ends_with(".onnx") {
-        let not_a_name =
-            Error::new(Kind::Usage, format!("{name:?} is a file and not the name of a backbone"));
-        return Err(not_a_name.help("use the name of an installed backbone, which `list` shows"));
-    }
-    let choice = BackboneChoice { models: models.to_path_buf(), ..BackboneChoice::new(name) };
-    let resolved = choice.resolve()?;
-    let config = places::config_file()?;
-    if let Some(folder) = config.parent() {
+/// [`Kind::Io`](crate::error::Kind::Io) when it cannot be written, and those of [`places::config_file`].
+pub(super) fn set_default_backbone(name: &str) -> Result<PathBuf> {
+    let path = places::config_file()?;
+    if let Some(folder) = path.parent() {
         fs::create_folder(folder)?;
     }
     // A string of JSON is one of TOML.
-    fs::write_atomic(&config, format!("backbone = {}\n", json::encode(&name)).as_bytes())?;
-    Ok(MachineDefault { backbone: resolved.name, title: resolved.title, config })
+    fs::write_atomic(&path, format!("backbone = {}\n", json::encode(&name)).as_bytes())?;
+    Ok(path)
 }

@@ -18,12 +18,14 @@ pub mod proof;
 pub mod registry;
 mod resolved;
 mod runtime_log;
+mod use_backbone;
 
 pub use choice::{BackboneChoice, OWN};
 pub use embedder::ImageEmbedder;
 pub use embeddings::{Embeddings, NotFinite};
 pub use memory::NetworkMemory;
 pub use resolved::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
+pub use use_backbone::{MachineDefault, use_backbone};
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;

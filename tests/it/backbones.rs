@@ -58,9 +58,14 @@ fn the_list_names_every_backbone_with_its_state_and_its_cost() {
         assert_eq!(of("small")[figure], inspected[figure], "{figure}");
     }
     let text = run(&s, &["backbone", "list"]).stdout;
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    for row in [
+        ["slim", "damaged", "0.0", "23819401", "11.43", "78", "1001"],
+        ["fid", "available", "-", "23833744", "11.43", "-", "1008"],
+    ] {
+        assert!(rows.iter().any(|found| found[..] == row), "{row:?} is not in\n{text}");
+    }
     for part in [
-        "slim          damaged      0.0    23819401  11.43      78     1001",
-        "fid           available      -    23833744  11.43       -     1008",
         "centre 87.5 % of each side to 299 x 299 (bilinear as in TensorFlow 1), scaled to -1 to 1",
         "where no backbone is named: nsfwjs",
     ] {
