@@ -28,7 +28,7 @@ fn json_of(s: &Sandbox, args: &[&str]) -> Value {
 /// A person who has imported the small network as `small`.
 fn with_small() -> Sandbox {
     let s = Sandbox::new();
-    s.write("home/models/small.onnx", &small_network::onnx(1));
+    s.write("home/models/small.onnx", &small_network::with_classes(3, &[]));
     s
 }
 
@@ -199,7 +199,7 @@ fn a_backbone_answers_with_its_own_classes() {
 fn a_network_that_names_its_classes_needs_no_list_and_one_without_a_classifier_is_refused() {
     let s = with_small();
     let classes = [("headstart.classes", r#"["x", "y", "z"]"#)];
-    s.write("home/models/named.onnx", &small_network::onnx_with(1, 3, &classes));
+    s.write("home/models/named.onnx", &small_network::with_classes(3, &classes));
     s.images("in", &[("a", 1)]);
     let named = json_of(&s, &["classify", "in/a/000.png", "--backbone", "named"]);
     assert_eq!(named["images"][0]["predictions"][0]["label"], "z");
@@ -222,7 +222,7 @@ fn a_network_that_names_its_classes_needs_no_list_and_one_without_a_classifier_i
 fn the_names_of_imagenet_are_installed_with_consent_and_only_when_they_are_the_pinned_ones() {
     let s = Sandbox::new();
     s.images("in", &[("a", 1)]);
-    let of_slim = small_network::onnx_with(1, 1001, &[("headstart.source", "slim")]);
+    let of_slim = small_network::with_classes(1001, &[("headstart.source", "slim")]);
     s.write("home/models/mine.onnx", &of_slim);
     let classify = ["classify", "in/a/000.png", "--backbone", "mine"];
     run(&s, &classify).fails(

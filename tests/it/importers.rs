@@ -209,6 +209,18 @@ fn archives_are_read_but_not_links_nor_paths_that_lead_outside() {
     assert_eq!(archive("plain", &["slim.pb", "expected.json"]).unwrap().len(), plain.len());
     archive("plain", &["slim.ckpt"]).unwrap();
     archive("plain", &["slim-v2.ckpt.index", "slim-v2.ckpt.data-00000-of-00001"]).unwrap();
+    let whole = std::fs::read(s.path("a.tar.gz")).unwrap();
+    for i in 0..64 {
+        std::fs::write(s.path("a.tar.gz"), &whole[..whole.len() * i / 64]).unwrap();
+        build(&s.path("a.tar.gz"), &source("slim")).expect_err("a cut archive");
+    }
+    for i in 0..16 {
+        let mut changed = whole.clone();
+        let at = changed.len() / 16 * i + i;
+        changed[at] ^= 0x55;
+        std::fs::write(s.path("a.tar.gz"), &changed).unwrap();
+        let _ = build(&s.path("a.tar.gz"), &source("slim"));
+    }
     for (kind, files, why) in [
         ("outside", &["slim.pb"][..], "leads outside"),
         ("link", &[], "a link, slim.ckpt"),

@@ -12,8 +12,8 @@ pub const WIDTH: usize = 128;
 
 struct Seeded {
     seed: u64,
-    /// Number of classes; with 0 there is no classifier.
-    classes: usize,
+    /// The bias of each class; without any there is no classifier.
+    biases: Vec<f32>,
 }
 
 impl Weights for Seeded {
@@ -35,33 +35,37 @@ impl Weights for Seeded {
     }
 
     fn classifier(&self, _inputs: usize) -> Result<Vec<DenseWeights>> {
-        if self.classes == 0 {
-            return Ok(Vec::new());
-        }
-        // The class of the largest bias wins.
-        let bias = (0..self.classes).map(|class| (class % 7) as f32).collect();
-        Ok(vec![DenseWeights { kernel: vec![0.01; WIDTH * self.classes], bias }])
+        let kernel = vec![0.01; WIDTH * self.biases.len()];
+        Ok(match self.biases.is_empty() {
+            true => Vec::new(),
+            false => vec![DenseWeights { kernel, bias: self.biases.clone() }],
+        })
     }
 }
 
 static ONNX: LazyLock<Vec<u8>> = LazyLock::new(|| onnx(1));
 
 pub fn onnx(seed: u64) -> Vec<u8> {
-    onnx_with(seed, 3, &[])
+    build_with(seed, vec![0.0; 3], &[])
 }
 
-/// The network with so many classes, and with more metadata.
-pub fn onnx_with(seed: u64, classes: usize, metadata: &[(&str, &str)]) -> Vec<u8> {
+/// The network with so many classes, of which the last of the first seven is the most probable for any image, and with more
+/// metadata.
+pub fn with_classes(classes: usize, metadata: &[(&str, &str)]) -> Vec<u8> {
+    build_with(1, (0..classes).map(|class| (class % 7) as f32).collect(), metadata)
+}
+
+fn build_with(seed: u64, biases: Vec<f32>, metadata: &[(&str, &str)]) -> Vec<u8> {
     let topology =
         Topology { depth_multiplier: 1.0 / 16.0, min_depth: 1, input_side: 75, ..Topology::default() };
     let how = r#"{"crop":1.0,"resize":"bilinear-pillow","size":75,"scale":"symmetric"}"#;
     let metadata = [&[("headstart.preprocessing", how)], metadata].concat();
-    build(topology, &Seeded { seed, classes }, &metadata).unwrap()
+    build(topology, &Seeded { seed, biases }, &metadata).unwrap()
 }
 
 /// The network without its classifier.
 pub fn headless() -> Vec<u8> {
-    onnx_with(1, 0, &[])
+    build_with(1, Vec::new(), &[])
 }
 
 /// Puts the network into the sandbox and returns its path.
