@@ -5,20 +5,25 @@ use super::resolved::ResolvedBackbone;
 use crate::backbone::PRELOGITS;
 use crate::backbone::graph::inspect;
 use crate::backbone::import;
-use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};
+use crate::backbone::machine_default::default_backbone;
+use crate::backbone::registry::{default_models, registry};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::sha256;
 use crate::io::fs;
 use std::path::{Path, PathBuf};
 
-/// The network to run, as requested.
+/// The value of [`BackboneChoice::preprocess`] for the backbone's own preprocessing, where `None` means that of a cache.
+pub const OWN: &str = "own";
+
+/// The network to run, as requested. A cache that is there decides on `backbone`, `layer` and `preprocess` where they are
+/// `None`; without one the defaults apply.
 ///
 /// | field | default | |
 /// |---|---|---|
-/// | `backbone` | `nsfwjs` | name of a known or imported backbone, or path of an ONNX file |
+/// | `backbone` | [`default_backbone`] | name of a known or imported backbone, or path of an ONNX file |
 /// | `layer` | [`PRELOGITS`] | layer to embed |
-/// | `preprocess` | the backbone's own | named preprocessing |
+/// | `preprocess` | the backbone's own | named preprocessing, or `own` |
 /// | `crop` | the backbone's own | centre part of each side to keep, in `(0, 1]` |
 /// | `stretch_16bit` | all 16 | bits that count as the whole range of a 16-bit image that needs no more of them |
 /// | `models` | [`default_models`] | folder of built backbones |
@@ -26,10 +31,10 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub struct BackboneChoice {
     /// The name of a known or an imported backbone, or the path of an ONNX file.
-    pub backbone: String,
+    pub backbone: Option<String>,
     /// The layer to embed.
-    pub layer: String,
-    /// The name of a [`Preprocessing`] to use instead of the backbone's own.
+    pub layer: Option<String>,
+    /// The name of a [`Preprocessing`] to use instead of the backbone's own, or [`OWN`].
     pub preprocess: Option<String>,
     /// The centre part of each side to keep, in `(0, 1]`, instead of the crop of the preprocessing.
     pub crop: Option<f64>,
@@ -43,8 +48,8 @@ impl BackboneChoice {
     /// Chooses `backbone`, a known name or the path of an ONNX file, everything else by default.
     pub fn new(backbone: impl Into<String>) -> Self {
         Self {
-            backbone: backbone.into(),
-            layer: PRELOGITS.into(),
+            backbone: Some(backbone.into()),
+            layer: None,
             preprocess: None,
             crop: None,
             stretch_16bit: None,
@@ -57,12 +62,20 @@ impl BackboneChoice {
     /// # Errors
     /// [`Kind::Usage`] for an unknown preprocessing, a crop out of range or a file without preprocessing.
     /// [`Kind::Backbone`] for an unknown name or a file that is not a usable network, [`Kind::Io`] for a file that cannot
-    /// be read.
+    /// be read. Those of [`default_backbone`].
     pub fn resolve(&self) -> Result<ResolvedBackbone> {
-        let preprocessing = self.preprocess.as_deref().map(Preprocessing::named).transpose()?;
-        let mut resolved = match is_onnx_file(&self.backbone) {
-            true => self.resolve_file(preprocessing)?,
-            false => self.resolve_name(preprocessing)?,
+        self.resolve_or(None)
+    }
+
+    /// Resolves the choice as [`BackboneChoice::resolve`] does; a file that does not say how pixels enter it gets the
+    /// preprocessing `fallback`.
+    pub(crate) fn resolve_or(&self, fallback: Option<Preprocessing>) -> Result<ResolvedBackbone> {
+        let named = self.preprocess.as_deref().filter(|name| *name != OWN);
+        let preprocessing = named.map(Preprocessing::named).transpose()?;
+        let backbone = self.backbone.clone().map_or_else(default_backbone, Ok)?;
+        let mut resolved = match is_onnx_file(&backbone) {
+            true => self.resolve_file(&backbone, preprocessing, fallback)?,
+            false => self.resolve_name(&backbone, preprocessing)?,
         };
         if let Some(crop) = self.crop {
             resolved.preprocessing = resolved.preprocessing.with_crop(crop)?;
@@ -74,11 +87,12 @@ impl BackboneChoice {
         Ok(resolved)
     }
 
-    fn resolve_name(&self, preprocessing: Option<Preprocessing>) -> Result<ResolvedBackbone> {
-        let imported = import::onnx_path(&self.models, &self.backbone);
-        let known = match registry().backbone(&self.backbone) {
-            Err(_) if is_name(&self.backbone) && imported.is_file() => {
-                return self.resolve_imported(&imported, preprocessing);
+    fn resolve_name(&self, name: &str, preprocessing: Option<Preprocessing>) -> Result<ResolvedBackbone> {
+        let imported = import::onnx_path(&self.models, name);
+        let known = match registry().backbone(name) {
+            Err(_) if is_name(name) && imported.is_file() => {
+                let resolved = self.resolve_file(&imported.to_string_lossy(), preprocessing, None)?;
+                return Ok(ResolvedBackbone { name: name.into(), ..resolved });
             }
             known => known?,
         };
@@ -86,7 +100,7 @@ impl BackboneChoice {
             name: known.name.clone(),
             title: known.title.clone(),
             graph_sha256: known.onnx_sha256,
-            layer: self.layer.clone(),
+            layer: self.layer(),
             preprocessing: preprocessing.unwrap_or(known.preprocessing),
             known_answer: None,
             models: self.models.clone(),
@@ -94,20 +108,17 @@ impl BackboneChoice {
         })
     }
 
-    /// Resolves a backbone that was imported, which keeps its name.
-    fn resolve_imported(
-        &self,
-        path: &Path,
-        preprocessing: Option<Preprocessing>,
-    ) -> Result<ResolvedBackbone> {
-        let by_path = Self { backbone: path.to_string_lossy().into_owned(), ..self.clone() };
-        let resolved = by_path.resolve_file(preprocessing)?;
-        Ok(ResolvedBackbone { name: self.backbone.clone(), ..resolved })
+    fn layer(&self) -> String {
+        self.layer.clone().unwrap_or_else(|| PRELOGITS.into())
     }
 
-    fn resolve_file(&self, preprocessing: Option<Preprocessing>) -> Result<ResolvedBackbone> {
-        let path =
-            std::path::absolute(&self.backbone).map_err(|e| Error::io("find", self.backbone.as_ref(), e))?;
+    fn resolve_file(
+        &self,
+        file: &str,
+        preprocessing: Option<Preprocessing>,
+        fallback: Option<Preprocessing>,
+    ) -> Result<ResolvedBackbone> {
+        let path = std::path::absolute(file).map_err(|e| Error::io("find", file.as_ref(), e))?;
         let names: Vec<&str> = registry().backbones.iter().map(|known| known.name.as_str()).collect();
         let remedy = format!("give the path of an ONNX file, or a known name: {}", names.join(", "));
         let bytes = fs::read(&path).map_err(|e| e.help(&remedy))?;
@@ -116,7 +127,7 @@ impl BackboneChoice {
             None => e.at(&path).help(&remedy),
         })?;
         let own = info.preprocessing.and_then(|json| serde_json::from_str(&json).ok());
-        let preprocessing = preprocessing.or(own).ok_or_else(|| {
+        let preprocessing = preprocessing.or(own).or(fallback).ok_or_else(|| {
             Error::new(Kind::Usage, "the file does not say how pixels enter it")
                 .at(&path)
                 .help("set `preprocess` to unit, inception, imagenet or stretched")
@@ -126,7 +137,7 @@ impl BackboneChoice {
             name: path.to_string_lossy().into_owned(),
             title: info.title.unwrap_or_else(|| "a network of your own".into()),
             graph_sha256: sha256(&bytes),
-            layer: self.layer.clone(),
+            layer: self.layer(),
             preprocessing: Preprocessing { size, ..preprocessing }.checked().map_err(|e| e.at(&path))?,
             known_answer: None,
             models: self.models.clone(),
@@ -137,7 +148,7 @@ impl BackboneChoice {
 
 impl Default for BackboneChoice {
     fn default() -> Self {
-        Self::new(DEFAULT_BACKBONE)
+        Self { backbone: None, ..Self::new("") }
     }
 }
 

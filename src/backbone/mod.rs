@@ -1,5 +1,7 @@
 //! Frozen networks that turn images into features: the trait and its ONNX Runtime implementation.
 
+pub mod catalog;
+pub mod certificate;
 mod choice;
 mod embedder;
 mod embeddings;
@@ -9,18 +11,21 @@ pub mod import;
 pub mod inception_v3;
 pub mod install;
 pub mod known_answer;
+pub mod machine_default;
 mod memory;
 pub mod onnx_runtime;
 pub mod proof;
 pub mod registry;
 mod resolved;
 mod runtime_log;
+mod use_backbone;
 
-pub use choice::BackboneChoice;
+pub use choice::{BackboneChoice, OWN};
 pub use embedder::ImageEmbedder;
 pub use embeddings::{Embeddings, NotFinite};
 pub use memory::NetworkMemory;
 pub use resolved::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
+pub use use_backbone::{MachineDefault, use_backbone};
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;

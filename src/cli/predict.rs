@@ -7,9 +7,7 @@ use super::text::{left_aligned_table, percent, printable, table};
 use crate::backbone::Device;
 use crate::cache::near_images::Neighbour;
 use crate::error::Result;
-use crate::evaluate::predict::{
-    ClassProbability, FilePrediction, PredictConfig, PredictorConfig, predict, refused,
-};
+use crate::evaluate::predict::{FilePrediction, PredictConfig, PredictorConfig, predict, refused};
 use crate::report::output::PageOutput;
 use crate::report::prediction;
 use std::path::PathBuf;
@@ -91,7 +89,10 @@ pub(super) fn summary(predictions: &[FilePrediction]) -> String {
                     "  unknown: of the validation images and this one, {share} are as far from every class\n"
                 ));
             }
-            None => out.push_str(&ranked(&prediction.predictions)),
+            None => {
+                let shown = prediction.predictions.iter().take(SHOWN);
+                out.push_str(&ranked(shown.map(|class| (class.label.as_str(), class.probability))));
+            }
         }
         if let Some(near) = prediction.neighbours.as_ref().filter(|near| !near.is_empty()) {
             let row = |one: &Neighbour| {
@@ -105,12 +106,12 @@ pub(super) fn summary(predictions: &[FilePrediction]) -> String {
     out
 }
 
-fn ranked(classes: &[ClassProbability]) -> String {
-    let shown = classes.iter().take(SHOWN);
+/// A line for each class with its probability, 0 to 1, and a bar.
+pub(super) fn ranked<'a>(classes: impl Iterator<Item = (&'a str, f64)> + Clone) -> String {
     let rows: Vec<_> =
-        shown.clone().map(|p| vec![format!("  {}", p.label), percent(p.probability)]).collect();
+        classes.clone().map(|(label, share)| vec![format!("  {label}"), percent(share)]).collect();
     let lines = table(&rows);
-    lines.lines().zip(shown).map(|(line, p)| format!("{line}  {}\n", bar(p.probability))).collect()
+    lines.lines().zip(classes).map(|(line, (_, share))| format!("{line}  {}\n", bar(share))).collect()
 }
 
 /// Width of a full bar in characters.

@@ -1,6 +1,7 @@
 //! Scores of a run, from its own files alone: no image, cache or network is opened.
 
 mod calibration;
+pub mod classify;
 pub mod comparison;
 mod held_out;
 mod overall;

@@ -4,6 +4,7 @@ mod batch;
 mod config;
 mod decode;
 mod extraction;
+mod kept;
 mod missing;
 mod network;
 mod old_decoders;

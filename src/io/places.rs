@@ -19,6 +19,7 @@ struct Place {
 }
 
 const CACHE: Place = Place { below_home: "", xdg: "XDG_CACHE_HOME", default: ".cache" };
+const CONFIG: Place = Place { below_home: "", xdg: "XDG_CONFIG_HOME", default: ".config" };
 const MODELS: Place = Place { below_home: "models", xdg: "XDG_DATA_HOME", default: ".local/share" };
 
 /// Returns the folder for installed runtimes: `HEADSTART_HOME`, else `headstart` in `XDG_CACHE_HOME` or in `.cache` of
@@ -37,6 +38,15 @@ pub fn runtime_folder() -> Result<PathBuf> {
 /// [`Kind::Usage`] when `HEADSTART_HOME` is a relative path, [`Kind::Runtime`] when no variable names a folder.
 pub fn models_folder() -> Result<PathBuf> {
     MODELS.find(&|name| std::env::var_os(name), std::env::home_dir())
+}
+
+/// Returns the file of the user's settings: `config.toml` in `HEADSTART_HOME`, else in `headstart` in `XDG_CONFIG_HOME` or
+/// in `.config` of the home folder. It need not exist.
+///
+/// # Errors
+/// [`Kind::Usage`] when `HEADSTART_HOME` is a relative path, [`Kind::Runtime`] when no variable names a folder.
+pub fn config_file() -> Result<PathBuf> {
+    Ok(CONFIG.find(&|name| std::env::var_os(name), std::env::home_dir())?.join("config.toml"))
 }
 
 /// Returns the folder for downloads, which are removed once they are used: `downloads` in [`runtime_folder`].
@@ -94,6 +104,7 @@ mod tests {
         assert_eq!(find(&CACHE, &[xdg, own], Some("/h")), "/o");
         assert_eq!(find(&MODELS, &[xdg, own], Some("/h")), "/o/models");
         assert_eq!(find(&CACHE, &[xdg], None), "/x/headstart", "without a home folder");
+        assert_eq!(find(&CONFIG, &[xdg], Some("/h")), "/h/.config/headstart");
         assert_eq!(find(&MODELS, &[xdg], Some("/h")), "/h/.local/share/headstart/models");
         assert_eq!(
             find(&CACHE, &[("XDG_CACHE_HOME", "x"), ("HEADSTART_HOME", "")], Some("/h")),

@@ -18,6 +18,16 @@ pub struct ModelInfo {
     pub preprocessing: Option<String>,
     /// A few words that describe it; `None` when the file does not hold them.
     pub title: Option<String>,
+    /// Licence of the weights; `None` when the file does not hold it.
+    pub licence: Option<String>,
+    /// The published source by whose rules it was built; `None` when the file does not hold it.
+    pub source: Option<String>,
+    /// Digest of the weights file that it was built from; `None` when the file does not hold it.
+    pub source_sha256: Option<String>,
+    /// The classes of its own classifier, as a list in JSON; `None` when the file does not hold them.
+    pub classes: Option<String>,
+    /// Whether it has values called `Logits` and `Predictions`.
+    pub has_classifier: bool,
 }
 
 /// Reads what an ONNX file says about its input, without opening a session.
@@ -32,9 +42,18 @@ pub fn inspect(bytes: &[u8]) -> Result<ModelInfo> {
         return Err(Error::new(Kind::Backbone, format!("its input has the dimensions {dims:?}"))
             .help("a backbone takes [batch, 3, side, side]"));
     }
-    let preprocessing = model.metadata(PREPROCESSING_KEY).map(str::to_string);
-    let title = model.metadata("headstart.title").map(str::to_string);
-    Ok(ModelInfo { input_side: dims[2], preprocessing, title })
+    let metadata = |key: &str| model.metadata(key).map(str::to_string);
+    let outputs: Vec<&str> = model.graph().output.iter().map(|output| output.name.as_str()).collect();
+    Ok(ModelInfo {
+        input_side: dims[2],
+        preprocessing: metadata(PREPROCESSING_KEY),
+        title: metadata("headstart.title"),
+        licence: metadata("headstart.licence"),
+        source: metadata("headstart.source"),
+        source_sha256: metadata("headstart.source_sha256"),
+        classes: metadata("headstart.classes"),
+        has_classifier: outputs.contains(&"Logits") && outputs.contains(&"Predictions"),
+    })
 }
 
 /// An ONNX file in memory that can be edited.

