@@ -4,8 +4,8 @@
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
-use crate::io::user_folders;
 use crate::io::toml::parse_toml;
+use crate::io::user_folders;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::sync::LazyLock;

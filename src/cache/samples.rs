@@ -35,13 +35,13 @@ const COLUMNS: [(&str, ColumnType); 8] = [
 ];
 
 /// Columns that files of 0.1.0 do not have, with their values.
-const IDENTITY: [(&str, Column); 3] = [
+const IDENTITY: [(&str, IdentityField); 3] = [
     ("device", |identity| identity.device as i64),
     ("inode", |identity| identity.inode as i64),
     ("changed_ns", |identity| identity.changed_ns),
 ];
 
-type Column = fn(&FileIdentity) -> i64;
+type IdentityField = fn(&FileIdentity) -> i64;
 
 /// Metadata key of the layout, which files of the usual layout do not have.
 const LAYOUT: &str = "headstart.layout";

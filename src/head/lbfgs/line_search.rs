@@ -30,7 +30,11 @@ pub(super) trait OnLine {
 /// ones, which look at derivatives alone (Hager and Zhang 2005, *SIAM Journal on Optimization* 16, section 4). `at` evaluates a
 /// step. The loss is convex, so its derivative grows along the line, and two derivatives of different signs enclose the minimum.
 /// `None` if no step improves the loss.
-pub(super) fn search<P: OnLine>(value: f64, derivative: f64, mut at: impl FnMut(f64) -> P) -> Option<(f64, P)> {
+pub(super) fn search<P: OnLine>(
+    value: f64,
+    derivative: f64,
+    mut at: impl FnMut(f64) -> P,
+) -> Option<(f64, P)> {
     let descends = derivative < 0.0;
     if !descends {
         return None;

@@ -95,7 +95,8 @@ impl State {
             loss.directional_derivative += l2 * (wd + step * dd);
             loss
         };
-        let derivative = self.loss.delta.iter().zip(&change).map(|(&delta, z)| f64::from(delta) * z).sum::<f64>();
+        let derivative =
+            self.loss.delta.iter().zip(&change).map(|(&delta, z)| f64::from(delta) * z).sum::<f64>();
         let value = self.loss.value + 0.5 * l2 * ww;
         let Some((step, mut loss)) = line_search::search(value, derivative + l2 * wd, at) else {
             return Ok(false);

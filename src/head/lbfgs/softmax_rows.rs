@@ -121,7 +121,8 @@ impl RowLoss<'_> {
         }
         e[target] = -rest as f32;
         if let Some(change) = change {
-            out.directional_derivative += e.iter().zip(change).map(|(&e, change)| f64::from(e) * change).sum::<f64>();
+            out.directional_derivative +=
+                e.iter().zip(change).map(|(&e, change)| f64::from(e) * change).sum::<f64>();
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::io::digest::Digest;
 
 /// A named column.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Column {
+pub struct NamedColumn {
     /// Name in the file.
     pub name: String,
     /// One value per row.

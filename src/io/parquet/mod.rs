@@ -5,7 +5,7 @@ mod column;
 mod convert;
 mod writer;
 
-pub use column::{Column, ColumnData, ColumnType, Vectors};
+pub use column::{ColumnData, ColumnType, NamedColumn, Vectors};
 pub use writer::{MAX_GROUP_ROWS, TableWriter, arrow_has_key, parquet_has_key};
 
 use crate::error::{Error, Kind, Result};
@@ -23,7 +23,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
     /// The columns in the order of the file.
-    pub columns: Vec<Column>,
+    pub columns: Vec<NamedColumn>,
     /// Key-value metadata of the file.
     pub metadata: BTreeMap<String, String>,
 }
@@ -31,7 +31,7 @@ pub struct Table {
 impl Table {
     /// Creates a table of `columns`, given as name and values, without metadata.
     pub fn new<N: Into<String>>(columns: impl IntoIterator<Item = (N, ColumnData)>) -> Self {
-        let column = |(name, data): (N, ColumnData)| Column { name: name.into(), data };
+        let column = |(name, data): (N, ColumnData)| NamedColumn { name: name.into(), data };
         Self { columns: columns.into_iter().map(column).collect(), metadata: BTreeMap::new() }
     }
 
@@ -200,7 +200,7 @@ fn read_columns<R: ChunkReader + 'static>(
     }
     let mask = ProjectionMask::columns(builder.parquet_schema(), wanted.iter().map(|(name, _)| *name));
     let reader = builder.with_projection(mask).build().map_err(|e| damaged(e.to_string()))?;
-    let mut columns: Vec<Column> = Vec::new();
+    let mut columns: Vec<NamedColumn> = Vec::new();
     for batch in reader {
         let batch = batch.map_err(|e| damaged(e.to_string()))?;
         for &(name, expected) in wanted {
@@ -213,7 +213,7 @@ fn read_columns<R: ChunkReader + 'static>(
             let data = data.ok_or_else(|| damaged(mismatch(name, expected, array)))?;
             match columns.iter_mut().find(|column| column.name == name) {
                 Some(column) => column.data.extend(data),
-                None => columns.push(Column { name: name.to_string(), data }),
+                None => columns.push(NamedColumn { name: name.to_string(), data }),
             }
         }
     }
