@@ -241,11 +241,11 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::test_data::spec;
     use crate::cache::{BackboneSpec, PreprocessingSpec, Spec};
     use crate::cli::command;
     use crate::data::preprocess::Normalization;
     use crate::head::{ClassWeights, LbfgsConfig, Schedule, StopOn};
-    use crate::io::digest::sha256;
 
     fn record(config: SolverConfig, normalization: Normalization, stretch: bool) -> Record {
         let steps = Preprocessing {
@@ -262,16 +262,10 @@ mod tests {
             time: 7,
             cache: "/c a".into(),
             spec: Spec {
-                schema: String::new(),
-                backbone: BackboneSpec {
-                    name: "/net.onnx".into(),
-                    title: "".into(),
-                    graph_sha256: sha256(b""),
-                },
+                backbone: BackboneSpec { name: "/net.onnx".into(), ..spec().backbone },
                 layer: "Mixed_6e".into(),
-                width: 2,
-                preprocessing: PreprocessingSpec { decode: String::new(), steps },
-                known_answer: None,
+                preprocessing: PreprocessingSpec { steps, ..spec().preprocessing },
+                ..spec()
             },
             classes: Vec::new(),
             config,

@@ -38,6 +38,22 @@ pub struct Vectors {
     pub values: Vec<f32>,
 }
 
+/// A column that a reader expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnSpec<'a> {
+    /// Name of the column.
+    pub name: &'a str,
+    /// Type of its values.
+    pub kind: ColumnType,
+}
+
+impl<'a> ColumnSpec<'a> {
+    /// Describes a column.
+    pub const fn new(name: &'a str, kind: ColumnType) -> Self {
+        Self { name, kind }
+    }
+}
+
 /// The type that a reader expects of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
