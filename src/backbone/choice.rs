@@ -104,7 +104,7 @@ impl BackboneChoice {
             preprocessing: preprocessing.unwrap_or(known.preprocessing),
             known_answer: None,
             models: self.models.clone(),
-            places: vec![onnx_path(known, &self.models)],
+            candidates: vec![onnx_path(known, &self.models)],
         })
     }
 
@@ -141,7 +141,7 @@ impl BackboneChoice {
             preprocessing: Preprocessing { size, ..preprocessing }.checked().map_err(|e| e.at(&path))?,
             known_answer: None,
             models: self.models.clone(),
-            places: vec![path],
+            candidates: vec![path],
         })
     }
 }

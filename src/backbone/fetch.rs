@@ -6,7 +6,7 @@ use super::registry::{DEFAULT_BACKBONE, Published, PublishedFile, default_models
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256_file};
 use crate::io::download::{RemoteFile, download};
-use crate::io::{fs, json, places};
+use crate::io::{fs, json, user_folders};
 use crate::monitor::Monitor;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -157,7 +157,7 @@ fn find_source(
     }
     let size = official.bytes.map_or(String::new(), |bytes| format!("{} MB, ", bytes / 1_000_000));
     monitor.note(&format!("{}: {} ({size}{})", published.name, published.title, published.licence));
-    let file = places::downloads_folder()?.join(&published.name).join(name);
+    let file = user_folders::downloads_folder()?.join(&published.name).join(name);
     let fetched = download(name, &remote, &file, monitor).map_err(|e| match e.remedy() {
         Some(_) => e,
         None => e.help(format!(

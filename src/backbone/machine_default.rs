@@ -3,7 +3,7 @@
 use super::registry::DEFAULT_BACKBONE;
 use crate::error::{Error, Result};
 use crate::io::toml::parse_toml;
-use crate::io::{fs, json, places};
+use crate::io::{fs, json, user_folders};
 use serde::Deserialize;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ struct UserConfig {
 /// [`Kind::Io`](crate::error::Kind::Io) when it cannot be read.
 pub fn default_backbone() -> Result<String> {
     // Without a folder of the user there is no configuration either.
-    let Ok(path) = places::config_file() else { return Ok(DEFAULT_BACKBONE.into()) };
+    let Ok(path) = user_folders::config_file() else { return Ok(DEFAULT_BACKBONE.into()) };
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => String::new(),
@@ -37,9 +37,9 @@ pub fn default_backbone() -> Result<String> {
 /// Writes which backbone is used where none is named. Returns the path of the user's `config.toml`.
 ///
 /// # Errors
-/// [`Kind::Io`](crate::error::Kind::Io) when it cannot be written, and those of [`places::config_file`].
+/// [`Kind::Io`](crate::error::Kind::Io) when it cannot be written, and those of [`user_folders::config_file`].
 pub(super) fn set_default_backbone(name: &str) -> Result<PathBuf> {
-    let path = places::config_file()?;
+    let path = user_folders::config_file()?;
     if let Some(folder) = path.parent() {
         fs::create_folder(folder)?;
     }

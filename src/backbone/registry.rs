@@ -4,8 +4,8 @@
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
-use crate::io::places;
 use crate::io::toml::parse_toml;
+use crate::io::user_folders;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ pub fn default_models() -> PathBuf {
     match std::fs::read_dir(&here).is_ok_and(|entries| entries.flatten().any(is_onnx)) {
         true => here,
         // A folder that cannot be found is reported when the runtime is looked for.
-        false => places::models_folder().unwrap_or(here),
+        false => user_folders::models_folder().unwrap_or(here),
     }
 }
 

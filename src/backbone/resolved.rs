@@ -32,8 +32,8 @@ pub struct ResolvedBackbone {
     pub known_answer: Option<Vec<f32>>,
     /// Folder of built backbones.
     pub models: PathBuf,
-    /// Where the ONNX file may be, the likeliest place first; never empty.
-    pub places: Vec<PathBuf>,
+    /// Where the ONNX file may be, the likeliest file first; never empty.
+    pub candidates: Vec<PathBuf>,
 }
 
 impl ResolvedBackbone {
@@ -57,7 +57,7 @@ impl ResolvedBackbone {
             preprocessing: preprocessing.checked()?,
             known_answer: known_answer.map(Vec::from),
             models: search.models.to_path_buf(),
-            places: search.places(name, graph_sha256),
+            candidates: search.candidates(name, graph_sha256),
         };
         let known_answer = resolved.stored_answer().or(resolved.known_answer.clone());
         Ok(Self { known_answer, ..resolved })
@@ -110,12 +110,12 @@ impl ResolvedBackbone {
     /// # Errors
     /// Errors of [`setup`](super::install::setup()), and [`Kind::Io`] when no file can be read.
     pub fn install(&self, monitor: &dyn Monitor) -> Result<NetworkMemory> {
-        let may_be_built = |known: &&KnownBackbone| self.places.contains(&onnx_path(known, &self.models));
-        let present = || self.places.iter().find(|place| place.exists());
+        let may_be_built = |known: &&KnownBackbone| self.candidates.contains(&onnx_path(known, &self.models));
+        let present = || self.candidates.iter().find(|file| file.exists());
         if let Some(known) = known(self.graph_sha256).filter(may_be_built).filter(|_| present().is_none()) {
             known_backbone::find_or_install(known, &self.models, None, monitor)?;
         }
-        let path = present().or(self.places.first()).map_or(Path::new(&self.name), PathBuf::as_path);
+        let path = present().or(self.candidates.first()).map_or(Path::new(&self.name), PathBuf::as_path);
         let metadata = std::fs::metadata(path).map_err(|e| Error::io("read", path, e).help(self.remedy()))?;
         Ok(NetworkMemory {
             model_bytes: metadata.len(),
@@ -142,10 +142,10 @@ impl ResolvedBackbone {
         self.find_model().map(|found| found.path)
     }
 
-    /// Reads the first file with the right digest among the places.
+    /// Reads the first file with the right digest among the candidates.
     fn find_model(&self) -> Result<FoundModel> {
         let mut failure = None;
-        for (number, path) in self.places.iter().enumerate() {
+        for (number, path) in self.candidates.iter().enumerate() {
             if number > 0 && !path.is_file() {
                 continue;
             }
@@ -215,7 +215,7 @@ pub struct BackboneSearch<'a> {
 }
 
 impl BackboneSearch<'_> {
-    fn places(&self, name: &str, graph_sha256: Digest) -> Vec<PathBuf> {
+    fn candidates(&self, name: &str, graph_sha256: Digest) -> Vec<PathBuf> {
         if let Some(given) = self.given {
             return vec![given.to_path_buf()];
         }

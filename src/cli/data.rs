@@ -183,7 +183,7 @@ fn summary_text(stats: &SummaryStats) -> String {
         (stats.empty_classes, "classes without images"),
         (stats.unreadable.len(), "unreadable files"),
         (stats.conflicting.len(), "files under two labels"),
-        (stats.copies, "duplicates of other files of their class"),
+        (stats.duplicates, "duplicates of other files of their class"),
     ] {
         if n > 0 {
             out.push_str(&format!("; {what}: {n}"));

@@ -5,7 +5,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::archive::{UnpackLimits, unpack_tgz};
 use crate::io::download::{RemoteFile, download};
 use crate::io::fs::{self, require_space};
-use crate::io::{json, places};
+use crate::io::{json, user_folders};
 use crate::monitor::{Monitor, Unit};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -128,7 +128,7 @@ pub fn fetch_data_set(config: &FetchDataConfig, monitor: &dyn Monitor) -> Result
     };
     let downloads = match config.archive {
         Some(_) => PathBuf::new(),
-        None => places::downloads_folder()?,
+        None => user_folders::downloads_folder()?,
     };
     fetch_from(source, config, &downloads, monitor)
 }

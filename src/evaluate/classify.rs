@@ -6,7 +6,7 @@ use crate::backbone::registry::registry;
 use crate::backbone::{BackboneChoice, Device, ImageEmbedder, ResolvedBackbone, SessionOptions};
 use crate::data::augment::Variant;
 use crate::data::dataset::Refused;
-use crate::data::decode::{self, DecodedImage, Reason};
+use crate::data::decode::{self, DecodedFile, Reason};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use crate::monitor::{Monitor, Unit};
@@ -188,7 +188,7 @@ impl Classifier {
     fn rank(&mut self, path: &Path, top: usize) -> Result<std::result::Result<Vec<RankedClass>, Reason>> {
         let stretch = self.resolved.preprocessing.stretch_16bit;
         let decoded = decode::read(path).and_then(|bytes| decode::decode_stretched(&bytes, stretch));
-        let DecodedImage { pixels, .. } = match decoded {
+        let DecodedFile { pixels, .. } = match decoded {
             Ok(decoded) => decoded,
             Err(reason) => return Ok(Err(reason)),
         };

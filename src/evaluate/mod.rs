@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::head::argmax;
 use crate::metrics::{self, ClassScore, ClassShare};
 use crate::run::{self, ClassCount, RejectionRule, StoredRun};
-use held_out::{ImagePrediction, RunPredictions, SplitPredictions};
+use held_out::{HeldOutPrediction, RunPredictions, SplitPredictions};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -177,11 +177,11 @@ pub fn evaluate_run(run: &StoredRun, config: &EvaluateConfig) -> Result<Evaluate
 }
 
 /// The class index predicted for an image: from its averaged probabilities, or as recorded for variant `none`.
-fn predicted_class(image: &ImagePrediction, averaged: bool) -> usize {
+fn predicted_class(image: &HeldOutPrediction, averaged: bool) -> usize {
     if averaged { argmax(&image.probabilities) } else { image.predicted }
 }
 
-fn top_k(images: &[ImagePrediction], truth: &[usize], classes: usize) -> Vec<TopK> {
+fn top_k(images: &[HeldOutPrediction], truth: &[usize], classes: usize) -> Vec<TopK> {
     let probabilities = || images.iter().map(|image| &image.probabilities);
     let accuracy = |k: usize| metrics::top_k_accuracy(truth, probabilities(), k);
     (1..=MAX_K.min(classes.saturating_sub(1)).max(1)).map(|k| TopK { k, accuracy: accuracy(k) }).collect()

@@ -25,7 +25,7 @@ pub use calibration::{
 };
 pub use chance_calibration::{ChanceCalibration, chance_calibration, debiased_calibration_error};
 pub use conformal::{ConformalCalibration, min_calibration_size};
-pub use label_issues::{LabelIssue, find_label_issues};
+pub use label_issues::{SuspectRow, find_label_issues};
 pub use macro_f1::{LabelledPrediction, macro_f1_interval, paired_macro_f1_difference};
 pub use p_value::format_p_value;
 pub use paired::{

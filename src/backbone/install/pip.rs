@@ -179,15 +179,15 @@ mod tests {
     #[test]
     fn the_wheel_and_the_command_that_fetches_it_elsewhere_are_named() {
         let wheel = registry().runtime.wheels.iter().find(|wheel| wheel.os == "windows").unwrap();
-        let told = elsewhere(wheel);
+        let remedy = elsewhere(wheel);
         let version = &registry().runtime.version;
         assert!(
-            told.contains(&format!("onnxruntime-{version}-cp311-cp311-win_amd64.whl, from `pip download")),
-            "{told}"
+            remedy.contains(&format!("onnxruntime-{version}-cp311-cp311-win_amd64.whl, from `pip download")),
+            "{remedy}"
         );
         assert!(
-            told.ends_with("--implementation cp --python-version 3.11 --abi cp311 --platform win_amd64`"),
-            "{told}"
+            remedy.ends_with("--implementation cp --python-version 3.11 --abi cp311 --platform win_amd64`"),
+            "{remedy}"
         );
     }
 }

@@ -84,7 +84,7 @@ impl ClientProcess {
     /// Returns the exit status once the client has ended.
     ///
     /// # Errors
-    /// [`Kind::Runtime`] when the operating system does not tell.
+    /// [`Kind::Runtime`] when the operating system does not say.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         let fail = |e| Error::new(Kind::Runtime, "the client could not be waited for").because(e);
         self.child.try_wait().map_err(fail)

@@ -8,7 +8,7 @@ use crate::backbone::registry::{Wheel, registry};
 use crate::error::{Error, Kind, Result};
 use crate::io::archive;
 use crate::io::fs::{self, require_space};
-use crate::io::places;
+use crate::io::user_folders;
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ const SPACE_FACTOR: u64 = 3;
 /// The folder of `wheel`.
 fn folder_of(wheel: &Wheel) -> Result<PathBuf> {
     let name = format!("{}-{}-{}-{}", wheel.package, registry().runtime.version, wheel.os, wheel.arch);
-    Ok(places::runtime_folder()?.join(name))
+    Ok(user_folders::runtime_folder()?.join(name))
 }
 
 /// Compares an earlier installation of `wheel` with its record. Returns the path of the library too.
@@ -38,7 +38,7 @@ pub(super) fn installed(wheel: &Wheel) -> Result<(Installed, PathBuf)> {
 pub(super) fn install(wheel: &Wheel, file: Option<&Path>, monitor: &dyn Monitor) -> Result<PathBuf> {
     let folder = folder_of(wheel)?;
     let path = folder.join(&wheel.library);
-    let base = places::runtime_folder()?;
+    let base = user_folders::runtime_folder()?;
     let staging = StagingFolder::new(&base, monitor).map_err(|e| match e.kind() {
         Kind::Io => e.help("set HEADSTART_HOME to a folder that may be written"),
         _ => e,

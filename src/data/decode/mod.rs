@@ -12,7 +12,7 @@ mod tif;
 mod version;
 
 pub use crate::data::dataset::Reason;
-pub use deep::DecodedImage;
+pub use deep::DecodedFile;
 pub use limits::limit_memory;
 pub use raster::{encode_jpeg, encode_png};
 pub use version::{DECODE_VERSION, is_known_version, pixels_changed_since};
@@ -89,7 +89,7 @@ pub fn decode(bytes: &[u8]) -> Result<Pixels, Reason> {
 ///
 /// # Errors
 /// Those of [`decode`].
-pub fn decode_stretched(bytes: &[u8], stretch_16bit: Option<u8>) -> Result<DecodedImage, Reason> {
+pub fn decode_stretched(bytes: &[u8], stretch_16bit: Option<u8>) -> Result<DecodedFile, Reason> {
     let kind = kind::of(bytes)?;
     quietly(|| {
         let (_, memory) = header(bytes, kind)?;
@@ -98,13 +98,13 @@ pub fn decode_stretched(bytes: &[u8], stretch_16bit: Option<u8>) -> Result<Decod
         let pixels = memory + if turn > 1 { memory } else { 0 };
         let _share = limits::MEMORY.take(pixels)?;
         let image = match kind {
-            Kind::Jpeg => DecodedImage { pixels: rgb_of_jpeg(jpeg::decode(bytes)?), narrow: None },
+            Kind::Jpeg => DecodedFile { pixels: rgb_of_jpeg(jpeg::decode(bytes)?), narrow: None },
             Kind::Tiff => tif::decode(bytes, memory, stretch_16bit)?,
             Kind::Png | Kind::WebP | Kind::Gif | Kind::Bmp => {
                 raster::decode(bytes, kind, memory, stretch_16bit)?
             }
         };
-        Ok(DecodedImage { pixels: orientation::apply(image.pixels, turn), ..image })
+        Ok(DecodedFile { pixels: orientation::apply(image.pixels, turn), ..image })
     })
 }
 

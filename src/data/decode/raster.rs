@@ -1,6 +1,6 @@
 //! PNG, WebP, GIF and BMP through `image`, made equal to Pillow where it rounds otherwise. Also the encoders.
 
-use super::deep::{DecodedImage, Levels, nearest_level, upper_byte};
+use super::deep::{DecodedFile, Levels, nearest_level, upper_byte};
 use super::kind::Kind;
 use crate::data::dataset::Reason;
 use crate::data::pixels::Pixels;
@@ -28,7 +28,7 @@ pub(super) fn decode(
     kind: Kind,
     memory: u64,
     stretch_16bit: Option<u8>,
-) -> Result<DecodedImage, Reason> {
+) -> Result<DecodedFile, Reason> {
     let damaged = |e: image::ImageError| failure(kind, &e);
     let bytes = &*with_end(bytes, kind);
     let image = DynamicImage::from_decoder(decoder(bytes, kind, memory + EXTRA)?).map_err(damaged)?;
@@ -41,7 +41,7 @@ pub(super) fn decode(
             pixel.iter_mut().zip(bits).for_each(|(level, bits)| *level = of_few_bits(*level, bits));
         });
     }
-    Ok(DecodedImage { pixels: Pixels::new(width, height, rgb), narrow })
+    Ok(DecodedFile { pixels: Pixels::new(width, height, rgb), narrow })
 }
 
 /// A PNG whose pixels are all there though its last chunk is missing gets that chunk.

@@ -5,7 +5,7 @@ use crate::backbone::registry::default_models;
 use crate::backbone::{BackboneSearch, Device, ImageEmbedder, NotFinite, SessionOptions};
 use crate::cache::{FeatureCache, Samples, Spec, near_images};
 use crate::data::augment::Variant;
-use crate::data::decode::{self, DECODE_VERSION, DecodedImage, Reason, is_known_version};
+use crate::data::decode::{self, DECODE_VERSION, DecodedFile, Reason, is_known_version};
 use crate::data::narrow::NarrowImages;
 use crate::data::pixels::Pixels;
 use crate::error::{Error, Kind, Result};
@@ -68,12 +68,12 @@ pub struct Predictor<'a> {
     spec: Spec,
     temperature: f64,
     reject: Option<RejectionRule>,
-    cache: Option<OpenCache>,
+    cache: Option<NeighbourSource>,
     embedder: Option<ImageEmbedder>,
 }
 
 /// The cache of the run, opened for finding neighbours.
-struct OpenCache {
+struct NeighbourSource {
     cache: FeatureCache,
     samples: Samples,
 }
@@ -97,7 +97,7 @@ impl<'a> Predictor<'a> {
         let temperature = Temperature::effective(stored.record().temperature);
         let cache = match config.neighbours {
             0 => None,
-            _ => OpenCache::open(&stored, config.cache.as_deref(), monitor)?,
+            _ => NeighbourSource::open(&stored, config.cache.as_deref(), monitor)?,
         };
         let (config, record, embedder) = (config.clone(), stored.record().clone(), None);
         Ok(Self { config, monitor, record, head, classes, spec, temperature, reject, cache, embedder })
@@ -159,7 +159,7 @@ impl<'a> Predictor<'a> {
             let mut file = FilePrediction::without_prediction(path);
             match self.decode(path) {
                 Err(reason) => file.reason = Some(reason),
-                Ok((DecodedImage { pixels: image, narrow: bits, .. }, bytes)) => {
+                Ok((DecodedFile { pixels: image, narrow: bits, .. }, bytes)) => {
                     bits.into_iter().for_each(|bits| narrow.add(&file.path, bits));
                     let digest = sha256(&bytes);
                     let decode = &self.spec.preprocessing.decode;
@@ -189,7 +189,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// Reads and decodes an image file as those of the training images were. Also returns its bytes.
-    fn decode(&self, path: &Path) -> std::result::Result<(DecodedImage, Vec<u8>), Reason> {
+    fn decode(&self, path: &Path) -> std::result::Result<(DecodedFile, Vec<u8>), Reason> {
         let bytes = decode::read(path)?;
         Ok((decode::decode_stretched(&bytes, self.spec.preprocessing.steps.stretch_16bit)?, bytes))
     }
@@ -233,7 +233,8 @@ impl<'a> Predictor<'a> {
 
     /// Adds the nearest cached images to each of `predictions`, whose features are given in the same order.
     fn add_neighbours(&self, predictions: Vec<&mut ImagePrediction>, features: &[Vec<f32>]) {
-        let Some(OpenCache { cache, samples }) = self.cache.as_ref().filter(|_| !features.is_empty()) else {
+        let Some(NeighbourSource { cache, samples }) = self.cache.as_ref().filter(|_| !features.is_empty())
+        else {
             return;
         };
         match near_images::nearest(cache, samples, features, self.config.neighbours) {
@@ -255,7 +256,7 @@ impl std::fmt::Debug for Predictor<'_> {
     }
 }
 
-impl OpenCache {
+impl NeighbourSource {
     /// Opens the cache of a run if it still exists and holds features of the same spec.
     ///
     /// # Errors

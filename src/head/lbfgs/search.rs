@@ -14,7 +14,7 @@ use crate::head::loss::MeanLoss;
 const REFRESHES: usize = 4;
 
 /// Where a search ended.
-pub(super) struct Found {
+pub(super) struct Optimum {
     pub head: Head,
     pub convergence: Convergence,
     /// Unweighted and unsmoothed loss over the train rows.
@@ -33,7 +33,7 @@ struct State {
 }
 
 /// Searches from `start`, or from zero, for at most `iterations` iterations.
-pub(super) fn search(objective: &mut Objective, start: Option<&Head>, iterations: usize) -> Result<Found> {
+pub(super) fn search(objective: &mut Objective, start: Option<&Head>, iterations: usize) -> Result<Optimum> {
     let mut state = State::at(objective, objective.start(start))?;
     let mut history = History::default();
     let (mut done, mut refreshes) = (0, 0);
@@ -64,7 +64,7 @@ pub(super) fn search(objective: &mut Objective, start: Option<&Head>, iterations
             .help("try a larger `l2`; if that does not help, run `cache::verify`"));
     }
     let score = state.loss.score.mean(objective.rows());
-    Ok(Found { head: objective.head(&state.point), convergence, score })
+    Ok(Optimum { head: objective.head(&state.point), convergence, score })
 }
 
 impl State {
@@ -92,12 +92,13 @@ impl State {
         let at = |step: f64| {
             let mut loss = objective.evaluate(&self.logits, Some(&change), step);
             loss.value += 0.5 * l2 * (ww + step * (2.0 * wd + step * dd));
-            loss.slope += l2 * (wd + step * dd);
+            loss.directional_derivative += l2 * (wd + step * dd);
             loss
         };
-        let slope = self.loss.delta.iter().zip(&change).map(|(&delta, z)| f64::from(delta) * z).sum::<f64>();
+        let derivative =
+            self.loss.delta.iter().zip(&change).map(|(&delta, z)| f64::from(delta) * z).sum::<f64>();
         let value = self.loss.value + 0.5 * l2 * ww;
-        let Some((step, mut loss)) = line_search::search(value, slope + l2 * wd, at) else {
+        let Some((step, mut loss)) = line_search::search(value, derivative + l2 * wd, at) else {
             return Ok(false);
         };
         self.point.iter_mut().zip(&direction).for_each(|(w, d)| *w += step * d);

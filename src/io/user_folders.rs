@@ -9,7 +9,7 @@ use std::path::PathBuf;
 const HOME_VARIABLE: &str = "HEADSTART_HOME";
 
 /// A kind of folder: what may be fetched again, or what is kept.
-struct Place {
+struct UserFolder {
     /// Name below `HEADSTART_HOME`; empty for that folder itself.
     below_home: &'static str,
     /// The XDG variable.
@@ -18,9 +18,9 @@ struct Place {
     default: &'static str,
 }
 
-const CACHE: Place = Place { below_home: "", xdg: "XDG_CACHE_HOME", default: ".cache" };
-const CONFIG: Place = Place { below_home: "", xdg: "XDG_CONFIG_HOME", default: ".config" };
-const MODELS: Place = Place { below_home: "models", xdg: "XDG_DATA_HOME", default: ".local/share" };
+const CACHE: UserFolder = UserFolder { below_home: "", xdg: "XDG_CACHE_HOME", default: ".cache" };
+const CONFIG: UserFolder = UserFolder { below_home: "", xdg: "XDG_CONFIG_HOME", default: ".config" };
+const MODELS: UserFolder = UserFolder { below_home: "models", xdg: "XDG_DATA_HOME", default: ".local/share" };
 
 /// Returns the folder for installed runtimes: `HEADSTART_HOME`, else `headstart` in `XDG_CACHE_HOME` or in `.cache` of
 /// the home folder.
@@ -57,7 +57,7 @@ pub fn downloads_folder() -> Result<PathBuf> {
     Ok(runtime_folder()?.join("downloads"))
 }
 
-impl Place {
+impl UserFolder {
     /// Finds the folder with `variable` as the environment. A relative XDG variable is ignored, as the specification
     /// of the XDG base directories demands.
     fn find(&self, variable: &dyn Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Result<PathBuf> {
@@ -89,7 +89,7 @@ impl Place {
 mod tests {
     use super::*;
 
-    fn find(place: &Place, set: &[(&str, &str)], home: Option<&str>) -> String {
+    fn find(place: &UserFolder, set: &[(&str, &str)], home: Option<&str>) -> String {
         let variable = |name: &str| Some(set.iter().find(|(own, _)| *own == name)?.1.into());
         match place.find(&variable, home.map(PathBuf::from)) {
             Ok(path) => path.to_str().unwrap().to_string(),
