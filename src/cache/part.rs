@@ -87,7 +87,7 @@ impl Part {
     /// # Errors
     /// [`Kind::Cache`] when the Parquet footer cannot be read.
     pub fn metadata(&self) -> Result<BTreeMap<String, String>> {
-        let mut metadata = Table::read(&self.path, &[]).map_err(with_remedy)?.metadata;
+        let mut metadata = self.read_columns(&[])?.metadata;
         // Arrow stores its schema there too.
         metadata.retain(|key, _| key.starts_with("headstart."));
         Ok(metadata)
@@ -106,9 +106,17 @@ impl Part {
     /// # Errors
     /// [`Kind::Cache`] when the footer or a key cannot be read, or the part names another spec than `spec`.
     pub fn keys(&self, spec: &Spec) -> Result<Vec<Key>> {
-        let table = Table::read(&self.path, &KEY_COLUMNS).map_err(with_remedy)?;
+        let table = self.read_columns(&KEY_COLUMNS)?;
         self.check_spec(&table, spec)?;
         parse_keys(table, &self.path)
+    }
+
+    /// Reads columns without checking the digest. Where they cannot be read, the digest says whether the file was changed.
+    fn read_columns(&self, columns: &[(&str, ColumnType)]) -> Result<Table> {
+        Table::read(&self.path, columns).map_err(|error| match self.verified_bytes() {
+            Err(changed) if error.kind() == Kind::Cache => changed,
+            _ => with_remedy(error),
+        })
     }
 
     /// Reads all rows, after checking the digest of the file.

@@ -10,8 +10,14 @@ use mozjpeg_sys::{J_COLOR_SPACE, jpeg_common_struct, jpeg_decompress_struct, jpe
 use std::os::raw::{c_int, c_ulong, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Scans that are decoded. Encoders write a dozen; each costs as much time as a small picture of that size.
-const MAX_SCANS: c_int = 100;
+/// Scans that are decoded of a small picture. Encoders write a dozen; each costs the time of reading all coefficients again.
+const MAX_SCANS: u64 = 100;
+
+/// Scans that are decoded of any picture: more than the 18 that libjpeg writes for four components.
+const ANY_SCANS: u64 = 25;
+
+/// Pixels of all scans together that are decoded, which bounds the time.
+const MAX_SCANNED_PIXELS: u64 = 1 << 31;
 
 /// `JWRN_ARITH_BAD_CODE`, which the bindings do not list: with arithmetic decoding, two messages stand behind
 /// `JERR_BAD_CROP_SPEC`.
@@ -137,6 +143,7 @@ impl Decompressor {
     /// then, such as the trailer of a phone, is not looked at.
     fn read_all_scans(&mut self) -> Result<(), Reason> {
         let state = &mut *self.state;
+        let max_scans = max_scans(u64::from(state.image_width) * u64::from(state.image_height));
         state.buffered_image = 1;
         state.do_block_smoothing = 0;
         unsafe { lib::jpeg_start_decompress(state) };
@@ -144,8 +151,8 @@ impl Decompressor {
             match unsafe { lib::jpeg_consume_input(state) } {
                 SCAN_COMPLETED if is_complete(state) => break,
                 REACHED_END => return Err(Reason::TruncatedJpeg),
-                _ if state.input_scan_number > MAX_SCANS => {
-                    return Err(unsupported(format!("more than {MAX_SCANS} scans")));
+                _ if state.input_scan_number as u64 > max_scans => {
+                    return Err(unsupported(format!("more than {max_scans} scans")));
                 }
                 _ => {}
             }
@@ -176,6 +183,11 @@ impl Decompressor {
         }
         Ok(JpegPixels { width, height, channels, data })
     }
+}
+
+/// Scans that are decoded of a picture with `pixels` pixels.
+fn max_scans(pixels: u64) -> u64 {
+    (MAX_SCANNED_PIXELS / pixels.max(1)).clamp(ANY_SCANS, MAX_SCANS)
 }
 
 /// Whether the scans read so far hold all of the image: all bits of all coefficients of a progressive one, a scan with each
@@ -229,4 +241,46 @@ unsafe extern "C-unwind" fn emit_message(state: &mut jpeg_common_struct, level: 
 
 fn unsupported(what: String) -> Reason {
     Reason::Unsupported { format: "JPEG".into(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A grey picture of one level, `side` by `side`, whose coefficients take `passes` passes over all 64 of them.
+    fn many_scans(side: u16, passes: u8) -> Vec<u8> {
+        let [high, low] = side.to_be_bytes();
+        let mut file = vec![0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0];
+        file.extend([1; 64]);
+        file.extend([0xFF, 0xC2, 0, 11, 8, high, low, high, low, 1, 1, 0x11, 0]);
+        // One code for each table, the bit 0: no difference of the first coefficient; an end of the block.
+        for table in [0x00, 0x10] {
+            file.extend([0xFF, 0xC4, 0, 20, table, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        }
+        let blocks = usize::from(side).div_ceil(8).pow(2);
+        for pass in 0..passes {
+            let last = passes - 1 - pass;
+            let before = if pass == 0 { 0 } else { last + 1 };
+            for coefficient in 0..64 {
+                file.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, coefficient, coefficient, before << 4 | last]);
+                file.extend(vec![0; blocks / 8]);
+                file.extend((blocks % 8 > 0).then_some(0xFF >> (blocks % 8)));
+            }
+        }
+        file.extend([0xFF, 0xD9]);
+        file
+    }
+
+    #[test]
+    fn a_picture_of_very_many_scans_is_refused() {
+        let pixels = decode(&many_scans(16, 1)).unwrap();
+        assert_eq!((pixels.width, pixels.data), (16, vec![128; 256]));
+        let reason = decode(&many_scans(16, 2)).err().expect("128 scans are refused");
+        assert_eq!(reason, unsupported("more than 100 scans".into()));
+    }
+
+    #[test]
+    fn large_pictures_may_have_fewer_scans() {
+        assert_eq!([1, 20_000_000, 48_000_000, 178_956_970].map(max_scans), [100, 100, 44, 25]);
+    }
 }

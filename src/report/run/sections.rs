@@ -55,6 +55,12 @@ fn summary(stats: &EvaluateStats) -> Markup {
             }
             "."
         }
+        @if let Some(same) = stats.same_pictures.filter(|same| *same > 0) {
+            p.warning {
+                (count(same)) " of these images are the same picture as one of another split (cosine distance 0), which \
+                raises the accuracy."
+            }
+        }
         @if !unseen.is_empty() {
             p.warning { "Classes without an image in this split: " (number_and_names(&unseen)) "." }
         }
