@@ -47,14 +47,7 @@ pub struct BackboneChoice {
 impl BackboneChoice {
     /// Chooses `backbone`, a known name or the path of an ONNX file, everything else by default.
     pub fn new(backbone: impl Into<String>) -> Self {
-        Self {
-            backbone: Some(backbone.into()),
-            layer: None,
-            preprocess: None,
-            crop: None,
-            stretch_16bit: None,
-            models: default_models(),
-        }
+        Self { backbone: Some(backbone.into()), ..Self::default() }
     }
 
     /// Resolves the choice to a network, its digest and its preprocessing. A known backbone need not be installed.
@@ -148,7 +141,8 @@ impl BackboneChoice {
 
 impl Default for BackboneChoice {
     fn default() -> Self {
-        Self { backbone: None, ..Self::new("") }
+        let models = default_models();
+        Self { backbone: None, layer: None, preprocess: None, crop: None, stretch_16bit: None, models }
     }
 }
 

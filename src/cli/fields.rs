@@ -32,6 +32,9 @@ const TURNED_OFF: [&str; 2] = ["shuffle", "patience_resets"];
 /// Stages whose function is called otherwise than their command.
 const OTHER_STAGES: [(&str, &str); 1] = [("examine", "data report")];
 
+/// Commands that texts name in full, since the last word of their name means something else: a field, or another stage.
+const NAMED_IN_FULL: [&str; 3] = ["backbone use", "backbone verify", "data fetch"];
+
 /// The command whose other settings stand in a file, under the names that the library has for them.
 const OF_A_FILE: &str = "experiment";
 /// The commands whose settings such a file holds.
@@ -132,8 +135,13 @@ impl FieldNames {
         let of = |is: &dyn Fn(&Named) -> bool| {
             self.commands.iter().find(|command| !command.has_subcommands && is(command))
         };
-        of(&|command| command.name == name)
-            .or_else(|| of(&|command| command.name.rsplit(' ').next() == Some(name.as_str())))
+        of(&|command| command.name == name).or_else(|| {
+            let by_last_word = |command: &Named| {
+                let is_it = command.name.rsplit(' ').next() == Some(name.as_str());
+                is_it && !NAMED_IN_FULL.contains(&command.name.as_str())
+            };
+            of(&by_last_word)
+        })
     }
 }
 
