@@ -23,6 +23,7 @@ mod setup;
 mod shell;
 mod signals;
 mod sweep;
+mod sweep_text;
 mod tensorboard;
 mod text;
 mod train;

@@ -1,15 +1,14 @@
-//! The subcommand `headstart sweep`: its arguments, and its result as text.
+//! The subcommand `headstart sweep`: its arguments.
 
 use super::fit_options::{AdamOptions, LossOptions, SolverValues, all_folds, solver};
 use super::options::{Global, now};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
-use super::text::{percent, seconds, table};
+use super::sweep_text::summary;
 use crate::data::dataset::Resplit;
 use crate::error::Result;
 use crate::head::{FitConfig, SOLVERS};
-use crate::metrics::MeanWithInterval;
-use crate::train::sweep::{SettingResult, SweepConfig, SweepStats, sweep};
+use crate::train::sweep::{SweepConfig, sweep};
 use std::path::PathBuf;
 
 /// Fit many heads at once: every combination of rates, penalties, seeds, feature sets and splits
@@ -116,65 +115,4 @@ pub(super) fn fit(config: &SweepConfig, global: &Global, terminal: &Terminal) ->
     let stats = sweep(config, terminal)?;
     print_result(global, &stats, || summary(&stats))?;
     Ok(Outcome::Done)
-}
-
-fn summary(stats: &SweepStats) -> String {
-    let names = [
-        "use",
-        "lr",
-        "l2",
-        "heads",
-        "validation loss",
-        "accuracy",
-        "+-",
-        "test accuracy",
-        "+-",
-        "95 % interval",
-    ];
-    let mut rows = vec![names.map(String::from).to_vec()];
-    rows.extend(stats.settings.iter().map(row));
-    let failed: usize = stats.settings.iter().map(|setting| setting.failed).sum();
-    let mut out = format!(
-        "{} heads in {}; features read in {}, runs written in {}\n\n{}\n",
-        stats.heads.len() - failed,
-        seconds(stats.seconds),
-        seconds(stats.read_seconds),
-        seconds(stats.write_seconds),
-        table(&rows)
-    );
-    out.push_str("+-: standard deviation over seeds and splits; interval: of the mean, by Student's t\n");
-    for pooled in stats.settings.iter().filter_map(|setting| setting.pooled) {
-        let [low, high] = pooled.interval.map(percent);
-        out.push_str(&format!(
-            "over all folds: test accuracy {} of {} images (95 % interval {low} to {high})\n",
-            percent(pooled.accuracy),
-            pooled.images
-        ));
-    }
-    out.push_str(&format!("best on its validation images: {}\n", stats.best.display()));
-    out
-}
-
-fn row(setting: &SettingResult) -> Vec<String> {
-    let mean = |repeats: Option<MeanWithInterval>| percent(repeats.map(|repeats| repeats.mean));
-    let deviation = |repeats: Option<MeanWithInterval>| {
-        let deviation = repeats.and_then(|repeats| repeats.deviation);
-        deviation.map_or("-".into(), |deviation| format!("{:.1}", 100.0 * deviation))
-    };
-    let interval = setting.test_accuracy.and_then(|repeats| repeats.interval);
-    let interval =
-        interval.map_or("-".into(), |[low, high]| format!("{} to {}", percent(low), percent(high)));
-    let loss = setting.validation_loss.map_or("failed".into(), |loss| format!("{:.4}", loss.mean));
-    vec![
-        setting.variants.clone(),
-        setting.lr.map_or("-".into(), |lr| lr.to_string()),
-        setting.l2.to_string(),
-        setting.validation_loss.map_or(0, |repeats| repeats.n).to_string(),
-        loss,
-        mean(setting.validation_accuracy),
-        deviation(setting.validation_accuracy),
-        mean(setting.test_accuracy),
-        deviation(setting.test_accuracy),
-        interval,
-    ]
 }

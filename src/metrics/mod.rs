@@ -8,6 +8,7 @@ mod chance_calibration;
 mod conformal;
 mod label_issues;
 mod macro_f1;
+mod over_heads;
 mod p_value;
 mod paired;
 mod percent;
@@ -27,6 +28,10 @@ pub use chance_calibration::{ChanceCalibration, chance_calibration, debiased_cal
 pub use conformal::{ConformalCalibration, min_calibration_size};
 pub use label_issues::{LabelIssue, find_label_issues};
 pub use macro_f1::{LabelledPrediction, macro_f1_interval, paired_macro_f1_difference};
+pub use over_heads::{
+    AccuracyInterval, IntervalOver, MeanOverHeads, SplitAnswers, SplitDesign, accuracy_over_heads,
+    mean_over_heads,
+};
 pub use p_value::format_p_value;
 pub use paired::{
     PairedCounts, holm_adjusted, mcnemar_mid_p_value, mcnemar_p_value, paired_difference_interval,

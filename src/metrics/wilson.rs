@@ -17,7 +17,8 @@ pub(super) fn wilson_of_share(share: f64, n: f64) -> [f64; 2] {
     let z2 = Z95 * Z95;
     let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half = Z95 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    [(centre - half).max(0.0), (centre + half).min(1.0)]
+    // Rounding must not leave the share itself outside.
+    [(centre - half).max(0.0).min(share), (centre + half).min(1.0).max(share)]
 }
 
 #[cfg(test)]
