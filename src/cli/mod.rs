@@ -141,7 +141,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Extract(args) => extract::run(args, global, terminal),
         Command::Train(args) => train::run(args, global, terminal),
         Command::Sweep(args) => sweep::run(args, global, terminal),
-        Command::Evaluate(args) => evaluate::run(args, global),
+        Command::Evaluate(args) => evaluate::run(args, global, terminal),
         Command::Report(args) => report::run(args, global, terminal),
         Command::Predict(args) => predict::run(args, global, terminal),
         Command::Compare(args) => compare::run(args, global),

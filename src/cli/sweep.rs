@@ -30,13 +30,14 @@ pub(super) struct Args {
     /// adam, or lbfgs for the optimum of each penalty of --l2
     #[arg(long, default_value = "adam", value_parser = SOLVERS)]
     solver: String,
-    /// Number of seeds of the initial weights: 0 to N - 1 [default: 1]
+    /// Number of seeds of the first weights, 0 to N - 1; the order of rows stays that of --shuffle-seed [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seeds: Option<u64>,
     /// Learning rates, separated by commas [default: 0.01]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     lr: Vec<f64>,
-    /// L2 penalties, separated by commas; L-BFGS needs them above 0
+    /// L2 penalties, separated by commas; L-BFGS needs them above 0. Half of each times the squared weights, without the bias, is
+    /// added to the mean loss; in scikit-learn's terms C is 1 / (rows * l2)
     #[arg(long, value_delimiter = ',', default_value = "0", allow_negative_numbers = true)]
     l2: Vec<f64>,
     /// A feature set: families (none, shift, flip) or exact variants, separated by commas; may be repeated [default: every

@@ -6,6 +6,7 @@ mod calibration;
 #[cfg(unix)]
 mod clients;
 mod commands_page;
+mod coverage;
 mod data;
 mod decode;
 mod download;

@@ -33,6 +33,9 @@ pub struct PredictorConfig {
     /// Fraction of images of the known classes that may be called unknown, above 0 and below 1; `None` turns open-set
     /// rejection off.
     pub reject: Option<f64>,
+    /// Confidence, above 0 and below 1, with which `reject` bounds that fraction; `None` bounds it on average over validation
+    /// images.
+    pub confidence: Option<f64>,
     /// Number of nearest cached images to find for each image; 0 leaves the cache unread.
     pub neighbours: usize,
 }
@@ -53,6 +56,7 @@ impl Default for PredictorConfig {
             backbone: None,
             cache: None,
             reject: None,
+            confidence: None,
             neighbours: 3,
         }
     }
@@ -89,7 +93,7 @@ impl<'a> Predictor<'a> {
     pub fn open(config: &PredictorConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let run = &config.run;
         let stored = StoredRun::open(run)?;
-        let reject = config.reject.map(|alpha| stored.rejection_rule(alpha)).transpose()?;
+        let reject = stored.rejection(config.reject, config.confidence)?;
         let TrainedHead { head, classes, spec } = stored.head()?;
         check_reject_width(run, reject.as_ref(), &head)?;
         check_decoder(run, &spec)?;
