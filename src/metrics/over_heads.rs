@@ -31,6 +31,7 @@ pub struct SplitAnswers<'a> {
 
 /// How several splits of one data set come about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SplitDesign {
     /// Each image is tested in exactly one of them.
     Folds,
@@ -41,6 +42,7 @@ pub enum SplitDesign {
 /// What an interval of a mean accuracy speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum IntervalOver {
     /// New images, answered by these heads of one split.
     NewImages,

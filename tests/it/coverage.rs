@@ -32,5 +32,5 @@ fn intervals_over_heads_hold_their_accuracy_on_new_images() {
         Design { name: "splits", splits: Splits::Random(3), seeds: 1 },
         Design { name: "folds", splits: Splits::Folds(3), seeds: 2 },
     ];
-    heads::simulate(&designs, 100, 40, 3).iter().for_each(assert_holds);
+    heads::simulate(&designs, 100, 24, 3).iter().for_each(assert_holds);
 }
