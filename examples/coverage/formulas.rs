@@ -156,7 +156,7 @@ fn separation(rng: &mut Rng, data_sets: usize, known: usize, strangers: usize, s
 fn normal_cdf(x: f64) -> f64 {
     let density = |t: f64| (-0.5 * t * t).exp() / (2.0 * std::f64::consts::PI).sqrt();
     let (steps, h) = (2000, x / 2000.0);
-    let weight = |i: usize| if i % steps == 0 { 1.0 } else { 2.0 + 2.0 * (i % 2) as f64 };
+    let weight = |i: usize| if i.is_multiple_of(steps) { 1.0 } else { 2.0 + 2.0 * (i % 2) as f64 };
     0.5 + (0..=steps).map(|i| weight(i) * density(i as f64 * h)).sum::<f64>() * h / 3.0
 }
 
