@@ -394,12 +394,23 @@ mod tests {
             ("extract", [backbone, extract].concat()),
             ("train", [train, adam.clone(), lbfgs.clone()].concat()),
             ("sweep", [sweep, adam, lbfgs, vec!["solver"]].concat()),
-            ("evaluate", fields!(EvaluateConfig { run, split, tta, reject })),
+            ("evaluate", {
+                let own = fields!(EvaluateConfig { run, split, tta, reject, confidence });
+                [own, vec!["strangers", "device", "backbone"]].concat()
+            }),
             ("report", report),
             ("predict", {
                 let own = fields!(PredictConfig { images, predictor });
-                let predictor =
-                    fields!(PredictorConfig { run, device, models, reject, neighbours, backbone, cache });
+                let predictor = fields!(PredictorConfig {
+                    run,
+                    device,
+                    models,
+                    reject,
+                    confidence,
+                    neighbours,
+                    backbone,
+                    cache,
+                });
                 [own, predictor, vec!["out", "tables"]].concat()
             }),
             (

@@ -21,7 +21,8 @@ pub(super) struct AdamOptions {
     /// [default: 0]
     #[arg(long, value_name = "LEAST", allow_negative_numbers = true)]
     min_delta: Option<f64>,
-    /// What has to improve and decides which epoch is kept: loss or accuracy, on the validation images [default: loss]
+    /// What has to improve and decides which epoch is kept: loss or accuracy, on the validation images; this loss, as every
+    /// printed one, is the plain cross entropy, without class weights, label smoothing and penalty [default: loss]
     #[arg(long, value_name = "WHAT", value_parser = parse::<StopOn>)]
     stop_on: Option<StopOn>,
     /// Learning rate schedule over all epochs: constant, linear or cosine [default: constant]

@@ -24,6 +24,7 @@ mod setup;
 mod shell;
 mod signals;
 mod sweep;
+mod sweep_text;
 mod tensorboard;
 mod text;
 mod train;
@@ -142,7 +143,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Extract(args) => extract::run(args, global, terminal),
         Command::Train(args) => train::run(args, global, terminal),
         Command::Sweep(args) => sweep::run(args, global, terminal),
-        Command::Evaluate(args) => evaluate::run(args, global),
+        Command::Evaluate(args) => evaluate::run(args, global, terminal),
         Command::Report(args) => report::run(args, global, terminal),
         Command::Predict(args) => predict::run(args, global, terminal),
         Command::Classify(args) => classify::run(args, global, terminal),

@@ -29,9 +29,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Answer `unknown` for an image that is too far from every class; ALPHA, such as 0.05, is the share of known images
-    /// that may be rejected too
+    /// that may be rejected too, on average over validation images
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
+    /// Keep that share below ALPHA with this confidence over the choice of validation images, such as 0.95, and not just on
+    /// average
+    #[arg(long, value_name = "C", requires = "reject", allow_negative_numbers = true)]
+    confidence: Option<f64>,
     /// ONNX file of the backbone, if it has moved since `extract`
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
@@ -53,9 +57,9 @@ pub(super) struct Args {
 const SHOWN: usize = 5;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { run, images, device, reject, neighbours, backbone, cache, html, tables } = args;
+    let Args { run, images, device, reject, confidence, neighbours, backbone, cache, html, tables } = args;
     let models = global.models.clone();
-    let predictor = PredictorConfig { run, device, models, reject, neighbours, backbone, cache };
+    let predictor = PredictorConfig { run, device, models, reject, confidence, neighbours, backbone, cache };
     let output = html.map(|out| PageOutput { out, plots: None, tables });
     if let Some(output) = &output {
         prediction::check_output(&predictor, output)?;

@@ -1,15 +1,14 @@
-//! The subcommand `headstart sweep`: its arguments, and its result as text.
+//! The subcommand `headstart sweep`: its arguments.
 
 use super::fit_options::{AdamOptions, LossOptions, SolverValues, all_folds, solver};
 use super::options::{Global, now};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
-use super::text::{percent, seconds, table};
+use super::sweep_text::summary;
 use crate::data::dataset::Resplit;
 use crate::error::Result;
 use crate::head::{FitConfig, SOLVERS};
-use crate::metrics::MeanWithInterval;
-use crate::train::sweep::{SettingResult, SweepConfig, SweepStats, sweep};
+use crate::train::sweep::{SweepConfig, sweep};
 use std::path::PathBuf;
 
 /// Fit many heads at once: every combination of rates, penalties, seeds, feature sets and splits
@@ -31,13 +30,14 @@ pub(super) struct Args {
     /// adam, or lbfgs for the optimum of each penalty of --l2
     #[arg(long, default_value = "adam", value_parser = SOLVERS)]
     solver: String,
-    /// Number of seeds of the initial weights: 0 to N - 1 [default: 1]
+    /// Number of seeds of the first weights, 0 to N - 1; the order of rows stays that of --shuffle-seed [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seeds: Option<u64>,
     /// Learning rates, separated by commas [default: 0.01]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     lr: Vec<f64>,
-    /// L2 penalties, separated by commas; L-BFGS needs them above 0
+    /// L2 penalties, separated by commas; L-BFGS needs them above 0. Half of each times the squared weights, without the bias, is
+    /// added to the mean loss; in scikit-learn's terms C is 1 / (rows * l2)
     #[arg(long, value_delimiter = ',', default_value = "0", allow_negative_numbers = true)]
     l2: Vec<f64>,
     /// A feature set: families (none, shift, flip) or exact variants, separated by commas; may be repeated [default: every
@@ -116,65 +116,4 @@ pub(super) fn fit(config: &SweepConfig, global: &Global, terminal: &Terminal) ->
     let stats = sweep(config, terminal)?;
     print_result(global, &stats, || summary(&stats))?;
     Ok(Outcome::Done)
-}
-
-fn summary(stats: &SweepStats) -> String {
-    let names = [
-        "use",
-        "lr",
-        "l2",
-        "heads",
-        "validation loss",
-        "accuracy",
-        "+-",
-        "test accuracy",
-        "+-",
-        "95 % interval",
-    ];
-    let mut rows = vec![names.map(String::from).to_vec()];
-    rows.extend(stats.settings.iter().map(row));
-    let failed: usize = stats.settings.iter().map(|setting| setting.failed).sum();
-    let mut out = format!(
-        "{} heads in {}; features read in {}, runs written in {}\n\n{}\n",
-        stats.heads.len() - failed,
-        seconds(stats.seconds),
-        seconds(stats.read_seconds),
-        seconds(stats.write_seconds),
-        table(&rows)
-    );
-    out.push_str("+-: standard deviation over seeds and splits; interval: of the mean, by Student's t\n");
-    for pooled in stats.settings.iter().filter_map(|setting| setting.pooled) {
-        let [low, high] = pooled.interval.map(percent);
-        out.push_str(&format!(
-            "over all folds: test accuracy {} of {} images (95 % interval {low} to {high})\n",
-            percent(pooled.accuracy),
-            pooled.images
-        ));
-    }
-    out.push_str(&format!("best on its validation images: {}\n", stats.best.display()));
-    out
-}
-
-fn row(setting: &SettingResult) -> Vec<String> {
-    let mean = |repeats: Option<MeanWithInterval>| percent(repeats.map(|repeats| repeats.mean));
-    let deviation = |repeats: Option<MeanWithInterval>| {
-        let deviation = repeats.and_then(|repeats| repeats.deviation);
-        deviation.map_or("-".into(), |deviation| format!("{:.1}", 100.0 * deviation))
-    };
-    let interval = setting.test_accuracy.and_then(|repeats| repeats.interval);
-    let interval =
-        interval.map_or("-".into(), |[low, high]| format!("{} to {}", percent(low), percent(high)));
-    let loss = setting.validation_loss.map_or("failed".into(), |loss| format!("{:.4}", loss.mean));
-    vec![
-        setting.variants.clone(),
-        setting.lr.map_or("-".into(), |lr| lr.to_string()),
-        setting.l2.to_string(),
-        setting.validation_loss.map_or(0, |repeats| repeats.n).to_string(),
-        loss,
-        mean(setting.validation_accuracy),
-        deviation(setting.validation_accuracy),
-        mean(setting.test_accuracy),
-        deviation(setting.test_accuracy),
-        interval,
-    ]
 }

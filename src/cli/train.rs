@@ -5,7 +5,7 @@ use super::options::{Global, Size, now, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use super::sweep;
-use super::text::{interval, percent, seconds};
+use super::text::{few, interval, percent, seconds};
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, SOLVERS, SolverConfig};
@@ -206,17 +206,19 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
 fn score(stats: &TrainStats) -> String {
     match (stats.validation, stats.inner_folds) {
         (Some(score), _) => format!(
-            "validation loss {:.4}, accuracy {} of {} images",
+            "validation loss {:.4}, accuracy {} of {} images{}",
             score.loss,
             percent(score.accuracy),
-            stats.validation_images
+            stats.validation_images,
+            few(stats.validation_images)
         ),
         (None, Some(score)) => format!(
-            "over {} folds within the train images: loss {:.4}, accuracy {} of {} images",
+            "over {} folds within the train images: loss {:.4}, accuracy {} of {} images{}",
             score.folds,
             score.loss,
             percent(score.accuracy),
-            score.images
+            score.images,
+            few(score.images)
         ),
         (None, None) => "there are no validation images".into(),
     }

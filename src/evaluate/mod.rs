@@ -1,4 +1,4 @@
-//! Scores of a run, from its own files alone: no image, cache or network is opened.
+//! Scores of a run, from its own files alone: no image, cache or network is opened, except for strangers.
 
 mod calibration;
 pub mod classify;
@@ -7,11 +7,13 @@ mod held_out;
 mod overall;
 pub mod predict;
 mod rejection;
+mod strangers;
 mod tta;
 
 pub use calibration::{Calibration, SplitCalibration};
 pub use overall::OverallScores;
 pub use rejection::RejectionStats;
+pub use strangers::{StrangersConfig, StrangersStats, measure_strangers};
 pub use tta::TtaStats;
 
 use crate::data::dataset::Split;
@@ -40,6 +42,9 @@ pub struct EvaluateConfig {
     /// Share of known images that may be rejected, between 0 and 1, to measure the rate of rejection. Default: it is not
     /// measured.
     pub reject: Option<f64>,
+    /// Confidence, between 0 and 1, with which `reject` bounds that share. Default: it bounds it on average over validation
+    /// images.
+    pub confidence: Option<f64>,
 }
 
 impl EvaluateConfig {
@@ -51,7 +56,7 @@ impl EvaluateConfig {
 
 impl Default for EvaluateConfig {
     fn default() -> Self {
-        Self { run: PathBuf::new(), split: Split::Test, tta: false, reject: None }
+        Self { run: PathBuf::new(), split: Split::Test, tta: false, reject: None, confidence: None }
     }
 }
 
@@ -190,13 +195,12 @@ fn top_k(images: &[HeldOutPrediction], truth: &[usize], classes: usize) -> Vec<T
 /// Reads the calibrated rejection, where its rate is to be measured.
 fn rejection_rule(run: &StoredRun, config: &EvaluateConfig) -> Result<Option<RejectionRule>> {
     match config.reject {
-        None => Ok(None),
         Some(_) if config.split != Split::Test => Err(Error::new(
             Kind::Usage,
             "`reject` cannot be measured on the validation split: its images set the threshold",
         )
         .help("use `split` test")),
-        Some(alpha) => run.rejection_rule(alpha).map(Some),
+        reject => run.rejection(reject, config.confidence),
     }
 }
 

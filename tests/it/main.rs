@@ -7,6 +7,7 @@ mod calibration;
 #[cfg(unix)]
 mod clients;
 mod commands_page;
+mod coverage;
 mod data;
 mod data_sets;
 mod decode;

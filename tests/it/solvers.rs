@@ -56,7 +56,7 @@ fn ten_images_a_class_simply_work() {
     for args in [adam, ["--solver", "lbfgs"]] {
         let l2 = ["--l2", "0.01"];
         let summary = train(&s, "folds", &[&args[..], &l2, &["--folds", "5"]].concat());
-        assert_eq!(summary["settings"][0]["pooled"]["images"], 30);
+        assert_eq!(summary["settings"][0]["test_interval"]["images"], 30);
         assert!(summary["heads"][0]["validation"]["loss"].is_number(), "{summary}");
     }
     s.json(&["sweep", &s.text("c"), "--runs", &s.text("lab"), "--lr", "0.01,0.1", "--epochs", "3"]);

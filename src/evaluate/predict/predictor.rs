@@ -1,8 +1,8 @@
 //! A run opened for predicting: head, backbone and cache are opened once and used for any number of images.
 
+use super::config::PredictorConfig;
 use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
-use crate::backbone::registry::default_models;
-use crate::backbone::{BackboneSearch, Device, ImageEmbedder, NotFinite, SessionOptions};
+use crate::backbone::{BackboneSearch, ImageEmbedder, NotFinite, SessionOptions};
 use crate::cache::{FeatureCache, Samples, Spec, near_images};
 use crate::data::augment::Variant;
 use crate::data::decode::{self, DECODE_VERSION, DecodedFile, Reason, is_known_version};
@@ -15,48 +15,6 @@ use crate::metrics::{self, Temperature};
 use crate::monitor::{Monitor, Unit};
 use crate::run::{Record, RejectionRule, StoredRun, TrainedHead};
 use std::path::{Path, PathBuf};
-
-/// Configuration of a [`Predictor`].
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct PredictorConfig {
-    /// The run.
-    pub run: PathBuf,
-    /// Where the backbone runs.
-    pub device: Device,
-    /// Folder of built backbones.
-    pub models: PathBuf,
-    /// The ONNX file of the backbone; `None` looks where it was, near the run and in `models`.
-    pub backbone: Option<PathBuf>,
-    /// The cache of the run; `None` looks where it was and near the run.
-    pub cache: Option<PathBuf>,
-    /// Fraction of images of the known classes that may be called unknown, above 0 and below 1; `None` turns open-set
-    /// rejection off.
-    pub reject: Option<f64>,
-    /// Number of nearest cached images to find for each image; 0 leaves the cache unread.
-    pub neighbours: usize,
-}
-
-impl PredictorConfig {
-    /// Predicts with `run`, everything else by default.
-    pub fn new(run: impl Into<PathBuf>) -> Self {
-        Self { run: run.into(), ..Self::default() }
-    }
-}
-
-impl Default for PredictorConfig {
-    fn default() -> Self {
-        Self {
-            run: PathBuf::new(),
-            device: Device::Auto,
-            models: default_models(),
-            backbone: None,
-            cache: None,
-            reject: None,
-            neighbours: 3,
-        }
-    }
-}
 
 /// A run opened for predicting. The backbone is opened with the first image, or by [`Predictor::open_backbone`].
 pub struct Predictor<'a> {
@@ -89,7 +47,7 @@ impl<'a> Predictor<'a> {
     pub fn open(config: &PredictorConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let run = &config.run;
         let stored = StoredRun::open(run)?;
-        let reject = config.reject.map(|alpha| stored.rejection_rule(alpha)).transpose()?;
+        let reject = stored.rejection(config.reject, config.confidence)?;
         let TrainedHead { head, classes, spec } = stored.head()?;
         check_reject_width(run, reject.as_ref(), &head)?;
         check_decoder(run, &spec)?;

@@ -2,7 +2,7 @@
 
 use super::config::SweepConfig;
 use super::grid::{Group, HeadName};
-use super::results::HeadResult;
+use super::results::{HeadResult, SplitSize};
 use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{Epoch, Head, SolverConfig};
@@ -57,6 +57,7 @@ struct FittedGroup<'a> {
     context: FitContext<'a>,
     measured: RejectionDistances,
     same_pictures: SamePictures,
+    size: SplitSize,
     fit_seconds: f64,
 }
 
@@ -71,7 +72,8 @@ impl GroupFit<'_> {
         let fit_seconds = started.elapsed().as_secs_f64();
         let writing = Instant::now();
         let (measured, same_pictures) = (context.measure(), context.same_pictures());
-        let group = FittedGroup { group, context, measured, same_pictures, fit_seconds };
+        let size = SplitSize::of(&group.splits, self.set.classes().len());
+        let group = FittedGroup { group, context, measured, same_pictures, size, fit_seconds };
         let members = settings.iter().zip(&fitted);
         let members: Vec<GroupMember> =
             members.map(|(settings, fitted)| GroupMember { settings, fitted }).collect();
@@ -110,7 +112,7 @@ impl GroupFit<'_> {
 
     /// Predicts the held-out rows of one head and writes its run; a head that failed has none.
     fn write(&self, group: &FittedGroup, member: &GroupMember) -> Result<HeadResult> {
-        let FittedGroup { group, context, measured, same_pictures, fit_seconds } = group;
+        let FittedGroup { group, context, measured, same_pictures, size, fit_seconds } = group;
         let settings = member.settings;
         let name = HeadName::of(self.config, group, settings);
         let run = name.path(self.config);
@@ -138,6 +140,6 @@ impl GroupFit<'_> {
             seconds: *fit_seconds,
         };
         finished.write(&run)?;
-        Ok(result.with_scores(fitted, &predictions, member.fitted.score))
+        Ok(result.with_scores(fitted, &predictions, member.fitted.score, *size))
     }
 }

@@ -6,9 +6,11 @@ mod config;
 mod grid;
 mod group_fit;
 mod results;
+mod settings;
 
 pub use config::SweepConfig;
-pub use results::{HeadResult, PooledAccuracy, SettingResult};
+pub use results::HeadResult;
+pub use settings::SettingResult;
 
 use crate::error::{Error, Kind, Result};
 use crate::head::{SolverConfig, StopOn};
@@ -27,9 +29,12 @@ use std::time::Instant;
 /// Result of [`sweep`].
 #[derive(Debug, Clone, Serialize)]
 pub struct SweepStats {
-    /// The run of the head with the best validation score.
-    pub best: PathBuf,
-    /// Each setting over its seeds and splits, best validation score first.
+    /// The run of the head with the best validation score. `None` where heads have different splits, whose images cannot be
+    /// compared head by head; the first of `settings` is then the best on average over the same splits.
+    pub best: Option<PathBuf>,
+    /// What `best` and the order of `settings` are by.
+    pub best_by: StopOn,
+    /// Each setting over its seeds and splits, best mean validation score first.
     pub settings: Vec<SettingResult>,
     /// Each head, in the order of the configuration.
     pub heads: Vec<HeadResult>,
@@ -88,12 +93,13 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
             monitor.warn(&format!("{}: {reason}", head.run.display()));
         }
     }
-    let best = results::best(&heads, stop_on).ok_or_else(|| {
-        Error::new(Kind::Run, "no head could be fitted")
-            .help("try a smaller `lr`; if that does not help, verify the cache")
-    })?;
-    let settings = results::over_repeats(&heads, stop_on);
-    Ok(SweepStats { best, settings, heads, seconds, read_seconds, write_seconds })
+    if heads.iter().all(|head| head.failed.is_some()) {
+        return Err(Error::new(Kind::Run, "no head could be fitted")
+            .help("try a smaller `lr`; if that does not help, verify the cache"));
+    }
+    let best = settings::best(&heads, stop_on);
+    let settings = settings::over_heads(&heads, stop_on);
+    Ok(SweepStats { best, best_by: stop_on, settings, heads, seconds, read_seconds, write_seconds })
 }
 
 /// Warns where settings are compared by so few validation images that the best of them is largely chance.

@@ -299,6 +299,15 @@ const RUNS: &[Case] = &[
     case("the train split", "evaluate r --split train", nothing),
     case("averages over variants that are not there", "evaluate r --tta", nothing),
     case("too few validation images for --reject", "predict r in/ant/000.png --reject 0.05", nothing),
+    case(
+        "too few validation images for --confidence",
+        "evaluate r --reject 0.4 --confidence 0.9999999",
+        nothing,
+    ),
+    case("strangers that are not there", "evaluate r --reject 0.4 --strangers none", nothing),
+    case("strangers without an image", "evaluate r --reject 0.4 --strangers notes", |s| {
+        s.write("notes/a.txt", b"no image");
+    }),
     case("--reject on the validation split", "evaluate r --reject 0.4 --split validation", nothing),
     case("a run from before --reject", "predict r in/ant/000.png --reject 0.4", |s| {
         std::fs::remove_file(s.path("r/reject.safetensors")).unwrap();
@@ -489,6 +498,8 @@ const TYPED: &[Case] = &[
     case("a batch size of zero", "extract in --cache new --batch 0", nothing),
     case("a negative seed", "extract in --cache new --seed -1", nothing),
     case("a rejection rate of zero", "predict r in/ant/000.png --reject 0", nothing),
+    case("a confidence of one", "evaluate r --reject 0.4 --confidence 1", nothing),
+    case("a confidence without --reject", "evaluate r --confidence 0.9", nothing),
     case("a rejection rate that is not a number", "evaluate r --reject NaN", nothing),
     case("a learning rate that is not a number", "train c --run new --lr NaN", nothing),
     case("a learning rate of zero", "train c --run new --lr 0", nothing),
