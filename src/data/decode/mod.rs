@@ -257,13 +257,13 @@ mod tests {
     }
 
     #[test]
-    fn a_lossless_webp_of_one_colour_is_taken() {
-        let image = image::RgbImage::from_pixel(3000, 2000, image::Rgb([7; 3]));
-        let mut file = Cursor::new(Vec::new());
-        image.write_to(&mut file, ImageFormat::WebP).unwrap();
-        assert!(file.get_ref().len() < 200, "{} bytes", file.get_ref().len());
-        let pixels = decode(file.get_ref()).unwrap();
-        assert!(pixels.data().len() == 18_000_000 && pixels.data().iter().all(|&level| level == 7));
+    fn a_lossless_webp_may_be_small_for_its_size() {
+        // A size that so few bytes hold where all pixels are one colour, in 14 bits a side behind the signature.
+        let mut file = encode(&gradient(), ImageFormat::WebP);
+        let size = u32::from_le_bytes(file[21..25].try_into().unwrap()) >> 28 << 28 | 8999 << 14 | 8999;
+        file[21..25].copy_from_slice(&size.to_le_bytes());
+        assert!(limits::check_density(9000, 9000, file.len()).is_err());
+        assert_eq!(dimensions(&file).unwrap(), Dimensions { width: 9000, height: 9000 });
     }
 
     #[test]
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(reason(&without_data), Reason::damaged("PNG", "a chunk is missing"));
         for bytes in [wrong_sum, without_data] {
             let reason = reason(&bytes).to_string();
-            assert!(!reason.contains(['{', '(', ':', '"']), "{reason}");
+            assert!(!reason.contains(['{', '(', '"']), "{reason}");
         }
     }
 

@@ -113,7 +113,8 @@ fn failure(kind: Kind, error: &image::ImageError) -> Reason {
 
 /// What a decoder's message means to a person.
 fn sentence(message: &str) -> &'static str {
-    const MEANINGS: [(&[&str], &str); 5] = [
+    const MEANINGS: [(&[&str], &str); 6] = [
+        (&["too large"], "a side is longer than 65535 pixels"),
         (
             &["unexpected end", "unexpectedeof", "not have enough data", "no more data"],
             "the file ends before the picture does",
