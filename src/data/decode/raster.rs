@@ -107,16 +107,26 @@ fn failure(kind: Kind, error: &image::ImageError) -> Reason {
         image::ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             Reason::damaged(format, "the file ends before the picture does")
         }
-        other => {
-            let text = other.to_string();
-            let prefix = format!("Format error decoding {}: ", if format == "BMP" { "Bmp" } else { format });
-            let message = text.trim_start_matches(&prefix).trim_start_matches("Format error decoding ");
-            match message.contains("unexpected end of file") || message.contains("UnexpectedEof") {
-                true => Reason::damaged(format, "the file ends before the picture does"),
-                false => Reason::damaged(format, message),
-            }
-        }
+        other => Reason::damaged(format, sentence(&other.to_string())),
     }
+}
+
+/// What a decoder's message means to a person.
+fn sentence(message: &str) -> &'static str {
+    const MEANINGS: [(&[&str], &str); 6] = [
+        (&["too large"], "a side is longer than 65535 pixels"),
+        (
+            &["unexpected end", "unexpectedeof", "not have enough data", "no more data"],
+            "the file ends before the picture does",
+        ),
+        (&["crc", "checksum", "adler"], "a checksum is wrong"),
+        (&["deflate", "inflate", "zlib", "corrupt", "huffman", "lzw"], "the compressed data are damaged"),
+        (&["missing"], "a chunk is missing"),
+        (&["palette"], "a colour is not in the palette"),
+    ];
+    let message = message.to_lowercase();
+    let meaning = MEANINGS.iter().find(|(words, _)| words.iter().any(|word| message.contains(word)));
+    meaning.map_or("a header or a chunk makes no sense", |(_, meaning)| meaning)
 }
 
 /// The bits of red, green and blue of a BMP of 16 bits a pixel.
