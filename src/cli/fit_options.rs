@@ -115,14 +115,10 @@ pub(super) fn solver(values: SolverValues, adam: &AdamOptions, loss: &LossOption
         }
         (_, None, _) => {
             let default = LbfgsConfig::default();
-            Ok(SolverConfig::Lbfgs(LbfgsConfig {
-                l2,
-                iterations: epochs.unwrap_or(default.iterations),
-                label_smoothing: loss.label_smoothing.unwrap_or(default.label_smoothing),
-                class_weights: loss.class_weights.clone().unwrap_or(default.class_weights),
-                standardize: loss.standardize,
-                allow_unconverged,
-            }))
+            let iterations = epochs.unwrap_or(default.iterations);
+            let mut config = LbfgsConfig { l2, iterations, ..default };
+            loss.apply_to_lbfgs(&mut config);
+            Ok(SolverConfig::Lbfgs(config))
         }
     }
 }
@@ -136,6 +132,14 @@ impl LossOptions {
             standardize: self.standardize || base.standardize,
             ..base
         }
+    }
+
+    /// Sets the options that were given in `config`.
+    pub fn apply_to_lbfgs(&self, config: &mut LbfgsConfig) {
+        config.label_smoothing = self.label_smoothing.unwrap_or(config.label_smoothing);
+        config.class_weights = self.class_weights.clone().unwrap_or_else(|| config.class_weights.clone());
+        config.standardize |= self.standardize;
+        config.allow_unconverged |= self.allow_unconverged;
     }
 
     /// The first option of the loss itself that was given.

@@ -1,23 +1,23 @@
 //! The subcommand `headstart sweep`: its arguments, and its result as text.
 
-use super::fit_options::{AdamOptions, LossOptions, SolverValues, all_folds, solver};
-use super::options::{Global, now};
+use super::auto::nested_accuracy;
+use super::fit_options::{AdamOptions, LossOptions, Penalty, SolverValues, all_folds, solver};
+use super::options::{Global, now, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, table};
 use crate::data::dataset::Resplit;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, SOLVERS};
 use crate::metrics::MeanWithInterval;
-use crate::train::sweep::{SettingResult, SweepConfig, SweepStats, sweep};
+use crate::train::sweep::{Select, SettingResult, SweepConfig, SweepStats, sweep};
 use std::path::PathBuf;
 
 /// Fit many heads at once: every combination of rates, penalties, seeds, feature sets and splits
 ///
 /// Each head gets a run of its own in the folder DIR, as `train` writes it. The heads of one feature set and split go through
 /// the same batches in the same order, which --shuffle-seed gives; --seeds varies their initial weights. Each head is
-/// bit for bit the one that `train` fits with its --lr, --l2, --use and --seed and with --shuffle-seed 0. With --solver lbfgs
-/// each search begins at the optimum of the next larger penalty, and reaches that of `train` to within its tolerance.
+/// bit for bit the one that `train` fits with its --lr, --l2, --use and --seed and with --shuffle-seed 0.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5 --resplit 1,2,3"
@@ -38,8 +38,8 @@ pub(super) struct Args {
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     lr: Vec<f64>,
     /// L2 penalties, separated by commas; L-BFGS needs them above 0
-    #[arg(long, value_delimiter = ',', default_value = "0", allow_negative_numbers = true)]
-    l2: Vec<f64>,
+    #[arg(long, value_delimiter = ',', default_value = "0", value_parser = parse::<Penalty>, allow_negative_numbers = true)]
+    l2: Vec<Penalty>,
     /// A feature set: families (none, shift, flip) or exact variants, separated by commas; may be repeated [default: every
     /// family that all train images have]
     #[arg(long = "use", value_name = "VARIANTS")]
@@ -53,10 +53,11 @@ pub(super) struct Args {
     /// Maximum number of epochs of Adam, or of iterations of L-BFGS [default: 100, or 1000 for L-BFGS]
     #[arg(long, allow_negative_numbers = true)]
     epochs: Option<usize>,
-    /// What chooses the best head: validation, the validation images, or folds, up to five folds within the train images, in
-    /// which every setting is fitted as well
-    #[arg(long = "select", default_value = "validation", value_parser = ["validation", "folds"])]
-    select_folds: String,
+    /// What chooses the best head: validation, the validation images; folds, up to five folds within the train images, in
+    /// which every setting is fitted as well; auto, folds where a class has fewer than 20 validation images and more than seeds
+    /// is compared
+    #[arg(long, value_name = "WHAT", default_value = "auto", value_parser = parse::<Select>)]
+    select: Select,
     /// Start each head from that of another run with the same classes, or some of them
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
@@ -99,16 +100,28 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         variants,
         resplits,
         lr: if args.lr.is_empty() { vec![default.lr] } else { args.lr },
-        l2: args.l2,
+        l2: penalties(&args.l2)?,
         seeds: (0..args.seeds.unwrap_or(1)).collect(),
         base,
-        select_folds: args.select_folds == "folds",
+        select: args.select,
         init: args.init,
         jobs: args.jobs,
         threads: args.threads,
         time: now(),
     };
     fit(&config, global, terminal)
+}
+
+/// The penalties to compare.
+fn penalties(given: &[Penalty]) -> Result<Vec<f64>> {
+    match given.contains(&Penalty::Auto) {
+        true => Err(Error::new(
+            Kind::Usage,
+            "--l2 auto cannot be used with `sweep`, which compares the penalties that it is given",
+        )
+        .help("list penalties, or use `train` with --l2 auto or --auto")),
+        false => Ok(given.iter().map(|l2| l2.given()).collect()),
+    }
 }
 
 /// Fits the heads and prints their results.
@@ -151,7 +164,15 @@ fn summary(stats: &SweepStats) -> String {
             pooled.images
         ));
     }
-    out.push_str(&format!("best on its validation images: {}\n", stats.best.display()));
+    for nested in &stats.nested {
+        let of = nested.resplit.map_or(String::new(), |resplit| format!("{resplit}: "));
+        out.push_str(&format!("{of}{}\n", nested_accuracy(&nested.accuracy)));
+    }
+    let by = match stats.selected_by {
+        Select::Folds => "over the folds within its train images",
+        _ => "on its validation images",
+    };
+    out.push_str(&format!("best {by}: {}\n", stats.best.display()));
     out
 }
 

@@ -48,7 +48,7 @@ pub use fit::{FitJob, SharedInputs, fit, fit_many};
 pub use labelled_features::{Example, LabelledFeatures};
 pub use lbfgs::{
     Convergence, FeatureBlocks, InMemoryBlocks, LbfgsConfig, LbfgsJob, LbfgsParams, LbfgsResult,
-    fit as fit_lbfgs, fit_blocks as fit_lbfgs_blocks,
+    Precision, fit as fit_lbfgs, fit_blocks as fit_lbfgs_blocks,
 };
 pub use linear::Head;
 pub use linfa_lbfgs::{LinfaConfig, LinfaParams, fit as fit_linfa};

@@ -3,7 +3,9 @@
 use super::split_rows::SplitRows;
 use crate::head::{Convergence, SolverConfig};
 use crate::metrics::Temperature;
-use crate::run::{FoldScore, Record, SamePictures};
+use crate::data::augment::Variant;
+use crate::data::dataset::Split;
+use crate::run::{FoldScore, Prediction, Record, SamePictures, Selection};
 use serde::Serialize;
 
 /// Loss and accuracy on the validation split.
@@ -38,6 +40,12 @@ pub struct TrainStats {
     pub validation: Option<ValidationScore>,
     /// Score over the folds within the train images that stood in for validation images.
     pub inner_folds: Option<FoldScore>,
+    /// How the settings were chosen; `None` where they were given.
+    pub selection: Option<Selection>,
+    /// Fraction of correct answers on the test split, 0 to 1; `None` where there are no test images.
+    pub test_accuracy: Option<f64>,
+    /// Number of images in the test split.
+    pub test_images: usize,
     /// Wall time of the fit in seconds, without reading the cache.
     pub seconds: f64,
     /// Mean wall time of an epoch in seconds, validation included.
@@ -60,7 +68,16 @@ pub struct TrainStats {
 
 impl TrainStats {
     /// Summarises the record of a run.
-    pub(super) fn of(record: &Record, splits: &SplitRows, read_seconds: f64) -> Self {
+    pub(super) fn of(
+        record: &Record,
+        splits: &SplitRows,
+        predictions: &[Prediction],
+        read_seconds: f64,
+    ) -> Self {
+        let is_tested = |row: &&Prediction| row.split == Split::Test && row.variant == Variant::None;
+        let tested = || predictions.iter().filter(is_tested);
+        let (correct, test_images) =
+            (tested().filter(|row| row.label == row.predicted).count(), tested().count());
         let best = &record.history[record.best_epoch - 1];
         let epochs = record.history.len();
         Self {
@@ -80,6 +97,9 @@ impl TrainStats {
                 accuracy: best.validation_accuracy,
             }),
             inner_folds: record.inner_folds,
+            selection: record.selection.clone(),
+            test_accuracy: (test_images > 0).then(|| correct as f64 / test_images as f64),
+            test_images,
             seconds: record.seconds,
             seconds_per_epoch: record.history.iter().map(|epoch| epoch.seconds).sum::<f64>() / epochs as f64,
             read_seconds,

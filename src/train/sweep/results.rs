@@ -5,9 +5,10 @@ use crate::data::augment::Variant;
 use crate::data::dataset::{Resplit, Split};
 use crate::error::Error;
 use crate::head::{FitConfig, FitResult, SolverConfig, StopOn};
-use crate::metrics::{self, MeanWithInterval, mean_with_interval};
+use crate::metrics::{self, MeanWithInterval, ResampledMean, mean_with_interval};
 use crate::run::{FoldScore, Prediction};
 use crate::train::ValidationScore;
+use crate::train::selection::{FoldScores, Rule, ScoreTable, pooled as pooled_folds};
 use serde::Serialize;
 use std::cmp::Ordering;
 use std::path::PathBuf;
@@ -43,9 +44,22 @@ pub struct HeadResult {
     /// Images of the test split.
     #[serde(skip)]
     test_images: usize,
+    /// Scores of its settings in folds within the train images, where those choose.
+    #[serde(skip)]
+    fold_scores: Option<FoldScores>,
     /// Why the head has no run; `None` for a head that was fitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+}
+
+/// How a choice by folds does on images that had no part in it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NestedAccuracy {
+    /// Splits that replace those of the cache.
+    #[serde(rename = "division")]
+    pub resplit: Option<Resplit>,
+    /// Accuracy over the folds, 0 to 1: each fold is scored by the settings that the other folds choose.
+    pub accuracy: ResampledMean,
 }
 
 /// Result of a setting over its seeds and splits.
@@ -107,6 +121,7 @@ impl HeadResult {
             test_accuracy: None,
             test_correct: 0,
             test_images: 0,
+            fold_scores: None,
             failed: None,
         }
     }
@@ -121,7 +136,7 @@ impl HeadResult {
         self,
         fitted: &FitResult,
         predictions: &[Prediction],
-        folds: Option<FoldScore>,
+        folds: Option<FoldScores>,
     ) -> Self {
         let best = &fitted.history[fitted.best_epoch - 1];
         let is_tested = |row: &&Prediction| row.split == Split::Test && row.variant == Variant::None;
@@ -130,10 +145,11 @@ impl HeadResult {
         Self {
             epochs: fitted.history.len(),
             best_epoch: fitted.best_epoch,
-            validation: Some(match folds {
+            validation: Some(match folds.as_ref().and_then(|folds| pooled_folds(folds)) {
                 Some(FoldScore { loss, accuracy, .. }) => ValidationScore { loss, accuracy },
                 None => ValidationScore { loss: best.validation_loss, accuracy: best.validation_accuracy },
             }),
+            fold_scores: folds,
             test_correct: correct,
             test_images: tested.len(),
             test_accuracy: (!tested.is_empty()).then(|| correct as f64 / tested.len() as f64),
@@ -153,6 +169,23 @@ pub(super) fn best(heads: &[HeadResult], by: StopOn) -> Option<PathBuf> {
     let best =
         fitted.min_by(|(_, a), (_, b)| rank(a.loss, a.accuracy, by).total_cmp(&rank(b.loss, b.accuracy, by)));
     best.map(|(head, _)| head.run.clone())
+}
+
+/// For each split, how the choice among all of its heads does on folds that had no part in it. Empty where no folds choose.
+pub(super) fn nested(heads: &[HeadResult], by: StopOn) -> Vec<NestedAccuracy> {
+    let mut by_split: Vec<(Option<Resplit>, Vec<FoldScores>)> = Vec::new();
+    for head in heads {
+        let Some(scores) = &head.fold_scores else { continue };
+        match by_split.iter_mut().find(|(resplit, _)| *resplit == head.resplit) {
+            Some((_, all)) => all.push(scores.clone()),
+            None => by_split.push((head.resplit, vec![scores.clone()])),
+        }
+    }
+    let estimate = |(resplit, scores): (Option<Resplit>, Vec<FoldScores>)| {
+        let table = ScoreTable { scores: &scores, folds: scores[0].len(), by, rule: Rule::Best };
+        Some(NestedAccuracy { resplit, accuracy: table.nested()? })
+    };
+    by_split.into_iter().filter_map(estimate).collect()
 }
 
 /// Each setting over its seeds and splits, the best mean validation score first.
