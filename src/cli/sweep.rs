@@ -1,7 +1,7 @@
 //! The subcommand `headstart sweep`: its arguments, and its result as text.
 
 use super::auto::nested_accuracy;
-use super::fit_options::{AdamOptions, LossOptions, Penalty, SolverValues, all_folds, solver};
+use super::fit_options::{AdamOptions, Epochs, LossOptions, Penalty, SolverValues, all_folds, solver};
 use super::options::{Global, now, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
@@ -50,9 +50,10 @@ pub(super) struct Args {
     /// Cross-validate: fit heads to each of K stratified folds
     #[arg(long, value_name = "K", allow_negative_numbers = true)]
     folds: Option<usize>,
-    /// Maximum number of epochs of Adam, or of iterations of L-BFGS [default: 100, or 1000 for L-BFGS]
-    #[arg(long, allow_negative_numbers = true)]
-    epochs: Option<usize>,
+    /// Maximum number of epochs of Adam, or of iterations of L-BFGS; auto leaves the end to --patience or the optimum
+    /// [default: 100, or 1000 for L-BFGS]
+    #[arg(long, visible_alias = "iterations", value_parser = parse::<Epochs>, allow_negative_numbers = true)]
+    epochs: Option<Epochs>,
     /// What chooses the best head: validation, the validation images; folds, up to five folds within the train images, in
     /// which every setting is fitted as well; auto, folds where a class has fewer than 20 validation images and more than seeds
     /// is compared

@@ -1,7 +1,7 @@
 //! The subcommand `headstart train`: its arguments, and its result as text.
 
 use super::auto::{self, Budget};
-use super::fit_options::{AdamOptions, LossOptions, Penalty, SolverValues, all_folds, fold, solver};
+use super::fit_options::{AdamOptions, Epochs, LossOptions, Penalty, SolverValues, all_folds, fold, solver};
 use super::options::{Global, Size, now, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
@@ -52,9 +52,10 @@ pub(super) struct Args {
     /// Learning rate of Adam, above 0 [default: 0.01]
     #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// Maximum number of epochs of Adam, or of iterations of L-BFGS [default: 100, or 1000 for L-BFGS]
-    #[arg(long, allow_negative_numbers = true)]
-    epochs: Option<usize>,
+    /// Maximum number of epochs of Adam, or of iterations of L-BFGS; auto leaves the end to --patience or the optimum
+    /// [default: 100, or 1000 for L-BFGS]
+    #[arg(long, visible_alias = "iterations", value_parser = parse::<Epochs>, allow_negative_numbers = true)]
+    epochs: Option<Epochs>,
     /// L2 penalty, 0 or more: half of it times the squared weights, without the bias, is added to the mean loss; in
     /// scikit-learn's terms C is 1 / (rows * l2). With lbfgs also auto: the penalty of least loss on the validation images, or
     /// in folds within the train images where a class has fewer than 20 of them
@@ -228,7 +229,7 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
                 seconds(stats.seconds_per_epoch)
             ),
             match stats.best_is_near_the_limit {
-                true => format!("best epoch {}, one of the last (more --epochs may help)", stats.best_epoch),
+                true => format!("best epoch {}, one of the last (more --epochs, or --epochs auto, may help)", stats.best_epoch),
                 false => format!("best epoch {}", stats.best_epoch),
             },
         ),

@@ -40,7 +40,7 @@ mod thread_tuner;
 
 pub use class_weights::ClassWeights;
 pub use classifier::{LabelProbability, SoftmaxClassifier};
-pub use config::{FitConfig, FitParams};
+pub use config::{AUTO_EPOCHS, FitConfig, FitParams};
 pub use early_stopping::StopOn;
 pub use estimator::SoftmaxRegression;
 pub use file::{SavedHead, decode, load, save};

@@ -11,7 +11,11 @@ use crate::head::{FitResult, Head, LbfgsConfig, LinfaConfig, Precision, SolverCo
 use crate::math::parallel::in_parallel;
 
 /// A penalty whose loss is above the smallest one by more than this share ends a path.
-const ABOVE: f64 = 0.01;
+const CLEARLY_ABOVE: f64 = 0.01;
+
+/// Two penalties, one after the other, whose losses are above the smallest one by more than this share end a path. Where
+/// features are small, the largest penalties differ by less.
+const ABOVE: f64 = 0.001;
 
 /// Scores each of `settings`, which are all for one solver, on the validation rows of each of `folds`.
 ///
@@ -71,9 +75,9 @@ pub(crate) fn along_path(
 pub(crate) fn has_passed_the_minimum(scores: &[FoldScores]) -> bool {
     let losses: Vec<f64> = scores.iter().map(|scores| pooled(scores).map_or(f64::NAN, |s| s.loss)).collect();
     let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
-    let mut latest = losses.iter().rev();
-    let (last, before) = (latest.next(), latest.next());
-    last.is_some_and(|&last| last > least * (1.0 + ABOVE) || (last > least && before.is_some_and(|&b| b > least)))
+    let mut latest = losses.iter().rev().map(|loss| loss / least - 1.0);
+    let (last, before) = (latest.next().unwrap_or(0.0), latest.next().unwrap_or(0.0));
+    last > CLEARLY_ABOVE || (last > ABOVE && before > ABOVE)
 }
 
 fn adam(
@@ -117,5 +121,29 @@ fn score(splits: &SplitRows, fitted: &FitResult) -> HeldOutScore {
         images: splits.validation.keys.len(),
         loss: best.validation_loss,
         accuracy: best.validation_accuracy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_ends_behind_its_minimum_and_not_on_a_plateau() {
+        let path = |losses: &[f64]| -> Vec<FoldScores> {
+            let score = |&loss: &f64| vec![Some(HeldOutScore { images: 5, loss, accuracy: 0.5 })];
+            losses.iter().map(score).collect()
+        };
+        for (losses, has_passed) in [
+            (&[2.0, 1.5, 1.0][..], false),
+            (&[2.0, 1.0, 1.009], false),
+            (&[2.0, 1.0, 1.02], true),
+            (&[2.0, 1.0, 1.005, 1.006], true),
+            (&[2.0, 1.0, 1.005, 0.99], false),
+            (&[2.0, 2.0005, 2.001, 2.0008], false),
+            (&[2.0], false),
+        ] {
+            assert_eq!(has_passed_the_minimum(&path(losses)), has_passed, "{losses:?}");
+        }
     }
 }

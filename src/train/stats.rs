@@ -66,6 +66,11 @@ pub struct TrainStats {
     pub same_pictures: SamePictures,
 }
 
+/// Whether the best epoch is among the last tenth of those that are allowed.
+pub(super) fn is_near_the_limit(best_epoch: usize, epochs: usize) -> bool {
+    10 * best_epoch > 9 * epochs && epochs > 1
+}
+
 impl TrainStats {
     /// Summarises the record of a run.
     pub(super) fn of(
@@ -89,7 +94,7 @@ impl TrainStats {
             epochs,
             best_epoch: record.best_epoch,
             best_is_near_the_limit: match &record.config {
-                SolverConfig::Adam(config) => 10 * record.best_epoch > 9 * config.epochs && config.epochs > 1,
+                SolverConfig::Adam(config) => is_near_the_limit(record.best_epoch, config.epochs),
                 SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => false,
             },
             validation: (!splits.validation.keys.is_empty()).then_some(ValidationScore {

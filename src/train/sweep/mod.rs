@@ -99,6 +99,13 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
             monitor.warn(&format!("{}: {reason}", head.run.display()));
         }
     }
+    let near_the_limit = heads.iter().filter(|head| head.is_near(&config.base)).count();
+    if near_the_limit > 0 {
+        monitor.note(&format!(
+            "the best epoch of {near_the_limit} of {} heads is one of the last: more `epochs`, or `epochs` auto, may help",
+            heads.len()
+        ));
+    }
     let best = results::best(&heads, stop_on).ok_or_else(|| {
         Error::new(Kind::Run, "no head could be fitted")
             .help("try a smaller `lr`; if that does not help, verify the cache")

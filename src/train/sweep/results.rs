@@ -8,6 +8,7 @@ use crate::head::{FitConfig, FitResult, SolverConfig, StopOn};
 use crate::metrics::{self, MeanWithInterval, ResampledMean, mean_with_interval};
 use crate::run::{FoldScore, Prediction};
 use crate::train::ValidationScore;
+use crate::train::stats::is_near_the_limit;
 use crate::train::selection::{FoldScores, Rule, ScoreTable, pooled as pooled_folds};
 use serde::Serialize;
 use std::cmp::Ordering;
@@ -124,6 +125,11 @@ impl HeadResult {
             fold_scores: None,
             failed: None,
         }
+    }
+
+    /// Whether its best epoch is among the last tenth of those that the settings allow.
+    pub(super) fn is_near(&self, base: &SolverConfig) -> bool {
+        matches!(base, SolverConfig::Adam(config) if is_near_the_limit(self.best_epoch, config.epochs))
     }
 
     /// The same head after its fit failed.
