@@ -115,9 +115,14 @@ mod tests {
 
     #[test]
     fn budgets_are_times_or_none() {
-        for (text, seconds) in
-            [("60s", Some(60.0)), ("0", Some(0.0)), ("1.5m", Some(90.0)), ("2 min", Some(120.0)), ("1h", Some(3600.0)), ("none", None)]
-        {
+        for (text, seconds) in [
+            ("60s", Some(60.0)),
+            ("0", Some(0.0)),
+            ("1.5m", Some(90.0)),
+            ("2 min", Some(120.0)),
+            ("1h", Some(3600.0)),
+            ("none", None),
+        ] {
             assert_eq!(text.parse::<Budget>().unwrap(), Budget(seconds));
         }
         for bad in ["", "-1", "s", "1d", "many"] {

@@ -421,7 +421,8 @@ mod tests {
 
     /// Arguments that several fields or the command line itself take: those of every command, the one that chooses the stage,
     /// folds of a resplit, and the second of two that choose the layout.
-    const NO_FIELD: [&str; 9] = ["auto", "json", "yes", "models", "help", "folds", "fold", "fold_seed", "as_classes"];
+    const NO_FIELD: [&str; 9] =
+        ["auto", "json", "yes", "models", "help", "folds", "fold", "fold_seed", "as_classes"];
 
     #[test]
     fn every_argument_is_set_by_a_field() {

@@ -3,7 +3,9 @@
 use super::options::parse;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
-use crate::head::{AUTO_EPOCHS, ClassWeights, FitConfig, LbfgsConfig, LinfaConfig, Schedule, SolverConfig, StopOn};
+use crate::head::{
+    AUTO_EPOCHS, ClassWeights, FitConfig, LbfgsConfig, LinfaConfig, Schedule, SolverConfig, StopOn,
+};
 use std::str::FromStr;
 
 /// Settings of Adam that are the same for every head of a command. An option that is left out keeps its default in

@@ -229,7 +229,10 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
                 seconds(stats.seconds_per_epoch)
             ),
             match stats.best_is_near_the_limit {
-                true => format!("best epoch {}, one of the last (more --epochs, or --epochs auto, may help)", stats.best_epoch),
+                true => format!(
+                    "best epoch {}, one of the last (more --epochs, or --epochs auto, may help)",
+                    stats.best_epoch
+                ),
                 false => format!("best epoch {}", stats.best_epoch),
             },
         ),

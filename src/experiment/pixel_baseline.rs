@@ -71,7 +71,13 @@ impl GreyImages {
         let rows = |examples| LabelledFeatures { features: &projected, examples };
         let params = LbfgsConfig { l2: self.settings.l2, ..LbfgsConfig::default() }.check()?;
         let class_weights = vec![1.0; self.classes];
-        let job = LbfgsJob { params: &params, class_weights: &class_weights, start: None, precision: Precision::Optimum, threads: 1 };
+        let job = LbfgsJob {
+            params: &params,
+            class_weights: &class_weights,
+            start: None,
+            precision: Precision::Optimum,
+            threads: 1,
+        };
         let found = head::fit_lbfgs(job, rows(&train))?;
         Ok(correct(&found.fitted.head, rows(&test)))
     }

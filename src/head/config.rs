@@ -202,10 +202,7 @@ mod tests {
             (FitConfig { l2: -1.0, ..base() }, "`l2`"),
             (FitConfig { min_delta: f64::NAN, ..base() }, "`min_delta`"),
             (FitConfig { label_smoothing: 1.0, ..base() }, "`label_smoothing`"),
-            (
-                FitConfig { epochs: AUTO_EPOCHS, schedule: Schedule::Linear, ..base() },
-                "a `schedule`",
-            ),
+            (FitConfig { epochs: AUTO_EPOCHS, schedule: Schedule::Linear, ..base() }, "a `schedule`"),
             (
                 FitConfig { class_weights: ClassWeights::Given([("a".into(), -1.0)].into()), ..base() },
                 "`class_weights`",

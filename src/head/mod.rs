@@ -47,8 +47,8 @@ pub use file::{SavedHead, decode, load, save};
 pub use fit::{FitJob, SharedInputs, fit, fit_many};
 pub use labelled_features::{Example, LabelledFeatures};
 pub use lbfgs::{
-    Convergence, FeatureBlocks, InMemoryBlocks, LbfgsConfig, LbfgsJob, LbfgsParams, LbfgsResult,
-    Precision, fit as fit_lbfgs, fit_blocks as fit_lbfgs_blocks,
+    Convergence, FeatureBlocks, InMemoryBlocks, LbfgsConfig, LbfgsJob, LbfgsParams, LbfgsResult, Precision,
+    fit as fit_lbfgs, fit_blocks as fit_lbfgs_blocks,
 };
 pub use linear::Head;
 pub use linfa_lbfgs::{LinfaConfig, LinfaParams, fit as fit_linfa};

@@ -8,7 +8,9 @@ use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{Convergence, FitResult, SolverConfig};
 use crate::io::digest::Digest;
-use crate::run::{self, ClassCount, Prediction, Record, RunContents, SamePictures, Selection, WeightHistograms};
+use crate::run::{
+    self, ClassCount, Prediction, Record, RunContents, SamePictures, Selection, WeightHistograms,
+};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 

@@ -14,7 +14,8 @@ use crate::monitor::Monitor;
 const PATH: [f64; 13] = [1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6];
 
 /// The same for standardized features, which are larger than those of most networks.
-const STANDARDIZED_PATH: [f64; 13] = [100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4];
+const STANDARDIZED_PATH: [f64; 13] =
+    [100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4];
 
 /// Validation images of each class that are enough to choose by.
 pub(super) const ENOUGH: usize = 20;

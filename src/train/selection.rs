@@ -65,8 +65,7 @@ impl ScoreTable<'_> {
     pub fn nested(&self) -> Option<ResampledMean> {
         let accuracy = |fold: usize| {
             let repeat = fold / self.folds * self.folds;
-            let others: Vec<usize> =
-                (repeat..repeat + self.folds).filter(|&other| other != fold).collect();
+            let others: Vec<usize> = (repeat..repeat + self.folds).filter(|&other| other != fold).collect();
             Some(self.scores[self.choose_by(&others)?][fold]?.accuracy)
         };
         if self.folds < 3 {
@@ -175,16 +174,24 @@ mod tests {
     #[test]
     fn the_nested_estimate_does_not_profit_from_the_choice() {
         // Each of five candidates is lucky in one fold: the choice by the other folds never profits from it.
-        let lucky = |own: usize| scores(&std::array::from_fn::<f64, 5, _>(|fold| if fold == own { 0.0 } else { 5.0 }));
+        let lucky = |own: usize| {
+            scores(&std::array::from_fn::<f64, 5, _>(|fold| if fold == own { 0.0 } else { 5.0 }))
+        };
         let all: Vec<FoldScores> = (0..5).map(lucky).collect();
         let nested = table(&all, Rule::Best).nested().unwrap();
         assert!((nested.mean - 0.5).abs() < 1e-12, "{nested:?}");
         assert_eq!(pooled(&all[0]).unwrap().accuracy, 0.6);
         // Folds of another repeat hold the same images, so they have no say.
-        let twice = [[scores(&[1.0, 1.0, 9.0]), scores(&[2.0; 3])].concat(), [scores(&[2.0; 3]), scores(&[1.0; 3])].concat()];
+        let twice = [
+            [scores(&[1.0, 1.0, 9.0]), scores(&[2.0; 3])].concat(),
+            [scores(&[2.0; 3]), scores(&[1.0; 3])].concat(),
+        ];
         let table = ScoreTable { scores: &twice, folds: 3, by: StopOn::Loss, rule: Rule::Best };
         let expected = [0.8, 0.8, 0.1, 0.9, 0.9, 0.9].iter().sum::<f64>() / 6.0;
         assert!((table.nested().unwrap().mean - expected).abs() < 1e-12);
-        assert_eq!(ScoreTable { scores: &twice, folds: 2, by: StopOn::Loss, rule: Rule::Best }.nested(), None);
+        assert_eq!(
+            ScoreTable { scores: &twice, folds: 2, by: StopOn::Loss, rule: Rule::Best }.nested(),
+            None
+        );
     }
 }

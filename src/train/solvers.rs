@@ -61,11 +61,7 @@ fn adam(
 }
 
 /// Finds the optimum of each of `settings`, each from zero: a head does not depend on the others that are fitted with it.
-fn optima(
-    context: FitContext,
-    settings: &[SolverConfig],
-    on_epoch: &mut OnEpoch,
-) -> Result<Vec<FittedHead>> {
+fn optima(context: FitContext, settings: &[SolverConfig], on_epoch: &mut OnEpoch) -> Result<Vec<FittedHead>> {
     let mut heads = Vec::with_capacity(settings.len());
     for (i, settings) in settings.iter().enumerate() {
         let result = match settings.clone() {

@@ -1,10 +1,10 @@
 //! What `train` reports about a finished run.
 
 use super::split_rows::SplitRows;
-use crate::head::{Convergence, SolverConfig};
-use crate::metrics::Temperature;
 use crate::data::augment::Variant;
 use crate::data::dataset::Split;
+use crate::head::{Convergence, SolverConfig};
+use crate::metrics::Temperature;
 use crate::run::{FoldScore, Prediction, Record, SamePictures, Selection};
 use serde::Serialize;
 

@@ -95,7 +95,11 @@ fn a_budget_cuts_the_candidates_in_their_order() {
     let expected = expected.map(|(variants, scaled)| (variants.into(), scaled.into(), "budget".into()));
     assert_eq!(left_out.iter().map(of).collect::<Vec<_>>(), expected);
     let said = s.run(&["train", &s.text("c"), "--auto", "--run", &s.text("cut"), "--budget", "0"]);
-    assert!(said.stdout.contains("left out, because the time of --budget was over: none of"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("left out, because the time of --budget was over: none of"),
+        "{}",
+        said.stdout
+    );
     assert!(said.stderr.contains("the search took its --budget"), "{}", said.stderr);
 }
 
@@ -105,7 +109,10 @@ fn what_is_given_is_not_searched() {
     let more = ["--use", "flip", "--standardize", "--class-weights", "balanced", "--resplit", "3"];
     let reported = auto(&s, "r", &more);
     let tried = settings(&reported["selection"]["tried"]);
-    assert!(tried.iter().all(|(_, variants, standardize, _)| variants == "flip" && *standardize), "{tried:?}");
+    assert!(
+        tried.iter().all(|(_, variants, standardize, _)| variants == "flip" && *standardize),
+        "{tried:?}"
+    );
     let record = s.record("r");
     assert_eq!(record["config"]["class_weights"], "balanced");
     assert_eq!(record["division"]["resplit"]["seed"], 3);
@@ -117,7 +124,10 @@ fn two_images_a_class_are_enough() {
     s.images("in", &[("ant", 2), ("bee", 2)]);
     support::extract(&s, "in", "c", &[]);
     let reported = auto(&s, "r", &[]);
-    assert_eq!((&reported["selection"]["folds"], &reported["selection"]["nested"]), (&2.into(), &Value::Null));
+    assert_eq!(
+        (&reported["selection"]["folds"], &reported["selection"]["nested"]),
+        (&2.into(), &Value::Null)
+    );
     let text = s.run(&["train", &s.text("c"), "--auto", "--run", &s.text("r")]).stdout;
     assert!(text.contains("too few folds") && text.contains("there are no test images"), "{text}");
 }

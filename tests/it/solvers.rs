@@ -99,7 +99,8 @@ fn a_sweep_along_a_path_of_penalties_makes_the_heads_of_train() {
     ] {
         s.run(&[&args[..], &path, more].concat()).fails(2, &[message]);
     }
-    s.run(&[&args[..], &["--l2", "auto"]].concat()).fails(2, &["--l2 auto cannot be used with `headstart sweep`"]);
+    s.run(&[&args[..], &["--l2", "auto"]].concat())
+        .fails(2, &["--l2 auto cannot be used with `headstart sweep`"]);
 }
 
 #[test]
@@ -126,7 +127,9 @@ fn folds_choose_the_best_head_of_a_sweep_where_validation_images_are_few() {
     assert!(seeds.stderr.contains("fewer than 20 validation images"), "{}", seeds.stderr);
     assert!(seeds.stderr.contains("the best epoch of 2 of 2 heads is one of the last"), "{}", seeds.stderr);
     assert!(seeds.stdout.contains("best on its validation images"), "{}", seeds.stdout);
-    let text = s.run(&["sweep", &s.text("c"), "--runs", &s.text("five"), "--lr", "0.01,0.1", "--epochs", "6"]).stdout;
+    let text = s
+        .run(&["sweep", &s.text("c"), "--runs", &s.text("five"), "--lr", "0.01,0.1", "--epochs", "6"])
+        .stdout;
     assert!(text.contains("accuracy of such a choice on folds that had no part in it"), "{text}");
     assert!(text.contains("best over the folds within its train images"), "{text}");
 }

@@ -4,8 +4,8 @@ use super::config::AutoConfig;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, Silent};
 use crate::run::CandidateFeatures;
-use crate::train::training_set::TrainingSet;
 use crate::train::split_rows::SplitRows;
+use crate::train::training_set::TrainingSet;
 
 /// The rows of one cache with one set of variants.
 #[derive(Debug)]

@@ -73,7 +73,8 @@ pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
 }
 
 fn repeats(features: &[FeatureSet]) -> usize {
-    let mut images: Vec<_> = features.first().map_or(Vec::new(), |first| first.splits.train.images().collect());
+    let mut images: Vec<_> =
+        features.first().map_or(Vec::new(), |first| first.splits.train.images().collect());
     images.dedup();
     REPEATS.iter().find(|(most, _)| images.len() <= *most).map_or(1, |(_, repeats)| *repeats)
 }

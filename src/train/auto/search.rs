@@ -105,15 +105,12 @@ impl Search<'_> {
 
     fn choose<'p>(&self, tried: &[Tried<'p>], left_out: Vec<LeftOut>, folds: usize) -> Result<Choice<'p>> {
         let scores: Vec<FoldScores> = tried.iter().flat_map(|tried| tried.scores.clone()).collect();
-        let table =
-            ScoreTable { scores: &scores, folds, by: StopOn::Loss, rule: Rule::OneStandardError };
+        let table = ScoreTable { scores: &scores, folds, by: StopOn::Loss, rule: Rule::OneStandardError };
         let chosen = table.choose().ok_or_else(|| {
             Error::new(Kind::Run, "L-BFGS reached the optimum of no candidate")
                 .help("verify the cache; if it is sound, give `solver` and `l2` yourself")
         })?;
-        let candidates = || {
-            tried.iter().flat_map(|tried| tried.penalties.iter().map(|&l2| (tried.path, l2)))
-        };
+        let candidates = || tried.iter().flat_map(|tried| tried.penalties.iter().map(|&l2| (tried.path, l2)));
         let candidate = |(i, (path, l2)): (usize, (Path, f64))| {
             let (score, difference) = (pooled(&scores[i]), table.difference(i, chosen));
             Candidate {
@@ -152,8 +149,7 @@ fn is_clearly_worse(tried: &[Tried], path: &Path, folds: usize) -> bool {
         first().flat_map(|tried| tried.scores.iter().map(move |_| is_own(tried))).collect();
     let Some(best) = table.choose().filter(|_| owned.contains(&true)) else { return false };
     let own = (0..scores.len()).filter(|&i| owned[i]);
-    let is_near = |i| {
-        table.difference(i, best).is_some_and(|worse| worse.mean <= CLEARLY * worse.standard_error)
-    };
+    let is_near =
+        |i| table.difference(i, best).is_some_and(|worse| worse.mean <= CLEARLY * worse.standard_error);
     !own.into_iter().any(is_near)
 }

@@ -133,8 +133,7 @@ fn selects_by_folds(
     let has_few = |group: &Group| {
         !group.splits.validation.keys.is_empty() && !has_enough_validation(&group.splits, classes)
     };
-    let has_folds =
-        |group: &Group| group.splits.train.images_per_class(classes).into_iter().min() >= Some(2);
+    let has_folds = |group: &Group| group.splits.train.images_per_class(classes).into_iter().min() >= Some(2);
     // Seeds are no settings: the best of them is chance anyway.
     let is_compared = config.variants.len() > 1 || config.l2.len() > 1 || config.lr.len() > 1;
     let few = groups.iter().any(has_few);

@@ -488,7 +488,11 @@ const TYPED: &[Case] = &[
     case("a sweep over a chosen penalty", "sweep c --runs new --solver lbfgs --l2 auto", nothing),
     case("a sweep selected by chance", "sweep c --runs new --select chance", nothing),
     case("epochs that are no number", "train c --run new --epochs many", nothing),
-    case("a schedule over epochs without an end", "train c --run new --epochs auto --schedule linear", nothing),
+    case(
+        "a schedule over epochs without an end",
+        "train c --run new --epochs auto --schedule linear",
+        nothing,
+    ),
     case("a sweep without a head", "sweep c --runs new --seeds 0", nothing),
     case("a sweep with a repeated value", "sweep c --runs new --lr 0.1,0.1", nothing),
     case("a sweep with a learning rate of zero", "sweep c --runs new --lr 0,0.1", nothing),
