@@ -74,6 +74,8 @@ class Cache:
         split = pa.array(["train" if d in train else "test" for d in table["image_sha256"].to_pylist()])
         place = table.schema.get_field_index("split")
         table = table.set_column(place, table.schema.field("split"), split.cast(table.schema.field("split").type))
+        footer = pq.read_metadata(self.path / "samples.parquet").metadata
+        table = table.replace_schema_metadata({key: value for key, value in footer.items() if key != b"ARROW:schema"})
         pq.write_table(table, folder / "samples.parquet", compression="zstd")
         return folder
 

@@ -364,7 +364,7 @@ mod tests {
             l2,
             seeds,
             base,
-            select,
+            select_by,
             init,
             jobs,
             threads,

@@ -57,8 +57,8 @@ pub(super) struct Args {
     /// What chooses the best head: validation, the validation images; folds, up to five folds within the train images, in
     /// which every setting is fitted as well; auto, folds where a class has fewer than 20 validation images and more than seeds
     /// is compared
-    #[arg(long, value_name = "WHAT", default_value = "auto", value_parser = parse::<Select>)]
-    select: Select,
+    #[arg(long = "select", value_name = "WHAT", default_value = "auto", value_parser = parse::<Select>)]
+    select_by: Select,
     /// Start each head from that of another run with the same classes, or some of them
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
@@ -104,7 +104,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         l2: penalties(&args.l2)?,
         seeds: (0..args.seeds.unwrap_or(1)).collect(),
         base,
-        select: args.select,
+        select_by: args.select_by,
         init: args.init,
         jobs: args.jobs,
         threads: args.threads,

@@ -205,7 +205,7 @@ fn cross_validation(args: Args, solver: SolverConfig, folds: usize) -> Result<Sw
         base,
         cache,
         runs: args.run,
-        select: Select::Validation,
+        select_by: Select::Validation,
         init: args.init,
         jobs: 0,
         threads: args.threads,

@@ -71,6 +71,7 @@ pub struct LeftOut {
 /// Why candidates were not fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum LeftOutReason {
     /// The budget was used up.
     Budget,

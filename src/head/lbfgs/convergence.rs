@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// How near the optimum a search ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Precision {
     /// As near as the head is reported to be.
     Optimum,

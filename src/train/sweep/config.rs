@@ -18,7 +18,7 @@ use std::str::FromStr;
 /// | `l2` | that of `base` | values to try |
 /// | `lr`, `seeds` | those of `base` | values to try, for Adam alone |
 /// | `base` | Adam with its default settings | the solver with all other settings |
-/// | `select` | automatic | the validation images choose the best head, or folds where a class has fewer than 20 of them |
+/// | `select_by` | automatic | the validation images choose the best head, or folds where a class has fewer than 20 of them |
 /// | `init` | `None` | fresh heads |
 /// | `jobs` | 1 | groups fitted at the same time |
 /// | `threads` | 0 | one thread per core |
@@ -45,7 +45,7 @@ pub struct SweepConfig {
     /// where it is `None`.
     pub base: SolverConfig,
     /// What chooses the best head. The heads themselves are the same.
-    pub select: Select,
+    pub select_by: Select,
     /// A run whose head is the starting point of every head.
     pub init: Option<PathBuf>,
     /// Number of groups (feature set and splits) that are fitted at the same time; 0 counts as 1.
@@ -68,7 +68,7 @@ impl Default for SweepConfig {
             l2: vec![adam.l2],
             seeds: vec![adam.seed],
             base: SolverConfig::Adam(adam),
-            select: Select::Automatic,
+            select_by: Select::Automatic,
             init: None,
             jobs: 1,
             threads: 0,

@@ -94,7 +94,20 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
     let sum = |seconds: fn(&GroupResult) -> f64| results.iter().map(seconds).sum();
     let (seconds, write_seconds) = (sum(|group| group.fit_seconds), sum(|group| group.write_seconds));
     let heads: Vec<HeadResult> = results.into_iter().flat_map(|group| group.heads).collect();
-    for head in &heads {
+    report_heads(&heads, config, monitor);
+    let best = results::best(&heads, stop_on).ok_or_else(|| {
+        Error::new(Kind::Run, "no head could be fitted")
+            .help("try a smaller `lr`; if that does not help, verify the cache")
+    })?;
+    let settings = results::over_repeats(&heads, stop_on);
+    let nested = results::nested(&heads, stop_on);
+    let selected_by = selected_by(selects_by_folds, &groups);
+    Ok(SweepStats { best, selected_by, nested, settings, heads, seconds, read_seconds, write_seconds })
+}
+
+/// Warns of heads that failed, and reports best epochs near the last one.
+fn report_heads(heads: &[HeadResult], config: &SweepConfig, monitor: &dyn Monitor) {
+    for head in heads {
         if let Some(reason) = &head.failed {
             monitor.warn(&format!("{}: {reason}", head.run.display()));
         }
@@ -106,18 +119,14 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
             heads.len()
         ));
     }
-    let best = results::best(&heads, stop_on).ok_or_else(|| {
-        Error::new(Kind::Run, "no head could be fitted")
-            .help("try a smaller `lr`; if that does not help, verify the cache")
-    })?;
-    let settings = results::over_repeats(&heads, stop_on);
-    let nested = results::nested(&heads, stop_on);
+}
+
+fn selected_by(selects_by_folds: bool, groups: &[Group]) -> Select {
     let has_validation = groups.iter().all(|group| !group.splits.validation.keys.is_empty());
-    let selected_by = match selects_by_folds || !has_validation {
+    match selects_by_folds || !has_validation {
         true => Select::Folds,
         false => Select::Validation,
-    };
-    Ok(SweepStats { best, selected_by, nested, settings, heads, seconds, read_seconds, write_seconds })
+    }
 }
 
 /// Whether folds within the train images choose the best head. Reports a choice that the caller did not make, and warns where
@@ -137,19 +146,19 @@ fn selects_by_folds(
     // Seeds are no settings: the best of them is chance anyway.
     let is_compared = config.variants.len() > 1 || config.l2.len() > 1 || config.lr.len() > 1;
     let few = groups.iter().any(has_few);
-    match config.select {
+    match config.select_by {
         Select::Folds => true,
         Select::Automatic if few && is_compared && groups.iter().all(has_folds) => {
             monitor.note(
                 "a class has fewer than 20 validation images, too few to choose settings by: folds within the train images \
-                 choose them (`select` validation does without)",
+                 choose them (`select_by` validation does without)",
             );
             true
         }
         Select::Automatic | Select::Validation => {
             if few && settings.len() * config.variants.len() > 1 {
                 monitor.warn(
-                    "a class has fewer than 20 validation images, too few to choose the best head by: `select` folds chooses it \
+                    "a class has fewer than 20 validation images, too few to choose the best head by: `select_by` folds chooses it \
                      by folds within the train images",
                 );
             }
