@@ -68,15 +68,11 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
     }
     let table = set.load(groups.iter().map(|group| &group.splits))?;
     let read_seconds = reading.elapsed().as_secs_f64();
-    let epochs = match &config.base {
-        SolverConfig::Adam(base) => base.epochs,
-        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => 1,
+    let (epochs, stop_on) = match &config.base {
+        SolverConfig::Adam(base) => (base.epochs, base.stop_on),
+        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => (1, StopOn::Loss),
     };
     let epochs = groups.len() * settings.len() * epochs;
-    let stop_on = match &config.base {
-        SolverConfig::Adam(base) => base.stop_on,
-        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => StopOn::Loss,
-    };
     let selects_by_folds = selects_by_folds(config, &groups, &settings, &set, monitor);
     let task = monitor.task("fitting heads", Some(epochs as u64), Unit::Epochs);
     let jobs = config.jobs.clamp(1, threads.min(groups.len()).max(1));
