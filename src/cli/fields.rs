@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 /// Fields that no argument is named after, with the arguments that set them, the likeliest first.
 const OTHER_NAMES: [(&str, &[&str]); 16] = [
+    ("caches", &["cache"]),
     ("use", &["variants", "uses"]),
     ("auto_l2", &["l2"]),
-    ("select_folds", &["select"]),
     ("variants", &["uses"]),
     ("uses", &["variants"]),
     ("resplits", &["resplit"]),
@@ -223,6 +223,7 @@ mod tests {
     use crate::report::run::ReportConfig;
     use crate::report::tensorboard::{ProjectorConfig, TensorboardConfig};
     use crate::train::TrainConfig;
+    use crate::train::auto::AutoConfig;
     use crate::train::sweep::SweepConfig;
     use std::collections::BTreeSet;
 
@@ -355,6 +356,7 @@ mod tests {
             threads,
             time
         });
+        let auto = fields!(AutoConfig { caches, run, variants, base, resplit, budget, threads, time });
         let lbfgs = fields!(LbfgsConfig {
             l2,
             iterations,
@@ -372,7 +374,7 @@ mod tests {
             l2,
             seeds,
             base,
-            select_folds,
+            select_by,
             init,
             jobs,
             threads,
@@ -392,7 +394,7 @@ mod tests {
                 [fields!(DatasetConfig { images, cache, layout }), vec!["out", "plots", "tables"]].concat(),
             ),
             ("extract", [backbone, extract].concat()),
-            ("train", [train, adam.clone(), lbfgs.clone()].concat()),
+            ("train", [train, auto, adam.clone(), lbfgs.clone()].concat()),
             ("sweep", [sweep, adam, lbfgs, vec!["solver"]].concat()),
             ("evaluate", {
                 let own = fields!(EvaluateConfig { run, split, tta, reject, confidence });
@@ -445,9 +447,10 @@ mod tests {
         }
     }
 
-    /// Arguments that several fields or the command line itself take: those of every command, folds of a resplit, and the
-    /// second of two that choose the layout.
-    const NO_FIELD: [&str; 8] = ["json", "yes", "models", "help", "folds", "fold", "fold_seed", "as_classes"];
+    /// Arguments that several fields or the command line itself take: those of every command, the one that chooses the stage,
+    /// folds of a resplit, and the second of two that choose the layout.
+    const NO_FIELD: [&str; 9] =
+        ["auto", "json", "yes", "models", "help", "folds", "fold", "fold_seed", "as_classes"];
 
     #[test]
     fn every_argument_is_set_by_a_field() {

@@ -1,6 +1,7 @@
 //! The command line, one file a subcommand: arguments become the configuration of a stage, its result is printed.
 //! Results go to stdout, everything else to stderr.
 
+mod auto;
 mod backbone;
 mod cache;
 mod classify;

@@ -1,22 +1,21 @@
 //! The subcommand `headstart sweep`: its arguments.
 
-use super::fit_options::{AdamOptions, LossOptions, SolverValues, all_folds, solver};
-use super::options::{Global, now};
+use super::fit_options::{AdamOptions, Epochs, LossOptions, Penalty, SolverValues, all_folds, solver};
+use super::options::{Global, now, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use super::sweep_text::summary;
 use crate::data::dataset::Resplit;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, SOLVERS};
-use crate::train::sweep::{SweepConfig, sweep};
+use crate::train::sweep::{Select, SweepConfig, sweep};
 use std::path::PathBuf;
 
 /// Fit many heads at once: every combination of rates, penalties, seeds, feature sets and splits
 ///
 /// Each head gets a run of its own in the folder DIR, as `train` writes it. The heads of one feature set and split go through
 /// the same batches in the same order, which --shuffle-seed gives; --seeds varies their initial weights. Each head is
-/// bit for bit the one that `train` fits with its --lr, --l2, --use and --seed and with --shuffle-seed 0. With --solver lbfgs
-/// each search begins at the optimum of the next larger penalty, and reaches that of `train` to within its tolerance.
+/// bit for bit the one that `train` fits with its --lr, --l2, --use and --seed and with --shuffle-seed 0.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5 --resplit 1,2,3"
@@ -38,8 +37,8 @@ pub(super) struct Args {
     lr: Vec<f64>,
     /// L2 penalties, separated by commas; L-BFGS needs them above 0. Half of each times the squared weights, without the bias, is
     /// added to the mean loss; in scikit-learn's terms C is 1 / (rows * l2)
-    #[arg(long, value_delimiter = ',', default_value = "0", allow_negative_numbers = true)]
-    l2: Vec<f64>,
+    #[arg(long, value_delimiter = ',', default_value = "0", value_parser = parse::<Penalty>, allow_negative_numbers = true)]
+    l2: Vec<Penalty>,
     /// A feature set: families (none, shift, flip) or exact variants, separated by commas; may be repeated [default: every
     /// family that all train images have]
     #[arg(long = "use", value_name = "VARIANTS")]
@@ -50,13 +49,15 @@ pub(super) struct Args {
     /// Cross-validate: fit heads to each of K stratified folds
     #[arg(long, value_name = "K", allow_negative_numbers = true)]
     folds: Option<usize>,
-    /// Maximum number of epochs of Adam, or of iterations of L-BFGS [default: 100, or 1000 for L-BFGS]
-    #[arg(long, allow_negative_numbers = true)]
-    epochs: Option<usize>,
-    /// What chooses the best head: validation, the validation images, or folds, up to five folds within the train images, in
-    /// which every setting is fitted as well
-    #[arg(long = "select", default_value = "validation", value_parser = ["validation", "folds"])]
-    select_folds: String,
+    /// Maximum number of epochs of Adam, or of iterations of L-BFGS; auto leaves the end to --patience or the optimum
+    /// [default: 100, or 1000 for L-BFGS]
+    #[arg(long, visible_alias = "iterations", value_parser = parse::<Epochs>, allow_negative_numbers = true)]
+    epochs: Option<Epochs>,
+    /// What chooses the best head: validation, the validation images; folds, up to five folds within the train images, in
+    /// which every setting is fitted as well; auto, folds where a class has fewer than 20 validation images and more than seeds
+    /// is compared
+    #[arg(long = "select", value_name = "WHAT", default_value = "auto", value_parser = parse::<Select>)]
+    select_by: Select,
     /// Start each head from that of another run with the same classes, or some of them
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
@@ -99,16 +100,28 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         variants,
         resplits,
         lr: if args.lr.is_empty() { vec![default.lr] } else { args.lr },
-        l2: args.l2,
+        l2: penalties(&args.l2)?,
         seeds: (0..args.seeds.unwrap_or(1)).collect(),
         base,
-        select_folds: args.select_folds == "folds",
+        select_by: args.select_by,
         init: args.init,
         jobs: args.jobs,
         threads: args.threads,
         time: now(),
     };
     fit(&config, global, terminal)
+}
+
+/// The penalties to compare.
+fn penalties(given: &[Penalty]) -> Result<Vec<f64>> {
+    match given.contains(&Penalty::Auto) {
+        true => Err(Error::new(
+            Kind::Usage,
+            "--l2 auto cannot be used with `sweep`, which compares the penalties that it is given",
+        )
+        .help("list penalties, or use `train` with --l2 auto or --auto")),
+        false => Ok(given.iter().map(|l2| l2.given()).collect()),
+    }
 }
 
 /// Fits the heads and prints their results.

@@ -1,9 +1,10 @@
 //! The result of a sweep as text: a table of settings, what its intervals speak of, and the choice of the best.
 
+use super::auto::nested_accuracy;
 use super::text::{percent, seconds, table};
 use crate::head::StopOn;
 use crate::metrics::{IntervalOver, MeanOverHeads};
-use crate::train::sweep::{SettingResult, SweepStats};
+use crate::train::sweep::{NestedAccuracy, Select, SettingResult, SweepStats};
 
 /// Gives one cause of deviations of an accuracy.
 type Deviation = fn(&MeanOverHeads) -> Option<f64>;
@@ -16,13 +17,14 @@ const DEVIATIONS: [(&str, Deviation); 2] =
 pub(super) fn summary(stats: &SweepStats) -> String {
     let failed: usize = stats.settings.iter().map(|setting| setting.failed).sum();
     format!(
-        "{} heads in {}; features read in {}, runs written in {}\n\n{}\n{}{}",
+        "{} heads in {}; features read in {}, runs written in {}\n\n{}\n{}{}{}",
         stats.heads.len() - failed,
         seconds(stats.seconds),
         seconds(stats.read_seconds),
         seconds(stats.write_seconds),
         settings(&stats.settings),
         notes(&stats.settings),
+        nested(stats),
         best(stats)
     )
 }
@@ -89,19 +91,31 @@ fn notes(settings: &[SettingResult]) -> String {
     format!("{deviation}{interval}\n")
 }
 
+/// How the choice does on folds that had no part in it, for each split where folds choose.
+fn nested(stats: &SweepStats) -> String {
+    let line = |nested: &NestedAccuracy| {
+        let of = nested.resplit.map_or(String::new(), |resplit| format!("{resplit}: "));
+        format!("{of}{}\n", nested_accuracy(&nested.accuracy))
+    };
+    stats.nested.iter().map(line).collect()
+}
+
 /// The best head or setting, marked as chosen.
 fn best(stats: &SweepStats) -> String {
-    let measure = if stats.best_by == StopOn::Loss { "loss" } else { "accuracy" };
+    let measure = match (stats.selected_by, stats.best_by) {
+        (Select::Folds, StopOn::Loss) => "loss over folds within the train images",
+        (Select::Folds, StopOn::Accuracy) => "accuracy over folds within the train images",
+        (_, StopOn::Loss) => "validation loss",
+        (_, StopOn::Accuracy) => "validation accuracy",
+    };
     const CHOSEN: &str = "chosen by that score, which new images would not quite reach";
     match (&stats.best, stats.settings.as_slice()) {
         (Some(run), _) if stats.heads.len() == 1 => format!("{}\n", run.display()),
-        (Some(run), _) => format!(
-            "best validation {measure} of {} heads ({CHOSEN}): {}\n",
-            stats.heads.len(),
-            run.display()
-        ),
+        (Some(run), _) => {
+            format!("best {measure} of {} heads ({CHOSEN}): {}\n", stats.heads.len(), run.display())
+        }
         (None, [first, _, ..]) => format!(
-            "best mean validation {measure} of {} settings over the same splits ({CHOSEN}): {}\n",
+            "best mean {measure} of {} settings over the same splits ({CHOSEN}): {}\n",
             stats.settings.len(),
             name(first)
         ),

@@ -1,6 +1,7 @@
 //! All integration tests in one binary. `tests/run` installs what they need, then runs them.
 
 mod acceptance;
+mod auto;
 mod backbones;
 mod browser;
 mod calibration;

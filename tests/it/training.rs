@@ -24,8 +24,10 @@ fn every_head_of_a_sweep_equals_that_of_train_for_any_number_of_threads() {
     let s = cache();
     let grid = ["--lr", "0.01,0.3", "--l2", "0,0.1", "--seeds", "2", "--use", "none", "--use", "none,flip"];
     let args = ["--epochs", "6", "--patience", "2", "--standardize", "--schedule", "cosine"];
-    let reported =
-        s.json(&[&["sweep", &s.text("c"), "--runs", &s.text("lab")], &grid[..], &args[..]].concat());
+    let select = ["--select", "validation"];
+    let reported = s.json(
+        &[&["sweep", &s.text("c"), "--runs", &s.text("lab")], &select[..], &grid[..], &args[..]].concat(),
+    );
     assert_eq!(
         (reported["heads"].as_array().unwrap().len(), reported["settings"].as_array().unwrap().len()),
         (16, 8)

@@ -279,6 +279,7 @@ mod tests {
             seconds: 0.0,
             convergence: None,
             inner_folds: None,
+            selection: None,
             temperature: None,
             same_pictures: None,
         }

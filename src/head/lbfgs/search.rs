@@ -1,6 +1,6 @@
 //! The search for the optimum: L-BFGS (Liu and Nocedal 1989) with a diagonal approximation of the Hessian.
 
-use super::convergence::{Convergence, TARGET};
+use super::convergence::{Convergence, Precision};
 use super::history::History;
 use super::line_search;
 use super::objective::Objective;
@@ -33,12 +33,18 @@ struct State {
 }
 
 /// Searches from `start`, or from zero, for at most `iterations` iterations.
-pub(super) fn search(objective: &mut Objective, start: Option<&Head>, iterations: usize) -> Result<Optimum> {
+pub(super) fn search(
+    objective: &mut Objective,
+    start: Option<&Head>,
+    precision: Precision,
+    iterations: usize,
+) -> Result<Optimum> {
+    let target = precision.target();
     let mut state = State::at(objective, objective.start(start))?;
     let mut history = History::default();
     let (mut done, mut refreshes) = (0, 0);
     while done < iterations {
-        let moved = match state.convergence(objective, done).distance > TARGET {
+        let moved = match state.convergence(objective, done).distance > target {
             true => {
                 done += 1;
                 state.step(objective, &mut history)?

@@ -8,10 +8,12 @@ use crate::head::rejection::RejectionDistances;
 use crate::head::{Epoch, Head, SolverConfig};
 use crate::math::parallel::in_parallel;
 use crate::monitor::Task;
-use crate::run::{FoldScore, SamePictures};
+use crate::run::SamePictures;
 use crate::train::fit_context::FitContext;
 use crate::train::fitted_run::FittedRun;
+use crate::train::fold_scores::fold_scores;
 use crate::train::inner_folds::{InnerFolds, OutOfFold};
+use crate::train::selection::FoldScores;
 use crate::train::solvers::{FittedHead, OnEpoch, fit_heads};
 use crate::train::warm_start::WarmStart;
 use crate::train::{FeatureTable, TrainingSet};
@@ -23,6 +25,8 @@ pub(super) struct GroupFit<'a> {
     pub set: &'a TrainingSet,
     pub table: &'a FeatureTable,
     pub warm_start: Option<&'a WarmStart>,
+    /// Whether folds within the train images choose the best head.
+    pub selects_by_folds: bool,
     /// Upper limit on threads of one group.
     pub threads: usize,
     pub task: &'a dyn Task,
@@ -48,7 +52,7 @@ struct ScoredHead {
     /// Where they stand in for validation images.
     out_of_fold: Option<OutOfFold>,
     /// Where they choose the best head.
-    score: Option<FoldScore>,
+    scores: Option<FoldScores>,
 }
 
 /// A group whose heads are fitted, ready to be written.
@@ -93,20 +97,20 @@ impl GroupFit<'_> {
             let heads = folds()?.fit_heads(context, settings, self.warm_start, on_epoch)?;
             let scored = |(head, answers): (FittedHead, OutOfFold)| ScoredHead {
                 head,
-                score: Some(answers.score),
+                scores: Some(answers.fold_scores.clone()),
                 out_of_fold: Some(answers),
             };
             return Ok(heads.into_iter().map(scored).collect());
         }
-        let scores: Vec<Option<FoldScore>> = match self.config.select_folds {
+        let scores: Vec<Option<FoldScores>> = match self.selects_by_folds {
             true => {
-                let answers = folds()?.answers(context, settings, self.warm_start)?;
-                answers.iter().map(|answers| Some(answers.score)).collect()
+                let scores = fold_scores(context, &folds()?.splits(), settings, self.warm_start)?;
+                scores.into_iter().map(Some).collect()
             }
             false => vec![None; settings.len()],
         };
         let heads = fit_heads(context, settings, self.warm_start, on_epoch)?;
-        let scored = |(head, score)| ScoredHead { head, score, out_of_fold: None };
+        let scored = |(head, scores)| ScoredHead { head, scores, out_of_fold: None };
         Ok(heads.into_iter().zip(scores).map(scored).collect())
     }
 
@@ -126,6 +130,7 @@ impl GroupFit<'_> {
             set: self.set,
             splits: &group.splits,
             fitted,
+            selection: None,
             out_of_fold: member.fitted.out_of_fold.as_ref(),
             predictions: &predictions,
             measured,
@@ -140,6 +145,6 @@ impl GroupFit<'_> {
             seconds: *fit_seconds,
         };
         finished.write(&run)?;
-        Ok(result.with_scores(fitted, &predictions, member.fitted.score, *size))
+        Ok(result.with_scores(fitted, &predictions, member.fitted.scores.clone(), *size))
     }
 }

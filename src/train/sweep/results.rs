@@ -4,10 +4,13 @@ use super::grid::HeadName;
 use crate::data::augment::Variant;
 use crate::data::dataset::{Resplit, Split};
 use crate::error::Error;
-use crate::head::{FitConfig, FitResult, SolverConfig};
+use crate::head::{FitConfig, FitResult, SolverConfig, StopOn};
+use crate::metrics::ResampledMean;
 use crate::run::{FoldScore, Prediction};
 use crate::train::ValidationScore;
+use crate::train::selection::{FoldScores, Rule, ScoreTable, pooled as pooled_folds};
 use crate::train::split_rows::SplitRows;
+use crate::train::stats::is_near_the_limit;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -41,6 +44,9 @@ pub struct HeadResult {
     pub(super) test_answers: Vec<bool>,
     #[serde(skip)]
     pub(super) split_size: SplitSize,
+    /// Scores of its settings in folds within the train images, where those choose.
+    #[serde(skip)]
+    fold_scores: Option<FoldScores>,
     /// Why the head has no run; `None` for a head that was fitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
@@ -52,6 +58,16 @@ pub(super) struct SplitSize {
     pub train_images: usize,
     /// Of all splits together.
     pub images: usize,
+}
+
+/// How a choice by folds does on images that had no part in it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NestedAccuracy {
+    /// Splits that replace those of the cache.
+    #[serde(rename = "division")]
+    pub resplit: Option<Resplit>,
+    /// Accuracy over the folds, 0 to 1: each fold is scored by the settings that the other folds choose.
+    pub accuracy: ResampledMean,
 }
 
 impl SplitSize {
@@ -87,8 +103,14 @@ impl HeadResult {
             test_accuracy: None,
             test_answers: Vec::new(),
             split_size: SplitSize::default(),
+            fold_scores: None,
             failed: None,
         }
+    }
+
+    /// Whether its best epoch is among the last tenth of those that the settings allow.
+    pub(super) fn is_near(&self, base: &SolverConfig) -> bool {
+        matches!(base, SolverConfig::Adam(config) if is_near_the_limit(self.best_epoch, config.epochs))
     }
 
     /// The same head after its fit failed.
@@ -101,7 +123,7 @@ impl HeadResult {
         self,
         fitted: &FitResult,
         predictions: &[Prediction],
-        folds: Option<FoldScore>,
+        folds: Option<FoldScores>,
         split_size: SplitSize,
     ) -> Self {
         let best = &fitted.history[fitted.best_epoch - 1];
@@ -112,14 +134,32 @@ impl HeadResult {
         Self {
             epochs: fitted.history.len(),
             best_epoch: fitted.best_epoch,
-            validation: Some(match folds {
+            validation: Some(match folds.as_ref().and_then(|folds| pooled_folds(folds)) {
                 Some(FoldScore { loss, accuracy, .. }) => ValidationScore { loss, accuracy },
                 None => ValidationScore { loss: best.validation_loss, accuracy: best.validation_accuracy },
             }),
             test_accuracy: (!test_answers.is_empty()).then(|| correct as f64 / test_answers.len() as f64),
             test_answers,
             split_size,
+            fold_scores: folds,
             ..self
         }
     }
+}
+
+/// For each split, how the choice among all of its heads does on folds that had no part in it. Empty where no folds choose.
+pub(super) fn nested(heads: &[HeadResult], by: StopOn) -> Vec<NestedAccuracy> {
+    let mut by_split: Vec<(Option<Resplit>, Vec<FoldScores>)> = Vec::new();
+    for head in heads {
+        let Some(scores) = &head.fold_scores else { continue };
+        match by_split.iter_mut().find(|(resplit, _)| *resplit == head.resplit) {
+            Some((_, all)) => all.push(scores.clone()),
+            None => by_split.push((head.resplit, vec![scores.clone()])),
+        }
+    }
+    let estimate = |(resplit, scores): (Option<Resplit>, Vec<FoldScores>)| {
+        let table = ScoreTable { scores: &scores, folds: scores[0].len(), by, rule: Rule::Best };
+        Some(NestedAccuracy { resplit, accuracy: table.nested()? })
+    };
+    by_split.into_iter().filter_map(estimate).collect()
 }

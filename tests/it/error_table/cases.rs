@@ -537,6 +537,23 @@ const TYPED: &[Case] = &[
     case("a chosen penalty without L-BFGS", "train c --run new --l2 auto", nothing),
     case("a chosen penalty with folds", "train c --run new --solver lbfgs --l2 auto --folds 3", nothing),
     case("a penalty that is no number", "train c --run new --solver lbfgs --l2 some", nothing),
+    case("chosen settings with a solver", "train c --run new --auto --solver lbfgs", nothing),
+    case("chosen settings with an option of Adam", "train c --run new --auto --batch 8", nothing),
+    case("chosen settings with all folds", "train c --run new --auto --folds 3", nothing),
+    case("chosen settings within no time", "train c --run new --auto --budget soon", nothing),
+    case("several caches without a choice among them", "train c d --run new", nothing),
+    case("caches of other images", "train c d --run new --auto", |s| {
+        s.images("others", &[("ant", 3), ("bee", 3)]);
+        assert_eq!(support::extract(s, "others", "d", &[]).code, 0);
+    }),
+    case("a sweep over a chosen penalty", "sweep c --runs new --solver lbfgs --l2 auto", nothing),
+    case("a sweep selected by chance", "sweep c --runs new --select chance", nothing),
+    case("epochs that are no number", "train c --run new --epochs many", nothing),
+    case(
+        "a schedule over epochs without an end",
+        "train c --run new --epochs auto --schedule linear",
+        nothing,
+    ),
     case("a sweep without a head", "sweep c --runs new --seeds 0", nothing),
     case("a sweep with a repeated value", "sweep c --runs new --lr 0.1,0.1", nothing),
     case("a sweep with a learning rate of zero", "sweep c --runs new --lr 0,0.1", nothing),
