@@ -51,7 +51,10 @@ pub(super) fn require_no_crash(library: &Library, monitor: &dyn Monitor) -> Resu
                 (_, Some(why)) => Err(fail(why)),
                 (Some(0 | 1), _) => Ok(()),
                 // The shell could not start it, or the system ended it.
-                _ => Err(fail(format!("a process that tried it failed ({status}): {}", last_line(&child.finish())))),
+                _ => Err(fail(format!(
+                    "a process that tried it failed ({status}): {}",
+                    last_line(&child.finish())
+                ))),
             };
         }
         if monitor.is_interrupted() {

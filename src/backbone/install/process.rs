@@ -87,6 +87,8 @@ impl ClientProcess {
     /// # Errors
     /// [`Kind::Runtime`] when no process or thread can be started, [`Kind::Limit`] when a limit on tasks forbids it.
     pub fn spawn(mut command: Command) -> Result<Self> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let fail = |e| fail(&program, e);
         let (reader, writer) = std::io::pipe().map_err(fail)?;
         command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(fail)?).stderr(writer);
         #[cfg(unix)]
@@ -100,7 +102,7 @@ impl ClientProcess {
             drop(end);
         };
         std::thread::Builder::new().spawn(keep_log).map_err(fail)?;
-        let has_watchdog = command.get_program() == SHELL;
+        let has_watchdog = program == SHELL;
         let mut child = command.spawn().map_err(fail)?;
         let alive = child.stdin.take();
         Ok(Self { child, has_watchdog, alive, log, log_end })
@@ -140,14 +142,13 @@ impl Drop for ClientProcess {
     }
 }
 
-/// The error of a process or thread that could not be started.
-fn fail(e: std::io::Error) -> Error {
-    let message = "no process could be started";
+/// The error of a process of `program`, or a thread beside it, that could not be started.
+fn fail(program: &str, e: std::io::Error) -> Error {
+    let message = format!("no process of {program} could be started");
     match e.kind() {
-        ErrorKind::WouldBlock => Error::new(Kind::Limit, message).because(e).help(format!(
-            "raise the limit on tasks, or end other programs (limits: {})",
-            limits::tasks()
-        )),
+        ErrorKind::WouldBlock => Error::new(Kind::Limit, message)
+            .because(e)
+            .help(format!("raise the limit on tasks, or end other programs (limits: {})", limits::tasks())),
         _ => Error::new(Kind::Runtime, message).because(e),
     }
 }

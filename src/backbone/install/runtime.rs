@@ -159,8 +159,13 @@ fn may_be_damaged(error: &Error, library: &Library) -> bool {
 
 /// Whether the loader's `reason` is about this system, and not about the library.
 fn is_fault_of_system(reason: &str) -> bool {
-    let signs =
-        ["failed to map segment", "Operation not permitted", "cannot open shared object file", "GLIBC", "no process could"];
+    let signs = [
+        "failed to map segment",
+        "Operation not permitted",
+        "cannot open shared object file",
+        "GLIBC",
+        "no process of",
+    ];
     signs.iter().any(|sign| reason.contains(sign))
 }
 
