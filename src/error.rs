@@ -136,6 +136,11 @@ impl Error {
         self.kind
     }
 
+    /// What went wrong, without the path and the causes.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The file or folder concerned.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()

@@ -206,3 +206,35 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
     let truth: Vec<usize> = test.targets().collect();
     Ok(metrics::accuracy(&truth, &predicted).unwrap_or(0.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::{Silent, Task};
+
+    /// Asks to stop at once.
+    struct Stopping;
+
+    impl Monitor for Stopping {
+        fn note(&self, _: &str) {}
+        fn warn(&self, _: &str) {}
+        fn task(&self, label: &str, total: Option<u64>, unit: Unit) -> Box<dyn Task + '_> {
+            Silent.task(label, total, unit)
+        }
+        fn consent(&self, _: &str) -> Option<bool> {
+            None
+        }
+        fn is_interrupted(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn drawing_stops_between_images() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = draw_images(dir.path(), &Stopping).unwrap_err();
+        assert_eq!(error.kind(), Kind::Interrupted);
+        let drawn = fs::list(&dir.path().join(sample::CLASSES[0])).unwrap();
+        assert!(drawn.is_empty(), "{drawn:?}");
+    }
+}
