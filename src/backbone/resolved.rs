@@ -81,6 +81,9 @@ impl ResolvedBackbone {
     /// # Errors
     /// Errors of [`setup`](super::install::setup()), and [`Kind::Io`] when no file can be read.
     pub fn install_missing(&self, device: Device, monitor: &dyn Monitor) -> Result<Runtime> {
+        if let Some(known) = self.missing() {
+            known_backbone::check_place(known, &self.models, None)?;
+        }
         let runtime = runtime::find_or_install(device, None, monitor)?;
         self.install(monitor)?;
         Ok(runtime)
@@ -110,12 +113,10 @@ impl ResolvedBackbone {
     /// # Errors
     /// Errors of [`setup`](super::install::setup()), and [`Kind::Io`] when no file can be read.
     pub fn install(&self, monitor: &dyn Monitor) -> Result<NetworkMemory> {
-        let may_be_built = |known: &&KnownBackbone| self.candidates.contains(&onnx_path(known, &self.models));
-        let present = || self.candidates.iter().find(|file| file.exists());
-        if let Some(known) = known(self.graph_sha256).filter(may_be_built).filter(|_| present().is_none()) {
+        if let Some(known) = self.missing() {
             known_backbone::find_or_install(known, &self.models, None, monitor)?;
         }
-        let path = present().or(self.candidates.first()).map_or(Path::new(&self.name), PathBuf::as_path);
+        let path = self.present().or(self.candidates.first()).map_or(Path::new(&self.name), PathBuf::as_path);
         let metadata = std::fs::metadata(path).map_err(|e| Error::io("read", path, e).help(self.remedy()))?;
         Ok(NetworkMemory {
             model_bytes: metadata.len(),
@@ -123,6 +124,17 @@ impl ResolvedBackbone {
             // A network that is cut at an inner layer needs less.
             is_measured: known(self.graph_sha256).is_some() && self.layer == PRELOGITS,
         })
+    }
+
+    /// The first place where there is a file.
+    fn present(&self) -> Option<&PathBuf> {
+        self.candidates.iter().find(|place| place.exists())
+    }
+
+    /// The known backbone that can be built for this, unless there is a file.
+    fn missing(&self) -> Option<&'static KnownBackbone> {
+        let may_be_built = |known: &&KnownBackbone| self.candidates.contains(&onnx_path(known, &self.models));
+        known(self.graph_sha256).filter(may_be_built).filter(|_| self.present().is_none())
     }
 
     /// Reads the ONNX file and verifies its digest. Installs nothing.
@@ -155,7 +167,9 @@ impl ResolvedBackbone {
             };
         }
         let none = || Error::new(Kind::Backbone, "the network is nowhere to be found").at(&self.name);
-        Err(failure.unwrap_or_else(none).help(self.remedy()))
+        let failure = failure.unwrap_or_else(none);
+        // Such as that memory is missing, or a permission.
+        Err(if failure.remedy().is_some() { failure } else { failure.help(self.remedy()) })
     }
 
     fn model_at(&self, path: &Path) -> Result<Vec<u8>> {

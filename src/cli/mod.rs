@@ -36,6 +36,7 @@ use fields::FieldNames;
 use options::Global;
 use output::Outcome;
 use progress::Terminal;
+use signals::Signals;
 use std::process::ExitCode;
 
 /// Turn folders of labelled images into a trained classifier
@@ -90,6 +91,7 @@ pub fn main() -> ExitCode {
         Err(error) => return print_parse_error(&error),
     };
     prove::prove_in_children();
+    Signals::catch_file_limit();
     let terminal = Terminal::new(cli.global.yes, FieldNames::of(command(), &running(&matches)));
     match dispatch(cli.command, &cli.global, &terminal) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -73,8 +73,10 @@ impl UserFolder {
         let xdg = folder(self.xdg).filter(|path| path.is_absolute());
         let base = xdg.or_else(|| Some(home.filter(|home| home.is_absolute())?.join(self.default)));
         let base = base.ok_or_else(|| {
-            let message =
-                format!("no folder to install into: {}, {HOME_VARIABLE} and HOME are not set", self.xdg);
+            let message = format!(
+                "no folder to install into: neither {HOME_VARIABLE} nor {} nor HOME is set to an absolute path",
+                self.xdg
+            );
             Error::new(Kind::Runtime, message).help(format!("set {HOME_VARIABLE} to an absolute path"))
         })?;
         Ok(self.below(base.join("headstart")))
@@ -114,6 +116,8 @@ mod tests {
             find(&CACHE, &[("HEADSTART_HOME", "o")], Some("/h")),
             "o: HEADSTART_HOME is not an absolute path"
         );
-        assert!(find(&CACHE, &[], Some("h")).starts_with("no folder to install into: XDG_CACHE_HOME"));
+        assert!(
+            find(&CACHE, &[], Some("h")).ends_with("nor XDG_CACHE_HOME nor HOME is set to an absolute path")
+        );
     }
 }

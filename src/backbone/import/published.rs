@@ -4,6 +4,7 @@ use super::named_weights::NamedWeights;
 use super::weights_file::WeightsFile;
 use crate::backbone::graph::PREPROCESSING_KEY;
 use crate::backbone::inception_v3::{Topology, build};
+use crate::backbone::memory::require_for_build;
 use crate::backbone::registry::{DEFAULT_BACKBONE, LastPool, Published, default_models, registry};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, md5_file, sha256};
@@ -68,12 +69,16 @@ pub struct ImportStats {
 /// # Errors
 /// [`Kind::Usage`] for an unknown source, a name that cannot be used, or a format that the source does not have.
 /// [`Kind::Io`] when a file cannot be read or written. [`Kind::Backbone`] when the file is damaged, lacks a tensor, or has one
-/// that the network does not have.
+/// that the network does not have. [`Kind::Limit`] when the system grants too little memory, [`Kind::Interrupted`] when the
+/// monitor asks to stop.
 pub fn import(config: &ImportConfig, monitor: &dyn Monitor) -> Result<ImportStats> {
     let source = source(&config.source, config.name.as_deref())?;
     let name = config.name.as_deref().unwrap_or(&source.name);
     check_name(name, source)?;
+    // Built networks are about as large as their weights.
+    require_for_build(std::fs::metadata(&config.file).ok().map(|file| file.len()))?;
     let weights = WeightsFile::read(&config.file)?;
+    require_uninterrupted(monitor)?;
     let source_sha256 = weights.sha256;
     let is_own = is_another(source, &config.file, source_sha256)?;
     if is_own && name == source.name {
@@ -88,6 +93,7 @@ pub fn import(config: &ImportConfig, monitor: &dyn Monitor) -> Result<ImportStat
             None => e.at(&config.file),
             Some(_) => e,
         })?;
+    require_uninterrupted(monitor)?;
     let onnx = onnx_path(&config.models, name);
     fs::create_folder(&config.models)?;
     fs::write_atomic(&onnx, &built)?;
@@ -98,6 +104,14 @@ pub fn import(config: &ImportConfig, monitor: &dyn Monitor) -> Result<ImportStat
         sha256: sha256(&built),
         source_sha256,
     })
+}
+
+fn require_uninterrupted(monitor: &dyn Monitor) -> Result<()> {
+    match monitor.is_interrupted() {
+        true => Err(Error::new(Kind::Interrupted, "interrupted before the backbone was built")
+            .help("nothing was written; import it again")),
+        false => Ok(()),
+    }
 }
 
 /// Returns the path of the ONNX file of an imported backbone. The file need not exist.

@@ -108,6 +108,7 @@ pub struct SetupStats {
 pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> {
     let SetupConfig { backbone, device, wheel, tarball, models } = config;
     let known = registry().backbone(backbone)?;
+    known_backbone::check_place(known, models, tarball.as_deref())?;
     if wheel.is_none() {
         runtime::renew_unverified(*device, monitor);
     }

@@ -63,6 +63,10 @@ pub(super) fn install(wheel: &Wheel, file: Option<&Path>, monitor: &dyn Monitor)
     })?;
     let unpacked = unpack(wheel, &archive, &staging)?;
     staging.require_uninterrupted(monitor)?;
+    if fs::obstacle(&folder).is_some() {
+        // A file or a link in the place of our own folder.
+        fs::remove(&folder)?;
+    }
     fs::replace_folder(&unpacked, &folder)?;
     Ok(path)
 }

@@ -153,6 +153,7 @@ fn fetch_weights(args: Fetch, global: &Global, terminal: &Terminal) -> Result<Ou
 fn run_import(args: Import, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Import { file, source, name } = args;
     let models = global.models.clone();
+    terminal.stop_on_signals();
     let stats = import_weights(&ImportConfig { file, source, name, models }, terminal)?;
     print_result(global, &stats, || {
         format!("{}, an {}: {}\n", stats.name, stats.title, stats.onnx.display())

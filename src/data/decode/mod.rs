@@ -40,7 +40,7 @@ pub struct Dimensions {
 /// When the path is not a regular file of at most 1 GiB, the file cannot be read, or it is too large for the few bytes that
 /// show it is no image.
 pub fn read(path: &Path) -> Result<Vec<u8>, Reason> {
-    let unreadable = |e: std::io::Error| Reason::unreadable(&e);
+    let unreadable = |e: std::io::Error| Reason::unreadable(path, &e);
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     match metadata.len() {
         _ if metadata.is_dir() => return Err(Reason::Folder),

@@ -227,7 +227,7 @@ impl Scanner<'_> {
         if let Some(reason) = self.refused.and_then(|refused| refused.path(path)) {
             return Err(reason.clone().into());
         }
-        let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(&e))?;
+        let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(file, &e))?;
         let (mtime_ns, identity) = (modification_time(&metadata), FileIdentity::of(&metadata));
         if let Some(known) = self.unchanged.get(path.as_str())
             && (known.bytes, known.mtime_ns, known.identity) == (metadata.len(), mtime_ns, identity)
