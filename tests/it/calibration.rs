@@ -333,6 +333,15 @@ fn a_picture_in_two_splits_is_counted_where_accuracy_is_said() {
             "{said}"
         );
     }
+    let page = s.run(&["report", &s.text("r")]);
+    assert_eq!(page.code, 0, "{}", page.stderr);
+    let page = std::fs::read_to_string(s.path("r/report.html")).unwrap();
+    assert!(
+        page.contains("of these images are the same picture as one of another split"),
+        "the page says it too"
+    );
+    let folds = s.run(&["train", &s.text("c"), "--run", &s.text("f"), "--folds", "3", "--epochs", "2"]);
+    assert!(folds.stderr.contains("the same picture in two splits"), "{}", folds.stderr);
 }
 
 /// The checksum of a PNG chunk (CRC-32, ISO 3309).

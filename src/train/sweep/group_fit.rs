@@ -36,6 +36,7 @@ pub(super) struct GroupFit<'a> {
 pub(super) struct GroupResult {
     /// In the order of the settings.
     pub heads: Vec<HeadResult>,
+    pub same_pictures: SamePictures,
     pub fit_seconds: f64,
     pub write_seconds: f64,
 }
@@ -82,7 +83,7 @@ impl GroupFit<'_> {
         let members: Vec<GroupMember> =
             members.map(|(settings, fitted)| GroupMember { settings, fitted }).collect();
         let heads = in_parallel(self.threads, &members, |member| self.write(&group, member))?;
-        Ok(GroupResult { heads, fit_seconds, write_seconds: writing.elapsed().as_secs_f64() })
+        Ok(GroupResult { heads, same_pictures, fit_seconds, write_seconds: writing.elapsed().as_secs_f64() })
     }
 
     /// Fits the heads, and the folds where they are needed.

@@ -94,6 +94,7 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
     drop(task);
     let sum = |seconds: fn(&GroupResult) -> f64| results.iter().map(seconds).sum();
     let (seconds, write_seconds) = (sum(|group| group.fit_seconds), sum(|group| group.write_seconds));
+    report_same_pictures(&results, monitor);
     let heads: Vec<HeadResult> = results.into_iter().flat_map(|group| group.heads).collect();
     report_heads(&heads, config, monitor);
     if heads.iter().all(|head| head.failed.is_some()) {
@@ -125,6 +126,20 @@ fn report_heads(heads: &[HeadResult], config: &SweepConfig, monitor: &dyn Monito
         monitor.note(&format!(
             "the best epoch of {near_the_limit} of {} heads is one of the last: more `epochs`, or `epochs` auto, may help",
             heads.len()
+        ));
+    }
+}
+
+/// Warns where the same picture is in two splits, which raises the accuracy.
+fn report_same_pictures(results: &[GroupResult], monitor: &dyn Monitor) {
+    let most = |of: fn(&GroupResult) -> usize| results.iter().map(of).max().unwrap_or(0);
+    let validation = most(|group| group.same_pictures.validation);
+    let test = most(|group| group.same_pictures.test);
+    if validation + test > 0 {
+        let up_to = if results.len() > 1 { "up to " } else { "" };
+        monitor.warn(&format!(
+            "the same picture in two splits (cosine distance 0): {up_to}{validation} validation and {test} test images, which \
+             raises the accuracy"
         ));
     }
 }
