@@ -22,7 +22,7 @@ pub(super) fn summary(stats: &SweepStats) -> String {
         seconds(stats.seconds),
         seconds(stats.read_seconds),
         seconds(stats.write_seconds),
-        settings(&stats.settings),
+        settings(stats),
         notes(&stats.settings),
         nested(stats),
         best(stats)
@@ -37,9 +37,14 @@ fn deviations(settings: &[SettingResult]) -> Vec<(&'static str, Deviation)> {
     DEVIATIONS.into_iter().filter(|(_, of)| varies(of)).collect()
 }
 
-fn settings(settings: &[SettingResult]) -> String {
+fn settings(stats: &SweepStats) -> String {
+    let settings = &stats.settings;
     let deviations = deviations(settings);
-    let mut names = vec!["use", "lr", "l2", "heads", "validation loss", "accuracy", "test accuracy"];
+    let loss = match stats.selected_by {
+        Select::Folds => "loss in folds",
+        _ => "validation loss",
+    };
+    let mut names = vec!["use", "lr", "l2", "heads", loss, "accuracy", "test accuracy"];
     names.extend(deviations.iter().map(|(name, _)| *name));
     names.push("95 % interval");
     let mut rows = vec![names.into_iter().map(String::from).collect::<Vec<_>>()];

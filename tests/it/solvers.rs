@@ -126,12 +126,12 @@ fn folds_choose_the_best_head_of_a_sweep_where_validation_images_are_few() {
     let seeds = s.run(&["sweep", &s.text("c"), "--runs", &s.text("four"), "--seeds", "2", "--epochs", "2"]);
     assert!(seeds.stderr.contains("fewer than 20 validation images"), "{}", seeds.stderr);
     assert!(seeds.stderr.contains("of 2 heads is one of the last"), "{}", seeds.stderr);
-    assert!(seeds.stdout.contains("best on its validation images"), "{}", seeds.stdout);
+    assert!(seeds.stdout.contains("best validation loss of 2 heads"), "{}", seeds.stdout);
     let text = s
         .run(&["sweep", &s.text("c"), "--runs", &s.text("five"), "--lr", "0.01,0.1", "--epochs", "6"])
         .stdout;
     assert!(text.contains("accuracy of such a choice on folds that had no part in it"), "{text}");
-    assert!(text.contains("best over the folds within its train images"), "{text}");
+    assert!(text.contains("best loss over folds within the train images of 2 heads"), "{text}");
 }
 
 #[test]

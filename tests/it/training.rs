@@ -440,7 +440,8 @@ fn intervals_of_a_sweep_say_what_they_speak_of() {
     for part in [
         "+- first weights",
         "for new images and the mean of these heads",
-        "best validation loss of 6 heads (chosen by",
+        "best loss over folds within the train images of 6 heads (chosen by",
+        "loss in folds",
     ] {
         assert!(seeds.contains(part), "{part}: {seeds}");
     }
@@ -449,7 +450,7 @@ fn intervals_of_a_sweep_say_what_they_speak_of() {
     for part in [
         "+- splits",
         "for new splits",
-        "best mean validation loss of 2 settings over the same splits",
+        "best mean loss over folds within the train images of 2 settings over the same splits",
         ": use none, lr 0.",
     ] {
         assert!(splits.contains(part), "{part}: {splits}");

@@ -329,7 +329,7 @@ mod tests {
     }
 
     /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
-    const WITHOUT_EFFECT: [&str; 10] = [
+    const WITHOUT_EFFECT: [&str; 12] = [
         "json",
         "yes",
         "models",
@@ -340,6 +340,9 @@ mod tests {
         "dry-run",
         "rehash",
         "decode-memory",
+        // What they choose is printed as the options that set it.
+        "auto",
+        "budget",
     ];
 
     #[test]

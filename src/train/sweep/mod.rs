@@ -92,26 +92,32 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
     };
     let results = in_parallel(jobs, &groups, |group: &Group| fit.run(group, &settings))?;
     drop(task);
-    let sum = |seconds: fn(&GroupResult) -> f64| results.iter().map(seconds).sum();
-    let (seconds, write_seconds) = (sum(|group| group.fit_seconds), sum(|group| group.write_seconds));
     report_same_pictures(&results, monitor);
-    let heads: Vec<HeadResult> = results.into_iter().flat_map(|group| group.heads).collect();
-    report_heads(&heads, config, monitor);
-    if heads.iter().all(|head| head.failed.is_some()) {
+    let selected_by = selected_by(selects_by_folds, &groups);
+    let stats = stats(results, stop_on, selected_by, read_seconds);
+    report_heads(&stats.heads, config, monitor);
+    if stats.heads.iter().all(|head| head.failed.is_some()) {
         return Err(Error::new(Kind::Run, "no head could be fitted")
             .help("try a smaller `lr`; if that does not help, verify the cache"));
     }
-    Ok(SweepStats {
+    Ok(stats)
+}
+
+fn stats(results: Vec<GroupResult>, stop_on: StopOn, selected_by: Select, read_seconds: f64) -> SweepStats {
+    let sum = |seconds: fn(&GroupResult) -> f64| results.iter().map(seconds).sum();
+    let (seconds, write_seconds) = (sum(|group| group.fit_seconds), sum(|group| group.write_seconds));
+    let heads: Vec<HeadResult> = results.into_iter().flat_map(|group| group.heads).collect();
+    SweepStats {
         best: settings::best(&heads, stop_on),
         best_by: stop_on,
-        selected_by: selected_by(selects_by_folds, &groups),
+        selected_by,
         nested: results::nested(&heads, stop_on),
         settings: settings::over_heads(&heads, stop_on),
         heads,
         seconds,
         read_seconds,
         write_seconds,
-    })
+    }
 }
 
 /// Warns of heads that failed, and reports best epochs near the last one.
