@@ -42,7 +42,7 @@ enum Command {
     },
     /// Download a public data set and unpack it: lfw-deepfunneled, 13,233 photographs of 5,749 people
     ///
-    /// The archive is checked by its size and MD5 and unpacked as OUT/<class>/<file>; what leads outside is refused. An
+    /// The archive is checked by its size and MD5 and unpacked as OUT/CLASS/FILE; what leads outside is refused. An
     /// interrupted download is continued by the next, and a folder that holds the data set is left alone. The terms of use
     /// are printed.
     #[command(
