@@ -124,7 +124,7 @@ fn rejection(rng: &mut Rng, data_sets: usize, images: usize, confidence: f64) ->
     let of = |what: &str| Coverage::new(format!("{what}, {images} validation images"));
     let mut bound = of("bound of the rejected share without a confidence");
     let mut confident = of(&format!("rejection of 0.05 with a confidence of {confidence}"));
-    confident.promised = confidence;
+    confident.nominal = confidence;
     for _ in 0..data_sets {
         let known = ConformalCalibration::new((0..images).map(|_| rng.uniform(0.0, 1.0)).collect());
         let beyond = |threshold: f32| 1.0 - f64::from(threshold);

@@ -21,8 +21,8 @@ fn main() {
 #[derive(Debug, Clone)]
 pub(crate) struct Coverage {
     pub name: String,
-    /// The share of data sets that the interval promises to be right for.
-    pub promised: f64,
+    /// The share of data sets that the interval should hold the truth for.
+    pub nominal: f64,
     pub held: usize,
     pub data_sets: usize,
     width: f64,
@@ -30,7 +30,7 @@ pub(crate) struct Coverage {
 
 impl Coverage {
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), promised: 0.95, held: 0, data_sets: 0, width: 0.0 }
+        Self { name: name.into(), nominal: 0.95, held: 0, data_sets: 0, width: 0.0 }
     }
 
     /// Counts one data set. Without an interval it does not count.
@@ -57,14 +57,14 @@ impl Coverage {
 
 fn print_table(title: &str, rows: &[Coverage]) {
     println!("## {title}\n");
-    println!("| interval | promised | holds the truth | 95 % interval of that | mean width | data sets |");
+    println!("| interval | nominal | holds the truth | 95 % interval of that | mean width | data sets |");
     println!("|----------|---------:|----------------:|----------------------:|-----------:|----------:|");
     for row in rows {
         let [low, high] = wilson_interval(row.held, row.data_sets).unwrap_or([0.0, 1.0]);
         println!(
             "| {} | {} | {} | {} to {} | {:.3} | {} |",
             row.name,
-            percent_number(row.promised),
+            percent_number(row.nominal),
             percent_number(row.share()),
             percent_number(low),
             percent_number(high),

@@ -10,9 +10,9 @@ use simulation::{Coverage, formulas, heads};
 /// Checks that an interval holds the truth in no fewer data sets than it promises, within four standard deviations and two
 /// points, which the formulas may miss it by in small samples.
 fn assert_holds(coverage: &Coverage) {
-    let Coverage { promised, data_sets, .. } = *coverage;
-    let deviation = (promised * (1.0 - promised) / data_sets as f64).sqrt();
-    assert!(data_sets > 0 && coverage.share() > promised - 0.02 - 4.0 * deviation, "{coverage:?}");
+    let Coverage { nominal, data_sets, .. } = *coverage;
+    let deviation = (nominal * (1.0 - nominal) / data_sets as f64).sqrt();
+    assert!(data_sets > 0 && coverage.share() > nominal - 0.02 - 4.0 * deviation, "{coverage:?}");
 }
 
 #[test]
