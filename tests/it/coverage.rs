@@ -1,4 +1,4 @@
-//! A small form of the simulation in `examples/coverage`: each interval holds the truth about as often as it promises.
+//! A small form of the simulation in `examples/coverage`: each interval holds the truth about as often as its nominal coverage says.
 
 #[expect(dead_code, reason = "`main` reads the command line and prints")]
 #[path = "../../examples/coverage/main.rs"]
@@ -7,7 +7,7 @@ mod simulation;
 use simulation::heads::{Design, Splits};
 use simulation::{Coverage, formulas, heads};
 
-/// Checks that an interval holds the truth in no fewer data sets than it promises, within four standard deviations and two
+/// Checks that an interval holds the truth in no fewer data sets than its nominal coverage says, within four standard deviations and two
 /// points, which the formulas may miss it by in small samples.
 fn assert_holds(coverage: &Coverage) {
     let Coverage { nominal, data_sets, .. } = *coverage;
@@ -16,7 +16,7 @@ fn assert_holds(coverage: &Coverage) {
 }
 
 #[test]
-fn intervals_hold_the_truth_as_often_as_they_promise() {
+fn intervals_hold_the_truth_as_often_as_they_should() {
     let all = formulas::simulate(400, 3);
     assert!(all.len() > 15);
     all.iter().for_each(assert_holds);
