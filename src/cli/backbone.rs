@@ -7,7 +7,6 @@ use super::text::table_with_header;
 use crate::backbone::fetch::{FetchConfig, fetch};
 use crate::backbone::graph::{Endpoint, NetworkSummary, Variable, network_summary};
 use crate::backbone::import::ImportConfig;
-use crate::backbone::inception_v3::layers;
 use crate::backbone::install::import_weights;
 use crate::backbone::install::known_backbone::onnx_path;
 use crate::backbone::registry::registry;
@@ -98,7 +97,7 @@ struct Listed {
     sha256: Digest,
     built: bool,
     /// Values of `extract --layer`.
-    layers: Vec<&'static str>,
+    layers: Vec<String>,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
@@ -198,7 +197,7 @@ fn list(global: &Global) -> Result<Outcome> {
             about: &known.about,
             licence: &known.licence,
             sha256: known.onnx_sha256,
-            layers: layers(),
+            layers: known.layers(),
             built: sha256_file(&onnx_path(known, &global.models))
                 .is_ok_and(|found| found == known.onnx_sha256),
         })

@@ -36,7 +36,8 @@ pub(super) struct Args {
     /// Several joined by `+`, such as Mixed_6e+PreLogits, are concatenated
     #[arg(long, default_value = PRELOGITS)]
     layer: String,
-    /// Preprocessing instead of the backbone's own: unit, inception, imagenet or stretched
+    /// Preprocessing instead of the backbone's own: unit, inception, imagenet or stretched, with settings after it such as
+    /// imagenet,resize=bicubic,shorter-side=256,size=224
     #[arg(long, value_name = "NAME")]
     preprocess: Option<String>,
     /// Keep the centre F of each side instead of the backbone's own crop; above 0, up to 1

@@ -4,6 +4,7 @@ use super::client::{Download, only_file};
 use super::process::{ClientProcess, client};
 use crate::backbone::registry::{Wheel, registry};
 use crate::error::{Error, Kind, Result};
+use crate::io::digest::Digest;
 use crate::io::fs;
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
@@ -35,32 +36,46 @@ const KEPT: [&str; 16] = [
 const PIPS: [&[&str]; 5] =
     [&["python3", "-m", "pip"], &["python", "-m", "pip"], &["pip3"], &["pip"], &["uv", "tool", "run", "pip"]];
 
-/// The arguments of `pip download` that choose the wheel. The wheel is unpacked, not installed, so the version of the
-/// local Python does not matter.
-fn choice(wheel: &Wheel) -> [&str; 10] {
-    let platform = wheel.platform.as_str();
-    [
-        "--no-deps",
-        "--only-binary=:all:",
-        "--implementation",
-        "cp",
-        "--python-version",
-        "3.11",
-        "--abi",
-        "cp311",
-        "--platform",
-        platform,
-    ]
+/// A wheel of an exact version.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PinnedWheel<'a> {
+    pub package: &'a str,
+    pub version: &'a str,
+    /// Size in bytes.
+    pub bytes: u64,
+    pub sha256: Digest,
+    /// Platform tag; `None` for a wheel that holds no compiled code.
+    pub platform: Option<&'a str>,
+    /// What it is, in messages.
+    pub what: &'a str,
+    /// How to get the wheel on another machine, and what to do with it.
+    pub elsewhere: &'a str,
 }
 
-/// How to get the wheel on another machine, and what to do with it.
+/// The arguments of `pip download` that choose a wheel. It is unpacked, not installed, so the version of the local Python does
+/// not matter.
+fn choice(platform: Option<&str>) -> Vec<&str> {
+    let mut choice = vec!["--no-deps", "--only-binary=:all:"];
+    if let Some(platform) = platform {
+        choice.extend(["--implementation", "cp", "--python-version", "3.11", "--abi", "cp311"]);
+        choice.extend(["--platform", platform]);
+    }
+    choice
+}
+
+/// The command that downloads a wheel on another machine.
+pub(super) fn download_command(package: &str, version: &str, platform: Option<&str>) -> String {
+    format!("pip download {package}=={version} {}", choice(platform).join(" "))
+}
+
+/// How to get a wheel of ONNX Runtime on another machine, and what to do with it.
 pub(super) fn elsewhere(wheel: &Wheel) -> String {
     let Wheel { package, platform, .. } = wheel;
     let version = &registry().runtime.version;
-    let options = choice(wheel).join(" ");
+    let command = download_command(package, version, Some(platform));
     format!(
         "fetch the wheel elsewhere and give it to `setup` as `wheel`: {package}-{version}-cp311-cp311-{platform}.whl, \
-         from `pip download {package}=={version} {options}`"
+         from `{command}`"
     )
 }
 
@@ -68,30 +83,33 @@ pub(super) fn elsewhere(wheel: &Wheel) -> String {
 ///
 /// # Errors
 /// [`Kind::Runtime`] without pip, and those of [`Download::run`].
-pub(super) fn download(wheel: &Wheel, folder: &Path, monitor: &dyn Monitor) -> Result<PathBuf> {
-    let version = &registry().runtime.version;
+pub(super) fn download(wheel: &PinnedWheel<'_>, folder: &Path, monitor: &dyn Monitor) -> Result<PathBuf> {
+    let PinnedWheel { package, version, .. } = wheel;
     let work = folder.join("pip");
     fs::create_folder(&work.join("download"))?;
-    let pin = format!("{}=={version} --hash=sha256:{}\n", wheel.package, wheel.sha256);
+    let pin = format!("{package}=={version} --hash=sha256:{}\n", wheel.sha256);
     fs::write_atomic(&work.join("requirements.txt"), pin.as_bytes())?;
     // pip ignores an empty variable, but not an empty file.
     fs::write_atomic(&work.join("constraints.txt"), b"")?;
     let Some(pip) = find_pip(&work, monitor)? else {
-        return Err(Error::new(Kind::Runtime, "no Python with pip was found to fetch ONNX Runtime with")
-            .help(format!("install Python with pip, or uv, or {}", elsewhere(wheel))));
+        return Err(Error::new(
+            Kind::Runtime,
+            format!("no Python with pip was found to fetch {} with", wheel.what),
+        )
+        .help(format!("install Python with pip, or uv, or {}", wheel.elsewhere)));
     };
     let mut command = start(pip, &work);
     command.args(["download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]);
-    command.arg("--require-hashes").args(choice(wheel));
+    command.arg("--require-hashes").args(choice(wheel.platform));
     // Relative to the working folder, whose name need not be UTF-8.
     command.args(["--requirement", "requirements.txt", "--dest", "download"]);
     let download = Download {
-        what: format!("{} {version}", wheel.package),
+        what: format!("{package} {version}"),
         client: "pip",
         settings: "PIP_INDEX_URL",
         folder,
         bytes: wheel.bytes,
-        elsewhere: elsewhere(wheel),
+        elsewhere: wheel.elsewhere.into(),
     };
     download.run(command, monitor)?;
     only_file(&work.join("download"), ".whl")

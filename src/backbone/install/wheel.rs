@@ -1,7 +1,7 @@
 //! Installs libonnxruntime into the user's folder of runtimes from a pinned Python wheel, downloaded or given as a file.
 
 use super::client::verify_download;
-use super::pip;
+use super::pip::{self, PinnedWheel};
 use super::record::{InstallRecord, Installed, look};
 use super::staging::StagingFolder;
 use crate::backbone::registry::{Wheel, registry};
@@ -51,7 +51,18 @@ pub(super) fn install(wheel: &Wheel, file: Option<&Path>, monitor: &dyn Monitor)
     })?;
     let archive = match file {
         Some(file) => file.to_path_buf(),
-        None => pip::download(wheel, staging.path(), monitor)?,
+        None => {
+            let pinned = PinnedWheel {
+                package: &wheel.package,
+                version: &registry().runtime.version,
+                bytes: wheel.bytes,
+                sha256: wheel.sha256,
+                platform: Some(&wheel.platform),
+                what: "ONNX Runtime",
+                elsewhere: &pip::elsewhere(wheel),
+            };
+            pip::download(&pinned, staging.path(), monitor)?
+        }
     };
     verify_download(&archive, wheel.sha256, wheel.bytes).map_err(|e| match file {
         Some(_) => e,
