@@ -1,5 +1,6 @@
 //! Frozen networks that turn images into features: the trait and its ONNX Runtime implementation.
 
+pub mod add;
 mod batch_norm;
 mod choice;
 pub mod efficientnet_lite;
@@ -12,6 +13,7 @@ pub mod inception_v3;
 pub mod install;
 pub mod known_answer;
 mod memory;
+mod model_file;
 pub mod onnx_runtime;
 pub mod proof;
 pub mod registry;
@@ -21,6 +23,7 @@ mod runtime_log;
 pub use choice::BackboneChoice;
 pub use embedder::ImageEmbedder;
 pub use embeddings::{Embeddings, NotFinite};
+pub use graph::Pool;
 pub use memory::NetworkMemory;
 pub use resolved::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
 

@@ -71,6 +71,7 @@ impl OnnxBackbone {
         let mut network = OnnxModel::parse(&model)?;
         drop(model);
         network.truncate_after(layer)?;
+        let operators = network.operators()?;
         network.use_pixel_input(preprocessing.value_type(), &preprocessing.normalization.steps());
         let model = network.encode();
         // Lines of failed batches, whose errors said the same.
@@ -78,7 +79,7 @@ impl OnnxBackbone {
         let opened = open_sessions(environment, &model, options, monitor);
         drop(model);
         let logged = runtime_log::take();
-        let OpenSessions { sessions, provider } = opened?;
+        let OpenSessions { sessions, provider } = opened.map_err(|e| operators.locate(e))?;
         // After a failure the error says the same.
         logged.iter().for_each(|line| monitor.warn(&format!("ONNX Runtime: {line}")));
         let mut width = None;
@@ -95,7 +96,7 @@ impl OnnxBackbone {
             };
             one.width = match width {
                 Some(width) => width,
-                None => *width.insert(one.measure_width()?),
+                None => *width.insert(one.measure_width().map_err(|e| operators.locate(e))?),
             };
             opened.push(Box::new(one));
         }
@@ -164,7 +165,11 @@ impl Features {
                 Ok(Self { values: mean_over_positions(values, height * width), width: channels })
             }
             _ => Err(Error::new(Kind::Backbone, format!("the layer gives {shape:?} for {n} images"))
-                .help("choose a layer of the shape [batch, width] or [batch, channels, height, width]")),
+                .help(
+                    "choose a layer of the shape [batch, width] or [batch, channels, height, width]; set `pool` for one of the \
+                     shape [batch, tokens, width] (cls, mean, mean-patches) or [batch, height, width, channels] \
+                     (channels-last)",
+                )),
         }
     }
 

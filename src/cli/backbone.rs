@@ -1,5 +1,6 @@
 //! The subcommand `headstart backbone`: its arguments, and its result as text.
 
+use super::backbone_add;
 use super::options::Global;
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
@@ -30,6 +31,12 @@ enum Command {
     /// List the known backbones, their layers, and whether each is built
     #[command(after_help = "Example:\n  headstart backbone list --json")]
     List,
+    /// Make a network of your own known by a name: a folder with model.onnx, and preprocessor_config.json or headstart.toml
+    ///
+    /// The network is checked and run on the image of the known-answer test first. Its weights, its preprocessing and its
+    /// default layer go into one ONNX file in the folder of backbones.
+    #[command(after_help = "Example:\n  headstart backbone add dinov2-small --name dinov2 --pool cls")]
+    Add(backbone_add::Add),
     /// Build a backbone from a file of published weights of Inception-v3, or from one of the same make
     ///
     /// Takes a checkpoint of TF-Slim (V1, V2, or in a .tar.gz) or its frozen graph, a .pth or .safetensors file of torchvision
@@ -103,6 +110,7 @@ struct Listed {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     match args.command {
         Command::List => list(global),
+        Command::Add(args) => backbone_add::run(args, global, terminal),
         Command::Import(args) => run_import(args, global, terminal),
         Command::Fetch(args) => fetch_weights(args, global, terminal),
         Command::Inspect { backbone, preprocess } => inspect(backbone, preprocess, global),

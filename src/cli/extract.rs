@@ -6,7 +6,7 @@ use super::progress::Terminal;
 use super::text::{percent, seconds, splits};
 use crate::backbone::BackboneChoice;
 use crate::backbone::registry::DEFAULT_BACKBONE;
-use crate::backbone::{Device, PRELOGITS};
+use crate::backbone::{Device, PRELOGITS, Pool};
 use crate::data::augment::Augmentation;
 use crate::data::dataset::Fractions;
 use crate::error::Result;
@@ -29,14 +29,19 @@ pub(super) struct Args {
     /// Cache to create or to complete
     #[arg(long)]
     cache: PathBuf,
-    /// Name of a known backbone, or path of an ONNX file
-    #[arg(long, value_name = "NAME|FILE.onnx", default_value = DEFAULT_BACKBONE)]
+    /// Name of a backbone, path of an ONNX file, or path of a folder with model.onnx and preprocessor_config.json or
+    /// headstart.toml (`./NAME` for one in the working folder)
+    #[arg(long, value_name = "NAME|FILE.onnx|DIR", default_value = DEFAULT_BACKBONE)]
     backbone: String,
     /// Layer whose values are the features (`backbone inspect` names them); a layer with positions is averaged over them.
     /// Several joined by `+`, such as Mixed_6e+PreLogits, are concatenated
     #[arg(long, default_value = PRELOGITS)]
     layer: String,
-    /// Preprocessing instead of the backbone's own: unit, inception, imagenet or stretched, with settings after it such as
+    /// How a layer with tokens becomes one row of features: cls (the first token), mean, mean-patches (the mean of all but the
+    /// first); channels-last for a layer [height, width, channels] [default: as the backbone says]
+    #[arg(long, value_name = "POOL", value_parser = parse::<Pool>)]
+    pool: Option<Pool>,
+    /// Preprocessing instead of the backbone's own: unit, inception, imagenet, stretched or raw, with settings after it such as
     /// imagenet,resize=bicubic,shorter-side=256,size=224
     #[arg(long, value_name = "NAME")]
     preprocess: Option<String>,
@@ -92,6 +97,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         backbone: BackboneChoice {
             backbone: args.backbone,
             layer: args.layer,
+            pool: args.pool,
             preprocess: args.preprocess,
             crop: args.crop,
             stretch_16bit: args.stretch_16bit,

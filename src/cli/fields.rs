@@ -296,7 +296,8 @@ mod tests {
     const NOT_TYPED: [&str; 4] = ["time", "base", "commands", "predictor"];
 
     fn fields_by_command() -> Vec<(&'static str, Vec<&'static str>)> {
-        let backbone = fields!(BackboneChoice { backbone, layer, preprocess, crop, stretch_16bit, models });
+        let backbone =
+            fields!(BackboneChoice { backbone, layer, pool, preprocess, crop, stretch_16bit, models });
         let extract = fields!(ExtractConfig {
             images,
             cache,

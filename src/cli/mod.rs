@@ -2,6 +2,7 @@
 //! Results go to stdout, everything else to stderr.
 
 mod backbone;
+mod backbone_add;
 mod cache;
 mod compare;
 mod data;

@@ -90,6 +90,7 @@ pub(super) fn requests(file: &ExperimentFile, config: &ExperimentConfig) -> Resu
             images: config.images.clone(),
             cache: config.out.join(CACHES).join(&cache.name),
             backbone: BackboneChoice {
+                pool: None,
                 backbone: cache.backbone.clone().unwrap_or(own.backbone),
                 layer: cache.layer.clone().unwrap_or(own.layer),
                 preprocess: cache.preprocess.clone(),

@@ -5,8 +5,11 @@ mod endpoints;
 mod graph_summary;
 mod messages;
 mod model;
+mod operators;
 mod pixel_input;
+mod pooling;
 mod shapes;
+mod standard;
 
 pub(super) use builder::GraphBuilder;
 pub use endpoints::{Endpoint, NetworkSummary, Variable, network_summary};
@@ -15,6 +18,8 @@ pub(super) use messages::AttributeProto;
 pub(super) use model::OnnxModel;
 pub use model::{ModelInfo, PREPROCESSING_KEY, inspect};
 pub(super) use pixel_input::PIXEL_INPUT;
+pub use pooling::Pool;
+pub(super) use standard::{ModelSettings, standardize};
 
 #[cfg(test)]
 mod tests {

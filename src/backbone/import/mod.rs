@@ -14,6 +14,6 @@ pub mod tfjs;
 mod weights_file;
 
 pub use known::build_known;
-pub use published::{ImportConfig, ImportStats, Labels, build_onnx, import, onnx_path};
+pub use published::{ImportConfig, ImportStats, Labels, build_onnx, check_new_name, import, onnx_path};
 pub use tensors::{Tensor, Tensors};
 pub use weights_file::{Format, WeightsFile};

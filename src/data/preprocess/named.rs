@@ -4,7 +4,7 @@ use super::{Normalization, Preprocessing, Resize};
 use crate::error::{Error, Kind, Result};
 
 /// The names, in the order of the help.
-const NAMES: [&str; 4] = ["unit", "inception", "imagenet", "stretched"];
+const NAMES: [&str; 5] = ["unit", "inception", "imagenet", "stretched", "raw"];
 
 /// The filters that can be chosen.
 const FILTERS: [(&str, Resize); 6] = [
@@ -24,6 +24,7 @@ impl Preprocessing {
     /// - `imagenet`: central 87.5 % of each side, ImageNet mean and standard deviation.
     /// - `stretched`: as `unit`, with the values of each image first stretched to the full range, as
     ///   `scipy.misc.imresize` did with images of floats before SciPy 1.3.
+    /// - `raw`: whole image, values from 0 to 255.
     ///
     /// Settings may follow, separated by commas: `imagenet,resize=bicubic,shorter-side=256,size=224`. They are `resize` (nearest,
     /// box, bilinear, hamming, bicubic, lanczos), `size`, and `shorter-side` or `both-sides`, of which the centre of `size` is
@@ -79,11 +80,12 @@ const SIZE: usize = 299;
 fn base(name: &str) -> Result<Preprocessing> {
     let (crop, normalization) = match name {
         "unit" | "stretched" => (1.0, Normalization::Unit),
+        "raw" => (1.0, Normalization::None),
         "inception" => (0.875, Normalization::Symmetric),
         "imagenet" => (0.875, Normalization::Imagenet),
         _ => {
             return Err(Error::new(Kind::Usage, format!("{name:?} is not a preprocessing"))
-                .help("use unit, inception, imagenet or stretched"));
+                .help("use unit, inception, imagenet, stretched or raw"));
         }
     };
     let steps = Preprocessing::whole(SIZE, normalization);
