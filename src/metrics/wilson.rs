@@ -17,12 +17,21 @@ pub(super) fn wilson_of_share(share: f64, n: f64) -> [f64; 2] {
     let z2 = Z95 * Z95;
     let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half = Z95 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    [(centre - half).max(0.0), (centre + half).min(1.0)]
+    // At a share of 0 or 1 the interval begins or ends exactly there; rounding must not leave the share outside.
+    [(centre - half).max(0.0).min(share), (centre + half).min(1.0).max(share)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interval_holds_its_share() {
+        for n in 1..2000 {
+            assert_eq!(wilson_interval(n, n).unwrap()[1], 1.0, "{n}");
+            assert_eq!(wilson_interval(0, n).unwrap()[0], 0.0, "{n}");
+        }
+    }
 
     #[test]
     fn intervals_agree_with_published_values() {

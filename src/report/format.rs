@@ -21,6 +21,11 @@ pub fn percent(fraction: impl Into<Option<f64>>) -> String {
     fraction.into().map_or("-".into(), |f| format!("{} %", percent_number(f)))
 }
 
+/// Formats an interval of fractions as percentages without their unit, `58.6 to 68.5`.
+pub fn percent_range([low, high]: [f64; 2]) -> String {
+    format!("{} to {}", percent_number(low), percent_number(high))
+}
+
 /// Formats a difference of fractions as a signed percentage, `+1.2 %`; an undefined one as `-`.
 pub fn signed_percent(fraction: impl Into<Option<f64>>) -> String {
     fraction.into().map_or("-".into(), |f| format!("{} %", percentage_points(f)))

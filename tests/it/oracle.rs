@@ -220,10 +220,9 @@ fn predictions_and_scores_follow_from_the_saved_head() {
         let (t, p) = (truth.as_f64().unwrap(), predicted.as_f64().unwrap());
         assert!((class["relative_difference"].as_f64().unwrap() - (p - t) / t).abs() < 1e-9);
     }
-    assert_eq!(ours["top_k"].as_array().unwrap().len(), 3);
+    assert_eq!(ours["top_k"].as_array().unwrap().len(), 2, "the best three of three classes say nothing");
     assert!(near(&ours["top_k"][0]["accuracy"], &ours["accuracy"]));
     assert!(near(&ours["top_k"][1]["accuracy"], &theirs["top_2"]), "{ours} {theirs}");
-    assert!(near(&ours["top_k"][2]["accuracy"], &1.0.into()));
     let [found, noted] =
         ["best_validation_loss", "recorded_validation_loss"].map(|key| theirs[key].as_f64().unwrap());
     assert!((found - noted).abs() < 1e-5, "{found} against {noted}");

@@ -27,6 +27,8 @@ pub struct Column {
     pub key: String,
     /// Whether it is one of several columns, one for each class.
     is_of_class: bool,
+    /// Whether only the CSV file has it.
+    is_file_only: bool,
 }
 
 /// Begins the key of a column of a class, so that no class can be called like another column.
@@ -35,12 +37,22 @@ const CLASS_PREFIX: &str = "predicted_";
 impl Column {
     /// Creates a heading.
     pub fn new(title: impl Into<String>, key: impl Into<String>) -> Self {
-        Self { title: title.into(), key: key.into(), is_of_class: false }
+        Self { title: title.into(), key: key.into(), is_of_class: false, is_file_only: false }
     }
 
     /// Creates the heading of a column about predictions of the class `name`.
     pub fn of_class(name: &str) -> Self {
-        Self { title: name.into(), key: format!("{CLASS_PREFIX}{name}"), is_of_class: true }
+        Self {
+            title: name.into(),
+            key: format!("{CLASS_PREFIX}{name}"),
+            is_of_class: true,
+            is_file_only: false,
+        }
+    }
+
+    /// Creates the heading of a column that only the CSV file has.
+    pub fn file_only(key: impl Into<String>) -> Self {
+        Self { is_file_only: true, ..Self::new("", key) }
     }
 }
 
@@ -54,6 +66,8 @@ pub enum Cell {
     Number {
         /// As the page shows it, such as `63.7 %`.
         text: String,
+        /// Its interval, on a line below, such as `58.6 to 68.5`.
+        interval: Option<String>,
         /// As the CSV file holds it, such as 0.637; `None` where it is undefined.
         value: Option<f64>,
     },
@@ -65,42 +79,52 @@ impl Cell {
         Self::Text(text.into())
     }
 
+    fn number(text: String, value: impl Into<Option<f64>>) -> Self {
+        Self::Number { text, interval: None, value: value.into() }
+    }
+
     /// A whole number.
     pub fn count(count: usize) -> Self {
-        Self::Number { text: format::count(count), value: Some(count as f64) }
+        Self::number(format::count(count), Some(count as f64))
     }
 
     /// A fraction, shown as a percentage.
     pub fn percent(fraction: impl Into<Option<f64>>) -> Self {
         let value = fraction.into();
-        Self::Number { text: format::percent(value), value }
+        Self::number(format::percent(value), value)
+    }
+
+    /// A fraction with its interval, shown as percentages. The file has the limits in columns of their own.
+    pub fn percent_with_interval(fraction: Option<f64>, interval: Option<[f64; 2]>) -> Self {
+        let interval = interval.map(format::percent_range);
+        Self::Number { text: format::percent(fraction), interval, value: fraction }
     }
 
     /// A difference of fractions, shown as a percentage with its sign.
     pub fn signed_percent(fraction: impl Into<Option<f64>>) -> Self {
         let value = fraction.into();
-        Self::Number { text: format::signed_percent(value), value }
+        Self::number(format::signed_percent(value), value)
     }
 
     /// A difference of fractions, shown in percentage points with its sign.
     pub fn percentage_points(difference: f64) -> Self {
-        Self::Number { text: format::percentage_points(difference), value: Some(difference) }
+        Self::number(format::percentage_points(difference), Some(difference))
     }
 
     /// A score from 0 to 1, shown with three decimals.
     pub fn score(score: impl Into<Option<f64>>) -> Self {
         let value = score.into();
-        Self::Number { text: format::score(value), value }
+        Self::number(format::score(value), value)
     }
 
     /// A number shown with four decimals, such as a loss or a distance.
     pub fn four_decimals(value: f64) -> Self {
-        Self::Number { text: format!("{value:.4}"), value: Some(value) }
+        Self::number(format!("{value:.4}"), Some(value))
     }
 
     /// A p value.
     pub fn p_value(p: f64) -> Self {
-        Self::Number { text: format::p_value(p), value: Some(p) }
+        Self::number(format::p_value(p), Some(p))
     }
 
     fn csv(&self) -> String {
@@ -138,16 +162,19 @@ impl Table {
             table data-table=(self.name) {
                 caption { span { (self.caption) } }
                 thead {
-                    tr { @for (column, number) in self.columns.iter().zip(&numbers) { th.number[*number] scope="col" { (breakable(&column.title)) } } }
+                    tr { @for (column, number) in self.columns.iter().zip(&numbers).filter(|(column, _)| !column.is_file_only) { th.number[*number] scope="col" { (breakable(&column.title)) } } }
                 }
                 tbody {
                     @for row in &self.rows {
                         tr {
-                            @for (i, cell) in row.iter().enumerate() {
+                            @for (i, cell) in row.iter().enumerate().filter(|(i, _)| !self.columns[*i].is_file_only) {
                                 @match cell {
                                     Cell::Text(text) if i == 0 => th scope="row" { (breakable(text)) },
                                     Cell::Text(text) => td { (breakable(text)) },
-                                    Cell::Number { text, .. } => td.number { (text) },
+                                    Cell::Number { text, interval, .. } => td.number {
+                                        (text)
+                                        @if let Some(interval) = interval { small { (interval) } }
+                                    },
                                 }
                             }
                         }

@@ -110,7 +110,7 @@ fn warn_of_few_validation_images(
     let is_compared = settings > 1 || config.variants.len() > 1;
     if let Some(fewest) = fewest.filter(|&images| is_compared && images < ENOUGH && !config.select_folds) {
         monitor.warn(&format!(
-            "a class has {fewest} validation images, too few to choose the best head by: `select` folds chooses it by folds \
+            "a class has {fewest} validation images, too few to choose the best head by: `select_folds` folds chooses it by folds \
              within the train images"
         ));
     }
