@@ -403,6 +403,7 @@ mod tests {
             ("backbone list", vec![]),
             ("backbone import", fields!(ImportConfig { file, source, name, models })),
             ("backbone fetch", fields!(FetchConfig { backbone, from, mirror, models })),
+            ("backbone add", vec!["backbone", "name", "layer", "pool", "device", "models"]),
             ("backbone inspect", vec!["backbone", "preprocess"]),
         ]
     }

@@ -325,7 +325,7 @@ mod tests {
     }
 
     /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
-    const WITHOUT_EFFECT: [&str; 10] = [
+    const WITHOUT_EFFECT: [&str; 11] = [
         "json",
         "yes",
         "models",
@@ -336,6 +336,8 @@ mod tests {
         "dry-run",
         "rehash",
         "decode-memory",
+        // Part of the name of the layer.
+        "pool",
     ];
 
     #[test]
