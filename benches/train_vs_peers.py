@@ -6,8 +6,7 @@
               stopping off (3 and 8 for the large cache), beside PyTorch (fused Adam, tensors sliced by hand; and a
               DataLoader), Keras and scikit-learn's SGD; and the floor: the larger of the features' bytes over the
               measured bandwidth and 4 rows width classes operations over the measured peak
-    optimum   seconds to one validation loss, the least that all of them reach on their way (within 1 %): scikit-learn's
-              L-BFGS, ours and linfa's (all with l2 0.0001), and 100 epochs of Adam; and the least loss of each
+    optimum   seconds to the optimum, to the same norm of the gradient, beside scikit-learn and linfa: optimum_vs_peers.py
     heads     100 heads (5 rates, 20 seeds, 30 epochs each, no stopping) beside one
     adam      100 steps of Adam beside PyTorch's
     memory    a cache ten times --memory: peak memory, rows a second, beside pyarrow reading the same parts
@@ -16,7 +15,6 @@ Caches are drawn in --work (a temporary folder that is deleted, unless one is gi
 medians are reported. --large 0 leaves the large cache out."""
 
 import argparse
-import itertools
 import json
 import os
 import pathlib
@@ -94,22 +92,11 @@ def epoch(cache, rows, classes, span, a, run):
             "times_pytorch": best / results["headstart"], "times_floor": results["headstart"] / least["ms"]}
 
 
-def optimum(cache, a, run):
-    theirs = peer("scikit-learn L-BFGS", cache, 640, a.threads)
-    headstart("train", cache, "--run", run, "--epochs", 100, "--patience", 100, "--lr", 0.001, threads=a.threads)
-    epochs = json.loads((run / "run.json").read_text())["history"]
-    seconds = list(itertools.accumulate(epoch["seconds"] for epoch in epochs))
-    adam = [(s, epoch["validation_loss"]) for s, epoch in zip(seconds, epochs)]
-    ways = {"scikit-learn's L-BFGS": theirs, "headstart, Adam 0.001": adam}
-    for solver, iterations in itertools.product(("lbfgs", "lbfgs-linfa"), (5 * 2**i for i in range(8))):
-        args = ["--solver", solver, "--l2", 1e-4, "--epochs", iterations, "--allow-unconverged"]
-        found = headstart("train", cache, "--run", run, *args, threads=a.threads)[0]
-        way = ways.setdefault(f"headstart, {solver}", [])
-        way.append((found["seconds"], found["validation"]["loss"]))
-    least = {name: min(loss for _, loss in way) for name, way in ways.items()}
-    target = 1.01 * max(least.values())
-    reached = {name: min(s for s, loss in way if loss <= target) for name, way in ways.items()}
-    return {"target": target, "seconds": reached, "least_loss": least}
+def optimum(a, work):
+    answers = work / "optimum.json"
+    command = [sys.executable, HERE / "optimum_vs_peers.py", "--rounds", a.rounds, "--threads", a.threads, "--json", answers]
+    subprocess.run([str(part) for part in command], check=True)
+    return json.loads(answers.read_text())
 
 
 def heads(cache, a, work):
@@ -118,7 +105,7 @@ def heads(cache, a, work):
     for _ in range(a.rounds):
         one, one_wall, _ = headstart("train", cache, "--run", work / "one", *args, threads=a.threads)
         grid = ["--lr", "0.001,0.003,0.01,0.03,0.1", "--seeds", 20]
-        many, many_wall, _ = headstart("sweep", cache, "--runs", work / "many", *grid, *args, threads=a.threads)
+        many, many_wall, _ = headstart("sweep", cache, "--runs", work / "many", "--select", "validation", *grid, *args, threads=a.threads)
         results["fit"].append((one["seconds"], many["seconds"], many["seconds"] / one["seconds"]))
         results["command"].append((one_wall, many_wall, many_wall / one_wall))
     return {name: dict(zip(("one_s", "hundred_s", "times"), sorted(values, key=lambda v: v[2])[len(values) // 2]))
@@ -179,7 +166,7 @@ def main():
                 results[f"epoch, {rows} rows"] = epoch(cache, rows, classes, span, a, work / "run")
                 print(json.dumps(results[f"epoch, {rows} rows"], indent=1), flush=True)
         middle, large = work / "cache-5135", work / f"cache-{sizes[-1][0]}"
-        others = {"optimum": lambda: optimum(middle, a, work / "run"), "heads": lambda: heads(middle, a, work),
+        others = {"optimum": lambda: optimum(a, work), "heads": lambda: heads(middle, a, work),
                   "adam": lambda: adam(middle, a, work), "memory": lambda: memory(large, sizes[-1][0], a, work)}
         for name, measure in others.items():
             if name in only:

@@ -60,7 +60,7 @@ impl Error {
     }
 
     /// Creates a [`Kind::Io`] failure of `action` ("read", "create", ...) on `path`, with a remedy for the usual
-    /// causes.
+    /// causes. Where a file or a link stands in the way, the error is about that.
     pub fn io(action: &str, path: &Path, source: std::io::Error) -> Self {
         use std::io::ErrorKind as Os;
         let remedy = match source.kind() {
@@ -71,20 +71,40 @@ impl Error {
             Os::StorageFull | Os::QuotaExceeded | Os::FileTooLarge => {
                 Some("free some space or choose another place; finished results are kept")
             }
+            Os::OutOfMemory => {
+                Some("more memory is needed: raise its limit (`ulimit -v`), or end other programs")
+            }
             _ => None,
         };
-        let is_adrift = source.kind() == Os::NotFound
-            && path.is_relative()
-            && std::env::current_dir().is_err_and(|e| e.kind() == Os::NotFound);
-        if is_adrift {
-            let cause = "the current folder was deleted";
-            return Self::new(Kind::Io, format!("could not {action}"))
-                .at(path)
-                .because(cause)
-                .help("change to a folder that exists");
+        let is_in_the_way = match source.kind() {
+            // Else something else is missing, such as the place that a file is moved to.
+            Os::NotFound => path.metadata().is_err(),
+            kind => kind == Os::NotADirectory || is_loop(&source),
+        };
+        if is_in_the_way && let Some(obstacle) = Self::obstacle(path) {
+            return obstacle;
         }
         let remedy = remedy.map(str::to_string);
         Self { remedy, ..Self::new(Kind::Io, format!("could not {action}")) }.at(path).because(source)
+    }
+
+    /// Finds what stands in the way of a folder at `path`: a link that leads nowhere or a file, at the path or above it, or
+    /// a current folder that was deleted. Returns `None` when there is a folder or may be one.
+    pub fn obstacle(path: &Path) -> Option<Self> {
+        if path.is_relative() && std::env::current_dir().is_err() {
+            let gone = Self::new(Kind::Io, "the current folder was deleted").at(path);
+            return Some(gone.help("change to a folder that exists"));
+        }
+        let is_there = |path: &&Path| path.symlink_metadata().is_ok();
+        let existing = path.ancestors().find(is_there).filter(|existing| !existing.is_dir())?;
+        let message = match (existing.read_link(), existing.metadata()) {
+            (Ok(_), Err(e)) if is_loop(&e) => "it is a link that leads back to itself".into(),
+            (Ok(target), Err(e)) if e.kind() == std::io::ErrorKind::NotFound => {
+                format!("it is a link to {}, where nothing is", target.display())
+            }
+            _ => "it is a file, not a folder".into(),
+        };
+        Some(Self::new(Kind::Io, message).at(existing).help("give another path"))
     }
 
     /// Replaces the category, for a caller who knows the meaning of a lower-level failure.
@@ -116,6 +136,11 @@ impl Error {
         self.kind
     }
 
+    /// What went wrong, without the path and the causes.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The file or folder concerned.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
@@ -134,6 +159,12 @@ impl Error {
     fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
         std::iter::successors(self.source(), |cause| (*cause).source())
     }
+}
+
+/// Whether a path could not be followed because its links form a ring. The category of the standard library has no stable
+/// name yet.
+fn is_loop(error: &std::io::Error) -> bool {
+    format!("{:?}", error.kind()) == "FilesystemLoop"
 }
 
 impl fmt::Display for Error {

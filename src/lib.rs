@@ -9,8 +9,8 @@
 //!
 //! # From images to predictions
 //!
-//! Each stage is one function from a `*Config` to its result. It reports to a [`Monitor`](monitor::Monitor) and never
-//! prints. [`Agreeing`](monitor::Agreeing) lets it install what is missing, ONNX Runtime and the network; with
+//! Each stage is one function from a `*Config` to its result. It reports to a [`Monitor`](monitor::Monitor), unless it only
+//! reads a run as `evaluate` does, and never prints. [`Agreeing`](monitor::Agreeing) lets it install what is missing, ONNX Runtime and the network; with
 //! [`Silent`](monitor::Silent) it fails instead and says what to install.
 //!
 //! ```no_run
@@ -146,7 +146,7 @@ pub mod experiment;
 pub mod extract;
 pub mod head;
 pub mod io;
-pub mod limits;
+pub(crate) mod limits;
 pub mod math;
 pub mod metrics;
 pub mod monitor;

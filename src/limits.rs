@@ -1,18 +1,19 @@
-//! What the operating system grants this process: the memory of its control group, and its limits on tasks.
+//! What the operating system grants this process: the memory of its control group and its address space, and its limits on
+//! tasks.
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A limit of a control group on memory, and how much of it is in use.
+/// A limit on memory, of a control group or on the address space of this process, and how much of it is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryLimit {
     /// The limit in bytes.
     pub bytes: u64,
     /// Bytes below the limit that are free, or are file cache that the system gives up when it must.
     pub free: u64,
-    /// The file that holds the limit.
-    pub file: PathBuf,
+    /// What sets the limit: a file of a control group, or `ulimit -v`.
+    pub source: String,
 }
 
 impl MemoryLimit {
@@ -25,14 +26,18 @@ impl MemoryLimit {
             return Ok(());
         }
         let message = format!("{what} about {} MB of memory, but {self}", needed.div_ceil(MEGABYTE));
-        Err(Error::new(Kind::Limit, message).help("raise the limit of the container or of the batch job"))
+        let remedy = match self.source == ADDRESS_SPACE {
+            true => "raise the limit (ulimit -v)",
+            false => "raise the limit of the container or of the batch job",
+        };
+        Err(Error::new(Kind::Limit, message).help(remedy))
     }
 }
 
 impl fmt::Display for MemoryLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (free, bytes) = (self.free / MEGABYTE, self.bytes / MEGABYTE);
-        write!(f, "{free} MB of {bytes} MB are free ({})", self.file.display())
+        write!(f, "{free} MB of {bytes} MB are free ({})", self.source)
     }
 }
 
@@ -52,7 +57,11 @@ const TASKS: Names = Names { controller: "pids", limit: ["pids.max", "pids.max"]
 /// Limits from here on stand for "unlimited": version 1 has no word for it.
 const UNLIMITED: u64 = 1 << 60;
 
-/// Returns the narrowest limit on the memory of this process's control groups; `None` without one.
+/// What sets a limit on the address space.
+const ADDRESS_SPACE: &str = "ulimit -v";
+
+/// Returns the narrowest limit on the memory of this process: that of a control group, or that on its address space. `None`
+/// without one.
 pub fn memory() -> Option<MemoryLimit> {
     memory_below(Path::new("/proc/self"), Path::new("/sys/fs/cgroup"))
 }
@@ -71,17 +80,29 @@ fn memory_below(process: &Path, groups: &Path) -> Option<MemoryLimit> {
         let cache = ["total_inactive_file ", "inactive_file "][version];
         let cached = statistics.lines().find_map(|line| line.strip_prefix(cache)?.parse().ok());
         let in_use = used.saturating_sub(cached.unwrap_or(0));
-        Some(MemoryLimit { bytes, free: bytes.saturating_sub(in_use), file })
+        Some(MemoryLimit { bytes, free: bytes.saturating_sub(in_use), source: file.display().to_string() })
     });
-    limits.min_by_key(|limit| limit.free)
+    limits.chain(address_space(process)).min_by_key(|limit| limit.free)
+}
+
+fn address_space(process: &Path) -> Option<MemoryLimit> {
+    let bytes = of_process(process, "Max address space")?.parse().ok()?;
+    let status = std::fs::read_to_string(process.join("status")).ok()?;
+    let used = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.split_whitespace().next());
+    let used: u64 = used?.parse().ok()?;
+    let free = u64::saturating_sub(bytes, used.saturating_mul(1024));
+    Some(MemoryLimit { bytes, free, source: ADDRESS_SPACE.into() })
+}
+
+/// Returns a soft limit from the table of limits of a process, which may be `unlimited`.
+fn of_process(process: &Path, name: &str) -> Option<String> {
+    let table = std::fs::read_to_string(process.join("limits")).ok()?;
+    table.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next().map(str::to_string))
 }
 
 fn tasks_below(process: &Path, groups: &Path) -> String {
     let mut limits = Vec::new();
-    let table = std::fs::read_to_string(process.join("limits")).unwrap_or_default();
-    let of_user =
-        table.lines().find_map(|line| line.strip_prefix("Max processes")?.split_whitespace().next());
-    if let Some(number) = of_user.filter(|number| *number != "unlimited") {
+    if let Some(number) = of_process(process, "Max processes").filter(|number| *number != "unlimited") {
         limits.push(format!("{number} of this user (ulimit -u)"));
     }
     for (folder, version) in group_folders(process, groups, &TASKS) {
@@ -136,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_need_above_the_limit_is_an_error_with_both_numbers() {
-        let limit = MemoryLimit { bytes: 300_000_000, free: 250_000_000, file: "memory.max".into() };
+        let limit = MemoryLimit { bytes: 300_000_000, free: 250_000_000, source: "memory.max".into() };
         limit.require(250_000_000, "the network needs").unwrap();
         let error = limit.require(250_000_001, "the network needs").unwrap_err();
         assert_eq!(error.kind(), Kind::Limit);
@@ -163,6 +184,19 @@ mod tests {
         assert_eq!((found.bytes, found.free), (1000, 400));
         let tasks = tasks_below(&process, &groups);
         assert!(tasks.starts_with("96365 of this user (ulimit -u), 40 of the control group ("), "{tasks}");
+    }
+
+    #[test]
+    fn a_limit_on_the_address_space_counts_too() {
+        let line = "Max address space         2000000              unlimited            bytes\n";
+        let dir = files(&[("limits", line), ("status", "Name:\theadstart\nVmSize:\t    1000 kB\n")]);
+        let found = memory_below(dir.path(), dir.path()).unwrap();
+        assert_eq!((found.bytes, found.free), (2_000_000, 976_000));
+        let error = found.require(1_000_000, "the network needs").unwrap_err();
+        assert!(error.to_string().ends_with("0 MB of 2 MB are free (ulimit -v)"), "{error}");
+        assert_eq!(error.remedy(), Some("raise the limit (ulimit -v)"));
+        std::fs::write(dir.path().join("limits"), line.replace("2000000", "unlimited")).unwrap();
+        assert_eq!(memory_below(dir.path(), dir.path()), None);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub enum Unit {
     Parts,
     /// Runs on disk.
     Runs,
+    /// Heads fitted.
+    Fits,
 }
 
 /// Receives the reports of a stage and answers its questions. Any thread may call it.

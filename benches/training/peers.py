@@ -86,30 +86,10 @@ def with_sgd():
     return time.perf_counter() - started, log_loss(vy, model.predict_proba(vx), labels=range(classes))
 
 
-def with_lbfgs():
-    """Seconds and validation loss for a growing number of iterations; `epochs` is the most."""
-    import warnings
-
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import log_loss
-
-    warnings.simplefilter("ignore")
-    results, iterations = [], 5
-    while iterations <= epochs:
-        model = LogisticRegression(C=1 / (1e-4 * len(y)), max_iter=iterations, tol=1e-9)
-        started = time.perf_counter()
-        model.fit(x, y)
-        seconds = time.perf_counter() - started
-        results.append((seconds, log_loss(vy, model.predict_proba(vx), labels=range(classes))))
-        iterations *= 2
-    return results
-
-
 run = {
     "pytorch sliced": lambda: with_pytorch(sliced),
     "pytorch DataLoader": lambda: with_pytorch(loaded),
     "keras": with_keras,
     "scikit-learn SGD": with_sgd,
-    "scikit-learn L-BFGS": with_lbfgs,
 }[name]
 print(json.dumps(run()))

@@ -5,21 +5,26 @@ use super::resolved::ResolvedBackbone;
 use crate::backbone::PRELOGITS;
 use crate::backbone::graph::{Pool, inspect};
 use crate::backbone::import;
+use crate::backbone::machine_default::default_backbone;
 use crate::backbone::model_file;
-use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};
+use crate::backbone::registry::{default_models, registry};
 use crate::data::preprocess::{Normalization, Preprocessing};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::sha256;
 use std::path::{Path, PathBuf};
 
-/// The network to run, as requested.
+/// The value of [`BackboneChoice::preprocess`] for the backbone's own preprocessing, where `None` means that of a cache.
+pub const OWN: &str = "own";
+
+/// The network to run, as requested. A cache that is there decides on `backbone`, `layer` and `preprocess` where they are
+/// `None`; without one the defaults apply.
 ///
 /// | field | default | |
 /// |---|---|---|
-/// | `backbone` | `nsfwjs` | name of a known or imported backbone, or path of an ONNX file or of a folder with `model.onnx` |
+/// | `backbone` | [`default_backbone`] | name of a known or imported backbone, or path of an ONNX file or of a folder with `model.onnx` |
 /// | `layer` | [`PRELOGITS`] | layer to embed |
 /// | `pool` | by the shape of the layer | how a layer with tokens becomes one row of features |
-/// | `preprocess` | the backbone's own | named preprocessing |
+/// | `preprocess` | the backbone's own | named preprocessing, or `own` |
 /// | `crop` | the backbone's own | centre part of each side to keep, in `(0, 1]` |
 /// | `stretch_16bit` | all 16 | bits that count as the whole range of a 16-bit image that needs no more of them |
 /// | `models` | [`default_models`] | folder of built backbones |
@@ -27,12 +32,12 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub struct BackboneChoice {
     /// The name of a known or an imported backbone, or the path of an ONNX file.
-    pub backbone: String,
+    pub backbone: Option<String>,
     /// The layer to embed; [`PRELOGITS`] stands for the default layer of a network that names one.
-    pub layer: String,
+    pub layer: Option<String>,
     /// How the layer becomes one row of features, instead of by its shape.
     pub pool: Option<Pool>,
-    /// The name of a [`Preprocessing`] to use instead of the backbone's own.
+    /// The name of a [`Preprocessing`] to use instead of the backbone's own, or [`OWN`].
     pub preprocess: Option<String>,
     /// The centre part of each side to keep, in `(0, 1]`, instead of the crop of the preprocessing.
     pub crop: Option<f64>,
@@ -45,15 +50,7 @@ pub struct BackboneChoice {
 impl BackboneChoice {
     /// Chooses `backbone`, a known name or the path of an ONNX file, everything else by default.
     pub fn new(backbone: impl Into<String>) -> Self {
-        Self {
-            backbone: backbone.into(),
-            layer: PRELOGITS.into(),
-            pool: None,
-            preprocess: None,
-            crop: None,
-            stretch_16bit: None,
-            models: default_models(),
-        }
+        Self { backbone: Some(backbone.into()), ..Self::default() }
     }
 
     /// Resolves the choice to a network, its digest and its preprocessing. A known backbone need not be installed.
@@ -61,12 +58,20 @@ impl BackboneChoice {
     /// # Errors
     /// [`Kind::Usage`] for an unknown preprocessing, a crop out of range or a file without preprocessing.
     /// [`Kind::Backbone`] for an unknown name or a file that is not a usable network, [`Kind::Io`] for a file that cannot
-    /// be read.
+    /// be read. Those of [`default_backbone`].
     pub fn resolve(&self) -> Result<ResolvedBackbone> {
-        let preprocessing = self.preprocess.as_deref().map(Preprocessing::named).transpose()?;
-        let mut resolved = match is_path(&self.backbone) {
-            true => self.resolve_file(preprocessing)?,
-            false => self.resolve_name(preprocessing)?,
+        self.resolve_or(None)
+    }
+
+    /// Resolves the choice as [`BackboneChoice::resolve`] does; a file that does not say how pixels enter it gets the
+    /// preprocessing `fallback`.
+    pub(crate) fn resolve_or(&self, fallback: Option<Preprocessing>) -> Result<ResolvedBackbone> {
+        let named = self.preprocess.as_deref().filter(|name| *name != OWN);
+        let preprocessing = named.map(Preprocessing::named).transpose()?;
+        let backbone = self.backbone.clone().map_or_else(default_backbone, Ok)?;
+        let mut resolved = match is_path(&backbone) {
+            true => self.resolve_file(&backbone, preprocessing, fallback)?,
+            false => self.resolve_name(&backbone, preprocessing)?,
         };
         if let Some(crop) = self.crop {
             resolved.preprocessing = resolved.preprocessing.with_crop(crop)?;
@@ -82,11 +87,12 @@ impl BackboneChoice {
         Ok(resolved)
     }
 
-    fn resolve_name(&self, preprocessing: Option<Preprocessing>) -> Result<ResolvedBackbone> {
-        let imported = import::onnx_path(&self.models, &self.backbone);
-        let known = match registry().backbone(&self.backbone) {
-            Err(_) if is_name(&self.backbone) && imported.is_file() => {
-                return self.resolve_imported(&imported, preprocessing);
+    fn resolve_name(&self, name: &str, preprocessing: Option<Preprocessing>) -> Result<ResolvedBackbone> {
+        let imported = import::onnx_path(&self.models, name);
+        let known = match registry().backbone(name) {
+            Err(_) if is_name(name) && imported.is_file() => {
+                let resolved = self.resolve_file(&imported.to_string_lossy(), preprocessing, None)?;
+                return Ok(ResolvedBackbone { name: name.into(), ..resolved });
             }
             known => known?,
         };
@@ -94,28 +100,25 @@ impl BackboneChoice {
             name: known.name.clone(),
             title: known.title.clone(),
             graph_sha256: known.onnx_sha256,
-            layer: self.layer.clone(),
+            layer: self.layer(),
             preprocessing: preprocessing.unwrap_or(known.preprocessing),
             known_answer: None,
             models: self.models.clone(),
-            places: vec![onnx_path(known, &self.models)],
+            candidates: vec![onnx_path(known, &self.models)],
         })
     }
 
-    /// Resolves a backbone that was imported, which keeps its name.
-    fn resolve_imported(
-        &self,
-        path: &Path,
-        preprocessing: Option<Preprocessing>,
-    ) -> Result<ResolvedBackbone> {
-        let by_path = Self { backbone: path.to_string_lossy().into_owned(), ..self.clone() };
-        let resolved = by_path.resolve_file(preprocessing)?;
-        Ok(ResolvedBackbone { name: self.backbone.clone(), ..resolved })
+    fn layer(&self) -> String {
+        self.layer.clone().unwrap_or_else(|| PRELOGITS.into())
     }
 
-    fn resolve_file(&self, preprocessing: Option<Preprocessing>) -> Result<ResolvedBackbone> {
-        let path =
-            std::path::absolute(&self.backbone).map_err(|e| Error::io("find", self.backbone.as_ref(), e))?;
+    fn resolve_file(
+        &self,
+        file: &str,
+        preprocessing: Option<Preprocessing>,
+        fallback: Option<Preprocessing>,
+    ) -> Result<ResolvedBackbone> {
+        let path = std::path::absolute(file).map_err(|e| Error::io("find", file.as_ref(), e))?;
         let names: Vec<&str> = registry().backbones.iter().map(|known| known.name.as_str()).collect();
         let remedy = format!("give the path of an ONNX file, or a known name: {}", names.join(", "));
         let bytes =
@@ -125,7 +128,7 @@ impl BackboneChoice {
             None => e.at(&path).help(&remedy),
         })?;
         let own = info.preprocessing.and_then(|json| serde_json::from_str(&json).ok());
-        let preprocessing = preprocessing.or(own).ok_or_else(|| {
+        let preprocessing = preprocessing.or(own).or(fallback).ok_or_else(|| {
             Error::new(Kind::Usage, "the file does not say how pixels enter it")
                 .at(&path)
                 .help("set `preprocess` to unit, inception, imagenet, stretched or raw")
@@ -135,9 +138,9 @@ impl BackboneChoice {
                 format!("the network takes bytes, which must not be {}", preprocessing.normalization);
             return Err(Error::new(Kind::Usage, message).at(&path).help("set `preprocess` to raw"));
         }
-        let layer = match (self.layer.as_str(), info.layer) {
-            (PRELOGITS, Some(own)) => own,
-            (layer, _) => layer.to_string(),
+        let layer = match (self.layer(), info.layer) {
+            (layer, Some(own)) if layer == PRELOGITS => own,
+            (layer, _) => layer,
         };
         let size = info.input_side.unwrap_or(preprocessing.size);
         Ok(ResolvedBackbone {
@@ -148,14 +151,22 @@ impl BackboneChoice {
             preprocessing: Preprocessing { size, ..preprocessing }.checked().map_err(|e| e.at(&path))?,
             known_answer: None,
             models: self.models.clone(),
-            places: vec![path],
+            candidates: vec![path],
         })
     }
 }
 
 impl Default for BackboneChoice {
     fn default() -> Self {
-        Self::new(DEFAULT_BACKBONE)
+        Self {
+            backbone: None,
+            layer: None,
+            pool: None,
+            preprocess: None,
+            crop: None,
+            stretch_16bit: None,
+            models: default_models(),
+        }
     }
 }
 

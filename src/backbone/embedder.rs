@@ -88,7 +88,7 @@ impl ImageEmbedder {
         }
     }
 
-    /// Embeds one image or more in one batch; rows that are not finite are told apart.
+    /// Embeds one image or more in one batch; rows that are not finite are marked as such.
     pub(crate) fn embed_rows(&mut self, images: &[Pixels]) -> Result<Embeddings> {
         let len = self.preprocessing.input_bytes();
         let mut input = vec![0; len * images.len()];

@@ -6,7 +6,7 @@ use super::registry::{DEFAULT_BACKBONE, Published, PublishedFile, default_models
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256_file};
 use crate::io::download::{RemoteFile, download};
-use crate::io::{fs, json, places};
+use crate::io::{fs, json, user_folders};
 use crate::monitor::Monitor;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -74,6 +74,15 @@ struct SourceRecord {
     onnx_sha256: Digest,
 }
 
+/// The path of the record of a backbone.
+fn record_path(models: &Path, name: &str) -> PathBuf {
+    models.join(format!("{name}.source.json"))
+}
+
+fn read_record(path: &Path) -> Option<SourceRecord> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
 /// Downloads the official file of published weights, or takes the given one, checks it, and builds the backbone from it. A
 /// backbone that is there already is kept.
 ///
@@ -85,9 +94,8 @@ struct SourceRecord {
 /// [`Kind::Backbone`] when the file does not hold the network.
 pub fn fetch(config: &FetchConfig, monitor: &dyn Monitor) -> Result<FetchStats> {
     let published = published(&config.backbone)?;
-    let record_path = config.models.join(format!("{}.source.json", published.name));
-    let record: Option<SourceRecord> =
-        std::fs::read(&record_path).ok().and_then(|json| serde_json::from_slice(&json).ok());
+    let record_path = record_path(&config.models, &published.name);
+    let record = read_record(&record_path);
     let onnx = onnx_path(&config.models, &published.name);
     let stats = |record: &SourceRecord, is_new| FetchStats {
         name: published.name.clone(),
@@ -149,7 +157,7 @@ fn find_source(
     }
     let size = official.bytes.map_or(String::new(), |bytes| format!("{} MB, ", bytes / 1_000_000));
     monitor.note(&format!("{}: {} ({size}{})", published.name, published.title, published.licence));
-    let file = places::downloads_folder()?.join(&published.name).join(name);
+    let file = user_folders::downloads_folder()?.join(&published.name).join(name);
     let fetched = download(name, &remote, &file, monitor).map_err(|e| match e.remedy() {
         Some(_) => e,
         None => e.help(format!(

@@ -55,6 +55,11 @@ pub fn compute(backbone: &mut dyn Backbone, preprocessing: &Preprocessing) -> Re
     backbone.embed(&pixels, 1)?.into_finite().map_err(not_finite)
 }
 
+/// Returns the largest relative L2 distance that is accepted from `provider`: 1e-4 on the CPU and 1e-3 elsewhere.
+pub fn tolerance(provider: &str) -> f64 {
+    if provider == CPU_PROVIDER { 1e-4 } else { 1e-3 }
+}
+
 /// Compares the features that `provider` computed for the probe image with the expected ones. The relative L2 distance
 /// may be 1e-4 on the CPU and 1e-3 elsewhere.
 ///
@@ -64,7 +69,7 @@ pub fn check(provider: &str, computed: &[f32], expected: &[f32]) -> Result<()> {
     let why = if computed.len() != expected.len() {
         format!("{} features, not {}", computed.len(), expected.len())
     } else {
-        let tolerance = if provider == CPU_PROVIDER { 1e-4 } else { 1e-3 };
+        let tolerance = tolerance(provider);
         let error = relative_distance(computed, expected);
         if error <= tolerance {
             return Ok(());

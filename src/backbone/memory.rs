@@ -1,7 +1,7 @@
 //! The memory that a network needs on a CPU.
 
 use crate::error::Result;
-use crate::limits::MemoryLimit;
+use crate::limits::{self, MemoryLimit};
 
 /// Memory of the program, of ONNX Runtime and of rows that wait to be written, in bytes.
 const FIXED: u64 = 40 << 20;
@@ -10,6 +10,21 @@ const FIXED: u64 = 40 << 20;
 const WEIGHTS: u64 = 27;
 /// Activations of one image, as a multiple of its input of bytes. Measured with Inception-v3.
 const ACTIVATIONS: u64 = 112;
+
+/// Memory that building a network takes, in multiples of its file: 300 MB for nsfwjs.
+const BUILD: u64 = 3;
+/// Size in bytes of a network that is built from Inception-v3 in full.
+const INCEPTION_V3: u64 = 90_000_000;
+
+/// Checks that the memory that the system grants is enough to build a network whose file has `bytes`, by default that of
+/// Inception-v3.
+///
+/// # Errors
+/// [`Kind::Limit`](crate::error::Kind::Limit) with the need and the limit. The system would end the process without a word.
+pub(super) fn require_for_build(bytes: Option<u64>) -> Result<()> {
+    let needed = FIXED + BUILD * bytes.unwrap_or(INCEPTION_V3);
+    limits::memory().map_or(Ok(()), |limit| limit.require(needed, "building the network needs"))
+}
 
 /// What determines the memory that a network needs.
 #[derive(Debug, Clone, Copy)]

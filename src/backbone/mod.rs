@@ -2,6 +2,8 @@
 
 pub mod add;
 mod batch_norm;
+pub mod catalog;
+pub mod certificate;
 mod choice;
 pub mod efficientnet_lite;
 mod embedder;
@@ -12,6 +14,7 @@ pub mod import;
 pub mod inception_v3;
 pub mod install;
 pub mod known_answer;
+pub mod machine_default;
 mod memory;
 mod model_file;
 pub mod onnx_runtime;
@@ -19,13 +22,15 @@ pub mod proof;
 pub mod registry;
 mod resolved;
 mod runtime_log;
+mod use_backbone;
 
-pub use choice::BackboneChoice;
+pub use choice::{BackboneChoice, OWN};
 pub use embedder::ImageEmbedder;
 pub use embeddings::{Embeddings, NotFinite};
 pub use graph::Pool;
 pub use memory::NetworkMemory;
 pub use resolved::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
+pub use use_backbone::{MachineDefault, use_backbone};
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;

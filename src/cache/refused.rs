@@ -4,7 +4,7 @@
 use super::layout::REFUSED;
 use crate::data::dataset::Refused;
 use crate::error::{Error, Kind, Result};
-use crate::io::parquet::{ColumnData, ColumnType, Table};
+use crate::io::parquet::{ColumnData, ColumnSpec, ColumnType, Table};
 use std::path::Path;
 
 /// Encodes `refused.parquet`.
@@ -28,9 +28,9 @@ pub fn read_refused(root: &Path) -> Result<Vec<Refused>> {
         return Ok(Vec::new());
     }
     let columns = [
-        ("path", ColumnType::Text),
-        ("image_sha256", ColumnType::OptionalText),
-        ("reason", ColumnType::Text),
+        ColumnSpec::new("path", ColumnType::Text),
+        ColumnSpec::new("image_sha256", ColumnType::OptionalText),
+        ColumnSpec::new("reason", ColumnType::Text),
     ];
     let mut table = Table::read(&file, &columns)?;
     let digests = table.take_optional_text("image_sha256");

@@ -4,7 +4,7 @@ use crate::data::dataset::{FolderLayout, Fractions, ImageFile, LayoutChoice, Sam
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::io::fs::{FileIdentity, places_after_a_move};
-use crate::io::parquet::{ColumnData, ColumnType, Table};
+use crate::io::parquet::{ColumnData, ColumnSpec, ColumnType, Table};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -23,25 +23,25 @@ pub struct Samples {
     pub layout: FolderLayout,
 }
 
-const COLUMNS: [(&str, ColumnType); 8] = [
-    ("path", ColumnType::Text),
-    ("label", ColumnType::Text),
-    ("split", ColumnType::Text),
-    ("image_sha256", ColumnType::Digests),
-    ("width", ColumnType::Integers),
-    ("height", ColumnType::Integers),
-    ("bytes", ColumnType::Integers),
-    ("mtime_ns", ColumnType::Integers),
+const COLUMNS: [ColumnSpec<'static>; 8] = [
+    ColumnSpec::new("path", ColumnType::Text),
+    ColumnSpec::new("label", ColumnType::Text),
+    ColumnSpec::new("split", ColumnType::Text),
+    ColumnSpec::new("image_sha256", ColumnType::Digests),
+    ColumnSpec::new("width", ColumnType::Integers),
+    ColumnSpec::new("height", ColumnType::Integers),
+    ColumnSpec::new("bytes", ColumnType::Integers),
+    ColumnSpec::new("mtime_ns", ColumnType::Integers),
 ];
 
 /// Columns that files of 0.1.0 do not have, with their values.
-const IDENTITY: [(&str, Column); 3] = [
+const IDENTITY: [(&str, IdentityField); 3] = [
     ("device", |identity| identity.device as i64),
     ("inode", |identity| identity.inode as i64),
     ("changed_ns", |identity| identity.changed_ns),
 ];
 
-type Column = fn(&FileIdentity) -> i64;
+type IdentityField = fn(&FileIdentity) -> i64;
 
 /// Metadata key of the layout, which files of the usual layout do not have.
 const LAYOUT: &str = "headstart.layout";
@@ -95,7 +95,7 @@ impl Samples {
         if self.layout.has_splits() {
             metadata.push((LAYOUT, self.layout.to_string()));
         }
-        let columns = COLUMNS.map(|(name, _)| name).into_iter().zip(columns).chain(identities);
+        let columns = COLUMNS.map(|column| column.name).into_iter().zip(columns).chain(identities);
         Table::new(columns).with_metadata(metadata).encode()
     }
 
@@ -124,7 +124,7 @@ impl Samples {
     /// # Errors
     /// [`Kind::Cache`] when the file is damaged, [`Kind::Io`] when it cannot be opened.
     pub fn read(path: &Path) -> Result<Self> {
-        let optional = IDENTITY.map(|(name, _)| (name, ColumnType::Integers));
+        let optional = IDENTITY.map(|(name, _)| ColumnSpec::new(name, ColumnType::Integers));
         let mut table = Table::read_with_optional(path, &COLUMNS, &optional)?;
         let metadata = |key: &str| table.metadata.get(key).map(String::as_str).unwrap_or_default();
         let damaged = |what: &str| Error::new(Kind::Cache, format!("its {what} cannot be read")).at(path);

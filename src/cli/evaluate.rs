@@ -1,19 +1,27 @@
 //! The subcommand `headstart evaluate`: its arguments, and its result as text.
 
 use super::options::{Global, parse};
-use super::output::{Outcome, print_result};
+use super::output::{Outcome, list_refused, print_result};
+use super::progress::Terminal;
 use super::text::{
-    interval, p_value, percent, percent_number, percentage_points, score, signed_percent, table,
+    few, interval, p_value, percent, percent_number, percentage_points, score, signed_percent, table,
     table_with_header,
 };
+use crate::backbone::Device;
 use crate::data::dataset::{Split, number_and_names};
 use crate::error::Result;
-use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
+use crate::evaluate::predict::PredictorConfig;
+use crate::evaluate::{
+    EvaluateConfig, EvaluateStats, StrangersConfig, StrangersStats, evaluate, measure_strangers,
+};
+use serde::Serialize;
 use std::path::PathBuf;
 
 /// Measure a run: accuracy with its interval, scores of each class, confusion
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  headstart evaluate runs/first --split validation")]
+#[command(
+    after_help = "Examples:\n  headstart evaluate runs/first --split validation\n  headstart evaluate runs/first --reject 0.05 --confidence 0.95 --strangers photos/others"
+)]
 pub(super) struct Args {
     /// Run that `train` wrote
     run: PathBuf,
@@ -26,16 +34,76 @@ pub(super) struct Args {
     /// Measure how many test images `predict --reject ALPHA` would reject as unknown, such as 0.05
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
+    /// Keep that share below ALPHA with this confidence over the choice of validation images, such as 0.95, and not just on
+    /// average
+    #[arg(long, value_name = "C", requires = "reject", allow_negative_numbers = true)]
+    confidence: Option<f64>,
+    /// Folder of images of none of the classes: measure how well they are told from the test images
+    #[arg(long, value_name = "DIR", requires = "reject")]
+    strangers: Option<PathBuf>,
+    /// Device to run on for --strangers: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
+    device: Device,
+    /// ONNX file of the backbone for --strangers, if it has moved since `extract`
+    #[arg(long, value_name = "FILE")]
+    backbone: Option<PathBuf>,
+}
+
+/// What is printed as JSON.
+#[derive(Debug, Serialize)]
+struct Evaluation {
+    #[serde(flatten)]
+    scores: EvaluateStats,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strangers: Option<StrangersStats>,
 }
 
 /// The largest number of classes whose confusion matrix is printed as text.
 const MOST_CLASSES: usize = 20;
 
-pub(super) fn run(args: Args, global: &Global) -> Result<Outcome> {
-    let Args { run, split, tta, reject } = args;
-    let stats = evaluate(&EvaluateConfig { run, split, tta, reject })?;
-    print_result(global, &stats, || summary(&stats))?;
-    Ok(Outcome::Done)
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let Args { run, split, tta, reject, confidence, strangers, device, backbone } = args;
+    let scores = evaluate(&EvaluateConfig { run: run.clone(), split, tta, reject, confidence })?;
+    let measure = |strangers| {
+        let models = global.models.clone();
+        let (neighbours, cache) = (0, None);
+        let predictor =
+            PredictorConfig { run, device, models, reject, confidence, neighbours, backbone, cache };
+        terminal.stop_on_signals();
+        measure_strangers(&StrangersConfig::new(strangers, predictor), terminal)
+    };
+    let strangers: Option<StrangersStats> = strangers.map(measure).transpose()?;
+    let refused = strangers.as_ref().map_or(&[][..], |strangers| &strangers.refused);
+    let ended = list_refused(refused);
+    let evaluation = Evaluation { scores, strangers };
+    print_result(global, &evaluation, || {
+        format!(
+            "{}{}",
+            summary(&evaluation.scores),
+            evaluation.strangers.as_ref().map_or(String::new(), told_apart)
+        )
+    })?;
+    Ok(ended)
+}
+
+/// How well strangers are told from test images.
+fn told_apart(strangers: &StrangersStats) -> String {
+    let [low, high] = strangers.interval.unwrap_or([0.0, 1.0]);
+    let area = strangers.roc.map_or("no test images to compare with".into(), |roc| {
+        format!(
+            "area under the ROC curve of their distance and that of {} test images {:.3} (95 % interval {:.3} to {:.3}; 0.5 is \
+             chance)",
+            strangers.known_images, roc.area, roc.interval[0], roc.interval[1]
+        )
+    });
+    format!(
+        "\nstrangers: {} of {} rejected, {} (95 % interval {} to {}); {area}\n",
+        strangers.unknown,
+        strangers.images,
+        percent(strangers.rate),
+        percent(low),
+        percent(high)
+    )
 }
 
 pub(super) fn summary(stats: &EvaluateStats) -> String {
@@ -50,11 +118,12 @@ pub(super) fn summary(stats: &EvaluateStats) -> String {
 fn accuracy(stats: &EvaluateStats) -> String {
     let [low, high] = stats.interval.unwrap_or([0.0, 1.0]);
     let mut out = format!(
-        "{} accuracy {} of {} images (95 % interval {} to {}), macro F1 {}\n\
+        "{} accuracy {} of {} images{} (95 % interval {} to {}), macro F1 {}\n\
          always answering {:?}: {}; balanced accuracy {}, Matthews correlation {}, kappa {}\n",
         stats.split,
         percent(stats.accuracy),
         stats.images,
+        few(stats.images),
         percent(low),
         percent(high),
         score_with_interval(stats.macro_f1, stats.overall.macro_f1_interval),
@@ -115,11 +184,12 @@ fn reliability(stats: &EvaluateStats) -> String {
             percent(calibration.split.ece_before)
         ),
         Some(temperature) => format!(
-            "calibration error {}, loss {}; at temperature {temperature:.2} (from {} validation images, 95 % \
+            "calibration error {}, loss {}; at temperature {temperature:.2} (from {} validation images{}, 95 % \
              interval {}): {}, {}; {}",
             percent(calibration.split.ece_before),
             score(calibration.split.loss_before),
             calibration.temperature_images.unwrap_or(0),
+            few(calibration.temperature_images.unwrap_or(0)),
             calibration.temperature_interval.map_or("-".into(), |(low, high)| interval(low, high)),
             percent(calibration.split.ece_after),
             score(calibration.split.loss_after),
@@ -165,20 +235,32 @@ fn score_with_interval(value: Option<f64>, interval: Option<[f64; 2]>) -> String
 fn rejected(stats: &EvaluateStats) -> String {
     let Some(reject) = &stats.reject else { return String::new() };
     let [low, high] = reject.interval.unwrap_or([0.0, 1.0]);
+    let alpha = percent(reject.alpha);
+    let guaranteed = match reject.confidence {
+        Some(confidence) => {
+            format!(
+                "of all known images at most {alpha} are rejected, with a confidence of {}",
+                percent(confidence)
+            )
+        }
+        None => format!(
+            "of all known images at most {alpha} are rejected on average over choices of the validation images; with these, at \
+             most {} (95 % confidence)",
+            percent(reject.bound)
+        ),
+    };
     format!(
-        "rejected as unknown with --reject {}, calibrated on {} validation images: {} of {} known images, {} (95 % \
-         interval {} to {}); accuracy of the others {}\n\
-         that share is at most {} on average over validation images; of these it is at most {} with 95 % confidence\n",
+        "rejected as unknown with --reject {}, calibrated on {} validation images{}: {} of {} known images, {} (95 % \
+         interval {} to {}); accuracy of the others {}\n{guaranteed}\n",
         reject.alpha,
         reject.calibration_images,
+        few(reject.calibration_images),
         reject.unknown,
         stats.images,
         percent(reject.rate),
         percent(low),
         percent(high),
-        percent(reject.answered_accuracy),
-        percent(reject.alpha),
-        percent(reject.bound)
+        percent(reject.answered_accuracy)
     )
 }
 

@@ -5,8 +5,7 @@ use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, splits};
 use crate::backbone::BackboneChoice;
-use crate::backbone::registry::DEFAULT_BACKBONE;
-use crate::backbone::{Device, PRELOGITS, Pool};
+use crate::backbone::{Device, Pool};
 use crate::data::augment::Augmentation;
 use crate::data::dataset::Fractions;
 use crate::error::Result;
@@ -18,7 +17,7 @@ use std::time::Duration;
 
 /// Compute the features of a folder of images and cache them
 ///
-/// A second run computes only what is missing. Ctrl-C finishes the batch and keeps what was computed.
+/// A second run computes only what is missing, and keeps the backbone, layer, preprocessing and split of the cache. Ctrl-C finishes the batch and keeps what was computed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip"
@@ -29,20 +28,21 @@ pub(super) struct Args {
     /// Cache to create or to complete
     #[arg(long)]
     cache: PathBuf,
-    /// Name of a backbone, path of an ONNX file, or path of a folder with model.onnx and preprocessor_config.json or
-    /// headstart.toml (`./NAME` for one in the working folder)
-    #[arg(long, value_name = "NAME|FILE.onnx|DIR", default_value = DEFAULT_BACKBONE)]
-    backbone: String,
+    /// Name of an installed backbone, path of an ONNX file, or path of a folder with model.onnx and preprocessor_config.json or
+    /// headstart.toml (`./NAME` for one in the working folder) [default: that of the cache; for a new one that of
+    /// `headstart backbone use`, at first nsfwjs]
+    #[arg(long, value_name = "NAME|FILE.onnx|DIR")]
+    backbone: Option<String>,
     /// Layer whose values are the features (`backbone inspect` names them); a layer with positions is averaged over them.
-    /// Several joined by `+`, such as Mixed_6e+PreLogits, are concatenated
-    #[arg(long, default_value = PRELOGITS)]
-    layer: String,
+    /// Several joined by `+`, such as Mixed_6e+PreLogits, are concatenated [default: that of the cache, or PreLogits]
+    #[arg(long)]
+    layer: Option<String>,
     /// How a layer with tokens becomes one row of features: cls (the first token), mean, mean-patches (the mean of all but the
     /// first); channels-last for a layer [height, width, channels] [default: as the backbone says]
     #[arg(long, value_name = "POOL", value_parser = parse::<Pool>)]
     pool: Option<Pool>,
-    /// Preprocessing instead of the backbone's own: unit, inception, imagenet, stretched or raw, with settings after it such as
-    /// imagenet,resize=bicubic,shorter-side=256,size=224
+    /// Preprocessing: own for the backbone's own, or unit, inception, imagenet, stretched or raw, with settings after it such
+    /// as imagenet,resize=bicubic,shorter-side=256,size=224 [default: that of the cache, or own]
     #[arg(long, value_name = "NAME")]
     preprocess: Option<String>,
     /// Keep the centre F of each side instead of the backbone's own crop; above 0, up to 1

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 /// Fields that no argument is named after, with the arguments that set them, the likeliest first.
 const OTHER_NAMES: [(&str, &[&str]); 16] = [
+    ("caches", &["cache"]),
     ("use", &["variants", "uses"]),
     ("auto_l2", &["l2"]),
-    ("select_folds", &["select"]),
     ("variants", &["uses"]),
     ("uses", &["variants"]),
     ("resplits", &["resplit"]),
@@ -31,6 +31,9 @@ const TURNED_OFF: [&str; 2] = ["shuffle", "patience_resets"];
 
 /// Stages whose function is called otherwise than their command.
 const OTHER_STAGES: [(&str, &str); 1] = [("examine", "data report")];
+
+/// Commands that texts name in full, since the last word of their name means something else: a field, or another stage.
+const NAMED_IN_FULL: [&str; 3] = ["backbone use", "backbone verify", "data fetch"];
 
 /// The command whose other settings stand in a file, under the names that the library has for them.
 const OF_A_FILE: &str = "experiment";
@@ -132,8 +135,13 @@ impl FieldNames {
         let of = |is: &dyn Fn(&Named) -> bool| {
             self.commands.iter().find(|command| !command.has_subcommands && is(command))
         };
-        of(&|command| command.name == name)
-            .or_else(|| of(&|command| command.name.rsplit(' ').next() == Some(name.as_str())))
+        of(&|command| command.name == name).or_else(|| {
+            let by_last_word = |command: &Named| {
+                let is_it = command.name.rsplit(' ').next() == Some(name.as_str());
+                is_it && !NAMED_IN_FULL.contains(&command.name.as_str())
+            };
+            of(&by_last_word)
+        })
     }
 }
 
@@ -196,13 +204,15 @@ mod tests {
     use super::super::command;
     use super::*;
     use crate::backbone::BackboneChoice;
+    use crate::backbone::certificate::VerifyBackboneConfig;
     use crate::backbone::fetch::FetchConfig;
     use crate::backbone::import::ImportConfig;
     use crate::backbone::install::SetupConfig;
     use crate::cache::VerifyConfig;
-    use crate::data::{SelectConfig, SummaryConfig};
+    use crate::data::{FetchDataConfig, SelectConfig, SummaryConfig};
     use crate::error::Kind;
     use crate::evaluate::EvaluateConfig;
+    use crate::evaluate::classify::ClassifyConfig;
     use crate::evaluate::comparison::CompareConfig;
     use crate::evaluate::predict::{PredictConfig, PredictorConfig};
     use crate::experiment::ExperimentConfig;
@@ -213,6 +223,7 @@ mod tests {
     use crate::report::run::ReportConfig;
     use crate::report::tensorboard::{ProjectorConfig, TensorboardConfig};
     use crate::train::TrainConfig;
+    use crate::train::auto::AutoConfig;
     use crate::train::sweep::SweepConfig;
     use std::collections::BTreeSet;
 
@@ -346,6 +357,7 @@ mod tests {
             threads,
             time
         });
+        let auto = fields!(AutoConfig { caches, run, variants, base, resplit, budget, threads, time });
         let lbfgs = fields!(LbfgsConfig {
             l2,
             iterations,
@@ -363,7 +375,7 @@ mod tests {
             l2,
             seeds,
             base,
-            select_folds,
+            select_by,
             init,
             jobs,
             threads,
@@ -376,22 +388,38 @@ mod tests {
             ("demo", fields!(DemoConfig { dir, models, time })),
             ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
             ("data summary", fields!(SummaryConfig { images, depth, layout, decode_memory })),
+            ("data fetch", fields!(FetchDataConfig { dataset, out, archive, mirror })),
             ("data select", fields!(SelectConfig { images, top, out, link, layout })),
             (
                 "data report",
                 [fields!(DatasetConfig { images, cache, layout }), vec!["out", "plots", "tables"]].concat(),
             ),
             ("extract", [backbone, extract].concat()),
-            ("train", [train, adam.clone(), lbfgs.clone()].concat()),
+            ("train", [train, auto, adam.clone(), lbfgs.clone()].concat()),
             ("sweep", [sweep, adam, lbfgs, vec!["solver"]].concat()),
-            ("evaluate", fields!(EvaluateConfig { run, split, tta, reject })),
+            ("evaluate", {
+                let own = fields!(EvaluateConfig { run, split, tta, reject, confidence });
+                [own, vec!["strangers", "device", "backbone"]].concat()
+            }),
             ("report", report),
             ("predict", {
                 let own = fields!(PredictConfig { images, predictor });
-                let predictor =
-                    fields!(PredictorConfig { run, device, models, reject, neighbours, backbone, cache });
+                let predictor = fields!(PredictorConfig {
+                    run,
+                    device,
+                    models,
+                    reject,
+                    confidence,
+                    neighbours,
+                    backbone,
+                    cache,
+                });
                 [own, predictor, vec!["out", "tables"]].concat()
             }),
+            (
+                "classify",
+                fields!(ClassifyConfig { images, backbone, preprocess, names, top, device, models }),
+            ),
             ("compare", [fields!(CompareConfig { runs, split }), vec!["out", "plots", "tables"]].concat()),
             ("experiment", fields!(ExperimentConfig { file, images, out, models, device, threads, time })),
             ("tensorboard", [tensorboard, projector].concat()),
@@ -401,9 +429,11 @@ mod tests {
             ("cache export", vec!["cache", "out", "format"]),
             ("device", vec![]),
             ("backbone list", vec![]),
+            ("backbone use", vec!["backbone"]),
             ("backbone import", fields!(ImportConfig { file, source, name, models })),
             ("backbone fetch", fields!(FetchConfig { backbone, from, mirror, models })),
             ("backbone add", vec!["backbone", "name", "layer", "pool", "device", "models"]),
+            ("backbone verify", fields!(VerifyBackboneConfig { backbone, preprocess, device, models })),
             ("backbone inspect", vec!["backbone", "preprocess"]),
         ]
     }
@@ -419,9 +449,10 @@ mod tests {
         }
     }
 
-    /// Arguments that several fields or the command line itself take: those of every command, folds of a resplit, and the
-    /// second of two that choose the layout.
-    const NO_FIELD: [&str; 8] = ["json", "yes", "models", "help", "folds", "fold", "fold_seed", "as_classes"];
+    /// Arguments that several fields or the command line itself take: those of every command, the one that chooses the stage,
+    /// folds of a resplit, and the second of two that choose the layout.
+    const NO_FIELD: [&str; 9] =
+        ["auto", "json", "yes", "models", "help", "folds", "fold", "fold_seed", "as_classes"];
 
     #[test]
     fn every_argument_is_set_by_a_field() {

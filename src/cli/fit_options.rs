@@ -3,7 +3,9 @@
 use super::options::parse;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
-use crate::head::{ClassWeights, FitConfig, LbfgsConfig, LinfaConfig, Schedule, SolverConfig, StopOn};
+use crate::head::{
+    AUTO_EPOCHS, ClassWeights, FitConfig, LbfgsConfig, LinfaConfig, Schedule, SolverConfig, StopOn,
+};
 use std::str::FromStr;
 
 /// Settings of Adam that are the same for every head of a command. An option that is left out keeps its default in
@@ -21,7 +23,8 @@ pub(super) struct AdamOptions {
     /// [default: 0]
     #[arg(long, value_name = "LEAST", allow_negative_numbers = true)]
     min_delta: Option<f64>,
-    /// What has to improve and decides which epoch is kept: loss or accuracy, on the validation images [default: loss]
+    /// What has to improve and decides which epoch is kept: loss or accuracy, on the validation images; this loss, as every
+    /// printed one, is the plain cross entropy, without class weights, label smoothing and penalty [default: loss]
     #[arg(long, value_name = "WHAT", value_parser = parse::<StopOn>)]
     stop_on: Option<StopOn>,
     /// Learning rate schedule over all epochs: constant, linear or cosine [default: constant]
@@ -68,7 +71,7 @@ pub(super) struct SolverValues<'a> {
     pub solver: &'a str,
     pub lr: Option<f64>,
     /// Epochs of Adam, iterations of L-BFGS.
-    pub epochs: Option<usize>,
+    pub epochs: Option<Epochs>,
     pub l2: f64,
     pub seed: Option<u64>,
     /// Whether lists of learning rates or seeds are given.
@@ -98,7 +101,7 @@ pub(super) fn solver(values: SolverValues, adam: &AdamOptions, loss: &LossOption
         ("adam", _, _) => {
             let config = FitConfig {
                 lr: lr.unwrap_or(default.lr),
-                epochs: epochs.unwrap_or(default.epochs),
+                epochs: epochs.map_or(default.epochs, |epochs| epochs.or(AUTO_EPOCHS)),
                 l2,
                 seed: seed.unwrap_or(default.seed),
                 ..default
@@ -110,19 +113,16 @@ pub(super) fn solver(values: SolverValues, adam: &AdamOptions, loss: &LossOption
         }
         ("lbfgs-linfa", None, Some(flag)) => unused(flag, "use --solver lbfgs, which has it"),
         ("lbfgs-linfa", None, None) => {
-            let iterations = epochs.unwrap_or(LinfaConfig::default().iterations);
+            let default = LinfaConfig::default().iterations;
+            let iterations = epochs.map_or(default, |epochs| epochs.or(default));
             Ok(SolverConfig::Linfa(LinfaConfig { l2, iterations, allow_unconverged }))
         }
         (_, None, _) => {
             let default = LbfgsConfig::default();
-            Ok(SolverConfig::Lbfgs(LbfgsConfig {
-                l2,
-                iterations: epochs.unwrap_or(default.iterations),
-                label_smoothing: loss.label_smoothing.unwrap_or(default.label_smoothing),
-                class_weights: loss.class_weights.clone().unwrap_or(default.class_weights),
-                standardize: loss.standardize,
-                allow_unconverged,
-            }))
+            let iterations = epochs.map_or(default.iterations, |epochs| epochs.or(default.iterations));
+            let mut config = LbfgsConfig { l2, iterations, ..default };
+            loss.apply_to_lbfgs(&mut config);
+            Ok(SolverConfig::Lbfgs(config))
         }
     }
 }
@@ -136,6 +136,14 @@ impl LossOptions {
             standardize: self.standardize || base.standardize,
             ..base
         }
+    }
+
+    /// Sets the options that were given in `config`.
+    pub fn apply_to_lbfgs(&self, config: &mut LbfgsConfig) {
+        config.label_smoothing = self.label_smoothing.unwrap_or(config.label_smoothing);
+        config.class_weights = self.class_weights.clone().unwrap_or_else(|| config.class_weights.clone());
+        config.standardize |= self.standardize;
+        config.allow_unconverged |= self.allow_unconverged;
     }
 
     /// The first option of the loss itself that was given.
@@ -209,6 +217,36 @@ impl FromStr for Penalty {
             (_, Ok(l2)) => Ok(Self::Given(l2)),
             (_, Err(_)) => Err(Error::new(Kind::Usage, format!("{text:?} is not a penalty"))
                 .help("give a number such as 0.0001, or auto")),
+        }
+    }
+}
+
+/// A number of epochs: as many as given, or `auto`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Epochs {
+    Auto,
+    Given(usize),
+}
+
+impl Epochs {
+    /// The number; `auto` for that.
+    fn or(self, auto: usize) -> usize {
+        match self {
+            Self::Auto => auto,
+            Self::Given(number) => number,
+        }
+    }
+}
+
+impl FromStr for Epochs {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match (text, text.parse()) {
+            ("auto", _) => Ok(Self::Auto),
+            (_, Ok(number)) => Ok(Self::Given(number)),
+            (_, Err(_)) => Err(Error::new(Kind::Usage, format!("{text:?} is not a number of epochs"))
+                .help("give a whole number, or auto")),
         }
     }
 }

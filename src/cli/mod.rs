@@ -1,9 +1,10 @@
 //! The command line, one file a subcommand: arguments become the configuration of a stage, its result is printed.
 //! Results go to stdout, everything else to stderr.
 
+mod auto;
 mod backbone;
-mod backbone_add;
 mod cache;
+mod classify;
 mod compare;
 mod data;
 mod demo;
@@ -24,6 +25,7 @@ mod setup;
 mod shell;
 mod signals;
 mod sweep;
+mod sweep_text;
 mod tensorboard;
 mod text;
 mod train;
@@ -34,6 +36,7 @@ use fields::FieldNames;
 use options::Global;
 use output::Outcome;
 use progress::Terminal;
+use signals::Signals;
 use std::process::ExitCode;
 
 /// Turn folders of labelled images into a trained classifier
@@ -67,6 +70,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Report(report::Args),
     Predict(predict::Args),
+    Classify(classify::Args),
     Compare(compare::Args),
     Experiment(experiment::Args),
     Tensorboard(tensorboard::Args),
@@ -87,6 +91,7 @@ pub fn main() -> ExitCode {
         Err(error) => return print_parse_error(&error),
     };
     prove::prove_in_children();
+    Signals::catch_file_limit();
     let terminal = Terminal::new(cli.global.yes, FieldNames::of(command(), &running(&matches)));
     match dispatch(cli.command, &cli.global, &terminal) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -141,9 +146,10 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Extract(args) => extract::run(args, global, terminal),
         Command::Train(args) => train::run(args, global, terminal),
         Command::Sweep(args) => sweep::run(args, global, terminal),
-        Command::Evaluate(args) => evaluate::run(args, global),
+        Command::Evaluate(args) => evaluate::run(args, global, terminal),
         Command::Report(args) => report::run(args, global, terminal),
         Command::Predict(args) => predict::run(args, global, terminal),
+        Command::Classify(args) => classify::run(args, global, terminal),
         Command::Compare(args) => compare::run(args, global),
         Command::Experiment(args) => experiment::run(args, global, terminal),
         Command::Tensorboard(args) => tensorboard::run(args, global, terminal),

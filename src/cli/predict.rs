@@ -7,9 +7,7 @@ use super::text::{left_aligned_table, percent, printable, table};
 use crate::backbone::Device;
 use crate::cache::near_images::Neighbour;
 use crate::error::Result;
-use crate::evaluate::predict::{
-    ClassProbability, FilePrediction, PredictConfig, PredictorConfig, predict, refused,
-};
+use crate::evaluate::predict::{FilePrediction, PredictConfig, PredictorConfig, predict, refused};
 use crate::report::output::PageOutput;
 use crate::report::prediction;
 use std::path::PathBuf;
@@ -31,9 +29,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Answer `unknown` for an image that is too far from every class; ALPHA, such as 0.05, is the share of known images
-    /// that may be rejected too
+    /// that may be rejected too, on average over validation images
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
+    /// Keep that share below ALPHA with this confidence over the choice of validation images, such as 0.95, and not just on
+    /// average
+    #[arg(long, value_name = "C", requires = "reject", allow_negative_numbers = true)]
+    confidence: Option<f64>,
     /// ONNX file of the backbone, if it has moved since `extract`
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
@@ -55,9 +57,9 @@ pub(super) struct Args {
 const SHOWN: usize = 5;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { run, images, device, reject, neighbours, backbone, cache, html, tables } = args;
+    let Args { run, images, device, reject, confidence, neighbours, backbone, cache, html, tables } = args;
     let models = global.models.clone();
-    let predictor = PredictorConfig { run, device, models, reject, neighbours, backbone, cache };
+    let predictor = PredictorConfig { run, device, models, reject, confidence, neighbours, backbone, cache };
     let output = html.map(|out| PageOutput { out, plots: None, tables });
     if let Some(output) = &output {
         prediction::check_output(&predictor, output)?;
@@ -91,7 +93,10 @@ pub(super) fn summary(predictions: &[FilePrediction]) -> String {
                     "  unknown: of the validation images and this one, {share} are as far from every class\n"
                 ));
             }
-            None => out.push_str(&ranked(&prediction.predictions)),
+            None => {
+                let shown = prediction.predictions.iter().take(SHOWN);
+                out.push_str(&ranked(shown.map(|class| (class.label.as_str(), class.probability))));
+            }
         }
         if let Some(near) = prediction.neighbours.as_ref().filter(|near| !near.is_empty()) {
             let row = |one: &Neighbour| {
@@ -105,12 +110,12 @@ pub(super) fn summary(predictions: &[FilePrediction]) -> String {
     out
 }
 
-fn ranked(classes: &[ClassProbability]) -> String {
-    let shown = classes.iter().take(SHOWN);
+/// A line for each class with its probability, 0 to 1, and a bar.
+pub(super) fn ranked<'a>(classes: impl Iterator<Item = (&'a str, f64)> + Clone) -> String {
     let rows: Vec<_> =
-        shown.clone().map(|p| vec![format!("  {}", p.label), percent(p.probability)]).collect();
+        classes.clone().map(|(label, share)| vec![format!("  {label}"), percent(share)]).collect();
     let lines = table(&rows);
-    lines.lines().zip(shown).map(|(line, p)| format!("{line}  {}\n", bar(p.probability))).collect()
+    lines.lines().zip(classes).map(|(line, (_, share))| format!("{line}  {}\n", bar(share))).collect()
 }
 
 /// Width of a full bar in characters.

@@ -215,6 +215,7 @@ fn line(label: &str, state: &State, total: Option<u64>, unit: Unit, elapsed: Dur
         Unit::Epochs => (1.0, " epochs"),
         Unit::Parts => (1.0, " parts"),
         Unit::Runs => (1.0, " runs"),
+        Unit::Fits => (1.0, " fits"),
         Unit::Bytes => (1e6, " MB"),
     };
     let done = state.done as f64 / scale;

@@ -43,7 +43,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 
 /// How to get the network that most people mean.
 pub(super) const IMAGENET: &str =
-    "for the network trained on ImageNet: headstart backbone fetch slim, then extract with --backbone slim";
+    "for the network trained on ImageNet: headstart backbone fetch slim, then headstart backbone use slim";
 
 fn summary(stats: &SetupStats) -> String {
     format!(

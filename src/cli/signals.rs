@@ -15,6 +15,12 @@ pub(super) struct Signals {
 }
 
 impl Signals {
+    /// Makes a write beyond a limit on the size of files (`ulimit -f`) an error, instead of the end of the process.
+    pub fn catch_file_limit() {
+        #[cfg(unix)]
+        let _ = flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    }
+
     /// Makes SIGINT and SIGTERM end the process only the second time they are received.
     pub fn watch() -> Self {
         let signals = Self::default();

@@ -1,23 +1,21 @@
-//! The subcommand `headstart sweep`: its arguments, and its result as text.
+//! The subcommand `headstart sweep`: its arguments.
 
-use super::fit_options::{AdamOptions, LossOptions, SolverValues, all_folds, solver};
-use super::options::{Global, now};
+use super::fit_options::{AdamOptions, Epochs, LossOptions, Penalty, SolverValues, all_folds, solver};
+use super::options::{Global, now, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
-use super::text::{percent, seconds, table};
+use super::sweep_text::summary;
 use crate::data::dataset::Resplit;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, SOLVERS};
-use crate::metrics::MeanWithInterval;
-use crate::train::sweep::{SettingResult, SweepConfig, SweepStats, sweep};
+use crate::train::sweep::{Select, SweepConfig, sweep};
 use std::path::PathBuf;
 
 /// Fit many heads at once: every combination of rates, penalties, seeds, feature sets and splits
 ///
 /// Each head gets a run of its own in the folder DIR, as `train` writes it. The heads of one feature set and split go through
 /// the same batches in the same order, which --shuffle-seed gives; --seeds varies their initial weights. Each head is
-/// bit for bit the one that `train` fits with its --lr, --l2, --use and --seed and with --shuffle-seed 0. With --solver lbfgs
-/// each search begins at the optimum of the next larger penalty, and reaches that of `train` to within its tolerance.
+/// bit for bit the one that `train` fits with its --lr, --l2, --use and --seed and with --shuffle-seed 0.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5 --resplit 1,2,3"
@@ -31,15 +29,16 @@ pub(super) struct Args {
     /// adam, or lbfgs for the optimum of each penalty of --l2
     #[arg(long, default_value = "adam", value_parser = SOLVERS)]
     solver: String,
-    /// Number of seeds of the initial weights: 0 to N - 1 [default: 1]
+    /// Number of seeds of the first weights, 0 to N - 1; the order of rows stays that of --shuffle-seed [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seeds: Option<u64>,
     /// Learning rates, separated by commas [default: 0.01]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     lr: Vec<f64>,
-    /// L2 penalties, separated by commas; L-BFGS needs them above 0
-    #[arg(long, value_delimiter = ',', default_value = "0", allow_negative_numbers = true)]
-    l2: Vec<f64>,
+    /// L2 penalties, separated by commas; L-BFGS needs them above 0. Half of each times the squared weights, without the bias, is
+    /// added to the mean loss; in scikit-learn's terms C is 1 / (rows * l2)
+    #[arg(long, value_delimiter = ',', default_value = "0", value_parser = parse::<Penalty>, allow_negative_numbers = true)]
+    l2: Vec<Penalty>,
     /// A feature set: families (none, shift, flip) or exact variants, separated by commas; may be repeated [default: every
     /// family that all train images have]
     #[arg(long = "use", value_name = "VARIANTS")]
@@ -50,13 +49,15 @@ pub(super) struct Args {
     /// Cross-validate: fit heads to each of K stratified folds
     #[arg(long, value_name = "K", allow_negative_numbers = true)]
     folds: Option<usize>,
-    /// Maximum number of epochs of Adam, or of iterations of L-BFGS [default: 100, or 1000 for L-BFGS]
-    #[arg(long, allow_negative_numbers = true)]
-    epochs: Option<usize>,
-    /// What chooses the best head: validation, the validation images, or folds, up to five folds within the train images, in
-    /// which every setting is fitted as well
-    #[arg(long = "select", default_value = "validation", value_parser = ["validation", "folds"])]
-    select_folds: String,
+    /// Maximum number of epochs of Adam, or of iterations of L-BFGS; auto leaves the end to --patience or the optimum
+    /// [default: 100, or 1000 for L-BFGS]
+    #[arg(long, visible_alias = "iterations", value_parser = parse::<Epochs>, allow_negative_numbers = true)]
+    epochs: Option<Epochs>,
+    /// What chooses the best head: validation, the validation images; folds, up to five folds within the train images, in
+    /// which every setting is fitted as well; auto, folds where a class has fewer than 20 validation images and more than seeds
+    /// is compared
+    #[arg(long = "select", value_name = "WHAT", default_value = "auto", value_parser = parse::<Select>)]
+    select_by: Select,
     /// Start each head from that of another run with the same classes, or some of them
     #[arg(long, value_name = "RUN")]
     init: Option<PathBuf>,
@@ -99,10 +100,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         variants,
         resplits,
         lr: if args.lr.is_empty() { vec![default.lr] } else { args.lr },
-        l2: args.l2,
+        l2: penalties(&args.l2)?,
         seeds: (0..args.seeds.unwrap_or(1)).collect(),
         base,
-        select_folds: args.select_folds == "folds",
+        select_by: args.select_by,
         init: args.init,
         jobs: args.jobs,
         threads: args.threads,
@@ -111,70 +112,21 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     fit(&config, global, terminal)
 }
 
+/// The penalties to compare.
+fn penalties(given: &[Penalty]) -> Result<Vec<f64>> {
+    match given.contains(&Penalty::Auto) {
+        true => Err(Error::new(
+            Kind::Usage,
+            "--l2 auto cannot be used with `sweep`, which compares the penalties that it is given",
+        )
+        .help("list penalties, or use `train` with --l2 auto or --auto")),
+        false => Ok(given.iter().map(|l2| l2.given()).collect()),
+    }
+}
+
 /// Fits the heads and prints their results.
 pub(super) fn fit(config: &SweepConfig, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let stats = sweep(config, terminal)?;
     print_result(global, &stats, || summary(&stats))?;
     Ok(Outcome::Done)
-}
-
-fn summary(stats: &SweepStats) -> String {
-    let names = [
-        "use",
-        "lr",
-        "l2",
-        "heads",
-        "validation loss",
-        "accuracy",
-        "+-",
-        "test accuracy",
-        "+-",
-        "95 % interval",
-    ];
-    let mut rows = vec![names.map(String::from).to_vec()];
-    rows.extend(stats.settings.iter().map(row));
-    let failed: usize = stats.settings.iter().map(|setting| setting.failed).sum();
-    let mut out = format!(
-        "{} heads in {}; features read in {}, runs written in {}\n\n{}\n",
-        stats.heads.len() - failed,
-        seconds(stats.seconds),
-        seconds(stats.read_seconds),
-        seconds(stats.write_seconds),
-        table(&rows)
-    );
-    out.push_str("+-: standard deviation over seeds and splits; interval: of the mean, by Student's t\n");
-    for pooled in stats.settings.iter().filter_map(|setting| setting.pooled) {
-        let [low, high] = pooled.interval.map(percent);
-        out.push_str(&format!(
-            "over all folds: test accuracy {} of {} images (95 % interval {low} to {high})\n",
-            percent(pooled.accuracy),
-            pooled.images
-        ));
-    }
-    out.push_str(&format!("best on its validation images: {}\n", stats.best.display()));
-    out
-}
-
-fn row(setting: &SettingResult) -> Vec<String> {
-    let mean = |repeats: Option<MeanWithInterval>| percent(repeats.map(|repeats| repeats.mean));
-    let deviation = |repeats: Option<MeanWithInterval>| {
-        let deviation = repeats.and_then(|repeats| repeats.deviation);
-        deviation.map_or("-".into(), |deviation| format!("{:.1}", 100.0 * deviation))
-    };
-    let interval = setting.test_accuracy.and_then(|repeats| repeats.interval);
-    let interval =
-        interval.map_or("-".into(), |[low, high]| format!("{} to {}", percent(low), percent(high)));
-    let loss = setting.validation_loss.map_or("failed".into(), |loss| format!("{:.4}", loss.mean));
-    vec![
-        setting.variants.clone(),
-        setting.lr.map_or("-".into(), |lr| lr.to_string()),
-        setting.l2.to_string(),
-        setting.validation_loss.map_or(0, |repeats| repeats.n).to_string(),
-        loss,
-        mean(setting.validation_accuracy),
-        deviation(setting.validation_accuracy),
-        mean(setting.test_accuracy),
-        deviation(setting.test_accuracy),
-        interval,
-    ]
 }

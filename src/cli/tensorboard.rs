@@ -14,7 +14,8 @@ use std::path::PathBuf;
 ///
 /// It adds the graph of backbone and head, and with --projector the features for the embedding projector. Without this
 /// command, `tensorboard --logdir runs` shows the curves and histograms of plain run folders. Each run gets a folder in
-/// DIR, named after its start (UTC) and its own name, such as 2017-08-07_14-03-22-shifts; a folder of that name is replaced.
+/// DIR, named after its start (UTC) and its own name, such as 2017-08-07_14-03-22-shifts. The folder of the same run is
+/// replaced; another run of that name and second gets a name of its own.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  headstart tensorboard runs/plain runs/shifts --logdir board\n  headstart tensorboard runs/all --logdir board --projector\n  tensorboard --logdir board"

@@ -6,6 +6,7 @@ pub(super) use crate::report::format::{
 };
 
 use crate::data::dataset::Split;
+use crate::metrics::is_few;
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
 
@@ -13,6 +14,11 @@ use unicode_width::UnicodeWidthStr;
 pub(super) fn splits(counts: &BTreeMap<&'static str, usize>) -> String {
     let count = |split: Split| format!("{} {split}", counts.get(split.name()).copied().unwrap_or(0));
     Split::ALL.map(count).join(", ")
+}
+
+/// A remark for a number that rests on few images, else nothing.
+pub(super) fn few(images: usize) -> &'static str {
+    if is_few(images) { " (few: largely chance)" } else { "" }
 }
 
 /// Replaces control characters, which could move the cursor of a terminal, by `?`, and escapes direction marks.

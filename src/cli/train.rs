@@ -1,16 +1,18 @@
 //! The subcommand `headstart train`: its arguments, and its result as text.
 
-use super::fit_options::{AdamOptions, LossOptions, Penalty, SolverValues, all_folds, fold, solver};
+use super::auto::{self, Budget};
+use super::fit_options::{AdamOptions, Epochs, LossOptions, Penalty, SolverValues, all_folds, fold, solver};
 use super::options::{Global, Size, now, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use super::sweep;
-use super::text::{interval, percent, seconds};
+use super::text::{few, interval, percent, seconds};
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, SOLVERS, SolverConfig};
 use crate::run::SamePictures;
-use crate::train::sweep::SweepConfig;
+use crate::train::auto::{AutoConfig, auto as train_auto};
+use crate::train::sweep::{Select, SweepConfig};
 use crate::train::{TrainConfig, TrainStats, train};
 use std::path::{Path, PathBuf};
 
@@ -21,14 +23,22 @@ use std::path::{Path, PathBuf};
 /// fitted to all train images.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 auto"
+    after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 auto\n  headstart train cache/photos --run runs/best --auto"
 )]
 pub(super) struct Args {
-    /// Cache that `extract` wrote
-    cache: PathBuf,
+    /// Cache that `extract` wrote; with --auto also several ones of the same images, such as those of several layers
+    #[arg(required = true, value_name = "CACHE")]
+    cache: Vec<PathBuf>,
     /// Folder of the run to write; an existing run is replaced
     #[arg(long)]
     run: PathBuf,
+    /// Choose the settings: penalties of L-BFGS, standardization, sets of variants and, of several caches, one are compared by
+    /// repeated folds within the train images, and the head is fitted once more to all of them
+    #[arg(long, conflicts_with_all = ["solver", "lr", "epochs", "l2", "seed", "init", "memory"])]
+    auto: bool,
+    /// Time after which --auto tries nothing further, such as 5m, or none; the first features are always tried [default: 60s]
+    #[arg(long, value_name = "TIME", requires = "auto", value_parser = parse::<Budget>, allow_negative_numbers = true)]
+    budget: Option<Budget>,
     /// Variants to train on: families (none, shift, flip) or exact variants, separated by commas [default: every family
     /// that all train images have]
     #[arg(long = "use", value_name = "VARIANTS", value_delimiter = ',')]
@@ -42,9 +52,10 @@ pub(super) struct Args {
     /// Learning rate of Adam, above 0 [default: 0.01]
     #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// Maximum number of epochs of Adam, or of iterations of L-BFGS [default: 100, or 1000 for L-BFGS]
-    #[arg(long, allow_negative_numbers = true)]
-    epochs: Option<usize>,
+    /// Maximum number of epochs of Adam, or of iterations of L-BFGS; auto leaves the end to --patience or the optimum
+    /// [default: 100, or 1000 for L-BFGS]
+    #[arg(long, visible_alias = "iterations", value_parser = parse::<Epochs>, allow_negative_numbers = true)]
+    epochs: Option<Epochs>,
     /// L2 penalty, 0 or more: half of it times the squared weights, without the bias, is added to the mean loss; in
     /// scikit-learn's terms C is 1 / (rows * l2). With lbfgs also auto: the penalty of least loss on the validation images, or
     /// in folds within the train images where a class has fewer than 20 of them
@@ -93,6 +104,15 @@ impl Args {
         solver(values, &self.adam, &self.loss)
     }
 
+    /// The one cache.
+    fn cache(&self) -> Result<PathBuf> {
+        match self.cache.as_slice() {
+            [cache] => Ok(cache.clone()),
+            _ => Err(Error::new(Kind::Usage, "only --auto takes several caches, and chooses one of them")
+                .help("give one cache, or --auto")),
+        }
+    }
+
     /// The seed that assigns images to folds.
     fn fold_seed(&self) -> u64 {
         self.fold_seed.or(self.seed).unwrap_or(FitConfig::default().seed)
@@ -109,17 +129,44 @@ impl Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    if args.auto {
+        return run_auto(args, global, terminal);
+    }
     let (solver, resplit) = (args.solver()?, args.resplit()?);
     if let Some(number) = args.folds.filter(|_| args.is_cross_validation()) {
         return sweep::fit(&cross_validation(args, solver, number)?, global, terminal);
     }
-    let Args { cache, run, variants, init, threads, .. } = args;
+    let cache = args.cache()?;
+    let Args { run, variants, init, threads, .. } = args;
     let memory = args.memory.map(|size| size.bytes());
     let auto_l2 = args.l2 == Penalty::Auto;
     let config =
         TrainConfig { cache, run, variants, init, solver, auto_l2, resplit, memory, threads, time: now() };
     let stats = train(&config, terminal)?;
     print_result(global, &stats, || summary(&stats, &config.run))?;
+    Ok(Outcome::Done)
+}
+
+fn run_auto(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let refuse = |flag: &str, help: &str| {
+        Err(Error::new(Kind::Usage, format!("{flag} cannot be used with --auto")).help(help.to_string()))
+    };
+    if let Some(flag) = args.adam.first_given() {
+        return refuse(flag, "it fits with L-BFGS; leave the option out, or --auto");
+    }
+    if args.is_cross_validation() {
+        return refuse("--folds alone", "fit one fold at a time with --fold: each chooses for itself");
+    }
+    let resplit = args.resplit()?;
+    let default = AutoConfig::default();
+    let mut base = default.base.clone();
+    args.loss.apply_to_lbfgs(&mut base);
+    let budget = args.budget.map_or(default.budget, |Budget(seconds)| seconds);
+    let Args { cache: caches, run, variants, threads, .. } = args;
+    let config = AutoConfig { caches, run, variants, base, resplit, budget, threads, time: now() };
+    let stats = train_auto(&config, terminal)?;
+    let tried = stats.selection.as_ref().map_or(String::new(), |selection| auto::summary(selection, &stats));
+    print_result(global, &stats, || format!("{tried}\n{}", summary(&stats, &config.run)))?;
     Ok(Outcome::Done)
 }
 
@@ -139,6 +186,7 @@ fn cross_validation(args: Args, solver: SolverConfig, folds: usize) -> Result<Sw
         )
         .help("leave --memory out, or fit one fold at a time with --fold"));
     }
+    let cache = args.cache()?;
     let resplits = all_folds(folds, args.fold_seed())?;
     let mut adam = FitConfig::default();
     let base = match solver {
@@ -155,9 +203,9 @@ fn cross_validation(args: Args, solver: SolverConfig, folds: usize) -> Result<Sw
         l2: vec![base.l2()],
         seeds: vec![adam.seed],
         base,
-        cache: args.cache,
+        cache,
         runs: args.run,
-        select_folds: false,
+        select_by: Select::Validation,
         init: args.init,
         jobs: 0,
         threads: args.threads,
@@ -181,7 +229,10 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
                 seconds(stats.seconds_per_epoch)
             ),
             match stats.best_is_near_the_limit {
-                true => format!("best epoch {}, one of the last (more --epochs may help)", stats.best_epoch),
+                true => format!(
+                    "best epoch {}, one of the last (more --epochs, or --epochs auto, may help)",
+                    stats.best_epoch
+                ),
                 false => format!("best epoch {}", stats.best_epoch),
             },
         ),
@@ -206,17 +257,19 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
 fn score(stats: &TrainStats) -> String {
     match (stats.validation, stats.inner_folds) {
         (Some(score), _) => format!(
-            "validation loss {:.4}, accuracy {} of {} images",
+            "validation loss {:.4}, accuracy {} of {} images{}",
             score.loss,
             percent(score.accuracy),
-            stats.validation_images
+            stats.validation_images,
+            few(stats.validation_images)
         ),
         (None, Some(score)) => format!(
-            "over {} folds within the train images: loss {:.4}, accuracy {} of {} images",
+            "over {} folds within the train images: loss {:.4}, accuracy {} of {} images{}",
             score.folds,
             score.loss,
             percent(score.accuracy),
-            score.images
+            score.images,
+            few(score.images)
         ),
         (None, None) => "there are no validation images".into(),
     }

@@ -3,6 +3,7 @@
 pub mod augment;
 pub mod dataset;
 pub mod decode;
+mod fetch;
 pub mod narrow;
 pub mod pixels;
 pub mod preprocess;
@@ -11,5 +12,8 @@ mod select;
 mod summary;
 pub mod thumbnail;
 
+pub use fetch::{
+    DataSetSource, FetchDataConfig, FetchDataStats, fetch_data_set, fetch_from, known_data_sets,
+};
 pub use select::{SelectConfig, SelectStats, SelectedClass, select};
 pub use summary::{ClassSummary, ImageFolder, SummaryConfig, SummaryStats, summary};

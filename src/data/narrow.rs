@@ -6,11 +6,11 @@ use std::sync::{Mutex, PoisonError};
 
 /// Such images, which several threads may add.
 #[derive(Debug, Default)]
-pub struct NarrowImages(Mutex<Found>);
+pub struct NarrowImages(Mutex<NarrowSummary>);
 
 /// Number and example of images.
 #[derive(Debug, Default)]
-struct Found {
+struct NarrowSummary {
     images: usize,
     /// The first path in alphabetical order.
     example: String,
@@ -29,7 +29,7 @@ impl NarrowImages {
         found.bits = found.bits.max(bits);
     }
 
-    /// Tells their number, an example and the remedy, if there are any.
+    /// Notes their number, an example and the remedy, if there are any.
     pub fn report(&self, monitor: &dyn Monitor) {
         let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if found.images > 0 {
@@ -38,7 +38,7 @@ impl NarrowImages {
     }
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for NarrowSummary {
     /// A remark with the remedy.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { images, example, bits } = self;

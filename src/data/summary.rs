@@ -45,7 +45,8 @@ pub struct SummaryStats {
     /// Files whose bytes occur under more than one label; `extract` refuses them.
     pub conflicting: Vec<Refused>,
     /// Number of files with the same bytes as another file of their class, not counting the first of each group.
-    pub copies: usize,
+    #[serde(rename = "copies")]
+    pub duplicates: usize,
     /// Total size of the usable files in bytes.
     pub bytes: u64,
     /// Smallest and largest width in pixels; `None` without images.
@@ -118,7 +119,7 @@ impl ImageFolder {
             images: files.len(),
             single_image_classes: classes_of_size(1),
             empty_classes: classes_of_size(0),
-            copies: files.len() - distinct.len(),
+            duplicates: files.len() - distinct.len(),
             classes,
             passed_over: found.passed_over,
             unreadable: found.refused,

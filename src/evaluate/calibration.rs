@@ -1,6 +1,6 @@
 //! Calibration of probabilities before and after temperature scaling.
 
-use super::held_out::ImagePrediction;
+use super::held_out::HeldOutPrediction;
 use crate::head::argmax;
 use crate::metrics::{self, CalibrationBin, ChanceCalibration, GradedPrediction, Temperature};
 use serde::Serialize;
@@ -51,8 +51,8 @@ impl Calibration {
     /// Measures the calibration of the images of a split and of the validation split.
     pub(super) fn measure(
         temperature: Option<Temperature>,
-        images: &[ImagePrediction],
-        validation: &[ImagePrediction],
+        images: &[HeldOutPrediction],
+        validation: &[HeldOutPrediction],
     ) -> Self {
         let value = temperature.map_or(1.0, |fitted| fitted.value);
         Self {
@@ -67,7 +67,7 @@ impl Calibration {
 }
 
 impl SplitCalibration {
-    fn measure(temperature: f64, images: &[ImagePrediction]) -> Self {
+    fn measure(temperature: f64, images: &[HeldOutPrediction]) -> Self {
         let (before, after) = (CalibrationAt::new(1.0, images), CalibrationAt::new(temperature, images));
         Self {
             chance: before.ece.and_then(|ece| metrics::chance_calibration(&before.confidences, ece)),
@@ -92,11 +92,11 @@ struct CalibrationAt {
 }
 
 impl CalibrationAt {
-    fn new(temperature: f64, images: &[ImagePrediction]) -> Self {
+    fn new(temperature: f64, images: &[HeldOutPrediction]) -> Self {
         let truth: Vec<usize> = images.iter().map(|image| image.truth).collect();
-        let scale = |image: &ImagePrediction| metrics::apply_temperature(&image.probabilities, temperature);
+        let scale = |image: &HeldOutPrediction| metrics::apply_temperature(&image.probabilities, temperature);
         let probabilities: Vec<Vec<f64>> = images.iter().map(scale).collect();
-        let grade = |(image, row): (&ImagePrediction, &Vec<f64>)| {
+        let grade = |(image, row): (&HeldOutPrediction, &Vec<f64>)| {
             let predicted = argmax(&image.probabilities);
             GradedPrediction { confidence: row[predicted], correct: predicted == image.truth }
         };
@@ -110,7 +110,7 @@ impl CalibrationAt {
 
 /// Fits the temperature of averaged probabilities. They are less confident than those that the temperature in the record
 /// was fitted to.
-pub(super) fn fit_to_averaged(validation: &[ImagePrediction]) -> Option<Temperature> {
+pub(super) fn fit_to_averaged(validation: &[HeldOutPrediction]) -> Option<Temperature> {
     let truth: Vec<usize> = validation.iter().map(|image| image.truth).collect();
     metrics::fit_temperature(&truth, validation.iter().map(|image| &image.probabilities))
 }

@@ -19,7 +19,7 @@ pub(super) struct RunPredictions<'a> {
 
 /// The prediction for one image. Classes are indices.
 #[derive(Debug)]
-pub(super) struct ImagePrediction {
+pub(super) struct HeldOutPrediction {
     pub truth: usize,
     /// The class predicted from variant `none`.
     pub predicted: usize,
@@ -31,7 +31,7 @@ pub(super) struct ImagePrediction {
 #[derive(Debug)]
 pub(super) struct SplitPredictions {
     /// Images in the order of their digests.
-    pub images: Vec<ImagePrediction>,
+    pub images: Vec<HeldOutPrediction>,
     /// The variants that the probabilities of each image are computed from.
     pub variants: Vec<Variant>,
 }
@@ -57,14 +57,14 @@ impl RunPredictions<'_> {
     }
 
     /// Combines the rows of one image. The first one is variant `none`.
-    fn of_image(&self, image: &[&Prediction]) -> Result<ImagePrediction> {
+    fn of_image(&self, image: &[&Prediction]) -> Result<HeldOutPrediction> {
         let (run, names) = (self.run, self.classes);
         if let Some(row) = image.iter().find(|row| row.probabilities.len() != names.len()) {
             let (here, there) = (row.probabilities.len(), names.len());
             let message = format!("its predictions have {here} classes, its record {there}");
             return Err(Error::new(Kind::Run, message).at(run).help("train again"));
         }
-        Ok(ImagePrediction {
+        Ok(HeldOutPrediction {
             truth: run::class_index(run, names, &image[0].label)?,
             predicted: run::class_index(run, names, &image[0].predicted)?,
             probabilities: mean_probabilities(image),

@@ -1,16 +1,19 @@
-//! Scores of a run, from its own files alone: no image, cache or network is opened.
+//! Scores of a run, from its own files alone: no image, cache or network is opened, except for strangers.
 
 mod calibration;
+pub mod classify;
 pub mod comparison;
 mod held_out;
 mod overall;
 pub mod predict;
 mod rejection;
+mod strangers;
 mod tta;
 
 pub use calibration::{Calibration, SplitCalibration};
 pub use overall::OverallScores;
 pub use rejection::RejectionStats;
+pub use strangers::{StrangersConfig, StrangersStats, measure_strangers};
 pub use tta::TtaStats;
 
 use crate::data::dataset::Split;
@@ -18,7 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::head::argmax;
 use crate::metrics::{self, ClassScore, ClassShare};
 use crate::run::{self, ClassCount, RejectionRule, StoredRun};
-use held_out::{ImagePrediction, RunPredictions, SplitPredictions};
+use held_out::{HeldOutPrediction, RunPredictions, SplitPredictions};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -39,6 +42,9 @@ pub struct EvaluateConfig {
     /// Share of known images that may be rejected, between 0 and 1, to measure the rate of rejection. Default: it is not
     /// measured.
     pub reject: Option<f64>,
+    /// Confidence, between 0 and 1, with which `reject` bounds that share. Default: it bounds it on average over validation
+    /// images.
+    pub confidence: Option<f64>,
 }
 
 impl EvaluateConfig {
@@ -50,7 +56,7 @@ impl EvaluateConfig {
 
 impl Default for EvaluateConfig {
     fn default() -> Self {
-        Self { run: PathBuf::new(), split: Split::Test, tta: false, reject: None }
+        Self { run: PathBuf::new(), split: Split::Test, tta: false, reject: None, confidence: None }
     }
 }
 
@@ -176,11 +182,11 @@ pub fn evaluate_run(run: &StoredRun, config: &EvaluateConfig) -> Result<Evaluate
 }
 
 /// The class index predicted for an image: from its averaged probabilities, or as recorded for variant `none`.
-fn predicted_class(image: &ImagePrediction, averaged: bool) -> usize {
+fn predicted_class(image: &HeldOutPrediction, averaged: bool) -> usize {
     if averaged { argmax(&image.probabilities) } else { image.predicted }
 }
 
-fn top_k(images: &[ImagePrediction], truth: &[usize], classes: usize) -> Vec<TopK> {
+fn top_k(images: &[HeldOutPrediction], truth: &[usize], classes: usize) -> Vec<TopK> {
     let probabilities = || images.iter().map(|image| &image.probabilities);
     let accuracy = |k: usize| metrics::top_k_accuracy(truth, probabilities(), k);
     (1..=MAX_K.min(classes.saturating_sub(1)).max(1)).map(|k| TopK { k, accuracy: accuracy(k) }).collect()
@@ -189,13 +195,12 @@ fn top_k(images: &[ImagePrediction], truth: &[usize], classes: usize) -> Vec<Top
 /// Reads the calibrated rejection, where its rate is to be measured.
 fn rejection_rule(run: &StoredRun, config: &EvaluateConfig) -> Result<Option<RejectionRule>> {
     match config.reject {
-        None => Ok(None),
         Some(_) if config.split != Split::Test => Err(Error::new(
             Kind::Usage,
             "`reject` cannot be measured on the validation split: its images set the threshold",
         )
         .help("use `split` test")),
-        Some(alpha) => run.rejection_rule(alpha).map(Some),
+        reject => run.rejection(reject, config.confidence),
     }
 }
 

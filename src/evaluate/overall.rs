@@ -1,6 +1,6 @@
 //! Scores of all classes together that allow for chance or for the frequencies of the classes.
 
-use super::held_out::ImagePrediction;
+use super::held_out::HeldOutPrediction;
 use crate::metrics::{self, BrierScore, LabelledPrediction};
 use crate::run::ClassCount;
 use serde::Serialize;
@@ -26,7 +26,7 @@ impl OverallScores {
     /// Scores images by their predicted classes. `confusion` counts the same images; `classes` holds the numbers of train
     /// images.
     pub(super) fn measure(
-        images: &[ImagePrediction],
+        images: &[HeldOutPrediction],
         predicted: &[usize],
         confusion: &[Vec<usize>],
         classes: &[ClassCount],
@@ -47,7 +47,7 @@ impl OverallScores {
 }
 
 /// The probabilities of an image in double precision.
-fn probabilities(image: &ImagePrediction) -> Vec<f64> {
+fn probabilities(image: &HeldOutPrediction) -> Vec<f64> {
     image.probabilities.iter().map(|&p| f64::from(p)).collect()
 }
 

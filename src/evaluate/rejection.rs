@@ -11,6 +11,9 @@ use std::path::Path;
 pub struct RejectionStats {
     /// The requested share of known images that may be rejected.
     pub alpha: f64,
+    /// With how much confidence `alpha` bounds that share of all known images; `None`: on average over validation images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
     /// Number of validation images that the threshold was calibrated on.
     pub calibration_images: usize,
     /// The distance beyond which an image is rejected.
@@ -22,7 +25,7 @@ pub struct RejectionStats {
     /// The 95 % Wilson interval of the rate.
     pub interval: Option<[f64; 2]>,
     /// Upper bound of the share of all known images that is rejected, with 95 % confidence over the choice of the validation
-    /// images. `alpha` bounds it on average over that choice.
+    /// images.
     pub bound: f64,
     /// Accuracy among the images that were not rejected.
     pub answered_accuracy: Option<f64>,
@@ -50,6 +53,7 @@ impl RejectionStats {
         let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
         Ok(Self {
             alpha: rule.alpha,
+            confidence: rule.confidence,
             calibration_images: rule.calibration.images(),
             threshold: rule.threshold,
             unknown,

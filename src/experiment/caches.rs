@@ -5,7 +5,8 @@ use super::file::{CacheEntry, ExperimentFile};
 use super::names::{entry, within};
 use super::output_folder::CACHES;
 use super::plan::{BaselineMethod, ExperimentPlan};
-use crate::backbone::BackboneChoice;
+use crate::backbone::registry::DEFAULT_BACKBONE;
+use crate::backbone::{BackboneChoice, OWN, PRELOGITS};
 use crate::data::augment::Augmentation;
 use crate::data::dataset::{Fractions, LayoutChoice, Refused, Resplit};
 use crate::error::{Error, Kind, Result};
@@ -84,16 +85,16 @@ pub(super) fn requests(file: &ExperimentFile, config: &ExperimentConfig) -> Resu
     };
     let default_splits = if file.resplits > 0 { AugmentSplits::All } else { AugmentSplits::Train };
     let request = |cache: &CacheEntry| {
-        let own = BackboneChoice::default();
         let augment = cache.augment.iter().map(|name| name.parse());
         Ok(ExtractConfig {
             images: config.images.clone(),
             cache: config.out.join(CACHES).join(&cache.name),
             backbone: BackboneChoice {
                 pool: None,
-                backbone: cache.backbone.clone().unwrap_or(own.backbone),
-                layer: cache.layer.clone().unwrap_or(own.layer),
-                preprocess: cache.preprocess.clone(),
+                // The file alone says what a run is: neither the machine nor an earlier cache does.
+                backbone: Some(cache.backbone.clone().unwrap_or_else(|| DEFAULT_BACKBONE.into())),
+                layer: Some(cache.layer.clone().unwrap_or_else(|| PRELOGITS.into())),
+                preprocess: Some(cache.preprocess.clone().unwrap_or_else(|| OWN.into())),
                 crop: cache.crop,
                 stretch_16bit: cache.stretch_16bit,
                 models: config.models.clone(),

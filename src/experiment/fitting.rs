@@ -7,7 +7,9 @@ use super::caches::LoadedCache;
 use super::names::within;
 use super::plan::{ExperimentPlan, PlannedFit};
 use crate::error::{Error, Kind, Result};
-use crate::head::{Convergence, Epoch, FitConfig, FitJob, FitResult, Head, LbfgsResult, SolverConfig};
+use crate::head::{
+    Convergence, Epoch, FitConfig, FitJob, FitResult, Head, LbfgsResult, Precision, SolverConfig,
+};
 use crate::math::parallel::in_parallel;
 use crate::monitor::{Monitor, Task, Unit};
 use crate::run::WeightHistograms;
@@ -124,9 +126,9 @@ impl FitRunner<'_> {
         let PlannedFit { spec, owner } = &self.plan.fits[work.fit];
         let context = self.caches[spec.cache].context(&spec.variants, work.split, 1);
         let heads = match spec.solver.clone() {
-            SolverConfig::Lbfgs(config) => {
-                config.check().and_then(|params| self.optimum(context.lbfgs(&params, None)?, task))
-            }
+            SolverConfig::Lbfgs(config) => config
+                .check()
+                .and_then(|params| self.optimum(context.lbfgs(&params, None, Precision::Optimum)?, task)),
             SolverConfig::Linfa(config) => {
                 config.check().and_then(|params| self.optimum(context.linfa(params)?, task))
             }

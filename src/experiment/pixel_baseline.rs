@@ -7,7 +7,7 @@ use crate::data::decode::{self, Reason};
 use crate::data::pixels::Pixels;
 use crate::data::preprocess::{centre_crop, resize_bilinear};
 use crate::error::{Error, Kind, Result};
-use crate::head::{self, Example, LabelledFeatures, LbfgsConfig, LbfgsJob, principal_components};
+use crate::head::{self, Example, LabelledFeatures, LbfgsConfig, LbfgsJob, Precision, principal_components};
 use crate::io::digest::{Digest, sha256};
 use crate::math::matrix::Matrix;
 use crate::math::parallel::in_parallel;
@@ -71,7 +71,13 @@ impl GreyImages {
         let rows = |examples| LabelledFeatures { features: &projected, examples };
         let params = LbfgsConfig { l2: self.settings.l2, ..LbfgsConfig::default() }.check()?;
         let class_weights = vec![1.0; self.classes];
-        let job = LbfgsJob { params: &params, class_weights: &class_weights, start: None, threads: 1 };
+        let job = LbfgsJob {
+            params: &params,
+            class_weights: &class_weights,
+            start: None,
+            precision: Precision::Optimum,
+            threads: 1,
+        };
         let found = head::fit_lbfgs(job, rows(&train))?;
         Ok(correct(&found.fitted.head, rows(&test)))
     }

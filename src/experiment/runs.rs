@@ -76,6 +76,7 @@ impl RunWriter<'_> {
             other => other,
         };
         let run = FittedRun {
+            selection: None,
             set: context.set,
             splits: context.splits,
             fitted: &result.fitted[0],

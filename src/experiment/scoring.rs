@@ -7,7 +7,7 @@ use super::plan::{BaselineMethod, Condition, Contestant, ExperimentPlan, Planned
 use super::scores::{
     AccuracyChange, BaselineScore, ConditionScore, PairScore, RunScore, SwitchEffect, TestScore,
 };
-use crate::metrics::{self, PairedCounts, corrected_resampled_t_test, mean_with_interval};
+use crate::metrics::{self, MeanWithInterval, PairedCounts, corrected_resampled_t_test, mean_with_interval};
 
 /// For each head, whether it answers each test image correctly.
 struct Answers<'a> {
@@ -53,8 +53,9 @@ impl Answers<'_> {
             images: first.len(),
             first: accuracy(first),
             interval: metrics::wilson_interval(correct, first.len()).unwrap_or([0.0, 1.0]),
-            seeds: mean_with_interval(&of_seeds),
-            splits: corrected_resampled_t_test(&of_splits, test_ratio),
+            seeds: mean_with_interval(&of_seeds).map(MeanWithInterval::of_shares),
+            splits: corrected_resampled_t_test(&of_splits, test_ratio)
+                .map(|mean| mean.of_shares(self.others[0].len())),
             of_seeds,
             of_splits,
         }

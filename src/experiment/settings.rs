@@ -22,7 +22,18 @@ pub(super) fn solver(layers: &[&Settings]) -> Result<SolverConfig> {
     if typed.contains_key("seed") {
         return Err(usage("settings: seed cannot be set, because seeds numbers the heads of a run"));
     }
+    if typed.get("l2").is_some_and(|l2| l2 == "auto") {
+        return Err(usage("settings: l2 auto is for single runs, so it cannot be set here")
+            .help("give a number, such as the one that `train` chooses with `l2` auto"));
+    }
     for (name, value) in typed {
+        // The iterations of L-BFGS go by the name of the command line as well.
+        let is_own = own.is_some_and(|own| own.contains_key(&name));
+        let name = if is_own && name == "epochs" && known.contains_key("iterations") {
+            "iterations".into()
+        } else {
+            name
+        };
         if !known.contains_key(&name) {
             if is_of_another(&name) {
                 continue;
@@ -72,7 +83,7 @@ mod tests {
         assert_eq!((config.lr, config.epochs, config.shuffle, config.shuffle_seed), (0.5, 7, false, Some(3)));
         for (wrong, message) in [
             (("rate", Value::from(1)), "\"rate\" is no setting"),
-            (("epochs", "many".into()), "invalid type"),
+            (("epochs", "many".into()), "a whole number, or auto"),
             (("lr", 0.into()), "lr"),
             (("solver", "sgd".into()), "no such solver"),
             (("solver", "lbfgs".into()), "l2"),
@@ -91,6 +102,14 @@ mod tests {
         assert_eq!((config.l2, config.label_smoothing), (0.01, 0.1));
         let mixed = settings(&[("solver", "lbfgs".into()), ("l2", 0.01.into()), ("lr", 0.5.into())]);
         assert!(solver(&[&mixed]).unwrap_err().to_string().contains("\"lr\" is no setting"));
+        let named = settings(&[("solver", "lbfgs".into()), ("l2", 0.01.into()), ("epochs", 7.into())]);
+        let SolverConfig::Lbfgs(config) = solver(&[&named]).unwrap() else { panic!("lbfgs") };
+        assert_eq!(config.iterations, 7);
+        let auto = settings(&[("solver", "lbfgs".into()), ("l2", "auto".into())]);
+        assert!(solver(&[&auto]).unwrap_err().to_string().contains("l2 auto is for single runs"));
+        let until_patience = settings(&[("epochs", "auto".into())]);
+        let SolverConfig::Adam(config) = solver(&[&until_patience]).unwrap() else { panic!("adam") };
+        assert_eq!(config.epochs, crate::head::AUTO_EPOCHS);
         let unknown = settings(&[("rate", 0.5.into())]);
         assert!(solver(&[&unknown, &own]).is_err());
     }

@@ -21,7 +21,8 @@ pub struct ExtractConfig {
     pub images: PathBuf,
     /// The cache to create or to complete.
     pub cache: PathBuf,
-    /// Network, layer and preprocessing. The default is the PreLogits of `nsfwjs`.
+    /// Network, layer and preprocessing. What is not chosen is that of the cache; for a new cache it is the PreLogits of the
+    /// machine's default backbone.
     pub backbone: BackboneChoice,
     /// Variants to compute besides the unchanged images.
     pub augment: Vec<Augmentation>,

@@ -1,6 +1,7 @@
 //! The steps of an extraction: plan, open the network, describe the data set, compute the missing rows.
 
 use super::config::ExtractConfig;
+use super::kept;
 use super::missing::check_shifts;
 use super::network::Network;
 use super::old_decoders;
@@ -39,9 +40,9 @@ impl<'a> Extraction<'a> {
     /// Determines the network, and opens the cache if there is one.
     ///
     /// # Errors
-    /// Those of resolving the backbone and of [`Target::open`], and of reading the description of the data set.
+    /// Those of [`kept::resolve`] and of [`Target::open`], and of reading the description of the data set.
     pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
-        let chosen = config.backbone.resolve()?;
+        let chosen = kept::resolve(config, monitor)?;
         let target = Target::open(config, &chosen)?;
         let mut extraction = Self {
             config,

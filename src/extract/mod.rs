@@ -4,6 +4,7 @@ mod batch;
 mod config;
 mod decode;
 mod extraction;
+mod kept;
 mod missing;
 mod network;
 mod old_decoders;
@@ -146,7 +147,7 @@ struct Computed {
     stages: Option<StageTimes>,
 }
 
-/// Computes the missing rows of `plan`, and updates it.
+/// Computes the missing rows of `plan`, and updates it until nothing is missing of what is in the folder by then.
 fn compute_missing(extraction: &mut Extraction, plan: &mut Plan, network: &mut Network) -> Result<Computed> {
     let first = plan.clone();
     let mut computed: Vec<Key> = Vec::new();
@@ -156,16 +157,12 @@ fn compute_missing(extraction: &mut Extraction, plan: &mut Plan, network: &mut N
         let new = result.computed.len();
         computed.extend(result.computed);
         stages = stages.and(result.stages);
-        plan.stored_rows += new;
         if result.is_interrupted {
             return Err(interrupted(computed.len(), plan.missing_rows() - new));
         }
-        if result.refused.is_empty() {
-            break;
-        }
-        // Without the refused images their classes are smaller, which can move others to another split, where they need
-        // other variants. So plan again without them.
         extraction.refuse(result.refused, result.refused_rows)?;
+        // The folder may have changed since it was scanned. And without refused images their classes are smaller, which can
+        // move others to another split, where they need other variants.
         *plan = extraction.replan()?;
         extraction.describe(plan)?;
     }

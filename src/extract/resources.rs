@@ -140,7 +140,7 @@ mod tests {
     fn within(megabytes: u64, may_lower_batch: bool, network: NetworkMemory) -> (Result<Resources>, String) {
         let wanted = Resources { threads: 2, sessions: 2, batches: [4, 64] };
         let bytes = megabytes * 1_000_000;
-        let limit = MemoryLimit { bytes, free: bytes, file: "memory.max".into() };
+        let limit = MemoryLimit { bytes, free: bytes, source: "memory.max".into() };
         let monitor = Collected::default();
         let found = wanted.within_memory(may_lower_batch, Workload { rows: 1000, network }, &limit, &monitor);
         (found, monitor.messages().warnings.concat())

@@ -78,7 +78,7 @@ impl FromStr for ClassWeights {
                     .help("use none, balanced, or numbers such as ant=2,bee=0.5; a name with a comma in quotation marks")
             })?;
             if let Some(before) = weights.insert(name.clone(), weight) {
-                let message = format!("`class_weights` names {name:?} twice, with {before} and {weight}");
+                let message = format!("{name:?} is named twice, with {before} and {weight}");
                 return Err(Error::new(Kind::Usage, message).help("name each class once"));
             }
             match after {
@@ -174,7 +174,7 @@ mod tests {
             assert!(bad.parse::<ClassWeights>().is_err(), "{bad}");
         }
         let twice = "a=1,b=2,a=3".parse::<ClassWeights>().unwrap_err();
-        assert!(twice.to_string().contains("names \"a\" twice"), "{twice}");
+        assert!(twice.to_string().contains("\"a\" is named twice"), "{twice}");
     }
 
     #[test]

@@ -4,7 +4,10 @@ use super::class_weights::ClassWeights;
 use super::early_stopping::StopOn;
 use super::schedule::Schedule;
 use crate::error::{Error, Kind, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The maximum number of epochs of a fit that ends by its patience alone: `auto`.
+pub const AUTO_EPOCHS: usize = 10_000;
 
 /// Settings of a fit with Adam, not checked yet.
 ///
@@ -12,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// |---|---|---|
 /// | `lr` | 0.01 | above 0 |
 /// | `batch` | 32 | 1 and up |
-/// | `epochs` | 100 | 1 and up |
+/// | `epochs` | 100 | 1 and up; settings as text may also say `auto`, for [`AUTO_EPOCHS`] |
 /// | `patience` | 20 | 1 and up |
 /// | `l2` | 0 | 0 and up |
 /// | `seed` | 0 | any |
@@ -42,6 +45,7 @@ pub struct FitConfig {
     /// Rows per batch. The last batch of an epoch may be smaller.
     pub batch: usize,
     /// Maximum number of epochs.
+    #[serde(deserialize_with = "number_or_auto")]
     pub epochs: usize,
     /// Epochs without an improvement on the validation rows after which the fit stops. They count in a row if
     /// `patience_resets` is on, else in all.
@@ -85,6 +89,25 @@ pub struct FitConfig {
 
 fn yes() -> bool {
     true
+}
+
+/// Reads a number of epochs, or `auto`.
+fn number_or_auto<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<usize, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Word {
+        Auto,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "invalid type: epochs must be a whole number, or auto")]
+    enum Epochs {
+        Number(usize),
+        Word(Word),
+    }
+    Epochs::deserialize(from).map(|epochs| match epochs {
+        Epochs::Number(number) => number,
+        Epochs::Word(Word::Auto) => AUTO_EPOCHS,
+    })
 }
 
 /// Checked settings of a fit with Adam.
@@ -131,6 +154,10 @@ impl FitConfig {
                 "`min_delta` must be a number of at least 0",
             ),
             (
+                self.epochs != AUTO_EPOCHS || self.schedule == Schedule::Constant,
+                "a `schedule` that is not constant is spread over all `epochs`, so it needs their number, not auto",
+            ),
+            (
                 (0.0..1.0).contains(&self.label_smoothing),
                 "`label_smoothing` must be a number of at least 0 and less than 1",
             ),
@@ -175,6 +202,7 @@ mod tests {
             (FitConfig { l2: -1.0, ..base() }, "`l2`"),
             (FitConfig { min_delta: f64::NAN, ..base() }, "`min_delta`"),
             (FitConfig { label_smoothing: 1.0, ..base() }, "`label_smoothing`"),
+            (FitConfig { epochs: AUTO_EPOCHS, schedule: Schedule::Linear, ..base() }, "a `schedule`"),
             (
                 FitConfig { class_weights: ClassWeights::Given([("a".into(), -1.0)].into()), ..base() },
                 "`class_weights`",
@@ -196,5 +224,7 @@ mod tests {
         };
         let text = serde_json::to_string(&all).unwrap();
         assert_eq!(serde_json::from_str::<FitConfig>(&text).unwrap(), all);
+        let auto = serde_json::from_str::<FitConfig>(&old.replace("100", "\"auto\"")).unwrap();
+        assert_eq!(auto.epochs, AUTO_EPOCHS);
     }
 }

@@ -40,14 +40,14 @@ mod thread_tuner;
 
 pub use class_weights::ClassWeights;
 pub use classifier::{LabelProbability, SoftmaxClassifier};
-pub use config::{FitConfig, FitParams};
+pub use config::{AUTO_EPOCHS, FitConfig, FitParams};
 pub use early_stopping::StopOn;
 pub use estimator::SoftmaxRegression;
 pub use file::{SavedHead, decode, load, save};
 pub use fit::{FitJob, SharedInputs, fit, fit_many};
 pub use labelled_features::{Example, LabelledFeatures};
 pub use lbfgs::{
-    Convergence, FeatureBlocks, InMemoryBlocks, LbfgsConfig, LbfgsJob, LbfgsParams, LbfgsResult,
+    Convergence, FeatureBlocks, InMemoryBlocks, LbfgsConfig, LbfgsJob, LbfgsParams, LbfgsResult, Precision,
     fit as fit_lbfgs, fit_blocks as fit_lbfgs_blocks,
 };
 pub use linear::Head;

@@ -1,11 +1,12 @@
 //! Reads zip and gzip-compressed tar archives, and zlib data. The only user of `zip`, `tar` and `flate2`. Callers verify the digest of
 //! an archive first.
 
+use super::fs;
 use crate::error::{Error, Kind, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// Unpacks zlib data (RFC 1950) of at most `limit` bytes; `None` when they are damaged or more.
 pub fn inflate(packed: &[u8], limit: usize) -> Option<Vec<u8>> {
@@ -98,21 +99,13 @@ pub fn read_foreign_tgz(
     let mut found = BTreeMap::new();
     for entry in tar.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
-        let path = entry.path().map_err(damaged)?.into_owned();
+        let path = safe_path(&entry).map_err(|why| format!("the archive {why}"))?;
         let shown = path.display().to_string();
         if entry.size() > limit {
             return Err(format!("{shown} is larger than the archive can hold"));
         }
-        let kind = entry.header().entry_type();
-        if kind.is_symlink() || kind.is_hard_link() {
-            return Err(format!("the archive holds a link, {shown}"));
-        }
-        let inside = |part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir);
-        if !path.components().all(inside) {
-            return Err(format!("the archive holds a path that leads outside, {shown}"));
-        }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if !kind.is_file() || !wanted(&name) {
+        if !entry.header().entry_type().is_file() || !wanted(&name) {
             continue;
         }
         let mut content = Vec::new();
@@ -122,6 +115,82 @@ pub fn read_foreign_tgz(
         }
     }
     Ok(found)
+}
+
+/// The path of an entry of a tar archive that may come from anywhere.
+///
+/// # Errors
+/// What the archive holds: a link, or a path that is absolute or leads outside.
+fn safe_path(entry: &tar::Entry<impl Read>) -> std::result::Result<PathBuf, String> {
+    let path = entry.path().map_err(|e| format!("is damaged: {e}"))?.into_owned();
+    let shown = path.display();
+    let kind = entry.header().entry_type();
+    if kind.is_symlink() || kind.is_hard_link() {
+        return Err(format!("holds a link, {shown}"));
+    }
+    let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    if !path.components().all(inside) {
+        return Err(format!("holds a path that leads outside, {shown}"));
+    }
+    Ok(path)
+}
+
+/// What an archive may unpack to.
+#[derive(Debug, Clone, Copy)]
+pub struct UnpackLimits {
+    /// Most files.
+    pub files: usize,
+    /// Most bytes of all files together.
+    pub bytes: u64,
+}
+
+/// Unpacks a gzip-compressed tar archive that may come from anywhere. `place` gives each file its place, or `None` to leave it
+/// out; it is given the path inside the archive. Files are fsynced. Returns the number of files. `done` is called after each
+/// and may stop the work.
+///
+/// # Errors
+/// [`Kind::Io`] when the archive is damaged or a file cannot be written. [`Kind::Input`] when it holds links, paths that are
+/// absolute or lead outside, two files for one place, or more than `limits`. Those of `done`.
+pub fn unpack_tgz(
+    archive: &Path,
+    limits: UnpackLimits,
+    place: impl Fn(&Path) -> Option<PathBuf>,
+    done: &mut dyn FnMut() -> Result<()>,
+) -> Result<usize> {
+    let fail = |e: std::io::Error| damaged(archive).because(e);
+    let refuse = |why: String| Error::new(Kind::Input, format!("the archive {why}")).at(archive);
+    let file = File::open(archive).map_err(|e| Error::io("open", archive, e))?;
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(std::io::BufReader::new(file)));
+    let (mut files, mut bytes_left) = (0, limits.bytes);
+    for entry in tar.entries().map_err(fail)? {
+        let mut entry = entry.map_err(fail)?;
+        let path = safe_path(&entry).map_err(refuse)?;
+        let kind = entry.header().entry_type();
+        if kind.is_dir() {
+            continue;
+        }
+        if !kind.is_file() {
+            return Err(refuse(format!("holds what is no file, {}", path.display())));
+        }
+        let Some(target) = place(&path) else { continue };
+        bytes_left = match bytes_left.checked_sub(entry.size()) {
+            Some(left) if files < limits.files => left,
+            _ => return Err(refuse(format!("unpacks to more than it should, from {} on", path.display()))),
+        };
+        if target.exists() {
+            return Err(refuse(format!("holds two files for one place, {}", path.display())));
+        }
+        if let Some(folder) = target.parent() {
+            fs::create_folder(folder)?;
+        }
+        // The size is limited above, so that it fits into memory.
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).map_err(fail)?;
+        fs::write_atomic(&target, &content)?;
+        files += 1;
+        done()?;
+    }
+    Ok(files)
 }
 
 /// Extracts files of a zip archive into the folder `target`: those directly in `folder` whose name `wanted` accepts. Each

@@ -25,7 +25,7 @@ pub fn sha256_file(path: &Path) -> Result<Digest> {
     hash_file::<32, sha2::Sha256>(path).map(Digest)
 }
 
-/// An MD5 digest, as publishers of old files state it. It tells files from damaged ones, not from forged ones.
+/// An MD5 digest, as publishers of old files state it. It detects damage, not forgery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Md5([u8; 16]);

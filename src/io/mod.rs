@@ -9,6 +9,6 @@ pub mod events;
 pub mod fs;
 pub(crate) mod json;
 pub(crate) mod parquet;
-pub mod places;
 pub(crate) mod safetensors;
 pub(crate) mod toml;
+pub mod user_folders;

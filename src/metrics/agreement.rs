@@ -51,8 +51,9 @@ pub fn balanced_accuracy(confusion: &[Vec<usize>]) -> Option<f64> {
 /// When the matrix is not square.
 pub fn matthews_correlation(confusion: &[Vec<usize>]) -> Option<f64> {
     let sums = Sums::of(confusion);
-    let spread = |counts: &[f64]| sums.total * sums.total - counts.iter().map(|n| n * n).sum::<f64>();
-    let product = spread(&sums.labels) * spread(&sums.predicted);
+    let sum_of_differing_pairs =
+        |counts: &[f64]| sums.total * sums.total - counts.iter().map(|n| n * n).sum::<f64>();
+    let product = sum_of_differing_pairs(&sums.labels) * sum_of_differing_pairs(&sums.predicted);
     (product > 0.0).then(|| (sums.correct * sums.total - sums.chance()) / product.sqrt())
 }
 

@@ -39,6 +39,7 @@ impl ConformalCalibration {
         let rank = (self.images() + 1).checked_sub(above)?;
         (above > 0).then(|| self.scores[rank.max(1) - 1])
     }
+
     /// Returns the smallest score that, used as the threshold, rejects at most a share alpha of images like the held-out ones
     /// with at least the given confidence over the choice of the held-out images (tolerance limits: Wilks 1941, *Annals of
     /// Mathematical Statistics* 12, 91-96; Vovk 2012, proposition 2b). Returns `None` where there are too few of them.
@@ -78,6 +79,12 @@ pub fn min_calibration_size(alpha: f64) -> usize {
     (about.saturating_sub(2)..about + 2).find(enough).unwrap_or(about)
 }
 
+/// Smallest number of held-out images that allows rejection at `alpha` with `confidence`, both above 0 and below 1: the largest
+/// of n scores bounds the share with confidence 1 - (1 - alpha)^n (Wilks 1941).
+pub fn min_confident_calibration_size(alpha: f64, confidence: f64) -> usize {
+    ((-confidence).ln_1p() / (-alpha).ln_1p() - 1e-9).ceil().max(1.0) as usize
+}
+
 /// Rounds down, except for products that rounding left just below a whole number, such as 100 * 0.29.
 fn rounded_down(x: f64) -> usize {
     (x + 1e-9).floor() as usize
@@ -109,6 +116,10 @@ mod tests {
         assert_eq!(
             (of(58).confident_threshold(0.05, 0.95), of(59).confident_threshold(0.05, 0.95)),
             (None, Some(59.0))
+        );
+        assert_eq!(
+            (min_confident_calibration_size(0.05, 0.95), min_confident_calibration_size(0.5, 0.5)),
+            (59, 1)
         );
         // The second largest of 93 (tables of tolerance limits).
         assert_eq!(of(93).confident_threshold(0.05, 0.95), Some(92.0));

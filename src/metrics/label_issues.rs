@@ -2,7 +2,7 @@
 
 /// A row whose label is probably wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LabelIssue {
+pub struct SuspectRow {
     /// Index of the row.
     pub row: usize,
     /// Index of the class that it probably belongs to.
@@ -28,7 +28,7 @@ pub struct LabelIssue {
 pub fn find_label_issues<R: AsRef<[f32]>>(
     labels: &[usize],
     probabilities: impl IntoIterator<Item = R>,
-) -> Vec<LabelIssue> {
+) -> Vec<SuspectRow> {
     let rows: Vec<R> = probabilities.into_iter().collect();
     assert_eq!(rows.len(), labels.len(), "one row of probabilities for each label");
     let classes = rows.first().map_or(0, |row| row.as_ref().len());
@@ -45,9 +45,9 @@ pub fn find_label_issues<R: AsRef<[f32]>>(
         let suggested = reached.reduce(|best, class| if at(class) > at(best) { class } else { best })?;
         let rival = (0..classes).filter(|&class| class != label).map(at).fold(f64::NEG_INFINITY, f64::max);
         let margin = at(label) - rival;
-        (suggested != label && margin < 0.0).then_some(LabelIssue { row, suggested, margin })
+        (suggested != label && margin < 0.0).then_some(SuspectRow { row, suggested, margin })
     };
-    let mut found: Vec<LabelIssue> = labels.iter().zip(&rows).enumerate().filter_map(issue).collect();
+    let mut found: Vec<SuspectRow> = labels.iter().zip(&rows).enumerate().filter_map(issue).collect();
     found.sort_by(|a, b| a.margin.total_cmp(&b.margin).then(a.row.cmp(&b.row)));
     found
 }

@@ -39,12 +39,12 @@ impl MacroF1 {
         let sum = |class: usize| (labels[class] + predicted[class]) / n;
         let f1 = |class: usize| if sum(class) > 0.0 { 2.0 * hits[class] / n / sum(class) } else { 0.0 };
         let value = (0..classes).map(f1).sum::<f64>() / occurring;
-        let slope = |class: usize| if sum(class) > 0.0 { f1(class) / sum(class) } else { 0.0 };
+        let derivative = |class: usize| if sum(class) > 0.0 { f1(class) / sum(class) } else { 0.0 };
         let mut influence = vec![vec![0.0; classes]; classes];
         for (truth, row) in influence.iter_mut().enumerate() {
             for (predicted, cell) in row.iter_mut().enumerate() {
                 let gain = if truth == predicted && sum(truth) > 0.0 { 2.0 / sum(truth) } else { 0.0 };
-                *cell = (gain - slope(truth) - slope(predicted)) / occurring;
+                *cell = (gain - derivative(truth) - derivative(predicted)) / occurring;
             }
         }
         let mean = rows.iter().map(|row| influence[row.truth][row.predicted]).sum::<f64>() / n;

@@ -8,11 +8,13 @@ mod chance_calibration;
 mod conformal;
 mod label_issues;
 mod macro_f1;
+mod over_heads;
 mod p_value;
 mod paired;
 mod percent;
 mod repeats;
 mod resampled;
+mod roc;
 mod scores;
 mod student;
 mod temperature;
@@ -24,9 +26,13 @@ pub use calibration::{
     CALIBRATION_BINS, CalibrationBin, GradedPrediction, calibration_bins, expected_calibration_error,
 };
 pub use chance_calibration::{ChanceCalibration, chance_calibration, debiased_calibration_error};
-pub use conformal::{ConformalCalibration, min_calibration_size};
-pub use label_issues::{LabelIssue, find_label_issues};
+pub use conformal::{ConformalCalibration, min_calibration_size, min_confident_calibration_size};
+pub use label_issues::{SuspectRow, find_label_issues};
 pub use macro_f1::{LabelledPrediction, macro_f1_interval, paired_macro_f1_difference};
+pub use over_heads::{
+    AccuracyInterval, IntervalOver, MeanOverHeads, SplitAnswers, SplitDesign, accuracy_over_heads,
+    mean_over_heads,
+};
 pub use p_value::format_p_value;
 pub use paired::{
     PairedCounts, holm_adjusted, mcnemar_mid_p_value, mcnemar_p_value, paired_difference_interval,
@@ -34,9 +40,10 @@ pub use paired::{
 pub use percent::{percent_number, without_minus_zero};
 pub use repeats::{MeanWithInterval, mean_with_interval};
 pub use resampled::{ResampledMean, corrected_resampled_t_test};
+pub use roc::{RocArea, roc_area};
 pub use scores::{
     ClassScore, ClassShare, accuracy, batch_accuracies, class_scores, composition, confusion,
     constant_accuracy, macro_f1, top_k_accuracy,
 };
 pub use temperature::{Temperature, apply_temperature, fit_temperature, log_loss};
-pub use wilson::wilson_interval;
+pub use wilson::{is_few, wilson_interval};

@@ -16,6 +16,16 @@ pub struct MeanWithInterval {
     pub interval: Option<[f64; 2]>,
 }
 
+impl MeanWithInterval {
+    /// The same for shares, whose interval ends at 0 and 1. Measurements that are all alike tell nothing of what varies, and
+    /// have no interval.
+    #[must_use]
+    pub fn of_shares(self) -> Self {
+        let interval = self.interval.filter(|[low, high]| low < high);
+        Self { interval: interval.map(|[low, high]| [low.max(0.0), high.min(1.0)]), ..self }
+    }
+}
+
 /// Computes mean, standard deviation and 95 % interval of independent measurements. Returns `None` without any.
 pub fn mean_with_interval(values: &[f64]) -> Option<MeanWithInterval> {
     let n = values.len();
@@ -43,5 +53,11 @@ mod tests {
         assert_eq!(mean_with_interval(&[2.0]), Some(one));
         let two = mean_with_interval(&[1.0, 3.0]).unwrap();
         assert_eq!((two.mean, two.deviation), (2.0, Some(2f64.sqrt())));
+    }
+
+    #[test]
+    fn intervals_of_shares_end_at_0_and_1() {
+        let of = |values: &[f64]| mean_with_interval(values).unwrap().of_shares().interval;
+        assert_eq!((of(&[0.4, 0.9]), of(&[1.0, 1.0, 1.0])), (Some([0.0, 1.0]), None));
     }
 }

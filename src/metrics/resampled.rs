@@ -1,6 +1,7 @@
 //! Measurements over random splits of one data set, whose train and test images overlap from split to split.
 
 use super::student::{central_probability, student_95};
+use super::wilson::wilson_of_share;
 use serde::{Deserialize, Serialize};
 
 /// The mean over random splits, with an interval and a p value that allow for their overlap.
@@ -16,6 +17,17 @@ pub struct ResampledMean {
     pub interval: [f64; 2],
     /// Two-sided p value for a mean of zero. It has a meaning for differences.
     pub p_value: f64,
+}
+
+impl ResampledMean {
+    /// The same for shares of `images` test images a split. The interval ends at 0 and 1, and is never narrower than Wilson's of
+    /// the images of all splits, as if no image were in two of them.
+    #[must_use]
+    pub fn of_shares(self, images: usize) -> Self {
+        let [low, high] = wilson_of_share(self.mean, (self.n * images.max(1)) as f64);
+        let interval = [self.interval[0].min(low).max(0.0), self.interval[1].max(high).min(1.0)];
+        Self { interval, ..self }
+    }
 }
 
 /// Performs the corrected resampled t-test (Nadeau and Bengio 2003, *Machine Learning* 52, 239-281, section 3) on one value
@@ -59,6 +71,14 @@ mod tests {
         let ratio = (corrected.interval[1] - 2.5) / (plain.interval[1] - 2.5);
         assert!((ratio - (1.0f64 + 4.0 / 3.0).sqrt()).abs() < 1e-12);
         assert!(corrected.p_value > plain.p_value);
+    }
+
+    #[test]
+    fn intervals_of_shares_end_at_0_and_1_and_have_a_width() {
+        let of = |values: &[f64]| corrected_resampled_t_test(values, 0.4).unwrap().of_shares(50).interval;
+        let [low, high] = of(&[1.0; 3]);
+        assert!(low > 0.97 && low < 0.98 && high == 1.0, "{low} {high}");
+        assert_eq!(of(&[0.2, 0.9]), [0.0, 1.0]);
     }
 
     #[test]

@@ -88,6 +88,11 @@ pub fn fit_temperature<R: AsRef<[f32]>>(
     };
     let high = double_until(1.0, |inverse| gradient(inverse).value > 0.0)?;
     let best = (gradient(0.0).value < 0.0).then(|| root(0.0, high, gradient))?;
+    // A gain below the rounding of the sums is no information.
+    let flat = likelihood.at(0.0).loss;
+    if flat - likelihood.at(best).loss <= flat * RELATIVE_ROUNDING {
+        return None;
+    }
     let accepted = likelihood.at(best).loss + CHI95 / 2.0;
     let excess = |inverse: f64| {
         let at = likelihood.at(inverse);
@@ -98,6 +103,9 @@ pub fn fit_temperature<R: AsRef<[f32]>>(
     let high = smallest.map(|inverse| 1.0 / inverse);
     Some(Temperature { value: 1.0 / best, low: 1.0 / largest, high, images: truth.len() })
 }
+
+/// Relative rounding of a loss that is summed over many rows from probabilities of 24 bits.
+const RELATIVE_ROUNDING: f64 = 1e-12;
 
 /// The likelihood of the labels as a function of 1/T. Holds the margin of each class and row: its logit less that of the
 /// label, `[rows][classes]`.
@@ -211,6 +219,16 @@ mod tests {
         for (n, correct) in [(20, 20), (20, 10), (20, 2), (0, 0)] {
             let (truth, rows) = overconfident(n, correct);
             assert_eq!(fit_temperature(&truth, &rows), None, "{correct} of {n}");
+        }
+    }
+
+    #[test]
+    fn rounding_is_no_information() {
+        // Equal rows, each class the label of one of them: whatever is gained at any temperature is rounding.
+        for i in 1..60 {
+            let row = [i as f32 / 100.0, 0.37, 0.63 - i as f32 / 100.0];
+            let fitted = fit_temperature(&[0, 1, 2], [row; 3]);
+            assert_eq!(fitted, None, "{row:?}");
         }
     }
 

@@ -12,6 +12,12 @@ pub fn wilson_interval(correct: usize, n: usize) -> Option<[f64; 2]> {
     Some(wilson_of_share(correct as f64 / n as f64, n as f64))
 }
 
+/// Whether so few images were counted that a share of them says little: an accuracy of half of them has an interval of 34
+/// points and more.
+pub fn is_few(images: usize) -> bool {
+    images < 30
+}
+
 /// The interval of a share of `n` rows, which need not be whole.
 pub(super) fn wilson_of_share(share: f64, n: f64) -> [f64; 2] {
     let z2 = Z95 * Z95;

@@ -5,12 +5,14 @@ mod curves;
 mod predictions;
 mod record;
 mod rejection;
+mod selection;
 mod stored;
 
 pub use curves::{WeightHistograms, event_file};
 pub use predictions::{Prediction, check_split};
 pub use record::{ClassCount, FoldScore, Record, SCHEMA, SamePictures};
 pub use rejection::RejectionRule;
+pub use selection::{Candidate, CandidateFeatures, LeftOut, LeftOutReason, Selection};
 pub use stored::StoredRun;
 
 use crate::cache::Spec;

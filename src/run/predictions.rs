@@ -5,7 +5,7 @@ use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::io::fs;
-use crate::io::parquet::{ColumnData, ColumnType, Table, Vectors};
+use crate::io::parquet::{ColumnData, ColumnSpec, ColumnType, Table, Vectors};
 use std::path::Path;
 
 /// One row of `predictions.parquet`.
@@ -34,14 +34,14 @@ impl Prediction {
     }
 }
 
-const COLUMNS: [(&str, ColumnType); 7] = [
-    ("path", ColumnType::Text),
-    ("image_sha256", ColumnType::Digests),
-    ("variant", ColumnType::Text),
-    ("split", ColumnType::Text),
-    ("label", ColumnType::Text),
-    ("predicted", ColumnType::Text),
-    ("probabilities", ColumnType::Vectors),
+const COLUMNS: [ColumnSpec<'static>; 7] = [
+    ColumnSpec::new("path", ColumnType::Text),
+    ColumnSpec::new("image_sha256", ColumnType::Digests),
+    ColumnSpec::new("variant", ColumnType::Text),
+    ColumnSpec::new("split", ColumnType::Text),
+    ColumnSpec::new("label", ColumnType::Text),
+    ColumnSpec::new("predicted", ColumnType::Text),
+    ColumnSpec::new("probabilities", ColumnType::Vectors),
 ];
 
 /// Writes the predictions of a run with this number of classes.
@@ -61,7 +61,7 @@ fn table(rows: &[Prediction], classes: usize) -> Table {
         text(|row| row.predicted.clone()),
         ColumnData::Vectors(Vectors { width: classes, values }),
     ];
-    Table::new(COLUMNS.map(|(name, _)| name).into_iter().zip(columns))
+    Table::new(COLUMNS.map(|column| column.name).into_iter().zip(columns))
 }
 
 /// Checks that a run keeps predictions for `split`.

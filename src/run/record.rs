@@ -1,5 +1,6 @@
 //! The content of `run.json`: settings, classes and history of a run.
 
+use super::selection::Selection;
 use crate::cache::Spec;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
@@ -53,6 +54,9 @@ pub struct Record {
     /// Score over the folds within the train images that stood in for a validation split. `None` where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inner_folds: Option<FoldScore>,
+    /// How the settings were chosen. `None` where they were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
     /// The temperature fitted to the validation images, or to the answers of the inner folds. `None` where they determine
     /// none, and in runs of older versions.
     #[serde(default)]

@@ -11,7 +11,7 @@ use crate::head::{self, SavedHead};
 use crate::io::digest::Digest;
 use crate::io::events::{event_file_name, is_event_file_name};
 use crate::io::fs::{self, FolderSnapshot, places_after_a_move};
-use crate::io::parquet::{ColumnType, Table};
+use crate::io::parquet::{ColumnSpec, ColumnType, Table};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -83,25 +83,37 @@ impl StoredRun {
     pub fn trained_on(&self) -> Result<HashSet<Digest>> {
         let path = self.files.path(TRAINED_ON);
         let bytes = self.files.read(TRAINED_ON).map_err(|e| damaged(&path, e))?;
-        let mut table = Table::decode(bytes, &[("image_sha256", ColumnType::Digests)], &path)
+        let mut table = Table::decode(bytes, &[ColumnSpec::new("image_sha256", ColumnType::Digests)], &path)
             .map_err(|e| damaged(&path, e))?;
         Ok(table.take_digests("image_sha256").into_iter().collect())
     }
 
-    /// Reads the distance measure and calibrates it: of images like those of the validation split at most a share of
-    /// `alpha` is rejected.
+    /// Reads the distance measure and calibrates it, where `reject` says so: of images like those of the validation split at
+    /// most a share of `reject` is rejected. This holds on average over the choice of the validation images or, given a
+    /// `confidence`, for that share of choices.
     ///
     /// # Errors
-    /// [`Kind::Usage`] where `alpha` is not above 0 and below 1, or too small for the number of validation images;
+    /// [`Kind::Usage`] where a value is not above 0 and below 1, `reject` is too small for the number of validation
+    /// images, or `confidence` stands alone;
     /// [`Kind::Run`] when the file is damaged, or the run is of a version without the measure.
-    pub fn rejection_rule(&self, alpha: f64) -> Result<RejectionRule> {
+    pub fn rejection(&self, reject: Option<f64>, confidence: Option<f64>) -> Result<Option<RejectionRule>> {
+        let Some(alpha) = reject else {
+            return match confidence {
+                None => Ok(None),
+                Some(_) => {
+                    Err(Error::new(Kind::Usage, "`confidence` needs `reject`").help("try `reject` 0.05"))
+                }
+            };
+        };
         rejection::check_alpha(alpha)?;
+        confidence.map_or(Ok(()), rejection::check_confidence)?;
         let path = self.files.path(REJECT);
         if !self.files.contains(REJECT) {
             let message = "it is missing: the run was written by a version without `reject`";
             return Err(Error::new(Kind::Run, message).at(&path).help("train again"));
         }
-        RejectionRule::calibrate(self.path(), decode_distances(&self.files.read(REJECT)?, &path)?, alpha)
+        let measured = decode_distances(&self.files.read(REJECT)?, &path)?;
+        RejectionRule::calibrate(self.path(), measured, alpha, confidence).map(Some)
     }
 
     /// Reads the event file; `None` for a run of an older version, which has none.

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{
     self, Epoch, FitJob, FitParams, FitResult, Head, InMemoryRows, LbfgsJob, LbfgsParams, LbfgsResult,
-    LinfaParams, SharedInputs, Standardizer,
+    LinfaParams, Precision, SharedInputs, Standardizer,
 };
 use crate::run::Prediction;
 
@@ -56,10 +56,15 @@ impl<'a> FitContext<'a> {
     /// [`Kind::Run`](crate::error::Kind::Run) when a class has no train rows, or the search ends before the optimum and the
     /// settings do not allow that; [`Kind::Usage`](crate::error::Kind::Usage) when a class weight names a class that does
     /// not exist.
-    pub fn lbfgs(&self, params: &LbfgsParams, start: Option<&Head>) -> Result<LbfgsResult> {
+    pub fn lbfgs(
+        &self,
+        params: &LbfgsParams,
+        start: Option<&Head>,
+        precision: Precision,
+    ) -> Result<LbfgsResult> {
         self.set.check_classes(self.splits)?;
         let class_weights = self.set.class_weights(self.splits, &params.settings().class_weights)?;
-        let job = LbfgsJob { params, class_weights: &class_weights, start, threads: self.threads };
+        let job = LbfgsJob { params, class_weights: &class_weights, start, precision, threads: self.threads };
         let train = self.table.select(&self.splits.train);
         Ok(self.scored(head::fit_lbfgs(job, train.rows())?))
     }

@@ -8,7 +8,9 @@ use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{Convergence, FitResult, SolverConfig};
 use crate::io::digest::Digest;
-use crate::run::{self, ClassCount, Prediction, Record, RunContents, SamePictures, WeightHistograms};
+use crate::run::{
+    self, ClassCount, Prediction, Record, RunContents, SamePictures, Selection, WeightHistograms,
+};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
@@ -20,6 +22,8 @@ pub(crate) struct FittedRun<'a> {
     pub fitted: &'a FitResult,
     /// Answers of the folds that stand in for a missing validation split.
     pub out_of_fold: Option<&'a OutOfFold>,
+    /// How the settings were chosen, where they were not given.
+    pub selection: Option<Selection>,
     /// Predictions for all held-out rows, sorted by image and variant.
     pub predictions: &'a [Prediction],
     /// Distances for open-set rejection.
@@ -91,6 +95,7 @@ impl FittedRun<'_> {
             seconds: self.seconds,
             convergence: self.convergence,
             inner_folds: self.out_of_fold.map(|answers| answers.score),
+            selection: self.selection.clone(),
             temperature: calibration::temperature(
                 self.out_of_fold.map_or(self.predictions, |answers| &answers.predictions),
                 set.classes(),

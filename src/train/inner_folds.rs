@@ -1,7 +1,9 @@
-//! Stratified folds within the train images. They stand in for a validation split that is missing: they choose the number of
-//! epochs, and calibrate temperature and rejection. The head itself is then fitted to all train images.
+//! Stratified folds within the train images. They choose among settings, and stand in for a validation split that is missing:
+//! they choose the number of epochs, and calibrate temperature and rejection. The head itself is then fitted to all train
+//! images.
 
 use super::fit_context::FitContext;
+use super::selection::{FoldScores, HeldOutScore};
 use super::solvers::{FittedHead, OnEpoch, fit_heads};
 use super::split_rows::{RowSelection, SplitRows};
 use super::warm_start::WarmStart;
@@ -9,16 +11,23 @@ use crate::data::augment::Variant;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, SolverConfig};
 use crate::io::digest::Digest;
+use crate::math::random::Rng;
 use crate::run::{FoldScore, Prediction};
 use std::collections::HashMap;
 
 /// Folds, where each class has as many images.
 const FOLDS: usize = 5;
 
+/// Stream of random numbers of the orders in which images are dealt.
+const FOLD_ORDER: u64 = 0x666f_6c64;
+
 /// The folds of the train images of one assignment of splits. In each, the other folds are the train split, and the fold
 /// itself, as its images are, is the validation split.
 #[derive(Debug)]
-pub(crate) struct InnerFolds(Vec<SplitRows>);
+pub(crate) struct InnerFolds {
+    splits: Vec<SplitRows>,
+    per_repeat: usize,
+}
 
 /// Answers for the train images, each by a head that was fitted without it.
 #[derive(Debug)]
@@ -30,6 +39,8 @@ pub(crate) struct OutOfFold {
     /// Of each fold, with Adam.
     best_epochs: Vec<usize>,
     pub score: FoldScore,
+    /// Of each fold.
+    pub fold_scores: FoldScores,
 }
 
 impl InnerFolds {
@@ -39,34 +50,45 @@ impl InnerFolds {
     /// # Errors
     /// [`Kind::Input`] when a class has fewer than two train images.
     pub fn of(splits: &SplitRows, classes: &[String]) -> Result<Self> {
+        Self::repeated(splits, classes, 1)
+    }
+
+    /// Deals the train images as [`InnerFolds::of`] does, and `repeats - 1` times more in other orders, each of which follows
+    /// from its number.
+    ///
+    /// # Errors
+    /// Those of [`InnerFolds::of`].
+    pub fn repeated(splits: &SplitRows, classes: &[String], repeats: usize) -> Result<Self> {
         let counts = splits.train.images_per_class(classes.len());
         if let Some(class) = counts.iter().position(|&images| images < 2) {
             let (name, images) = (&classes[class], counts[class]);
             let message = format!(
-                "the class {name:?} has {images} images in the train split, and without validation images two are needed"
+                "the class {name:?} has {images} images in the train split, and folds within it need two"
             );
             return Err(Error::new(Kind::Input, message).help("add images of the class"));
         }
         let folds = counts.iter().copied().min().unwrap_or(2).min(FOLDS);
-        let mut dealt = vec![0; classes.len()];
-        let mut fold_of: HashMap<Digest, usize> = HashMap::new();
-        for (image, &target) in splits.train.images().zip(&splits.train.targets) {
-            fold_of.entry(image).or_insert_with(|| {
-                dealt[target as usize] += 1;
-                (dealt[target as usize] - 1) % folds
-            });
+        let mut all = Vec::with_capacity(repeats * folds);
+        for repeat in 0..repeats {
+            let fold_of = deal(&splits.train, folds, repeat);
+            all.extend((0..folds).map(|fold| inner(splits, |image| fold_of[image] == fold)));
         }
-        Ok(Self((0..folds).map(|fold| inner(splits, |image| fold_of[image] == fold)).collect()))
+        Ok(Self { splits: all, per_repeat: folds })
     }
 
-    /// Number of folds.
+    /// Number of folds, over all repeats.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.splits.len()
+    }
+
+    /// Number of folds of one repeat.
+    pub fn per_repeat(&self) -> usize {
+        self.per_repeat
     }
 
     /// The splits of each fold.
-    pub fn splits(&self) -> impl Iterator<Item = &SplitRows> {
-        self.0.iter()
+    pub fn splits(&self) -> Vec<&SplitRows> {
+        self.splits.iter().collect()
     }
 
     /// Fits heads to all train rows of `context`, where the folds choose the number of epochs of Adam. Returns each with the
@@ -106,13 +128,15 @@ impl InnerFolds {
             let heads = fit_heads(context, settings, warm_start, &mut |_, _, _| {})?;
             for (answers, head) in all.iter_mut().zip(heads) {
                 // A head that fails here is left out; whether the head of all rows fails is found out with it.
-                let Ok(fitted) = head.fitted else { continue };
+                let Ok(fitted) = head.fitted else {
+                    answers.fold_scores.push(None);
+                    continue;
+                };
                 answers.best_epochs.push(fitted.best_epoch);
-                answers.predictions.extend(context.predict_held_out(&fitted.head));
+                answers.extend(context.predict_held_out(&fitted.head), context.set.classes());
                 answers.distances.extend(&distances);
             }
         }
-        all.iter_mut().for_each(|answers| answers.measure(context.set.classes()));
         Ok(all)
     }
 }
@@ -127,6 +151,24 @@ fn with_epochs(settings: &SolverConfig, best: &[usize]) -> SolverConfig {
         }
         _ => settings.clone(),
     }
+}
+
+/// The fold of each image: the images of each class are dealt one by one, in the order of their digests or, for a `repeat`
+/// above 0, in a random one.
+fn deal(train: &RowSelection, folds: usize, repeat: usize) -> HashMap<Digest, usize> {
+    let mut images: Vec<(Digest, u32)> = train.images().zip(train.targets.iter().copied()).collect();
+    // Variants of one image follow one another.
+    images.dedup();
+    if repeat > 0 {
+        Rng::new(repeat as u64, FOLD_ORDER).shuffle(&mut images);
+    }
+    let mut dealt: HashMap<u32, usize> = HashMap::new();
+    let fold = |(image, class): (Digest, u32)| {
+        let dealt = dealt.entry(class).or_default();
+        *dealt += 1;
+        (image, (*dealt - 1) % folds)
+    };
+    images.into_iter().map(fold).collect()
 }
 
 /// The splits of one fold, to which the images belong for which `is_held_out` holds.
@@ -155,17 +197,33 @@ fn inner(splits: &SplitRows, is_held_out: impl Fn(&Digest) -> bool) -> SplitRows
 
 impl OutOfFold {
     fn empty(folds: usize) -> Self {
-        let score = FoldScore { folds, images: 0, loss: 0.0, accuracy: 0.0 };
-        Self { predictions: Vec::new(), distances: Vec::new(), best_epochs: Vec::new(), score }
+        Self {
+            predictions: Vec::new(),
+            distances: Vec::new(),
+            best_epochs: Vec::new(),
+            score: FoldScore { folds, images: 0, loss: 0.0, accuracy: 0.0 },
+            fold_scores: Vec::with_capacity(folds),
+        }
     }
 
-    /// Computes loss and accuracy of the predictions.
-    fn measure(&mut self, classes: &[String]) {
-        let images = self.predictions.len();
-        let correct = self.predictions.iter().filter(|row| row.label == row.predicted).count();
-        let loss = |row: &Prediction| -f64::from(row.of_label(classes)).max(f64::MIN_POSITIVE).ln();
-        let loss: f64 = self.predictions.iter().map(loss).sum();
-        let n = images.max(1) as f64;
-        self.score = FoldScore { images, loss: loss / n, accuracy: correct as f64 / n, ..self.score };
+    /// Adds the predictions of one fold.
+    fn extend(&mut self, predictions: Vec<Prediction>, classes: &[String]) {
+        let fold = score(&predictions, classes);
+        let FoldScore { images, loss, accuracy, .. } = &mut self.score;
+        let total = (*images + fold.images).max(1) as f64;
+        *loss = (*images as f64 * *loss + fold.images as f64 * fold.loss) / total;
+        *accuracy = (*images as f64 * *accuracy + fold.images as f64 * fold.accuracy) / total;
+        *images += fold.images;
+        self.fold_scores.push(Some(fold));
+        self.predictions.extend(predictions);
     }
+}
+
+fn score(predictions: &[Prediction], classes: &[String]) -> HeldOutScore {
+    let images = predictions.len();
+    let correct = predictions.iter().filter(|row| row.label == row.predicted).count();
+    let loss = |row: &Prediction| -f64::from(row.of_label(classes)).max(f64::MIN_POSITIVE).ln();
+    let loss: f64 = predictions.iter().map(loss).sum();
+    let n = images.max(1) as f64;
+    HeldOutScore { images, loss: loss / n, accuracy: correct as f64 / n }
 }

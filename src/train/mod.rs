@@ -1,10 +1,12 @@
 //! Stage 2: from a cache of features to a fitted head with its predictions.
 
+pub mod auto;
 mod calibration;
 mod config;
 mod feature_table;
 pub(crate) mod fit_context;
 pub(crate) mod fitted_run;
+pub(crate) mod fold_scores;
 pub(crate) mod held_out;
 mod in_memory;
 pub(crate) mod inner_folds;
@@ -12,6 +14,7 @@ mod labelled_rows;
 mod penalty;
 mod rejection;
 mod same_pictures;
+pub(crate) mod selection;
 pub(crate) mod single_fit;
 pub(crate) mod solvers;
 mod split_images;
@@ -33,7 +36,7 @@ use crate::error::Result;
 use crate::head::SolverParams;
 use crate::math::parallel;
 use crate::monitor::Monitor;
-use crate::run;
+use crate::run::{self, Selection};
 use fitted_run::FittedRun;
 use single_fit::FitInputs;
 use std::time::Instant;
@@ -48,6 +51,15 @@ use warm_start::WarmStart;
 /// missing or damaged, [`Kind::Run`](crate::error::Kind::Run) when the run cannot be written there, `init` does not fit, or
 /// the loss is not a number.
 pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
+    train_selected(config, None, monitor)
+}
+
+/// [`train`] with settings that were chosen as `selection` says.
+fn train_selected(
+    config: &TrainConfig,
+    selection: Option<Selection>,
+    monitor: &dyn Monitor,
+) -> Result<TrainStats> {
     let params = config.check()?;
     run::check_target(&config.run)?;
     let threads = parallel::granted(config.threads, monitor);
@@ -73,6 +85,7 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
         same_pictures: result.same_pictures,
         histograms: &result.histograms,
         out_of_fold: result.out_of_fold.as_ref(),
+        selection,
         solver: result.solver,
         convergence: result.convergence,
         init: config.init.as_deref(),
@@ -82,5 +95,5 @@ pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> 
         seconds: result.seconds,
     };
     let record = run.write(&config.run)?;
-    Ok(TrainStats::of(&record, &splits, result.read_seconds))
+    Ok(TrainStats::of(&record, &splits, &result.predictions, result.read_seconds))
 }

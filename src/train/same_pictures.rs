@@ -1,4 +1,5 @@
 //! Pictures that are in two splits although their files differ, such as one that was saved anew: their features are equal.
+//! Rows of zeros do not count, since a network gives them for pictures that have nothing in common.
 
 use super::fit_context::FitContext;
 use super::split_rows::RowSelection;
@@ -24,7 +25,11 @@ impl FeatureHashes {
             if key.variant != Variant::None {
                 continue;
             }
-            let hash = hash(features.features.row(example.row as usize));
+            let row = features.features.row(example.row as usize);
+            if row.iter().all(|value| *value == 0.0) {
+                continue;
+            }
+            let hash = hash(row);
             match split {
                 Split::Train => drop(self.train.insert(hash)),
                 Split::Validation => self.validation.push(hash),
@@ -98,5 +103,18 @@ mod tests {
         add(Split::Validation, &[plain(1.0), plain(3.0), plain(4.0)]);
         add(Split::Test, &[plain(2.0), plain(4.0), plain(5.0), plain(3.5)]);
         assert_eq!(hashes.count(), SamePictures { validation: 1, test: 2 });
+    }
+
+    #[test]
+    fn rows_of_zeros_are_no_same_picture() {
+        let mut hashes = FeatureHashes::default();
+        for split in [Split::Train, Split::Validation, Split::Test] {
+            let keys = vec![Key { image_sha256: sha256(&[split as u8]), variant: Variant::None }];
+            let features = Matrix::from_rows(2, &[0.0, 0.0]);
+            let examples = [Example { row: 0, target: 0 }];
+            let selection = RowSelection { keys, targets: vec![0] };
+            hashes.add(split, &selection, LabelledFeatures { features: &features, examples: &examples });
+        }
+        assert_eq!(hashes.count(), SamePictures { validation: 0, test: 0 });
     }
 }

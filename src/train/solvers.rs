@@ -3,7 +3,7 @@
 use super::fit_context::FitContext;
 use super::warm_start::WarmStart;
 use crate::error::Result;
-use crate::head::{Convergence, Epoch, FitJob, FitResult, Head, LbfgsResult, SolverConfig};
+use crate::head::{Convergence, Epoch, FitJob, FitResult, Head, LbfgsResult, Precision, SolverConfig};
 use crate::run::WeightHistograms;
 
 /// A head, or why there is none.
@@ -32,7 +32,7 @@ pub(crate) fn fit_heads(
 ) -> Result<Vec<FittedHead>> {
     match settings.first() {
         Some(SolverConfig::Adam(first)) => adam(context, settings, first.standardize, warm_start, on_epoch),
-        _ => along_path(context, settings, on_epoch),
+        _ => optima(context, settings, on_epoch),
     }
 }
 
@@ -60,30 +60,21 @@ fn adam(
     Ok(fitted.into_iter().zip(histograms).map(head).collect())
 }
 
-/// Finds the optimum of each penalty, the largest first: each search begins at the optimum before.
-fn along_path(
-    context: FitContext,
-    settings: &[SolverConfig],
-    on_epoch: &mut OnEpoch,
-) -> Result<Vec<FittedHead>> {
-    let mut order: Vec<usize> = (0..settings.len()).collect();
-    order.sort_by(|&a, &b| settings[b].l2().total_cmp(&settings[a].l2()));
-    let mut found: Vec<(usize, FittedHead)> = Vec::with_capacity(order.len());
-    let mut start: Option<Head> = None;
-    for i in order {
-        let result = match settings[i].clone() {
-            SolverConfig::Lbfgs(config) => context.lbfgs(&config.check()?, start.as_ref()),
+/// Finds the optimum of each of `settings`, each from zero: a head does not depend on the others that are fitted with it.
+fn optima(context: FitContext, settings: &[SolverConfig], on_epoch: &mut OnEpoch) -> Result<Vec<FittedHead>> {
+    let mut heads = Vec::with_capacity(settings.len());
+    for (i, settings) in settings.iter().enumerate() {
+        let result = match settings.clone() {
+            SolverConfig::Lbfgs(config) => context.lbfgs(&config.check()?, None, Precision::Optimum),
             SolverConfig::Linfa(config) => context.linfa(config.check()?),
             SolverConfig::Adam(_) => continue,
         };
         if let Ok(found) = &result {
             on_epoch(i, &found.fitted.history[0], &found.fitted.head);
-            start = Some(found.fitted.head.clone());
         }
         let convergence = result.as_ref().ok().map(|found| found.convergence);
         let fitted = result.map(|LbfgsResult { fitted, .. }| fitted);
-        found.push((i, FittedHead { fitted, convergence, histograms: WeightHistograms::default() }));
+        heads.push(FittedHead { fitted, convergence, histograms: WeightHistograms::default() });
     }
-    found.sort_by_key(|(i, _)| *i);
-    Ok(found.into_iter().map(|(_, head)| head).collect())
+    Ok(heads)
 }

@@ -1,9 +1,11 @@
 //! What `train` reports about a finished run.
 
 use super::split_rows::SplitRows;
+use crate::data::augment::Variant;
+use crate::data::dataset::Split;
 use crate::head::{Convergence, SolverConfig};
 use crate::metrics::Temperature;
-use crate::run::{FoldScore, Record, SamePictures};
+use crate::run::{FoldScore, Prediction, Record, SamePictures, Selection};
 use serde::Serialize;
 
 /// Loss and accuracy on the validation split.
@@ -38,6 +40,12 @@ pub struct TrainStats {
     pub validation: Option<ValidationScore>,
     /// Score over the folds within the train images that stood in for validation images.
     pub inner_folds: Option<FoldScore>,
+    /// How the settings were chosen; `None` where they were given.
+    pub selection: Option<Selection>,
+    /// Fraction of correct answers on the test split, 0 to 1; `None` where there are no test images.
+    pub test_accuracy: Option<f64>,
+    /// Number of images in the test split.
+    pub test_images: usize,
     /// Wall time of the fit in seconds, without reading the cache.
     pub seconds: f64,
     /// Mean wall time of an epoch in seconds, validation included.
@@ -58,9 +66,23 @@ pub struct TrainStats {
     pub same_pictures: SamePictures,
 }
 
+/// Whether the best epoch is among the last tenth of those that are allowed.
+pub(super) fn is_near_the_limit(best_epoch: usize, epochs: usize) -> bool {
+    10 * best_epoch > 9 * epochs && epochs > 1
+}
+
 impl TrainStats {
     /// Summarises the record of a run.
-    pub(super) fn of(record: &Record, splits: &SplitRows, read_seconds: f64) -> Self {
+    pub(super) fn of(
+        record: &Record,
+        splits: &SplitRows,
+        predictions: &[Prediction],
+        read_seconds: f64,
+    ) -> Self {
+        let is_tested = |row: &&Prediction| row.split == Split::Test && row.variant == Variant::None;
+        let tested = || predictions.iter().filter(is_tested);
+        let (correct, test_images) =
+            (tested().filter(|row| row.label == row.predicted).count(), tested().count());
         let best = &record.history[record.best_epoch - 1];
         let epochs = record.history.len();
         Self {
@@ -72,7 +94,7 @@ impl TrainStats {
             epochs,
             best_epoch: record.best_epoch,
             best_is_near_the_limit: match &record.config {
-                SolverConfig::Adam(config) => 10 * record.best_epoch > 9 * config.epochs && config.epochs > 1,
+                SolverConfig::Adam(config) => is_near_the_limit(record.best_epoch, config.epochs),
                 SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => false,
             },
             validation: (!splits.validation.keys.is_empty()).then_some(ValidationScore {
@@ -80,6 +102,9 @@ impl TrainStats {
                 accuracy: best.validation_accuracy,
             }),
             inner_folds: record.inner_folds,
+            selection: record.selection.clone(),
+            test_accuracy: (test_images > 0).then(|| correct as f64 / test_images as f64),
+            test_images,
             seconds: record.seconds,
             seconds_per_epoch: record.history.iter().map(|epoch| epoch.seconds).sum::<f64>() / epochs as f64,
             read_seconds,

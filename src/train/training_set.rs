@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn features_beyond_the_memory_that_is_granted_are_refused_before_they_are_read() {
-        let limit = MemoryLimit { bytes: 900_000_000, free: 800_000_000, file: "memory.max".into() };
+        let limit = MemoryLimit { bytes: 900_000_000, free: 800_000_000, source: "memory.max".into() };
         require_memory(800_000_000, &limit).unwrap();
         let error = require_memory(1_600_000_000, &limit).unwrap_err();
         let said = "the features need about 1600 MB of memory, but 800 MB of 900 MB are free (memory.max)";

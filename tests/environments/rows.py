@@ -74,6 +74,10 @@ LIBRARY = [
     Row("`ORT_DYLIB_PATH`: zeros inside, `extract`", "zeros z.so; ORT_DYLIB_PATH=z.so try extract"),
     Row("`ORT_DYLIB_PATH`: zeros inside, `setup`", "zeros z.so; ORT_DYLIB_PATH=z.so try headstart setup --models $MODELS"),
     Row("`ORT_DYLIB_PATH`: zeros inside, `device`", "zeros z.so; ORT_DYLIB_PATH=z.so try headstart device"),
+    Row("`ORT_DYLIB_PATH`: zeros inside, no `TMPDIR`, `device`", "zeros z.so; TMPDIR=/nonexistent ORT_DYLIB_PATH=z.so try headstart device"),
+    Row("`ORT_DYLIB_PATH`: zeros inside, no `/bin/sh`, `device`", "zeros z.so; mount --bind /dev/null $(readlink -f /bin/sh) || "
+        "untried 'nothing can be mounted'; ORT_DYLIB_PATH=z.so try headstart device"),
+    Row("`ORT_DYLIB_PATH`: a pipe, `device`", "mkfifo z.so; ORT_DYLIB_PATH=z.so try headstart device"),
     Row("`ORT_DYLIB_PATH`: a text, `setup`", "date > t.txt; ORT_DYLIB_PATH=t.txt try headstart setup --models $MODELS"),
     Row("installed library with zeros inside, `extract`", "own; zeros $own; try extract"),
     Row("installed library with zeros inside, `device`", "own; zeros $own; try headstart device"),
@@ -86,6 +90,10 @@ LIBRARY = [
         "|| untried 'no overlay can be mounted'; rm $at/libstdc++.so*; try extract"),
     Row("installation that another user may not read", "own; chmod -R a+rwX .; chmod 700 home/headstart/*; "
         "setpriv --reuid=64905 --clear-groups ./headstart device; echo ended $?"),
+    Row("installation of 0.1.0 with zeros inside, `device`", "own; zeros $own; sed -i '/sha256\": {/,/}/d' home/headstart/*/installed.json; "
+        "sed -zi 's/},\\s*}/}}/' home/headstart/*/installed.json; try headstart device"),
+    Row("installation folder is a file, `device`", "own; rm -r home/headstart/*; touch $(dirname $own); try headstart device"),
+    Row("nothing installed, no network, `demo`", "XDG_CACHE_HOME=$PWD/home try headstart demo"),
     Row("nothing installed, no network, `extract`", "XDG_CACHE_HOME=$PWD/home try extract"),
 ]
 
@@ -112,6 +120,10 @@ MEMORY = [
     Row(f"memory cgroup of {size} MB, two threads", "[ -f $MODELS/nsfwjs.onnx ] || untried 'nsfwjs is not built'; rm "
         f"in/*/1?.png in/*/[4-9].png; memory {size}000000; try headstart extract in --cache c --models $MODELS --threads 2")
     for size in [900, 600, 400, 250]
+] + [
+    Row("`ulimit -v` of 500 MB, `extract`", "[ -f $MODELS/nsfwjs.onnx ] || untried 'nsfwjs is not built'; ulimit -v 500000; try headstart "
+        "extract in --cache c --models $MODELS --threads 1 --batch 1"),
+    Row("`ulimit -f` of 1 block, `train`", "cache; ulimit -f 1; try headstart train c --run r --epochs 1"),
 ]
 
 FILES = [

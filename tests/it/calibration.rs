@@ -154,6 +154,82 @@ fn pictures_of_no_class_are_rejected_and_those_of_the_classes_rarely() {
 }
 
 #[test]
+fn a_confidence_makes_rejection_rarer_and_says_what_it_guarantees() {
+    let s = cache(usize::MAX);
+    train(&s, "r");
+    let evaluate = |more: &[&str]| s.json(&[&["evaluate", "r", "--reject", "0.2"], more].concat());
+    let (plain, sure) = (evaluate(&[]), evaluate(&["--confidence", "0.9"]));
+    let threshold = |scores: &Value| number(&scores["reject"]["threshold"]);
+    assert!(threshold(&sure) > threshold(&plain), "{} {}", plain["reject"], sure["reject"]);
+    assert_eq!((&sure["reject"]["confidence"], plain["reject"].get("confidence")), (&0.9.into(), None));
+    let text = |more: &[&str]| s.run(&[&["evaluate", "r", "--reject", "0.2"], more].concat()).stdout;
+    assert!(
+        text(&[]).contains("at most 20.0 % are rejected on average over choices of the validation images")
+    );
+    let said = text(&["--confidence", "0.9"]);
+    assert!(said.contains("at most 20.0 % are rejected, with a confidence of 90.0 %"), "{said}");
+    // ln(1 - 0.95) / ln(1 - 0.05) = 58.4; with 42 images 1 - 0.05^(1 / 42) = 0.0689 is possible.
+    let few = ["evaluate", "r", "--reject", "0.05", "--confidence", "0.95"];
+    s.run(&few)
+        .fails(2, &["with --confidence 0.95 needs 59 validation images", "use --reject 0.069 or more"]);
+    assert!(s.run(&["evaluate", "r", "--reject", "0.069", "--confidence", "0.95"]).code == 0);
+    s.run(&["evaluate", "r", "--reject", "0.2", "--confidence", "1"])
+        .fails(2, &["--confidence must be above 0 and below 1"]);
+    s.run(&["predict", "r", "in/ant/0.png", "--confidence", "0.9"]).fails(2, &["--reject"]);
+}
+
+#[test]
+fn strangers_are_told_from_test_images() {
+    let s = cache(usize::MAX);
+    train(&s, "r");
+    for number in 0..12 {
+        let stripes = (0..64 * 48 * 3).map(|i| if (i / 24 + number) % 2 == 0 { 0 } else { 255 }).collect();
+        let folder = if number % 2 == 0 { "far" } else { "far/deep" };
+        s.write(&format!("{folder}/{number}.png"), &encode_png(&Pixels::new(64, 48, stripes)));
+        s.write(&format!("near/{number}.png"), &encode_png(&picture(CLASSES[number % 3], 7000 + number)));
+    }
+    let evaluate = |folder: &str| {
+        s.json(&["evaluate", "r", "--reject", "0.1", "--strangers", folder])["strangers"].clone()
+    };
+    let agree = |ours: &Value, theirs: &Value| near(ours, theirs, 1e-6);
+    let (far, alike) = (evaluate("far"), evaluate("near"));
+    assert_eq!((&far["images"], &far["known_images"], &far["unknown"]), (&12.into(), &24.into(), &12.into()));
+    assert_eq!(far["roc"]["area"], 1.0);
+    // New images of the classes are no strangers at all.
+    assert!(
+        number(&alike["roc"]["interval"][0]) < 0.5 && number(&alike["roc"]["interval"][1]) > 0.5,
+        "{alike}"
+    );
+    // The area is that of all pairs of distances, by the scores that `predict` gives.
+    let score = |path: String| number(&s.json(&["predict", "r", &path, "--reject", "0.1"])[0]["score"]);
+    let of_near: Vec<f64> = (0..12).map(|i| score(format!("near/{i}.png"))).collect();
+    let theirs: Value = serde_json::from_str(&python(
+        "roc.py",
+        &[&s.path("r"), serde_json::to_string(&of_near).unwrap().as_ref()],
+    ))
+    .unwrap();
+    assert!(agree(&alike["roc"]["area"], &theirs["area"]), "{alike} {theirs}");
+    assert!(
+        (0..2).all(|end| agree(&alike["roc"]["interval"][end], &theirs["interval"][end])),
+        "{alike} {theirs}"
+    );
+    let text = s.run(&["evaluate", "r", "--reject", "0.1", "--strangers", "far"]).stdout;
+    assert!(
+        text.contains("strangers: 12 of 12 rejected") && text.contains("area under the ROC curve"),
+        "{text}"
+    );
+    // A file that is no image is refused, and a folder without images is an error.
+    s.write("far/note.txt", b"no image");
+    assert_eq!(s.run(&["evaluate", "r", "--reject", "0.1", "--strangers", "far"]).code, 3);
+    s.write("empty/note.txt", b"no image");
+    let strangers =
+        |folder: &'static str| s.run(&["evaluate", "r", "--reject", "0.1", "--strangers", folder]);
+    strangers("empty").fails(1, &["empty: no image in it can be used"]);
+    strangers("none").fails(1, &["none: no such folder of images"]);
+    s.run(&["evaluate", "r", "--strangers", "far"]).fails(2, &["--reject"]);
+}
+
+#[test]
 fn predict_uses_a_temperature_that_differs_significantly_from_one() {
     let s = cache(4);
     train(&s, "r");
@@ -257,6 +333,15 @@ fn a_picture_in_two_splits_is_counted_where_accuracy_is_said() {
             "{said}"
         );
     }
+    let page = s.run(&["report", &s.text("r")]);
+    assert_eq!(page.code, 0, "{}", page.stderr);
+    let page = std::fs::read_to_string(s.path("r/report.html")).unwrap();
+    assert!(
+        page.contains("of these images are the same picture as one of another split"),
+        "the page says it too"
+    );
+    let folds = s.run(&["train", &s.text("c"), "--run", &s.text("f"), "--folds", "3", "--epochs", "2"]);
+    assert!(folds.stderr.contains("the same picture in two splits"), "{}", folds.stderr);
 }
 
 /// The checksum of a PNG chunk (CRC-32, ISO 3309).

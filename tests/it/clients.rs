@@ -112,6 +112,9 @@ fn pip_runs_in_the_staging_folder_without_settings_that_change_the_outcome() {
         ("PIP_NO_BINARY", ":all:"),
         ("PIP_INDEX_URL", "https://index.example/simple"),
         ("HTTPS_PROXY", "http://proxy.example"),
+        ("PIP_USE_FEATURE", "gone"),
+        ("PIP_PYTHON", "gone"),
+        ("PYTHONWARNINGS", "error"),
         ("PYTHONHOME", "/gone"),
         ("PYTHONPATH", "."),
     ] {
@@ -124,8 +127,17 @@ fn pip_runs_in_the_staging_folder_without_settings_that_change_the_outcome() {
         is("PIP_INDEX_URL=https://index.example/simple") && is("HTTPS_PROXY=http://proxy.example"),
         "{seen}"
     );
+    assert!(is("PIP_REQUIREMENT=requirements.txt") && is("_PIP_RUNNING_IN_SUBPROCESS=1"), "{seen}");
     assert!(is("PIP_REQUIRE_VIRTUALENV=0") && seen.contains("home/.tmp-"), "{seen}");
-    for name in ["PIP_DRY_RUN=", "PIP_NO_BINARY=", "PYTHONHOME=", "PYTHONPATH=", "=/gone.txt"] {
+    for name in [
+        "PIP_DRY_RUN=",
+        "PIP_NO_BINARY=",
+        "PYTHONHOME=",
+        "PYTHONPATH=",
+        "PYTHONWARNINGS=",
+        "=gone",
+        "=/gone.txt",
+    ] {
         assert!(!seen.contains(name), "{name} in {seen}");
     }
     let constraints = seen.lines().find_map(|line| line.strip_prefix("PIP_CONSTRAINT=")).unwrap();
@@ -139,6 +151,9 @@ fn uv_is_used_where_there_is_no_pip() {
     assert_eq!(CommandOutput::of(&mut machine.setup()).code, 1);
     let seen = machine.seen("seen");
     assert!(seen.starts_with("tool run pip --version\ntool run pip download "), "{seen}");
+    let broken = Machine::new(&[("python3", "echo 'No module named pip' >&2; exit 1")]);
+    CommandOutput::of(&mut broken.setup())
+        .fails(1, &["no Python with pip was found", "python3 -m pip: No module named pip", "or uv"]);
     let without = Machine::new(&[]);
     CommandOutput::of(&mut without.setup())
         .fails(1, &["no Python with pip was found", "or uv", "-cp311-cp311-"]);
@@ -165,6 +180,14 @@ fn npm_of_any_version_packs_into_the_staging_folder() {
         let machine = Machine::new(&[("npm", &npm(version))]);
         let mut command = machine.setup_backbone();
         command.env("npm_config_registry", "https://npm.example").env("NPM_CONFIG_PACK_DESTINATION", "/gone");
+        for (name, value) in [
+            ("NPM_CONFIG_workspace", "gone"),
+            ("npm_config_offline", "true"),
+            ("npm_config_before", "2001-01-01"),
+            ("NODE_OPTIONS", "--require=/gone"),
+        ] {
+            command.env(name, value);
+        }
         CommandOutput::of(&mut command).fails(1, &["nsfwjs 4.4.0: the download is cut short"]);
         let seen = machine.seen("seen");
         assert!(seen.starts_with("pack nsfwjs@4.4.0 ") && seen.contains("--dry-run=false"), "{seen}");
@@ -172,6 +195,10 @@ fn npm_of_any_version_packs_into_the_staging_folder() {
             seen.contains("npm_config_registry=https://npm.example") && !seen.contains("=/gone"),
             "{seen}"
         );
+        assert!(seen.contains("--offline=false --before=null"), "{seen}");
+        for name in ["workspace=", "offline=true", "before=2001", "NODE_OPTIONS"] {
+            assert!(!seen.contains(name), "{name} in {seen}");
+        }
         assert_eq!(std::fs::read_dir(machine.s.path("home/models")).unwrap().count(), 1, "but for the lock");
         for (code, advice) in
             [("ENOTFOUND", "check the network"), ("E404", "check the index"), ("ENOSPC", "free some")]
@@ -302,4 +329,33 @@ fn folders_that_cannot_be_used_are_called_what_they_are() {
     CommandOutput::of(&mut command)
         .fails(1, &["npm cannot work in a folder whose name is not UTF-8", "tarball"]);
     assert!(!machine.s.path("").join(&name).exists());
+    // Also before ONNX Runtime is installed.
+    let mut command = machine.setup();
+    command.env("HEADSTART_HOME", machine.s.path("").join(&name));
+    CommandOutput::of(&mut command).fails(1, &["npm cannot work in a folder whose name is not UTF-8"]);
+    assert!(!machine.s.path("").join(&name).exists());
+}
+
+#[test]
+fn an_interrupted_import_leaves_nothing() {
+    let machine = Machine::new(&[]);
+    // The tarball is a fifo: the import waits for its bytes until it was stopped.
+    let fifo = machine.s.path("nsfwjs.tgz");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let args = ["backbone", "import", "nsfwjs.tgz", "--source", "nsfwjs"];
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let child = with_default_hangup(&machine.command(&args)).stderr(Stdio::piped()).spawn().unwrap();
+        // Opening waits for the import to open it too.
+        let writer = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+        assert!(
+            Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success()
+        );
+        drop(writer);
+        let out = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(matches!(out.status.code(), Some(1)) || out.status.code() == Some(code), "{signal}: {said}");
+        let left = std::fs::read_dir(machine.s.path("home/models")).unwrap().flatten();
+        let left: Vec<_> = left.map(|entry| entry.file_name()).filter(|name| name != ".lock").collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
 }

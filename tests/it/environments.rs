@@ -233,12 +233,7 @@ fn a_library_that_would_crash_the_process_is_an_error_with_its_path() {
     let s = Sandbox::new();
     s.images("in", &[("a", 8), ("b", 8)]);
     let network = small_network::install(&s);
-    let library = headstart::backbone::install::find_library(false).unwrap().expect("run tests/run");
-    let mut bytes = std::fs::read(library.path).unwrap();
-    // Headers, tables and sizes stay, so that the loader maps the file.
-    let (first, last) = (bytes.len() / 4, bytes.len() / 4 * 3);
-    bytes[first..last].fill(0);
-    let damaged = s.write("damaged.so", &bytes);
+    let damaged = damaged_library(&s);
     let args = ["extract", "in", "--cache", "c", "--backbone", &network];
     let mut command = s.command(&args);
     let said = CommandOutput::of(command.env("ORT_DYLIB_PATH", &damaged));
@@ -260,4 +255,94 @@ fn the_runtime_is_proven_before_the_images_of_a_cache_are_read() {
     let said = CommandOutput::of(broken.env("ORT_DYLIB_PATH", text));
     said.fails(1, &["text.so: ONNX Runtime cannot be loaded"]);
     assert!(!said.stderr.contains("in/cat"), "{}", said.stderr);
+}
+
+/// A library whose code is zeros, so that it crashes the process that loads it.
+fn damaged_library(s: &Sandbox) -> PathBuf {
+    let library = headstart::backbone::install::find_library(false).unwrap().expect("run tests/run");
+    let mut bytes = std::fs::read(library.path).unwrap();
+    // Headers, tables and sizes stay, so that the loader maps the file.
+    let (first, last) = (bytes.len() / 4, bytes.len() / 4 * 3);
+    bytes[first..last].fill(0);
+    s.write("damaged.so", &bytes)
+}
+
+#[test]
+fn a_library_is_never_loaded_untried_without_a_temporary_folder_or_a_shell() {
+    let s = Sandbox::new();
+    let damaged = damaged_library(&s);
+    let mut device = s.command(&["device"]);
+    device.env("TMPDIR", "/nonexistent").env("ORT_DYLIB_PATH", &damaged);
+    let said = CommandOutput::of(&mut device);
+    assert!(said.code == 0 && said.stdout.contains("crashed with SIG"), "{}{}", said.stdout, said.stderr);
+    let hide = "mount --bind /dev/null \"$(readlink -f /bin/sh)\"";
+    if !can(&format!("unshare -m sh -ec '{hide}'")) {
+        support::not_run("a system without a shell", "only root can hide the shell");
+        return;
+    }
+    let mut hidden = Command::new("unshare");
+    hidden.args(["-m", "sh", "-ec", &format!("{hide}; exec \"$@\""), "sh"]);
+    hidden.arg(device.get_program()).arg("device").env("ORT_DYLIB_PATH", &damaged);
+    let said = CommandOutput::of(&mut hidden);
+    assert!(said.code == 0 && said.stdout.contains("crashed with SIG"), "{}{}", said.stdout, said.stderr);
+}
+
+#[test]
+fn a_file_or_a_link_where_something_else_belongs_is_called_what_it_is() {
+    let s = support::cache(&[]);
+    support::train(&s, "r", &["--epochs", "1"]);
+    s.write("file", b"x");
+    for (target, link) in [("nowhere", "dangling"), ("ring", "ring")] {
+        std::os::unix::fs::symlink(target, s.path(link)).unwrap();
+    }
+    let (file, nowhere) = ("file: it is a file, not a folder", "dangling: it is a link to nowhere");
+    let odd: [(&[&str], &str); 7] = [
+        (&["demo", "--dir", "file"], file),
+        (&["report", "r", "--out", "file/x"], file),
+        (&["predict", "r", "dangling"], "dangling: could not be read: it is a link to nowhere"),
+        (&["setup", "--wheel", "dangling"], nowhere),
+        (&["setup", "--tarball", "dangling"], nowhere),
+        (&["experiment", "dangling", "--images", "in"], nowhere),
+        (&["predict", "r", "ring"], "ring: could not be read: it is a link that leads back to itself"),
+    ];
+    for (args, message) in odd {
+        let said = s.run(args);
+        assert!(said.code != 0 && said.stderr.contains(message), "{args:?}: {}", said.stderr);
+    }
+    let mut setup = Command::new(s.command(&[]).get_program());
+    setup.args(["setup", "--models", "file"]).current_dir(s.path(""));
+    CommandOutput::of(&mut setup).fails(1, &[file, "help: choose another folder as --models"]);
+    for (name, value) in [("HEADSTART_HOME", s.text("file")), ("HOME", "/dev/null".into())] {
+        let mut device = s.command(&["device"]);
+        device.env_remove("ORT_DYLIB_PATH").env_remove("XDG_CACHE_HOME").env_remove("HEADSTART_HOME");
+        let said = CommandOutput::of(device.env(name, &value));
+        assert!(said.stdout.contains("it is a file, not a folder; give another path"), "{}", said.stdout);
+    }
+}
+
+#[test]
+fn a_library_that_is_no_regular_file_is_not_read() {
+    let s = Sandbox::new();
+    assert!(can(&format!("mkfifo '{}'", s.text("fifo"))));
+    for path in [s.text("fifo"), "/dev/zero".into()] {
+        let mut device = s.command(&["device"]);
+        let said = CommandOutput::of(device.env("ORT_DYLIB_PATH", path));
+        assert!(said.stdout.contains("ORT_DYLIB_PATH names no regular file"), "{}", said.stdout);
+    }
+}
+
+#[test]
+fn limits_on_memory_and_on_the_size_of_files_are_errors_that_name_them() {
+    let s = support::cache(&[]);
+    let weights = s.write("weights.safetensors", &vec![0; 200_000_000]);
+    let args = ["backbone", "import", weights.to_str().unwrap(), "--source", "torchvision"];
+    let said = CommandOutput::of(&mut after("ulimit -v 500000", &s.command(&args)));
+    said.fails(
+        1,
+        &["building the network needs about 642 MB of memory, but ", "free (ulimit -v)", "raise the limit"],
+    );
+    let args = ["train", "c", "--run", "r", "--epochs", "1"];
+    let said = CommandOutput::of(&mut after("ulimit -f 1", &s.command(&args)));
+    said.fails(1, &["File too large", "free some space"]);
+    assert!(!s.path("r").exists());
 }

@@ -322,7 +322,7 @@ fn a_damaged_part_is_found_set_aside_and_computed_again() {
     // A truncated part is detected by the extraction itself.
     let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
     std::fs::write(&part, &bytes[..middle]).unwrap();
-    support::extract(&s, "in", "c", &[]).fails(1, &["not a readable Parquet file", "cache verify"]);
+    support::extract(&s, "in", "c", &[]).fails(1, &["do not match the digest in its name", "cache verify"]);
 }
 
 #[test]

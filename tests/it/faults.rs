@@ -12,8 +12,8 @@ use headstart::monitor::{Monitor, Silent, Task, Unit};
 use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Makes the `at`-th change on disk fail, in one of four ways.
@@ -170,6 +170,55 @@ fn a_folder_that_is_renamed_during_the_run_is_named_and_the_counts_agree() {
     assert!(stats.refused.iter().all(|r| r.path.starts_with("bee/")));
     assert_eq!((stats.samples, stats.rows), (8, s.rows("c").keys.len() - stats.unused));
     assert_eq!(stats.rows + stats.unused, stats.computed);
+}
+
+/// A monitor that calls a function when the first rows are embedded.
+struct AtFirstRows<F: FnOnce() + Send>(Mutex<Option<F>>);
+
+impl<F: FnOnce() + Send> Monitor for AtFirstRows<F> {
+    fn note(&self, _: &str) {}
+    fn warn(&self, _: &str) {}
+    fn task(&self, label: &str, total: Option<u64>, unit: Unit) -> Box<dyn Task + '_> {
+        match label {
+            "embedding" => Box::new(self),
+            _ => Silent.task(label, total, unit),
+        }
+    }
+    fn consent(&self, _: &str) -> Option<bool> {
+        None
+    }
+}
+
+impl<F: FnOnce() + Send> Task for &AtFirstRows<F> {
+    fn advance(&self, _: u64) {
+        if let Some(call) = self.0.lock().unwrap().take() {
+            call();
+        }
+    }
+}
+
+#[test]
+fn what_changes_in_the_folder_after_it_was_read_is_seen() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 8), ("bee", 8)]);
+    s.images("more", &[("cat", 5)]);
+    let mut config = crate::support::config(&s, "in", "c");
+    // One batch, so that all images have been read when its rows come.
+    config.batch = Some(4096);
+    config.augment = Vec::new();
+    let monitor = AtFirstRows(Mutex::new(Some(|| {
+        std::fs::rename(s.path("in/bee"), s.path("outside")).unwrap();
+        std::fs::rename(s.path("more/cat"), s.path("in/cat")).unwrap();
+    })));
+    let stats = extract(&config, &monitor).unwrap();
+    assert!(
+        stats.refused.iter().all(|r| r.reason == Reason::VanishedDuringRun && r.path.starts_with("bee/"))
+    );
+    assert_eq!((stats.refused.len(), stats.classes, stats.samples), (8, 2, 13));
+    assert_eq!((stats.computed, stats.unused, stats.rows), (21, 8, 13));
+    assert_eq!(s.rows("c").keys.len(), 21);
+    let again = extract(&config, &Silent).unwrap();
+    assert_eq!((again.computed, again.refused.len()), (0, 0));
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! Fetching published weights: what is refused, what is kept, and what a person is told to do.
 
 use crate::support::server::{Answer, Server};
-use crate::support::{CommandOutput, Sandbox};
+use crate::support::{CommandOutput, Sandbox, root};
+use headstart::io::digest::sha256;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Runs `backbone fetch` with folders of its own.
 fn fetch(s: &Sandbox, args: &[&str]) -> CommandOutput {
@@ -72,4 +76,86 @@ fn names_without_published_weights_are_refused() {
     fetch(&s, &["nope"])
         .fails(2, &["no published weights are called \"nope\"", "use one of slim, torchvision"]);
     fetch(&s, &["nsfwjs"]).fails(2, &["no published weights are called", "headstart setup --yes"]);
+}
+
+/// A file such as timm publishes: every tensor of the fixture at its full size, all values `value`.
+fn full_size_timm(value: f32) -> Vec<u8> {
+    let small = std::fs::read(root().join("tests/fixtures/weights/timm.safetensors")).unwrap();
+    let header_len = u64::from_le_bytes(small[..8].try_into().unwrap()) as usize;
+    let header: BTreeMap<String, Value> = serde_json::from_slice(&small[8..8 + header_len]).unwrap();
+    let mut full = serde_json::Map::new();
+    let mut floats = 0usize;
+    for (name, tensor) in header.iter().filter(|(_, tensor)| tensor["dtype"] == "F32") {
+        let side = |(axis, size): (usize, u64)| match (name.as_str(), axis) {
+            ("fc.weight" | "fc.bias", 0) => 1000,
+            ("Conv2d_1a_3x3.conv.weight", 1) => 3,
+            (_, 0 | 1) => size * 16,
+            _ => size,
+        };
+        let sides = tensor["shape"].as_array().unwrap().iter().map(|size| size.as_u64().unwrap());
+        let shape: Vec<u64> = sides.enumerate().map(side).collect();
+        let end = floats + shape.iter().product::<u64>() as usize;
+        full.insert(
+            name.clone(),
+            json!({"dtype": "F32", "shape": shape, "data_offsets": [4 * floats, 4 * end]}),
+        );
+        floats = end;
+    }
+    let header = serde_json::to_vec(&full).unwrap();
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header);
+    file.extend(value.to_le_bytes().repeat(floats));
+    file
+}
+
+#[test]
+fn a_fetch_that_was_cut_goes_on_and_its_digest_is_compared_from_then_on() {
+    let s = Sandbox::new();
+    let file = Arc::new(full_size_timm(0.25));
+    let (half, moved) = (file.len() / 2, file.clone());
+    let server = Server::start(move |request| match (request.path.as_str(), request.number) {
+        ("/model.safetensors", _) => Answer::redirect("/cdn/model.safetensors"),
+        (_, 1) => Answer::file(&moved).header("ETag: \"one\"").cut(half),
+        _ => Answer::ranged(&moved, request).header("ETag: \"one\""),
+    });
+    let mirror = format!("{}/", server.address);
+    let fetched = fetch(&s, &["timm-tf_in1k", "--mirror", &mirror, "--json"]).value();
+    assert_eq!((&fetched["name"], &fetched["is_new"]), (&json!("timm-tf_in1k"), &json!(true)));
+    assert_eq!(fetched["source_sha256"], sha256(&file).to_string());
+    let requests = server.requests();
+    let ranges: Vec<_> = requests.iter().map(|r| (r.path.as_str(), r.start, r.if_range.as_deref())).collect();
+    let (first, second) = ("/model.safetensors", "/cdn/model.safetensors");
+    let tag = Some("\"one\"");
+    let expected =
+        [(first, None, None), (second, None, None), (first, Some(half), tag), (second, Some(half), tag)];
+    assert_eq!(ranges, expected);
+    let onnx = s.path("models/timm-tf_in1k.onnx");
+    assert_eq!(sha256(&std::fs::read(&onnx).unwrap()).to_string(), fetched["sha256"]);
+    assert!(!s.path("home/downloads/timm-tf_in1k/model.safetensors").exists(), "it is not kept twice");
+
+    // It is there, so the server is not asked again.
+    let again = fetch(&s, &["timm-tf_in1k", "--mirror", &mirror]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert!(again.stdout.contains("it was there"), "{}", again.stdout);
+    assert_eq!(server.requests().len(), 4);
+
+    // The publisher states no digest, but that of the first fetch is known now.
+    std::fs::remove_file(&onnx).unwrap();
+    let other = s.write("other.safetensors", &full_size_timm(0.5));
+    let other = other.to_str().unwrap();
+    fetch(&s, &["timm-tf_in1k", "--from", other]).fails(1, &["it is another file: its SHA-256 is "]);
+    assert!(!onnx.exists());
+    let given = s.write("given.safetensors", &file);
+    let given = fetch(&s, &["timm-tf_in1k", "--from", given.to_str().unwrap(), "--json"]).value();
+    assert_eq!(given["sha256"], fetched["sha256"]);
+    assert!(s.path("given.safetensors").exists(), "a given file stays");
+}
+
+#[test]
+fn a_file_with_another_md5_than_the_published_one_is_none_of_the_published_files() {
+    let s = Sandbox::new();
+    // Too small for the published network, but read and named before that shows.
+    let small = root().join("tests/fixtures/weights/keras.h5");
+    let imported = s.run(&["backbone", "import", small.to_str().unwrap(), "--source", "keras"]);
+    imported.fails(1, &["keras.h5 is none of the published files of keras"]);
 }

@@ -115,7 +115,7 @@ fn a_rehash_reads_files_that_look_unchanged() {
 }
 
 #[test]
-fn images_that_are_gone_are_told() {
+fn missing_images_are_reported() {
     let s = alike();
     crate::support::extract(&s, "in", "c", &[]);
     std::fs::remove_file(s.path("in/dog/3.bmp")).unwrap();

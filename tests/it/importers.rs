@@ -2,6 +2,7 @@
 //! a sixteenth of the channels, 75 pixels a side, 7 classes. `expected.json` has what each framework's own network answers.
 
 use crate::support::{Sandbox, root};
+use headstart::backbone::graph::evaluate_float64;
 use headstart::backbone::import::{Labels, WeightsFile, build_onnx};
 use headstart::backbone::install::find_library;
 use headstart::backbone::known_answer::relative_distance;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 const SIDE: usize = 75;
 
 /// Each fixture and the source whose rules apply.
-const FIXTURES: [(&str, &str); 11] = [
+const FIXTURES: [(&str, &str); 12] = [
     ("slim.ckpt", "slim"),
     ("slim-v2.ckpt.index", "slim"),
     ("slim.pb", "slim"),
@@ -28,6 +29,7 @@ const FIXTURES: [(&str, &str); 11] = [
     ("keras.h5", "keras"),
     ("keras-notop.h5", "keras"),
     ("keras3-model.h5", "keras"),
+    ("keras3.weights.h5", "keras"),
     ("fid.pth", "fid"),
     ("fid.pb", "fid"),
 ];
@@ -86,6 +88,49 @@ fn every_format_gives_the_answer_of_its_framework() {
             assert!(error < 1e-5, "{file} {layer}: {error}");
         }
     }
+}
+
+#[test]
+fn the_computation_in_float64_gives_the_answer_of_each_framework_too() {
+    let text = std::fs::read(fixture("expected.json")).unwrap();
+    let expected: BTreeMap<String, BTreeMap<String, Vec<f32>>> = serde_json::from_slice(&text).unwrap();
+    // Pools that count padding, maximum in the last block, and neither.
+    for (file, name) in [("timm.safetensors", "timm-tf_in1k"), ("fid.pb", "fid"), ("slim.ckpt", "slim")] {
+        let source = source(name);
+        let onnx = build(&fixture(file), &source).unwrap();
+        let steps = &source.preprocessing.normalization;
+        let image: Vec<f32> = probe()
+            .into_iter()
+            .enumerate()
+            .map(|(i, byte)| steps.apply(f32::from(byte), i / (SIDE * SIDE)))
+            .collect();
+        let mut seen = 0;
+        evaluate_float64(&onnx, &image, 2, &mut |layer, values| {
+            let Some(answer) = expected[file].get(layer) else { return };
+            let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+            let error = relative_distance(&values, answer);
+            assert!(error < 1e-5, "{file} {layer}: {error}");
+            seen += 1;
+        })
+        .unwrap();
+        assert_eq!(seen, 2, "{file}");
+    }
+}
+
+#[test]
+fn keras_3_weights_without_the_names_of_their_layers_are_refused() {
+    let s = Sandbox::new();
+    let mut bytes = std::fs::read(fixture("keras3.weights.h5")).unwrap();
+    // As early versions of Keras 3 wrote them: the attribute has another name.
+    let attribute = b"name\0\0\0\0";
+    let places: Vec<usize> =
+        bytes.windows(8).enumerate().filter(|(_, w)| w == attribute).map(|(i, _)| i).collect();
+    assert!(places.len() > 188, "{}", places.len());
+    places.into_iter().for_each(|at| bytes[at..at + 4].copy_from_slice(b"mane"));
+    s.write("old.weights.h5", &bytes);
+    let error = build(&s.path("old.weights.h5"), &source("keras")).unwrap_err();
+    assert!(error.to_string().contains("does not name its layers"), "{error}");
+    assert!(error.remedy().unwrap().contains("save the weights with Keras 3.15"), "{error:?}");
 }
 
 #[test]
@@ -164,6 +209,18 @@ fn archives_are_read_but_not_links_nor_paths_that_lead_outside() {
     assert_eq!(archive("plain", &["slim.pb", "expected.json"]).unwrap().len(), plain.len());
     archive("plain", &["slim.ckpt"]).unwrap();
     archive("plain", &["slim-v2.ckpt.index", "slim-v2.ckpt.data-00000-of-00001"]).unwrap();
+    let whole = std::fs::read(s.path("a.tar.gz")).unwrap();
+    for i in 0..64 {
+        std::fs::write(s.path("a.tar.gz"), &whole[..whole.len() * i / 64]).unwrap();
+        build(&s.path("a.tar.gz"), &source("slim")).expect_err("a cut archive");
+    }
+    for i in 0..16 {
+        let mut changed = whole.clone();
+        let at = changed.len() / 16 * i + i;
+        changed[at] ^= 0x55;
+        std::fs::write(s.path("a.tar.gz"), &changed).unwrap();
+        let _ = build(&s.path("a.tar.gz"), &source("slim"));
+    }
     for (kind, files, why) in [
         ("outside", &["slim.pb"][..], "leads outside"),
         ("link", &[], "a link, slim.ckpt"),

@@ -1,12 +1,16 @@
 //! All integration tests in one binary. `tests/run` installs what they need, then runs them.
 
 mod acceptance;
+mod auto;
+mod backbones;
 mod browser;
 mod calibration;
 #[cfg(unix)]
 mod clients;
 mod commands_page;
+mod coverage;
 mod data;
+mod data_sets;
 mod decode;
 mod download;
 mod environments;

@@ -206,14 +206,14 @@ fn a_damaged_library_is_never_loaded_and_setup_repairs_it() {
         CommandOutput::of(&mut extract).fails(1, &named);
         let mut device = machine.s.command(&["device", "--json"]);
         device.env("XDG_CACHE_HOME", machine.s.path("cache")).env_remove("ORT_DYLIB_PATH");
-        let told = CommandOutput::of(&mut device).value();
+        let value = CommandOutput::of(&mut device).value();
         assert_eq!(
-            (&told["runtime"], &told["devices"][0]["usable"]),
+            (&value["runtime"], &value["devices"][0]["usable"]),
             (&serde_json::Value::Null, &false.into())
         );
         assert!(
-            told["devices"][0]["reason"].as_str().unwrap().contains("is damaged: libonnxruntime"),
-            "{told}"
+            value["devices"][0]["reason"].as_str().unwrap().contains("is damaged: libonnxruntime"),
+            "{value}"
         );
     }
 }
@@ -238,7 +238,7 @@ fn a_library_of_ones_own_is_opened_before_it_is_praised() {
 #[test]
 fn the_runtime_is_missed_before_the_first_image_is_read() {
     let machine = Machine::new(OFFLINE, OFFLINE);
-    // A fifo where an image is expected: whoever reads it waits for ever.
+    // A fifo where an image is expected: reading it waits for ever.
     machine.s.images("in", &[("a", 2)]);
     assert!(Command::new("mkfifo").arg(machine.s.path("in/a/z.png")).status().unwrap().success());
     let mut command = machine.command(&[]);
@@ -296,4 +296,46 @@ fn devices_are_listed_with_reasons() {
         cpu["usable"] == false && cpu["reason"].as_str().unwrap().contains("headstart setup --yes"),
         "{cpu}"
     );
+}
+
+/// Removes the digests from the record of a copied installation, as 0.1.0 wrote it.
+fn forget_digests(library: &Path) {
+    let path = library.with_file_name("installed.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    record.as_object_mut().unwrap().remove("sha256").unwrap();
+    std::fs::write(path, record.to_string()).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_damaged_installation_of_0_1_0_is_installed_again() {
+    let machine = Machine::new(&pip_that_gives("half a wheel"), OFFLINE);
+    let library = copy_of_the_install(&machine.s);
+    forget_digests(&library);
+    let mut bytes = std::fs::read(&library).unwrap();
+    let (first, last) = (bytes.len() / 4, bytes.len() / 4 * 3);
+    bytes[first..last].fill(0);
+    std::fs::write(&library, bytes).unwrap();
+    let named = ["crashed with SIG", "help: run `headstart setup --yes`"];
+    machine.setup(&[]).fails(1, &named);
+    machine.setup(&["--yes"]).fails(1, &["the download is cut short"]);
+    let mut device = machine.s.command(&["device"]);
+    device.env("XDG_CACHE_HOME", machine.s.path("cache")).env_remove("ORT_DYLIB_PATH");
+    let said = CommandOutput::of(&mut device).stdout;
+    assert!(
+        said.contains("crashed with SIG")
+            && said.contains("run `headstart setup --yes`: it installs it again"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_demo_misses_the_runtime_before_it_draws() {
+    let machine = Machine::new(OFFLINE, OFFLINE);
+    let mut demo = machine.s.command(&["demo", "--dir", "d"]);
+    demo.env("XDG_CACHE_HOME", machine.s.path("cache"))
+        .env_remove("ORT_DYLIB_PATH")
+        .env_remove("HEADSTART_HOME");
+    CommandOutput::of(&mut demo).fails(1, &["ONNX Runtime is not installed", "setup --yes`"]);
+    assert!(!machine.s.path("d").exists());
 }

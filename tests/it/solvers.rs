@@ -56,7 +56,7 @@ fn ten_images_a_class_simply_work() {
     for args in [adam, ["--solver", "lbfgs"]] {
         let l2 = ["--l2", "0.01"];
         let summary = train(&s, "folds", &[&args[..], &l2, &["--folds", "5"]].concat());
-        assert_eq!(summary["settings"][0]["pooled"]["images"], 30);
+        assert_eq!(summary["settings"][0]["test_interval"]["images"], 30);
         assert!(summary["heads"][0]["validation"]["loss"].is_number(), "{summary}");
     }
     s.json(&["sweep", &s.text("c"), "--runs", &s.text("lab"), "--lr", "0.01,0.1", "--epochs", "3"]);
@@ -79,7 +79,7 @@ fn two_images_a_class_are_enough_and_one_is_not() {
 }
 
 #[test]
-fn a_sweep_along_a_path_of_penalties_finds_the_optimum_of_each() {
+fn a_sweep_along_a_path_of_penalties_makes_the_heads_of_train() {
     let s = support::cache(&[]);
     let path = ["--l2", "0.001,0.1,0.01", "--folds", "2"];
     let args = ["sweep", &s.text("c"), "--runs", &s.text("lab"), "--solver", "lbfgs"];
@@ -89,9 +89,8 @@ fn a_sweep_along_a_path_of_penalties_finds_the_optimum_of_each() {
     assert!(heads.iter().all(|head| head["lr"].is_null() && head["seed"].is_null()), "{reported}");
     let fold = ["--folds", "2", "--fold", "2", "--fold-seed", "0"];
     train(&s, "alone", &[&["--solver", "lbfgs", "--l2", "0.001"], &fold[..]].concat());
-    let (found, alone) = (head(&s, "lab/l2=0.001_fold=2"), head(&s, "alone"));
-    assert!(distance(&found, &alone) < 1e-3, "{}", distance(&found, &alone));
-    let other = head(&s, "lab/l2=0.01_fold=2");
+    assert_eq!(s.head("lab/l2=0.001_fold=2"), s.head("alone"), "each head is the same bytes");
+    let (alone, other) = (head(&s, "alone"), head(&s, "lab/l2=0.01_fold=2"));
     assert!(distance(&other, &alone) > 0.05, "another penalty has another optimum");
     for (more, message) in [
         (&["--lr", "0.1"][..], "--lr cannot be used with --solver lbfgs"),
@@ -100,23 +99,58 @@ fn a_sweep_along_a_path_of_penalties_finds_the_optimum_of_each() {
     ] {
         s.run(&[&args[..], &path, more].concat()).fails(2, &[message]);
     }
+    s.run(&[&args[..], &["--l2", "auto"]].concat())
+        .fails(2, &["--l2 auto cannot be used with `headstart sweep`"]);
 }
 
 #[test]
-fn folds_choose_the_best_head_of_a_sweep() {
+fn folds_choose_the_best_head_of_a_sweep_where_validation_images_are_few() {
     let s = support::cache(&[]);
     let args = ["sweep", &s.text("c"), "--lr", "0.0001,0.1", "--epochs", "6", "--json"];
-    let by_validation = s.run(&[&args[..], &["--runs", &s.text("one")]].concat());
-    assert!(by_validation.stderr.contains("a class has 2 validation images"), "{}", by_validation.stderr);
+    let sweep = |runs: &str, more: &[&str]| s.run(&[&args[..], &["--runs", &s.text(runs)], more].concat());
+    let by_validation = sweep("one", &["--select", "validation"]);
+    assert!(by_validation.stderr.contains("fewer than 20 validation images"), "{}", by_validation.stderr);
     assert!(by_validation.stderr.contains("--select folds"), "{}", by_validation.stderr);
-    let by_folds = s.run(&[&args[..], &["--runs", &s.text("two"), "--select", "folds"]].concat());
+    let by_folds = sweep("two", &["--select", "folds"]);
     assert!(!by_folds.stderr.contains("too few"), "{}", by_folds.stderr);
     assert_eq!(s.head("one/lr=0.1"), s.head("two/lr=0.1"), "the heads are the same");
     let (one, two) = (by_validation.value(), by_folds.value());
     assert_ne!(one["heads"][0]["validation"], two["heads"][0]["validation"]);
     assert!(two["best"].as_str().unwrap().ends_with("lr=0.1"), "{two}");
-    let near = s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--lr", "0.0001", "--epochs", "6"]);
-    assert!(near.stdout.contains("more --epochs may help"), "{}", near.stdout);
+    assert_eq!((&one["selected_by"], &two["selected_by"]), (&"validation".into(), &"folds".into()));
+    assert_eq!((&one["nested"], &two["nested"][0]["accuracy"]["n"]), (&Value::Array(Vec::new()), &5.into()));
+    // It is the default where settings are compared, and not where seeds are.
+    let default = sweep("three", &[]);
+    assert!(default.stderr.contains("folds within the train images choose them"), "{}", default.stderr);
+    assert_eq!(default.value()["nested"], two["nested"]);
+    let seeds = s.run(&["sweep", &s.text("c"), "--runs", &s.text("four"), "--seeds", "2", "--epochs", "2"]);
+    assert!(seeds.stderr.contains("fewer than 20 validation images"), "{}", seeds.stderr);
+    assert!(seeds.stderr.contains("of 2 heads is one of the last"), "{}", seeds.stderr);
+    assert!(seeds.stdout.contains("best on its validation images"), "{}", seeds.stdout);
+    let text = s
+        .run(&["sweep", &s.text("c"), "--runs", &s.text("five"), "--lr", "0.01,0.1", "--epochs", "6"])
+        .stdout;
+    assert!(text.contains("accuracy of such a choice on folds that had no part in it"), "{text}");
+    assert!(text.contains("best over the folds within its train images"), "{text}");
+}
+
+#[test]
+fn epochs_may_be_left_to_patience() {
+    let s = support::cache(&[]);
+    let args = ["train", &s.text("c"), "--run", &s.text("r"), "--lr", "0.0001"];
+    let near = s.run(&[&args[..], &["--epochs", "6"]].concat());
+    assert!(near.stdout.contains("more --epochs, or --epochs auto, may help"), "{}", near.stdout);
+    let auto = s.run(&[&args[..], &["--epochs", "auto", "--patience", "2"]].concat());
+    assert!(auto.code == 0 && !auto.stdout.contains("may help"), "{}", auto.stdout);
+    let record = s.record("r");
+    assert_eq!(record["config"]["epochs"], 10_000);
+    let epochs = record["history"].as_array().unwrap().len();
+    assert_eq!(record["best_epoch"].as_u64().unwrap() as usize + 2, epochs, "it ended by its patience");
+    s.run(&[&args[..], &["--epochs", "auto", "--schedule", "cosine"]].concat())
+        .fails(2, &["--schedule that is not constant"]);
+    s.run(&[&args[..], &["--epochs", "many"]].concat()).fails(2, &["is not a number of epochs"]);
+    train(&s, "optimum", &["--solver", "lbfgs", "--l2", "0.01", "--iterations", "auto"]);
+    assert_eq!(s.record("optimum")["config"]["iterations"], 1000);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::support::{self, Sandbox, picture, python};
 use headstart::data::decode::encode_png;
+use headstart::metrics::{self, ConformalCalibration};
 use serde_json::Value;
 
 /// Two runs on 120 test images of three classes, a fifth of which show another class than their folder says.
@@ -86,4 +87,42 @@ fn a_share_that_is_not_whole_is_not_printed_as_all_or_nothing() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("top 3"), "with three classes the truth is always among three: {text}");
+}
+
+#[test]
+fn intervals_over_heads_agree_with_numpy_and_scipy() {
+    let s = runs();
+    for (name, args) in [
+        ("seeds", &["--seeds", "3"][..]),
+        ("splits", &["--resplit", "1,2,3", "--seeds", "2"]),
+        ("folds", &["--folds", "4", "--seeds", "2"]),
+    ] {
+        let (cache, out) = (s.text("c"), s.text(name));
+        let sweep = ["sweep", &cache, "--runs", &out, "--epochs", "3"];
+        let ours = s.json(&[&sweep[..], args].concat());
+        let file = s.write(&format!("{name}.json"), ours.to_string().as_bytes());
+        let theirs: Value = serde_json::from_str(&python("over_heads.py", &[&file])).unwrap();
+        let setting = &ours["settings"][0];
+        assert!(agree(&setting["test_interval"], &theirs, 1e-9), "{name}: {setting} {theirs}");
+    }
+}
+
+#[test]
+fn corrections_and_confident_thresholds_agree_with_scipy() {
+    let p_values = [0.011, 0.2, 0.013, 0.04, 1.0, 0.0001];
+    let distances: Vec<f32> = (0..150).map(|i| (7 * i % 151) as f32).collect();
+    for (alpha, confidence) in [(0.05, 0.95), (0.1, 0.5), (0.01, 0.7), (0.01, 0.99)] {
+        let texts = [
+            serde_json::json!(p_values).to_string(),
+            serde_json::json!(distances).to_string(),
+            alpha.to_string(),
+            confidence.to_string(),
+        ];
+        let args = texts.each_ref().map(std::path::Path::new);
+        let theirs: Value = serde_json::from_str(&python("tests_of_several.py", &args)).unwrap();
+        assert!(agree(&serde_json::json!(metrics::holm_adjusted(&p_values)), &theirs["holm"], 1e-12));
+        let known = ConformalCalibration::new(distances.clone());
+        let ours = serde_json::json!(known.confident_threshold(alpha, confidence));
+        assert!(agree(&ours, &theirs["threshold"], 0.0), "{alpha} {confidence}: {ours} {theirs}");
+    }
 }

@@ -67,7 +67,7 @@ fn content(run: &Path) -> String {
     format!(
         "{:?} {head:?} {predictions:?} {trained_on:?} {:?}",
         run.record(),
-        run.rejection_rule(0.5).unwrap()
+        run.rejection(Some(0.5), None).unwrap().unwrap()
     )
 }
 

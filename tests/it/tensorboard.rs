@@ -234,12 +234,12 @@ fn runs_of_one_name_and_start_do_not_replace_each_other() {
     let export = |runs: &[&str]| -> Vec<String> {
         let runs: Vec<String> = runs.iter().map(|run| s.text(run)).collect();
         let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
-        let told = s.json(&[&["tensorboard"], &runs[..], &["--logdir", &s.text("board")]].concat());
+        let value = s.json(&[&["tensorboard"], &runs[..], &["--logdir", &s.text("board")]].concat());
         let name = |run: &serde_json::Value| {
             let folder = std::path::Path::new(run["folder"].as_str().unwrap());
             folder.file_name().unwrap().to_str().unwrap().to_string()
         };
-        told["runs"].as_array().unwrap().iter().map(name).collect()
+        value["runs"].as_array().unwrap().iter().map(name).collect()
     };
     let both = export(&["a/q", "b/q"]);
     assert_eq!(both[0], "2017-08-07_14-03-22-q");

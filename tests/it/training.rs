@@ -24,8 +24,10 @@ fn every_head_of_a_sweep_equals_that_of_train_for_any_number_of_threads() {
     let s = cache();
     let grid = ["--lr", "0.01,0.3", "--l2", "0,0.1", "--seeds", "2", "--use", "none", "--use", "none,flip"];
     let args = ["--epochs", "6", "--patience", "2", "--standardize", "--schedule", "cosine"];
-    let reported =
-        s.json(&[&["sweep", &s.text("c"), "--runs", &s.text("lab")], &grid[..], &args[..]].concat());
+    let select = ["--select", "validation"];
+    let reported = s.json(
+        &[&["sweep", &s.text("c"), "--runs", &s.text("lab")], &select[..], &grid[..], &args[..]].concat(),
+    );
     assert_eq!(
         (reported["heads"].as_array().unwrap().len(), reported["settings"].as_array().unwrap().len()),
         (16, 8)
@@ -92,7 +94,7 @@ fn folds_test_every_image_once_and_variants_follow_their_image() {
     support::extract(&s, "in", "c", &["--augment", "flip", "--augment-splits", "all"]);
     let summary = train(&s, "folds", &["--folds", "5", "--epochs", "3", "--use", "none,flip"]);
     assert_eq!(
-        (&summary["settings"][0]["pooled"]["images"], summary["heads"].as_array().unwrap().len()),
+        (&summary["settings"][0]["test_interval"]["images"], summary["heads"].as_array().unwrap().len()),
         (&140.into(), 5)
     );
     let mut tested = BTreeSet::new();
@@ -159,7 +161,12 @@ fn a_resplit_applies_to_one_run_and_sweeps_repeat_it() {
         "--jobs",
         "2",
     ]);
-    assert_eq!(reported["settings"][0]["test_accuracy"]["n"], 3);
+    let setting = &reported["settings"][0];
+    assert_eq!(
+        (&setting["test_accuracy"]["n"], &setting["test_interval"]["over"]),
+        (&3.into(), &"new_splits".into())
+    );
+    assert_eq!(reported["best"], Value::Null, "heads of different splits are not compared");
     assert_eq!(s.head("lab/split=1"), s.head("other"));
     // Mirror images are there for the cache's own train images alone.
     s.run(&["train", &s.text("c"), "--run", &s.text("x"), "--resplit", "1", "--use", "none,flip"])
@@ -403,4 +410,51 @@ fn means_with_intervals_agree_with_scipy() {
     let path = s.write("repeats.json", serde_json::to_string(&all).unwrap().as_bytes());
     let error: f64 = python("repeats.py", &[&path]).trim().parse().unwrap();
     assert!(error < 1e-9, "{error}");
+}
+
+#[test]
+fn intervals_of_a_sweep_say_what_they_speak_of() {
+    let s = cache();
+    let sweep = |more: &[&str]| {
+        let args = ["sweep", &s.text("c"), "--runs", &s.text("lab"), "--epochs", "2", "--use", "none"];
+        let output = s.run(&[&args[..], more].concat());
+        assert_eq!(output.code, 0, "{}", output.stderr);
+        output.stdout
+    };
+    // Seeds of one split share its images: their interval is about that of one head.
+    let one = s.json(&["sweep", &s.text("c"), "--runs", &s.text("one"), "--epochs", "1", "--seeds", "6"]);
+    let of = &one["settings"][0];
+    let [low, high, mean] = [
+        &of["test_interval"]["interval"][0],
+        &of["test_interval"]["interval"][1],
+        &of["test_accuracy"]["mean"],
+    ]
+    .map(|number| number.as_f64().unwrap());
+    let images = of["test_interval"]["images"].as_u64().unwrap() as f64;
+    assert!(low < mean && mean < high && high <= 1.0, "{of}");
+    // No narrower than six heads that err independently of one another.
+    assert!(high - low > 1.5 * (mean * (1.0 - mean) / images / 6.0).sqrt(), "{of}");
+    assert_eq!(of["test_interval"]["over"], "new_images");
+
+    let seeds = sweep(&["--seeds", "3", "--l2", "0,0.1"]);
+    for part in [
+        "+- first weights",
+        "for new images and the mean of these heads",
+        "best validation loss of 6 heads (chosen by",
+    ] {
+        assert!(seeds.contains(part), "{part}: {seeds}");
+    }
+    assert!(!seeds.contains("+- splits"), "{seeds}");
+    let splits = sweep(&["--resplit", "1,2", "--lr", "0.01,0.1"]);
+    for part in [
+        "+- splits",
+        "for new splits",
+        "best mean validation loss of 2 settings over the same splits",
+        ": use none, lr 0.",
+    ] {
+        assert!(splits.contains(part), "{part}: {splits}");
+    }
+    assert!(!splits.contains("lab/"), "no single head is the best: {splits}");
+    let folds = sweep(&["--folds", "3"]);
+    assert!(folds.contains("of all folds together, 140 images") && !folds.contains("best"), "{folds}");
 }

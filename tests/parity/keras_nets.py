@@ -81,6 +81,7 @@ def main():
         ("keras.h5", tf_keras, keras_2, True, lambda net, path: net.save_weights(path)),
         ("keras-notop.h5", tf_keras, keras_2, False, lambda net, path: net.save_weights(path)),
         ("keras3-model.h5", keras, keras_3, True, lambda net, path: net.save(path)),
+        ("keras3.weights.h5", keras, keras_3, True, lambda net, path: net.save_weights(path)),
     ]
     for name, package, module, with_top, save in made:
         net = network(package, module, with_top)

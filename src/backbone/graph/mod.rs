@@ -2,6 +2,7 @@
 
 mod builder;
 mod endpoints;
+mod float64;
 mod graph_summary;
 mod messages;
 mod model;
@@ -13,6 +14,7 @@ mod standard;
 
 pub(super) use builder::GraphBuilder;
 pub use endpoints::{Endpoint, NetworkSummary, Variable, network_summary};
+pub use float64::evaluate_float64;
 pub use graph_summary::{GraphInput, GraphSummary, NodeSummary, graph_summary};
 pub(super) use messages::AttributeProto;
 pub(super) use model::OnnxModel;

@@ -32,6 +32,16 @@ pub struct ModelInfo {
     pub layer: Option<String>,
     /// Whether the network itself takes bytes.
     pub takes_bytes: bool,
+    /// Licence of the weights; `None` when the file does not hold it.
+    pub licence: Option<String>,
+    /// The published source by whose rules it was built; `None` when the file does not hold it.
+    pub source: Option<String>,
+    /// Digest of the weights file that it was built from; `None` when the file does not hold it.
+    pub source_sha256: Option<String>,
+    /// The classes of its own classifier, as a list in JSON; `None` when the file does not hold them.
+    pub classes: Option<String>,
+    /// Whether it has values called `Logits` and `Predictions`.
+    pub has_classifier: bool,
 }
 
 /// Reads what an ONNX file says about its input, without opening a session.
@@ -46,11 +56,20 @@ pub fn inspect(bytes: &[u8]) -> Result<ModelInfo> {
         return Err(Error::new(Kind::Backbone, format!("its input has the dimensions {dims:?}"))
             .help("a backbone takes [batch, 3, side, side]"));
     }
-    let preprocessing = model.metadata(PREPROCESSING_KEY).map(str::to_string);
-    let title = model.metadata("headstart.title").map(str::to_string);
-    let layer = model.metadata(LAYER_KEY).map(str::to_string);
-    let takes_bytes = model.metadata(INPUT_KEY) == Some("uint8");
-    Ok(ModelInfo { input_side: dims[2], preprocessing, title, layer, takes_bytes })
+    let metadata = |key: &str| model.metadata(key).map(str::to_string);
+    let outputs: Vec<&str> = model.graph().output.iter().map(|output| output.name.as_str()).collect();
+    Ok(ModelInfo {
+        input_side: dims[2],
+        preprocessing: metadata(PREPROCESSING_KEY),
+        title: metadata("headstart.title"),
+        layer: metadata(LAYER_KEY),
+        takes_bytes: model.metadata(INPUT_KEY) == Some("uint8"),
+        licence: metadata("headstart.licence"),
+        source: metadata("headstart.source"),
+        source_sha256: metadata("headstart.source_sha256"),
+        classes: metadata("headstart.classes"),
+        has_classifier: outputs.contains(&"Logits") && outputs.contains(&"Predictions"),
+    })
 }
 
 /// An ONNX file in memory that can be edited.

@@ -24,7 +24,7 @@ pub(super) fn infer(
 }
 
 /// Returns the shape of the first output, by the rules of ONNX' operators (opset 17).
-fn output_shape(node: &NodeProto, inputs: &[&Vec<usize>]) -> Option<Vec<usize>> {
+pub(super) fn output_shape(node: &NodeProto, inputs: &[&Vec<usize>]) -> Option<Vec<usize>> {
     let first: &[usize] = inputs.first()?;
     match (node.op_type.as_str(), first) {
         ("Conv", &[n, _, height, width]) => {
@@ -80,14 +80,14 @@ fn window(node: &NodeProto, input: [usize; 2], kernel: [usize; 2]) -> Option<[us
     }
 }
 
-fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
+pub(super) fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
     node.attribute.iter().find(|attribute| attribute.name == name)
 }
 
-fn int(node: &NodeProto, name: &str, default: i64) -> i64 {
+pub(super) fn int(node: &NodeProto, name: &str, default: i64) -> i64 {
     attribute(node, name).map_or(default, |attribute| attribute.i)
 }
 
-fn sizes(node: &NodeProto, name: &str) -> Option<Vec<usize>> {
+pub(super) fn sizes(node: &NodeProto, name: &str) -> Option<Vec<usize>> {
     attribute(node, name)?.ints.iter().map(|&value| usize::try_from(value).ok()).collect()
 }

@@ -1,7 +1,8 @@
 //! Reads the HDF5 files of Keras: weights alone, or a whole model. The only user of `hdf5_reader`.
 //!
 //! The layout has a group per layer with the weights below it, such as `conv2d_1/conv2d_1/kernel:0`; a whole model has them
-//! under `model_weights`. The `.weights.h5` files of Keras 3 do not name their layers and are refused.
+//! under `model_weights`. A `.weights.h5` file of Keras 3 numbers the weights of a layer below `vars`, whose attribute `name`
+//! is the layer's; early versions of Keras 3 left that name out, and their files are refused.
 
 use super::tensors::{Tensors, fail};
 use crate::error::Result;
@@ -49,19 +50,20 @@ impl Arrays {
             return Err(fail("its groups are nested too deep"));
         }
         let (groups, datasets) = group.members().map_err(damaged)?;
+        let numbered = match path.last() {
+            Some(last) if last == "vars" && !datasets.is_empty() => {
+                Some(NumberedWeights::of(group, datasets.len())?)
+            }
+            _ => None,
+        };
         for dataset in datasets {
             self.arrays_left = self
                 .arrays_left
                 .checked_sub(1)
                 .ok_or_else(|| fail("it holds more arrays than any network"))?;
             path.push(dataset.name().rsplit('/').next().unwrap_or_default().to_string());
-            let found = tensor_name(path);
-            let is_unnamed = path.iter().any(|part| part == "vars");
+            let found = tensor_name(path, numbered.as_ref());
             path.pop();
-            if is_unnamed {
-                return Err(fail("it is a .weights.h5 file of Keras 3, which does not name its layers")
-                    .help("save the whole model as .h5"));
-            }
             let Some(name) = found else { continue };
             if !matches!(dataset.dtype(), Datatype::FloatingPoint { size: 4, .. }) {
                 self.found.insert_other(name, "another type");
@@ -87,11 +89,42 @@ impl Arrays {
     }
 }
 
+/// A layer whose weights have numbers instead of names.
+struct NumberedWeights {
+    layer: String,
+    /// The names of the weights, in the order of their numbers.
+    weights: &'static [&'static str],
+}
+
+impl NumberedWeights {
+    /// The layer of a group `vars` with so many weights.
+    fn of(vars: &Group, weights: usize) -> Result<Self> {
+        let name = vars.attribute("name").and_then(|attribute| attribute.read_string());
+        let layer = name.map_err(|e| {
+            fail("it is a .weights.h5 file of an early Keras 3, which does not name its layers")
+                .because(e)
+                .help("save the weights with Keras 3.15 or later, or the whole model as .h5")
+        })?;
+        let weights: &[&str] = match (layer.starts_with("batch_normalization"), weights) {
+            (true, 3) => &["beta", "moving_mean", "moving_variance"],
+            (true, _) => &["gamma", "beta", "moving_mean", "moving_variance"],
+            (false, _) => &["kernel", "bias"],
+        };
+        Ok(Self { layer, weights })
+    }
+
+    fn name(&self, number: &str) -> String {
+        let named = number.parse().ok().and_then(|number: usize| self.weights.get(number));
+        format!("{}/{}", self.layer, named.unwrap_or(&number))
+    }
+}
+
 /// The name `LAYER/WEIGHT` of an array; `None` for the state of an optimizer.
-fn tensor_name(path: &[String]) -> Option<String> {
+fn tensor_name(path: &[String], numbered: Option<&NumberedWeights>) -> Option<String> {
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
     match parts[..] {
         ["optimizer_weights" | "optimizer", ..] => None,
+        [.., number] if numbered.is_some() => numbered.map(|numbered| numbered.name(number)),
         ["model_weights", layer, .., weight] | [layer, .., weight] => {
             Some(format!("{layer}/{}", weight.split(':').next().unwrap_or_default()))
         }

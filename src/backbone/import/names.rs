@@ -56,11 +56,11 @@ impl Naming {
                 tensorflow(format!("conv2d_{index}/kernel"), &format!("batch_normalization_{index}"), false)
             }
             Self::Graph2015 => {
-                let scope = places(conv)?.graph_2015;
+                let scope = tensor_names(conv)?.graph_2015;
                 tensorflow(format!("{scope}/conv2d_params"), &format!("{scope}/batchnorm"), true)
             }
             Self::Torch => {
-                let scope = places(conv)?.torch;
+                let scope = tensor_names(conv)?.torch;
                 let norm = |what: &str| format!("{scope}.bn.{what}");
                 ConvNames {
                     kernel: format!("{scope}.conv.weight"),
@@ -106,7 +106,7 @@ fn tensorflow(kernel: String, norm: &str, has_gamma: bool) -> ConvNames {
 }
 
 /// What torchvision and the graph of 2015 call a convolution.
-struct Places {
+struct TensorNames {
     torch: String,
     graph_2015: String,
 }
@@ -187,16 +187,16 @@ const BLOCKS: [(&str, &str, Block); 11] = [
     ("Mixed_7c", "mixed_10", BLOCK_8),
 ];
 
-fn places(conv: &Conv) -> Result<Places> {
+fn tensor_names(conv: &Conv) -> Result<TensorNames> {
     let unknown = || fail(format!("Inception-v3 has no convolution {}", conv.index));
     let mut at = conv.index.checked_sub(1).ok_or_else(unknown)?;
     if let Some((torch, graph_2015)) = STEM.get(at) {
-        return Ok(Places { torch: (*torch).into(), graph_2015: (*graph_2015).into() });
+        return Ok(TensorNames { torch: (*torch).into(), graph_2015: (*graph_2015).into() });
     }
     at -= STEM.len();
     for (torch_block, block_2015, convs) in BLOCKS {
         if let Some((torch, graph_2015)) = convs.get(at) {
-            return Ok(Places {
+            return Ok(TensorNames {
                 torch: format!("{torch_block}.{torch}"),
                 graph_2015: format!("{block_2015}/{graph_2015}"),
             });

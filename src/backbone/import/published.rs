@@ -4,9 +4,10 @@ use super::named_weights::NamedWeights;
 use super::weights_file::WeightsFile;
 use crate::backbone::graph::PREPROCESSING_KEY;
 use crate::backbone::inception_v3::{Topology, build};
+use crate::backbone::memory::require_for_build;
 use crate::backbone::registry::{DEFAULT_BACKBONE, LastPool, Published, default_models, registry};
 use crate::error::{Error, Kind, Result};
-use crate::io::digest::{Digest, sha256};
+use crate::io::digest::{Digest, md5_file, sha256};
 use crate::io::{fs, json};
 use crate::monitor::Monitor;
 use serde::Serialize;
@@ -68,14 +69,18 @@ pub struct ImportStats {
 /// # Errors
 /// [`Kind::Usage`] for an unknown source, a name that cannot be used, or a format that the source does not have.
 /// [`Kind::Io`] when a file cannot be read or written. [`Kind::Backbone`] when the file is damaged, lacks a tensor, or has one
-/// that the network does not have.
+/// that the network does not have. [`Kind::Limit`] when the system grants too little memory, [`Kind::Interrupted`] when the
+/// monitor asks to stop.
 pub fn import(config: &ImportConfig, monitor: &dyn Monitor) -> Result<ImportStats> {
     let source = source(&config.source, config.name.as_deref())?;
     let name = config.name.as_deref().unwrap_or(&source.name);
     check_name(name, source)?;
+    // Built networks are about as large as their weights.
+    require_for_build(std::fs::metadata(&config.file).ok().map(|file| file.len()))?;
     let weights = WeightsFile::read(&config.file)?;
+    require_uninterrupted(monitor)?;
     let source_sha256 = weights.sha256;
-    let is_own = is_another(source, source_sha256);
+    let is_own = is_another(source, &config.file, source_sha256)?;
     if is_own && name == source.name {
         monitor.warn(&format!("{} is none of the published files of {name}", config.file.display()));
     }
@@ -88,6 +93,7 @@ pub fn import(config: &ImportConfig, monitor: &dyn Monitor) -> Result<ImportStat
             None => e.at(&config.file),
             Some(_) => e,
         })?;
+    require_uninterrupted(monitor)?;
     let onnx = onnx_path(&config.models, name);
     fs::create_folder(&config.models)?;
     fs::write_atomic(&onnx, &built)?;
@@ -98,6 +104,14 @@ pub fn import(config: &ImportConfig, monitor: &dyn Monitor) -> Result<ImportStat
         sha256: sha256(&built),
         source_sha256,
     })
+}
+
+fn require_uninterrupted(monitor: &dyn Monitor) -> Result<()> {
+    match monitor.is_interrupted() {
+        true => Err(Error::new(Kind::Interrupted, "interrupted before the backbone was built")
+            .help("nothing was written; import it again")),
+        false => Ok(()),
+    }
 }
 
 /// Returns the path of the ONNX file of an imported backbone. The file need not exist.
@@ -186,19 +200,26 @@ pub fn check_new_name(name: &str) -> Result<()> {
     if is_taken { fail("that is the name of other weights") } else { Ok(()) }
 }
 
-/// Whether all official files of a source are known by their digest, and `digest` is none of them.
-fn is_another(source: &Published, digest: Digest) -> bool {
-    let text = digest.to_string();
-    let known = |file: &crate::backbone::registry::PublishedFile| {
-        let prefix = file.sha256_prefix.as_ref().map(|prefix| text.starts_with(prefix.as_str()));
-        file.sha256.map(|sha256| sha256 == digest).or(prefix)
-    };
-    !source.files.iter().any(|file| known(file).unwrap_or(true))
+/// Whether all official files of a source are known by a digest, and `file`, whose SHA-256 is given, is none of them.
+fn is_another(source: &Published, file: &Path, sha256: Digest) -> Result<bool> {
+    for official in &source.files {
+        let is_it = match (official.sha256, &official.sha256_prefix, &official.md5) {
+            (Some(known), ..) => sha256 == known,
+            (None, Some(prefix), _) => sha256.to_string().starts_with(prefix.as_str()),
+            (None, None, Some(md5)) => md5_file(file)? == md5.parse()?,
+            (None, None, None) => true,
+        };
+        if is_it {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backbone::registry::PublishedFile;
 
     #[test]
     fn a_family_has_a_source_and_no_name_hides_other_weights() {
@@ -212,7 +233,25 @@ mod tests {
         }
         check_name("keras", keras).unwrap();
         check_name("mine_2.1", keras).unwrap();
-        assert!(is_another(source("slim", None).unwrap(), sha256(b"x")));
-        assert!(!is_another(keras, sha256(b"x")), "its digests are not known");
+    }
+
+    #[test]
+    fn a_file_is_published_when_its_sha256_or_its_md5_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weights.h5");
+        std::fs::write(&path, b"x").unwrap();
+        let is_own = |source: &Published| is_another(source, &path, sha256(b"x")).unwrap();
+        for name in ["slim", "torchvision", "keras"] {
+            let mut source = source(name, None).unwrap().clone();
+            assert!(is_own(&source), "{name}");
+            source.files[0] = PublishedFile {
+                sha256: None,
+                sha256_prefix: None,
+                md5: Some(md5_file(&path).unwrap().to_string()),
+                ..source.files[0].clone()
+            };
+            assert!(!is_own(&source), "{name}");
+        }
+        assert!(!is_own(source("timm", None).unwrap()), "no digest is published");
     }
 }

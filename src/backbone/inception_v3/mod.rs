@@ -69,6 +69,13 @@ pub fn build(topology: Topology, weights: &dyn Weights, metadata: &[(&str, &str)
     Ok(inception.graph.finish(metadata))
 }
 
+/// Number of values of all kernels and biases up to PreLogits, at a depth multiplier of 1.
+pub const TRUNK_PARAMETERS: u64 = 21_768_352;
+/// Multiply-adds of one image of 299 x 299 pixels up to PreLogits, at a depth multiplier of 1.
+pub const TRUNK_MULTIPLY_ADDS: u64 = 5_711_168_096;
+/// Number of features of PreLogits at a depth multiplier of 1.
+pub const TRUNK_WIDTH: u64 = 2048;
+
 /// Returns the names of the layers that can be embedded, from the input on.
 pub fn layers() -> Vec<&'static str> {
     let inner = STEM.iter().map(|(name, _)| *name).chain(BLOCKS.iter().map(|(name, _)| *name));
@@ -231,6 +238,7 @@ impl InceptionBuilder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backbone::graph::network_summary;
     use std::cell::RefCell;
 
     /// Records every convolution that is requested and returns ones.
@@ -258,7 +266,11 @@ mod tests {
     #[test]
     fn the_table_has_the_published_size() {
         let ones = Ones::default();
-        build(Topology::default(), &ones, &[]).unwrap();
+        let onnx = build(Topology::default(), &ones, &[]).unwrap();
+        let summary = network_summary(&onnx, 299).unwrap();
+        assert_eq!((summary.parameters, summary.multiply_adds), (TRUNK_PARAMETERS, TRUNK_MULTIPLY_ADDS));
+        let last = summary.endpoints.last().unwrap();
+        assert_eq!((last.name.as_str(), &last.shape), ("PreLogits", &Some(vec![TRUNK_WIDTH as usize])));
         let convs = ones.0.into_inner();
         assert_eq!(convs.len(), 94);
         // 21,802,784 parameters without the top is what Keras counts for InceptionV3(include_top=False): kernels, and

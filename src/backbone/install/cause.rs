@@ -15,14 +15,22 @@ pub(super) enum Cause {
     TooOld,
     /// The server has no such package or version.
     NotFound,
+    /// The server answers, but fails or is too busy.
+    Server,
+    /// Other bytes came than the pinned ones.
+    OtherBytes,
     /// None of these.
     Unknown,
 }
 
 /// Parts of messages of pip 20 to 26, npm 6 to 11 and uv, in lower case, the surest first: a client that cannot reach its
 /// index also says that it found no package.
-const SIGNS: [(Cause, &[&str]); 5] = [
+const SIGNS: [(Cause, &[&str]); 7] = [
     (Cause::DiskFull, &["no space left", "enospc", "quota exceeded", "edquot", "errno 28]", "errno 122]"]),
+    (
+        Cause::OtherBytes,
+        &["do not match the hashes", "eintegrity", "integrity checksum failed", "hash mismatch"],
+    ),
     (
         Cause::TooOld,
         &[
@@ -45,11 +53,10 @@ const SIGNS: [(Cause, &[&str]); 5] = [
             "ssl:",
             "self signed",
             "self_signed",
-            "401",
-            "403",
-            "407",
-            "e401",
-            "e403",
+            "eperm",
+            "operation not permitted",
+            "unable_to_get_issuer_cert",
+            "unable_to_verify_leaf_signature",
             "unauthorized",
             "forbidden",
             "proxy authentication",
@@ -60,6 +67,10 @@ const SIGNS: [(Cause, &[&str]); 5] = [
             "permission denied",
             "eacces",
         ],
+    ),
+    (
+        Cause::Server,
+        &["too many requests", "internal server error", "bad gateway", "service unavailable", "too many 5"],
     ),
     (
         Cause::Network,
@@ -97,9 +108,9 @@ const SIGNS: [(Cause, &[&str]); 5] = [
         &[
             "no matching distribution",
             "could not find a version",
-            "e404",
-            "404 ",
             "etarget",
+            "enoversions",
+            "no versions available",
             "notarget",
             "no solution found",
             "not found in the package registry",
@@ -114,8 +125,27 @@ pub(super) fn cause(code: Option<i32>, log: &str) -> Cause {
         return Cause::NoProgram;
     }
     let log = log.to_lowercase();
-    let found = SIGNS.iter().find(|(_, signs)| signs.iter().any(|sign| log.contains(sign)));
+    let found = SIGNS.iter().find(|(cause, signs)| {
+        signs.iter().any(|sign| log.contains(sign)) || has_status(&log, statuses(*cause))
+    });
     found.map_or(Cause::Unknown, |(cause, _)| *cause)
+}
+
+/// The HTTP statuses that mean `cause`.
+fn statuses(cause: Cause) -> &'static [&'static str] {
+    match cause {
+        Cause::Refused => &["401", "403", "407", "451"],
+        Cause::NotFound => &["404", "410"],
+        Cause::Server => &["429", "500", "502", "503", "504"],
+        _ => &[],
+    }
+}
+
+/// Whether `log` has one of the HTTP `statuses` as a word of its own, or after `e` as npm writes codes. Digits within a hash
+/// or an address do not count.
+fn has_status(log: &str, statuses: &[&str]) -> bool {
+    let words = log.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
+    words.into_iter().any(|word| statuses.contains(&word.strip_prefix('e').unwrap_or(word)))
 }
 
 /// Summarizes in one line what a client printed about its failure.
@@ -152,6 +182,10 @@ impl Cause {
             }
             Self::TooOld => format!("install a newer {client}"),
             Self::NotFound => format!("check the index that {client} is set to ({settings})"),
+            Self::Server => "try again later".into(),
+            Self::OtherBytes => format!(
+                "check what the index, the proxy or the cache of {client} gives ({settings}): it is not the pinned file"
+            ),
             Self::Unknown => format!("see what {client} says above"),
         }
     }
@@ -206,6 +240,30 @@ mod tests {
                 Cause::TooOld,
                 "ERROR: npm v11.0.0 is known not to run on Node.js v12. npm does not support Node.js v12.22.9",
             ),
+            (Cause::Refused, "ERROR: HTTP error 403 while getting https://pypi.example/simple/onnxruntime/"),
+            (
+                Cause::Refused,
+                "npm error 407 407 Proxy Authentication Required - GET https://npm.example/nsfwjs",
+            ),
+            (Cause::Refused, "error: HTTP status client error (401 Unauthorized) for url"),
+            (Cause::Refused, "npm error code UNABLE_TO_GET_ISSUER_CERT_LOCALLY"),
+            (Cause::Refused, "npm ERR! code EPERM\nnpm ERR! syscall rename"),
+            (Cause::Server, "npm error code E429\nnpm error 429 Too Many Requests - GET https://npm.example"),
+            (
+                Cause::Server,
+                "ERROR: Max retries exceeded with url: /simple/ (Caused by ResponseError('too many 503 error responses'))",
+            ),
+            (Cause::Server, "requests.exceptions.HTTPError: 500 Server Error: for url: https://pypi.example"),
+            (Cause::NotFound, "npm ERR! code ENOVERSIONS\nnpm ERR! No versions available for nsfwjs"),
+            (
+                Cause::OtherBytes,
+                "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n  Expected sha256 401403407e401\n       Got        403e403",
+            ),
+            (
+                Cause::OtherBytes,
+                "npm error code EINTEGRITY\nnpm error sha512-401/403+407== integrity checksum failed",
+            ),
+            (Cause::Unknown, "Got sha256 ab401c403d407e4045003 from https://pypi.example/401/403.whl"),
             (Cause::Unknown, "Segmentation fault"),
         ];
         for (expected, log) in cases {

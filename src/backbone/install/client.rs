@@ -34,7 +34,10 @@ impl Download<'_> {
     /// [`Kind::Runtime`] with the client's error message when it fails, [`Kind::Interrupted`] when the monitor asks to
     /// stop. Nothing that the client started is alive then.
     pub fn run(&self, command: Command, monitor: &dyn Monitor) -> Result<()> {
-        let mut process = ClientProcess::spawn(command)?;
+        let mut process = ClientProcess::spawn(command).map_err(|e| match e.kind() {
+            Kind::Runtime => e.help(format!("install {}, or {}", self.client, self.elsewhere)),
+            _ => e,
+        })?;
         let status = self.wait(&mut process, monitor)?;
         let log = process.finish();
         if status.success() {

@@ -7,6 +7,7 @@ use crate::backbone::proof::{LOADER, is_proven};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -27,24 +28,34 @@ pub fn prove_in_children(command: Vec<OsString>) {
     let _ = PROVER.set(command);
 }
 
-/// Proves `library` in a child process, unless its digest is known or this process has proven it. Passes when the child fails in any way but a crash: this
-/// process then fails in the same way, and knows the reason.
+/// Proves `library` in a child process, unless its digest is known or this process has proven it. Passes when the child
+/// reports an error: this process then fails in the same way, and knows the reason.
 ///
 /// # Errors
-/// [`Kind::Runtime`] when the child crashed or hung, [`Kind::Interrupted`] when the monitor asks to stop.
+/// [`Kind::Runtime`] when the child crashed, hung or could not be started, [`Kind::Limit`] when a limit on tasks forbids
+/// it, [`Kind::Interrupted`] when the monitor asks to stop.
 pub(super) fn require_no_crash(library: &Library, monitor: &dyn Monitor) -> Result<()> {
     let Some([program, arguments @ ..]) = PROVER.get().map(Vec::as_slice) else { return Ok(()) };
     if library.is_verified || is_proven(&library.path) {
         return Ok(());
     }
-    let mut command = client(program, &std::env::temp_dir());
-    command.args(arguments).arg(&library.path);
-    let Ok(mut child) = ClientProcess::spawn(command) else { return Ok(()) };
+    // A folder that is always there.
+    let mut command = client(program, Path::new("/"));
+    command.args(arguments).arg(&library.path).env_remove("TMPDIR");
     let fail = |why: String| Error::new(Kind::Runtime, LOADER).at(&library.path).because(why);
+    let mut child = ClientProcess::spawn(command)?;
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
-            return crash(status).map_or(Ok(()), |why| Err(fail(why)));
+            return match (status.code(), crash(status)) {
+                (_, Some(why)) => Err(fail(why)),
+                (Some(0 | 1), _) => Ok(()),
+                // The shell could not start it, or the system ended it.
+                _ => Err(fail(format!(
+                    "a process that tried it failed ({status}): {}",
+                    last_line(&child.finish())
+                ))),
+            };
         }
         if monitor.is_interrupted() {
             return Err(Error::new(Kind::Interrupted, "interrupted while ONNX Runtime was tried"));
@@ -54,6 +65,10 @@ pub(super) fn require_no_crash(library: &Library, monitor: &dyn Monitor) -> Resu
         }
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+fn last_line(log: &str) -> &str {
+    log.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing")
 }
 
 /// Describes the signal of a program that crashed; `None` for any other end.

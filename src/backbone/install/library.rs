@@ -39,6 +39,11 @@ impl Library {
         self.origin == INSTALLED
     }
 
+    /// Whether headstart installed it, and noted no digests of its files.
+    pub(super) fn is_unverified(&self) -> bool {
+        self.is_ours() && !self.is_verified
+    }
+
     /// Whether `ORT_DYLIB_PATH` names it.
     pub(super) fn is_chosen(&self) -> bool {
         self.origin == CHOSEN
@@ -102,7 +107,11 @@ fn chosen(path: PathBuf) -> Result<Library> {
     let fail = |what: String| Error::new(Kind::Runtime, what).at(&path).help("correct it or unset it");
     match std::fs::metadata(&path) {
         Ok(found) if found.is_file() => {}
-        Ok(_) => return Err(fail("ORT_DYLIB_PATH names a folder, not a library".into())),
+        Ok(found) if found.is_dir() => {
+            return Err(fail("ORT_DYLIB_PATH names a folder, not a library".into()));
+        }
+        // A pipe or a device: reading one may wait for ever, or never end.
+        Ok(_) => return Err(fail("ORT_DYLIB_PATH names no regular file".into())),
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
             return Err(fail("ORT_DYLIB_PATH names a file that may not be read".into()).because(e));
         }

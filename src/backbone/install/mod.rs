@@ -2,6 +2,7 @@
 //! to run and opens it.
 
 mod cause;
+mod class_names;
 mod client;
 mod consent;
 mod crash_test;
@@ -17,6 +18,7 @@ pub mod runtime;
 pub mod staging;
 mod wheel;
 
+pub use class_names::imagenet_names;
 pub use crash_test::prove_in_children;
 pub use import_weights::import_weights;
 pub use library::{Library, find_library, has_nvidia_driver};
@@ -107,6 +109,7 @@ pub struct SetupStats {
 pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> {
     let SetupConfig { backbone, device, wheel, tarball, models } = config;
     let known = registry().backbone(backbone)?;
+    known_backbone::check_place(known, models, tarball.as_deref())?;
     if wheel.is_none() {
         runtime::renew_unverified(*device, monitor);
     }

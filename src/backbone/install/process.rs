@@ -1,9 +1,10 @@
 //! Runs a package client in a process group that ends with this process, whatever ends it.
 
 use crate::error::{Error, Kind, Result};
+use crate::limits;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -24,14 +25,26 @@ exec 3<&0 </dev/null
 exec 3<&-
 exec "$@""#;
 
-/// Settings of interpreters that would run other code than the client's.
-const CLEARED: [&str; 5] = ["PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT", "NODE_PATH"];
+/// The shell of [`WATCHED`].
+const SHELL: &str = "/bin/sh";
 
-/// Returns a command that starts `program` in `folder`, for [`ClientProcess::spawn`].
+/// Settings of interpreters that would run other code than the client's, or end it for a warning.
+const CLEARED: [&str; 7] = [
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "PYTHONINSPECT",
+    "PYTHONWARNINGS",
+    "NODE_PATH",
+    "NODE_OPTIONS",
+];
+
+/// Returns a command that starts `program` in `folder`, for [`ClientProcess::spawn`]. Without a shell, as in a minimal
+/// container, there is no watchdog.
 pub(super) fn client(program: impl AsRef<OsStr>, folder: &Path) -> Command {
-    let mut command = match cfg!(unix) {
+    let mut command = match has_shell() {
         true => {
-            let mut shell = Command::new("/bin/sh");
+            let mut shell = Command::new(SHELL);
             shell.args(["-c", WATCHED, "sh"]).arg(program);
             shell
         }
@@ -45,10 +58,22 @@ pub(super) fn client(program: impl AsRef<OsStr>, folder: &Path) -> Command {
     command
 }
 
+#[cfg(unix)]
+fn has_shell() -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(SHELL).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn has_shell() -> bool {
+    false
+}
+
 /// A running client. Dropping it kills the client and all that it started.
 #[derive(Debug)]
 pub(super) struct ClientProcess {
     child: Child,
+    has_watchdog: bool,
     /// The watchdog's pipe.
     alive: Option<ChildStdin>,
     log: Arc<Mutex<VecDeque<u8>>>,
@@ -60,9 +85,10 @@ impl ClientProcess {
     /// Starts a command of [`client`].
     ///
     /// # Errors
-    /// [`Kind::Runtime`] when no process or thread can be started.
+    /// [`Kind::Runtime`] when no process or thread can be started, [`Kind::Limit`] when a limit on tasks forbids it.
     pub fn spawn(mut command: Command) -> Result<Self> {
-        let fail = |e| Error::new(Kind::Runtime, "no process could be started").because(e);
+        let program = command.get_program().to_string_lossy().into_owned();
+        let fail = |e| fail(&program, e);
         let (reader, writer) = std::io::pipe().map_err(fail)?;
         command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(fail)?).stderr(writer);
         #[cfg(unix)]
@@ -76,15 +102,16 @@ impl ClientProcess {
             drop(end);
         };
         std::thread::Builder::new().spawn(keep_log).map_err(fail)?;
+        let has_watchdog = program == SHELL;
         let mut child = command.spawn().map_err(fail)?;
         let alive = child.stdin.take();
-        Ok(Self { child, alive, log, log_end })
+        Ok(Self { child, has_watchdog, alive, log, log_end })
     }
 
     /// Returns the exit status once the client has ended.
     ///
     /// # Errors
-    /// [`Kind::Runtime`] when the operating system does not tell.
+    /// [`Kind::Runtime`] when the operating system does not say.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         let fail = |e| Error::new(Kind::Runtime, "the client could not be waited for").because(e);
         self.child.try_wait().map_err(fail)
@@ -99,7 +126,7 @@ impl ClientProcess {
 
     fn end(&mut self) {
         // Where there is no watchdog, only the client itself can be killed.
-        if self.alive.take().is_none() || cfg!(not(unix)) {
+        if self.alive.take().is_none() || !self.has_watchdog {
             let _ = self.child.kill();
         }
         let _ = self.child.wait();
@@ -112,6 +139,17 @@ impl Drop for ClientProcess {
         if self.alive.is_some() {
             self.end();
         }
+    }
+}
+
+/// The error of a process of `program`, or a thread beside it, that could not be started.
+fn fail(program: &str, e: std::io::Error) -> Error {
+    let message = format!("no process of {program} could be started");
+    match e.kind() {
+        ErrorKind::WouldBlock => Error::new(Kind::Limit, message)
+            .because(e)
+            .help(format!("raise the limit on tasks, or end other programs (limits: {})", limits::tasks())),
+        _ => Error::new(Kind::Runtime, message).because(e),
     }
 }
 

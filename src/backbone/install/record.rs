@@ -84,14 +84,20 @@ impl InstallRecord {
 /// [`Kind::Io`] when the folder may not be read, which says nothing about its files.
 pub(super) fn look(folder: &Path, wheel_sha256: Digest) -> Result<Installed> {
     static COMPLETE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-    let is_there = folder.try_exists().map_err(|e| Error::io("look for ONNX Runtime in", folder, e))?;
-    if !is_there {
-        return Ok(Installed::Missing);
+    let is_there = folder.try_exists().map_err(|e| Error::io("look for ONNX Runtime in", folder, e));
+    match (folder.symlink_metadata().is_ok(), is_there) {
+        (false, Ok(_)) => return Ok(Installed::Missing),
+        (false, Err(e)) => return Err(e),
+        _ => {}
     }
     let damaged = |why: Error| {
         let error = Error::new(Kind::Runtime, "the installed ONNX Runtime is damaged").at(folder);
         Ok(Installed::Damaged(error.because(why).help("run `setup`: it installs it again")))
     };
+    // A file, or a link that leads nowhere.
+    if let Some(obstacle) = fs::obstacle(folder) {
+        return damaged(obstacle);
+    }
     let path = folder.join(FILE);
     let json = match std::fs::read(&path) {
         Ok(json) => json,
@@ -163,6 +169,21 @@ mod tests {
             said.starts_with("at: the installed ONNX Runtime is damaged: installed.json is not readable"),
             "{said}"
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_folder_is_damaged() {
+        let said = after(|at| {
+            std::fs::remove_dir_all(at).unwrap();
+            std::fs::write(at, "").unwrap();
+        });
+        assert_eq!(said, "at: the installed ONNX Runtime is damaged: at: it is a file, not a folder");
+        let said = after(|at| {
+            std::fs::remove_dir_all(at).unwrap();
+            std::os::unix::fs::symlink("nowhere", at).unwrap();
+        });
+        assert!(said.ends_with("damaged: at: it is a link to nowhere, where nothing is"), "{said}");
     }
 
     #[test]

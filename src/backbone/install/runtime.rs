@@ -57,7 +57,10 @@ pub fn find_or_install(device: Device, wheel_file: Option<&Path>, monitor: &dyn 
         pinned_wheel(wants_cuda, wheel_file)?
     } else {
         let missing = match search(wants_cuda)? {
-            Search::Found(library) => return open(library, monitor),
+            Search::Found(library) => match open(library.clone(), monitor) {
+                Err(e) if may_be_damaged(&e, &library) => e.with_causes(),
+                opened => return opened,
+            },
             Search::Missing => "ONNX Runtime is not installed".to_string(),
             Search::Damaged(error) => error.with_causes(),
         };
@@ -91,7 +94,7 @@ pub fn is_missing(device: Device) -> Result<bool> {
 /// Only warns when that is refused or fails, since such an installation can be used.
 pub(super) fn renew_unverified(device: Device, monitor: &dyn Monitor) {
     let Ok(Search::Found(library)) = search(wants_cuda(device)) else { return };
-    if !library.is_ours() || library.is_verified {
+    if !library.is_unverified() {
         return;
     }
     let what = "ONNX Runtime was installed by an earlier version that noted no SHA-256 of its files";
@@ -147,8 +150,27 @@ fn terms(wheel: &Wheel) -> String {
     format!("ONNX Runtime {version} ({} wheel, {size} MB, {licence})", wheel.package)
 }
 
-/// What to do when the loader refuses `library` with `reason`, in the words of glibc. Never to install it again, since
-/// its files are as they were installed.
+/// Whether `error` of [`open`] may come from damage to files of ours that have no digests, so that installing them again
+/// helps.
+fn may_be_damaged(error: &Error, library: &Library) -> bool {
+    let is_of_file = matches!(error.kind(), Kind::Runtime | Kind::Backbone);
+    is_of_file && library.is_unverified() && !is_fault_of_system(&error.with_causes())
+}
+
+/// Whether the loader's `reason` is about this system, and not about the library.
+fn is_fault_of_system(reason: &str) -> bool {
+    let signs = [
+        "failed to map segment",
+        "Operation not permitted",
+        "cannot open shared object file",
+        "GLIBC",
+        "no process of",
+    ];
+    signs.iter().any(|sign| reason.contains(sign))
+}
+
+/// What to do when the loader refuses `library` with `reason`, in the words of glibc. To install it again only when it
+/// has no digests: other files of ours are as they were installed.
 fn loader_advice(reason: &str, library: &Library) -> String {
     let other_place = match library.is_ours() {
         true => "set HEADSTART_HOME to a folder on another file system and run `setup` again",
@@ -172,6 +194,9 @@ fn loader_advice(reason: &str, library: &Library) -> String {
                 ONNX Runtime of 1.23 or later that was built for this one"
             .into();
     }
+    if library.is_unverified() {
+        return "run `setup`: it installs it again".into();
+    }
     if library.is_chosen() || !reason.contains(LOADER) {
         return "it must be an ONNX Runtime of 1.23 or later: correct ORT_DYLIB_PATH, or unset it and run `setup`".into();
     }
@@ -194,6 +219,19 @@ mod tests {
         for (reason, advice) in cases {
             let given = loader_advice(&format!("{LOADER}: {reason}"), &ours);
             assert!(given.contains(advice), "{reason}: {given}");
+        }
+        // Installed by 0.1.0, without digests: it may be damaged.
+        let old = Library::installed("/h/libonnxruntime.so".into(), false, false);
+        for (reason, is_damage) in [
+            ("a process that tried it crashed with SIGSEGV: the file is damaged", true),
+            ("/h/libonnxruntime.so: invalid ELF header", true),
+            ("/h/libonnxruntime.so: failed to map segment from shared object", false),
+        ] {
+            let error = Error::new(Kind::Runtime, LOADER).because(reason);
+            assert_eq!(may_be_damaged(&error, &old), is_damage, "{reason}");
+            assert!(!may_be_damaged(&error, &ours));
+            let advice = loader_advice(&error.with_causes(), &old);
+            assert_eq!(advice.contains("installs it again"), is_damage, "{advice}");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::backbone::registry::{Wheel, registry};
 use crate::error::{Error, Kind, Result};
 use crate::io::archive;
 use crate::io::fs::{self, require_space};
-use crate::io::places;
+use crate::io::user_folders;
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ const SPACE_FACTOR: u64 = 3;
 /// The folder of `wheel`.
 fn folder_of(wheel: &Wheel) -> Result<PathBuf> {
     let name = format!("{}-{}-{}-{}", wheel.package, registry().runtime.version, wheel.os, wheel.arch);
-    Ok(places::runtime_folder()?.join(name))
+    Ok(user_folders::runtime_folder()?.join(name))
 }
 
 /// Compares an earlier installation of `wheel` with its record. Returns the path of the library too.
@@ -38,7 +38,7 @@ pub(super) fn installed(wheel: &Wheel) -> Result<(Installed, PathBuf)> {
 pub(super) fn install(wheel: &Wheel, file: Option<&Path>, monitor: &dyn Monitor) -> Result<PathBuf> {
     let folder = folder_of(wheel)?;
     let path = folder.join(&wheel.library);
-    let base = places::runtime_folder()?;
+    let base = user_folders::runtime_folder()?;
     let staging = StagingFolder::new(&base, monitor).map_err(|e| match e.kind() {
         Kind::Io => e.help("set HEADSTART_HOME to a folder that may be written"),
         _ => e,
@@ -52,16 +52,8 @@ pub(super) fn install(wheel: &Wheel, file: Option<&Path>, monitor: &dyn Monitor)
     let archive = match file {
         Some(file) => file.to_path_buf(),
         None => {
-            let pinned = PinnedWheel {
-                package: &wheel.package,
-                version: &registry().runtime.version,
-                bytes: wheel.bytes,
-                sha256: wheel.sha256,
-                platform: Some(&wheel.platform),
-                what: "ONNX Runtime",
-                elsewhere: &pip::elsewhere(wheel),
-            };
-            pip::download(&pinned, staging.path(), monitor)?
+            let elsewhere = pip::elsewhere(wheel);
+            pip::download(&PinnedWheel::of_runtime(wheel, &elsewhere), staging.path(), monitor)?
         }
     };
     verify_download(&archive, wheel.sha256, wheel.bytes).map_err(|e| match file {
@@ -71,6 +63,10 @@ pub(super) fn install(wheel: &Wheel, file: Option<&Path>, monitor: &dyn Monitor)
     })?;
     let unpacked = unpack(wheel, &archive, &staging)?;
     staging.require_uninterrupted(monitor)?;
+    if fs::obstacle(&folder).is_some() {
+        // A file or a link in the place of our own folder.
+        fs::remove(&folder)?;
+    }
     fs::replace_folder(&unpacked, &folder)?;
     Ok(path)
 }

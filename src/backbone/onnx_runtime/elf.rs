@@ -9,7 +9,7 @@ use std::path::Path;
 const HEADER: usize = 64;
 const PROGRAM_HEADER: usize = 56;
 
-/// Returns the size in bytes that the headers of a 64-bit little-endian ELF file promise, where the file at `path` is
+/// Returns the size in bytes that the headers of a 64-bit little-endian ELF file state, where the file at `path` is
 /// shorter. Any other file is left to the loader.
 pub(super) fn missing_end(path: &Path) -> Option<u64> {
     let mut file = File::open(path).ok()?;

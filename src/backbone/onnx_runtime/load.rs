@@ -46,7 +46,7 @@ fn loaded(library: &Path) -> Result<&'static Loaded> {
     if LOADED.get().is_none() {
         let fail = |why: String| Error::new(Kind::Runtime, LOADER).at(library).because(why);
         if let Some(bytes) = missing_end(library) {
-            return Err(fail(format!("it is cut short: its headers promise {bytes} bytes")));
+            return Err(fail(format!("it is cut short: its headers state {bytes} bytes")));
         }
         let listener = Listener::default();
         let builder = tracing::subscriber::with_default(listener.clone(), || ort::init_from(library))

@@ -66,8 +66,8 @@ fn written(chain: &[Source], models: &Path) -> Vec<CommandLine> {
     all
 }
 
-fn step(label: &str, words: &[String]) -> CommandLine {
-    CommandLine { label: label.into(), line: command_line(words) }
+fn step(label: &str, arguments: &[String]) -> CommandLine {
+    CommandLine { label: label.into(), line: command_line(arguments) }
 }
 
 /// A folder of its own for a run called `name`.
@@ -91,48 +91,48 @@ fn extractions(chain: &[Source], models: &Path) -> Vec<CommandLine> {
 fn extraction(sources: &[&Source], models: &Path) -> Option<CommandLine> {
     let newest = sources.last()?;
     let (record, cache) = (&newest.record, newest.cache.as_ref()?);
-    let words = extract(record, cache, sources, models);
+    let arguments = extract(record, cache, sources, models);
     let label = match sources.iter().all(|source| source.has_same_split) {
         true => "the features",
         false => "the features; the cache has changed its images or splits since, so the head differs",
     };
-    Some(step(label, &words))
+    Some(step(label, &arguments))
 }
 
 fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -> Vec<String> {
-    let mut words = Words::new(["extract", &cache.root.to_string_lossy()]);
-    words.option("--cache", &record.cache);
-    backbone(record, models, &mut words);
-    words.0.extend(cache.layout.map(str::to_string));
-    words.option("--split", cache.fractions);
-    words.option("--seed", cache.seed);
+    let mut arguments = Arguments::new(["extract", &cache.root.to_string_lossy()]);
+    arguments.option("--cache", &record.cache);
+    backbone(record, models, &mut arguments);
+    arguments.0.extend(cache.layout.map(str::to_string));
+    arguments.option("--split", cache.fractions);
+    arguments.option("--seed", cache.seed);
     let augmentations: BTreeSet<String> =
         sources.iter().flat_map(|source| source.variants()).filter_map(augmentation).collect();
-    augmentations.iter().for_each(|name| words.option("--augment", name));
+    augmentations.iter().for_each(|name| arguments.option("--augment", name));
     if !augmentations.is_empty() && sources.iter().any(|source| source.needs_all_splits()) {
-        words.option("--augment-splits", "all");
+        arguments.option("--augment-splits", "all");
     }
     if let Some(device) = &cache.device {
-        words.option("--device", device);
+        arguments.option("--device", device);
     }
-    words.0
+    arguments.0
 }
 
 /// The network, and how pixels enter it.
-fn backbone(record: &Record, models: &Path, words: &mut Words) {
+fn backbone(record: &Record, models: &Path, arguments: &mut Arguments) {
     let spec = &record.spec;
     let steps = spec.preprocessing.steps;
-    words.option("--backbone", backbone_name(record, models));
-    words.option("--layer", &spec.layer);
+    arguments.option("--backbone", backbone_name(record, models));
+    arguments.option("--layer", &spec.layer);
     if let Some(text) = steps.text() {
-        words.option("--preprocess", text);
+        arguments.option("--preprocess", text);
     }
-    words.option("--crop", steps.crop);
-    steps.stretch_16bit.iter().for_each(|bits| words.option("--stretch-16bit", bits));
+    arguments.option("--crop", steps.crop);
+    steps.stretch_16bit.iter().for_each(|bits| arguments.option("--stretch-16bit", bits));
     // Without this option a built backbone is looked for in the working folder.
     let built = registry().backbone(&spec.backbone.name).ok().map(|known| onnx_path(known, models));
     if built.is_some_and(|built| built.exists()) {
-        words.option("--models", absolute(models).display());
+        arguments.option("--models", absolute(models).display());
     }
 }
 
@@ -157,67 +157,67 @@ fn augmentation(variant: Variant) -> Option<String> {
 }
 
 fn train(record: &Record, run: &str, init: Option<&str>) -> Vec<String> {
-    let mut words = Words::new(["train", &record.cache]);
-    words.option("--run", run);
-    words.option("--use", record.variants.join(","));
+    let mut arguments = Arguments::new(["train", &record.cache]);
+    arguments.option("--run", run);
+    arguments.option("--use", record.variants.join(","));
     match &record.config {
         SolverConfig::Lbfgs(config) => {
-            words.option("--solver", "lbfgs");
-            words.option("--l2", config.l2);
-            words.option("--epochs", config.iterations);
-            words.option("--label-smoothing", config.label_smoothing);
-            words.option("--class-weights", &config.class_weights);
-            words.switch("--standardize", config.standardize);
-            words.switch("--allow-unconverged", config.allow_unconverged);
+            arguments.option("--solver", "lbfgs");
+            arguments.option("--l2", config.l2);
+            arguments.option("--epochs", config.iterations);
+            arguments.option("--label-smoothing", config.label_smoothing);
+            arguments.option("--class-weights", &config.class_weights);
+            arguments.switch("--standardize", config.standardize);
+            arguments.switch("--allow-unconverged", config.allow_unconverged);
         }
         SolverConfig::Linfa(config) => {
-            words.option("--solver", "lbfgs-linfa");
-            words.option("--l2", config.l2);
-            words.option("--epochs", config.iterations);
-            words.switch("--allow-unconverged", config.allow_unconverged);
+            arguments.option("--solver", "lbfgs-linfa");
+            arguments.option("--l2", config.l2);
+            arguments.option("--epochs", config.iterations);
+            arguments.switch("--allow-unconverged", config.allow_unconverged);
         }
-        SolverConfig::Adam(config) => adam(config, &mut words),
+        SolverConfig::Adam(config) => adam(config, &mut arguments),
     }
     match record.resplit {
-        Some(Resplit::Random { seed }) => words.option("--resplit", seed),
+        Some(Resplit::Random { seed }) => arguments.option("--resplit", seed),
         Some(Resplit::Fold { number, folds, seed }) => {
-            words.option("--folds", folds);
-            words.option("--fold", number);
-            words.option("--fold-seed", seed);
+            arguments.option("--folds", folds);
+            arguments.option("--fold", number);
+            arguments.option("--fold-seed", seed);
         }
         None => {}
     }
-    init.into_iter().for_each(|init| words.option("--init", init));
-    record.memory.iter().for_each(|memory| words.option("--memory", format!("{memory}B")));
-    words.0
+    init.into_iter().for_each(|init| arguments.option("--init", init));
+    record.memory.iter().for_each(|memory| arguments.option("--memory", format!("{memory}B")));
+    arguments.0
 }
 
 /// Every setting of Adam, also those that are the defaults of this version.
-fn adam(config: &FitConfig, words: &mut Words) {
-    words.option("--lr", config.lr);
-    words.option("--batch", config.batch);
-    words.option("--epochs", config.epochs);
-    words.option("--patience", config.patience);
-    words.option("--l2", config.l2);
-    words.option("--seed", config.seed);
-    words.option("--shuffle-seed", config.order_seed());
-    words.option("--min-delta", config.min_delta);
-    words.option("--stop-on", config.stop_on);
-    words.option("--schedule", config.schedule);
-    words.option("--label-smoothing", config.label_smoothing);
-    words.option("--class-weights", &config.class_weights);
-    words.switch("--standardize", config.standardize);
-    words.switch("--total-patience", !config.patience_resets);
-    words.switch("--no-shuffle", !config.shuffle);
-    words.switch("--drop-last", config.drop_last);
+fn adam(config: &FitConfig, arguments: &mut Arguments) {
+    arguments.option("--lr", config.lr);
+    arguments.option("--batch", config.batch);
+    arguments.option("--epochs", config.epochs);
+    arguments.option("--patience", config.patience);
+    arguments.option("--l2", config.l2);
+    arguments.option("--seed", config.seed);
+    arguments.option("--shuffle-seed", config.order_seed());
+    arguments.option("--min-delta", config.min_delta);
+    arguments.option("--stop-on", config.stop_on);
+    arguments.option("--schedule", config.schedule);
+    arguments.option("--label-smoothing", config.label_smoothing);
+    arguments.option("--class-weights", &config.class_weights);
+    arguments.switch("--standardize", config.standardize);
+    arguments.switch("--total-patience", !config.patience_resets);
+    arguments.switch("--no-shuffle", !config.shuffle);
+    arguments.switch("--drop-last", config.drop_last);
 }
 
 /// The arguments of a command.
-struct Words(Vec<String>);
+struct Arguments(Vec<String>);
 
-impl Words {
-    fn new<const N: usize>(words: [&str; N]) -> Self {
-        Self(words.map(String::from).to_vec())
+impl Arguments {
+    fn new<const N: usize>(arguments: [&str; N]) -> Self {
+        Self(arguments.map(String::from).to_vec())
     }
 
     fn option(&mut self, flag: &str, value: impl ToString) {
@@ -232,11 +232,11 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::test_data::spec;
     use crate::cache::{BackboneSpec, PreprocessingSpec, Spec};
     use crate::cli::command;
     use crate::data::preprocess::{Normalization, Preprocessing};
     use crate::head::{ClassWeights, LbfgsConfig, Schedule, StopOn};
-    use crate::io::digest::sha256;
 
     fn record(config: SolverConfig, normalization: Normalization, stretch: bool) -> Record {
         let steps = Preprocessing {
@@ -253,16 +253,10 @@ mod tests {
             time: 7,
             cache: "/c a".into(),
             spec: Spec {
-                schema: String::new(),
-                backbone: BackboneSpec {
-                    name: "/net.onnx".into(),
-                    title: "".into(),
-                    graph_sha256: sha256(b""),
-                },
+                backbone: BackboneSpec { name: "/net.onnx".into(), ..spec().backbone },
                 layer: "Mixed_6e".into(),
-                width: 2,
-                preprocessing: PreprocessingSpec { decode: String::new(), steps },
-                known_answer: None,
+                preprocessing: PreprocessingSpec { steps, ..spec().preprocessing },
+                ..spec()
             },
             classes: Vec::new(),
             config,
@@ -276,6 +270,7 @@ mod tests {
             seconds: 0.0,
             convergence: None,
             inner_folds: None,
+            selection: None,
             temperature: None,
             same_pictures: None,
         }

@@ -13,7 +13,7 @@ pub struct LabelConflicts {
     pub refused: Vec<Refused>,
 }
 
-/// Separates the files whose bytes occur under more than one label. All copies are refused, since nothing tells which
+/// Separates the files whose bytes occur under more than one label. All copies are refused, since nothing shows which
 /// label is right.
 pub fn separate_conflicts(files: Vec<ImageFile>) -> LabelConflicts {
     let mut by_digest: Vec<&ImageFile> = files.iter().collect();

@@ -29,7 +29,7 @@ pub enum LayoutChoice {
 }
 
 /// Usual names of folders that are splits, without separators and a final `set`, `data` or `images`.
-const NAMES: [(&str, Split); 10] = [
+const NAMES: [(&str, Split); 14] = [
     ("train", Split::Train),
     ("training", Split::Train),
     ("val", Split::Validation),
@@ -38,9 +38,17 @@ const NAMES: [(&str, Split); 10] = [
     ("validation", Split::Validation),
     ("dev", Split::Validation),
     ("development", Split::Validation),
+    ("eval", Split::Validation),
+    ("evaluation", Split::Validation),
     ("test", Split::Test),
     ("testing", Split::Test),
+    ("holdout", Split::Test),
+    // Images to be classified, in the test part of some data sets.
+    ("pred", Split::Test),
 ];
+
+/// Words beside that of a split in names such as `train2017`, `01_train`, `seg_train` or `images_train`.
+const BESIDE: [&str; 8] = ["set", "data", "dataset", "images", "image", "imgs", "img", "seg"];
 
 impl FolderLayout {
     /// Whether splits are folders.
@@ -86,7 +94,16 @@ impl FolderLayout {
             name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
         let suffix = ["set", "data", "images"].iter().find_map(|suffix| plain.strip_suffix(suffix));
         let is_called = |name: &str| NAMES.iter().find(|(usual, _)| *usual == name).map(|(_, split)| *split);
-        is_called(&plain).or_else(|| suffix.and_then(is_called))
+        is_called(&plain).or_else(|| suffix.and_then(is_called)).or_else(|| {
+            // Numbers and words that say nothing about the split, joined to it.
+            let words: Vec<String> = name
+                .split(['_', '-'])
+                .map(|w| w.trim_matches(|c: char| c.is_ascii_digit()).to_lowercase())
+                .collect();
+            let mut words = words.iter().filter(|w| !w.is_empty() && !BESIDE.contains(&w.as_str()));
+            let word = words.next().filter(|_| words.next().is_none())?;
+            is_called(word)
+        })
     }
 }
 
@@ -150,10 +167,34 @@ mod tests {
             ("dev", Split::Validation),
             ("test", Split::Test),
             ("test_data", Split::Test),
+            ("eval", Split::Validation),
+            ("evaluation", Split::Validation),
+            ("holdout", Split::Test),
+            ("hold_out", Split::Test),
+            ("train2017", Split::Train),
+            ("val2017", Split::Validation),
+            ("01_train", Split::Train),
+            ("03_test", Split::Test),
+            ("seg_train", Split::Train),
+            ("seg_pred", Split::Test),
+            ("images_train", Split::Train),
         ] {
             assert_eq!(FolderLayout::split_called(name), Some(split), "{name}");
         }
-        for name in ["trains", "tested", "cat", "set", "valley", "", "devil", "train 2"] {
+        for name in [
+            "trains",
+            "tested",
+            "cat",
+            "set",
+            "valley",
+            "",
+            "devil",
+            "train 2",
+            "bullet_train",
+            "crash-test",
+            "2017",
+            "images",
+        ] {
             assert_eq!(FolderLayout::split_called(name), None, "{name}");
         }
     }

@@ -1,8 +1,10 @@
 //! Files that cannot be used, and the reasons. A reason is stored as its text and read back from it.
 
+use crate::error::Error;
 use crate::io::digest::Digest;
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::path::Path;
 
 /// A file or folder that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -133,9 +135,13 @@ const PLAIN: [Reason; 10] = [
 ];
 
 impl Reason {
-    /// Reason for a file that the operating system does not open or read.
-    pub(crate) fn unreadable(error: &std::io::Error) -> Self {
-        Self::Unreadable(error.to_string())
+    /// Reason for the file `path`, which the operating system does not open or read. A link that leads nowhere is called
+    /// that.
+    pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        let is_broken = path.is_symlink() && path.metadata().is_err();
+        let link =
+            is_broken.then(|| Error::obstacle(path)).flatten().filter(|link| link.path() == Some(path));
+        Self::Unreadable(link.map_or_else(|| error.to_string(), |link| link.message().to_string()))
     }
 
     /// Reason for an image whose data make no sense. Only the first line of `message` is kept.

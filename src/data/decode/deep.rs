@@ -5,7 +5,7 @@ use crate::data::pixels::Pixels;
 /// A decoded image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct DecodedImage {
+pub struct DecodedFile {
     /// The image, upright.
     pub pixels: Pixels,
     /// Bits that the largest sample of a 16-bit image needs, if they are so few that the image is nearly black.

@@ -10,12 +10,17 @@ use mozjpeg_sys::{J_COLOR_SPACE, jpeg_common_struct, jpeg_decompress_struct, jpe
 use std::os::raw::{c_int, c_ulong, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Scans that are decoded. Encoders write a dozen; each costs as much time as a small picture of that size.
-const MAX_SCANS: c_int = 100;
+/// Scans that are decoded of a small picture. Encoders write a dozen; each costs the time of reading all coefficients again.
+const MAX_SCANS: u64 = 100;
 
-/// `JWRN_ARITH_BAD_CODE`, which the bindings do not list: with arithmetic decoding, two messages stand behind
-/// `JERR_BAD_CROP_SPEC`.
-const BAD_ARITHMETIC_CODE: c_int = lib::JERR_BAD_CROP_SPEC + 2;
+/// Scans that are decoded of any picture: more than the 18 that libjpeg writes for four components.
+const ANY_SCANS: u64 = 25;
+
+/// Pixels of all scans together that are decoded, which bounds the time.
+const MAX_SCANNED_PIXELS: u64 = 1 << 31;
+
+/// Markers of the frames with arithmetic coding: sequential and progressive.
+const ARITHMETIC: [u32; 2] = [0xC9, 0xCA];
 
 /// What [`lib::jpeg_consume_input`] returns at the end of a scan, and at the end of the image.
 const SCAN_COMPLETED: c_int = 4;
@@ -52,7 +57,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<JpegPixels, Reason> {
             n => return Err(unsupported(format!("{n} components"))),
         };
         if jpeg.has_many_scans() {
-            jpeg.read_all_scans()?;
+            jpeg.read_all_scans(bytes)?;
             return jpeg.rows();
         }
         unsafe { lib::jpeg_start_decompress(&mut jpeg.state) };
@@ -134,24 +139,33 @@ impl Decompressor {
     }
 
     /// Reads scans until every coefficient is known to its last bit, and prepares the output of the whole. What follows
-    /// then, such as the trailer of a phone, is not looked at.
-    fn read_all_scans(&mut self) -> Result<(), Reason> {
-        let state = &mut *self.state;
+    /// then, such as the trailer of a phone, is not looked at. Where coefficients are left out, the scans end with an
+    /// end-of-image marker.
+    fn read_all_scans(&mut self, bytes: &[u8]) -> Result<(), Reason> {
+        let state: *mut jpeg_decompress_struct = &mut *self.state;
+        let state = unsafe { &mut *state };
+        let max_scans = max_scans(u64::from(state.image_width) * u64::from(state.image_height));
         state.buffered_image = 1;
         state.do_block_smoothing = 0;
         unsafe { lib::jpeg_start_decompress(state) };
         loop {
             match unsafe { lib::jpeg_consume_input(state) } {
                 SCAN_COMPLETED if is_complete(state) => break,
+                REACHED_END if leaves_out_whole_bands(state) && self.has_read_end(bytes) => break,
                 REACHED_END => return Err(Reason::TruncatedJpeg),
-                _ if state.input_scan_number > MAX_SCANS => {
-                    return Err(unsupported(format!("more than {MAX_SCANS} scans")));
+                _ if state.input_scan_number as u64 > max_scans => {
+                    return Err(unsupported(format!("more than {max_scans} scans")));
                 }
                 _ => {}
             }
         }
         unsafe { lib::jpeg_start_output(state, state.input_scan_number) };
         Ok(())
+    }
+
+    /// Whether the end-of-image marker that was read is one of the file.
+    fn has_read_end(&self, bytes: &[u8]) -> bool {
+        bytes[..self.position(bytes)].ends_with(&[0xFF, 0xD9])
     }
 
     /// How many of `bytes` the library has taken.
@@ -178,18 +192,33 @@ impl Decompressor {
     }
 }
 
+/// Scans that are decoded of a picture with `pixels` pixels.
+fn max_scans(pixels: u64) -> u64 {
+    (MAX_SCANNED_PIXELS / pixels.max(1)).clamp(ANY_SCANS, MAX_SCANS)
+}
+
 /// Whether the scans read so far hold all of the image: all bits of all coefficients of a progressive one, a scan with each
 /// component of another.
 fn is_complete(state: &jpeg_decompress_struct) -> bool {
-    let components = state.num_components as usize;
     if state.coef_bits.is_null() {
         // The library notes the quantization table of a component when its scan begins.
-        let infos = unsafe { std::slice::from_raw_parts(state.comp_info, components) };
+        let infos = unsafe { std::slice::from_raw_parts(state.comp_info, state.num_components as usize) };
         return infos.iter().all(|info| !info.quant_table.is_null());
     }
+    missing_bits(state).iter().flatten().all(|&missing| missing == 0)
+}
+
+/// Whether all that a progressive image lacks are coefficients of which no scan has brought a bit. Encoders may leave out
+/// those that are zero, such as all of a grey picture's colours but the mean of each block.
+fn leaves_out_whole_bands(state: &jpeg_decompress_struct) -> bool {
+    let is_sound = |bits: &[c_int; 64]| bits[0] == 0 && bits.iter().all(|&missing| missing <= 0);
+    !state.coef_bits.is_null() && missing_bits(state).iter().all(is_sound)
+}
+
+/// Of each component of a progressive image the bits that each coefficient lacks, -1 for all.
+fn missing_bits(state: &jpeg_decompress_struct) -> &[[c_int; 64]] {
     let known: *const c_void = state.coef_bits;
-    let bits = unsafe { std::slice::from_raw_parts(known.cast::<[c_int; 64]>(), components) };
-    bits.iter().flatten().all(|&missing| missing == 0)
+    unsafe { std::slice::from_raw_parts(known.cast(), state.num_components as usize) }
 }
 
 /// Called by the library for a failure.
@@ -213,14 +242,19 @@ unsafe extern "C-unwind" fn error_exit(state: &mut jpeg_common_struct) {
     })));
 }
 
-/// Called by the library for a warning (level -1) or a trace. Warnings after which a block is a guess end the decoding.
+/// Called by the library for a warning (level -1) or a trace. Warnings after which a block is a guess end the decoding, and
+/// so does arithmetic coding: a cut in it is no failure to the library, which goes on with zeros.
 unsafe extern "C-unwind" fn emit_message(state: &mut jpeg_common_struct, level: c_int) {
-    if level >= 0 {
-        return;
-    }
-    let reason = match unsafe { (*state.err).msg_code } {
+    let (code, parameter) = unsafe { ((*state.err).msg_code, (*state.err).msg_parm._bindgen_data_[0]) };
+    let scans = unsafe { (*std::ptr::from_mut(state).cast::<jpeg_decompress_struct>()).input_scan_number };
+    let reason = match code {
+        lib::JTRC_SOF if ARITHMETIC.contains(&parameter) => unsupported(
+            "arithmetic coding, in which a cut cannot be told: save it again with Huffman coding".into(),
+        ),
+        _ if level >= 0 => return,
         lib::JWRN_HIT_MARKER => Reason::TruncatedJpeg,
-        lib::JWRN_HUFF_BAD_CODE | BAD_ARITHMETIC_CODE | lib::JWRN_MUST_RESYNC => blocks_damaged(),
+        lib::JWRN_HUFF_BAD_CODE | lib::JWRN_MUST_RESYNC => blocks_damaged(),
+        lib::JWRN_EXTRANEOUS_DATA if scans > 0 => blocks_damaged(),
         lib::JWRN_BOGUS_PROGRESSION => Reason::damaged("JPEG", "its scans contradict one another"),
         _ => return,
     };
@@ -229,4 +263,100 @@ unsafe extern "C-unwind" fn emit_message(state: &mut jpeg_common_struct, level: 
 
 fn unsupported(what: String) -> Reason {
     Reason::Unsupported { format: "JPEG".into(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A grey picture of one level, `side` by `side`, whose first `coefficients` of each block come in scans of one each, in
+    /// `passes` passes.
+    fn many_scans(side: u16, passes: u8, coefficients: u8) -> Vec<u8> {
+        let [high, low] = side.to_be_bytes();
+        let mut file = vec![0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0];
+        file.extend([1; 64]);
+        file.extend([0xFF, 0xC2, 0, 11, 8, high, low, high, low, 1, 1, 0x11, 0]);
+        // One code for each table, the bit 0: no difference of the first coefficient; an end of the block.
+        for table in [0x00, 0x10] {
+            file.extend([0xFF, 0xC4, 0, 20, table, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        }
+        let blocks = usize::from(side).div_ceil(8).pow(2);
+        for pass in 0..passes {
+            let last = passes - 1 - pass;
+            let before = if pass == 0 { 0 } else { last + 1 };
+            for coefficient in 0..coefficients {
+                file.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, coefficient, coefficient, before << 4 | last]);
+                file.extend(vec![0; blocks / 8]);
+                file.extend((blocks % 8 > 0).then_some(0xFF >> (blocks % 8)));
+            }
+        }
+        file.extend([0xFF, 0xD9]);
+        file
+    }
+
+    #[test]
+    fn a_picture_of_very_many_scans_is_refused() {
+        let pixels = decode(&many_scans(16, 1, 64)).unwrap();
+        assert_eq!((pixels.width, pixels.data), (16, vec![128; 256]));
+        let reason = decode(&many_scans(16, 2, 64)).err().expect("128 scans are refused");
+        assert_eq!(reason, unsupported("more than 100 scans".into()));
+    }
+
+    /// `file` without its last scan.
+    fn without_last_scan(file: &[u8]) -> Vec<u8> {
+        let last = file.windows(2).rposition(|pair| pair == [0xFF, 0xDA]).unwrap();
+        [&file[..last], &[0xFF, 0xD9]].concat()
+    }
+
+    #[test]
+    fn bands_may_be_left_out_and_those_begun_must_be_whole() {
+        for coefficients in [1, 2, 63] {
+            let whole = many_scans(16, 1, coefficients);
+            assert_eq!(decode(&whole).unwrap().data, vec![128; 256]);
+            // Without an end, more might have followed.
+            let cut = decode(&whole[..whole.len() - 2]).err();
+            assert_eq!(cut, Some(Reason::TruncatedJpeg));
+        }
+        for coefficients in [1, 2] {
+            let whole = many_scans(16, 2, coefficients);
+            assert_eq!(decode(&whole).unwrap().data, vec![128; 256]);
+            let cut = decode(&without_last_scan(&whole)).err();
+            assert_eq!(cut, Some(Reason::TruncatedJpeg), "{coefficients}");
+        }
+    }
+
+    #[test]
+    fn arithmetic_coding_is_refused_in_words() {
+        for (marker, is_refused) in [(0xC2, false), (0xC9, true), (0xCA, true)] {
+            let mut file = many_scans(16, 1, 64);
+            let frame = file.windows(2).position(|pair| pair == [0xFF, 0xC2]).unwrap();
+            file[frame + 1] = marker;
+            for reason in [header(&file).err(), decode(&file).err()] {
+                let text = reason.map(|reason| reason.to_string()).unwrap_or_default();
+                assert_eq!(text.contains("arithmetic coding"), is_refused, "{marker:x}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_inside_or_between_scans_is_damage_and_before_them_is_not() {
+        let whole = include_bytes!("../../../tests/fixtures/progressive.jpg");
+        let expected = decode(whole).unwrap().data;
+        let scans: Vec<usize> =
+            (0..whole.len() - 1).filter(|&at| whole[at..at + 2] == [0xFF, 0xDA]).collect();
+        let with_text =
+            |at: usize| [&whole[..at], "overwritten ".repeat(9).as_bytes(), &whole[at..]].concat();
+        assert_eq!(decode(&with_text(scans[0])).unwrap().data, expected);
+        for (number, &scan) in scans.iter().enumerate() {
+            assert!(number == 0 || decode(&with_text(scan)).is_err(), "text before the scan at {scan}");
+            // What the last scan leaves is not looked at.
+            let is_last = number + 1 == scans.len();
+            assert!(is_last || decode(&with_text(scan + 14)).is_err(), "text in the scan at {scan}");
+        }
+    }
+
+    #[test]
+    fn large_pictures_may_have_fewer_scans() {
+        assert_eq!([1, 20_000_000, 48_000_000, 178_956_970].map(max_scans), [100, 100, 44, 25]);
+    }
 }

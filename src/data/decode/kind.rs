@@ -31,7 +31,7 @@ impl Kind {
 }
 
 /// Kinds of other files that start with fixed bytes at an offset.
-const FOREIGN: [(usize, &[u8], &str); 31] = [
+const FOREIGN: [(usize, &[u8], &str); 43] = [
     (0, b"\0\0\0\x0cJXL ", JPEG_XL),
     (0, b"\xff\x0a", JPEG_XL),
     (0, b"\0\0\0\x0cjP  ", JPEG_2000),
@@ -67,6 +67,18 @@ const FOREIGN: [(usize, &[u8], &str); 31] = [
         b"version https://git-lfs.github.com/spec/",
         "a Git LFS pointer: fetch the image itself with git lfs pull",
     ),
+    (0, b"II\xbc\x01", "a JPEG XR image: save it as JPEG or PNG"),
+    (0, b"#?RADIANCE", "a Radiance image (HDR): save it as PNG"),
+    (0, b"#?RGBE", "a Radiance image (HDR): save it as PNG"),
+    (0, b"DDS ", "a DDS texture: save it as PNG"),
+    (0, b"%!PS", "a PostScript drawing (EPS): save it as PNG"),
+    (0, b"\xc5\xd0\xd3\xc6", "a PostScript drawing (EPS): save it as PNG"),
+    (0, b"qoif", "a QOI image: save it as PNG"),
+    (0, b"/annex/objects/", ANNEX),
+    (0, b".git/annex/objects/", ANNEX),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", VIDEO),
+    (0, b"ID3", VIDEO),
+    (0, b"\xff\xfb", VIDEO),
 ];
 
 const HEIC: &str = "a HEIC image: save it as JPEG or PNG";
@@ -75,6 +87,9 @@ const JPEG_XL: &str = "a JPEG XL image: save it as JPEG or PNG";
 const JPEG_2000: &str = "a JPEG 2000 image: save it as JPEG or PNG";
 /// Also the kind of a TIFF whose tags are those of a camera.
 pub(super) const RAW: &str = "a RAW photo of a camera: develop it to JPEG or PNG";
+const ANNEX: &str = "a git-annex pointer: fetch the image itself with git annex get";
+const PNM: &str = "a PPM, PGM or PBM image: save it as PNG";
+const TGA: &str = "a TGA image: save it as PNG";
 const VIDEO: &str = "a video or sound: save frames as JPEG or PNG";
 
 /// Returns the kind of a file that starts with `bytes`: all of it, or at least [`PREFIX`] bytes.
@@ -101,6 +116,7 @@ pub(super) fn of(bytes: &[u8]) -> Result<Kind, Reason> {
     }
     let fixed = FOREIGN.iter().find(|(offset, magic, _)| at(*offset, magic)).map(|(_, _, name)| *name);
     let name = brand(bytes).or(fixed).or_else(|| text(bytes)).or_else(|| zeros(bytes));
+    let name = name.or_else(|| without_magic(bytes));
     Err(name.map_or(Reason::UnknownFormat, |name| Reason::OtherKind(name.into())))
 }
 
@@ -117,6 +133,18 @@ fn brand(bytes: &[u8]) -> Option<&'static str> {
             Some(HEIC)
         }
         (b"ftyp", b"crx ") => Some(RAW),
+        _ => None,
+    }
+}
+
+/// Kinds that do not start with fixed bytes: numbers in a plausible header, or packets of a fixed length.
+fn without_magic(bytes: &[u8]) -> Option<&'static str> {
+    const PACKET: usize = 188;
+    match bytes {
+        [b'P', b'1'..=b'7', b' ' | b'\n' | b'\r' | b'\t' | b'#', ..] => Some(PNM),
+        [0x47, ..] if bytes.get(PACKET) == Some(&0x47) && bytes.get(2 * PACKET) == Some(&0x47) => Some(VIDEO),
+        // No colour map, RGB or grey, plain or run lengths; an origin at zero; a depth that occurs.
+        [_, 0, 2 | 3 | 10 | 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, _, _, _, _, 8 | 16 | 24 | 32, _, ..] => Some(TGA),
         _ => None,
     }
 }
@@ -150,7 +178,8 @@ mod tests {
 
     #[test]
     fn other_kinds_are_named() {
-        let cases: [(&[u8], &str); 12] = [
+        let packets: Vec<u8> = (0..3).flat_map(|_| [&[0x47][..], &[1; 187]].concat()).collect();
+        let cases: [(&[u8], &str); 23] = [
             (b"\0\0\0\x18ftypheic", "HEIC"),
             (b"\0\0\0\x18ftypavif", "AVIF"),
             (b"\0\0\0\x18ftypmp42", "video"),
@@ -163,6 +192,17 @@ mod tests {
             (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS"),
             (b"II*\0\x10\0\0\0CR\x02\0", "RAW"),
             (&[0; 100], "zeros"),
+            (b"II\xbc\x01\x08\0\0\0", "JPEG XR"),
+            (b"#?RADIANCE\n", "Radiance"),
+            (b"P6\n2 2\n255\n", "PPM"),
+            (b"\0\0\x02\0\0\0\0\0\0\0\0\0\x02\0\x02\0\x18\0", "TGA"),
+            (b"DDS |\0\0\0", "DDS"),
+            (b"%!PS-Adobe-3.0 EPSF-3.0", "EPS"),
+            (b"qoif\0\0\0\x02", "QOI"),
+            (b"/annex/objects/SHA256E-s4--00.jpg\n", "git-annex"),
+            (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video"),
+            (&packets, "video"),
+            (b"ID3\x04", "sound"),
         ];
         for (bytes, name) in cases {
             let reason = of(bytes).unwrap_err();

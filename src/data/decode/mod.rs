@@ -12,7 +12,7 @@ mod tif;
 mod version;
 
 pub use crate::data::dataset::Reason;
-pub use deep::DecodedImage;
+pub use deep::DecodedFile;
 pub use limits::limit_memory;
 pub use raster::{encode_jpeg, encode_png};
 pub use version::{DECODE_VERSION, is_known_version, pixels_changed_since};
@@ -40,7 +40,7 @@ pub struct Dimensions {
 /// When the path is not a regular file of at most 1 GiB, the file cannot be read, or it is too large for the few bytes that
 /// show it is no image.
 pub fn read(path: &Path) -> Result<Vec<u8>, Reason> {
-    let unreadable = |e: std::io::Error| Reason::unreadable(&e);
+    let unreadable = |e: std::io::Error| Reason::unreadable(path, &e);
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     match metadata.len() {
         _ if metadata.is_dir() => return Err(Reason::Folder),
@@ -89,7 +89,7 @@ pub fn decode(bytes: &[u8]) -> Result<Pixels, Reason> {
 ///
 /// # Errors
 /// Those of [`decode`].
-pub fn decode_stretched(bytes: &[u8], stretch_16bit: Option<u8>) -> Result<DecodedImage, Reason> {
+pub fn decode_stretched(bytes: &[u8], stretch_16bit: Option<u8>) -> Result<DecodedFile, Reason> {
     let kind = kind::of(bytes)?;
     quietly(|| {
         let (_, memory) = header(bytes, kind)?;
@@ -98,13 +98,13 @@ pub fn decode_stretched(bytes: &[u8], stretch_16bit: Option<u8>) -> Result<Decod
         let pixels = memory + if turn > 1 { memory } else { 0 };
         let _share = limits::MEMORY.take(pixels)?;
         let image = match kind {
-            Kind::Jpeg => DecodedImage { pixels: rgb_of_jpeg(jpeg::decode(bytes)?), narrow: None },
+            Kind::Jpeg => DecodedFile { pixels: rgb_of_jpeg(jpeg::decode(bytes)?), narrow: None },
             Kind::Tiff => tif::decode(bytes, memory, stretch_16bit)?,
             Kind::Png | Kind::WebP | Kind::Gif | Kind::Bmp => {
                 raster::decode(bytes, kind, memory, stretch_16bit)?
             }
         };
-        Ok(DecodedImage { pixels: orientation::apply(image.pixels, turn), ..image })
+        Ok(DecodedFile { pixels: orientation::apply(image.pixels, turn), ..image })
     })
 }
 
@@ -116,11 +116,29 @@ fn header(bytes: &[u8], kind: Kind) -> Result<(Dimensions, u64), Reason> {
         Kind::Png | Kind::WebP | Kind::Gif | Kind::Bmp => raster::header(bytes, kind)?,
     };
     limits::check_size(width, height)?;
-    // A blank page of a fax takes a bit a row.
-    if kind != Kind::Tiff {
+    // A blank page of a fax takes a bit a row, a lossless WebP of one colour no byte for its pixels.
+    if kind != Kind::Tiff && !(kind == Kind::WebP && is_lossless(bytes)) {
         limits::check_density(width, height, bytes.len())?;
     }
     Ok((Dimensions { width, height }, memory))
+}
+
+/// Whether the first picture of a WebP is coded without loss.
+fn is_lossless(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(12..).unwrap_or_default();
+    while let [a, b, c, d, s0, s1, s2, s3, data @ ..] = rest {
+        match &[*a, *b, *c, *d] {
+            b"VP8L" => return true,
+            b"VP8 " => return false,
+            // The frame of an animation: its own chunks follow 16 bytes about its place.
+            b"ANMF" => rest = data.get(16..).unwrap_or_default(),
+            _ => {
+                let size = u32::from_le_bytes([*s0, *s1, *s2, *s3]) as usize;
+                rest = data.get(size.saturating_add(size % 2)..).unwrap_or_default();
+            }
+        }
+    }
+    false
 }
 
 fn rgb_of_jpeg(image: jpeg::JpegPixels) -> Pixels {
@@ -236,6 +254,31 @@ mod tests {
         bomb[18..22].copy_from_slice(&1i32.to_le_bytes());
         bomb[22..26].copy_from_slice(&70_000i32.to_le_bytes());
         assert!(decode(&bomb).unwrap_err().to_string().contains("65535"), "{:?}", decode(&bomb));
+    }
+
+    #[test]
+    fn a_lossless_webp_may_be_small_for_its_size() {
+        // A size that so few bytes hold where all pixels are one colour, in 14 bits a side behind the signature.
+        let mut file = encode(&gradient(), ImageFormat::WebP);
+        let size = u32::from_le_bytes(file[21..25].try_into().unwrap()) >> 28 << 28 | 8999 << 14 | 8999;
+        file[21..25].copy_from_slice(&size.to_le_bytes());
+        assert!(limits::check_density(9000, 9000, file.len()).is_err());
+        assert_eq!(dimensions(&file).unwrap(), Dimensions { width: 9000, height: 9000 });
+    }
+
+    #[test]
+    fn reasons_of_a_damaged_png_are_sentences() {
+        let whole = encode_png(&gradient());
+        let at = |chunk: &[u8]| whole.windows(4).position(|window| window == chunk).unwrap();
+        let mut wrong_sum = whole.clone();
+        wrong_sum[at(b"IDAT") + 20] ^= 0x55;
+        let without_data = [&whole[..at(b"IDAT") - 4], &whole[at(b"IEND") - 4..]].concat();
+        let reason = |bytes: &[u8]| decode(bytes).unwrap_err();
+        assert_eq!(reason(&without_data), Reason::damaged("PNG", "a chunk is missing"));
+        for bytes in [wrong_sum, without_data] {
+            let reason = reason(&bytes).to_string();
+            assert!(!reason.contains(['{', '(', '"']), "{reason}");
+        }
     }
 
     #[test]

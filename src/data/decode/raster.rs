@@ -1,6 +1,6 @@
 //! PNG, WebP, GIF and BMP through `image`, made equal to Pillow where it rounds otherwise. Also the encoders.
 
-use super::deep::{DecodedImage, Levels, nearest_level, upper_byte};
+use super::deep::{DecodedFile, Levels, nearest_level, upper_byte};
 use super::kind::Kind;
 use crate::data::dataset::Reason;
 use crate::data::pixels::Pixels;
@@ -28,7 +28,7 @@ pub(super) fn decode(
     kind: Kind,
     memory: u64,
     stretch_16bit: Option<u8>,
-) -> Result<DecodedImage, Reason> {
+) -> Result<DecodedFile, Reason> {
     let damaged = |e: image::ImageError| failure(kind, &e);
     let bytes = &*with_end(bytes, kind);
     let image = DynamicImage::from_decoder(decoder(bytes, kind, memory + EXTRA)?).map_err(damaged)?;
@@ -41,7 +41,7 @@ pub(super) fn decode(
             pixel.iter_mut().zip(bits).for_each(|(level, bits)| *level = of_few_bits(*level, bits));
         });
     }
-    Ok(DecodedImage { pixels: Pixels::new(width, height, rgb), narrow })
+    Ok(DecodedFile { pixels: Pixels::new(width, height, rgb), narrow })
 }
 
 /// A PNG whose pixels are all there though its last chunk is missing gets that chunk.
@@ -107,16 +107,26 @@ fn failure(kind: Kind, error: &image::ImageError) -> Reason {
         image::ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             Reason::damaged(format, "the file ends before the picture does")
         }
-        other => {
-            let text = other.to_string();
-            let prefix = format!("Format error decoding {}: ", if format == "BMP" { "Bmp" } else { format });
-            let message = text.trim_start_matches(&prefix).trim_start_matches("Format error decoding ");
-            match message.contains("unexpected end of file") || message.contains("UnexpectedEof") {
-                true => Reason::damaged(format, "the file ends before the picture does"),
-                false => Reason::damaged(format, message),
-            }
-        }
+        other => Reason::damaged(format, sentence(&other.to_string())),
     }
+}
+
+/// What a decoder's message means to a person.
+fn sentence(message: &str) -> &'static str {
+    const MEANINGS: [(&[&str], &str); 6] = [
+        (&["too large"], "a side is longer than 65535 pixels"),
+        (
+            &["unexpected end", "unexpectedeof", "not have enough data", "no more data"],
+            "the file ends before the picture does",
+        ),
+        (&["crc", "checksum", "adler"], "a checksum is wrong"),
+        (&["deflate", "inflate", "zlib", "corrupt", "huffman", "lzw"], "the compressed data are damaged"),
+        (&["missing"], "a chunk is missing"),
+        (&["palette"], "a colour is not in the palette"),
+    ];
+    let message = message.to_lowercase();
+    let meaning = MEANINGS.iter().find(|(words, _)| words.iter().any(|word| message.contains(word)));
+    meaning.map_or("a header or a chunk makes no sense", |(_, meaning)| meaning)
 }
 
 /// The bits of red, green and blue of a BMP of 16 bits a pixel.

@@ -2,7 +2,7 @@
 //! since any scaling of them would be a guess.
 
 use super::colour::{cmyk_to_rgb, ycbcr_to_rgb};
-use super::deep::{DecodedImage, Levels, nearest_level, upper_byte};
+use super::deep::{DecodedFile, Levels, nearest_level, upper_byte};
 use super::kind::RAW;
 use super::limits;
 use crate::data::dataset::Reason;
@@ -40,7 +40,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<(u32, u32, u64), Reason> {
 }
 
 /// Decodes the first image of a TIFF.
-pub(super) fn decode(bytes: &[u8], memory: u64, stretch_16bit: Option<u8>) -> Result<DecodedImage, Reason> {
+pub(super) fn decode(bytes: &[u8], memory: u64, stretch_16bit: Option<u8>) -> Result<DecodedFile, Reason> {
     let mut tiff = open(bytes)?;
     let (width, height) = tiff.dimensions().map_err(|e| failure(&e))?;
     limits::check_size(width, height)?;
@@ -72,7 +72,7 @@ pub(super) fn decode(bytes: &[u8], memory: u64, stretch_16bit: Option<u8>) -> Re
     let samples = bytes_of(decoded, colours, bits, pixels, levels.as_ref())?;
     let rgb = to_rgb(&samples, &layout, palette.as_deref())?;
     let narrow = levels.and_then(|levels| levels.narrow());
-    Ok(DecodedImage { pixels: Pixels::new(pixels.0, pixels.1, rgb), narrow })
+    Ok(DecodedFile { pixels: Pixels::new(pixels.0, pixels.1, rgb), narrow })
 }
 
 fn open(bytes: &[u8]) -> Result<Tiff<'_>, Reason> {

@@ -94,7 +94,7 @@ impl Normalization {
     }
 
     /// Normalizes one value of a channel.
-    pub(super) fn apply(self, value: f32, channel: usize) -> f32 {
+    pub fn apply(self, value: f32, channel: usize) -> f32 {
         self.steps().iter().fold(value, |value, step| match step {
             Arithmetic::Divide(by) => value / by[channel],
             Arithmetic::Subtract(by) => value - by[channel],

@@ -122,7 +122,7 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
 }
 
 /// Counts the files of each class folder.
-fn counts(listing: &Listing, outcomes: &[Outcome]) -> Vec<FileCount> {
+fn counts(listing: &Listing, outcomes: &[ScannedFile]) -> Vec<FileCount> {
     let mut counts = vec![FileCount::default(); listing.folders.len()];
     for (candidate, outcome) in listing.candidates.iter().zip(outcomes) {
         let count = &mut counts[candidate.folder];
@@ -133,7 +133,7 @@ fn counts(listing: &Listing, outcomes: &[Outcome]) -> Vec<FileCount> {
 }
 
 /// Sorts the files into those that can be used, with their labels, and the others.
-fn result(listing: Listing, outcomes: Vec<Outcome>, found: Labels) -> ScanResult {
+fn result(listing: Listing, outcomes: Vec<ScannedFile>, found: Labels) -> ScanResult {
     let mut files = Vec::new();
     let mut refused = listing.refused;
     for (candidate, outcome) in listing.candidates.iter().zip(outcomes) {
@@ -162,7 +162,7 @@ pub fn no_images(images: &Path, refused: &[Refused]) -> Error {
 }
 
 /// A file without its label, or why it cannot be used.
-type Outcome = std::result::Result<ImageFile, Refused>;
+type ScannedFile = std::result::Result<ImageFile, Refused>;
 
 /// Scans the candidates in parallel. The results are in their order.
 fn scan_all(
@@ -170,7 +170,7 @@ fn scan_all(
     candidates: &[Candidate],
     scanner: &Scanner,
     monitor: &dyn Monitor,
-) -> Result<Vec<Outcome>> {
+) -> Result<Vec<ScannedFile>> {
     let task = monitor.task("reading files", Some(candidates.len() as u64), Unit::Images);
     let outcomes = in_parallel(parallel::thread_count(0), candidates, |candidate| {
         check_interrupted(images, monitor)?;
@@ -227,7 +227,7 @@ impl Scanner<'_> {
         if let Some(reason) = self.refused.and_then(|refused| refused.path(path)) {
             return Err(reason.clone().into());
         }
-        let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(&e))?;
+        let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(file, &e))?;
         let (mtime_ns, identity) = (modification_time(&metadata), FileIdentity::of(&metadata));
         if let Some(known) = self.unchanged.get(path.as_str())
             && (known.bytes, known.mtime_ns, known.identity) == (metadata.len(), mtime_ns, identity)

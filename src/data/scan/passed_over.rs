@@ -8,8 +8,8 @@ use std::path::Path;
 pub type PassedOver = BTreeMap<&'static str, usize>;
 
 /// Names that are passed over, of any case: previews, recycle bins and snapshots of network disks, what archives from a
-/// Mac hold, and what systems keep in folders.
-const NAMES: [&str; 16] = [
+/// Mac hold, and what systems and Python keep in folders.
+const NAMES: [&str; 17] = [
     "@eaDir",
     "@tmp",
     "@Recycle",
@@ -21,6 +21,7 @@ const NAMES: [&str; 16] = [
     "System Volume Information",
     "__MACOSX",
     "lost+found",
+    "__pycache__",
     "Thumbs.db",
     "ehthumbs.db",
     "desktop.ini",
@@ -84,6 +85,7 @@ mod tests {
             ("#recycle", "#recycle"),
             ("__MACOSX", "__MACOSX"),
             ("lost+found", "lost+found"),
+            ("__pycache__", "__pycache__"),
             (".ipynb_checkpoints", ".ipynb_checkpoints"),
             ("._IMG_1.jpg", "._*"),
             ("thumbs.DB", "Thumbs.db"),

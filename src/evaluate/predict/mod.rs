@@ -1,10 +1,12 @@
 //! Classifies image files with a run, and names the cached images that are most like them.
 
+mod config;
 mod prediction;
 mod predictor;
 
+pub use config::PredictorConfig;
 pub use prediction::{ClassProbability, FilePrediction, ImagePrediction, OpenSetScore};
-pub use predictor::{Predictor, PredictorConfig};
+pub use predictor::Predictor;
 
 use crate::data::dataset::Refused;
 use crate::error::Result;

@@ -1,11 +1,11 @@
 //! A run opened for predicting: head, backbone and cache are opened once and used for any number of images.
 
+use super::config::PredictorConfig;
 use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
-use crate::backbone::registry::default_models;
-use crate::backbone::{BackboneSearch, Device, ImageEmbedder, NotFinite, SessionOptions};
+use crate::backbone::{BackboneSearch, ImageEmbedder, NotFinite, SessionOptions};
 use crate::cache::{FeatureCache, Samples, Spec, near_images};
 use crate::data::augment::Variant;
-use crate::data::decode::{self, DECODE_VERSION, DecodedImage, Reason, is_known_version};
+use crate::data::decode::{self, DECODE_VERSION, DecodedFile, Reason, is_known_version};
 use crate::data::narrow::NarrowImages;
 use crate::data::pixels::Pixels;
 use crate::error::{Error, Kind, Result};
@@ -15,48 +15,6 @@ use crate::metrics::{self, Temperature};
 use crate::monitor::{Monitor, Unit};
 use crate::run::{Record, RejectionRule, StoredRun, TrainedHead};
 use std::path::{Path, PathBuf};
-
-/// Configuration of a [`Predictor`].
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct PredictorConfig {
-    /// The run.
-    pub run: PathBuf,
-    /// Where the backbone runs.
-    pub device: Device,
-    /// Folder of built backbones.
-    pub models: PathBuf,
-    /// The ONNX file of the backbone; `None` looks where it was, near the run and in `models`.
-    pub backbone: Option<PathBuf>,
-    /// The cache of the run; `None` looks where it was and near the run.
-    pub cache: Option<PathBuf>,
-    /// Fraction of images of the known classes that may be called unknown, above 0 and below 1; `None` turns open-set
-    /// rejection off.
-    pub reject: Option<f64>,
-    /// Number of nearest cached images to find for each image; 0 leaves the cache unread.
-    pub neighbours: usize,
-}
-
-impl PredictorConfig {
-    /// Predicts with `run`, everything else by default.
-    pub fn new(run: impl Into<PathBuf>) -> Self {
-        Self { run: run.into(), ..Self::default() }
-    }
-}
-
-impl Default for PredictorConfig {
-    fn default() -> Self {
-        Self {
-            run: PathBuf::new(),
-            device: Device::Auto,
-            models: default_models(),
-            backbone: None,
-            cache: None,
-            reject: None,
-            neighbours: 3,
-        }
-    }
-}
 
 /// A run opened for predicting. The backbone is opened with the first image, or by [`Predictor::open_backbone`].
 pub struct Predictor<'a> {
@@ -68,12 +26,12 @@ pub struct Predictor<'a> {
     spec: Spec,
     temperature: f64,
     reject: Option<RejectionRule>,
-    cache: Option<OpenCache>,
+    cache: Option<NeighbourSource>,
     embedder: Option<ImageEmbedder>,
 }
 
 /// The cache of the run, opened for finding neighbours.
-struct OpenCache {
+struct NeighbourSource {
     cache: FeatureCache,
     samples: Samples,
 }
@@ -89,7 +47,7 @@ impl<'a> Predictor<'a> {
     pub fn open(config: &PredictorConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         let run = &config.run;
         let stored = StoredRun::open(run)?;
-        let reject = config.reject.map(|alpha| stored.rejection_rule(alpha)).transpose()?;
+        let reject = stored.rejection(config.reject, config.confidence)?;
         let TrainedHead { head, classes, spec } = stored.head()?;
         check_reject_width(run, reject.as_ref(), &head)?;
         check_decoder(run, &spec)?;
@@ -97,7 +55,7 @@ impl<'a> Predictor<'a> {
         let temperature = Temperature::effective(stored.record().temperature);
         let cache = match config.neighbours {
             0 => None,
-            _ => OpenCache::open(&stored, config.cache.as_deref(), monitor)?,
+            _ => NeighbourSource::open(&stored, config.cache.as_deref(), monitor)?,
         };
         let (config, record, embedder) = (config.clone(), stored.record().clone(), None);
         Ok(Self { config, monitor, record, head, classes, spec, temperature, reject, cache, embedder })
@@ -159,7 +117,7 @@ impl<'a> Predictor<'a> {
             let mut file = FilePrediction::without_prediction(path);
             match self.decode(path) {
                 Err(reason) => file.reason = Some(reason),
-                Ok((DecodedImage { pixels: image, narrow: bits, .. }, bytes)) => {
+                Ok((DecodedFile { pixels: image, narrow: bits, .. }, bytes)) => {
                     bits.into_iter().for_each(|bits| narrow.add(&file.path, bits));
                     let digest = sha256(&bytes);
                     let decode = &self.spec.preprocessing.decode;
@@ -189,7 +147,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// Reads and decodes an image file as those of the training images were. Also returns its bytes.
-    fn decode(&self, path: &Path) -> std::result::Result<(DecodedImage, Vec<u8>), Reason> {
+    fn decode(&self, path: &Path) -> std::result::Result<(DecodedFile, Vec<u8>), Reason> {
         let bytes = decode::read(path)?;
         Ok((decode::decode_stretched(&bytes, self.spec.preprocessing.steps.stretch_16bit)?, bytes))
     }
@@ -233,7 +191,8 @@ impl<'a> Predictor<'a> {
 
     /// Adds the nearest cached images to each of `predictions`, whose features are given in the same order.
     fn add_neighbours(&self, predictions: Vec<&mut ImagePrediction>, features: &[Vec<f32>]) {
-        let Some(OpenCache { cache, samples }) = self.cache.as_ref().filter(|_| !features.is_empty()) else {
+        let Some(NeighbourSource { cache, samples }) = self.cache.as_ref().filter(|_| !features.is_empty())
+        else {
             return;
         };
         match near_images::nearest(cache, samples, features, self.config.neighbours) {
@@ -255,7 +214,7 @@ impl std::fmt::Debug for Predictor<'_> {
     }
 }
 
-impl OpenCache {
+impl NeighbourSource {
     /// Opens the cache of a run if it still exists and holds features of the same spec.
     ///
     /// # Errors

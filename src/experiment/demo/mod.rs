@@ -4,7 +4,7 @@
 mod sample;
 
 use crate::backbone::BackboneChoice;
-use crate::backbone::registry::default_models;
+use crate::backbone::registry::{DEFAULT_BACKBONE, default_models};
 use crate::cache::{FeatureCache, Samples};
 use crate::data::dataset::Split;
 use crate::data::decode;
@@ -82,8 +82,12 @@ pub struct DemoStats {
 /// [`Kind::Input`] when the folder holds files that are not the demo's, and errors of the stages.
 pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
     let [images, cache, run] = ["images", "cache", "run"].map(|name| config.dir.join(name));
-    draw_images(&config.dir, &images, monitor)?;
-    let extracted = extract(&extract_config(config, &images, &cache), monitor)?;
+    let extract_config = extract_config(config, &images, &cache);
+    check_folder(&config.dir)?;
+    // Before the images are drawn, which takes longer.
+    extract_config.backbone.resolve()?.install_missing(extract_config.device, monitor)?;
+    draw_images(&images, monitor)?;
+    let extracted = extract(&extract_config, monitor)?;
     let fit = FitConfig::default();
     let train_config = TrainConfig {
         cache: cache.clone(),
@@ -124,26 +128,41 @@ fn extract_config(config: &DemoConfig, images: &Path, cache: &Path) -> ExtractCo
     ExtractConfig {
         images: images.to_path_buf(),
         cache: cache.to_path_buf(),
-        backbone: BackboneChoice { models: config.models.clone(), ..BackboneChoice::default() },
+        backbone: BackboneChoice { models: config.models.clone(), ..BackboneChoice::new(DEFAULT_BACKBONE) },
         time: config.time,
         ..ExtractConfig::default()
     }
 }
 
-/// Draws the images that are not there yet.
-fn draw_images(dir: &Path, images: &Path, monitor: &dyn Monitor) -> Result<()> {
+/// Checks that `dir` holds nothing that is not the demo's.
+fn check_folder(dir: &Path) -> Result<()> {
     let own_names = ["images", "cache", "run"];
+    if let Some(obstacle) = fs::obstacle(dir) {
+        return Err(obstacle);
+    }
     if dir.exists() && fs::list(dir)?.iter().any(|entry| !own_names.contains(&entry.name.as_str())) {
         return Err(Error::new(Kind::Input, "the folder holds other things, so the demo leaves it alone")
             .at(dir)
             .help("choose a new folder as `dir`"));
     }
+    Ok(())
+}
+
+/// Draws the images that are not there yet.
+///
+/// # Errors
+/// [`Kind::Interrupted`] when the monitor asks to stop; what was drawn is kept.
+fn draw_images(images: &Path, monitor: &dyn Monitor) -> Result<()> {
     let total = sample::CLASSES.len() * sample::PER_CLASS;
     let task = monitor.task("drawing images", Some(total as u64), Unit::Images);
     for (class, name) in sample::CLASSES.iter().enumerate() {
         let folder = images.join(name);
         fs::create_folder(&folder)?;
         for number in 0..sample::PER_CLASS {
+            if monitor.is_interrupted() {
+                return Err(Error::new(Kind::Interrupted, "interrupted while the images were drawn")
+                    .help("the next demo there goes on"));
+            }
             let path = folder.join(format!("{number:03}.png"));
             if !path.exists() {
                 fs::write_atomic(&path, &decode::encode_png(&sample::draw(class, number)))?;
@@ -178,4 +197,36 @@ fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
     let predicted: Vec<usize> = fitted.head.probabilities_of(test).predicted().collect();
     let truth: Vec<usize> = test.targets().collect();
     Ok(metrics::accuracy(&truth, &predicted).unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::{Silent, Task};
+
+    /// Asks to stop at once.
+    struct Stopping;
+
+    impl Monitor for Stopping {
+        fn note(&self, _: &str) {}
+        fn warn(&self, _: &str) {}
+        fn task(&self, label: &str, total: Option<u64>, unit: Unit) -> Box<dyn Task + '_> {
+            Silent.task(label, total, unit)
+        }
+        fn consent(&self, _: &str) -> Option<bool> {
+            None
+        }
+        fn is_interrupted(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn drawing_stops_between_images() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = draw_images(dir.path(), &Stopping).unwrap_err();
+        assert_eq!(error.kind(), Kind::Interrupted);
+        let drawn = fs::list(&dir.path().join(sample::CLASSES[0])).unwrap();
+        assert!(drawn.is_empty(), "{drawn:?}");
+    }
 }

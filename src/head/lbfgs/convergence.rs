@@ -3,8 +3,25 @@
 use crate::error::{Error, Kind};
 use serde::{Deserialize, Serialize};
 
-/// Relative distance from the optimum at which the search ends.
-pub(super) const TARGET: f64 = 5e-5;
+/// How near the optimum a search ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Precision {
+    /// As near as the head is reported to be.
+    Optimum,
+    /// Near enough to compare heads by their held-out scores.
+    Scores,
+}
+
+impl Precision {
+    /// Relative distance from the optimum at which the search ends.
+    pub(super) fn target(self) -> f64 {
+        match self {
+            Self::Optimum => 5e-5,
+            Self::Scores => 0.02,
+        }
+    }
+}
 
 /// Relative distance from the optimum up to which a head counts as optimal.
 const OPTIMAL: f64 = 0.01;

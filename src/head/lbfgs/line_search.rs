@@ -1,10 +1,10 @@
 //! How far to go along a direction.
 
-/// Share of the decrease that the slope promises which a step must reach.
+/// Share of the decrease that the directional derivative predicts which a step must reach.
 const DECREASE: f64 = 0.1;
 
-/// Share of the slope at the start which may be left.
-const SLOPE: f64 = 0.9;
+/// Share of the directional derivative at the start which may be left.
+const CURVATURE: f64 = 0.9;
 
 /// Relative error of a loss that is summed from float32 products.
 const NOISE: f64 = 1e-7;
@@ -23,41 +23,45 @@ pub(super) trait OnLine {
     /// The loss.
     fn value(&self) -> f64;
     /// Its derivative along the line.
-    fn slope(&self) -> f64;
+    fn directional_derivative(&self) -> f64;
 }
 
 /// Searches for a step that satisfies the Wolfe conditions or, where the loss is flat to its last digits, the approximate
-/// ones, which look at slopes alone (Hager and Zhang 2005, *SIAM Journal on Optimization* 16, section 4). `at` evaluates a
-/// step. The loss is convex, so its slope grows along the line, and two slopes of different signs enclose the minimum.
+/// ones, which look at derivatives alone (Hager and Zhang 2005, *SIAM Journal on Optimization* 16, section 4). `at` evaluates a
+/// step. The loss is convex, so its derivative grows along the line, and two derivatives of different signs enclose the minimum.
 /// `None` if no step improves the loss.
-pub(super) fn search<P: OnLine>(value: f64, slope: f64, mut at: impl FnMut(f64) -> P) -> Option<(f64, P)> {
-    let descends = slope < 0.0;
+pub(super) fn search<P: OnLine>(
+    value: f64,
+    derivative: f64,
+    mut at: impl FnMut(f64) -> P,
+) -> Option<(f64, P)> {
+    let descends = derivative < 0.0;
     if !descends {
         return None;
     }
     let noise = NOISE * value.abs();
-    let mut low = (0.0, slope);
+    let mut low = (0.0, derivative);
     let mut high: Option<(f64, f64)> = None;
     let mut step = 1.0;
     for _ in 0..EVALUATIONS {
         let point = at(step);
-        let (new_value, new_slope) = (point.value(), point.slope());
+        let (new_value, new_derivative) = (point.value(), point.directional_derivative());
         let is_not_above = new_value <= value + noise;
-        let decreases = new_value <= value + DECREASE * step * slope;
-        let decreases_nearly = is_not_above && new_slope <= (2.0 * DECREASE - 1.0) * slope;
-        if new_slope >= SLOPE * slope && (decreases || decreases_nearly) {
+        let decreases = new_value <= value + DECREASE * step * derivative;
+        let decreases_nearly = is_not_above && new_derivative <= (2.0 * DECREASE - 1.0) * derivative;
+        if new_derivative >= CURVATURE * derivative && (decreases || decreases_nearly) {
             return Some((step, point));
         }
         let before = high.map(|(high, _)| high - low.0);
-        match new_slope < 0.0 && is_not_above {
-            true => low = (step, new_slope),
-            false => high = Some((step, new_slope)),
+        match new_derivative < 0.0 && is_not_above {
+            true => low = (step, new_derivative),
+            false => high = Some((step, new_derivative)),
         }
         step = match high {
             None => step * GROWTH,
-            Some((end, end_slope)) => {
+            Some((end, end_derivative)) => {
                 let middle = 0.5 * (low.0 + end);
-                let secant = (low.0 * end_slope - end * low.1) / (end_slope - low.1);
+                let secant = (low.0 * end_derivative - end * low.1) / (end_derivative - low.1);
                 let shrinks = before.is_none_or(|before| end - low.0 <= SHRINK * before);
                 let is_inside = secant > low.0 && secant < end;
                 if shrinks && is_inside { secant } else { middle }
@@ -77,7 +81,7 @@ mod tests {
         fn value(&self) -> f64 {
             self.0
         }
-        fn slope(&self) -> f64 {
+        fn directional_derivative(&self) -> f64 {
             self.1
         }
     }

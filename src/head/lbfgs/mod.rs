@@ -14,7 +14,7 @@ mod softmax_rows;
 pub use blocks::{FeatureBlocks, InMemoryBlocks};
 pub(super) use config::check_penalty;
 pub use config::{LbfgsConfig, LbfgsParams};
-pub use convergence::Convergence;
+pub use convergence::{Convergence, Precision};
 
 use super::labelled_features::LabelledFeatures;
 use super::linear::Head;
@@ -34,6 +34,8 @@ pub struct LbfgsJob<'a> {
     /// A head near the optimum, such as that of a similar penalty, for features that are not standardized. It shortens the
     /// search and does not change the optimum.
     pub start: Option<&'a Head>,
+    /// How near the optimum the search ends.
+    pub precision: Precision,
     /// Upper limit on threads. The head does not depend on the number.
     pub threads: usize,
 }
@@ -67,7 +69,7 @@ pub fn fit_blocks(job: LbfgsJob, width: usize, train: &mut dyn FeatureBlocks) ->
     };
     let mut objective = Objective::new(train, width, penalised, job.threads)?;
     check_classes(&objective.class_counts())?;
-    let found = search::search(&mut objective, job.start, config.iterations)?;
+    let found = search::search(&mut objective, job.start, job.precision, config.iterations)?;
     if !found.convergence.is_optimum() && !config.allow_unconverged {
         return Err(found.convergence.error());
     }

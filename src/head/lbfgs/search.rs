@@ -1,6 +1,6 @@
 //! The search for the optimum: L-BFGS (Liu and Nocedal 1989) with a diagonal approximation of the Hessian.
 
-use super::convergence::{Convergence, TARGET};
+use super::convergence::{Convergence, Precision};
 use super::history::History;
 use super::line_search;
 use super::objective::Objective;
@@ -14,7 +14,7 @@ use crate::head::loss::MeanLoss;
 const REFRESHES: usize = 4;
 
 /// Where a search ended.
-pub(super) struct Found {
+pub(super) struct Optimum {
     pub head: Head,
     pub convergence: Convergence,
     /// Unweighted and unsmoothed loss over the train rows.
@@ -33,12 +33,18 @@ struct State {
 }
 
 /// Searches from `start`, or from zero, for at most `iterations` iterations.
-pub(super) fn search(objective: &mut Objective, start: Option<&Head>, iterations: usize) -> Result<Found> {
+pub(super) fn search(
+    objective: &mut Objective,
+    start: Option<&Head>,
+    precision: Precision,
+    iterations: usize,
+) -> Result<Optimum> {
+    let target = precision.target();
     let mut state = State::at(objective, objective.start(start))?;
     let mut history = History::default();
     let (mut done, mut refreshes) = (0, 0);
     while done < iterations {
-        let moved = match state.convergence(objective, done).distance > TARGET {
+        let moved = match state.convergence(objective, done).distance > target {
             true => {
                 done += 1;
                 state.step(objective, &mut history)?
@@ -64,7 +70,7 @@ pub(super) fn search(objective: &mut Objective, start: Option<&Head>, iterations
             .help("try a larger `l2`; if that does not help, run `cache::verify`"));
     }
     let score = state.loss.score.mean(objective.rows());
-    Ok(Found { head: objective.head(&state.point), convergence, score })
+    Ok(Optimum { head: objective.head(&state.point), convergence, score })
 }
 
 impl State {
@@ -92,12 +98,13 @@ impl State {
         let at = |step: f64| {
             let mut loss = objective.evaluate(&self.logits, Some(&change), step);
             loss.value += 0.5 * l2 * (ww + step * (2.0 * wd + step * dd));
-            loss.slope += l2 * (wd + step * dd);
+            loss.directional_derivative += l2 * (wd + step * dd);
             loss
         };
-        let slope = self.loss.delta.iter().zip(&change).map(|(&delta, z)| f64::from(delta) * z).sum::<f64>();
+        let derivative =
+            self.loss.delta.iter().zip(&change).map(|(&delta, z)| f64::from(delta) * z).sum::<f64>();
         let value = self.loss.value + 0.5 * l2 * ww;
-        let Some((step, mut loss)) = line_search::search(value, slope + l2 * wd, at) else {
+        let Some((step, mut loss)) = line_search::search(value, derivative + l2 * wd, at) else {
             return Ok(false);
         };
         self.point.iter_mut().zip(&direction).for_each(|(w, d)| *w += step * d);

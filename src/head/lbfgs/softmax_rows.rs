@@ -1,4 +1,4 @@
-//! Loss, slope and gradient over rows of logits along a line, without the features: logits are linear in the step.
+//! Loss, directional derivative and gradient over rows of logits along a line, without the features: logits are linear in the step.
 
 use super::line_search::OnLine;
 use crate::head::kernel::Kernel;
@@ -29,7 +29,7 @@ pub(super) struct Evaluation {
     /// Mean of the weighted and smoothed cross entropy; the penalty is added later.
     pub value: f64,
     /// Its derivative along the direction.
-    pub slope: f64,
+    pub directional_derivative: f64,
     /// Its gradient at the logits, `[rows, classes]`.
     pub delta: Vec<f32>,
     /// Mean of `p (1 - p)` times the class weight, per class: the curvature of the loss in its logit.
@@ -43,8 +43,8 @@ impl OnLine for Evaluation {
         self.value
     }
 
-    fn slope(&self) -> f64 {
-        self.slope
+    fn directional_derivative(&self) -> f64 {
+        self.directional_derivative
     }
 }
 
@@ -52,7 +52,7 @@ impl Evaluation {
     /// Appends the rows of `next`.
     pub fn append(&mut self, next: Self) {
         self.value += next.value;
-        self.slope += next.slope;
+        self.directional_derivative += next.directional_derivative;
         self.delta.extend(next.delta);
         if self.curvature.is_empty() {
             self.curvature = next.curvature;
@@ -110,8 +110,8 @@ impl RowLoss<'_> {
         out.score.loss += plain;
         out.score.correct += usize::from(largest == target);
         let even = self.label_smoothing / classes as f64;
-        let spread: f64 = if even == 0.0 { 0.0 } else { even * z.iter().sum::<f64>() };
-        out.value += weight * (log_total - (1.0 - self.label_smoothing) * z[target] - spread);
+        let smoothing: f64 = if even == 0.0 { 0.0 } else { even * z.iter().sum::<f64>() };
+        out.value += weight * (log_total - (1.0 - self.label_smoothing) * z[target] - smoothing);
         let mut rest = 0.0;
         for (k, e) in e.iter_mut().enumerate() {
             let p = f64::from(*e) * inverse;
@@ -121,7 +121,8 @@ impl RowLoss<'_> {
         }
         e[target] = -rest as f32;
         if let Some(change) = change {
-            out.slope += e.iter().zip(change).map(|(&e, change)| f64::from(e) * change).sum::<f64>();
+            out.directional_derivative +=
+                e.iter().zip(change).map(|(&e, change)| f64::from(e) * change).sum::<f64>();
         }
     }
 }

@@ -18,7 +18,10 @@ fn config(l2: f64) -> LbfgsConfig {
 
 fn fit_with(rows: &Rows, config: LbfgsConfig, class_weights: &[f32], threads: usize) -> Result<LbfgsResult> {
     let params = config.check().unwrap();
-    fit(LbfgsJob { params: &params, class_weights, start: None, threads }, of(rows))
+    fit(
+        LbfgsJob { params: &params, class_weights, start: None, precision: Precision::Optimum, threads },
+        of(rows),
+    )
 }
 
 /// The gradient of the documented loss at a head, `[classes, width + 1]`, in float64 and without any of the code under test.
@@ -121,7 +124,13 @@ fn threads_and_blocks_change_nothing_that_matters() {
         assert_eq!((other.fitted.head, other.convergence), (alone.fitted.head.clone(), alone.convergence));
     }
     let params = config(1e-3).check().unwrap();
-    let job = LbfgsJob { params: &params, class_weights: &weights, start: None, threads: 2 };
+    let job = LbfgsJob {
+        params: &params,
+        class_weights: &weights,
+        start: None,
+        precision: Precision::Optimum,
+        threads: 2,
+    };
     let halves = fit_blocks(job, 130, &mut Halves(of(&rows))).unwrap();
     assert_eq!(halves.fitted.head, alone.fitted.head, "blocks of whole chunks give the same bits");
 }
@@ -136,7 +145,16 @@ fn a_start_near_the_optimum_shortens_the_search_and_leads_to_the_same_head() {
         let cold = fit_with(&rows, config(8e-4), &weights, 1).unwrap();
         let params = config(8e-4).check().unwrap();
         let start = Some(&near.fitted.head);
-        let warm = fit(LbfgsJob { params: &params, class_weights: &weights, start, threads: 1 }, of(&rows));
+        let warm = fit(
+            LbfgsJob {
+                params: &params,
+                class_weights: &weights,
+                start,
+                precision: Precision::Optimum,
+                threads: 1,
+            },
+            of(&rows),
+        );
         let warm = warm.unwrap();
         assert!(warm.convergence.iterations < cold.convergence.iterations, "{:?}", warm.convergence);
         let (a, b) = (warm.fitted.head.weight(), cold.fitted.head.weight());

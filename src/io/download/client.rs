@@ -23,7 +23,7 @@ pub(super) struct Response {
     pub length: Option<u64>,
     /// The part of the file that the body is, where it is only a part.
     pub range: Option<ContentRange>,
-    /// What tells this version of the file from others, for `If-Range`.
+    /// Identifies this version of the file, for `If-Range`.
     pub validator: Option<String>,
     /// Whether the body is a web page.
     pub is_page: bool,
@@ -82,7 +82,7 @@ impl Client {
         }
         let response = request.call().map_err(|e| e.to_string())?;
         let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-        // A weak tag does not promise the same bytes.
+        // A weak tag does not guarantee the same bytes.
         let tag = text(header::ETAG).filter(|tag| !tag.starts_with("W/"));
         Ok(Response {
             status: response.status().as_u16(),

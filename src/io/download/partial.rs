@@ -17,7 +17,7 @@ pub(super) struct Partial {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Origin {
     pub address: String,
-    /// What tells this version of the file from others.
+    /// Identifies this version of the file.
     pub validator: Option<String>,
 }
 

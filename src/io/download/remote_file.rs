@@ -26,7 +26,7 @@ impl RemoteFile {
         Self { addresses: addresses.into_iter().collect(), ..Self::default() }
     }
 
-    /// Whether a digest tells the file from all others.
+    /// Whether a digest identifies the file.
     pub fn has_digest(&self) -> bool {
         self.sha256.is_some() || self.sha256_prefix.is_some() || self.md5.is_some()
     }

@@ -123,7 +123,7 @@ impl Transfer<'_> {
         };
         Ok(match total {
             Some(total) if done < total => Ended::Cut(format!("{reason} after {done} of {total} bytes")),
-            // Without a length only a clean end tells that this is all.
+            // Without a length only a clean end shows that this is all.
             None if reason.contains(": ") => Ended::Cut(format!("{reason} after {done} bytes")),
             _ => Ended::Complete { is_resumed: start > 0 },
         })

@@ -28,22 +28,9 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     Ok(absolute)
 }
 
-/// Finds what stands in the way of a folder at `path`: a link that leads nowhere or a file, at the path or above it, or a
-/// current folder that was deleted. Returns `None` when there is a folder or may be one.
+/// Finds what stands in the way of a folder at `path`, as [`Error::obstacle`].
 pub fn obstacle(path: &Path) -> Option<Error> {
-    if path.is_relative() && std::env::current_dir().is_err() {
-        let gone = Error::new(Kind::Io, "the current folder was deleted").at(path);
-        return Some(gone.help("change to a folder that exists"));
-    }
-    let is_there = |path: &&Path| path.symlink_metadata().is_ok();
-    let existing = path.ancestors().find(is_there).filter(|existing| !existing.is_dir())?;
-    let message = match existing.read_link() {
-        Ok(target) if !existing.exists() => {
-            format!("it is a link to {}, where nothing is", target.display())
-        }
-        _ => "it is a file, not a folder".into(),
-    };
-    Some(Error::new(Kind::Io, message).at(existing).help("give another path"))
+    Error::obstacle(path)
 }
 
 /// Checks that a folder that others refer to may be created at `path`: nothing stands in its way, and its path can be
@@ -105,7 +92,9 @@ mod tests {
         let path = |name: &str| dir.path().join(name);
         std::fs::write(path("file"), "").unwrap();
         std::fs::create_dir(path("folder")).unwrap();
-        for (target, link) in [("nowhere", "dangling"), ("folder", "good"), ("file", "to-file")] {
+        for (target, link) in
+            [("nowhere", "dangling"), ("folder", "good"), ("file", "to-file"), ("ring", "ring")]
+        {
             std::os::unix::fs::symlink(target, path(link)).unwrap();
         }
         for free in ["folder", "good", "new", "good/new/below"] {
@@ -117,11 +106,21 @@ mod tests {
             ("to-file", "to-file", "it is a file"),
             ("dangling", "dangling", "it is a link to nowhere, where nothing is"),
             ("dangling/below", "dangling", "it is a link to nowhere"),
+            ("ring", "ring", "it is a link that leads back to itself"),
+            ("ring/below", "ring", "it is a link that leads back to itself"),
         ] {
             let error = check_place(&path(name)).unwrap_err();
             assert_eq!(error.path(), Some(path(at).as_path()));
             assert!(error.to_string().contains(message), "{error}");
+            // Whatever is done there, the error names it.
+            if name.contains('/') || !path(name).is_file() {
+                let read = crate::io::fs::read(&path(name)).unwrap_err();
+                assert_eq!((read.to_string(), read.remedy()), (error.to_string(), error.remedy()));
+            }
         }
+        assert_eq!(crate::io::fs::list(&path("file")).unwrap_err().remedy(), Some("give another path"));
+        let missing = crate::io::fs::read(&path("missing")).unwrap_err();
+        assert!(missing.with_causes().contains("could not read: No such file"), "{missing}");
         use std::os::unix::ffi::OsStrExt;
         let odd = dir.path().join(std::ffi::OsStr::from_bytes(b"c\xff"));
         assert_eq!(check_place(&odd).unwrap_err().kind(), Kind::Usage);

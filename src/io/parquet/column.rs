@@ -4,7 +4,7 @@ use crate::io::digest::Digest;
 
 /// A named column.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Column {
+pub struct NamedColumn {
     /// Name in the file.
     pub name: String,
     /// One value per row.
@@ -36,6 +36,22 @@ pub struct Vectors {
     pub width: usize,
     /// `rows * width` floats in row-major order.
     pub values: Vec<f32>,
+}
+
+/// A column that a reader expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnSpec<'a> {
+    /// Name of the column.
+    pub name: &'a str,
+    /// Type of its values.
+    pub kind: ColumnType,
+}
+
+impl<'a> ColumnSpec<'a> {
+    /// Describes a column.
+    pub const fn new(name: &'a str, kind: ColumnType) -> Self {
+        Self { name, kind }
+    }
 }
 
 /// The type that a reader expects of a column.

@@ -1,6 +1,6 @@
 //! Converts columns to Arrow arrays and back.
 
-use super::column::{Column, ColumnData, ColumnType, Vectors};
+use super::column::{ColumnData, ColumnType, NamedColumn, Vectors};
 use crate::io::digest::Digest;
 use arrow::array::{
     Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Int32Array, Int64Array, StringArray,
@@ -10,11 +10,11 @@ use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
 
 /// The Arrow schema of `columns`.
-pub(super) fn schema(columns: &[Column]) -> Schema {
+pub(super) fn schema(columns: &[NamedColumn]) -> Schema {
     Schema::new(columns.iter().map(field).collect::<Vec<_>>())
 }
 
-fn field(column: &Column) -> Field {
+fn field(column: &NamedColumn) -> Field {
     let data_type = match &column.data {
         ColumnData::Text(_) | ColumnData::OptionalText(_) | ColumnData::Digests(_) => DataType::Utf8,
         ColumnData::Int32(_) => DataType::Int32,
@@ -30,7 +30,7 @@ fn list_item() -> Arc<Field> {
 }
 
 /// Converts columns to Arrow. Numbers are moved, not copied.
-pub(super) fn record_batch(columns: Vec<Column>) -> RecordBatch {
+pub(super) fn record_batch(columns: Vec<NamedColumn>) -> RecordBatch {
     let schema = Arc::new(schema(&columns));
     let arrays: Vec<ArrayRef> = columns.into_iter().map(|column| to_arrow(column.data)).collect();
     RecordBatch::try_new(schema, arrays).expect("columns of one length")

@@ -5,7 +5,7 @@ mod column;
 mod convert;
 mod writer;
 
-pub use column::{Column, ColumnData, ColumnType, Vectors};
+pub use column::{ColumnData, ColumnSpec, ColumnType, NamedColumn, Vectors};
 pub use writer::{MAX_GROUP_ROWS, TableWriter, arrow_has_key, parquet_has_key};
 
 use crate::error::{Error, Kind, Result};
@@ -23,7 +23,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
     /// The columns in the order of the file.
-    pub columns: Vec<Column>,
+    pub columns: Vec<NamedColumn>,
     /// Key-value metadata of the file.
     pub metadata: BTreeMap<String, String>,
 }
@@ -31,7 +31,7 @@ pub struct Table {
 impl Table {
     /// Creates a table of `columns`, given as name and values, without metadata.
     pub fn new<N: Into<String>>(columns: impl IntoIterator<Item = (N, ColumnData)>) -> Self {
-        let column = |(name, data): (N, ColumnData)| Column { name: name.into(), data };
+        let column = |(name, data): (N, ColumnData)| NamedColumn { name: name.into(), data };
         Self { columns: columns.into_iter().map(column).collect(), metadata: BTreeMap::new() }
     }
 
@@ -63,11 +63,11 @@ impl Table {
         out
     }
 
-    /// Decodes `columns`, given as name and expected type, of the Parquet file `bytes`; `path` is for error messages.
+    /// Decodes `columns`, each of its type, of the Parquet file `bytes`; `path` is for error messages.
     ///
     /// # Errors
     /// [`Kind::Cache`] when the bytes are not a complete Parquet file, or a column is missing or of another type.
-    pub fn decode(bytes: Vec<u8>, columns: &[(&str, ColumnType)], path: &Path) -> Result<Self> {
+    pub fn decode(bytes: Vec<u8>, columns: &[ColumnSpec], path: &Path) -> Result<Self> {
         read(bytes::Bytes::from(bytes), columns, path, |_, _| false)
     }
 
@@ -79,12 +79,12 @@ impl Table {
     /// As [`Table::decode`].
     pub fn scan(
         bytes: Vec<u8>,
-        columns: &[(&str, ColumnType)],
+        columns: &[ColumnSpec],
         vectors: &str,
         path: &Path,
         mut visit: impl FnMut(usize, &[f32]),
     ) -> Result<Self> {
-        let columns = [columns, &[(vectors, ColumnType::Vectors)]].concat();
+        let columns = [columns, &[ColumnSpec::new(vectors, ColumnType::Vectors)]].concat();
         read(bytes::Bytes::from(bytes), &columns, path, |name, array| {
             let rows = float_rows(array).filter(|_| name == vectors);
             rows.map(|rows| visit(rows.width, rows.values)).is_some()
@@ -95,7 +95,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::decode`], and [`Kind::Io`] when the file cannot be opened.
-    pub fn read(path: &Path, columns: &[(&str, ColumnType)]) -> Result<Self> {
+    pub fn read(path: &Path, columns: &[ColumnSpec]) -> Result<Self> {
         read(File::open(path).map_err(|e| Error::io("open", path, e))?, columns, path, |_, _| false)
     }
 
@@ -103,14 +103,10 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::read`].
-    pub fn read_with_optional(
-        path: &Path,
-        columns: &[(&str, ColumnType)],
-        optional: &[(&str, ColumnType)],
-    ) -> Result<Self> {
+    pub fn read_with_optional(path: &Path, columns: &[ColumnSpec], optional: &[ColumnSpec]) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
         let opened = open(file, path)?;
-        let present = optional.iter().filter(|(name, _)| opened.schema().field_with_name(name).is_ok());
+        let present = optional.iter().filter(|column| opened.schema().field_with_name(column.name).is_ok());
         let wanted: Vec<_> = columns.iter().chain(present).copied().collect();
         read_columns(opened, &wanted, path, |_, _| false)
     }
@@ -167,7 +163,7 @@ impl Table {
 /// left out of the table.
 fn read<R: ChunkReader + 'static>(
     source: R,
-    wanted: &[(&str, ColumnType)],
+    wanted: &[ColumnSpec],
     path: &Path,
     consume: impl FnMut(&str, &ArrayRef) -> bool,
 ) -> Result<Table> {
@@ -186,24 +182,24 @@ fn damaged(path: &Path, why: String) -> Error {
 /// Reads columns of an opened file.
 fn read_columns<R: ChunkReader + 'static>(
     builder: ParquetRecordBatchReaderBuilder<R>,
-    wanted: &[(&str, ColumnType)],
+    wanted: &[ColumnSpec],
     path: &Path,
     mut consume: impl FnMut(&str, &ArrayRef) -> bool,
 ) -> Result<Table> {
     let damaged = |why: String| damaged(path, why);
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     let metadata = metadata.into_iter().filter_map(|kv| Some((kv.key, kv.value?))).collect();
-    for (name, _) in wanted {
+    for ColumnSpec { name, .. } in wanted {
         if builder.schema().field_with_name(name).is_err() {
             return Err(damaged(format!("it has no column {name}")));
         }
     }
-    let mask = ProjectionMask::columns(builder.parquet_schema(), wanted.iter().map(|(name, _)| *name));
+    let mask = ProjectionMask::columns(builder.parquet_schema(), wanted.iter().map(|column| column.name));
     let reader = builder.with_projection(mask).build().map_err(|e| damaged(e.to_string()))?;
-    let mut columns: Vec<Column> = Vec::new();
+    let mut columns: Vec<NamedColumn> = Vec::new();
     for batch in reader {
         let batch = batch.map_err(|e| damaged(e.to_string()))?;
-        for &(name, expected) in wanted {
+        for &ColumnSpec { name, kind: expected } in wanted {
             let array =
                 batch.column_by_name(name).ok_or_else(|| damaged(format!("it has no column {name}")))?;
             if consume(name, array) {
@@ -213,7 +209,7 @@ fn read_columns<R: ChunkReader + 'static>(
             let data = data.ok_or_else(|| damaged(mismatch(name, expected, array)))?;
             match columns.iter_mut().find(|column| column.name == name) {
                 Some(column) => column.data.extend(data),
-                None => columns.push(Column { name: name.to_string(), data }),
+                None => columns.push(NamedColumn { name: name.to_string(), data }),
             }
         }
     }
@@ -244,12 +240,12 @@ mod tests {
         .with_metadata([("k", "v".to_string())])
     }
 
-    const NAMES: [(&str, ColumnType); 5] = [
-        ("name", ColumnType::Text),
-        ("maybe", ColumnType::OptionalText),
-        ("small", ColumnType::Integers),
-        ("large", ColumnType::Integers),
-        ("v", ColumnType::Vectors),
+    const NAMES: [ColumnSpec<'static>; 5] = [
+        ColumnSpec::new("name", ColumnType::Text),
+        ColumnSpec::new("maybe", ColumnType::OptionalText),
+        ColumnSpec::new("small", ColumnType::Integers),
+        ColumnSpec::new("large", ColumnType::Integers),
+        ColumnSpec::new("v", ColumnType::Vectors),
     ];
 
     #[test]
@@ -270,10 +266,10 @@ mod tests {
         for (bytes, names) in [
             (bytes[..bytes.len() - 9].to_vec(), &NAMES[..]),
             (b"PAR1".to_vec(), &NAMES[..]),
-            (bytes.clone(), &[("nothing", ColumnType::Text)][..]),
-            (bytes.clone(), &[("small", ColumnType::Text)][..]),
-            (bytes.clone(), &[("maybe", ColumnType::Text)][..]),
-            (bytes.clone(), &[("name", ColumnType::Digests)][..]),
+            (bytes.clone(), &[ColumnSpec::new("nothing", ColumnType::Text)][..]),
+            (bytes.clone(), &[ColumnSpec::new("small", ColumnType::Text)][..]),
+            (bytes.clone(), &[ColumnSpec::new("maybe", ColumnType::Text)][..]),
+            (bytes.clone(), &[ColumnSpec::new("name", ColumnType::Digests)][..]),
         ] {
             let error = Table::decode(bytes, names, Path::new("some/part")).unwrap_err();
             assert!(error.with_causes().starts_with("some/part: not a readable Parquet file: "), "{error}");
@@ -328,7 +324,7 @@ mod tests {
             writer.write(rows(start..start + 5_000).columns).unwrap();
         }
         writer.finish().unwrap();
-        let columns = [("name", ColumnType::Text), ("v", ColumnType::Vectors)];
+        let columns = [ColumnSpec::new("name", ColumnType::Text), ColumnSpec::new("v", ColumnType::Vectors)];
         let read = Table::decode(bytes.clone(), &columns, &whole).unwrap();
         assert_eq!(read, Table::decode(rows(0..20_000).encode(), &columns, &whole).unwrap());
         std::fs::write(&whole, bytes).unwrap();

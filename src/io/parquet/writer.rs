@@ -4,7 +4,7 @@
 //! floats from version 60 on, and readers older than that order reject the whole file; version 59 declares the type-defined
 //! order. Since min and max of floats mean different things in the two orders, columns of floats have no statistics.
 
-use super::column::{Column, ColumnData};
+use super::column::{ColumnData, NamedColumn};
 use super::convert::{record_batch, schema};
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
@@ -44,7 +44,7 @@ enum FormatWriter<W: Write + Send> {
 impl<W: Write + Send> TableWriter<W> {
     /// Begins a Parquet file with the columns and metadata given; the rows in `columns` are not written. It has row groups of at most
     /// [`MAX_GROUP_ROWS`] rows, zstd compression, dictionaries for text, plain floats without statistics.
-    pub fn parquet(out: W, columns: &[Column], metadata: &Metadata) -> Self {
+    pub fn parquet(out: W, columns: &[NamedColumn], metadata: &Metadata) -> Self {
         let schema = Arc::new(schema(columns));
         let properties = properties(columns, metadata);
         let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties)).expect("a plain schema");
@@ -56,7 +56,7 @@ impl<W: Write + Send> TableWriter<W> {
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn arrow(out: W, columns: &[Column], metadata: &Metadata) -> io::Result<Self> {
+    pub fn arrow(out: W, columns: &[NamedColumn], metadata: &Metadata) -> io::Result<Self> {
         let metadata = HashMap::from_iter(metadata.clone());
         let schema = Arc::new(schema(columns).with_metadata(metadata));
         let writer = ArrowFileWriter::try_new(out, &schema).map_err(arrow_error)?;
@@ -70,7 +70,7 @@ impl<W: Write + Send> TableWriter<W> {
     ///
     /// # Panics
     /// When the columns differ in length, or are not those of the file.
-    pub fn write(&mut self, columns: Vec<Column>) -> io::Result<()> {
+    pub fn write(&mut self, columns: Vec<NamedColumn>) -> io::Result<()> {
         let batch = record_batch(columns).with_schema(self.schema.clone()).expect("the same columns");
         match &mut self.format {
             FormatWriter::Parquet(writer) => writer.write(&batch).map_err(parquet_error),
@@ -95,16 +95,17 @@ impl<W: Write + Send> TableWriter<W> {
     }
 }
 
-fn properties(columns: &[Column], metadata: &Metadata) -> WriterProperties {
+fn properties(columns: &[NamedColumn], metadata: &Metadata) -> WriterProperties {
     let entry = |(key, value): (&String, &String)| KeyValue::new(key.clone(), value.clone());
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("1 is a level")))
         .set_max_row_group_row_count(Some(MAX_GROUP_ROWS))
         .set_created_by(concat!("headstart ", env!("CARGO_PKG_VERSION")).into())
         .set_key_value_metadata(Some(metadata.iter().map(entry).collect()));
-    let is_vectors = |column: &&Column| matches!(column.data, ColumnData::Vectors(_));
+    let is_vectors = |column: &&NamedColumn| matches!(column.data, ColumnData::Vectors(_));
     let vectors = columns.iter().filter(is_vectors);
-    let leaf = |column: &Column| ColumnPath::new(vec![column.name.clone(), "list".into(), "item".into()]);
+    let leaf =
+        |column: &NamedColumn| ColumnPath::new(vec![column.name.clone(), "list".into(), "item".into()]);
     vectors
         .map(leaf)
         .fold(properties, |properties, leaf| {
@@ -162,7 +163,7 @@ mod tests {
             }
         }
         let column =
-            |rows: i64| vec![Column { name: "n".into(), data: ColumnData::Int64((0..rows).collect()) }];
+            |rows: i64| vec![NamedColumn { name: "n".into(), data: ColumnData::Int64((0..rows).collect()) }];
         let mut writer = TableWriter::parquet(Full, &column(0), &BTreeMap::new());
         let written = writer.write(column(9000)).and_then(|()| writer.finish());
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::StorageFull);

@@ -108,7 +108,7 @@ fn label_issues(classes: &[String], predictions: &[Prediction]) -> LabelIssues {
         |row: &Prediction| classes.binary_search(&row.label).expect("classes are sorted, and of the samples");
     let targets: Vec<usize> = predictions.iter().map(class).collect();
     let probabilities: Vec<Vec<f32>> = predictions.iter().map(|row| row.probabilities.clone()).collect();
-    let issue = |found: &metrics::LabelIssue| LabelIssue {
+    let issue = |found: &metrics::SuspectRow| LabelIssue {
         path: predictions[found.row].path.clone(),
         image_sha256: predictions[found.row].image_sha256,
         label: predictions[found.row].label.clone(),

@@ -110,7 +110,7 @@ fn summary(stats: &DatasetStats) -> Markup {
     let kinds = format!("{} unreadable, {} under two labels", count(unreadable), count(conflicting));
     all.push(Fact::new("Refused files", count(unreadable + conflicting), kinds));
     let note = "files with the same bytes as another of their class";
-    all.push(Fact::new("Duplicates", count(summary.copies), note));
+    all.push(Fact::new("Duplicates", count(summary.duplicates), note));
     facts(&all)
 }
 

@@ -102,10 +102,8 @@ pub fn report_run(run: &StoredRun, config: &ReportConfig, monitor: &dyn Monitor)
     let samples = samples(run, config.cache.as_deref(), monitor)?;
     let root = config.images.clone().or_else(|| samples.as_ref().map(|samples| samples.root.clone()));
     output.check(root.as_deref(), Some(&own_page))?;
-    let stats = evaluate_run(
-        run,
-        &EvaluateConfig { run: config.run.clone(), split: config.split, tta: false, reject: None },
-    )?;
+    let stats =
+        evaluate_run(run, &EvaluateConfig { split: config.split, ..EvaluateConfig::new(&config.run) })?;
     let files = ImageFiles::new(root, samples.as_ref());
     let examples = Examples::load(&run.predictions()?, run.record(), &stats, files)?;
     if let Some(reason) = examples.reason_of_missing() {

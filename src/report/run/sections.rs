@@ -4,6 +4,7 @@ use super::examples::{Example, PairExamples};
 use super::run_data::RunData;
 use crate::data::dataset::{Split, number_and_names};
 use crate::evaluate::EvaluateStats;
+use crate::metrics::is_few;
 use crate::report::format::{count, interval, p_value, percent, percent_number, score};
 use crate::report::html::{Markup, html};
 use crate::report::page::{self, Card, Fact, Page, Parts, Section, Table, cards, class_ranking, facts};
@@ -55,9 +56,16 @@ fn summary(stats: &EvaluateStats) -> Markup {
             }
             "."
         }
+        @if let Some(same) = stats.same_pictures.filter(|same| *same > 0) {
+            p.warning {
+                (count(same)) " of these images are the same picture as one of another split (cosine distance 0), which \
+                raises the accuracy."
+            }
+        }
         @if !unseen.is_empty() {
             p.warning { "Classes without an image in this split: " (number_and_names(&unseen)) "." }
         }
+        @if is_few(stats.images) { p.warning { "So few images say little: look at the intervals." } }
     }
 }
 
@@ -158,7 +166,8 @@ fn confidence(stats: &EvaluateStats, parts: Parts) -> Markup {
         @if let Some((temperature, (low, high))) = calibration.temperature.zip(calibration.temperature_interval) {
             p {
                 "Temperature " (format!("{temperature:.2}")) ", 95 % interval " (interval(low, high)) ", from "
-                (count(calibration.temperature_images.unwrap_or(0))) " validation images: "
+                (count(calibration.temperature_images.unwrap_or(0))) " validation images"
+                @if is_few(calibration.temperature_images.unwrap_or(0)) { ", which are few" } ": "
                 @if calibration.applied { "significantly different from 1, so " code { "predict" } " applies it, and so do the confidences below." }
                 @else { "not significantly different from 1, so " code { "predict" } " does not apply it." }
             }

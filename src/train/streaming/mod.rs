@@ -20,7 +20,7 @@ use crate::error::{Error, Kind, Result};
 use crate::head::rejection::RejectionDistances;
 use crate::head::{
     Convergence, FeatureBlocks, FitConfig, FitParams, FitResult, Head, LabelledFeatures, LbfgsJob,
-    LbfgsParams, LbfgsResult, SharedInputs, SolverConfig, fit_lbfgs_blocks, fit_many,
+    LbfgsParams, LbfgsResult, Precision, SharedInputs, SolverConfig, fit_lbfgs_blocks, fit_many,
 };
 use crate::io::digest::Digest;
 use crate::run::{Prediction, SamePictures, WeightHistograms};
@@ -90,7 +90,13 @@ pub(super) fn fit_lbfgs(inputs: FitInputs, params: &LbfgsParams, memory: u64) ->
     inputs.set.check_classes(inputs.splits)?;
     let mut stream = Stream::open(inputs, memory, 0)?;
     let class_weights = inputs.set.class_weights(inputs.splits, &params.settings().class_weights)?;
-    let job = LbfgsJob { params, class_weights: &class_weights, start: None, threads: inputs.threads };
+    let job = LbfgsJob {
+        params,
+        class_weights: &class_weights,
+        start: None,
+        precision: Precision::Optimum,
+        threads: inputs.threads,
+    };
     let found = fit_lbfgs_blocks(job, inputs.set.spec().width, &mut stream.train)?;
     let validation = stream.validation.select(&inputs.splits.validation);
     let LbfgsResult { fitted, convergence } = found.scored_on(validation.rows());

@@ -1,8 +1,11 @@
 //! What a caller asks of `sweep`.
 
 use crate::data::dataset::Resplit;
+use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, SolverConfig};
+use serde::Serialize;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Settings of `sweep`. Lists hold every value to try; all combinations are fitted.
 ///
@@ -15,7 +18,7 @@ use std::path::PathBuf;
 /// | `l2` | that of `base` | values to try |
 /// | `lr`, `seeds` | those of `base` | values to try, for Adam alone |
 /// | `base` | Adam with its default settings | the solver with all other settings |
-/// | `select_folds` | no | the validation images choose the best head |
+/// | `select_by` | automatic | the validation images choose the best head, or folds where a class has fewer than 20 of them |
 /// | `init` | `None` | fresh heads |
 /// | `jobs` | 1 | groups fitted at the same time |
 /// | `threads` | 0 | one thread per core |
@@ -39,11 +42,10 @@ pub struct SweepConfig {
     /// Seeds of the initial weights.
     pub seeds: Vec<u64>,
     /// The solver with all other settings. With Adam all heads share one order of rows: that of `shuffle_seed`, or of seed 0
-    /// where it is `None`. With L-BFGS each search begins at the optimum of the next larger penalty.
+    /// where it is `None`.
     pub base: SolverConfig,
-    /// Whether the best head is chosen by folds within the train images, in which every setting is fitted as well, and not by
-    /// the validation images. The heads are the same.
-    pub select_folds: bool,
+    /// What chooses the best head. The heads themselves are the same.
+    pub select_by: Select,
     /// A run whose head is the starting point of every head.
     pub init: Option<PathBuf>,
     /// Number of groups (feature set and splits) that are fitted at the same time; 0 counts as 1.
@@ -66,11 +68,40 @@ impl Default for SweepConfig {
             l2: vec![adam.l2],
             seeds: vec![adam.seed],
             base: SolverConfig::Adam(adam),
-            select_folds: false,
+            select_by: Select::Automatic,
             init: None,
             jobs: 1,
             threads: 0,
             time: 0,
+        }
+    }
+}
+
+/// What chooses the best head of a sweep.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Select {
+    /// The validation images where each class has 20 or more, or nothing but seeds is compared; else folds.
+    #[default]
+    Automatic,
+    /// The validation images.
+    Validation,
+    /// Folds within the train images, in which every setting is fitted as well.
+    Folds,
+}
+
+impl FromStr for Select {
+    type Err = Error;
+
+    /// Parses `auto`, `validation` or `folds`.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Automatic),
+            "validation" => Ok(Self::Validation),
+            "folds" => Ok(Self::Folds),
+            _ => Err(Error::new(Kind::Usage, format!("{text:?} is nothing to select by"))
+                .help("use auto, validation or folds")),
         }
     }
 }

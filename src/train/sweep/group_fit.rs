@@ -2,16 +2,18 @@
 
 use super::config::SweepConfig;
 use super::grid::{Group, HeadName};
-use super::results::HeadResult;
+use super::results::{HeadResult, SplitSize};
 use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{Epoch, Head, SolverConfig};
 use crate::math::parallel::in_parallel;
 use crate::monitor::Task;
-use crate::run::{FoldScore, SamePictures};
+use crate::run::SamePictures;
 use crate::train::fit_context::FitContext;
 use crate::train::fitted_run::FittedRun;
+use crate::train::fold_scores::fold_scores;
 use crate::train::inner_folds::{InnerFolds, OutOfFold};
+use crate::train::selection::FoldScores;
 use crate::train::solvers::{FittedHead, OnEpoch, fit_heads};
 use crate::train::warm_start::WarmStart;
 use crate::train::{FeatureTable, TrainingSet};
@@ -23,6 +25,8 @@ pub(super) struct GroupFit<'a> {
     pub set: &'a TrainingSet,
     pub table: &'a FeatureTable,
     pub warm_start: Option<&'a WarmStart>,
+    /// Whether folds within the train images choose the best head.
+    pub selects_by_folds: bool,
     /// Upper limit on threads of one group.
     pub threads: usize,
     pub task: &'a dyn Task,
@@ -32,6 +36,7 @@ pub(super) struct GroupFit<'a> {
 pub(super) struct GroupResult {
     /// In the order of the settings.
     pub heads: Vec<HeadResult>,
+    pub same_pictures: SamePictures,
     pub fit_seconds: f64,
     pub write_seconds: f64,
 }
@@ -48,7 +53,7 @@ struct ScoredHead {
     /// Where they stand in for validation images.
     out_of_fold: Option<OutOfFold>,
     /// Where they choose the best head.
-    score: Option<FoldScore>,
+    scores: Option<FoldScores>,
 }
 
 /// A group whose heads are fitted, ready to be written.
@@ -57,6 +62,7 @@ struct FittedGroup<'a> {
     context: FitContext<'a>,
     measured: RejectionDistances,
     same_pictures: SamePictures,
+    size: SplitSize,
     fit_seconds: f64,
 }
 
@@ -71,12 +77,13 @@ impl GroupFit<'_> {
         let fit_seconds = started.elapsed().as_secs_f64();
         let writing = Instant::now();
         let (measured, same_pictures) = (context.measure(), context.same_pictures());
-        let group = FittedGroup { group, context, measured, same_pictures, fit_seconds };
+        let size = SplitSize::of(&group.splits, self.set.classes().len());
+        let group = FittedGroup { group, context, measured, same_pictures, size, fit_seconds };
         let members = settings.iter().zip(&fitted);
         let members: Vec<GroupMember> =
             members.map(|(settings, fitted)| GroupMember { settings, fitted }).collect();
         let heads = in_parallel(self.threads, &members, |member| self.write(&group, member))?;
-        Ok(GroupResult { heads, fit_seconds, write_seconds: writing.elapsed().as_secs_f64() })
+        Ok(GroupResult { heads, same_pictures, fit_seconds, write_seconds: writing.elapsed().as_secs_f64() })
     }
 
     /// Fits the heads, and the folds where they are needed.
@@ -91,26 +98,26 @@ impl GroupFit<'_> {
             let heads = folds()?.fit_heads(context, settings, self.warm_start, on_epoch)?;
             let scored = |(head, answers): (FittedHead, OutOfFold)| ScoredHead {
                 head,
-                score: Some(answers.score),
+                scores: Some(answers.fold_scores.clone()),
                 out_of_fold: Some(answers),
             };
             return Ok(heads.into_iter().map(scored).collect());
         }
-        let scores: Vec<Option<FoldScore>> = match self.config.select_folds {
+        let scores: Vec<Option<FoldScores>> = match self.selects_by_folds {
             true => {
-                let answers = folds()?.answers(context, settings, self.warm_start)?;
-                answers.iter().map(|answers| Some(answers.score)).collect()
+                let scores = fold_scores(context, &folds()?.splits(), settings, self.warm_start)?;
+                scores.into_iter().map(Some).collect()
             }
             false => vec![None; settings.len()],
         };
         let heads = fit_heads(context, settings, self.warm_start, on_epoch)?;
-        let scored = |(head, score)| ScoredHead { head, score, out_of_fold: None };
+        let scored = |(head, scores)| ScoredHead { head, scores, out_of_fold: None };
         Ok(heads.into_iter().zip(scores).map(scored).collect())
     }
 
     /// Predicts the held-out rows of one head and writes its run; a head that failed has none.
     fn write(&self, group: &FittedGroup, member: &GroupMember) -> Result<HeadResult> {
-        let FittedGroup { group, context, measured, same_pictures, fit_seconds } = group;
+        let FittedGroup { group, context, measured, same_pictures, size, fit_seconds } = group;
         let settings = member.settings;
         let name = HeadName::of(self.config, group, settings);
         let run = name.path(self.config);
@@ -124,6 +131,7 @@ impl GroupFit<'_> {
             set: self.set,
             splits: &group.splits,
             fitted,
+            selection: None,
             out_of_fold: member.fitted.out_of_fold.as_ref(),
             predictions: &predictions,
             measured,
@@ -138,6 +146,6 @@ impl GroupFit<'_> {
             seconds: *fit_seconds,
         };
         finished.write(&run)?;
-        Ok(result.with_scores(fitted, &predictions, member.fitted.score))
+        Ok(result.with_scores(fitted, &predictions, member.fitted.scores.clone(), *size))
     }
 }

@@ -6,9 +6,11 @@ mod config;
 mod grid;
 mod group_fit;
 mod results;
+mod settings;
 
-pub use config::SweepConfig;
-pub use results::{HeadResult, PooledAccuracy, SettingResult};
+pub use config::{Select, SweepConfig};
+pub use results::{HeadResult, NestedAccuracy};
+pub use settings::SettingResult;
 
 use crate::error::{Error, Kind, Result};
 use crate::head::{SolverConfig, StopOn};
@@ -16,7 +18,7 @@ use crate::io::fs;
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Unit};
 use crate::train::TrainingSet;
-use crate::train::penalty::ENOUGH;
+use crate::train::penalty::has_enough_validation;
 use crate::train::warm_start::WarmStart;
 use grid::Group;
 use group_fit::{GroupFit, GroupResult};
@@ -27,9 +29,16 @@ use std::time::Instant;
 /// Result of [`sweep`].
 #[derive(Debug, Clone, Serialize)]
 pub struct SweepStats {
-    /// The run of the head with the best validation score.
-    pub best: PathBuf,
-    /// Each setting over its seeds and splits, best validation score first.
+    /// The run of the head with the best validation score. `None` where heads have different splits, whose images cannot be
+    /// compared head by head; the first of `settings` is then the best on average over the same splits.
+    pub best: Option<PathBuf>,
+    /// What `best` and the order of `settings` are by.
+    pub best_by: StopOn,
+    /// What chose it: the validation images, or folds within the train images.
+    pub selected_by: Select,
+    /// For each split, the accuracy of the choice on folds that had no part in it; empty where the validation images choose.
+    pub nested: Vec<NestedAccuracy>,
+    /// Each setting over its seeds and splits, best mean validation score first.
     pub settings: Vec<SettingResult>,
     /// Each head, in the order of the configuration.
     pub heads: Vec<HeadResult>,
@@ -64,54 +73,119 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
     }
     let table = set.load(groups.iter().map(|group| &group.splits))?;
     let read_seconds = reading.elapsed().as_secs_f64();
-    let epochs = match &config.base {
-        SolverConfig::Adam(base) => base.epochs,
-        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => 1,
+    let (epochs, stop_on) = match &config.base {
+        SolverConfig::Adam(base) => (base.epochs, base.stop_on),
+        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => (1, StopOn::Loss),
     };
     let epochs = groups.len() * settings.len() * epochs;
-    let stop_on = match &config.base {
-        SolverConfig::Adam(base) => base.stop_on,
-        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => StopOn::Loss,
-    };
-    warn_of_few_validation_images(config, &groups, settings.len(), &set, monitor);
+    let selects_by_folds = selects_by_folds(config, &groups, &settings, &set, monitor);
     let task = monitor.task("fitting heads", Some(epochs as u64), Unit::Epochs);
     let jobs = config.jobs.clamp(1, threads.min(groups.len()).max(1));
-    let fit =
-        GroupFit { config, set: &set, table: &table, warm_start, threads: threads / jobs, task: &*task };
+    let fit = GroupFit {
+        config,
+        set: &set,
+        table: &table,
+        warm_start,
+        selects_by_folds,
+        threads: threads / jobs,
+        task: &*task,
+    };
     let results = in_parallel(jobs, &groups, |group: &Group| fit.run(group, &settings))?;
     drop(task);
     let sum = |seconds: fn(&GroupResult) -> f64| results.iter().map(seconds).sum();
     let (seconds, write_seconds) = (sum(|group| group.fit_seconds), sum(|group| group.write_seconds));
+    report_same_pictures(&results, monitor);
     let heads: Vec<HeadResult> = results.into_iter().flat_map(|group| group.heads).collect();
-    for head in &heads {
+    report_heads(&heads, config, monitor);
+    if heads.iter().all(|head| head.failed.is_some()) {
+        return Err(Error::new(Kind::Run, "no head could be fitted")
+            .help("try a smaller `lr`; if that does not help, verify the cache"));
+    }
+    Ok(SweepStats {
+        best: settings::best(&heads, stop_on),
+        best_by: stop_on,
+        selected_by: selected_by(selects_by_folds, &groups),
+        nested: results::nested(&heads, stop_on),
+        settings: settings::over_heads(&heads, stop_on),
+        heads,
+        seconds,
+        read_seconds,
+        write_seconds,
+    })
+}
+
+/// Warns of heads that failed, and reports best epochs near the last one.
+fn report_heads(heads: &[HeadResult], config: &SweepConfig, monitor: &dyn Monitor) {
+    for head in heads {
         if let Some(reason) = &head.failed {
             monitor.warn(&format!("{}: {reason}", head.run.display()));
         }
     }
-    let best = results::best(&heads, stop_on).ok_or_else(|| {
-        Error::new(Kind::Run, "no head could be fitted")
-            .help("try a smaller `lr`; if that does not help, verify the cache")
-    })?;
-    let settings = results::over_repeats(&heads, stop_on);
-    Ok(SweepStats { best, settings, heads, seconds, read_seconds, write_seconds })
+    let near_the_limit = heads.iter().filter(|head| head.is_near(&config.base)).count();
+    if near_the_limit > 0 {
+        monitor.note(&format!(
+            "the best epoch of {near_the_limit} of {} heads is one of the last: more `epochs`, or `epochs` auto, may help",
+            heads.len()
+        ));
+    }
 }
 
-/// Warns where settings are compared by so few validation images that the best of them is largely chance.
-fn warn_of_few_validation_images(
+/// Warns where the same picture is in two splits, which raises the accuracy.
+fn report_same_pictures(results: &[GroupResult], monitor: &dyn Monitor) {
+    let most = |of: fn(&GroupResult) -> usize| results.iter().map(of).max().unwrap_or(0);
+    let validation = most(|group| group.same_pictures.validation);
+    let test = most(|group| group.same_pictures.test);
+    if validation + test > 0 {
+        let up_to = if results.len() > 1 { "up to " } else { "" };
+        monitor.warn(&format!(
+            "the same picture in two splits (cosine distance 0): {up_to}{validation} validation and {test} test images, which \
+             raises the accuracy"
+        ));
+    }
+}
+
+fn selected_by(selects_by_folds: bool, groups: &[Group]) -> Select {
+    let has_validation = groups.iter().all(|group| !group.splits.validation.keys.is_empty());
+    match selects_by_folds || !has_validation {
+        true => Select::Folds,
+        false => Select::Validation,
+    }
+}
+
+/// Whether folds within the train images choose the best head. Reports a choice that the caller did not make, and warns where
+/// so few validation images choose that the best head is largely chance.
+fn selects_by_folds(
     config: &SweepConfig,
     groups: &[Group],
-    settings: usize,
+    settings: &[SolverConfig],
     set: &TrainingSet,
     monitor: &dyn Monitor,
-) {
+) -> bool {
     let classes = set.classes().len();
-    let least = |group: &Group| group.splits.validation.images_per_class(classes).into_iter().min();
-    let fewest = groups.iter().filter_map(least).filter(|&images| images > 0).min();
-    let is_compared = settings > 1 || config.variants.len() > 1;
-    if let Some(fewest) = fewest.filter(|&images| is_compared && images < ENOUGH && !config.select_folds) {
-        monitor.warn(&format!(
-            "a class has {fewest} validation images, too few to choose the best head by: `select_folds` folds chooses it by folds \
-             within the train images"
-        ));
+    let has_few = |group: &Group| {
+        !group.splits.validation.keys.is_empty() && !has_enough_validation(&group.splits, classes)
+    };
+    let has_folds = |group: &Group| group.splits.train.images_per_class(classes).into_iter().min() >= Some(2);
+    // Seeds are no settings: the best of them is chance anyway.
+    let is_compared = config.variants.len() > 1 || config.l2.len() > 1 || config.lr.len() > 1;
+    let few = groups.iter().any(has_few);
+    match config.select_by {
+        Select::Folds => true,
+        Select::Automatic if few && is_compared && groups.iter().all(has_folds) => {
+            monitor.note(
+                "a class has fewer than 20 validation images, too few to choose settings by: folds within the train images \
+                 choose them (`select_by` validation does without)",
+            );
+            true
+        }
+        Select::Automatic | Select::Validation => {
+            if few && settings.len() * config.variants.len() > 1 {
+                monitor.warn(
+                    "a class has fewer than 20 validation images, too few to choose the best head by: `select_by` folds chooses it \
+                     by folds within the train images",
+                );
+            }
+            false
+        }
     }
 }

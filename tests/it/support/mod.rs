@@ -1,11 +1,14 @@
 //! What the tests share: a temporary folder, the program and its output, caches and runs on a small network.
 
 use headstart::backbone::Device;
-use headstart::cache::{FeatureCache, FeatureRows};
+use headstart::cache::spec::SCHEMA;
+use headstart::cache::{BackboneSpec, FeatureCache, FeatureRows, PreprocessingSpec, Spec};
 use headstart::data::augment::Augmentation;
 use headstart::data::decode::encode_png;
 use headstart::data::pixels::Pixels;
+use headstart::data::preprocess::Preprocessing;
 use headstart::extract::ExtractConfig;
+use headstart::io::digest::sha256;
 use headstart::math::random::Rng;
 use serde_json::Value;
 use std::io::Write;
@@ -15,6 +18,18 @@ use std::time::Duration;
 
 pub mod server;
 pub mod small_network;
+
+/// The spec of a cache of width 2 that no network computed.
+pub fn spec() -> Spec {
+    Spec {
+        schema: SCHEMA.into(),
+        backbone: BackboneSpec { name: "n".into(), title: "t".into(), graph_sha256: sha256(b"n") },
+        layer: "l".into(),
+        width: 2,
+        preprocessing: PreprocessingSpec { decode: "d".into(), steps: Preprocessing::named("unit").unwrap() },
+        known_answer: None,
+    }
+}
 
 pub struct Sandbox {
     dir: tempfile::TempDir,
@@ -155,7 +170,7 @@ pub fn config(sandbox: &Sandbox, images: &str, cache: &str) -> ExtractConfig {
     let mut config = ExtractConfig::default();
     config.images = sandbox.path(images);
     config.cache = sandbox.path(cache);
-    config.backbone.backbone = small_network::install(sandbox);
+    config.backbone.backbone = Some(small_network::install(sandbox));
     config.backbone.models = models();
     config.augment = vec![Augmentation::Shift(5)];
     config.device = Device::Cpu;

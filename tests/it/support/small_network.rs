@@ -10,11 +10,15 @@ use std::sync::LazyLock;
 /// Floats in its PreLogits.
 pub const WIDTH: usize = 128;
 
-struct Seeded(u64);
+struct Seeded {
+    seed: u64,
+    /// The bias of each class; without any there is no classifier.
+    biases: Vec<f32>,
+}
 
 impl Weights for Seeded {
     fn conv(&self, conv: &Conv) -> Result<ConvWeights> {
-        let mut rng = Rng::new(self.0, conv.index as u64);
+        let mut rng = Rng::new(self.seed, conv.index as u64);
         let inputs = conv.kernel.area() * conv.inputs;
         let scale = (2.0 / inputs as f32).sqrt();
         let mut draw =
@@ -31,17 +35,37 @@ impl Weights for Seeded {
     }
 
     fn classifier(&self, _inputs: usize) -> Result<Vec<DenseWeights>> {
-        Ok(vec![DenseWeights { kernel: vec![0.01; WIDTH * 3], bias: vec![0.0; 3] }])
+        let kernel = vec![0.01; WIDTH * self.biases.len()];
+        Ok(match self.biases.is_empty() {
+            true => Vec::new(),
+            false => vec![DenseWeights { kernel, bias: self.biases.clone() }],
+        })
     }
 }
 
 static ONNX: LazyLock<Vec<u8>> = LazyLock::new(|| onnx(1));
 
 pub fn onnx(seed: u64) -> Vec<u8> {
+    build_with(seed, vec![0.0; 3], &[])
+}
+
+/// The network with so many classes, of which the last of the first seven is the most probable for any image, and with more
+/// metadata.
+pub fn with_classes(classes: usize, metadata: &[(&str, &str)]) -> Vec<u8> {
+    build_with(1, (0..classes).map(|class| (class % 7) as f32).collect(), metadata)
+}
+
+fn build_with(seed: u64, biases: Vec<f32>, metadata: &[(&str, &str)]) -> Vec<u8> {
     let topology =
         Topology { depth_multiplier: 1.0 / 16.0, min_depth: 1, input_side: 75, ..Topology::default() };
     let how = r#"{"crop":1.0,"resize":"bilinear-pillow","size":75,"scale":"symmetric"}"#;
-    build(topology, &Seeded(seed), &[("headstart.preprocessing", how)]).unwrap()
+    let metadata = [&[("headstart.preprocessing", how)], metadata].concat();
+    build(topology, &Seeded { seed, biases }, &metadata).unwrap()
+}
+
+/// The network without its classifier.
+pub fn headless() -> Vec<u8> {
+    build_with(1, Vec::new(), &[])
 }
 
 /// Puts the network into the sandbox and returns its path.

@@ -1,8 +1,8 @@
 //! What the documentation says of the code: paths exist, and the table of crates names the places that use them.
 
-use super::DOORS;
+use super::{DOORS, FLOORS};
 use crate::support::root;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The words in backticks of a Markdown text.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
@@ -48,4 +48,14 @@ fn the_table_of_crates_names_the_places_that_use_them() {
             "docs/dependencies.md: {name} is used in {door} too"
         );
     }
+}
+
+#[test]
+fn the_table_of_rooms_lists_all_rooms() {
+    let text = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let table = text.split("| room |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = table.lines().filter_map(|row| row.split('|').nth(1)).flat_map(quoted);
+    let listed: BTreeSet<&str> =
+        names.map(|name| name.trim_end_matches('/').trim_end_matches(".rs")).collect();
+    assert_eq!(listed, FLOORS.iter().copied().flatten().copied().collect());
 }

@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn values_inside_values_do_not_grow() {
-        // Each step doubles a tuple in Python's eyes; a list holds itself.
+        // In Python each step doubles a tuple; a list holds itself.
         let mut nested = b"\x80\x02)".to_vec();
         (0..100_000).for_each(|_| nested.extend(b"q\x00h\x00\x86"));
         nested.extend(b".");

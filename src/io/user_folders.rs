@@ -9,7 +9,7 @@ use std::path::PathBuf;
 const HOME_VARIABLE: &str = "HEADSTART_HOME";
 
 /// A kind of folder: what may be fetched again, or what is kept.
-struct Place {
+struct UserFolder {
     /// Name below `HEADSTART_HOME`; empty for that folder itself.
     below_home: &'static str,
     /// The XDG variable.
@@ -18,8 +18,9 @@ struct Place {
     default: &'static str,
 }
 
-const CACHE: Place = Place { below_home: "", xdg: "XDG_CACHE_HOME", default: ".cache" };
-const MODELS: Place = Place { below_home: "models", xdg: "XDG_DATA_HOME", default: ".local/share" };
+const CACHE: UserFolder = UserFolder { below_home: "", xdg: "XDG_CACHE_HOME", default: ".cache" };
+const CONFIG: UserFolder = UserFolder { below_home: "", xdg: "XDG_CONFIG_HOME", default: ".config" };
+const MODELS: UserFolder = UserFolder { below_home: "models", xdg: "XDG_DATA_HOME", default: ".local/share" };
 
 /// Returns the folder for installed runtimes: `HEADSTART_HOME`, else `headstart` in `XDG_CACHE_HOME` or in `.cache` of
 /// the home folder.
@@ -39,6 +40,15 @@ pub fn models_folder() -> Result<PathBuf> {
     MODELS.find(&|name| std::env::var_os(name), std::env::home_dir())
 }
 
+/// Returns the file of the user's settings: `config.toml` in `HEADSTART_HOME`, else in `headstart` in `XDG_CONFIG_HOME` or
+/// in `.config` of the home folder. It need not exist.
+///
+/// # Errors
+/// [`Kind::Usage`] when `HEADSTART_HOME` is a relative path, [`Kind::Runtime`] when no variable names a folder.
+pub fn config_file() -> Result<PathBuf> {
+    Ok(CONFIG.find(&|name| std::env::var_os(name), std::env::home_dir())?.join("config.toml"))
+}
+
 /// Returns the folder for downloads, which are removed once they are used: `downloads` in [`runtime_folder`].
 ///
 /// # Errors
@@ -47,7 +57,7 @@ pub fn downloads_folder() -> Result<PathBuf> {
     Ok(runtime_folder()?.join("downloads"))
 }
 
-impl Place {
+impl UserFolder {
     /// Finds the folder with `variable` as the environment. A relative XDG variable is ignored, as the specification
     /// of the XDG base directories demands.
     fn find(&self, variable: &dyn Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Result<PathBuf> {
@@ -63,8 +73,10 @@ impl Place {
         let xdg = folder(self.xdg).filter(|path| path.is_absolute());
         let base = xdg.or_else(|| Some(home.filter(|home| home.is_absolute())?.join(self.default)));
         let base = base.ok_or_else(|| {
-            let message =
-                format!("no folder to install into: {}, {HOME_VARIABLE} and HOME are not set", self.xdg);
+            let message = format!(
+                "no folder to install into: neither {HOME_VARIABLE} nor {} nor HOME is set to an absolute path",
+                self.xdg
+            );
             Error::new(Kind::Runtime, message).help(format!("set {HOME_VARIABLE} to an absolute path"))
         })?;
         Ok(self.below(base.join("headstart")))
@@ -79,7 +91,7 @@ impl Place {
 mod tests {
     use super::*;
 
-    fn find(place: &Place, set: &[(&str, &str)], home: Option<&str>) -> String {
+    fn find(place: &UserFolder, set: &[(&str, &str)], home: Option<&str>) -> String {
         let variable = |name: &str| Some(set.iter().find(|(own, _)| *own == name)?.1.into());
         match place.find(&variable, home.map(PathBuf::from)) {
             Ok(path) => path.to_str().unwrap().to_string(),
@@ -94,6 +106,7 @@ mod tests {
         assert_eq!(find(&CACHE, &[xdg, own], Some("/h")), "/o");
         assert_eq!(find(&MODELS, &[xdg, own], Some("/h")), "/o/models");
         assert_eq!(find(&CACHE, &[xdg], None), "/x/headstart", "without a home folder");
+        assert_eq!(find(&CONFIG, &[xdg], Some("/h")), "/h/.config/headstart");
         assert_eq!(find(&MODELS, &[xdg], Some("/h")), "/h/.local/share/headstart/models");
         assert_eq!(
             find(&CACHE, &[("XDG_CACHE_HOME", "x"), ("HEADSTART_HOME", "")], Some("/h")),
@@ -103,6 +116,8 @@ mod tests {
             find(&CACHE, &[("HEADSTART_HOME", "o")], Some("/h")),
             "o: HEADSTART_HOME is not an absolute path"
         );
-        assert!(find(&CACHE, &[], Some("h")).starts_with("no folder to install into: XDG_CACHE_HOME"));
+        assert!(
+            find(&CACHE, &[], Some("h")).ends_with("nor XDG_CACHE_HOME nor HOME is set to an absolute path")
+        );
     }
 }

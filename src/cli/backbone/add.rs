@@ -1,10 +1,10 @@
 //! The subcommand `headstart backbone add`: its arguments, and its result as text.
 
-use super::options::{Global, parse};
-use super::output::{Outcome, print_result};
-use super::progress::Terminal;
 use crate::backbone::add::{AddConfig, add};
 use crate::backbone::{BackboneChoice, Device, PRELOGITS, Pool};
+use crate::cli::options::{Global, parse};
+use crate::cli::output::{Outcome, print_result};
+use crate::cli::progress::Terminal;
 use crate::error::Result;
 
 #[derive(Debug, clap::Args)]
@@ -31,8 +31,12 @@ pub(super) fn run(args: Add, global: &Global, terminal: &Terminal) -> Result<Out
     // The folder may be in the working folder, where a name without a slash would be that of a backbone.
     let backbone = if std::path::Path::new(&backbone).is_dir() { format!("{backbone}/") } else { backbone };
     let layer = layer.unwrap_or_else(|| PRELOGITS.into());
-    let choice =
-        BackboneChoice { layer, pool, models: global.models.clone(), ..BackboneChoice::new(backbone) };
+    let choice = BackboneChoice {
+        layer: Some(layer),
+        pool,
+        models: global.models.clone(),
+        ..BackboneChoice::new(backbone)
+    };
     let mut config = AddConfig::new(choice, name);
     config.device = device;
     let stats = add(&config, terminal)?;

@@ -1,0 +1,130 @@
+//! The result of a sweep as text: a table of settings, what its intervals speak of, and the choice of the best.
+
+use super::auto::nested_accuracy;
+use super::text::{percent, seconds, table};
+use crate::head::StopOn;
+use crate::metrics::{IntervalOver, MeanOverHeads};
+use crate::train::sweep::{NestedAccuracy, Select, SettingResult, SweepStats};
+
+/// Gives one cause of deviations of an accuracy.
+type Deviation = fn(&MeanOverHeads) -> Option<f64>;
+
+/// The causes of deviations, with the name of their column. All heads of a split share one order of rows.
+const DEVIATIONS: [(&str, Deviation); 2] =
+    [("+- first weights", |mean| mean.over_seeds), ("+- splits", |mean| mean.over_splits)];
+
+/// Formats the whole result.
+pub(super) fn summary(stats: &SweepStats) -> String {
+    let failed: usize = stats.settings.iter().map(|setting| setting.failed).sum();
+    format!(
+        "{} heads in {}; features read in {}, runs written in {}\n\n{}\n{}{}{}",
+        stats.heads.len() - failed,
+        seconds(stats.seconds),
+        seconds(stats.read_seconds),
+        seconds(stats.write_seconds),
+        settings(&stats.settings),
+        notes(&stats.settings),
+        nested(stats),
+        best(stats)
+    )
+}
+
+/// The deviations that some setting has.
+fn deviations(settings: &[SettingResult]) -> Vec<(&'static str, Deviation)> {
+    let varies = |of: &Deviation| {
+        settings.iter().filter_map(|setting| setting.test_accuracy).any(|mean| of(&mean).is_some())
+    };
+    DEVIATIONS.into_iter().filter(|(_, of)| varies(of)).collect()
+}
+
+fn settings(settings: &[SettingResult]) -> String {
+    let deviations = deviations(settings);
+    let mut names = vec!["use", "lr", "l2", "heads", "validation loss", "accuracy", "test accuracy"];
+    names.extend(deviations.iter().map(|(name, _)| *name));
+    names.push("95 % interval");
+    let mut rows = vec![names.into_iter().map(String::from).collect::<Vec<_>>()];
+    rows.extend(settings.iter().map(|setting| row(setting, &deviations)));
+    table(&rows)
+}
+
+fn row(setting: &SettingResult, deviations: &[(&str, Deviation)]) -> Vec<String> {
+    let interval = setting.test_interval.map(|of| of.interval.map(percent));
+    let mut row = vec![
+        setting.variants.clone(),
+        setting.lr.map_or("-".into(), |lr| lr.to_string()),
+        setting.l2.to_string(),
+        setting.validation_loss.map_or(0, |loss| loss.n).to_string(),
+        setting.validation_loss.map_or("failed".into(), |loss| format!("{:.4}", loss.mean)),
+        percent(setting.validation_accuracy.map(|mean| mean.mean)),
+        percent(setting.test_interval.map(|of| of.mean)),
+    ];
+    let deviation = |of: Deviation| of(&setting.test_accuracy?);
+    let text = |deviation: f64| format!("{:.1}", 100.0 * deviation);
+    row.extend(deviations.iter().map(|(_, of)| deviation(*of).map_or("-".into(), text)));
+    row.push(interval.map_or("-".into(), |[low, high]| format!("{low} to {high}")));
+    row
+}
+
+/// What the deviations and the intervals of the test accuracy speak of.
+fn notes(settings: &[SettingResult]) -> String {
+    let deviation = match deviations(settings).is_empty() {
+        true => "",
+        false => "+-: standard deviation of the test accuracy in points\n",
+    };
+    let Some(of) = settings.iter().find_map(|setting| setting.test_interval) else {
+        return deviation.into();
+    };
+    let images = of.images;
+    let interval = match of.over {
+        IntervalOver::NewImages => format!(
+            "interval: for new images and the mean of these heads, from {images} test images (Wilson, clustered by image); it \
+             does not speak of other train images"
+        ),
+        IntervalOver::NewImagesOfFolds => format!(
+            "test accuracy: of all folds together, {images} images; interval: for new images and the mean of these heads \
+             (Wilson, clustered by image)"
+        ),
+        IntervalOver::NewSplits => {
+            "interval: for new splits, each with heads of its own, seeds averaged (corrected resampled t-test)".into()
+        }
+    };
+    format!("{deviation}{interval}\n")
+}
+
+/// How the choice does on folds that had no part in it, for each split where folds choose.
+fn nested(stats: &SweepStats) -> String {
+    let line = |nested: &NestedAccuracy| {
+        let of = nested.resplit.map_or(String::new(), |resplit| format!("{resplit}: "));
+        format!("{of}{}\n", nested_accuracy(&nested.accuracy))
+    };
+    stats.nested.iter().map(line).collect()
+}
+
+/// The best head or setting, marked as chosen.
+fn best(stats: &SweepStats) -> String {
+    let measure = match (stats.selected_by, stats.best_by) {
+        (Select::Folds, StopOn::Loss) => "loss over folds within the train images",
+        (Select::Folds, StopOn::Accuracy) => "accuracy over folds within the train images",
+        (_, StopOn::Loss) => "validation loss",
+        (_, StopOn::Accuracy) => "validation accuracy",
+    };
+    const CHOSEN: &str = "chosen by that score, which new images would not quite reach";
+    match (&stats.best, stats.settings.as_slice()) {
+        (Some(run), _) if stats.heads.len() == 1 => format!("{}\n", run.display()),
+        (Some(run), _) => {
+            format!("best {measure} of {} heads ({CHOSEN}): {}\n", stats.heads.len(), run.display())
+        }
+        (None, [first, _, ..]) => format!(
+            "best mean {measure} of {} settings over the same splits ({CHOSEN}): {}\n",
+            stats.settings.len(),
+            name(first)
+        ),
+        (None, _) => String::new(),
+    }
+}
+
+/// A setting by name, such as `use none+flip, lr 0.01, l2 0`.
+fn name(setting: &SettingResult) -> String {
+    let lr = setting.lr.map_or(String::new(), |lr| format!(", lr {lr}"));
+    format!("use {}{lr}, l2 {}", setting.variants, setting.l2)
+}

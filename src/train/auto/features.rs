@@ -1,0 +1,113 @@
+//! The feature sets that `auto` tries: each cache, with more and more variants, as they are and standardized.
+
+use super::config::AutoConfig;
+use crate::error::{Error, Kind, Result};
+use crate::monitor::{Monitor, Silent};
+use crate::run::CandidateFeatures;
+use crate::train::split_rows::SplitRows;
+use crate::train::training_set::TrainingSet;
+
+/// The rows of one cache with one set of variants.
+#[derive(Debug)]
+pub(super) struct FeatureSet {
+    /// Position of the cache.
+    pub cache: usize,
+    /// Position among the sets of that cache: more variants come later.
+    pub level: usize,
+    /// As `train` takes them.
+    pub variants: Vec<String>,
+    pub splits: SplitRows,
+}
+
+/// A feature set, standardized or not, whose penalties are tried one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Path<'a> {
+    pub features: &'a FeatureSet,
+    pub standardize: bool,
+}
+
+/// Selects the rows of all feature sets.
+///
+/// # Errors
+/// Those of [`TrainingSet::split_rows`], and [`Kind::Cache`] when the caches have not the same images in the same splits.
+pub(super) fn feature_sets(
+    config: &AutoConfig,
+    sets: &[TrainingSet],
+    monitor: &dyn Monitor,
+) -> Result<Vec<FeatureSet>> {
+    let mut all: Vec<FeatureSet> = Vec::new();
+    for (cache, set) in sets.iter().enumerate() {
+        let whole = set.split_rows(config.resplit, config.variants.as_deref(), monitor)?;
+        let levels = match &config.variants {
+            Some(variants) => vec![variants.clone()],
+            None => levels(&whole),
+        };
+        for (level, variants) in levels.into_iter().enumerate() {
+            let splits = set.split_rows(config.resplit, Some(&variants), &Silent)?;
+            all.push(FeatureSet { cache, level, variants, splits });
+        }
+        let of_cache = all.iter().find(|features| features.cache == cache).expect("each cache has a set");
+        if !has_same_images(&all[0].splits, &of_cache.splits) || set.classes() != sets[0].classes() {
+            let first = sets[0].path().display();
+            let message = format!("its images, classes or splits are not those of {first}");
+            return Err(Error::new(Kind::Cache, message)
+                .at(set.path())
+                .help("`extract` the same images with the same `split` and `seed` into both"));
+        }
+    }
+    // Few variants are the fastest to fit, and the simplest.
+    all.sort_by_key(|features| features.level);
+    Ok(all)
+}
+
+/// All paths in the order in which they are tried, which is also that of preference.
+pub(super) fn paths<'a>(config: &AutoConfig, features: &'a [FeatureSet]) -> Vec<Path<'a>> {
+    let scalings: &[bool] = if config.base.standardize { &[true] } else { &[false, true] };
+    let levels = 1 + features.iter().map(|features| features.level).max().unwrap_or(0);
+    let mut all = Vec::new();
+    for level in 0..levels {
+        for &standardize in scalings {
+            let of_level = features.iter().filter(|features| features.level == level);
+            all.extend(of_level.map(|features| Path { features, standardize }));
+        }
+    }
+    all
+}
+
+impl Path<'_> {
+    /// How the run records it.
+    pub fn recorded(&self, sets: &[TrainingSet]) -> CandidateFeatures {
+        let set = &sets[self.features.cache];
+        CandidateFeatures {
+            cache: set.path().display().to_string(),
+            layer: set.spec().layer.clone(),
+            variants: self.features.variants.join("+"),
+            standardize: self.standardize,
+        }
+    }
+
+    /// Whether `other` has the same features with another set of variants.
+    pub fn differs_in_variants_alone(&self, other: &Path) -> bool {
+        (self.features.cache, self.standardize) == (other.features.cache, other.standardize)
+    }
+}
+
+/// More and more of the families that all train images have.
+fn levels(splits: &SplitRows) -> Vec<Vec<String>> {
+    let mut families: Vec<String> =
+        splits.variants.iter().map(|variant| variant.family().to_string()).collect();
+    families.dedup();
+    (1..=families.len()).map(|count| families[..count].to_vec()).collect()
+}
+
+/// Whether two selections hold the same images in the same splits with the same classes, whatever their variants.
+fn has_same_images(a: &SplitRows, b: &SplitRows) -> bool {
+    let images = |splits: &SplitRows| {
+        [&splits.train, &splits.validation, &splits.test].map(|rows| {
+            let mut images: Vec<_> = rows.images().zip(rows.targets.iter().copied()).collect();
+            images.dedup();
+            images
+        })
+    };
+    images(a) == images(b)
+}

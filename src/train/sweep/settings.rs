@@ -1,0 +1,132 @@
+//! Result of each setting of a sweep over its seeds and splits, and the choice of the best.
+
+use super::results::HeadResult;
+use crate::data::dataset::Resplit;
+use crate::head::StopOn;
+use crate::metrics::{
+    AccuracyInterval, MeanOverHeads, SplitAnswers, SplitDesign, accuracy_over_heads, mean_over_heads,
+};
+use serde::Serialize;
+use std::cmp::Ordering;
+use std::path::PathBuf;
+
+/// Result of a setting over its seeds and splits.
+#[derive(Debug, Clone, Serialize)]
+pub struct SettingResult {
+    /// Name of the feature set, such as `none+flip`.
+    #[serde(rename = "use")]
+    pub variants: String,
+    /// Learning rate; `None` for L-BFGS.
+    pub lr: Option<f64>,
+    /// L2 penalty.
+    pub l2: f64,
+    /// Number of heads that failed; the other fields leave them out.
+    pub failed: usize,
+    /// Validation loss over the heads; `None` when all failed.
+    pub validation_loss: Option<MeanOverHeads>,
+    /// Validation accuracy over the heads, 0 to 1; `None` when all failed.
+    pub validation_accuracy: Option<MeanOverHeads>,
+    /// Test accuracy over the heads, 0 to 1; `None` when all failed or there are no test images.
+    pub test_accuracy: Option<MeanOverHeads>,
+    /// Mean test accuracy with its interval, and what that speaks of. Where the splits are folds, it is the accuracy of all
+    /// folds together.
+    pub test_interval: Option<AccuracyInterval>,
+}
+
+/// A number that is smaller for a better score.
+fn rank(loss: f64, accuracy: f64, by: StopOn) -> f64 {
+    if by == StopOn::Loss { loss } else { -accuracy }
+}
+
+/// The run of the head with the best validation score, the first of equals. `None` where heads have different splits: scores on
+/// different images cannot be compared head by head.
+pub(super) fn best(heads: &[HeadResult], by: StopOn) -> Option<PathBuf> {
+    let first = heads.first()?;
+    let fitted = heads.iter().filter_map(|head| Some((head, head.validation?)));
+    let best =
+        fitted.min_by(|(_, a), (_, b)| rank(a.loss, a.accuracy, by).total_cmp(&rank(b.loss, b.accuracy, by)));
+    let has_one_split = heads.iter().all(|head| head.resplit == first.resplit);
+    best.filter(|_| has_one_split).map(|(head, _)| head.run.clone())
+}
+
+/// Each setting over its seeds and splits, the best mean validation score first. Those with heads that failed come last: their
+/// mean is over other heads.
+pub(super) fn over_heads(heads: &[HeadResult], by: StopOn) -> Vec<SettingResult> {
+    let key = |head: &HeadResult| (head.variants.clone(), head.lr, head.l2);
+    let mut settings: Vec<SettingResult> = grouped(heads, key).iter().map(|heads| setting(heads)).collect();
+    let rank = |setting: &SettingResult| {
+        let (loss, accuracy) = setting.validation_loss.zip(setting.validation_accuracy)?;
+        Some((setting.failed, rank(loss.mean, accuracy.mean, by)))
+    };
+    settings.sort_by(|a, b| match (rank(a), rank(b)) {
+        (Some((failed, a)), Some((other, b))) => (failed > 0).cmp(&(other > 0)).then(a.total_cmp(&b)),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => Ordering::Equal,
+    });
+    settings
+}
+
+/// Groups of heads with the same key, in the order of their first heads.
+fn grouped<'a, K: PartialEq>(
+    heads: impl IntoIterator<Item = &'a HeadResult>,
+    key: impl Fn(&HeadResult) -> K,
+) -> Vec<Vec<&'a HeadResult>> {
+    let mut groups: Vec<Vec<&HeadResult>> = Vec::new();
+    for head in heads {
+        match groups.iter_mut().find(|group| key(group[0]) == key(head)) {
+            Some(group) => group.push(head),
+            None => groups.push(vec![head]),
+        }
+    }
+    groups
+}
+
+fn setting(heads: &[&HeadResult]) -> SettingResult {
+    let first = heads[0];
+    let fitted = heads.iter().copied().filter(|head| head.failed.is_none());
+    let splits = grouped(fitted, |head| head.resplit);
+    let over = |of: &dyn Fn(&HeadResult) -> Option<f64>| {
+        let scores = |heads: &Vec<&HeadResult>| heads.iter().filter_map(|head| of(head)).collect();
+        mean_over_heads(&splits.iter().map(scores).collect::<Vec<Vec<f64>>>())
+    };
+    let answers: Vec<SplitAnswers> = splits.iter().map(|heads| split_answers(heads)).collect();
+    SettingResult {
+        variants: first.variants.clone(),
+        lr: first.lr,
+        l2: first.l2,
+        failed: heads.iter().filter(|head| head.failed.is_some()).count(),
+        validation_loss: over(&|head| Some(head.validation?.loss)),
+        validation_accuracy: over(&|head| Some(head.validation?.accuracy)),
+        test_accuracy: over(&|head| head.test_accuracy),
+        test_interval: accuracy_over_heads(&answers, design(&splits)),
+    }
+}
+
+fn split_answers<'a>(heads: &[&'a HeadResult]) -> SplitAnswers<'a> {
+    let size = heads[0].split_size;
+    SplitAnswers {
+        correct: heads.iter().map(|head| head.test_answers.as_slice()).collect(),
+        train_images: size.train_images,
+        images: size.images,
+    }
+}
+
+/// Folds where each fold of one cross-validation occurs, so that each image is tested once.
+fn design(splits: &[Vec<&HeadResult>]) -> SplitDesign {
+    let mut numbers = Vec::new();
+    let mut dealt = Vec::new();
+    for heads in splits {
+        let Some(Resplit::Fold { number, folds, seed }) = heads[0].resplit else {
+            return SplitDesign::Random;
+        };
+        numbers.push(number);
+        dealt.push((folds, seed));
+    }
+    numbers.sort_unstable();
+    let is_one_deal = dealt.iter().all(|&of| of == dealt[0] && of.0 == splits.len());
+    match is_one_deal && numbers.into_iter().eq(1..=splits.len()) {
+        true => SplitDesign::Folds,
+        false => SplitDesign::Random,
+    }
+}

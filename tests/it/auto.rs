@@ -1,0 +1,154 @@
+//! `train --auto`: the settings are chosen, and the head is that of the settings.
+
+use crate::support::{self, Sandbox};
+use serde_json::Value;
+
+/// Two caches `c` and `d` of the same images with other crops, of three classes with mirrored variants.
+fn caches() -> Sandbox {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 20), ("bee", 20), ("cat", 20)]);
+    support::extract(&s, "in", "c", &["--augment", "flip"]);
+    support::extract(&s, "in", "d", &["--crop", "0.5"]);
+    s
+}
+
+fn auto(s: &Sandbox, run: &str, more: &[&str]) -> Value {
+    s.json(&[&["train", &s.text("c"), "--auto", "--run", &s.text(run)], more].concat())
+}
+
+/// The settings of each candidate.
+fn settings(tried: &Value) -> Vec<(String, String, bool, f64)> {
+    let of = |one: &Value| {
+        let text = |key: &str| one[key].as_str().unwrap().to_string();
+        (text("cache"), text("use"), one["standardize"].as_bool().unwrap(), one["l2"].as_f64().unwrap())
+    };
+    tried.as_array().unwrap().iter().map(of).collect()
+}
+
+#[test]
+fn the_head_is_that_of_the_settings_that_it_chose() {
+    let s = caches();
+    let reported = auto(&s, "best", &[&s.text("d"), "--budget", "none"]);
+    let selection = &reported["selection"];
+    assert_eq!((&selection["folds"], &selection["repeats"]), (&5.into(), &4.into()));
+    assert_eq!((&selection["images"], &selection["nested"]["n"]), (&42.into(), &20.into()));
+    let tried = settings(&selection["tried"]);
+    for (cache, variants, standardize) in [("c", "none", false), ("d", "none", false), ("c", "none", true)] {
+        let is_own = |one: &&(String, String, bool, f64)| {
+            (one.0.as_str(), one.1.as_str(), one.2) == (s.text(cache).as_str(), variants, standardize)
+        };
+        assert!(tried.iter().filter(is_own).count() >= 2, "{cache} {variants} {standardize}: {tried:?}");
+    }
+    // The chosen one is the first within one standard error of the least loss.
+    let chosen = selection["chosen"].as_u64().unwrap() as usize;
+    let candidates = selection["tried"].as_array().unwrap();
+    assert_eq!(candidates[chosen]["difference"], 0.0);
+    let loss = |one: &Value| one["loss"].as_f64().unwrap();
+    let best = candidates.iter().min_by(|a, b| loss(a).total_cmp(&loss(b))).unwrap();
+    let less = -best["difference"].as_f64().unwrap();
+    assert!(less >= 0.0 && less <= best["standard_error"].as_f64().unwrap() + 1e-12, "{best}");
+    assert_eq!(s.record("best")["selection"], *selection);
+    // `train` makes the same head, from the settings of the record alone.
+    let (cache, variants, standardize, l2) = &tried[chosen];
+    let l2 = l2.to_string();
+    let mut same = vec!["train", cache, "--run", "", "--use", variants, "--solver", "lbfgs", "--l2", &l2];
+    let (given, variants) = (s.text("given"), variants.replace('+', ","));
+    (same[3], same[5]) = (&given, &variants);
+    same.extend(standardize.then_some("--standardize"));
+    let alone = s.json(&same);
+    assert_eq!((s.head("given"), &alone["selection"]), (s.head("best"), &Value::Null));
+    // Neither threads nor a second time make another choice.
+    let again = auto(&s, "again", &[&s.text("d"), "--budget", "none", "--threads", "1"]);
+    assert_eq!((s.head("again"), &again["selection"]["tried"]), (s.head("best"), &selection["tried"]));
+}
+
+#[test]
+fn it_prints_what_it_tried_and_how_the_choice_does() {
+    let s = caches();
+    let output = s.run(&["train", &s.text("c"), "--auto", "--run", &s.text("r")]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let record = s.record("r");
+    let tried = record["selection"]["tried"].as_array().unwrap().len();
+    for part in [
+        &format!("{tried} candidates in "),
+        "each fitted in 5 folds within 42 train images, 4 times",
+        "standardize",
+        "accuracy of such a choice on folds that had no part in it",
+        "test accuracy",
+        "L-BFGS in",
+    ] {
+        assert!(output.stdout.contains(part), "{part}: {}", output.stdout);
+    }
+}
+
+#[test]
+fn a_budget_cuts_the_candidates_in_their_order() {
+    let s = caches();
+    let all = auto(&s, "all", &["--budget", "none"]);
+    let cut = auto(&s, "cut", &["--budget", "0s"]);
+    let (all, tried) = (settings(&all["selection"]["tried"]), settings(&cut["selection"]["tried"]));
+    assert!(tried.len() < all.len() && all.starts_with(&tried), "{tried:?}");
+    assert!(tried.iter().all(|(_, variants, standardize, _)| variants == "none" && !standardize));
+    let left_out = cut["selection"]["left_out"].as_array().unwrap();
+    let of = |one: &Value| (one["use"].clone(), one["standardize"].clone(), one["reason"].clone());
+    let expected = [("none", true), ("none+flip", false), ("none+flip", true)];
+    let expected = expected.map(|(variants, scaled)| (variants.into(), scaled.into(), "budget".into()));
+    assert_eq!(left_out.iter().map(of).collect::<Vec<_>>(), expected);
+    let said = s.run(&["train", &s.text("c"), "--auto", "--run", &s.text("cut"), "--budget", "0"]);
+    assert!(
+        said.stdout.contains("left out, because the time of --budget was over: none of"),
+        "{}",
+        said.stdout
+    );
+    assert!(said.stderr.contains("the search took its --budget"), "{}", said.stderr);
+}
+
+#[test]
+fn what_is_given_is_not_searched() {
+    let s = caches();
+    let more = ["--use", "flip", "--standardize", "--class-weights", "balanced"];
+    let reported = auto(&s, "r", &more);
+    let tried = settings(&reported["selection"]["tried"]);
+    assert!(
+        tried.iter().all(|(_, variants, standardize, _)| variants == "flip" && *standardize),
+        "{tried:?}"
+    );
+    let record = s.record("r");
+    assert_eq!(record["config"]["class_weights"], "balanced");
+}
+
+#[test]
+fn two_images_a_class_are_enough() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 2), ("bee", 2)]);
+    support::extract(&s, "in", "c", &[]);
+    let reported = auto(&s, "r", &[]);
+    assert_eq!(
+        (&reported["selection"]["folds"], &reported["selection"]["nested"]),
+        (&2.into(), &Value::Null)
+    );
+    let text = s.run(&["train", &s.text("c"), "--auto", "--run", &s.text("r")]).stdout;
+    assert!(text.contains("too few folds") && text.contains("there are no test images"), "{text}");
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let s = caches();
+    let (c, d, r) = (s.text("c"), s.text("d"), s.text("r"));
+    let auto = |more: &[&str]| s.run(&[&["train", &c, "--auto", "--run", &r], more].concat());
+    for (more, message) in [
+        (&["--solver", "lbfgs"][..], "--auto"),
+        (&["--l2", "0.1"], "--auto"),
+        (&["--memory", "1GiB"], "--auto"),
+        (&["--batch", "8"], "--batch cannot be used with --auto"),
+        (&["--folds", "3"], "--folds alone cannot be used with --auto"),
+        (&["--budget", "soon"], "\"soon\" is not a time"),
+    ] {
+        auto(more).fails(2, &[message]);
+    }
+    s.run(&["train", &c, &d, "--run", &r]).fails(2, &["only --auto takes several caches"]);
+    s.run(&["train", &c, "--run", &r, "--budget", "5s"]).fails(2, &["--auto"]);
+    support::extract(&s, "in", "e", &["--seed", "9"]);
+    auto(&[&s.text("e")]).fails(1, &["its images, classes or splits are not those of", "--seed"]);
+    assert!(!s.path("r").exists());
+}
