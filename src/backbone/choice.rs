@@ -79,10 +79,7 @@ impl BackboneChoice {
         if self.stretch_16bit.is_some() {
             resolved.preprocessing = resolved.preprocessing.with_stretch_16bit(self.stretch_16bit)?;
         }
-        if let Some(pool) = self.pool {
-            let layers = resolved.layer.split('+').map(|layer| pool.of_layer(layer));
-            resolved.layer = layers.collect::<Vec<_>>().join("+");
-        }
+        resolved.layer = self.pooled(&resolved.layer);
         resolved.known_answer = resolved.stored_answer();
         Ok(resolved)
     }
@@ -106,6 +103,13 @@ impl BackboneChoice {
             models: self.models.clone(),
             candidates: vec![onnx_path(known, &self.models)],
         })
+    }
+
+    /// Returns `layer`, or several joined by `+`, pooled as chosen.
+    pub(crate) fn pooled(&self, layer: &str) -> String {
+        let pooled =
+            |pool: Pool| layer.split('+').map(|layer| pool.of_layer(layer)).collect::<Vec<_>>().join("+");
+        self.pool.map_or_else(|| layer.into(), pooled)
     }
 
     fn layer(&self) -> String {

@@ -6,7 +6,7 @@ mod sessions;
 
 pub use load::{LOADER, version};
 
-use super::graph::{OnnxModel, PIXEL_INPUT};
+use super::graph::{OnnxModel, Operators, PIXEL_INPUT};
 use super::runtime_log::{self, plain};
 use super::{Backbone, Device, Embeddings, SessionOptions};
 use crate::data::preprocess::{Preprocessing, ValueType as PixelType, floats};
@@ -81,10 +81,12 @@ impl OnnxBackbone {
     ) -> Result<Vec<Box<dyn Backbone>>> {
         let mut width = None;
         let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
-        for mut one in Self::open_unmeasured(library, model, layer, preprocessing, options, monitor)? {
+        let (sessions, operators) =
+            Self::open_unmeasured(library, model, layer, preprocessing, options, monitor)?;
+        for mut one in sessions {
             one.width = match width {
                 Some(width) => width,
-                None => *width.insert(one.measure_width()?),
+                None => *width.insert(one.measure_width().map_err(|e| operators.locate(e))?),
             };
             opened.push(Box::new(one));
         }
@@ -107,7 +109,8 @@ impl OnnxBackbone {
     ) -> Result<NetworkOutput> {
         let options = SessionOptions::new(device);
         let joined = layers.join("+");
-        let mut sessions = Self::open_unmeasured(library, model, &joined, preprocessing, options, monitor)?;
+        let (mut sessions, operators) =
+            Self::open_unmeasured(library, model, &joined, preprocessing, options, monitor)?;
         let mut one = sessions.swap_remove(0);
         let n = one.batch.unwrap_or(1);
         let mut batch = pixels.to_vec();
@@ -116,11 +119,13 @@ impl OnnxBackbone {
             let values = values[..values.len() / n].to_vec();
             LayerOutput { shape: shape.into_iter().skip(1).collect(), values }
         };
-        let layers = one.run_layers(&batch, n, |shape, values| Ok(first((shape, values))))?;
+        let layers = one
+            .run_layers(&batch, n, |shape, values| Ok(first((shape, values))))
+            .map_err(|e| operators.locate(e))?;
         Ok(NetworkOutput { provider: one.provider, runtime: ort::info().to_string(), layers })
     }
 
-    /// Opens sessions whose width is not known yet.
+    /// Opens sessions whose width is not known yet. Returns the operators of the network too, for messages of the runtime.
     fn open_unmeasured(
         library: &Path,
         model: Vec<u8>,
@@ -128,7 +133,7 @@ impl OnnxBackbone {
         preprocessing: &Preprocessing,
         options: SessionOptions,
         monitor: &dyn Monitor,
-    ) -> Result<Vec<Self>> {
+    ) -> Result<(Vec<Self>, Operators)> {
         let environment = load(library)?;
         let mut network = OnnxModel::parse(&model)?;
         drop(model);
@@ -149,7 +154,7 @@ impl OnnxBackbone {
             let (side, input) = (preprocessing.size, preprocessing.value_type());
             Self { session, side, input, batch, width: 0, provider }
         };
-        Ok(sessions.into_iter().map(unmeasured).collect())
+        Ok((sessions.into_iter().map(unmeasured).collect(), operators))
     }
 
     /// Bytes of the input for one image.

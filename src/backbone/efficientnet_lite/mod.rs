@@ -205,6 +205,7 @@ fn same_padding(side: usize, kernel: usize, stride: usize) -> (i64, i64) {
 mod tests {
     use super::*;
     use crate::backbone::graph::network_summary;
+    use crate::backbone::registry::registry;
 
     #[test]
     fn the_table_has_the_published_size() {
@@ -224,6 +225,12 @@ mod tests {
         assert_eq!(shape("stem"), Some(vec![112, 112, 32]));
         assert_eq!(shape("head"), Some(vec![7, 7, 1280]));
         assert_eq!(shape("Logits"), Some(vec![1000]));
+        let known = registry().backbone("efficientnet-lite0").unwrap();
+        assert_eq!(
+            (summary.parameters, summary.multiply_adds),
+            (known.parameters, known.multiply_adds),
+            "as the registry says"
+        );
         // 407 million multiply-adds are published.
         assert!((385..=407).contains(&(summary.multiply_adds / 1_000_000)), "{}", summary.multiply_adds);
     }

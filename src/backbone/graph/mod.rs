@@ -19,6 +19,7 @@ pub use graph_summary::{GraphInput, GraphSummary, NodeSummary, graph_summary};
 pub(super) use messages::AttributeProto;
 pub(super) use model::OnnxModel;
 pub use model::{ModelInfo, PREPROCESSING_KEY, inspect};
+pub(super) use operators::Operators;
 pub(super) use pixel_input::PIXEL_INPUT;
 pub use pooling::Pool;
 pub(super) use standard::{ModelSettings, standardize};
