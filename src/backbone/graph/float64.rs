@@ -130,6 +130,15 @@ fn compute(
         {
             dense(node, first, kernel, bias)
         }
+        (_, constants) => element_wise(node, &inputs, constants).ok_or_else(not_known)?,
+    };
+    Ok(Array { shape, values })
+}
+
+/// The values of a node whose outputs need no window and no weights: activations, sums, and what only arranges values.
+fn element_wise(node: &NodeProto, inputs: &[&Array], constants: &[Array]) -> Option<Vec<f64>> {
+    let first = inputs.first()?;
+    Some(match (node.op_type.as_str(), constants) {
         // For one image, channels follow one another.
         ("Concat", _) if int(node, "axis", -1) == 1 => {
             inputs.iter().flat_map(|input| input.values.iter().copied()).collect()
@@ -143,9 +152,8 @@ fn compute(
         ("Relu", _) => first.values.iter().map(|value| value.max(0.0)).collect(),
         ("Softmax", _) if first.shape.len() == 2 => softmax(&first.values),
         ("Flatten" | "Identity" | "Dropout", _) => first.values.clone(),
-        _ => return Err(not_known()),
-    };
-    Ok(Array { shape, values })
+        _ => return None,
+    })
 }
 
 /// Whether a node has no attribute that the computations below leave out.
