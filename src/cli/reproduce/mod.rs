@@ -320,7 +320,7 @@ mod tests {
     }
 
     /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
-    const WITHOUT_EFFECT: [&str; 11] = [
+    const WITHOUT_EFFECT: [&str; 13] = [
         "json",
         "yes",
         "models",
@@ -331,6 +331,9 @@ mod tests {
         "dry-run",
         "rehash",
         "decode-memory",
+        // What they choose is printed as the options that set it.
+        "auto",
+        "budget",
         // Part of the name of the layer.
         "pool",
     ];
