@@ -25,7 +25,7 @@ pub(super) fn resolve(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<R
         }
     };
     if choice.layer.is_none() {
-        if choice.backbone.is_none() || stored.layer != PRELOGITS {
+        if choice.pool.is_none() && (choice.backbone.is_none() || stored.layer != PRELOGITS) {
             kept.push(format!("layer {}", stored.layer));
         }
         chosen.layer = choice.pooled(&stored.layer);
