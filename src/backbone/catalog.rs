@@ -1,11 +1,11 @@
-//! Lists the backbones: the known one, published weights, and what was imported besides, each with its cost and whether it
+//! Lists the backbones: the known ones, published weights, and what was imported besides, each with its cost and whether it
 //! is installed.
 
 use super::graph::{inspect, network_summary};
 use super::import::onnx_path;
 use super::inception_v3::{TRUNK_MULTIPLY_ADDS, TRUNK_PARAMETERS, TRUNK_WIDTH, layers};
 use super::machine_default::default_backbone;
-use super::registry::{KnownBackbone, Published, Source, registry};
+use super::registry::{KnownBackbone, Published, registry};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Result};
 use crate::io::digest::{Digest, sha256};
@@ -113,7 +113,6 @@ fn state(built: Option<&Built>, is_right: impl Fn(&Built) -> bool) -> State {
 
 fn of_known(known: &KnownBackbone, path: &Path) -> Result<ListedBackbone> {
     let built = read_built(path)?;
-    let Source::TfjsNpm { bytes: download, .. } = &known.source;
     Ok(ListedBackbone {
         name: known.name.clone(),
         title: known.title.clone(),
@@ -122,15 +121,15 @@ fn of_known(known: &KnownBackbone, path: &Path) -> Result<ListedBackbone> {
         state: state(built.as_ref(), |built| built.sha256 == known.onnx_sha256),
         is_default: false,
         bytes: built.map(|built| built.bytes.len() as u64),
-        download_bytes: Some(*download),
+        download_bytes: Some(known.source.package_bytes()),
         sha256: Some(known.onnx_sha256),
         preprocessing: Some(known.preprocessing),
-        classes: Some(known.classes.len()),
+        classes: Some(known.class_count()),
         parameters: Some(known.parameters),
         multiply_adds: Some(known.multiply_adds),
         top1: None,
         top1_source: None,
-        layers: layers().into_iter().map(String::from).collect(),
+        layers: known.layers(),
     })
 }
 

@@ -5,7 +5,7 @@ use super::choice::BackboneChoice;
 use super::graph::{Endpoint, evaluate_float64, inspect, network_summary};
 use super::known_answer::{self, probe_image, relative_distance};
 use super::onnx_runtime::{NetworkOutput, OnnxBackbone};
-use super::registry::{DEFAULT_BACKBONE, Source, default_models, registry};
+use super::registry::{DEFAULT_BACKBONE, default_models, registry};
 use super::resolved::ResolvedBackbone;
 use super::{Device, PRELOGITS};
 use crate::data::preprocess::Preprocessing;
@@ -244,10 +244,7 @@ fn agreement(endpoints: &[EndpointProof], stored: Option<f64>, tolerance: f64) -
 /// The digest of the file that the network was built from.
 fn source_digest(resolved: &ResolvedBackbone, model: &[u8]) -> Option<String> {
     let known = registry().backbones.iter().find(|known| known.onnx_sha256 == resolved.graph_sha256);
-    let pinned = known.map(|known| {
-        let Source::TfjsNpm { sha256, .. } = &known.source;
-        sha256.to_string()
-    });
+    let pinned = known.map(|known| known.source.package_sha256().to_string());
     pinned.or_else(|| inspect(model).ok()?.source_sha256)
 }
 

@@ -3,14 +3,14 @@
 use super::install::known_backbone::onnx_path;
 use super::resolved::ResolvedBackbone;
 use crate::backbone::PRELOGITS;
-use crate::backbone::graph::inspect;
+use crate::backbone::graph::{Pool, inspect};
 use crate::backbone::import;
 use crate::backbone::machine_default::default_backbone;
+use crate::backbone::model_file;
 use crate::backbone::registry::{default_models, registry};
-use crate::data::preprocess::Preprocessing;
+use crate::data::preprocess::{Normalization, Preprocessing};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::sha256;
-use crate::io::fs;
 use std::path::{Path, PathBuf};
 
 /// The value of [`BackboneChoice::preprocess`] for the backbone's own preprocessing, where `None` means that of a cache.
@@ -21,8 +21,9 @@ pub const OWN: &str = "own";
 ///
 /// | field | default | |
 /// |---|---|---|
-/// | `backbone` | [`default_backbone`] | name of a known or imported backbone, or path of an ONNX file |
+/// | `backbone` | [`default_backbone`] | name of a known or imported backbone, or path of an ONNX file or of a folder with `model.onnx` |
 /// | `layer` | [`PRELOGITS`] | layer to embed |
+/// | `pool` | by the shape of the layer | how a layer with tokens becomes one row of features |
 /// | `preprocess` | the backbone's own | named preprocessing, or `own` |
 /// | `crop` | the backbone's own | centre part of each side to keep, in `(0, 1]` |
 /// | `stretch_16bit` | all 16 | bits that count as the whole range of a 16-bit image that needs no more of them |
@@ -32,8 +33,10 @@ pub const OWN: &str = "own";
 pub struct BackboneChoice {
     /// The name of a known or an imported backbone, or the path of an ONNX file.
     pub backbone: Option<String>,
-    /// The layer to embed.
+    /// The layer to embed; [`PRELOGITS`] stands for the default layer of a network that names one.
     pub layer: Option<String>,
+    /// How the layer becomes one row of features, instead of by its shape.
+    pub pool: Option<Pool>,
     /// The name of a [`Preprocessing`] to use instead of the backbone's own, or [`OWN`].
     pub preprocess: Option<String>,
     /// The centre part of each side to keep, in `(0, 1]`, instead of the crop of the preprocessing.
@@ -66,7 +69,7 @@ impl BackboneChoice {
         let named = self.preprocess.as_deref().filter(|name| *name != OWN);
         let preprocessing = named.map(Preprocessing::named).transpose()?;
         let backbone = self.backbone.clone().map_or_else(default_backbone, Ok)?;
-        let mut resolved = match is_onnx_file(&backbone) {
+        let mut resolved = match is_path(&backbone) {
             true => self.resolve_file(&backbone, preprocessing, fallback)?,
             false => self.resolve_name(&backbone, preprocessing)?,
         };
@@ -76,6 +79,7 @@ impl BackboneChoice {
         if self.stretch_16bit.is_some() {
             resolved.preprocessing = resolved.preprocessing.with_stretch_16bit(self.stretch_16bit)?;
         }
+        resolved.layer = self.pooled(&resolved.layer);
         resolved.known_answer = resolved.stored_answer();
         Ok(resolved)
     }
@@ -101,6 +105,13 @@ impl BackboneChoice {
         })
     }
 
+    /// Returns `layer`, or several joined by `+`, pooled as chosen.
+    pub(crate) fn pooled(&self, layer: &str) -> String {
+        let pooled =
+            |pool: Pool| layer.split('+').map(|layer| pool.of_layer(layer)).collect::<Vec<_>>().join("+");
+        self.pool.map_or_else(|| layer.into(), pooled)
+    }
+
     fn layer(&self) -> String {
         self.layer.clone().unwrap_or_else(|| PRELOGITS.into())
     }
@@ -114,7 +125,8 @@ impl BackboneChoice {
         let path = std::path::absolute(file).map_err(|e| Error::io("find", file.as_ref(), e))?;
         let names: Vec<&str> = registry().backbones.iter().map(|known| known.name.as_str()).collect();
         let remedy = format!("give the path of an ONNX file, or a known name: {}", names.join(", "));
-        let bytes = fs::read(&path).map_err(|e| e.help(&remedy))?;
+        let bytes =
+            model_file::read(&path).map_err(|e| if e.remedy().is_none() { e.help(&remedy) } else { e })?;
         let info = inspect(&bytes).map_err(|e| match e.remedy() {
             Some(_) => e.at(&path),
             None => e.at(&path).help(&remedy),
@@ -123,14 +135,23 @@ impl BackboneChoice {
         let preprocessing = preprocessing.or(own).or(fallback).ok_or_else(|| {
             Error::new(Kind::Usage, "the file does not say how pixels enter it")
                 .at(&path)
-                .help("set `preprocess` to unit, inception, imagenet or stretched")
+                .help("set `preprocess` to unit, inception, imagenet, stretched or raw")
         })?;
+        if info.takes_bytes && preprocessing.normalization != Normalization::None {
+            let message =
+                format!("the network takes bytes, which must not be {}", preprocessing.normalization);
+            return Err(Error::new(Kind::Usage, message).at(&path).help("set `preprocess` to raw"));
+        }
+        let layer = match (self.layer(), info.layer) {
+            (layer, Some(own)) if layer == PRELOGITS => own,
+            (layer, _) => layer,
+        };
         let size = info.input_side.unwrap_or(preprocessing.size);
         Ok(ResolvedBackbone {
             name: path.to_string_lossy().into_owned(),
             title: info.title.unwrap_or_else(|| "a network of your own".into()),
             graph_sha256: sha256(&bytes),
-            layer: self.layer(),
+            layer,
             preprocessing: Preprocessing { size, ..preprocessing }.checked().map_err(|e| e.at(&path))?,
             known_answer: None,
             models: self.models.clone(),
@@ -141,8 +162,15 @@ impl BackboneChoice {
 
 impl Default for BackboneChoice {
     fn default() -> Self {
-        let models = default_models();
-        Self { backbone: None, layer: None, preprocess: None, crop: None, stretch_16bit: None, models }
+        Self {
+            backbone: None,
+            layer: None,
+            pool: None,
+            preprocess: None,
+            crop: None,
+            stretch_16bit: None,
+            models: default_models(),
+        }
     }
 }
 
@@ -151,6 +179,9 @@ fn is_name(backbone: &str) -> bool {
     Path::new(backbone).components().count() == 1 && Path::new(backbone).file_name().is_some()
 }
 
-fn is_onnx_file(backbone: &str) -> bool {
-    Path::new(backbone).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
+/// Whether it is the path of an ONNX file, or of a folder. A folder in the working folder is called `./NAME`.
+fn is_path(backbone: &str) -> bool {
+    let path = Path::new(backbone);
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
+        || path.is_dir() && (!is_name(backbone) || backbone.ends_with(std::path::is_separator))
 }

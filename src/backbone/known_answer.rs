@@ -27,10 +27,12 @@ pub fn probe_image() -> Pixels {
 }
 
 /// Returns the stored PreLogits of the probe image, `[width]`, or `None` when none are stored under `name`. They were
-/// computed by an implementation that shares no code with this one (`tests/oracle/known_answer.py`).
+/// computed by implementations that share no code with this one (`tests/oracle/known_answer.py`,
+/// `tests/parity/efficientnet_lite.py`).
 pub fn stored(name: &str) -> Option<Vec<f32>> {
     let text = match name {
         "nsfwjs" => include_str!("../../models/known/nsfwjs.txt"),
+        "efficientnet-lite0" => include_str!("../../models/known/efficientnet-lite0.txt"),
         _ => return None,
     };
     text.lines().filter(|line| !line.starts_with('#')).map(|line| line.trim().parse().ok()).collect()

@@ -1,8 +1,11 @@
 //! Frozen networks that turn images into features: the trait and its ONNX Runtime implementation.
 
+pub mod add;
+mod batch_norm;
 pub mod catalog;
 pub mod certificate;
 mod choice;
+pub mod efficientnet_lite;
 mod embedder;
 mod embeddings;
 pub mod fetch;
@@ -13,6 +16,7 @@ pub mod install;
 pub mod known_answer;
 pub mod machine_default;
 mod memory;
+mod model_file;
 pub mod onnx_runtime;
 pub mod proof;
 pub mod registry;
@@ -23,6 +27,7 @@ mod use_backbone;
 pub use choice::{BackboneChoice, OWN};
 pub use embedder::ImageEmbedder;
 pub use embeddings::{Embeddings, NotFinite};
+pub use graph::Pool;
 pub use memory::NetworkMemory;
 pub use resolved::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
 pub use use_backbone::{MachineDefault, use_backbone};

@@ -6,7 +6,7 @@ mod sessions;
 
 pub use load::{LOADER, version};
 
-use super::graph::{OnnxModel, PIXEL_INPUT};
+use super::graph::{OnnxModel, Operators, PIXEL_INPUT};
 use super::runtime_log::{self, plain};
 use super::{Backbone, Device, Embeddings, SessionOptions};
 use crate::data::preprocess::{Preprocessing, ValueType as PixelType, floats};
@@ -81,10 +81,12 @@ impl OnnxBackbone {
     ) -> Result<Vec<Box<dyn Backbone>>> {
         let mut width = None;
         let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
-        for mut one in Self::open_unmeasured(library, model, layer, preprocessing, options, monitor)? {
+        let (sessions, operators) =
+            Self::open_unmeasured(library, model, layer, preprocessing, options, monitor)?;
+        for mut one in sessions {
             one.width = match width {
                 Some(width) => width,
-                None => *width.insert(one.measure_width()?),
+                None => *width.insert(one.measure_width().map_err(|e| operators.locate(e))?),
             };
             opened.push(Box::new(one));
         }
@@ -107,7 +109,8 @@ impl OnnxBackbone {
     ) -> Result<NetworkOutput> {
         let options = SessionOptions::new(device);
         let joined = layers.join("+");
-        let mut sessions = Self::open_unmeasured(library, model, &joined, preprocessing, options, monitor)?;
+        let (mut sessions, operators) =
+            Self::open_unmeasured(library, model, &joined, preprocessing, options, monitor)?;
         let mut one = sessions.swap_remove(0);
         let n = one.batch.unwrap_or(1);
         let mut batch = pixels.to_vec();
@@ -116,11 +119,13 @@ impl OnnxBackbone {
             let values = values[..values.len() / n].to_vec();
             LayerOutput { shape: shape.into_iter().skip(1).collect(), values }
         };
-        let layers = one.run_layers(&batch, n, |shape, values| Ok(first((shape, values))))?;
+        let layers = one
+            .run_layers(&batch, n, |shape, values| Ok(first((shape, values))))
+            .map_err(|e| operators.locate(e))?;
         Ok(NetworkOutput { provider: one.provider, runtime: ort::info().to_string(), layers })
     }
 
-    /// Opens sessions whose width is not known yet.
+    /// Opens sessions whose width is not known yet. Returns the operators of the network too, for messages of the runtime.
     fn open_unmeasured(
         library: &Path,
         model: Vec<u8>,
@@ -128,11 +133,12 @@ impl OnnxBackbone {
         preprocessing: &Preprocessing,
         options: SessionOptions,
         monitor: &dyn Monitor,
-    ) -> Result<Vec<Self>> {
+    ) -> Result<(Vec<Self>, Operators)> {
         let environment = load(library)?;
         let mut network = OnnxModel::parse(&model)?;
         drop(model);
         network.truncate_after(layer)?;
+        let operators = network.operators()?;
         network.use_pixel_input(preprocessing.value_type(), &preprocessing.normalization.steps());
         let model = network.encode();
         // Lines of failed batches, whose errors said the same.
@@ -140,7 +146,7 @@ impl OnnxBackbone {
         let opened = open_sessions(environment, &model, options, monitor);
         drop(model);
         let logged = runtime_log::take();
-        let OpenSessions { sessions, provider } = opened?;
+        let OpenSessions { sessions, provider } = opened.map_err(|e| operators.locate(e))?;
         // After a failure the error says the same.
         logged.iter().for_each(|line| monitor.warn(&format!("ONNX Runtime: {line}")));
         let unmeasured = |session: Session| {
@@ -148,7 +154,7 @@ impl OnnxBackbone {
             let (side, input) = (preprocessing.size, preprocessing.value_type());
             Self { session, side, input, batch, width: 0, provider }
         };
-        Ok(sessions.into_iter().map(unmeasured).collect())
+        Ok((sessions.into_iter().map(unmeasured).collect(), operators))
     }
 
     /// Bytes of the input for one image.
@@ -222,7 +228,11 @@ impl Features {
                 Ok(Self { values: mean_over_positions(values, height * width), width: channels })
             }
             _ => Err(Error::new(Kind::Backbone, format!("the layer gives {shape:?} for {n} images"))
-                .help("choose a layer of the shape [batch, width] or [batch, channels, height, width]")),
+                .help(
+                    "choose a layer of the shape [batch, width] or [batch, channels, height, width]; set `pool` for one of the \
+                     shape [batch, tokens, width] (cls, mean, mean-patches) or [batch, height, width, channels] \
+                     (channels-last)",
+                )),
         }
     }
 
@@ -294,21 +304,17 @@ mod tests {
         flat.node("Flatten", &["input"], "flat", vec![AttributeProto::int("axis", 1)]);
         flat.output("flat", 3 * 40 * 40);
         let flat = flat.finish(&[]);
+        let custom =
+            Normalization::Custom { divisor: 256.0, mean: [0.25, 0.5, 0.125], deviation: [0.3, 0.7, 0.1] };
         for (normalization, resize) in [
             (Normalization::Unit, Resize::BilinearPillow),
             (Normalization::Symmetric, Resize::BilinearTensorflow1),
             (Normalization::Imagenet, Resize::BicubicPillow),
             (Normalization::Inception2015, Resize::BilinearTensorflow1),
+            (Normalization::None, Resize::NearestPillow),
+            (custom, Resize::LanczosPillow),
         ] {
-            let steps = Preprocessing {
-                crop: 1.0,
-                resize,
-                shorter_side: None,
-                size: 40,
-                normalization,
-                stretch: false,
-                stretch_16bit: None,
-            };
+            let steps = Preprocessing { resize, ..Preprocessing::whole(40, normalization) };
             let options = SessionOptions { device: Device::Cpu, threads: 2, sessions: 5 };
             let mut opened =
                 OnnxBackbone::open(&library.path, flat.clone(), "flat", &steps, options, &Silent).unwrap();

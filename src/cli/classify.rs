@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 /// Classify image files with the own classifier of a backbone, such as that of ImageNet
 ///
-/// Published weights name ImageNet's classes; the list of their names (524 kB, MIT) is installed when it is needed for the
+/// Published weights and efficientnet-lite0 name ImageNet's classes; the list of their names (524 kB, MIT) is installed when it is needed for the
 /// first time, with consent. nsfwjs has five classes of its own. The 1008 classes of fid are in an order of their own and
 /// need --names.
 #[derive(Debug, clap::Args)]

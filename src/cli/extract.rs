@@ -5,7 +5,7 @@ use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, splits};
 use crate::backbone::BackboneChoice;
-use crate::backbone::Device;
+use crate::backbone::{Device, Pool};
 use crate::data::augment::Augmentation;
 use crate::data::dataset::Fractions;
 use crate::error::Result;
@@ -28,16 +28,21 @@ pub(super) struct Args {
     /// Cache to create or to complete
     #[arg(long)]
     cache: PathBuf,
-    /// Name of an installed backbone, or path of an ONNX file [default: that of the cache; for a new one that of
+    /// Name of an installed backbone, path of an ONNX file, or path of a folder with model.onnx and preprocessor_config.json or
+    /// headstart.toml (`./NAME` for one in the working folder) [default: that of the cache; for a new one that of
     /// `headstart backbone use`, at first nsfwjs]
-    #[arg(long, value_name = "NAME|FILE.onnx")]
+    #[arg(long, value_name = "NAME|FILE.onnx|DIR")]
     backbone: Option<String>,
     /// Layer whose values are the features (`backbone inspect` names them); a layer with positions is averaged over them.
     /// Several joined by `+`, such as Mixed_6e+PreLogits, are concatenated [default: that of the cache, or PreLogits]
     #[arg(long)]
     layer: Option<String>,
-    /// Preprocessing: unit, inception, imagenet, stretched, or own for the backbone's own [default: that of the cache, or
-    /// own]
+    /// How a layer with tokens becomes one row of features: cls (the first token), mean, mean-patches (the mean of all but the
+    /// first); channels-last for a layer [height, width, channels] [default: as the backbone says]
+    #[arg(long, value_name = "POOL", value_parser = parse::<Pool>)]
+    pool: Option<Pool>,
+    /// Preprocessing: own for the backbone's own, or unit, inception, imagenet, stretched or raw, with settings after it such
+    /// as imagenet,resize=bicubic,shorter-side=256,size=224 [default: that of the cache, or own]
     #[arg(long, value_name = "NAME")]
     preprocess: Option<String>,
     /// Keep the centre F of each side instead of the backbone's own crop; above 0, up to 1
@@ -92,6 +97,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         backbone: BackboneChoice {
             backbone: args.backbone,
             layer: args.layer,
+            pool: args.pool,
             preprocess: args.preprocess,
             crop: args.crop,
             stretch_16bit: args.stretch_16bit,

@@ -307,7 +307,8 @@ mod tests {
     const NOT_TYPED: [&str; 4] = ["time", "base", "commands", "predictor"];
 
     fn fields_by_command() -> Vec<(&'static str, Vec<&'static str>)> {
-        let backbone = fields!(BackboneChoice { backbone, layer, preprocess, crop, stretch_16bit, models });
+        let backbone =
+            fields!(BackboneChoice { backbone, layer, pool, preprocess, crop, stretch_16bit, models });
         let extract = fields!(ExtractConfig {
             images,
             cache,
@@ -431,6 +432,7 @@ mod tests {
             ("backbone use", vec!["backbone"]),
             ("backbone import", fields!(ImportConfig { file, source, name, models })),
             ("backbone fetch", fields!(FetchConfig { backbone, from, mirror, models })),
+            ("backbone add", vec!["backbone", "name", "layer", "pool", "device", "models"]),
             ("backbone verify", fields!(VerifyBackboneConfig { backbone, preprocess, device, models })),
             ("backbone inspect", vec!["backbone", "preprocess"]),
         ]

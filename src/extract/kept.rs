@@ -6,6 +6,7 @@ use crate::cache::Spec;
 use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
 use crate::monitor::Monitor;
+use std::path::Path;
 
 /// Resolves the network, layer and preprocessing of an extraction, and reports what is kept from the cache. They may
 /// still contradict the cache.
@@ -24,10 +25,10 @@ pub(super) fn resolve(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<R
         }
     };
     if choice.layer.is_none() {
-        if choice.backbone.is_none() || stored.layer != PRELOGITS {
+        if choice.pool.is_none() && (choice.backbone.is_none() || stored.layer != PRELOGITS) {
             kept.push(format!("layer {}", stored.layer));
         }
-        chosen.layer = stored.layer.clone();
+        chosen.layer = choice.pooled(&stored.layer);
     }
     // Of another network it would be no help: the cache refuses that one by its digest.
     if choice.preprocess.is_none() && chosen.graph_sha256 == stored.backbone.graph_sha256 {
@@ -50,15 +51,23 @@ fn recorded(config: &ExtractConfig, stored: &Spec) -> Result<ResolvedBackbone> {
     let search = BackboneSearch { models: &choice.models, given: None, near: &config.cache };
     let mut recorded = stored.resolve_backbone(search)?;
     if let Some(layer) = &choice.layer {
-        recorded.layer = layer.clone();
+        recorded.layer = choice.pooled(layer);
     }
-    if choice.preprocess.is_some() {
+    // The network itself may name the layer that this one stands for.
+    let is_default_layer = choice.layer.as_deref() == Some(PRELOGITS) && stored.layer != PRELOGITS;
+    if choice.preprocess.is_some() || is_default_layer {
         let name = &stored.backbone.name;
-        // A file may have moved with its project.
-        let moved = if name.ends_with(".onnx") { Some(recorded.locate()?) } else { None };
+        // A file or a folder may have moved with its project.
+        let moved = if Path::new(name).is_absolute() { Some(recorded.locate()?) } else { None };
         let backbone = moved.map_or(name.clone(), |path| path.to_string_lossy().into_owned());
         let named = BackboneChoice { backbone: Some(backbone), ..choice.clone() };
-        recorded.preprocessing = named.resolve()?.preprocessing;
+        let named = named.resolve_or(Some(stored.preprocessing.steps))?;
+        if is_default_layer {
+            recorded.layer = named.layer;
+        }
+        if choice.preprocess.is_some() {
+            recorded.preprocessing = named.preprocessing;
+        }
     }
     Ok(recorded)
 }

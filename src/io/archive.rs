@@ -65,6 +65,19 @@ pub fn read_stored_zip(bytes: &[u8]) -> std::result::Result<BTreeMap<String, &[u
     Ok(members)
 }
 
+/// Reads one file of a zip archive by its path.
+///
+/// # Errors
+/// [`Kind::Io`] when the archive cannot be read, is damaged or does not hold the file.
+pub fn read_zip_member(archive: &Path, name: &str) -> Result<Vec<u8>> {
+    let file = File::open(archive).map_err(|e| Error::io("open", archive, e))?;
+    let mut zip = zip::ZipArchive::new(file).map_err(|e| damaged(archive).because(e))?;
+    let mut entry = zip.by_name(name).map_err(|e| damaged(archive).because(format!("{name}: {e}")))?;
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes).map_err(|e| damaged(archive).because(e))?;
+    Ok(bytes)
+}
+
 /// Bytes that an archive may hold for each of its own: weights shrink by a tenth.
 const MOST_UNPACKED_PER_BYTE: u64 = 8;
 /// Bytes that any archive may hold.

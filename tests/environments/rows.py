@@ -158,7 +158,7 @@ TERMINAL = [
     Row("a failing network, `NO_COLOR`", "NO_COLOR=1 try headstart extract in --cache c --backbone $FAILING --preprocess unit "
         "--batch 4"),
     Row("`TERM=dumb` terminal, ten seconds of work", "[ -f $MODELS/nsfwjs.onnx ] || untried 'nsfwjs is not built'; "
-        "TERM=dumb script -qec 'headstart extract in --cache c --threads 1 --models $MODELS' /dev/null > said; code=$?; "
+        "TERM=dumb script -qec 'headstart extract in --cache c --threads 1 --augment shift:9 --models $MODELS' /dev/null > said; code=$?; "
         "echo \"$(grep -c ^embedding: said) lines of progress, $(grep -c $'\\x1b' said) with codes\"; echo ended $code"),
     Row("no `HOME`", "unset HOME; try headstart device"),
     Row("a user without a name or home", "unset HOME; setpriv --reuid=64904 --clear-groups ./headstart device; "

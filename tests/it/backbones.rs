@@ -40,13 +40,26 @@ fn the_list_names_every_backbone_with_its_state_and_its_cost() {
     let listed = json_of(&s, &["backbone", "list"]);
     let names: Vec<&str> =
         listed.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
-    let expected = ["nsfwjs", "slim", "torchvision", "timm-tf_in1k", "timm-tv_in1k", "keras", "fid", "small"];
+    let expected = [
+        "nsfwjs",
+        "efficientnet-lite0",
+        "slim",
+        "torchvision",
+        "timm-tf_in1k",
+        "timm-tv_in1k",
+        "keras",
+        "fid",
+        "small",
+    ];
     assert_eq!(names, expected);
     let of = |name: &str| &listed[expected.iter().position(|other| *other == name).unwrap()];
     let of_slim = of("slim");
     assert_eq!((&of_slim["state"], &of_slim["top1"]), (&json!("damaged"), &json!(78.0)));
     assert_eq!((&of_slim["download_bytes"], &of_slim["classes"]), (&json!(100_885_009), &json!(1001)));
     // As published: 23.8 million parameters, 5.7 billion multiply-adds.
+    let of_lite = of("efficientnet-lite0");
+    assert_eq!((&of_lite["state"], &of_lite["classes"]), (&json!("available"), &json!(1000)));
+    assert_eq!((&of_lite["download_bytes"], &of_lite["layers"][0]), (&json!(17_364_911), &json!("stem")));
     let of_torch = of("torchvision");
     assert_eq!((&of_torch["state"], &of_torch["parameters"]), (&json!("available"), &json!(23_817_352)));
     assert_eq!(of_torch["multiply_adds"], 5_713_216_096u64);
@@ -99,7 +112,7 @@ fn a_person_chooses_the_backbone_that_is_used_where_none_is_named() {
     assert_eq!(std::fs::read_to_string(s.path("home/config.toml")).unwrap(), "backbone = \"small\"\n");
     let extracted = json_of(&s, &["extract", "in", "--cache", "c", "--split", "50/25/25"]);
     assert!(extracted["backbone"].as_str().unwrap().starts_with("small, "), "{extracted}");
-    assert_eq!(json_of(&s, &["backbone", "list"])[7]["is_default"], true);
+    assert_eq!(json_of(&s, &["backbone", "list"])[8]["is_default"], true);
 
     // A cache keeps its backbone, whatever is chosen.
     run(&s, &["backbone", "use", "nsfwjs"]);

@@ -28,6 +28,7 @@ mod importers;
 mod kills;
 mod moved;
 mod names;
+mod network_folders;
 mod not_finite;
 mod old_versions;
 mod oracle;

@@ -2,7 +2,9 @@
 
 use crate::support::{self, Sandbox, models, picture, python, root, small_network};
 use headstart::data::decode::{self, encode_png};
-use headstart::data::preprocess::{Filter, Preprocessing, Region, Resize, resize, resize_bilinear};
+use headstart::data::preprocess::{
+    Filter, Normalization, Preprocessing, Region, Resize, resize, resize_bilinear,
+};
 use serde_json::Value;
 
 fn json(text: &str) -> Value {
@@ -35,11 +37,26 @@ fn decoding_and_resizing_equal_pillow_byte_for_byte() {
         let resized = resize_bilinear(&image, width, height);
         assert!(resized.data() == read("resized"), "{name} to {width} x {height} differs from Pillow");
         let beside = |end: &str| std::fs::read(s.path(name).with_extension(end)).unwrap();
-        let bicubic = resize(&image, Filter::Bicubic, Region::all(width), Region::all(height));
-        assert!(
-            bicubic.data() == beside("bicubic"),
-            "{name} to {width} x {height}, bicubic, differs from Pillow"
-        );
+        for (end, filter) in [
+            ("nearest", Filter::Nearest),
+            ("box", Filter::Box),
+            ("hamming", Filter::Hamming),
+            ("bicubic", Filter::Bicubic),
+            ("lanczos", Filter::Lanczos),
+        ] {
+            let resized = resize(&image, filter, Region::all(width), Region::all(height));
+            assert!(
+                resized.data() == beside(end),
+                "{name} to {width} x {height}, {end}, differs from Pillow"
+            );
+        }
+        let squared = Preprocessing {
+            resize: Resize::LanczosPillow,
+            both_sides: Some(45),
+            margin_rounds_down: true,
+            ..Preprocessing::whole(32, Normalization::Unit)
+        };
+        assert!(squared.resized(&image).data() == beside("squared"), "{name}, squared, differs from Pillow");
         let fitted = Preprocessing {
             resize: Resize::BicubicPillow,
             shorter_side: Some(45),

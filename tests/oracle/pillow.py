@@ -1,5 +1,5 @@
-"""Writes images of many kinds and sizes into a folder, with the pixels that Pillow reads from them and what its bilinear and
-bicubic filters make of those; prints the list as JSON."""
+"""Writes images of many kinds and sizes into a folder, with the pixels that Pillow reads from them and what its filters make of
+those; prints the list as JSON."""
 
 import json
 import pathlib
@@ -25,6 +25,14 @@ def fitted(image):
     return image.crop((left, top, left + side, top + side))
 
 
+def squared(image):
+    """Both sides to the first number, then the centre with its margin rounded down, as transformers do."""
+    whole, side = FITTED[0], FITTED[1]
+    margin = (whole - side) // 2
+    image = image.resize((whole, whole), Image.LANCZOS)
+    return image.crop((margin, margin, margin + side, margin + side))
+
+
 def picture(width, height):
     y, x = np.mgrid[0:height, 0:width]
     smooth = np.stack([x * 255 / max(width - 1, 1), y * 255 / max(height - 1, 1), (x + y) % 256], -1)
@@ -40,7 +48,9 @@ def case(name, image, to, lossy=False, **options):
     pixels, resized = file.with_suffix(".rgb"), file.with_suffix(".resized")
     pixels.write_bytes(rgb.tobytes())
     resized.write_bytes(rgb.resize(to, Image.BILINEAR).tobytes())
-    file.with_suffix(".bicubic").write_bytes(rgb.resize(to, Image.BICUBIC).tobytes())
+    for name in ["NEAREST", "BOX", "HAMMING", "BICUBIC", "LANCZOS"]:
+        file.with_suffix(f".{name.lower()}").write_bytes(rgb.resize(to, Image.Resampling[name]).tobytes())
+    file.with_suffix(".squared").write_bytes(squared(rgb).tobytes())
     file.with_suffix(".fitted").write_bytes(fitted(rgb).tobytes())
     cases.append(
         dict(file=file.name, rgb=pixels.name, resized=resized.name, width=rgb.width, height=rgb.height,

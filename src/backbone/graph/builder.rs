@@ -36,14 +36,7 @@ impl GraphBuilder {
 
     /// Adds a node with one output, which is also the name of the node.
     pub fn node(&mut self, op: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) {
-        let node = NodeProto {
-            input: inputs.iter().map(|s| (*s).to_string()).collect(),
-            output: vec![output.into()],
-            name: output.into(),
-            op_type: op.into(),
-            attribute,
-        };
-        self.graph.node.push(node.encode_to_vec());
+        self.graph.node.push(encoded_node(op, inputs, output, attribute));
     }
 
     /// Declares a float32 output `[batch, width]`.
@@ -65,6 +58,18 @@ impl GraphBuilder {
         }
         .encode_to_vec()
     }
+}
+
+/// Encodes a node with one output, which is also the name of the node.
+pub(super) fn encoded_node(
+    op: &str,
+    inputs: &[&str],
+    output: &str,
+    attribute: Vec<AttributeProto>,
+) -> Vec<u8> {
+    let input = inputs.iter().map(|s| (*s).to_string()).collect();
+    let (output, name) = (vec![output.into()], output.into());
+    NodeProto { input, output, name, op_type: op.into(), attribute, domain: String::new() }.encode_to_vec()
 }
 
 /// Describes a float32 value; `None` stands for the batch dimension.

@@ -105,7 +105,7 @@ fn compute(
     let of = |name: &String| {
         values.get(name).ok_or_else(|| unknown(format!("{name} is computed after it is used")))
     };
-    let has_weights = matches!(node.op_type.as_str(), "Conv" | "Gemm");
+    let has_weights = matches!(node.op_type.as_str(), "Conv" | "Gemm" | "Clip");
     let (own, constants) =
         node.input.split_at(if has_weights { 1.min(node.input.len()) } else { node.input.len() });
     let inputs: Vec<&Array> = own.iter().map(of).collect::<Result<_>>()?;
@@ -116,7 +116,7 @@ fn compute(
     let shape = output_shape(node, &shapes).filter(|_| is_plain(node)).ok_or_else(not_known)?;
     let first = inputs.first().ok_or_else(not_known)?;
     let values = match (node.op_type.as_str(), &constants[..]) {
-        ("Conv", [kernel, bias]) if kernel.shape[1] == first.shape[1] && bias.values.len() == shape[1] => {
+        ("Conv", [kernel, bias]) if fits(node, first, kernel) && bias.values.len() == shape[1] => {
             let window = Window::new(node, first, [kernel.shape[2], kernel.shape[3]], &shape);
             convolved(&window, first, kernel, bias, threads)?
         }
@@ -130,16 +130,30 @@ fn compute(
         {
             dense(node, first, kernel, bias)
         }
+        (_, constants) => element_wise(node, &inputs, constants).ok_or_else(not_known)?,
+    };
+    Ok(Array { shape, values })
+}
+
+/// The values of a node whose outputs need no window and no weights: activations, sums, and what only arranges values.
+fn element_wise(node: &NodeProto, inputs: &[&Array], constants: &[Array]) -> Option<Vec<f64>> {
+    let first = inputs.first()?;
+    Some(match (node.op_type.as_str(), constants) {
         // For one image, channels follow one another.
         ("Concat", _) if int(node, "axis", -1) == 1 => {
             inputs.iter().flat_map(|input| input.values.iter().copied()).collect()
         }
+        ("Add", _) if inputs.len() == 2 && inputs[0].shape == inputs[1].shape => {
+            first.values.iter().zip(&inputs[1].values).map(|(a, b)| a + b).collect()
+        }
+        ("Clip", [low, high]) if low.values.len() == 1 && high.values.len() == 1 => {
+            first.values.iter().map(|value| value.max(low.values[0]).min(high.values[0])).collect()
+        }
         ("Relu", _) => first.values.iter().map(|value| value.max(0.0)).collect(),
         ("Softmax", _) if first.shape.len() == 2 => softmax(&first.values),
         ("Flatten" | "Identity" | "Dropout", _) => first.values.clone(),
-        _ => return Err(not_known()),
-    };
-    Ok(Array { shape, values })
+        _ => return None,
+    })
 }
 
 /// Whether a node has no attribute that the computations below leave out.
@@ -147,7 +161,6 @@ fn is_plain(node: &NodeProto) -> bool {
     let is_one = |name: &str| sizes(node, name).is_none_or(|values| values.iter().all(|&value| value == 1));
     let is_unset = |name: &str| attribute(node, name).is_none();
     is_one("dilations")
-        && int(node, "group", 1) == 1
         && int(node, "ceil_mode", 0) == 0
         && ["auto_pad", "alpha", "beta", "transA"].into_iter().all(is_unset)
 }
@@ -189,7 +202,13 @@ impl Window {
     }
 }
 
-/// A convolution with `kernel`, `[filters, channels, height, width]`.
+/// Whether the kernel of a convolution fits its input and its groups.
+fn fits(node: &NodeProto, input: &Array, kernel: &Array) -> bool {
+    let groups = usize::try_from(int(node, "group", 1)).unwrap_or(0);
+    groups > 0 && kernel.shape[0].is_multiple_of(groups) && kernel.shape[1] * groups == input.shape[1]
+}
+
+/// A convolution with `kernel`, `[filters, channels of a group, height, width]`, that [`fits`] its input.
 fn convolved(
     window: &Window,
     input: &Array,
@@ -200,11 +219,13 @@ fn convolved(
     let [filters, channels] = [kernel.shape[0], kernel.shape[1]];
     let (positions, plane) = (window.output[0] * window.output[1], window.input[0] * window.input[1]);
     let taps = window.kernel[0] * window.kernel[1];
+    let filters_of_a_group = filters * channels / input.shape[1];
     let all: Vec<usize> = (0..filters).collect();
     let filtered = in_parallel(threads, &all, |&filter| {
         let mut out = vec![bias.values[filter]; positions];
+        let first = filter / filters_of_a_group * channels;
         for channel in 0..channels {
-            let image = &input.values[channel * plane..][..plane];
+            let image = &input.values[(first + channel) * plane..][..plane];
             let weights = &kernel.values[(filter * channels + channel) * taps..][..taps];
             for (tap, &weight) in weights.iter().enumerate() {
                 add_shifted(window, tap, weight, image, &mut out);
@@ -290,10 +311,28 @@ mod tests {
         let mut graph = GraphBuilder::new("one", side);
         graph.weight("w", &[1, 3, 2, 2], &[1., 2., 3., 4., 0., 0., 0., 0., 0., 0., 0., 10.]);
         graph.weight("b", &[1], &[0.5]);
-        let inputs: &[&str] = if op == "Conv" { &["input", "w", "b"] } else { &["input"] };
+        graph.weight("low", &[], &[2.0]);
+        graph.weight("high", &[], &[7.0]);
+        let inputs: &[&str] = match op {
+            "Conv" => &["input", "w", "b"],
+            "Clip" => &["input", "low", "high"],
+            "Add" => &["input", "input"],
+            _ => &["input"],
+        };
         graph.node(op, inputs, "out", attributes);
         let mut values = Vec::new();
         evaluate_float64(&graph.finish(&[]), image, 2, &mut |_, found| values = found.to_vec()).unwrap();
+        values
+    }
+
+    /// A convolution of 1 x 1 with two filters for each of the three planes of [`image`] and the bias 0.5.
+    fn evaluate_grouped(kernel: &[f32; 6]) -> Vec<f64> {
+        let mut graph = GraphBuilder::new("grouped", 3);
+        graph.weight("w", &[6, 1, 1, 1], kernel);
+        graph.weight("b", &[6], &[0.5; 6]);
+        graph.node("Conv", &["input", "w", "b"], "out", vec![AttributeProto::int("group", 3)]);
+        let mut values = Vec::new();
+        evaluate_float64(&graph.finish(&[]), &image(), 2, &mut |_, found| values = found.to_vec()).unwrap();
         values
     }
 
@@ -317,6 +356,13 @@ mod tests {
         near(evaluate("Conv", Vec::new(), &image()), &[42.5, 53.5, 75.5, 86.5]);
         let strided = vec![ints("strides", &[2, 2]), ints("pads", &[1, 1, 0, 0])];
         near(evaluate("Conv", strided, &image()), &[5.5, 21.5, 43.5, 86.5]);
+        near(evaluate("Clip", Vec::new(), &image())[..9].to_vec(), &[2., 2., 3., 4., 5., 6., 7., 7., 7.]);
+        let doubled: Vec<f64> = (1..10).map(|v| f64::from(2 * v)).collect();
+        near(evaluate("Add", Vec::new(), &image())[..9].to_vec(), &doubled);
+        // The red plane times 1 and 2, the green one is empty, the last one times 5 and 6.
+        let grouped = evaluate_grouped(&[1., 2., 3., 4., 5., 6.]);
+        near([&grouped[..2], &grouped[9..11]].concat(), &[1.5, 2.5, 2.5, 4.5]);
+        near([&grouped[18..19], &grouped[36..37], &grouped[45..46]].concat(), &[0.5, 1.0, 1.1]);
         let window =
             || vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), ints("pads", &[1, 1, 1, 1])];
         near(evaluate("MaxPool", window(), &image())[..4].to_vec(), &[5.0, 6.0, 8.0, 9.0]);
@@ -339,7 +385,7 @@ mod tests {
             graph.node(op, &["input", "w", "b"], "out", attributes);
             evaluate_float64(&graph.finish(&[]), &image(), 1, &mut |_, _| {}).unwrap_err().to_string()
         };
-        assert!(refused("Conv", vec![AttributeProto::int("group", 3)]).contains("the operator Conv of out"));
+        assert!(refused("Conv", vec![AttributeProto::int("group", 2)]).contains("the operator Conv of out"));
         assert!(refused("Conv", vec![AttributeProto::ints("dilations", &[2, 2])]).contains("in float64"));
         assert!(refused("Elu", Vec::new()).contains("cannot be computed in float64"));
     }

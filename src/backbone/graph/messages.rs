@@ -85,6 +85,8 @@ pub(super) struct NodeProto {
     pub op_type: String,
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
+    #[prost(string, tag = "7")]
+    pub domain: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -123,6 +125,16 @@ pub(super) const INTS: i32 = 7;
 pub(super) const FLOAT: i32 = 1;
 /// `TensorProto.DataType` of an unsigned byte.
 pub(super) const UINT8: i32 = 2;
+/// `TensorProto.DataType` of a 32-bit integer.
+pub(super) const INT32: i32 = 6;
+/// `TensorProto.DataType` of a 64-bit integer.
+pub(super) const INT64: i32 = 7;
+/// `TensorProto.DataType` of a truth value.
+pub(super) const BOOL: i32 = 9;
+/// `TensorProto.DataType` of a 16-bit float.
+pub(super) const FLOAT16: i32 = 10;
+/// `TensorProto.DataLocation` of values in another file.
+pub(super) const EXTERNAL: i32 = 1;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct TensorProto {
@@ -134,6 +146,21 @@ pub(super) struct TensorProto {
     pub name: String,
     #[prost(bytes = "vec", tag = "9")]
     pub raw_data: Vec<u8>,
+}
+
+/// Where the values of a [`TensorProto`] are.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TensorLocation {
+    #[prost(int64, repeated, tag = "1")]
+    pub dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    pub data_type: i32,
+    #[prost(string, tag = "8")]
+    pub name: String,
+    #[prost(message, repeated, tag = "13")]
+    pub external_data: Vec<StringStringEntryProto>,
+    #[prost(int32, tag = "14")]
+    pub data_location: i32,
 }
 
 /// The shape and name of a [`TensorProto`], read without copying its values.

@@ -6,8 +6,11 @@ mod float64;
 mod graph_summary;
 mod messages;
 mod model;
+mod operators;
 mod pixel_input;
+mod pooling;
 mod shapes;
+mod standard;
 
 pub(super) use builder::GraphBuilder;
 pub use endpoints::{Endpoint, NetworkSummary, Variable, network_summary};
@@ -16,7 +19,10 @@ pub use graph_summary::{GraphInput, GraphSummary, NodeSummary, graph_summary};
 pub(super) use messages::AttributeProto;
 pub(super) use model::OnnxModel;
 pub use model::{ModelInfo, PREPROCESSING_KEY, inspect};
+pub(super) use operators::Operators;
 pub(super) use pixel_input::PIXEL_INPUT;
+pub use pooling::Pool;
+pub(super) use standard::{ModelSettings, standardize};
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,22 @@
 //! An existing ONNX file in memory: what it says about its input, and cutting it after a layer.
 
-use super::messages::{DimensionProto, GraphProto, ModelProto, NodeProto, TensorName, ValueInfoProto};
+use super::builder::encoded_node;
+use super::messages::{
+    AttributeProto, DimensionProto, FLOAT, FLOAT16, GraphProto, ModelProto, NodeProto, TensorLocation,
+    TensorName, ValueInfoProto,
+};
+use super::operators::Operators;
 use crate::error::{Error, Kind, Result};
 use prost::Message;
 use std::collections::HashSet;
 
 /// The metadata key under which an ONNX file holds its preprocessing, as JSON.
 pub const PREPROCESSING_KEY: &str = "headstart.preprocessing";
+
+/// The metadata key under which an ONNX file names its default layer.
+pub(super) const LAYER_KEY: &str = "headstart.layer";
+/// The metadata key under which an ONNX file says what its own input takes.
+pub(super) const INPUT_KEY: &str = "headstart.input";
 
 /// What an ONNX file says about its input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +28,10 @@ pub struct ModelInfo {
     pub preprocessing: Option<String>,
     /// A few words that describe it; `None` when the file does not hold them.
     pub title: Option<String>,
+    /// The layer to embed by default; `None` when the file does not name one.
+    pub layer: Option<String>,
+    /// Whether the network itself takes bytes.
+    pub takes_bytes: bool,
     /// Licence of the weights; `None` when the file does not hold it.
     pub licence: Option<String>,
     /// The published source by whose rules it was built; `None` when the file does not hold it.
@@ -48,6 +62,8 @@ pub fn inspect(bytes: &[u8]) -> Result<ModelInfo> {
         input_side: dims[2],
         preprocessing: metadata(PREPROCESSING_KEY),
         title: metadata("headstart.title"),
+        layer: metadata(LAYER_KEY),
+        takes_bytes: model.metadata(INPUT_KEY) == Some("uint8"),
         licence: metadata("headstart.licence"),
         source: metadata("headstart.source"),
         source_sha256: metadata("headstart.source_sha256"),
@@ -98,6 +114,23 @@ impl OnnxModel {
         shape.map(|s| s.dim.iter().map(fixed).collect()).unwrap_or_default()
     }
 
+    /// The operators, for messages of the runtime.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`] when a node is damaged.
+    pub fn operators(&self) -> Result<Operators> {
+        let opsets = self.0.opset_import.iter().map(|opset| (opset.domain.clone(), opset.version)).collect();
+        Ok(Operators::new(self.nodes()?, opsets))
+    }
+
+    /// Whether some weights are 16-bit floats, so that a layer may be.
+    fn has_half(&self) -> bool {
+        let is_half = |bytes: &Vec<u8>| {
+            TensorLocation::decode(&bytes[..]).is_ok_and(|tensor| tensor.data_type == FLOAT16)
+        };
+        self.graph().initializer.iter().any(is_half)
+    }
+
     /// Returns the bytes of the ONNX file.
     pub fn encode(self) -> Vec<u8> {
         self.0.encode_to_vec()
@@ -122,9 +155,11 @@ impl OnnxModel {
     /// [`Kind::Backbone`] when no value of the graph is called `layer`, in which case the remedy lists the last layers, or
     /// when a layer is named twice.
     pub fn truncate_after(&mut self, layer: &str) -> Result<()> {
+        self.add_pooled(layer)?;
         let nodes = self.nodes()?;
         let layers = named_layers(layer, &nodes)?;
         let weights = initializer_names(self.graph());
+        let has_half = self.has_half();
         let graph = self.graph_mut();
         let has_subgraph =
             |n: &NodeProto| n.attribute.iter().any(|a| a.graph.is_some() || !a.graphs.is_empty());
@@ -139,6 +174,9 @@ impl OnnxModel {
             declared.unwrap_or(ValueInfoProto { name: (*layer).into(), kind: None })
         };
         graph.output = layers.iter().map(output).collect();
+        if has_half {
+            outputs_to_float(graph);
+        }
         Ok(())
     }
 }
@@ -193,8 +231,36 @@ pub(super) fn needed_nodes(nodes: &[NodeProto], layers: &[&str]) -> Vec<bool> {
 fn unknown_layer(layer: &str, nodes: &[NodeProto]) -> Error {
     let names = endpoint_names(nodes);
     let shown = names.iter().rev().take(30).rev().copied().collect::<Vec<_>>().join(", ");
+    let mut nearest = names.clone();
+    nearest.sort_by_key(|name| edit_distance(name, layer));
+    let nearest = nearest.iter().take(3).copied().collect::<Vec<_>>().join(", ");
     Error::new(Kind::Backbone, format!("the network has no layer called {layer:?}"))
-        .help(format!("its last layers are: {shown}"))
+        .help(format!("the nearest names are {nearest}; its last layers are: {shown}"))
+}
+
+/// Counts the letters to insert, remove or replace between two names (Levenshtein); small and capital letters are the same.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let [a, b] = [a, b].map(|name| name.to_lowercase().chars().collect::<Vec<_>>());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Makes each output 32-bit floats, whatever it was.
+fn outputs_to_float(graph: &mut GraphProto) {
+    for output in &mut graph.output {
+        let name = format!("{}/float32", output.name);
+        let to = vec![AttributeProto::int("to", i64::from(FLOAT))];
+        graph.node.push(encoded_node("Cast", &[&output.name], &name, to));
+        *output = ValueInfoProto { name, kind: None };
+    }
 }
 
 /// Returns the names of the endpoints. The graphs built here name inner values with slashes; endpoints have none.
@@ -216,6 +282,6 @@ pub(super) fn image_input(graph: &GraphProto) -> Option<usize> {
     graph.input.iter().position(|input| !weights.contains(&input.name))
 }
 
-fn initializer_names(graph: &GraphProto) -> HashSet<String> {
+pub(super) fn initializer_names(graph: &GraphProto) -> HashSet<String> {
     graph.initializer.iter().filter_map(|bytes| tensor_name(bytes)).collect()
 }

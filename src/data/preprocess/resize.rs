@@ -2,6 +2,7 @@
 
 use crate::data::pixels::Pixels;
 use std::borrow::Cow;
+use std::f64::consts::PI;
 
 /// Fractional bits of the filter weights: 32 less 8 for the pixel and 2 of headroom (Pillow, `Resample.c`).
 const PRECISION: u32 = 32 - 8 - 2;
@@ -10,31 +11,56 @@ const PRECISION: u32 = 32 - 8 - 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Filter {
+    /// The nearest pixel; nothing is mixed.
+    Nearest,
+    /// The mean of the pixels below an output pixel.
+    Box,
     /// A triangle of radius 1.
     Bilinear,
+    /// A sinc of radius 1 under a Hamming window.
+    Hamming,
     /// Keys' cubic convolution of radius 2 with a = -0.5.
     Bicubic,
+    /// A sinc of radius 3 under a Lanczos window.
+    Lanczos,
 }
 
 impl Filter {
     /// Reach on either side, in output pixels when the image is made smaller.
     fn radius(self) -> f64 {
         match self {
-            Self::Bilinear => 1.0,
+            Self::Nearest | Self::Box => 0.5,
+            Self::Bilinear | Self::Hamming => 1.0,
             Self::Bicubic => 2.0,
+            Self::Lanczos => 3.0,
         }
     }
 
     fn weight(self, x: f64) -> f64 {
         const A: f64 = -0.5;
+        match self {
+            // Open on the left, as in Pillow.
+            Self::Nearest | Self::Box => return if x > -0.5 && x <= 0.5 { 1.0 } else { 0.0 },
+            Self::Lanczos => {
+                return if (-3.0..3.0).contains(&x) { sinc(x) * sinc(x / 3.0) } else { 0.0 };
+            }
+            _ => {}
+        }
         let x = x.abs();
         match self {
+            // Pillow has its constants in float32.
+            Self::Hamming if x < 1.0 => sinc(x) * (f64::from(0.54f32) + f64::from(0.46f32) * (x * PI).cos()),
             Self::Bilinear => (1.0 - x).max(0.0),
             Self::Bicubic if x < 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
             Self::Bicubic if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * A,
-            Self::Bicubic => 0.0,
+            _ => 0.0,
         }
     }
+}
+
+/// `sin(pi x) / (pi x)`.
+fn sinc(x: f64) -> f64 {
+    if x == 0.0 { 1.0 } else { (x * PI).sin() / (x * PI) }
 }
 
 /// The part of one side of a resized image that is wanted.
@@ -81,6 +107,9 @@ pub fn resize_bilinear(image: &Pixels, width: usize, height: usize) -> Pixels {
 /// # Panics
 /// When a region is empty or not inside its side.
 pub fn resize(image: &Pixels, filter: Filter, columns: Region, rows: Region) -> Pixels {
+    if filter == Filter::Nearest {
+        return nearest(image, columns, rows);
+    }
     let untouched = |region: Region, side: usize| region == Region::all(side);
     let wide = match untouched(columns, image.width()) {
         true => Cow::Borrowed(image),
@@ -90,6 +119,22 @@ pub fn resize(image: &Pixels, filter: Filter, columns: Region, rows: Region) -> 
         true => wide.into_owned(),
         false => resize_columns(&wide, &windows(wide.height(), filter, rows)),
     }
+}
+
+/// Takes the nearest pixel to the centre of each output pixel.
+fn nearest(image: &Pixels, columns: Region, rows: Region) -> Pixels {
+    let columns_from = nearest_positions(image.width(), columns);
+    let pixel = |y: usize, x: usize| image.row(y)[x * 3..x * 3 + 3].iter().copied();
+    let row = |y: usize| columns_from.iter().flat_map(move |&x| pixel(y, x));
+    let data = nearest_positions(image.height(), rows).into_iter().flat_map(row).collect();
+    Pixels::new(columns.len, rows.len, data)
+}
+
+/// Input positions, found by adding steps as Pillow does, whose rounding is part of the result.
+fn nearest_positions(input: usize, region: Region) -> Vec<usize> {
+    let step = input as f64 / region.whole as f64;
+    let positions = std::iter::successors(Some(step * 0.5), |at| Some(at + step));
+    positions.skip(region.start).take(region.len).map(|at| (at as usize).min(input - 1)).collect()
 }
 
 fn resize_rows(image: &Pixels, windows: &[Window]) -> Pixels {

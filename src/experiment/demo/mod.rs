@@ -8,7 +8,7 @@ use crate::backbone::registry::{DEFAULT_BACKBONE, default_models};
 use crate::cache::{FeatureCache, Samples};
 use crate::data::dataset::Split;
 use crate::data::decode;
-use crate::data::preprocess::{Normalization, Preprocessing, Resize};
+use crate::data::preprocess::{Normalization, Preprocessing};
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::predict::{FilePrediction, PredictConfig, PredictorConfig, predict};
 use crate::evaluate::{EvaluateConfig, EvaluateStats, evaluate};
@@ -176,15 +176,7 @@ fn draw_images(images: &Path, monitor: &dyn Monitor) -> Result<()> {
 /// Returns the test accuracy of the baseline, 0 to 1: a softmax head fitted to pixels instead of features, on the same
 /// split.
 fn pixel_baseline(samples: &Samples, fit: FitConfig) -> Result<f64> {
-    let small = Preprocessing {
-        crop: 1.0,
-        resize: Resize::BilinearPillow,
-        shorter_side: None,
-        size: 32,
-        normalization: Normalization::Symmetric,
-        stretch: false,
-        stretch_16bit: None,
-    };
+    let small = Preprocessing::whole(32, Normalization::Symmetric);
     let classes = crate::data::dataset::class_names(&samples.rows);
     let mut features = Matrix::zeros(samples.rows.len(), small.input_len());
     let mut parts = Split::ALL.map(|_| Vec::new());

@@ -52,6 +52,7 @@ fn preprocessing(steps: &Preprocessing) -> Markup {
     html! {
         @if steps.crop < 1.0 { "the centre " (percent(steps.crop)) " of each side" } @else { "the whole image" }
         @if let Some(side) = steps.shorter_side { ", its shorter side resized to " (side) ", of that the central " }
+        @else if let Some(side) = steps.both_sides { ", resized to " (side) " x " (side) ", of that the central " }
         @else { ", resized to " }
         (steps.size) " x " (steps.size) " pixels, whose values are then " (steps.normalization.to_string())
         " (shown as they are before)."

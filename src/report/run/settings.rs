@@ -62,13 +62,15 @@ fn images(data: &RunData) -> Vec<Setting> {
 fn features(record: &Record) -> Vec<Setting> {
     let spec = &record.spec;
     let steps = spec.preprocessing.steps;
-    let resized = match steps.shorter_side {
-        None => format!("resized to {size} x {size} ({})", steps.resize, size = steps.size),
-        Some(side) => format!(
-            "the shorter side resized to {side} ({}), of that the central {size} x {size}",
-            steps.resize,
-            size = steps.size
-        ),
+    let (filter, size) = (steps.resize, steps.size);
+    let resized = match (steps.shorter_side, steps.both_sides) {
+        (Some(side), _) => {
+            format!("the shorter side resized to {side} ({filter}), of that the central {size} x {size}")
+        }
+        (None, Some(side)) => {
+            format!("resized to {side} x {side} ({filter}), of that the central {size} x {size}")
+        }
+        (None, None) => format!("resized to {size} x {size} ({filter})"),
     };
     let stretched = steps.stretch_16bit.map_or_else(String::new, |bits| {
         format!(", {bits} bits of a 16-bit image taken for its whole range")
