@@ -12,7 +12,7 @@ use super::splits::assign;
 use super::target::{Target, spec};
 use crate::backbone::install::runtime;
 use crate::backbone::{Device, ResolvedBackbone};
-use crate::cache::{self, Key, Samples};
+use crate::cache::{self, Key, Samples, Spec};
 use crate::data::dataset::{LabelConflicts, Refused, separate_conflicts};
 use crate::data::narrow::NarrowImages;
 use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
@@ -36,14 +36,26 @@ pub(super) struct Extraction<'a> {
     refused_rows: BTreeSet<Key>,
 }
 
+/// Where the cache comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CacheOrigin {
+    /// It was there.
+    Opened,
+    /// This extraction has created it.
+    Created,
+    /// Another process has created and described it since it was looked for.
+    CreatedByOther,
+}
+
 impl<'a> Extraction<'a> {
     /// Determines the network, and opens the cache if there is one.
     ///
     /// # Errors
-    /// Those of [`kept::resolve`] and of [`Target::open`], and of reading the description of the data set.
+    /// Those of [`Spec::read`], [`kept::resolve`] and [`Target::open`], and of reading the description of the data set.
     pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
-        let chosen = kept::resolve(config, monitor)?;
-        let target = Target::open(config, &chosen)?;
+        let stored = Spec::read(&config.cache)?;
+        let chosen = kept::resolve(config, stored.as_ref(), monitor)?;
+        let target = Target::open(config, stored.as_ref(), &chosen)?;
         let mut extraction = Self {
             config,
             monitor,
@@ -183,19 +195,19 @@ impl<'a> Extraction<'a> {
         Network::open(self.config, &self.chosen, rows, stored_answer, self.monitor)
     }
 
-    /// Creates the cache if there is none. Returns whether another process has created and described it since it was
-    /// looked for.
+    /// Creates the cache if there is none.
     ///
     /// # Errors
     /// Those of [`Target::create`], and of reading the description of the data set.
-    pub fn create_cache(&mut self, network: &Network) -> Result<bool> {
+    pub fn create_cache(&mut self, network: &Network) -> Result<CacheOrigin> {
         if self.target.cache().is_some() {
-            return Ok(false);
+            return Ok(CacheOrigin::Opened);
         }
         let spec = spec(&self.chosen, network.backbone().width(), network.new_answer.clone());
         self.target = Target::create(&self.config.cache, &spec)?;
         self.read_description()?;
-        Ok(self.stored.is_some())
+        // Only one that another process has created in the meantime is described already.
+        Ok(if self.stored.is_some() { CacheOrigin::CreatedByOther } else { CacheOrigin::Created })
     }
 
     /// Stores the description of the data set in the cache, if it differs from the one that is there.

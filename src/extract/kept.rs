@@ -8,20 +8,24 @@ use crate::error::Result;
 use crate::monitor::Monitor;
 use std::path::Path;
 
-/// Resolves the network, layer and preprocessing of an extraction, and reports what is kept from the cache. They may
+/// Resolves the network, layer and preprocessing of an extraction, and reports what is kept from the cache, whose spec is `stored`. They may
 /// still contradict the cache.
 ///
 /// # Errors
-/// Those of [`BackboneChoice::resolve`], [`Spec::read`] and [`Spec::resolve_backbone`].
-pub(super) fn resolve(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ResolvedBackbone> {
-    let Some(stored) = Spec::read(&config.cache)? else { return config.backbone.resolve() };
+/// Those of [`BackboneChoice::resolve`] and [`Spec::resolve_backbone`].
+pub(super) fn resolve(
+    config: &ExtractConfig,
+    stored: Option<&Spec>,
+    monitor: &dyn Monitor,
+) -> Result<ResolvedBackbone> {
+    let Some(stored) = stored else { return config.backbone.resolve() };
     let choice = &config.backbone;
     let mut kept = Vec::new();
     let mut chosen = match choice.backbone {
         Some(_) => choice.resolve_or(Some(stored.preprocessing.steps))?,
         None => {
             kept.push(format!("backbone {}", stored.backbone.name));
-            recorded(config, &stored)?
+            recorded(config, stored)?
         }
     };
     if choice.layer.is_none() {

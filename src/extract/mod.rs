@@ -26,7 +26,7 @@ use crate::data::dataset::{Refused, class_names, split_counts};
 use crate::data::decode::limit_memory;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
-use extraction::Extraction;
+use extraction::{CacheOrigin, Extraction};
 use network::Network;
 use plan::Plan;
 use serde::Serialize;
@@ -100,8 +100,7 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         rows => {
             // Open the network before writing anything, so that a failure leaves the cache unchanged.
             let mut network = extraction.open_network(rows)?;
-            let was_created_meanwhile = extraction.create_cache(&network)?;
-            if was_created_meanwhile {
+            if extraction.create_cache(&network)? == CacheOrigin::CreatedByOther {
                 plan = extraction.replan()?;
             }
             extraction.describe(&plan)?;

@@ -22,14 +22,14 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Opens the cache if there is one.
+    /// Opens the cache if there is one, whose spec is `stored`.
     ///
     /// # Errors
     /// [`Kind::Cache`] when the cache holds features of another kind, or the folder something else;
     /// [`Kind::Locked`] when another process writes to the cache.
-    pub fn open(config: &ExtractConfig, chosen: &ResolvedBackbone) -> Result<Self> {
+    pub fn open(config: &ExtractConfig, stored: Option<&Spec>, chosen: &ResolvedBackbone) -> Result<Self> {
         let path = &config.cache;
-        let Some(stored) = Spec::read(path)? else {
+        let Some(stored) = stored else {
             cache::check_target(path)?;
             return Ok(Self::New);
         };

@@ -15,7 +15,7 @@ use std::path::Path;
 /// A folder holds `model.onnx`, and `headstart.toml` or Hugging Face's `preprocessor_config.json`.
 ///
 /// # Errors
-/// [`Kind::Io`] when a file cannot be read, [`Kind::Backbone`] when it is not a usable network, [`Kind::Usage`] for settings
+/// [`Kind::Io`](crate::error::Kind::Io) when a file cannot be read, [`Kind::Backbone`](crate::error::Kind::Backbone) when it is not a usable network, [`Kind::Usage`](crate::error::Kind::Usage) for settings
 /// that cannot be used.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     if path.is_dir() {
