@@ -204,12 +204,12 @@ mod tests {
             ),
             (
                 Cause::Network,
-                "npm ERR! code ENOTFOUND\nnpm ERR! errno ENOTFOUND\nnpm ERR! network request to https://registry.npmjs.org/nsfwjs failed, reason: getaddrinfo ENOTFOUND registry.npmjs.org",
+                "npm ERR! code ENOTFOUND\nnpm ERR! errno ENOTFOUND\nnpm ERR! network request to https://registry.example.org/nsfwjs failed, reason: getaddrinfo ENOTFOUND registry.example.org",
             ),
             (Cause::Network, "npm error code EAI_AGAIN"),
             (
                 Cause::Network,
-                "error: Failed to fetch: `https://pypi.org/simple/pip/`\n  Caused by: dns error: failed to lookup address information",
+                "error: Failed to fetch: `https://index.example.org/simple/pip/`\n  Caused by: dns error: failed to lookup address information",
             ),
             (
                 Cause::NotFound,
@@ -228,7 +228,7 @@ mod tests {
             (Cause::Refused, "npm ERR! code E401"),
             (
                 Cause::Refused,
-                "Could not fetch URL https://pypi.org/simple/: There was a problem confirming the ssl certificate: HTTPSConnectionPool(host='pypi.org'): Max retries exceeded with url: /simple/ (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]",
+                "Could not fetch URL https://index.example.org/simple/: There was a problem confirming the ssl certificate: HTTPSConnectionPool(host='index.example.org'): Max retries exceeded with url: /simple/ (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]",
             ),
             (
                 Cause::DiskFull,
