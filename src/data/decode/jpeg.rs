@@ -248,9 +248,9 @@ unsafe extern "C-unwind" fn emit_message(state: &mut jpeg_common_struct, level: 
     let (code, parameter) = unsafe { ((*state.err).msg_code, (*state.err).msg_parm._bindgen_data_[0]) };
     let scans = unsafe { (*std::ptr::from_mut(state).cast::<jpeg_decompress_struct>()).input_scan_number };
     let reason = match code {
-        lib::JTRC_SOF if ARITHMETIC.contains(&parameter) => unsupported(
-            "arithmetic coding, in which a cut cannot be told: save it again with Huffman coding".into(),
-        ),
+        lib::JTRC_SOF if ARITHMETIC.contains(&parameter) => {
+            unsupported("arithmetic coding, in which a missing part cannot be seen,".into())
+        }
         _ if level >= 0 => return,
         lib::JWRN_HIT_MARKER => Reason::TruncatedJpeg,
         lib::JWRN_HUFF_BAD_CODE | lib::JWRN_MUST_RESYNC => blocks_damaged(),
