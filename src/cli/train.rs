@@ -10,7 +10,6 @@ use super::text::{few, interval, percent, seconds};
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, SOLVERS, SolverConfig};
-use crate::run::SamePictures;
 use crate::train::auto::{AutoConfig, auto as train_auto};
 use crate::train::sweep::{Select, SweepConfig};
 use crate::train::{TrainConfig, TrainStats, train};
@@ -276,13 +275,7 @@ fn score(stats: &TrainStats) -> String {
 }
 
 fn same_pictures(stats: &TrainStats) -> String {
-    match stats.same_pictures {
-        SamePictures { validation: 0, test: 0 } => String::new(),
-        SamePictures { validation, test } => format!(
-            "the same picture in two splits (cosine distance 0): {validation} validation and {test} test images, which \
-             raises the accuracy\n"
-        ),
-    }
+    stats.same_pictures.remark("").map_or(String::new(), |remark| format!("{remark}\n"))
 }
 
 fn temperature(stats: &TrainStats) -> String {

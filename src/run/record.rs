@@ -88,6 +88,20 @@ pub struct SamePictures {
     pub test: usize,
 }
 
+impl SamePictures {
+    /// Says in a clause what they mean for the accuracy; `None` where there are none. `bound` stands before the numbers:
+    /// nothing, or `up to `.
+    pub fn remark(self, bound: &str) -> Option<String> {
+        let Self { validation, test } = self;
+        (validation + test > 0).then(|| {
+            format!(
+                "the same picture in two splits (cosine distance 0): {bound}{validation} validation and {test} test images, \
+                 which raises the accuracy"
+            )
+        })
+    }
+}
+
 impl Record {
     /// Names of the classes, in the order of their indices.
     pub fn class_names(&self) -> Vec<String> {

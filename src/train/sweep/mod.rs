@@ -17,6 +17,7 @@ use crate::head::{SolverConfig, StopOn};
 use crate::io::fs;
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Unit};
+use crate::run::SamePictures;
 use crate::train::TrainingSet;
 use crate::train::penalty::has_enough_validation;
 use crate::train::warm_start::WarmStart;
@@ -139,14 +140,12 @@ fn report_heads(heads: &[HeadResult], config: &SweepConfig, monitor: &dyn Monito
 /// Warns where the same picture is in two splits, which raises the accuracy.
 fn report_same_pictures(results: &[GroupResult], monitor: &dyn Monitor) {
     let most = |of: fn(&GroupResult) -> usize| results.iter().map(of).max().unwrap_or(0);
-    let validation = most(|group| group.same_pictures.validation);
-    let test = most(|group| group.same_pictures.test);
-    if validation + test > 0 {
-        let up_to = if results.len() > 1 { "up to " } else { "" };
-        monitor.warn(&format!(
-            "the same picture in two splits (cosine distance 0): {up_to}{validation} validation and {test} test images, which \
-             raises the accuracy"
-        ));
+    let same = SamePictures {
+        validation: most(|group| group.same_pictures.validation),
+        test: most(|group| group.same_pictures.test),
+    };
+    if let Some(remark) = same.remark(if results.len() > 1 { "up to " } else { "" }) {
+        monitor.warn(&remark);
     }
 }
 
