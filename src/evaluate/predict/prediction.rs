@@ -3,7 +3,6 @@
 use crate::cache::near_images::Neighbour;
 use crate::data::decode::Reason;
 use crate::io::digest::Digest;
-use crate::run::RejectionRule;
 use serde::Serialize;
 use std::path::Path;
 
@@ -61,11 +60,6 @@ impl FilePrediction {
         let path = path.to_string_lossy().into_owned();
         Self { path, image_sha256: None, prediction: ImagePrediction::default(), reason: None }
     }
-}
-
-pub(super) fn open_set_score(reject: &RejectionRule, features: &[f32]) -> OpenSetScore {
-    let score = reject.distance.of(features)[0];
-    OpenSetScore { unknown: reject.rejects(score), score, p_value: reject.calibration.p_value(score) }
 }
 
 pub(super) fn ranked(classes: &[String], probabilities: &[f64]) -> Vec<ClassProbability> {
