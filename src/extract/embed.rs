@@ -6,7 +6,6 @@ use super::missing::ImageJob;
 use super::network::Network;
 use super::old_decoders;
 use super::pipeline::{self, PipelineResult};
-use super::settings::PipelineSettings;
 use super::timing::StageTimes;
 use crate::backbone::{Device, ResolvedBackbone};
 use crate::cache::{self, CacheWriter, Key, Spec};
@@ -38,17 +37,23 @@ pub struct EmbedConfig {
     pub commit_every: Duration,
 }
 
-impl EmbedConfig {
-    /// Embeds into `cache`, everything else by default.
-    pub fn new(cache: impl Into<PathBuf>) -> Self {
+impl Default for EmbedConfig {
+    fn default() -> Self {
         Self {
-            cache: cache.into(),
+            cache: PathBuf::new(),
             device: Device::Auto,
             batch: None,
             threads: 0,
             decode_memory: None,
             commit_every: COMMIT_EVERY,
         }
+    }
+}
+
+impl EmbedConfig {
+    /// Embeds into `cache`, everything else by default.
+    pub fn new(cache: impl Into<PathBuf>) -> Self {
+        Self { cache: cache.into(), ..Self::default() }
     }
 
     fn extraction(&self) -> ExtractConfig {
@@ -141,7 +146,7 @@ fn run(
     writer: &mut CacheWriter,
     monitor: &dyn Monitor,
 ) -> Result<PipelineResult> {
-    let pipeline = PipelineSettings::new(settings, PathBuf::new(), backbone.preprocessing, network);
+    let pipeline = network.pipeline(settings, PathBuf::new(), backbone.preprocessing);
     let done = pipeline::run(&pipeline, jobs, &mut network.sessions, writer, monitor)?;
     pipeline.narrow.report(monitor);
     match done.is_interrupted {

@@ -7,7 +7,6 @@ use super::network::Network;
 use super::old_decoders;
 use super::pipeline::{self, PipelineResult};
 use super::plan::{Description, Plan};
-use super::settings::PipelineSettings;
 use super::splits::assign;
 use super::target::{Target, spec};
 use crate::backbone::install::runtime;
@@ -229,7 +228,7 @@ impl<'a> Extraction<'a> {
     /// Those of [`pipeline::run`].
     pub fn compute(&mut self, plan: &Plan, network: &mut Network) -> Result<PipelineResult> {
         let root = plan.description.samples.root.clone();
-        let settings = PipelineSettings::new(self.config, root, self.chosen.preprocessing, network);
+        let settings = network.pipeline(self.config, root, self.chosen.preprocessing);
         let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
         let result = pipeline::run(&settings, &plan.jobs, &mut network.sessions, writer, self.monitor);
         settings.narrow.report(self.monitor);

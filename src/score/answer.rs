@@ -20,7 +20,8 @@ pub(super) struct Answer {
 impl Answer {
     /// The answer for a feature row.
     fn of(classifier: &Classifier, features: &[f32]) -> Self {
-        let probabilities = classifier.probabilities(features).into_iter().map(|share| share as f32).collect();
+        let probabilities =
+            classifier.probabilities(features).into_iter().map(|share| share as f32).collect();
         Self { probabilities, distance: classifier.open_set(features).map(|open_set| open_set.score) }
     }
 

@@ -30,11 +30,17 @@ pub struct ScoreConfig {
 impl ScoreConfig {
     /// Classifies `images` with `predictor` into `out`, everything else by default.
     pub fn new(predictor: PredictorConfig, images: Vec<PathBuf>, out: impl Into<PathBuf>) -> Self {
+        Self { images, out: out.into(), predictor, ..Self::default() }
+    }
+}
+
+impl Default for ScoreConfig {
+    fn default() -> Self {
         Self {
-            images,
-            out: out.into(),
+            images: Vec::new(),
+            out: PathBuf::new(),
             cache: None,
-            predictor,
+            predictor: PredictorConfig::default(),
             batch: None,
             threads: 0,
             decode_memory: None,

@@ -7,7 +7,7 @@ mod files;
 mod output;
 
 pub use config::ScoreConfig;
-pub use output::{AnswerFormat, UNKNOWN};
+pub use output::AnswerFormat;
 
 use crate::data::dataset::{Reason, Refused};
 use crate::data::scan::list_files;
@@ -86,10 +86,6 @@ pub fn score(config: &ScoreConfig, monitor: &dyn Monitor) -> Result<ScoreStats> 
     let earlier = if config.cache.is_none() { file.stored()? } else { HashMap::new() };
     config.install_missing(&classifier, !earlier.is_empty(), monitor)?;
     let paths = list_files(&config.images)?;
-    if paths.is_empty() {
-        return Err(Error::new(Kind::Input, "there is no file to classify")
-            .help("give image files, or folders that hold some"));
-    }
     let files = files::read(&paths, &classifier.spec().preprocessing.decode, config.threads, monitor)?;
     classifier.note_decoders(files::decoded_otherwise(&files), monitor);
     let done = answers(config, &classifier, earlier, &files, monitor)?;
@@ -209,7 +205,9 @@ impl ScoreConfig {
                 return refuse("`out` cannot be inside a folder of images", "choose another place for `out`");
             }
         }
-        let is_taken = |folder: &Path| crate::run::is_run(folder) || crate::cache::Spec::read(folder).is_ok_and(|s| s.is_some());
+        let is_taken = |folder: &Path| {
+            crate::run::is_run(folder) || crate::cache::Spec::read(folder).is_ok_and(|s| s.is_some())
+        };
         match out.ancestors().any(is_taken) {
             true => refuse("`out` cannot be inside a run or a cache", "choose another place for `out`"),
             false => Ok(()),
@@ -217,7 +215,12 @@ impl ScoreConfig {
     }
 
     /// Installs what the network needs before any file is read, unless it is possible that nothing has to be computed.
-    fn install_missing(&self, classifier: &Classifier, has_answers: bool, monitor: &dyn Monitor) -> Result<()> {
+    fn install_missing(
+        &self,
+        classifier: &Classifier,
+        has_answers: bool,
+        monitor: &dyn Monitor,
+    ) -> Result<()> {
         if has_answers || self.working_folder().exists() {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use crate::data::decode::DECODE_VERSION;
 use crate::error::{Error, Kind, Result};
-use crate::evaluate::predict::Classifier;
+use crate::evaluate::predict::{Classifier, UNKNOWN};
 use crate::io::digest::{Digest, sha256};
 use crate::io::fs::{self, OutputFormat};
 use crate::io::json;
@@ -17,9 +17,6 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::str::FromStr;
-
-/// What an image is called that is of none of the classes.
-pub const UNKNOWN: &str = "unknown";
 
 /// File format of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,16 +62,16 @@ impl AnswerFormat {
     fn is_own(self, path: &Path) -> bool {
         let starts_with = |start: &str| {
             let mut bytes = vec![0; start.len()];
-            File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).is_ok() && bytes == start.as_bytes()
+            File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).is_ok()
+                && bytes == start.as_bytes()
         };
         match self {
             Self::Parquet => parquet_has_key(path, ANSWERS),
             Self::Csv => starts_with(&COLUMNS[..4].join(",")),
             Self::JsonLines => {
                 let mut line = Vec::new();
-                let read = File::open(path).map(|file| {
-                    BufReader::new(file.take(MAX_LINE)).read_until(b'\n', &mut line)
-                });
+                let read = File::open(path)
+                    .map(|file| BufReader::new(file.take(MAX_LINE)).read_until(b'\n', &mut line));
                 let object: serde_json::Map<_, _> = serde_json::from_slice(&line).unwrap_or_default();
                 read.is_ok() && COLUMNS[..4].iter().all(|name| object.contains_key(*name))
             }

@@ -9,14 +9,18 @@ use std::path::{Path, PathBuf};
 /// The files of `paths`: a folder stands for all files below it. Each path comes once, where it is named first.
 ///
 /// # Errors
-/// Those of [`files_below`].
+/// [`Kind::Input`] when there is none, and those of [`files_below`].
 pub fn list_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let (mut files, mut seen) = (Vec::new(), HashSet::new());
     for path in paths {
         let found = if path.is_dir() { files_below(path)? } else { vec![path.clone()] };
         files.extend(found.into_iter().filter(|file| seen.insert(file.clone())));
     }
-    Ok(files)
+    match files.is_empty() {
+        true => Err(Error::new(Kind::Input, "there is no image file")
+            .help("give image files, or folders that hold some")),
+        false => Ok(files),
+    }
 }
 
 /// All files below `folder`, sorted, without those that programs and systems leave. A folder is entered once.

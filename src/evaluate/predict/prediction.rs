@@ -6,6 +6,9 @@ use crate::io::digest::Digest;
 use serde::Serialize;
 use std::path::Path;
 
+/// What an image is called that is rejected.
+pub const UNKNOWN: &str = "unknown";
+
 /// The prediction for one image.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ImagePrediction {
@@ -53,6 +56,15 @@ pub struct OpenSetScore {
     pub score: f32,
     /// Split conformal p value: the fraction of known images that lie at least as far away.
     pub p_value: f64,
+}
+
+impl ImagePrediction {
+    /// The most probable class, or [`UNKNOWN`] for an image that is rejected; `None` for a file that cannot be used.
+    pub fn answer(&self) -> Option<&str> {
+        let is_unknown = self.open_set.as_ref().is_some_and(|score| score.unknown);
+        let first = self.predictions.first()?;
+        Some(if is_unknown { UNKNOWN } else { &first.label })
+    }
 }
 
 impl FilePrediction {
