@@ -1,0 +1,26 @@
+//! The subcommand `headstart completions`: the script by which a shell completes commands and options. The only door to
+//! `clap_complete`.
+
+use super::output::Outcome;
+use super::progress;
+use crate::error::Result;
+use clap_complete::{Shell, generate};
+
+/// Print the completions of commands and options for a shell
+///
+/// The shell reads them when it starts, from the places that its manual names.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  headstart completions bash > ~/.local/share/bash-completion/completions/headstart\n  headstart completions zsh > ~/.zfunc/_headstart\n  headstart completions fish > ~/.config/fish/completions/headstart.fish"
+)]
+pub(super) struct Args {
+    /// The shell
+    shell: Shell,
+}
+
+pub(super) fn run(args: &Args, mut command: clap::Command) -> Result<Outcome> {
+    let mut script = Vec::new();
+    generate(args.shell, &mut command, "headstart", &mut script);
+    progress::print_stdout(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(Outcome::Done)
+}
