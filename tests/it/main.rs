@@ -12,6 +12,7 @@ mod coverage;
 mod data;
 mod data_sets;
 mod decode;
+mod documented;
 mod download;
 mod environments;
 mod error_table;
