@@ -16,6 +16,7 @@ mod fields;
 mod fit_options;
 mod options;
 mod output;
+mod paths;
 mod predict;
 mod progress;
 mod prove;

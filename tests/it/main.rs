@@ -39,6 +39,7 @@ mod power_loss;
 mod readers;
 mod report;
 mod reproduce;
+mod score;
 mod setup;
 mod solvers;
 mod statistics;
