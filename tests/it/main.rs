@@ -19,6 +19,7 @@ mod error_table;
 mod errors;
 mod examples;
 mod experiment;
+mod export;
 mod extract;
 mod faults;
 mod fetch;

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 17] = [
     &["cli"],
     &["experiment"],
+    &["export"],
     &["report"],
     &["score"],
     &["extract", "train", "evaluate"],
