@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of `src`, from the top floor down. A room uses only rooms of lower floors; the stages on one floor do not use
 /// one another.
-const FLOORS: [&[&str]; 17] = [
+const FLOORS: [&[&str]; 18] = [
     &["cli"],
     &["experiment"],
     &["export"],
