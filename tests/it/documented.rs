@@ -148,6 +148,23 @@ fn every_option_that_the_pages_name_exists() {
     assert!(unused.is_empty(), "no page names {unused:?}");
 }
 
+#[test]
+fn the_times_of_readme_are_those_of_the_measurements() {
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_string()).collect::<Vec<_>>();
+    let readme = page("README.md");
+    let rows: Vec<_> = readme.lines().filter(|line| line.contains(" min | ")).map(cells).collect();
+    assert_eq!(rows.len(), 3);
+    let measured: Vec<_> = page("benchmarks.md").lines().map(cells).collect();
+    for row in rows {
+        let (images, seconds) = (&row[2], row[4].trim_end_matches(" s"));
+        let of_row = measured
+            .iter()
+            .find(|other| other.get(1).is_some_and(|use_| use_.starts_with("`none")) && &other[2] == images);
+        let of_row = of_row.unwrap_or_else(|| panic!("benchmarks.md has no row for {images} rows"));
+        assert_eq!(of_row[4], seconds, "{images} rows");
+    }
+}
+
 /// A person with an ONNX Runtime, a folder of photographs, and a small network in place of the default backbone.
 struct Person {
     s: Sandbox,
