@@ -144,6 +144,7 @@ pub mod data;
 pub mod error;
 pub mod evaluate;
 pub mod experiment;
+pub mod export;
 pub mod extract;
 pub mod head;
 pub mod io;

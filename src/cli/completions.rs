@@ -11,7 +11,7 @@ use clap_complete::{Shell, generate};
 /// The shell reads them when it starts, from the places that its manual names.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart completions bash > ~/.local/share/bash-completion/completions/headstart\n  headstart completions zsh > ~/.zfunc/_headstart\n  headstart completions fish > ~/.config/fish/completions/headstart.fish"
+    after_help = "Examples:\n  headstart completions bash > headstart.bash\n  headstart completions zsh > _headstart"
 )]
 pub(super) struct Args {
     /// The shell

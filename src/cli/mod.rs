@@ -13,6 +13,7 @@ mod device;
 mod evaluate;
 mod evaluate_new;
 mod experiment;
+mod export;
 mod extract;
 mod fields;
 mod fit_options;
@@ -78,6 +79,7 @@ enum Command {
     Classify(classify::Args),
     Compare(compare::Args),
     Experiment(experiment::Args),
+    Export(export::Args),
     Tensorboard(tensorboard::Args),
     Cache(cache::Args),
     Completions(completions::Args),
@@ -158,6 +160,7 @@ fn dispatch(chosen: Command, global: &Global, terminal: &Terminal) -> Result<Out
         Command::Predict(args) => predict::run(args, global, terminal),
         Command::Classify(args) => classify::run(args, global, terminal),
         Command::Compare(args) => compare::run(args, global),
+        Command::Export(args) => export::run(args, global, terminal),
         Command::Experiment(args) => experiment::run(args, global, terminal),
         Command::Tensorboard(args) => tensorboard::run(args, global, terminal),
         Command::Cache(args) => cache::run(args, global, terminal),

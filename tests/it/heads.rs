@@ -97,7 +97,9 @@ fn variants_are_chosen_by_family_or_name_and_must_be_complete() {
     let output = s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "1", "--json"]);
     assert_eq!(output.value()["train_rows"], 98);
     assert!(output.stderr.contains("flip is left out: "), "{}", output.stderr);
-    fail("none,flip").fails(1, &["of 98 train images"]);
+    fail("none,flip").fails(1, &["of 98 train images", "help: `headstart extract` with --augment computes"]);
+    let resplit = ["train", &s.text("c"), "--run", &s.text("x"), "--use", "none,flip", "--resplit", "5"];
+    s.run(&resplit).fails(1, &["of 98 train images", "with --augment and --augment-splits all computes"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! All integration tests in one binary. `tests/run` installs what they need, then runs them.
 
 mod acceptance;
+mod arrival;
 mod auto;
 mod backbones;
 mod browser;
@@ -12,12 +13,14 @@ mod coverage;
 mod data;
 mod data_sets;
 mod decode;
+mod documented;
 mod download;
 mod environments;
 mod error_table;
 mod errors;
 mod examples;
 mod experiment;
+mod export;
 mod extract;
 mod faults;
 mod fetch;

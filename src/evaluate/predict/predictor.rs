@@ -126,7 +126,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// Reads and decodes an image file as those of the training images were. Also returns its bytes.
-    fn decode(&self, path: &Path) -> std::result::Result<(DecodedFile, Vec<u8>), Reason> {
+    fn decode(&self, path: &Path) -> std::result::Result<(DecodedFile, decode::FileBytes), Reason> {
         let bytes = decode::read(path)?;
         Ok((
             decode::decode_stretched(&bytes, self.classifier.spec().preprocessing.steps.stretch_16bit)?,
