@@ -18,9 +18,12 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-pub(super) fn run(args: &Args, mut command: clap::Command) -> Result<Outcome> {
+pub(super) fn run(args: &Args, command: &clap::Command) -> Result<Outcome> {
+    // Hidden commands would be offered too.
+    let shown = command.get_subcommands().filter(|below| !below.is_hide_set()).cloned();
+    let mut shown = clap::Command::new("headstart").args(command.get_arguments().cloned()).subcommands(shown);
     let mut script = Vec::new();
-    generate(args.shell, &mut command, "headstart", &mut script);
+    generate(args.shell, &mut shown, "headstart", &mut script);
     progress::print_stdout(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Outcome::Done)
 }

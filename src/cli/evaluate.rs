@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "C", requires = "reject", allow_negative_numbers = true)]
     confidence: Option<f64>,
     #[command(flatten)]
-    new: evaluate_new::Args,
+    new: evaluate_new::NewImagesArgs,
     /// Folder of images of none of the classes: measure how well they are told from the test images
     #[arg(long, value_name = "DIR", requires = "reject")]
     strangers: Option<PathBuf>,

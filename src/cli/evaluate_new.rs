@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// Measuring on images that the run never saw.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct NewImagesArgs {
     /// Measure on this folder of new images instead, DIR/<class>/<file> with the classes of the run; those of other classes
     /// are counted apart
     #[arg(long, value_name = "DIR", conflicts_with_all = ["split", "tta", "strangers"])]
@@ -32,7 +32,7 @@ pub(super) struct Args {
 
 /// Measures on new images.
 pub(super) fn run(
-    args: Args,
+    args: NewImagesArgs,
     images: PathBuf,
     predictor: PredictorConfig,
     global: &Global,

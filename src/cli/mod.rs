@@ -164,7 +164,7 @@ fn dispatch(chosen: Command, global: &Global, terminal: &Terminal) -> Result<Out
         Command::Experiment(args) => experiment::run(args, global, terminal),
         Command::Tensorboard(args) => tensorboard::run(args, global, terminal),
         Command::Cache(args) => cache::run(args, global, terminal),
-        Command::Completions(args) => completions::run(&args, command()),
+        Command::Completions(args) => completions::run(&args, &command()),
         Command::Man(args) => man::run(&args, command(), global),
         Command::Prove(args) => prove::run(args),
     }

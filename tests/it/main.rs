@@ -38,6 +38,7 @@ mod oracle;
 mod pages;
 mod pixels;
 mod power_loss;
+mod python;
 mod readers;
 mod report;
 mod reproduce;
