@@ -1,6 +1,7 @@
 //! All integration tests in one binary. `tests/run` installs what they need, then runs them.
 
 mod acceptance;
+mod arrival;
 mod auto;
 mod backbones;
 mod browser;
@@ -37,6 +38,7 @@ mod oracle;
 mod pages;
 mod pixels;
 mod power_loss;
+mod python;
 mod readers;
 mod report;
 mod reproduce;

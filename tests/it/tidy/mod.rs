@@ -36,7 +36,7 @@ const FLOORS: [&[&str]; 18] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 47] = [
+const DOORS: [(&str, &str); 49] = [
     ("ort", "backbone/onnx_runtime"),
     // Three formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -75,6 +75,8 @@ const DOORS: [(&str, &str); 47] = [
     ("shlex", "cli/shell.rs"),
     ("signal_hook", "cli/signals.rs"),
     ("clap", "cli/"),
+    ("clap_complete", "cli/completions.rs"),
+    ("clap_mangen", "cli/man.rs"),
     ("indicatif", "cli/progress.rs"),
     ("tracing", "backbone/onnx_runtime/load.rs"),
     ("chrono", "report/format.rs"),
