@@ -1,8 +1,9 @@
 //! What README, docs and `--help` tell people to type: the program takes every line, every option exists, and the
 //! examples run as they are written, in their order, on a folder of photographs that the test makes.
 
-use crate::support::{CommandOutput, Sandbox, oracle_python, root, small_network};
+use crate::support::{self, CommandOutput, Sandbox, oracle_python, root, small_network};
 use headstart::backbone::install::find_library;
+use headstart::data::decode::encode_png;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -119,6 +120,8 @@ fn the_program_takes_every_line_that_the_pages_show() {
     for (name, text) in pages() {
         for line in typed(&text).iter().filter(|line| line.starts_with("headstart ") && !line.contains("..."))
         {
+            // Not what the shell does with the output.
+            let line = line.split(['>', '|']).next().unwrap();
             let taken = headstart::cli::command().try_get_matches_from(words(line));
             assert!(taken.is_ok(), "{name}: {line}\n{}", taken.unwrap_err());
             seen += 1;
@@ -146,6 +149,23 @@ fn every_option_that_the_pages_name_exists() {
     assert!(seen.len() > 60, "{} options", seen.len());
     let unused: Vec<_> = OF_OTHERS.iter().filter(|option| !seen.contains(**option)).collect();
     assert!(unused.is_empty(), "no page names {unused:?}");
+}
+
+#[test]
+fn the_times_of_readme_are_those_of_the_measurements() {
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_string()).collect::<Vec<_>>();
+    let readme = page("README.md");
+    let rows: Vec<_> = readme.lines().filter(|line| line.contains(" min | ")).map(cells).collect();
+    assert_eq!(rows.len(), 3);
+    let measured: Vec<_> = page("benchmarks.md").lines().map(cells).collect();
+    for row in rows {
+        let (images, seconds) = (&row[2], row[4].trim_end_matches(" s"));
+        let of_row = measured
+            .iter()
+            .find(|other| other.get(1).is_some_and(|use_| use_.starts_with("`none")) && &other[2] == images);
+        let of_row = of_row.unwrap_or_else(|| panic!("benchmarks.md has no row for {images} rows"));
+        assert_eq!(of_row[4], seconds, "{images} rows");
+    }
 }
 
 /// A person with an ONNX Runtime, a folder of photographs, and a small network in place of the default backbone.
@@ -206,6 +226,9 @@ fn the_examples_of_readme_and_help_run_as_they_are_written() {
     copy("holiday.jpg");
     copy("bison.jpg");
     person.s.images("others", &[("elk", 3)]);
+    for (class, number) in [("ant", 900), ("ant", 901), ("bee", 900)] {
+        person.s.write(&format!("new/{class}/{number}.png"), &encode_png(&support::picture(class, number)));
+    }
     person.s.images("lfw", &[("a", 4), ("b", 3), ("c", 2)]);
     let mut used = BTreeSet::new();
     let mut ran = 0;
