@@ -8,8 +8,8 @@ use super::tensorflow::{is_table, read_checkpoint_v1, read_checkpoint_v2, read_f
 use super::tensors::{Tensors, fail};
 use crate::backbone::registry::SourceFamily;
 use crate::error::{Error, Kind, Result};
-use crate::io::digest::{Digest, sha256};
 use crate::io::archive::read_foreign_tgz;
+use crate::io::digest::{Digest, sha256};
 use crate::io::fs;
 use std::collections::BTreeMap;
 use std::fmt;
