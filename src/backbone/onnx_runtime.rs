@@ -40,7 +40,7 @@ pub struct OnnxBackbone {
 pub struct NetworkOutput {
     /// The provider that ran it.
     pub provider: &'static str,
-    /// The runtime, in one line.
+    /// The runtime with its version.
     pub runtime: String,
     /// The layers, in the order asked for.
     pub layers: Vec<LayerOutput>,
@@ -124,7 +124,8 @@ impl OnnxBackbone {
         let layers = one
             .run_layers(&batch, n, |shape, values| Ok(first((shape, values))))
             .map_err(|e| operators.locate(e))?;
-        Ok(NetworkOutput { provider: one.provider, runtime: ort::info().to_string(), layers })
+        let runtime = format!("ONNX Runtime {}", version(library)?);
+        Ok(NetworkOutput { provider: one.provider, runtime, layers })
     }
 
     /// Opens sessions whose width is not known yet. Returns the operators of the network too, for messages of the runtime.

@@ -273,6 +273,8 @@ fn a_certificate_compares_every_endpoint_with_a_computation_in_float64() {
     let verified = json_of(&s, &["backbone", "verify", "small", "--device", "cpu"]);
     assert_eq!((&verified["agrees"], &verified["provider"]), (&json!(true), &json!("CPUExecutionProvider")));
     assert_eq!(verified["source_sha256"], Value::Null);
+    let runtime = verified["runtime"].as_str().unwrap();
+    assert!(runtime.starts_with("ONNX Runtime 1."), "{runtime}");
     let endpoints = verified["endpoints"].as_array().unwrap();
     let names: Vec<&str> = endpoints.iter().map(|endpoint| endpoint["name"].as_str().unwrap()).collect();
     assert_eq!(

@@ -239,6 +239,8 @@ mod tests {
             assert_eq!(shape("stem"), Some(vec![side.div_ceil(2), side.div_ceil(2), 32]));
             assert_eq!(shape("head"), Some(vec![side.div_ceil(32), side.div_ceil(32), 1280]));
             assert_eq!(shape("Logits"), Some(vec![1000]));
+            // Batch norm is folded: of its four vectors the bias is left.
+            assert_eq!(summary.parameters as usize, parameters - means, "{name}");
             let of_registry = (known.parameters, known.multiply_adds);
             assert_eq!(
                 (summary.parameters, summary.multiply_adds),
