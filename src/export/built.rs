@@ -71,7 +71,7 @@ impl BuiltClassifier {
             layer: &spec.layer,
             ranks: &ranks,
             preprocessing: &steps,
-            input: input,
+            input,
             head: &head,
             temperature,
             rejection,
