@@ -424,7 +424,19 @@ mod tests {
             ("compare", [fields!(CompareConfig { runs, split }), vec!["out", "plots", "tables"]].concat()),
             (
                 "export",
-                fields!(ExportConfig { run, onnx, triton, input, reject, confidence, backbone, models }),
+                fields!(ExportConfig {
+                    run,
+                    onnx,
+                    triton,
+                    web,
+                    ort_web,
+                    pictures,
+                    input,
+                    reject,
+                    confidence,
+                    backbone,
+                    models
+                }),
             ),
             ("experiment", fields!(ExperimentConfig { file, images, out, models, device, threads, time })),
             ("tensorboard", [tensorboard, projector].concat()),

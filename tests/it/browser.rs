@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Chromium, where `tests/run` found or installed it.
-fn browser() -> PathBuf {
+pub fn browser() -> PathBuf {
     let named = std::env::var_os("HEADSTART_TEST_BROWSER").map(PathBuf::from);
     let usual =
         ["chromium", "chromium-browser", "google-chrome"].map(|name| Path::new("/usr/bin").join(name));
