@@ -33,7 +33,7 @@ def headstart(binary, cache, run, solver, l2, threads):
 
 
 def peer(cache, run, solver, dtype, l2, goal, threads):
-    """Seconds of scikit-learn to a gradient no larger than `goal`; without a goal, the gradient of the run's head."""
+    """Seconds of scikit-learn to a gradient no larger than `goal`; for the solver `head`, the gradient of the run's head."""
     environment = os.environ | {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "OPENBLAS")}
     command = [sys.executable, HERE / "training/optimum.py", cache, run, solver, dtype, l2, goal]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment)
@@ -45,9 +45,10 @@ def measure(cache, rows, a, work):
     run, seconds, other = work / "run", {}, {}
     for _ in range(a.rounds):
         ours = headstart(a.binary, cache, run, "lbfgs", a.l2, a.threads)
-        goal = peer(cache, run, "head", "float64", a.l2, 0, a.threads)["gradient"]
+        own = peer(cache, run, "head", "float64", a.l2, 0, a.threads)
+        goal = own["gradient"]
         seconds.setdefault("headstart", []).append(ours["seconds"])
-        other["headstart"] = {"gradient": goal, **ours["convergence"]}
+        other["headstart"] = {**ours["convergence"], "float64": own}
         if rows <= a.linfa_rows:
             linfa = headstart(a.binary, cache, work / "linfa", "lbfgs-linfa", a.l2, a.threads)
             seconds.setdefault("linfa", []).append(linfa["seconds"])
