@@ -162,10 +162,14 @@ mod tests {
     fn calibration_ranks_heads_by_what_they_know_and_not_by_how_sure_they_are() {
         // 60 of 80 and 64 of 80 answers are right; those of the second head are far too cautious.
         let answers = |correct: usize, sure: f32| {
-            let rows: Vec<f32> = (0..80).flat_map(|i| if i < correct { [sure, 1.0 - sure] } else { [1.0 - sure, sure] }).collect();
+            let rows: Vec<f32> = (0..80)
+                .flat_map(|i| if i < correct { [sure, 1.0 - sure] } else { [1.0 - sure, sure] })
+                .collect();
             vec![Some(Answers { truth: vec![0; 80], probabilities: Probabilities::from_values(2, rows) })]
         };
-        let loss = |answers: &[Option<Answers>], temperature| answers[0].as_ref().unwrap().score(temperature).unwrap();
+        let loss = |answers: &[Option<Answers>], temperature| {
+            answers[0].as_ref().unwrap().score(temperature).unwrap()
+        };
         let (sure, cautious) = (answers(60, 0.75), answers(64, 0.52));
         assert!(loss(&sure, 1.0).loss < loss(&cautious, 1.0).loss);
         assert_eq!(temperature(&sure), 1.0);

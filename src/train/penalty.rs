@@ -47,7 +47,10 @@ pub(super) fn choose(
     let scoring = PathScoring { calibrated: true, until: None };
     let mut goes_on = |scores: &[_]| !has_passed_the_minimum(scores);
     let (scores, by) = if has_enough_validation(context.splits, context.set.classes().len()) {
-        (along_path(context, &[context.splits], &path, scoring, &mut goes_on)?, "on the validation images".into())
+        (
+            along_path(context, &[context.splits], &path, scoring, &mut goes_on)?,
+            "on the validation images".into(),
+        )
     } else {
         let folds = InnerFolds::of(context.splits, context.set.classes())?;
         let by = format!("over {} folds within the train images", folds.len());

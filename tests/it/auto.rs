@@ -89,13 +89,17 @@ fn it_prints_what_it_tried_and_how_the_choice_does() {
 fn a_budget_ends_the_search_wherever_it_is() {
     let s = caches();
     let none = s.run(&["train", &s.text("c"), "--auto", "--run", &s.text("r"), "--budget", "0s"]);
-    none.fails(1, &["the --budget of 0 s was over before any candidate was fitted in all folds", "raise --budget"]);
+    none.fails(
+        1,
+        &["the --budget of 0 s was over before any candidate was fitted in all folds", "raise --budget"],
+    );
     assert!(!s.path("r").exists());
     // Whatever a budget cuts, the candidates are the first ones of a search without one, and the head is theirs.
     let all = auto(&s, "all", &["--budget", "none"]);
     let all = settings(&all["selection"]["tried"]);
     for budget in ["0.2s", "1s", "3s"] {
-        let output = s.run(&["train", &s.text("c"), "--auto", "--run", &s.text("r"), "--budget", budget, "--json"]);
+        let output =
+            s.run(&["train", &s.text("c"), "--auto", "--run", &s.text("r"), "--budget", budget, "--json"]);
         if output.code != 0 {
             output.fails(1, &["was over before any candidate"]);
             continue;
@@ -110,7 +114,12 @@ fn a_budget_ends_the_search_wherever_it_is() {
         assert!(tried.chunk_by(|a, b| (&a.1, a.2) == (&b.1, b.2)).all(first), "{tried:?}");
         let seconds = selection["seconds"].as_f64().unwrap();
         let given: f64 = budget.trim_end_matches('s').parse().unwrap();
-        assert_eq!(output.stderr.contains("the search took its --budget"), seconds >= given, "{}", output.stderr);
+        assert_eq!(
+            output.stderr.contains("the search took its --budget"),
+            seconds >= given,
+            "{}",
+            output.stderr
+        );
     }
 }
 
@@ -139,7 +148,20 @@ fn another_split_chooses_and_tests_on_its_own_images() {
     let chosen = &other["selection"]["tried"][other["selection"]["chosen"].as_u64().unwrap() as usize];
     let l2 = chosen["l2"].to_string();
     let (c, given) = (s.text("c"), s.text("given"));
-    let mut same = vec!["train", &c, "--run", &given, "--use", "none", "--solver", "lbfgs", "--l2", &l2, "--resplit", "7"];
+    let mut same = vec![
+        "train",
+        &c,
+        "--run",
+        &given,
+        "--use",
+        "none",
+        "--solver",
+        "lbfgs",
+        "--l2",
+        &l2,
+        "--resplit",
+        "7",
+    ];
     same.extend((chosen["standardize"] == true).then_some("--standardize"));
     s.json(&same);
     assert_eq!(s.head("given"), s.head("other"));

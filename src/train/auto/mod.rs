@@ -94,7 +94,8 @@ fn note(selection: &Selection, solver: &SolverConfig, monitor: &dyn Monitor) {
     }
     let is_over = selection.budget.filter(|budget| selection.seconds >= *budget);
     let chosen = &selection.tried[selection.chosen];
-    let is_last = selection.tried.get(selection.chosen + 1).is_none_or(|next| next.features != chosen.features);
+    let is_last =
+        selection.tried.get(selection.chosen + 1).is_none_or(|next| next.features != chosen.features);
     if is_over.is_some() && is_last {
         monitor.note("the time was over behind the chosen `l2`: a smaller one may be better");
     }

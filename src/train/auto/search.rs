@@ -58,7 +58,8 @@ impl Search<'_> {
         let (mut tried, mut left_out) = (Vec::<Tried>::new(), Vec::new());
         let mut folds = 0;
         for path in paths {
-            let mut leave_out = |reason| left_out.push(LeftOut { features: path.recorded(self.sets), reason });
+            let mut leave_out =
+                |reason| left_out.push(LeftOut { features: path.recorded(self.sets), reason });
             if self.is_over() {
                 leave_out(LeftOutReason::Budget);
             } else if is_clearly_worse(&tried, path, folds) {
@@ -74,9 +75,11 @@ impl Search<'_> {
         }
         if tried.is_empty() {
             let seconds = self.budget.unwrap_or_default();
-            let message = format!("the `budget` of {seconds} s was over before any candidate was fitted in all folds");
-            return Err(Error::new(Kind::Run, message)
-                .help("raise `budget`, or give `solver` and `l2` yourself"));
+            let message =
+                format!("the `budget` of {seconds} s was over before any candidate was fitted in all folds");
+            return Err(
+                Error::new(Kind::Run, message).help("raise `budget`, or give `solver` and `l2` yourself")
+            );
         }
         self.choose(&tried, left_out, folds)
     }
