@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// repeated folds within the train images, and the head is fitted once more to all of them
     #[arg(long, conflicts_with_all = ["solver", "lr", "epochs", "l2", "seed", "init", "memory"])]
     auto: bool,
-    /// Time after which --auto tries nothing further, such as 5m, or none; the first features are always tried [default: 60s]
+    /// Time after which --auto ends its search, such as 5m, or none; the fit of what it chose comes on top [default: 60s]
     #[arg(long, value_name = "TIME", requires = "auto", value_parser = parse::<Budget>, allow_negative_numbers = true)]
     budget: Option<Budget>,
     /// Variants to train on: families (none, shift, flip) or exact variants, separated by commas [default: every family

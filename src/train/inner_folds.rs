@@ -61,9 +61,10 @@ impl InnerFolds {
     pub fn repeated(splits: &SplitRows, classes: &[String], repeats: usize) -> Result<Self> {
         let counts = splits.train.images_per_class(classes.len());
         if let Some(class) = counts.iter().position(|&images| images < 2) {
-            let (name, images) = (&classes[class], counts[class]);
+            let images = if counts[class] == 0 { "no image" } else { "one image" };
             let message = format!(
-                "the class {name:?} has {images} images in the train split, and folds within it need two"
+                "the class {:?} has {images} in the train split, and folds within it need two",
+                classes[class]
             );
             return Err(Error::new(Kind::Input, message).help("add images of the class"));
         }

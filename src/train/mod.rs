@@ -11,6 +11,7 @@ pub(crate) mod held_out;
 mod in_memory;
 pub(crate) mod inner_folds;
 mod labelled_rows;
+mod path_scores;
 mod penalty;
 mod rejection;
 mod same_pictures;

@@ -17,7 +17,7 @@ use crate::monitor::{Monitor, Unit};
 use crate::run::{self, Selection};
 use features::{FeatureSet, feature_sets, paths};
 use search::{Choice, Search};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Train images up to which they are dealt to folds several times, with the number of times. Scores over more images vary less
 /// from deal to deal.
@@ -27,7 +27,8 @@ const REPEATS: [(usize, usize); 2] = [(300, 4), (2000, 2)];
 ///
 /// # Errors
 /// Those of [`train`](super::train), [`Kind::Input`](crate::error::Kind::Input) when a class has fewer than two train images,
-/// and [`Kind::Cache`](crate::error::Kind::Cache) when the caches have not the same images in the same splits.
+/// [`Kind::Cache`](crate::error::Kind::Cache) when the caches have not the same images in the same splits, and
+/// [`Kind::Run`](crate::error::Kind::Run) when the budget is over before any candidate was fitted.
 pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     config.check()?;
     run::check_target(&config.run)?;
@@ -45,6 +46,7 @@ pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     };
     let tables: Vec<FeatureTable> = sets.iter().enumerate().map(load).collect::<Result<_>>()?;
     let task = monitor.task("fitting candidates", None, Unit::Fits);
+    let started = Instant::now();
     let search = Search {
         sets: &sets,
         tables: &tables,
@@ -52,7 +54,8 @@ pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
         repeats: repeats(&features),
         threads,
         budget: config.budget,
-        started: Instant::now(),
+        started,
+        until: config.budget.and_then(|seconds| Some(started + Duration::try_from_secs_f64(seconds).ok()?)),
         task: &*task,
     };
     let Choice { path, solver, selection } = search.run(&paths(config, &features))?;
@@ -89,7 +92,14 @@ fn note(selection: &Selection, solver: &SolverConfig, monitor: &dyn Monitor) {
             solver.l2()
         ));
     }
-    if let Some(budget) = selection.budget.filter(|budget| selection.seconds >= *budget) {
+    let is_over = selection.budget.filter(|budget| selection.seconds >= *budget);
+    let chosen = &selection.tried[selection.chosen];
+    let is_last =
+        selection.tried.get(selection.chosen + 1).is_none_or(|next| next.features != chosen.features);
+    if is_over.is_some() && is_last {
+        monitor.note("the time was over behind the chosen `l2`: a smaller one may be better");
+    }
+    if let Some(budget) = is_over {
         monitor.note(&format!(
             "the search took its `budget` of {budget} s; with more time or another number of threads it may choose otherwise"
         ));

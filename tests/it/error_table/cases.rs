@@ -541,6 +541,7 @@ const TYPED: &[Case] = &[
     case("chosen settings with an option of Adam", "train c --run new --auto --batch 8", nothing),
     case("chosen settings with all folds", "train c --run new --auto --folds 3", nothing),
     case("chosen settings within no time", "train c --run new --auto --budget soon", nothing),
+    case("chosen settings in less time than one takes", "train c --run new --auto --budget 0s", nothing),
     case("several caches without a choice among them", "train c d --run new", nothing),
     case("caches of other images", "train c d --run new --auto", |s| {
         s.images("others", &[("ant", 3), ("bee", 3)]);
