@@ -14,6 +14,7 @@ mod experiment;
 mod extract;
 mod fields;
 mod fit_options;
+mod layers;
 mod options;
 mod output;
 mod predict;
@@ -65,6 +66,7 @@ enum Command {
     Data(data::Args),
     Backbone(backbone::Args),
     Extract(extract::Args),
+    Layers(layers::Args),
     Train(train::Args),
     Sweep(sweep::Args),
     Evaluate(evaluate::Args),
@@ -144,6 +146,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Data(args) => data::run(args, global, terminal),
         Command::Backbone(args) => backbone::run(args, global, terminal),
         Command::Extract(args) => extract::run(args, global, terminal),
+        Command::Layers(args) => layers::run(args, global, terminal),
         Command::Train(args) => train::run(args, global, terminal),
         Command::Sweep(args) => sweep::run(args, global, terminal),
         Command::Evaluate(args) => evaluate::run(args, global, terminal),

@@ -11,6 +11,7 @@ pub(crate) mod held_out;
 mod in_memory;
 pub(crate) mod inner_folds;
 mod labelled_rows;
+pub mod layers;
 mod penalty;
 mod rejection;
 mod same_pictures;
