@@ -70,6 +70,11 @@ impl ResolvedBackbone {
         applies.then(|| known_answer::stored(&known.known_answer)).flatten()
     }
 
+    /// The layer to try beside the default one, where measurements speak for it and the default one was chosen.
+    pub fn better_layer(&self) -> Option<&'static str> {
+        known(self.graph_sha256)?.better_layer.as_deref().filter(|_| self.layer == PRELOGITS)
+    }
+
     /// Returns the title for use inside a sentence, with an article.
     pub fn article_and_title(&self) -> String {
         let vowel = self.title.starts_with(['A', 'E', 'I', 'O', 'U']);

@@ -36,7 +36,8 @@ pub(super) struct Args {
     backbone: Option<String>,
     /// Layer whose values are the features (`backbone inspect` names them); a layer with positions is averaged over them.
     /// Several joined by `+`, such as Mixed_6e+PreLogits, are concatenated. May be repeated: the network then runs once for all
-    /// of them, and `headstart layers` compares them [default: that of the cache, or PreLogits]
+    /// of them, and `headstart layers` compares them [default: that of the cache, or
+    /// PreLogits; of nsfwjs, Mixed_7a made better heads]
     #[arg(long)]
     layer: Vec<String>,
     /// How a layer with tokens becomes one row of features: cls (the first token), mean, mean-patches (the mean of all but the
@@ -210,6 +211,13 @@ pub(super) fn summary(stats: &ExtractStats) -> String {
     out.push_str(&format!(", {} in all\n", seconds(stats.seconds)));
     if let (Some(stages), Some(busy)) = (&stats.stages, stats.busy) {
         out.push_str(&spent(stages, busy));
+        if let Some(better) = stats.better_layer {
+            out.push_str(&format!(
+                "{better} of this network may suit your images better than {0}: --layer {0} --layer {better} with a new --cache \
+                 extracts both, headstart layers compares them\n",
+                stats.layer
+            ));
+        }
     }
     out
 }

@@ -69,6 +69,9 @@ pub struct ExtractStats {
     pub stages: Option<StageTimes>,
     /// Share of the wall time in which the network computed, 0 to 1; `None` if no rows were computed.
     pub busy: Option<f64>,
+    /// A layer of this network whose heads were more accurate in measurements than those of the default layer, if that one
+    /// was embedded.
+    pub better_layer: Option<&'static str>,
     /// Whether this was a dry run.
     pub dry_run: bool,
 }
@@ -123,6 +126,7 @@ fn stats(extraction: &Extraction, result: RunResult, started: Instant) -> Extrac
         provider,
         busy: stages.map(|stages| stages.busy()),
         stages,
+        better_layer: extraction.chosen.better_layer(),
         dry_run: extraction.config.dry_run,
         refused,
     }

@@ -3,7 +3,7 @@
 use super::config::ExtractConfig;
 use super::resources::{Resources, Workload};
 use crate::backbone::ResolvedBackbone;
-use crate::backbone::{Backbone, CPU_PROVIDER, Device, SessionOptions, known_answer};
+use crate::backbone::{Backbone, CPU_PROVIDER, Device, PRELOGITS, SessionOptions, known_answer};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use std::ops::Range;
@@ -46,7 +46,9 @@ impl Network {
     ) -> Result<Self> {
         let chosen = wanted[0].chosen;
         // Fetched first where it is missing: the memory needed depends on it.
-        let network = chosen.install(monitor)?;
+        // That of the whole network was measured.
+        let whole = wanted.iter().map(|layer| layer.chosen).find(|chosen| chosen.layer == PRELOGITS);
+        let network = whole.unwrap_or(chosen).install(monitor)?;
         let resources = Resources::within_limits(config, Workload { rows, network }, monitor)?;
         let Resources { threads, sessions, .. } = resources;
         let opening = SessionOptions { device: config.device, threads, sessions };

@@ -5,6 +5,7 @@ use super::fit_context::FitContext;
 use super::fold_scores::{along_path, has_passed_the_minimum};
 use super::inner_folds::InnerFolds;
 use super::penalty;
+use super::same_images::require_same_images;
 use super::selection::{FoldScores, Rule, ScoreTable};
 use super::split_rows::SplitRows;
 use super::training_set::TrainingSet;
@@ -111,7 +112,7 @@ pub fn compare_layers(config: &LayersConfig, monitor: &dyn Monitor) -> Result<La
     };
     let sets: Vec<(TrainingSet, SplitRows)> = config.caches.iter().map(open).collect::<Result<_>>()?;
     let (first, splits) = &sets[0];
-    sets.iter().try_for_each(|(set, own)| set.require_same_images(own, first, splits))?;
+    sets.iter().try_for_each(|(set, own)| require_same_images((set, own), (first, splits)))?;
     let repeats = InnerFolds::repeats(splits);
     let task = monitor.task("fitting heads", None, Unit::Fits);
     let scores: Vec<CacheScore> = sets

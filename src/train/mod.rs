@@ -14,6 +14,7 @@ mod labelled_rows;
 pub mod layers;
 mod penalty;
 mod rejection;
+mod same_images;
 mod same_pictures;
 pub(crate) mod selection;
 pub(crate) mod single_fit;

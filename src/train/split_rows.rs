@@ -81,18 +81,6 @@ impl RowSelection {
 }
 
 impl SplitRows {
-    /// Whether both hold the same images in the same splits with the same classes, whatever their variants.
-    pub fn has_same_images(&self, other: &Self) -> bool {
-        let images = |splits: &Self| {
-            [&splits.train, &splits.validation, &splits.test].map(|rows| {
-                let mut images: Vec<_> = rows.images().zip(rows.targets.iter().copied()).collect();
-                images.dedup();
-                images
-            })
-        };
-        images(self) == images(other)
-    }
-
     /// The keys of all rows.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         let held_out = self.held_out().into_iter().map(|part| part.rows);

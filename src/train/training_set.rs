@@ -80,25 +80,6 @@ impl TrainingSet {
         self.cache.warn_of_unnamed_specs(monitor)
     }
 
-    /// Checks that `splits`, of this set, have the same images and classes as those of `first`, so that scores can be compared.
-    ///
-    /// # Errors
-    /// [`Kind::Cache`] that names both caches.
-    pub(crate) fn require_same_images(
-        &self,
-        splits: &SplitRows,
-        first: &Self,
-        splits_of_first: &SplitRows,
-    ) -> Result<()> {
-        if splits_of_first.has_same_images(splits) && self.classes == first.classes {
-            return Ok(());
-        }
-        let message = format!("its images, classes or splits are not those of {}", first.path.display());
-        Err(Error::new(Kind::Cache, message)
-            .at(&self.path)
-            .help("`extract` the same images with the same `split` and `seed` into both"))
-    }
-
     /// What the features are.
     pub fn spec(&self) -> &Spec {
         self.cache.spec()

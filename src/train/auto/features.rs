@@ -4,6 +4,7 @@ use super::config::AutoConfig;
 use crate::error::Result;
 use crate::monitor::{Monitor, Silent};
 use crate::run::CandidateFeatures;
+use crate::train::same_images::require_same_images;
 use crate::train::split_rows::SplitRows;
 use crate::train::training_set::TrainingSet;
 
@@ -29,7 +30,7 @@ pub(super) struct Path<'a> {
 /// Selects the rows of all feature sets.
 ///
 /// # Errors
-/// Those of [`TrainingSet::split_rows`] and [`TrainingSet::require_same_images`].
+/// Those of [`TrainingSet::split_rows`] and [`require_same_images`].
 pub(super) fn feature_sets(
     config: &AutoConfig,
     sets: &[TrainingSet],
@@ -47,7 +48,7 @@ pub(super) fn feature_sets(
             all.push(FeatureSet { cache, level, variants, splits });
         }
         let of_cache = all.iter().find(|features| features.cache == cache).expect("each cache has a set");
-        set.require_same_images(&of_cache.splits, &sets[0], &all[0].splits)?;
+        require_same_images((set, &of_cache.splits), (&sets[0], &all[0].splits))?;
     }
     // Few variants are the fastest to fit, and the simplest.
     all.sort_by_key(|features| features.level);
