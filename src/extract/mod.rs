@@ -3,6 +3,7 @@
 mod batch;
 mod config;
 mod decode;
+mod embed;
 mod extraction;
 mod kept;
 mod layers;
@@ -20,6 +21,7 @@ mod target;
 mod timing;
 
 pub use config::{AugmentSplits, COMMIT_EVERY, ExtractConfig};
+pub use embed::{EmbedConfig, EmbeddedImages, ImageToEmbed, embed_images};
 pub use layers::{LayerStats, LayersStats, extract_layers, is_layers_folder};
 pub use missing::MissingRows;
 pub use timing::StageTimes;

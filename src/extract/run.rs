@@ -1,21 +1,17 @@
 //! A run of an extraction, for one layer or several of the same network: plan, open the network, describe the data set, compute
 //! what is missing. The images are read once and the network runs once for all layers.
 
-use super::config::ExtractConfig;
 use super::extraction::{CacheOrigin, Extraction};
 use super::missing::{MissingRows, joined_jobs};
 use super::network::Network;
 use super::pipeline::{self, PipelineResult};
 use super::plan::Plan;
-use super::settings::PipelineSettings;
 use super::sink::LayerResult;
 use super::timing::StageTimes;
 use crate::cache::Key;
 use crate::data::dataset::Refused;
-use crate::data::narrow::NarrowImages;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
-use std::collections::BTreeMap;
 
 /// What a run found and did for one layer.
 #[derive(Debug)]
@@ -147,7 +143,9 @@ impl Run<'_, '_> {
     /// Those of [`pipeline::run`], and [`Kind::Interrupted`] when the monitor was interrupted.
     fn compute(&mut self, network: &mut Network, open: &[usize]) -> Result<()> {
         let jobs = joined_jobs(open.iter().flat_map(|&i| &self.plans[i].jobs));
-        let settings = settings(&self.layers[0], &self.plans[open[0]], network);
+        let Extraction { config, chosen, .. } = &self.layers[0];
+        let root = self.plans[open[0]].description.samples.root.clone();
+        let settings = network.pipeline(config, root, chosen.preprocessing);
         let mut outputs = Vec::new();
         for (i, layer) in self.layers.iter_mut().enumerate() {
             if let Some(place) = open.iter().position(|&other| other == i) {
@@ -175,34 +173,8 @@ impl Run<'_, '_> {
     }
 }
 
-fn settings(layer: &Extraction, plan: &Plan, network: &Network) -> PipelineSettings {
-    PipelineSettings {
-        root: plan.description.samples.root.clone(),
-        preprocessing: layer.chosen.preprocessing,
-        batch: network.batch(),
-        // Decoders mostly wait for the sessions, so that as many of them as cores do not slow the network down.
-        decoders: network.decoders(),
-        commit_every: layer.config.commit_every,
-        narrow: NarrowImages::default(),
-        metadata: metadata(layer.config, network),
-    }
-}
-
-/// Returns the metadata of new parts.
-fn metadata(config: &ExtractConfig, network: &Network) -> BTreeMap<String, String> {
-    let backbone = network.backbone();
-    let time = Some(config.time).filter(|time| *time > 0);
-    let always = [
-        ("headstart.device", config.device.to_string()),
-        ("headstart.provider", backbone.provider().to_string()),
-        ("headstart.runtime", backbone.runtime().to_string()),
-        ("headstart.version", env!("CARGO_PKG_VERSION").to_string()),
-    ];
-    let entries = always.into_iter().chain(time.map(|time| ("headstart.time", time.to_string())));
-    entries.map(|(key, value)| (key.to_string(), value)).collect()
-}
-
-fn interrupted(computed: usize, missing: usize) -> Error {
+/// The error of a run that was interrupted.
+pub(super) fn interrupted(computed: usize, missing: usize) -> Error {
     let message = format!("interrupted: {computed} rows were computed and are kept, {missing} are missing");
     Error::new(Kind::Interrupted, message).help("the same command goes on from there")
 }
