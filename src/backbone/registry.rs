@@ -86,7 +86,7 @@ pub struct KnownBackbone {
     pub about: String,
     /// What it is good for, by measurements on several kinds of images.
     pub advice: Option<String>,
-    /// A layer whose heads were more accurate than those of the default layer, where there is one.
+    /// A layer to try beside the default one, by measurements, where there is one.
     pub better_layer: Option<String>,
     /// Licence of the weights.
     pub licence: String,

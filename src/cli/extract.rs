@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Layer whose values are the features (`backbone inspect` names them); a layer with positions is averaged over them.
     /// Several joined by `+`, such as Mixed_6e+PreLogits, are concatenated. May be repeated: the network then runs once for all
     /// of them, and `headstart layers` compares them [default: that of the cache, or
-    /// PreLogits; of nsfwjs, Mixed_7a made better heads]
+    /// PreLogits; of nsfwjs, try Mixed_7a as well]
     #[arg(long)]
     layer: Vec<String>,
     /// How a layer with tokens becomes one row of features: cls (the first token), mean, mean-patches (the mean of all but the

@@ -71,8 +71,7 @@ pub struct ExtractStats {
     pub stages: Option<StageTimes>,
     /// Share of the wall time in which the network computed, 0 to 1; `None` if no rows were computed.
     pub busy: Option<f64>,
-    /// A layer of this network whose heads were more accurate in measurements than those of the default layer, if that one
-    /// was embedded.
+    /// A layer of this network to try as well, by measurements, if the default layer was embedded.
     pub better_layer: Option<&'static str>,
     /// Whether this was a dry run.
     pub dry_run: bool,
