@@ -40,10 +40,16 @@ pub struct LayersConfig {
     pub threads: usize,
 }
 
+impl Default for LayersConfig {
+    fn default() -> Self {
+        Self { caches: Vec::new(), variants: vec!["none".into()], resplit: None, threads: 0 }
+    }
+}
+
 impl LayersConfig {
     /// Compares `caches`, everything else by default.
     pub fn new(caches: Vec<PathBuf>) -> Self {
-        Self { caches, variants: vec!["none".into()], resplit: None, threads: 0 }
+        Self { caches, ..Self::default() }
     }
 }
 
