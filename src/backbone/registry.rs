@@ -119,6 +119,10 @@ pub struct KnownBackbone {
     pub title: String,
     /// How its weights were trained, and what that means for its features.
     pub about: String,
+    /// What it is good for, by measurements on several kinds of images.
+    pub advice: Option<String>,
+    /// A layer to try beside the default one, by measurements, where there is one.
+    pub better_layer: Option<String>,
     /// Licence of the weights.
     pub licence: String,
     /// Number of values of its weights.

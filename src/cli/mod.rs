@@ -17,6 +17,7 @@ mod export;
 mod extract;
 mod fields;
 mod fit_options;
+mod layers;
 mod man;
 mod options;
 mod output;
@@ -71,6 +72,7 @@ enum Command {
     Data(data::Args),
     Backbone(backbone::Args),
     Extract(extract::Args),
+    Layers(layers::Args),
     Train(train::Args),
     Sweep(sweep::Args),
     Evaluate(evaluate::Args),
@@ -153,6 +155,7 @@ fn dispatch(chosen: Command, global: &Global, terminal: &Terminal) -> Result<Out
         Command::Data(args) => data::run(args, global, terminal),
         Command::Backbone(args) => backbone::run(args, global, terminal),
         Command::Extract(args) => extract::run(args, global, terminal),
+        Command::Layers(args) => layers::run(args, global, terminal),
         Command::Train(args) => train::run(args, global, terminal),
         Command::Sweep(args) => sweep::run(args, global, terminal),
         Command::Evaluate(args) => evaluate::run(args, global, terminal),

@@ -67,6 +67,11 @@ impl ScoreTable<'_> {
     /// repeat, and scored on it. The fits are those that the choice itself needs (as in Tsamardinos et al. 2018, *Machine
     /// Learning* 107, 1895-1922), so nothing is fitted anew. `None` for fewer than three folds.
     pub fn nested(&self) -> Option<ResampledMean> {
+        corrected_resampled_t_test(&self.nested_accuracies()?, self.test_to_train())
+    }
+
+    /// The accuracies of [`ScoreTable::nested`], fold by fold.
+    pub fn nested_accuracies(&self) -> Option<Vec<f64>> {
         let accuracy = |fold: usize| {
             let repeat = fold / self.folds * self.folds;
             let others: Vec<usize> = (repeat..repeat + self.folds).filter(|&other| other != fold).collect();
@@ -75,15 +80,15 @@ impl ScoreTable<'_> {
         if self.folds < 3 {
             return None;
         }
-        let accuracies: Vec<f64> = self.all_folds().into_iter().map(accuracy).collect::<Option<_>>()?;
-        corrected_resampled_t_test(&accuracies, self.test_to_train())
+        self.all_folds().into_iter().map(accuracy).collect()
     }
 
     fn all_folds(&self) -> Vec<usize> {
         (0..self.scores.first().map_or(0, Vec::len)).collect()
     }
 
-    fn test_to_train(&self) -> f64 {
+    /// Images of a fold divided by those that its heads are fitted to.
+    pub fn test_to_train(&self) -> f64 {
         1.0 / (self.folds.max(2) - 1) as f64
     }
 

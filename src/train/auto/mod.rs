@@ -7,6 +7,7 @@ mod search;
 
 pub use config::AutoConfig;
 
+use super::inner_folds::InnerFolds;
 use super::stats::TrainStats;
 use super::training_set::TrainingSet;
 use super::{FeatureTable, TrainConfig, train_selected};
@@ -15,13 +16,9 @@ use crate::head::SolverConfig;
 use crate::math::parallel;
 use crate::monitor::{Monitor, Unit};
 use crate::run::{self, Selection};
-use features::{FeatureSet, feature_sets, paths};
+use features::{feature_sets, paths};
 use search::{Choice, Search};
 use std::time::{Duration, Instant};
-
-/// Train images up to which they are dealt to folds several times, with the number of times. Scores over more images vary less
-/// from deal to deal.
-const REPEATS: [(usize, usize); 2] = [(300, 4), (2000, 2)];
 
 /// Chooses the settings of a head, fits it to all train images, and writes a run.
 ///
@@ -51,7 +48,7 @@ pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
         sets: &sets,
         tables: &tables,
         base: &config.base,
-        repeats: repeats(&features),
+        repeats: features.first().map_or(1, |first| InnerFolds::repeats(&first.splits)),
         threads,
         budget: config.budget,
         started,
@@ -73,13 +70,6 @@ pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     };
     drop(tables);
     train_selected(&chosen, Some(selection), monitor)
-}
-
-fn repeats(features: &[FeatureSet]) -> usize {
-    let mut images: Vec<_> =
-        features.first().map_or(Vec::new(), |first| first.splits.train.images().collect());
-    images.dedup();
-    REPEATS.iter().find(|(most, _)| images.len() <= *most).map_or(1, |(_, repeats)| *repeats)
 }
 
 /// Says what was left out, and whether the edge of the path was chosen.

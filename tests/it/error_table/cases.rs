@@ -415,6 +415,20 @@ const NETWORKS: &[Case] = &[
         "extract in --cache new --backbone small.onnx --layer Mixed_9z",
         nothing,
     ),
+    case(
+        "several layers into a single cache",
+        "extract in --cache c --layer PreLogits --layer Mixed_6e",
+        nothing,
+    ),
+    case(
+        "a layer that is given twice",
+        "extract in --cache new --backbone small.onnx --layer PreLogits --layer PreLogits",
+        nothing,
+    ),
+    case("a folder of caches where one is wanted", "cache info many", |s| {
+        s.write("many/PreLogits/spec.json", &std::fs::read(s.path("c/spec.json")).unwrap());
+    }),
+    case("a comparison of one cache", "layers c", nothing),
     case("no backbone", "extract in --cache new --models empty", nothing),
     case(
         "published weights that are not installed",
