@@ -111,6 +111,15 @@ impl Cell {
         Self::number(format::percentage_points(difference), Some(difference))
     }
 
+    /// A difference of fractions with its interval, shown in percentage points with their signs. The file has the limits in
+    /// columns of their own.
+    pub fn points_with_interval(difference: f64, interval: Option<[f64; 2]>) -> Self {
+        let interval = interval.map(|[low, high]| {
+            format!("{} to {}", format::percentage_points(low), format::percentage_points(high))
+        });
+        Self::Number { text: format::percentage_points(difference), interval, value: Some(difference) }
+    }
+
     /// A score from 0 to 1, shown with three decimals.
     pub fn score(score: impl Into<Option<f64>>) -> Self {
         let value = score.into();

@@ -30,6 +30,8 @@ pub struct Interval {
     pub high: f64,
 }
 
+/// Room for a name at most.
+const NAME: f64 = 150.0;
 /// Height of a row.
 const ROW: f64 = 24.0;
 /// Room for the estimate on the right.
@@ -39,7 +41,7 @@ const TOP: f64 = 4.0;
 
 impl IntervalChart {
     pub(super) fn draw(&self) -> Drawing {
-        let names = self.rows.iter().map(|row| text_width(&row.name, 11.0)).fold(30.0, f64::max).min(132.0);
+        let names = self.rows.iter().map(|row| text_width(&row.name, 11.0)).fold(30.0, f64::max).min(NAME);
         let ends = self.rows.iter().flat_map(|row| [row.low, row.value, row.high]);
         let zero = self.zero.then_some(0.0);
         let axis = self.values.lay_out(ends.chain(zero), names + 14.0, WIDTH - VALUE);

@@ -4,10 +4,10 @@ use super::confused_pairs::confused_pairs;
 use super::run_data::RunData;
 use crate::evaluate::EvaluateStats;
 use crate::head::Epoch;
-use crate::metrics::{CalibrationBin, ChanceCalibration};
-use crate::report::format::{count, percent, score};
+use crate::metrics::{CalibrationBin, ChanceCalibration, ClassScore, ClassShare};
+use crate::report::format::{count, percent, score, signed_percent};
 use crate::report::plot::{
-    Axis, BarChart, Chart, Curve, Figure, HeatMap, HistogramChart, LineChart, Mark, PointSeries, Series, Unit,
+    Axis, BarChart, Chart, Curve, Figure, HeatMap, HistogramChart, LineChart, Mark, PointSeries, Remarks, Series, Unit,
 };
 use serde_json::{Value, json};
 
@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 pub(super) fn all(data: &RunData) -> Vec<Figure> {
     let stats = &data.stats;
     let mut figures = training(data);
-    figures.extend([confusion(stats), class_scores(stats)]);
-    figures.extend([frequencies(stats), composition(stats), relative_difference(stats)]);
+    figures.extend(worst_confusion(stats));
+    figures.extend([confusion(stats), class_scores(stats), composition(stats)]);
     figures.extend(calibration(stats));
     figures
 }
@@ -39,6 +39,8 @@ fn training(data: &RunData) -> Vec<Figure> {
             x: axis("epoch", Unit::Count, None),
             y: axis(label, unit, None),
             curves,
+            context: Vec::new(),
+            has_legend: true,
             marks: vec![Mark { x: best as f64, label: format!("best epoch {best}") }],
         })
     };
@@ -103,7 +105,60 @@ fn confusion(stats: &EvaluateStats) -> Figure {
     }
 }
 
+/// Matrices of more classes are preceded by that of the classes with the most errors.
+const MANY: usize = 30;
+/// Number of those classes.
+const WORST: usize = 20;
+
+/// The block of the classes that take part in the most errors, the worst first; `None` where all classes fit.
+fn worst_confusion(stats: &EvaluateStats) -> Option<Figure> {
+    let classes = stats.classes.len();
+    let confusion = &stats.confusion;
+    let errors = |class: usize| -> usize {
+        let others = (0..classes).filter(|&other| other != class);
+        others.map(|other| confusion[class][other] + confusion[other][class]).sum()
+    };
+    let mut order: Vec<usize> = (0..classes).filter(|&class| errors(class) > 0).collect();
+    if classes <= MANY || order.is_empty() {
+        return None;
+    }
+    order.sort_by_key(|&class| (std::cmp::Reverse(errors(class)), class));
+    order.truncate(WORST);
+    let names: Vec<String> = order.iter().map(|&class| stats.classes[class].name.clone()).collect();
+    let counts: Vec<Vec<usize>> =
+        order.iter().map(|&row| order.iter().map(|&column| confusion[row][column]).collect()).collect();
+    Some(Figure {
+        name: "confusion-worst".into(),
+        title: format!("The {} classes with the most errors", order.len()),
+        summary: format!(
+            "The part of the confusion matrix about the classes that are mistaken, or that others are mistaken for, most often; {} first.",
+            names[0]
+        ),
+        numbers: json!({ "names": names, "counts": counts }),
+        chart: Chart::HeatMap(HeatMap { names, counts, rows: "truth".into(), columns: "prediction".into() }),
+    })
+}
+
+/// Charts of more classes are sorted, the worst first.
+const SORTED: usize = 20;
+
+/// The classes in the order of a chart: as they are, or of many the ones with the lowest `key` first, undefined ones last.
+fn order_by(stats: &EvaluateStats, key: impl Fn(usize) -> Option<f64>) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..stats.classes.len()).collect();
+    if order.len() > SORTED {
+        let key = |class: &usize| key(*class).unwrap_or(f64::INFINITY);
+        order.sort_by(|a, b| key(a).total_cmp(&key(b)));
+    }
+    order
+}
+
+/// Says in what order the classes are, where they are sorted.
+fn sorted_note(stats: &EvaluateStats, by: &str) -> String {
+    if stats.classes.len() > SORTED { format!(" {by} first.") } else { String::new() }
+}
+
 fn class_scores(stats: &EvaluateStats) -> Figure {
+    let order = order_by(stats, |class| stats.classes[class].f1);
     let scored = || stats.classes.iter().filter_map(|class| Some((class.f1?, &class.name)));
     let best = scored().max_by(|a, b| a.0.total_cmp(&b.0));
     let worst = scored().min_by(|a, b| a.0.total_cmp(&b.0));
@@ -115,74 +170,62 @@ fn class_scores(stats: &EvaluateStats) -> Figure {
         name: "class-scores".into(),
         title: "Precision and recall of each class".into(),
         summary: format!(
-            "Precision: fraction of the predictions of a class that are correct. Recall: fraction of the images of a class that are found. {range}"
+            "Precision: fraction of the predictions of a class that are correct. Recall: fraction of the images of a class that are found. {range}{}",
+            sorted_note(stats, "The lowest F1")
         ),
         chart: Chart::Bar(BarChart {
-            categories: names(stats),
+            categories: named(stats, &order),
             series: vec![
-                series("precision", stats.classes.iter().map(|class| class.precision)),
-                series("recall", stats.classes.iter().map(|class| class.recall)),
+                series("precision", order.iter().map(|&class| stats.classes[class].precision)),
+                series("recall", order.iter().map(|&class| stats.classes[class].recall)),
             ],
             values: axis("share", Unit::Percent, None),
+            notes: Vec::new(),
+            remarks: None,
         }),
         numbers: json!({ "classes": stats.classes, "macro_f1": stats.macro_f1 }),
     }
 }
 
-fn frequencies(stats: &EvaluateStats) -> Figure {
-    let count_of = |n: usize| Some(n as f64);
-    Figure {
-        name: "frequencies".into(),
-        title: "Frequencies".into(),
-        summary: format!(
-            "Of {} {} images, the number of each class, and the number predicted as that class.",
-            count(stats.images),
-            stats.split
-        ),
-        chart: Chart::Bar(BarChart {
-            categories: names(stats),
-            series: vec![
-                series("images", stats.classes.iter().map(|class| count_of(class.support))),
-                series("predictions", stats.classes.iter().map(|class| count_of(class.predicted))),
-            ],
-            values: axis("images", Unit::Count, None),
-        }),
-        numbers: json!({ "classes": stats.classes, "images": stats.images }),
-    }
+fn named(stats: &EvaluateStats, order: &[usize]) -> Vec<String> {
+    order.iter().map(|&class| stats.classes[class].name.clone()).collect()
 }
 
+/// The article's three readings of one comparison: frequencies as bars, composition as shares beside them, and the relative
+/// difference.
 fn composition(stats: &EvaluateStats) -> Figure {
+    let difference = |class: usize| stats.composition[class].relative_difference;
+    let order = order_by(stats, |class| difference(class).map(|difference| -difference.abs()));
+    let counts = |get: fn(&ClassScore) -> usize| {
+        order.iter().map(|&class| Some(get(&stats.classes[class]) as f64)).collect::<Vec<_>>()
+    };
+    let shares = |get: fn(&ClassShare) -> f64| {
+        order.iter().map(|&class| percent(get(&stats.composition[class]))).collect()
+    };
+    let remarks = Remarks {
+        title: "difference".into(),
+        texts: order.iter().map(|&class| signed_percent(difference(class))).collect(),
+    };
     Figure {
         name: "composition".into(),
-        title: "Composition".into(),
-        summary: "The share of each class in the images and in the predictions.".into(),
+        title: "Images and predictions of each class".into(),
+        summary: format!(
+            "Of {} {} images, how many are of each class and how many are predicted as it, with their shares, and on the right the difference relative to the images.{}",
+            count(stats.images),
+            stats.split,
+            sorted_note(stats, "The largest difference")
+        ),
         chart: Chart::Bar(BarChart {
-            categories: names(stats),
+            categories: named(stats, &order),
             series: vec![
-                series("images", stats.composition.iter().map(|class| Some(class.truth))),
-                series("predictions", stats.composition.iter().map(|class| Some(class.predicted))),
+                series("images", counts(|class| class.support).into_iter()),
+                series("predictions", counts(|class| class.predicted).into_iter()),
             ],
-            values: axis("share", Unit::Percent, None),
+            values: axis("images", Unit::Count, None),
+            notes: vec![shares(|class| class.truth), shares(|class| class.predicted)],
+            remarks: Some(remarks),
         }),
-        numbers: json!({ "composition": stats.composition }),
-    }
-}
-
-fn relative_difference(stats: &EvaluateStats) -> Figure {
-    Figure {
-        name: "relative-difference".into(),
-        title: "Relative difference of prediction and image counts".into(),
-        summary: "Left of zero a class is predicted less often than it occurs, right of zero more often."
-            .into(),
-        chart: Chart::Bar(BarChart {
-            categories: names(stats),
-            series: vec![series(
-                "relative difference",
-                stats.composition.iter().map(|class| class.relative_difference),
-            )],
-            values: axis("(predictions - images) / images", Unit::SignedPercent, None),
-        }),
-        numbers: json!({ "composition": stats.composition }),
+        numbers: json!({ "classes": stats.classes, "images": stats.images, "composition": stats.composition }),
     }
 }
 

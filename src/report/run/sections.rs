@@ -18,7 +18,7 @@ pub(super) fn page(data: &RunData, figures: &[Figure], tables: &[Table]) -> Page
         Section::new("summary", "Summary", summary(stats)),
         Section::new("training", "Training", training(data, parts)),
         Section::new("confusion", "Confusion", confusion(data, parts)),
-        Section::new("classes", "Classes", parts.figure_beside("class-scores", parts.table("classes"))),
+        Section::new("classes", "Classes", classes(data, parts)),
         Section::new("composition", "Images against predictions", composition(parts)),
         Section::new("confidence", "Confidence", confidence(stats, parts)),
         Section::new("pictures", "Errors and near misses", pictures(data)),
@@ -145,8 +145,22 @@ fn confusion(data: &RunData, parts: Parts) -> Markup {
     };
     html! {
         @if classes <= MOST_CLASSES_BESIDE { (parts.figure_beside("confusion", pairs)) }
+        @else if parts.has("confusion-worst") {
+            (parts.figure_beside("confusion-worst", pairs))
+            (parts.figures(&["confusion"]))
+        }
         @else { (parts.figures(&["confusion"])) (pairs) }
         @if classes <= MOST_CLASSES_IN_TABLE { (parts.folded_table("confusion")) }
+    }
+}
+
+/// Tables of more classes are folded, and the chart stands alone.
+const MOST_CLASSES_UNFOLDED: usize = 25;
+
+fn classes(data: &RunData, parts: Parts) -> Markup {
+    html! {
+        @if data.stats.classes.len() <= MOST_CLASSES_UNFOLDED { (parts.figure_beside("class-scores", parts.table("classes"))) }
+        @else { (parts.figure_beside("class-scores", parts.folded_table("classes"))) }
     }
 }
 
@@ -155,8 +169,7 @@ fn composition(parts: Parts) -> Markup {
         p {
             "Is a class predicted more often than it occurs? An uncertain head may fall back on the class that is most frequent in training."
         }
-        (parts.figures(&["frequencies", "composition"]))
-        (parts.figure_beside("relative-difference", parts.table("composition")))
+        (parts.figure_beside("composition", parts.folded_table("composition")))
     }
 }
 
