@@ -97,7 +97,9 @@ fn shared(stats: &CompareStats) -> String {
             Some(value) => out.push_str(&format!("{name} of all runs: {value}\n")),
             None => {
                 out.push_str(&format!("{name} of each run:\n"));
-                out.push_str(&table(&stats.runs.iter().map(|run| vec![run.run.clone(), get(run).into()]).collect::<Vec<_>>()));
+                out.push_str(&table(
+                    &stats.runs.iter().map(|run| vec![run.run.clone(), get(run).into()]).collect::<Vec<_>>(),
+                ));
             }
         }
     }

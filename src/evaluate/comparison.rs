@@ -160,7 +160,8 @@ impl CompareStats {
             if !is_first || others.len() < 2 {
                 continue;
             }
-            let is_shared = |name: &str| name != "solver" && others.iter().all(|other| other[name] == own[name]);
+            let is_shared =
+                |name: &str| name != "solver" && others.iter().all(|other| other[name] == own[name]);
             let shared: Vec<String> = own
                 .iter()
                 .filter(|(name, value)| is_shared(name) && !value.is_null())

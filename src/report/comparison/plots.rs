@@ -65,7 +65,8 @@ pub(super) struct Curves {
 
 impl Curves {
     pub fn of(stats: &CompareStats) -> Self {
-        let mut runs: Vec<usize> = (0..stats.runs.len()).filter(|&at| stats.runs[at].history.len() > 1).collect();
+        let mut runs: Vec<usize> =
+            (0..stats.runs.len()).filter(|&at| stats.runs[at].history.len() > 1).collect();
         if runs.len() <= ALL_HIGHLIGHTED {
             return Self { highlighted: runs, context: Vec::new() };
         }

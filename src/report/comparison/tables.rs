@@ -80,7 +80,8 @@ pub(super) fn differences(stats: &CompareStats) -> Table {
         ]
     });
     let first = stats.runs.first().map_or("the first", |run| run.run.as_str());
-    let caption = format!("Each run compared with the first, {first}, in percentage points with their 95 % intervals");
+    let caption =
+        format!("Each run compared with the first, {first}, in percentage points with their 95 % intervals");
     Table::new("differences", caption, columns, rows)
 }
 

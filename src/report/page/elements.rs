@@ -22,9 +22,12 @@ pub fn figure(figure: &Figure) -> Markup {
 /// A plot, in a scrolling region if it does not fit on a screen.
 fn fitted(title: &str, InlineSvg { svg, min_width }: InlineSvg) -> Markup {
     match min_width {
-        Some(least) => scrolled(title, html! {
-            div style=(format!("min-width:{least:.0}px;max-width:{:.0}px", 1.3 * least)) { (svg) }
-        }),
+        Some(least) => scrolled(
+            title,
+            html! {
+                div style=(format!("min-width:{least:.0}px;max-width:{:.0}px", 1.3 * least)) { (svg) }
+            },
+        ),
         None => svg,
     }
 }

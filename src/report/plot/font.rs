@@ -4,9 +4,8 @@ use skrifa::instance::{LocationRef, Size};
 use skrifa::{FontRef, MetadataProvider};
 use std::sync::LazyLock;
 
-static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
-    FontRef::new(dejavu::sans::regular()).expect("the bundled font is sound")
-});
+static FONT: LazyLock<FontRef<'static>> =
+    LazyLock::new(|| FontRef::new(dejavu::sans::regular()).expect("the bundled font is sound"));
 
 /// The font files: regular and bold.
 pub(super) fn files() -> [&'static [u8]; 2] {
@@ -18,7 +17,8 @@ pub(super) fn files() -> [&'static [u8]; 2] {
 pub(super) fn text_width(text: &str, size: f64) -> f64 {
     let metrics = FONT.glyph_metrics(Size::new(1.0), LocationRef::default());
     let charmap = FONT.charmap();
-    let advance = |c: char| charmap.map(c).and_then(|glyph| metrics.advance_width(glyph)).map_or(1.0, f64::from);
+    let advance =
+        |c: char| charmap.map(c).and_then(|glyph| metrics.advance_width(glyph)).map_or(1.0, f64::from);
     text.chars().map(advance).sum::<f64>() * size
 }
 

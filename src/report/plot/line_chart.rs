@@ -57,7 +57,8 @@ impl LineChart {
         // Further rows of the legend make the drawing higher rather than the plot lower.
         let further = 16.0 * legend.rows.saturating_sub(1) as f64;
         let top = 8.0 + 16.0 * legend.rows.min(1) as f64 + if self.marks.is_empty() { 0.0 } else { 12.0 };
-        let points = || self.curves.iter().chain(&self.context).flat_map(|curve| curve.points.iter().copied());
+        let points =
+            || self.curves.iter().chain(&self.context).flat_map(|curve| curve.points.iter().copied());
         let [low, high] = match self.x.range {
             Some((low, high)) => [low, high],
             None => [f64::min, f64::max].map(|pick| points().map(|(x, _)| x).reduce(pick).unwrap_or(0.0)),

@@ -284,7 +284,12 @@ mod tests {
             assert!(drawn > 2000, "{}: {drawn} dark pixels", figure.name);
             assert!(!svg.contains("<script") && !svg.contains("<b>") && !svg.contains("NaN"), "{svg}");
             assert!(
-                figure.inline().first.svg.into_string().contains(&format!("<title id=\"{}-title\">", figure.name))
+                figure
+                    .inline()
+                    .first
+                    .svg
+                    .into_string()
+                    .contains(&format!("<title id=\"{}-title\">", figure.name))
             );
         }
     }

@@ -7,7 +7,8 @@ use crate::head::Epoch;
 use crate::metrics::{CalibrationBin, ChanceCalibration, ClassScore, ClassShare};
 use crate::report::format::{count, percent, score, signed_percent};
 use crate::report::plot::{
-    Axis, BarChart, Chart, Curve, Figure, HeatMap, HistogramChart, LineChart, Mark, PointSeries, Remarks, Series, Unit,
+    Axis, BarChart, Chart, Curve, Figure, HeatMap, HistogramChart, LineChart, Mark, PointSeries, Remarks,
+    Series, Unit,
 };
 use serde_json::{Value, json};
 
