@@ -16,13 +16,13 @@ WIDTHS, SCHEMES = (360, 1440), ("light", "dark")
 MARKS = """() => ({
     plots: Object.fromEntries([...document.querySelectorAll('[data-plot]')].map(plot => {
         const svg = plot.querySelector('svg'), box = svg.getBoundingClientRect();
+        const grid = [...svg.querySelectorAll('path.grid')].map(line => line.getBoundingClientRect().y);
         const bars = [...svg.querySelectorAll('rect, path, circle')];
         return [plot.dataset.plot, {
             numbers: JSON.parse(plot.querySelector('script[type="application/json"]').textContent),
             drawn: box.width > 100 && box.height > 50 && bars.filter(mark => mark.getBBox().width > 0).length > 3,
             // Height of the area between the grid lines, in pixels, and the curves in it.
-            area: Math.max(0, ...[...svg.querySelectorAll('path.grid')].map(line => line.getBoundingClientRect().y))
-                - Math.min(...[...svg.querySelectorAll('path.grid')].map(line => line.getBoundingClientRect().y)),
+            area: grid.length ? Math.max(...grid) - Math.min(...grid) : 0,
             coloured: svg.querySelectorAll('path.line:not(.context)').length,
             grey: svg.querySelectorAll('path.line.context').length,
             named: svg.getAttribute('aria-labelledby').split(' ').every(id => document.getElementById(id).textContent.length > 5),

@@ -1,7 +1,7 @@
 //! Drawing axes: the value axis below rows, and the two axes around a plot area.
 
 use super::axis::{Axis, PlacedAxis, Unit};
-use super::drawing::HEIGHT;
+use super::drawing::{HEIGHT, WIDTH};
 use super::text::{decimal, text_width};
 use crate::report::html::{Markup, html};
 
@@ -31,10 +31,15 @@ pub(super) fn tick_labels(axis: &PlacedAxis, y: f64) -> Markup {
     html! {
         @for (i, (tick, label)) in ticks.iter().zip(labels).enumerate() {
             @if i.abs_diff(zero) % every == 0 {
-                text.small.middle x=(decimal(axis.at(*tick))) y=(decimal(y)) { (label) }
+                text.small.middle x=(decimal(inside(axis.at(*tick), &label))) y=(decimal(y)) { (label) }
             }
         }
     }
+}
+
+/// The middle of a tick value at `x`, moved where it would reach beyond the right edge of the drawing.
+fn inside(x: f64, label: &str) -> f64 {
+    x.min(WIDTH - text_width(label, 10.0) / 2.0)
 }
 
 /// Path of a vertical line.
@@ -74,7 +79,7 @@ impl<'a> Axes<'a> {
                 text.small.end x=(decimal(left - 6.0)) y=(decimal(y.at(tick) + 3.5)) { (label) }
             }
             @for (tick, label) in x_ticks.iter().zip(x.tick_labels()).step_by(every) {
-                text.small.middle x=(decimal(x.at(*tick))) y=(decimal(bottom + 14.0)) { (label) }
+                text.small.middle x=(decimal(inside(x.at(*tick), &label))) y=(decimal(bottom + 14.0)) { (label) }
             }
             path.zero d=(format!("M{},{} H{}", decimal(left), decimal(bottom), decimal(right))) {}
             text.small.middle x=(decimal((left + right) / 2.0)) y=(decimal(bottom + 29.0)) { (x.axis.label) }
