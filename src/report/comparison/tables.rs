@@ -2,9 +2,14 @@
 
 use super::measures::MEASURES;
 use crate::evaluate::comparison::{CompareStats, RunScores};
-use crate::head::Epoch;
+use crate::head::{Epoch, SolverConfig};
 use crate::report::format::count;
 use crate::report::page::{Cell, Column, Table};
+
+/// The number of epochs of a run; `None` for L-BFGS, which has none.
+fn epochs(run: &RunScores) -> Option<usize> {
+    matches!(run.config, SolverConfig::Adam(_)).then_some(run.history.len())
+}
 
 /// A column that the page leaves out if all runs agree on it, as the text above the table then says.
 fn unless_shared(stats: &CompareStats, title: &str, key: &str, get: fn(&RunScores) -> &str) -> Column {
@@ -40,8 +45,8 @@ pub(super) fn runs(stats: &CompareStats) -> Table {
             Cell::text(&run.backbone),
             Cell::text(&run.layer),
             Cell::text(run.variant_families()),
-            Cell::count(run.best_epoch),
-            Cell::count(run.history.len()),
+            Cell::optional_count(epochs(run).map(|_| run.best_epoch)),
+            Cell::optional_count(epochs(run)),
         ]
     });
     let caption = format!("The runs on {} {} images", count(stats.images), stats.split);

@@ -88,6 +88,11 @@ impl Cell {
         Self::number(format::count(count), Some(count as f64))
     }
 
+    /// A whole number, or a dash where there is none.
+    pub fn optional_count(count: Option<usize>) -> Self {
+        Self::number(count.map_or("-".into(), format::count), count.map(|count| count as f64))
+    }
+
     /// A fraction, shown as a percentage.
     pub fn percent(fraction: impl Into<Option<f64>>) -> Self {
         let value = fraction.into();
