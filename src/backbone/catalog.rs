@@ -127,8 +127,8 @@ fn of_known(known: &KnownBackbone, path: &Path) -> Result<ListedBackbone> {
         classes: Some(known.class_count()),
         parameters: Some(known.parameters),
         multiply_adds: Some(known.multiply_adds),
-        top1: None,
-        top1_source: None,
+        top1: known.top1,
+        top1_source: known.top1_source.clone(),
         layers: known.layers(),
     })
 }

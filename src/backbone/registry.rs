@@ -90,6 +90,10 @@ pub struct KnownBackbone {
     pub parameters: u64,
     /// Multiply-adds of one image.
     pub multiply_adds: u64,
+    /// Published top-1 accuracy on ImageNet, in percent.
+    pub top1: Option<f64>,
+    /// Where it was published.
+    pub top1_source: Option<String>,
     /// The classes of its own classifier, in order of their index; empty where they are the 1000 of ImageNet.
     #[serde(default)]
     pub classes: Vec<String>,

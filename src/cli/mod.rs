@@ -6,21 +6,27 @@ mod backbone;
 mod cache;
 mod classify;
 mod compare;
+mod completions;
 mod data;
 mod demo;
 mod device;
 mod evaluate;
+mod evaluate_new;
 mod experiment;
+mod export;
 mod extract;
 mod fields;
 mod fit_options;
+mod man;
 mod options;
 mod output;
+mod paths;
 mod predict;
 mod progress;
 mod prove;
 mod report;
 mod reproduce;
+mod scores_text;
 mod setup;
 mod shell;
 mod signals;
@@ -74,8 +80,11 @@ enum Command {
     Classify(classify::Args),
     Compare(compare::Args),
     Experiment(experiment::Args),
+    Export(export::Args),
     Tensorboard(tensorboard::Args),
     Cache(cache::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     #[command(name = prove::NAME, hide = true)]
     Prove(prove::Args),
 }
@@ -166,8 +175,8 @@ fn running(matches: &ArgMatches) -> Vec<&str> {
     }
 }
 
-fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    match command {
+fn dispatch(chosen: Command, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    match chosen {
         Command::Demo(args) => demo::run(args, global, terminal),
         Command::Setup(args) => setup::run(args, global, terminal),
         Command::Device(args) => device::run(args, global, terminal),
@@ -181,9 +190,12 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Predict(args) => predict::run(args, global, terminal),
         Command::Classify(args) => classify::run(args, global, terminal),
         Command::Compare(args) => compare::run(args, global),
+        Command::Export(args) => export::run(args, global, terminal),
         Command::Experiment(args) => experiment::run(args, global, terminal),
         Command::Tensorboard(args) => tensorboard::run(args, global, terminal),
         Command::Cache(args) => cache::run(args, global, terminal),
+        Command::Completions(args) => completions::run(&args, &command()),
+        Command::Man(args) => man::run(&args, command(), global),
         Command::Prove(args) => prove::run(args),
     }
 }

@@ -43,6 +43,8 @@ fn the_list_names_every_backbone_with_its_state_and_its_cost() {
     let expected = [
         "nsfwjs",
         "efficientnet-lite0",
+        "efficientnet-lite1",
+        "efficientnet-lite2",
         "slim",
         "torchvision",
         "timm-tf_in1k",
@@ -59,6 +61,7 @@ fn the_list_names_every_backbone_with_its_state_and_its_cost() {
     // As published: 23.8 million parameters, 5.7 billion multiply-adds.
     let of_lite = of("efficientnet-lite0");
     assert_eq!((&of_lite["state"], &of_lite["classes"]), (&json!("available"), &json!(1000)));
+    assert_eq!((&of_lite["top1"], &of("efficientnet-lite2")["top1"]), (&json!(75.1), &json!(77.6)));
     assert_eq!((&of_lite["download_bytes"], &of_lite["layers"][0]), (&json!(17_364_911), &json!("stem")));
     let of_torch = of("torchvision");
     assert_eq!((&of_torch["state"], &of_torch["parameters"]), (&json!("available"), &json!(23_817_352)));

@@ -1,6 +1,7 @@
 //! All integration tests in one binary. `tests/run` installs what they need, then runs them.
 
 mod acceptance;
+mod arrival;
 mod auto;
 mod backbones;
 mod browser;
@@ -12,12 +13,14 @@ mod coverage;
 mod data;
 mod data_sets;
 mod decode;
+mod documented;
 mod download;
 mod environments;
 mod error_table;
 mod errors;
 mod examples;
 mod experiment;
+mod export;
 mod extract;
 mod faults;
 mod fetch;
@@ -35,9 +38,11 @@ mod oracle;
 mod pages;
 mod pixels;
 mod power_loss;
+mod python;
 mod readers;
 mod report;
 mod reproduce;
+mod score;
 mod setup;
 mod solvers;
 mod statistics;

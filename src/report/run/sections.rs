@@ -35,7 +35,10 @@ fn lead(data: &RunData) -> Markup {
         "A head for " (count(record.classes.len())) " classes on features of " (record.spec.backbone.name)
         @if let Some(trained) = data.trained() { ", trained on " (trained) }
         ", measured on " (count(data.stats.images)) " "
-        (data.stats.split) " images that it was not trained on"
+        @match &data.new_images {
+            Some(folder) => { "new images in " (page::breakable(&folder.display().to_string())) }
+            None => { (data.stats.split) " images that it was not trained on" }
+        }
         @if data.stats.split == Split::Validation {
             "; they selected its epoch and its temperature, so only the test split gives an unbiased measure"
         }

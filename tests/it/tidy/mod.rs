@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of `src`, from the top floor down. A room uses only rooms of lower floors; the stages on one floor do not use
 /// one another.
-const FLOORS: [&[&str]; 16] = [
+const FLOORS: [&[&str]; 18] = [
     &["cli"],
     &["experiment"],
+    &["export"],
     &["report"],
+    &["score"],
     &["extract", "train", "evaluate"],
     &["run"],
     &["cache"],
@@ -34,7 +36,7 @@ const FLOORS: [&[&str]; 16] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 48] = [
+const DOORS: [(&str, &str); 50] = [
     ("ort", "backbone/onnx_runtime"),
     // Three formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -73,6 +75,8 @@ const DOORS: [(&str, &str); 48] = [
     ("shlex", "cli/shell.rs"),
     ("signal_hook", "cli/signals.rs"),
     ("clap", "cli/"),
+    ("clap_complete", "cli/completions.rs"),
+    ("clap_mangen", "cli/man.rs"),
     ("indicatif", "cli/progress.rs"),
     ("tracing", "backbone/onnx_runtime/load.rs"),
     ("chrono", "report/format.rs"),
