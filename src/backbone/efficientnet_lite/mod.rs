@@ -234,12 +234,17 @@ mod tests {
             let summary = network_summary(&built, side).unwrap();
             let names: Vec<&str> = summary.endpoints.iter().map(|e| e.name.as_str()).collect();
             assert_eq!(names[..names.len() - 2], layers(scaling));
-            let shape = |layer: &str| summary.endpoints.iter().find(|e| e.name == layer).unwrap().shape.clone();
+            let shape =
+                |layer: &str| summary.endpoints.iter().find(|e| e.name == layer).unwrap().shape.clone();
             assert_eq!(shape("stem"), Some(vec![side.div_ceil(2), side.div_ceil(2), 32]));
             assert_eq!(shape("head"), Some(vec![side.div_ceil(32), side.div_ceil(32), 1280]));
             assert_eq!(shape("Logits"), Some(vec![1000]));
             let of_registry = (known.parameters, known.multiply_adds);
-            assert_eq!((summary.parameters, summary.multiply_adds), of_registry, "{name} as the registry says");
+            assert_eq!(
+                (summary.parameters, summary.multiply_adds),
+                of_registry,
+                "{name} as the registry says"
+            );
             let share = summary.multiply_adds as f64 / (millions * 1_000_000) as f64;
             assert!((0.94..=1.0).contains(&share), "{name}: {}", summary.multiply_adds);
         }
