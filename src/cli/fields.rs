@@ -390,7 +390,7 @@ mod tests {
             ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
             ("data summary", fields!(SummaryConfig { images, depth, layout, decode_memory })),
             ("data fetch", fields!(FetchDataConfig { dataset, out, archive, mirror })),
-            ("data select", fields!(SelectConfig { images, top, out, link, layout })),
+            ("data select", fields!(SelectConfig { images, top, classes, exclude, max, out, link, layout })),
             (
                 "data report",
                 [fields!(DatasetConfig { images, cache, layout }), vec!["out", "plots", "tables"]].concat(),
