@@ -55,8 +55,8 @@ impl HeatMap {
 
     fn layout(&self) -> Layout {
         let (cell, font) = match self.names.len() {
-            0..=LARGE => (24.0, 10.0),
-            ..=NUMBERED => (22.0, 9.0),
+            few if few <= LARGE => (24.0, 10.0),
+            some if some <= NUMBERED => (22.0, 9.0),
             _ => (11.0, 8.0),
         };
         let names = self.names.iter().map(|name| text_width(name, font)).fold(20.0, f64::max).min(NAME);
