@@ -10,7 +10,8 @@ use headstart::io::download::RemoteFile;
 use headstart::monitor::Collected;
 use std::path::{Path, PathBuf};
 
-/// Makes `a.tgz` with Python's tarfile: each entry is `KIND PATH`, a file holds the picture.
+/// Makes `a.tgz` with Python's tarfile: each entry is `KIND PATH`. A file holds the picture, and its path after that, so that no
+/// two are the same.
 fn archive(s: &Sandbox, entries: &[&str]) -> PathBuf {
     let python = std::env::var_os("HEADSTART_TEST_PYTHON").unwrap_or_else(|| "python3".into());
     let make = "import io, sys, tarfile\n\
@@ -22,7 +23,7 @@ fn archive(s: &Sandbox, entries: &[&str]) -> PathBuf {
         \x20       info.type = {'file': tarfile.REGTYPE, 'dir': tarfile.DIRTYPE, 'symlink': tarfile.SYMTYPE,\n\
         \x20                    'link': tarfile.LNKTYPE, 'fifo': tarfile.FIFOTYPE}[kind]\n\
         \x20       info.linkname = '/etc/passwd' if kind.endswith('link') else ''\n\
-        \x20       data = image if kind == 'file' else b''\n\
+        \x20       data = image + path.encode() if kind == 'file' else b''\n\
         \x20       info.size = len(data)\n\
         \x20       tar.addfile(info, io.BytesIO(data))\n";
     let image = s.write("image.png", &encode_png(&picture("ant", 1)));
