@@ -390,7 +390,7 @@ mod tests {
             ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
             ("data summary", fields!(SummaryConfig { images, depth, layout, decode_memory })),
             ("data fetch", fields!(FetchDataConfig { dataset, out, archive, mirror })),
-            ("data select", fields!(SelectConfig { images, top, out, link, layout })),
+            ("data select", fields!(SelectConfig { images, top, classes, exclude, max, out, link, layout })),
             (
                 "data report",
                 [fields!(DatasetConfig { images, cache, layout }), vec!["out", "plots", "tables"]].concat(),
@@ -424,7 +424,19 @@ mod tests {
             ("compare", [fields!(CompareConfig { runs, split }), vec!["out", "plots", "tables"]].concat()),
             (
                 "export",
-                fields!(ExportConfig { run, onnx, triton, input, reject, confidence, backbone, models }),
+                fields!(ExportConfig {
+                    run,
+                    onnx,
+                    triton,
+                    web,
+                    ort_web,
+                    pictures,
+                    input,
+                    reject,
+                    confidence,
+                    backbone,
+                    models
+                }),
             ),
             ("experiment", fields!(ExperimentConfig { file, images, out, models, device, threads, time })),
             ("tensorboard", [tensorboard, projector].concat()),

@@ -18,6 +18,10 @@ use std::collections::HashMap;
 /// Folds, where each class has as many images.
 const FOLDS: usize = 5;
 
+/// Train images up to which they are dealt to folds several times, with the number of times. Scores over more images vary less
+/// from deal to deal.
+const REPEATS: [(usize, usize); 2] = [(300, 4), (2000, 2)];
+
 /// Stream of random numbers of the orders in which images are dealt.
 const FOLD_ORDER: u64 = 0x666f_6c64;
 
@@ -61,9 +65,10 @@ impl InnerFolds {
     pub fn repeated(splits: &SplitRows, classes: &[String], repeats: usize) -> Result<Self> {
         let counts = splits.train.images_per_class(classes.len());
         if let Some(class) = counts.iter().position(|&images| images < 2) {
-            let (name, images) = (&classes[class], counts[class]);
+            let images = if counts[class] == 0 { "no image" } else { "one image" };
             let message = format!(
-                "the class {name:?} has {images} images in the train split, and folds within it need two"
+                "the class {:?} has {images} in the train split, and folds within it need two",
+                classes[class]
             );
             return Err(Error::new(Kind::Input, message).help("add images of the class"));
         }
@@ -74,6 +79,13 @@ impl InnerFolds {
             all.extend((0..folds).map(|fold| inner(splits, |image| fold_of[image] == fold)));
         }
         Ok(Self { splits: all, per_repeat: folds })
+    }
+
+    /// How many times the train images of `splits` are dealt where candidates are compared.
+    pub fn repeats(splits: &SplitRows) -> usize {
+        let mut images: Vec<_> = splits.train.images().collect();
+        images.dedup();
+        REPEATS.iter().find(|(most, _)| images.len() <= *most).map_or(1, |(_, repeats)| *repeats)
     }
 
     /// Number of folds, over all repeats.

@@ -3,6 +3,8 @@
 
 use crate::support::{self, CommandOutput, Sandbox, small_network};
 use headstart::backbone::install::find_library;
+use headstart::data::decode::encode_png;
+use headstart::data::pixels::Pixels;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 
@@ -211,6 +213,26 @@ fn a_backbone_answers_with_its_own_classes() {
     classify(&["small", "--names", "names.txt"]).fails(2, &["names.txt", "small has 3 classes, not 2"]);
     classify(&["small", "--names", "names.txt", "--top", "0"]).fails(2, &["--top must be at least 1"]);
     classify(&["small", "--names", "gone.txt"]).fails(1, &["gone.txt", "could not read"]);
+}
+
+#[test]
+fn efficientnet_lite0_recognises_a_drawn_ball() {
+    let s = Sandbox::new();
+    let is_ball = |x: i32, y: i32| (x - 128).pow(2) + (y - 128).pow(2) < 90 * 90;
+    let pixel = |i: i32| if is_ball(i % 256, i / 256) { [230, 120, 20] } else { [255; 3] };
+    let pixels = Pixels::new(256, 256, (0..256 * 256).flat_map(pixel).collect());
+    s.write("ball.png", &encode_png(&pixels));
+    s.write("names.txt", (0..1000).map(|class| format!("class {class}\n")).collect::<String>().as_bytes());
+    let (image, names) = (s.text("ball.png"), s.text("names.txt"));
+    let classify =
+        ["classify", &image, "--backbone", "efficientnet-lite0", "--names", &names, "--top", "1000"];
+    let answer = s.json(&classify);
+    assert_eq!(answer["classes"], 1000);
+    let predictions = answer["images"][0]["predictions"].as_array().unwrap();
+    // The ping-pong ball of ImageNet.
+    assert_eq!((&predictions[0]["index"], &predictions[0]["label"]), (&json!(722), &json!("class 722")));
+    let sum: f64 = predictions.iter().map(|one| one["probability"].as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-4, "{sum}");
 }
 
 #[test]

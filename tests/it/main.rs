@@ -29,6 +29,7 @@ mod fuzz;
 mod heads;
 mod importers;
 mod kills;
+mod layers;
 mod moved;
 mod names;
 mod network_folders;

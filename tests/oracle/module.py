@@ -26,7 +26,7 @@ for split in ["train", "validation", "test", None, ["train", "test"]]:
         assert table["split"].to_pylist() == expected["split"].tolist()
         assert table.column_names == ["path", "label", "split", "image_sha256", "variant", "embedding"]
 
-assert headstart.run("cache", "info", cache)["features"]
+assert headstart.run("cache", "info", cache)["samples"] == len(samples)
 for call, part in [
     (lambda: headstart.run("train", "nowhere", "--run", "r"), "no such cache"),
     (lambda: headstart.run("train", cache, "--run", "r", "--epochs", 0), "epochs"),

@@ -1,6 +1,7 @@
 //! Pages and their plots and tables. Here is the page of a run: what the head learned and where it fails, from the files of
 //! the run, the samples of its cache, and the pictures as far as they are still there.
 
+mod calibration_plots;
 mod confused_pairs;
 mod examples;
 mod plots;
@@ -145,7 +146,8 @@ fn write(
     if let Some(reason) = data.examples.reason_of_missing() {
         monitor.warn(&format!("{reason}; `images` can name the folder where they are now"));
     }
-    let (figures, tables) = (plots::all(data), tables::all(data));
+    let figures = [plots::all(data), calibration_plots::all(&data.stats)].concat();
+    let tables = tables::all(data);
     let page = sections::page(data, &figures, &tables);
     let WrittenPage { out, bytes, plots, tables } = output.write(&PageContent { page, figures, tables })?;
     Ok(ReportStats {

@@ -36,7 +36,7 @@ const FLOORS: [&[&str]; 18] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 49] = [
+const DOORS: [(&str, &str); 50] = [
     ("ort", "backbone/onnx_runtime"),
     // Three formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -82,7 +82,8 @@ const DOORS: [(&str, &str); 49] = [
     ("chrono", "report/format.rs"),
     ("maud", "report/html.rs"),
     ("resvg", "report/plot/raster.rs"),
-    ("dejavu", "report/plot/raster.rs"),
+    ("dejavu", "report/plot/font.rs"),
+    ("skrifa", "report/plot/font.rs"),
     ("csv", "report/page/table.rs"),
     ("unicode_normalization", "data/scan/labels.rs"),
     ("unicode_width", "cli/text.rs"),
