@@ -91,10 +91,11 @@ fn options(command: &clap::Command) -> BTreeSet<String> {
 }
 
 /// Options of other programs that the pages name.
-const OF_OTHERS: [&str; 20] = [
+const OF_OTHERS: [&str; 21] = [
     "--abi",
     "--base",
     "--binary",
+    "--curves",
     "--dest",
     "--disable-pip-version-check",
     "--fill",
@@ -225,6 +226,8 @@ fn the_examples_of_readme_and_help_run_as_they_are_written() {
     let copy = |to: &str| person.s.write(to, &std::fs::read(png(picture, 0)).unwrap());
     copy("holiday.jpg");
     copy("bison.jpg");
+    // The small network in place of a second backbone.
+    person.types("headstart extract photos --cache cache/photos-lite0 --layer Mixed_7a");
     person.s.images("others", &[("elk", 3)]);
     for (class, number) in [("ant", 900), ("ant", 901), ("bee", 900)] {
         person.s.write(&format!("new/{class}/{number}.png"), &encode_png(&support::picture(class, number)));
