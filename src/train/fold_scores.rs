@@ -25,7 +25,7 @@ pub(crate) fn fold_scores(
     let mut order: Vec<usize> = (0..settings.len()).collect();
     order.sort_by(|&a, &b| settings[b].l2().total_cmp(&settings[a].l2()));
     let path: Vec<SolverConfig> = order.iter().map(|&i| settings[i].clone()).collect();
-    let scoring = PathScoring { calibrated: false, until: None };
+    let scoring = PathScoring { until: None };
     let along = along_path(context, folds, &path, scoring, &mut |_| true)?;
     let mut scores: Vec<(usize, FoldScores)> = order.into_iter().zip(along).collect();
     scores.sort_by_key(|(i, _)| *i);

@@ -156,7 +156,7 @@ fn score(
             task.advance(inner.len() as u64);
             !has_passed_the_minimum(scores)
         };
-        let scoring = PathScoring { calibrated: true, until: None };
+        let scoring = PathScoring { until: None };
         scores.extend(along_path(context, &inner.splits(), &penalty::path(&solver), scoring, &mut goes_on)?);
     }
     let folds = inner.per_repeat();

@@ -7,7 +7,7 @@ use super::split_rows::SplitRows;
 use crate::error::{Kind, Result};
 use crate::head::{Head, LbfgsConfig, LinfaConfig, Precision, Probabilities, SolverConfig, argmax};
 use crate::math::parallel::in_parallel;
-use crate::metrics::{Temperature, apply_temperature, fit_temperature, log_loss};
+use crate::metrics::log_loss;
 use std::time::Instant;
 
 /// A penalty whose loss is above the smallest one by more than this share ends a path.
@@ -20,9 +20,6 @@ const ABOVE: f64 = 0.001;
 /// How a path is scored.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PathScoring {
-    /// Whether the loss is that of probabilities at the temperature which predictions use: fitted to all held-out answers, where
-    /// it differs significantly from 1. Else it is that of the probabilities as they are.
-    pub calibrated: bool,
     /// The time at which the path ends, wherever it is.
     pub until: Option<Instant>,
 }
@@ -67,8 +64,7 @@ pub(crate) fn along_path(
         if precision.is_over() && answers.iter().any(Option::is_none) {
             break;
         }
-        let temperature = if scoring.calibrated { temperature(&answers) } else { 1.0 };
-        let score = |answers: &Option<Answers>| answers.as_ref().and_then(|one| one.score(temperature));
+        let score = |answers: &Option<Answers>| answers.as_ref().and_then(Answers::score);
         all.push(answers.iter().map(score).collect());
     }
     Ok(all)
@@ -110,13 +106,6 @@ fn fit(
     }
 }
 
-/// The temperature that predictions of such heads use.
-fn temperature(answers: &[Option<Answers>]) -> f64 {
-    let answers = || answers.iter().flatten();
-    let truth: Vec<usize> = answers().flat_map(|one| one.truth.iter().copied()).collect();
-    Temperature::effective(fit_temperature(&truth, answers().flat_map(|one| &one.probabilities)))
-}
-
 impl Answers {
     fn of(context: FitContext, head: &Head) -> Self {
         let held_out = context.table.select(&context.splits.validation);
@@ -125,9 +114,10 @@ impl Answers {
     }
 
     /// `None` without images.
-    fn score(&self, temperature: f64) -> Option<HeldOutScore> {
-        let scaled = self.probabilities.into_iter().map(|row| apply_temperature(row, temperature));
-        let loss = log_loss(&self.truth, scaled)?;
+    fn score(&self) -> Option<HeldOutScore> {
+        let rows = self.probabilities.into_iter();
+        let loss =
+            log_loss(&self.truth, rows.map(|row| row.iter().copied().map(f64::from).collect::<Vec<_>>()))?;
         let answers = self.truth.iter().zip(&self.probabilities);
         let correct = answers.filter(|(truth, row)| argmax(row) == **truth).count();
         let images = self.truth.len();
@@ -156,30 +146,5 @@ mod tests {
         ] {
             assert_eq!(has_passed_the_minimum(&path(losses)), has_passed, "{losses:?}");
         }
-    }
-
-    #[test]
-    fn calibration_ranks_heads_by_what_they_know_and_not_by_how_sure_they_are() {
-        // 60 of 80 and 64 of 80 answers are right; those of the second head are far too cautious.
-        let answers = |correct: usize, sure: f32| {
-            let rows: Vec<f32> = (0..80)
-                .flat_map(|i| if i < correct { [sure, 1.0 - sure] } else { [1.0 - sure, sure] })
-                .collect();
-            vec![Some(Answers { truth: vec![0; 80], probabilities: Probabilities::from_values(2, rows) })]
-        };
-        let loss = |answers: &[Option<Answers>], temperature| {
-            answers[0].as_ref().unwrap().score(temperature).unwrap()
-        };
-        let (sure, cautious) = (answers(60, 0.75), answers(64, 0.52));
-        assert!(loss(&sure, 1.0).loss < loss(&cautious, 1.0).loss);
-        assert_eq!(temperature(&sure), 1.0);
-        assert!(temperature(&cautious) < 0.1);
-        let (sure, cautious) = (loss(&sure, temperature(&sure)), loss(&cautious, temperature(&cautious)));
-        assert!(cautious.loss < sure.loss && (cautious.accuracy, cautious.images) == (0.8, 80));
-        // The best loss of 80 % correct answers.
-        let entropy = -(0.8f64 * 0.8f64.ln() + 0.2 * 0.2f64.ln());
-        assert!((cautious.loss - entropy).abs() < 1e-6, "{cautious:?}");
-        // Where all answers are right no temperature is best.
-        assert_eq!(temperature(&answers(80, 0.75)), 1.0);
     }
 }

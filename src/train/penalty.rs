@@ -44,7 +44,7 @@ pub(super) fn choose(
     monitor: &dyn Monitor,
 ) -> Result<SolverConfig> {
     let path = path(solver);
-    let scoring = PathScoring { calibrated: true, until: None };
+    let scoring = PathScoring { until: None };
     let mut goes_on = |scores: &[_]| !has_passed_the_minimum(scores);
     let (scores, by) = if has_enough_validation(context.splits, context.set.classes().len()) {
         (

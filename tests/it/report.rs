@@ -208,6 +208,6 @@ fn a_head_without_epochs_has_a_report_too() {
     let stats = s.json(&["report", &s.text("r"), "--split", "validation"]);
     assert_eq!(stats["plots"][0], "confusion");
     let page = std::fs::read_to_string(s.path("r/report.html")).unwrap();
-    assert!(page.contains("L-BFGS converged after") && !page.contains("epoch"), "{page}");
+    assert!(page.contains("L-BFGS converged after") && !page.contains(" epoch"), "{page}");
     s.run(&["report", &s.text("r"), "--split", "train"]).fails(2, &["no predictions for the train split"]);
 }

@@ -106,7 +106,7 @@ impl Search<'_> {
             threads: self.threads,
         };
         let penalties = penalty::path(&self.solver(path, 1.0));
-        let scoring = PathScoring { calibrated: true, until: self.until };
+        let scoring = PathScoring { until: self.until };
         let mut goes_on = |scores: &[FoldScores]| {
             self.task.advance(folds.len() as u64);
             !has_passed_the_minimum(scores) && !self.is_over()
