@@ -192,7 +192,10 @@ impl Person {
         let library = find_library(false).unwrap().expect("run tests/run");
         let mut shell = Command::new("sh");
         shell.args(["-c", line]).current_dir(self.s.path("")).env("PATH", &self.path).stdin(Stdio::null());
-        shell.env("ORT_DYLIB_PATH", library.path).env("HEADSTART_HOME", self.s.path("home"));
+        shell
+            .env("HOME", self.s.path(""))
+            .env("ORT_DYLIB_PATH", library.path)
+            .env("HEADSTART_HOME", self.s.path("home"));
         CommandOutput::of(&mut shell)
     }
 
@@ -203,7 +206,7 @@ impl Person {
 }
 
 /// Examples that other tests run, or that nothing here can run, by their beginning.
-const NOT_TYPED: [(&str, &str); 13] = [
+const NOT_TYPED: [(&str, &str); 14] = [
     ("cargo ", "compiles the project"),
     ("tests/run", "runs this test"),
     ("headstart demo", "experiment::the_demo_..."),
@@ -216,6 +219,7 @@ const NOT_TYPED: [(&str, &str); 13] = [
     ("headstart backbone verify slim", "backbones"),
     ("headstart backbone inspect nsfwjs", "backbones"),
     ("headstart experiment", "experiment"),
+    ("headstart export runs/first --web", "needs a package of npm: export"),
     ("tensorboard ", "tensorboard"),
 ];
 
