@@ -206,7 +206,7 @@ impl Person {
 }
 
 /// Examples that other tests run, or that nothing here can run, by their beginning.
-const NOT_TYPED: [(&str, &str); 14] = [
+const NOT_TYPED: [(&str, &str); 15] = [
     ("cargo ", "compiles the project"),
     ("tests/run", "runs this test"),
     ("headstart demo", "experiment::the_demo_..."),
@@ -221,6 +221,7 @@ const NOT_TYPED: [(&str, &str); 14] = [
     ("headstart experiment", "experiment"),
     ("headstart export runs/first --web", "needs a package of npm: export"),
     ("tensorboard ", "tensorboard"),
+    ("man ", "shows a page on a terminal: arrival"),
 ];
 
 #[test]
