@@ -206,11 +206,12 @@ impl Person {
 }
 
 /// Examples that other tests run, or that nothing here can run, by their beginning.
-const NOT_TYPED: [(&str, &str); 15] = [
+const NOT_TYPED: [(&str, &str); 16] = [
     ("cargo ", "compiles the project"),
     ("tests/run", "runs this test"),
     ("headstart demo", "experiment::the_demo_..."),
     ("headstart setup", "clients, setup"),
+    ("headstart classify", "needs packages of PyPI: backbones"),
     ("headstart data fetch", "needs a network: data_sets, download"),
     ("headstart backbone add", "network_folders"),
     ("headstart backbone use slim", "backbones"),
