@@ -5,9 +5,8 @@ use super::fit_context::FitContext;
 use super::selection::{FoldScores, HeldOutScore, pooled};
 use super::split_rows::SplitRows;
 use crate::error::{Kind, Result};
-use crate::head::{Head, LbfgsConfig, LinfaConfig, Precision, Probabilities, SolverConfig, argmax};
+use crate::head::{FitResult, Head, LbfgsConfig, LinfaConfig, Precision, SolverConfig};
 use crate::math::parallel::in_parallel;
-use crate::metrics::log_loss;
 use std::time::Instant;
 
 /// A penalty whose loss is above the smallest one by more than this share ends a path.
@@ -17,21 +16,8 @@ const CLEARLY_ABOVE: f64 = 0.01;
 /// features are small, the largest penalties differ by less.
 const ABOVE: f64 = 0.001;
 
-/// How a path is scored.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PathScoring {
-    /// The time at which the path ends, wherever it is.
-    pub until: Option<Instant>,
-}
-
-/// Probabilities of the held-out images of one fold, with their classes.
-struct Answers {
-    truth: Vec<usize>,
-    probabilities: Probabilities,
-}
-
 /// Scores penalties along a path, the largest first. Before each but the first one `goes_on` is asked, with the scores so far;
-/// the path ends where it says no. A penalty that is not scored in all folds when the time is over is left out.
+/// the path ends where it says no, and at the time `until`. A penalty that is not scored in all folds by then is left out.
 ///
 /// # Errors
 /// [`Kind::Usage`] for settings out of range or of a class that does not exist, [`Kind::Input`] when a class has no train rows.
@@ -39,14 +25,14 @@ pub(crate) fn along_path(
     context: FitContext,
     folds: &[&SplitRows],
     path: &[SolverConfig],
-    scoring: PathScoring,
+    until: Option<Instant>,
     goes_on: &mut dyn FnMut(&[FoldScores]) -> bool,
 ) -> Result<Vec<FoldScores>> {
     let mut all: Vec<FoldScores> = Vec::with_capacity(path.len());
     let mut heads: Vec<Option<Head>> = vec![None; folds.len()];
     let outer = context.threads.clamp(1, folds.len().max(1));
     let threads = (context.threads / outer).max(1);
-    let precision = Precision::Scores { until: scoring.until };
+    let precision = Precision::Scores { until };
     for settings in path {
         if !all.is_empty() && !goes_on(&all) {
             break;
@@ -54,18 +40,17 @@ pub(crate) fn along_path(
         let work: Vec<(&SplitRows, Option<Head>)> = folds.iter().copied().zip(heads).collect();
         let found = in_parallel(outer, &work, |(splits, start)| {
             let context = FitContext { splits, threads, ..context };
-            let head = fit(context, settings, start.as_ref(), precision)?;
-            let answers = head.as_ref().map(|head| Answers::of(context, head));
-            Ok((answers, head.or_else(|| start.clone())))
+            let fitted = fit(context, settings, start.as_ref(), precision)?;
+            let score = fitted.as_ref().map(|fitted| HeldOutScore::of(splits, fitted));
+            Ok((score, fitted.map(|fitted| fitted.head).or_else(|| start.clone())))
         })?;
-        let answers: Vec<Option<Answers>>;
-        (answers, heads) = found.into_iter().unzip();
+        let scores: FoldScores;
+        (scores, heads) = found.into_iter().unzip();
         // What failed at the end of the time was given up.
-        if precision.is_over() && answers.iter().any(Option::is_none) {
+        if precision.is_over() && scores.iter().any(Option::is_none) {
             break;
         }
-        let score = |answers: &Option<Answers>| answers.as_ref().and_then(Answers::score);
-        all.push(answers.iter().map(score).collect());
+        all.push(scores);
     }
     Ok(all)
 }
@@ -85,7 +70,7 @@ fn fit(
     settings: &SolverConfig,
     start: Option<&Head>,
     precision: Precision,
-) -> Result<Option<Head>> {
+) -> Result<Option<FitResult>> {
     if precision.is_over() {
         return Ok(None);
     }
@@ -100,28 +85,9 @@ fn fit(
         SolverConfig::Adam(_) => return Ok(None),
     };
     match found {
-        Ok(found) => Ok(Some(found.fitted.head)),
+        Ok(found) => Ok(Some(found.fitted)),
         Err(error) if error.kind() == Kind::Run => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-impl Answers {
-    fn of(context: FitContext, head: &Head) -> Self {
-        let held_out = context.table.select(&context.splits.validation);
-        let truth = context.splits.validation.targets.iter().map(|&target| target as usize).collect();
-        Self { truth, probabilities: head.probabilities_of(held_out.rows()) }
-    }
-
-    /// `None` without images.
-    fn score(&self) -> Option<HeldOutScore> {
-        let rows = self.probabilities.into_iter();
-        let loss =
-            log_loss(&self.truth, rows.map(|row| row.iter().copied().map(f64::from).collect::<Vec<_>>()))?;
-        let answers = self.truth.iter().zip(&self.probabilities);
-        let correct = answers.filter(|(truth, row)| argmax(row) == **truth).count();
-        let images = self.truth.len();
-        Some(HeldOutScore { images, loss, accuracy: correct as f64 / images as f64 })
     }
 }
 
