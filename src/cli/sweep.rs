@@ -124,8 +124,9 @@ fn of_layers(paths: Vec<PathBuf>, layers: &[String]) -> Result<Vec<PathBuf>> {
         return with_folders(paths);
     }
     let [folder] = paths.as_slice() else {
-        return Err(Error::new(Kind::Usage, "--layers names caches of one folder")
-            .help("give one folder, as `extract` with several layers wrote it, or the caches without --layers"));
+        return Err(Error::new(Kind::Usage, "--layers names caches of one folder").help(
+            "give one folder, as `extract` with several layers wrote it, or the caches without --layers",
+        ));
     };
     let inside = caches_in(folder)?;
     let cache = |layer: &String| {
@@ -135,7 +136,9 @@ fn of_layers(paths: Vec<PathBuf>, layers: &[String]) -> Result<Vec<PathBuf>> {
             let there = names.collect::<Vec<_>>().join(", ");
             Error::new(Kind::Usage, format!("there is no cache of the layer {layer:?}")).at(folder).help(
                 match inside.is_empty() {
-                    true => format!("`extract` the images with --layer {layer} --layer ANOTHER into the folder"),
+                    true => {
+                        format!("`extract` the images with --layer {layer} --layer ANOTHER into the folder")
+                    }
                     false => format!("the folder has {there}"),
                 },
             )

@@ -109,12 +109,7 @@ fn names(sets: &[TrainingSet]) -> Vec<String> {
 }
 
 /// A group for each feature set and assignment of splits.
-fn groups(
-    config: &SweepConfig,
-    set: &TrainingSet,
-    layer: &str,
-    monitor: &dyn Monitor,
-) -> Result<Vec<Group>> {
+fn groups(config: &SweepConfig, set: &TrainingSet, layer: &str, monitor: &dyn Monitor) -> Result<Vec<Group>> {
     let mut groups = Vec::new();
     for requested in &config.variants {
         for &resplit in &config.resplits {
