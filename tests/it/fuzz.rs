@@ -171,20 +171,20 @@ fn files_of(folder: &str) -> Vec<PathBuf> {
 #[test]
 fn kept_corpora_are_read_as_their_names_say() {
     for (name, reader) in READERS {
-        let mut accepted = 0;
-        for path in files_of(&format!("corpora/{name}")) {
+        let files = files_of(&format!("corpora/{name}"));
+        assert!(!files.is_empty(), "{name} has no corpus");
+        for path in files {
             let bytes = std::fs::read(&path).unwrap();
             let is_accepted = reader(&bytes);
-            accepted += usize::from(is_accepted);
             if std::env::var_os("HEADSTART_BLESS").is_some() {
                 let start = if is_accepted { "accepted" } else { "any" };
-                std::fs::rename(&path, path.with_file_name(format!("{start}-{}", sha256(&bytes).short()))).unwrap();
+                std::fs::rename(&path, path.with_file_name(format!("{start}-{}", sha256(&bytes).short())))
+                    .unwrap();
                 continue;
             }
             let file = path.file_name().unwrap().to_str().unwrap();
             assert!(is_accepted || !file.starts_with("accepted-"), "{name} refuses {file}");
         }
-        assert!(accepted > 0, "{name} accepts no file of its corpus");
     }
 }
 

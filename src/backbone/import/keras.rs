@@ -22,7 +22,8 @@ const MAX_ARRAYS: usize = 5_000;
 /// # Errors
 /// [`Kind::Backbone`](crate::error::Kind::Backbone) when it is damaged, or holds arrays in groups that Keras does not make.
 pub fn read_keras(bytes: Vec<u8>) -> Result<Tensors> {
-    caught(|| read(bytes)).unwrap_or_else(|| Err(fail("the HDF5 file is damaged: its structure makes no sense")))
+    caught(|| read(bytes))
+        .unwrap_or_else(|| Err(fail("the HDF5 file is damaged: its structure makes no sense")))
 }
 
 fn read(bytes: Vec<u8>) -> Result<Tensors> {
