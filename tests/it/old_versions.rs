@@ -167,7 +167,7 @@ fn refuse(s: &Sandbox, files: &[(&str, &[u8], &str)]) {
     let script = "import json, sys, pyarrow as pa, pyarrow.parquet as pq\n\
         columns = zip(*json.loads(sys.argv[2]))\n\
         names = ['path', 'image_sha256', 'reason']\n\
-        pq.write_table(pa.table(dict(zip(names, map(list, columns)))), sys.argv[1])";
+        pq.write_table(pa.table(dict(zip(names, map(list, columns)))), sys.argv[1], compression='zstd')";
     let rows = serde_json::to_string(&rows).unwrap();
     let mut python = std::process::Command::new(oracle_python());
     let status = python.args(["-c", script, &s.text("cache/refused.parquet"), &rows]).status().unwrap();
