@@ -9,7 +9,7 @@ use super::registry::{KnownBackbone, Published, registry};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Result};
 use crate::io::digest::{Digest, sha256};
-use crate::io::fs;
+use crate::io::{fs, json};
 use serde::Serialize;
 use std::path::Path;
 
@@ -167,7 +167,7 @@ fn of_own(name: &str, path: &Path) -> Result<ListedBackbone> {
     let bytes = fs::read(path)?;
     let info = inspect(&bytes);
     let own = info.as_ref().ok().and_then(|info| info.preprocessing.as_deref());
-    let preprocessing: Option<Preprocessing> = own.and_then(|json| serde_json::from_str(json).ok());
+    let preprocessing: Option<Preprocessing> = own.and_then(|text| json::decode(text.as_bytes()).ok());
     let side = info.as_ref().ok().and_then(|info| info.input_side).or(preprocessing.map(|steps| steps.size));
     let summary = side.and_then(|side| network_summary(&bytes, side).ok());
     let endpoints = summary.iter().flat_map(|summary| &summary.endpoints);

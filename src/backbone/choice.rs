@@ -11,6 +11,7 @@ use crate::backbone::registry::{default_models, registry};
 use crate::data::preprocess::{Normalization, Preprocessing};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::sha256;
+use crate::io::json;
 use std::path::{Path, PathBuf};
 
 /// The value of [`BackboneChoice::preprocess`] for the backbone's own preprocessing, where `None` means that of a cache.
@@ -131,7 +132,7 @@ impl BackboneChoice {
             Some(_) => e.at(&path),
             None => e.at(&path).help(&remedy),
         })?;
-        let own = info.preprocessing.and_then(|json| serde_json::from_str(&json).ok());
+        let own = info.preprocessing.and_then(|text| json::decode(text.as_bytes()).ok());
         let preprocessing = preprocessing.or(own).or(fallback).ok_or_else(|| {
             Error::new(Kind::Usage, "the file does not say how pixels enter it")
                 .at(&path)

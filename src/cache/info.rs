@@ -82,7 +82,7 @@ pub fn info(root: &Path) -> Result<CacheInfo> {
         seed: samples.seed,
         fractions: samples.fractions.to_string(),
         layout: samples.layout.to_string(),
-        refused: read_refused(root)?.len(),
+        refused: read_refused(root)?.files.len(),
         rows: totals.keys.len(),
         orphaned,
         bytes: totals.bytes,

@@ -39,7 +39,7 @@ pub use image_check::ImageCheck;
 pub use key::Key;
 pub use part::{FeatureRows, MAX_PART_ROWS, Part};
 pub use reader::FeatureCache;
-pub use refused::read_refused;
+pub use refused::{RefusedList, read_refused};
 pub use refused_rows::read_refused_rows;
 pub use samples::Samples;
 pub use spec::{BackboneSpec, PreprocessingSpec, Spec};

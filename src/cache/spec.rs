@@ -67,7 +67,7 @@ impl Spec {
         let unreadable = |e: serde_json::Error| {
             Error::new(Kind::Cache, "not a spec that this version reads").at(&path).because(e).help(restore)
         };
-        let json: serde_json::Value = serde_json::from_slice(&fs::read(&path)?).map_err(unreadable)?;
+        let json: serde_json::Value = json::decode(&fs::read(&path)?).map_err(unreadable)?;
         match json.get("schema").and_then(serde_json::Value::as_str) {
             Some(SCHEMA) => serde_json::from_value(json).map(Some).map_err(unreadable),
             Some(other) => {

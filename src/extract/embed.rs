@@ -123,7 +123,7 @@ pub fn embed_images(
     if missing.jobs.is_empty() {
         return Ok(EmbeddedImages { writer: opened, computed: 0, refused, provider: None, stages: None });
     }
-    old_decoders::check(&config.cache, &spec.preprocessing.decode, Path::new(""), &missing.jobs)?;
+    old_decoders::check(&config.cache, &spec.preprocessing.decode, Path::new(""), &missing.jobs, &[])?;
     // Open the network before a new cache is created, so that a failure leaves nothing behind.
     let wanted = WantedLayer { chosen: backbone, stored_answer: spec.known_answer.clone() };
     let mut network = Network::open(&settings, vec![wanted], missing.jobs.len(), monitor)?;

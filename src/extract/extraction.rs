@@ -11,7 +11,7 @@ use super::splits::assign;
 use super::target::{Target, spec};
 use crate::backbone::install::runtime;
 use crate::backbone::{Device, ResolvedBackbone};
-use crate::cache::{self, Key, Samples, Spec};
+use crate::cache::{self, Key, RefusedList, Samples, Spec};
 use crate::data::dataset::{LabelConflicts, Refused, separate_conflicts};
 use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
@@ -28,8 +28,10 @@ pub(super) struct Extraction<'a> {
     target: Target,
     /// The description of the data set that is stored in the cache.
     stored: Option<Description>,
-    /// Files refused by earlier runs and by this one.
+    /// Files refused by earlier runs of this version and by this run.
     refused: RefusedFiles,
+    /// Files that another version refused. They are tried again where the cache can take them.
+    refused_by_other: Vec<Refused>,
     /// Rows that the network gave no numbers for, in earlier runs and in this one.
     refused_rows: BTreeSet<Key>,
 }
@@ -62,6 +64,7 @@ impl<'a> Extraction<'a> {
             target,
             stored: None,
             refused: RefusedFiles::default(),
+            refused_by_other: Vec::new(),
             refused_rows: BTreeSet::new(),
         };
         extraction.read_description()?;
@@ -78,7 +81,7 @@ impl<'a> Extraction<'a> {
         let Some(cache) = self.target.cache() else { return Ok(()) };
         let refused = cache::read_refused(&self.config.cache).unwrap_or_else(|e| {
             self.monitor.warn(&format!("starting without the list of refused files: {}", e.with_causes()));
-            Vec::new()
+            RefusedList::default()
         });
         self.refused_rows = crate::cache::read_refused_rows(&self.config.cache)?;
         let samples = cache.samples_if_any()?;
@@ -90,8 +93,14 @@ impl<'a> Extraction<'a> {
                  assigned anew with seed 0 and 70/5/25",
             );
         }
-        self.refused = RefusedFiles::of_earlier_runs(&refused);
-        self.stored = samples.map(|samples| Description { samples: Arc::new(samples), refused });
+        let RefusedList { files: refused, is_of_this_version } = refused;
+        match is_of_this_version {
+            true => self.refused = RefusedFiles::of_earlier_runs(&refused),
+            false => self.refused_by_other = refused.clone(),
+        }
+        let is_of_this_version = is_of_this_version || refused.is_empty();
+        self.stored =
+            samples.map(|samples| Description { samples: Arc::new(samples), refused, is_of_this_version });
         Ok(())
     }
 
@@ -145,13 +154,32 @@ impl<'a> Extraction<'a> {
         let mut refused = self.refused.clone();
         loop {
             let plan = self.scan_once(scanned, &refused, notes)?;
-            let again = plan.refused_again(&self.refused_rows);
+            let of_other = self.still_refused(&plan)?;
+            if notes && !of_other.is_empty() {
+                self.monitor.note(&format!(
+                    "files that another version refused and that stay refused, since this one decodes such files otherwise than \
+                     the cache: {}; another `cache` takes those that can be read now",
+                    of_other.len()
+                ));
+            }
+            let again = [plan.refused_again(&self.refused_rows), of_other].concat();
             if again.is_empty() {
                 return Ok(plan);
             }
             refused.add(again);
             notes = false;
         }
+    }
+
+    /// Images of `plan` that another version refused and that do not fit into a cache of the version that made it.
+    ///
+    /// # Errors
+    /// Those of [`old_decoders::check`] for other images.
+    fn still_refused(&self, plan: &Plan) -> Result<Vec<Refused>> {
+        let Some(cache) = self.target.cache() else { return Ok(Vec::new()) };
+        let decode = &cache.spec().preprocessing.decode;
+        let root = &plan.description.samples.root;
+        old_decoders::check(&self.config.cache, decode, root, &plan.jobs, &self.refused_by_other)
     }
 
     fn scan_once(&self, scanned: Option<&Samples>, refused: &RefusedFiles, notes: bool) -> Result<Plan> {
@@ -180,12 +208,8 @@ impl<'a> Extraction<'a> {
             ));
         }
         let samples = Arc::new(samples);
-        let plan = Plan::new(Description { samples, refused }, self.config, &self.target.keys()?);
-        if let Some(cache) = self.target.cache() {
-            let decode = &cache.spec().preprocessing.decode;
-            old_decoders::check(&self.config.cache, decode, &plan.description.samples.root, &plan.jobs)?;
-        }
-        Ok(plan)
+        let description = Description { samples, refused, is_of_this_version: true };
+        Ok(Plan::new(description, self.config, &self.target.keys()?))
     }
 
     fn stored_samples(&self) -> Option<&Samples> {
@@ -219,7 +243,7 @@ impl<'a> Extraction<'a> {
     /// [`Kind::Io`](crate::error::Kind::Io) when it cannot be written.
     pub fn describe(&mut self, plan: &Plan) -> Result<()> {
         if self.stored.as_ref() != Some(&plan.description) {
-            let Description { samples, refused } = &plan.description;
+            let Description { samples, refused, .. } = &plan.description;
             let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
             writer.describe(samples, refused)?;
             self.stored = Some(plan.description.clone());

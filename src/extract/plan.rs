@@ -15,6 +15,8 @@ pub(super) struct Description {
     pub samples: Arc<Samples>,
     /// Files that cannot be used, by path.
     pub refused: Vec<Refused>,
+    /// Whether this version has refused them, as it writes it.
+    pub is_of_this_version: bool,
 }
 
 /// The data set as it is now, and what is missing.
@@ -67,7 +69,7 @@ impl Plan {
 
     /// Paths of all files.
     fn paths(&self) -> impl Iterator<Item = &str> {
-        let Description { samples, refused } = &self.description;
+        let Description { samples, refused, .. } = &self.description;
         let images = samples.rows.iter().map(|sample| sample.file.path.as_str());
         images.chain(refused.iter().map(|refused| refused.path.as_str()))
     }

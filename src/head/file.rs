@@ -60,9 +60,12 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<SavedHead> {
     let damaged =
         |why: String| Error::new(Kind::Run, "not a head file").at(path).because(why).help("train again");
     let TensorFile { tensors: mut arrays, metadata } = decode_tensors(bytes).map_err(damaged)?;
-    let Metadata { classes, spec } = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
+    let Metadata { classes, spec } = json::decode(metadata.as_bytes()).map_err(|e| damaged(e.to_string()))?;
     let count = classes.len();
     let mut floats = |name: &str, rank: usize| match arrays.remove(name) {
+        Some(array) if !array.values.iter().all(|value| value.is_finite()) => {
+            Err(damaged(format!("{name} holds numbers that are not finite")))
+        }
         Some(array) if array.shape.len() == rank && array.shape[0] == count => Ok(array.values),
         Some(array) => Err(damaged(format!("{name} has the shape {:?} for {count} classes", array.shape))),
         None => Err(damaged(format!("it holds no float32 {name}"))),

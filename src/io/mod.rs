@@ -1,4 +1,5 @@
-//! Files and formats: the file system, downloads, Parquet, safetensors, archives, TensorBoard event files, TOML, JSON, base64, SHA-256.
+//! Files and formats: the file system, downloads, Parquet, safetensors, archives, TensorBoard event files, TOML, JSON, base64,
+//! SHA-256; panics of their readers.
 
 pub(crate) mod archive;
 pub mod base64;
@@ -8,6 +9,7 @@ pub mod download;
 pub mod events;
 pub mod fs;
 pub(crate) mod json;
+pub(crate) mod panics;
 pub(crate) mod parquet;
 pub(crate) mod safetensors;
 pub(crate) mod toml;

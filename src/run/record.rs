@@ -5,6 +5,7 @@ use crate::cache::Spec;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{Convergence, Epoch, SolverConfig};
+use crate::io::json;
 use crate::metrics::Temperature;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::Path;
@@ -112,7 +113,7 @@ impl Record {
     pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Self> {
         let unreadable =
             || Error::new(Kind::Run, "not a record that this version reads").at(path).help("train again");
-        let record: Self = serde_json::from_slice(bytes).map_err(|e| unreadable().because(e))?;
+        let record: Self = json::decode(bytes).map_err(|e| unreadable().because(e))?;
         match record.schema == SCHEMA {
             true => Ok(record),
             false => Err(unreadable().because(format!("its schema is {}, not {SCHEMA}", record.schema))),

@@ -82,6 +82,19 @@ fn damaged_descriptions_and_runs_are_named_with_their_path() {
 }
 
 #[test]
+fn a_file_that_makes_a_reader_panic_is_called_damaged_and_nothing_else_is_printed() {
+    let s = Sandbox::new();
+    s.images("in", &[("a", 4), ("b", 4)]);
+    support::extract(&s, "in", "c", &[]);
+    for finding in std::fs::read_dir(support::root().join("fuzz/findings/samples")).unwrap() {
+        std::fs::copy(finding.unwrap().path(), s.path("c/samples.parquet")).unwrap();
+        let output = support::extract(&s, "in", "c", &[]);
+        output.fails(1, &["samples.parquet: not a readable Parquet file: ", "--seed and --split"]);
+        assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
+    }
+}
+
+#[test]
 fn cuda_without_a_usable_gpu_is_an_error_and_nothing_is_written() {
     let s = Sandbox::new();
     s.images("in", &[("a", 2), ("b", 2)]);

@@ -1,7 +1,10 @@
 //! A cache and two runs written by version 0.1.0 open, verify, grow, evaluate and predict as they did.
 
-use crate::support::{Sandbox, root};
+use crate::support::{Sandbox, oracle_python, root};
 use headstart::backbone::known_answer::relative_distance;
+use headstart::data::decode::{encode_jpeg, encode_png};
+use headstart::data::pixels::Pixels;
+use headstart::io::digest::sha256;
 use headstart::run;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -153,4 +156,54 @@ fn its_runs_predict_as_they_did() {
             assert_eq!(nearest(now), nearest(before), "{name}");
         }
     }
+}
+
+/// Writes `refused.parquet` as 0.1.0 did: path, digest and reason of each file.
+fn refuse(s: &Sandbox, files: &[(&str, &[u8], &str)]) {
+    let rows: Vec<Value> = files
+        .iter()
+        .map(|(path, bytes, reason)| serde_json::json!([path, sha256(bytes).to_string(), reason]))
+        .collect();
+    let script = "import json, sys, pyarrow as pa, pyarrow.parquet as pq\n\
+        columns = zip(*json.loads(sys.argv[2]))\n\
+        names = ['path', 'image_sha256', 'reason']\n\
+        pq.write_table(pa.table(dict(zip(names, map(list, columns)))), sys.argv[1], compression='zstd')";
+    let rows = serde_json::to_string(&rows).unwrap();
+    let mut python = std::process::Command::new(oracle_python());
+    let status = python.args(["-c", script, &s.text("cache/refused.parquet"), &rows]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn files_that_it_refused_are_tried_again_where_their_pixels_fit() {
+    let s = copied();
+    // Neither has an end marker: 0.1.0 refused both, and this version reads both.
+    let picture = Pixels::new(8, 8, (0..192).collect());
+    let (png, jpeg) = (encode_png(&picture), encode_jpeg(&picture, 90));
+    let (png, jpeg) = (&png[..png.len() - 12], &jpeg[..jpeg.len() - 2]);
+    s.write("images/ant/end.png", png);
+    s.write("images/ant/end.jpg", jpeg);
+    refuse(
+        &s,
+        &[
+            ("ant/end.png", png, "unexpected end of file"),
+            ("ant/end.jpg", jpeg, "the JPEG data end before the image does"),
+        ],
+    );
+    let (images, network) = (s.text("images"), s.text("small.onnx"));
+    let extract = |cache: &str| {
+        let said = s.run(&["extract", &images, "--cache", cache, "--backbone", &network, "--json"]);
+        (said.code, said.value()["computed"].clone(), said.value()["refused"].clone(), said.stderr)
+    };
+    // In its own cache JPEG has the pixels of another decoder, so that file stays out.
+    let refused =
+        serde_json::json!([{"path": "ant/end.jpg", "reason": "the JPEG data end before the image does"}]);
+    let (code, computed, still, stderr) = extract(&s.text("cache"));
+    assert_eq!((code, computed, still), (3, 1.into(), refused.clone()), "{stderr}");
+    assert_eq!(stderr.matches("stay refused").count(), 1, "{stderr}");
+    let (code, computed, still, stderr) = extract(&s.text("cache"));
+    assert_eq!((code, computed, still), (3, 0.into(), refused), "{stderr}");
+    assert!(!stderr.contains("stay refused"), "{stderr}");
+    let (code, computed, still, stderr) = extract(&s.text("new"));
+    assert_eq!((code, computed, still), (0, 44.into(), serde_json::json!([])), "{stderr}");
 }

@@ -1,9 +1,11 @@
 //! Properties of augmentation and preprocessing, for random images: each is compared with a plain formula that shares no code
 //! with it.
 
-use headstart::data::augment::Variant;
+use headstart::data::augment::{Augmentation, Variant};
 use headstart::data::pixels::Pixels;
-use headstart::data::preprocess::{Preprocessing, centre_crop, resize_bilinear};
+use headstart::data::preprocess::{
+    Filter, Preprocessing, Region, Resize, centre_crop, resize, resize_bilinear,
+};
 use headstart::math::random::Rng;
 
 /// Random images, sizes and offsets from a seed.
@@ -98,6 +100,12 @@ fn names_of_variants_are_read_back() {
     for_all(|cases| {
         let variant = Variant::Shift { dx: cases.offset(), dy: cases.offset() };
         assert_eq!(variant.to_string().parse::<Variant>().unwrap(), variant);
+        // A family has the four directions, each by its distance and none twice.
+        let distance = 1 + cases.below(10_000) as i32;
+        let family = format!("shift:{distance}").parse::<Augmentation>().unwrap().variants();
+        let expected = [(1, 0), (-1, 0), (0, 1), (0, -1)]
+            .map(|(x, y)| Variant::Shift { dx: x * distance, dy: y * distance });
+        assert_eq!(family, expected);
     });
 }
 
@@ -180,6 +188,55 @@ fn resizing_is_the_formula_of_pillow_but_for_rounding() {
             assert!(lowest <= low && high <= highest, "{low} to {high} from {lowest} to {highest}");
         }
         assert_eq!(resize_bilinear(&image, image.width(), image.height()), image);
+    });
+}
+
+#[test]
+fn a_region_of_a_resized_image_is_cut_out_of_the_whole() {
+    use Filter::{Bicubic, Bilinear, Box, Hamming, Lanczos, Nearest};
+    let filters = [Nearest, Box, Bilinear, Hamming, Bicubic, Lanczos];
+    for_all(|cases| {
+        let image = cases.image();
+        let filter = filters[cases.below(filters.len())];
+        let [columns, rows] = [0; 2].map(|_| {
+            let whole = 1 + cases.below(64);
+            let start = cases.below(whole);
+            Region { whole, start, len: 1 + cases.below(whole - start) }
+        });
+        let whole = resize(&image, filter, Region::all(columns.whole), Region::all(rows.whole));
+        let inside = |x: i64, y: i64| pixel(&whole, x + columns.start as i64, y + rows.start as i64);
+        let part = resize(&image, filter, columns, rows);
+        assert_eq!(part, drawn(columns.len, rows.len, inside), "{filter:?} {columns:?} {rows:?}");
+    });
+}
+
+#[test]
+fn the_shorter_side_is_resized_and_the_centre_kept_whatever_the_shape() {
+    for_all(|cases| {
+        let image = cases.image();
+        let size = 1 + cases.below(24);
+        let shorter = size + cases.below(20);
+        let named = Preprocessing::named("unit").unwrap();
+        let fitted =
+            Preprocessing { size, shorter_side: Some(shorter), resize: Resize::BicubicPillow, ..named };
+        let [width, height] = [image.width(), image.height()];
+        let scaled = |side: usize| match side == width.min(height) {
+            true => shorter,
+            false => (shorter as f64 * side as f64 / width.min(height) as f64 + 1e-9) as usize,
+        };
+        let whole = resize(&image, Filter::Bicubic, Region::all(scaled(width)), Region::all(scaled(height)));
+        // Half a pixel goes to the even start, as in Python's `round`.
+        let start = |side: usize| {
+            let (half, is_odd) = ((side - size) / 2, (side - size) % 2 == 1);
+            (half + usize::from(is_odd && half % 2 == 1)) as i64
+        };
+        let inside = |x: i64, y: i64| pixel(&whole, x + start(whole.width()), y + start(whole.height()));
+        assert_eq!(
+            fitted.resized(&image),
+            drawn(size, size, inside),
+            "{width} x {height} to {shorter}, {size}"
+        );
+        assert_eq!(fitted.tensor(&image).len(), 3 * size * size);
     });
 }
 

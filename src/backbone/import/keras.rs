@@ -6,6 +6,7 @@
 
 use super::tensors::{Tensors, fail};
 use crate::error::Result;
+use crate::io::panics::caught;
 use hdf5_reader::group::Group;
 use hdf5_reader::{Datatype, Hdf5File, OpenOptions};
 
@@ -21,6 +22,11 @@ const MAX_ARRAYS: usize = 5_000;
 /// # Errors
 /// [`Kind::Backbone`](crate::error::Kind::Backbone) when it is damaged, or holds arrays in groups that Keras does not make.
 pub fn read_keras(bytes: Vec<u8>) -> Result<Tensors> {
+    caught(|| read(bytes))
+        .unwrap_or_else(|| Err(fail("the HDF5 file is damaged: its structure makes no sense")))
+}
+
+fn read(bytes: Vec<u8>) -> Result<Tensors> {
     let size = bytes.len();
     let options = OpenOptions::default()
         .with_max_read_bytes(MAX_ARRAY.min(size))

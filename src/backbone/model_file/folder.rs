@@ -93,7 +93,7 @@ fn hugging_face(folder: &Path) -> Result<Preprocessing> {
             .at(folder)
             .help(format!("put Hugging Face's {PROCESSOR} there, or {SETTINGS} with `preprocessing`")));
     }
-    let config: ProcessorConfig = serde_json::from_slice(&fs::read(&path)?)
+    let config: ProcessorConfig = json::decode(&fs::read(&path)?)
         .map_err(|e| Error::new(Kind::Usage, "it is not an image processor").because(e).at(&path))?;
     let steps = config.preprocessing().and_then(Preprocessing::checked);
     steps.map_err(|e| match e.remedy() {

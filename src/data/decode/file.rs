@@ -3,9 +3,9 @@
 use super::header::header;
 use super::kind::{self, Kind};
 use super::limits::{self, FILES, Share};
-use super::panics::quietly;
 use super::tif;
 use crate::data::dataset::Reason;
+use crate::io::panics::caught;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Deref;
@@ -71,15 +71,16 @@ fn start(file: &mut (impl Read + Seek), length: u64) -> std::io::Result<Result<V
     if kind == Kind::Tiff {
         // Its directory may be anywhere.
         file.rewind()?;
-        let checked = quietly(|| {
+        let checked = caught(|| {
             let (width, height, _) = tif::header(BufReader::new(&mut *file))?;
             limits::check_size(width, height)
         });
+        let checked = checked.unwrap_or(Err(Reason::DecoderPanic));
         file.seek(SeekFrom::Start(bytes.len() as u64))?;
         return Ok(checked.map(|()| bytes));
     }
     file.by_ref().take(HEAD - bytes.len() as u64).read_to_end(&mut bytes)?;
-    let checked = quietly(|| header(&bytes, kind, length));
+    let checked = caught(|| header(&bytes, kind, length)).unwrap_or(Err(Reason::DecoderPanic));
     Ok(match checked {
         Err(reason) if is_final(&reason, kind, &bytes) => Err(reason),
         _ => Ok(bytes),

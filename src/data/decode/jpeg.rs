@@ -81,6 +81,16 @@ fn has_more_scan_data(bytes: &[u8], at: usize) -> bool {
     matches!(pairs.next(), Some(&[0xFF, 0x00 | 0xD0..=0xD7]))
 }
 
+/// Whether a scan whose bytes up to `at` have been taken ends there: a marker that ends a scan follows, or nothing. Else its
+/// blocks were decoded from other bits than the encoder wrote, such as text over the end of the last scan. Of one scan
+/// alone this is not required, since cameras write some bytes more.
+fn ends_with_marker(bytes: &[u8], at: usize) -> bool {
+    let ends_scan = |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xD0..=0xD7 | 0xFF);
+    let fill = bytes[at..].iter().take_while(|&&byte| byte == 0xFF).count();
+    let rest = &bytes[at + fill.saturating_sub(1)..];
+    (at >= 2 && ends_scan(&bytes[at - 2..at])) || rest.len() < 2 || ends_scan(&rest[..2])
+}
+
 fn blocks_damaged() -> Reason {
     Reason::damaged("JPEG", "some of its blocks cannot be decoded")
 }
@@ -138,9 +148,9 @@ impl Decompressor {
         unsafe { lib::jpeg_has_multiple_scans(&self.state) != 0 }
     }
 
-    /// Reads scans until every coefficient is known to its last bit, and prepares the output of the whole. What follows
-    /// then, such as the trailer of a phone, is not looked at. Where coefficients are left out, the scans end with an
-    /// end-of-image marker.
+    /// Reads scans until every coefficient is known to its last bit, and prepares the output of the whole. A marker must follow
+    /// or the end of the file; what comes after the marker, such as the trailer of a phone, is not looked at. Where coefficients
+    /// are left out, the scans end with an end-of-image marker.
     fn read_all_scans(&mut self, bytes: &[u8]) -> Result<(), Reason> {
         let state: *mut jpeg_decompress_struct = &mut *self.state;
         let state = unsafe { &mut *state };
@@ -159,7 +169,10 @@ impl Decompressor {
                 _ => {}
             }
         }
-        unsafe { lib::jpeg_start_output(state, state.input_scan_number) };
+        match ends_with_marker(bytes, self.position(bytes)) {
+            true => unsafe { lib::jpeg_start_output(state, state.input_scan_number) },
+            false => return Err(blocks_damaged()),
+        };
         Ok(())
     }
 
@@ -349,9 +362,18 @@ mod tests {
         assert_eq!(decode(&with_text(scans[0])).unwrap().data, expected);
         for (number, &scan) in scans.iter().enumerate() {
             assert!(number == 0 || decode(&with_text(scan)).is_err(), "text before the scan at {scan}");
-            // What the last scan leaves is not looked at.
-            let is_last = number + 1 == scans.len();
-            assert!(is_last || decode(&with_text(scan + 14)).is_err(), "text in the scan at {scan}");
+            assert!(decode(&with_text(scan + 14)).is_err(), "text in the scan at {scan}");
+        }
+        let end = whole.len() - 2;
+        assert!(whole.ends_with(&[0xFF, 0xD9]));
+        // After the end marker anything may follow; without the marker nothing may.
+        for (file, is_taken) in [
+            ([whole, "a trailer".as_bytes()].concat(), true),
+            (whole[..end].to_vec(), true),
+            (with_text(end), false),
+            ([&whole[..end], "overwritten ".repeat(9).as_bytes()].concat(), false),
+        ] {
+            assert_eq!(decode(&file).ok().map(|image| image.data), is_taken.then(|| expected.clone()));
         }
     }
 

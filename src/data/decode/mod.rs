@@ -9,7 +9,6 @@ mod jpeg;
 mod kind;
 mod limits;
 mod orientation;
-mod panics;
 mod raster;
 mod tif;
 mod version;
@@ -20,12 +19,12 @@ pub use file::{FileBytes, read};
 pub use header::Dimensions;
 pub use limits::limit_memory;
 pub use raster::{encode_jpeg, encode_png};
-pub use version::{DECODE_VERSION, is_known_version, pixels_changed_since};
+pub use version::{DECODE_VERSION, is_known_version, pixels_changed_since, refused_by};
 
 use crate::data::pixels::Pixels;
+use crate::io::panics::caught;
 use header::header;
 use kind::Kind;
-use panics::quietly;
 
 /// Reads the dimensions of an image from its header. They are those stored in the file, before the EXIF orientation is
 /// applied.
@@ -34,7 +33,8 @@ use panics::quietly;
 /// When the bytes are not an image in a known format, or the image is too large to decode.
 pub fn dimensions(bytes: &[u8]) -> Result<Dimensions, Reason> {
     let kind = kind::of(bytes)?;
-    quietly(|| header(bytes, kind, bytes.len() as u64)).map(|(dimensions, _)| dimensions)
+    let header = caught(|| header(bytes, kind, bytes.len() as u64)).unwrap_or(Err(Reason::DecoderPanic));
+    header.map(|(dimensions, _)| dimensions)
 }
 
 /// Decodes a JPEG, PNG, WebP, GIF (first frame), BMP or TIFF image to 8-bit RGB and applies its EXIF orientation.
@@ -57,7 +57,7 @@ pub fn decode(bytes: &[u8]) -> Result<Pixels, Reason> {
 /// Those of [`decode`].
 pub fn decode_stretched(bytes: &[u8], stretch_16bit: Option<u8>) -> Result<DecodedFile, Reason> {
     let kind = kind::of(bytes)?;
-    quietly(|| {
+    let decode = || {
         let (_, memory) = header(bytes, kind, bytes.len() as u64)?;
         let turn = orientation::of(bytes, kind);
         // An upright copy is a second picture.
@@ -71,7 +71,8 @@ pub fn decode_stretched(bytes: &[u8], stretch_16bit: Option<u8>) -> Result<Decod
             }
         };
         Ok(DecodedFile { pixels: orientation::apply(image.pixels, turn), ..image })
-    })
+    };
+    caught(decode).unwrap_or(Err(Reason::DecoderPanic))
 }
 
 fn rgb_of_jpeg(image: jpeg::JpegPixels) -> Pixels {

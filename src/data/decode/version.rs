@@ -7,6 +7,11 @@ use super::orientation;
 /// one image of each lossy format.
 pub const DECODE_VERSION: &str = "pillow-12/1";
 
+/// What decides which files are refused: the version of the decoders and that of the program.
+pub fn refused_by() -> String {
+    format!("{DECODE_VERSION} of headstart {}", env!("CARGO_PKG_VERSION"))
+}
+
 /// The version of headstart 0.1.0: `image` for all formats.
 const IMAGE_0_25: &str = "image-0.25/1";
 

@@ -10,12 +10,14 @@ pub use writer::{MAX_GROUP_ROWS, TableWriter, arrow_has_key, parquet_has_key};
 
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
+use crate::io::panics::caught;
 use arrow::array::{Array, ArrayRef};
 use convert::{float_rows, from_arrow, record_batch};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::ChunkReader;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::File;
 use std::path::Path;
 
@@ -182,7 +184,16 @@ fn read<R: ChunkReader + 'static>(
 
 /// Opens a Parquet file and reads its footer.
 fn open<R: ChunkReader + 'static>(source: R, path: &Path) -> Result<ParquetRecordBatchReaderBuilder<R>> {
-    ParquetRecordBatchReaderBuilder::try_new(source).map_err(|e| damaged(path, e.to_string()))
+    readable(path, || ParquetRecordBatchReaderBuilder::try_new(source))
+}
+
+/// Does one step of reading the file at `path`. Every call of the crates into a file goes through here, since some that are
+/// damaged make them panic.
+fn readable<T, E: Display>(path: &Path, step: impl FnOnce() -> std::result::Result<T, E>) -> Result<T> {
+    match caught(step) {
+        Some(result) => result.map_err(|e| damaged(path, e.to_string())),
+        None => Err(damaged(path, "its structure makes no sense".into())),
+    }
 }
 
 fn damaged(path: &Path, why: String) -> Error {
@@ -205,10 +216,9 @@ fn read_columns<R: ChunkReader + 'static>(
         }
     }
     let mask = ProjectionMask::columns(builder.parquet_schema(), wanted.iter().map(|column| column.name));
-    let reader = builder.with_projection(mask).build().map_err(|e| damaged(e.to_string()))?;
+    let mut reader = readable(path, || builder.with_projection(mask).build())?;
     let mut columns: Vec<NamedColumn> = Vec::new();
-    for batch in reader {
-        let batch = batch.map_err(|e| damaged(e.to_string()))?;
+    while let Some(batch) = readable(path, || reader.next().transpose())? {
         for &ColumnSpec { name, kind: expected } in wanted {
             let array =
                 batch.column_by_name(name).ok_or_else(|| damaged(format!("it has no column {name}")))?;

@@ -6,6 +6,7 @@
 
 use super::column::{ColumnData, NamedColumn};
 use super::convert::{record_batch, schema};
+use crate::io::panics::caught;
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::FileReader as ArrowFileReader;
@@ -143,14 +144,16 @@ fn arrow_error(error: ArrowError) -> io::Error {
 
 /// Whether the file at `path` is a Parquet file with the key `key` in its metadata.
 pub fn parquet_has_key(path: &Path, key: &str) -> bool {
-    let footer = File::open(path).ok().and_then(|file| ParquetRecordBatchReaderBuilder::try_new(file).ok());
+    let open = |file| caught(|| ParquetRecordBatchReaderBuilder::try_new(file))?.ok();
+    let footer = File::open(path).ok().and_then(open);
     let has_key = |entries: &Vec<KeyValue>| entries.iter().any(|entry| entry.key == key);
     footer.is_some_and(|footer| footer.metadata().file_metadata().key_value_metadata().is_some_and(has_key))
 }
 
 /// Whether the file at `path` is an Arrow IPC file with the key `key` in its metadata.
 pub fn arrow_has_key(path: &Path, key: &str) -> bool {
-    let footer = File::open(path).ok().and_then(|file| ArrowFileReader::try_new(file, None).ok());
+    let open = |file| caught(|| ArrowFileReader::try_new(file, None))?.ok();
+    let footer = File::open(path).ok().and_then(open);
     footer.is_some_and(|footer| footer.schema().metadata().contains_key(key))
 }
 

@@ -124,7 +124,7 @@ fn check(cache: &Path, guarantee: &Guarantee, next: Option<&Guarantee>) -> Resul
         is_possible || (described.is_none() && guarantee.described.is_empty()),
         "the description is another",
     )?;
-    let refused = read_refused(cache).map_err(message)?;
+    let refused = read_refused(cache).map_err(message)?.files;
     demand(
         refused == refusals() || (refused.is_empty() && guarantee.described.is_empty()),
         "refusals are lost",

@@ -1,7 +1,0 @@
-//! An ONNX file.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    headstart_fuzz::onnx(data);
-});

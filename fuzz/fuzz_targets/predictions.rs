@@ -1,7 +1,0 @@
-//! `predictions.parquet` of a run.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    headstart_fuzz::predictions(data);
-});

@@ -1,7 +1,0 @@
-//! `refused.parquet` of a cache.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    headstart_fuzz::refused(data);
-});

@@ -1,7 +1,0 @@
-//! `reject.safetensors` of a run.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    headstart_fuzz::rejection(data);
-});

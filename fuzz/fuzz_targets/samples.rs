@@ -1,7 +1,0 @@
-//! `samples.parquet` of a cache.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    headstart_fuzz::samples(data);
-});

@@ -1,7 +1,0 @@
-//! `spec.json` of a cache.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    headstart_fuzz::spec(data);
-});

@@ -1,7 +1,0 @@
-//! A WebP image, and what extraction makes of its pixels.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    headstart_fuzz::webp(data);
-});
