@@ -195,7 +195,10 @@ mod tests {
         let found = with_deviations(&[2.0, 0.25, 1e-5, 0.0, 4.0, 1.0, 1e-3]).deviation;
         // 1 is the median of those that are not 0.
         let expected = [2.0, 0.25, 0.1, 1.0, 4.0, 1.0, 0.1];
-        assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-5), "{found:?}");
+        assert!(
+            found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-5),
+            "{found:?}"
+        );
         assert_eq!(with_deviations(&[0.0, 0.0]).deviation, [1.0, 1.0]);
     }
 }

@@ -93,7 +93,8 @@ impl Search<'_> {
     }
 
     fn solver(&self, path: Path, l2: f64) -> SolverConfig {
-        SolverConfig::Lbfgs(LbfgsConfig { l2, standardize: path.standardize, ..self.base.clone() })
+        let Path { standardize, label_smoothing, .. } = path;
+        SolverConfig::Lbfgs(LbfgsConfig { l2, standardize, label_smoothing, ..self.base.clone() })
     }
 
     /// Tries the penalties of one path, until their loss grows or the budget is used up. The latter may be before the first one.
