@@ -6,10 +6,11 @@
 Each size is rows x classes of drawn features of width 2,048; --cache takes the train rows of a cache instead, variant none.
 headstart fits first; its norm of the gradient, in float64 at the head that it saved, is the goal of the others. scikit-learn
 (lbfgs and newton-cg, float32 and float64 features) is given smaller and smaller tolerances until it reaches the goal, and the
-seconds are those of that fit alone. A solver that gives up before the goal, or whose fit takes longer than --limit seconds, is
-shown with the norm that it reached, and left out of the ratio. linfa (`--solver lbfgs-linfa`) ends where its own tolerance is, and
-is left out for more rows than --linfa-rows. Rounds interleave the programs; the table has medians, the passes over the features of
-each search, and how many times as fast headstart is as scikit-learn's fastest to the goal."""
+seconds are those of that fit alone. A solver that gives up before the goal, or whose fit takes longer than --limit seconds,
+is shown with the norm that it reached, left out of the ratio and not tried again in other rounds. linfa (`--solver
+lbfgs-linfa`) ends where its own tolerance is, and is left out for more rows than --linfa-rows. Rounds interleave the
+programs; the table has medians, the passes over the features of each search, and how many times as fast headstart is as
+scikit-learn's fastest to the goal."""
 
 import argparse
 import json
@@ -33,11 +34,11 @@ def headstart(binary, cache, run, solver, l2, threads):
     return json.loads(done.stdout)
 
 
-def peer(cache, run, solver, dtype, goal, a):
+def peer(cache, run, solver, dtype, goal, a, tolerance=None):
     """The fit of scikit-learn that comes to a gradient of `goal`, or nearest; for the solver `head`, the gradient of the run's
     head."""
     environment = os.environ | {f"{name}_NUM_THREADS": str(a.threads) for name in ("OMP", "OPENBLAS")}
-    command = [sys.executable, HERE / "training/optimum.py", cache, run, solver, dtype, a.l2, goal, a.limit]
+    command = [sys.executable, HERE / "training/optimum.py", cache, run, solver, dtype, a.l2, goal, a.limit, tolerance or goal]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -63,7 +64,10 @@ def measure(cache, rows, a, work):
             norm = peer(cache, work / "linfa", "head", "float64", 0, a)["gradient"]
             add("linfa", norm <= own["gradient"], **linfa["convergence"] | {"gradient": norm}, seconds=linfa["seconds"])
         for solver, dtype in PEERS:
-            add(f"scikit-learn {solver} {dtype}", **peer(cache, run, solver, dtype, own["gradient"], a))
+            name = f"scikit-learn {solver} {dtype}"
+            before = last.get(name, {"reached": True})
+            if before["reached"]:
+                add(name, **peer(cache, run, solver, dtype, own["gradient"], a, before.get("tolerance")))
         print(rows, {name: [round(value, 3) for value in values] for name, values in seconds.items()}, file=sys.stderr, flush=True)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     peers = [value for name, value in medians.items() if name.startswith("scikit") and last[name]["reached"]]

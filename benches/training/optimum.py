@@ -1,11 +1,13 @@
-"""One fit of scikit-learn to a norm of the gradient: python optimum.py CACHE RUN SOLVER DTYPE L2 GOAL LIMIT. For the solver
-`head` it prints the norm of the gradient at the head of RUN instead, and the bound on the relative distance of its weights from
-the optimum that follows: the loss is strongly convex in them with modulus L2. Everything but the fit itself is float64.
+"""One fit of scikit-learn to a norm of the gradient: python optimum.py CACHE RUN SOLVER DTYPE L2 GOAL LIMIT TOLERANCE. For the
+solver `head` it prints the norm of the gradient at the head of RUN instead, and the bound on the relative distance of its
+weights from the optimum that follows: the loss is strongly convex in them with modulus L2. Everything but the fit itself is
+float64.
 
-The tolerance of scikit-learn is the largest entry of the gradient, GOAL its Euclidean norm. So the fit is made anew with smaller
-and smaller tolerances until GOAL is reached, two of them in a row change nothing, because the solver gives up on its own, or a
-fit takes longer than LIMIT seconds. What is printed is of the fit that came nearest. Its passes are products of all rows with
-weights, or with their gradient's transpose: a loss takes one, a gradient or a product with the Hessian two."""
+The tolerance of scikit-learn is the largest entry of the gradient, GOAL its Euclidean norm. So the fit is made anew with
+smaller and smaller tolerances, from TOLERANCE on, until GOAL is reached, two of them in a row change nothing, because the
+solver gives up on its own, or a fit takes longer than LIMIT seconds. What is printed is of the fit that came nearest. Its
+passes are products of all rows with weights, or with their gradient's transpose: a loss takes one, a gradient or a product
+with the Hessian two."""
 
 import collections
 import json
@@ -25,7 +27,7 @@ from heads import load_head  # noqa: E402
 
 warnings.simplefilter("ignore")
 cache, run, solver, dtype, *numbers = sys.argv[1:]
-l2, goal, limit = map(float, numbers)
+l2, goal, limit, tolerance = map(float, numbers)
 weight, bias, classes = load_head(pathlib.Path(run))
 (x, y), _ = load(cache)
 
@@ -104,7 +106,7 @@ passes = collections.Counter()
 count_passes()
 signal.signal(signal.SIGALRM, ring)
 features = np.ascontiguousarray(x.astype(dtype))
-tolerance, best, idle, over = goal, None, 0, False
+best, idle, over = None, 0, False
 while idle < 2:
     found, largest = fitted(features, tolerance)
     if found is None:
