@@ -39,11 +39,12 @@ pub(super) fn summary(selection: &Selection, stats: &TrainStats) -> String {
     let is_chosen = |path: &[Candidate]| path.iter().any(|one| std::ptr::eq(one, &tried[*chosen]));
     paths.sort_by_key(|path| !is_chosen(path));
     let rows = paths.into_iter().map(|path| row(path, is_chosen(path).then_some(&tried[*chosen])));
-    let names = ["use", "layer", "standardize", "l2 tried", "l2", "loss", "accuracy", "more loss"];
+    let names =
+        ["use", "layer", "standardize", "smoothing", "l2 tried", "l2", "loss", "accuracy", "more loss"];
     let times = if *repeats == 1 { String::new() } else { format!(", {repeats} times") };
     format!(
         "{} candidates in {}, each fitted in {folds} folds within {images} train images{times}\n\n{}\n\
-         each line: the l2 of least loss; first line: chosen, the first of those tried whose loss \
+         each line: the l2 of least loss, at the temperature that predictions use; first line: chosen, the first of those tried whose loss \
          is within one standard error of the least\n{}{}\n",
         tried.len(),
         seconds(selection.seconds),
@@ -54,7 +55,7 @@ pub(super) fn summary(selection: &Selection, stats: &TrainStats) -> String {
 }
 
 /// One feature set: its chosen candidate, or the one of least loss.
-fn row(path: &[Candidate], chosen: Option<&Candidate>) -> [String; 8] {
+fn row(path: &[Candidate], chosen: Option<&Candidate>) -> [String; 9] {
     let loss = |candidate: &Candidate| candidate.loss.unwrap_or(f64::INFINITY);
     let best = path.iter().min_by(|a, b| loss(a).total_cmp(&loss(b)));
     let shown = chosen.or(best).expect("a path has a candidate");
@@ -64,6 +65,7 @@ fn row(path: &[Candidate], chosen: Option<&Candidate>) -> [String; 8] {
         features.variants.clone(),
         features.layer.clone(),
         String::from(if features.standardize { "yes" } else { "no" }),
+        features.label_smoothing.to_string(),
         format!("{} to {}", path[0].l2, path[path.len() - 1].l2),
         shown.l2.to_string(),
         shown.loss.map_or("failed".into(), |loss| format!("{loss:.4}")),
@@ -78,7 +80,11 @@ fn left_out(selection: &Selection) -> String {
         let name = |left: &LeftOut| {
             let features = &left.features;
             let scaling = if features.standardize { ", standardized" } else { "" };
-            format!("{} of {}{scaling}", features.variants, features.layer)
+            let smoothing = match features.label_smoothing {
+                0.0 => String::new(),
+                share => format!(", labels smoothed by {share}"),
+            };
+            format!("{} of {}{scaling}{smoothing}", features.variants, features.layer)
         };
         let names: Vec<String> = selection.left_out.iter().filter(of).map(name).collect();
         if names.is_empty() { String::new() } else { format!("left out, {why}: {}\n", names.join("; ")) }

@@ -32,8 +32,8 @@ pub(super) struct Args {
     /// Folder of the run to write; an existing run is replaced
     #[arg(long)]
     run: PathBuf,
-    /// Choose the settings: penalties of L-BFGS, standardization, sets of variants and, of several caches, one are compared by
-    /// repeated folds within the train images, and the head is fitted once more to all of them
+    /// Choose the settings: penalties of L-BFGS, standardization, label smoothing, sets of variants and, of several caches, one
+    /// are compared by repeated folds within the train images, and the head is fitted once more to all of them
     #[arg(long, conflicts_with_all = ["solver", "lr", "epochs", "l2", "seed", "init", "memory"])]
     auto: bool,
     /// Time after which --auto ends its search, such as 5m, or none; the fit of what it chose comes on top [default: 60s]

@@ -1,15 +1,20 @@
-//! Standardization: features are scaled to mean 0 and standard deviation 1 batch by batch during a fit, and the scaling is
-//! folded into the head that is kept, so that users of a head need not know about it.
+//! Standardization: features are scaled to mean 0 and standard deviation 1 batch by batch during a fit, those that hardly vary to
+//! a smaller one. The scaling is folded into the head that is kept, so that users of a head need not know about it.
 
 use super::kernel::{Batch, Kernel};
 use super::labelled_features::{Example, LabelledFeatures};
 use super::linear::Head;
 use crate::math::matrix::Matrix;
 
+/// Share of the median standard deviation below which no feature is divided. A feature that hardly varies over few rows would
+/// have values of hundreds in the other ones, and decide every answer there.
+const LEAST_DEVIATION: f64 = 0.1;
+
 /// Mean and standard deviation of each feature over some rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standardizer {
     mean: Vec<f32>,
+    /// By which each feature is divided: its standard deviation or, where that is small, a floor.
     deviation: Vec<f32>,
     /// 1 / each deviation.
     inverse: Vec<f32>,
@@ -40,20 +45,33 @@ impl RunningMoments {
         }
     }
 
-    /// Returns mean and variance of each feature over all rows.
-    pub(super) fn mean_and_variance(&self) -> (Vec<f64>, Vec<f64>) {
-        let rows = self.rows.max(1) as f64;
-        (self.mean.clone(), self.squares.iter().map(|squares| squares / rows).collect())
+    /// Returns the mean of each feature over all rows.
+    pub(super) fn mean(&self) -> &[f64] {
+        &self.mean
     }
 
-    /// Returns mean and standard deviation over all rows. A feature that never varies gets the deviation 1, as in
-    /// scikit-learn's `StandardScaler`.
+    /// Returns the variance of each feature over all rows.
+    pub(super) fn variance(&self) -> Vec<f64> {
+        let rows = self.rows.max(1) as f64;
+        self.squares.iter().map(|squares| squares / rows).collect()
+    }
+
+    /// Returns by what each feature is divided: its standard deviation, but at least a tenth of the median of those that are
+    /// not 0. A feature that never varies is divided by that median, and by 1 if no feature varies.
+    pub(super) fn deviations(&self) -> Vec<f64> {
+        let mut deviations: Vec<f64> = self.variance().into_iter().map(f64::sqrt).collect();
+        let mut varying: Vec<f64> = deviations.iter().copied().filter(|&deviation| deviation > 0.0).collect();
+        varying.sort_unstable_by(f64::total_cmp);
+        let median = varying.get(varying.len() / 2).copied().unwrap_or(1.0);
+        for deviation in &mut deviations {
+            *deviation = if *deviation > 0.0 { deviation.max(LEAST_DEVIATION * median) } else { median };
+        }
+        deviations
+    }
+
+    /// Returns the scaling by the moments of all rows.
     pub fn standardizer(&self) -> Standardizer {
-        let deviation = |squares: &f64| match (squares / self.rows.max(1) as f64).sqrt() as f32 {
-            0.0 => 1.0,
-            deviation => deviation,
-        };
-        let deviation: Vec<f32> = self.squares.iter().map(deviation).collect();
+        let deviation: Vec<f32> = self.deviations().into_iter().map(|deviation| deviation as f32).collect();
         Standardizer {
             mean: self.mean.iter().map(|&mean| mean as f32).collect(),
             inverse: deviation.iter().map(|deviation| 1.0 / deviation).collect(),
@@ -63,7 +81,7 @@ impl RunningMoments {
 }
 
 impl Standardizer {
-    /// Computes mean and standard deviation over `rows`.
+    /// Computes the scaling by the moments of `rows`.
     pub fn fit(rows: LabelledFeatures) -> Self {
         let mut moments = RunningMoments::new(rows.features.width());
         rows.feature_rows().for_each(|row| moments.add(row));
@@ -145,8 +163,8 @@ mod tests {
             let mean = column.iter().sum::<f64>() / 40.0;
             let deviation = (column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 40.0).sqrt();
             assert!((f64::from(standardizer.mean[feature]) - mean).abs() < 1e-5);
-            let expected = if deviation == 0.0 { 1.0 } else { deviation };
-            assert!((f64::from(standardizer.deviation[feature]) - expected).abs() < 1e-5);
+            let own = f64::from(standardizer.deviation[feature]);
+            assert!(if feature % 4 == 0 { own > 0.0 } else { (own - deviation).abs() < 1e-5 });
         }
         let mut batches = BatchStandardizer::new(&standardizer, 40);
         let standardized = batches.apply(Kernel::new(), Batch::of(plain));
@@ -161,5 +179,26 @@ mod tests {
         let back = standardizer.unfolded(&folded);
         assert!(back.weight().iter().zip(head.weight()).all(|(a, b)| (a - b).abs() < 1e-6));
         assert!(back.bias().iter().zip(head.bias()).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+
+    /// Rows of features with these standard deviations: each is its deviation above 5, and below.
+    fn with_deviations(deviations: &[f32]) -> Standardizer {
+        let mut moments = RunningMoments::new(deviations.len());
+        for sign in [1.0, -1.0] {
+            moments.add(&deviations.iter().map(|deviation| 5.0 + sign * deviation).collect::<Vec<_>>());
+        }
+        moments.standardizer()
+    }
+
+    #[test]
+    fn no_feature_is_divided_by_much_less_than_the_median_deviation() {
+        let found = with_deviations(&[2.0, 0.25, 1e-5, 0.0, 4.0, 1.0, 1e-3]).deviation;
+        // 1 is the median of those that are not 0.
+        let expected = [2.0, 0.25, 0.1, 1.0, 4.0, 1.0, 0.1];
+        assert!(
+            found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-5),
+            "{found:?}"
+        );
+        assert_eq!(with_deviations(&[0.0, 0.0]).deviation, [1.0, 1.0]);
     }
 }

@@ -26,8 +26,8 @@ pub struct Selection {
     pub seconds: f64,
 }
 
-/// A feature set of a cache.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A feature set of a cache, and the loss that is fitted to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CandidateFeatures {
     /// The cache, as it was given.
     pub cache: String,
@@ -38,6 +38,9 @@ pub struct CandidateFeatures {
     pub variants: String,
     /// Whether features are standardized.
     pub standardize: bool,
+    /// Share of each label that is spread over all classes.
+    #[serde(default)]
+    pub label_smoothing: f64,
 }
 
 /// A candidate and its scores over the folds.
@@ -59,7 +62,7 @@ pub struct Candidate {
 }
 
 /// Candidates that were not fitted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Their features.
     #[serde(flatten)]

@@ -1,7 +1,7 @@
 //! Scores of candidates over folds, for choosing among them.
 
 use super::fit_context::FitContext;
-use super::path_scores::along_path;
+use super::path_scores::{PathScoring, along_path};
 use super::selection::{FoldScores, HeldOutScore};
 use super::solvers::fit_heads;
 use super::split_rows::SplitRows;
@@ -25,7 +25,7 @@ pub(crate) fn fold_scores(
     let mut order: Vec<usize> = (0..settings.len()).collect();
     order.sort_by(|&a, &b| settings[b].l2().total_cmp(&settings[a].l2()));
     let path: Vec<SolverConfig> = order.iter().map(|&i| settings[i].clone()).collect();
-    let along = along_path(context, folds, &path, None, &mut |_| true)?;
+    let along = along_path(context, folds, &path, PathScoring::default(), &mut |_| true)?;
     let mut scores: Vec<(usize, FoldScores)> = order.into_iter().zip(along).collect();
     scores.sort_by_key(|(i, _)| *i);
     Ok(scores.into_iter().map(|(_, scores)| scores).collect())

@@ -3,7 +3,7 @@
 use super::FeatureTable;
 use super::fit_context::FitContext;
 use super::inner_folds::InnerFolds;
-use super::path_scores::{along_path, has_passed_the_minimum};
+use super::path_scores::{PathScoring, along_path, has_passed_the_minimum};
 use super::penalty;
 use super::ranking::{FoldAccuracies, Ranked, rank};
 use super::same_images::require_same_images;
@@ -150,7 +150,8 @@ fn score(
             task.advance(inner.len() as u64);
             !has_passed_the_minimum(scores)
         };
-        scores.extend(along_path(context, &inner.splits(), &penalty::path(&solver), None, &mut goes_on)?);
+        let scoring = PathScoring::default();
+        scores.extend(along_path(context, &inner.splits(), &penalty::path(&solver), scoring, &mut goes_on)?);
     }
     let folds = inner.per_repeat();
     if folds < 3 {

@@ -5,8 +5,9 @@ use super::fit_context::FitContext;
 use super::selection::{FoldScores, HeldOutScore, pooled};
 use super::split_rows::SplitRows;
 use crate::error::{Kind, Result};
-use crate::head::{FitResult, Head, LbfgsConfig, LinfaConfig, Precision, SolverConfig};
+use crate::head::{FitResult, Head, LbfgsConfig, LinfaConfig, Precision, Probabilities, SolverConfig};
 use crate::math::parallel::in_parallel;
+use crate::metrics::{Temperature, apply_temperature, fit_temperature, log_loss};
 use std::time::Instant;
 
 /// A penalty whose loss is above the smallest one by more than this share ends a path.
@@ -16,8 +17,25 @@ const CLEARLY_ABOVE: f64 = 0.01;
 /// features are small, the largest penalties differ by less.
 const ABOVE: f64 = 0.001;
 
-/// Scores penalties along a path, the largest first. Before each but the first one `goes_on` is asked, with the scores so far;
-/// the path ends where it says no, and at the time `until`. A penalty that is not scored in all folds by then is left out.
+/// How a path is scored.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PathScoring {
+    /// Whether the losses that are returned are those of probabilities at the temperature which predictions use: fitted to all
+    /// held-out answers, where it differs significantly from 1. Else they are those of the probabilities as they are.
+    pub calibrated: bool,
+    /// The time at which the path ends, wherever it is.
+    pub until: Option<Instant>,
+}
+
+/// Probabilities of the held-out images of one fold, with their classes.
+struct Answers {
+    truth: Vec<usize>,
+    probabilities: Probabilities,
+}
+
+/// Scores penalties along a path, the largest first. Before each but the first one `goes_on` is asked, with the losses so far
+/// as they are: calibrated ones of the largest penalties are nearly equal, and say little of where the path leads. The path ends
+/// where it says no. A penalty that is not scored in all folds when the time is over is left out.
 ///
 /// # Errors
 /// [`Kind::Usage`] for settings out of range or of a class that does not exist, [`Kind::Input`] when a class has no train rows.
@@ -25,14 +43,14 @@ pub(crate) fn along_path(
     context: FitContext,
     folds: &[&SplitRows],
     path: &[SolverConfig],
-    until: Option<Instant>,
+    scoring: PathScoring,
     goes_on: &mut dyn FnMut(&[FoldScores]) -> bool,
 ) -> Result<Vec<FoldScores>> {
-    let mut all: Vec<FoldScores> = Vec::with_capacity(path.len());
+    let (mut all, mut calibrated) = (Vec::<FoldScores>::new(), Vec::new());
     let mut heads: Vec<Option<Head>> = vec![None; folds.len()];
     let outer = context.threads.clamp(1, folds.len().max(1));
     let threads = (context.threads / outer).max(1);
-    let precision = Precision::Scores { until };
+    let precision = Precision::Scores { until: scoring.until };
     for settings in path {
         if !all.is_empty() && !goes_on(&all) {
             break;
@@ -41,18 +59,47 @@ pub(crate) fn along_path(
         let found = in_parallel(outer, &work, |(splits, start)| {
             let context = FitContext { splits, threads, ..context };
             let fitted = fit(context, settings, start.as_ref(), precision)?;
-            let score = fitted.as_ref().map(|fitted| HeldOutScore::of(splits, fitted));
-            Ok((score, fitted.map(|fitted| fitted.head).or_else(|| start.clone())))
+            let held_out = fitted.as_ref().map(|fitted| {
+                let answers = scoring.calibrated.then(|| Answers::of(context, &fitted.head));
+                (HeldOutScore::of(splits, fitted), answers)
+            });
+            Ok((held_out, fitted.map(|fitted| fitted.head).or_else(|| start.clone())))
         })?;
-        let scores: FoldScores;
-        (scores, heads) = found.into_iter().unzip();
+        let held_out: Vec<Option<(HeldOutScore, Option<Answers>)>>;
+        (held_out, heads) = found.into_iter().unzip();
         // What failed at the end of the time was given up.
-        if precision.is_over() && scores.iter().any(Option::is_none) {
+        if precision.is_over() && held_out.iter().any(Option::is_none) {
             break;
         }
-        all.push(scores);
+        all.push(held_out.iter().map(|one| one.as_ref().map(|(score, _)| *score)).collect());
+        calibrated.push(at_their_temperature(&held_out));
     }
-    Ok(all)
+    Ok(if scoring.calibrated { calibrated } else { all })
+}
+
+/// The scores with the losses of the answers at the temperature that predictions of such heads use.
+fn at_their_temperature(held_out: &[Option<(HeldOutScore, Option<Answers>)>]) -> FoldScores {
+    let answers = || held_out.iter().flatten().filter_map(|(_, answers)| answers.as_ref());
+    let truth: Vec<usize> = answers().flat_map(|one| one.truth.iter().copied()).collect();
+    let fitted = fit_temperature(&truth, answers().flat_map(|one| &one.probabilities));
+    let temperature = Temperature::effective(fitted);
+    let score = |(score, answers): &(HeldOutScore, Option<Answers>)| {
+        Some(HeldOutScore { loss: answers.as_ref()?.loss(temperature)?, ..*score })
+    };
+    held_out.iter().map(|one| one.as_ref().and_then(score)).collect()
+}
+
+impl Answers {
+    fn of(context: FitContext, head: &Head) -> Self {
+        let held_out = context.table.select(&context.splits.validation);
+        let truth = context.splits.validation.targets.iter().map(|&target| target as usize).collect();
+        Self { truth, probabilities: head.probabilities_of(held_out.rows()) }
+    }
+
+    /// Mean cross entropy at a temperature; `None` without images.
+    fn loss(&self, temperature: f64) -> Option<f64> {
+        log_loss(&self.truth, self.probabilities.into_iter().map(|row| apply_temperature(row, temperature)))
+    }
 }
 
 /// Whether a path has passed its smallest loss: the latest penalty is clearly worse, or the latest two are worse.
@@ -112,5 +159,28 @@ mod tests {
         ] {
             assert_eq!(has_passed_the_minimum(&path(losses)), has_passed, "{losses:?}");
         }
+    }
+
+    #[test]
+    fn calibration_ranks_heads_by_what_they_know_and_not_by_how_sure_they_are() {
+        // 60 of 80 and 64 of 80 answers are right; those of the second head are far too cautious.
+        let scored = |correct: usize, sure: f32| {
+            let answer = |i| if i < correct { [sure, 1.0 - sure] } else { [1.0 - sure, sure] };
+            let rows: Vec<f32> = (0..80).flat_map(answer).collect();
+            let answers = Answers { truth: vec![0; 80], probabilities: Probabilities::from_values(2, rows) };
+            let as_it_is = answers.loss(1.0).unwrap();
+            let score = HeldOutScore { images: 80, loss: as_it_is, accuracy: correct as f64 / 80.0 };
+            (as_it_is, at_their_temperature(&[Some((score, Some(answers)))])[0].unwrap())
+        };
+        let (sure, cautious) = (scored(60, 0.75), scored(64, 0.52));
+        assert!(sure.0 < cautious.0 && sure.1.loss > cautious.1.loss);
+        assert_eq!((sure.1.loss, cautious.1.accuracy, cautious.1.images), (sure.0, 0.8, 80));
+        // The best loss of 80 % correct answers.
+        let entropy = -(0.8f64 * 0.8f64.ln() + 0.2 * 0.2f64.ln());
+        assert!((cautious.1.loss - entropy).abs() < 1e-6, "{cautious:?}");
+        // Where all answers are right no temperature is best.
+        let certain = scored(80, 0.75);
+        assert_eq!(certain.1.loss, certain.0);
+        assert_eq!(at_their_temperature(&[None]), [None]);
     }
 }

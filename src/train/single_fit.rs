@@ -52,6 +52,7 @@ pub(super) struct TrainResult {
 /// Shows the progress of a fit, and collects histograms of its weights.
 pub(super) struct EpochLog<'a> {
     task: Box<dyn Task + 'a>,
+    has_validation: bool,
     histograms: WeightHistograms,
 }
 
@@ -78,25 +79,26 @@ pub(crate) fn warn_unless_converged(convergence: &Convergence, monitor: &dyn Mon
 }
 
 impl<'a> EpochLog<'a> {
-    pub fn begin(monitor: &'a dyn Monitor, solver: &SolverConfig) -> Self {
+    pub fn begin(monitor: &'a dyn Monitor, solver: &SolverConfig, splits: &SplitRows) -> Self {
         let epochs = match solver {
             SolverConfig::Adam(config) => config.epochs as u64,
             SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => 1,
         };
         Self {
             task: monitor.task("training", Some(epochs), Unit::Epochs),
+            has_validation: !splits.validation.targets.is_empty(),
             histograms: WeightHistograms::default(),
         }
     }
 
     /// Records an epoch and the head after it.
     pub fn record(&mut self, epoch: &Epoch, head: &Head) {
-        self.task.status(&format!(
-            "loss {:.4}  validation loss {:.4}  accuracy {} %",
-            epoch.train_loss,
-            epoch.validation_loss,
-            percent_number(epoch.validation_accuracy)
-        ));
+        let mut status = format!("loss {:.4}", epoch.train_loss);
+        if self.has_validation {
+            let accuracy = percent_number(epoch.validation_accuracy);
+            status += &format!("  validation loss {:.4}  accuracy {accuracy} %", epoch.validation_loss);
+        }
+        self.task.status(&status);
         self.task.advance(1);
         self.histograms.record(epoch.epoch, head);
     }

@@ -16,11 +16,16 @@ fn auto(s: &Sandbox, run: &str, more: &[&str]) -> Value {
     s.json(&[&["train", &s.text("c"), "--auto", "--run", &s.text(run)], more].concat())
 }
 
+/// Cache, variants, standardization, label smoothing and penalty.
+type Settings = (String, String, bool, f64, f64);
+
 /// The settings of each candidate.
-fn settings(tried: &Value) -> Vec<(String, String, bool, f64)> {
+fn settings(tried: &Value) -> Vec<Settings> {
     let of = |one: &Value| {
         let text = |key: &str| one[key].as_str().unwrap().to_string();
-        (text("cache"), text("use"), one["standardize"].as_bool().unwrap(), one["l2"].as_f64().unwrap())
+        let number = |key: &str| one[key].as_f64().unwrap();
+        let standardize = one["standardize"].as_bool().unwrap();
+        (text("cache"), text("use"), standardize, number("label_smoothing"), number("l2"))
     };
     tried.as_array().unwrap().iter().map(of).collect()
 }
@@ -33,11 +38,10 @@ fn the_head_is_that_of_the_settings_that_it_chose() {
     assert_eq!((&selection["folds"], &selection["repeats"]), (&5.into(), &4.into()));
     assert_eq!((&selection["images"], &selection["nested"]["n"]), (&42.into(), &20.into()));
     let tried = settings(&selection["tried"]);
-    for (cache, variants, standardize) in [("c", "none", false), ("d", "none", false), ("c", "none", true)] {
-        let is_own = |one: &&(String, String, bool, f64)| {
-            (one.0.as_str(), one.1.as_str(), one.2) == (s.text(cache).as_str(), variants, standardize)
-        };
-        assert!(tried.iter().filter(is_own).count() >= 2, "{cache} {variants} {standardize}: {tried:?}");
+    for path in [("c", false, 0.0), ("d", false, 0.0), ("c", true, 0.0), ("c", true, 0.3)] {
+        let own = (s.text(path.0), "none".to_string(), path.1, path.2);
+        let is_own = |one: &&Settings| (&one.0, &one.1, one.2, one.3) == (&own.0, &own.1, own.2, own.3);
+        assert!(tried.iter().filter(is_own).count() >= 2, "{own:?}: {tried:?}");
     }
     // The loss of the chosen one is within one standard error of the least, and on its path it is the least.
     let chosen = selection["chosen"].as_u64().unwrap() as usize;
@@ -47,17 +51,20 @@ fn the_head_is_that_of_the_settings_that_it_chose() {
     let best = candidates.iter().min_by(|a, b| worse(a).total_cmp(&worse(b))).unwrap();
     assert!(-worse(best) <= best["standard_error"].as_f64().unwrap() + 1e-12, "{best}");
     let is_of_path = |one: &&Value| {
-        ["cache", "use", "standardize"].iter().all(|key| one[*key] == candidates[chosen][*key])
+        ["cache", "use", "standardize", "label_smoothing"]
+            .iter()
+            .all(|key| one[*key] == candidates[chosen][*key])
     };
     assert!(candidates.iter().filter(is_of_path).all(|one| worse(one) >= 0.0));
     assert_eq!(s.record("best")["selection"], *selection);
     // `train` makes the same head, from the settings of the record alone.
-    let (cache, variants, standardize, l2) = &tried[chosen];
-    let l2 = l2.to_string();
+    let (cache, variants, standardize, smoothing, l2) = &tried[chosen];
+    let (l2, smoothing) = (l2.to_string(), smoothing.to_string());
     let mut same = vec!["train", cache, "--run", "", "--use", variants, "--solver", "lbfgs", "--l2", &l2];
     let (given, variants) = (s.text("given"), variants.replace('+', ","));
     (same[3], same[5]) = (&given, &variants);
     same.extend(standardize.then_some("--standardize"));
+    same.extend(["--label-smoothing", &smoothing]);
     let alone = s.json(&same);
     assert_eq!((s.head("given"), &alone["selection"]), (s.head("best"), &Value::Null));
     // Neither threads nor a second time make another choice.
@@ -106,11 +113,12 @@ fn a_budget_ends_the_search_wherever_it_is() {
         let reported = output.value();
         let selection = &reported["selection"];
         let tried = settings(&selection["tried"]);
-        let first = |path: &[(String, String, bool, f64)]| {
-            let of_path = all.iter().filter(|one| (&one.1, one.2) == (&path[0].1, path[0].2));
+        let is_one_path = |a: &Settings, b: &Settings| (&a.1, a.2, a.3) == (&b.1, b.2, b.3);
+        let first = |path: &[Settings]| {
+            let of_path = all.iter().filter(|one| is_one_path(one, &path[0]));
             of_path.take(path.len()).cloned().collect::<Vec<_>>() == path
         };
-        assert!(tried.chunk_by(|a, b| (&a.1, a.2) == (&b.1, b.2)).all(first), "{tried:?}");
+        assert!(tried.chunk_by(is_one_path).all(first), "{tried:?}");
         let seconds = selection["seconds"].as_f64().unwrap();
         let given: f64 = budget.trim_end_matches('s').parse().unwrap();
         assert_eq!(
@@ -125,13 +133,11 @@ fn a_budget_ends_the_search_wherever_it_is() {
 #[test]
 fn what_is_given_is_not_searched() {
     let s = caches();
-    let more = ["--use", "flip", "--standardize", "--class-weights", "balanced"];
+    let loss = ["--label-smoothing", "0.1", "--class-weights", "balanced"];
+    let more = [&["--use", "flip", "--standardize"][..], &loss].concat();
     let reported = auto(&s, "r", &more);
     let tried = settings(&reported["selection"]["tried"]);
-    assert!(
-        tried.iter().all(|(_, variants, standardize, _)| variants == "flip" && *standardize),
-        "{tried:?}"
-    );
+    assert!(tried.iter().all(|one| (one.1.as_str(), one.2, one.3) == ("flip", true, 0.1)), "{tried:?}");
     let record = s.record("r");
     assert_eq!(record["config"]["class_weights"], "balanced");
 }
@@ -145,7 +151,7 @@ fn another_split_chooses_and_tests_on_its_own_images() {
     assert_ne!(own["selection"]["tried"], other["selection"]["tried"]);
     // `train` with what was chosen makes the same head on that split.
     let chosen = &other["selection"]["tried"][other["selection"]["chosen"].as_u64().unwrap() as usize];
-    let l2 = chosen["l2"].to_string();
+    let (l2, smoothing) = (chosen["l2"].to_string(), chosen["label_smoothing"].to_string());
     let (c, given) = (s.text("c"), s.text("given"));
     let mut same = vec![
         "train",
@@ -160,6 +166,8 @@ fn another_split_chooses_and_tests_on_its_own_images() {
         &l2,
         "--resplit",
         "7",
+        "--label-smoothing",
+        &smoothing,
     ];
     same.extend((chosen["standardize"] == true).then_some("--standardize"));
     s.json(&same);

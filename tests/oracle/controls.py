@@ -1,7 +1,7 @@
 """Repeats a full-batch training step by step in float64, with every control: python controls.py START RUN CACHE.
 
 Cross entropy with smoothed targets (Szegedy et al. 2016), rows weighted by class, an L2 penalty on the weights; features
-standardised as scikit-learn does; Adam as PyTorch documents it (torch.optim.Adam: corrected moments, epsilon beside the
+standardised by `scaling`; Adam as PyTorch documents it (torch.optim.Adam: corrected moments, epsilon beside the
 root); rates along a line or half a cosine, step by step."""
 
 import json
@@ -9,8 +9,7 @@ import pathlib
 import sys
 
 import numpy as np
-from heads import cross_entropy, load_cache, load_head, softmax
-from sklearn.preprocessing import StandardScaler
+from heads import cross_entropy, load_cache, load_head, scaling, softmax
 from sklearn.utils.class_weight import compute_class_weight
 
 start, run, cache = map(pathlib.Path, sys.argv[1:])
@@ -23,12 +22,12 @@ _, vx, vy = parts["validation"]
 assert settings["batch"] >= len(y)
 k, n = len(classes), len(y)
 
-scaler = StandardScaler(with_mean=settings["standardize"], with_std=settings["standardize"]).fit(x)
-x, vx = scaler.transform(x), scaler.transform(vx)
+mean, scale = scaling(x, settings["standardize"])
+x, vx = (x - mean) / scale, (vx - mean) / scale
 w, b = weight.T.astype(np.float64), bias.astype(np.float64)
-if settings["standardize"]:  # the start answers plain features
-    b = b + scaler.mean_ @ w
-    w = w * scaler.scale_[:, None]
+# The start answers plain features.
+b = b + mean @ w
+w = w * scale[:, None]
 
 factors = np.ones(k)
 if settings["class_weights"] == "balanced":
@@ -57,7 +56,7 @@ for step, epoch in enumerate(history, 1):
     for ours, theirs in [(epoch["train_loss"], train_loss), (epoch["validation_loss"], validation_loss)]:
         worst_loss = max(worst_loss, abs(ours - theirs))
     if step == record["best_epoch"]:
-        kept = w / scaler.scale_[:, None] if settings["standardize"] else w.copy()
+        kept = w / scale[:, None]
 ours = load_head(run)[0].T
 print(json.dumps({
     "steps": steps,

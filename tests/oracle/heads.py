@@ -41,3 +41,14 @@ def softmax(z):
 
 def cross_entropy(p, targets):
     return float(-np.log(p[np.arange(len(targets)), targets]).mean())
+
+
+def scaling(x, standardize):
+    """What is taken from each feature, and by what it is then divided: its standard deviation, or a tenth of the median of those
+    that are not 0 if that is more, or that median if the feature never varies."""
+    if not standardize:
+        return np.zeros(x.shape[1]), np.ones(x.shape[1])
+    deviation = x.std(0) * (np.ptp(x, axis=0) > 0)
+    varying = np.sort(deviation[deviation > 0])
+    median = varying[len(varying) // 2]
+    return x.mean(0), np.where(deviation > 0, np.maximum(deviation, median / 10), median)

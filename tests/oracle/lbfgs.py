@@ -8,10 +8,9 @@ import pathlib
 import sys
 
 import numpy as np
-from heads import load_cache, load_head
+from heads import load_cache, load_head, scaling
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 run, cache = map(pathlib.Path, sys.argv[1:])
@@ -21,10 +20,10 @@ weight, bias, classes = load_head(run)
 parts = load_cache(cache, classes)
 _, x, y = parts["train"]
 x = x.astype(np.float64)
-scaler = StandardScaler(with_mean=config.get("standardize", False), with_std=config.get("standardize", False)).fit(x)
+mean, scale = scaling(x, config.get("standardize", False))
 smoothing, balanced = config.get("label_smoothing", 0.0), config.get("class_weights", "none") == "balanced"
 sample_weight = compute_sample_weight("balanced", y) if balanced else np.ones(len(y))
-z, k = scaler.transform(x), len(classes)
+z, k = (x - mean) / scale, len(classes)
 target = (1 - smoothing) * np.eye(k)[y] + smoothing / k
 
 
@@ -50,9 +49,8 @@ for _ in range(20):
     flat = minimize(loss, flat, jac=True, method="L-BFGS-B",
                     options={"maxiter": 20000, "maxfun": 40000, "ftol": 0, "gtol": 1e-12, "maxcor": 50}).x
 w = flat.reshape(k, -1)
-scale = np.ones(x.shape[1]) if scaler.scale_ is None else scaler.scale_
 coef = w[:, :-1] / scale
-intercept = w[:, -1] - (0 if scaler.mean_ is None else coef @ scaler.mean_)
+intercept = w[:, -1] - coef @ mean
 _, tx, ty = parts["test"]
 ours = (tx @ weight.T.astype(np.float64) + bias).argmax(1)
 centred = [b - b.mean() for b in (bias.astype(np.float64), intercept)]

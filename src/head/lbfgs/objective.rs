@@ -60,15 +60,11 @@ impl<'a> Objective<'a> {
             targets.extend(rows.examples.iter().map(|example| example.target));
             rows.feature_rows().for_each(|row| moments.add(row));
         })?;
-        let (mean, mut variance) = moments.mean_and_variance();
+        let (mean, mut variance) = (moments.mean().to_vec(), moments.variance());
         let mut factor = vec![1.0; width];
         if loss.standardize {
-            for (factor, variance) in factor.iter_mut().zip(&mut variance) {
-                if *variance > 0.0 {
-                    *factor = 1.0 / variance.sqrt();
-                    *variance = 1.0;
-                }
-            }
+            factor = moments.deviations().into_iter().map(f64::recip).collect();
+            variance.iter_mut().zip(&factor).for_each(|(variance, factor)| *variance *= factor * factor);
         }
         let scales = FeatureScales { mean, factor, variance };
         let stride = Matrix::zeros(0, width).stride();

@@ -30,7 +30,7 @@ pub struct AutoConfig {
     /// that all train images have.
     pub variants: Option<Vec<String>>,
     /// The solver with all settings that are not searched. Its `l2` is ignored; `standardize` leaves features that are not
-    /// standardized out of the search.
+    /// standardized out of the search, and `label_smoothing` above 0 every other one.
     pub base: LbfgsConfig,
     /// Splits that replace those of the caches for this run.
     pub resplit: Option<Resplit>,

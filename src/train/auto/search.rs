@@ -8,7 +8,7 @@ use crate::run::{Candidate, LeftOut, LeftOutReason, Selection};
 use crate::train::FeatureTable;
 use crate::train::fit_context::FitContext;
 use crate::train::inner_folds::InnerFolds;
-use crate::train::path_scores::{along_path, has_passed_the_minimum};
+use crate::train::path_scores::{PathScoring, along_path, has_passed_the_minimum};
 use crate::train::penalty;
 use crate::train::selection::{FoldScores, Rule, ScoreTable, pooled};
 use crate::train::training_set::TrainingSet;
@@ -93,7 +93,8 @@ impl Search<'_> {
     }
 
     fn solver(&self, path: Path, l2: f64) -> SolverConfig {
-        SolverConfig::Lbfgs(LbfgsConfig { l2, standardize: path.standardize, ..self.base.clone() })
+        let Path { standardize, label_smoothing, .. } = path;
+        SolverConfig::Lbfgs(LbfgsConfig { l2, standardize, label_smoothing, ..self.base.clone() })
     }
 
     /// Tries the penalties of one path, until their loss grows or the budget is used up. The latter may be before the first one.
@@ -110,7 +111,8 @@ impl Search<'_> {
             self.task.advance(folds.len() as u64);
             !has_passed_the_minimum(scores) && !self.is_over()
         };
-        let scores = along_path(context, &folds.splits(), &penalties, self.until, &mut goes_on)?;
+        let scoring = PathScoring { calibrated: true, until: self.until };
+        let scores = along_path(context, &folds.splits(), &penalties, scoring, &mut goes_on)?;
         let penalties = penalties.iter().take(scores.len()).map(SolverConfig::l2).collect();
         Ok(Tried { path, penalties, scores })
     }

@@ -59,7 +59,7 @@ pub(super) fn fit_adam(inputs: FitInputs, params: FitParams, memory: u64) -> Res
     let read_seconds = inputs.reading.elapsed().as_secs_f64();
     let started = Instant::now();
     let settings = params.settings().clone();
-    let mut log = EpochLog::begin(inputs.monitor, &SolverConfig::Adam(settings.clone()));
+    let mut log = EpochLog::begin(inputs.monitor, &SolverConfig::Adam(settings.clone()), inputs.splits);
     check_order(&settings)?;
     inputs.set.require_validation(inputs.splits)?;
     let mut stream = Stream::open(inputs, memory, settings.order_seed())?;
