@@ -384,7 +384,8 @@ mod tests {
             threads,
             time,
         });
-        let report = fields!(ReportConfig { run, split, out, images, cache, plots, tables, commands });
+        let report =
+            fields!(ReportConfig { run, split, out, images, cache, plots, tables, explain, commands });
         let tensorboard = fields!(TensorboardConfig { runs, logdir, projector, models, backbone, cache });
         let projector = fields!(ProjectorConfig { points, images });
         vec![
@@ -408,7 +409,7 @@ mod tests {
             }),
             ("report", report),
             ("predict", {
-                let own = fields!(PredictConfig { images, predictor });
+                let own = fields!(PredictConfig { images, predictor, explain });
                 let predictor = fields!(PredictorConfig {
                     run,
                     device,
