@@ -84,7 +84,7 @@ def main():
         python = run(sys.executable, oracle / "onnx_classifier.py", folder / "classifier.onnx", *pictures)
         classes = json.loads(python["metadata"]["headstart.classes"])
         expected = [{one["label"]: one["probability"] for one in file["predictions"]} for file in predicted]
-        page = run(sys.executable, oracle / "web_classifier.py", given.browser, site, *pictures)["answers"]
+        page = run(sys.executable, oracle / "web_classifier.py", given.browser, site, *pictures, "--answers")["answers"]
         found = {
             "python": [answer["probabilities"] for answer in python["answers"]],
             "node": in_node(given.node.resolve(), folder / "classifier.onnx", pictures),

@@ -1,6 +1,6 @@
 //! Where the network looked: the parts of a logit, the pages and plots that show them, and layers that have none.
 
-use crate::support::{Sandbox, cache, extract, models, train};
+use crate::support::{Sandbox, cache, extract, train};
 use headstart::data::decode::decode;
 use headstart::head::SoftmaxClassifier;
 use headstart::io::digest::sha256;
@@ -50,8 +50,7 @@ fn positions_and_bias_sum_to_the_logit_with_the_real_backbones() {
     for (backbone, size) in [("nsfwjs", [8, 8]), ("efficientnet-lite0", [7, 7])] {
         let s = Sandbox::new();
         s.images("in", &[("ant", 8), ("bee", 8)]);
-        let models = models().display().to_string();
-        let to = ["--cache", "c", "--backbone", backbone, "--models", &models, "--split", "50/25/25"];
+        let to = ["--cache", "c", "--backbone", backbone, "--split", "50/25/25"];
         s.json(&[&["extract", "in"], &to[..]].concat());
         train(&s, "r", &["--epochs", "8"]);
         assert_eq!(assert_sums(&s, &["in/ant/000.png", "in/bee/003.png"]), size, "{backbone}");
