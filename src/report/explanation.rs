@@ -16,17 +16,18 @@ const BRIGHTEST: f64 = 215.0;
 /// Share of the contrast that is left of what did not enter the network.
 const OUTSIDE: f64 = 0.3;
 
-/// Plots a picture beside what speaks for and against classes of it, each with its caption. All have one scale.
+/// Plots a picture beside what speaks for and against classes of it, each with what the class is. All have one scale.
 pub fn figure(name: &str, path: &str, picture: &Pixels, explained: &[(&str, &Explanation)]) -> Figure {
     let all = explained.iter().flat_map(|(_, explanation)| &explanation.values);
     let largest = all.fold(0.0, |largest: f64, value| largest.max(value.abs()));
     let small = thumbnail::fit(picture, SIDE);
     let shrink = small.width() as f64 / picture.width() as f64;
-    let overlay = |(caption, explanation): &(&str, &Explanation)| Panel {
-        caption: caption.to_string(),
+    let overlay = |(role, explanation): &(&str, &Explanation)| Panel {
+        role: role.to_string(),
+        name: explanation.label.clone(),
         picture: overlay(&small, shrink, explanation, largest),
     };
-    let first = Panel { caption: "the picture".into(), picture: small.clone() };
+    let first = Panel { role: "picture".into(), name: String::new(), picture: small.clone() };
     let panels = std::iter::once(first).chain(explained.iter().map(overlay)).collect();
     let key = DivergingKey { low: format!("-{largest:.2} against"), high: format!("for +{largest:.2}") };
     let summary: Vec<String> = explained.iter().map(|(_, explanation)| in_words(explanation)).collect();
@@ -144,7 +145,7 @@ mod tests {
     fn a_plot_says_in_words_and_numbers_what_it_shows() {
         let picture = Pixels::new(30, 60, vec![100; 30 * 60 * 3]);
         let one = explanation([0.0, 0.0, 30.0, 60.0]);
-        let figure = figure("explained-1", "a.png", &picture, &[("predicted: ant", &one)]);
+        let figure = figure("explained-1", "a.png", &picture, &[("predicted", &one)]);
         assert_eq!(
             figure.summary,
             "ant: logit 1.75 = bias 0.25 + 1.50 of 2 x 2 positions, the most at the top on the left."

@@ -12,7 +12,8 @@ fn logit(s: &Sandbox, picture: &str, label: &str) -> f64 {
     let class = classifier.classes().iter().position(|name| name == label).unwrap();
     let digest = sha256(&std::fs::read(s.path(picture)).unwrap());
     let rows = s.rows("c");
-    let row = rows.keys.iter().position(|key| key.image_sha256 == digest && key.variant.to_string() == "none");
+    let row =
+        rows.keys.iter().position(|key| key.image_sha256 == digest && key.variant.to_string() == "none");
     let features = &rows.embeddings[row.unwrap() * rows.width..][..rows.width];
     let weight = classifier.head().weight_of(class);
     let products = features.iter().zip(weight).map(|(&x, &w)| f64::from(x) * f64::from(w));

@@ -11,7 +11,7 @@ pub use writer::{MAX_GROUP_ROWS, TableWriter, arrow_has_key, parquet_has_key};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use arrow_array::{Array, ArrayRef};
-use convert::{float_rows, from_arrow, record_batch};
+use convert::{float_rows, from_arrow};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::ChunkReader;

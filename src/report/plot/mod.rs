@@ -278,7 +278,8 @@ mod tests {
                 Chart::Pictures(PictureChart {
                     panels: [(40, 30), (30, 40)]
                         .map(|(width, height)| Panel {
-                            caption: hostile_caption(),
+                            role: "<b>& a role".into(),
+                            name: "<i>& a name that is longer than its picture".into(),
                             picture: Pixels::new(width, height, vec![20; width * height * 3]),
                         })
                         .to_vec(),
@@ -286,10 +287,6 @@ mod tests {
                 }),
             ),
         ]
-    }
-
-    fn hostile_caption() -> String {
-        "<b>& a caption that is longer than its picture".into()
     }
 
     #[test]

@@ -17,11 +17,13 @@ pub struct PictureChart {
     pub key: DivergingKey,
 }
 
-/// A picture with its caption.
+/// A picture with its caption of two lines.
 #[derive(Debug, Clone)]
 pub struct Panel {
-    /// A few words.
-    pub caption: String,
+    /// What it is, a word or two.
+    pub role: String,
+    /// Its name, on a line of its own; may be empty.
+    pub name: String,
     /// The picture.
     pub picture: Pixels,
 }
@@ -44,7 +46,7 @@ struct Place<'a> {
 }
 
 /// Room for a caption above a picture.
-const CAPTION: f64 = 16.0;
+const CAPTION: f64 = 30.0;
 /// Room between pictures.
 const GAP: f64 = 8.0;
 /// Room for the key, with the gap above it.
@@ -99,16 +101,18 @@ impl PictureChart {
         let side = self.side();
         let body = html! {
             @for Place { left, width, height, panel } in &places {
-                text.small x=(decimal(*left)) y="10" {
-                    title { (panel.caption) }
-                    (truncate(&panel.caption, side, 10.0))
+                text.small x=(decimal(*left)) y="10" { (truncate(&panel.role, side, 10.0)) }
+                text x=(decimal(*left)) y="23" {
+                    title { (panel.name) }
+                    (truncate(&panel.name, side, 11.0))
                 }
                 image x=(decimal(*left)) y=(decimal(CAPTION)) width=(decimal(*width)) height=(decimal(*height))
                     href=(uri(&panel.picture)) preserveAspectRatio="none" {}
             }
             g transform=(format!("translate(0 {})", decimal(CAPTION + highest + 10.0))) { (self.key.draw()) }
         };
-        Drawing { width: WIDTH, height: CAPTION + highest + KEY, body }
+        // A whole number, so that the last line of a PNG is whole.
+        Drawing { width: WIDTH, height: (CAPTION + highest + KEY).ceil(), body }
     }
 
     /// Draws the pictures into `png`, a rendering of [`PictureChart::draw`] at `origin`, with `scale` pixels per unit. The

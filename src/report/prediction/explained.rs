@@ -18,8 +18,7 @@ pub(super) fn figures(used: &[UsedFile], record: &Record) -> Result<Vec<Figure>>
         let picture = || thumbnail::read_verified(path, file.image_sha256?, stretch_16bit).ok();
         let explained = || {
             let explanation = file.explanation.as_ref()?;
-            let caption = format!("for and against {}", explanation.label);
-            let classes = [(caption.as_str(), explanation)];
+            let classes = [("for and against", explanation)];
             Some(explanation::figure(&name(*at), &file.path, &picture()?, &classes))
         };
         Ok(explained())

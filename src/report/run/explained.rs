@@ -36,8 +36,7 @@ impl Examples {
         let Ok(picture) = self.files.read(&error.path, digest, read) else { return Ok(None) };
         let predicted = explainer.explain(&picture, &error.predicted)?;
         let truth = explainer.explain(&picture, &error.truth)?;
-        let captions = [format!("predicted: {}", error.predicted), format!("truth: {}", error.truth)];
-        let classes = [(captions[0].as_str(), &predicted), (captions[1].as_str(), &truth)];
+        let classes = [("predicted", &predicted), ("truth", &truth)];
         Ok(Some(explanation::figure(name, &error.path, &picture, &classes)))
     }
 }
