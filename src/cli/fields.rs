@@ -407,7 +407,7 @@ mod tests {
                 let new = vec!["images", "allow_overlap", "cache", "html"];
                 [own, new, vec!["strangers", "device", "backbone"]].concat()
             }),
-            ("report", report),
+            ("report", [report, vec!["device", "backbone"]].concat()),
             ("predict", {
                 let own = fields!(PredictConfig { images, predictor, explain });
                 let predictor = fields!(PredictorConfig {
@@ -430,7 +430,7 @@ mod tests {
                     decode_memory,
                     commit_every,
                 });
-                [own, predictor, score, vec!["html", "tables"]].concat()
+                [own, predictor, score, vec!["html", "plots", "tables"]].concat()
             }),
             (
                 "classify",
