@@ -154,7 +154,7 @@ mod tests {
         let svg = figure.svg();
         assert!(svg.contains("-2.00 against") && svg.contains("for +2.00"), "{svg}");
         let png = crate::data::decode::decode(&figure.png()).unwrap();
-        let coloured = |pixel: &&[u8]| pixel[0] > pixel[2] + 100;
+        let coloured = |pixel: &&[u8]| pixel[0] > 100 && pixel[0] - 100 > pixel[2];
         assert!(png.data().chunks(3).filter(coloured).count() > 500, "the overlay is in the PNG");
     }
 }
