@@ -1,9 +1,11 @@
 """Answers of an exported classifier beside `predict`: the largest difference of a probability, runtime by runtime.
 
-    python benches/exported_answers.py HEADSTART RUN PICTURE... [--models DIR] [--reject ALPHA] [--ort-web FILE] [--browser CHROMIUM]
+    python benches/exported_answers.py HEADSTART RUN PICTURE... --node DIR [--models DIR] [--reject ALPHA] [--ort-web FILE]
+        [--browser CHROMIUM] [--as-png]
 
-Python needs onnxruntime, numpy, Pillow and playwright (tests/requirements.lock). Node runs onnxruntime-web out of the exported page.
-Prints one JSON document.
+Python needs onnxruntime, numpy, Pillow and playwright (tests/requirements.lock). Node runs the script of docs/export.md; DIR is a
+folder in which `npm install onnxruntime-node sharp` was run. Chromium runs the exported page. With --as-png all of them get the
+pictures as PNG, whose pixels no decoder can read otherwise. Prints one JSON document.
 """
 
 import argparse
@@ -14,40 +16,45 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-NODE = """
-import { readFileSync } from 'node:fs';
-const [site, raw] = process.argv.slice(2);
-const ort = await import(`file://${site}/ort/ort.wasm.bundle.min.mjs`);
-ort.env.wasm.numThreads = 1;
-ort.env.wasm.wasmBinary = readFileSync(`${site}/ort/ort-wasm-simd-threaded.wasm`);
-const session = await ort.InferenceSession.create(readFileSync(`${raw}/classifier.onnx`));
-const answers = [];
-for (const { file, width, height } of JSON.parse(readFileSync(`${raw}/pictures.json`, 'utf8'))) {
-  const image = new ort.Tensor('uint8', new Uint8Array(readFileSync(file)), [1, height, width, 3]);
-  const { probabilities } = await session.run({ image });
-  answers.push(Array.from(probabilities.data));
-}
-console.log(JSON.stringify(answers));
-"""
+LOG = "console.log = (label, probabilities) => process.stdout.write(JSON.stringify([label, Array.from(probabilities)]));\n"
 
 
 def run(*command):
     return json.loads(subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE).stdout)
 
 
-def in_node(folder, site, pictures):
-    """Node gets the pixels that Pillow decoded."""
-    import numpy as np
+def script():
+    """The script of the documentation, which names its files `pets.onnx` and `holiday.jpg`."""
+    text = (ROOT / "docs/export.md").read_text()
+    return text.split("```javascript\n", 1)[1].split("```", 1)[0]
+
+
+def in_node(node, model, pictures):
+    """Runs the script in `node`, where its packages are, once a picture."""
+    # Imports come before anything else in a module, wherever they stand.
+    text = LOG + script().replace('"pets.onnx"', json.dumps(str(model)))
+    file = node / "headstart-answers.mjs"
+    answers = []
+    try:
+        for picture in pictures:
+            file.write_text(text.replace('"holiday.jpg"', json.dumps(str(pathlib.Path(picture).resolve()))))
+            label, probabilities = run("node", file)
+            assert probabilities[label] == max(probabilities)
+            answers.append(probabilities)
+    finally:
+        file.unlink(missing_ok=True)
+    return answers
+
+
+def as_png(folder, pictures):
+    """Copies of the pictures that lose nothing."""
     from PIL import Image, ImageOps
 
-    listed = []
-    for at, path in enumerate(pictures):
-        pixels = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
-        (folder / f"{at}.raw").write_bytes(pixels.tobytes())
-        listed.append({"file": str(folder / f"{at}.raw"), "width": pixels.shape[1], "height": pixels.shape[0]})
-    (folder / "pictures.json").write_text(json.dumps(listed))
-    (folder / "answers.mjs").write_text(NODE)
-    return run("node", folder / "answers.mjs", site, folder)
+    copies = []
+    for path in map(pathlib.Path, pictures):
+        copies.append(folder / f"{path.stem}.png")
+        ImageOps.exif_transpose(Image.open(path)).convert("RGB").save(copies[-1])
+    return copies
 
 
 def main():
@@ -55,6 +62,8 @@ def main():
     parser.add_argument("headstart")
     parser.add_argument("run")
     parser.add_argument("pictures", nargs="+")
+    parser.add_argument("--node", type=pathlib.Path, required=True)
+    parser.add_argument("--as-png", action="store_true")
     parser.add_argument("--models", default="models")
     parser.add_argument("--reject")
     parser.add_argument("--ort-web")
@@ -66,19 +75,20 @@ def main():
         sys.exit("the pictures must have names of their own, by which the page lists them")
     with tempfile.TemporaryDirectory() as name:
         folder, site = pathlib.Path(name), pathlib.Path(name) / "site"
+        pictures = as_png(folder, given.pictures) if given.as_png else given.pictures
         package = ["--ort-web", given.ort_web] if given.ort_web else ["--yes"]
         run(given.headstart, "export", given.run, "--onnx", folder / "classifier.onnx", *common)
         run(given.headstart, "export", given.run, "--web", site, *package, *common)
-        predicted = run(given.headstart, "predict", given.run, *given.pictures, "--neighbours", "0", "--device", "cpu", *common)
+        predicted = run(given.headstart, "predict", given.run, *pictures, "--neighbours", "0", "--device", "cpu", *common)
         oracle = ROOT / "tests/oracle"
-        python = run(sys.executable, oracle / "onnx_classifier.py", folder / "classifier.onnx", *given.pictures)
+        python = run(sys.executable, oracle / "onnx_classifier.py", folder / "classifier.onnx", *pictures)
         classes = json.loads(python["metadata"]["headstart.classes"])
         expected = [{one["label"]: one["probability"] for one in file["predictions"]} for file in predicted]
-        page = run(sys.executable, oracle / "web_classifier.py", given.browser, site, *given.pictures)["answers"]
+        page = run(sys.executable, oracle / "web_classifier.py", given.browser, site, *pictures, "--answers")["answers"]
         found = {
             "python": [answer["probabilities"] for answer in python["answers"]],
-            "node": in_node(folder, site, given.pictures),
-            "chromium": [page[pathlib.Path(path).name]["probabilities"] for path in given.pictures],
+            "node": in_node(given.node.resolve(), folder / "classifier.onnx", pictures),
+            "chromium": [page[pathlib.Path(path).name]["probabilities"] for path in pictures],
         }
 
     def largest(answers):

@@ -2,15 +2,17 @@
 
 mod classifier;
 mod elf;
+mod layer_values;
 mod load;
 mod sessions;
 
 pub use classifier::{ClassifierAnswers, ClassifierSession, InputValues};
+pub use layer_values::{LayerOutput, LayerReader, NetworkOutput};
 pub use load::{LOADER, version};
 
 use super::graph::{OnnxModel, Operators, PIXEL_INPUT};
 use super::runtime_log::{self, plain};
-use super::{Backbone, Device, Embeddings, SessionOptions};
+use super::{Backbone, Embeddings, SessionOptions};
 use crate::data::preprocess::{Preprocessing, ValueType as PixelType, floats};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
@@ -35,28 +37,6 @@ pub struct OnnxBackbone {
     /// Number of features of each layer.
     widths: Vec<usize>,
     provider: &'static str,
-}
-
-/// What a network gives for one image.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct NetworkOutput {
-    /// The provider that ran it.
-    pub provider: &'static str,
-    /// The runtime with its version.
-    pub runtime: String,
-    /// The layers, in the order asked for.
-    pub layers: Vec<LayerOutput>,
-}
-
-/// The values of a layer for one image.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct LayerOutput {
-    /// Shape for one image, such as `[channels, height, width]`.
-    pub shape: Vec<usize>,
-    /// The values in row-major order.
-    pub values: Vec<f32>,
 }
 
 /// Features of one batch.
@@ -112,38 +92,6 @@ impl OnnxBackbone {
         let widths = sessions[0].measure_widths().map_err(|e| operators.locate(e))?;
         let measured = |one: Self| Box::new(Self { widths: widths.clone(), ..one }) as Box<dyn Backbone>;
         Ok(sessions.into_iter().map(measured).collect())
-    }
-
-    /// Runs one image through the ONNX file `model` and returns the values of each of the `layers` as they are, not
-    /// averaged over positions.
-    ///
-    /// # Errors
-    /// Those of [`OnnxBackbone::open`], and [`Kind::Backbone`] when the network fails.
-    pub fn layer_values(
-        library: &Path,
-        model: Vec<u8>,
-        layers: &[&str],
-        preprocessing: &Preprocessing,
-        device: Device,
-        pixels: &[u8],
-        monitor: &dyn Monitor,
-    ) -> Result<NetworkOutput> {
-        let options = SessionOptions::new(device);
-        let Unmeasured { mut sessions, operators } =
-            Self::open_unmeasured(library, model, layers, preprocessing, options, monitor)?;
-        let mut one = sessions.swap_remove(0);
-        let n = one.batch.unwrap_or(1);
-        let mut batch = pixels.to_vec();
-        batch.resize(n * one.image_bytes(), 0);
-        let first = |(shape, values): (Vec<usize>, &[f32])| {
-            let values = values[..values.len() / n].to_vec();
-            LayerOutput { shape: shape.into_iter().skip(1).collect(), values }
-        };
-        let layers = one
-            .run_layers(&batch, n, |shape, values| Ok(first((shape, values))))
-            .map_err(|e| operators.locate(e))?;
-        let runtime = format!("ONNX Runtime {}", version(library)?);
-        Ok(NetworkOutput { provider: one.provider, runtime, layers })
     }
 
     fn open_unmeasured(
@@ -324,6 +272,7 @@ fn fixed(kind: &ValueType, dim: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backbone::Device;
     use crate::backbone::graph::{AttributeProto, GraphBuilder};
     use crate::backbone::known_answer::probe_image;
     use crate::data::preprocess::{Normalization, Resize};

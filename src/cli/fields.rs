@@ -384,7 +384,8 @@ mod tests {
             threads,
             time,
         });
-        let report = fields!(ReportConfig { run, split, out, images, cache, plots, tables, commands });
+        let report =
+            fields!(ReportConfig { run, split, out, images, cache, plots, tables, explain, commands });
         let tensorboard = fields!(TensorboardConfig { runs, logdir, projector, models, backbone, cache });
         let projector = fields!(ProjectorConfig { points, images });
         vec![
@@ -406,9 +407,9 @@ mod tests {
                 let new = vec!["images", "allow_overlap", "cache", "html"];
                 [own, new, vec!["strangers", "device", "backbone"]].concat()
             }),
-            ("report", report),
+            ("report", [report, vec!["device", "backbone"]].concat()),
             ("predict", {
-                let own = fields!(PredictConfig { images, predictor });
+                let own = fields!(PredictConfig { images, predictor, explain });
                 let predictor = fields!(PredictorConfig {
                     run,
                     device,
@@ -429,7 +430,7 @@ mod tests {
                     decode_memory,
                     commit_every,
                 });
-                [own, predictor, score, vec!["html", "tables"]].concat()
+                [own, predictor, score, vec!["html", "plots", "tables"]].concat()
             }),
             (
                 "classify",

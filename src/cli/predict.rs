@@ -11,6 +11,7 @@ use crate::data::scan::list_files;
 use crate::error::Result;
 use crate::evaluate::predict::{FilePrediction, PredictConfig, PredictorConfig, UNKNOWN, predict, refused};
 use crate::extract::COMMIT_EVERY;
+use crate::report::explanation::in_words;
 use crate::report::prediction::{self, PredictionOutput};
 use crate::score::{ScoreConfig, ScoreStats, score};
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ use std::time::Duration;
 /// classified into one file, a row each; the same command again goes on where it was stopped.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart predict runs/first holiday.jpg --reject 0.05 --html holiday.html\n  headstart predict runs/first photos --out answers.parquet\n  find photos -type f -print0 | headstart predict runs/first - --null --out answers.csv"
+    after_help = "Examples:\n  headstart predict runs/first holiday.jpg --reject 0.05 --html holiday.html\n  headstart predict runs/first holiday.jpg --explain --html holiday.html --plots looked\n  headstart predict runs/first photos --out answers.parquet\n  find photos -type f -print0 | headstart predict runs/first - --null --out answers.csv"
 )]
 pub(super) struct Args {
     /// Run that `train` wrote
@@ -34,7 +35,7 @@ pub(super) struct Args {
     #[arg(long, short = '0')]
     null: bool,
     /// Write one row for each image to this file, as .parquet, .csv or .jsonl; an earlier one of headstart is replaced
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["html", "tables", "neighbours", "top"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["html", "tables", "neighbours", "top", "explain"])]
     out: Option<PathBuf>,
     /// Number of classes that the text shows for each image, the most probable first
     #[arg(long, value_name = "K", default_value_t = SHOWN, value_parser = parse_top)]
@@ -60,6 +61,14 @@ pub(super) struct Args {
     /// Number of nearest cached images to name; with 0 the cache is not read
     #[arg(long, value_name = "N", default_value_t = 3)]
     neighbours: usize,
+    /// Show where the network looked: what each position of the picture adds to the logit of the most probable class, in the
+    /// page, in the plots, and as numbers in the JSON. Of the first 200 images the page and the plots show it
+    #[arg(long)]
+    explain: bool,
+    /// Also write each picture that --explain shows into this folder, as SVG and PNG; earlier ones are replaced, other files
+    /// refused
+    #[arg(long, value_name = "DIR", requires = "explain")]
+    plots: Option<PathBuf>,
     /// Also write a page with the images; an earlier page of headstart is replaced
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -105,13 +114,26 @@ pub(super) fn run(mut args: Args, global: &Global, terminal: &Terminal) -> Resul
 
 fn run_predict(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Args {
-        run, images, device, reject, confidence, neighbours, backbone, cache, html, tables, top, ..
+        run,
+        images,
+        device,
+        reject,
+        confidence,
+        neighbours,
+        backbone,
+        cache,
+        explain,
+        plots,
+        html,
+        tables,
+        top,
+        ..
     } = args;
     let models = global.models.clone();
     let predictor = PredictorConfig { run, device, models, reject, confidence, neighbours, backbone, cache };
-    let output = PredictionOutput { page: html, tables };
+    let output = PredictionOutput { page: html, plots, tables };
     prediction::check_output(&predictor, &output)?;
-    let config = PredictConfig { images: list_files(&images)?, predictor };
+    let config = PredictConfig { images: list_files(&images)?, predictor, explain };
     terminal.stop_on_signals();
     let predictions = predict(&config, terminal)?;
     let page = prediction::write(&predictions, &config, &output)?;
@@ -180,6 +202,9 @@ pub(super) fn summary(predictions: &[FilePrediction], top: usize) -> String {
                 let shown = prediction.predictions.iter().take(top);
                 out.push_str(&ranked(shown.map(|class| (class.label.as_str(), class.probability))));
             }
+        }
+        if let Some(explanation) = &file.explanation {
+            out.push_str(&format!("  {}\n", printable(&in_words(explanation))));
         }
         if let Some(near) = prediction.neighbours.as_ref().filter(|near| !near.is_empty()) {
             let row = |one: &Neighbour| {

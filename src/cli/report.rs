@@ -5,8 +5,10 @@ use super::output::{Outcome, print_result_beside};
 use super::progress::Terminal;
 use super::reproduce;
 use super::text::seconds;
+use crate::backbone::Device;
 use crate::data::dataset::Split;
 use crate::error::Result;
+use crate::evaluate::predict::PredictorConfig;
 use crate::report::run::{ReportConfig, ReportStats, report_run};
 use crate::run::StoredRun;
 use std::path::PathBuf;
@@ -17,7 +19,7 @@ use std::path::PathBuf;
 /// from; where they are gone, the page says which are missing.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart report runs/first\n  headstart report runs/first --out first.html --plots plots --tables tables"
+    after_help = "Examples:\n  headstart report runs/first\n  headstart report runs/first --out first.html --plots plots --tables tables\n  headstart report runs/first --explain"
 )]
 pub(super) struct Args {
     /// Run that `train` wrote
@@ -37,18 +39,32 @@ pub(super) struct Args {
     /// Also write each table into this folder, as CSV; earlier ones are replaced, other files refused
     #[arg(long, value_name = "DIR")]
     tables: Option<PathBuf>,
+    /// Show where the network looked in the most confident errors: what each position adds to the logits of the predicted and
+    /// of the true class. This opens the backbone
+    #[arg(long)]
+    explain: bool,
+    /// ONNX file of the backbone, if it has moved since `extract`
+    #[arg(long, value_name = "FILE", requires = "explain")]
+    backbone: Option<PathBuf>,
+    /// Device to run on with --explain: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>, requires = "explain")]
+    device: Device,
     /// Split to report on: validation or test
     #[arg(long, default_value = "test", value_parser = parse::<Split>)]
     split: Split,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { run, out, images, cache, plots, tables, split } = args;
+    let Args { run, out, images, cache, plots, tables, split, explain, backbone, device } = args;
     // The page and its commands are about the same run, also while it is trained again.
     let stored = StoredRun::open(&run)?;
     // A run that is damaged is reported by the stage itself.
     let commands = reproduce::commands(&stored, cache.as_deref(), &global.models).unwrap_or_default();
-    let config = ReportConfig { run, split, out, images, cache, plots, tables, commands };
+    let explain = explain.then(|| {
+        let (run, models) = (run.clone(), global.models.clone());
+        PredictorConfig { run, models, backbone, device, ..PredictorConfig::default() }
+    });
+    let config = ReportConfig { run, split, out, images, cache, plots, tables, explain, commands };
     let stats = report_run(&stored, &config, terminal)?;
     print_result_beside(&stats.out, global, &stats, || summary(&stats))?;
     Ok(Outcome::Done)

@@ -3,6 +3,7 @@
 mod calibration;
 pub mod classify;
 pub mod comparison;
+pub mod explain;
 mod held_out;
 mod overall;
 pub mod predict;

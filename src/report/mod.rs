@@ -2,6 +2,7 @@
 
 pub mod comparison;
 pub mod dataset;
+pub(crate) mod explanation;
 pub(crate) mod format;
 pub(crate) mod html;
 pub mod output;

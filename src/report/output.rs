@@ -102,6 +102,14 @@ pub fn check_for_run(outputs: &[(&str, &Path)], run: &Path, cache: Option<&Path>
     outputs.iter().try_for_each(|(field, path)| check_place(field, path, images.as_deref()))
 }
 
+/// Writes plots without a page.
+///
+/// # Errors
+/// As [`PageOutput::write`].
+pub fn write_plots(folder: &Path, figures: &[Figure]) -> Result<()> {
+    write_files(&plot_files(folder, figures))
+}
+
 /// Writes tables without a page.
 ///
 /// # Errors

@@ -20,6 +20,7 @@ mod error_table;
 mod errors;
 mod examples;
 mod experiment;
+mod explain;
 mod export;
 mod extract;
 mod faults;

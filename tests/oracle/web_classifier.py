@@ -1,7 +1,7 @@
-"""What the page of an exported classifier answers in Chromium: BROWSER FOLDER PICTURE... [--screenshots DIR]
+"""What the page of an exported classifier answers in Chromium: BROWSER FOLDER PICTURE... [--screenshots DIR] [--answers]
 
 The folder is served on the loopback interface by Python's own web server. Prints JSON: the answers by picture, and for each width
-and colour scheme what went wrong.
+and colour scheme what went wrong. With --answers it looks in one of them only, and waits for an hour.
 """
 
 import functools
@@ -32,7 +32,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def look(browser, address, pictures, width, scheme, screenshots):
+def look(browser, address, pictures, width, scheme, screenshots, seconds):
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=False, permissions=["camera"]
     )
@@ -45,13 +45,13 @@ def look(browser, address, pictures, width, scheme, screenshots):
     page.goto(address)
     page.set_input_files("#files", pictures)
     # The policy of the page forbids what `wait_for_function` does.
-    page.locator(SETTLED).nth(len(pictures) - 1).wait_for(timeout=120_000)
+    page.locator(SETTLED).nth(len(pictures) - 1).wait_for(timeout=1000 * seconds)
     answers = page.evaluate(ANSWERS)
     said = page.inner_text("#status")
     page.click("#camera")
     page.evaluate(PLAYING)
     page.click("#shoot")
-    page.locator(SETTLED).nth(len(pictures)).wait_for(timeout=120_000)
+    page.locator(SETTLED).nth(len(pictures)).wait_for(timeout=1000 * seconds)
     page.click("#camera")
     if screenshots:
         page.screenshot(path=f"{screenshots}/page-{width}-{scheme}.png", full_page=True)
@@ -99,6 +99,10 @@ def main():
         at = arguments.index("--screenshots")
         screenshots = arguments[at + 1]
         del arguments[at : at + 2]
+    views, seconds = VIEWS, 120
+    if "--answers" in arguments:
+        arguments.remove("--answers")
+        views, seconds = VIEWS[:1], 3600
     program, folder, *pictures = arguments
     handler = functools.partial(Quiet, directory=folder)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -107,7 +111,7 @@ def main():
     flags = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=flags)
-        views = [look(browser, address, pictures, width, scheme, screenshots) for width, scheme in VIEWS]
+        views = [look(browser, address, pictures, *view, screenshots, seconds) for view in views]
         # From disk, without a server, the page says what to do.
         page = browser.new_page()
         page.goto((pathlib.Path(folder) / "index.html").resolve().as_uri())

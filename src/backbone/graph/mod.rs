@@ -11,6 +11,7 @@ mod node_writer;
 mod operators;
 mod picture_input;
 mod pixel_input;
+mod pooled_map;
 mod pooling;
 mod shapes;
 mod standard;
@@ -28,6 +29,7 @@ pub(super) use model::OnnxModel;
 pub use model::{ModelInfo, PREPROCESSING_KEY, inspect};
 pub(super) use operators::Operators;
 pub(super) use pixel_input::PIXEL_INPUT;
+pub use pooled_map::pooled_map;
 pub use pooling::Pool;
 pub(super) use standard::{ModelSettings, standardize};
 

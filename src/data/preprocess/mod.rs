@@ -189,6 +189,24 @@ impl Preprocessing {
         values.into_iter().enumerate().map(normalized).collect()
     }
 
+    /// Returns the part of an image of `width` x `height` pixels that enters the network: left, top, width and height, in pixels
+    /// of the image, not rounded.
+    pub fn area(&self, width: usize, height: usize) -> [f64; 4] {
+        let cropped = [width, height].map(|side| match self.crop < 1.0 {
+            true => side - 2 * crop_border(side, self.crop),
+            false => side,
+        });
+        let scaled = self.scaled(cropped);
+        let along = |axis: usize, side: usize| {
+            let centre = self.centre(scaled[axis]);
+            let pixel = cropped[axis] as f64 / scaled[axis] as f64;
+            let border = (side - cropped[axis]) as f64 / 2.0;
+            (border + centre.start as f64 * pixel, centre.len as f64 * pixel)
+        };
+        let ((left, width), (top, height)) = (along(0, width), along(1, height));
+        [left, top, width, height]
+    }
+
     fn stretched_and_cropped<'a>(&self, image: &'a Pixels) -> Cow<'a, Pixels> {
         let image = if self.stretch { Cow::Owned(stretched(image)) } else { Cow::Borrowed(image) };
         match self.crop < 1.0 {
@@ -198,12 +216,12 @@ impl Preprocessing {
     }
 
     fn resized_as_pillow(&self, image: &Pixels, filter: Filter) -> Pixels {
-        let [width, height] = self.scaled(image);
+        let [width, height] = self.scaled([image.width(), image.height()]);
         resize(image, filter, self.centre(width), self.centre(height))
     }
 
     fn resized_as_tensorflow1(&self, image: &Pixels) -> Vec<f32> {
-        let [width, height] = self.scaled(image);
+        let [width, height] = self.scaled([image.width(), image.height()]);
         let [columns, rows] = [width, height].map(|side| self.centre(side));
         resize_bilinear_tensorflow1(image, columns, rows)
     }
@@ -216,11 +234,10 @@ impl Preprocessing {
         }
     }
 
-    /// Width and height of the whole image after resizing, each at least `size`. The longer side is truncated to whole pixels, as
+    /// Width and height of a whole image after resizing, each at least `size`. The longer side is truncated to whole pixels, as
     /// torchvision does.
-    fn scaled(&self, image: &Pixels) -> [usize; 2] {
+    fn scaled(&self, [width, height]: [usize; 2]) -> [usize; 2] {
         let Some(shorter) = self.shorter_side else { return [self.both_sides.unwrap_or(self.size); 2] };
-        let [width, height] = [image.width(), image.height()];
         let longer = shorter * width.max(height) / width.min(height);
         if width <= height { [shorter, longer] } else { [longer, shorter] }
     }
@@ -328,6 +345,29 @@ mod tests {
                 assert_eq!(is_blank, [expected; 2], "crop {crop}, shift {pixels}");
             }
         }
+    }
+
+    #[test]
+    fn the_area_is_the_part_of_an_image_that_enters_the_network() {
+        let whole = Preprocessing::whole(8, Normalization::Unit);
+        assert_eq!(whole.area(30, 20), [0.0, 0.0, 30.0, 20.0]);
+        assert_eq!(Preprocessing { crop: 0.5, ..whole }.area(40, 20), [10.0, 5.0, 20.0, 10.0]);
+        assert_eq!(Preprocessing { shorter_side: Some(10), ..whole }.area(40, 20), [12.0, 2.0, 16.0, 16.0]);
+        assert_eq!(Preprocessing { both_sides: Some(16), ..whole }.area(40, 20), [10.0, 5.0, 20.0, 10.0]);
+        // Pixels outside do not enter.
+        let steps = Preprocessing { shorter_side: Some(10), crop: 0.875, ..whole };
+        let [left, top, width, height] = steps.area(48, 32);
+        let inside = |x: usize, y: usize| {
+            let at = |value: usize, start: f64, len: f64| {
+                value as f64 + 1.0 > start - 4.0 && (value as f64) < start + len + 4.0
+            };
+            at(x, left, width) && at(y, top, height)
+        };
+        let image = |outside: u8| {
+            let value = |i: usize| if inside(i / 3 % 48, i / 3 / 48) { 77 } else { outside };
+            Pixels::new(48, 32, (0..48 * 32 * 3).map(value).collect())
+        };
+        assert_eq!(steps.resized(&image(0)), steps.resized(&image(255)));
     }
 
     #[test]

@@ -11,9 +11,11 @@ pub use prediction::{ClassProbability, FilePrediction, ImagePrediction, OpenSetS
 pub use predictor::Predictor;
 
 use crate::data::dataset::Refused;
-use crate::error::Result;
-use crate::monitor::Monitor;
-use crate::run::Record;
+use crate::data::thumbnail;
+use crate::error::{Error, Kind, Result};
+use crate::evaluate::explain::Explainer;
+use crate::monitor::{Monitor, Unit};
+use crate::run::{Record, StoredRun};
 use std::path::PathBuf;
 
 /// Configuration of [`predict`].
@@ -24,6 +26,8 @@ pub struct PredictConfig {
     pub images: Vec<PathBuf>,
     /// The run and how to use it.
     pub predictor: PredictorConfig,
+    /// Whether to explain the most probable class of each image.
+    pub explain: bool,
 }
 
 /// Result of [`predict`].
@@ -41,13 +45,44 @@ pub struct Predictions {
 /// neighbours.
 ///
 /// # Errors
-/// Those of [`Predictor::open`], [`Predictor::open_backbone`] and [`Predictor::predict_files`].
+/// Those of [`Predictor::open`], [`Predictor::open_backbone`] and [`Predictor::predict_files`], and those of [`Explainer::open`]
+/// and [`Explainer::explain`] where explanations are wanted.
 pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Predictions> {
     let mut predictor = Predictor::open(&config.predictor, monitor)?;
     // Before an image is read, so that a missing runtime is said at once.
     predictor.open_backbone()?;
-    let files = predictor.predict_files(&config.images)?;
+    let stored = StoredRun::open(&config.predictor.run)?;
+    let open = || Explainer::open(&stored, &config.predictor, monitor);
+    let mut explainer = config.explain.then(open).transpose()?;
+    let mut files = predictor.predict_files(&config.images)?;
+    if let Some(explainer) = &mut explainer {
+        explain(explainer, &config.images, &mut files, monitor)?;
+    }
     Ok(Predictions { files, record: predictor.record().clone(), cached_images: predictor.cached_images() })
+}
+
+/// Explains the most probable class of each of `files`, which are at `paths`. One that has changed since it was classified goes
+/// without, with a warning.
+fn explain(
+    explainer: &mut Explainer,
+    paths: &[PathBuf],
+    files: &mut [FilePrediction],
+    monitor: &dyn Monitor,
+) -> Result<()> {
+    let task = monitor.task("explaining", Some(files.len() as u64), Unit::Images);
+    for (path, file) in paths.iter().zip(files) {
+        if monitor.is_interrupted() {
+            return Err(Error::new(Kind::Interrupted, "interrupted before the last image was explained"));
+        }
+        if let (Some(digest), Some(first)) = (file.image_sha256, file.prediction.predictions.first()) {
+            match thumbnail::read_verified(path, digest, explainer.steps().stretch_16bit) {
+                Ok(image) => file.explanation = Some(explainer.explain(&image, &first.label)?),
+                Err(reason) => monitor.warn(&format!("{} is not explained: {reason}", file.path)),
+            }
+        }
+        task.advance(1);
+    }
+    Ok(())
 }
 
 /// The files that could not be used, as other stages report them.

@@ -2,6 +2,7 @@
 
 use crate::cache::near_images::Neighbour;
 use crate::data::decode::Reason;
+use crate::evaluate::explain::Explanation;
 use crate::io::digest::Digest;
 use serde::Serialize;
 use std::path::Path;
@@ -33,6 +34,9 @@ pub struct FilePrediction {
     /// The prediction; without classes for a file that cannot be used.
     #[serde(flatten)]
     pub prediction: ImagePrediction,
+    /// What each position of the picture adds to the most probable class; `None` if that was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
     /// Why the file cannot be used; `None` if it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
@@ -70,7 +74,13 @@ impl ImagePrediction {
 impl FilePrediction {
     pub(super) fn without_prediction(path: &Path) -> Self {
         let path = path.to_string_lossy().into_owned();
-        Self { path, image_sha256: None, prediction: ImagePrediction::default(), reason: None }
+        Self {
+            path,
+            image_sha256: None,
+            prediction: ImagePrediction::default(),
+            explanation: None,
+            reason: None,
+        }
     }
 }
 

@@ -110,6 +110,7 @@ pub fn demo(config: &DemoConfig, monitor: &dyn Monitor) -> Result<DemoStats> {
             neighbours: 0,
             ..PredictorConfig::default()
         },
+        explain: false,
     };
     let answers = predict(&predict_config, monitor)?.files;
     Ok(DemoStats {

@@ -2,11 +2,12 @@
 
 use super::column::{ColumnData, ColumnType, NamedColumn, Vectors};
 use crate::io::digest::Digest;
-use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Int32Array, Int64Array, StringArray,
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Int32Type, Int64Type};
+use arrow_array::{
+    Array, ArrayRef, FixedSizeListArray, Float32Array, Int32Array, Int64Array, RecordBatch, StringArray,
 };
-use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Int64Type, Schema};
-use arrow::record_batch::RecordBatch;
+use arrow_schema::{DataType, Field, Schema};
 use std::sync::Arc;
 
 /// The Arrow schema of `columns`.

@@ -1,8 +1,8 @@
-//! Encodes tables as Parquet, Arrow IPC or CSV bytes, and reads Parquet. The only user of the `arrow` and `parquet`
-//! crates.
+//! Encodes tables as Parquet, Arrow IPC or CSV bytes, and reads Parquet. The only user of `parquet` and of Arrow's crates.
 
 mod column;
 mod convert;
+mod text;
 mod writer;
 
 pub use column::{ColumnData, ColumnSpec, ColumnType, NamedColumn, Vectors};
@@ -11,8 +11,8 @@ pub use writer::{MAX_GROUP_ROWS, TableWriter, arrow_has_key, parquet_has_key};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::io::panics::caught;
-use arrow::array::{Array, ArrayRef};
-use convert::{float_rows, from_arrow, record_batch};
+use arrow_array::{Array, ArrayRef};
+use convert::{float_rows, from_arrow};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::ChunkReader;
@@ -60,11 +60,7 @@ impl Table {
     /// # Panics
     /// When the table has a column of vectors.
     pub fn encode_csv(self, has_header: bool) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut writer = arrow::csv::WriterBuilder::new().with_header(has_header).build(&mut out);
-        writer.write(&record_batch(self.columns)).expect("text and numbers");
-        drop(writer);
-        out
+        text::csv(&self.columns, has_header)
     }
 
     /// Decodes `columns`, each of its type, of the Parquet file `bytes`; `path` is for error messages.

@@ -7,10 +7,9 @@
 use super::column::{ColumnData, NamedColumn};
 use super::convert::{record_batch, schema};
 use crate::io::panics::caught;
-use arrow::datatypes::Schema;
-use arrow::error::ArrowError;
-use arrow::ipc::reader::FileReader as ArrowFileReader;
-use arrow::ipc::writer::FileWriter as ArrowFileWriter;
+use arrow_ipc::reader::FileReader as ArrowFileReader;
+use arrow_ipc::writer::FileWriter as ArrowFileWriter;
+use arrow_schema::{ArrowError, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};

@@ -12,6 +12,7 @@ mod heat_map;
 mod histogram;
 mod interval_chart;
 mod line_chart;
+mod picture_chart;
 mod raster;
 mod scatter;
 mod series;
@@ -24,6 +25,7 @@ pub use heat_map::HeatMap;
 pub use histogram::{HistogramChart, PointSeries};
 pub use interval_chart::{Interval, IntervalChart};
 pub use line_chart::{Curve, LineChart, Mark, curve_sample};
+pub use picture_chart::{DivergingKey, Panel, PictureChart, diverging};
 pub use scatter::{ScatterChart, ScatterPoint};
 pub use series::Series;
 pub use style::{CSS, DARK, LIGHT};
@@ -65,6 +67,8 @@ pub enum Chart {
     Interval(IntervalChart),
     /// Pairs of numbers.
     Scatter(ScatterChart),
+    /// Pictures.
+    Pictures(PictureChart),
 }
 
 /// A plot inside a page.
@@ -85,6 +89,12 @@ pub struct InlineSvg {
     pub min_width: Option<f64>,
 }
 
+/// Where the chart begins in a file, to the right of a margin and below the title.
+const ORIGIN: [f64; 2] = [12.0, 30.0];
+
+/// How much wider the bold letters of a title are than those that are measured.
+const BOLD: f64 = 1.13;
+
 /// The start of every plot as an SVG file.
 pub const SVG_START: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg class=\"plot\"";
 
@@ -97,6 +107,7 @@ impl Figure {
             Chart::HeatMap(chart) => chart.draw(),
             Chart::Interval(chart) => chart.draw(),
             Chart::Scatter(chart) => chart.draw(),
+            Chart::Pictures(chart) => chart.draw(),
         }
     }
 
@@ -142,9 +153,9 @@ impl Figure {
 
     /// Draws the plot as an SVG file in light colours on white, with its title above.
     pub fn svg(&self) -> String {
-        const TITLE_HEIGHT: f64 = 30.0;
         let Drawing { width, height, body } = self.drawing();
-        let (outer_width, outer_height) = (width + 24.0, height + TITLE_HEIGHT + 12.0);
+        let [left, top] = ORIGIN;
+        let (outer_width, outer_height) = (width + 2.0 * left, height + top + left);
         let svg = html! {
             svg.plot xmlns="http://www.w3.org/2000/svg" width=(decimal(outer_width)) height=(decimal(outer_height))
                 viewBox=(format!("0 0 {} {}", decimal(outer_width), decimal(outer_height))) role="img" aria-labelledby="title desc" {
@@ -153,8 +164,8 @@ impl Figure {
                 style { (PreEscaped(style::light_css())) }
                 (style::pattern_defs(&self.name))
                 rect.paper width="100%" height="100%" {}
-                text.heading x="12" y="22" { (text::truncate(&self.title, outer_width - 24.0, 13.0)) }
-                g transform=(format!("translate(12 {TITLE_HEIGHT})")) { (body) }
+                text.heading x="12" y="22" { (text::truncate(&self.title, width / BOLD, 13.0)) }
+                g transform=(format!("translate({left} {top})")) { (body) }
             }
         };
         let svg = escape_direction(&text::replace_non_xml(&svg.into_string()));
@@ -163,7 +174,11 @@ impl Figure {
 
     /// Draws the plot as a PNG file with [`raster::PNG_SCALE`] pixels per unit of [`Figure::svg`].
     pub fn png(&self) -> Vec<u8> {
-        raster::png(&self.svg())
+        let png = raster::png(&self.svg());
+        match &self.chart {
+            Chart::Pictures(chart) => chart.paste(png, ORIGIN, f64::from(raster::PNG_SCALE)),
+            _ => png,
+        }
     }
 }
 
@@ -171,6 +186,7 @@ impl Figure {
 mod tests {
     use super::*;
     use crate::data::decode;
+    use crate::data::pixels::Pixels;
 
     fn axis(unit: Unit) -> Axis {
         Axis { label: "label".into(), unit, range: None }
@@ -258,6 +274,19 @@ mod tests {
                         .map(|(x, y, count)| ScatterPoint { x, y, count })
                         .to_vec(),
                     diagonal: true,
+                }),
+            ),
+            figure(
+                "pictures",
+                Chart::Pictures(PictureChart {
+                    panels: [(40, 30), (30, 40)]
+                        .map(|(width, height)| Panel {
+                            role: "<b>& a role".into(),
+                            name: "<i>& a name that is longer than its picture".into(),
+                            picture: Pixels::new(width, height, vec![20; width * height * 3]),
+                        })
+                        .to_vec(),
+                    key: DivergingKey { low: "-1 <against>".into(), high: "+1 for".into() },
                 }),
             ),
         ]

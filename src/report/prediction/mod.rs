@@ -1,5 +1,6 @@
 //! The page of predictions: each image with its most probable classes and the cached images that are most like it.
 
+mod explained;
 mod overview;
 mod pictures;
 mod tables;
@@ -13,6 +14,7 @@ use crate::report::format::{count, percent};
 use crate::report::html::{self, Markup, html};
 use crate::report::output::{self, PageContent, PageOutput, WrittenPage};
 use crate::report::page::{self, GalleryItem, Page, RankedClass, Section, class_ranking, gallery};
+use crate::report::plot::Figure;
 use crate::run::Record;
 use pictures::{Pictures, UsedFile};
 use serde_json::json;
@@ -28,6 +30,8 @@ const SHOWN_CLASSES: usize = 5;
 pub struct PredictionOutput {
     /// The page.
     pub page: Option<PathBuf>,
+    /// Folder for the plot of each explained image, as SVG and PNG.
+    pub plots: Option<PathBuf>,
     /// Folder for each table as CSV.
     pub tables: Option<PathBuf>,
 }
@@ -35,7 +39,7 @@ pub struct PredictionOutput {
 impl PredictionOutput {
     /// The page with its tables, where a page is wanted.
     fn with_page(&self) -> Option<PageOutput> {
-        Some(PageOutput { out: self.page.clone()?, plots: None, tables: self.tables.clone() })
+        Some(PageOutput { out: self.page.clone()?, plots: self.plots.clone(), tables: self.tables.clone() })
     }
 }
 
@@ -45,16 +49,17 @@ impl PredictionOutput {
 /// Those of [`PageOutput::check_for_run`], where there is an output.
 pub fn check_output(config: &PredictorConfig, output: &PredictionOutput) -> Result<()> {
     let page = output.page.iter().map(|page| ("html", page.as_path()));
-    let outputs: Vec<_> =
-        page.chain(output.tables.iter().map(|tables| ("tables", tables.as_path()))).collect();
+    let folders = [("plots", &output.plots), ("tables", &output.tables)];
+    let folders = folders.into_iter().filter_map(|(field, path)| Some((field, path.as_deref()?)));
+    let outputs: Vec<_> = page.chain(folders).collect();
     if !outputs.is_empty() {
         output::check_for_run(&outputs, &config.run, config.cache.as_deref())?;
     }
     output.page.as_deref().map_or(Ok(()), page::check_page)
 }
 
-/// Writes the page of `predictions`, the result of [`predict`](crate::evaluate::predict::predict) with `config`, and its
-/// tables, where `output` asks for them. Pictures are read from the files and from the folder of cached images; one that
+/// Writes the page of `predictions`, the result of [`predict`](crate::evaluate::predict::predict) with `config`, its plots and
+/// its tables, where `output` asks for them. Pictures are read from the files and from the folder of cached images; one that
 /// cannot be read or has changed is an empty frame.
 ///
 /// # Errors
@@ -65,12 +70,6 @@ pub fn write(
     output: &PredictionOutput,
 ) -> Result<Option<WrittenPage>> {
     let Predictions { files, record, cached_images } = predictions;
-    let Some(page) = output.with_page() else {
-        let used: Vec<&FilePrediction> = files.iter().filter(|file| file.reason.is_none()).collect();
-        let refused: Vec<&FilePrediction> = files.iter().filter(|file| file.reason.is_some()).collect();
-        let write = |folder| output::write_tables(folder, &tables::all(&used, &refused));
-        return output.tables.as_deref().map_or(Ok(()), write).map(|()| None);
-    };
     let paths = config.images.iter().map(PathBuf::as_path);
     let used: Vec<UsedFile> = paths
         .zip(files)
@@ -78,8 +77,21 @@ pub fn write(
         .map(|(path, file)| UsedFile { path, file })
         .collect();
     let shown = &used[..used.len().min(SHOWN_IMAGES)];
+    let figures = match output.page.is_some() || output.plots.is_some() {
+        true => explained::figures(shown, record)?,
+        false => Vec::new(),
+    };
+    let Some(page) = output.with_page() else {
+        let used: Vec<&FilePrediction> = files.iter().filter(|file| file.reason.is_none()).collect();
+        let refused: Vec<&FilePrediction> = files.iter().filter(|file| file.reason.is_some()).collect();
+        if let Some(folder) = &output.plots {
+            output::write_plots(folder, &figures)?;
+        }
+        let write = |folder| output::write_tables(folder, &tables::all(&used, &refused));
+        return output.tables.as_deref().map_or(Ok(()), write).map(|()| None);
+    };
     let pictures = Pictures::load(shown, cached_images.as_deref())?;
-    page.write(&content(files, record, &config.predictor, &pictures)).map(Some)
+    page.write(&content(files, record, &config.predictor, &pictures, figures)).map(Some)
 }
 
 fn content(
@@ -87,6 +99,7 @@ fn content(
     record: &Record,
     config: &PredictorConfig,
     pictures: &Pictures,
+    figures: Vec<Figure>,
 ) -> PageContent {
     let (used, refused): (Vec<&FilePrediction>, Vec<&FilePrediction>) =
         files.iter().partition(|file| file.reason.is_none());
@@ -94,7 +107,7 @@ fn content(
     let refused_table = tables::refused(&refused);
     let has_neighbours = used.iter().any(|file| file.prediction.neighbours.is_some());
     let is_without_cache = config.neighbours > 0 && !used.is_empty() && !has_neighbours;
-    let predictions = predictions(&used, is_without_cache, pictures);
+    let predictions = predictions(&used, is_without_cache, pictures, &figures);
     let mut sections = Vec::new();
     if used.len() > 1 {
         sections.push(Section::new("overview", "Overview", overview::markup(&used)));
@@ -103,8 +116,12 @@ fn content(
     if !refused.is_empty() {
         sections.push(Section::new("refused", "Files that cannot be used", refused_table.markup()));
     }
-    if has_neighbours {
-        sections.push(Section::new("reading", "How to read this page", explanation()));
+    if has_neighbours || !figures.is_empty() {
+        let text = html! {
+            @if has_neighbours { (about_neighbours()) }
+            @if !figures.is_empty() { (explained::about()) }
+        };
+        sections.push(Section::new("reading", "How to read this page", text));
     }
     let lead = html! {
         "Predictions of " (name) " for " (count(used.len())) (if used.len() == 1 { " image" } else { " images" })
@@ -113,12 +130,17 @@ fn content(
     };
     PageContent {
         page: Page { title: format!("Predictions of {name}"), lead, sections },
-        figures: Vec::new(),
+        figures,
         tables: tables::all(&used, &refused),
     }
 }
 
-fn predictions(used: &[&FilePrediction], is_without_cache: bool, pictures: &Pictures) -> Markup {
+fn predictions(
+    used: &[&FilePrediction],
+    is_without_cache: bool,
+    pictures: &Pictures,
+    figures: &[Figure],
+) -> Markup {
     let shown = used.iter().take(SHOWN_IMAGES).enumerate();
     html! {
         @if used.len() > SHOWN_IMAGES {
@@ -128,18 +150,21 @@ fn predictions(used: &[&FilePrediction], is_without_cache: bool, pictures: &Pict
         @if is_without_cache {
             p.warning { "The cache of the run cannot be read, so the nearest images are missing." }
         }
-        div.answers { @for (at, file) in shown { (article(at, file, pictures)) } }
+        div.answers { @for (at, file) in shown { (article(at, file, pictures, explained::of(figures, at))) } }
     }
 }
 
 /// The prediction for the image at index `at`.
-fn article(at: usize, file: &FilePrediction, pictures: &Pictures) -> Markup {
+fn article(at: usize, file: &FilePrediction, pictures: &Pictures, explained: Option<&Figure>) -> Markup {
     let name = format!("answer-{}", at + 1);
     let classes = &file.prediction.predictions;
     let neighbours = file.prediction.neighbours.as_ref().filter(|all| !all.is_empty());
     html! {
-        article.answer data-answer=(name) aria-labelledby=(name) {
-            div.frame { (pictures.image(at, &file.path).markup()) }
+        article.answer.explained[explained.is_some()] data-answer=(name) aria-labelledby=(name) {
+            @match explained {
+                Some(explained) => (page::figure(explained)),
+                None => div.frame { (pictures.image(at, &file.path).markup()) },
+            }
             div {
                 h3 id=(name) { (page::breakable(&file.path)) }
                 (open_set(file))
@@ -192,7 +217,7 @@ fn neighbour(neighbour: &Neighbour, pictures: &Pictures) -> GalleryItem {
     GalleryItem { picture: pictures.neighbour(neighbour), caption }
 }
 
-fn explanation() -> Markup {
+fn about_neighbours() -> Markup {
     html! {
         p {
             "The number below a cached image is its cosine distance: one minus the cosine of the angle between its features and those of the "

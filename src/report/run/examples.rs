@@ -5,6 +5,7 @@ use super::confused_pairs::{ConfusedPair, confused_pairs};
 use crate::cache::Samples;
 use crate::data::augment::Variant;
 use crate::data::dataset::Sample;
+use crate::data::decode::Reason;
 use crate::error::Result;
 use crate::evaluate::EvaluateStats;
 use crate::head::argmax;
@@ -12,9 +13,10 @@ use crate::io::digest::Digest;
 use crate::math::parallel;
 use crate::metrics::{Temperature, apply_temperature};
 use crate::report::page::{Picture, RankedClass, Thumbnail};
+use crate::report::plot::Figure;
 use crate::run::{Prediction, Record};
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Errors, and correct answers, at most.
 const MOST_EXAMPLES: usize = 12;
@@ -37,6 +39,8 @@ pub(super) struct Example {
     /// The most probable classes, and the true one.
     pub ranking: Vec<RankedClass>,
     pub picture: Picture,
+    /// Digest of the file's bytes.
+    pub image_sha256: Digest,
 }
 
 /// Images of one class that were classified as another, beside images of that other class.
@@ -59,8 +63,10 @@ pub(super) struct Examples {
     pub correct: Vec<Example>,
     /// The most frequent confusion first.
     pub pairs: Vec<PairExamples>,
-    /// Folder of images; `None` if it is unknown.
-    pub root: Option<PathBuf>,
+    /// Where the network looked in errors, where that was asked for.
+    pub explained: Vec<Figure>,
+    /// The folder of images, and where each image in it is now.
+    pub files: ImageFiles,
     /// Number of pictures that are shown.
     pub shown: usize,
     /// Pictures that cannot be shown: reasons by path.
@@ -95,7 +101,8 @@ impl Examples {
             errors: examples(&selection.errors),
             correct: examples(&selection.correct),
             pairs: pairs.collect(),
-            root: files.root,
+            explained: Vec::new(),
+            files,
             shown: pictures.found.len(),
             missing: pictures.missing,
         })
@@ -105,7 +112,7 @@ impl Examples {
     pub fn reason_of_missing(&self) -> Option<String> {
         let (path, reason) = self.missing.first_key_value()?;
         let missing = self.missing.len();
-        Some(match &self.root {
+        Some(match &self.files.root {
             None => "no pictures: the folder of images is unknown, because the cache cannot be read".into(),
             Some(root) => format!(
                 "{missing} of {} pictures cannot be shown from {}, such as {path:?}: {reason}",
@@ -149,6 +156,7 @@ impl<'a> Answer<'a> {
             path: path.clone(),
             truth: label.clone(),
             predicted: predicted.clone(),
+            image_sha256: self.row.image_sha256,
             confidence: self.confidence,
             ranking: ranking.collect(),
             picture: Picture {
@@ -262,12 +270,21 @@ impl ImageFiles {
         Self { root, paths: by_digest.into_iter().map(path).collect() }
     }
 
-    /// The picture of a prediction: at its path in the cache, which follows a file that was renamed, or at its own.
+    /// The picture of a prediction.
     fn picture(&self, row: &Prediction) -> std::result::Result<Thumbnail, String> {
+        self.read(&row.path, row.image_sha256, |path| Thumbnail::read(path, row.image_sha256))
+    }
+
+    /// Reads an image with `read`: at its path in the cache, which follows a file that was renamed, or at `path`, its own.
+    pub fn read<T>(
+        &self,
+        path: &str,
+        digest: Digest,
+        read: impl Fn(&Path) -> std::result::Result<T, Reason>,
+    ) -> std::result::Result<T, String> {
         let root = self.root.as_ref().ok_or("the folder of images is unknown")?;
-        let known = self.paths.get(&row.image_sha256).filter(|path| **path != row.path);
-        let read = |path: &str| Thumbnail::read(&root.join(path), row.image_sha256);
-        let found = known.and_then(|path| read(path).ok());
-        found.map_or_else(|| read(&row.path).map_err(|reason| reason.to_string()), Ok)
+        let known = self.paths.get(&digest).filter(|known| *known != path);
+        let found = known.and_then(|known| read(&root.join(known)).ok());
+        found.map_or_else(|| read(&root.join(path)).map_err(|reason| reason.to_string()), Ok)
     }
 }

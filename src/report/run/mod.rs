@@ -4,6 +4,7 @@
 mod calibration_plots;
 mod confused_pairs;
 mod examples;
+mod explained;
 mod plots;
 mod run_data;
 mod sections;
@@ -15,6 +16,8 @@ pub use run_data::CommandLine;
 use crate::cache::Samples;
 use crate::data::dataset::Split;
 use crate::error::Result;
+use crate::evaluate::explain::Explainer;
+use crate::evaluate::predict::PredictorConfig;
 use crate::evaluate::{EvaluateConfig, evaluate_run};
 use crate::monitor::Monitor;
 use crate::report::output::{PageContent, PageOutput, WrittenPage};
@@ -44,6 +47,8 @@ pub struct ReportConfig {
     pub plots: Option<PathBuf>,
     /// Folder for each table as CSV.
     pub tables: Option<PathBuf>,
+    /// How to open the backbone of the run, to show where it looked in the most confident errors; `None` leaves it closed.
+    pub explain: Option<PredictorConfig>,
     /// Commands that make the run again, for the page to show; may be empty.
     pub commands: Vec<CommandLine>,
 }
@@ -58,6 +63,7 @@ impl Default for ReportConfig {
             cache: None,
             plots: None,
             tables: None,
+            explain: None,
             commands: Vec::new(),
         }
     }
@@ -85,7 +91,7 @@ pub struct ReportStats {
 /// Writes the page of a run and, if asked for, its plots and tables as files; files of the same names are replaced.
 ///
 /// # Errors
-/// Those of [`evaluate_run`]; [`Kind::Input`](crate::error::Kind::Input) when a file that is no page of headstart is in the
+/// Those of [`evaluate_run`], and of [`Explainer::open`] where errors are explained; [`Kind::Input`](crate::error::Kind::Input) when a file that is no page of headstart is in the
 /// way of the page; [`Kind::Usage`](crate::error::Kind::Usage) when something would be written into the run, the cache or
 /// the folder of images; [`Kind::Io`](crate::error::Kind::Io) when a file cannot be written.
 pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStats> {
@@ -106,8 +112,13 @@ pub fn report_run(run: &StoredRun, config: &ReportConfig, monitor: &dyn Monitor)
     output.check(root.as_deref(), Some(&own_page))?;
     let stats =
         evaluate_run(run, &EvaluateConfig { split: config.split, ..EvaluateConfig::new(&config.run) })?;
+    let explain = config.explain.as_ref();
+    let explainer = explain.map(|config| Explainer::open(run, config, monitor)).transpose()?;
     let files = ImageFiles::new(root, samples.as_ref());
-    let examples = Examples::load(&run.predictions()?, run.record(), &stats, files)?;
+    let mut examples = Examples::load(&run.predictions()?, run.record(), &stats, files)?;
+    if let Some(mut explainer) = explainer {
+        examples.explain(&mut explainer, monitor)?;
+    }
     let (run, record, commands) = (config.run.clone(), run.record().clone(), config.commands.clone());
     write(
         &RunData { run, record, stats, samples, examples, commands, new_images: None },
@@ -146,7 +157,8 @@ fn write(
     if let Some(reason) = data.examples.reason_of_missing() {
         monitor.warn(&format!("{reason}; `images` can name the folder where they are now"));
     }
-    let figures = [plots::all(data), calibration_plots::all(&data.stats)].concat();
+    let figures =
+        [plots::all(data), calibration_plots::all(&data.stats), data.examples.explained.clone()].concat();
     let tables = tables::all(data);
     let page = sections::page(data, &figures, &tables);
     let WrittenPage { out, bytes, plots, tables } = output.write(&PageContent { page, figures, tables })?;

@@ -1,6 +1,7 @@
 //! The page of a run, section by section.
 
 use super::examples::{Example, PairExamples};
+use super::explained;
 use super::run_data::RunData;
 use crate::data::dataset::{Split, number_and_names};
 use crate::evaluate::EvaluateStats;
@@ -23,7 +24,7 @@ pub(super) fn page(data: &RunData, figures: &[Figure], tables: &[Table]) -> Page
         Section::new("classes", "Classes", parts.figure_beside("class-scores", parts.table("classes"))),
         Section::new("composition", "Images against predictions", composition(parts)),
         Section::new("confidence", "Confidence", confidence(stats, parts)),
-        Section::new("pictures", "Errors and near misses", pictures(data)),
+        Section::new("pictures", "Errors and near misses", pictures(data, parts)),
         Section::new("origin", "How it was made", origin(data, parts)),
     ];
     Page { title: format!("Report on {name}"), lead: lead(data), sections }
@@ -207,7 +208,7 @@ fn confidence(stats: &EvaluateStats, parts: Parts) -> Markup {
     }
 }
 
-fn pictures(data: &RunData) -> Markup {
+fn pictures(data: &RunData, parts: Parts) -> Markup {
     let examples = &data.examples;
     html! {
         @if let Some(reason) = examples.reason_of_missing() {
@@ -218,6 +219,7 @@ fn pictures(data: &RunData) -> Markup {
         @else {
             p.quiet { "Wrong labels and pictures that show something else are often among them." }
             (example_cards(&examples.errors))
+            (explained::markup(examples, parts))
         }
         h3 { "The least confident correct answers" }
         @if examples.correct.is_empty() { p { "There are none: every answer is wrong." } }

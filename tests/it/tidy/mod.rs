@@ -36,7 +36,7 @@ const FLOORS: [&[&str]; 18] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 50] = [
+const DOORS: [(&str, &str); 53] = [
     ("ort", "backbone/onnx_runtime"),
     // Three formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -47,7 +47,10 @@ const DOORS: [(&str, &str); 50] = [
     ("snap", "backbone/import/tensorflow/table.rs"),
     ("json5", "backbone/import/tfjs.rs"),
     ("base64", "io/base64.rs"),
-    ("arrow", "io/parquet/"),
+    ("arrow_array", "io/parquet/"),
+    ("arrow_ipc", "io/parquet/"),
+    ("arrow_schema", "io/parquet/"),
+    ("csv", "io/parquet/text.rs"),
     ("parquet", "io/parquet/"),
     ("bytes", "io/parquet/"),
     ("image", "data/decode/raster.rs"),
