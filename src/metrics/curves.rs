@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn points_between_two_of_the_same_recall_are_left_out() {
         let rows: Vec<(usize, f64)> =
-            (0..100).map(|i| (usize::from(i % 20 == 0), f64::from(i) / 100.0)).collect();
+            (0..100u32).map(|i| (usize::from(i.is_multiple_of(20)), f64::from(i) / 100.0)).collect();
         let curve = curve(&rows);
         assert_eq!(curve.points.len(), 11, "two for each of five images and the first");
         let sum: f64 =

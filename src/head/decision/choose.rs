@@ -180,7 +180,7 @@ mod tests {
 
     /// 40 images of a, from 0.99 downwards, of which every fourth one from 0.8 on is of b.
     fn mixed() -> Vec<LabelledProbabilities> {
-        let row = |i: usize| (usize::from(i >= 20 && i % 4 == 0), 0.99 - 0.01 * i as f64);
+        let row = |i: usize| (usize::from(i >= 20 && i.is_multiple_of(4)), 0.99 - 0.01 * i as f64);
         rows(&(0..40).map(row).collect::<Vec<_>>())
     }
 

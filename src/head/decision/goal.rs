@@ -8,6 +8,7 @@ use std::str::FromStr;
 /// A share of correct answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Measure {
     /// Share of the answers of a class that are correct.
     Precision,

@@ -17,6 +17,7 @@ pub struct Decision {
 /// A rule of decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum DecisionRule {
     /// A threshold for each class that has a goal.
     Thresholds(Vec<ClassThreshold>),
@@ -54,6 +55,7 @@ pub struct ThresholdEvidence {
 /// Images whose answers are of heads that were fitted without them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum AnswerSource {
     /// The validation images.
     Validation,
@@ -102,6 +104,7 @@ impl ThresholdEvidence {
 
 /// A rule that is ready to decide.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Decider {
     /// Thresholds of each class, in class order.
     Thresholds {
