@@ -1,6 +1,7 @@
 //! Turns the graph of a backbone into that of a whole classifier: pictures in, classes out.
 
 use super::builder::{Dim, typed_value};
+use super::label;
 use super::messages::{
     AttributeProto, BOOL, DOUBLE, FLOAT, INT64, NodeValues, StringStringEntryProto, UINT8, ValueInfoProto,
 };
@@ -151,7 +152,7 @@ impl OnnxModel {
         let mut w = NodeWriter::new("headstart/head", opset);
         join_features(&mut w, &layers, parts.ranks);
         classify(&mut w, parts.head, parts.temperature);
-        label(&mut w, parts.decider);
+        label::write(&mut w, parts.decider, PROBABILITIES, LABEL_INDEX);
         let batch = Dim::Open("batch");
         let mut output = |name, element, dims: &[Dim]| graph.output.push(typed_value(name, element, dims));
         output(LABEL_INDEX, INT64, &[batch]);
@@ -242,41 +243,6 @@ fn classify(w: &mut NodeWriter, head: &Head, temperature: f64) {
         w.op("Div", &[&limited, &by])
     };
     w.named("Softmax", &[&scaled], PROBABILITIES, axis());
-}
-
-/// Writes the index of the label: that of the most probable class, or what `decider` decides, -1 where it withholds the answer.
-/// Its comparisons are those of 64-bit floats.
-fn label(w: &mut NodeWriter, decider: Option<&Decider>) {
-    let first = || vec![AttributeProto::int("axis", 1), AttributeProto::int("keepdims", 0)];
-    match decider {
-        None => w.named("ArgMax", &[PROBABILITIES], LABEL_INDEX, first()),
-        Some(Decider::Costs(costs)) => {
-            let probabilities = w.cast(PROBABILITIES, DOUBLE);
-            let costs = w.doubles(&[costs.len(), costs.len()], &costs.concat());
-            let expected = w.op("MatMul", &[&probabilities, &costs]);
-            w.named("ArgMin", &[&expected], LABEL_INDEX, first());
-        }
-        Some(Decider::Thresholds { claims, withheld_below }) => {
-            let probabilities = w.cast(PROBABILITIES, DOUBLE);
-            let classes = claims.len();
-            let claims = w.doubles(&[1, classes], claims);
-            let is_below = w.op("Less", &[&probabilities, &claims]);
-            let none = w.doubles(&[], &[-1.0]);
-            let claimed = w.op("Where", &[&is_below, &none, &probabilities]);
-            let most_claimed = w.op_with("ArgMax", &[&claimed], first());
-            let claimed = w.reduce_rows("ReduceMax", &claimed, false);
-            let zero = w.doubles(&[], &[0.0]);
-            let is_unclaimed = w.op("Less", &[&claimed, &zero]);
-            let most = w.op_with("ArgMax", &[&probabilities], first());
-            let largest = w.reduce_rows("ReduceMax", &probabilities, false);
-            let limits = w.doubles(&[classes], withheld_below);
-            let limit = w.op("Gather", &[&limits, &most]);
-            let is_withheld = w.op("Less", &[&largest, &limit]);
-            let unsure = w.ints(&[], &[-1]);
-            let likely = w.op("Where", &[&is_withheld, &unsure, &most]);
-            w.named("Where", &[&is_unclaimed, &likely, &most_claimed], LABEL_INDEX, Vec::new());
-        }
-    }
 }
 
 /// Writes the distance from the nearest class and its comparison with `threshold`. Squares of distances are differences of large

@@ -1,10 +1,9 @@
 //! Plots of precision against recall, class by class.
 
-use super::plots::axis;
 use crate::evaluate::{EvaluateStats, GoalStats, NamedCurve};
 use crate::metrics::ClassCurve;
 use crate::report::format::{count, score};
-use crate::report::plot::{Chart, Curve, Figure, LabelledPoint, LineChart, Unit};
+use crate::report::plot::{Axis, Chart, Curve, Figure, LabelledPoint, LineChart, Unit};
 use serde_json::json;
 
 /// The plot of the classes that matter most: those with goals, then those with the smallest areas.
@@ -80,8 +79,8 @@ fn figure(
             score(stats.curves.mean_average_precision)
         ),
         chart: Chart::Line(LineChart {
-            x: axis("recall", Unit::Percent, Some((0.0, 1.0))),
-            y: axis("precision", Unit::Percent, Some((0.0, 1.0))),
+            x: share("recall"),
+            y: share("precision"),
             curves: curves.collect(),
             context: Vec::new(),
             has_legend: true,
@@ -90,6 +89,10 @@ fn figure(
         }),
         numbers,
     }
+}
+
+fn share(label: &str) -> Axis {
+    Axis { label: label.into(), unit: Unit::Percent, range: Some((0.0, 1.0)) }
 }
 
 /// What the goals of the run reach for the classes of a plot.
