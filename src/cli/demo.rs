@@ -9,7 +9,7 @@ use super::scores_text;
 use super::setup::IMAGENET;
 use super::shell::quote;
 use super::text::percent;
-use super::train;
+use super::train_text;
 use crate::backbone::registry::default_models;
 use crate::error::Result;
 use crate::experiment::demo::{DemoConfig, DemoStats, demo};
@@ -43,7 +43,7 @@ fn summary(stats: &DemoStats, next: &str) -> String {
          {IMAGENET}\n\n\
          try next:\n{next}",
         extract::summary(&stats.extract),
-        train::summary(&stats.train, &stats.run),
+        train_text::summary(&stats.train, &stats.run),
         scores_text::summary(&stats.evaluate),
         predict::summary(&stats.predict, predict::SHOWN),
         percent(stats.pixel_accuracy),

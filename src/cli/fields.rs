@@ -357,6 +357,8 @@ mod tests {
             auto_l2,
             resplit,
             memory,
+            threshold,
+            costs,
             threads,
             time
         });

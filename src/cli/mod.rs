@@ -8,6 +8,7 @@ mod classify;
 mod compare;
 mod completions;
 mod data;
+mod decision_text;
 mod demo;
 mod device;
 mod evaluate;
@@ -36,6 +37,7 @@ mod sweep_text;
 mod tensorboard;
 mod text;
 mod train;
+mod train_text;
 
 use crate::error::{Kind, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};

@@ -9,7 +9,9 @@ use crate::backbone::Device;
 use crate::cache::near_images::Neighbour;
 use crate::data::scan::list_files;
 use crate::error::Result;
-use crate::evaluate::predict::{FilePrediction, PredictConfig, PredictorConfig, UNKNOWN, predict, refused};
+use crate::evaluate::predict::{
+    FilePrediction, PredictConfig, PredictorConfig, UNKNOWN, UNSURE, predict, refused,
+};
 use crate::extract::COMMIT_EVERY;
 use crate::report::explanation::in_words;
 use crate::report::prediction::{self, PredictionOutput};
@@ -174,10 +176,11 @@ fn scored(stats: &ScoreStats) -> String {
     let classes = stats.classes.iter().filter(|class| class.images > 0);
     let rows = classes.map(|class| row(&class.label, class.images));
     let unknown = stats.unknown.filter(|unknown| *unknown > 0).map(|unknown| row(UNKNOWN, unknown));
+    let unsure = stats.unsure.filter(|unsure| *unsure > 0).map(|unsure| row(UNSURE, unsure));
     let rate = stats.images_per_second.map_or(String::new(), |rate| format!(", {rate:.1} images/s"));
     format!(
         "{}\n{} answers for {} files, {} of them computed now{rate}: {}\n",
-        table_with_header(["answer", "images", "share"], rows.chain(unknown)),
+        table_with_header(["answer", "images", "share"], rows.chain(unsure).chain(unknown)),
         stats.answers,
         stats.files,
         stats.computed,
@@ -199,6 +202,9 @@ pub(super) fn summary(predictions: &[FilePrediction], top: usize) -> String {
                 ));
             }
             None => {
+                if let Some(decided) = &prediction.decided {
+                    out.push_str(&format!("  answer by the rule of the run: {}\n", printable(decided)));
+                }
                 let shown = prediction.predictions.iter().take(top);
                 out.push_str(&ranked(shown.map(|class| (class.label.as_str(), class.probability))));
             }

@@ -1,11 +1,12 @@
 //! The scores of a run as text.
 
+use super::decision_text;
 use super::text::{
     few, interval, p_value, percent, percent_number, percentage_points, score, signed_percent, table,
     table_with_header,
 };
 use crate::data::dataset::number_and_names;
-use crate::evaluate::EvaluateStats;
+use crate::evaluate::{EvaluateStats, NamedCurve};
 
 /// The largest number of classes whose confusion matrix is printed as text.
 const MOST_CLASSES: usize = 20;
@@ -17,7 +18,13 @@ pub(super) fn summary(stats: &EvaluateStats) -> String {
 /// The scores on the images called `name`.
 pub(super) fn summary_of(name: &str, stats: &EvaluateStats) -> String {
     let (accuracy, reliability) = (accuracy(name, stats), reliability(stats));
-    let mut out = format!("{accuracy}{reliability}\n{}\n{}", scores(stats), composition(stats));
+    let reached = decision_text::reached(stats);
+    let mut out = format!(
+        "{accuracy}{reliability}{reached}\n{}\n{}\n{}",
+        scores(stats),
+        curves(stats),
+        composition(stats)
+    );
     if stats.classes.len() <= MOST_CLASSES {
         out.push_str(&format!("\n{}", confusion(stats)));
     }
@@ -188,6 +195,44 @@ fn scores(stats: &EvaluateStats) -> String {
     });
     let interval = "95 % interval";
     table_with_header(["class", "images", "predicted", "precision", interval, "recall", interval, "F1"], rows)
+}
+
+/// Classes whose areas are printed as text, the worst of them where there are more.
+const MOST_CURVES: usize = 20;
+
+/// Areas under the curves of each class, or of the classes with the smallest.
+fn curves(stats: &EvaluateStats) -> String {
+    let curves = &stats.curves;
+    let mut shown: Vec<&NamedCurve> = curves.classes.iter().collect();
+    let mut which = String::new();
+    if shown.len() > MOST_CURVES {
+        let area =
+            |named: &NamedCurve| named.curve.as_ref().map_or(f64::INFINITY, |curve| curve.average_precision);
+        shown.sort_by(|a, b| area(a).total_cmp(&area(b)));
+        shown.truncate(MOST_CURVES);
+        which = format!("; the {MOST_CURVES} classes with the smallest average precision");
+    }
+    let interval = |interval: Option<[f64; 2]>| {
+        interval.map_or("-".into(), |[low, high]| format!("{low:.3} to {high:.3}"))
+    };
+    let rows = shown.into_iter().map(|named| {
+        let curve = named.curve.as_ref();
+        [
+            named.name.clone(),
+            named.images.to_string(),
+            score(curve.map(|curve| curve.average_precision)),
+            interval(curve.and_then(|curve| curve.average_precision_interval)),
+            score(curve.map(|curve| curve.roc_area)),
+            interval(curve.and_then(|curve| curve.roc_area_interval)),
+        ]
+    });
+    let header = ["class", "images", "average precision", "95 % interval", "ROC area", "95 % interval"];
+    format!(
+        "each class against all others: mean average precision {}, mean area under the ROC curve {}{which}\n{}",
+        score(curves.mean_average_precision),
+        score(curves.mean_roc_area),
+        table_with_header(header, rows)
+    )
 }
 
 /// An interval of percentages, `12.3 to 45.6`.

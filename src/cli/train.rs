@@ -1,4 +1,4 @@
-//! The subcommand `headstart train`: its arguments, and its result as text.
+//! The subcommand `headstart train`: its arguments.
 
 use super::auto::{self, Budget};
 use super::fit_options::{AdamOptions, Epochs, LossOptions, Penalty, SolverValues, all_folds, fold, solver};
@@ -7,14 +7,15 @@ use super::options::{Global, Size, now, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use super::sweep;
-use super::text::{few, interval, percent, seconds};
+use super::train_text::summary;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
+use crate::head::decision::ClassGoal;
 use crate::head::{FitConfig, SOLVERS, SolverConfig};
 use crate::train::auto::{AutoConfig, auto as train_auto};
 use crate::train::sweep::{Select, SweepConfig};
-use crate::train::{TrainConfig, TrainStats, train};
-use std::path::{Path, PathBuf};
+use crate::train::{TrainConfig, train};
+use std::path::PathBuf;
 
 /// Fit a softmax head to the features of a cache
 ///
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 /// fitted to all train images.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 auto\n  headstart train cache/photos --run runs/best --auto"
+    after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 auto\n  headstart train cache/photos --run runs/best --auto\n  headstart train cache/photos --run runs/sure --threshold 'Tony Blair=precision>=0.95'"
 )]
 pub(super) struct Args {
     /// Cache that `extract` wrote; with --auto also several ones of the same images, such as those of several layers
@@ -76,6 +77,16 @@ pub(super) struct Args {
     /// Seed that assigns images to folds [default: that of --seed]
     #[arg(long, value_name = "SEED", requires = "folds", allow_negative_numbers = true)]
     fold_seed: Option<u64>,
+    /// Goal for a class, CLASS=precision>=0.95 or CLASS=recall>=0.9; repeatable. Its threshold is chosen on the validation images,
+    /// or by folds within the train images where the class has fewer than 20 of them. `predict` then answers `unsure` instead of
+    /// a class with a goal of precision whose probability is below its threshold, and answers a class with a goal of recall
+    /// wherever its probability reaches its threshold
+    #[arg(long, value_name = "GOAL", value_parser = parse::<ClassGoal>, conflicts_with_all = ["auto", "costs"])]
+    threshold: Vec<ClassGoal>,
+    /// Costs of confusions, a CSV file with the classes as header and first column: the true class of a row, the answer of a
+    /// column. `predict` then gives the answer of least expected cost
+    #[arg(long, value_name = "FILE", conflicts_with = "auto")]
+    costs: Option<PathBuf>,
     /// Memory for features, such as 1GiB: train rows that do not fit are read again in each epoch or iteration, in blocks [default: all
     /// rows stay in memory]
     #[arg(long, value_name = "SIZE", value_parser = parse::<Size>)]
@@ -137,11 +148,24 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         return sweep::fit(&cross_validation(args, solver, number)?, global, terminal);
     }
     let cache = args.cache()?;
-    let Args { run, variants, init, threads, .. } = args;
+    let Args { run, variants, init, threads, threshold, costs, .. } = args;
     let memory = args.memory.map(|size| size.bytes());
     let auto_l2 = args.l2 == Penalty::Auto;
-    let config =
-        TrainConfig { cache, run, variants, init, solver, auto_l2, resplit, memory, threads, time: now() };
+    let time = now();
+    let config = TrainConfig {
+        cache,
+        run,
+        variants,
+        init,
+        solver,
+        auto_l2,
+        resplit,
+        memory,
+        threshold,
+        costs,
+        threads,
+        time,
+    };
     let stats = train(&config, terminal)?;
     print_result(global, &stats, || summary(&stats, &config.run))?;
     Ok(Outcome::Done)
@@ -180,6 +204,13 @@ fn cross_validation(args: Args, solver: SolverConfig, folds: usize) -> Result<Sw
         )
         .help("fit one fold at a time with --fold, or give a number"));
     }
+    if !args.threshold.is_empty() || args.costs.is_some() {
+        return Err(Error::new(
+            Kind::Usage,
+            "--threshold and --costs cannot be used with --folds, whose heads answer with the most probable class",
+        )
+        .help("leave them out, or fit one fold at a time with --fold"));
+    }
     if args.memory.is_some() {
         return Err(Error::new(
             Kind::Usage,
@@ -212,86 +243,4 @@ fn cross_validation(args: Args, solver: SolverConfig, folds: usize) -> Result<Sw
         threads: args.threads,
         time: now(),
     })
-}
-
-pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
-    let (how, which) = match stats.converged {
-        Some(converged) => {
-            let which = if converged { "the optimum" } else { "where it ended" };
-            let iterations = stats.convergence.and_then(|convergence| convergence.iterations);
-            let after = iterations.map_or(String::new(), |n| format!(", {n} iterations"));
-            (format!("L-BFGS in {}{after}", seconds(stats.seconds)), which.to_string())
-        }
-        None => (
-            format!(
-                "{} epochs in {}, {} each",
-                stats.epochs,
-                seconds(stats.seconds),
-                seconds(stats.seconds_per_epoch)
-            ),
-            match stats.best_is_near_the_limit {
-                true => format!(
-                    "best epoch {}, one of the last (more --epochs, or --epochs auto, may help)",
-                    stats.best_epoch
-                ),
-                false => format!("best epoch {}", stats.best_epoch),
-            },
-        ),
-    };
-    format!(
-        "features of {}\n\
-         trained on {} rows ({}) of {} classes: {how}; features read in {}\n\
-         {which}: {}\n{}{}{}\n",
-        stats.backbone,
-        stats.train_rows,
-        stats.variants.join(", "),
-        stats.classes,
-        seconds(stats.read_seconds),
-        score(stats),
-        same_pictures(stats),
-        temperature(stats),
-        run.display()
-    )
-}
-
-/// Score on the validation images, or over the folds that stand in for them.
-fn score(stats: &TrainStats) -> String {
-    match (stats.validation, stats.inner_folds) {
-        (Some(score), _) => format!(
-            "validation loss {:.4}, accuracy {} of {} images{}",
-            score.loss,
-            percent(score.accuracy),
-            stats.validation_images,
-            few(stats.validation_images)
-        ),
-        (None, Some(score)) => format!(
-            "over {} folds within the train images: loss {:.4}, accuracy {} of {} images{}",
-            score.folds,
-            score.loss,
-            percent(score.accuracy),
-            score.images,
-            few(score.images)
-        ),
-        (None, None) => "there are no validation images".into(),
-    }
-}
-
-fn same_pictures(stats: &TrainStats) -> String {
-    stats.same_pictures.remark("").map_or(String::new(), |remark| format!("{remark}\n"))
-}
-
-fn temperature(stats: &TrainStats) -> String {
-    match stats.temperature {
-        Some(t) => format!(
-            "temperature {:.2} (95 % interval {}){}\n",
-            t.value,
-            interval(t.low, t.high),
-            if t.differs_from_one() {
-                ""
-            } else {
-                ": not significantly different from 1, so probabilities stay as they are"
-            }
-        ),
-        None => "no temperature: the images do not determine one\n".into(),
-    }
 }

@@ -3,6 +3,8 @@
 mod calibration;
 pub mod classify;
 pub mod comparison;
+mod curves;
+mod decision;
 pub mod explain;
 mod held_out;
 mod overall;
@@ -12,6 +14,8 @@ mod strangers;
 mod tta;
 
 pub use calibration::{Calibration, SplitCalibration};
+pub use curves::{Curves, NamedCurve};
+pub use decision::{CostStats, DecisionStats, GoalStats};
 pub use overall::OverallScores;
 pub use rejection::RejectionStats;
 pub use strangers::{StrangersConfig, StrangersStats, measure_strangers};
@@ -20,8 +24,9 @@ pub use tta::TtaStats;
 use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::head::argmax;
-use crate::metrics::{self, ClassScore, ClassShare};
+use crate::metrics::{self, ClassScore, ClassShare, Temperature};
 use crate::run::{self, ClassCount, Prediction, RejectionRule, StoredRun};
+use decision::RunDecision;
 use held_out::{HeldOutPrediction, RunPredictions, SplitPredictions};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -91,8 +96,14 @@ pub struct EvaluateStats {
     pub top_k: Vec<TopK>,
     /// Accuracy of each batch of [`BATCH`] images, in the order of their digests. The last batch may be smaller.
     pub batch_accuracies: Vec<f64>,
+    /// Precision-recall and ROC curves of each class against all others, by the probabilities that `predict` gives.
+    pub curves: Curves,
     /// Calibration of the probabilities.
     pub calibration: Calibration,
+    /// Scores of the answers that `predict` gives, where the run does not simply answer the most probable class, as all other
+    /// scores assume. `None` too where probabilities are averaged over variants, which `predict` does not do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionStats>,
     /// Effect of averaging over variants, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tta: Option<TtaStats>,
@@ -199,6 +210,8 @@ fn measure(
     let confusion = metrics::confusion(&truth, &predicted, names.len());
     let classes = metrics::class_scores(&names, &confusion);
     let majority = majority_class(&record.classes);
+    let probabilities = curves::at_temperature(images, Temperature::effective(temperature));
+    let decision = if config.tta { None } else { RunDecision::of(run, &names)? };
     let reject = rule.map(|rule| RejectionStats::measure(run.path(), &rule, &correct)).transpose()?;
     Ok(EvaluateStats {
         split: config.split,
@@ -214,7 +227,9 @@ fn measure(
         batch_accuracies: metrics::batch_accuracies(&truth, &predicted, BATCH),
         classes,
         confusion,
+        curves: Curves::measure(&truth, &probabilities, &names),
         calibration: Calibration::measure(temperature, images, &validation),
+        decision: decision.map(|rule| rule.measure(&truth, &predicted, &probabilities)),
         tta: config.tta.then(|| TtaStats::compare(&held_out, &predicted)),
         reject,
         same_pictures: None,

@@ -77,6 +77,7 @@ impl RunWriter<'_> {
         };
         let run = FittedRun {
             selection: None,
+            decision: None,
             set: context.set,
             splits: context.splits,
             fitted: &result.fitted[0],

@@ -41,6 +41,8 @@ pub(super) fn metadata(
         ("headstart.known_answer", known_answer(known, classes).to_string()),
     ];
     all.extend(rule.map(|rule| ("headstart.reject", rule.to_string())));
+    let decision = stored.record().decision.as_ref();
+    all.extend(decision.map(|decision| ("headstart.decision", json!(decision).to_string())));
     Ok(all)
 }
 
@@ -97,7 +99,7 @@ fn known_answer(known: &ImagePrediction, classes: &[String]) -> serde_json::Valu
         "image_sha256": sha256(probe_image().data()),
         "width": probe_image().width(),
         "height": probe_image().height(),
-        "label": known.predictions.first().map(|first| &first.label),
+        "label": known.decided.as_ref().or(known.predictions.first().map(|first| &first.label)),
         "probabilities": probabilities,
         "distance": open_set.map(|score| score.score),
         "is_known": open_set.map(|score| !score.unknown),

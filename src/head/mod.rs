@@ -5,6 +5,7 @@
 //! - [`fit()`] trains one head with minibatches, Adam and early stopping; [`fit_many`] trains several heads at once.
 //! - [`fit_lbfgs`] computes the optimum of the regularised loss, and [`fit_linfa`] the same with another search.
 //! - [`SoftmaxRegression`] and [`SoftmaxClassifier`] are the same head as an estimator of [`linfa`].
+//! - [`decision`] answers by goals for classes or by costs, rather than by the most probable class.
 //! - [`rejection`] measures how far features lie from the known classes.
 
 mod adam;
@@ -13,6 +14,7 @@ mod block;
 mod class_weights;
 mod classifier;
 mod config;
+pub mod decision;
 mod early_stopping;
 mod epoch;
 mod estimator;

@@ -27,6 +27,11 @@ impl Rng {
         radius * (std::f32::consts::TAU * self.0.random::<f32>()).cos()
     }
 
+    /// Draws a whole number below `end`, which is not 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0.random_range(0..end)
+    }
+
     /// Shuffles `items` (Fisher-Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         items.shuffle(&mut self.0);

@@ -72,7 +72,7 @@ fn empty_bins(confidences: &[f64]) -> Vec<CalibrationBin> {
 }
 
 /// The value of rank `ceil(q n)` of sorted values.
-fn quantile(sorted: &[f64], q: f64) -> f64 {
+pub(super) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let rank = (q * sorted.len() as f64).ceil() as usize;
     sorted[rank.clamp(1, sorted.len()) - 1]
 }

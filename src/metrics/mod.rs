@@ -2,10 +2,12 @@
 
 mod agreement;
 mod binomial;
+mod bootstrap;
 mod brier;
 mod calibration;
 mod chance_calibration;
 mod conformal;
+mod curves;
 mod label_issues;
 mod macro_f1;
 mod over_heads;
@@ -21,12 +23,14 @@ mod temperature;
 mod wilson;
 
 pub use agreement::{balanced_accuracy, cohens_kappa, matthews_correlation};
+pub use bootstrap::bootstrap_mean_interval;
 pub use brier::{BrierScore, brier_score};
 pub use calibration::{
     CALIBRATION_BINS, CalibrationBin, GradedPrediction, calibration_bins, expected_calibration_error,
 };
 pub use chance_calibration::{ChanceCalibration, chance_calibration, debiased_calibration_error};
 pub use conformal::{ConformalCalibration, min_calibration_size, min_confident_calibration_size};
+pub use curves::{ClassCurve, CurvePoint, class_curves};
 pub use label_issues::{SuspectRow, find_label_issues};
 pub use macro_f1::{LabelledPrediction, macro_f1_interval, paired_macro_f1_difference};
 pub use over_heads::{

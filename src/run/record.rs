@@ -4,6 +4,7 @@ use super::selection::Selection;
 use crate::cache::Spec;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
+use crate::head::decision::{Decider, Decision};
 use crate::head::{Convergence, Epoch, SolverConfig};
 use crate::io::json;
 use crate::metrics::Temperature;
@@ -65,6 +66,9 @@ pub struct Record {
     /// Pictures that are in two splits. `None` in runs of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_pictures: Option<SamePictures>,
+    /// How an answer is decided. `None` where it is the most probable class, as in runs of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
 }
 
 /// Score over folds of the train images, each answered by a head that was fitted without it.
@@ -107,6 +111,20 @@ impl Record {
     /// Names of the classes, in the order of their indices.
     pub fn class_names(&self) -> Vec<String> {
         self.classes.iter().map(|class| class.name.clone()).collect()
+    }
+
+    /// The rule of decision, ready for the classes of the run; `None` where the most probable class is the answer. `run` is for
+    /// messages.
+    ///
+    /// # Errors
+    /// [`Kind::Run`] where the rule does not fit the classes, or is of a later version.
+    pub fn decider(&self, run: &Path) -> Result<Option<Decider>> {
+        let Some(decision) = &self.decision else { return Ok(None) };
+        decision.decider(&self.class_names()).map(Some).ok_or_else(|| {
+            let message =
+                format!("its rule of decision, {}, is not one that this version reads", decision.schema);
+            Error::new(Kind::Run, message).at(run).help("use the version that wrote the run, or train again")
+        })
     }
 
     /// Decodes `run.json`; `path` is for messages.

@@ -30,6 +30,12 @@ impl Answer {
         argmax(&self.probabilities)
     }
 
+    /// What the rule of the run decides, or the most probable class; `None` where the answer is withheld.
+    pub fn decided(&self, classifier: &Classifier) -> Option<usize> {
+        let probabilities: Vec<f64> = self.probabilities.iter().map(|&share| f64::from(share)).collect();
+        classifier.decide(&probabilities).unwrap_or_else(|| Some(self.predicted()))
+    }
+
     /// Whether the image is rejected.
     pub fn is_unknown(&self, classifier: &Classifier) -> bool {
         let rule = classifier.rejection();

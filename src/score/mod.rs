@@ -45,7 +45,10 @@ pub struct ScoreStats {
     /// Number of images that are called unknown; `None` without open-set rejection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<usize>,
-    /// Number of images of each answer, in class order, without those that are called unknown.
+    /// Number of images whose answer is withheld; `None` where the run has no rule of decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsure: Option<usize>,
+    /// Number of images of each answer, in class order, without those that are called unknown or unsure.
     pub classes: Vec<AnswerCount>,
     /// Files that cannot be used, in the order of the files.
     pub refused: Vec<Refused>,
@@ -97,13 +100,15 @@ pub fn score(config: &ScoreConfig, monitor: &dyn Monitor) -> Result<ScoreStats> 
     file.write(&rows)?;
     config.working_folder().finish()?;
     let unknown = rows.iter().filter(|row| row.answer.is_unknown(&classifier)).count();
+    let (classes, unsure) = count(&classifier, &rows);
     Ok(ScoreStats {
         out: config.out.clone(),
         files: files.len(),
         answers: rows.len(),
         computed: done.computed,
         unknown: classifier.rejection().map(|_| unknown),
-        classes: count(&classifier, &rows),
+        unsure: classifier.has_rule().then_some(unsure),
+        classes,
         refused: refused(&files, &done),
         seconds: started.elapsed().as_secs_f64(),
         images_per_second: done.stages.map(|stages| done.computed as f64 / stages.seconds),
@@ -168,13 +173,17 @@ fn refused(files: &[ImageFile], done: &Answered) -> Vec<Refused> {
     files.iter().filter_map(refuse).collect()
 }
 
-fn count(classifier: &Classifier, rows: &[AnswerRow]) -> Vec<AnswerCount> {
-    let mut images = vec![0; classifier.classes().len()];
+/// The number of images of each class, and of those whose answer is withheld.
+fn count(classifier: &Classifier, rows: &[AnswerRow]) -> (Vec<AnswerCount>, usize) {
+    let (mut images, mut unsure) = (vec![0; classifier.classes().len()], 0);
     for row in rows.iter().filter(|row| !row.answer.is_unknown(classifier)) {
-        images[row.answer.predicted()] += 1;
+        match row.answer.decided(classifier) {
+            Some(class) => images[class] += 1,
+            None => unsure += 1,
+        }
     }
     let labels = classifier.classes().iter().cloned();
-    labels.zip(images).map(|(label, images)| AnswerCount { label, images }).collect()
+    (labels.zip(images).map(|(label, images)| AnswerCount { label, images }).collect(), unsure)
 }
 
 impl ScoreConfig {

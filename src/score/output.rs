@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use crate::data::decode::DECODE_VERSION;
 use crate::error::{Error, Kind, Result};
-use crate::evaluate::predict::{Classifier, UNKNOWN};
+use crate::evaluate::predict::{Classifier, UNKNOWN, UNSURE};
 use crate::io::digest::{Digest, sha256};
 use crate::io::fs::{self, OutputFormat};
 use crate::io::json;
@@ -213,9 +213,12 @@ impl AnswerFile<'_> {
         [("headstart.classes", classes), (ANSWERS, json::encode(&self.origin()))]
     }
 
-    /// The name of the answer: a class, or [`UNKNOWN`].
+    /// The name of the answer: a class, [`UNSURE`] or [`UNKNOWN`].
     fn answer(&self, answer: &Answer) -> &str {
-        if answer.is_unknown(self.classifier) { UNKNOWN } else { self.predicted(answer) }
+        if answer.is_unknown(self.classifier) {
+            return UNKNOWN;
+        }
+        answer.decided(self.classifier).map_or(UNSURE, |class| &self.classifier.classes()[class])
     }
 
     fn predicted(&self, answer: &Answer) -> &str {

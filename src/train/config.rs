@@ -2,6 +2,7 @@
 
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
+use crate::head::decision::ClassGoal;
 use crate::head::{SolverConfig, SolverParams};
 use crate::io::fs;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ use std::path::PathBuf;
 /// | `auto_l2` | no | the penalty of `solver` |
 /// | `resplit` | `None` | the splits of the cache |
 /// | `memory` | `None` | all features in memory |
+/// | `threshold` | none | the most probable class is the answer |
+/// | `costs` | `None` | the most probable class is the answer |
 /// | `threads` | 0 | one thread per core |
 /// | `time` | 0 | unknown |
 #[derive(Debug, Clone, Default)]
@@ -42,6 +45,11 @@ pub struct TrainConfig {
     /// Memory for features in bytes (not with linfa's L-BFGS). Train rows that do not fit are read again in each epoch or
     /// iteration, block by block; Adam takes them in an order of their own (see `docs/architecture.md`). `None` holds all features in memory.
     pub memory: Option<u64>,
+    /// Goals of precision or recall for classes. Their thresholds are chosen on the validation images, or by folds within the train
+    /// images where a class has too few of them.
+    pub threshold: Vec<ClassGoal>,
+    /// A CSV file with the costs of confusions, by which answers are decided.
+    pub costs: Option<PathBuf>,
     /// Upper limit on threads; 0 means one per core. The head does not depend on the number.
     pub threads: usize,
     /// The time to record, in seconds since 1970; 0 if unknown.
@@ -71,6 +79,7 @@ impl TrainConfig {
         // The run records these paths.
         fs::require_utf8(&self.cache)?;
         self.init.as_deref().map_or(Ok(()), fs::require_utf8)?;
+        self.costs.as_deref().map_or(Ok(()), fs::require_utf8)?;
         if let SolverParams::Adam(_) = &params {
             return Ok(params);
         }

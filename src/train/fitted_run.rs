@@ -5,6 +5,7 @@ use super::inner_folds::OutOfFold;
 use super::split_rows::SplitRows;
 use super::training_set::TrainingSet;
 use crate::error::Result;
+use crate::head::decision::Decision;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{Convergence, FitResult, SolverConfig};
 use crate::io::digest::Digest;
@@ -24,6 +25,8 @@ pub(crate) struct FittedRun<'a> {
     pub out_of_fold: Option<&'a OutOfFold>,
     /// How the settings were chosen, where they were not given.
     pub selection: Option<Selection>,
+    /// How an answer is decided, where it is not the most probable class.
+    pub decision: Option<Decision>,
     /// Predictions for all held-out rows, sorted by image and variant.
     pub predictions: &'a [Prediction],
     /// Distances for open-set rejection.
@@ -101,6 +104,7 @@ impl FittedRun<'_> {
                 set.classes(),
             ),
             same_pictures: Some(self.same_pictures),
+            decision: self.decision.clone(),
         }
     }
 

@@ -28,6 +28,10 @@ pub(super) fn fit(inputs: FitInputs, solver: &SolverConfig, auto_l2: bool) -> Re
         false => solver.clone(),
     };
     let (head, out_of_fold) = fit_head(inputs, context, &solver)?;
+    let fold_answers = match inputs.wants_folds && out_of_fold.is_none() {
+        true => answer_by_folds(inputs, context, &solver)?,
+        false => None,
+    };
     let FittedHead { fitted, convergence, histograms } = head;
     let fitted = fitted?;
     convergence.iter().for_each(|convergence| warn_unless_converged(convergence, inputs.monitor));
@@ -39,6 +43,7 @@ pub(super) fn fit(inputs: FitInputs, solver: &SolverConfig, auto_l2: bool) -> Re
         fitted,
         convergence,
         out_of_fold,
+        fold_answers,
         predictions,
         measured,
         same_pictures,
@@ -74,4 +79,18 @@ fn fit_head(
     let mut heads = folds.fit_heads(context, settings, warm_start, on_epoch)?;
     let (head, out_of_fold) = heads.pop().expect("one head");
     Ok((head, Some(out_of_fold)))
+}
+
+/// Answers the train images by folds within them.
+fn answer_by_folds(
+    inputs: FitInputs,
+    context: FitContext,
+    solver: &SolverConfig,
+) -> Result<Option<OutOfFold>> {
+    let folds = InnerFolds::of(inputs.splits, inputs.set.classes())?;
+    inputs.monitor.note(&format!(
+        "a class has too few validation images for its threshold: {} folds within the train images give it",
+        folds.len()
+    ));
+    Ok(folds.answers(context, slice::from_ref(solver), inputs.warm_start)?.pop())
 }

@@ -3,6 +3,7 @@
 pub mod auto;
 mod calibration;
 mod config;
+mod decision;
 mod feature_table;
 pub(crate) mod fit_context;
 pub(crate) mod fitted_run;
@@ -41,6 +42,7 @@ use crate::head::SolverParams;
 use crate::math::parallel;
 use crate::monitor::Monitor;
 use crate::run::{self, Selection};
+use decision::DecisionPlan;
 use fitted_run::FittedRun;
 use single_fit::FitInputs;
 use std::time::Instant;
@@ -74,12 +76,15 @@ fn train_selected(
     let warm_start = config.init.as_deref().map(|init| WarmStart::open(init, &set)).transpose()?;
     let warm_start = warm_start.as_ref();
     warm_start.map_or(Ok(()), |warm_start| warm_start.check(&splits))?;
-    let inputs = FitInputs { set: &set, splits: &splits, warm_start, threads, monitor, reading };
+    let plan = DecisionPlan::check(config, &set, &splits)?;
+    let wants_folds = plan.wants_folds();
+    let inputs = FitInputs { set: &set, splits: &splits, warm_start, wants_folds, threads, monitor, reading };
     let result = match (params, config.memory) {
         (SolverParams::Adam(params), Some(memory)) => streaming::fit_adam(inputs, params, memory)?,
         (SolverParams::Lbfgs(params), Some(memory)) => streaming::fit_lbfgs(inputs, &params, memory)?,
         (_, _) => in_memory::fit(inputs, &config.solver, config.auto_l2)?,
     };
+    let decision = plan.decision(&result, monitor)?;
     let run = FittedRun {
         set: &set,
         splits: &splits,
@@ -90,6 +95,7 @@ fn train_selected(
         histograms: &result.histograms,
         out_of_fold: result.out_of_fold.as_ref(),
         selection,
+        decision,
         solver: result.solver,
         convergence: result.convergence,
         init: config.init.as_deref(),

@@ -19,6 +19,8 @@ pub(super) struct FitInputs<'a> {
     pub set: &'a TrainingSet,
     pub splits: &'a SplitRows,
     pub warm_start: Option<&'a WarmStart>,
+    /// Whether the train images are answered by folds within them even where there are validation images.
+    pub wants_folds: bool,
     /// Upper limit on threads.
     pub threads: usize,
     pub monitor: &'a dyn Monitor,
@@ -36,6 +38,8 @@ pub(super) struct TrainResult {
     pub convergence: Option<Convergence>,
     /// Answers of the folds that stand in for a missing validation split.
     pub out_of_fold: Option<OutOfFold>,
+    /// Answers for the train images by folds, where they were wanted besides validation images.
+    pub fold_answers: Option<OutOfFold>,
     /// Predictions for all held-out rows, sorted by image and variant.
     pub predictions: Vec<Prediction>,
     /// Distances for open-set rejection.

@@ -3,6 +3,7 @@
 use super::split_rows::SplitRows;
 use crate::data::augment::Variant;
 use crate::data::dataset::Split;
+use crate::head::decision::Decision;
 use crate::head::{Convergence, SolverConfig};
 use crate::metrics::Temperature;
 use crate::run::{FoldScore, Prediction, Record, SamePictures, Selection};
@@ -62,6 +63,9 @@ pub struct TrainStats {
     pub variants: Vec<String>,
     /// Number of classes.
     pub classes: usize,
+    /// How an answer is decided; `None` where it is the most probable class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
     /// Pictures of validation and test that are in another split too.
     pub same_pictures: SamePictures,
 }
@@ -113,6 +117,7 @@ impl TrainStats {
             temperature: record.temperature,
             variants: record.variants.clone(),
             classes: record.classes.len(),
+            decision: record.decision.clone(),
             same_pictures: record.same_pictures.unwrap_or_default(),
         }
     }

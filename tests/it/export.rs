@@ -110,6 +110,48 @@ fn an_exported_classifier_answers_as_predict_does_whatever_its_input() {
 }
 
 #[test]
+fn a_rule_of_decision_goes_into_the_file() {
+    let s = run(&[]);
+    let record = s.record("r");
+    let classes = record["classes"].as_array().unwrap();
+    let names: Vec<&str> = classes.iter().map(|class| class["name"].as_str().unwrap()).collect();
+    let evidence = json!({"from": "folds", "images": 9, "of_class": 3, "answered": 3, "correct": 3});
+    let threshold = |class: &str, measure: &str, at: f64| json!({"class": class, "measure": measure, "at_least": 0.9, "threshold": at, "chosen_on": evidence});
+    let withheld: Vec<Value> = names.iter().map(|name| threshold(name, "precision", 0.999)).collect();
+    let mixed = [
+        threshold(names[0], "recall", 0.2),
+        threshold(names[1], "precision", 0.9),
+        threshold(names[2], "recall", 0.3),
+    ];
+    let costs = vec![vec![0.0, 9.0, 5.0], vec![1.0, 0.0, 2.5], vec![1.0, 0.25, 0.0]];
+    let mut labels = Vec::new();
+    for rule in [
+        json!({"schema": "decision-v1", "thresholds": withheld}),
+        json!({"schema": "decision-v1", "thresholds": mixed}),
+        json!({"schema": "decision-v1", "costs": {"file": "c.csv", "costs": costs}}),
+    ] {
+        let mut record = record.clone();
+        record["decision"] = rule.clone();
+        s.write("r/run.json", record.to_string().as_bytes());
+        export(&s, "r", &[]);
+        let (found, expected) = (answers(&s), predictions(&s, "r", &[]));
+        let kept: Value =
+            serde_json::from_str(found["metadata"]["headstart.decision"].as_str().unwrap()).unwrap();
+        assert_eq!(kept, rule);
+        for (answer, prediction) in
+            found["answers"].as_array().unwrap().iter().zip(expected.as_array().unwrap())
+        {
+            let label = answer["label_index"].as_i64().unwrap();
+            let name = usize::try_from(label).map_or("unsure", |class| names[class]);
+            assert_eq!(name, prediction["answer"].as_str().unwrap(), "{prediction}");
+            labels.push((label, prediction["predictions"][0]["label"] == name));
+        }
+    }
+    assert!(labels.iter().any(|(label, _)| *label == -1), "{labels:?}");
+    assert!(labels.iter().any(|(label, is_first)| *label >= 0 && !is_first), "{labels:?}");
+}
+
+#[test]
 fn a_temperature_layers_with_positions_and_a_crop_go_into_the_file() {
     let s = run(&["--layer", "Mixed_5b+PreLogits", "--crop", "0.8"]);
     let mut record = s.record("r");

@@ -12,6 +12,7 @@ mod commands_page;
 mod coverage;
 mod data;
 mod data_sets;
+mod decisions;
 mod decode;
 mod documented;
 mod download;

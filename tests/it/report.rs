@@ -53,11 +53,12 @@ pub fn plot_data(s: &Sandbox, run: &str) -> Value {
     expected
 }
 
-pub const PLOTS: [&str; 8] = [
+pub const PLOTS: [&str; 9] = [
     "training-loss",
     "training-accuracy",
     "confusion",
     "class-scores",
+    "precision-recall",
     "composition",
     "confidence",
     "reliability",

@@ -1,6 +1,7 @@
 //! Turns the graph of a backbone into that of a whole classifier: pictures in, classes out.
 
 use super::builder::{Dim, typed_value};
+use super::label;
 use super::messages::{
     AttributeProto, BOOL, DOUBLE, FLOAT, INT64, NodeValues, StringStringEntryProto, UINT8, ValueInfoProto,
 };
@@ -11,6 +12,7 @@ use super::pixel_input::PIXEL_INPUT;
 use crate::data::preprocess::{Preprocessing, ValueType};
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
+use crate::head::decision::Decider;
 use crate::head::rejection::QuadraticForm;
 use prost::Message;
 use serde::Serialize;
@@ -90,6 +92,8 @@ pub struct ClassifierParts<'a> {
     pub head: &'a Head,
     /// Divisor of the logits.
     pub temperature: f64,
+    /// How the label is decided; `None` for the most probable class.
+    pub decider: Option<&'a Decider>,
     /// The measure of distance, and the largest distance of a known image.
     pub rejection: Option<(QuadraticForm, f32)>,
     /// Metadata, as pairs of key and value.
@@ -148,6 +152,7 @@ impl OnnxModel {
         let mut w = NodeWriter::new("headstart/head", opset);
         join_features(&mut w, &layers, parts.ranks);
         classify(&mut w, parts.head, parts.temperature);
+        label::write(&mut w, parts.decider, PROBABILITIES, LABEL_INDEX);
         let batch = Dim::Open("batch");
         let mut output = |name, element, dims: &[Dim]| graph.output.push(typed_value(name, element, dims));
         output(LABEL_INDEX, INT64, &[batch]);
@@ -238,8 +243,6 @@ fn classify(w: &mut NodeWriter, head: &Head, temperature: f64) {
         w.op("Div", &[&limited, &by])
     };
     w.named("Softmax", &[&scaled], PROBABILITIES, axis());
-    let first = vec![AttributeProto::int("axis", 1), AttributeProto::int("keepdims", 0)];
-    w.named("ArgMax", &[PROBABILITIES], LABEL_INDEX, first);
 }
 
 /// Writes the distance from the nearest class and its comparison with `threshold`. Squares of distances are differences of large

@@ -5,6 +5,7 @@ mod classifier;
 mod endpoints;
 mod float64;
 mod graph_summary;
+mod label;
 mod messages;
 mod model;
 mod node_writer;

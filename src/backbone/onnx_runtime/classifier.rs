@@ -146,6 +146,7 @@ mod tests {
             input: ClassifierInput::Uint8,
             head: &head,
             temperature: 1.0,
+            decider: None,
             rejection: None,
             metadata: &[],
         };

@@ -11,6 +11,7 @@ use crate::backbone::registry::registry;
 use crate::data::augment::Variant;
 use crate::data::dataset::Resplit;
 use crate::error::Result;
+use crate::head::decision::DecisionRule;
 use crate::head::{FitConfig, SolverConfig};
 use crate::report::run::CommandLine;
 use crate::run::{Record, StoredRun};
@@ -189,6 +190,13 @@ fn train(record: &Record, run: &str, init: Option<&str>) -> Vec<String> {
     }
     init.into_iter().for_each(|init| arguments.option("--init", init));
     record.memory.iter().for_each(|memory| arguments.option("--memory", format!("{memory}B")));
+    match record.decision.as_ref().map(|decision| &decision.rule) {
+        Some(DecisionRule::Thresholds(all)) => {
+            all.iter().for_each(|one| arguments.option("--threshold", &one.goal));
+        }
+        Some(DecisionRule::Costs(costs)) => arguments.option("--costs", &costs.file),
+        None => {}
+    }
     arguments.0
 }
 
@@ -273,6 +281,7 @@ mod tests {
             selection: None,
             temperature: None,
             same_pictures: None,
+            decision: None,
         }
     }
 

@@ -1,12 +1,13 @@
 //! The head of a run opened for classifying feature rows, with its temperature and its open-set rejection.
 
 use super::config::PredictorConfig;
-use super::prediction::{ImagePrediction, OpenSetScore, ranked};
+use super::prediction::{ImagePrediction, OpenSetScore, UNKNOWN, UNSURE, ranked};
 use crate::backbone::{BackboneSearch, ResolvedBackbone};
 use crate::cache::Spec;
 use crate::data::decode::{DECODE_VERSION, is_known_version};
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
+use crate::head::decision::Decider;
 use crate::metrics::{self, Temperature};
 use crate::monitor::Monitor;
 use crate::run::{RejectionRule, StoredRun, TrainedHead};
@@ -19,6 +20,7 @@ pub struct Classifier {
     classes: Vec<String>,
     spec: Spec,
     temperature: f64,
+    decider: Option<Decider>,
     reject: Option<RejectionRule>,
 }
 
@@ -36,7 +38,8 @@ impl Classifier {
         check_decoder(run, &spec)?;
         spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
         let temperature = Temperature::effective(stored.record().temperature);
-        Ok(Self { head, classes, spec, temperature, reject })
+        let decider = stored.record().decider(run)?;
+        Ok(Self { head, classes, spec, temperature, decider, reject })
     }
 
     /// Class labels in the order of their indices.
@@ -86,8 +89,27 @@ impl Classifier {
 
     /// Classifies a feature row.
     pub(super) fn classify(&self, features: &[f32]) -> ImagePrediction {
-        let predictions = ranked(&self.classes, &self.probabilities(features));
-        ImagePrediction { predictions, open_set: self.open_set(features), neighbours: None }
+        let probabilities = self.probabilities(features);
+        let open_set = self.open_set(features);
+        let is_unknown = open_set.as_ref().is_some_and(|score| score.unknown);
+        let decided = self.decide(&probabilities).map(|answer| match answer {
+            _ if is_unknown => UNKNOWN.to_string(),
+            Some(class) => self.classes[class].clone(),
+            None => UNSURE.to_string(),
+        });
+        let predictions = ranked(&self.classes, &probabilities);
+        ImagePrediction { predictions, decided, open_set, neighbours: None }
+    }
+
+    /// Whether the run has a rule of decision.
+    pub fn has_rule(&self) -> bool {
+        self.decider.is_some()
+    }
+
+    /// What the rule of the run decides for probabilities in class order: a class, or `Some(None)` where the answer is withheld.
+    /// `None` without a rule.
+    pub fn decide(&self, probabilities: &[f64]) -> Option<Option<usize>> {
+        self.decider.as_ref().map(|decider| decider.answer(probabilities))
     }
 
     /// Says how many `images` decode to other pixels now than the training images did.

@@ -7,7 +7,7 @@ mod predictor;
 
 pub use classifier::Classifier;
 pub use config::PredictorConfig;
-pub use prediction::{ClassProbability, FilePrediction, ImagePrediction, OpenSetScore, UNKNOWN};
+pub use prediction::{ClassProbability, FilePrediction, ImagePrediction, OpenSetScore, UNKNOWN, UNSURE};
 pub use predictor::Predictor;
 
 use crate::data::dataset::Refused;

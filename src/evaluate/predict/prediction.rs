@@ -10,11 +10,18 @@ use std::path::Path;
 /// What an image is called that is rejected.
 pub const UNKNOWN: &str = "unknown";
 
+/// The answer for an image where the rule of the run withholds one.
+pub const UNSURE: &str = "unsure";
+
 /// The prediction for one image.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ImagePrediction {
     /// All classes, the most probable first.
     pub predictions: Vec<ClassProbability>,
+    /// The answer where the run has a rule of decision: a class, [`UNSURE`], or [`UNKNOWN`] for an image that is rejected. `None`
+    /// without a rule: then it is the most probable class.
+    #[serde(rename = "answer", skip_serializing_if = "Option::is_none")]
+    pub decided: Option<String>,
     /// Whether the image is of none of the classes; `None` without open-set rejection.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub open_set: Option<OpenSetScore>,
@@ -63,11 +70,16 @@ pub struct OpenSetScore {
 }
 
 impl ImagePrediction {
-    /// The most probable class, or [`UNKNOWN`] for an image that is rejected; `None` for a file that cannot be used.
+    /// [`UNKNOWN`] for an image that is rejected, else what the rule of the run decides, or the most probable class; `None` for a
+    /// file that cannot be used.
     pub fn answer(&self) -> Option<&str> {
-        let is_unknown = self.open_set.as_ref().is_some_and(|score| score.unknown);
         let first = self.predictions.first()?;
-        Some(if is_unknown { UNKNOWN } else { &first.label })
+        Some(if self.is_unknown() { UNKNOWN } else { self.decided.as_ref().unwrap_or(&first.label) })
+    }
+
+    /// Whether the image is rejected.
+    pub fn is_unknown(&self) -> bool {
+        self.open_set.as_ref().is_some_and(|score| score.unknown)
     }
 }
 

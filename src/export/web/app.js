@@ -126,15 +126,18 @@ function refuse(card, reason) {
 function show(card, answer) {
   const order = answer.probabilities.map((_, index) => index).sort((a, b) => answer.probabilities[b] - answer.probabilities[a] || a - b);
   const isUnknown = answer.isKnown === false;
+  // The rule of the run withholds some answers.
+  const isUnsure = !isUnknown && answer.labelIndex < 0;
+  const hasClass = !isUnknown && !isUnsure;
   const best = settings.classes[answer.labelIndex];
-  const verdict = isUnknown ? "unknown" : best;
-  const parts = [element("p", { class: isUnknown ? "verdict unknown" : "verdict" }, verdict)];
+  const verdict = isUnknown ? "unknown" : isUnsure ? "unsure" : best;
+  const parts = [element("p", { class: hasClass ? "verdict" : "verdict unknown" }, verdict)];
   if (isUnknown) {
     parts.push(element("p", { class: "quiet" },
       `It lies too far from every class: at ${answer.distance.toFixed(2)}, and known images lie within ${settings.reject.threshold.toFixed(2)}. The nearest classes:`));
   }
-  parts.push(ranking(order, answer.probabilities, isUnknown ? -1 : answer.labelIndex));
-  const near = isUnknown ? null : nearestPicture(answer.features, answer.labelIndex);
+  parts.push(ranking(order, answer.probabilities, hasClass ? answer.labelIndex : -1));
+  const near = !hasClass ? null : nearestPicture(answer.features, answer.labelIndex);
   if (near) {
     const picture = element("img", { src: near.picture, alt: `train image of ${best}`, width: near.width, height: near.height });
     parts.push(element("figure", {}, picture, element("figcaption", {}, `the nearest of ${near.of} train images of ${best}`)));
@@ -144,7 +147,7 @@ function show(card, answer) {
   card.querySelector(".body").replaceChildren(...parts);
   card.dataset.state = "answered";
   card.answer = { ...answer, label: verdict };
-  say(`${card.dataset.name}: ${verdict}${isUnknown ? "" : `, ${percent(answer.probabilities[answer.labelIndex])}`}.`);
+  say(`${card.dataset.name}: ${verdict}${!hasClass ? "" : `, ${percent(answer.probabilities[answer.labelIndex])}`}.`);
 }
 
 function ranking(order, probabilities, marked) {

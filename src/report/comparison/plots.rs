@@ -109,6 +109,7 @@ pub(super) fn curves(stats: &CompareStats, names: &[String]) -> Vec<Figure> {
                 context: shown.context.iter().map(curve).collect(),
                 has_legend: false,
                 marks: Vec::new(),
+                points: Vec::new(),
             }),
             numbers: json!({"runs": stats.runs.iter().map(numbers).collect::<Vec<_>>()}),
         }

@@ -22,6 +22,8 @@ pub struct LineChart {
     pub has_legend: bool,
     /// Labelled vertical lines.
     pub marks: Vec<Mark>,
+    /// Labelled points, on top of the curves.
+    pub points: Vec<LabelledPoint>,
 }
 
 /// A named curve.
@@ -38,6 +40,17 @@ pub struct Curve {
 pub struct Mark {
     /// Horizontal position.
     pub x: f64,
+    /// The label, a few words.
+    pub label: String,
+}
+
+/// A labelled point.
+#[derive(Debug, Clone)]
+pub struct LabelledPoint {
+    /// Horizontal position.
+    pub x: f64,
+    /// Vertical position.
+    pub y: f64,
     /// The label, a few words.
     pub label: String,
 }
@@ -73,6 +86,7 @@ impl LineChart {
                 @for curve in &self.context { path.line.context d=(path(curve, &axes)) { title { (curve.name) } } }
                 @for mark in &self.marks { (draw_mark(mark, &axes)) }
                 @for (i, curve) in self.curves.iter().enumerate() { (draw_curve(i, curve, &axes)) }
+                @for point in &self.points { (draw_point(point, &axes)) }
             }
         };
         Drawing { width: WIDTH, height: HEIGHT + further, body }
@@ -108,6 +122,18 @@ fn draw_mark(mark: &Mark, axes: &Axes) -> Markup {
     html! {
         path.guide d=(vertical_line(x, top - 4.0, bottom)) {}
         text.small.end[near_end].middle[!near_end && !near_start] x=(decimal(x)) y=(decimal(top - 7.0)) { (mark.label) }
+    }
+}
+
+fn draw_point(point: &LabelledPoint, axes: &Axes) -> Markup {
+    let (x, y) = (axes.x.at(point.x), axes.y.at(point.y));
+    let label = truncate(&point.label, WIDTH - LEFT - 24.0, 10.0);
+    // On the side that has more room, below the point unless that is the edge.
+    let (is_right, is_low) = (x > (axes.x.start + axes.x.end) / 2.0, y > axes.y.start - 20.0);
+    let (at, below) = (if is_right { x + 6.0 } else { x - 6.0 }, if is_low { y - 10.0 } else { y + 17.0 });
+    html! {
+        circle.target cx=(decimal(x)) cy=(decimal(y)) r="6" { title { (point.label) } }
+        text.small.end[is_right] x=(decimal(at)) y=(decimal(below)) { (label) }
     }
 }
 

@@ -24,7 +24,7 @@ pub use bar_chart::{BarChart, Remarks};
 pub use heat_map::HeatMap;
 pub use histogram::{HistogramChart, PointSeries};
 pub use interval_chart::{Interval, IntervalChart};
-pub use line_chart::{Curve, LineChart, Mark, curve_sample};
+pub use line_chart::{Curve, LabelledPoint, LineChart, Mark, curve_sample};
 pub use picture_chart::{DivergingKey, Panel, PictureChart, diverging};
 pub use scatter::{ScatterChart, ScatterPoint};
 pub use series::Series;
@@ -243,6 +243,7 @@ mod tests {
                     context: vec![curve(&[(1.0, 0.4), (3.0, 0.3)])],
                     has_legend: true,
                     marks: vec![Mark { x: 2.0, label: "<here>".into() }],
+                    points: vec![LabelledPoint { x: 2.5, y: 0.3, label: "<b>a point".into() }],
                 }),
             ),
             figure(

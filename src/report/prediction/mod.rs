@@ -8,7 +8,7 @@ mod tables;
 use crate::cache::near_images::Neighbour;
 use crate::error::Result;
 use crate::evaluate::predict::{
-    ClassProbability, FilePrediction, PredictConfig, Predictions, PredictorConfig,
+    ClassProbability, FilePrediction, PredictConfig, Predictions, PredictorConfig, UNSURE,
 };
 use crate::report::format::{count, percent};
 use crate::report::html::{self, Markup, html};
@@ -195,14 +195,23 @@ fn open_set(file: &FilePrediction) -> Markup {
 }
 
 fn ranking(file: &FilePrediction) -> Markup {
-    let is_unknown = file.prediction.open_set.as_ref().is_some_and(|score| score.unknown);
-    let ranked = |(rank, class): (usize, &ClassProbability)| RankedClass {
+    let is_known = !file.prediction.is_unknown();
+    let answer = file.prediction.answer();
+    let is_answer = |class: &ClassProbability| is_known && answer == Some(class.label.as_str());
+    let ranked = |class: &ClassProbability| RankedClass {
         label: class.label.clone(),
         probability: class.probability,
-        mark: (rank == 0 && !is_unknown).then_some("answer"),
+        mark: is_answer(class).then_some("answer"),
     };
-    let shown = file.prediction.predictions.iter().take(SHOWN_CLASSES);
-    class_ranking(&shown.enumerate().map(ranked).collect::<Vec<_>>())
+    // A class that is answered for its low threshold may not be among the most probable ones.
+    let (first, others) =
+        file.prediction.predictions.split_at(SHOWN_CLASSES.min(file.prediction.predictions.len()));
+    let shown = first.iter().chain(others.iter().filter(|class| is_answer(class)));
+    let withheld = is_known && answer == Some(UNSURE);
+    html! {
+        @if withheld { p.warning { strong { "Unsure: " } "the rule of the run withholds the answer." } }
+        (class_ranking(&shown.map(ranked).collect::<Vec<_>>()))
+    }
 }
 
 /// Distances below this differ from 0 by rounding alone.

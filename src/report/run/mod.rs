@@ -2,7 +2,9 @@
 //! the run, the samples of its cache, and the pictures as far as they are still there.
 
 mod calibration_plots;
+mod class_sections;
 mod confused_pairs;
+mod curve_plots;
 mod examples;
 mod explained;
 mod plots;

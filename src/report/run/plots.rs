@@ -1,6 +1,7 @@
 //! Plots of the page of a run. Their numbers have the names that they have in [`EvaluateStats`] and in `run.json`.
 
 use super::confused_pairs::confused_pairs;
+use super::curve_plots;
 use super::run_data::RunData;
 use crate::evaluate::EvaluateStats;
 use crate::head::Epoch;
@@ -16,7 +17,9 @@ pub(super) fn all(data: &RunData) -> Vec<Figure> {
     let stats = &data.stats;
     let mut figures = training(data);
     figures.extend(worst_confusion(stats));
-    figures.extend([confusion(stats), class_scores(stats), composition(stats)]);
+    figures.extend([confusion(stats), class_scores(stats)]);
+    figures.extend(curve_plots::all(stats));
+    figures.push(composition(stats));
     figures
 }
 
@@ -41,6 +44,7 @@ fn training(data: &RunData) -> Vec<Figure> {
             context: Vec::new(),
             has_legend: true,
             marks: vec![Mark { x: best as f64, label: format!("best epoch {best}") }],
+            points: Vec::new(),
         })
     };
     let numbers = json!({ "history": history, "best_epoch": best });

@@ -1,5 +1,6 @@
 //! The page of a run, section by section.
 
+use super::class_sections;
 use super::examples::{Example, PairExamples};
 use super::explained;
 use super::run_data::RunData;
@@ -21,7 +22,7 @@ pub(super) fn page(data: &RunData, figures: &[Figure], tables: &[Table]) -> Page
         Section::new("summary", "Summary", summary(stats)),
         Section::new("training", "Training", training(data, parts)),
         Section::new("confusion", "Confusion", confusion(data, parts)),
-        Section::new("classes", "Classes", parts.figure_beside("class-scores", parts.table("classes"))),
+        Section::new("classes", "Classes", class_sections::classes(stats, parts)),
         Section::new("composition", "Images against predictions", composition(parts)),
         Section::new("confidence", "Confidence", confidence(stats, parts)),
         Section::new("pictures", "Errors and near misses", pictures(data, parts)),

@@ -1,6 +1,7 @@
 //! The settings of a run as a list for people.
 
 use super::run_data::RunData;
+use crate::head::decision::{Decision, DecisionRule};
 use crate::head::{ClassWeights, SolverConfig};
 use crate::report::format::{count, seconds};
 use crate::run::{ClassCount, Record};
@@ -32,10 +33,22 @@ pub(super) fn settings(data: &RunData) -> Vec<Setting> {
         }
         (_, found) => found.and_then(|found| found.iterations).map(|n| Setting::new("Iterations", count(n))),
     });
+    all.extend(record.decision.as_ref().map(decision));
     all.push(Setting::new("Duration of the fit", seconds(record.seconds)));
     all.extend(data.trained().map(|trained| Setting::new("Trained", trained)));
     all.push(Setting::new("Version", format!("headstart {}", record.version)));
     all
+}
+
+/// How answers are decided.
+fn decision(decision: &Decision) -> Setting {
+    match &decision.rule {
+        DecisionRule::Thresholds(thresholds) => {
+            let each = thresholds.iter().map(|one| format!("{} (threshold {:.4})", one.goal, one.threshold));
+            Setting::new("Goals of classes", each.collect::<Vec<_>>().join(", "))
+        }
+        DecisionRule::Costs(costs) => Setting::new("Costs of confusions", costs.file.clone()),
+    }
 }
 
 /// Where the images are and how they are split.

@@ -4,7 +4,7 @@ use super::confused_pairs::confused_pairs;
 use super::examples::Example;
 use super::run_data::RunData;
 use super::settings;
-use crate::evaluate::EvaluateStats;
+use crate::evaluate::{EvaluateStats, NamedCurve};
 use crate::report::page::{Cell, Column, Table};
 
 /// All tables.
@@ -12,6 +12,8 @@ pub(super) fn all(data: &RunData) -> Vec<Table> {
     let stats = &data.stats;
     vec![
         classes(stats),
+        areas(stats),
+        goals(stats),
         composition(stats),
         confusion(stats),
         pairs(stats),
@@ -55,6 +57,72 @@ fn classes(stats: &EvaluateStats) -> Table {
         stats.split
     );
     Table::new("classes", caption, columns, rows)
+}
+
+/// The areas under the curves of each class, the smallest first.
+fn areas(stats: &EvaluateStats) -> Table {
+    let columns = [
+        Column::new("Class", "class"),
+        Column::new("Images", "images"),
+        Column::new("Average precision", "average_precision"),
+        Column::file_only("average_precision_low"),
+        Column::file_only("average_precision_high"),
+        Column::new("ROC area", "roc_area"),
+        Column::file_only("roc_area_low"),
+        Column::file_only("roc_area_high"),
+    ];
+    let mut classes: Vec<_> = stats.curves.classes.iter().collect();
+    let area =
+        |named: &NamedCurve| named.curve.as_ref().map_or(f64::INFINITY, |curve| curve.average_precision);
+    classes.sort_by(|a, b| area(a).total_cmp(&area(b)));
+    let rows = classes.into_iter().map(|named| {
+        let curve = named.curve.as_ref();
+        let precision = curve.and_then(|curve| curve.average_precision_interval);
+        let roc = curve.and_then(|curve| curve.roc_area_interval);
+        let end =
+            |interval: Option<[f64; 2]>, end: usize| Cell::percent(interval.map(|interval| interval[end]));
+        [
+            Cell::text(&named.name),
+            Cell::count(named.images),
+            Cell::percent_with_interval(curve.map(|curve| curve.average_precision), precision),
+            end(precision, 0),
+            end(precision, 1),
+            Cell::percent_with_interval(curve.map(|curve| curve.roc_area), roc),
+            end(roc, 0),
+            end(roc, 1),
+        ]
+    });
+    let caption = format!(
+        "Areas under the curves of each class against all others with their 95 % intervals, {} images, the smallest first",
+        stats.split
+    );
+    Table::new("areas", caption, columns, rows)
+}
+
+/// The goals of the run, and what is reached.
+fn goals(stats: &EvaluateStats) -> Table {
+    let columns = [
+        Column::new("Goal", "goal"),
+        Column::new("Threshold", "threshold"),
+        Column::new("Where it was chosen", "chosen"),
+        Column::new("Here", "here"),
+        Column::new("Precision", "precision"),
+        Column::new("Recall", "recall"),
+    ];
+    let goals = stats.decision.as_ref().map_or(&[][..], |decision| &decision.goals);
+    let rows = goals.iter().map(|goal| {
+        [
+            Cell::text(goal.threshold.goal.to_string()),
+            Cell::four_decimals(goal.threshold.threshold),
+            Cell::percent(goal.chosen_rate),
+            Cell::percent_with_interval(goal.rate, goal.interval),
+            Cell::percent(goal.precision),
+            Cell::percent(goal.recall),
+        ]
+    });
+    let caption =
+        format!("Goals of classes, and what is reached on the {} images, with 95 % intervals", stats.split);
+    Table::new("goals", caption, columns, rows)
 }
 
 fn composition(stats: &EvaluateStats) -> Table {

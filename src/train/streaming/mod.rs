@@ -141,6 +141,7 @@ impl<'a> Stream<'a> {
             fitted,
             convergence,
             out_of_fold: None,
+            fold_answers: None,
             predictions,
             measured,
             same_pictures,

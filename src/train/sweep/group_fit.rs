@@ -132,6 +132,7 @@ impl GroupFit<'_> {
             splits: &group.splits,
             fitted,
             selection: None,
+            decision: None,
             out_of_fold: member.fitted.out_of_fold.as_ref(),
             predictions: &predictions,
             measured,

@@ -304,6 +304,20 @@ const RUNS: &[Case] = &[
         "evaluate r --reject 0.4 --confidence 0.9999999",
         nothing,
     ),
+    case("a goal for a class that is not there", "train c --run new --threshold dog=recall>=0.9", nothing),
+    case("a goal of more than all", "train c --run new --threshold ant=recall>=1.5", nothing),
+    case("a goal that needs more images", "train c --run new --threshold ant=precision>=0.99", nothing),
+    case("costs of other classes", "train c --run new --costs costs.csv", |s| {
+        s.write("costs.csv", b"truth,ant,dog\nant,0,1\ndog,1,0\n");
+    }),
+    case("a cost that is not a number", "train c --run new --costs costs.csv", |s| {
+        s.write("costs.csv", b"truth,ant,bee\nant,0,much\nbee,1,0\n");
+    }),
+    case("a rule of decision of a later version", "evaluate r", |s| {
+        let mut record = s.record("r");
+        record["decision"] = serde_json::json!({"schema": "decision-v9", "thresholds": []});
+        s.write("r/run.json", record.to_string().as_bytes());
+    }),
     case("strangers that are not there", "evaluate r --reject 0.4 --strangers none", nothing),
     case("strangers without an image", "evaluate r --reject 0.4 --strangers notes", |s| {
         s.write("notes/a.txt", b"no image");
