@@ -2,13 +2,15 @@
 
 mod classifier;
 mod elf;
+mod integer_products;
 mod load;
 mod sessions;
 
 pub use classifier::{ClassifierAnswers, ClassifierSession, InputValues};
+pub(super) use integer_products::weight_bits;
 pub use load::{LOADER, version};
 
-use super::graph::{OnnxModel, Operators, PIXEL_INPUT};
+use super::graph::{OnnxModel, Operators, PIXEL_INPUT, WEIGHT_BITS_KEY};
 use super::runtime_log::{self, plain};
 use super::{Backbone, Device, Embeddings, SessionOptions};
 use crate::data::preprocess::{Preprocessing, ValueType as PixelType, floats};
@@ -135,15 +137,48 @@ impl OnnxBackbone {
         let n = one.batch.unwrap_or(1);
         let mut batch = pixels.to_vec();
         batch.resize(n * one.image_bytes(), 0);
-        let first = |(shape, values): (Vec<usize>, &[f32])| {
+        let first = |_, shape: Vec<usize>, values: &[f32]| {
             let values = values[..values.len() / n].to_vec();
-            LayerOutput { shape: shape.into_iter().skip(1).collect(), values }
+            Ok(LayerOutput { shape: shape.into_iter().skip(1).collect(), values })
         };
-        let layers = one
-            .run_layers(&batch, n, |shape, values| Ok(first((shape, values))))
-            .map_err(|e| operators.locate(e))?;
+        let layers = one.run_layers(&batch, n, first).map_err(|e| operators.locate(e))?;
         let runtime = format!("ONNX Runtime {}", version(library)?);
         Ok(NetworkOutput { provider: one.provider, runtime, layers })
+    }
+
+    /// Opens the network for reading the values of each of `layers` as they are, image by image.
+    ///
+    /// # Errors
+    /// Those of [`OnnxBackbone::open`].
+    pub(super) fn open_values(
+        library: &Path,
+        model: Vec<u8>,
+        layers: &[&str],
+        preprocessing: &Preprocessing,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
+        let options = SessionOptions::new(Device::Cpu);
+        let opened = Self::open_unmeasured(library, model, layers, preprocessing, options, monitor)?;
+        Ok({ opened }.sessions.swap_remove(0))
+    }
+
+    /// Runs one image, and calls `found` with the number of each layer, its shape for one image and its values.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`] when the network fails.
+    pub(super) fn read_values(
+        &mut self,
+        pixels: &[u8],
+        found: &mut dyn FnMut(usize, &[usize], &[f32]),
+    ) -> Result<()> {
+        let n = self.batch.unwrap_or(1);
+        let mut batch = pixels.to_vec();
+        batch.resize(n * self.image_bytes(), 0);
+        let each = |i, shape: Vec<usize>, values: &[f32]| {
+            found(i, shape.get(1..).unwrap_or_default(), &values[..values.len() / n]);
+            Ok(())
+        };
+        self.run_layers(&batch, n, each).map(drop)
     }
 
     fn open_unmeasured(
@@ -157,6 +192,7 @@ impl OnnxBackbone {
         let environment = load(library)?;
         let mut network = OnnxModel::parse(&model)?;
         drop(model);
+        integer_products::check(network.metadata(WEIGHT_BITS_KEY), options.device)?;
         let layers = network.truncate_after(layers)?;
         let operators = network.operators()?;
         network.use_pixel_input(preprocessing.value_type(), &preprocessing.normalization.steps());
@@ -206,15 +242,15 @@ impl OnnxBackbone {
 
     /// Runs one batch of `n` images, and returns the features of each output.
     fn run_outputs(&mut self, pixels: &[u8], n: usize) -> Result<Vec<Features>> {
-        self.run_layers(pixels, n, |shape, values| Features::of_layer(&shape, values, n))
+        self.run_layers(pixels, n, |_, shape, values| Features::of_layer(&shape, values, n))
     }
 
-    /// Runs one batch of `n` images, and takes the shape and the values of each output.
+    /// Runs one batch of `n` images, and takes the number, the shape and the values of each output.
     fn run_layers<T>(
         &mut self,
         pixels: &[u8],
         n: usize,
-        take: impl Fn(Vec<usize>, &[f32]) -> Result<T>,
+        mut take: impl FnMut(usize, Vec<usize>, &[f32]) -> Result<T>,
     ) -> Result<Vec<T>> {
         let fail =
             |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(plain(&e.to_string()));
@@ -232,7 +268,7 @@ impl OnnxBackbone {
         };
         let layer = |i: usize| {
             let (shape, values) = outputs[i].try_extract_tensor::<f32>().map_err(fail)?;
-            take(shape.iter().map(|&d| d as usize).collect(), values)
+            take(i, shape.iter().map(|&d| d as usize).collect(), values)
         };
         (0..outputs.len()).map(layer).collect()
     }

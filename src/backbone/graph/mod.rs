@@ -12,6 +12,7 @@ mod operators;
 mod picture_input;
 mod pixel_input;
 mod pooling;
+mod quantize;
 mod shapes;
 mod standard;
 
@@ -29,6 +30,7 @@ pub use model::{ModelInfo, PREPROCESSING_KEY, inspect};
 pub(super) use operators::Operators;
 pub(super) use pixel_input::PIXEL_INPUT;
 pub use pooling::Pool;
+pub(super) use quantize::{Observed, Quantizer, WEIGHT_BITS_KEY};
 pub(super) use standard::{ModelSettings, standardize};
 
 #[cfg(test)]

@@ -143,6 +143,11 @@ impl OnnxModel {
         self.graph().initializer.iter().any(is_half)
     }
 
+    /// Returns the bytes of the ONNX file, which can be edited further.
+    pub(super) fn encoded(&self) -> Vec<u8> {
+        self.0.encode_to_vec()
+    }
+
     /// Returns the bytes of the ONNX file.
     pub fn encode(self) -> Vec<u8> {
         self.0.encode_to_vec()
