@@ -5,6 +5,7 @@ mod elf;
 mod integer_products;
 mod load;
 mod sessions;
+mod values;
 
 pub use classifier::{ClassifierAnswers, ClassifierSession, InputValues};
 pub(super) use integer_products::weight_bits;
@@ -144,41 +145,6 @@ impl OnnxBackbone {
         let layers = one.run_layers(&batch, n, first).map_err(|e| operators.locate(e))?;
         let runtime = format!("ONNX Runtime {}", version(library)?);
         Ok(NetworkOutput { provider: one.provider, runtime, layers })
-    }
-
-    /// Opens the network for reading the values of each of `layers` as they are, image by image.
-    ///
-    /// # Errors
-    /// Those of [`OnnxBackbone::open`].
-    pub(super) fn open_values(
-        library: &Path,
-        model: Vec<u8>,
-        layers: &[&str],
-        preprocessing: &Preprocessing,
-        monitor: &dyn Monitor,
-    ) -> Result<Self> {
-        let options = SessionOptions::new(Device::Cpu);
-        let opened = Self::open_unmeasured(library, model, layers, preprocessing, options, monitor)?;
-        Ok({ opened }.sessions.swap_remove(0))
-    }
-
-    /// Runs one image, and calls `found` with the number of each layer, its shape for one image and its values.
-    ///
-    /// # Errors
-    /// [`Kind::Backbone`] when the network fails.
-    pub(super) fn read_values(
-        &mut self,
-        pixels: &[u8],
-        found: &mut dyn FnMut(usize, &[usize], &[f32]),
-    ) -> Result<()> {
-        let n = self.batch.unwrap_or(1);
-        let mut batch = pixels.to_vec();
-        batch.resize(n * self.image_bytes(), 0);
-        let each = |i, shape: Vec<usize>, values: &[f32]| {
-            found(i, shape.get(1..).unwrap_or_default(), &values[..values.len() / n]);
-            Ok(())
-        };
-        self.run_layers(&batch, n, each).map(drop)
     }
 
     fn open_unmeasured(

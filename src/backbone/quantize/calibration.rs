@@ -26,8 +26,8 @@ pub(super) fn calibrate(
     let mut observed: Vec<Observed> = vec![Observed::default(); values.len()];
     embed(images, &images.calibration, "calibrating", steps, monitor, &mut |pixels, n| {
         for image in pixels.chunks_exact(pixels.len() / n) {
-            network.read_values(image, &mut |value, shape, values| {
-                observed[value].add(shape.first().copied().unwrap_or(1), values);
+            network.read_values(image, &mut |found| {
+                observed[found.layer].add(found.shape.first().copied().unwrap_or(1), found.values);
             })?;
         }
         Ok(())
@@ -88,9 +88,10 @@ mod tests {
             let names_of: Vec<&str> = names.iter().map(String::as_str).collect();
             let mut open = OnnxBackbone::open_values(&library, float, &names_of, &steps, &Silent).unwrap();
             let mut observed: BTreeMap<String, Observed> = BTreeMap::new();
-            open.read_values(&pixels, &mut |i, shape, values| {
-                assert_eq!(values.len(), shape.iter().product::<usize>(), "{}", names[i]);
-                observed.entry(names[i].clone()).or_default().add(shape[0], values);
+            open.read_values(&pixels, &mut |found| {
+                let name = &names[found.layer];
+                assert_eq!(found.values.len(), found.shape.iter().product::<usize>(), "{name}");
+                observed.entry(name.clone()).or_default().add(found.shape[0], found.values);
             })
             .unwrap();
             let integers = embed(&library, quantizer.write(&observed, 7, &[]).unwrap(), &pixels);
