@@ -5,6 +5,7 @@ use super::graph::{inspect, network_summary};
 use super::import::onnx_path;
 use super::inception_v3::{TRUNK_MULTIPLY_ADDS, TRUNK_PARAMETERS, TRUNK_WIDTH, layers};
 use super::machine_default::default_backbone;
+use super::quantize::{Fidelity, fidelity_beside};
 use super::registry::{KnownBackbone, Published, registry};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Result};
@@ -62,6 +63,8 @@ pub struct ListedBackbone {
     pub top1: Option<f64>,
     /// Where `top1` was published.
     pub top1_source: Option<String>,
+    /// What its integers cost, where it was quantized here.
+    pub fidelity: Option<Fidelity>,
     /// Values of `layer`, from the input on.
     pub layers: Vec<String>,
 }
@@ -132,6 +135,7 @@ fn of_known(known: &KnownBackbone, path: &Path) -> Result<ListedBackbone> {
         multiply_adds: Some(known.multiply_adds),
         top1: known.top1,
         top1_source: known.top1_source.clone(),
+        fidelity: None,
         layers: known.layers(),
     })
 }
@@ -158,6 +162,7 @@ fn of_published(published: &Published, path: &Path) -> Result<ListedBackbone> {
         multiply_adds: Some(TRUNK_MULTIPLY_ADDS + width * classes),
         top1: published.top1,
         top1_source: published.top1_source.clone(),
+        fidelity: None,
         layers: layers().into_iter().map(String::from).collect(),
     })
 }
@@ -165,6 +170,7 @@ fn of_published(published: &Published, path: &Path) -> Result<ListedBackbone> {
 /// A network of your own in the folder of backbones.
 fn of_own(name: &str, path: &Path) -> Result<ListedBackbone> {
     let bytes = fs::read(path)?;
+    let digest = sha256(&bytes);
     let info = inspect(&bytes);
     let own = info.as_ref().ok().and_then(|info| info.preprocessing.as_deref());
     let preprocessing: Option<Preprocessing> = own.and_then(|text| json::decode(text.as_bytes()).ok());
@@ -185,13 +191,14 @@ fn of_own(name: &str, path: &Path) -> Result<ListedBackbone> {
         is_default: false,
         bytes: Some(bytes.len() as u64),
         download_bytes: None,
-        sha256: Some(sha256(&bytes)),
+        sha256: Some(digest),
         preprocessing,
         classes: classifier.and_then(|endpoint| endpoint.shape.as_ref()?.last().copied()),
         parameters: summary.as_ref().map(|summary| summary.parameters),
         multiply_adds: summary.as_ref().map(|summary| summary.multiply_adds),
         top1: None,
         top1_source: None,
+        fidelity: fidelity_beside(path, digest)?,
         layers: endpoints.map(|endpoint| endpoint.name.clone()).collect(),
     })
 }

@@ -19,6 +19,7 @@ mod memory;
 mod model_file;
 pub mod onnx_runtime;
 pub mod proof;
+pub mod quantize;
 pub mod registry;
 mod resolved;
 mod runtime_log;

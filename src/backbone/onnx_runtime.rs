@@ -2,15 +2,18 @@
 
 mod classifier;
 mod elf;
+mod integer_products;
 mod layer_values;
 mod load;
 mod sessions;
+mod values;
 
 pub use classifier::{ClassifierAnswers, ClassifierSession, InputValues};
+pub(super) use integer_products::weight_bits;
 pub use layer_values::{LayerOutput, LayerReader, NetworkOutput};
 pub use load::{LOADER, version};
 
-use super::graph::{OnnxModel, Operators, PIXEL_INPUT};
+use super::graph::{OnnxModel, Operators, PIXEL_INPUT, WEIGHT_BITS_KEY};
 use super::runtime_log::{self, plain};
 use super::{Backbone, Embeddings, SessionOptions};
 use crate::data::preprocess::{Preprocessing, ValueType as PixelType, floats};
@@ -105,6 +108,7 @@ impl OnnxBackbone {
         let environment = load(library)?;
         let mut network = OnnxModel::parse(&model)?;
         drop(model);
+        integer_products::check(network.metadata(WEIGHT_BITS_KEY), options.device)?;
         let layers = network.truncate_after(layers)?;
         let operators = network.operators()?;
         network.use_pixel_input(preprocessing.value_type(), &preprocessing.normalization.steps());
@@ -154,15 +158,15 @@ impl OnnxBackbone {
 
     /// Runs one batch of `n` images, and returns the features of each output.
     fn run_outputs(&mut self, pixels: &[u8], n: usize) -> Result<Vec<Features>> {
-        self.run_layers(pixels, n, |shape, values| Features::of_layer(&shape, values, n))
+        self.run_layers(pixels, n, |_, shape, values| Features::of_layer(&shape, values, n))
     }
 
-    /// Runs one batch of `n` images, and takes the shape and the values of each output.
+    /// Runs one batch of `n` images, and takes the number, the shape and the values of each output.
     fn run_layers<T>(
         &mut self,
         pixels: &[u8],
         n: usize,
-        take: impl Fn(Vec<usize>, &[f32]) -> Result<T>,
+        mut take: impl FnMut(usize, Vec<usize>, &[f32]) -> Result<T>,
     ) -> Result<Vec<T>> {
         let fail =
             |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(plain(&e.to_string()));
@@ -180,7 +184,7 @@ impl OnnxBackbone {
         };
         let layer = |i: usize| {
             let (shape, values) = outputs[i].try_extract_tensor::<f32>().map_err(fail)?;
-            take(shape.iter().map(|&d| d as usize).collect(), values)
+            take(i, shape.iter().map(|&d| d as usize).collect(), values)
         };
         (0..outputs.len()).map(layer).collect()
     }

@@ -469,6 +469,10 @@ mod tests {
             ("backbone import", fields!(ImportConfig { file, source, name, models })),
             ("backbone fetch", fields!(FetchConfig { backbone, from, mirror, models })),
             ("backbone add", vec!["backbone", "name", "layer", "pool", "device", "models"]),
+            (
+                "backbone quantize",
+                vec!["backbone", "images", "name", "samples", "layer", "preprocess", "models"],
+            ),
             ("backbone verify", fields!(VerifyBackboneConfig { backbone, preprocess, device, models })),
             ("backbone inspect", vec!["backbone", "preprocess"]),
         ]

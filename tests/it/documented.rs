@@ -206,7 +206,7 @@ impl Person {
 }
 
 /// Examples that other tests run, or that nothing here can run, by their beginning.
-const NOT_TYPED: [(&str, &str); 16] = [
+const NOT_TYPED: [(&str, &str); 17] = [
     ("cargo ", "compiles the project"),
     ("tests/run", "runs this test"),
     ("headstart demo", "experiment::the_demo_..."),
@@ -214,6 +214,7 @@ const NOT_TYPED: [(&str, &str); 16] = [
     ("headstart classify", "needs packages of PyPI: backbones"),
     ("headstart data fetch", "needs a network: data_sets, download"),
     ("headstart backbone add", "network_folders"),
+    ("headstart backbone quantize", "quantize"),
     ("headstart backbone use slim", "backbones"),
     ("headstart backbone import", "importers"),
     ("headstart backbone fetch", "needs a network: fetch"),

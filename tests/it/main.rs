@@ -42,6 +42,7 @@ mod pages;
 mod pixels;
 mod power_loss;
 mod python;
+mod quantize;
 mod readers;
 mod report;
 mod reproduce;

@@ -56,11 +56,19 @@ pub fn network_summary(model: &[u8], side: usize) -> Result<NetworkSummary> {
     let model = OnnxModel::parse(model)?;
     let nodes = model.nodes()?;
     let mut variables = variables(&model);
-    let weights = variables.iter().map(|v| (v.name.clone(), v.shape.clone())).collect();
-    // A single number, such as the bound of a clip, is not trained.
-    variables.retain(|variable| !variable.shape.is_empty());
+    let mut weights: HashMap<String, Vec<usize>> =
+        variables.iter().map(|v| (v.name.clone(), v.shape.clone())).collect();
+    let levels = levels(&nodes);
+    // A single number, such as the bound of a clip, is not trained, nor is a scale of integers.
+    variables.retain(|variable| !variable.shape.is_empty() && !levels.contains(variable.name.as_str()));
+    let trained: HashSet<String> = variables.iter().map(|variable| variable.name.clone()).collect();
     let input = image_input(model.graph()).map_or("", |at| model.graph().input[at].name.as_str());
     let shapes = infer(&nodes, (input, vec![1, 3, side, side]), &weights);
+    let of_integers =
+        nodes.iter().filter(|n| n.op_type == "DequantizeLinear" && trained.contains(&n.input[0]));
+    let floats = of_integers.map(|n| (n.output[0].clone(), weights[&n.input[0]].clone()));
+    let floats: Vec<(String, Vec<usize>)> = floats.collect();
+    weights.extend(floats);
     let mut seen = Seen { nodes: vec![false; nodes.len()], weights: HashSet::new() };
     let endpoints = endpoint_names(&nodes).into_iter().map(|name| {
         let needed = needed_nodes(&nodes, &[name]);
@@ -70,8 +78,8 @@ pub fn network_summary(model: &[u8], side: usize) -> Result<NetworkSummary> {
                 continue;
             }
             multiply_adds += cost(node, &shapes, &weights);
-            for weight in node.input.iter().filter(|input| weights.contains_key(*input)) {
-                if seen.weights.insert(weight.clone()) && !weights[weight].is_empty() {
+            for weight in node.input.iter().filter(|input| trained.contains(*input)) {
+                if seen.weights.insert(weight.clone()) {
                     parameters += count(&weights[weight]);
                 }
             }
@@ -86,6 +94,12 @@ pub fn network_summary(model: &[u8], side: usize) -> Result<NetworkSummary> {
         endpoints,
         variables,
     })
+}
+
+/// The names of scales and zero points of integers.
+fn levels(nodes: &[NodeProto]) -> HashSet<&str> {
+    let of_levels = nodes.iter().filter(|n| matches!(&n.op_type[..], "QuantizeLinear" | "DequantizeLinear"));
+    of_levels.flat_map(|node| node.input.iter().skip(1)).map(String::as_str).collect()
 }
 
 /// What belongs to earlier endpoints.

@@ -157,6 +157,8 @@ pub(super) const INTS: i32 = 7;
 pub(super) const FLOAT: i32 = 1;
 /// `TensorProto.DataType` of an unsigned byte.
 pub(super) const UINT8: i32 = 2;
+/// `TensorProto.DataType` of a signed byte.
+pub(super) const INT8: i32 = 3;
 /// `TensorProto.DataType` of a 32-bit integer.
 pub(super) const INT32: i32 = 6;
 /// `TensorProto.DataType` of a 64-bit integer.

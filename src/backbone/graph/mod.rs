@@ -14,6 +14,7 @@ mod picture_input;
 mod pixel_input;
 mod pooled_map;
 mod pooling;
+mod quantize;
 mod shapes;
 mod standard;
 
@@ -32,6 +33,7 @@ pub(super) use operators::Operators;
 pub(super) use pixel_input::PIXEL_INPUT;
 pub use pooled_map::pooled_map;
 pub use pooling::Pool;
+pub(super) use quantize::{Observed, Quantizer, WEIGHT_BITS_KEY};
 pub(super) use standard::{ModelSettings, standardize};
 
 #[cfg(test)]

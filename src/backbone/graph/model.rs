@@ -148,6 +148,11 @@ impl OnnxModel {
             || graph.output.iter().any(|output| output.element() == FLOAT16)
     }
 
+    /// Returns the bytes of the ONNX file, which can be edited further.
+    pub(super) fn encoded(&self) -> Vec<u8> {
+        self.0.encode_to_vec()
+    }
+
     /// Returns the bytes of the ONNX file.
     pub fn encode(self) -> Vec<u8> {
         self.0.encode_to_vec()

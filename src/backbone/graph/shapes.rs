@@ -55,7 +55,7 @@ pub(super) fn output_shape(node: &NodeProto, inputs: &[&Vec<usize>]) -> Option<V
         }
         (
             "Relu" | "Clip" | "Sigmoid" | "HardSwish" | "Softmax" | "Identity" | "Dropout" | "Cast"
-            | "BatchNormalization",
+            | "BatchNormalization" | "QuantizeLinear" | "DequantizeLinear",
             _,
         ) => Some(first.to_vec()),
         _ => None,

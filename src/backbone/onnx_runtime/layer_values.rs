@@ -65,7 +65,7 @@ impl LayerReader {
         let n = self.network.batch.unwrap_or(1);
         let mut batch = pixels.to_vec();
         batch.resize(n * self.network.image_bytes(), 0);
-        let first = |shape: Vec<usize>, values: &[f32]| {
+        let first = |_, shape: Vec<usize>, values: &[f32]| {
             let values = values[..values.len() / n].to_vec();
             Ok(LayerOutput { shape: shape.into_iter().skip(1).collect(), values })
         };

@@ -1,6 +1,8 @@
 //! `headstart backbone inspect`: the endpoints and weights of a network.
 
+use super::quantize::certificate;
 use crate::backbone::graph::{Endpoint, NetworkSummary, Variable, network_summary};
+use crate::backbone::quantize::{Fidelity, fidelity_beside};
 use crate::backbone::{BackboneChoice, ResolvedBackbone};
 use crate::cli::options::Global;
 use crate::cli::output::{Outcome, print_result};
@@ -17,6 +19,8 @@ struct Inspected {
     title: String,
     sha256: Digest,
     preprocessing: Preprocessing,
+    /// What its integers cost, where it was quantized here.
+    fidelity: Option<Fidelity>,
     #[serde(flatten)]
     network: NetworkSummary,
 }
@@ -27,14 +31,17 @@ pub(super) fn inspect(backbone: String, preprocess: Option<String>, global: &Glo
     let resolved = choice.resolve()?;
     let network = network_summary(&resolved.read_model()?, resolved.preprocessing.size)
         .map_err(|e| e.at(&resolved.name))?;
+    let fidelity = fidelity_beside(&resolved.locate()?, resolved.graph_sha256)?;
     let ResolvedBackbone { name, title, graph_sha256: sha256, preprocessing, .. } = resolved;
-    let inspected = Inspected { name, title, sha256, preprocessing, network };
+    let inspected = Inspected { name, title, sha256, preprocessing, fidelity, network };
     print_result(global, &inspected, || inspection(&inspected))?;
     Ok(Outcome::Done)
 }
 
 fn inspection(inspected: &Inspected) -> String {
-    let Inspected { name, title, preprocessing, network, .. } = inspected;
+    let Inspected { name, title, preprocessing, fidelity, network, .. } = inspected;
+    let fidelity =
+        fidelity.as_ref().map(|fidelity| format!("{}\n", certificate(fidelity))).unwrap_or_default();
     let side = preprocessing.size;
     let endpoint = |e: &Endpoint| {
         let shape = e.shape.as_deref().map_or_else(|| "?".into(), shape_text);
@@ -42,7 +49,7 @@ fn inspection(inspected: &Inspected) -> String {
     };
     let variable = |v: &Variable| [v.name.clone(), shape_text(&v.shape), v.parameters.to_string()];
     format!(
-        "{name}: {title}\ninput {side} x {side} x 3, {} parameters, {:.2} GFLOP an image\n\n{}\n{}",
+        "{name}: {title}\ninput {side} x {side} x 3, {} parameters, {:.2} GFLOP an image\n\n{fidelity}{}\n{}",
         network.parameters,
         gflop(network.multiply_adds),
         table_with_header(

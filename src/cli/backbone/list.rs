@@ -1,6 +1,7 @@
 //! `headstart backbone list`: the backbones as tables.
 
 use super::inspect::gflop;
+use super::quantize::summary;
 use crate::backbone::catalog::{ListedBackbone, State, list_backbones};
 use crate::cli::options::Global;
 use crate::cli::output::{Outcome, print_result};
@@ -26,6 +27,9 @@ fn text(listed: &[ListedBackbone]) -> String {
     };
     out.push_str(&format!("\n{}\n", left_aligned_table(&listed.iter().map(about).collect::<Vec<_>>())));
     out.push_str("MB: of the ONNX file where it is installed, else of the download; -: not known\n");
+    let quantized =
+        listed.iter().filter_map(|one| Some(format!("{}: {}\n", one.name, summary(one.fidelity.as_ref()?))));
+    out.push_str(&quantized.collect::<String>());
     let published =
         listed.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.top1_source.as_ref()?)));
     out.push_str(&format!(
