@@ -1,9 +1,12 @@
 //! `samples.parquet`: the data set as it is now, with labels and splits. Small, and replaced whole.
 
 use crate::data::dataset::{FolderLayout, Fractions, ImageFile, LayoutChoice, Sample, shares};
+use crate::data::group_pattern::GroupPattern;
+use crate::data::manifest::Manifest;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::io::fs::{FileIdentity, places_after_a_move};
+use crate::io::json;
 use crate::io::parquet::{ColumnData, ColumnSpec, ColumnType, Table};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +24,10 @@ pub struct Samples {
     pub fractions: Fractions,
     /// What the folders of images stand for.
     pub layout: FolderLayout,
+    /// The manifest that lists the images; `None` for folders.
+    pub manifest: Option<Manifest>,
+    /// The expression by which paths are grouped; `None` without one.
+    pub group_by: Option<GroupPattern>,
 }
 
 const COLUMNS: [ColumnSpec<'static>; 8] = [
@@ -45,18 +52,33 @@ type IdentityField = fn(&FileIdentity) -> i64;
 
 /// Metadata key of the layout, which files of the usual layout do not have.
 const LAYOUT: &str = "headstart.layout";
+/// Metadata key of the manifest, as JSON, where the images are listed by one.
+const MANIFEST: &str = "headstart.manifest";
+/// Metadata key of the expression by which paths are grouped, where there is one.
+const GROUP_BY: &str = "headstart.group_by";
+
+/// Columns that files have only where an image has a value.
+const OPTIONAL: [&str; 2] = ["fixed_split", "group"];
 
 impl Samples {
     /// Returns the percentages for other splits of the same images: those of the split rule, or with splits that are
     /// folders the shares that the folders have.
     pub fn resplit_fractions(&self) -> Fractions {
-        if self.layout.has_splits() { shares(&self.rows) } else { self.fractions }
+        if self.has_fixed_splits() { shares(&self.rows) } else { self.fractions }
+    }
+
+    /// Whether somebody fixed the split of an image, as a folder or in a manifest.
+    pub fn has_fixed_splits(&self) -> bool {
+        self.rows.iter().any(|row| row.file.fixed_split.is_some())
     }
 
     /// Returns the choice that gives the layout of the folders again; `None` where they cannot be taken otherwise.
     pub fn layout_choice(&self) -> Option<LayoutChoice> {
         let all_are =
             |layout: FolderLayout| self.rows.iter().all(|row| layout.split(&row.file.path).is_some());
+        if self.layout == FolderLayout::Manifest {
+            return None;
+        }
         let has_choice =
             [FolderLayout::SplitThenClass, FolderLayout::ClassThenSplit].into_iter().any(all_are);
         self.layout.choice().or(has_choice.then_some(LayoutChoice::AsClasses))
@@ -92,11 +114,27 @@ impl Samples {
             ("headstart.seed", self.seed.to_string()),
             ("headstart.fractions", self.fractions.to_string()),
         ];
-        if self.layout.has_splits() {
+        if self.layout != FolderLayout::Classes {
             metadata.push((LAYOUT, self.layout.to_string()));
         }
+        metadata.extend(self.manifest.as_ref().map(|manifest| (MANIFEST, json::encode(manifest))));
+        metadata.extend(self.group_by.as_ref().map(|pattern| (GROUP_BY, pattern.to_string())));
         let columns = COLUMNS.map(|column| column.name).into_iter().zip(columns).chain(identities);
+        let columns = columns.chain(self.optional_columns());
         Table::new(columns).with_metadata(metadata).encode()
+    }
+
+    /// The columns that are there only where an image has a value. Splits that are folders follow from the path.
+    fn optional_columns(&self) -> impl Iterator<Item = (&'static str, ColumnData)> {
+        let fixed = |row: &Sample| match self.layout {
+            FolderLayout::Manifest => row.file.fixed_split.map(|split| split.name().to_string()),
+            _ => None,
+        };
+        let fixed: Vec<Option<String>> = self.rows.iter().map(fixed).collect();
+        let groups: Vec<Option<String>> = self.rows.iter().map(|row| row.file.group.clone()).collect();
+        let columns = OPTIONAL.into_iter().zip([fixed, groups]);
+        let used = columns.filter(|(_, values)| values.iter().any(Option::is_some));
+        used.map(|(name, values)| (name, ColumnData::OptionalText(values)))
     }
 
     /// The sample of each distinct image; of files with the same bytes the first.
@@ -124,7 +162,9 @@ impl Samples {
     /// # Errors
     /// [`Kind::Cache`] when the file is damaged, [`Kind::Io`] when it cannot be opened.
     pub fn read(path: &Path) -> Result<Self> {
-        let optional = IDENTITY.map(|(name, _)| ColumnSpec::new(name, ColumnType::Integers));
+        let identity = IDENTITY.map(|(name, _)| ColumnSpec::new(name, ColumnType::Integers));
+        let given = OPTIONAL.map(|name| ColumnSpec::new(name, ColumnType::OptionalText));
+        let optional = [&identity[..], &given].concat();
         let mut table = Table::read_with_optional(path, &COLUMNS, &optional)?;
         let metadata = |key: &str| table.metadata.get(key).map(String::as_str).unwrap_or_default();
         let damaged = |what: &str| Error::new(Kind::Cache, format!("its {what} cannot be read")).at(path);
@@ -135,6 +175,11 @@ impl Samples {
             Some(text) => text.parse().map_err(|_| damaged("layout"))?,
             None => FolderLayout::Classes,
         };
+        let manifest = table.metadata.get(MANIFEST).map(|text| serde_json::from_str(text));
+        let manifest = manifest.transpose().map_err(|e| damaged("manifest").because(e))?;
+        let group_by = table.metadata.get(GROUP_BY).map(|text| text.parse());
+        let group_by = group_by.transpose().map_err(|e: Error| damaged("groups").because(e))?;
+        let [fixed, mut groups] = OPTIONAL.map(|name| table.take_optional_text(name));
         let [paths, labels, splits] = ["path", "label", "split"].map(|c| table.take_text(c));
         let digests = table.take_digests("image_sha256");
         let [widths, heights, bytes, times] =
@@ -144,7 +189,13 @@ impl Samples {
         let identity = |column: usize, i: usize| identities[column].get(i).copied().unwrap_or(0);
         let mut rows = Vec::with_capacity(paths.len());
         for (i, path) in paths.into_iter().enumerate() {
+            let fixed_split = match fixed.get(i).and_then(Option::as_deref) {
+                Some(split) => Some(split.parse().map_err(|e: Error| damaged("splits").because(e))?),
+                None => layout.split(&path),
+            };
             let file = ImageFile {
+                fixed_split,
+                group: groups.get_mut(i).and_then(Option::take),
                 path,
                 label: labels[i].clone(),
                 image_sha256: digests[i],
@@ -161,6 +212,6 @@ impl Samples {
             let split = splits[i].parse().map_err(|e: Error| damaged("splits").because(e))?;
             rows.push(Sample { file, split });
         }
-        Ok(Self { rows, root, seed, fractions, layout })
+        Ok(Self { rows, root, seed, fractions, layout, manifest, group_by })
     }
 }

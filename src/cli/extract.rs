@@ -1,6 +1,6 @@
 //! The subcommand `headstart extract`: its arguments, and its result as text.
 
-use super::options::{Global, IMAGES, Layout, Size, now, parse};
+use super::options::{Global, IMAGES, Layout, ManifestArgs, Size, now, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, splits};
@@ -8,9 +8,10 @@ use crate::backbone::BackboneChoice;
 use crate::backbone::{Device, Pool};
 use crate::data::augment::Augmentation;
 use crate::data::dataset::Fractions;
+use crate::data::group_pattern::GroupPattern;
 use crate::error::Result;
 use crate::extract::{
-    AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, MissingRows, StageTimes, extract,
+    AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, GroupStats, MissingRows, StageTimes, extract,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +60,10 @@ pub(super) struct Args {
     augment_splits: AugmentSplits,
     #[command(flatten)]
     layout: Layout,
+    /// Group images by their paths: what the first brackets of this regular expression match, such as '([^/]+)_[0-9]+', is
+    /// the group, and the images of a group are in one split and one fold [default: that of the cache; '' for none]
+    #[arg(long, value_name = "REGEX", value_parser = parse::<GroupPattern>)]
+    group_by: Option<GroupPattern>,
     /// Read every file again, also those of the size, times and inode of before
     #[arg(long)]
     rehash: bool,
@@ -88,11 +93,15 @@ pub(super) struct Args {
     /// Report what would be computed, and compute nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    manifest: ManifestArgs,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let config = ExtractConfig {
         images: args.images,
+        manifest: args.manifest.options(),
+        group_by: args.group_by,
         cache: args.cache,
         backbone: BackboneChoice {
             backbone: args.backbone,
@@ -135,7 +144,7 @@ fn why(missing: &MissingRows) -> String {
 }
 
 pub(super) fn summary(stats: &ExtractStats) -> String {
-    let folders = if stats.layout == "class" { "" } else { " (splits are folders)" };
+    let folders = if stats.layout.contains('/') { " (splits are folders)" } else { "" };
     let mut out = format!(
         "{} of {}\n{} images in {} classes: {}{folders}\n",
         stats.layer,
@@ -144,6 +153,13 @@ pub(super) fn summary(stats: &ExtractStats) -> String {
         stats.classes,
         splits(&stats.splits)
     );
+    if let Some(GroupStats { groups, largest, without, shares }) = &stats.groups {
+        let shares = shares.map(percent).join(", ");
+        out.push_str(&format!(
+            "{groups} groups, the largest of {largest} images, and {without} images without one: {shares} of the images are \
+             train, validation and test\n"
+        ));
+    }
     let refused = stats.refused.len();
     if refused > 0 {
         let share = refused as f64 / (refused + stats.samples) as f64;

@@ -209,7 +209,7 @@ mod tests {
     use crate::backbone::import::ImportConfig;
     use crate::backbone::install::SetupConfig;
     use crate::cache::VerifyConfig;
-    use crate::data::{FetchDataConfig, SelectConfig, SummaryConfig};
+    use crate::data::{FetchDataConfig, ManifestConfig, SelectConfig, SummaryConfig};
     use crate::error::Kind;
     use crate::evaluate::EvaluateConfig;
     use crate::evaluate::classify::ClassifyConfig;
@@ -304,7 +304,7 @@ mod tests {
     }
 
     /// Fields that the command line fills in by itself.
-    const NOT_TYPED: [&str; 4] = ["time", "base", "commands", "predictor"];
+    const NOT_TYPED: [&str; 5] = ["time", "base", "commands", "predictor", "manifest"];
 
     fn fields_by_command() -> Vec<(&'static str, Vec<&'static str>)> {
         let backbone =
@@ -316,6 +316,8 @@ mod tests {
             augment,
             augment_splits,
             layout,
+            manifest,
+            group_by,
             rehash,
             split,
             seed,
@@ -387,12 +389,14 @@ mod tests {
         vec![
             ("demo", fields!(DemoConfig { dir, models, time })),
             ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
-            ("data summary", fields!(SummaryConfig { images, depth, layout, decode_memory })),
+            ("data summary", fields!(SummaryConfig { images, manifest, depth, layout, decode_memory })),
             ("data fetch", fields!(FetchDataConfig { dataset, out, archive, mirror })),
-            ("data select", fields!(SelectConfig { images, top, out, link, layout })),
+            ("data manifest", fields!(ManifestConfig { images, manifest, layout, out })),
+            ("data select", fields!(SelectConfig { images, manifest, top, out, link, layout })),
             (
                 "data report",
-                [fields!(DatasetConfig { images, cache, layout }), vec!["out", "plots", "tables"]].concat(),
+                [fields!(DatasetConfig { images, manifest, cache, layout }), vec!["out", "plots", "tables"]]
+                    .concat(),
             ),
             ("extract", [backbone, extract].concat()),
             ("train", [train, auto, adam.clone(), lbfgs.clone()].concat()),

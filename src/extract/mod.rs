@@ -19,6 +19,7 @@ mod timing;
 
 pub use config::{AugmentSplits, COMMIT_EVERY, ExtractConfig};
 pub use missing::MissingRows;
+pub use splits::GroupStats;
 pub use timing::StageTimes;
 
 use crate::cache::Key;
@@ -42,10 +43,13 @@ pub struct ExtractStats {
     pub layer: String,
     /// Number of image files in the data set.
     pub samples: usize,
-    /// What the folders of images stand for: `class`, `split/class` or `class/split`.
+    /// What the folders of images stand for: `class`, `split/class`, `class/split`; or `manifest`.
     pub layout: String,
     /// Number of files in each split, by the name of the split.
     pub splits: BTreeMap<&'static str, usize>,
+    /// Groups that stay in one split; `None` where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<GroupStats>,
     /// Number of classes.
     pub classes: usize,
     /// Number of feature rows that match the samples after the run.
@@ -117,6 +121,7 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         samples: samples.len(),
         layout: plan.description.samples.layout.to_string(),
         splits: split_counts(samples),
+        groups: GroupStats::of(samples),
         classes: class_names(samples).len(),
         rows: plan.stored_rows,
         computed,

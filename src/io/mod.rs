@@ -3,6 +3,7 @@
 pub(crate) mod archive;
 pub mod base64;
 pub mod crc32c;
+pub(crate) mod csv;
 pub mod digest;
 pub mod download;
 pub mod events;

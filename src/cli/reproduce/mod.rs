@@ -10,6 +10,7 @@ use crate::backbone::install::known_backbone::onnx_path;
 use crate::backbone::registry::registry;
 use crate::data::augment::Variant;
 use crate::data::dataset::Resplit;
+use crate::data::manifest::Manifest;
 use crate::error::Result;
 use crate::head::{FitConfig, SolverConfig};
 use crate::report::run::CommandLine;
@@ -100,10 +101,26 @@ fn extraction(sources: &[&Source], models: &Path) -> Option<CommandLine> {
 }
 
 fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -> Vec<String> {
-    let mut arguments = Arguments::new(["extract", &cache.root.to_string_lossy()]);
+    let images = cache.manifest.as_ref().map_or(&cache.root, |manifest| &manifest.file);
+    let mut arguments = Arguments::new(["extract", &images.to_string_lossy()]);
     arguments.option("--cache", &record.cache);
     backbone(record, models, &mut arguments);
     arguments.0.extend(cache.layout.map(str::to_string));
+    if let Some(Manifest { options, .. }) = &cache.manifest {
+        let columns = [
+            ("--path-column", &options.path_column),
+            ("--label-column", &options.label_column),
+            ("--split-column", &options.split_column),
+            ("--group-column", &options.group_column),
+        ];
+        for (flag, name) in columns {
+            name.iter().for_each(|name| arguments.option(flag, name));
+        }
+        if options.root.is_some() {
+            arguments.option("--root", cache.root.display());
+        }
+    }
+    cache.group_by.iter().for_each(|pattern| arguments.option("--group-by", pattern));
     arguments.option("--split", cache.fractions);
     arguments.option("--seed", cache.seed);
     let augmentations: BTreeSet<String> =
@@ -282,6 +299,8 @@ mod tests {
             record,
             cache: Some(Cache {
                 root: "/photos".into(),
+                manifest: None,
+                group_by: None,
                 seed: 3,
                 fractions: "60/15/25".parse().unwrap(),
                 layout: None,

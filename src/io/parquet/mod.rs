@@ -3,9 +3,11 @@
 
 mod column;
 mod convert;
+mod text;
 mod writer;
 
 pub use column::{ColumnData, ColumnSpec, ColumnType, NamedColumn, Vectors};
+pub(crate) use text::TextReader;
 pub use writer::{MAX_GROUP_ROWS, TableWriter, arrow_has_key, parquet_has_key};
 
 use crate::error::{Error, Kind, Result};

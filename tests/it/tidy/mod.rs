@@ -34,7 +34,7 @@ const FLOORS: [&[&str]; 16] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 47] = [
+const DOORS: [(&str, &str); 48] = [
     ("ort", "backbone/onnx_runtime"),
     // Three formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -79,7 +79,8 @@ const DOORS: [(&str, &str); 47] = [
     ("maud", "report/html.rs"),
     ("resvg", "report/plot/raster.rs"),
     ("dejavu", "report/plot/raster.rs"),
-    ("csv", "report/page/table.rs"),
+    ("csv", "io/csv.rs"),
+    ("regex", "data/group_pattern.rs"),
     ("unicode_normalization", "data/scan/labels.rs"),
     ("unicode_width", "cli/text.rs"),
     // Data formats of ours are declared where the data are.
