@@ -3,6 +3,7 @@
 pub mod auto;
 mod calibration;
 mod config;
+mod deal;
 mod feature_table;
 pub(crate) mod fit_context;
 pub(crate) mod fitted_run;

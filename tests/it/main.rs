@@ -26,6 +26,7 @@ mod fuzz;
 mod heads;
 mod importers;
 mod kills;
+mod manifests;
 mod moved;
 mod names;
 mod network_folders;

@@ -159,6 +159,6 @@ mod tests {
         assert_eq!((split_of(&all[36]), split_of(&all[41])), (Split::Train, Split::Test));
         assert_eq!(split.divided_groups, ["both"]);
         // 28 images are free.
-        assert_eq!(counts(&split.samples), [20 + 11, 2, 5 + 6 + 2]);
+        assert_eq!(counts(&split.samples), [10 + 1 + 21, 2, 6 + 1 + 5]);
     }
 }

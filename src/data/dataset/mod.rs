@@ -16,6 +16,7 @@ pub use layout::{FolderLayout, LayoutChoice};
 pub use refusal::{Reason, Refused};
 pub use resplit::Resplit;
 pub use split::{Fractions, assign_splits};
+pub use units::group_numbers;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;

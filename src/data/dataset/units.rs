@@ -1,7 +1,7 @@
 //! Units of a split: images that stay together. A group is one unit, and so is an image on its own; files with the same bytes
 //! are one image, and groups that share an image are one group.
 
-use super::ImageFile;
+use super::{ImageFile, Sample};
 use crate::io::digest::{Digest, sha256};
 use std::collections::HashMap;
 
@@ -39,10 +39,10 @@ struct Image<'a> {
 
 /// Divides the distinct images of `files` into units and orders these: by the SHA-256 of the text `{seed}:{image_sha256}`, for
 /// a group of `{seed}:group:{name}`.
-pub(super) fn units<'a>(files: &'a [ImageFile], seed: u64) -> Units<'a> {
+pub(super) fn units<'a>(files: impl IntoIterator<Item = &'a ImageFile>, seed: u64) -> Units<'a> {
     let mut class_indexes: HashMap<&str, usize> = HashMap::new();
-    let mut images: Vec<Image> = Vec::with_capacity(files.len());
-    let mut indexes: HashMap<Digest, usize> = HashMap::with_capacity(files.len());
+    let mut images: Vec<Image> = Vec::new();
+    let mut indexes: HashMap<Digest, usize> = HashMap::new();
     let mut groups: HashMap<&str, usize> = HashMap::new();
     for ImageFile { image_sha256: digest, label, group, .. } in files {
         let classes = class_indexes.len();
@@ -61,6 +61,16 @@ pub(super) fn units<'a>(files: &'a [ImageFile], seed: u64) -> Units<'a> {
     let mut class_sizes = vec![0; class_indexes.len()];
     images.iter().for_each(|image| class_sizes[image.class] += 1);
     Units { units: gather(images, seed), class_sizes }
+}
+
+/// Returns a number for each image that is in a group with others; those of one group have the same number.
+pub fn group_numbers(samples: &[Sample]) -> HashMap<Digest, usize> {
+    if samples.iter().all(|sample| sample.file.group.is_none()) {
+        return HashMap::new();
+    }
+    let units = units(samples.iter().map(|sample| &sample.file), 0).units;
+    let groups = units.into_iter().filter(|unit| unit.images.len() > 1).enumerate();
+    groups.flat_map(|(number, unit)| unit.images.into_iter().map(move |image| (image, number))).collect()
 }
 
 /// The image that stands for the unit of an image. Paths to it are halved on the way.
