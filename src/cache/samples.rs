@@ -72,6 +72,11 @@ impl Samples {
         self.rows.iter().any(|row| row.file.fixed_split.is_some())
     }
 
+    /// Returns the choice by which the folders in `images` were taken; `None` for a manifest, which has none.
+    pub fn choice_for(&self, images: &Path) -> Option<LayoutChoice> {
+        self.layout.choice().filter(|_| !images.is_file())
+    }
+
     /// Returns the choice that gives the layout of the folders again; `None` where they cannot be taken otherwise.
     pub fn layout_choice(&self) -> Option<LayoutChoice> {
         let all_are =

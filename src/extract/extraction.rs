@@ -154,7 +154,7 @@ impl<'a> Extraction<'a> {
         let options = ScanOptions {
             earlier: stored.map(|stored| EarlierScan { root: &stored.root, samples: &stored.rows }),
             rehash: self.config.rehash,
-            layout: self.config.layout.or(stored.and_then(|stored| stored.layout.choice())),
+            layout: self.config.layout.or(stored.and_then(|stored| stored.choice_for(&self.config.images))),
             must_choose: stored.is_none(),
             manifest: Some(&self.config.manifest),
             refused: Some(refused),

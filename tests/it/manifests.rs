@@ -105,6 +105,9 @@ fn faulty_rows_are_named_with_their_lines_and_the_rest_is_used() {
         extract(&s, name, "new", &[]).fails(1, parts);
         assert!(!s.path("new").exists());
     }
+    extract(&s, "m.csv", "new", &["--split-folders"]).fails(2, &["a manifest has no folders of splits"]);
+    extract(&s, "in", "new", &["--label-column", "x"])
+        .fails(2, &["only a manifest has a root and columns", "--root"]);
     extract(&s, "m.csv", "new", &["--root", "nowhere"]).fails(1, &["no such folder", "--root"]);
     extract(&s, "m.csv", "new", &["--group-column", "who"]).fails(1, &["it has no column who"]);
 }

@@ -101,10 +101,7 @@ impl ScanOptions<'_> {
 /// [`Kind::Input`] when there is no such folder, or its folders are not the splits that were chosen; [`Kind::Usage`] when a
 /// layout must be chosen; [`Kind::Interrupted`] when the monitor was interrupted.
 pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Result<ScanResult> {
-    let listing = match images.is_file() {
-        true => manifest::list(images, options.manifest.unwrap_or(&ManifestOptions::default()))?,
-        false => walk::list(images, options.layout, options.must_choose)?,
-    };
+    let listing = list(images, options)?;
     let notes: &dyn Monitor = if options.notes { monitor } else { &Silent };
     listing.notes.iter().for_each(|note| notes.note(note));
     let known: &[Sample] = options.earlier.map_or(&[], |earlier| earlier.samples);
@@ -133,6 +130,25 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
         notes.note(&format!("class folders without a usable file: {}", number_and_names(&empty)));
     }
     Ok(result)
+}
+
+/// Lists the files of a folder or of a manifest.
+fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
+    let usual = ManifestOptions::default();
+    let manifest = options.manifest.unwrap_or(&usual);
+    let refuse = |message: &str, help: &str| Err(Error::new(Kind::Usage, message).at(images).help(help));
+    match images.is_file() {
+        true if options.layout.is_some() => refuse(
+            "a manifest has no folders of splits or classes",
+            "leave `split_folders` and `as_classes` out",
+        ),
+        true => manifest::list(images, manifest),
+        false if images.is_dir() && *manifest != usual => refuse(
+            "a folder, where only a manifest has a root and columns",
+            "give the manifest itself, or leave `root` and the columns out",
+        ),
+        false => walk::list(images, options.layout, options.must_choose),
+    }
 }
 
 /// Counts the files of each class folder.

@@ -68,7 +68,7 @@ pub struct DatasetStats {
 pub fn examine(config: &DatasetConfig, monitor: &dyn Monitor) -> Result<DatasetStats> {
     let cache = config.cache.as_deref().map(OpenCache::open).transpose()?;
     let samples = cache.as_ref().map(|cache| &cache.samples);
-    let layout = config.layout.or(samples.and_then(|samples| samples.layout.choice()));
+    let layout = config.layout.or(samples.and_then(|samples| samples.choice_for(&config.images)));
     let summary_config = SummaryConfig {
         images: config.images.clone(),
         depth: ScanDepth::Pixels,
