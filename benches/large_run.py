@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """A run of 100 classes and 50,000 test images, made up, for the time and size of its report.
 
     target/test-python/bin/python benches/large_run.py RUN IMAGES OUT

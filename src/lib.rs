@@ -114,6 +114,7 @@
 //!   [`train::TrainingSet`] gives features and class indexes as arrays.
 //! - [`evaluate`]: a run to scores; [`evaluate::comparison`] compares runs, [`evaluate::predict`] classifies files and
 //!   images in memory.
+//! - [`score`]: a run, and files and folders of any size, to a file of answers.
 //! - [`experiment`]: a named set of runs from images to a table, and the demo.
 //! - [`report`] (feature `report`): pages, plots and TensorBoard log directories about all of these.
 //!
@@ -153,6 +154,7 @@ pub mod data;
 pub mod error;
 pub mod evaluate;
 pub mod experiment;
+pub mod export;
 pub mod extract;
 pub mod head;
 pub mod io;
@@ -163,6 +165,7 @@ pub mod monitor;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod run;
+pub mod score;
 pub mod train;
 
 /// What most programs need: `use headstart::prelude::*;`.

@@ -1,9 +1,11 @@
 //! Runs networks in ONNX Runtime: loads the library, opens sessions on one device, runs batches. The only user of `ort`.
 
+mod classifier;
 mod elf;
 mod load;
 mod sessions;
 
+pub use classifier::{ClassifierAnswers, ClassifierSession, InputValues};
 pub use load::{LOADER, version};
 
 use super::graph::{OnnxModel, Operators, PIXEL_INPUT};

@@ -67,7 +67,7 @@ pub fn export(root: &Path, out: &Path, format: ExportFormat) -> Result<ExportSta
     fs::write_output(out, output, |file| joined.write(format, &cache, file, out))?;
     let mut files = vec![out.to_path_buf()];
     if let Some(path) = csv_path {
-        let csv = Table::new(joined.columns(&joined.rows)).encode_csv();
+        let csv = Table::new(joined.columns(&joined.rows)).encode_csv(true);
         fs::write_output(&path, ROWS, |file| file.write_all(&csv).map_err(|e| Error::io("write", &path, e)))?;
         files.push(path);
     }

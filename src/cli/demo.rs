@@ -45,7 +45,7 @@ fn summary(stats: &DemoStats, next: &str) -> String {
         extract::summary(&stats.extract),
         train::summary(&stats.train, &stats.run),
         evaluate::summary(&stats.evaluate),
-        predict::summary(&stats.predict),
+        predict::summary(&stats.predict, predict::SHOWN),
         percent(stats.pixel_accuracy),
         percent(stats.evaluate.accuracy),
     )

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 /// Measure a run: accuracy with its interval, scores of each class, confusion
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart evaluate runs/first --split validation\n  headstart evaluate runs/first --reject 0.05 --confidence 0.95 --strangers photos/others"
+    after_help = "Examples:\n  headstart evaluate runs/first --split validation\n  headstart evaluate runs/first --reject 0.05 --confidence 0.95 --strangers others"
 )]
 pub(super) struct Args {
     /// Run that `train` wrote

@@ -2,27 +2,36 @@
 
 use super::options::{Global, now, parse};
 use super::output::{Outcome, list_refused, print_result};
-use super::progress::Terminal;
+use super::progress::{Terminal, print_stdout};
 use crate::backbone::Device;
 use crate::error::Result;
-use crate::experiment::{ExperimentConfig, experiment, markdown};
+use crate::experiment::{ExperimentConfig, experiment, experiment_text, markdown};
 use std::path::PathBuf;
 
 /// Run a whole experiment from a TOML file: from images to one page of tables
 ///
-/// FILE.toml names caches, runs, switches, conditions and baselines; docs/experiments.md explains its keys. The tables are
+/// FILE.toml names caches, runs, switches, conditions and baselines; docs/experiments.md explains its keys. Two experiments
+/// are built in: lfw10, that of the article, and tuning, a small one to start from. The tables are
 /// printed and written to OUT/results.md and OUT/results.json; the first head of each run is kept in OUT/runs. An
 /// experiment that was stopped extracts only what is missing when it is run again, and fits its heads anew.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  headstart experiment experiments/lfw10.toml --images lfw10 --out runs/lfw10"
+    after_help = "Examples:\n  headstart experiment lfw10 --images lfw10\n  headstart experiment tuning --print > mine.toml\n  headstart experiment mine.toml --images photos --out runs/mine"
 )]
 pub(super) struct Args {
-    /// File that describes the experiment
+    /// File that describes the experiment, or the name of a built-in one: lfw10 or tuning
     #[arg(value_name = "FILE.toml")]
     file: PathBuf,
-    #[arg(long, value_name = "DIR", help = "Folder of images: DIR/<class>/<file>")]
-    images: PathBuf,
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "Folder of images: DIR/<class>/<file>",
+        required_unless_present = "print"
+    )]
+    images: Option<PathBuf>,
+    /// Print the file instead of running it
+    #[arg(long)]
+    print: bool,
     /// Folder for caches, runs and results [default: runs/NAME for NAME.toml]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -35,11 +44,16 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let Some(images) = args.images.filter(|_| !args.print) else {
+        let text = experiment_text(&args.file)?;
+        print_stdout(String::from_utf8_lossy(&text).trim_end())?;
+        return Ok(Outcome::Done);
+    };
     let named = || PathBuf::from("runs").join(args.file.file_stem().unwrap_or_default());
     let config = ExperimentConfig {
         out: args.out.clone().unwrap_or_else(named),
         file: args.file,
-        images: args.images,
+        images,
         models: global.models.clone(),
         device: args.device,
         threads: args.threads,

@@ -217,6 +217,7 @@ mod tests {
     use crate::evaluate::predict::{PredictConfig, PredictorConfig};
     use crate::experiment::ExperimentConfig;
     use crate::experiment::demo::DemoConfig;
+    use crate::export::ExportConfig;
     use crate::extract::ExtractConfig;
     use crate::head::{FitConfig, LbfgsConfig};
     use crate::report::dataset::DatasetConfig;
@@ -425,6 +426,10 @@ mod tests {
                 fields!(ClassifyConfig { images, backbone, preprocess, names, top, device, models }),
             ),
             ("compare", [fields!(CompareConfig { runs, split }), vec!["out", "plots", "tables"]].concat()),
+            (
+                "export",
+                fields!(ExportConfig { run, onnx, triton, input, reject, confidence, backbone, models }),
+            ),
             ("experiment", fields!(ExperimentConfig { file, images, out, models, device, threads, time })),
             ("tensorboard", [tensorboard, projector].concat()),
             ("cache info", vec!["cache"]),

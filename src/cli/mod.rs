@@ -11,11 +11,13 @@ mod demo;
 mod device;
 mod evaluate;
 mod experiment;
+mod export;
 mod extract;
 mod fields;
 mod fit_options;
 mod options;
 mod output;
+mod paths;
 mod predict;
 mod progress;
 mod prove;
@@ -73,6 +75,7 @@ enum Command {
     Classify(classify::Args),
     Compare(compare::Args),
     Experiment(experiment::Args),
+    Export(export::Args),
     Tensorboard(tensorboard::Args),
     Cache(cache::Args),
     #[command(name = prove::NAME, hide = true)]
@@ -151,6 +154,7 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Predict(args) => predict::run(args, global, terminal),
         Command::Classify(args) => classify::run(args, global, terminal),
         Command::Compare(args) => compare::run(args, global),
+        Command::Export(args) => export::run(args, global, terminal),
         Command::Experiment(args) => experiment::run(args, global, terminal),
         Command::Tensorboard(args) => tensorboard::run(args, global, terminal),
         Command::Cache(args) => cache::run(args, global, terminal),

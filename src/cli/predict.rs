@@ -1,30 +1,44 @@
 //! The subcommand `headstart predict`: its arguments, and its result as text.
 
-use super::options::{Global, parse};
+use super::options::{Global, Size, parse};
 use super::output::{Outcome, list_refused, print_result, print_result_beside};
+use super::paths;
 use super::progress::Terminal;
-use super::text::{left_aligned_table, percent, printable, table};
+use super::text::{left_aligned_table, percent, printable, table, table_with_header};
 use crate::backbone::Device;
 use crate::cache::near_images::Neighbour;
+use crate::data::scan::list_files;
 use crate::error::Result;
-use crate::evaluate::predict::{FilePrediction, PredictConfig, PredictorConfig, predict, refused};
-use crate::report::output::PageOutput;
-use crate::report::prediction;
+use crate::evaluate::predict::{FilePrediction, PredictConfig, PredictorConfig, UNKNOWN, predict, refused};
+use crate::extract::COMMIT_EVERY;
+use crate::report::prediction::{self, PredictionOutput};
+use crate::score::{ScoreConfig, ScoreStats, score};
 use std::path::PathBuf;
+use std::time::Duration;
 
-/// Classify image files with a run
+/// Classify images with a run: files, and folders at any depth
 ///
-/// The text shows the five most probable classes of each image, the JSON all of them.
+/// The text shows the most probable classes of each image, the JSON all of them. With --out, any number of images is
+/// classified into one file, a row each; the same command again goes on where it was stopped.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  headstart predict runs/first holiday.jpg --reject 0.05 --html holiday.html"
+    after_help = "Examples:\n  headstart predict runs/first holiday.jpg --reject 0.05 --html holiday.html\n  headstart predict runs/first photos --out answers.parquet\n  find photos -name '*.jpg' -print0 | headstart predict runs/first - --null --out answers.csv"
 )]
 pub(super) struct Args {
     /// Run that `train` wrote
     run: PathBuf,
-    /// Image files to classify
-    #[arg(required = true, value_name = "IMAGE")]
+    /// Images to classify: files, folders with images at any depth, or - for a list of them on stdin, one a line
+    #[arg(required = true, value_name = "PATH")]
     images: Vec<PathBuf>,
+    /// Paths on stdin end with a null character instead of a line feed, as `find -print0` writes them
+    #[arg(long, short = '0')]
+    null: bool,
+    /// Write one row for each image to this file, as .parquet, .csv or .jsonl; an earlier one of headstart is replaced
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["html", "tables", "neighbours", "top"])]
+    out: Option<PathBuf>,
+    /// Number of classes that the text shows for each image, the most probable first
+    #[arg(long, value_name = "K", default_value_t = SHOWN, value_parser = parse_top)]
+    top: usize,
     /// Device to run on: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
@@ -39,7 +53,8 @@ pub(super) struct Args {
     /// ONNX file of the backbone, if it has moved since `extract`
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
-    /// Cache of the run for the nearest images, if it has moved since `train`
+    /// Cache of the run for the nearest images, if it has moved since `train`; with --out, cache to keep the features in,
+    /// which need not be that of the run
     #[arg(long, value_name = "CACHE")]
     cache: Option<PathBuf>,
     /// Number of nearest cached images to name; with 0 the cache is not read
@@ -49,39 +64,107 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Also write the tables of the page into this folder, as CSV; earlier ones are replaced, other files refused
-    #[arg(long, value_name = "DIR", requires = "html")]
+    #[arg(long, value_name = "DIR")]
     tables: Option<PathBuf>,
+    #[command(flatten)]
+    stream: Stream,
 }
 
-/// Number of classes shown for each image as text; the JSON has all.
-const SHOWN: usize = 5;
+/// How images are streamed with `--out`.
+#[derive(Debug, clap::Args)]
+struct Stream {
+    /// Images in a batch [default: 4 on a CPU, 64 elsewhere]
+    #[arg(long, value_name = "N", requires = "out")]
+    batch: Option<usize>,
+    /// Number of threads [default: one per core]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, requires = "out")]
+    threads: usize,
+    /// Memory for decoding, such as 4GiB, of all threads together [default: half of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = parse::<Size>, requires = "out")]
+    decode_memory: Option<Size>,
+    /// Write computed features to disk at least this often, in seconds: the most work that a crash can lose
+    #[arg(long, value_name = "SECONDS", default_value_t = COMMIT_EVERY.as_secs(), value_parser = clap::value_parser!(u64).range(..=3600), requires = "out")]
+    commit_every: u64,
+}
 
-pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { run, images, device, reject, confidence, neighbours, backbone, cache, html, tables } = args;
+/// Number of classes that the text shows by default; the JSON has all.
+pub(super) const SHOWN: usize = 5;
+
+/// A number of classes to show.
+fn parse_top(text: &str) -> std::result::Result<usize, String> {
+    text.parse().ok().filter(|top| *top > 0).ok_or_else(|| "give a whole number, 1 or more".into())
+}
+
+pub(super) fn run(mut args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    args.images = paths::with_stdin(&args.images, args.null)?;
+    match args.out.take() {
+        Some(out) => run_score(args, out, global, terminal),
+        None => run_predict(args, global, terminal),
+    }
+}
+
+fn run_predict(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let Args {
+        run, images, device, reject, confidence, neighbours, backbone, cache, html, tables, top, ..
+    } = args;
     let models = global.models.clone();
     let predictor = PredictorConfig { run, device, models, reject, confidence, neighbours, backbone, cache };
-    let output = html.map(|out| PageOutput { out, plots: None, tables });
-    if let Some(output) = &output {
-        prediction::check_output(&predictor, output)?;
-    }
-    let config = PredictConfig { images, predictor };
+    let output = PredictionOutput { page: html, tables };
+    prediction::check_output(&predictor, &output)?;
+    let config = PredictConfig { images: list_files(&images)?, predictor };
     terminal.stop_on_signals();
     let predictions = predict(&config, terminal)?;
-    let page = output.map(|output| prediction::write(&predictions, &config, &output)).transpose()?;
+    let page = prediction::write(&predictions, &config, &output)?;
     let files = predictions.files;
     let ended = list_refused(&refused(&files));
     match page.map(|page| page.out) {
         Some(out) => {
-            let text = || format!("{}{}\n", summary(&files), out.display());
+            let text = || format!("{}{}\n", summary(&files, top), out.display());
             print_result_beside(&out, global, &files, text)?;
         }
-        None => print_result(global, &files, || summary(&files))?,
+        None => print_result(global, &files, || summary(&files, top))?,
     }
     Ok(ended)
 }
 
-/// The predictions for each image, with bars, and its nearest images below.
-pub(super) fn summary(predictions: &[FilePrediction]) -> String {
+fn run_score(args: Args, out: PathBuf, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let Args { run, images, device, reject, confidence, backbone, cache, stream, .. } = args;
+    let (models, neighbours) = (global.models.clone(), 0);
+    let predictor =
+        PredictorConfig { run, device, models, reject, confidence, neighbours, backbone, cache: None };
+    let mut config = ScoreConfig::new(predictor, images, out);
+    (config.cache, config.batch, config.threads) = (cache, stream.batch, stream.threads);
+    config.decode_memory = stream.decode_memory.map(Size::bytes);
+    config.commit_every = Duration::from_secs(stream.commit_every);
+    terminal.stop_on_signals();
+    let stats = score(&config, terminal)?;
+    let ended = list_refused(&stats.refused);
+    print_result_beside(&config.out, global, &stats, || scored(&stats))?;
+    Ok(ended)
+}
+
+/// How many images have which answer, and what it took.
+fn scored(stats: &ScoreStats) -> String {
+    let row = |name: &str, images: usize| {
+        let share = (stats.answers > 0).then(|| images as f64 / stats.answers as f64);
+        [name.to_string(), images.to_string(), percent(share)]
+    };
+    let classes = stats.classes.iter().filter(|class| class.images > 0);
+    let rows = classes.map(|class| row(&class.label, class.images));
+    let unknown = stats.unknown.filter(|unknown| *unknown > 0).map(|unknown| row(UNKNOWN, unknown));
+    let rate = stats.images_per_second.map_or(String::new(), |rate| format!(", {rate:.1} images/s"));
+    format!(
+        "{}\n{} answers for {} files, {} of them computed now{rate}: {}\n",
+        table_with_header(["answer", "images", "share"], rows.chain(unknown)),
+        stats.answers,
+        stats.files,
+        stats.computed,
+        stats.out.display()
+    )
+}
+
+/// The `top` predictions for each image, with bars, and its nearest images below.
+pub(super) fn summary(predictions: &[FilePrediction], top: usize) -> String {
     let mut out = String::new();
     for file in predictions.iter().filter(|file| file.reason.is_none()) {
         let prediction = &file.prediction;
@@ -94,7 +177,7 @@ pub(super) fn summary(predictions: &[FilePrediction]) -> String {
                 ));
             }
             None => {
-                let shown = prediction.predictions.iter().take(SHOWN);
+                let shown = prediction.predictions.iter().take(top);
                 out.push_str(&ranked(shown.map(|class| (class.label.as_str(), class.probability))));
             }
         }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 /// bit for bit the one that `train` fits with its --lr, --l2, --use and --seed and with --shuffle-seed 0.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5 --resplit 1,2,3"
+    after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5\n  headstart sweep cache/photos --runs runs/splits --use none --seeds 5 --resplit 1,2,3"
 )]
 pub(super) struct Args {
     /// Cache that `extract` wrote

@@ -2,15 +2,13 @@
 
 use super::predict::{Predictor, PredictorConfig, refused};
 use crate::data::dataset::Refused;
-use crate::data::scan::is_passed_over;
+use crate::data::scan::files_below;
 use crate::error::{Error, Kind, Result};
-use crate::io::fs;
 use crate::metrics::{self, RocArea};
 use crate::monitor::Monitor;
 use crate::run::StoredRun;
 use serde::Serialize;
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Settings of [`measure_strangers`].
 #[derive(Debug, Clone, Default)]
@@ -59,7 +57,8 @@ pub fn measure_strangers(config: &StrangersConfig, monitor: &dyn Monitor) -> Res
     let Some(rule) = StoredRun::open(run)?.rejection(*reject, *confidence)? else {
         return Err(Error::new(Kind::Usage, "`strangers` needs `reject`").help("try `reject` 0.05"));
     };
-    let files = files_below(&config.strangers)?;
+    let files = files_below(&config.strangers)
+        .map_err(|e| e.help("give a folder of images of none of the classes"))?;
     let mut predictor = Predictor::open(&config.predictor, monitor)?;
     predictor.open_backbone()?;
     let predictions = predictor.predict_files(&files)?;
@@ -81,27 +80,4 @@ pub fn measure_strangers(config: &StrangersConfig, monitor: &dyn Monitor) -> Res
         interval: metrics::wilson_interval(unknown, distances.len()),
         refused: refused(&predictions),
     })
-}
-
-/// All files below `folder`, sorted, without those that programs and systems leave. A folder is entered once.
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let (mut files, mut entered, mut waiting) = (Vec::new(), HashSet::new(), vec![folder.to_path_buf()]);
-    while let Some(folder) = waiting.pop() {
-        let fail = |e| {
-            let error = Error::new(Kind::Input, "no such folder of images").at(&folder).because(e);
-            error.help("give a folder of images of none of the classes")
-        };
-        if !entered.insert(std::fs::canonicalize(&folder).map_err(fail)?) {
-            continue;
-        }
-        for entry in fs::list(&folder)? {
-            match entry.path.is_dir() {
-                _ if is_passed_over(&entry.name) => {}
-                true => waiting.push(entry.path),
-                false => files.push(entry.path),
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
 }

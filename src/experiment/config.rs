@@ -8,7 +8,7 @@ use std::path::PathBuf;
 ///
 /// | field | default | meaning |
 /// |---|---|---|
-/// | `file` | none | the file that describes the experiment |
+/// | `file` | none | the file that describes the experiment, or the name of a built-in one |
 /// | `images` | none | folder of images |
 /// | `out` | none | folder of the results |
 /// | `models` | [`default_models`] | folder of built backbones |
@@ -18,7 +18,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ExperimentConfig {
-    /// The TOML file that describes the experiment; `docs/experiments.md` explains its keys.
+    /// The TOML file that describes the experiment, or the name of one of [`BUILT_IN`](super::BUILT_IN);
+    /// `docs/experiments.md` explains its keys.
     pub file: PathBuf,
     /// Folder of images, `IMAGES/<class>/<file>`.
     pub images: PathBuf,

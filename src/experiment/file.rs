@@ -151,7 +151,7 @@ pub(super) enum BaselineEntry {
         name: String,
         /// Width and height of the small image, in pixels.
         size: [usize; 2],
-        /// Fractions of width and height that are kept around the centre_crop.
+        /// Fractions of width and height that are kept around the centre.
         #[serde(default = "whole")]
         crop: [f64; 2],
         components: usize,

@@ -4,6 +4,7 @@
 
 mod answers;
 mod baselines;
+mod built_in;
 mod caches;
 mod config;
 pub mod demo;
@@ -21,6 +22,7 @@ mod scoring;
 mod settings;
 mod stats;
 
+pub use built_in::{BUILT_IN, experiment_text};
 pub use caches::CacheStats;
 pub use config::ExperimentConfig;
 pub use file::Published;
@@ -64,7 +66,7 @@ struct Experiment {
 /// a number; [`Kind::Interrupted`](crate::error::Kind::Interrupted) when the monitor was interrupted.
 pub fn experiment(config: &ExperimentConfig, monitor: &dyn Monitor) -> Result<ExperimentStats> {
     let started = Instant::now();
-    let text = fs::read(&config.file)?;
+    let text = experiment_text(&config.file)?;
     let Experiment { plan, requests } = parse(&text, config).map_err(|e| e.at(&config.file))?;
     output_folder::check(&config.out)?;
     runs::check(&plan, &config.out)?;

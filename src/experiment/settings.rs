@@ -18,6 +18,7 @@ pub(super) fn solver(layers: &[&Settings]) -> Result<SolverConfig> {
     let is_of_another = |name: &str| {
         !own.is_some_and(|own| own.contains_key(name)) && SOLVERS.iter().any(|solver| has(solver, name))
     };
+    let is_own = |name: &str| own.is_some_and(|own| own.contains_key(name));
     let mut known = defaults(typed.get("solver"))?;
     if typed.contains_key("seed") {
         return Err(usage("settings: seed cannot be set, because seeds numbers the heads of a run"));
@@ -27,12 +28,13 @@ pub(super) fn solver(layers: &[&Settings]) -> Result<SolverConfig> {
             .help("give a number, such as the one that `train` chooses with `l2` auto"));
     }
     for (name, value) in typed {
-        // The iterations of L-BFGS go by the name of the command line as well.
-        let is_own = own.is_some_and(|own| own.contains_key(&name));
-        let name = if is_own && name == "epochs" && known.contains_key("iterations") {
-            "iterations".into()
-        } else {
-            name
+        let (name, value) = match named_by_option(&name, &value) {
+            Some(setting) => setting,
+            // The iterations of L-BFGS go by the name of the command line as well.
+            None if name == "epochs" && known.contains_key("iterations") && is_own(&name) => {
+                ("iterations".into(), value)
+            }
+            None => (name, value),
         };
         if !known.contains_key(&name) {
             if is_of_another(&name) {
@@ -48,6 +50,15 @@ pub(super) fn solver(layers: &[&Settings]) -> Result<SolverConfig> {
     let config: SolverConfig =
         serde_json::from_value(known.into()).map_err(|e| usage(format!("settings: {e}")))?;
     config.clone().check().map(|_| config)
+}
+
+/// Options of the command line that turn a setting off, with that setting.
+const TURNED_OFF: [(&str, &str); 2] = [("total_patience", "patience_resets"), ("no_shuffle", "shuffle")];
+
+/// The setting, and its value, that goes by the name of an option of the command line.
+fn named_by_option(name: &str, value: &Value) -> Option<(String, Value)> {
+    let (_, setting) = TURNED_OFF.iter().find(|(option, _)| *option == name)?;
+    Some((setting.to_string(), (!value.as_bool()?).into()))
 }
 
 /// Whether a solver has a setting called `name`.
@@ -81,7 +92,11 @@ mod tests {
         let upon = settings(&[("epochs", 7.into()), ("shuffle", false.into()), ("shuffle_seed", 3.into())]);
         let SolverConfig::Adam(config) = solver(&[&base, &upon]).unwrap() else { panic!("adam") };
         assert_eq!((config.lr, config.epochs, config.shuffle, config.shuffle_seed), (0.5, 7, false, Some(3)));
+        let options = settings(&[("total_patience", true.into()), ("no_shuffle", true.into())]);
+        let SolverConfig::Adam(config) = solver(&[&options]).unwrap() else { panic!("adam") };
+        assert!(!config.patience_resets && !config.shuffle);
         for (wrong, message) in [
+            (("no_shuffle", "yes".into()), "\"no_shuffle\" is no setting"),
             (("rate", Value::from(1)), "\"rate\" is no setting"),
             (("epochs", "many".into()), "a whole number, or auto"),
             (("lr", 0.into()), "lr"),

@@ -109,17 +109,26 @@ impl ExtractConfig {
     /// # Errors
     /// [`Kind::Usage`] for a setting out of range, or a cache inside the folder of images.
     pub(super) fn check(&self) -> Result<()> {
-        if !self.batch.is_none_or(|batch| (1..=4096).contains(&batch)) {
-            return Err(Error::new(Kind::Usage, "`batch` must be from 1 to 4096"));
-        }
-        if self.threads > 1024 {
-            return Err(Error::new(Kind::Usage, "`threads` must be at most 1024"));
-        }
+        self.check_resources()?;
         // The next scan would take a cache among the class folders for a class.
         if fs::resolve(&self.cache)?.starts_with(fs::resolve(&self.images)?) {
             return Err(Error::new(Kind::Usage, "the cache cannot be inside the folder of images")
                 .at(&self.cache)
                 .help("choose another folder for `cache`"));
+        }
+        Ok(())
+    }
+
+    /// Checks `batch` and `threads`.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for one that is out of range.
+    pub(super) fn check_resources(&self) -> Result<()> {
+        if !self.batch.is_none_or(|batch| (1..=4096).contains(&batch)) {
+            return Err(Error::new(Kind::Usage, "`batch` must be from 1 to 4096"));
+        }
+        if self.threads > 1024 {
+            return Err(Error::new(Kind::Usage, "`threads` must be at most 1024"));
         }
         Ok(())
     }

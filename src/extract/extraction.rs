@@ -7,18 +7,16 @@ use super::network::Network;
 use super::old_decoders;
 use super::pipeline::{self, PipelineResult};
 use super::plan::{Description, Plan};
-use super::settings::PipelineSettings;
 use super::splits::assign;
 use super::target::{Target, spec};
 use crate::backbone::install::runtime;
 use crate::backbone::{Device, ResolvedBackbone};
 use crate::cache::{self, Key, Samples, Spec};
 use crate::data::dataset::{LabelConflicts, Refused, separate_conflicts};
-use crate::data::narrow::NarrowImages;
 use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
 use crate::monitor::Monitor;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// State of an extraction.
@@ -229,16 +227,8 @@ impl<'a> Extraction<'a> {
     /// # Errors
     /// Those of [`pipeline::run`].
     pub fn compute(&mut self, plan: &Plan, network: &mut Network) -> Result<PipelineResult> {
-        let settings = PipelineSettings {
-            root: plan.description.samples.root.clone(),
-            preprocessing: self.chosen.preprocessing,
-            batch: network.batch(),
-            // Decoders mostly wait for the sessions, so that as many of them as cores do not slow the network down.
-            decoders: network.decoders(),
-            commit_every: self.config.commit_every,
-            narrow: NarrowImages::default(),
-            metadata: self.metadata(network),
-        };
+        let root = plan.description.samples.root.clone();
+        let settings = network.pipeline(self.config, root, self.chosen.preprocessing);
         let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
         let result = pipeline::run(&settings, &plan.jobs, &mut network.sessions, writer, self.monitor);
         settings.narrow.report(self.monitor);
@@ -257,19 +247,5 @@ impl<'a> Extraction<'a> {
         self.refused_rows.extend(rows);
         let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
         writer.record_refused_rows(&self.refused_rows)
-    }
-
-    /// Returns the metadata of new parts.
-    fn metadata(&self, network: &Network) -> BTreeMap<String, String> {
-        let backbone = network.backbone();
-        let time = Some(self.config.time).filter(|time| *time > 0);
-        let always = [
-            ("headstart.device", self.config.device.to_string()),
-            ("headstart.provider", backbone.provider().to_string()),
-            ("headstart.runtime", backbone.runtime().to_string()),
-            ("headstart.version", env!("CARGO_PKG_VERSION").to_string()),
-        ];
-        let entries = always.into_iter().chain(time.map(|time| ("headstart.time", time.to_string())));
-        entries.map(|(key, value)| (key.to_string(), value)).collect()
     }
 }

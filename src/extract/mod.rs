@@ -3,6 +3,7 @@
 mod batch;
 mod config;
 mod decode;
+mod embed;
 mod extraction;
 mod kept;
 mod missing;
@@ -18,6 +19,7 @@ mod target;
 mod timing;
 
 pub use config::{AugmentSplits, COMMIT_EVERY, ExtractConfig};
+pub use embed::{EmbedConfig, EmbeddedImages, ImageToEmbed, embed_images};
 pub use missing::MissingRows;
 pub use splits::GroupStats;
 pub use timing::StageTimes;

@@ -2,10 +2,15 @@
 
 use super::config::ExtractConfig;
 use super::resources::{Resources, Workload};
+use super::settings::PipelineSettings;
 use crate::backbone::ResolvedBackbone;
 use crate::backbone::{Backbone, CPU_PROVIDER, Device, SessionOptions, known_answer};
+use crate::data::narrow::NarrowImages;
+use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
 use crate::monitor::Monitor;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// A network that passed the known-answer test, in one session or more.
 pub(super) struct Network {
@@ -56,14 +61,37 @@ impl Network {
         self.sessions.first().expect("a network opens in one session or more").as_ref()
     }
 
-    /// Returns the number of images in a batch.
-    pub fn batch(&self) -> usize {
-        self.resources.batch(self.backbone().provider() == CPU_PROVIDER)
+    /// Settings of the pipeline for images below `root` that this network embeds.
+    pub fn pipeline(
+        &self,
+        config: &ExtractConfig,
+        root: PathBuf,
+        preprocessing: Preprocessing,
+    ) -> PipelineSettings {
+        PipelineSettings {
+            root,
+            preprocessing,
+            batch: self.resources.batch(self.backbone().provider() == CPU_PROVIDER),
+            // Decoders mostly wait for the sessions, so that as many of them as cores do not slow the network down.
+            decoders: self.resources.threads,
+            commit_every: config.commit_every,
+            narrow: NarrowImages::default(),
+            metadata: self.metadata(config),
+        }
     }
 
-    /// Returns the number of decoders.
-    pub fn decoders(&self) -> usize {
-        self.resources.threads
+    /// Returns the metadata of new parts.
+    fn metadata(&self, config: &ExtractConfig) -> BTreeMap<String, String> {
+        let backbone = self.backbone();
+        let time = Some(config.time).filter(|time| *time > 0);
+        let always = [
+            ("headstart.device", config.device.to_string()),
+            ("headstart.provider", backbone.provider().to_string()),
+            ("headstart.runtime", backbone.runtime().to_string()),
+            ("headstart.version", env!("CARGO_PKG_VERSION").to_string()),
+        ];
+        let entries = always.into_iter().chain(time.map(|time| ("headstart.time", time.to_string())));
+        entries.map(|(key, value)| (key.to_string(), value)).collect()
     }
 }
 

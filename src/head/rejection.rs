@@ -40,6 +40,29 @@ pub struct RejectionDistances {
     pub test: Vec<f32>,
 }
 
+/// The squared distance of x from each class as a quadratic form: |x|^2 `inverse` - sum of `shrink` (Q' x)^2 - `linear`' x +
+/// `constants`, in float64. A class without train rows is left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuadraticForm {
+    /// Weight of the squared length.
+    pub inverse: f64,
+    /// Q, `[width, directions]` row after row.
+    pub directions: Vec<f64>,
+    /// What the squared coordinates along the directions weigh less, `[directions]`.
+    pub shrink: Vec<f64>,
+    /// `[width, classes]` row after row.
+    pub linear: Vec<f64>,
+    /// `[classes]`.
+    pub constants: Vec<f64>,
+}
+
+impl QuadraticForm {
+    /// Number of features.
+    pub fn width(&self) -> usize {
+        self.linear.len() / self.constants.len().max(1)
+    }
+}
+
 /// Maximum number of directions with a variance of their own.
 pub const DIRECTIONS: usize = 64;
 
@@ -109,6 +132,33 @@ impl MahalanobisDistance {
         blocks.collect()
     }
 
+    /// Writes the squares of the distances out.
+    pub fn quadratic_form(&self) -> QuadraticForm {
+        let (inverse, shrink) = self.weights();
+        let is_known = |mean: &ArrayView1<f32>| mean.iter().all(|value| value.is_finite());
+        let known: Vec<_> = self.means.rows().into_iter().filter(is_known).collect();
+        let means =
+            Array2::from_shape_fn((known.len(), self.width()), |(class, i)| f64::from(known[class][i]));
+        let directions = self.directions.mapv(f64::from);
+        // M c for each mean c.
+        let along = means.dot(&directions.t()) * &shrink;
+        let products = &means * inverse - along.dot(&directions);
+        let constants = (&products * &means).sum_axis(Axis(1));
+        QuadraticForm {
+            inverse,
+            directions: directions.t().iter().copied().collect(),
+            shrink: shrink.to_vec(),
+            linear: products.t().iter().map(|value| 2.0 * value).collect(),
+            constants: constants.to_vec(),
+        }
+    }
+
+    /// The weight of squared differences, and how much less those along the directions weigh.
+    fn weights(&self) -> (f64, Array1<f64>) {
+        let rest = 0.5 * f64::from(self.mean_variance);
+        (1.0 / rest, self.variances.mapv(|v| 1.0 / rest - 1.0 / (0.5 * f64::from(v) + rest)))
+    }
+
     /// The coordinates of rows along the directions, `[rows, directions]`.
     fn along_directions(&self, rows: ArrayView2<f32>) -> Array2<f32> {
         rows.dot(&self.directions.t())
@@ -116,13 +166,12 @@ impl MahalanobisDistance {
 
     /// Computes the distances of rows to the nearest mean; `of_means` holds the means' coordinates along the directions.
     fn nearest(&self, rows: ArrayView2<f32>, of_means: &Array2<f32>) -> Vec<f32> {
-        let rest = 0.5 * f64::from(self.mean_variance);
-        let less = self.variances.mapv(|v| 1.0 / rest - 1.0 / (0.5 * f64::from(v) + rest));
+        let (inverse, less) = self.weights();
         let along = self.along_directions(rows);
         let nearest = rows.rows().into_iter().zip(along.rows()).map(|(row, along)| {
             let means = self.means.rows().into_iter().zip(of_means.rows());
             let squared = means.map(|(mean, of_mean)| {
-                weighted_squares(row, mean, std::iter::repeat(1.0 / rest))
+                weighted_squares(row, mean, std::iter::repeat(inverse))
                     - weighted_squares(along, of_mean, less.iter().copied())
             });
             // `min` passes over NaN, the distance from a class that is left out.
@@ -323,6 +372,18 @@ mod tests {
             distance.of_rows(LabelledFeatures { features: &features, examples: &examples }),
             distance.of(&all)
         );
+        let form = distance.quadratic_form();
+        for (row, expected) in all.chunks_exact(3).zip(distance.of(&all)) {
+            let row: Vec<f64> = row.iter().map(|&value| f64::from(value)).collect();
+            let dot = |weights: &[f64], step: usize, at: usize| -> f64 {
+                row.iter().enumerate().map(|(i, value)| value * weights[i * step + at]).sum()
+            };
+            let along: f64 = (0..3).map(|i| form.shrink[i] * dot(&form.directions, 3, i).powi(2)).sum();
+            let own = form.inverse * row.iter().map(|value| value * value).sum::<f64>() - along;
+            let of_class = |class: usize| own - dot(&form.linear, 2, class) + form.constants[class];
+            let found = of_class(0).min(of_class(1)).max(0.0).sqrt();
+            assert!((found - f64::from(expected)).abs() < 1e-4, "{found} {expected}");
+        }
         let gram = distance.directions.dot(&distance.directions.t());
         assert!((&gram - &Array2::<f32>::eye(3)).iter().all(|off| off.abs() < 1e-5), "{gram}");
     }

@@ -53,22 +53,15 @@ impl PageOutput {
     /// # Errors
     /// [`Kind::Usage`] for a path inside one of these folders, and [`Kind::Input`] where a folder or another file is in the way.
     pub fn check(&self, images: Option<&Path>, own_page: Option<&Path>) -> Result<()> {
-        let images = images.map(fs::resolve).transpose()?;
         let own_page = own_page.map(fs::resolve).transpose()?;
-        let is_own_page = |path: &PathBuf| own_page.as_ref() == Some(path);
-        let paths =
-            [("out", Some(&self.out)), ("plots", self.plots.as_ref()), ("tables", self.tables.as_ref())];
-        for (field, path) in paths {
-            let Some(path) = path else { continue };
-            let resolved = fs::resolve(path)?;
-            let is_among_images = images.as_ref().is_some_and(|images| resolved.starts_with(images));
-            let owner = if is_among_images { Some("the folder of images") } else { owner(&resolved) };
-            if let Some(owner) = owner.filter(|_| field != "out" || !is_own_page(&resolved)) {
-                return Err(Error::new(Kind::Usage, format!("`{field}` cannot be inside {owner}"))
-                    .at(path)
-                    .help(format!("choose another place for `{field}`")));
-            }
+        if own_page != Some(fs::resolve(&self.out)?) {
+            check_place("out", &self.out, images)?;
         }
+        let folders = [("plots", self.plots.as_ref()), ("tables", self.tables.as_ref())];
+        folders
+            .into_iter()
+            .filter_map(|(field, path)| Some((field, path?)))
+            .try_for_each(|(field, path)| check_place(field, path, images))?;
         check_page(&self.out)
     }
 
@@ -77,9 +70,7 @@ impl PageOutput {
     /// # Errors
     /// Those of [`PageOutput::check`], and of [`StoredRun::open`].
     pub fn check_for_run(&self, run: &Path, cache: Option<&Path>) -> Result<()> {
-        let opened = StoredRun::open(run)?.open_cache(cache).ok();
-        let images = opened.and_then(|cache| Some(cache.samples().ok()?.images_root(cache.root())));
-        self.check(images.as_deref(), None)
+        self.check(images_of_run(run, cache)?.as_deref(), None)
     }
 
     /// Writes the page, its plots and its tables. Earlier ones of headstart are replaced; a file of another origin stops all
@@ -99,6 +90,42 @@ impl PageOutput {
             plots: content.figures.iter().map(|figure| figure.name.clone()).collect(),
             tables: content.tables.iter().map(|table| table.name.clone()).collect(),
         })
+    }
+}
+
+/// Checks that the folder `tables` for the tables of a page about `run`, written without the page, may be written as
+/// [`PageOutput::check_for_run`] does.
+///
+/// # Errors
+/// Those of [`PageOutput::check_for_run`].
+pub fn check_tables_for_run(tables: &Path, run: &Path, cache: Option<&Path>) -> Result<()> {
+    check_place("tables", tables, images_of_run(run, cache)?.as_deref())
+}
+
+/// Writes tables without a page.
+///
+/// # Errors
+/// As [`PageOutput::write`].
+pub fn write_tables(folder: &Path, tables: &[Table]) -> Result<()> {
+    write_files(&table_files(folder, tables))
+}
+
+/// The folder of images of a run, while its cache exists.
+fn images_of_run(run: &Path, cache: Option<&Path>) -> Result<Option<PathBuf>> {
+    let opened = StoredRun::open(run)?.open_cache(cache).ok();
+    Ok(opened.and_then(|cache| Some(cache.samples().ok()?.images_root(cache.root()))))
+}
+
+/// Checks that the output `field` would not be below `images`, nor in a run or a cache.
+fn check_place(field: &str, path: &Path, images: Option<&Path>) -> Result<()> {
+    let resolved = fs::resolve(path)?;
+    let images = images.map(fs::resolve).transpose()?;
+    let is_among_images = images.is_some_and(|images| resolved.starts_with(images));
+    match if is_among_images { Some("the folder of images") } else { owner(&resolved) } {
+        None => Ok(()),
+        Some(owner) => Err(Error::new(Kind::Usage, format!("`{field}` cannot be inside {owner}"))
+            .at(path)
+            .help(format!("choose another place for `{field}`"))),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cache::{FeatureCache, Samples};
 use crate::error::{Error, Kind, Result};
 use crate::head::rejection::decode as decode_distances;
 use crate::head::{self, SavedHead};
-use crate::io::digest::Digest;
+use crate::io::digest::{Digest, sha256};
 use crate::io::events::{event_file_name, is_event_file_name};
 use crate::io::fs::{self, FolderSnapshot, places_after_a_move};
 use crate::io::parquet::{ColumnSpec, ColumnType, Table};
@@ -64,6 +64,14 @@ impl StoredRun {
             Error::new(Kind::Run, "its spec is not one that this version reads").at(&path).because(e)
         })?;
         Ok(TrainedHead { head, classes, spec })
+    }
+
+    /// Digest of the file of the head, by which a run is told from another.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when it cannot be read.
+    pub fn head_sha256(&self) -> Result<Digest> {
+        self.files.read(HEAD).map(|bytes| sha256(&bytes))
     }
 
     /// Reads the predictions, by image digest, then variant.

@@ -14,7 +14,11 @@ pub(super) struct LabelledImage {
 
 /// All distinct images by the digest of their bytes.
 #[derive(Debug)]
-pub(super) struct SplitImages(HashMap<Digest, LabelledImage>);
+pub(super) struct SplitImages {
+    images: HashMap<Digest, LabelledImage>,
+    /// Whether the splits are not those of the cache.
+    pub is_resplit: bool,
+}
 
 impl SplitImages {
     /// Takes the splits of the cache, or those of `resplit`. `classes` holds the sorted names of all classes.
@@ -26,11 +30,11 @@ impl SplitImages {
             let image = LabelledImage { class: class as u32, split: *split };
             images.entry(file.image_sha256).or_insert(image);
         }
-        Self(images)
+        Self { images, is_resplit: resplit.is_some() }
     }
 
     pub fn get(&self, image: &Digest) -> Option<LabelledImage> {
-        self.0.get(image).copied()
+        self.images.get(image).copied()
     }
 
     /// Whether the image is in a split for which `is_wanted` holds.
@@ -40,10 +44,10 @@ impl SplitImages {
 
     /// Number of images in the splits for which `is_wanted` holds.
     pub fn count(&self, is_wanted: impl Fn(Split) -> bool) -> usize {
-        self.0.values().filter(|image| is_wanted(image.split)).count()
+        self.images.values().filter(|image| is_wanted(image.split)).count()
     }
 
     pub fn digests(&self) -> impl ExactSizeIterator<Item = &Digest> {
-        self.0.keys()
+        self.images.keys()
     }
 }

@@ -13,11 +13,18 @@ use std::path::Path;
 /// Families of variants, in the order in which they are trained on.
 const FAMILIES: [&str; 3] = ["none", "flip", "shift"];
 
+/// Where the splits are those of the cache.
+const COMPUTE_FOR_TRAIN: &str = "`extract` with `augment` computes what is missing";
+/// Where they are not, any image may be a train image.
+const COMPUTE_FOR_ALL: &str = "images of any split are trained on then: `extract` with `augment` and `augment_splits` all computes their variants";
+
 /// For each variant, the number of images of some splits that have it.
 #[derive(Debug)]
 pub(super) struct VariantCounts {
     counts: BTreeMap<Variant, usize>,
     images: usize,
+    /// What computes the variants that some of the images lack.
+    remedy: &'static str,
 }
 
 /// A variant and how many images have it.
@@ -49,7 +56,8 @@ impl VariantCounts {
         for key in distinct {
             *counts.entry(key.variant).or_default() += 1;
         }
-        Self { counts, images: images.count(&is_wanted) }
+        let remedy = if images.is_resplit { COMPUTE_FOR_ALL } else { COMPUTE_FOR_TRAIN };
+        Self { counts, images: images.count(&is_wanted), remedy }
     }
 
     /// All variants that every image has.
@@ -77,11 +85,7 @@ impl VariantCounts {
     /// # Errors
     /// [`Kind::Usage`] for a name that is no variant, [`Kind::Cache`] when an image lacks a requested variant.
     pub fn select(&self, requested: &[String], cache: &Path) -> Result<Vec<Variant>> {
-        let missing = |message: String| {
-            Err(Error::new(Kind::Cache, message)
-                .at(cache)
-                .help("`extract` with `augment` computes what is missing"))
-        };
+        let missing = |message: String| Err(Error::new(Kind::Cache, message).at(cache).help(self.remedy));
         let mut all = BTreeSet::new();
         for name in requested {
             let variants = match name.as_str() {

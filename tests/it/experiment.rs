@@ -285,3 +285,18 @@ fn drop_times(value: &mut Value) {
         _ => {}
     }
 }
+
+#[test]
+fn built_in_experiments_go_by_name() {
+    let s = Sandbox::new();
+    for name in ["lfw10", "tuning"] {
+        let printed = s.run(&["experiment", name, "--print"]);
+        let file = std::fs::read_to_string(root().join(format!("experiments/{name}.toml"))).unwrap();
+        assert_eq!((printed.code, printed.stdout), (0, file));
+    }
+    s.run(&["experiment", "lfw", "--print"]).fails(2, &["lfw: there is no such file", "lfw10 and tuning"]);
+    s.run(&["experiment", "lfw10"]).fails(2, &["--images"]);
+    // A file of that name comes first.
+    s.write("tuning", b"title = 'mine'");
+    assert_eq!(s.run(&["experiment", "tuning", "--print"]).stdout, "title = 'mine'\n");
+}

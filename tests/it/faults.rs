@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Makes the `at`-th change on disk fail, in one of four ways.
-struct Fault {
-    at: usize,
-    seen: AtomicUsize,
+pub struct Fault {
+    pub at: usize,
+    pub seen: AtomicUsize,
 }
 
 impl Watcher for Fault {

@@ -97,7 +97,9 @@ fn variants_are_chosen_by_family_or_name_and_must_be_complete() {
     let output = s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "1", "--json"]);
     assert_eq!(output.value()["train_rows"], 98);
     assert!(output.stderr.contains("flip is left out: "), "{}", output.stderr);
-    fail("none,flip").fails(1, &["of 98 train images"]);
+    fail("none,flip").fails(1, &["of 98 train images", "help: `headstart extract` with --augment computes"]);
+    let resplit = ["train", &s.text("c"), "--run", &s.text("x"), "--use", "none,flip", "--resplit", "5"];
+    s.run(&resplit).fails(1, &["of 98 train images", "with --augment and --augment-splits all computes"]);
 }
 
 #[test]
@@ -139,21 +141,13 @@ fn predict_names_files_that_cannot_be_used_and_continues() {
     train(&s, "r", &["--epochs", "5"]);
     s.write("bad.png", b"no");
     let good = s.text("in/ant/000.png");
-    let output = s.run(&[
-        "predict",
-        &s.text("r"),
-        &s.text("bad.png"),
-        &good,
-        &s.text("gone.png"),
-        &s.text("in"),
-        "--json",
-    ]);
+    let output = s.run(&["predict", &s.text("r"), &s.text("bad.png"), &good, &s.text("gone.png"), "--json"]);
     assert_eq!(output.code, 3);
     let answers = output.value();
     let reasons: Vec<bool> = answers.as_array().unwrap().iter().map(|a| a["reason"].is_string()).collect();
-    assert_eq!(reasons, [true, false, true, true]);
+    assert_eq!(reasons, [true, false, true]);
     assert_eq!(answers[1]["predictions"].as_array().unwrap().len(), 3);
-    for part in ["bad.png: not an image", "gone.png: could not be read", "in: a folder, not an image file"] {
+    for part in ["bad.png: not an image", "gone.png: could not be read"] {
         assert!(output.stderr.contains(part), "{part} in {}", output.stderr);
     }
     // The network that the features came from must be the one that is asked.

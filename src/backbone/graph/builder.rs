@@ -74,11 +74,25 @@ pub(super) fn encoded_node(
 
 /// Describes a float32 value; `None` stands for the batch dimension.
 pub(super) fn float_value(name: &str, dims: &[Option<usize>]) -> ValueInfoProto {
-    let dim = |d: &Option<usize>| DimensionProto {
-        value: d.map(|d| d as i64),
-        name: d.is_none().then(|| "batch".to_string()),
+    let dims: Vec<Dim> = dims.iter().map(|d| d.map_or(Dim::Open("batch"), Dim::Fixed)).collect();
+    typed_value(name, FLOAT, &dims)
+}
+
+/// A dimension of a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Dim {
+    Fixed(usize),
+    /// Any size, under a name: dimensions of one name have one size.
+    Open(&'static str),
+}
+
+/// Describes a value of the data type `element`.
+pub(super) fn typed_value(name: &str, element: i32, dims: &[Dim]) -> ValueInfoProto {
+    let dim = |dim: &Dim| match *dim {
+        Dim::Fixed(size) => DimensionProto { value: Some(size as i64), name: None },
+        Dim::Open(name) => DimensionProto { value: None, name: Some(name.into()) },
     };
     let shape = TensorShapeProto { dim: dims.iter().map(dim).collect() };
-    let tensor = TensorTypeProto { element: FLOAT, shape: Some(shape) };
+    let tensor = TensorTypeProto { element, shape: Some(shape) };
     ValueInfoProto { name: name.into(), kind: Some(TypeProto { tensor: Some(tensor) }) }
 }

@@ -89,6 +89,31 @@ pub(super) struct NodeProto {
     pub domain: String,
 }
 
+/// A [`NodeProto`] with its attributes still encoded: its values can be renamed without a loss.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct NodeValues {
+    #[prost(string, repeated, tag = "1")]
+    pub input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    pub output: Vec<String>,
+    #[prost(string, tag = "3")]
+    pub name: String,
+    #[prost(string, tag = "4")]
+    pub op_type: String,
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub attribute: Vec<Vec<u8>>,
+    #[prost(string, tag = "6")]
+    pub doc_string: String,
+    #[prost(string, tag = "7")]
+    pub domain: String,
+    #[prost(string, tag = "8")]
+    pub overload: String,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub metadata: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "10")]
+    pub configuration: Vec<Vec<u8>>,
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(in crate::backbone) struct AttributeProto {
     #[prost(string, tag = "1")]
@@ -133,6 +158,8 @@ pub(super) const INT64: i32 = 7;
 pub(super) const BOOL: i32 = 9;
 /// `TensorProto.DataType` of a 16-bit float.
 pub(super) const FLOAT16: i32 = 10;
+/// `TensorProto.DataType` of a 64-bit float.
+pub(super) const DOUBLE: i32 = 11;
 /// `TensorProto.DataLocation` of values in another file.
 pub(super) const EXTERNAL: i32 = 1;
 

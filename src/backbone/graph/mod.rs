@@ -1,18 +1,25 @@
 //! ONNX files: building a graph, cutting it at a layer, summarizing it. Only this folder knows ONNX's protobuf messages.
 
 mod builder;
+mod classifier;
 mod endpoints;
 mod float64;
 mod graph_summary;
 mod messages;
 mod model;
+mod node_writer;
 mod operators;
+mod picture_input;
 mod pixel_input;
 mod pooling;
 mod shapes;
 mod standard;
 
 pub(super) use builder::GraphBuilder;
+pub use classifier::{
+    CLASSIFIER_PRODUCER, ClassifierInput, ClassifierParts, DISTANCE, FEATURES, INPUT, IS_KNOWN, LABEL_INDEX,
+    PROBABILITIES, classifier, is_classifier,
+};
 pub use endpoints::{Endpoint, NetworkSummary, Variable, network_summary};
 pub use float64::evaluate_float64;
 pub use graph_summary::{GraphInput, GraphSummary, NodeSummary, graph_summary};

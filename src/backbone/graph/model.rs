@@ -101,6 +101,18 @@ impl OnnxModel {
         self.0.graph.as_mut().expect("checked by parse")
     }
 
+    /// The whole file, for editing.
+    pub(super) fn file_mut(&mut self) -> &mut ModelProto {
+        &mut self.0
+    }
+
+    /// Version of ONNX' own operators; 0 when the file names none.
+    pub(super) fn opset(&self) -> i64 {
+        let is_own = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+        let mut own = self.0.opset_import.iter().filter(|opset| is_own(&opset.domain));
+        own.next().map_or(0, |opset| opset.version)
+    }
+
     /// The value of a metadata key.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.0.metadata.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())

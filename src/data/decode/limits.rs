@@ -35,23 +35,36 @@ pub(super) fn check_size(width: u32, height: u32) -> Result<(), Reason> {
 }
 
 /// Refuses a picture that so few bytes cannot hold, such as a screen of 13,377 x 13,377 pixels in a GIF of 35 bytes.
-pub(super) fn check_density(width: u32, height: u32, bytes: usize) -> Result<(), Reason> {
+pub(super) fn check_density(width: u32, height: u32, bytes: u64) -> Result<(), Reason> {
     let pixels = u64::from(width) * u64::from(height);
-    match pixels <= ANY_PIXELS + PIXELS_PER_BYTE * bytes as u64 {
+    match pixels <= ANY_PIXELS + PIXELS_PER_BYTE * bytes {
         true => Ok(()),
-        false => Err(Reason::TooFewBytes { width, height, bytes: bytes as u64 }),
+        false => Err(Reason::TooFewBytes { width, height, bytes }),
     }
 }
 
-/// Memory shared by all threads that decode.
+/// Memory for pixels, shared by all threads that decode.
 pub(super) static MEMORY: LazyLock<Budget> = LazyLock::new(|| Budget::new(default_memory()));
+
+/// Memory for the bytes of image files. Whoever waits for memory for pixels may hold some of this, but not the other way
+/// round, so that no two threads wait for one another.
+pub(super) static FILES: LazyLock<Budget> = LazyLock::new(|| Budget::new(for_files(default_memory())));
+
+/// Bytes of files that may be held in any case.
+const ANY_FILES: u64 = 64 << 20;
+
+/// Memory for the bytes of files beside so much for pixels.
+fn for_files(pixels: u64) -> u64 {
+    (pixels / 2).max(ANY_FILES)
+}
 
 /// Smallest limit on the memory for decoding that makes sense, in bytes.
 const LEAST_MEMORY: u64 = 1 << 20;
 
 /// Limits the memory for pixels of all images that this process decodes at a time, in bytes. An image waits until its share is
 /// free, and one that needs more than all of it is refused. `None` sets the default: half of what is free, or half of what
-/// the control group of this process leaves where that is less.
+/// the control group of this process leaves where that is less. The bytes of the files have a limit of their own, half of
+/// this one and at least 64 MiB.
 ///
 /// # Errors
 /// [`Kind::Usage`] for less than 1 MiB.
@@ -60,7 +73,9 @@ pub fn limit_memory(bytes: Option<u64>) -> Result<(), Error> {
         let message = "`decode_memory` must be at least 1 MiB";
         return Err(Error::new(Kind::Usage, message).help("leave it out, or give an amount such as 2GiB"));
     }
-    MEMORY.set_limit(bytes.unwrap_or_else(default_memory));
+    let bytes = bytes.unwrap_or_else(default_memory);
+    MEMORY.set_limit(bytes);
+    FILES.set_limit(for_files(bytes));
     Ok(())
 }
 
@@ -72,17 +87,20 @@ fn default_memory() -> u64 {
 }
 
 /// A number of bytes that several threads share.
+#[derive(Debug)]
 pub(super) struct Budget {
     state: Mutex<State>,
     released: Condvar,
 }
 
+#[derive(Debug)]
 struct State {
     limit: u64,
     used: u64,
 }
 
 /// Bytes of a [`Budget`] in use until this is dropped.
+#[derive(Debug)]
 pub(super) struct Share<'a> {
     budget: &'a Budget,
     bytes: u64,

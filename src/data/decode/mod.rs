@@ -3,63 +3,29 @@
 
 mod colour;
 mod deep;
+mod file;
+mod header;
 mod jpeg;
 mod kind;
 mod limits;
 mod orientation;
+mod panics;
 mod raster;
 mod tif;
 mod version;
 
 pub use crate::data::dataset::Reason;
 pub use deep::DecodedFile;
+pub use file::{FileBytes, read};
+pub use header::Dimensions;
 pub use limits::limit_memory;
 pub use raster::{encode_jpeg, encode_png};
 pub use version::{DECODE_VERSION, is_known_version, pixels_changed_since};
 
 use crate::data::pixels::Pixels;
+use header::header;
 use kind::Kind;
-use std::cell::Cell;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-use std::sync::Once;
-
-/// Width and height of an image in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dimensions {
-    /// Pixels in a row.
-    pub width: u32,
-    /// Number of rows.
-    pub height: u32,
-}
-
-/// Reads the bytes of an image file. Of a large file that is of another kind only the first bytes are read.
-///
-/// # Errors
-/// When the path is not a regular file of at most 1 GiB, the file cannot be read, or it is too large for the few bytes that
-/// show it is no image.
-pub fn read(path: &Path) -> Result<Vec<u8>, Reason> {
-    let unreadable = |e: std::io::Error| Reason::unreadable(path, &e);
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    match metadata.len() {
-        _ if metadata.is_dir() => return Err(Reason::Folder),
-        _ if !metadata.is_file() => return Err(Reason::NotRegularFile),
-        _ => {}
-    }
-    let mut file = File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.by_ref().take(kind::PREFIX as u64).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() == kind::PREFIX {
-        kind::of(&bytes)?;
-    }
-    if metadata.len() > limits::MAX_BYTES {
-        return Err(Reason::TooManyBytes { bytes: metadata.len(), limit: limits::MAX_BYTES });
-    }
-    bytes.reserve(usize::try_from(metadata.len()).unwrap_or(0).saturating_sub(bytes.len()));
-    file.take(limits::MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(bytes)
-}
+use panics::quietly;
 
 /// Reads the dimensions of an image from its header. They are those stored in the file, before the EXIF orientation is
 /// applied.
@@ -68,7 +34,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Reason> {
 /// When the bytes are not an image in a known format, or the image is too large to decode.
 pub fn dimensions(bytes: &[u8]) -> Result<Dimensions, Reason> {
     let kind = kind::of(bytes)?;
-    quietly(|| header(bytes, kind)).map(|(dimensions, _)| dimensions)
+    quietly(|| header(bytes, kind, bytes.len() as u64)).map(|(dimensions, _)| dimensions)
 }
 
 /// Decodes a JPEG, PNG, WebP, GIF (first frame), BMP or TIFF image to 8-bit RGB and applies its EXIF orientation.
@@ -92,7 +58,7 @@ pub fn decode(bytes: &[u8]) -> Result<Pixels, Reason> {
 pub fn decode_stretched(bytes: &[u8], stretch_16bit: Option<u8>) -> Result<DecodedFile, Reason> {
     let kind = kind::of(bytes)?;
     quietly(|| {
-        let (_, memory) = header(bytes, kind)?;
+        let (_, memory) = header(bytes, kind, bytes.len() as u64)?;
         let turn = orientation::of(bytes, kind);
         // An upright copy is a second picture.
         let pixels = memory + if turn > 1 { memory } else { 0 };
@@ -108,39 +74,6 @@ pub fn decode_stretched(bytes: &[u8], stretch_16bit: Option<u8>) -> Result<Decod
     })
 }
 
-/// Dimensions of an image, checked, and the bytes of memory that decoding it takes.
-fn header(bytes: &[u8], kind: Kind) -> Result<(Dimensions, u64), Reason> {
-    let (width, height, memory) = match kind {
-        Kind::Jpeg => jpeg::header(bytes)?,
-        Kind::Tiff => tif::header(bytes)?,
-        Kind::Png | Kind::WebP | Kind::Gif | Kind::Bmp => raster::header(bytes, kind)?,
-    };
-    limits::check_size(width, height)?;
-    // A blank page of a fax takes a bit a row, a lossless WebP of one colour no byte for its pixels.
-    if kind != Kind::Tiff && !(kind == Kind::WebP && is_lossless(bytes)) {
-        limits::check_density(width, height, bytes.len())?;
-    }
-    Ok((Dimensions { width, height }, memory))
-}
-
-/// Whether the first picture of a WebP is coded without loss.
-fn is_lossless(bytes: &[u8]) -> bool {
-    let mut rest = bytes.get(12..).unwrap_or_default();
-    while let [a, b, c, d, s0, s1, s2, s3, data @ ..] = rest {
-        match &[*a, *b, *c, *d] {
-            b"VP8L" => return true,
-            b"VP8 " => return false,
-            // The frame of an animation: its own chunks follow 16 bytes about its place.
-            b"ANMF" => rest = data.get(16..).unwrap_or_default(),
-            _ => {
-                let size = u32::from_le_bytes([*s0, *s1, *s2, *s3]) as usize;
-                rest = data.get(size.saturating_add(size % 2)..).unwrap_or_default();
-            }
-        }
-    }
-    false
-}
-
 fn rgb_of_jpeg(image: jpeg::JpegPixels) -> Pixels {
     let data = match image.channels {
         1 => image.data.iter().flat_map(|&grey| [grey; 3]).collect(),
@@ -151,28 +84,6 @@ fn rgb_of_jpeg(image: jpeg::JpegPixels) -> Pixels {
         _ => image.data,
     };
     Pixels::new(image.width, image.height, data)
-}
-
-thread_local! {
-    /// Whether this thread decodes, so that a panic is a refusal and no message.
-    static DECODES: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Turns a panic into a refusal, since a malformed file can make a decoder panic, and keeps its message from stderr.
-fn quietly<T>(work: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !DECODES.get() {
-                before(info);
-            }
-        }));
-    });
-    let outer = DECODES.replace(true);
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-    DECODES.set(outer);
-    result.unwrap_or(Err(Reason::DecoderPanic))
 }
 
 #[cfg(test)]
@@ -262,7 +173,7 @@ mod tests {
         let mut file = encode(&gradient(), ImageFormat::WebP);
         let size = u32::from_le_bytes(file[21..25].try_into().unwrap()) >> 28 << 28 | 8999 << 14 | 8999;
         file[21..25].copy_from_slice(&size.to_le_bytes());
-        assert!(limits::check_density(9000, 9000, file.len()).is_err());
+        assert!(limits::check_density(9000, 9000, file.len() as u64).is_err());
         assert_eq!(dimensions(&file).unwrap(), Dimensions { width: 9000, height: 9000 });
     }
 

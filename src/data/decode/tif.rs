@@ -7,7 +7,7 @@ use super::kind::RAW;
 use super::limits;
 use crate::data::dataset::Reason;
 use crate::data::pixels::Pixels;
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek};
 use tiff::TiffError;
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::{PhotometricInterpretation, Tag};
@@ -30,8 +30,8 @@ const SUB_DIRECTORIES: u16 = 330;
 const DNG_VERSION: u16 = 50_706;
 
 /// Width, height and the bytes of memory that decoding takes.
-pub(super) fn header(bytes: &[u8]) -> Result<(u32, u32, u64), Reason> {
-    let mut tiff = open(bytes)?;
+pub(super) fn header(file: impl Read + Seek) -> Result<(u32, u32, u64), Reason> {
+    let mut tiff = Decoder::new(file).map_err(|e| failure(&e))?;
     let (width, height) = tiff.dimensions().map_err(|e| failure(&e))?;
     let bits: Vec<u16> = tiff.find_tag_unsigned_vec(Tag::BitsPerSample).ok().flatten().unwrap_or_default();
     // Samples as stored, samples as 8 bits, RGB.

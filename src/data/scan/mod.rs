@@ -1,5 +1,6 @@
 //! Scans a folder or a manifest of labelled images: finds the files and reads what they are, skipping files that did not change.
 
+mod any_depth;
 mod known;
 mod labels;
 mod layout;
@@ -7,6 +8,7 @@ mod manifest;
 mod passed_over;
 mod walk;
 
+pub use any_depth::{files_below, list_files};
 pub use known::{EarlierScan, RefusedFiles};
 pub use passed_over::{PassedOver, is_passed_over};
 

@@ -1,11 +1,13 @@
 //! Classifies image files with a run, and names the cached images that are most like them.
 
+mod classifier;
 mod config;
 mod prediction;
 mod predictor;
 
+pub use classifier::Classifier;
 pub use config::PredictorConfig;
-pub use prediction::{ClassProbability, FilePrediction, ImagePrediction, OpenSetScore};
+pub use prediction::{ClassProbability, FilePrediction, ImagePrediction, OpenSetScore, UNKNOWN};
 pub use predictor::Predictor;
 
 use crate::data::dataset::Refused;

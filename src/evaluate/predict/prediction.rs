@@ -3,9 +3,11 @@
 use crate::cache::near_images::Neighbour;
 use crate::data::decode::Reason;
 use crate::io::digest::Digest;
-use crate::run::RejectionRule;
 use serde::Serialize;
 use std::path::Path;
+
+/// What an image is called that is rejected.
+pub const UNKNOWN: &str = "unknown";
 
 /// The prediction for one image.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -56,16 +58,20 @@ pub struct OpenSetScore {
     pub p_value: f64,
 }
 
+impl ImagePrediction {
+    /// The most probable class, or [`UNKNOWN`] for an image that is rejected; `None` for a file that cannot be used.
+    pub fn answer(&self) -> Option<&str> {
+        let is_unknown = self.open_set.as_ref().is_some_and(|score| score.unknown);
+        let first = self.predictions.first()?;
+        Some(if is_unknown { UNKNOWN } else { &first.label })
+    }
+}
+
 impl FilePrediction {
     pub(super) fn without_prediction(path: &Path) -> Self {
         let path = path.to_string_lossy().into_owned();
         Self { path, image_sha256: None, prediction: ImagePrediction::default(), reason: None }
     }
-}
-
-pub(super) fn open_set_score(reject: &RejectionRule, features: &[f32]) -> OpenSetScore {
-    let score = reject.distance.of(features)[0];
-    OpenSetScore { unknown: reject.rejects(score), score, p_value: reject.calibration.p_value(score) }
 }
 
 pub(super) fn ranked(classes: &[String], probabilities: &[f64]) -> Vec<ClassProbability> {

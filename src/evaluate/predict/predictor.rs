@@ -1,19 +1,18 @@
 //! A run opened for predicting: head, backbone and cache are opened once and used for any number of images.
 
+use super::classifier::Classifier;
 use super::config::PredictorConfig;
-use super::prediction::{FilePrediction, ImagePrediction, open_set_score, ranked};
-use crate::backbone::{BackboneSearch, ImageEmbedder, NotFinite, SessionOptions};
-use crate::cache::{FeatureCache, Samples, Spec, near_images};
+use super::prediction::{FilePrediction, ImagePrediction};
+use crate::backbone::{ImageEmbedder, NotFinite, SessionOptions};
+use crate::cache::{FeatureCache, Samples, near_images};
 use crate::data::augment::Variant;
-use crate::data::decode::{self, DECODE_VERSION, DecodedFile, Reason, is_known_version};
+use crate::data::decode::{self, DecodedFile, Reason};
 use crate::data::narrow::NarrowImages;
 use crate::data::pixels::Pixels;
 use crate::error::{Error, Kind, Result};
-use crate::head::Head;
 use crate::io::digest::sha256;
-use crate::metrics::{self, Temperature};
 use crate::monitor::{Monitor, Unit};
-use crate::run::{Record, RejectionRule, StoredRun, TrainedHead};
+use crate::run::{Record, StoredRun};
 use std::path::{Path, PathBuf};
 
 /// A run opened for predicting. The backbone is opened with the first image, or by [`Predictor::open_backbone`].
@@ -21,11 +20,7 @@ pub struct Predictor<'a> {
     config: PredictorConfig,
     monitor: &'a dyn Monitor,
     record: Record,
-    head: Head,
-    classes: Vec<String>,
-    spec: Spec,
-    temperature: f64,
-    reject: Option<RejectionRule>,
+    classifier: Classifier,
     cache: Option<NeighbourSource>,
     embedder: Option<ImageEmbedder>,
 }
@@ -45,20 +40,14 @@ impl<'a> Predictor<'a> {
     /// know; [`Kind::Usage`] for a value of `reject` that the run does not allow; those of [`StoredRun::open_cache`] for a
     /// cache that was given.
     pub fn open(config: &PredictorConfig, monitor: &'a dyn Monitor) -> Result<Self> {
-        let run = &config.run;
-        let stored = StoredRun::open(run)?;
-        let reject = stored.rejection(config.reject, config.confidence)?;
-        let TrainedHead { head, classes, spec } = stored.head()?;
-        check_reject_width(run, reject.as_ref(), &head)?;
-        check_decoder(run, &spec)?;
-        spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
-        let temperature = Temperature::effective(stored.record().temperature);
+        let stored = StoredRun::open(&config.run)?;
+        let classifier = Classifier::open(&stored, config)?;
         let cache = match config.neighbours {
             0 => None,
             _ => NeighbourSource::open(&stored, config.cache.as_deref(), monitor)?,
         };
         let (config, record, embedder) = (config.clone(), stored.record().clone(), None);
-        Ok(Self { config, monitor, record, head, classes, spec, temperature, reject, cache, embedder })
+        Ok(Self { config, monitor, record, classifier, cache, embedder })
     }
 
     /// Opens the backbone now rather than with the first image, installing what is missing with consent, and checks its
@@ -83,18 +72,7 @@ impl<'a> Predictor<'a> {
 
     /// Class labels in the order of their indices.
     pub fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    /// Says how many images decode to other pixels now than the training images did.
-    fn note_decoders(&self, images: usize) {
-        if images > 0 {
-            self.monitor.note(&format!(
-                "the head was trained on images decoded by {}; {DECODE_VERSION} decodes {images} of these a little \
-                 otherwise: `extract` into another cache and `train` again for the same pixels",
-                self.spec.preprocessing.decode
-            ));
-        }
+        self.classifier.classes()
     }
 
     /// Classifies image files: one prediction per file, in the order given. A file that cannot be used has a reason
@@ -120,7 +98,7 @@ impl<'a> Predictor<'a> {
                 Ok((DecodedFile { pixels: image, narrow: bits, .. }, bytes)) => {
                     bits.into_iter().for_each(|bits| narrow.add(&file.path, bits));
                     let digest = sha256(&bytes);
-                    let decode = &self.spec.preprocessing.decode;
+                    let decode = &self.classifier.spec().preprocessing.decode;
                     decoded_otherwise += usize::from(decode::pixels_changed_since(decode, &bytes));
                     self.open_backbone()?;
                     let total = Some(paths.len() as u64);
@@ -128,7 +106,8 @@ impl<'a> Predictor<'a> {
                     match self.embed(&image)? {
                         Err(NotFinite) => file.reason = Some(not_finite()),
                         Ok(embedding) => {
-                            (file.image_sha256, file.prediction) = (Some(digest), self.classify(&embedding));
+                            (file.image_sha256, file.prediction) =
+                                (Some(digest), self.classifier.classify(&embedding));
                             features.push(embedding);
                         }
                     }
@@ -139,7 +118,7 @@ impl<'a> Predictor<'a> {
                 task.advance(1);
             }
         }
-        self.note_decoders(decoded_otherwise);
+        self.classifier.note_decoders(decoded_otherwise, monitor);
         narrow.report(monitor);
         let usable = files.iter_mut().filter(|file| file.reason.is_none()).map(|file| &mut file.prediction);
         self.add_neighbours(usable.collect(), &features);
@@ -147,9 +126,12 @@ impl<'a> Predictor<'a> {
     }
 
     /// Reads and decodes an image file as those of the training images were. Also returns its bytes.
-    fn decode(&self, path: &Path) -> std::result::Result<(DecodedFile, Vec<u8>), Reason> {
+    fn decode(&self, path: &Path) -> std::result::Result<(DecodedFile, decode::FileBytes), Reason> {
         let bytes = decode::read(path)?;
-        Ok((decode::decode_stretched(&bytes, self.spec.preprocessing.steps.stretch_16bit)?, bytes))
+        Ok((
+            decode::decode_stretched(&bytes, self.classifier.spec().preprocessing.steps.stretch_16bit)?,
+            bytes,
+        ))
     }
 
     /// Classifies images in memory: one prediction per image, in the order given.
@@ -163,7 +145,8 @@ impl<'a> Predictor<'a> {
             let refuse = |NotFinite| Error::new(Kind::Input, format!("image {number}: {}", not_finite()));
             features.push(self.embed(image)?.map_err(refuse)?);
         }
-        let mut predictions: Vec<ImagePrediction> = features.iter().map(|row| self.classify(row)).collect();
+        let mut predictions: Vec<ImagePrediction> =
+            features.iter().map(|row| self.classifier.classify(row)).collect();
         self.add_neighbours(predictions.iter_mut().collect(), &features);
         Ok(predictions)
     }
@@ -171,22 +154,13 @@ impl<'a> Predictor<'a> {
     fn embedder(&mut self) -> Result<&mut ImageEmbedder> {
         match &mut self.embedder {
             Some(open) => Ok(open),
-            none => {
-                Ok(none.insert(open_embedder(&self.spec, self.head.width(), &self.config, self.monitor)?))
-            }
+            none => Ok(none.insert(open_embedder(&self.classifier, &self.config, self.monitor)?)),
         }
     }
 
     fn embed(&mut self, image: &Pixels) -> Result<std::result::Result<Vec<f32>, NotFinite>> {
         let embeddings = self.embedder()?.embed_rows(std::slice::from_ref(image))?;
         Ok(embeddings.rows().next().unwrap_or(Err(NotFinite)).map(Vec::from))
-    }
-
-    fn classify(&self, features: &[f32]) -> ImagePrediction {
-        let probabilities = self.head.probabilities(features);
-        let probabilities = metrics::apply_temperature(probabilities.row(0), self.temperature);
-        let open_set = self.reject.as_ref().map(|reject| open_set_score(reject, features));
-        ImagePrediction { predictions: ranked(&self.classes, &probabilities), open_set, neighbours: None }
     }
 
     /// Adds the nearest cached images to each of `predictions`, whose features are given in the same order.
@@ -209,7 +183,7 @@ impl std::fmt::Debug for Predictor<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Predictor")
             .field("config", &self.config)
-            .field("classes", &self.classes)
+            .field("classes", &self.classifier.classes())
             .finish_non_exhaustive()
     }
 }
@@ -244,44 +218,16 @@ fn warn_of_missing_neighbours(monitor: &dyn Monitor, error: &Error) {
     monitor.warn(&format!("without nearest images: {}", error.with_causes()));
 }
 
-fn check_decoder(run: &Path, spec: &Spec) -> Result<()> {
-    let decoder = &spec.preprocessing.decode;
-    if is_known_version(decoder) {
-        return Ok(());
-    }
-    Err(Error::new(Kind::Run, format!("its features were decoded by {decoder}, this is {DECODE_VERSION}"))
-        .at(run)
-        .help("extract and train again with this version"))
-}
-
-/// Checks that the head and the distance for open-set rejection take features of one width.
-fn check_reject_width(run: &Path, reject: Option<&RejectionRule>, head: &Head) -> Result<()> {
-    match reject.map(|reject| reject.distance.width()) {
-        Some(width) if width != head.width() => {
-            let message =
-                format!("its head takes {} features, its open-set rejection takes {width}", head.width());
-            Err(Error::new(Kind::Run, message).at(run).help("train again"))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Opens the backbone of the features and checks its known answer.
 fn open_embedder(
-    spec: &Spec,
-    width: usize,
+    classifier: &Classifier,
     config: &PredictorConfig,
     monitor: &dyn Monitor,
 ) -> Result<ImageEmbedder> {
-    let search =
-        BackboneSearch { models: &config.models, given: config.backbone.as_deref(), near: &config.run };
-    let resolved = spec.resolve_backbone(search)?;
+    let resolved = classifier.resolve_backbone(config)?;
     let options = SessionOptions::new(config.device);
     let mut embedder = ImageEmbedder::open_untested(&resolved, options, monitor)?;
-    if embedder.width() != width {
-        let message = format!("its head takes {width} features, the backbone gives {}", embedder.width());
-        return Err(Error::new(Kind::Run, message).at(&config.run).help("train again"));
-    }
+    classifier.check_width(embedder.width(), &config.run)?;
     embedder.check_known_answer(&resolved)?;
     Ok(embedder)
 }

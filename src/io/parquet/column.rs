@@ -25,6 +25,8 @@ pub enum ColumnData {
     Int32(Vec<i32>),
     /// 64-bit integers.
     Int64(Vec<i64>),
+    /// 32-bit floats.
+    Float32(Vec<f32>),
     /// Lists of 32-bit floats of one length, without nulls.
     Vectors(Vectors),
 }
@@ -66,6 +68,8 @@ pub enum ColumnType {
     Digests,
     /// Integers of 32 or 64 bits without nulls.
     Integers,
+    /// 32-bit floats without nulls.
+    Floats,
     /// Vectors of one width without nulls.
     Vectors,
 }
@@ -78,6 +82,7 @@ impl ColumnData {
             ColumnType::OptionalText => matches!(self, Self::Text(_) | Self::OptionalText(_)),
             ColumnType::Digests => matches!(self, Self::Digests(_)),
             ColumnType::Integers => matches!(self, Self::Int32(_) | Self::Int64(_)),
+            ColumnType::Floats => matches!(self, Self::Float32(_)),
             ColumnType::Vectors => matches!(self, Self::Vectors(_)),
         }
     }
@@ -95,6 +100,7 @@ impl ColumnData {
             (Self::Digests(a), Self::Digests(b)) => a.extend(b),
             (Self::Int32(a), Self::Int32(b)) => a.extend(b),
             (Self::Int64(a), Self::Int64(b)) => a.extend(b),
+            (Self::Float32(a), Self::Float32(b)) => a.extend(b),
             (Self::Vectors(a), Self::Vectors(b)) => a.values.extend(b.values),
             _ => unreachable!("a column has one type in all batches of a file"),
         }

@@ -19,6 +19,7 @@ fn field(column: &NamedColumn) -> Field {
         ColumnData::Text(_) | ColumnData::OptionalText(_) | ColumnData::Digests(_) => DataType::Utf8,
         ColumnData::Int32(_) => DataType::Int32,
         ColumnData::Int64(_) => DataType::Int64,
+        ColumnData::Float32(_) => DataType::Float32,
         ColumnData::Vectors(rows) => DataType::FixedSizeList(list_item(), rows.width as i32),
     };
     Field::new(&column.name, data_type, matches!(column.data, ColumnData::OptionalText(_)))
@@ -45,6 +46,7 @@ fn to_arrow(data: ColumnData) -> ArrayRef {
         }
         ColumnData::Int32(values) => Arc::new(Int32Array::from(values)),
         ColumnData::Int64(values) => Arc::new(Int64Array::from(values)),
+        ColumnData::Float32(values) => Arc::new(Float32Array::from(values)),
         ColumnData::Vectors(rows) => {
             let values = Arc::new(Float32Array::from(rows.values));
             Arc::new(FixedSizeListArray::new(list_item(), rows.width as i32, values, None))
@@ -71,6 +73,9 @@ pub(super) fn from_arrow(array: &ArrayRef, expected: ColumnType) -> Option<Colum
         }
         DataType::Int64 if array.null_count() == 0 => {
             Some(ColumnData::Int64(array.as_primitive::<Int64Type>().values().to_vec()))
+        }
+        DataType::Float32 if array.null_count() == 0 => {
+            Some(ColumnData::Float32(array.as_primitive::<Float32Type>().values().to_vec()))
         }
         DataType::FixedSizeList(..) => float_rows(array)
             .map(|rows| ColumnData::Vectors(Vectors { width: rows.width, values: rows.values.to_vec() })),

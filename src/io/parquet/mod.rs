@@ -55,13 +55,15 @@ impl Table {
         out
     }
 
-    /// Encodes the table as CSV with a header line.
+    /// Encodes the table as CSV, with a line of column names if `has_header`.
     ///
     /// # Panics
     /// When the table has a column of vectors.
-    pub fn encode_csv(self) -> Vec<u8> {
+    pub fn encode_csv(self, has_header: bool) -> Vec<u8> {
         let mut out = Vec::new();
-        arrow::csv::Writer::new(&mut out).write(&record_batch(self.columns)).expect("text and numbers");
+        let mut writer = arrow::csv::WriterBuilder::new().with_header(has_header).build(&mut out);
+        writer.write(&record_batch(self.columns)).expect("text and numbers");
+        drop(writer);
         out
     }
 
@@ -158,6 +160,14 @@ impl Table {
         match self.take(name) {
             Some(ColumnData::Int32(values)) => values.into_iter().map(i64::from).collect(),
             Some(ColumnData::Int64(values)) => values,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Removes a column of floats and returns its values.
+    pub fn take_floats(&mut self, name: &str) -> Vec<f32> {
+        match self.take(name) {
+            Some(ColumnData::Float32(values)) => values,
             _ => Vec::new(),
         }
     }
@@ -259,16 +269,18 @@ mod tests {
             ("maybe", ColumnData::OptionalText(vec![None, Some("x".into())])),
             ("small", ColumnData::Int32(vec![1, -2])),
             ("large", ColumnData::Int64(vec![i64::MIN, 5])),
+            ("share", ColumnData::Float32(vec![0.1, 1.0])),
             ("v", ColumnData::Vectors(Vectors { width: 3, values })),
         ])
         .with_metadata([("k", "v".to_string())])
     }
 
-    const NAMES: [ColumnSpec<'static>; 5] = [
+    const NAMES: [ColumnSpec<'static>; 6] = [
         ColumnSpec::new("name", ColumnType::Text),
         ColumnSpec::new("maybe", ColumnType::OptionalText),
         ColumnSpec::new("small", ColumnType::Integers),
         ColumnSpec::new("large", ColumnType::Integers),
+        ColumnSpec::new("share", ColumnType::Floats),
         ColumnSpec::new("v", ColumnType::Vectors),
     ];
 

@@ -102,18 +102,25 @@ fn properties(columns: &[NamedColumn], metadata: &Metadata) -> WriterProperties 
         .set_max_row_group_row_count(Some(MAX_GROUP_ROWS))
         .set_created_by(concat!("headstart ", env!("CARGO_PKG_VERSION")).into())
         .set_key_value_metadata(Some(metadata.iter().map(entry).collect()));
-    let is_vectors = |column: &&NamedColumn| matches!(column.data, ColumnData::Vectors(_));
-    let vectors = columns.iter().filter(is_vectors);
-    let leaf =
-        |column: &NamedColumn| ColumnPath::new(vec![column.name.clone(), "list".into(), "item".into()]);
-    vectors
-        .map(leaf)
+    columns
+        .iter()
+        .filter_map(float_leaf)
         .fold(properties, |properties, leaf| {
             properties
                 .set_column_dictionary_enabled(leaf.clone(), false)
                 .set_column_statistics_enabled(leaf, EnabledStatistics::None)
         })
         .build()
+}
+
+/// The leaf that holds the floats of a column; `None` for a column of another type.
+fn float_leaf(column: &NamedColumn) -> Option<ColumnPath> {
+    let name = column.name.clone();
+    match column.data {
+        ColumnData::Vectors(_) => Some(ColumnPath::new(vec![name, "list".into(), "item".into()])),
+        ColumnData::Float32(_) => Some(ColumnPath::new(vec![name])),
+        _ => None,
+    }
 }
 
 /// The error of the file below the encoder.

@@ -1,5 +1,6 @@
 //! The page of predictions: each image with its most probable classes and the cached images that are most like it.
 
+mod overview;
 mod pictures;
 mod tables;
 
@@ -10,7 +11,7 @@ use crate::evaluate::predict::{
 };
 use crate::report::format::{count, percent};
 use crate::report::html::{self, Markup, html};
-use crate::report::output::{PageContent, PageOutput, WrittenPage};
+use crate::report::output::{self, PageContent, PageOutput, WrittenPage};
 use crate::report::page::{self, GalleryItem, Page, RankedClass, Section, class_ranking, gallery};
 use crate::run::Record;
 use pictures::{Pictures, UsedFile};
@@ -22,22 +23,53 @@ const SHOWN_IMAGES: usize = 200;
 /// Classes beside an image at most.
 const SHOWN_CLASSES: usize = 5;
 
-/// Checks, before the predictions are computed, that their page may be written to `output`.
+/// Where the page of predictions and its tables are written.
+#[derive(Debug, Clone, Default)]
+pub struct PredictionOutput {
+    /// The page.
+    pub page: Option<PathBuf>,
+    /// Folder for each table as CSV.
+    pub tables: Option<PathBuf>,
+}
+
+impl PredictionOutput {
+    /// The page with its tables, where a page is wanted.
+    fn with_page(&self) -> Option<PageOutput> {
+        Some(PageOutput { out: self.page.clone()?, plots: None, tables: self.tables.clone() })
+    }
+}
+
+/// Checks, before the predictions are computed, that page and tables may be written to `output`.
 ///
 /// # Errors
 /// Those of [`PageOutput::check_for_run`].
-pub fn check_output(config: &PredictorConfig, output: &PageOutput) -> Result<()> {
-    output.check_for_run(&config.run, config.cache.as_deref())
+pub fn check_output(config: &PredictorConfig, output: &PredictionOutput) -> Result<()> {
+    let (run, cache) = (&config.run, config.cache.as_deref());
+    match (output.with_page(), &output.tables) {
+        (Some(page), _) => page.check_for_run(run, cache),
+        (None, Some(tables)) => output::check_tables_for_run(tables, run, cache),
+        (None, None) => Ok(()),
+    }
 }
 
 /// Writes the page of `predictions`, the result of [`predict`](crate::evaluate::predict::predict) with `config`, and its
-/// tables. Pictures are read from the files and from the folder of cached images; one that cannot be read or has changed is
-/// an empty frame.
+/// tables, where `output` asks for them. Pictures are read from the files and from the folder of cached images; one that
+/// cannot be read or has changed is an empty frame.
 ///
 /// # Errors
 /// Those of [`PageOutput::write`].
-pub fn write(predictions: &Predictions, config: &PredictConfig, output: &PageOutput) -> Result<WrittenPage> {
+pub fn write(
+    predictions: &Predictions,
+    config: &PredictConfig,
+    output: &PredictionOutput,
+) -> Result<Option<WrittenPage>> {
     let Predictions { files, record, cached_images } = predictions;
+    let Some(page) = output.with_page() else {
+        let used: Vec<&FilePrediction> = files.iter().filter(|file| file.reason.is_none()).collect();
+        let refused: Vec<&FilePrediction> = files.iter().filter(|file| file.reason.is_some()).collect();
+        let write = |folder| output::write_tables(folder, &tables::all(&used, &refused));
+        return output.tables.as_deref().map_or(Ok(()), write).map(|()| None);
+    };
     let paths = config.images.iter().map(PathBuf::as_path);
     let used: Vec<UsedFile> = paths
         .zip(files)
@@ -46,7 +78,7 @@ pub fn write(predictions: &Predictions, config: &PredictConfig, output: &PageOut
         .collect();
     let shown = &used[..used.len().min(SHOWN_IMAGES)];
     let pictures = Pictures::load(shown, cached_images.as_deref())?;
-    output.write(&content(files, record, &config.predictor, &pictures))
+    page.write(&content(files, record, &config.predictor, &pictures)).map(Some)
 }
 
 fn content(
@@ -62,7 +94,11 @@ fn content(
     let has_neighbours = used.iter().any(|file| file.prediction.neighbours.is_some());
     let is_without_cache = config.neighbours > 0 && !used.is_empty() && !has_neighbours;
     let predictions = predictions(&used, is_without_cache, pictures);
-    let mut sections = vec![Section::new("answers", "Predictions", predictions)];
+    let mut sections = Vec::new();
+    if used.len() > 1 {
+        sections.push(Section::new("overview", "Overview", overview::markup(&used)));
+    }
+    sections.push(Section::new("answers", "Predictions", predictions));
     if !refused.is_empty() {
         sections.push(Section::new("refused", "Files that cannot be used", refused_table.markup()));
     }
@@ -77,7 +113,7 @@ fn content(
     PageContent {
         page: Page { title: format!("Predictions of {name}"), lead, sections },
         figures: Vec::new(),
-        tables: vec![tables::classes(&used), tables::neighbours(&used), refused_table],
+        tables: tables::all(&used, &refused),
     }
 }
 

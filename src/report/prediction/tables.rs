@@ -4,6 +4,35 @@ use crate::evaluate::predict::FilePrediction;
 use crate::report::format::count;
 use crate::report::page::{Cell, Column, Table};
 
+/// All tables of the page: of the files that were `used`, and of the `refused` ones.
+pub(super) fn all(used: &[&FilePrediction], files_refused: &[&FilePrediction]) -> Vec<Table> {
+    let answers = answers("predictions", "Answers", used);
+    vec![answers, classes(used), neighbours(used), refused(files_refused)]
+}
+
+/// One answer for each image. An image that is rejected has the answer `unknown`.
+pub(super) fn answers(name: &str, caption: &str, files: &[&FilePrediction]) -> Table {
+    let columns = [
+        Column::new("Image", "path"),
+        Column::new("Answer", "answer"),
+        Column::new("Most probable class", "predicted"),
+        Column::new("Probability", "probability"),
+        Column::new("p of a known class", "p_known"),
+    ];
+    let rows = files.iter().filter_map(|file| {
+        let prediction = &file.prediction;
+        let first = prediction.predictions.first()?;
+        Some([
+            Cell::text(&file.path),
+            Cell::text(prediction.answer()?),
+            Cell::text(&first.label),
+            Cell::percent(first.probability),
+            Cell::score(prediction.open_set.as_ref().map(|score| score.p_value)),
+        ])
+    });
+    Table::new(name, caption, columns, rows)
+}
+
 /// All classes of each image with their probabilities.
 pub(super) fn classes(files: &[&FilePrediction]) -> Table {
     let columns = [

@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of `src`, from the top floor down. A room uses only rooms of lower floors; the stages on one floor do not use
 /// one another.
-const FLOORS: [&[&str]; 16] = [
+const FLOORS: [&[&str]; 18] = [
     &["cli"],
     &["experiment"],
+    &["export"],
     &["report"],
+    &["score"],
     &["extract", "train", "evaluate"],
     &["run"],
     &["cache"],

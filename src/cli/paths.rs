@@ -1,0 +1,46 @@
+//! Paths that are given as a list on stdin, where `-` stands for them: there may be more than a command line can hold.
+
+use crate::error::{Error, Kind, Result};
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The paths as given, with those that stdin lists in the place of `-`. They end with a line feed or, if `null`, with a null
+/// character.
+pub(super) fn with_stdin(paths: &[PathBuf], null: bool) -> Result<Vec<PathBuf>> {
+    let is_stdin = |path: &&PathBuf| path.as_path() == Path::new("-");
+    match paths.iter().filter(is_stdin).count() {
+        0 if null => Err(Error::new(Kind::Usage, "`null` is for a list of paths on stdin")
+            .help("give - in the place of the paths, or leave `null` out")),
+        0 => Ok(paths.to_vec()),
+        1 => {
+            let mut bytes = Vec::new();
+            std::io::stdin()
+                .read_to_end(&mut bytes)
+                .map_err(|e| Error::new(Kind::Io, "could not read the list of paths on stdin").because(e))?;
+            let end = if null { 0 } else { b'\n' };
+            let listed: Vec<PathBuf> = split(&bytes, end).map(path).collect();
+            let expand = |path: &PathBuf| if is_stdin(&path) { listed.clone() } else { vec![path.clone()] };
+            Ok(paths.iter().flat_map(expand).collect())
+        }
+        _ => Err(Error::new(Kind::Usage, "stdin can be read only once").help("give - only once")),
+    }
+}
+
+/// The non-empty pieces of `bytes` before each `end`.
+fn split(bytes: &[u8], end: u8) -> impl Iterator<Item = &[u8]> {
+    bytes.split(move |byte| *byte == end).filter(|piece| !piece.is_empty())
+}
+
+fn path(bytes: &[u8]) -> PathBuf {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStringExt;
+        PathBuf::from(OsString::from_vec(bytes.to_vec()))
+    }
+    #[cfg(not(unix))]
+    {
+        let text = String::from_utf8_lossy(bytes);
+        PathBuf::from(OsString::from(text.trim_end_matches('\r')))
+    }
+}

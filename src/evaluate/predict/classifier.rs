@@ -1,0 +1,134 @@
+//! The head of a run opened for classifying feature rows, with its temperature and its open-set rejection.
+
+use super::config::PredictorConfig;
+use super::prediction::{ImagePrediction, OpenSetScore, ranked};
+use crate::backbone::{BackboneSearch, ResolvedBackbone};
+use crate::cache::Spec;
+use crate::data::decode::{DECODE_VERSION, is_known_version};
+use crate::error::{Error, Kind, Result};
+use crate::head::Head;
+use crate::metrics::{self, Temperature};
+use crate::monitor::Monitor;
+use crate::run::{RejectionRule, StoredRun, TrainedHead};
+use std::path::Path;
+
+/// The head of a run with everything that turns a feature row into a prediction. Neither backbone nor cache is opened.
+#[derive(Debug)]
+pub struct Classifier {
+    head: Head,
+    classes: Vec<String>,
+    spec: Spec,
+    temperature: f64,
+    reject: Option<RejectionRule>,
+}
+
+impl Classifier {
+    /// Opens the head of `stored`, with the rejection that `config` asks for.
+    ///
+    /// # Errors
+    /// [`Kind::Run`] when the run is damaged or its features were made with decoders that this version does not know;
+    /// [`Kind::Usage`] for a value of `reject` that the run does not allow.
+    pub fn open(stored: &StoredRun, config: &PredictorConfig) -> Result<Self> {
+        let run = stored.path();
+        let reject = stored.rejection(config.reject, config.confidence)?;
+        let TrainedHead { head, classes, spec } = stored.head()?;
+        check_reject_width(run, reject.as_ref(), &head)?;
+        check_decoder(run, &spec)?;
+        spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
+        let temperature = Temperature::effective(stored.record().temperature);
+        Ok(Self { head, classes, spec, temperature, reject })
+    }
+
+    /// Class labels in the order of their indices.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// What the features are.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The temperature that divides the logits; 1 unless that of the run differs significantly from it.
+    pub fn temperature(&self) -> f64 {
+        self.temperature
+    }
+
+    /// The rule of rejection, where one was asked for.
+    pub fn rejection(&self) -> Option<&RejectionRule> {
+        self.reject.as_ref()
+    }
+
+    /// The network of the features. It is known by its digest; its file need not be found yet.
+    ///
+    /// # Errors
+    /// Those of [`Spec::resolve_backbone`].
+    pub fn resolve_backbone(&self, config: &PredictorConfig) -> Result<ResolvedBackbone> {
+        let given = config.backbone.as_deref();
+        self.spec.resolve_backbone(BackboneSearch { models: &config.models, given, near: &config.run })
+    }
+
+    /// The probabilities of a feature row in class order, at the temperature.
+    pub fn probabilities(&self, features: &[f32]) -> Vec<f64> {
+        metrics::apply_temperature(self.head.probabilities(features).row(0), self.temperature)
+    }
+
+    /// How far a feature row is from the classes, where a rejection was asked for.
+    pub fn open_set(&self, features: &[f32]) -> Option<OpenSetScore> {
+        let reject = self.reject.as_ref()?;
+        let score = reject.distance.of(features)[0];
+        Some(OpenSetScore {
+            unknown: reject.rejects(score),
+            score,
+            p_value: reject.calibration.p_value(score),
+        })
+    }
+
+    /// Classifies a feature row.
+    pub(super) fn classify(&self, features: &[f32]) -> ImagePrediction {
+        let predictions = ranked(&self.classes, &self.probabilities(features));
+        ImagePrediction { predictions, open_set: self.open_set(features), neighbours: None }
+    }
+
+    /// Says how many `images` decode to other pixels now than the training images did.
+    pub fn note_decoders(&self, images: usize, monitor: &dyn Monitor) {
+        if images > 0 {
+            monitor.note(&format!(
+                "the head was trained on images decoded by {}; {DECODE_VERSION} decodes {images} of these a little \
+                 otherwise: `extract` into another cache and `train` again for the same pixels",
+                self.spec.preprocessing.decode
+            ));
+        }
+    }
+
+    /// Checks that a backbone gives as many features as the head of `run` takes.
+    pub(super) fn check_width(&self, width: usize, run: &Path) -> Result<()> {
+        if width == self.head.width() {
+            return Ok(());
+        }
+        let message = format!("its head takes {} features, the backbone gives {width}", self.head.width());
+        Err(Error::new(Kind::Run, message).at(run).help("train again"))
+    }
+}
+
+fn check_decoder(run: &Path, spec: &Spec) -> Result<()> {
+    let decoder = &spec.preprocessing.decode;
+    if is_known_version(decoder) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Run, format!("its features were decoded by {decoder}, this is {DECODE_VERSION}"))
+        .at(run)
+        .help("extract and train again with this version"))
+}
+
+/// Checks that the head and the distance for open-set rejection take features of one width.
+fn check_reject_width(run: &Path, reject: Option<&RejectionRule>, head: &Head) -> Result<()> {
+    match reject.map(|reject| reject.distance.width()) {
+        Some(width) if width != head.width() => {
+            let message =
+                format!("its head takes {} features, its open-set rejection takes {width}", head.width());
+            Err(Error::new(Kind::Run, message).at(run).help("train again"))
+        }
+        _ => Ok(()),
+    }
+}
