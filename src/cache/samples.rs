@@ -176,14 +176,7 @@ impl Samples {
         let root = PathBuf::from(metadata("headstart.root"));
         let seed = metadata("headstart.seed").parse().map_err(|_| damaged("seed"))?;
         let fractions = metadata("headstart.fractions").parse().map_err(|_| damaged("fractions"))?;
-        let layout = match table.metadata.get(LAYOUT) {
-            Some(text) => text.parse().map_err(|_| damaged("layout"))?,
-            None => FolderLayout::Classes,
-        };
-        let manifest = table.metadata.get(MANIFEST).map(|text| serde_json::from_str(text));
-        let manifest = manifest.transpose().map_err(|e| damaged("manifest").because(e))?;
-        let group_by = table.metadata.get(GROUP_BY).map(|text| text.parse());
-        let group_by = group_by.transpose().map_err(|e: Error| damaged("groups").because(e))?;
+        let (layout, manifest, group_by) = source(&table).map_err(|e| e.at(path))?;
         let [fixed, mut groups] = OPTIONAL.map(|name| table.take_optional_text(name));
         let [paths, labels, splits] = ["path", "label", "split"].map(|c| table.take_text(c));
         let digests = table.take_digests("image_sha256");
@@ -191,7 +184,10 @@ impl Samples {
             ["width", "height", "bytes", "mtime_ns"].map(|c| table.take_integers(c));
         let identities = IDENTITY.map(|(name, _)| table.take_integers(name));
         // Without the columns the identities are unknown.
-        let identity = |column: usize, i: usize| identities[column].get(i).copied().unwrap_or(0);
+        let identity = |i: usize| {
+            let [device, inode, changed_ns] = [0, 1, 2].map(|column| identity_at(&identities[column], i));
+            FileIdentity { device: device as u64, inode: inode as u64, changed_ns }
+        };
         let mut rows = Vec::with_capacity(paths.len());
         for (i, path) in paths.into_iter().enumerate() {
             let fixed_split = match fixed.get(i).and_then(Option::as_deref) {
@@ -208,15 +204,29 @@ impl Samples {
                 height: heights[i] as u32,
                 bytes: bytes[i] as u64,
                 mtime_ns: times[i],
-                identity: FileIdentity {
-                    device: identity(0, i) as u64,
-                    inode: identity(1, i) as u64,
-                    changed_ns: identity(2, i),
-                },
+                identity: identity(i),
             };
             let split = splits[i].parse().map_err(|e: Error| damaged("splits").because(e))?;
             rows.push(Sample { file, split });
         }
         Ok(Self { rows, root, seed, fractions, layout, manifest, group_by })
     }
+}
+
+fn identity_at(column: &[i64], row: usize) -> i64 {
+    column.get(row).copied().unwrap_or(0)
+}
+
+/// The layout, the manifest and the expression of groups in the metadata of a file.
+fn source(table: &Table) -> Result<(FolderLayout, Option<Manifest>, Option<GroupPattern>)> {
+    let damaged = |what: &str| Error::new(Kind::Cache, format!("its {what} cannot be read"));
+    let layout = match table.metadata.get(LAYOUT) {
+        Some(text) => text.parse().map_err(|_| damaged("layout"))?,
+        None => FolderLayout::Classes,
+    };
+    let manifest = table.metadata.get(MANIFEST).map(|text| serde_json::from_str(text));
+    let manifest = manifest.transpose().map_err(|e| damaged("manifest").because(e))?;
+    let group_by = table.metadata.get(GROUP_BY).map(|text| text.parse());
+    let group_by = group_by.transpose().map_err(|e: Error| damaged("groups").because(e))?;
+    Ok((layout, manifest, group_by))
 }

@@ -209,6 +209,7 @@ mod tests {
     use crate::backbone::import::ImportConfig;
     use crate::backbone::install::SetupConfig;
     use crate::cache::VerifyConfig;
+    use crate::data::manifest::ManifestOptions;
     use crate::data::{FetchDataConfig, ManifestConfig, SelectConfig, SummaryConfig};
     use crate::error::Kind;
     use crate::evaluate::EvaluateConfig;
@@ -387,19 +388,28 @@ mod tests {
         let report = fields!(ReportConfig { run, split, out, images, cache, plots, tables, commands });
         let tensorboard = fields!(TensorboardConfig { runs, logdir, projector, models, backbone, cache });
         let projector = fields!(ProjectorConfig { points, images });
+        let columns =
+            fields!(ManifestOptions { root, path_column, label_column, split_column, group_column });
+        let of_images = |fields: Vec<&'static str>| [fields, columns.clone()].concat();
         vec![
             ("demo", fields!(DemoConfig { dir, models, time })),
             ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
-            ("data summary", fields!(SummaryConfig { images, manifest, depth, layout, decode_memory })),
+            (
+                "data summary",
+                of_images(fields!(SummaryConfig { images, manifest, depth, layout, decode_memory })),
+            ),
             ("data fetch", fields!(FetchDataConfig { dataset, out, archive, mirror })),
-            ("data manifest", fields!(ManifestConfig { images, manifest, layout, out })),
-            ("data select", fields!(SelectConfig { images, manifest, top, out, link, layout })),
+            ("data manifest", of_images(fields!(ManifestConfig { images, manifest, layout, out }))),
+            ("data select", of_images(fields!(SelectConfig { images, manifest, top, out, link, layout }))),
             (
                 "data report",
-                [fields!(DatasetConfig { images, manifest, cache, layout }), vec!["out", "plots", "tables"]]
-                    .concat(),
+                [
+                    of_images(fields!(DatasetConfig { images, manifest, cache, layout })),
+                    vec!["out", "plots", "tables"],
+                ]
+                .concat(),
             ),
-            ("extract", [backbone, extract].concat()),
+            ("extract", of_images([backbone, extract].concat())),
             ("train", [train, auto, adam.clone(), lbfgs.clone()].concat()),
             ("sweep", [sweep, adam, lbfgs, vec!["solver"]].concat()),
             ("evaluate", {

@@ -4,10 +4,10 @@ use super::dataset::{ImageFile, LabelConflicts, LayoutChoice, Refused, separate_
 use super::manifest::{MANIFEST_NAMES, ManifestFormat, ManifestOptions};
 use super::scan::{ScanDepth, ScanOptions, no_images, scan};
 use crate::error::{Error, Kind, Result};
-use crate::io::csv;
 use crate::io::fs::{self, OutputFormat};
 use crate::io::json;
 use crate::io::parquet::{ColumnData, Table};
+use crate::io::separated;
 use crate::monitor::Monitor;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -133,7 +133,7 @@ impl Columns {
     }
 
     fn write_separated(&self, separator: u8, out: &mut dyn Write) -> io::Result<()> {
-        let mut writer = csv::Writer::new(out, separator);
+        let mut writer = separated::Writer::new(out, separator);
         writer.write(&self.names)?;
         self.rows.iter().try_for_each(|row| writer.write(row))?;
         writer.finish()

@@ -3,7 +3,7 @@
 pub(crate) mod archive;
 pub mod base64;
 pub mod crc32c;
-pub(crate) mod csv;
+
 pub mod digest;
 pub mod download;
 pub mod events;
@@ -11,5 +11,6 @@ pub mod fs;
 pub(crate) mod json;
 pub(crate) mod parquet;
 pub(crate) mod safetensors;
+pub(crate) mod separated;
 pub(crate) mod toml;
 pub mod user_folders;

@@ -252,6 +252,7 @@ mod tests {
     use crate::cache::test_data::spec;
     use crate::cache::{BackboneSpec, PreprocessingSpec, Spec};
     use crate::cli::command;
+    use crate::data::manifest::ManifestOptions;
     use crate::data::preprocess::{Normalization, Preprocessing};
     use crate::head::{ClassWeights, LbfgsConfig, Schedule, StopOn};
 
@@ -369,6 +370,13 @@ mod tests {
         let sources = [fold, resplit, lbfgs].into_iter().zip(layouts).map(|(record, layout)| {
             let mut source = source("r", record);
             source.cache.as_mut().unwrap().layout = layout;
+            source.cache.as_mut().unwrap().group_by = Some("p[0-9]+".into());
+            let name = || Some("name".to_string());
+            let mut options =
+                ManifestOptions { path_column: name(), label_column: name(), ..Default::default() };
+            (options.split_column, options.group_column) = (name(), name());
+            options.root = Some("/photos".into());
+            source.cache.as_mut().unwrap().manifest = Some(Manifest { file: "/photos.csv".into(), options });
             source
         });
         let all: Vec<String> = sources.flat_map(|source| lines(&[source])).collect();

@@ -136,8 +136,8 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
 
 /// Lists the files of a folder or of a manifest.
 fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
-    let usual = ManifestOptions::default();
-    let manifest = options.manifest.unwrap_or(&usual);
+    let usual = &ManifestOptions::default();
+    let manifest = options.manifest.unwrap_or(usual);
     let refuse = |message: &str, help: &str| Err(Error::new(Kind::Usage, message).at(images).help(help));
     match images.is_file() {
         true if options.layout.is_some() => refuse(
@@ -145,10 +145,9 @@ fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
             "leave `split_folders` and `as_classes` out",
         ),
         true => manifest::list(images, manifest),
-        false if images.is_dir() && *manifest != usual => refuse(
-            "a folder, where only a manifest has a root and columns",
-            "give the manifest itself, or leave `root` and the columns out",
-        ),
+        false if images.is_dir() && manifest != usual => {
+            refuse("a folder: only a manifest has a root and columns", "leave `root` and the columns out")
+        }
         false => walk::list(images, options.layout, options.must_choose),
     }
 }
@@ -223,9 +222,9 @@ fn check_interrupted(images: &Path, monitor: &dyn Monitor) -> Result<()> {
     if !monitor.is_interrupted() {
         return Ok(());
     }
-    Err(Error::new(Kind::Interrupted, "interrupted while the files were being read")
-        .at(images)
-        .help("run the same command again; rows that were computed are kept"))
+    let message = "interrupted while the files were being read";
+    let help = "run the same command again; rows that were computed are kept";
+    Err(Error::new(Kind::Interrupted, message).at(images).help(help))
 }
 
 /// Scans single files.

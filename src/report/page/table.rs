@@ -1,7 +1,7 @@
 //! Tables, rendered for a page and written as CSV.
 
 use super::elements::{breakable, scrolled};
-use crate::io::csv;
+use crate::io::separated;
 use crate::report::format;
 use crate::report::html::{Markup, html};
 use std::path::Path;
@@ -189,7 +189,7 @@ impl Table {
     /// Whether the file at `path` is CSV whose first line is that of this table, of whatever classes. Only the first
     /// two columns count, since later versions may add some.
     pub(super) fn has_same_heading(&self, path: &Path) -> bool {
-        let heading = csv::heading(path);
+        let heading = separated::heading(path);
         let fixed = self.columns.iter().filter(|column| !column.is_of_class).take(2);
         heading.is_some_and(|heading| {
             fixed
@@ -202,7 +202,7 @@ impl Table {
     /// empty field for an undefined number. A text that starts like a formula gets an apostrophe before it.
     pub fn csv(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let mut out = csv::Writer::new(&mut bytes, b',');
+        let mut out = separated::Writer::new(&mut bytes, b',');
         let in_memory = "writing to memory cannot fail";
         out.write(self.columns.iter().map(|column| without_formula(&column.key).to_string()))
             .expect(in_memory);

@@ -81,7 +81,7 @@ const DOORS: [(&str, &str); 48] = [
     ("maud", "report/html.rs"),
     ("resvg", "report/plot/raster.rs"),
     ("dejavu", "report/plot/raster.rs"),
-    ("csv", "io/csv.rs"),
+    ("csv", "io/separated.rs"),
     ("regex", "data/group_pattern.rs"),
     ("unicode_normalization", "data/scan/labels.rs"),
     ("unicode_width", "cli/text.rs"),

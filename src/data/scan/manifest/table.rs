@@ -2,8 +2,8 @@
 
 use crate::data::manifest::ManifestFormat;
 use crate::error::{Error, Kind, Result};
-use crate::io::csv;
 use crate::io::parquet::TextReader;
+use crate::io::separated;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -66,15 +66,15 @@ fn open(path: &Path) -> Result<File> {
 }
 
 fn separated(path: &Path, separator: u8, columns: &[Column], visit: &mut dyn FnMut(Row)) -> Result<()> {
-    let mut records = csv::records(open(path)?, separator);
-    let read = |record: std::io::Result<csv::Record>| record.map_err(|e| Error::io("read", path, e));
+    let mut records = separated::records(open(path)?, separator);
+    let read = |record: std::io::Result<separated::Record>| record.map_err(|e| Error::io("read", path, e));
     let heading = match records.next().map(read).transpose()? {
         Some(record) => record.fields.map_err(|why| Error::new(Kind::Input, why).at(path))?,
         None => return Err(Error::new(Kind::Input, "the manifest is empty").at(path)),
     };
     let positions = positions(columns, path, &heading)?;
     for record in records {
-        let csv::Record { line, fields } = read(record)?;
+        let separated::Record { line, fields } = read(record)?;
         let values = fields.and_then(|mut fields| {
             if fields.len() != heading.len() {
                 return Err(format!("{} fields, where the first line has {}", fields.len(), heading.len()));

@@ -15,17 +15,24 @@ pub(crate) struct Record {
 /// any number of fields, a mark of the byte order is left out, and empty lines are skipped. An error ends the records: the
 /// file cannot be read on.
 pub(crate) fn records(source: impl Read, separator: u8) -> impl Iterator<Item = std::io::Result<Record>> {
-    let reader = csv::ReaderBuilder::new()
+    let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(separator)
         .buffer_capacity(1 << 16)
-        .from_reader(source);
-    reader.into_byte_records().map(|record| {
-        let record = record.map_err(std::io::Error::other)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let text = |field: &[u8]| String::from_utf8(field.to_vec()).map_err(|e| e.utf8_error().to_string());
-        Ok(Record { line, fields: record.iter().map(text).collect() })
+        // Every record ends with a line break then, from which its line follows.
+        .from_reader(source.chain(&b"\n"[..]));
+    let mut record = csv::ByteRecord::new();
+    std::iter::from_fn(move || match reader.read_byte_record(&mut record) {
+        Ok(false) => None,
+        Err(e) => Some(Err(std::io::Error::other(e))),
+        Ok(true) => {
+            let breaks = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
+            let line = reader.position().line().saturating_sub(1 + breaks);
+            let text =
+                |field: &[u8]| String::from_utf8(field.to_vec()).map_err(|e| e.utf8_error().to_string());
+            Some(Ok(Record { line, fields: record.iter().map(text).collect() }))
+        }
     })
 }
 
