@@ -136,17 +136,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Summary { images, layout, manifest, headers, decode_memory } => {
             let depth = if headers { ScanDepth::Header } else { ScanDepth::Pixels };
             let decode_memory = decode_memory.map(Size::bytes);
-            let config = SummaryConfig {
-                images,
-                manifest: manifest.options(),
-                depth,
-                layout: layout.choice(),
-                decode_memory,
-            };
-            let stats = summary(&config, terminal)?;
-            let ended = list_refused(&[&stats.unreadable[..], &stats.conflicting[..]].concat());
-            print_result(global, &stats, || summary_text(&stats))?;
-            Ok(ended)
+            let (manifest, layout) = (manifest.options(), layout.choice());
+            summarise(&SummaryConfig { images, manifest, depth, layout, decode_memory }, global, terminal)
         }
         Command::Fetch { dataset, out, archive, mirror } => {
             terminal.stop_on_signals();
@@ -157,10 +148,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Manifest { images, layout, manifest, out } => {
             let config =
                 ManifestConfig { images, manifest: manifest.options(), layout: layout.choice(), out };
-            let stats = write_manifest(&config, terminal)?;
-            let ended = list_refused(&stats.refused);
-            print_result_beside(&config.out, global, &stats, || written_text(&stats))?;
-            Ok(ended)
+            list_images(&config, global, terminal)
         }
         Command::Report { images, layout, manifest, cache, out, plots, tables } => {
             let out = out.map_or_else(|| dataset::default_output(&images), Ok)?;
@@ -183,6 +171,20 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             Ok(ended)
         }
     }
+}
+
+fn summarise(config: &SummaryConfig, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let stats = summary(config, terminal)?;
+    let ended = list_refused(&[&stats.unreadable[..], &stats.conflicting[..]].concat());
+    print_result(global, &stats, || summary_text(&stats))?;
+    Ok(ended)
+}
+
+fn list_images(config: &ManifestConfig, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let stats = write_manifest(config, terminal)?;
+    let ended = list_refused(&stats.refused);
+    print_result_beside(&config.out, global, &stats, || written_text(&stats))?;
+    Ok(ended)
 }
 
 /// The JSON document of `data report`: what the folder holds, and the page.
