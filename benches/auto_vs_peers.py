@@ -1,21 +1,24 @@
 """`train --auto` beside scikit-learn on the same cached features: over random splits, and as learning curves.
 
-    python benches/auto_vs_peers.py CACHE... [--splits 10] [--variants] [--budget 60s] [--threads 2] [--json FILE]
-    python benches/auto_vs_peers.py CACHE... --curves 2,5,10,20,50 [--svg FILE] [--splits 10] ...
+    python benches/auto_vs_peers.py CACHE... [--splits 10] [--only NAME,NAME] [--budget 60s] [--threads 2] [--work DIR] [--json FILE]
+    python benches/auto_vs_peers.py CACHE... --curves 2,5,10,20,50 [--svg FILE] ...
 
-The first form trains on each of --splits random splits of each cache (`--resplit 1` and so on), by `--auto --use none` (with
---variants also by plain `--auto`), and fits to the train rows of that split, variant none:
+The first form trains on each of --splits random splits of each cache (`--resplit 1` and so on), by `--auto --use none`, and fits to
+the train rows of that split, variant none:
 
-    LogisticRegressionCV   10 penalties, 5 folds, at most 1,000 iterations
+    LogisticRegressionCV   standardized features, 10 penalties, 5 folds, at most 1,000 iterations
     linear SVM             LinearSVC, C from 1e-4 to 10 by 5 folds
     k-NN                   1 to 15 neighbours by 5 folds, cosine distance
     LDA                    shrinkage by Ledoit and Wolf
 
-It prints mean test accuracy and seconds (reading left out for the peers, the whole command for headstart), and the difference of
-`--auto` from each with its 95 % interval (Nadeau and Bengio 2003).
+It prints mean test accuracy and median seconds (reading left out for the peers, the whole command for headstart), and the
+difference of `--auto` from each with its 95 % interval (Nadeau and Bengio 2003). `--only` may name plain `train` too.
 
-The second form takes that many train images of each class, or all that it has, and a quarter of the images for the test; it has
-plain `train` as well, and draws the curves with the intervals of their means as an SVG picture."""
+The second form takes that many train images of each class, or all that it has, and a quarter of the images for the test; it draws
+the curves with the intervals of their means as an SVG picture.
+
+Each answer is kept in --work, and read from there the next time: another run goes on where one was stopped, and several may share
+the methods. The answers of headstart are those of one binary; delete `WORK/*/*/train*.json` for another."""
 
 import argparse
 import json
@@ -27,97 +30,61 @@ import time
 import warnings
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
 HERE = pathlib.Path(__file__).resolve().parent
 BINARY = HERE.parent / "target/release/headstart"
-COLOURS = {"train": "#888888", "train --auto": "#d62728", "LogisticRegressionCV": "#1f77b4", "linear SVM": "#2ca02c",
-           "k-NN": "#9467bd", "LDA": "#ff7f0e"}
+sys.path.insert(0, str(HERE / "training"))
+from cached_features import Cache  # noqa: E402
+from curve_picture import svg  # noqa: E402
+from head_peers import PEERS, measure  # noqa: E402
+
+OWN = {"train": [], "train --auto": ["--auto"]}
 
 
-class Cache:
-    """The features of a cache by digest, variant none, and its samples."""
-
-    def __init__(self, path):
-        self.path = pathlib.Path(path)
-        self.samples = pq.read_table(self.path / "samples.parquet")
-        table = pq.read_table(self.path / "features", columns=["image_sha256", "embedding"],
-                              filters=[("variant", "=", "none")])
-        hashes = table["image_sha256"].to_pylist()
-        self.x = np.array(table["embedding"].to_pylist(), np.float32)
-        self.row = {digest: i for i, digest in enumerate(hashes)}
-        rows = self.samples.select(["image_sha256", "label"]).to_pylist()
-        self.label = {row["image_sha256"]: row["label"] for row in rows}
-
-    def rows(self, digests):
-        digests = sorted(digests)
-        return self.x[[self.row[d] for d in digests]], np.array([self.label[d] for d in digests])
-
-    def by_class(self):
-        classes = {}
-        for digest, label in sorted(self.label.items()):
-            classes.setdefault(label, []).append(digest)
-        return classes
-
-    def subset(self, folder, train, test):
-        """A cache with the same features whose images are these alone."""
-        folder.mkdir()
-        (folder / "features").symlink_to((self.path / "features").resolve(), target_is_directory=True)
-        (folder / "spec.json").write_bytes((self.path / "spec.json").read_bytes())
-        digests = self.samples["image_sha256"].to_pylist()
-        first = {d: i for i, d in reversed(list(enumerate(digests)))}
-        own = sorted(first[d] for d in [*train, *test])
-        table = self.samples.take(pa.array(own))
-        split = pa.array(["train" if d in train else "test" for d in table["image_sha256"].to_pylist()])
-        place = table.schema.get_field_index("split")
-        table = table.set_column(place, table.schema.field("split"), split.cast(table.schema.field("split").type))
-        footer = pq.read_metadata(self.path / "samples.parquet").metadata
-        table = table.replace_schema_metadata({key: value for key, value in footer.items() if key != b"ARROW:schema"})
-        pq.write_table(table, folder / "samples.parquet", compression="zstd")
-        return folder
-
-
-def headstart(a, cache, run, *more):
-    """Test accuracy, seconds of the command, and the run's test and train images."""
-    command = [a.binary, "train", cache, "--run", run, "--threads", a.threads, "--json", *more]
-    started = time.perf_counter()
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    seconds = time.perf_counter() - started
-    assert done.returncode == 0, f"{command}\n{done.stderr}"
-    answers = pq.read_table(run / "predictions.parquet", columns=["image_sha256", "variant", "split"]).to_pylist()
-    test = {row["image_sha256"] for row in answers if row["split"] == "test" and row["variant"] == "none"}
-    train = set(pq.read_table(run / "train-images.parquet")["image_sha256"].to_pylist())
-    return json.loads(done.stdout)["test_accuracy"], seconds, train, test
-
-
-def peers(fewest):
-    """Estimators as their users write them, for `fewest` train images of the smallest class."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.linear_model import LogisticRegressionCV
-    from sklearn.model_selection import GridSearchCV
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.svm import LinearSVC
-
-    folds = min(5, fewest)
-    neighbours = [k for k in (1, 3, 5, 9, 15) if k <= max(1, fewest)]
-    return {
-        "LogisticRegressionCV": LogisticRegressionCV(cv=folds, max_iter=1000),
-        "linear SVM": GridSearchCV(LinearSVC(), {"C": [1e-4, 1e-3, 1e-2, 1e-1, 1, 10]}, cv=folds),
-        "k-NN": GridSearchCV(KNeighborsClassifier(metric="cosine"), {"n_neighbors": neighbours}, cv=folds),
-        "LDA": LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
-    }
-
-
-def measure_peers(cache, train, test):
-    (x, y), (tx, ty) = cache.rows(train), cache.rows(test)
-    fewest = np.unique(y, return_counts=True)[1].min()
-    for name, model in peers(int(fewest)).items():
+def headstart(a, cache, *more):
+    """Test accuracy, seconds of the command, and the run's train and test images."""
+    with tempfile.TemporaryDirectory() as temporary:
+        run = pathlib.Path(temporary) / "run"
+        command = [a.binary, "train", cache, "--run", run, "--use", "none", "--threads", a.threads, "--json", *more]
         started = time.perf_counter()
-        model.fit(x, y)
-        yield name, float((model.predict(tx) == ty).mean()), time.perf_counter() - started
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+        seconds = time.perf_counter() - started
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        answers = pq.read_table(run / "predictions.parquet", columns=["image_sha256", "variant", "split"]).to_pylist()
+        test = {row["image_sha256"] for row in answers if row["split"] == "test" and row["variant"] == "none"}
+        train = set(pq.read_table(run / "train-images.parquet")["image_sha256"].to_pylist())
+        return json.loads(done.stdout)["test_accuracy"], seconds, train, test
+
+
+def kept(path, make):
+    """What `make` returns, from `path` where that is there."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = json.dumps(make())
+        path.with_suffix(".new").write_text(found)
+        path.with_suffix(".new").rename(path)
+    return json.loads(path.read_text())
+
+
+def answer(a, method, cache, folder, images, path, *more):
+    """Accuracy and seconds of one method on one split, kept in `folder`. headstart trains on the cache at `path`."""
+    def make():
+        if method in PEERS:
+            return measure(method, cache, *images)
+        return headstart(a, path, *OWN[method], *(["--budget", a.budget] if "--auto" in OWN[method] else []), *more)[:2]
+
+    return kept(folder / f"{method.replace(' ', '_')}.json", make)
+
+
+def split(a, path, number, folder):
+    """Train and test images of a random split of the cache."""
+    def make():
+        return [sorted(images) for images in headstart(a, path, "--epochs", 1, "--resplit", number)[2:]]
+
+    return [set(images) for images in kept(folder / "images.json", make)]
 
 
 def resampled(values, test_to_train):
@@ -128,27 +95,31 @@ def resampled(values, test_to_train):
     return float(values.mean()), float(half)
 
 
-def compare(a, work):
+def compare(a):
+    methods = [method for method in [*OWN, *PEERS] if method in a.only]
+    caches = {path: Cache(path) for path in a.caches}
+    found = {path: {method: [] for method in methods} for path in a.caches}
+    sizes = {}
+    for number in range(1, a.splits + 1):
+        for path, cache in caches.items():
+            folder = a.work / path.name / f"split-{number}"
+            images = split(a, path, number, folder)
+            sizes[path] = [len(part) for part in images]
+            for method in methods:
+                found[path][method].append(answer(a, method, cache, folder, images, path, "--resplit", number))
+            now = {method: round(answers[-1][0], 4) for method, answers in found[path].items()}
+            print(path, number, now, file=sys.stderr, flush=True)
     results = []
-    for path in a.caches:
-        cache, accuracy, seconds = Cache(path), {}, {}
-        for split in range(1, a.splits + 1):
-            ways = {"train --auto": ["--auto", "--use", "none", "--budget", a.budget]}
-            if a.variants:
-                ways["train --auto, all variants"] = ["--auto", "--budget", a.budget]
-            for name, more in ways.items():
-                found, took, train, test = headstart(a, path, work / "run", *more, "--resplit", split)
-                accuracy.setdefault(name, []).append(found)
-                seconds.setdefault(name, []).append(took)
-            for name, found, took in measure_peers(cache, train, test):
-                accuracy.setdefault(name, []).append(found)
-                seconds.setdefault(name, []).append(took)
-            print(f"{path} split {split}", {k: round(v[-1], 4) for k, v in accuracy.items()}, file=sys.stderr, flush=True)
-        ratio, own = len(test) / len(train), np.array(accuracy["train --auto"])
-        rows = {name: {"accuracy": float(np.mean(values)), "seconds": float(np.median(seconds[name])),
-                       "auto_less_this": resampled(own - np.array(values), ratio)} for name, values in accuracy.items()}
-        results.append({"cache": str(path), "train": len(train), "test": len(test), "splits": a.splits, "methods": rows})
+    for path, methods in found.items():
+        train, test = sizes[path]
+        accuracy = {method: np.array([accuracy for accuracy, _ in answers]) for method, answers in methods.items()}
+        own = accuracy.get("train --auto", next(iter(accuracy.values())))
+        rows = {method: {"accuracy": float(values.mean()), "auto_less_this": resampled(own - values, test / train),
+                         "seconds": float(np.median([seconds for _, seconds in methods[method]]))}
+                for method, values in accuracy.items()}
+        results.append({"cache": path.name, "train": train, "test": test, "splits": a.splits, "methods": rows})
         print(table(results[-1]), flush=True)
+    print(summary(results))
     return results
 
 
@@ -162,30 +133,44 @@ def table(result):
     return "\n".join(lines)
 
 
-def curves(a, work):
+def summary(results):
+    """One row a cache, and the mean over all, with the best peer of each cache beside `--auto`."""
+    names = list(results[0]["methods"])
+    rows = [[result["methods"][name]["accuracy"] for name in names] for result in results]
+    peers = [i for i, name in enumerate(names) if name in PEERS]
+    lines = ["\n| features | " + " | ".join(names) + " | `--auto` less the best peer |", "|---" * (len(names) + 2) + "|"]
+    less = []
+    for result, row in [*zip(results, rows), (None, np.mean(rows, 0))]:
+        best = max((row[i] for i in peers), default=float("nan"))
+        own = row[names.index("train --auto")] if "train --auto" in names else float("nan")
+        less.append(100 * (own - best))
+        # The mean over all is that of the differences, not the difference of the means.
+        last = less[-1] if result else float(np.mean(less[:-1]))
+        cells = " | ".join(f"{100 * value:.1f} %" for value in row)
+        lines.append(f"| {result['cache'] if result else 'mean'} | {cells} | {last:+.1f} |")
+    return "\n".join(lines)
+
+
+def curves(a):
     results = []
+    methods = [method for method in [*OWN, *PEERS] if method in a.only]
     for path in a.caches:
-        cache = Cache(path)
-        points = {}
+        cache, points = Cache(path), {method: [] for method in methods}
         for number in map(int, a.curves.split(",")):
-            accuracy = {}
-            for split in range(a.splits):
-                rng, train, test = np.random.default_rng(split), set(), set()
-                for digests in cache.by_class().values():
-                    order = [digests[i] for i in rng.permutation(len(digests))]
-                    held_out = max(1, len(order) // 4)
-                    test |= set(order[:held_out])
-                    train |= set(order[held_out:held_out + number])
-                own = cache.subset(work / f"{pathlib.Path(path).name}-{number}-{split}", train, test)
-                for name, more in (("train", []), ("train --auto", ["--auto", "--budget", a.budget])):
-                    found = headstart(a, own, work / "run", "--use", "none", *more)[0]
-                    accuracy.setdefault(name, []).append(found)
-                for name, found, _ in measure_peers(cache, train, test):
-                    accuracy.setdefault(name, []).append(found)
-            for name, values in accuracy.items():
-                points.setdefault(name, []).append([number, *resampled(values, 0 if number < 10 else len(test) / len(train))])
-            print(path, number, {k: round(float(np.mean(v)), 4) for k, v in accuracy.items()}, file=sys.stderr, flush=True)
-        results.append({"cache": str(path), "splits": a.splits, "points": points})
+            found = {method: [] for method in methods}
+            for seed in range(a.splits):
+                folder = a.work / path.name / f"curve-{number}-{seed}"
+                images = cache.draw(number, seed)
+                if not (folder / "cache/samples.parquet").exists():
+                    cache.subset(folder / "cache", *images)
+                for method in methods:
+                    found[method].append(answer(a, method, cache, folder, images, folder / "cache")[0])
+            # Draws share images as splits of three quarters and a quarter do, however few are trained on.
+            ratio = len(images[1]) / (len(cache.label) - len(images[1]))
+            for method, values in found.items():
+                points[method].append([number, *resampled(values, ratio)])
+            print(path, number, {k: round(float(np.mean(v)), 4) for k, v in found.items()}, file=sys.stderr, flush=True)
+        results.append({"cache": path.name, "splits": a.splits, "points": points})
         print(curve_table(results[-1]), flush=True)
     if a.svg:
         a.svg.write_text(svg(results, [int(n) for n in a.curves.split(",")]))
@@ -202,57 +187,24 @@ def curve_table(result):
     return "\n".join(lines)
 
 
-def svg(results, numbers):
-    """One panel a cache: accuracy against images a class, with intervals."""
-    width, height, left, top = 420, 300, 52, 34
-    x = lambda n: left + (width - left - 16) * np.log(n / numbers[0]) / max(np.log(numbers[-1] / numbers[0]), 1e-9)  # noqa: E731
-    out = []
-    for panel, result in enumerate(results):
-        ends = [end for line in result["points"].values() for _, m, h in line for end in (m - h, m + h) if end == end]
-        low, high = np.floor(10 * max(0, min(ends))) / 10, np.ceil(10 * min(1, max(ends))) / 10
-        y = lambda v: top + (height - top - 40) * (high - v) / max(high - low, 0.1)  # noqa: E731
-        out.append(f'<g transform="translate({panel * width},0)">')
-        name = pathlib.Path(result["cache"]).name
-        out.append(f'<text x="{left}" y="18" font-weight="bold">{name}: test accuracy</text>')
-        for tick in np.arange(low, high + 0.01, 0.1):
-            out.append(f'<path d="M{left} {y(tick):.1f}H{width - 16}" stroke="#ddd"/>'
-                       f'<text x="{left - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{100 * tick:.0f} %</text>')
-        for number in numbers:
-            out.append(f'<text x="{x(number):.1f}" y="{height - 24}" text-anchor="middle">{number}</text>')
-        out.append(f'<text x="{(left + width) / 2}" y="{height - 8}" text-anchor="middle">train images a class</text>')
-        for i, (method, line) in enumerate(result["points"].items()):
-            colour, off = COLOURS[method], 2.5 * (i - 2.5)
-            places = [(x(n) + off, y(m), y(m - h), y(m + h)) for n, m, h in line]
-            points = " ".join(f"{px:.1f},{py:.1f}" for px, py, _, _ in places)
-            bars = "".join(f"M{px:.1f} {a:.1f}V{b:.1f}" for px, _, a, b in places if a == a)
-            bold = 2.5 if method == "train --auto" else 1.3
-            out.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{bold}"/>'
-                       f'<path d="{bars}" stroke="{colour}"/>')
-        out.append("</g>")
-    for i, (method, colour) in enumerate(COLOURS.items()):
-        px = left + 130 * (i % 3) if len(results) == 1 else left + 135 * i
-        py = height + 14 + (18 * (i // 3) if len(results) == 1 else 0)
-        out.append(f'<path d="M{px} {py - 4}h18" stroke="{colour}" stroke-width="2"/><text x="{px + 23}" y="{py}">{method}</text>')
-    size = (max(width * len(results), 440), height + 44)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" width="{size[0]}" height="{size[1]}" '
-            f'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="white"/>{"".join(out)}</svg>\n')
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("caches", nargs="+", type=pathlib.Path)
     parser.add_argument("--splits", type=int, default=10)
-    parser.add_argument("--variants", action="store_true")
+    parser.add_argument("--only", type=lambda names: names.split(","))
     parser.add_argument("--budget", default="60s")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--curves")
     parser.add_argument("--svg", type=pathlib.Path)
     parser.add_argument("--binary", type=pathlib.Path, default=BINARY)
+    parser.add_argument("--work", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     a = parser.parse_args()
+    a.only = a.only or (list(OWN) if a.curves else ["train --auto"]) + list(PEERS)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as temporary, threadpool_limits(a.threads):
-        results = (curves if a.curves else compare)(a, pathlib.Path(temporary))
+        a.work = a.work or pathlib.Path(temporary)
+        results = (curves if a.curves else compare)(a)
     if a.json:
         a.json.write_text(json.dumps(results, indent=1))
 

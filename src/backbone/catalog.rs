@@ -36,6 +36,8 @@ pub struct ListedBackbone {
     pub title: String,
     /// Where it comes from; `None` for one of your own.
     pub about: Option<String>,
+    /// What it is good for, where that was measured.
+    pub advice: Option<String>,
     /// Licence of the weights.
     pub licence: Option<String>,
     /// Whether it can be used.
@@ -117,6 +119,7 @@ fn of_known(known: &KnownBackbone, path: &Path) -> Result<ListedBackbone> {
         name: known.name.clone(),
         title: known.title.clone(),
         about: Some(known.about.clone()),
+        advice: known.advice.clone(),
         licence: Some(known.licence.clone()),
         state: state(built.as_ref(), |built| built.sha256 == known.onnx_sha256),
         is_default: false,
@@ -127,8 +130,8 @@ fn of_known(known: &KnownBackbone, path: &Path) -> Result<ListedBackbone> {
         classes: Some(known.class_count()),
         parameters: Some(known.parameters),
         multiply_adds: Some(known.multiply_adds),
-        top1: None,
-        top1_source: None,
+        top1: known.top1,
+        top1_source: known.top1_source.clone(),
         layers: known.layers(),
     })
 }
@@ -142,6 +145,7 @@ fn of_published(published: &Published, path: &Path) -> Result<ListedBackbone> {
         name: published.name.clone(),
         title: info.as_ref().and_then(|info| info.title.clone()).unwrap_or(published.title.clone()),
         about: Some(published.about.clone()),
+        advice: None,
         licence: Some(published.licence.clone()),
         state: state(built.as_ref(), |_| info.is_some()),
         is_default: false,
@@ -175,6 +179,7 @@ fn of_own(name: &str, path: &Path) -> Result<ListedBackbone> {
             Err(e) => e.with_causes(),
         },
         about: None,
+        advice: None,
         licence: info.as_ref().ok().and_then(|info| info.licence.clone()),
         state: if info.is_ok() { State::Installed } else { State::Damaged },
         is_default: false,

@@ -68,7 +68,7 @@ pub struct Certificate {
     pub image_sha256: Digest,
     /// How the image entered the network.
     pub preprocessing: Preprocessing,
-    /// The runtime, in one line.
+    /// The runtime with its version.
     pub runtime: String,
     /// The execution provider that ran the network.
     pub provider: String,

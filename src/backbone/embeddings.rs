@@ -1,6 +1,7 @@
 //! The output of a network for a batch of images. Values that are no numbers cannot get past it.
 
 use crate::error::{Error, Kind, Result};
+use std::ops::Range;
 
 /// Features of a batch of images, one row per image. A row is handed out only when all of its values are finite.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,14 @@ impl Embeddings {
         self.values
             .chunks_exact(self.width.max(1))
             .map(move |row| if check(row) { Ok(row) } else { Err(NotFinite) })
+    }
+
+    /// Returns the features at `columns` of each row, such as those of one of several layers.
+    #[must_use]
+    pub fn columns(&self, columns: Range<usize>) -> Self {
+        let rows = self.values.chunks_exact(self.width.max(1));
+        let values = rows.flat_map(|row| &row[columns.clone()]).copied().collect();
+        Self { width: columns.len(), values }
     }
 
     /// All features, row by row.
@@ -56,6 +65,7 @@ mod tests {
             let some = Embeddings::new(2, vec![1.0, 2.0, 3.0, bad, 5.0, 6.0]);
             let rows: Vec<_> = some.rows().collect();
             assert_eq!(rows, [Ok(&[1.0, 2.0][..]), Err(NotFinite), Ok(&[5.0, 6.0][..])]);
+            assert_eq!(some.columns(0..1).into_finite().unwrap(), [1.0, 3.0, 5.0], "the other column is bad");
             assert!(some.into_finite().unwrap_err().to_string().contains("image 2"));
         }
     }

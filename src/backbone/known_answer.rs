@@ -33,6 +33,8 @@ pub fn stored(name: &str) -> Option<Vec<f32>> {
     let text = match name {
         "nsfwjs" => include_str!("../../models/known/nsfwjs.txt"),
         "efficientnet-lite0" => include_str!("../../models/known/efficientnet-lite0.txt"),
+        "efficientnet-lite1" => include_str!("../../models/known/efficientnet-lite1.txt"),
+        "efficientnet-lite2" => include_str!("../../models/known/efficientnet-lite2.txt"),
         _ => return None,
     };
     text.lines().filter(|line| !line.starts_with('#')).map(|line| line.trim().parse().ok()).collect()

@@ -50,10 +50,14 @@ pub const MAX_SESSIONS: usize = 8;
 /// Threads that ONNX Runtime starts beside those of its sessions.
 pub const RUNTIME_THREADS: usize = 3;
 
-/// A frozen network that ends at one layer.
+/// A frozen network that ends at one layer, or at several.
 pub trait Backbone: Send {
-    /// Returns the number of features per image.
+    /// Returns the number of features per image, of all layers together.
     fn width(&self) -> usize;
+    /// Returns the number of features of each layer, in the order in which they follow one another in a row.
+    fn widths(&self) -> Vec<usize> {
+        vec![self.width()]
+    }
     /// Returns the execution provider that runs the network: [`CPU_PROVIDER`] or [`CUDA_PROVIDER`].
     fn provider(&self) -> &str;
     /// Describes the runtime and how it was built, in one line.

@@ -30,7 +30,10 @@ pub struct OnnxBackbone {
     input: PixelType,
     /// The batch size, when the file fixes it.
     batch: Option<usize>,
-    width: usize,
+    /// The outputs of the network that make each layer.
+    layers: Vec<Vec<usize>>,
+    /// Number of features of each layer.
+    widths: Vec<usize>,
     provider: &'static str,
 }
 
@@ -40,7 +43,7 @@ pub struct OnnxBackbone {
 pub struct NetworkOutput {
     /// The provider that ran it.
     pub provider: &'static str,
-    /// The runtime, in one line.
+    /// The runtime with its version.
     pub runtime: String,
     /// The layers, in the order asked for.
     pub layers: Vec<LayerOutput>,
@@ -63,6 +66,13 @@ struct Features {
     width: usize,
 }
 
+/// A network in sessions whose width is not known yet.
+struct Unmeasured {
+    sessions: Vec<OnnxBackbone>,
+    /// For messages of the runtime.
+    operators: Operators,
+}
+
 impl OnnxBackbone {
     /// Opens the ONNX file `model`, cut after `layer`, with the ONNX Runtime at `library`. `layer` may be several layers
     /// joined by `+`, whose features are then concatenated.
@@ -81,18 +91,27 @@ impl OnnxBackbone {
         options: SessionOptions,
         monitor: &dyn Monitor,
     ) -> Result<Vec<Box<dyn Backbone>>> {
-        let mut width = None;
-        let mut opened: Vec<Box<dyn Backbone>> = Vec::new();
-        let (sessions, operators) =
-            Self::open_unmeasured(library, model, layer, preprocessing, options, monitor)?;
-        for mut one in sessions {
-            one.width = match width {
-                Some(width) => width,
-                None => *width.insert(one.measure_width().map_err(|e| operators.locate(e))?),
-            };
-            opened.push(Box::new(one));
-        }
-        Ok(opened)
+        Self::open_layers(library, model, &[layer], preprocessing, options, monitor)
+    }
+
+    /// Opens the network as [`OnnxBackbone::open`] does, for several layers at once. A row has the features of each of
+    /// `layers`, one after the other; [`Backbone::widths`] tells them apart.
+    ///
+    /// # Errors
+    /// Those of [`OnnxBackbone::open`].
+    pub fn open_layers(
+        library: &Path,
+        model: Vec<u8>,
+        layers: &[&str],
+        preprocessing: &Preprocessing,
+        options: SessionOptions,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<Box<dyn Backbone>>> {
+        let Unmeasured { mut sessions, operators } =
+            Self::open_unmeasured(library, model, layers, preprocessing, options, monitor)?;
+        let widths = sessions[0].measure_widths().map_err(|e| operators.locate(e))?;
+        let measured = |one: Self| Box::new(Self { widths: widths.clone(), ..one }) as Box<dyn Backbone>;
+        Ok(sessions.into_iter().map(measured).collect())
     }
 
     /// Runs one image through the ONNX file `model` and returns the values of each of the `layers` as they are, not
@@ -110,9 +129,8 @@ impl OnnxBackbone {
         monitor: &dyn Monitor,
     ) -> Result<NetworkOutput> {
         let options = SessionOptions::new(device);
-        let joined = layers.join("+");
-        let (mut sessions, operators) =
-            Self::open_unmeasured(library, model, &joined, preprocessing, options, monitor)?;
+        let Unmeasured { mut sessions, operators } =
+            Self::open_unmeasured(library, model, layers, preprocessing, options, monitor)?;
         let mut one = sessions.swap_remove(0);
         let n = one.batch.unwrap_or(1);
         let mut batch = pixels.to_vec();
@@ -124,22 +142,22 @@ impl OnnxBackbone {
         let layers = one
             .run_layers(&batch, n, |shape, values| Ok(first((shape, values))))
             .map_err(|e| operators.locate(e))?;
-        Ok(NetworkOutput { provider: one.provider, runtime: ort::info().to_string(), layers })
+        let runtime = format!("ONNX Runtime {}", version(library)?);
+        Ok(NetworkOutput { provider: one.provider, runtime, layers })
     }
 
-    /// Opens sessions whose width is not known yet. Returns the operators of the network too, for messages of the runtime.
     fn open_unmeasured(
         library: &Path,
         model: Vec<u8>,
-        layer: &str,
+        layers: &[&str],
         preprocessing: &Preprocessing,
         options: SessionOptions,
         monitor: &dyn Monitor,
-    ) -> Result<(Vec<Self>, Operators)> {
+    ) -> Result<Unmeasured> {
         let environment = load(library)?;
         let mut network = OnnxModel::parse(&model)?;
         drop(model);
-        network.truncate_after(layer)?;
+        let layers = network.truncate_after(layers)?;
         let operators = network.operators()?;
         network.use_pixel_input(preprocessing.value_type(), &preprocessing.normalization.steps());
         let model = network.encode();
@@ -154,9 +172,9 @@ impl OnnxBackbone {
         let unmeasured = |session: Session| {
             let batch = fixed(session.inputs()[0].dtype(), 0);
             let (side, input) = (preprocessing.size, preprocessing.value_type());
-            Self { session, side, input, batch, width: 0, provider }
+            Self { session, side, input, batch, layers: layers.clone(), widths: Vec::new(), provider }
         };
-        Ok((sessions.into_iter().map(unmeasured).collect(), operators))
+        Ok(Unmeasured { sessions: sessions.into_iter().map(unmeasured).collect(), operators })
     }
 
     /// Bytes of the input for one image.
@@ -164,29 +182,31 @@ impl OnnxBackbone {
         3 * self.side * self.side * self.input.bytes()
     }
 
-    /// Measures the width of the layer on a black image. The file need not say how wide an inner layer is.
-    fn measure_width(&mut self) -> Result<usize> {
+    /// Measures the width of each layer on a black image. The file need not say how wide an inner layer is.
+    fn measure_widths(&mut self) -> Result<Vec<usize>> {
         let n = self.batch.unwrap_or(1);
-        Ok(self.run(&vec![0; self.image_bytes() * n], n)?.width)
+        let outputs = self.run_outputs(&vec![0; self.image_bytes() * n], n)?;
+        let width = |layer: &Vec<usize>| layer.iter().map(|&output| outputs[output].width).sum();
+        Ok(self.layers.iter().map(width).collect())
     }
 
     /// Runs one batch and checks that the width is the one measured at the start.
     fn run_checked(&mut self, pixels: &[u8], n: usize) -> Result<Vec<f32>> {
-        let Features { values, width } = self.run(pixels, n)?;
-        if width == self.width {
+        let outputs = self.run_outputs(pixels, n)?;
+        let Features { values, width } = Features::joined(outputs, &self.layers, n);
+        if width == self.width() {
             return Ok(values);
         }
         Err(Error::new(
             Kind::Backbone,
-            format!("the layer gave {} floats for one image and {width} for another", self.width),
+            format!("the layer gave {} floats for one image and {width} for another", self.width()),
         )
         .help("choose a layer whose shape does not depend on the image"))
     }
 
-    /// Runs one batch of `n` images.
-    fn run(&mut self, pixels: &[u8], n: usize) -> Result<Features> {
-        let layers = self.run_layers(pixels, n, |shape, values| Features::of_layer(&shape, values, n))?;
-        Ok(Features::joined(layers, n))
+    /// Runs one batch of `n` images, and returns the features of each output.
+    fn run_outputs(&mut self, pixels: &[u8], n: usize) -> Result<Vec<Features>> {
+        self.run_layers(pixels, n, |shape, values| Features::of_layer(&shape, values, n))
     }
 
     /// Runs one batch of `n` images, and takes the shape and the values of each output.
@@ -238,14 +258,19 @@ impl Features {
         }
     }
 
-    /// Joins the features of several layers image by image, in the order of the layers.
-    fn joined(mut layers: Vec<Self>, n: usize) -> Self {
-        if layers.len() == 1 {
-            return layers.swap_remove(0);
+    /// Joins the features of `outputs` image by image, in the order of `layers`, each of which names its outputs.
+    fn joined(mut outputs: Vec<Self>, layers: &[Vec<usize>], n: usize) -> Self {
+        let order: Vec<usize> = layers.iter().flatten().copied().collect();
+        if outputs.len() == 1 && order == [0] {
+            return outputs.swap_remove(0);
         }
-        let row = |image: usize| layers.iter().flat_map(move |l| &l.values[image * l.width..][..l.width]);
+        let of = |output: usize, image: usize| {
+            let Self { values, width } = &outputs[output];
+            &values[image * width..][..*width]
+        };
+        let row = |image: usize| order.iter().flat_map(move |&output| of(output, image).iter());
         let values = (0..n).flat_map(row).copied().collect();
-        Self { values, width: layers.iter().map(|layer| layer.width).sum() }
+        Self { values, width: order.iter().map(|&output| outputs[output].width).sum() }
     }
 }
 
@@ -257,7 +282,11 @@ fn mean_over_positions(values: &[f32], positions: usize) -> Vec<f32> {
 
 impl Backbone for OnnxBackbone {
     fn width(&self) -> usize {
-        self.width
+        self.widths.iter().sum()
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        self.widths.clone()
     }
 
     fn provider(&self) -> &str {
@@ -271,17 +300,18 @@ impl Backbone for OnnxBackbone {
     fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Embeddings> {
         let one = self.image_bytes();
         assert_eq!(pixels.len(), n * one, "{n} inputs of {one} bytes");
+        let width = self.width();
         let Some(size) = self.batch else {
-            return Ok(Embeddings::new(self.width, self.run_checked(pixels, n)?));
+            return Ok(Embeddings::new(width, self.run_checked(pixels, n)?));
         };
         // The file fixes the batch size: run full batches, the last one padded with zeros.
-        let mut rows = Vec::with_capacity(n * self.width);
+        let mut rows = Vec::with_capacity(n * width);
         for part in pixels.chunks(size * one) {
             let mut full = part.to_vec();
             full.resize(size * one, 0);
-            rows.extend_from_slice(&self.run_checked(&full, size)?[..part.len() / one * self.width]);
+            rows.extend_from_slice(&self.run_checked(&full, size)?[..part.len() / one * width]);
         }
-        Ok(Embeddings::new(self.width, rows))
+        Ok(Embeddings::new(width, rows))
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Registry {
     pub published: Vec<Published>,
     /// The names of ImageNet's classes.
     pub class_names: ClassNamesSource,
+    /// Where ONNX Runtime for browsers comes from.
+    pub web_runtime: WebRuntimeSource,
     /// The pinned ONNX Runtime.
     pub runtime: KnownRuntime,
 }
@@ -73,6 +75,39 @@ pub struct ClassNamesSource {
     pub file_sha256: Digest,
 }
 
+/// Where ONNX Runtime for browsers comes from: an npm package.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct WebRuntimeSource {
+    /// Package name.
+    pub package: String,
+    /// Exact version.
+    pub version: String,
+    /// Licence of the package.
+    pub licence: String,
+    /// Size of the tarball in bytes.
+    pub bytes: u64,
+    /// Digest of the tarball.
+    pub sha256: Digest,
+    /// Folder of the files in the tarball.
+    pub folder: String,
+    /// The files that a page needs.
+    #[serde(rename = "file")]
+    pub files: Vec<WebRuntimeFile>,
+}
+
+/// A file of ONNX Runtime for browsers.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct WebRuntimeFile {
+    /// Its name.
+    pub name: String,
+    /// Its digest.
+    pub sha256: Digest,
+}
+
 /// A backbone that can be chosen by name.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,12 +119,20 @@ pub struct KnownBackbone {
     pub title: String,
     /// How its weights were trained, and what that means for its features.
     pub about: String,
+    /// What it is good for, by measurements on several kinds of images.
+    pub advice: Option<String>,
+    /// A layer to try beside the default one, by measurements, where there is one.
+    pub better_layer: Option<String>,
     /// Licence of the weights.
     pub licence: String,
     /// Number of values of its weights.
     pub parameters: u64,
     /// Multiply-adds of one image.
     pub multiply_adds: u64,
+    /// Published top-1 accuracy on ImageNet, in percent.
+    pub top1: Option<f64>,
+    /// Where it was published.
+    pub top1_source: Option<String>,
     /// The classes of its own classifier, in order of their index; empty where they are the 1000 of ImageNet.
     #[serde(default)]
     pub classes: Vec<String>,

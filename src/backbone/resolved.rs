@@ -70,6 +70,11 @@ impl ResolvedBackbone {
         applies.then(|| known_answer::stored(&known.known_answer)).flatten()
     }
 
+    /// The layer to try beside the default one, where measurements speak for it and the default one was chosen.
+    pub fn better_layer(&self) -> Option<&'static str> {
+        known(self.graph_sha256)?.better_layer.as_deref().filter(|_| self.layer == PRELOGITS)
+    }
+
     /// Returns the title for use inside a sentence, with an article.
     pub fn article_and_title(&self) -> String {
         let vowel = self.title.starts_with(['A', 'E', 'I', 'O', 'U']);
@@ -96,6 +101,19 @@ impl ResolvedBackbone {
     /// Errors of [`ResolvedBackbone::install_missing`], [`ResolvedBackbone::read_model`] and [`OnnxBackbone::open`];
     /// [`Kind::Limit`] when the memory that the system grants is too little for one session.
     pub fn open(&self, options: SessionOptions, monitor: &dyn Monitor) -> Result<Vec<Box<dyn Backbone>>> {
+        self.open_layers(&[&self.layer], options, monitor)
+    }
+
+    /// Opens the network as [`ResolvedBackbone::open`] does, at `layers` instead of its own layer.
+    ///
+    /// # Errors
+    /// Those of [`ResolvedBackbone::open`].
+    pub(crate) fn open_layers(
+        &self,
+        layers: &[&str],
+        options: SessionOptions,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<Box<dyn Backbone>>> {
         let runtime = runtime::find_or_install(options.device, None, monitor)?;
         let memory = self.install(monitor)?;
         // On another device most of the memory is the device's own.
@@ -104,7 +122,7 @@ impl ResolvedBackbone {
         }
         let library = &runtime.library.path;
         let FoundModel { path, bytes } = self.find_model()?;
-        OnnxBackbone::open(library, bytes, &self.layer, &self.preprocessing, options, monitor)
+        OnnxBackbone::open_layers(library, bytes, layers, &self.preprocessing, options, monitor)
             .map_err(|e| if e.path().is_none() { e.at(path) } else { e })
     }
 

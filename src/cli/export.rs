@@ -7,25 +7,35 @@ use crate::error::Result;
 use crate::export::{ClassifierInput, ExportConfig, ExportStats, export};
 use std::path::{Path, PathBuf};
 
-/// Write the whole classifier of a run as one ONNX file
+/// Write the whole classifier of a run as one ONNX file, or as a page that classifies in the browser
 ///
 /// The file holds backbone, head, temperature and softmax, and runs in ONNX Runtime without headstart: from Python, Node, C++,
 /// a browser or Triton. Its input is `image`; its outputs are `label_index`, `probabilities` and `features`, with --reject also
 /// `distance` and `is_known`. Its metadata hold the names of the classes. Before it is written, it must answer as the run does.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart export runs/first --onnx pets.onnx\n  headstart export runs/first --onnx pets.onnx --reject 0.05 --triton models"
+    after_help = "Examples:\n  headstart export runs/first --onnx pets.onnx\n  headstart export runs/first --onnx pets.onnx --reject 0.05 --triton models\n  headstart export runs/first --web site --reject 0.05"
 )]
 pub(super) struct Args {
     /// Run that `train` wrote
     run: PathBuf,
     /// The ONNX file to write; an earlier classifier of headstart is replaced, another file refused
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["triton"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["triton", "web"])]
     onnx: Option<PathBuf>,
     /// Also write the classifier into this model repository of Triton Inference Server, in a folder with the name of the run
     #[arg(long, value_name = "DIR")]
     triton: Option<PathBuf>,
-    /// What the input takes: uint8 (pictures of any size), resized (pictures of the network's size) or float (the network's own
+    /// Write a page that classifies in the browser, with ONNX Runtime for browsers, into this folder; any web server can serve
+    /// it, and it asks for nothing elsewhere
+    #[arg(long, value_name = "DIR")]
+    web: Option<PathBuf>,
+    /// On the page, show the nearest of some train images of the class; whoever sees the page can see them
+    #[arg(long, requires = "web")]
+    pictures: bool,
+    /// Tarball of onnxruntime-web, where it was fetched elsewhere
+    #[arg(long, value_name = "FILE", requires = "web")]
+    ort_web: Option<PathBuf>,
+    /// What the input of the file takes: uint8 (pictures of any size), resized (pictures of the network's size) or float (the network's own
     /// input)
     #[arg(long, value_name = "KIND", default_value = "uint8", value_parser = parse::<ClassifierInput>)]
     input: ClassifierInput,
@@ -43,10 +53,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { run, onnx, triton, input, reject, confidence, backbone } = args;
+    let Args { run, onnx, triton, web, pictures, ort_web, input, reject, confidence, backbone } = args;
     let mut config = ExportConfig::new(run);
     config.onnx = onnx;
     config.triton = triton;
+    config.web = web;
+    config.pictures = pictures;
+    config.ort_web = ort_web;
     config.input = input;
     config.reject = reject;
     config.confidence = confidence;
@@ -68,7 +81,7 @@ fn summary(stats: &ExportStats) -> String {
         stats.outputs.join(", "),
         stats.difference
     );
-    for path in stats.onnx.iter().chain(&stats.triton) {
+    for path in stats.onnx.iter().chain(&stats.triton).chain(&stats.web) {
         text.push_str(&format!("{}\n", path.display()));
     }
     text

@@ -3,7 +3,7 @@
 use super::options::{Global, IMAGES, Layout, ManifestArgs, Size, now, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
-use super::text::{percent, seconds, splits};
+use super::text::{percent, seconds, splits, table_with_header};
 use crate::backbone::BackboneChoice;
 use crate::backbone::{Device, Pool};
 use crate::data::augment::Augmentation;
@@ -11,7 +11,8 @@ use crate::data::dataset::Fractions;
 use crate::data::group_pattern::GroupPattern;
 use crate::error::Result;
 use crate::extract::{
-    AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, GroupStats, MissingRows, StageTimes, extract,
+    AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, GroupStats, LayersStats, MissingRows, StageTimes,
+    extract, extract_layers, is_layers_folder,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,12 +22,12 @@ use std::time::Duration;
 /// A second run computes only what is missing, and keeps the backbone, layer, preprocessing and split of the cache. Ctrl-C finishes the batch and keeps what was computed.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip"
+    after_help = "Examples:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip\n  headstart extract photos --cache cache/photos --layer PreLogits --layer Mixed_6e"
 )]
 pub(super) struct Args {
     #[arg(help = IMAGES)]
     images: PathBuf,
-    /// Cache to create or to complete
+    /// Cache to create or to complete; with several layers a folder that gets one cache for each, such as CACHE/PreLogits
     #[arg(long)]
     cache: PathBuf,
     /// Name of an installed backbone, path of an ONNX file, or path of a folder with model.onnx and preprocessor_config.json or
@@ -35,9 +36,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME|FILE.onnx|DIR")]
     backbone: Option<String>,
     /// Layer whose values are the features (`backbone inspect` names them); a layer with positions is averaged over them.
-    /// Several joined by `+`, such as Mixed_6e+PreLogits, are concatenated [default: that of the cache, or PreLogits]
+    /// Several joined by `+`, such as Mixed_6e+PreLogits, are concatenated. May be repeated: the network then runs once for all
+    /// of them, and `headstart layers` compares them [default: that of the cache, or
+    /// PreLogits; of nsfwjs, try Mixed_7a as well]
     #[arg(long)]
-    layer: Option<String>,
+    layer: Vec<String>,
     /// How a layer with tokens becomes one row of features: cls (the first token), mean, mean-patches (the mean of all but the
     /// first); channels-last for a layer [height, width, channels] [default: as the backbone says]
     #[arg(long, value_name = "POOL", value_parser = parse::<Pool>)]
@@ -98,14 +101,34 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let config = ExtractConfig {
+    let layers = args.layer.clone();
+    let config = config(args, global);
+    terminal.stop_on_signals();
+    if layers.len() > 1 || is_layers_folder(&config.cache)? {
+        let stats = extract_layers(&config, &layers, terminal)?;
+        let mut refused: Vec<_> =
+            stats.layers.iter().flat_map(|layer| &layer.stats.refused).cloned().collect();
+        refused.sort();
+        refused.dedup();
+        let ended = list_refused(&refused);
+        print_result(global, &stats, || summary_of_layers(&stats))?;
+        return Ok(ended);
+    }
+    let stats = extract(&config, terminal)?;
+    let ended = list_refused(&stats.refused);
+    print_result(global, &stats, || summary(&stats))?;
+    Ok(ended)
+}
+
+fn config(args: Args, global: &Global) -> ExtractConfig {
+    ExtractConfig {
         images: args.images,
         manifest: args.manifest.options(),
         group_by: args.group_by,
         cache: args.cache,
         backbone: BackboneChoice {
             backbone: args.backbone,
-            layer: args.layer,
+            layer: args.layer.into_iter().next(),
             pool: args.pool,
             preprocess: args.preprocess,
             crop: args.crop,
@@ -125,13 +148,40 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         commit_every: Duration::from_secs(args.commit_every),
         dry_run: args.dry_run,
         time: now(),
-    };
-    terminal.stop_on_signals();
-    let stats = extract(&config, terminal)?;
-    let ended = list_refused(&stats.refused);
-    print_result(global, &stats, || summary(&stats))?;
-    Ok(ended)
+    }
 }
+
+/// The common part once, then a line for each layer.
+fn summary_of_layers(stats: &LayersStats) -> String {
+    let Some(first) = stats.layers.first().map(|layer| &layer.stats) else { return String::new() };
+    let mut out = format!("{} layers of {}\n{}", stats.layers.len(), first.backbone, data_set(first));
+    let done = if first.dry_run { "would be computed" } else { "computed now" };
+    let rows = stats.layers.iter().map(|layer| {
+        let ExtractStats { layer: name, rows, computed, .. } = &layer.stats;
+        [name.clone(), rows.to_string(), computed.to_string(), layer.cache.display().to_string()]
+    });
+    out.push_str(&table_with_header(["layer", "rows", done, "cache"], rows));
+    let most = stats.layers.iter().map(|layer| &layer.stats).max_by_key(|stats| stats.computed);
+    if let Some(most) = most.filter(|stats| !stats.dry_run && stats.computed > 0) {
+        if let (Some(rate), Some(provider)) = (most.images_per_second, &most.provider) {
+            let took = seconds(most.seconds);
+            out.push_str(&format!("{rate:.1} images/s on {provider}, {took} in all\n"));
+        }
+        out.push_str(
+            &most.stages.iter().zip(most.busy).map(|(stages, busy)| spent(stages, busy)).collect::<String>(),
+        );
+    }
+    if first.dry_run {
+        out.push_str(DRY_RUN);
+    } else if let Some(folder) = stats.layers[0].cache.parent() {
+        out.push_str(&format!("compare them with: headstart layers {}\n", folder.display()));
+    }
+    out
+}
+
+/// A dry run proves less than a run.
+const DRY_RUN: &str =
+    "a dry run opens no network, so it does not try whether the layer and the device can be used\n";
 
 /// Why rows are missing.
 fn why(missing: &MissingRows) -> String {
@@ -144,27 +194,7 @@ fn why(missing: &MissingRows) -> String {
 }
 
 pub(super) fn summary(stats: &ExtractStats) -> String {
-    let folders = if stats.layout.contains('/') { " (splits are folders)" } else { "" };
-    let mut out = format!(
-        "{} of {}\n{} images in {} classes: {}{folders}\n",
-        stats.layer,
-        stats.backbone,
-        stats.samples,
-        stats.classes,
-        splits(&stats.splits)
-    );
-    if let Some(GroupStats { groups, largest, without, shares }) = &stats.groups {
-        let shares = shares.map(percent).join(", ");
-        out.push_str(&format!(
-            "{groups} groups, the largest of {largest} images, and {without} images without one: {shares} of the images are \
-             train, validation and test\n"
-        ));
-    }
-    let refused = stats.refused.len();
-    if refused > 0 {
-        let share = refused as f64 / (refused + stats.samples) as f64;
-        out.push_str(&format!("files refused: {refused} ({})\n", percent(share)));
-    }
+    let mut out = format!("{} of {}\n{}", stats.layer, stats.backbone, data_set(stats));
     if stats.dry_run {
         out.push_str(&format!(
             "{} feature rows would be computed, {} are in the cache\n",
@@ -173,9 +203,7 @@ pub(super) fn summary(stats: &ExtractStats) -> String {
         for missing in &stats.missing {
             out.push_str(&format!("  {:<15} {:>7}  {}\n", missing.variant, missing.rows, why(missing)));
         }
-        out.push_str(
-            "a dry run opens no network, so it does not try whether the layer and the device can be used\n",
-        );
+        out.push_str(DRY_RUN);
         return out;
     }
     out.push_str(&format!(
@@ -192,6 +220,33 @@ pub(super) fn summary(stats: &ExtractStats) -> String {
     out.push_str(&format!(", {} in all\n", seconds(stats.seconds)));
     if let (Some(stages), Some(busy)) = (&stats.stages, stats.busy) {
         out.push_str(&spent(stages, busy));
+        if let Some(better) = stats.better_layer {
+            out.push_str(&format!(
+                "{better} of this network may suit your images better than {0}: --layer {0} --layer {better} with a new --cache \
+                 extracts both, headstart layers compares them\n",
+                stats.layer
+            ));
+        }
+    }
+    out
+}
+
+/// What the images are.
+fn data_set(stats: &ExtractStats) -> String {
+    let folders = if stats.layout.contains('/') { " (splits are folders)" } else { "" };
+    let ExtractStats { samples, classes, .. } = stats;
+    let mut out = format!("{samples} images in {classes} classes: {}{folders}\n", splits(&stats.splits));
+    if let Some(GroupStats { groups, largest, without, shares }) = &stats.groups {
+        let shares = shares.map(percent).join(", ");
+        out.push_str(&format!(
+            "{groups} groups, the largest of {largest} images, and {without} images without one: {shares} of the images are \
+             train, validation and test\n"
+        ));
+    }
+    let refused = stats.refused.len();
+    if refused > 0 {
+        let share = refused as f64 / (refused + stats.samples) as f64;
+        out.push_str(&format!("files refused: {refused} ({})\n", percent(share)));
     }
     out
 }

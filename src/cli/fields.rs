@@ -400,7 +400,12 @@ mod tests {
             ),
             ("data fetch", fields!(FetchDataConfig { dataset, out, archive, mirror })),
             ("data manifest", of_images(fields!(ManifestConfig { images, manifest, layout, out }))),
-            ("data select", of_images(fields!(SelectConfig { images, manifest, top, out, link, layout }))),
+            (
+                "data select",
+                of_images(fields!(SelectConfig {
+                    images, manifest, top, classes, exclude, max, out, link, layout
+                })),
+            ),
             (
                 "data report",
                 [
@@ -438,7 +443,19 @@ mod tests {
             ("compare", [fields!(CompareConfig { runs, split }), vec!["out", "plots", "tables"]].concat()),
             (
                 "export",
-                fields!(ExportConfig { run, onnx, triton, input, reject, confidence, backbone, models }),
+                fields!(ExportConfig {
+                    run,
+                    onnx,
+                    triton,
+                    web,
+                    ort_web,
+                    pictures,
+                    input,
+                    reject,
+                    confidence,
+                    backbone,
+                    models
+                }),
             ),
             ("experiment", fields!(ExperimentConfig { file, images, out, models, device, threads, time })),
             ("tensorboard", [tensorboard, projector].concat()),

@@ -6,15 +6,19 @@ mod backbone;
 mod cache;
 mod classify;
 mod compare;
+mod completions;
 mod data;
 mod demo;
 mod device;
 mod evaluate;
+mod evaluate_new;
 mod experiment;
 mod export;
 mod extract;
 mod fields;
 mod fit_options;
+mod layers;
+mod man;
 mod options;
 mod output;
 mod paths;
@@ -23,6 +27,7 @@ mod progress;
 mod prove;
 mod report;
 mod reproduce;
+mod scores_text;
 mod setup;
 mod shell;
 mod signals;
@@ -33,6 +38,7 @@ mod text;
 mod train;
 
 use crate::error::{Kind, Result};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use fields::FieldNames;
 use options::Global;
@@ -67,6 +73,7 @@ enum Command {
     Data(data::Args),
     Backbone(backbone::Args),
     Extract(extract::Args),
+    Layers(layers::Args),
     Train(train::Args),
     Sweep(sweep::Args),
     Evaluate(evaluate::Args),
@@ -78,6 +85,8 @@ enum Command {
     Export(export::Args),
     Tensorboard(tensorboard::Args),
     Cache(cache::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     #[command(name = prove::NAME, hide = true)]
     Prove(prove::Args),
 }
@@ -113,9 +122,38 @@ pub fn main() -> ExitCode {
 }
 
 fn parse() -> std::result::Result<(ArgMatches, Cli), clap::Error> {
-    let matches = command().try_get_matches()?;
+    let matches = command()
+        .try_get_matches()
+        .map_err(|error| with_comma_tip(error, &std::env::args().collect::<Vec<_>>()))?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command()))?;
     Ok((matches, cli))
+}
+
+/// Adds to the error about a value too many, as in `--lr 0.001 0.01`, how several values of that option are written.
+fn with_comma_tip(mut error: clap::Error, args: &[String]) -> clap::Error {
+    let Some(ContextValue::String(surplus)) = error.get(ContextKind::InvalidArg) else { return error };
+    let mut places = args.windows(3).filter(|window| {
+        window[2] == *surplus && window[0].starts_with("--") && !window[1].starts_with("--")
+    });
+    let Some([option, first, second]) = places.next() else { return error };
+    if error.kind() != ErrorKind::UnknownArgument || !takes_several(args, option) {
+        return error;
+    }
+    let tip = format!("several values are separated by commas: {option} {first},{second}");
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error
+}
+
+/// Whether an option of the subcommand that `args` name takes values separated by commas.
+fn takes_several(args: &[String], option: &str) -> bool {
+    let root = command();
+    let mut running = &root;
+    for arg in &args[1..] {
+        let Some(below) = running.find_subcommand(arg) else { break };
+        running = below;
+    }
+    let is_it = |arg: &&clap::Arg| arg.get_long().is_some_and(|long| option.strip_prefix("--") == Some(long));
+    running.get_arguments().find(is_it).is_some_and(|arg| arg.get_value_delimiter() == Some(','))
 }
 
 /// Prints help, the version, or what is wrong with the arguments, and returns the exit code.
@@ -139,14 +177,15 @@ fn running(matches: &ArgMatches) -> Vec<&str> {
     }
 }
 
-fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    match command {
+fn dispatch(chosen: Command, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    match chosen {
         Command::Demo(args) => demo::run(args, global, terminal),
         Command::Setup(args) => setup::run(args, global, terminal),
         Command::Device(args) => device::run(args, global, terminal),
         Command::Data(args) => data::run(args, global, terminal),
         Command::Backbone(args) => backbone::run(args, global, terminal),
         Command::Extract(args) => extract::run(args, global, terminal),
+        Command::Layers(args) => layers::run(args, global, terminal),
         Command::Train(args) => train::run(args, global, terminal),
         Command::Sweep(args) => sweep::run(args, global, terminal),
         Command::Evaluate(args) => evaluate::run(args, global, terminal),
@@ -158,6 +197,8 @@ fn dispatch(command: Command, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Experiment(args) => experiment::run(args, global, terminal),
         Command::Tensorboard(args) => tensorboard::run(args, global, terminal),
         Command::Cache(args) => cache::run(args, global, terminal),
+        Command::Completions(args) => completions::run(&args, &command()),
+        Command::Man(args) => man::run(&args, command(), global),
         Command::Prove(args) => prove::run(args),
     }
 }
@@ -169,6 +210,18 @@ mod tests {
     #[test]
     fn every_command_has_consistent_arguments() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn several_values_without_a_comma_are_told_about_it() {
+        let told = |args: &[&str]| {
+            let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
+            with_comma_tip(command().try_get_matches_from(&args).unwrap_err(), &args).to_string()
+        };
+        let several = told(&["headstart", "sweep", "c", "--runs", "r", "--lr", "0.001", "0.01"]);
+        assert!(several.contains("separated by commas: --lr 0.001,0.01"), "{several}");
+        let single = told(&["headstart", "train", "c", "--run", "r", "--lr", "0.001", "0.01"]);
+        assert!(single.contains("0.01") && !single.contains("commas"), "{single}");
     }
 
     #[test]

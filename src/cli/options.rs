@@ -13,6 +13,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Help of a folder of images.
 pub(super) const IMAGES: &str = "Folder of images, IMAGES/<class>/<file>; or a manifest (.csv, .tsv, .jsonl, .parquet) with the columns path and label";
 
+/// Help of a preprocessing that replaces that of a backbone, or that its file does not name.
+pub(super) const PREPROCESS: &str = "Preprocessing instead of the backbone's own: unit, inception, imagenet, stretched or raw, with \
+    settings after it such as imagenet,resize=bicubic,shorter-side=256,size=224";
+
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {

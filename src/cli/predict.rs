@@ -22,7 +22,7 @@ use std::time::Duration;
 /// classified into one file, a row each; the same command again goes on where it was stopped.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart predict runs/first holiday.jpg --reject 0.05 --html holiday.html\n  headstart predict runs/first photos --out answers.parquet\n  find photos -name '*.jpg' -print0 | headstart predict runs/first - --null --out answers.csv"
+    after_help = "Examples:\n  headstart predict runs/first holiday.jpg --reject 0.05 --html holiday.html\n  headstart predict runs/first photos --out answers.parquet\n  find photos -type f -print0 | headstart predict runs/first - --null --out answers.csv"
 )]
 pub(super) struct Args {
     /// Run that `train` wrote

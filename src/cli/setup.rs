@@ -42,7 +42,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 }
 
 /// How to get the network that most people mean.
-pub(super) const IMAGENET: &str = "for a network trained on ImageNet: headstart setup --backbone efficientnet-lite0, or headstart backbone fetch slim";
+pub(super) const IMAGENET: &str = "for a network trained on ImageNet, better for photographs of things: headstart setup --backbone efficientnet-lite0, or headstart backbone fetch slim";
 
 fn summary(stats: &SetupStats) -> String {
     format!(

@@ -1,7 +1,7 @@
 //! The result of a sweep as text: a table of settings, what its intervals speak of, and the choice of the best.
 
 use super::auto::nested_accuracy;
-use super::text::{percent, seconds, table};
+use super::text::{percent, percent_number, seconds, table};
 use crate::head::StopOn;
 use crate::metrics::{IntervalOver, MeanOverHeads};
 use crate::train::sweep::{NestedAccuracy, Select, SettingResult, SweepStats};
@@ -64,7 +64,7 @@ fn row(setting: &SettingResult, deviations: &[(&str, Deviation)]) -> Vec<String>
         percent(setting.test_interval.map(|of| of.mean)),
     ];
     let deviation = |of: Deviation| of(&setting.test_accuracy?);
-    let text = |deviation: f64| format!("{:.1}", 100.0 * deviation);
+    let text = percent_number;
     row.extend(deviations.iter().map(|(_, of)| deviation(*of).map_or("-".into(), text)));
     row.push(interval.map_or("-".into(), |[low, high]| format!("{low} to {high}")));
     row

@@ -1,8 +1,8 @@
 //! Text for the terminal: aligned tables and short phrases. The only door to `unicode-width`.
 
 pub(super) use crate::report::format::{
-    escape_direction, interval, p_value, percent, percent_number, percentage_points, score, seconds,
-    signed_percent,
+    escape_direction, interval, p_value, percent, percent_number, percent_range, percentage_points, score,
+    seconds, signed_percent,
 };
 
 use crate::data::dataset::Split;

@@ -2,6 +2,7 @@
 
 use super::auto::{self, Budget};
 use super::fit_options::{AdamOptions, Epochs, LossOptions, Penalty, SolverValues, all_folds, fold, solver};
+use super::layers::with_folders;
 use super::options::{Global, Size, now, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
@@ -35,7 +36,7 @@ pub(super) struct Args {
     /// repeated folds within the train images, and the head is fitted once more to all of them
     #[arg(long, conflicts_with_all = ["solver", "lr", "epochs", "l2", "seed", "init", "memory"])]
     auto: bool,
-    /// Time after which --auto tries nothing further, such as 5m, or none; the first features are always tried [default: 60s]
+    /// Time after which --auto ends its search, such as 5m, or none; the fit of what it chose comes on top [default: 60s]
     #[arg(long, value_name = "TIME", requires = "auto", value_parser = parse::<Budget>, allow_negative_numbers = true)]
     budget: Option<Budget>,
     /// Variants to train on: families (none, shift, flip) or exact variants, separated by commas [default: every family
@@ -161,7 +162,8 @@ fn run_auto(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome>
     let mut base = default.base.clone();
     args.loss.apply_to_lbfgs(&mut base);
     let budget = args.budget.map_or(default.budget, |Budget(seconds)| seconds);
-    let Args { cache: caches, run, variants, threads, .. } = args;
+    let Args { cache, run, variants, threads, .. } = args;
+    let caches = with_folders(cache)?;
     let config = AutoConfig { caches, run, variants, base, resplit, budget, threads, time: now() };
     let stats = train_auto(&config, terminal)?;
     let tried = stats.selection.as_ref().map_or(String::new(), |selection| auto::summary(selection, &stats));

@@ -12,7 +12,7 @@ use crate::io::digest::sha256_file;
 use crate::io::fs::{self, FolderEntry, Lock};
 use crate::monitor::{Monitor, Unit};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Settings of [`select`].
@@ -23,8 +23,15 @@ pub struct SelectConfig {
     pub images: PathBuf,
     /// How a manifest is read; without meaning for a folder.
     pub manifest: ManifestOptions,
-    /// Number of classes, at least 1. Among classes of equal size, the first by name are selected. The default is 10.
-    pub top: usize,
+    /// Number of classes, at least 1. Among classes of equal size, the first by name are selected. `None` takes all classes that
+    /// `classes` and `exclude` leave. The default is 10.
+    pub top: Option<usize>,
+    /// Only these classes; all where it is empty.
+    pub classes: Vec<String>,
+    /// Without these classes.
+    pub exclude: Vec<String>,
+    /// Images of a class at most, chosen by their content alone, so that adding images changes few; `None` takes all.
+    pub max: Option<usize>,
     /// The folder to create or to complete.
     pub out: PathBuf,
     /// Whether to make hard links instead of copies.
@@ -66,8 +73,17 @@ struct Placement<'a> {
 
 impl Default for SelectConfig {
     fn default() -> Self {
-        let (images, out) = (PathBuf::new(), PathBuf::new());
-        Self { images, manifest: ManifestOptions::default(), top: 10, out, link: false, layout: None }
+        Self {
+            images: PathBuf::new(),
+            manifest: ManifestOptions::default(),
+            top: Some(10),
+            classes: Vec::new(),
+            exclude: Vec::new(),
+            max: None,
+            out: PathBuf::new(),
+            link: false,
+            layout: None,
+        }
     }
 }
 
@@ -88,9 +104,10 @@ pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStat
     if files.is_empty() {
         return Err(no_images(&config.images, &refused));
     }
+    let files = wanted(config, files)?;
     let classes: Vec<SelectedClass> = composition(&files, &[])
         .into_iter()
-        .take(config.top)
+        .take(config.top.unwrap_or(usize::MAX))
         .map(|class| SelectedClass {
             folder: format!("{:03} {}", class.images, class.name),
             name: class.name,
@@ -114,8 +131,10 @@ pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStat
 }
 
 fn check(config: &SelectConfig) -> Result<()> {
-    if config.top == 0 {
-        return Err(Error::new(Kind::Usage, "`top` must be at least 1"));
+    for (field, number) in [("top", config.top), ("max", config.max)] {
+        if number == Some(0) {
+            return Err(Error::new(Kind::Usage, format!("`{field}` must be at least 1")));
+        }
     }
     let (images, out) = (fs::resolve(&config.images)?, fs::resolve(&config.out)?);
     if out.starts_with(&images) || images.starts_with(&out) {
@@ -127,6 +146,37 @@ fn check(config: &SelectConfig) -> Result<()> {
         .help("choose another folder for `out`"));
     }
     Ok(())
+}
+
+/// The files of the wanted classes, of each at most `max`.
+fn wanted(config: &SelectConfig, files: Vec<ImageFile>) -> Result<Vec<ImageFile>> {
+    let labels: BTreeSet<&str> = files.iter().map(|file| file.label.as_str()).collect();
+    for name in config.classes.iter().chain(&config.exclude) {
+        if !labels.contains(name.as_str()) {
+            let known = crate::data::dataset::number_and_names(&labels.iter().copied().collect::<Vec<_>>());
+            return Err(Error::new(Kind::Usage, format!("there is no class {name:?}"))
+                .at(&config.images)
+                .help(format!("the classes with usable images are: {known}")));
+        }
+    }
+    let is_wanted = |label: &String| {
+        (config.classes.is_empty() || config.classes.contains(label)) && !config.exclude.contains(label)
+    };
+    let mut kept: Vec<ImageFile> = files.into_iter().filter(|file| is_wanted(&file.label)).collect();
+    if kept.is_empty() {
+        return Err(Error::new(Kind::Usage, "`classes` and `exclude` leave no class").at(&config.images));
+    }
+    if let Some(max) = config.max {
+        kept.sort_by(|a, b| (&a.label, a.image_sha256, &a.path).cmp(&(&b.label, b.image_sha256, &b.path)));
+        let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+        kept.retain(|file| {
+            let taken = taken.entry(file.label.clone()).or_default();
+            *taken += 1;
+            *taken <= max
+        });
+        kept.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    Ok(kept)
 }
 
 /// Determines where each file of the classes belongs: in `NNN <class>/`, at its path below the class folder. Where splits

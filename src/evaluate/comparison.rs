@@ -47,6 +47,12 @@ pub struct CompareStats {
 pub struct RunScores {
     /// The run as given.
     pub run: String,
+    /// The cache that it was trained on, as in `run.json`.
+    pub cache: String,
+    /// The backbone of its features.
+    pub backbone: String,
+    /// The layer of its features.
+    pub layer: String,
     /// Settings of its fit, as in `run.json`.
     pub config: SolverConfig,
     /// Whether L-BFGS reached the optimum; `None` for Adam, and in runs of older versions.
@@ -136,23 +142,65 @@ fn adjusted(mut differences: Vec<Difference>) -> Vec<Difference> {
 impl CompareStats {
     /// The solver of the run at index `run`, with those of its settings in which the runs of that solver differ.
     pub fn solver_and_settings(&self, run: usize) -> String {
-        let settings = |config: &SolverConfig| match serde_json::to_value(config) {
-            Ok(serde_json::Value::Object(settings)) => settings,
-            _ => serde_json::Map::new(),
-        };
         let own = settings(&self.runs[run].config);
-        let others: Vec<_> = self
-            .runs
-            .iter()
-            .map(|run| settings(&run.config))
-            .filter(|other| other["solver"] == own["solver"])
-            .collect();
-        let differs = |name: &str| others.iter().any(|other| other[name] != own[name]);
+        let differs = |name: &str| self.of_solver(&own).iter().any(|other| other[name] != own[name]);
         let shown =
             own.iter().filter(|(name, _)| differs(name)).map(|(name, value)| format!(", {name} {value}"));
         let mark = if self.runs[run].converged == Some(false) { " (not converged)" } else { "" };
         format!("{}{mark}{}", self.runs[run].config.name(), shown.collect::<String>())
     }
+
+    /// The settings that all runs of a solver share, for each solver that several runs used, as text.
+    pub fn shared_settings(&self) -> Vec<String> {
+        let mut said: Vec<String> = Vec::new();
+        for (i, run) in self.runs.iter().enumerate() {
+            let own = settings(&run.config);
+            let others = self.of_solver(&own);
+            let is_first = !self.runs[..i].iter().any(|before| before.config.name() == run.config.name());
+            if !is_first || others.len() < 2 {
+                continue;
+            }
+            let is_shared =
+                |name: &str| name != "solver" && others.iter().all(|other| other[name] == own[name]);
+            let shared: Vec<String> = own
+                .iter()
+                .filter(|(name, value)| is_shared(name) && !value.is_null())
+                .map(|(name, value)| format!("{name} {value}"))
+                .collect();
+            if !shared.is_empty() {
+                said.push(format!("{}: {}", run.config.name(), shared.join(", ")));
+            }
+        }
+        said
+    }
+
+    /// The settings of all runs with the same solver.
+    fn of_solver(&self, own: &Settings) -> Vec<Settings> {
+        let all = self.runs.iter().map(|run| settings(&run.config));
+        all.filter(|other| other["solver"] == own["solver"]).collect()
+    }
+
+    /// What all runs have in common of `get`; `None` where they differ.
+    pub fn shared<'a>(&'a self, get: impl Fn(&'a RunScores) -> &'a str) -> Option<&'a str> {
+        let first = get(self.runs.first()?);
+        self.runs.iter().all(|run| get(run) == first).then_some(first)
+    }
+}
+
+type Settings = serde_json::Map<String, serde_json::Value>;
+
+/// The settings of a fit by name, as they took effect: without an order of rows that follows from the seed.
+fn settings(config: &SolverConfig) -> Settings {
+    let mut settings = match serde_json::to_value(config) {
+        Ok(serde_json::Value::Object(settings)) => settings,
+        _ => Settings::new(),
+    };
+    if let (Some(order), Some(seed)) = (settings.get("shuffle_seed"), settings.get("seed"))
+        && (order.is_null() || order == seed)
+    {
+        settings.insert("shuffle_seed".into(), serde_json::Value::Null);
+    }
+    settings
 }
 
 impl RunScores {
@@ -227,6 +275,9 @@ impl LoadedRun {
         let correct = self.correct(common).filter(|correct| *correct).count();
         Ok(RunScores {
             run: self.path.display().to_string(),
+            cache: self.record.cache.clone(),
+            backbone: self.record.spec.backbone.name.clone(),
+            layer: self.record.spec.layer.clone(),
             config: self.record.config.clone(),
             converged: self.record.convergence.map(|convergence| convergence.is_optimum()),
             variants: self.record.variants.clone(),

@@ -20,7 +20,7 @@ use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::head::argmax;
 use crate::metrics::{self, ClassScore, ClassShare};
-use crate::run::{self, ClassCount, RejectionRule, StoredRun};
+use crate::run::{self, ClassCount, Prediction, RejectionRule, StoredRun};
 use held_out::{HeldOutPrediction, RunPredictions, SplitPredictions};
 use serde::Serialize;
 use std::collections::HashSet;
@@ -140,13 +140,57 @@ pub fn evaluate(config: &EvaluateConfig) -> Result<EvaluateStats> {
 /// # Errors
 /// Those of [`evaluate`].
 pub fn evaluate_run(run: &StoredRun, config: &EvaluateConfig) -> Result<EvaluateStats> {
-    let started = Instant::now();
     run::check_split(config.split)?;
-    let record = run.record();
+    let scores = measure(run, config, &run.predictions()?, rejection_rule(run, config)?)?;
+    let same_pictures = run.record().same_pictures.map(|same| match config.split {
+        Split::Validation => same.validation,
+        _ => same.test,
+    });
+    Ok(EvaluateStats { same_pictures, ..scores })
+}
+
+/// Predictions for images that are not in the cache of a run, in the place of its test images.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct NewPredictions {
+    /// Rows of the test split, of variant `none`, one for each image, in the order of their digests.
+    pub rows: Vec<Prediction>,
+    /// The distance of each image from the classes, in the same order, where `reject` is given.
+    pub distances: Vec<f32>,
+}
+
+impl NewPredictions {
+    /// Takes rows with their distances, in any order.
+    pub fn new(mut rows: Vec<(Prediction, Option<f32>)>) -> Self {
+        rows.sort_by_key(|(row, _)| row.image_sha256);
+        let distances = rows.iter().filter_map(|(_, distance)| *distance).collect();
+        Self { rows: rows.into_iter().map(|(row, _)| row).collect(), distances }
+    }
+}
+
+/// Scores a run by `new` predictions as [`evaluate_run`] does by those for its own test images. `config.run` is not opened.
+///
+/// # Errors
+/// Those of [`evaluate_run`].
+pub fn evaluate_new(run: &StoredRun, config: &EvaluateConfig, new: &NewPredictions) -> Result<EvaluateStats> {
     let rule = rejection_rule(run, config)?;
+    let rule = rule.map(|rule| RejectionRule { test_distances: new.distances.clone(), ..rule });
+    // The validation images stay: the temperature was fitted to them.
+    let own = run.predictions()?.into_iter().filter(|row| row.split == Split::Validation);
+    measure(run, config, &own.chain(new.rows.iter().cloned()).collect::<Vec<_>>(), rule)
+}
+
+/// Scores the `rows` of the split.
+fn measure(
+    run: &StoredRun,
+    config: &EvaluateConfig,
+    rows: &[Prediction],
+    rule: Option<RejectionRule>,
+) -> Result<EvaluateStats> {
+    let started = Instant::now();
+    let record = run.record();
     let names = record.class_names();
-    let rows = run.predictions()?;
-    let predictions = RunPredictions { run: run.path(), rows: &rows, classes: &names, average: config.tta };
+    let predictions = RunPredictions { run: run.path(), rows, classes: &names, average: config.tta };
     let held_out = predictions.of_split(config.split)?;
     check_images(config, &held_out)?;
     let validation = predictions.of_split(Split::Validation)?.images;
@@ -180,10 +224,7 @@ pub fn evaluate_run(run: &StoredRun, config: &EvaluateConfig) -> Result<Evaluate
         calibration: Calibration::measure(temperature, images, &validation),
         tta: config.tta.then(|| TtaStats::compare(&held_out, &predicted)),
         reject,
-        same_pictures: record.same_pictures.map(|same| match config.split {
-            Split::Validation => same.validation,
-            _ => same.test,
-        }),
+        same_pictures: None,
         converged: record.convergence.map(|convergence| convergence.is_optimum()),
         seconds: started.elapsed().as_secs_f64(),
     })

@@ -3,7 +3,9 @@
 
 use super::scores::{AccuracyChange, ConditionScore, PairScore, SwitchEffect, TestScore};
 use super::stats::ExperimentStats;
-use crate::metrics::{MeanWithInterval, ResampledMean, format_p_value as p_value, percent_number};
+use crate::metrics::{
+    MeanWithInterval, ResampledMean, format_p_value as p_value, percent_number, point_number,
+};
 
 /// Formats an effect.
 type FormatChange = fn(&AccuracyChange) -> String;
@@ -36,9 +38,7 @@ fn percent(share: f64) -> String {
 }
 
 fn points(difference: f64) -> String {
-    // No minus before a zero.
-    let rounded = (1000.0 * difference).round() / 10.0 + 0.0;
-    if rounded == 0.0 { "0.0".into() } else { format!("{rounded:+.1}") }
+    point_number(difference)
 }
 
 fn with_interval(value: f64, interval: Option<[f64; 2]>, format_value: fn(f64) -> String) -> String {
@@ -51,8 +51,10 @@ fn with_interval(value: f64, interval: Option<[f64; 2]>, format_value: fn(f64) -
 }
 
 fn over_seeds(repeats: Option<MeanWithInterval>, format_value: fn(f64) -> String) -> String {
-    // Heads that are all alike have no interval.
-    let interval = |repeats: &MeanWithInterval| repeats.interval.filter(|[low, high]| low < high);
+    // Heads that are alike as far as the numbers are shown have no interval, which would read as certainty.
+    let interval = |repeats: &MeanWithInterval| {
+        repeats.interval.filter(|[low, high]| format_value(*low) != format_value(*high))
+    };
     repeats.map_or("-".into(), |repeats| with_interval(repeats.mean, interval(&repeats), format_value))
 }
 

@@ -36,8 +36,8 @@ pub(super) struct BuiltClassifier {
     pub spec: Spec,
     /// What the input takes.
     pub input: ClassifierInput,
-    /// Whether it has the outputs of open-set rejection.
-    pub has_rejection: bool,
+    /// The largest distance of a known image, where it has the outputs of open-set rejection.
+    pub threshold: Option<f32>,
     /// The batch size, when the backbone's file fixes it.
     pub batch: Option<usize>,
     /// Largest difference of a probability from the run's.
@@ -45,11 +45,11 @@ pub(super) struct BuiltClassifier {
 }
 
 impl BuiltClassifier {
-    /// Builds and checks the classifier of a run.
+    /// Builds and checks the classifier of a run, whose input takes `input`.
     ///
     /// # Errors
     /// Those of [`export`](super::export).
-    pub fn new(config: &ExportConfig, monitor: &dyn Monitor) -> Result<Self> {
+    pub fn new(config: &ExportConfig, input: ClassifierInput, monitor: &dyn Monitor) -> Result<Self> {
         let run = &config.run;
         let stored = StoredRun::open(run)?;
         let TrainedHead { head, classes, spec } = stored.head()?;
@@ -63,16 +63,15 @@ impl BuiltClassifier {
         let model = resolved.read_model()?;
         let ranks = ranks(&library, &model, &resolved, &steps, monitor)?;
         let temperature = Temperature::effective(stored.record().temperature);
-        let metadata =
-            metadata(&stored, &spec, &classes, config.input, temperature, reject.as_ref(), &expected[0])?;
+        let metadata = metadata(&stored, &spec, &classes, input, temperature, reject.as_ref(), &expected[0])?;
         let rejection =
             reject.as_ref().map(|rule| (rule.distance.quadratic_form(), rule.threshold * (1.0 + MARGIN)));
-        let has_rejection = rejection.is_some();
+        let threshold = reject.as_ref().map(|rule| rule.threshold);
         let parts = ClassifierParts {
             layer: &spec.layer,
             ranks: &ranks,
             preprocessing: &steps,
-            input: config.input,
+            input,
             head: &head,
             temperature,
             rejection,
@@ -82,14 +81,14 @@ impl BuiltClassifier {
         let mut session =
             ClassifierSession::open(&library, &bytes, SessionOptions::new(Device::Cpu), monitor)?;
         let batch = session.batch();
-        let answers = answers(&mut session, config.input, &steps, &images)?;
+        let answers = answers(&mut session, input, &steps, &images)?;
         let difference = compare(&answers, &expected, &classes).map_err(|e| e.at(run))?;
-        Ok(Self { bytes, classes, spec, input: config.input, has_rejection, batch, difference })
+        Ok(Self { bytes, classes, spec, input, threshold, batch, difference })
     }
 
     /// The names of the outputs.
     pub fn outputs(&self) -> Vec<&'static str> {
-        let more: &[&str] = if self.has_rejection { &[DISTANCE, IS_KNOWN] } else { &[] };
+        let more: &[&str] = if self.threshold.is_some() { &[DISTANCE, IS_KNOWN] } else { &[] };
         [&[LABEL_INDEX, PROBABILITIES, FEATURES], more].concat()
     }
 }

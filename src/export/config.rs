@@ -11,6 +11,9 @@ use std::path::PathBuf;
 /// | `run` | | the run |
 /// | `onnx` | none | file to write |
 /// | `triton` | none | model repository to write to |
+/// | `web` | none | folder of the page to write |
+/// | `ort_web` | none | npm package of ONNX Runtime for browsers, instead of downloading it |
+/// | `pictures` | false | whether the page shows train pictures |
 /// | `input` | uint8 | what the input takes |
 /// | `reject` | none | share of known images that may be called unknown |
 /// | `confidence` | none | confidence with which `reject` bounds that share |
@@ -25,7 +28,13 @@ pub struct ExportConfig {
     pub onnx: Option<PathBuf>,
     /// The model repository of Triton to write to.
     pub triton: Option<PathBuf>,
-    /// What the input of the ONNX file takes.
+    /// The folder of the page that classifies in the browser.
+    pub web: Option<PathBuf>,
+    /// The npm package of ONNX Runtime for browsers, to use instead of downloading it.
+    pub ort_web: Option<PathBuf>,
+    /// Whether the page shows the nearest train picture of the class that it answers. Anyone who sees the page can see them.
+    pub pictures: bool,
+    /// What the input of the ONNX file takes; that of the page takes resized pictures.
     pub input: ClassifierInput,
     /// Fraction of images of the known classes that may be called unknown, above 0 and below 1; `None` leaves the distance out.
     pub reject: Option<f64>,
@@ -51,6 +60,9 @@ impl Default for ExportConfig {
             run: PathBuf::new(),
             onnx: None,
             triton: None,
+            web: None,
+            ort_web: None,
+            pictures: false,
             input: ClassifierInput::default(),
             reject: None,
             confidence: None,

@@ -89,7 +89,7 @@ fn config(name: &str, built: &BuiltClassifier) -> String {
         value(PROBABILITIES, "TYPE_FP32", &[built.classes.len() as i64], &labels),
         value(FEATURES, "TYPE_FP32", &[built.spec.width as i64], ""),
     ];
-    if built.has_rejection {
+    if built.threshold.is_some() {
         outputs.extend([value(DISTANCE, "TYPE_FP32", &[], ""), value(IS_KNOWN, "TYPE_BOOL", &[], "")]);
     }
     let (most, batching) =

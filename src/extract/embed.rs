@@ -3,9 +3,11 @@
 
 use super::config::{COMMIT_EVERY, ExtractConfig};
 use super::missing::ImageJob;
-use super::network::Network;
+use super::network::{Network, WantedLayer};
 use super::old_decoders;
 use super::pipeline::{self, PipelineResult};
+use super::run::interrupted;
+use super::sink::{LayerOutput, LayerResult};
 use super::timing::StageTimes;
 use crate::backbone::{Device, ResolvedBackbone};
 use crate::cache::{self, CacheWriter, Key, Spec};
@@ -123,19 +125,19 @@ pub fn embed_images(
     }
     old_decoders::check(&config.cache, &spec.preprocessing.decode, Path::new(""), &missing.jobs)?;
     // Open the network before a new cache is created, so that a failure leaves nothing behind.
-    let mut network =
-        Network::open(&settings, backbone, missing.jobs.len(), spec.known_answer.clone(), monitor)?;
+    let wanted = WantedLayer { chosen: backbone, stored_answer: spec.known_answer.clone() };
+    let mut network = Network::open(&settings, vec![wanted], missing.jobs.len(), monitor)?;
     check_width(&network, &spec)?;
     let mut writer = opened.map_or_else(|| CacheWriter::open_or_create(&config.cache, &spec), Ok)?;
-    let done = run(&settings, backbone, &missing.jobs, &mut network, &mut writer, monitor)?;
+    let (done, of_layer) = run(&settings, backbone, &missing.jobs, &mut network, &mut writer, monitor)?;
     let of_path: HashMap<&str, Digest> =
         missing.jobs.iter().map(|job| (job.path.as_str(), job.image_sha256)).collect();
     let digest = |file: Refused| Some((*of_path.get(file.path.as_str())?, file.reason));
-    refused.extend(done.refused.into_iter().filter_map(digest));
-    record_refused_rows(&writer, done.refused_rows)?;
+    refused.extend(done.refused.into_iter().chain(of_layer.refused).filter_map(digest));
+    record_refused_rows(&writer, of_layer.refused_rows)?;
     let provider = Some(network.backbone().provider().to_string());
-    let stages = Some(done.stages);
-    Ok(EmbeddedImages { writer: Some(writer), computed: done.computed.len(), refused, provider, stages })
+    let (stages, computed) = (Some(done.stages), of_layer.committed.len());
+    Ok(EmbeddedImages { writer: Some(writer), computed, refused, provider, stages })
 }
 
 fn run(
@@ -145,13 +147,17 @@ fn run(
     network: &mut Network,
     writer: &mut CacheWriter,
     monitor: &dyn Monitor,
-) -> Result<PipelineResult> {
+) -> Result<(PipelineResult, LayerResult)> {
     let pipeline = network.pipeline(settings, PathBuf::new(), backbone.preprocessing);
-    let done = pipeline::run(&pipeline, jobs, &mut network.sessions, writer, monitor)?;
+    let wanted = jobs.iter().flat_map(ImageJob::keys).collect();
+    let output = LayerOutput { writer, columns: network.layers[0].columns.clone(), wanted };
+    let mut done = pipeline::run(&pipeline, jobs, &mut network.sessions, vec![output], monitor)?;
     pipeline.narrow.report(monitor);
+    let of_layer = done.layers.remove(0);
+    let computed = of_layer.committed.len();
     match done.is_interrupted {
-        true => Err(super::interrupted(done.computed.len(), jobs.len() - done.computed.len())),
-        false => Ok(done),
+        true => Err(interrupted(computed, jobs.len() - computed)),
+        false => Ok((done, of_layer)),
     }
 }
 

@@ -1,12 +1,12 @@
-//! The steps of an extraction: plan, open the network, describe the data set, compute the missing rows.
+//! The extraction of one layer into its cache: what is missing, the description of the data set, the features.
 
 use super::config::ExtractConfig;
 use super::kept;
-use super::missing::check_shifts;
-use super::network::Network;
+use super::missing::{ImageJob, check_shifts};
+use super::network::{OpenLayer, WantedLayer};
 use super::old_decoders;
-use super::pipeline::{self, PipelineResult};
 use super::plan::{Description, Plan};
+use super::sink::LayerOutput;
 use super::splits::assign;
 use super::target::{Target, spec};
 use crate::backbone::install::runtime;
@@ -19,9 +19,9 @@ use crate::monitor::Monitor;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// State of an extraction.
+/// State of the extraction of one layer.
 pub(super) struct Extraction<'a> {
-    config: &'a ExtractConfig,
+    pub config: &'a ExtractConfig,
     monitor: &'a dyn Monitor,
     /// The network to run.
     pub chosen: ResolvedBackbone,
@@ -46,13 +46,14 @@ pub(super) enum CacheOrigin {
 }
 
 impl<'a> Extraction<'a> {
-    /// Determines the network, and opens the cache if there is one.
+    /// Determines the network, and opens the cache if there is one. A new cache takes what is not chosen from `model`, the
+    /// spec of another layer.
     ///
     /// # Errors
     /// Those of [`Spec::read`], [`kept::resolve`] and [`Target::open`], and of reading the description of the data set.
-    pub fn open(config: &'a ExtractConfig, monitor: &'a dyn Monitor) -> Result<Self> {
+    pub fn open(config: &'a ExtractConfig, model: Option<&Spec>, monitor: &'a dyn Monitor) -> Result<Self> {
         let stored = Spec::read(&config.cache)?;
-        let chosen = kept::resolve(config, stored.as_ref(), monitor)?;
+        let chosen = kept::resolve(config, stored.as_ref().or(model), monitor)?;
         let target = Target::open(config, stored.as_ref(), &chosen)?;
         let mut extraction = Self {
             config,
@@ -65,6 +66,11 @@ impl<'a> Extraction<'a> {
         };
         extraction.read_description()?;
         Ok(extraction)
+    }
+
+    /// Whether there is no cache yet.
+    pub fn is_new(&self) -> bool {
+        self.target.cache().is_none()
     }
 
     /// Reads what earlier runs stored about the data set.
@@ -118,26 +124,27 @@ impl<'a> Extraction<'a> {
     /// [`Kind::Input`](crate::error::Kind::Input) without usable images, those of [`check_shifts`] and [`scan`], and of
     /// reading the cache.
     pub fn plan(&self) -> Result<Plan> {
-        let plan = self.scan_and_compare(true)?;
+        let plan = self.scan_and_compare(None, true)?;
         check_shifts(&plan.description.samples.rows, self.config, &self.chosen.preprocessing)?;
         plan.report(self.stored_samples(), self.monitor);
         Ok(plan)
     }
 
-    /// Plans again, without repeating the remarks.
+    /// Plans again, without repeating the remarks. Files that are as in `scanned`, the plan of another layer, are not read
+    /// again.
     ///
     /// # Errors
     /// Those of [`Extraction::plan`].
-    pub fn replan(&self) -> Result<Plan> {
-        self.scan_and_compare(false)
+    pub fn replan(&self, scanned: Option<&Plan>) -> Result<Plan> {
+        self.scan_and_compare(scanned.map(|plan| plan.description.samples.as_ref()), false)
     }
 
     /// Scans until no image needs a row that the network gave no numbers for. Without such an image its class is smaller,
     /// which can move others to another split, where they need other variants.
-    fn scan_and_compare(&self, mut notes: bool) -> Result<Plan> {
+    fn scan_and_compare(&self, scanned: Option<&Samples>, mut notes: bool) -> Result<Plan> {
         let mut refused = self.refused.clone();
         loop {
-            let plan = self.scan_once(&refused, notes)?;
+            let plan = self.scan_once(scanned, &refused, notes)?;
             let again = plan.refused_again(&self.refused_rows);
             if again.is_empty() {
                 return Ok(plan);
@@ -147,13 +154,14 @@ impl<'a> Extraction<'a> {
         }
     }
 
-    fn scan_once(&self, refused: &RefusedFiles, notes: bool) -> Result<Plan> {
+    fn scan_once(&self, scanned: Option<&Samples>, refused: &RefusedFiles, notes: bool) -> Result<Plan> {
         let stored = self.stored_samples();
+        let earlier = scanned.or(stored);
         let options = ScanOptions {
-            earlier: stored.map(|stored| EarlierScan { root: &stored.root, samples: &stored.rows }),
-            rehash: self.config.rehash,
+            earlier: earlier.map(|earlier| EarlierScan { root: &earlier.root, samples: &earlier.rows }),
+            rehash: self.config.rehash && scanned.is_none(),
             layout: self.config.layout.or(stored.and_then(|stored| stored.choice_for(&self.config.images))),
-            must_choose: stored.is_none(),
+            must_choose: earlier.is_none(),
             manifest: Some(&self.config.manifest),
             refused: Some(refused),
             notes,
@@ -184,24 +192,21 @@ impl<'a> Extraction<'a> {
         self.stored.as_ref().map(|stored| stored.samples.as_ref())
     }
 
-    /// Opens the network for `rows` missing rows.
-    ///
-    /// # Errors
-    /// Those of [`Network::open`].
-    pub fn open_network(&self, rows: usize) -> Result<Network> {
+    /// What to open the network for.
+    pub fn wanted_layer(&self) -> WantedLayer<'_> {
         let stored_answer = self.target.cache().and_then(|cache| cache.spec().known_answer.clone());
-        Network::open(self.config, &self.chosen, rows, stored_answer, self.monitor)
+        WantedLayer { chosen: &self.chosen, stored_answer }
     }
 
     /// Creates the cache if there is none.
     ///
     /// # Errors
     /// Those of [`Target::create`], and of reading the description of the data set.
-    pub fn create_cache(&mut self, network: &Network) -> Result<CacheOrigin> {
+    pub fn create_cache(&mut self, layer: &OpenLayer) -> Result<CacheOrigin> {
         if self.target.cache().is_some() {
             return Ok(CacheOrigin::Opened);
         }
-        let spec = spec(&self.chosen, network.backbone().width(), network.new_answer.clone());
+        let spec = spec(&self.chosen, layer.columns.len(), layer.new_answer.clone());
         self.target = Target::create(&self.config.cache, &spec)?;
         self.read_description()?;
         // Only one that another process has created in the meantime is described already.
@@ -222,17 +227,14 @@ impl<'a> Extraction<'a> {
         Ok(())
     }
 
-    /// Computes the missing rows and commits them.
+    /// Where the missing rows of `plan` go.
     ///
     /// # Errors
-    /// Those of [`pipeline::run`].
-    pub fn compute(&mut self, plan: &Plan, network: &mut Network) -> Result<PipelineResult> {
-        let root = plan.description.samples.root.clone();
-        let settings = network.pipeline(self.config, root, self.chosen.preprocessing);
+    /// [`Kind::Cache`](crate::error::Kind::Cache) when the cache is not open for writing.
+    pub fn output(&mut self, plan: &Plan, layer: &OpenLayer) -> Result<LayerOutput<'_>> {
         let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
-        let result = pipeline::run(&settings, &plan.jobs, &mut network.sessions, writer, self.monitor);
-        settings.narrow.report(self.monitor);
-        result
+        let wanted = plan.jobs.iter().flat_map(ImageJob::keys).collect();
+        Ok(LayerOutput { writer, columns: layer.columns.clone(), wanted })
     }
 
     /// Keeps files that were refused during this run out of the next plan, and refused rows out of later runs too.

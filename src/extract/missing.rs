@@ -21,6 +21,31 @@ pub(super) struct ImageJob {
     pub variants: Vec<Variant>,
 }
 
+impl ImageJob {
+    /// The missing rows.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        self.variants.iter().map(|&variant| Key { image_sha256: self.image_sha256, variant })
+    }
+}
+
+/// Joins the jobs of several layers: each image is opened once, for all variants that some layer lacks.
+pub(super) fn joined_jobs<'a>(jobs: impl Iterator<Item = &'a ImageJob>) -> Vec<ImageJob> {
+    let mut images: BTreeMap<Digest, (&str, BTreeSet<Variant>)> = BTreeMap::new();
+    for job in jobs {
+        images
+            .entry(job.image_sha256)
+            .or_insert_with(|| (&job.path, BTreeSet::new()))
+            .1
+            .extend(&job.variants);
+    }
+    let job = |(image_sha256, (path, variants)): (Digest, (&str, BTreeSet<Variant>))| ImageJob {
+        path: path.into(),
+        image_sha256,
+        variants: variants.into_iter().collect(),
+    };
+    images.into_iter().map(job).collect()
+}
+
 /// Number of feature rows of one variant that are missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

@@ -6,12 +6,14 @@ mod decode;
 mod embed;
 mod extraction;
 mod kept;
+mod layers;
 mod missing;
 mod network;
 mod old_decoders;
 mod pipeline;
 mod plan;
 mod resources;
+mod run;
 mod settings;
 mod sink;
 mod splits;
@@ -20,18 +22,17 @@ mod timing;
 
 pub use config::{AugmentSplits, COMMIT_EVERY, ExtractConfig};
 pub use embed::{EmbedConfig, EmbeddedImages, ImageToEmbed, embed_images};
+pub use layers::{LayerStats, LayersStats, extract_layers, is_layers_folder};
 pub use missing::MissingRows;
 pub use splits::GroupStats;
 pub use timing::StageTimes;
 
-use crate::cache::Key;
 use crate::data::dataset::{Refused, class_names, split_counts};
 use crate::data::decode::limit_memory;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::monitor::Monitor;
-use extraction::{CacheOrigin, Extraction};
-use network::Network;
-use plan::Plan;
+use extraction::Extraction;
+use run::RunResult;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -74,6 +75,8 @@ pub struct ExtractStats {
     pub stages: Option<StageTimes>,
     /// Share of the wall time in which the network computed, 0 to 1; `None` if no rows were computed.
     pub busy: Option<f64>,
+    /// A layer of this network to try as well, by measurements, if the default layer was embedded.
+    pub better_layer: Option<&'static str>,
     /// Whether this was a dry run.
     pub dry_run: bool,
 }
@@ -89,35 +92,30 @@ pub struct ExtractStats {
 /// be written, [`Kind::Limit`] when the system grants too few threads, [`Kind::Interrupted`] when the monitor was interrupted,
 /// and those of opening and running the backbone. Rows
 /// committed before a failure are kept.
+///
+/// [`Kind::Usage`]: crate::error::Kind::Usage
+/// [`Kind::Input`]: crate::error::Kind::Input
+/// [`Kind::Cache`]: crate::error::Kind::Cache
+/// [`Kind::Locked`]: crate::error::Kind::Locked
+/// [`Kind::Io`]: crate::error::Kind::Io
+/// [`Kind::Limit`]: crate::error::Kind::Limit
+/// [`Kind::Interrupted`]: crate::error::Kind::Interrupted
 pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractStats> {
     let started = Instant::now();
     config.check()?;
     limit_memory(config.decode_memory)?;
-    let mut extraction = Extraction::open(config, monitor)?;
-    extraction.prove_runtime()?;
-    let mut plan = extraction.plan()?;
-    let missing = plan.missing.clone();
-    let computed = match plan.missing_rows() {
-        rows if config.dry_run => Computed { rows, ..Computed::default() },
-        0 => {
-            extraction.describe(&plan)?;
-            Computed::default()
-        }
-        rows => {
-            // Open the network before writing anything, so that a failure leaves the cache unchanged.
-            let mut network = extraction.open_network(rows)?;
-            if extraction.create_cache(&network)? == CacheOrigin::CreatedByOther {
-                plan = extraction.replan()?;
-            }
-            extraction.describe(&plan)?;
-            compute_missing(&mut extraction, &mut plan, &mut network)?
-        }
-    };
-    let Computed { rows: computed, unused, vanished, provider, stages } = computed;
+    let mut layers = [Extraction::open(config, None, monitor)?];
+    let result = run::run(&mut layers, monitor)?.remove(0);
+    Ok(stats(&layers[0], result, started))
+}
+
+fn stats(extraction: &Extraction, result: RunResult, started: Instant) -> ExtractStats {
+    let RunResult { missing, plan, computed, unused, vanished, work } = result;
+    let (provider, stages) = work.unzip();
     let mut refused = [plan.description.refused, vanished].concat();
     refused.sort();
     let samples = &plan.description.samples.rows;
-    Ok(ExtractStats {
+    ExtractStats {
         backbone: format!("{}, {}", extraction.chosen.name, extraction.chosen.article_and_title()),
         layer: extraction.chosen.layer.clone(),
         samples: samples.len(),
@@ -134,56 +132,8 @@ pub fn extract(config: &ExtractConfig, monitor: &dyn Monitor) -> Result<ExtractS
         provider,
         busy: stages.map(|stages| stages.busy()),
         stages,
-        dry_run: config.dry_run,
+        better_layer: extraction.chosen.better_layer(),
+        dry_run: extraction.config.dry_run,
         refused,
-    })
-}
-
-/// What a run computed.
-#[derive(Debug, Default)]
-struct Computed {
-    rows: usize,
-    /// Rows of images that are not in the data set any more.
-    unused: usize,
-    /// Files that were there at the start and are not any more.
-    vanished: Vec<Refused>,
-    /// `None` without rows.
-    provider: Option<String>,
-    /// `None` without rows.
-    stages: Option<StageTimes>,
-}
-
-/// Computes the missing rows of `plan`, and updates it until nothing is missing of what is in the folder by then.
-fn compute_missing(extraction: &mut Extraction, plan: &mut Plan, network: &mut Network) -> Result<Computed> {
-    let first = plan.clone();
-    let mut computed: Vec<Key> = Vec::new();
-    let mut stages = StageTimes::default();
-    while plan.missing_rows() > 0 {
-        let result = extraction.compute(plan, network)?;
-        let new = result.computed.len();
-        computed.extend(result.computed);
-        stages = stages.and(result.stages);
-        if result.is_interrupted {
-            return Err(interrupted(computed.len(), plan.missing_rows() - new));
-        }
-        extraction.refuse(result.refused, result.refused_rows)?;
-        // The folder may have changed since it was scanned. And without refused images their classes are smaller, which can
-        // move others to another split, where they need other variants.
-        *plan = extraction.replan()?;
-        extraction.describe(plan)?;
     }
-    let vanished = first.vanished(plan);
-    Ok(match computed.len() {
-        0 => Computed { vanished, ..Computed::default() },
-        rows => {
-            let provider = network.backbone().provider().to_string();
-            let unused = rows - plan.count_own(&computed);
-            Computed { rows, unused, vanished, provider: Some(provider), stages: Some(stages) }
-        }
-    })
-}
-
-fn interrupted(computed: usize, missing: usize) -> Error {
-    let message = format!("interrupted: {computed} rows were computed and are kept, {missing} are missing");
-    Error::new(Kind::Interrupted, message).help("the same command goes on from there")
 }

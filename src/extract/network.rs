@@ -1,59 +1,96 @@
-//! The network of an extraction, opened and tested.
+//! The network of an extraction, opened at all layers that lack rows, and tested.
 
 use super::config::ExtractConfig;
 use super::resources::{Resources, Workload};
 use super::settings::PipelineSettings;
 use crate::backbone::ResolvedBackbone;
-use crate::backbone::{Backbone, CPU_PROVIDER, Device, SessionOptions, known_answer};
+use crate::backbone::{Backbone, CPU_PROVIDER, Device, PRELOGITS, SessionOptions, known_answer};
 use crate::data::narrow::NarrowImages;
 use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
+
+/// A layer to open.
+pub(super) struct WantedLayer<'a> {
+    /// The network is the same for all layers.
+    pub chosen: &'a ResolvedBackbone,
+    /// The known answer in the cache.
+    pub stored_answer: Option<Vec<f32>>,
+}
 
 /// A network that passed the known-answer test, in one session or more.
 pub(super) struct Network {
     pub sessions: Vec<Box<dyn Backbone>>,
     /// Threads and batches that the system grants.
     resources: Resources,
+    /// In the order in which they were wanted.
+    pub layers: Vec<OpenLayer>,
+}
+
+/// A layer of an open network.
+pub(super) struct OpenLayer {
+    /// Its features in a row of the network.
+    pub columns: Range<usize>,
     /// The known answer to store in a new cache; `None` if the backbone or the cache already has one.
     pub new_answer: Option<Vec<f32>>,
 }
 
 impl Network {
-    /// Opens the chosen network for `rows` missing rows and tests it. `stored_answer` is the known answer in the cache.
+    /// Opens the network of `wanted`, at least one layer, for `rows` missing rows, and tests each layer.
     ///
     /// # Errors
     /// Those of [`ResolvedBackbone::open`], of [`Resources::within_limits`] and of the known-answer test.
     pub fn open(
         config: &ExtractConfig,
-        chosen: &ResolvedBackbone,
+        wanted: Vec<WantedLayer>,
         rows: usize,
-        stored_answer: Option<Vec<f32>>,
         monitor: &dyn Monitor,
     ) -> Result<Self> {
+        let chosen = wanted[0].chosen;
         // Fetched first where it is missing: the memory needed depends on it.
-        let network = chosen.install(monitor)?;
+        // That of the whole network was measured.
+        let whole = wanted.iter().map(|layer| layer.chosen).find(|chosen| chosen.layer == PRELOGITS);
+        let network = whole.unwrap_or(chosen).install(monitor)?;
         let resources = Resources::within_limits(config, Workload { rows, network }, monitor)?;
         let Resources { threads, sessions, .. } = resources;
         let opening = SessionOptions { device: config.device, threads, sessions };
-        let mut sessions = chosen.open(opening, monitor)?;
+        let names: Vec<&str> = wanted.iter().map(|layer| layer.chosen.layer.as_str()).collect();
+        let mut sessions = chosen.open_layers(&names, opening, monitor)?;
         let backbone = first(&mut sessions);
         let provider = backbone.provider().to_string();
-        let known = chosen.known_answer.clone().or(stored_answer);
         let answer = known_answer::compute(backbone, &chosen.preprocessing)?;
-        let reference = match &known {
-            Some(known) => known.clone(),
-            None if provider == CPU_PROVIDER => answer.clone(),
-            None => {
+        let mut end = 0;
+        let columns: Vec<Range<usize>> = backbone
+            .widths()
+            .into_iter()
+            .map(|width| {
+                end += width;
+                end - width..end
+            })
+            .collect();
+        let known: Vec<Option<Vec<f32>>> = wanted
+            .into_iter()
+            .map(|layer| layer.chosen.known_answer.clone().or(layer.stored_answer))
+            .collect();
+        let on_cpu = match provider == CPU_PROVIDER || known.iter().all(Option::is_some) {
+            true => answer.clone(),
+            false => {
                 let on_cpu = SessionOptions { device: Device::Cpu, sessions: 1, ..opening };
-                let mut sessions = chosen.open(on_cpu, monitor)?;
+                let mut sessions = chosen.open_layers(&names, on_cpu, monitor)?;
                 known_answer::compute(first(&mut sessions), &chosen.preprocessing)?
             }
         };
-        known_answer::check(&provider, &answer, &reference)?;
-        Ok(Self { sessions, resources, new_answer: known.is_none().then_some(reference) })
+        let mut layers = Vec::with_capacity(known.len());
+        for (columns, known) in columns.into_iter().zip(known) {
+            let reference = known.as_deref().unwrap_or(&on_cpu[columns.clone()]);
+            known_answer::check(&provider, &answer[columns.clone()], reference)?;
+            let new_answer = known.is_none().then(|| on_cpu[columns.clone()].to_vec());
+            layers.push(OpenLayer { columns, new_answer });
+        }
+        Ok(Self { sessions, resources, layers })
     }
 
     /// Returns one of the sessions.

@@ -1,14 +1,13 @@
-//! The pipeline from missing rows to parts on disk: decoders -> batches -> sessions -> parts. Each stage runs on threads of
-//! its own. Rows are committed in the order of the jobs, and memory does not grow with the number of images.
+//! The pipeline from missing rows to parts on disk: decoders -> batches -> sessions -> parts, those of one layer or of
+//! several. Each stage runs on threads of its own. Rows are committed in the order of the jobs, and memory does not grow with the number of images.
 
-use super::batch::{Batch, EmbeddedBatch, into_batches};
+use super::batch::{Batch, BatchRow, EmbeddedBatch, into_batches};
 use super::decode;
 use super::missing::ImageJob;
 use super::settings::PipelineSettings;
-use super::sink::Sink;
+use super::sink::{LayerOutput, LayerResult, Sink};
 use super::timing::{StageTimes, Stopwatch};
 use crate::backbone::{Backbone, Embeddings};
-use crate::cache::{CacheWriter, Key};
 use crate::data::dataset::Refused;
 use crate::error::{Error, Kind, Result};
 use crate::math::parallel;
@@ -27,18 +26,16 @@ const WINDOW_ROWS: usize = 4096;
 /// Result of a run of the pipeline.
 #[derive(Debug)]
 pub(super) struct PipelineResult {
-    /// The rows committed.
-    pub computed: Vec<Key>,
-    /// Images that cannot be used.
+    /// For each layer, in their order.
+    pub layers: Vec<LayerResult>,
+    /// Images that cannot be used for any layer.
     pub refused: Vec<Refused>,
-    /// Rows for which the network gave values that are no numbers; their images are refused.
-    pub refused_rows: Vec<Key>,
     pub stages: StageTimes,
     /// Whether the monitor was interrupted before all rows were computed.
     pub is_interrupted: bool,
 }
 
-/// Computes all of `jobs` in `sessions` of one network and commits the rows. After an interruption no session begins
+/// Computes all of `jobs` in `sessions` of one network and commits the rows that each layer wants. After an interruption no session begins
 /// another batch, and the rows of the batches under way are committed.
 ///
 /// # Errors
@@ -48,15 +45,16 @@ pub(super) fn run(
     settings: &PipelineSettings,
     jobs: &[ImageJob],
     sessions: &mut [Box<dyn Backbone>],
-    writer: &mut CacheWriter,
+    outputs: Vec<LayerOutput>,
     monitor: &dyn Monitor,
 ) -> Result<PipelineResult> {
     let started = Instant::now();
     let total = jobs.iter().map(|job| job.variants.len() as u64).sum();
     let task = monitor.task("embedding", Some(total), Unit::Images);
     let (decoding, embedding, writing) = (Stopwatch::default(), Stopwatch::default(), Stopwatch::default());
-    let (number, width) = (sessions.len(), sessions.first().map_or(0, |session| session.width()));
-    let mut sink = Sink::new(settings, width, writer, &writing, monitor);
+    let number = sessions.len();
+    let sinks = outputs.into_iter().map(|output| Sink::new(settings, output, &writing, monitor));
+    let mut end = PipelineEnd { sinks: sinks.collect(), refused: Vec::new() };
     let is_interrupted = AtomicBool::new(false);
     let should_stop = &|| should_stop(monitor, &is_interrupted);
     std::thread::scope(|scope| -> Result<()> {
@@ -79,7 +77,7 @@ pub(super) fn run(
             parallel::start(scope, work).map_err(parallel::refused)?;
         }
         drop((to_embed, results));
-        collect(&embedded, &window, &mut sink, |rows| task.advance(rows as u64))
+        end.collect(&embedded, &window, |rows| task.advance(rows as u64))
     })?;
     let stages = StageTimes {
         seconds: started.elapsed().as_secs_f64(),
@@ -89,8 +87,8 @@ pub(super) fn run(
         sessions: number,
     };
     let is_interrupted = is_interrupted.load(Ordering::Relaxed);
-    let Sink { committed: computed, refused, refused_rows, .. } = sink;
-    Ok(PipelineResult { computed, refused, refused_rows, stages, is_interrupted })
+    let layers = end.sinks.into_iter().map(|sink| sink.result).collect();
+    Ok(PipelineResult { layers, refused: end.refused, stages, is_interrupted })
 }
 
 /// Returns whether the monitor was interrupted. The first time, notes it for the person and in `is_interrupted`.
@@ -130,42 +128,61 @@ fn embed(
     }
 }
 
-/// Passes the batches to the sink in their order. The sink commits whenever rows are due. After a failure the rows before
-/// it are committed.
-fn collect(
-    embedded: &Receiver<EmbeddedBatch>,
-    window: &Receiver<()>,
-    sink: &mut Sink,
-    mut advance: impl FnMut(usize),
-) -> Result<()> {
-    let mut early = BTreeMap::new();
-    let mut next = 0;
-    loop {
-        // The timeout commits rows in time even when the next batch takes long.
-        let first = match embedded.recv_timeout(sink.until_due()) {
-            Err(RecvTimeoutError::Disconnected) => break,
-            other => other.ok(),
-        };
-        for batch in first.into_iter().chain(embedded.try_iter()) {
-            early.insert(batch.number, batch);
-            while let Some(EmbeddedBatch { rows, refused, features, .. }) = early.remove(&next) {
-                next += 1;
-                let _ = window.recv();
-                advance(rows.len() + refused.len());
-                sink.refused.extend(refused);
-                match features {
-                    Ok(features) => sink.take(rows, &features)?,
-                    Err(failure) => {
-                        // The first of two failures is returned.
-                        let _ = sink.commit();
-                        return Err(failure);
+/// What the batches come to in the end.
+struct PipelineEnd<'a> {
+    /// For each layer.
+    sinks: Vec<Sink<'a>>,
+    /// Images that cannot be used for any layer.
+    refused: Vec<Refused>,
+}
+
+impl<'a> PipelineEnd<'a> {
+    /// Passes the batches to the sinks in their order. The sinks commit whenever rows are due. After a failure the rows
+    /// before it are committed.
+    fn collect(
+        &mut self,
+        embedded: &Receiver<EmbeddedBatch>,
+        window: &Receiver<()>,
+        mut advance: impl FnMut(usize),
+    ) -> Result<()> {
+        let mut early = BTreeMap::new();
+        let mut next = 0;
+        loop {
+            // The timeout commits rows in time even when the next batch takes long.
+            let due = self.sinks.iter().map(Sink::until_due).min().unwrap_or_default();
+            let first = match embedded.recv_timeout(due) {
+                Err(RecvTimeoutError::Disconnected) => break,
+                other => other.ok(),
+            };
+            for batch in first.into_iter().chain(embedded.try_iter()) {
+                early.insert(batch.number, batch);
+                while let Some(EmbeddedBatch { rows, refused, features, .. }) = early.remove(&next) {
+                    next += 1;
+                    let _ = window.recv();
+                    advance(rows.len() + refused.len());
+                    self.refused.extend(refused);
+                    let taken = features.and_then(|features| self.take(&rows, &features));
+                    if taken.is_err() {
+                        // The first of several failures is returned.
+                        let _ = self.each(Sink::commit);
+                        return taken;
                     }
                 }
             }
+            self.each(Sink::commit_if_due)?;
         }
-        sink.commit_if_due()?;
+        self.each(Sink::commit)
     }
-    sink.commit()
+
+    fn take(&mut self, rows: &[BatchRow], features: &Embeddings) -> Result<()> {
+        self.each(|sink| sink.take(rows, features))
+    }
+
+    /// Does the same with all sinks, and returns the first failure.
+    fn each(&mut self, act: impl FnMut(&mut Sink<'a>) -> Result<()>) -> Result<()> {
+        let results: Vec<Result<()>> = self.sinks.iter_mut().map(act).collect();
+        results.into_iter().collect()
+    }
 }
 
 #[cfg(test)]
@@ -173,7 +190,7 @@ mod tests {
     use super::*;
     use crate::backbone::CPU_PROVIDER;
     use crate::cache::test_data::spec;
-    use crate::cache::{PreprocessingSpec, Spec};
+    use crate::cache::{CacheWriter, Key, PreprocessingSpec, Spec};
     use crate::data::augment::Variant;
     use crate::data::dataset::Reason;
     use crate::data::decode::encode_png;
@@ -181,6 +198,7 @@ mod tests {
     use crate::data::preprocess::Preprocessing;
     use crate::io::digest::sha256;
     use crate::monitor::Silent;
+    use std::collections::HashSet;
     use std::path::{Path, PathBuf};
     use std::sync::atomic::AtomicU64;
     use std::time::Duration;
@@ -252,6 +270,22 @@ mod tests {
         Fixture { settings: settings(root), jobs, writer }
     }
 
+    /// Runs a network of one layer that lacks all rows of `jobs`.
+    fn run_one(
+        settings: &PipelineSettings,
+        jobs: &[ImageJob],
+        sessions: &mut [Box<dyn Backbone>],
+        writer: &mut CacheWriter,
+        monitor: &dyn Monitor,
+    ) -> Result<PipelineResult> {
+        let output = LayerOutput { writer, columns: 0..1, wanted: wanted(jobs) };
+        run(settings, jobs, sessions, vec![output], monitor)
+    }
+
+    fn wanted(jobs: &[ImageJob]) -> HashSet<Key> {
+        jobs.iter().flat_map(ImageJob::keys).collect()
+    }
+
     /// `n` sessions of a fake network. Each counts its calls from 0.
     fn sessions<W>(n: usize, work: W) -> Vec<Box<dyn Backbone>>
     where
@@ -266,13 +300,13 @@ mod tests {
         let Fixture { settings, jobs, mut writer } = grey_images(dir.path(), [255u8, 0, 128].into_iter());
         // The logarithm of black is infinite.
         let mut network = sessions(1, |_, input| Ok(f32::from(input[0]).ln()));
-        let done = run(&settings, &jobs, &mut network, &mut writer, &Silent).unwrap();
-        assert_eq!((done.computed.len(), done.stages.sessions), (2, 1));
+        let done = run_one(&settings, &jobs, &mut network, &mut writer, &Silent).unwrap();
+        assert_eq!((done.layers[0].committed.len(), done.stages.sessions), (2, 1));
         assert!(done.stages.busy() > 0.0 && done.stages.busy() <= 1.0);
         let reason = Reason::NonFiniteFeatures { variant: "none".into() };
-        assert_eq!(done.refused, [Refused { path: "0".into(), image_sha256: None, reason }]);
+        assert_eq!(done.layers[0].refused, [Refused { path: "0".into(), image_sha256: None, reason }]);
         let of_black = jobs.iter().find(|job| job.path == "0").unwrap().image_sha256;
-        assert_eq!(done.refused_rows, [Key { image_sha256: of_black, variant: Variant::None }]);
+        assert_eq!(done.layers[0].refused_rows, [Key { image_sha256: of_black, variant: Variant::None }]);
         let rows = writer.cache().rows(|_| true).unwrap();
         assert!(rows.keys.len() == 2 && rows.embeddings.iter().all(|value| value.is_finite()));
     }
@@ -298,8 +332,8 @@ mod tests {
             }
             Ok(f32::from(input[0]))
         });
-        let done = run(&settings, &jobs, &mut network, &mut writer, &Silent).unwrap();
-        assert_eq!(done.computed.len(), 201);
+        let done = run_one(&settings, &jobs, &mut network, &mut writer, &Silent).unwrap();
+        assert_eq!(done.layers[0].committed.len(), 201);
         assert_eq!(committed(&writer), (0u8..=200).map(f32::from).collect::<Vec<_>>());
     }
 
@@ -311,7 +345,7 @@ mod tests {
             101 => Err(Error::new(Kind::Device, "the device fell off the bus")),
             shade => Ok(f32::from(shade)),
         });
-        let failure = run(&settings, &jobs, &mut network, &mut writer, &Silent).unwrap_err();
+        let failure = run_one(&settings, &jobs, &mut network, &mut writer, &Silent).unwrap_err();
         assert_eq!(failure.to_string(), "the device fell off the bus");
         assert_eq!(committed(&writer), (0u8..100).map(f32::from).collect::<Vec<_>>());
     }
@@ -339,10 +373,10 @@ mod tests {
         let Fixture { settings, jobs, mut writer } = grey_images(dir.path(), 0..=200);
         let mut network = sessions(2, |_, input| Ok(f32::from(input[0])));
         let monitor = InterruptedAfter(AtomicU64::new(51));
-        let done = run(&settings, &jobs, &mut network, &mut writer, &monitor).unwrap();
+        let done = run_one(&settings, &jobs, &mut network, &mut writer, &monitor).unwrap();
         // It is queried before each image and each batch of two, so about 17 batches are formed and some of them begun.
-        assert!(done.is_interrupted && (2..60).contains(&done.computed.len()), "{done:?}");
-        let shades: Vec<f32> = (0u8..=200).take(done.computed.len()).map(f32::from).collect();
+        assert!(done.is_interrupted && (2..60).contains(&done.layers[0].committed.len()), "{done:?}");
+        let shades: Vec<f32> = (0u8..=200).take(done.layers[0].committed.len()).map(f32::from).collect();
         assert_eq!(committed(&writer), shades, "the rows kept have no gap");
     }
 
@@ -354,7 +388,7 @@ mod tests {
             20 => panic!("out of luck"),
             shade => Ok(f32::from(shade)),
         });
-        let failure = run(&settings, &jobs, &mut network, &mut writer, &Silent).unwrap_err();
+        let failure = run_one(&settings, &jobs, &mut network, &mut writer, &Silent).unwrap_err();
         assert_eq!(failure.to_string(), "the network's thread panicked");
         assert_eq!(committed(&writer), (0u8..20).map(f32::from).collect::<Vec<_>>());
     }
@@ -372,8 +406,51 @@ mod tests {
             }
             Ok(f32::from(input[0]))
         });
-        run(&often, &jobs, &mut network, &mut writer, &Silent).unwrap();
+        run_one(&often, &jobs, &mut network, &mut writer, &Silent).unwrap();
         let parts = writer.cache().parts().unwrap().len();
         assert!((2..=11).contains(&parts), "{parts} parts of eleven batches");
+    }
+
+    /// A network of two layers: the shade, and the shade and its double.
+    struct TwoLayers(Arc<AtomicU64>);
+
+    impl Backbone for TwoLayers {
+        fn width(&self) -> usize {
+            3
+        }
+        fn provider(&self) -> &str {
+            CPU_PROVIDER
+        }
+        fn runtime(&self) -> &str {
+            "none"
+        }
+        fn embed(&mut self, pixels: &[u8], n: usize) -> Result<Embeddings> {
+            self.0.fetch_add(n as u64, Ordering::Relaxed);
+            let shades = pixels.chunks_exact(pixels.len() / n).map(|input| f32::from(input[0]));
+            let no_number = |shade: f32| if shade == 7.0 { f32::NAN } else { shade };
+            let row = |shade: f32| [shade, no_number(shade), 2.0 * shade];
+            Ok(Embeddings::new(3, shades.flat_map(row).collect()))
+        }
+    }
+
+    #[test]
+    fn each_layer_gets_its_columns_of_the_rows_that_it_lacks_and_the_network_runs_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let Fixture { settings, jobs, mut writer } = grey_images(dir.path(), 1..=9);
+        let two_wide = Spec { width: 2, ..writer.cache().spec().clone() };
+        let mut other = CacheWriter::open_or_create(&dir.path().join("d"), &two_wide).unwrap();
+        let embedded = Arc::new(AtomicU64::new(0));
+        let mut network: Vec<Box<dyn Backbone>> = vec![Box::new(TwoLayers(embedded.clone()))];
+        // The first layer has the features of the first three images already.
+        let outputs = vec![
+            LayerOutput { writer: &mut writer, columns: 0..1, wanted: wanted(&jobs[3..]) },
+            LayerOutput { writer: &mut other, columns: 1..3, wanted: wanted(&jobs) },
+        ];
+        let done = run(&settings, &jobs, &mut network, outputs, &Silent).unwrap();
+        assert_eq!(committed(&writer), (4..=9u8).map(f32::from).collect::<Vec<_>>());
+        let others = (1..=9u8).filter(|shade| *shade != 7).map(f32::from);
+        assert_eq!(committed(&other), others.flat_map(|shade| [shade, 2.0 * shade]).collect::<Vec<_>>());
+        assert_eq!(done.layers.iter().map(|layer| layer.refused.len()).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(embedded.load(Ordering::Relaxed), 9, "each image runs once");
     }
 }

@@ -3,7 +3,6 @@
 use super::config::ExtractConfig;
 use super::missing::{ImageJob, MissingRows, count_by_variant, incomplete_train_images, missing_jobs};
 use crate::cache::{Key, Samples};
-use crate::data::augment::Variant;
 use crate::data::dataset::{Changes, Reason, Refused, Split, class_names, number_and_names};
 use crate::io::digest::Digest;
 use crate::monitor::Monitor;
@@ -49,10 +48,7 @@ impl Plan {
 
     /// The images that need a row among `refused_rows`.
     pub fn refused_again(&self, refused_rows: &BTreeSet<Key>) -> Vec<Refused> {
-        let refused_row = |job: &ImageJob| {
-            let key = |&variant: &Variant| Key { image_sha256: job.image_sha256, variant };
-            job.variants.iter().map(key).find(|key| refused_rows.contains(key))
-        };
+        let refused_row = |job: &ImageJob| job.keys().find(|key| refused_rows.contains(key));
         let refuse = |job: &ImageJob| {
             let reason = Reason::NonFiniteFeatures { variant: refused_row(job)?.variant.to_string() };
             Some(Refused { path: job.path.clone(), image_sha256: None, reason })

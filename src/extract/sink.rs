@@ -1,4 +1,4 @@
-//! The end of the pipeline: commits features as parts. A part holds the rows of one time interval, so a crash loses the same
+//! The end of the pipeline: commits the features of one layer as parts. A part holds the rows of one time interval, so a crash loses the same
 //! amount of work on slow and fast devices, and its size is limited.
 
 use super::batch::BatchRow;
@@ -9,19 +9,22 @@ use crate::cache::{CacheWriter, FeatureRows, Key, MAX_PART_ROWS};
 use crate::data::dataset::{Reason, Refused};
 use crate::error::Result;
 use crate::monitor::Monitor;
+use std::collections::HashSet;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Collects rows and commits them.
-pub(super) struct Sink<'a> {
-    settings: &'a PipelineSettings,
-    /// Floats in a row.
-    width: usize,
-    writer: &'a mut CacheWriter,
-    writing: &'a Stopwatch,
-    /// Rows that are not committed yet.
-    rows: FeatureRows,
-    last_commit: Instant,
-    monitor: &'a dyn Monitor,
+/// Where the features of one layer go.
+pub(super) struct LayerOutput<'a> {
+    pub writer: &'a mut CacheWriter,
+    /// The features of the layer in a row of the network.
+    pub columns: Range<usize>,
+    /// The rows that its cache lacks.
+    pub wanted: HashSet<Key>,
+}
+
+/// What was done for one layer.
+#[derive(Debug, Default)]
+pub(super) struct LayerResult {
     /// The rows committed.
     pub committed: Vec<Key>,
     /// Images whose features are not finite.
@@ -30,35 +33,48 @@ pub(super) struct Sink<'a> {
     pub refused_rows: Vec<Key>,
 }
 
+/// Collects rows of one layer and commits them.
+pub(super) struct Sink<'a> {
+    settings: &'a PipelineSettings,
+    output: LayerOutput<'a>,
+    writing: &'a Stopwatch,
+    /// Rows that are not committed yet.
+    rows: FeatureRows,
+    last_commit: Instant,
+    monitor: &'a dyn Monitor,
+    pub result: LayerResult,
+}
+
 impl<'a> Sink<'a> {
-    /// Creates a sink for features of `width` floats. `writing` measures the time of writing.
+    /// Creates a sink. `writing` measures the time of writing.
     pub fn new(
         settings: &'a PipelineSettings,
-        width: usize,
-        writer: &'a mut CacheWriter,
+        output: LayerOutput<'a>,
         writing: &'a Stopwatch,
         monitor: &'a dyn Monitor,
     ) -> Self {
         Self {
             settings,
-            width,
-            writer,
+            output,
             writing,
             rows: FeatureRows::default(),
             last_commit: Instant::now(),
             monitor,
-            committed: Vec::new(),
-            refused: Vec::new(),
-            refused_rows: Vec::new(),
+            result: LayerResult::default(),
         }
     }
 
-    /// Takes rows with their features. Commits whenever a part is full.
+    /// Takes rows with the features of all layers. Commits whenever a part is full.
     ///
     /// # Errors
     /// Those of [`Sink::commit`].
-    pub fn take(&mut self, rows: Vec<BatchRow>, features: &Embeddings) -> Result<()> {
-        for (BatchRow { path, key }, embedding) in rows.into_iter().zip(features.rows()) {
+    pub fn take(&mut self, rows: &[BatchRow], features: &Embeddings) -> Result<()> {
+        let own = features.columns(self.output.columns.clone());
+        for (BatchRow { path, key }, embedding) in rows.iter().zip(own.rows()) {
+            let key = *key;
+            if !self.output.wanted.contains(&key) {
+                continue;
+            }
             match embedding {
                 Ok(embedding) => {
                     if self.rows.keys.len() == MAX_PART_ROWS {
@@ -70,8 +86,8 @@ impl<'a> Sink<'a> {
                 Err(NotFinite) => {
                     let reason = Reason::NonFiniteFeatures { variant: key.variant.to_string() };
                     // Without the digest: it is the row that is refused, and other variants of the image may be fine.
-                    self.refused.push(Refused { path, image_sha256: None, reason });
-                    self.refused_rows.push(key);
+                    self.result.refused.push(Refused { path: path.clone(), image_sha256: None, reason });
+                    self.result.refused_rows.push(key);
                 }
             }
         }
@@ -100,13 +116,14 @@ impl<'a> Sink<'a> {
     /// [`Kind::Io`](crate::error::Kind::Io) when the part cannot be written.
     pub fn commit(&mut self) -> Result<()> {
         if !self.rows.keys.is_empty() {
-            let rows = FeatureRows { width: self.width, ..std::mem::take(&mut self.rows) };
-            if let Some(warning) = sameness(&rows).filter(|_| self.committed.is_empty()) {
+            let width = self.output.columns.len();
+            let rows = FeatureRows { width, ..std::mem::take(&mut self.rows) };
+            if let Some(warning) = sameness(&rows).filter(|_| self.result.committed.is_empty()) {
                 self.monitor.warn(&warning);
             }
             let keys = rows.keys.clone();
-            self.writing.time(|| self.writer.append(rows, self.settings.metadata.clone()))?;
-            self.committed.extend(keys);
+            self.writing.time(|| self.output.writer.append(rows, self.settings.metadata.clone()))?;
+            self.result.committed.extend(keys);
         }
         self.last_commit = Instant::now();
         Ok(())

@@ -39,7 +39,7 @@ pub use p_value::format_p_value;
 pub use paired::{
     PairedCounts, holm_adjusted, mcnemar_mid_p_value, mcnemar_p_value, paired_difference_interval,
 };
-pub use percent::{percent_number, without_minus_zero};
+pub use percent::{percent_number, point_number, without_minus_zero};
 pub use repeats::{MeanWithInterval, mean_with_interval};
 pub use resampled::{ResampledMean, corrected_resampled_t_test};
 pub use roc::{RocArea, roc_area};

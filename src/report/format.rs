@@ -1,6 +1,8 @@
 //! Numbers and times as text for people. The only user of `chrono`.
 
-pub use crate::metrics::{format_p_value as p_value, percent_number, without_minus_zero};
+pub use crate::metrics::{
+    format_p_value as p_value, percent_number, point_number as percentage_points, without_minus_zero,
+};
 
 /// Escapes characters that change the direction of text, such as `\u{202e}`: after one in a name, the rest of the line
 /// would be shown backwards.
@@ -29,11 +31,6 @@ pub fn percent_range([low, high]: [f64; 2]) -> String {
 /// Formats a difference of fractions as a signed percentage, `+1.2 %`; an undefined one as `-`.
 pub fn signed_percent(fraction: impl Into<Option<f64>>) -> String {
     fraction.into().map_or("-".into(), |f| format!("{} %", percentage_points(f)))
-}
-
-/// Formats a difference of fractions as signed percentage points without a unit, `+1.2`; zero as `0.0`.
-pub fn percentage_points(difference: f64) -> String {
-    without_minus_zero(format!("{:+.1}", 100.0 * difference))
 }
 
 /// Formats an interval with two decimals, `0.85 to 1.20`. Without an upper end it extends to infinity.

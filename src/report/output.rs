@@ -93,13 +93,13 @@ impl PageOutput {
     }
 }
 
-/// Checks that the folder `tables` for the tables of a page about `run`, written without the page, may be written as
-/// [`PageOutput::check_for_run`] does.
+/// Checks that outputs about `run`, each with the field that names it, may be written as [`PageOutput::check_for_run`] does.
 ///
 /// # Errors
 /// Those of [`PageOutput::check_for_run`].
-pub fn check_tables_for_run(tables: &Path, run: &Path, cache: Option<&Path>) -> Result<()> {
-    check_place("tables", tables, images_of_run(run, cache)?.as_deref())
+pub fn check_for_run(outputs: &[(&str, &Path)], run: &Path, cache: Option<&Path>) -> Result<()> {
+    let images = images_of_run(run, cache)?;
+    outputs.iter().try_for_each(|(field, path)| check_place(field, path, images.as_deref()))
 }
 
 /// Writes tables without a page.

@@ -19,7 +19,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// The answer for a feature row.
-    fn of(classifier: &Classifier, features: &[f32]) -> Self {
+    pub fn of(classifier: &Classifier, features: &[f32]) -> Self {
         let probabilities =
             classifier.probabilities(features).into_iter().map(|share| share as f32).collect();
         Self { probabilities, distance: classifier.open_set(features).map(|open_set| open_set.score) }
@@ -42,15 +42,15 @@ impl Answer {
     }
 }
 
-/// Classifies the rows of `cache` whose image is `wanted`. One part of the cache is in memory at a time.
+/// Classifies the plain rows of `cache` whose image is `wanted` with `classify`. One part of the cache is in memory at a time.
 ///
 /// # Errors
 /// [`Kind::Cache`](crate::error::Kind::Cache) when a part is damaged.
-pub(super) fn from_cache(
+pub(super) fn from_cache<T>(
     cache: &FeatureCache,
-    classifier: &Classifier,
     wanted: &HashSet<Digest>,
-) -> Result<HashMap<Digest, Answer>> {
+    classify: impl Fn(&[f32]) -> T,
+) -> Result<HashMap<Digest, T>> {
     let mut answers = HashMap::with_capacity(wanted.len());
     let is_wanted = |key: &Key| key.variant == Variant::None && wanted.contains(&key.image_sha256);
     for part in cache.parts()? {
@@ -61,7 +61,7 @@ pub(super) fn from_cache(
         let rows = part.rows(cache.spec())?;
         let features = rows.embeddings.chunks_exact(rows.width.max(1));
         for (key, features) in rows.keys.iter().zip(features).filter(|(key, _)| is_wanted(key)) {
-            answers.insert(key.image_sha256, Answer::of(classifier, features));
+            answers.insert(key.image_sha256, classify(features));
         }
     }
     Ok(answers)

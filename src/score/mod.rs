@@ -4,9 +4,12 @@
 mod answer;
 mod config;
 mod files;
+mod new_images;
 mod output;
+mod working_folder;
 
 pub use config::ScoreConfig;
+pub use new_images::{NewImages, NewImagesConfig, UnknownClass, evaluate_new_images};
 pub use output::AnswerFormat;
 
 use crate::data::dataset::{Reason, Refused};
@@ -25,6 +28,7 @@ use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use working_folder::WorkingFolder;
 
 /// Result of [`score`].
 #[derive(Debug, Clone, Serialize)]
@@ -91,7 +95,7 @@ pub fn score(config: &ScoreConfig, monitor: &dyn Monitor) -> Result<ScoreStats> 
     let done = answers(config, &classifier, earlier, &files, monitor)?;
     let rows = rows(&files, &done.answers);
     file.write(&rows)?;
-    config.remove_working_folder()?;
+    config.working_folder().finish()?;
     let unknown = rows.iter().filter(|row| row.answer.is_unknown(&classifier)).count();
     Ok(ScoreStats {
         out: config.out.clone(),
@@ -132,10 +136,12 @@ fn answers(
     let wanted: HashSet<Digest> = images.iter().map(|image| image.image_sha256).collect();
     let backbone = classifier.resolve_backbone(&config.predictor)?;
     let embedded = embed_images(&config.embedding(), classifier.spec(), &backbone, &images, monitor)
-        .map_err(|e| config.with_remedy(e))?;
+        .map_err(|e| config.working_folder().explain(e))?;
     let mut answers = earlier;
     if let Some(writer) = &embedded.writer {
-        answers.extend(answer::from_cache(writer.cache(), classifier, &wanted)?);
+        answers.extend(answer::from_cache(writer.cache(), &wanted, |features| {
+            Answer::of(classifier, features)
+        })?);
     }
     let (refused, computed) = (embedded.refused, embedded.computed);
     Ok(Answered { answers, refused, computed, provider: embedded.provider, stages: embedded.stages })
@@ -172,17 +178,12 @@ fn count(classifier: &Classifier, rows: &[AnswerRow]) -> Vec<AnswerCount> {
 }
 
 impl ScoreConfig {
-    /// Where features are kept: in the cache, or beside the file of answers until that is finished.
-    fn working_folder(&self) -> PathBuf {
-        self.cache.clone().unwrap_or_else(|| {
-            let mut name = self.out.file_name().unwrap_or_default().to_os_string();
-            name.push(".unfinished");
-            self.out.with_file_name(name)
-        })
+    fn working_folder(&self) -> WorkingFolder {
+        WorkingFolder::new(self.cache.as_deref(), &self.out)
     }
 
     fn embedding(&self) -> EmbedConfig {
-        let mut config = EmbedConfig::new(self.working_folder());
+        let mut config = EmbedConfig::new(self.working_folder().path);
         config.device = self.predictor.device;
         (config.batch, config.threads) = (self.batch, self.threads);
         (config.decode_memory, config.commit_every) = (self.decode_memory, self.commit_every);
@@ -221,26 +222,10 @@ impl ScoreConfig {
         has_answers: bool,
         monitor: &dyn Monitor,
     ) -> Result<()> {
-        if has_answers || self.working_folder().exists() {
+        if has_answers || self.working_folder().path.exists() {
             return Ok(());
         }
         let backbone = classifier.resolve_backbone(&self.predictor)?;
         backbone.install_missing(self.predictor.device, monitor).map(drop)
-    }
-
-    /// The remedy for a folder beside the file of answers that cannot be used: nobody has named it.
-    fn with_remedy(&self, error: Error) -> Error {
-        match error.kind() {
-            Kind::Cache if self.cache.is_none() => error.help("remove that folder, or choose another `out`"),
-            _ => error,
-        }
-    }
-
-    /// Removes what was kept beside the finished file of answers.
-    fn remove_working_folder(&self) -> Result<()> {
-        match self.working_folder() {
-            folder if self.cache.is_none() && folder.exists() => fs::remove(&folder),
-            _ => Ok(()),
-        }
     }
 }

@@ -17,6 +17,10 @@ use crate::run::{FoldScore, Prediction};
 /// Folds, where each class has as many images.
 const FOLDS: usize = 5;
 
+/// Train images up to which they are dealt to folds several times, with the number of times. Scores over more images vary less
+/// from deal to deal.
+const REPEATS: [(usize, usize); 2] = [(300, 4), (2000, 2)];
+
 /// The folds of the train images of one assignment of splits. In each, the other folds are the train split, and the fold
 /// itself, as its images are, is the validation split.
 #[derive(Debug)]
@@ -57,10 +61,14 @@ impl InnerFolds {
     pub fn repeated(splits: &SplitRows, classes: &[String], repeats: usize) -> Result<Self> {
         let counts = units_per_class(splits, classes.len());
         if let Some(class) = counts.iter().position(|&units| units < 2) {
-            let (name, units) = (&classes[class], counts[class]);
-            let what = if splits.groups.is_empty() { "images" } else { "groups or single images" };
+            let units = match (counts[class], splits.groups.is_empty()) {
+                (0, _) => "no image",
+                (_, true) => "one image",
+                (_, false) => "one group or single image",
+            };
             let message = format!(
-                "the class {name:?} has {units} {what} in the train split, and folds within it need two"
+                "the class {:?} has {units} in the train split, and folds within it need two",
+                classes[class]
             );
             return Err(Error::new(Kind::Input, message).help("add images of the class"));
         }
@@ -71,6 +79,13 @@ impl InnerFolds {
             all.extend((0..folds).map(|fold| inner(splits, |image| fold_of[image] == fold)));
         }
         Ok(Self { splits: all, per_repeat: folds })
+    }
+
+    /// How many times the train images of `splits` are dealt where candidates are compared.
+    pub fn repeats(splits: &SplitRows) -> usize {
+        let mut images: Vec<_> = splits.train.images().collect();
+        images.dedup();
+        REPEATS.iter().find(|(most, _)| images.len() <= *most).map_or(1, |(_, repeats)| *repeats)
     }
 
     /// Number of folds, over all repeats.

@@ -3,6 +3,7 @@
 use crate::head::StopOn;
 use crate::metrics::{ResampledMean, corrected_resampled_t_test};
 use crate::run::FoldScore;
+use std::ops::Range;
 
 /// Score of a head on images that it was not trained on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,13 +20,16 @@ pub(crate) type FoldScores = Vec<Option<HeldOutScore>>;
 
 /// Which candidate is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rule {
+pub(crate) enum Rule<'a> {
     /// The one with the best mean score, the first of equals.
     Best,
-    /// The first one whose mean score is within one standard error of the best: candidates are sorted from the simplest one
-    /// (Breiman et al. 1984, *Classification and Regression Trees*, section 3.4.3). The error is that of the differences
-    /// between both, fold by fold.
-    OneStandardError,
+    /// Of the best candidates of each group, the first one whose mean score is within one standard error of the best of all
+    /// (Breiman et al. 1984, *Classification and Regression Trees*, section 3.4.3). Groups are sorted from the simplest one;
+    /// within a group none is simpler than another. The error is that of the differences between both, fold by fold.
+    OneStandardError {
+        /// The group of each candidate, in ascending order.
+        groups: &'a [usize],
+    },
 }
 
 /// Scores of all candidates over the same folds.
@@ -37,7 +41,7 @@ pub(crate) struct ScoreTable<'a> {
     pub folds: usize,
     /// The measure that counts.
     pub by: StopOn,
-    pub rule: Rule,
+    pub rule: Rule<'a>,
 }
 
 /// How much worse a candidate is than another, over folds.
@@ -63,6 +67,11 @@ impl ScoreTable<'_> {
     /// repeat, and scored on it. The fits are those that the choice itself needs (as in Tsamardinos et al. 2018, *Machine
     /// Learning* 107, 1895-1922), so nothing is fitted anew. `None` for fewer than three folds.
     pub fn nested(&self) -> Option<ResampledMean> {
+        corrected_resampled_t_test(&self.nested_accuracies()?, self.test_to_train())
+    }
+
+    /// The accuracies of [`ScoreTable::nested`], fold by fold.
+    pub fn nested_accuracies(&self) -> Option<Vec<f64>> {
         let accuracy = |fold: usize| {
             let repeat = fold / self.folds * self.folds;
             let others: Vec<usize> = (repeat..repeat + self.folds).filter(|&other| other != fold).collect();
@@ -71,15 +80,15 @@ impl ScoreTable<'_> {
         if self.folds < 3 {
             return None;
         }
-        let accuracies: Vec<f64> = self.all_folds().into_iter().map(accuracy).collect::<Option<_>>()?;
-        corrected_resampled_t_test(&accuracies, self.test_to_train())
+        self.all_folds().into_iter().map(accuracy).collect()
     }
 
     fn all_folds(&self) -> Vec<usize> {
         (0..self.scores.first().map_or(0, Vec::len)).collect()
     }
 
-    fn test_to_train(&self) -> f64 {
+    /// Images of a fold divided by those that its heads are fitted to.
+    pub fn test_to_train(&self) -> f64 {
         1.0 / (self.folds.max(2) - 1) as f64
     }
 
@@ -94,15 +103,25 @@ impl ScoreTable<'_> {
             let sum = folds.iter().map(|&fold| self.rank(candidate, fold)).sum::<Option<f64>>()?;
             Some(sum / folds.len() as f64).filter(|mean| mean.is_finite())
         };
-        let all = (0..self.scores.len()).filter_map(|candidate| Some((candidate, mean(candidate)?)));
-        let (best, _) = all.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        let best_of = |candidates: Range<usize>| {
+            let all = candidates.filter_map(|candidate| Some((candidate, mean(candidate)?)));
+            all.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(best, _)| best)
+        };
+        let best = best_of(0..self.scores.len())?;
         let is_as_good = |&candidate: &usize| {
             let difference = self.difference_over(candidate, best, folds);
             difference.is_some_and(|worse| worse.mean <= worse.standard_error)
         };
         match self.rule {
             Rule::Best => Some(best),
-            Rule::OneStandardError => (0..best).find(is_as_good).or(Some(best)),
+            Rule::OneStandardError { groups } => {
+                let mut end = 0;
+                let ranges = groups.chunk_by(|a, b| a == b).map(|group| {
+                    end += group.len();
+                    end - group.len()..end
+                });
+                ranges.filter_map(best_of).find(is_as_good)
+            }
         }
     }
 
@@ -138,7 +157,10 @@ mod tests {
         losses.iter().map(score).collect()
     }
 
-    fn table(scores: &[FoldScores], rule: Rule) -> ScoreTable<'_> {
+    /// Each candidate is a group of its own.
+    const ONE_ERROR: Rule = Rule::OneStandardError { groups: &[0, 1, 2] };
+
+    fn table<'a>(scores: &'a [FoldScores], rule: Rule<'a>) -> ScoreTable<'a> {
         ScoreTable { scores, folds: 5, by: StopOn::Loss, rule }
     }
 
@@ -151,7 +173,10 @@ mod tests {
         let always_worse = best.map(|loss| loss + 0.1);
         for (first, chosen) in [(near, 0), (always_worse, 1)] {
             let all = [scores(&first), scores(&best)];
-            assert_eq!(table(&all, Rule::OneStandardError).choose(), Some(chosen));
+            let apart = Rule::OneStandardError { groups: &[0, 1] };
+            assert_eq!(table(&all, apart).choose(), Some(chosen));
+            let together = Rule::OneStandardError { groups: &[0, 0] };
+            assert_eq!(table(&all, together).choose(), Some(1), "within a group the best one");
             assert_eq!(table(&all, Rule::Best).choose(), Some(1));
         }
         let worse = table(&[scores(&near), scores(&best)], Rule::Best).difference(0, 1).unwrap();
@@ -164,7 +189,7 @@ mod tests {
         failed[2] = None;
         let nan = scores(&[f64::NAN; 5]);
         let all = [failed.clone(), nan, scores(&[1.0; 5])];
-        for rule in [Rule::Best, Rule::OneStandardError] {
+        for rule in [Rule::Best, ONE_ERROR] {
             assert_eq!(table(&all, rule).choose(), Some(2));
         }
         assert_eq!(table(&[failed.clone()], Rule::Best).choose(), None);

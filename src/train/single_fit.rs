@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
 use crate::head::{Convergence, FitResult};
 use crate::head::{Epoch, FitJob, FitParams, Head, SolverConfig};
+use crate::metrics::percent_number;
 use crate::monitor::{Monitor, Task, Unit};
 use crate::run::{Prediction, SamePictures, WeightHistograms};
 use std::time::Instant;
@@ -91,10 +92,10 @@ impl<'a> EpochLog<'a> {
     /// Records an epoch and the head after it.
     pub fn record(&mut self, epoch: &Epoch, head: &Head) {
         self.task.status(&format!(
-            "loss {:.4}  validation loss {:.4}  accuracy {:.1} %",
+            "loss {:.4}  validation loss {:.4}  accuracy {} %",
             epoch.train_loss,
             epoch.validation_loss,
-            100.0 * epoch.validation_accuracy
+            percent_number(epoch.validation_accuracy)
         ));
         self.task.advance(1);
         self.histograms.record(epoch.epoch, head);

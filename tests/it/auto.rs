@@ -39,14 +39,17 @@ fn the_head_is_that_of_the_settings_that_it_chose() {
         };
         assert!(tried.iter().filter(is_own).count() >= 2, "{cache} {variants} {standardize}: {tried:?}");
     }
-    // The chosen one is the first within one standard error of the least loss.
+    // The loss of the chosen one is within one standard error of the least, and on its path it is the least.
     let chosen = selection["chosen"].as_u64().unwrap() as usize;
     let candidates = selection["tried"].as_array().unwrap();
     assert_eq!(candidates[chosen]["difference"], 0.0);
-    let loss = |one: &Value| one["loss"].as_f64().unwrap();
-    let best = candidates.iter().min_by(|a, b| loss(a).total_cmp(&loss(b))).unwrap();
-    let less = -best["difference"].as_f64().unwrap();
-    assert!(less >= 0.0 && less <= best["standard_error"].as_f64().unwrap() + 1e-12, "{best}");
+    let worse = |one: &Value| one["difference"].as_f64().unwrap();
+    let best = candidates.iter().min_by(|a, b| worse(a).total_cmp(&worse(b))).unwrap();
+    assert!(-worse(best) <= best["standard_error"].as_f64().unwrap() + 1e-12, "{best}");
+    let is_of_path = |one: &&Value| {
+        ["cache", "use", "standardize"].iter().all(|key| one[*key] == candidates[chosen][*key])
+    };
+    assert!(candidates.iter().filter(is_of_path).all(|one| worse(one) >= 0.0));
     assert_eq!(s.record("best")["selection"], *selection);
     // `train` makes the same head, from the settings of the record alone.
     let (cache, variants, standardize, l2) = &tried[chosen];
@@ -82,25 +85,41 @@ fn it_prints_what_it_tried_and_how_the_choice_does() {
 }
 
 #[test]
-fn a_budget_cuts_the_candidates_in_their_order() {
+fn a_budget_ends_the_search_wherever_it_is() {
     let s = caches();
-    let all = auto(&s, "all", &["--budget", "none"]);
-    let cut = auto(&s, "cut", &["--budget", "0s"]);
-    let (all, tried) = (settings(&all["selection"]["tried"]), settings(&cut["selection"]["tried"]));
-    assert!(tried.len() < all.len() && all.starts_with(&tried), "{tried:?}");
-    assert!(tried.iter().all(|(_, variants, standardize, _)| variants == "none" && !standardize));
-    let left_out = cut["selection"]["left_out"].as_array().unwrap();
-    let of = |one: &Value| (one["use"].clone(), one["standardize"].clone(), one["reason"].clone());
-    let expected = [("none", true), ("none+flip", false), ("none+flip", true)];
-    let expected = expected.map(|(variants, scaled)| (variants.into(), scaled.into(), "budget".into()));
-    assert_eq!(left_out.iter().map(of).collect::<Vec<_>>(), expected);
-    let said = s.run(&["train", &s.text("c"), "--auto", "--run", &s.text("cut"), "--budget", "0"]);
-    assert!(
-        said.stdout.contains("left out, because the time of --budget was over: none of"),
-        "{}",
-        said.stdout
+    let none = s.run(&["train", &s.text("c"), "--auto", "--run", &s.text("r"), "--budget", "0s"]);
+    none.fails(
+        1,
+        &["the --budget of 0 s was over before any candidate was fitted in all folds", "raise --budget"],
     );
-    assert!(said.stderr.contains("the search took its --budget"), "{}", said.stderr);
+    assert!(!s.path("r").exists());
+    // Whatever a budget cuts, the candidates are the first ones of a search without one, and the head is theirs.
+    let all = auto(&s, "all", &["--budget", "none"]);
+    let all = settings(&all["selection"]["tried"]);
+    for budget in ["0.2s", "1s", "3s"] {
+        let output =
+            s.run(&["train", &s.text("c"), "--auto", "--run", &s.text("r"), "--budget", budget, "--json"]);
+        if output.code != 0 {
+            output.fails(1, &["was over before any candidate"]);
+            continue;
+        }
+        let reported = output.value();
+        let selection = &reported["selection"];
+        let tried = settings(&selection["tried"]);
+        let first = |path: &[(String, String, bool, f64)]| {
+            let of_path = all.iter().filter(|one| (&one.1, one.2) == (&path[0].1, path[0].2));
+            of_path.take(path.len()).cloned().collect::<Vec<_>>() == path
+        };
+        assert!(tried.chunk_by(|a, b| (&a.1, a.2) == (&b.1, b.2)).all(first), "{tried:?}");
+        let seconds = selection["seconds"].as_f64().unwrap();
+        let given: f64 = budget.trim_end_matches('s').parse().unwrap();
+        assert_eq!(
+            output.stderr.contains("the search took its --budget"),
+            seconds >= given,
+            "{}",
+            output.stderr
+        );
+    }
 }
 
 #[test]
@@ -115,6 +134,36 @@ fn what_is_given_is_not_searched() {
     );
     let record = s.record("r");
     assert_eq!(record["config"]["class_weights"], "balanced");
+}
+
+#[test]
+fn another_split_chooses_and_tests_on_its_own_images() {
+    let s = caches();
+    let own = auto(&s, "own", &["--use", "none"]);
+    let other = auto(&s, "other", &["--use", "none", "--resplit", "7"]);
+    assert_eq!(s.record("other")["division"]["resplit"]["seed"], 7);
+    assert_ne!(own["selection"]["tried"], other["selection"]["tried"]);
+    // `train` with what was chosen makes the same head on that split.
+    let chosen = &other["selection"]["tried"][other["selection"]["chosen"].as_u64().unwrap() as usize];
+    let l2 = chosen["l2"].to_string();
+    let (c, given) = (s.text("c"), s.text("given"));
+    let mut same = vec![
+        "train",
+        &c,
+        "--run",
+        &given,
+        "--use",
+        "none",
+        "--solver",
+        "lbfgs",
+        "--l2",
+        &l2,
+        "--resplit",
+        "7",
+    ];
+    same.extend((chosen["standardize"] == true).then_some("--standardize"));
+    s.json(&same);
+    assert_eq!(s.head("given"), s.head("other"));
 }
 
 #[test]

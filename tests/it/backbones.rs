@@ -3,6 +3,8 @@
 
 use crate::support::{self, CommandOutput, Sandbox, small_network};
 use headstart::backbone::install::find_library;
+use headstart::data::decode::encode_png;
+use headstart::data::pixels::Pixels;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 
@@ -43,6 +45,8 @@ fn the_list_names_every_backbone_with_its_state_and_its_cost() {
     let expected = [
         "nsfwjs",
         "efficientnet-lite0",
+        "efficientnet-lite1",
+        "efficientnet-lite2",
         "slim",
         "torchvision",
         "timm-tf_in1k",
@@ -59,6 +63,7 @@ fn the_list_names_every_backbone_with_its_state_and_its_cost() {
     // As published: 23.8 million parameters, 5.7 billion multiply-adds.
     let of_lite = of("efficientnet-lite0");
     assert_eq!((&of_lite["state"], &of_lite["classes"]), (&json!("available"), &json!(1000)));
+    assert_eq!((&of_lite["top1"], &of("efficientnet-lite2")["top1"]), (&json!(75.1), &json!(77.6)));
     assert_eq!((&of_lite["download_bytes"], &of_lite["layers"][0]), (&json!(17_364_911), &json!("stem")));
     let of_torch = of("torchvision");
     assert_eq!((&of_torch["state"], &of_torch["parameters"]), (&json!("available"), &json!(23_817_352)));
@@ -209,6 +214,26 @@ fn a_backbone_answers_with_its_own_classes() {
 }
 
 #[test]
+fn efficientnet_lite0_recognises_a_drawn_ball() {
+    let s = Sandbox::new();
+    let is_ball = |x: i32, y: i32| (x - 128).pow(2) + (y - 128).pow(2) < 90 * 90;
+    let pixel = |i: i32| if is_ball(i % 256, i / 256) { [230, 120, 20] } else { [255; 3] };
+    let pixels = Pixels::new(256, 256, (0..256 * 256).flat_map(pixel).collect());
+    s.write("ball.png", &encode_png(&pixels));
+    s.write("names.txt", (0..1000).map(|class| format!("class {class}\n")).collect::<String>().as_bytes());
+    let (image, names) = (s.text("ball.png"), s.text("names.txt"));
+    let classify =
+        ["classify", &image, "--backbone", "efficientnet-lite0", "--names", &names, "--top", "1000"];
+    let answer = s.json(&classify);
+    assert_eq!(answer["classes"], 1000);
+    let predictions = answer["images"][0]["predictions"].as_array().unwrap();
+    // The ping-pong ball of ImageNet.
+    assert_eq!((&predictions[0]["index"], &predictions[0]["label"]), (&json!(722), &json!("class 722")));
+    let sum: f64 = predictions.iter().map(|one| one["probability"].as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-4, "{sum}");
+}
+
+#[test]
 fn a_network_that_names_its_classes_needs_no_list_and_one_without_a_classifier_is_refused() {
     let s = with_small();
     let classes = [("headstart.classes", r#"["x", "y", "z"]"#)];
@@ -270,6 +295,8 @@ fn a_certificate_compares_every_endpoint_with_a_computation_in_float64() {
     let verified = json_of(&s, &["backbone", "verify", "small", "--device", "cpu"]);
     assert_eq!((&verified["agrees"], &verified["provider"]), (&json!(true), &json!("CPUExecutionProvider")));
     assert_eq!(verified["source_sha256"], Value::Null);
+    let runtime = verified["runtime"].as_str().unwrap();
+    assert!(runtime.starts_with("ONNX Runtime 1."), "{runtime}");
     let endpoints = verified["endpoints"].as_array().unwrap();
     let names: Vec<&str> = endpoints.iter().map(|endpoint| endpoint["name"].as_str().unwrap()).collect();
     assert_eq!(

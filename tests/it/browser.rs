@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Chromium, where `tests/run` found or installed it.
-fn browser() -> PathBuf {
+pub fn browser() -> PathBuf {
     let named = std::env::var_os("HEADSTART_TEST_BROWSER").map(PathBuf::from);
     let usual =
         ["chromium", "chromium-browser", "google-chrome"].map(|name| Path::new("/usr/bin").join(name));
@@ -34,7 +34,7 @@ fn keeps_to_the_rules(page: &Value, path: &Path) {
     assert_eq!(views.len(), 4);
     for view in views {
         let (width, scheme) = (&view["width"], &view["scheme"]);
-        for nothing in ["trouble", "requests", "axe", "cut"] {
+        for nothing in ["trouble", "requests", "axe", "cut", "outside", "unstuck"] {
             assert_eq!(
                 view[nothing],
                 Value::Array(Vec::new()),
@@ -84,17 +84,47 @@ fn a_report_works_on_a_phone_and_on_a_desktop() {
     assert!(pages[1]["images"] == 0 && pages[1]["missing"].as_u64() >= stats["pictures"].as_u64());
 }
 
+/// Names of 102 classes: short ones, some of capitals, two very long ones that differ at their ends, one written from right to left.
+fn many_names() -> Vec<String> {
+    let special = ["BACKGROUND_Google", "WWWWWWWWWWWWWWWWWW", "שלום_עולם"].map(String::from).into_iter();
+    let long =
+        (1..=2).map(|n| format!("a_class_whose_name_goes_on_and_on_until_nobody_reads_any_further_{n:04}"));
+    special.chain(long).chain((0..97).map(|n| format!("class_of_things_{n:02}"))).collect()
+}
+
 #[test]
-fn many_classes_with_long_names_stay_within_the_screen() {
+fn a_hundred_classes_and_twenty_runs_are_readable() {
     let s = Sandbox::new();
-    let names: Vec<String> =
-        (0..45).map(|i| format!("a_class_whose_name_is_far_too_long_for_any_plot_{i:02}")).collect();
-    let classes: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 8)).collect();
+    let names = many_names();
+    assert_eq!(names.len(), 102);
+    let classes: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 4)).collect();
     s.images("in", &classes);
     assert_eq!(crate::support::extract(&s, "in", "c", &["--split", "50/25/25"]).code, 0);
-    s.json(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "2"]);
-    s.json(&["report", &s.text("r"), "--out", &s.text("many.html")]);
-    look(&[s.path("many.html")]);
+    let rates: Vec<String> = (1..=22).map(|n| format!("0.{n:03}")).collect();
+    s.json(&["sweep", "c", "--runs", "runs", "--lr", &rates.join(","), "--epochs", "3"]);
+    let mut runs: Vec<String> = std::fs::read_dir(s.path("runs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("run.json").exists())
+        .map(|path| path.to_str().unwrap().to_string())
+        .collect();
+    runs.sort();
+    assert_eq!(runs.len(), 22);
+    s.json(&["report", &runs[0], "--out", "many.html"]);
+    let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
+    s.json(&[&["compare"], &runs[..], &["--out", "compared.html"]].concat());
+    let [report, compared] = &look(&[s.path("many.html"), s.path("compared.html")])[..] else { panic!() };
+    // The worst block and the whole matrix; the rest of the scores and of the composition is folded.
+    assert_eq!((&report["matrices"], &report["folded"]), (&2.into(), &2.into()));
+    assert_eq!(report["plots"]["confusion-worst"]["numbers"]["names"].as_array().unwrap().len(), 20);
+    for plot in ["validation-loss", "train-accuracy"] {
+        let plot = &compared["plots"][plot];
+        assert_eq!((&plot["coloured"], &plot["grey"]), (&5.into(), &17.into()));
+        assert!(plot["area"].as_f64().unwrap() > 120.0, "the plot has no height: {}", plot["area"]);
+    }
+    assert_eq!(compared["legend"], 6, "five runs and one line for the others");
+    let text = compared["text"].as_str().unwrap();
+    assert!(text.contains("The same in all runs: cache") && !text.contains("shuffle_seed"), "{text}");
 }
 
 #[test]

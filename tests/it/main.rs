@@ -1,6 +1,7 @@
 //! All integration tests in one binary. `tests/run` installs what they need, then runs them.
 
 mod acceptance;
+mod arrival;
 mod auto;
 mod backbones;
 mod browser;
@@ -28,6 +29,7 @@ mod fuzz;
 mod heads;
 mod importers;
 mod kills;
+mod layers;
 mod manifests;
 mod moved;
 mod names;
@@ -38,6 +40,7 @@ mod oracle;
 mod pages;
 mod pixels;
 mod power_loss;
+mod python;
 mod readers;
 mod report;
 mod reproduce;

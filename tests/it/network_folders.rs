@@ -121,6 +121,25 @@ fn a_folder_gets_a_name_and_a_cache_knows_it_by_its_content() {
 const PINNED: &str = "35ade0bba71194074d757ca802e4c04355a3680980ba8f40a792cdf3d273850a";
 
 #[test]
+fn a_cache_keeps_how_its_layer_is_pooled() {
+    let s = sandbox(&["vit"]);
+    let vit = s.text("vit");
+    assert_eq!(extract(&s, "c", &vit, &["--layer", "last_hidden_state", "--pool", "cls"]).code, 0);
+    let before = s.rows("c");
+    for same in [&[][..], &["--pool", "cls"], &["--layer", "last_hidden_state[cls]"]] {
+        assert_eq!(extract(&s, "c", &vit, same).code, 0, "{same:?}");
+    }
+    extract(&s, "c", &vit, &["--pool", "mean"])
+        .fails(1, &["layer: last_hidden_state[cls] in the cache, last_hidden_state[mean] asked for"]);
+    assert_eq!(s.rows("c"), before);
+    // Two ways to pool are two layers, in one pass.
+    let both = ["--layer", "last_hidden_state[cls]", "--layer", "last_hidden_state[mean]"];
+    assert_eq!(extract(&s, "both", &vit, &both).code, 0);
+    assert_eq!(s.rows("both/last_hidden_state[cls]").embeddings, before.embeddings);
+    assert_ne!(s.rows("both/last_hidden_state[mean]").embeddings, before.embeddings);
+}
+
+#[test]
 fn a_folder_that_is_wrong_says_what_to_do() {
     let s = sandbox(&["vit", "bytes", "pixels-vit", "clip"]);
     let vit = s.text("vit");

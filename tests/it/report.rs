@@ -53,14 +53,12 @@ pub fn plot_data(s: &Sandbox, run: &str) -> Value {
     expected
 }
 
-pub const PLOTS: [&str; 10] = [
+pub const PLOTS: [&str; 8] = [
     "training-loss",
     "training-accuracy",
     "confusion",
     "class-scores",
-    "frequencies",
     "composition",
-    "relative-difference",
     "confidence",
     "reliability",
     "reliability-tempered",

@@ -325,9 +325,9 @@ fn a_place_where_the_file_would_be_lost_or_in_the_way_is_refused() {
     refused("theirs.jsonl", 1, "another file is in the way");
     // Features of another network beside it.
     s.write("b.csv.unfinished/spec.json", &support::spec().encode());
-    refused("b.csv", 1, "help: remove that folder, or choose another --out");
+    refused("b.csv", 1, "help: remove that folder, or name a --cache");
     s.write("d.csv.unfinished/thesis.txt", b"mine");
-    refused("d.csv", 1, "help: remove that folder, or choose another --out");
+    refused("d.csv", 1, "help: remove that folder, or name a --cache");
     s.run(&["predict", "r", "new", "--out", "a.csv", "--html", "a.html"]).fails(2, &["cannot be used with"]);
     s.run(&["predict", "r", "new", "--threads", "1"]).fails(2, &["--out"]);
     s.run(&["predict", "r", "new", "--top", "0"]).fails(2, &["1 or more"]);
@@ -362,4 +362,80 @@ fn the_text_shows_as_many_classes_as_asked_for() {
         s.run(&args).stdout.lines().count()
     };
     assert_eq!([lines(&[]), lines(&["--top", "1"]), lines(&["--top", "2"])], [4, 2, 3]);
+}
+
+/// Copies the test images of the run `r` into the folder `held-out`.
+fn test_images(s: &Sandbox) -> usize {
+    let run = headstart::run::StoredRun::open(&s.path("r")).unwrap();
+    let rows = run.predictions().unwrap();
+    let test = rows.iter().filter(|row| row.split == headstart::data::dataset::Split::Test);
+    test.map(|row| {
+        s.write(&format!("held-out/{}", row.path), &std::fs::read(s.path("in").join(&row.path)).unwrap())
+    })
+    .count()
+}
+
+#[test]
+fn new_images_are_scored_as_the_test_split_is() {
+    let s = trained();
+    let images = test_images(&s);
+    let reject = ["--reject", "0.3"];
+    let own = s.json(&[&["evaluate", "r"][..], &reject].concat());
+    let mut new =
+        s.json(&[&["evaluate", "r", "--images", "held-out", "--html", "new.html"][..], &reject].concat());
+    assert_eq!(
+        (&new["overlap"], &new["computed"], &new["images"]),
+        (&0.into(), &images.into(), &images.into())
+    );
+    for (field, value) in own.as_object().unwrap() {
+        if !["seconds", "same_pictures"].contains(&field.as_str()) {
+            assert_eq!(&new[field], value, "{field}");
+        }
+    }
+    assert!(!s.path("r.unfinished").exists());
+    let page = std::fs::read_to_string(s.path("new.html")).unwrap();
+    assert!(page.contains("new images in "));
+    // Classes of other names are counted apart, and the scores stay.
+    for number in 0..3 {
+        s.write(&format!("held-out/dog/{number}.png"), &encode_png(&picture("dog", number)));
+    }
+    let said = s.run(&[&["evaluate", "r", "--images", "held-out"][..], &reject].concat());
+    assert!(
+        said.stdout.contains("dog: 3 images, ") && said.stdout.starts_with("new images: accuracy "),
+        "{}",
+        said.stdout
+    );
+    let before = new.clone();
+    new = s.json(&[&["evaluate", "r", "--images", "held-out"][..], &reject].concat());
+    assert_eq!((&new["accuracy"], &new["confusion"]), (&before["accuracy"], &before["confusion"]));
+    let dogs = s.json(&[&["predict", "r", "held-out/dog"][..], &reject].concat());
+    let unknown = dogs.as_array().unwrap().iter().filter(|dog| dog["unknown"] == true).count();
+    assert_eq!(
+        new["unknown_classes"],
+        serde_json::json!([{"name": "dog", "images": 3, "called_unknown": unknown}])
+    );
+    assert_eq!(before["unknown_classes"], serde_json::json!([]));
+}
+
+#[test]
+fn images_that_the_run_has_seen_are_an_error_unless_they_are_allowed() {
+    let s = trained();
+    s.write("held-out/ant/new.png", &encode_png(&picture("ant", 700)));
+    let seen = s.run(&["evaluate", "r", "--images", "in"]);
+    seen.fails(
+        1,
+        &["of its 140 images are among the train and validation images of the run", "--allow-overlap"],
+    );
+    let kept = ["--allow-overlap", "--cache", "kept"];
+    let allowed = s.json(&[&["evaluate", "r", "--images", "in"][..], &kept].concat());
+    assert_eq!((&allowed["images"], &allowed["computed"]), (&140.into(), &140.into()));
+    assert!(allowed["overlap"].as_u64().unwrap() > 100, "{}", allowed["overlap"]);
+    assert_eq!(s.json(&[&["evaluate", "r", "--images", "in"][..], &kept].concat())["computed"], 0);
+    s.images("others", &[("fox", 2)]);
+    s.run(&["evaluate", "r", "--images", "others"]).fails(1, &["none of its classes is one of the run"]);
+    s.run(&["evaluate", "r", "--images", "nowhere"]).fails(1, &["no such folder of images"]);
+    s.run(&["evaluate", "r", "--images", "in", "--split", "validation"]).fails(2, &["cannot be used with"]);
+    s.write("held-out/bad/x.png", b"no");
+    let bad = s.run(&["evaluate", "r", "--images", "held-out"]);
+    assert!(bad.code == 3 && bad.stderr.contains("bad/x.png: not an image"), "{}", bad.stderr);
 }

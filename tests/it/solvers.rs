@@ -75,7 +75,7 @@ fn two_images_a_class_are_enough_and_one_is_not() {
     s.images("in", &[("ant", 1), ("bee", 5)]);
     support::extract(&s, "in", "c", &[]);
     s.run(&["train", &s.text("c"), "--run", &s.text("r")])
-        .fails(1, &["the class \"ant\" has 1 images in the train split", "add images"]);
+        .fails(1, &["the class \"ant\" has one image in the train split", "add images"]);
 }
 
 #[test]

@@ -16,13 +16,21 @@ WIDTHS, SCHEMES = (360, 1440), ("light", "dark")
 MARKS = """() => ({
     plots: Object.fromEntries([...document.querySelectorAll('[data-plot]')].map(plot => {
         const svg = plot.querySelector('svg'), box = svg.getBoundingClientRect();
+        const grid = [...svg.querySelectorAll('path.grid')].map(line => line.getBoundingClientRect().y);
         const bars = [...svg.querySelectorAll('rect, path, circle')];
         return [plot.dataset.plot, {
             numbers: JSON.parse(plot.querySelector('script[type="application/json"]').textContent),
             drawn: box.width > 100 && box.height > 50 && bars.filter(mark => mark.getBBox().width > 0).length > 3,
+            // Height of the area between the grid lines, in pixels, and the curves in it.
+            area: grid.length ? Math.max(...grid) - Math.min(...grid) : 0,
+            coloured: svg.querySelectorAll('path.line:not(.context)').length,
+            grey: svg.querySelectorAll('path.line.context').length,
             named: svg.getAttribute('aria-labelledby').split(' ').every(id => document.getElementById(id).textContent.length > 5),
         }];
     })),
+    folded: document.querySelectorAll('figure > details').length,
+    legend: document.querySelectorAll('table.legend tbody tr').length,
+    matrices: document.querySelectorAll('.matrix').length,
     tables: [...document.querySelectorAll('[data-table]')].map(table => table.dataset.table),
     headings: [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(heading => Number(heading.tagName[1])),
     pictures: [...document.images].filter(image => image.complete && image.naturalWidth > 1 && image.alt).length,
@@ -32,6 +40,31 @@ MARKS = """() => ({
     text: document.body.innerText,
     title: document.title,
 })"""
+
+
+# Texts of plots that reach beyond their plot, where they would be cut or lie on something else.
+OUTSIDE = """() => [...document.querySelectorAll('svg.plot text')].filter(text => {
+    const own = text.getBoundingClientRect(), plot = text.closest('svg').getBoundingClientRect();
+    return own.width > 0 && (own.left < plot.left - 1.5 || own.right > plot.right + 1.5
+        || own.top < plot.top - 1.5 || own.bottom > plot.bottom + 1.5);
+}).map(text => text.closest('figure, table')?.dataset.plot + ': ' + text.textContent)"""
+# Names of rows and columns that do not stay where they are while their region is scrolled.
+UNSTUCK = """() => {
+    document.querySelectorAll('.enlarge input').forEach(box => box.checked = true);
+    const lost = [];
+    for (const region of document.querySelectorAll('.scroll')) {
+        const names = region.querySelector('.matrix .rows') ?? (innerWidth < 480 ? region.querySelector('tbody th[scope=row]:first-child') : null);
+        const heads = region.querySelector('.matrix .columns');
+        region.scrollTo(150, 150);
+        const frame = region.getBoundingClientRect();
+        if (region.scrollLeft > 0 && names && Math.abs(names.getBoundingClientRect().left - frame.left) > 1.5) lost.push('rows: ' + region.ariaLabel);
+        if (region.scrollTop > 0 && heads && Math.abs(heads.getBoundingClientRect().top - frame.top) > 1.5) lost.push('columns: ' + region.ariaLabel);
+        if (heads && innerWidth < 480 && region.scrollLeft === 0) lost.push('does not scroll: ' + region.ariaLabel);
+        region.scrollTo(0, 0);
+    }
+    document.querySelectorAll('.enlarge input').forEach(box => box.checked = false);
+    return lost;
+}"""
 
 
 def look(browser, path, width, scheme):
@@ -66,6 +99,7 @@ def look(browser, path, width, scheme):
         ))
     colours = page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
     marks = page.evaluate(MARKS)
+    outside, unstuck = page.evaluate(OUTSIDE), page.evaluate(UNSTUCK)
     page.emulate_media(media="print")
     # The inner width of a sheet of A4.
     page.set_viewport_size({"width": 680, "height": 900})
@@ -80,6 +114,8 @@ def look(browser, path, width, scheme):
         "trouble": trouble,
         "requests": asked,
         "axe": bad,
+        "outside": outside,
+        "unstuck": unstuck,
         "too_wide": wide - screen,
         "unreached": focusable - len(reached - {-1}),
         "colours": colours,

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 in its PyTorch port, whose package `efficientnet-lite-pytorch` 0.1.0 must be importable:
+"""A size of EfficientNet-Lite, 0 to 2, in its PyTorch port, whose package `efficientnet-lite-pytorch` 0.1.0 must be importable:
 
-    efficientnet_lite.py WEIGHTS.pth --known-answer > models/known/efficientnet-lite0.txt
-    efficientnet_lite.py WEIGHTS.pth IMAGES OUT.npy     # logits of the PNG files, in the order of their names
+    efficientnet_lite.py SIZE WEIGHTS.pth --known-answer > models/known/efficientnet-liteSIZE.txt
+    efficientnet_lite.py SIZE WEIGHTS.pth IMAGES OUT.npy     # logits of the PNG files, in the order of their names
 """
 
 import pathlib
@@ -16,15 +16,16 @@ from torchvision import transforms
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "oracle"))
 from known_answer import probe_image  # noqa: E402
 
+number, weights, *rest = sys.argv[1:]
+network = EfficientNet.from_name(f"efficientnet-lite{number}")
+network.load_state_dict(torch.load(weights, map_location="cpu"))
+side = network._global_params.image_size
 prepare = transforms.Compose([
-    transforms.Resize(256, interpolation=transforms.InterpolationMode.BICUBIC),
-    transforms.CenterCrop(224),
+    # Google crops 32 pixels less than the resized side.
+    transforms.Resize(side + 32, interpolation=transforms.InterpolationMode.BICUBIC),
+    transforms.CenterCrop(side),
     transforms.Lambda(lambda image: (torch.tensor(np.array(image)).permute(2, 0, 1).float() - 127.5) / 127.5),
 ])
-
-weights, *rest = sys.argv[1:]
-network = EfficientNet.from_name("efficientnet-lite0")
-network.load_state_dict(torch.load(weights, map_location="cpu"))
 # In float64, so that the reference has no rounding of its own.
 network = network.eval().double()
 

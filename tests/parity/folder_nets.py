@@ -59,7 +59,25 @@ def export(network, inputs, outputs, path, fixed=False):
     values = tuple(inputs.values())
     axes = {name: {0: "batch"} for name in [*inputs, *outputs]}
     torch.onnx.export(network, values, path, input_names=list(inputs), output_names=outputs, opset_version=14,
-                      dynamic_axes=None if fixed else axes)
+                      dynamic_axes=None if fixed else axes, dynamo=False)
+
+
+def export_dynamo(network, inputs, outputs, path, fixed=False):
+    """Writes the weights beside the file, as this exporter does with large ones."""
+    # A batch of one would be taken for a constant.
+    values = tuple(value if fixed else torch.cat([value, value]) for value in inputs.values())
+    batch = torch.export.Dim("batch")
+    torch.onnx.export(network, values, path, input_names=list(inputs), output_names=outputs, dynamo=True, external_data=True,
+                      dynamic_shapes=None if fixed else tuple({0: batch} for _ in values), verbose=False)
+
+
+def both(name, processor, network, inputs, outputs, place="model.onnx", **more):
+    """The folders NAME and NAME-dynamo."""
+    for folder_name, exporter in [(name, export), (f"{name}-dynamo", export_dynamo)]:
+        path = folder(folder_name)
+        processor(path)
+        (path / place).parent.mkdir(exist_ok=True)
+        exporter(network, inputs, outputs, path / place, **more)
 
 
 def beside(path):
@@ -71,7 +89,8 @@ def beside(path):
 def case(name, layer, pool, rows):
     file = f"{name}.{layer}.{pool or 'plain'}.npy"
     np.save(out / file, np.asarray(rows, np.float32).reshape(len(rows), -1))
-    cases.append(dict(folder=name, layer=layer, pool=pool, expected=file))
+    exported = [name] if small else [name, *(other for other in [f"{name}-dynamo"] if (out / other).is_dir())]
+    cases.extend(dict(folder=folder, layer=layer, pool=pool, expected=file) for folder in exported)
 
 
 def vit():
@@ -80,11 +99,10 @@ def vit():
     network = randomize(transformers.ViTModel(config))
     side = config.image_size
     processor = transformers.ViTImageProcessor(size={"height": side, "width": side})
-    path = folder("vit")
-    processor.save_pretrained(path)
     outputs = ["last_hidden_state", "pooler_output"]
-    export(Named(network, outputs, ["pixel_values"]), {"pixel_values": torch.zeros(1, 3, side, side)}, outputs, path / "model.onnx")
-    beside(path / "model.onnx")
+    both("vit", processor.save_pretrained, Named(network, outputs, ["pixel_values"]),
+         {"pixel_values": torch.zeros(1, 3, side, side)}, outputs)
+    beside(out / "vit/model.onnx")
     result = run(network, processor)
     case("vit", "pooler_output", None, result.pooler_output)
     case("vit", "last_hidden_state", "cls", result.last_hidden_state[:, 0])
@@ -107,13 +125,10 @@ def dinov2():
     processor = transformers.BitImageProcessor(
         size={"shortest_edge": side * 8 // 7 + 1}, crop_size={"height": side, "width": side}, resample=3,
         image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225])
-    path = folder("dinov2")
-    processor.save_pretrained(path)
     outputs = ["last_hidden_state", "pooler_output"]
     # As optimum lays it out.
-    (path / "onnx").mkdir(exist_ok=True)
-    export(Named(network, outputs, ["pixel_values"]), {"pixel_values": torch.zeros(1, 3, side, side)}, outputs,
-           path / "onnx/model.onnx")
+    both("dinov2", processor.save_pretrained, Named(network, outputs, ["pixel_values"]),
+         {"pixel_values": torch.zeros(1, 3, side, side)}, outputs, "onnx/model.onnx")
     result = run(network, processor)
     case("dinov2", "last_hidden_state", "cls", result.last_hidden_state[:, 0])
     case("dinov2", "last_hidden_state", "mean-patches", result.last_hidden_state[:, 1:].mean(1))
@@ -127,12 +142,10 @@ def clip():
     network = randomize(transformers.CLIPModel(config))
     side = config.vision_config.image_size
     processor = transformers.CLIPImageProcessor(size={"shortest_edge": side}, crop_size=side)
-    path = folder("clip")
-    processor.save_pretrained(path)
     tokens = torch.ones(1, 7, dtype=torch.long)
     inputs = {"input_ids": tokens, "pixel_values": torch.zeros(1, 3, side, side), "attention_mask": tokens}
     outputs = ["logits_per_image", "logits_per_text", "text_embeds", "image_embeds"]
-    export(Named(network, outputs, list(inputs)), inputs, outputs, path / "model.onnx")
+    both("clip", processor.save_pretrained, Named(network, outputs, list(inputs)), inputs, outputs)
     result = run(network, processor, input_ids=tokens, attention_mask=tokens)
     case("clip", "image_embeds", None, result.image_embeds)
 
@@ -140,15 +153,14 @@ def clip():
 def torchvision_net(name, network, layer):
     side, whole = (32, 37) if small else (224, 256)
     network = randomize(network)
-    path = folder(name)
-    (path / "headstart.toml").write_text(
-        f'title = "{name} of torchvision"\n\n[preprocessing]\ncrop = 1.0\nresize = "bilinear-pillow"\n'
-        f'shorter_side = {whole}\nsize = {side}\nscale = "imagenet"\n')
+    settings = (f'title = "{name} of torchvision"\n\n[preprocessing]\ncrop = 1.0\nresize = "bilinear-pillow"\n'
+                f'shorter_side = {whole}\nsize = {side}\nscale = "imagenet"\n')
     prepare = torchvision.transforms.Compose([
         torchvision.transforms.Resize(whole), torchvision.transforms.CenterCrop(side), torchvision.transforms.ToTensor(),
         torchvision.transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])
     # A batch of one, as files are exported without a thought.
-    export(network, {"input": torch.zeros(1, 3, side, side)}, [layer], path / "model.onnx", fixed=name == "resnet50")
+    both(name, lambda path: (path / "headstart.toml").write_text(settings), network, {"input": torch.zeros(1, 3, side, side)},
+         [layer], fixed=name == "resnet50")
     with torch.no_grad():
         case(name, layer, None, torch.stack([network(prepare(picture)[None])[0] for picture in pictures]))
 

@@ -103,7 +103,7 @@ pub struct ClassifierParts<'a> {
 /// inside the file.
 pub fn classifier(model: &[u8], parts: &ClassifierParts) -> Result<Vec<u8>> {
     let mut model = OnnxModel::parse(model)?;
-    model.truncate_after(parts.layer)?;
+    model.truncate_after(&[parts.layer])?;
     let opset = model.opset();
     model.free_names()?;
     model.add_classifier(parts, opset);

@@ -69,7 +69,7 @@ pub fn network_summary(model: &[u8], side: usize) -> Result<NetworkSummary> {
             }
             multiply_adds += cost(node, &shapes, &weights);
             for weight in node.input.iter().filter(|input| weights.contains_key(*input)) {
-                if seen.weights.insert(weight.clone()) {
+                if seen.weights.insert(weight.clone()) && !weights[weight].is_empty() {
                     parameters += count(&weights[weight]);
                 }
             }
@@ -92,14 +92,14 @@ struct Seen {
     weights: HashSet<String>,
 }
 
-/// Lists the weights in the order of the file.
+/// Lists the weights in the order of the file. A single number, such as the bound of a clip, is none.
 fn variables(model: &OnnxModel) -> Vec<Variable> {
     let tensors = model.graph().initializer.iter().filter_map(|bytes| TensorDims::decode(&bytes[..]).ok());
     let variable = |tensor: TensorDims| {
         let shape: Vec<usize> = tensor.dims.iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect();
         Variable { name: tensor.name, parameters: count(&shape), shape }
     };
-    tensors.map(variable).collect()
+    tensors.map(variable).filter(|variable| !variable.shape.is_empty()).collect()
 }
 
 /// Multiply-adds of a node: each output of a convolution or of a dense layer takes one for each weight of its filter.

@@ -50,7 +50,7 @@ pub struct NodeSummary {
 /// [`Kind::Backbone`](crate::error::Kind::Backbone) when `model` is not an ONNX model or has no such layer.
 pub fn graph_summary(model: &[u8], layer: &str) -> Result<GraphSummary> {
     let mut model = OnnxModel::parse(model)?;
-    model.truncate_after(layer)?;
+    model.truncate_after(&[layer])?;
     let graph = model.graph();
     let weight_shapes: HashMap<String, Vec<i64>> = graph
         .initializer

@@ -55,25 +55,29 @@ mod tests {
         let mut model = OnnxModel::parse(&chain()).unwrap();
         assert_eq!(model.metadata("key"), Some("value"));
         assert_eq!(model.input_dims(), [None, Some(3), Some(8), Some(8)]);
-        model.truncate_after("first").unwrap();
+        model.truncate_after(&["first"]).unwrap();
         let graph = model.graph();
         assert_eq!((graph.node.len(), graph.initializer.len()), (1, 1));
         assert_eq!(graph.output[0].name, "first");
         let mut whole = OnnxModel::parse(&chain()).unwrap();
-        whole.truncate_after("second").unwrap();
+        whole.truncate_after(&["second"]).unwrap();
         assert_eq!(whole.encode(), chain());
     }
 
     #[test]
     fn several_layers_become_outputs_in_the_order_of_their_names() {
-        let outputs = |layers: &str| {
+        let outputs_of_all = |texts: &[&str]| {
             let mut model = OnnxModel::parse(&chain()).unwrap();
-            model.truncate_after(layers).map(|()| {
+            model.truncate_after(texts).map(|places| {
                 let outputs = &model.graph().output;
-                outputs.iter().map(|output| output.name.clone()).collect::<Vec<_>>()
+                (outputs.iter().map(|output| output.name.clone()).collect::<Vec<_>>(), places)
             })
         };
+        let outputs = |layers: &str| outputs_of_all(&[layers]).map(|(outputs, _)| outputs);
         assert_eq!(outputs("second+first").unwrap(), ["second", "first"]);
+        let (outputs_of_three, places) = outputs_of_all(&["first", "second+first", "second"]).unwrap();
+        assert_eq!(outputs_of_three, ["first", "second"], "each layer is one output");
+        assert_eq!(places, [vec![0], vec![1, 0], vec![1]]);
         let error = outputs("first+third").unwrap_err();
         assert!(error.to_string().contains("no layer called \"third\""), "{error}");
         assert!(outputs("first+").unwrap_err().to_string().contains("no layer called \"\""));
@@ -124,13 +128,13 @@ mod tests {
         inputs.push(float_value("v", &[Some(1)]));
         let mut model = OnnxModel::parse(&file.encode_to_vec()).unwrap();
         assert_eq!(model.input_dims().len(), 4);
-        model.truncate_after("first").unwrap();
+        model.truncate_after(&["first"]).unwrap();
         assert_eq!(model.graph().input.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["input"]);
     }
 
     #[test]
     fn the_error_for_an_unknown_layer_lists_the_known_layers() {
-        let error = OnnxModel::parse(&chain()).unwrap().truncate_after("third").unwrap_err();
+        let error = OnnxModel::parse(&chain()).unwrap().truncate_after(&["third"]).unwrap_err();
         assert!(error.remedy().unwrap().contains("first, second"), "{error:?}");
     }
 

@@ -160,16 +160,27 @@ impl OnnxModel {
         self.graph().node.iter().map(decode).collect()
     }
 
-    /// Makes `layer` the only output and removes the nodes and weights that it does not need. Several layers joined by
-    /// `+` become one output each, in that order.
+    /// Makes `texts`, each a layer or several joined by `+`, the only outputs, and removes the nodes and weights that they do
+    /// not need. Each layer becomes one output. Returns for each text the positions of its outputs.
     ///
     /// # Errors
-    /// [`Kind::Backbone`] when no value of the graph is called `layer`, in which case the remedy lists the last layers, or
-    /// when a layer is named twice.
-    pub fn truncate_after(&mut self, layer: &str) -> Result<()> {
-        self.add_pooled(layer)?;
+    /// [`Kind::Backbone`] when no value of the graph has the name of a layer, in which case the remedy lists the last layers,
+    /// or when a text names a layer twice.
+    pub fn truncate_after(&mut self, texts: &[&str]) -> Result<Vec<Vec<usize>>> {
+        texts.iter().try_for_each(|text| self.add_pooled(text))?;
         let nodes = self.nodes()?;
-        let layers = named_layers(layer, &nodes)?;
+        let mut layers: Vec<&str> = Vec::new();
+        let mut outputs = Vec::with_capacity(texts.len());
+        for text in texts {
+            let of_text = named_layers(text, &nodes)?;
+            let place = |layer| {
+                layers.iter().position(|other| *other == layer).unwrap_or_else(|| {
+                    layers.push(layer);
+                    layers.len() - 1
+                })
+            };
+            outputs.push(of_text.into_iter().map(place).collect());
+        }
         let weights = initializer_names(self.graph());
         let has_half = self.has_half();
         let graph = self.graph_mut();
@@ -189,7 +200,7 @@ impl OnnxModel {
         if has_half {
             outputs_to_float(graph);
         }
-        Ok(())
+        Ok(outputs)
     }
 }
 

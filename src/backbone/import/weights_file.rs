@@ -8,8 +8,9 @@ use super::tensorflow::{is_table, read_checkpoint_v1, read_checkpoint_v2, read_f
 use super::tensors::{Tensors, fail};
 use crate::backbone::registry::SourceFamily;
 use crate::error::{Error, Kind, Result};
+use crate::io::archive::read_foreign_tgz;
 use crate::io::digest::{Digest, sha256};
-use crate::io::{archive, fs};
+use crate::io::fs;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -96,7 +97,7 @@ impl WeightsFile {
 
 fn parse(path: &Path, bytes: Vec<u8>) -> Result<(Format, Tensors)> {
     match &bytes[..] {
-        [0x1f, 0x8b, ..] => parse_archive(&bytes),
+        [0x1f, 0x8b, ..] => parse_archive(bytes),
         [0x89, b'H', b'D', b'F', ..] => Ok((Format::Hdf5, numbered(read_keras(bytes)?)?)),
         table if is_table(table) => match shards_of(path) {
             Some(mut shard) => {
@@ -122,14 +123,15 @@ fn parse_plain(bytes: &[u8]) -> Result<(Format, Tensors)> {
     }
 }
 
-/// Reads the one weights file of an archive.
-fn parse_archive(bytes: &[u8]) -> Result<(Format, Tensors)> {
+/// Reads the one weights file of an archive. The archive is dropped once it is unpacked.
+fn parse_archive(packed: Vec<u8>) -> Result<(Format, Tensors)> {
     let is_weights = |name: &str| {
         let name = name.to_ascii_lowercase();
         [".ckpt", ".pb", ".pth", ".pt", ".safetensors", ".h5", ".index"].iter().any(|end| name.ends_with(end))
             || name.contains(".data-")
     };
-    let mut files = archive::read_foreign_tgz(bytes, is_weights).map_err(fail)?;
+    let mut files = read_foreign_tgz(&packed, is_weights).map_err(fail)?;
+    drop(packed);
     let values: BTreeMap<String, Vec<u8>> = files.extract_if(.., |name, _| name.contains(".data-")).collect();
     match files.pop_first() {
         Some((name, bytes)) if files.is_empty() => match name.strip_suffix(".index") {

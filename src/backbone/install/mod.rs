@@ -16,12 +16,14 @@ mod process;
 mod record;
 pub mod runtime;
 pub mod staging;
+mod web_runtime;
 mod wheel;
 
 pub use class_names::imagenet_names;
 pub use crash_test::prove_in_children;
 pub use import_weights::import_weights;
 pub use library::{Library, find_library, has_nvidia_driver};
+pub use web_runtime::{WebRuntime, web_runtime};
 
 use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};
 use crate::backbone::{BackboneChoice, Device, ImageEmbedder};

@@ -43,23 +43,17 @@ pub(super) struct NpmPackage<'a> {
     pub version: &'a str,
     /// Size of the tarball in bytes.
     pub bytes: u64,
+    /// How to get the tarball on another machine, and what to do with it.
+    pub elsewhere: &'a str,
 }
 
 impl NpmPackage<'_> {
-    /// How to get the tarball on another machine, and what to do with it.
-    pub fn elsewhere(&self) -> String {
-        let Self { name, version, .. } = self;
-        format!(
-            "fetch {name}-{version}.tgz elsewhere, with `npm pack {name}@{version}`, and give it to `setup` as `tarball`"
-        )
-    }
-
     /// Downloads the tarball into the staging folder `folder`, and returns its path.
     ///
     /// # Errors
     /// Those of [`Download::run`].
     pub fn download(&self, folder: &Path, monitor: &dyn Monitor) -> Result<PathBuf> {
-        let Self { name, version, bytes } = *self;
+        let Self { name, version, bytes, elsewhere } = *self;
         // npm 6 and 7 know no `--pack-destination`; every npm packs into the current folder.
         let target = folder.join("package");
         fs::create_folder(&target)?;
@@ -80,7 +74,7 @@ impl NpmPackage<'_> {
             settings: "npm_config_registry",
             folder,
             bytes,
-            elsewhere: self.elsewhere(),
+            elsewhere: elsewhere.into(),
         };
         download.run(command, monitor)?;
         only_file(&target, ".tgz")

@@ -62,7 +62,13 @@ impl<'a> Package<'a> {
     /// How to get the package on another machine, and what to do with it.
     pub fn elsewhere(&self) -> String {
         match self.registry {
-            Registry::Npm => self.npm().elsewhere(),
+            Registry::Npm => {
+                let Self { name, version, .. } = self;
+                format!(
+                    "fetch {name}-{version}.tgz elsewhere, with `npm pack {name}@{version}`, and give it to `setup` as \
+                     `tarball`"
+                )
+            }
             Registry::Pypi(tags) => {
                 let Self { name, version, .. } = self;
                 let command = pip::download_command(name, version, None);
@@ -80,7 +86,11 @@ impl<'a> Package<'a> {
     /// Those of the client of its registry.
     pub fn download(&self, folder: &Path, monitor: &dyn Monitor) -> Result<PathBuf> {
         match self.registry {
-            Registry::Npm => self.npm().download(folder, monitor),
+            Registry::Npm => {
+                let Self { name, version, bytes, .. } = *self;
+                let elsewhere = &self.elsewhere();
+                NpmPackage { name, version, bytes, elsewhere }.download(folder, monitor)
+            }
             Registry::Pypi(_) => {
                 let wheel = PinnedWheel {
                     package: self.name,
@@ -94,10 +104,6 @@ impl<'a> Package<'a> {
                 pip::download(&wheel, folder, monitor)
             }
         }
-    }
-
-    fn npm(&self) -> NpmPackage<'a> {
-        NpmPackage { name: self.name, version: self.version, bytes: self.bytes }
     }
 }
 

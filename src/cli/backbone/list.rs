@@ -32,6 +32,9 @@ fn text(listed: &[ListedBackbone]) -> String {
         "top-1: published accuracy on ImageNet in percent ({})\n",
         published.collect::<Vec<_>>().join("; ")
     ));
+    let choose = |one: &ListedBackbone| Some(format!("{}: {}\n", one.name, one.advice.as_ref()?));
+    out.push_str(&format!("\nwhich one:\n{}", listed.iter().filter_map(choose).collect::<String>()));
+    out.push_str("your own images decide: headstart layers CACHE... compares backbones and layers\n\n");
     if let Some(default) = listed.iter().find(|one| one.is_default) {
         out.push_str(&format!("where no backbone is named: {}\n", default.name));
     }

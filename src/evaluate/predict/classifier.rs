@@ -49,11 +49,6 @@ impl Classifier {
         &self.spec
     }
 
-    /// The temperature that divides the logits; 1 unless that of the run differs significantly from it.
-    pub fn temperature(&self) -> f64 {
-        self.temperature
-    }
-
     /// The rule of rejection, where one was asked for.
     pub fn rejection(&self) -> Option<&RejectionRule> {
         self.reject.as_ref()
@@ -70,7 +65,12 @@ impl Classifier {
 
     /// The probabilities of a feature row in class order, at the temperature.
     pub fn probabilities(&self, features: &[f32]) -> Vec<f64> {
-        metrics::apply_temperature(self.head.probabilities(features).row(0), self.temperature)
+        metrics::apply_temperature(&self.own_probabilities(features), self.temperature)
+    }
+
+    /// The probabilities of a feature row in class order as the head gives them, before the temperature.
+    pub fn own_probabilities(&self, features: &[f32]) -> Vec<f32> {
+        self.head.probabilities(features).row(0).to_vec()
     }
 
     /// How far a feature row is from the classes, where a rejection was asked for.

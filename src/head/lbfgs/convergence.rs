@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Kind};
 use serde::{Deserialize, Serialize};
+use std::time::Instant;
 
 /// How near the optimum a search ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +11,10 @@ pub enum Precision {
     /// As near as the head is reported to be.
     Optimum,
     /// Near enough to compare heads by their held-out scores.
-    Scores,
+    Scores {
+        /// The time at which the search is given up, wherever it is.
+        until: Option<Instant>,
+    },
 }
 
 impl Precision {
@@ -18,8 +22,13 @@ impl Precision {
     pub(super) fn target(self) -> f64 {
         match self {
             Self::Optimum => 5e-5,
-            Self::Scores => 0.02,
+            Self::Scores { .. } => 0.02,
         }
+    }
+
+    /// Whether the time of the search is over.
+    pub(crate) fn is_over(self) -> bool {
+        matches!(self, Self::Scores { until: Some(until) } if Instant::now() >= until)
     }
 }
 

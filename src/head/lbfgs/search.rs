@@ -44,6 +44,9 @@ pub(super) fn search(
     let mut history = History::default();
     let (mut done, mut refreshes) = (0, 0);
     while done < iterations {
+        if precision.is_over() {
+            return Err(Error::new(Kind::Run, "the time of the search was over before the optimum"));
+        }
         let moved = match state.convergence(objective, done).distance > target {
             true => {
                 done += 1;

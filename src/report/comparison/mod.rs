@@ -10,7 +10,7 @@ use crate::report::format::{count, p_value, percent, percentage_points};
 use crate::report::html::{Markup, html};
 use crate::report::output::{PageContent, PageOutput, WrittenPage};
 use crate::report::page::{self, Fact, Page, Section, Table};
-use crate::report::plot::Figure;
+use crate::report::plot::{Figure, curve_sample};
 use std::path::PathBuf;
 
 /// Checks, before the comparison is computed, that its page may be written to `output`.
@@ -94,6 +94,7 @@ fn accuracy(stats: &CompareStats, figures: &[Figure], tables: &[&Table]) -> Mark
     let pairs = stats.differences.len();
     html! {
         (page::side_by_side(figures.iter().map(page::figure)))
+        (shared(stats))
         @for table in tables { (table.markup()) }
         p.note {
             "Each difference is the accuracy of the run minus that of the first, on the same images, with Newcombe's interval for paired "
@@ -104,6 +105,66 @@ fn accuracy(stats: &CompareStats, figures: &[Figure], tables: &[&Table]) -> Mark
             }
         }
     }
+}
+
+/// What all runs have in common, which the table of runs then leaves out.
+fn shared(stats: &CompareStats) -> Markup {
+    let variants: Vec<String> = stats.runs.iter().map(RunScores::variant_families).collect();
+    let same_variants = variants.iter().all(|other| *other == variants[0]).then(|| variants[0].clone());
+    let facts = [
+        ("cache", stats.shared(|run| &run.cache).map(String::from)),
+        ("backbone", stats.shared(|run| &run.backbone).map(String::from)),
+        ("layer", stats.shared(|run| &run.layer).map(String::from)),
+        ("variants", same_variants),
+    ];
+    let shared: Vec<(&str, String)> =
+        facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    html! {
+        @if !shared.is_empty() {
+            p {
+                "The same in all runs: "
+                @for (i, (name, value)) in shared.iter().enumerate() {
+                    @if i > 0 { ", " } (name) " " (page::breakable(value))
+                }
+                "."
+            }
+        }
+        @for settings in stats.shared_settings() { p.quiet { "The same in all runs of " (settings) "." } }
+    }
+}
+
+/// The curves that are in colour, as a table with their scores.
+fn legend(stats: &CompareStats, names: &[String]) -> Markup {
+    let curves = plots::Curves::of(stats);
+    let row = |sample: Option<usize>, at: usize| {
+        let run = &stats.runs[at];
+        html! {
+            tr {
+                td { (curve_sample(sample)) }
+                th scope="row" { (page::breakable(&names[at])) }
+                td.number { (percent(run.accuracy)) }
+                td.number { (count(run.best_epoch)) " of " (count(run.history.len())) }
+            }
+        }
+    };
+    let others = curves.context.len();
+    let table = html! {
+        table.legend {
+            caption { span { "Runs with a curve" @if others > 0 { ", the most accurate first" } } }
+            thead {
+                tr {
+                    td {} th scope="col" { "Run" } th.number scope="col" { "Accuracy" } th.number scope="col" { "Best epoch" }
+                }
+            }
+            tbody {
+                @for (i, at) in curves.highlighted.iter().enumerate() { (row(Some(i), *at)) }
+                @if others > 0 {
+                    tr { td { (curve_sample(None)) } th scope="row" { (count(others)) " others, in grey" } td {} td {} }
+                }
+            }
+        }
+    };
+    page::scrolled("Runs with a curve", table)
 }
 
 fn learning_curves(stats: &CompareStats, names: &[String], figures: &[Figure]) -> Markup {
@@ -117,6 +178,7 @@ fn learning_curves(stats: &CompareStats, names: &[String], figures: &[Figure]) -
                 "A train loss is the mean over an epoch in which the head still changes; a validation loss is measured after the epoch. "
                 "Losses of runs with different variants, label smoothing or class weights are not comparable: compare their accuracies."
             }
+            (legend(stats, names))
             (page::side_by_side(figures.iter().map(page::figure)))
         }
         @if !without.is_empty() { p { "Without a curve, fitted in one step: " (without.join(", ")) "." } }

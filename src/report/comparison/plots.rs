@@ -50,17 +50,43 @@ pub(super) fn differences(stats: &CompareStats, names: &[String]) -> Figure {
     }
 }
 
-/// Indices of the runs that have a curve: those of more than one epoch.
-fn with_curves(stats: &CompareStats) -> impl Iterator<Item = usize> + '_ {
-    (0..stats.runs.len()).filter(|&at| stats.runs[at].history.len() > 1)
+/// Curves that are drawn in colour at most.
+const HIGHLIGHTED: usize = 5;
+/// Up to this many curves are all in colour.
+const ALL_HIGHLIGHTED: usize = 6;
+
+/// The runs that have a curve, those of more than one epoch, by index.
+pub(super) struct Curves {
+    /// Drawn in colour: all, or of many the most accurate, the best first.
+    pub highlighted: Vec<usize>,
+    /// Drawn in grey.
+    pub context: Vec<usize>,
+}
+
+impl Curves {
+    pub fn of(stats: &CompareStats) -> Self {
+        let mut runs: Vec<usize> =
+            (0..stats.runs.len()).filter(|&at| stats.runs[at].history.len() > 1).collect();
+        if runs.len() <= ALL_HIGHLIGHTED {
+            return Self { highlighted: runs, context: Vec::new() };
+        }
+        runs.sort_by(|&a, &b| stats.runs[b].accuracy.total_cmp(&stats.runs[a].accuracy).then(a.cmp(&b)));
+        let context = runs.split_off(HIGHLIGHTED);
+        Self { highlighted: runs, context }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.highlighted.is_empty()
+    }
 }
 
 /// A plot per measure with a curve per run; none if no run has a curve.
 pub(super) fn curves(stats: &CompareStats, names: &[String]) -> Vec<Figure> {
+    let shown = Curves::of(stats);
     let plot = |Measure { key, title, value, unit }: &Measure| {
-        let curve = |at: usize| Curve {
-            name: names[at].clone(),
-            points: stats.runs[at].history.iter().map(|epoch| (epoch.epoch as f64, value(epoch))).collect(),
+        let curve = |at: &usize| Curve {
+            name: names[*at].clone(),
+            points: stats.runs[*at].history.iter().map(|epoch| (epoch.epoch as f64, value(epoch))).collect(),
         };
         let numbers = |run: &RunScores| {
             let history: Vec<Value> =
@@ -68,18 +94,24 @@ pub(super) fn curves(stats: &CompareStats, names: &[String]) -> Vec<Figure> {
             json!({"run": run.run, "best_epoch": run.best_epoch, "history": history})
         };
         let axis = |label: &str, unit| Axis { label: label.into(), unit, range: None };
+        let which = match shown.context.len() {
+            0 => "each run".into(),
+            others => format!("the {HIGHLIGHTED} most accurate runs, in grey of the {others} others,"),
+        };
         Figure {
             name: key.replace('_', "-"),
             title: (*title).into(),
-            summary: format!("{title} of each run after each epoch."),
+            summary: format!("{title} of {which} after each epoch."),
             chart: Chart::Line(LineChart {
                 x: axis("epoch", Unit::Count),
                 y: axis(&title.to_lowercase(), *unit),
-                curves: with_curves(stats).map(curve).collect(),
+                curves: shown.highlighted.iter().map(curve).collect(),
+                context: shown.context.iter().map(curve).collect(),
+                has_legend: false,
                 marks: Vec::new(),
             }),
             numbers: json!({"runs": stats.runs.iter().map(numbers).collect::<Vec<_>>()}),
         }
     };
-    if with_curves(stats).next().is_none() { Vec::new() } else { MEASURES.iter().map(plot).collect() }
+    if shown.is_empty() { Vec::new() } else { MEASURES.iter().map(plot).collect() }
 }

@@ -2,33 +2,51 @@
 
 use super::measures::MEASURES;
 use crate::evaluate::comparison::{CompareStats, RunScores};
-use crate::head::Epoch;
+use crate::head::{Epoch, SolverConfig};
 use crate::report::format::count;
 use crate::report::page::{Cell, Column, Table};
 
+/// The number of epochs of a run; `None` for L-BFGS, which has none.
+fn epochs(run: &RunScores) -> Option<usize> {
+    matches!(run.config, SolverConfig::Adam(_)).then_some(run.history.len())
+}
+
+/// A column that the page leaves out if all runs agree on it, as the text above the table then says.
+fn unless_shared(stats: &CompareStats, title: &str, key: &str, get: fn(&RunScores) -> &str) -> Column {
+    if stats.shared(get).is_some() { Column::file_only(key) } else { Column::new(title, key) }
+}
+
 pub(super) fn runs(stats: &CompareStats) -> Table {
+    let same_variants =
+        stats.runs.iter().all(|run| run.variant_families() == stats.runs[0].variant_families());
     let columns = [
         Column::new("Run", "run"),
         Column::new("Accuracy", "accuracy"),
-        Column::new("From", "low"),
-        Column::new("To", "high"),
+        Column::file_only("low"),
+        Column::file_only("high"),
         Column::new("Macro F1", "macro_f1"),
         Column::new("Solver", "fitted_by"),
-        Column::new("Variants", "variants"),
+        unless_shared(stats, "Cache", "cache", |run| &run.cache),
+        unless_shared(stats, "Backbone", "backbone", |run| &run.backbone),
+        unless_shared(stats, "Layer", "layer", |run| &run.layer),
+        if same_variants { Column::file_only("variants") } else { Column::new("Variants", "variants") },
         Column::new("Best epoch", "best_epoch"),
         Column::new("Epochs", "epochs"),
     ];
     let rows = stats.runs.iter().enumerate().map(|(at, run)| {
         [
             Cell::text(&run.run),
-            Cell::percent(run.accuracy),
+            Cell::percent_with_interval(Some(run.accuracy), Some(run.interval)),
             Cell::percent(run.interval[0]),
             Cell::percent(run.interval[1]),
             Cell::score(run.macro_f1),
             Cell::text(stats.solver_and_settings(at)),
+            Cell::text(&run.cache),
+            Cell::text(&run.backbone),
+            Cell::text(&run.layer),
             Cell::text(run.variant_families()),
-            Cell::count(run.best_epoch),
-            Cell::count(run.history.len()),
+            Cell::optional_count(epochs(run).map(|_| run.best_epoch)),
+            Cell::optional_count(epochs(run)),
         ]
     });
     let caption = format!("The runs on {} {} images", count(stats.images), stats.split);
@@ -39,26 +57,26 @@ pub(super) fn differences(stats: &CompareStats) -> Table {
     let columns = [
         Column::new("Run", "run"),
         Column::new("Points", "difference"),
-        Column::new("From", "low"),
-        Column::new("To", "high"),
+        Column::file_only("low"),
+        Column::file_only("high"),
         Column::new("p", "p_value"),
         Column::new("p (Holm)", "holm_p_value"),
         Column::new("Macro F1 points", "macro_f1_difference"),
-        Column::new("From", "macro_f1_low"),
-        Column::new("To", "macro_f1_high"),
-        Column::new("Correct by this run only", "only_run"),
-        Column::new("Correct by the first only", "only_first"),
-        Column::new("Compared with", "against"),
+        Column::file_only("macro_f1_low"),
+        Column::file_only("macro_f1_high"),
+        Column::new("Only this one correct", "only_run"),
+        Column::new("Only the first correct", "only_first"),
+        Column::file_only("against"),
     ];
     let rows = stats.differences.iter().map(|d| {
         [
             Cell::text(&d.run),
-            Cell::percentage_points(d.difference),
+            Cell::points_with_interval(d.difference, Some(d.interval)),
             Cell::percentage_points(d.interval[0]),
             Cell::percentage_points(d.interval[1]),
             Cell::p_value(d.p_value),
             Cell::p_value(d.holm_p_value),
-            Cell::percentage_points(d.macro_f1_difference.unwrap_or(0.0)),
+            Cell::points_with_interval(d.macro_f1_difference.unwrap_or(0.0), d.macro_f1_interval),
             Cell::percentage_points(d.macro_f1_interval.map_or(-1.0, |interval| interval[0])),
             Cell::percentage_points(d.macro_f1_interval.map_or(1.0, |interval| interval[1])),
             Cell::count(d.only_run),
@@ -66,7 +84,9 @@ pub(super) fn differences(stats: &CompareStats) -> Table {
             Cell::text(&d.against),
         ]
     });
-    let caption = "Each run compared with the first, in percentage points of accuracy";
+    let first = stats.runs.first().map_or("the first", |run| run.run.as_str());
+    let caption =
+        format!("Each run compared with the first, {first}, in percentage points with their 95 % intervals");
     Table::new("differences", caption, columns, rows)
 }
 

@@ -116,11 +116,7 @@ fn summary(stats: &DatasetStats) -> Markup {
 }
 
 fn composition(stats: &DatasetStats, parts: Parts) -> Markup {
-    let classes = stats.summary.classes.len();
     html! {
-        @if classes > plots::MOST_CLASSES {
-            p { "The plot shows the " (plots::MOST_CLASSES) " largest of " (count(classes)) " classes." }
-        }
         (page::side_by_side([parts.figure("composition"), parts.first_rows("classes", MOST_ROWS)]))
         @if stats.splits.is_some() {
             (page::side_by_side([parts.figure("splits"), parts.first_rows("splits", MOST_ROWS)]))

@@ -8,9 +8,6 @@ use crate::report::format::{count, percent};
 use crate::report::plot::{Axis, BarChart, Chart, Figure, ScatterChart, ScatterPoint, Series, Unit};
 use serde_json::json;
 
-/// Classes that a plot shows at most.
-pub(super) const MOST_CLASSES: usize = 40;
-
 /// All plots for which there are data.
 pub(super) fn all(stats: &DatasetStats) -> Vec<Figure> {
     let composition = (stats.summary.images > 0).then(|| composition(stats));
@@ -19,7 +16,7 @@ pub(super) fn all(stats: &DatasetStats) -> Vec<Figure> {
 }
 
 fn composition(stats: &DatasetStats) -> Figure {
-    let shown = &stats.summary.classes[..stats.summary.classes.len().min(MOST_CLASSES)];
+    let shown = &stats.summary.classes[..];
     let (first, last) = (&shown[0], &shown[shown.len() - 1]);
     let description =
         |class: &ClassSummary| format!("{} ({}, {})", class.name, count(class.images), percent(class.share));
@@ -34,6 +31,8 @@ fn composition(stats: &DatasetStats) -> Figure {
                 values: shown.iter().map(|class| Some(class.images as f64)).collect(),
             }],
             values: Axis { label: "images".into(), unit: Unit::Count, range: None },
+            notes: Vec::new(),
+            remarks: None,
         }),
         numbers: json!({"classes": shown}),
     }
@@ -41,7 +40,7 @@ fn composition(stats: &DatasetStats) -> Figure {
 
 fn splits(stats: &DatasetStats) -> Option<Figure> {
     let all = stats.splits.as_ref()?;
-    let shown = &all[..all.len().min(MOST_CLASSES)];
+    let shown = all;
     let series = Split::ALL.map(|split| Series {
         name: split.name().into(),
         values: shown.iter().map(|class| Some(class.files(split) as f64)).collect(),
@@ -54,6 +53,8 @@ fn splits(stats: &DatasetStats) -> Option<Figure> {
             categories: shown.iter().map(|class| class.name.clone()).collect(),
             series: series.into(),
             values: Axis { label: "images".into(), unit: Unit::Count, range: None },
+            notes: Vec::new(),
+            remarks: None,
         }),
         numbers: json!({"splits": shown}),
     })

@@ -48,7 +48,7 @@ pub fn class_ranking(classes: &[RankedClass]) -> Markup {
         ol.ranked {
             @for class in classes {
                 li.marked[class.mark.is_some()] {
-                    span.name { (breakable(&class.label)) @if let Some(mark) = class.mark { " " span.mark { (mark) } } }
+                    span.name title=(class.label) { (breakable(&class.label)) @if let Some(mark) = class.mark { " " span.mark { (mark) } } }
                     span.value { (percent(class.probability)) }
                     span.bar aria-hidden="true" { span style=(format!("width:{:.1}%", 100.0 * class.probability.clamp(0.0, 1.0))) {} }
                 }

@@ -1,22 +1,34 @@
 //! Parts that any page is made of: plots, key figures, scrolling regions, columns.
 
 use crate::report::html::{self, Markup, html};
-use crate::report::plot::{Figure, InlineSvg};
+use crate::report::plot::{Figure, InlinePlot, InlineSvg};
 
-/// A plot with its title and summary, and its numbers as JSON for programs.
+/// A plot with its title and summary, and its numbers as JSON for programs. Of a chart with many rows, all but the first are
+/// folded.
 pub fn figure(figure: &Figure) -> Markup {
-    let InlineSvg { svg, min_width } = figure.inline();
+    let InlinePlot { first, rest } = figure.inline();
     html! {
         figure.chart data-plot=(figure.name) {
             figcaption { h3 { (figure.title) } p { (figure.summary) } }
-            @match min_width {
-                Some(least) => (scrolled(&figure.title, html! {
-                    div style=(format!("min-width:{least:.0}px;max-width:{:.0}px", (1.3 * least).max(480.0))) { (svg) }
-                })),
-                None => (svg),
+            (fitted(&figure.title, first))
+            @if let Some((label, svg)) = rest {
+                details { summary { "The rest: " (label) } (svg.svg) }
             }
             script type="application/json" data-numbers=(figure.name) { (html::json(&figure.numbers)) }
         }
+    }
+}
+
+/// A plot, in a scrolling region if it does not fit on a screen.
+fn fitted(title: &str, InlineSvg { svg, min_width }: InlineSvg) -> Markup {
+    match min_width {
+        Some(least) => scrolled(
+            title,
+            html! {
+                div style=(format!("min-width:{least:.0}px;max-width:{:.0}px", 1.3 * least)) { (svg) }
+            },
+        ),
+        None => svg,
     }
 }
 
@@ -30,10 +42,34 @@ pub fn side_by_side(parts: impl IntoIterator<Item = Markup>) -> Markup {
     html! { div.charts { @for part in parts { div { (part) } } } }
 }
 
-/// A name or path that may be broken over lines after underscores, hyphens, slashes and dots. Direction marks in it do not
-/// reach the text around it.
+/// The longest piece of a name that is kept on one line.
+const UNBROKEN: usize = 18;
+
+/// A name or path that may be broken over lines after underscores, hyphens, slashes and dots, but not within a number.
+/// Direction marks in it do not reach the text around it.
 pub fn breakable(text: &str) -> Markup {
-    html! { bdi { @for part in text.split_inclusive(['_', '-', '/', '.']) { (part) wbr; } } }
+    html! { bdi { @for part in pieces(text) { (part) wbr; } } }
+}
+
+/// Splits a text where a line may end.
+fn pieces(text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let (mut start, mut length) = (0, 0);
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        length += 1;
+        let Some(&(next_at, next)) = chars.peek() else { break };
+        let before_is_digit = text[..at].ends_with(|c: char| c.is_ascii_digit());
+        // Not within 0.001 or 1e-5, nor before the number of -5.
+        let is_in_number = matches!(c, '.' | '-') && next.is_ascii_digit() && (before_is_digit || c == '-');
+        let ends = matches!(c, '_' | '-' | '/' | '.') && !is_in_number || c == ' ';
+        if ends || length >= UNBROKEN {
+            pieces.push(&text[start..next_at]);
+            (start, length) = (next_at, 0);
+        }
+    }
+    pieces.push(&text[start..]);
+    pieces
 }
 
 /// A key figure.
@@ -62,5 +98,18 @@ pub fn facts(facts: &[Fact]) -> Markup {
                 div { dt { (fact.name) } dd.value { (fact.value) } dd.note { (fact.note) } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_not_broken_within_numbers() {
+        assert_eq!(pieces("adam_lr_0.001_l2_1e-5"), ["adam_", "lr_", "0.001_", "l2_", "1e-5"]);
+        assert_eq!(pieces("runs/a.b-c"), ["runs/", "a.", "b-", "c"]);
+        assert_eq!(pieces("abcdefghijklmnopqrstu"), ["abcdefghijklmnopqr", "stu"]);
+        assert_eq!(pieces(""), [""]);
     }
 }

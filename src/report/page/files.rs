@@ -145,7 +145,13 @@ mod tests {
     fn plots_and_tables_replace_earlier_ones_only_and_one_foreign_file_stops_all() {
         let dir = tempfile::tempdir().unwrap();
         let values = Axis { label: "l".into(), unit: Unit::Count, range: None };
-        let chart = Chart::Bar(BarChart { categories: Vec::new(), series: Vec::new(), values });
+        let chart = Chart::Bar(BarChart {
+            categories: Vec::new(),
+            series: Vec::new(),
+            values,
+            notes: Vec::new(),
+            remarks: None,
+        });
         let (title, summary, numbers) = ("t".into(), "s".into(), serde_json::Value::Null);
         let figures = [Figure { name: "bars".into(), title, summary, chart, numbers }];
         let columns = vec![Column::new("Truth", "truth"), Column::of_class("ant")];

@@ -19,6 +19,11 @@ impl Parts<'_> {
         self.tables.iter().find(|table| table.name == name)
     }
 
+    /// Whether a plot was made.
+    pub fn has(&self, name: &str) -> bool {
+        self.figures.iter().any(|figure| figure.name == name)
+    }
+
     /// Renders a plot.
     pub fn figure(&self, name: &str) -> Markup {
         self.figures.iter().find(|figure| figure.name == name).map_or(html! {}, figure)
@@ -26,13 +31,13 @@ impl Parts<'_> {
 
     /// Renders those plots of `names` that were made side by side.
     pub fn figures(&self, names: &[&str]) -> Markup {
-        let made = names.iter().filter(|name| self.figures.iter().any(|figure| figure.name == ***name));
+        let made = names.iter().filter(|name| self.has(name));
         side_by_side(made.map(|name| self.figure(name)))
     }
 
     /// Renders a plot and something else side by side.
     pub fn figure_beside(&self, name: &str, other: Markup) -> Markup {
-        let made = self.figures.iter().any(|figure| figure.name == name);
+        let made = self.has(name);
         side_by_side(made.then(|| self.figure(name)).into_iter().chain([other]))
     }
 

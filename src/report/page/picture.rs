@@ -50,6 +50,18 @@ impl Thumbnail {
     }
 }
 
+impl Thumbnail {
+    /// The picture as a `data:` URI.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Width and height in pixels.
+    pub fn size(&self) -> [usize; 2] {
+        [self.width, self.height]
+    }
+}
+
 impl Picture {
     /// Reads the picture at `path`, which must still have the bytes of `digest`; a frame if that fails.
     pub fn read(path: &Path, digest: Digest, alt: impl Into<String>) -> Self {

@@ -89,6 +89,11 @@ impl Cell {
         Self::number(format::count(count), Some(count as f64))
     }
 
+    /// A whole number, or a dash where there is none.
+    pub fn optional_count(count: Option<usize>) -> Self {
+        Self::number(count.map_or("-".into(), format::count), count.map(|count| count as f64))
+    }
+
     /// A fraction, shown as a percentage.
     pub fn percent(fraction: impl Into<Option<f64>>) -> Self {
         let value = fraction.into();
@@ -110,6 +115,15 @@ impl Cell {
     /// A difference of fractions, shown in percentage points with its sign.
     pub fn percentage_points(difference: f64) -> Self {
         Self::number(format::percentage_points(difference), Some(difference))
+    }
+
+    /// A difference of fractions with its interval, shown in percentage points with their signs. The file has the limits in
+    /// columns of their own.
+    pub fn points_with_interval(difference: f64, interval: Option<[f64; 2]>) -> Self {
+        let interval = interval.map(|[low, high]| {
+            format!("{} to {}", format::percentage_points(low), format::percentage_points(high))
+        });
+        Self::Number { text: format::percentage_points(difference), interval, value: Some(difference) }
     }
 
     /// A score from 0 to 1, shown with three decimals.

@@ -1,6 +1,5 @@
 //! Axes: units, the mapping of values to positions, and round tick values.
 
-use super::text::decimal;
 use crate::report::format;
 
 /// The kind of number on an axis, which decides how it is written.
@@ -31,19 +30,24 @@ impl Unit {
         }
     }
 
-    /// Formats a tick value, which is round and needs few digits.
-    pub(super) fn tick(self, value: f64) -> String {
+    /// Formats a tick value, which is round and needs few digits: as many as a `step` between ticks has.
+    pub(super) fn tick(self, value: f64, step: f64) -> String {
         let sign = if value > 0.0 { "+" } else { "" };
+        let percent = || rounded(100.0 * value, 100.0 * step);
         match self {
             Self::Count => format::count(value.round().max(0.0) as usize),
-            Self::Percent => format!("{} %", decimal(100.0 * value)),
-            Self::Points if value == 0.0 => "0".into(),
-            Self::Points => format!("{sign}{}", decimal(100.0 * value)),
-            Self::SignedPercent if value == 0.0 => "0 %".into(),
-            Self::SignedPercent => format!("{sign}{} %", decimal(100.0 * value)),
-            Self::Plain(_) => decimal(value),
+            Self::Percent => format!("{} %", percent()),
+            Self::Points => format!("{sign}{}", percent()),
+            Self::SignedPercent => format!("{sign}{} %", percent()),
+            Self::Plain(_) => rounded(value, step),
         }
     }
+}
+
+/// A multiple of `step`, with the decimals that tell it from its neighbours.
+fn rounded(value: f64, step: f64) -> String {
+    let decimals = (-(1.001 * step).log10().floor()).clamp(0.0, 15.0) as usize;
+    format::without_minus_zero(format!("{value:.decimals$}"))
 }
 
 /// An axis of a chart.
@@ -99,6 +103,12 @@ impl PlacedAxis<'_> {
         self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
     }
 
+    /// The values of [`PlacedAxis::ticks`] as text.
+    pub fn tick_labels(&self) -> Vec<String> {
+        let step = tick_step(self.low, self.high, self.axis.unit);
+        self.ticks().into_iter().map(|tick| self.axis.unit.tick(tick, step)).collect()
+    }
+
     /// The round values on the axis, ascending.
     pub fn ticks(&self) -> Vec<f64> {
         let step = tick_step(self.low, self.high, self.axis.unit);
@@ -143,9 +153,23 @@ mod tests {
 
     #[test]
     fn ticks_are_formatted_by_unit() {
-        assert_eq!(Unit::Percent.tick(0.2), "20 %");
-        assert_eq!(Unit::SignedPercent.tick(-0.4), "-40 %");
-        assert_eq!(Unit::SignedPercent.tick(0.4), "+40 %");
-        assert_eq!(Unit::Count.tick(12_000.0), "12,000");
+        assert_eq!(Unit::Percent.tick(0.2, 0.1), "20 %");
+        assert_eq!(Unit::Percent.tick(0.205, 0.005), "20.5 %");
+        assert_eq!(Unit::SignedPercent.tick(-0.4, 0.2), "-40 %");
+        assert_eq!(Unit::SignedPercent.tick(0.4, 0.2), "+40 %");
+        assert_eq!(Unit::Points.tick(-0.0, 0.2), "0");
+        assert_eq!(Unit::Count.tick(12_000.0, 2000.0), "12,000");
+    }
+
+    #[test]
+    fn tick_values_close_to_each_other_differ() {
+        for (low, high) in [(0.1234, 0.1236), (0.0, 0.004), (0.99995, 1.0), (5.0, 25.0)] {
+            for unit in [Unit::Plain(4), Unit::Percent, Unit::Points, Unit::SignedPercent] {
+                let axis = axis(unit);
+                let labels = axis.lay_out([low, high].into_iter(), 0.0, 100.0).tick_labels();
+                let distinct: std::collections::BTreeSet<&String> = labels.iter().collect();
+                assert_eq!(distinct.len(), labels.len(), "{unit:?} {low} {high}: {labels:?}");
+            }
+        }
     }
 }

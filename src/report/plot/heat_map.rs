@@ -21,6 +21,8 @@ pub struct HeatMap {
 
 /// Tables with more names than this have small cells without numbers.
 const NUMBERED: usize = 40;
+/// Tables with more names than this are wider than a phone.
+const LARGE: usize = 12;
 /// Room for a name.
 const NAME: f64 = 110.0;
 /// Width of a colour in the key.
@@ -37,42 +39,108 @@ struct Cell {
     side: f64,
 }
 
+/// Sizes of a table: side of a cell, font size of names, room for names, and side of the table without them.
+struct Layout {
+    cell: f64,
+    font: f64,
+    edge: f64,
+    side: f64,
+}
+
 impl HeatMap {
-    pub(super) fn draw(&self) -> Drawing {
-        let classes = self.names.len();
-        let (cell, font) = match classes {
-            0..=12 => (24.0, 10.0),
-            13..=NUMBERED => (22.0, 9.0),
+    /// Whether the table is wider than a phone, so that its names should stay visible while it is scrolled.
+    pub(super) fn is_large(&self) -> bool {
+        self.names.len() > LARGE
+    }
+
+    fn layout(&self) -> Layout {
+        let (cell, font) = match self.names.len() {
+            few if few <= LARGE => (24.0, 10.0),
+            some if some <= NUMBERED => (22.0, 9.0),
             _ => (11.0, 8.0),
         };
         let names = self.names.iter().map(|name| text_width(name, font)).fold(20.0, f64::max).min(NAME);
         // The table is square, and its names need the same room on the left as above.
-        let edge = 16.0 + names + 6.0;
-        let side = cell * classes as f64;
-        let middle = decimal(edge + side / 2.0);
+        Layout { cell, font, edge: (16.0 + names + 6.0).ceil(), side: cell * self.names.len() as f64 }
+    }
+
+    pub(super) fn draw(&self) -> Drawing {
+        let layout = self.layout();
+        let Layout { edge, side, .. } = layout;
+        let (near, far) = (decimal(edge), edge + side);
         let body = html! {
-            text.small.middle x=(middle) y="9" { (self.columns) }
-            text.small.middle transform=(format!("translate(9 {middle}) rotate(-90)")) { (self.rows) }
-            @for (i, name) in self.names.iter().enumerate() {
-                @let baseline = decimal(edge + i as f64 * cell + cell / 2.0 + font * 0.36);
-                @let end = decimal(edge - 6.0);
-                g.end transform=(format!("translate({end} {baseline})")) { (label(name, font)) }
-                g transform=(format!("translate({baseline} {end}) rotate(-90)")) { (label(name, font)) }
+            g transform=(format!("translate({near} 0)")) { (self.column_names(&layout)) }
+            g transform=(format!("translate(0 {near})")) { (self.row_names(&layout)) }
+            g transform=(format!("translate({near} {near})")) { (self.cells(&layout)) }
+            g transform=(format!("translate({near} {})", decimal(far + 12.0))) { (key()) }
+        };
+        Drawing { width: (far + 4.0).max(edge + 170.0), height: far + 42.0, body }
+    }
+
+    /// Draws the table for a page: as wide as the screen if that leaves it readable, else in a scrolling region in which
+    /// the names stay visible. A table of many names can be enlarged.
+    pub(super) fn draw_sticky(&self, plot: &str, described: &Markup) -> Markup {
+        let layout = self.layout();
+        let Layout { edge, side, .. } = layout;
+        let svg = |width: f64, height: f64| format!("0 0 {} {}", decimal(width), decimal(height));
+        let is_overview = self.names.len() > NUMBERED;
+        let columns = format!(
+            "grid-template-columns:{}fr {}fr;--natural:{}px",
+            decimal(edge),
+            decimal(side + 1.0),
+            decimal((edge + side) * if is_overview { 1.4 } else { 1.0 })
+        );
+        html! {
+            @if is_overview { label.enlarge { input type="checkbox"; " Enlarge" } }
+            div.scroll role="region" tabindex="0" aria-label=(format!("{} by {}", self.rows, self.columns)) {
+                div.matrix.overview[is_overview] style=(columns) {
+                    svg.plot.cells viewBox=(svg(side + 1.0, side + 1.0)) role="img" aria-labelledby=(format!("{plot}-title {plot}-desc")) {
+                        (described)
+                        (self.cells(&layout))
+                    }
+                    svg.plot.columns viewBox=(svg(side + 1.0, edge)) aria-hidden="true" { (self.column_names(&layout)) }
+                    svg.plot.rows viewBox=(svg(edge, side + 1.0)) aria-hidden="true" { (self.row_names(&layout)) }
+                    div.corner {}
+                }
             }
+            svg.plot.key viewBox="0 0 170 24" aria-hidden="true" { (key()) }
+        }
+    }
+
+    fn column_names(&self, layout: &Layout) -> Markup {
+        let Layout { edge, side, .. } = *layout;
+        html! {
+            text.small.middle x=(decimal(side / 2.0)) y="9" { (self.columns) }
+            @for (i, name) in self.names.iter().enumerate() {
+                g transform=(format!("translate({} {}) rotate(-90)", layout.baseline(i), decimal(edge - 6.0))) { (label(name, layout.font)) }
+            }
+        }
+    }
+
+    fn row_names(&self, layout: &Layout) -> Markup {
+        let Layout { edge, side, .. } = *layout;
+        html! {
+            text.small.middle transform=(format!("translate(9 {}) rotate(-90)", decimal(side / 2.0))) { (self.rows) }
+            @for (i, name) in self.names.iter().enumerate() {
+                g.end transform=(format!("translate({} {})", decimal(edge - 6.0), layout.baseline(i))) { (label(name, layout.font)) }
+            }
+        }
+    }
+
+    fn cells(&self, layout: &Layout) -> Markup {
+        let side = layout.cell;
+        html! {
             @for (row, counts) in self.counts.iter().enumerate() {
                 @let row_total: usize = counts.iter().sum();
                 @for (column, &count) in counts.iter().enumerate() {
                     @if count > 0 || row == column {
-                        @let (left, top) = (edge + column as f64 * cell, edge + row as f64 * cell);
-                        (self.cell(&Cell { row, column, count, row_total, left, top, side: cell }))
+                        @let (left, top) = (column as f64 * side, row as f64 * side);
+                        (self.cell(&Cell { row, column, count, row_total, left, top, side }))
                     }
                 }
             }
-            rect.grid x=(decimal(edge)) y=(decimal(edge)) width=(decimal(side)) height=(decimal(side)) {}
-            (key(edge, edge + side + 12.0))
-        };
-        let width = (edge + side + 4.0).max(edge + 170.0);
-        Drawing { width, height: edge + side + 42.0, body }
+            rect.grid width=(decimal(layout.side)) height=(decimal(layout.side)) {}
+        }
     }
 
     fn cell(&self, cell: &Cell) -> Markup {
@@ -95,6 +163,13 @@ impl HeatMap {
     }
 }
 
+impl Layout {
+    /// Where the name of row or column `i` stands.
+    fn baseline(&self, i: usize) -> String {
+        decimal(i as f64 * self.cell + self.cell / 2.0 + self.font * 0.36)
+    }
+}
+
 fn label(name: &str, font: f64) -> Markup {
     html! {
         text style=(format!("font-size:{font}px")) {
@@ -105,14 +180,14 @@ fn label(name: &str, font: f64) -> Markup {
 }
 
 /// Draws the key of the colours.
-fn key(x: f64, y: f64) -> Markup {
+fn key() -> Markup {
     let width = decimal(KEY * HEAT_STEPS as f64);
     html! {
         @for step in 0..HEAT_STEPS {
-            rect.{ "h" (step) } x=(decimal(x + KEY * step as f64)) y=(decimal(y)) width=(decimal(KEY)) height="9" {}
+            rect.{ "h" (step) } x=(decimal(KEY * step as f64)) width=(decimal(KEY)) height="9" {}
         }
-        rect.grid x=(decimal(x)) y=(decimal(y)) width=(width) height="9" {}
-        text.small x=(decimal(x)) y=(decimal(y + 21.0)) { "0 %" }
-        text.small.end x=(decimal(x + KEY * HEAT_STEPS as f64)) y=(decimal(y + 21.0)) { "100 % of the row" }
+        rect.grid width=(width) height="9" {}
+        text.small y="21" { "0 %" }
+        text.small.end x=(width) y="21" { "100 % of the row" }
     }
 }

@@ -30,6 +30,8 @@ pub struct Interval {
     pub high: f64,
 }
 
+/// Room for a name at most.
+const NAME: f64 = 160.0;
 /// Height of a row.
 const ROW: f64 = 24.0;
 /// Room for the estimate on the right.
@@ -39,7 +41,10 @@ const TOP: f64 = 4.0;
 
 impl IntervalChart {
     pub(super) fn draw(&self) -> Drawing {
-        let names = self.rows.iter().map(|row| text_width(&row.name, 11.0)).fold(30.0, f64::max).min(132.0);
+        let widest = self.rows.iter().map(|row| text_width(&row.name, 11.0)).fold(30.0, f64::max);
+        // Long names, such as those that list settings, are set smaller rather than cut.
+        let font = if widest > NAME { 9.0 } else { 11.0 };
+        let names = (widest * font / 11.0).min(NAME).ceil();
         let ends = self.rows.iter().flat_map(|row| [row.low, row.value, row.high]);
         let zero = self.zero.then_some(0.0);
         let axis = self.values.lay_out(ends.chain(zero), names + 14.0, WIDTH - VALUE);
@@ -48,19 +53,29 @@ impl IntervalChart {
             (value_axis(&axis, TOP, bottom))
             @if self.zero { path.zero d=(vertical_line(axis.at(0.0), TOP, bottom)) {} }
             @for (i, row) in self.rows.iter().enumerate() {
-                (draw_row(row, names, &axis, TOP + ROW * (i as f64 + 0.5)))
+                (draw_row(row, Names { width: names, font }, &axis, TOP + ROW * (i as f64 + 0.5)))
             }
         };
         Drawing { width: WIDTH, height: bottom + 32.0, body }
     }
 }
 
-fn draw_row(row: &Interval, names: f64, axis: &PlacedAxis, y: f64) -> Markup {
+/// Room and font size of the names.
+#[derive(Clone, Copy)]
+struct Names {
+    width: f64,
+    font: f64,
+}
+
+fn draw_row(row: &Interval, names: Names, axis: &PlacedAxis, y: f64) -> Markup {
     let [low, middle, high] = [row.low, row.value, row.high].map(|value| axis.at(value));
     let [from, estimate, to] = [row.low, row.value, row.high].map(|value| axis.axis.unit.value(value));
     let cap = |x: f64| format!("M{},{} v8", decimal(x), decimal(y - 4.0));
     html! {
-        text.end x=(decimal(names)) y=(decimal(y + 4.0)) { title { (row.name) } (truncate(&row.name, names, 11.0)) }
+        text.end.tiny[names.font < 11.0] x=(decimal(names.width)) y=(decimal(y + 4.0)) {
+            title { (row.name) }
+            (truncate(&row.name, names.width, names.font))
+        }
         path.line.c0 d=(format!("M{},{} H{}", decimal(low), decimal(y), decimal(high))) {
             title { (row.name) ": " (estimate) ", " (from) " to " (to) }
         }

@@ -16,6 +16,10 @@ pub struct LineChart {
     pub y: Axis,
     /// The curves, later ones on top.
     pub curves: Vec<Curve>,
+    /// Curves drawn thin and grey behind the others.
+    pub context: Vec<Curve>,
+    /// Whether the drawing names its curves; else a table beside it does, with a [`curve_sample`] of each.
+    pub has_legend: bool,
     /// Labelled vertical lines.
     pub marks: Vec<Mark>,
 }
@@ -50,8 +54,11 @@ struct Legend {
 impl LineChart {
     pub(super) fn draw(&self) -> Drawing {
         let legend = self.legend();
-        let top = 8.0 + 16.0 * legend.rows as f64 + if self.marks.is_empty() { 0.0 } else { 12.0 };
-        let points = || self.curves.iter().flat_map(|curve| curve.points.iter().copied());
+        // Further rows of the legend make the drawing higher rather than the plot lower.
+        let further = 16.0 * legend.rows.saturating_sub(1) as f64;
+        let top = 8.0 + 16.0 * legend.rows.min(1) as f64 + if self.marks.is_empty() { 0.0 } else { 12.0 };
+        let points =
+            || self.curves.iter().chain(&self.context).flat_map(|curve| curve.points.iter().copied());
         let [low, high] = match self.x.range {
             Some((low, high)) => [low, high],
             None => [f64::min, f64::max].map(|pick| points().map(|(x, _)| x).reduce(pick).unwrap_or(0.0)),
@@ -61,18 +68,22 @@ impl LineChart {
         let axes = Axes::new(x, &self.y, points().map(|(_, y)| y), top);
         let body = html! {
             (legend.body)
-            (axes.draw())
-            @for mark in &self.marks { (draw_mark(mark, &axes)) }
-            @for (i, curve) in self.curves.iter().enumerate() { (draw_curve(i, curve, &axes)) }
+            g transform=(format!("translate(0 {})", decimal(further))) {
+                (axes.draw())
+                @for curve in &self.context { path.line.context d=(path(curve, &axes)) { title { (curve.name) } } }
+                @for mark in &self.marks { (draw_mark(mark, &axes)) }
+                @for (i, curve) in self.curves.iter().enumerate() { (draw_curve(i, curve, &axes)) }
+            }
         };
-        Drawing { width: WIDTH, height: HEIGHT, body }
+        Drawing { width: WIDTH, height: HEIGHT + further, body }
     }
 
     /// Draws a sample and the name of each curve, in as many rows as they need.
     fn legend(&self) -> Legend {
         let (mut x, mut row) = (0.0, 0usize);
         let mut places = Vec::new();
-        for curve in &self.curves {
+        let named = if self.has_legend { &self.curves[..] } else { &[] };
+        for curve in named {
             let width = 32.0 + text_width(&curve.name, 10.0) + 14.0;
             if x > 0.0 && x + width > WIDTH {
                 (x, row) = (0.0, row + 1);
@@ -81,13 +92,12 @@ impl LineChart {
             x += width;
         }
         let body = html! {
-            @for (i, (curve, (x, y))) in self.curves.iter().zip(places).enumerate() {
-                path.line.{ "c" (i % SERIES) }.{ "d" (dashes(i)) } d=(format!("M{},{} h26", decimal(x + 1.0), decimal(y))) {}
-                (marker(i, x + 14.0, y))
+            @for (i, (curve, (x, y))) in named.iter().zip(places).enumerate() {
+                (sample(i, x + 1.0, y))
                 text.small x=(decimal(x + 32.0)) y=(decimal(y + 3.5)) { (truncate(&curve.name, WIDTH - 40.0, 10.0)) }
             }
         };
-        Legend { body, rows: if self.curves.is_empty() { 0 } else { row + 1 } }
+        Legend { body, rows: if named.is_empty() { 0 } else { row + 1 } }
     }
 }
 
@@ -101,7 +111,8 @@ fn draw_mark(mark: &Mark, axes: &Axes) -> Markup {
     }
 }
 
-fn draw_curve(i: usize, curve: &Curve, axes: &Axes) -> Markup {
+/// The path of a curve; a point that is not finite interrupts it.
+fn path(curve: &Curve, axes: &Axes) -> String {
     let mut path = String::new();
     let mut command = 'M';
     for &(x, y) in &curve.points {
@@ -112,6 +123,11 @@ fn draw_curve(i: usize, curve: &Curve, axes: &Axes) -> Markup {
             command = 'M';
         }
     }
+    path
+}
+
+fn draw_curve(i: usize, curve: &Curve, axes: &Axes) -> Markup {
+    let path = path(curve, axes);
     let every = curve.points.len().div_ceil(MARKERS).max(1);
     // Each curve starts its markers at another point, so that curves that coincide do not hide each other's markers.
     let first = i * every / 2 % every;
@@ -119,6 +135,23 @@ fn draw_curve(i: usize, curve: &Curve, axes: &Axes) -> Markup {
         path.line.{ "c" (i % SERIES) }.{ "d" (dashes(i)) } d=(path) { title { (curve.name) } }
         @for &(x, y) in curve.points.iter().skip(first).step_by(every).filter(|(x, y)| x.is_finite() && y.is_finite()) {
             (marker(i, axes.x.at(x), axes.y.at(y)))
+        }
+    }
+}
+
+/// A piece of curve `i` with a marker.
+fn sample(i: usize, x: f64, y: f64) -> Markup {
+    html! {
+        path.line.{ "c" (i % SERIES) }.{ "d" (dashes(i)) } d=(format!("M{},{} h26", decimal(x), decimal(y))) {}
+        (marker(i, x + 13.0, y))
+    }
+}
+
+/// A piece of curve `i` as an element of its own, for the legend of a chart; `None` is that of the context.
+pub fn curve_sample(i: Option<usize>) -> Markup {
+    html! {
+        svg.plot.sample viewBox="0 0 28 10" width="28" height="10" aria-hidden="true" {
+            @match i { Some(i) => (sample(i, 1.0, 5.0)), None => path.line.context d="M1,5 h26" {} }
         }
     }
 }

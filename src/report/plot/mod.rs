@@ -7,6 +7,7 @@ mod axes;
 mod axis;
 mod bar_chart;
 mod drawing;
+mod font;
 mod heat_map;
 mod histogram;
 mod interval_chart;
@@ -18,11 +19,11 @@ mod style;
 mod text;
 
 pub use axis::{Axis, Unit};
-pub use bar_chart::BarChart;
+pub use bar_chart::{BarChart, Remarks};
 pub use heat_map::HeatMap;
 pub use histogram::{HistogramChart, PointSeries};
 pub use interval_chart::{Interval, IntervalChart};
-pub use line_chart::{Curve, LineChart, Mark};
+pub use line_chart::{Curve, LineChart, Mark, curve_sample};
 pub use scatter::{ScatterChart, ScatterPoint};
 pub use series::Series;
 pub use style::{CSS, DARK, LIGHT};
@@ -66,21 +67,26 @@ pub enum Chart {
     Scatter(ScatterChart),
 }
 
-/// A plot as SVG inside a page.
+/// A plot inside a page.
+#[derive(Debug)]
+pub struct InlinePlot {
+    /// The plot, or of a chart with many rows the first ones.
+    pub first: InlineSvg,
+    /// The other rows, to be unfolded, and what they are.
+    pub rest: Option<(String, InlineSvg)>,
+}
+
+/// A plot, or a part of one, as SVG inside a page.
 #[derive(Debug)]
 pub struct InlineSvg {
     /// The `svg` element.
     pub svg: Markup,
-    /// Minimum width in pixels of a plot that needs a scrolling region because it is wider or higher than a screen; 0 where
-    /// only its height exceeds a screen. `None` for a plot that fits.
+    /// Minimum width in pixels of a plot that needs a scrolling region because it is wider than a phone.
     pub min_width: Option<f64>,
 }
 
 /// The start of every plot as an SVG file.
 pub const SVG_START: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg class=\"plot\"";
-
-/// Drawings higher than this do not fit on a screen.
-const MAX_HEIGHT: f64 = 800.0;
 
 impl Figure {
     fn drawing(&self) -> Drawing {
@@ -95,20 +101,43 @@ impl Figure {
     }
 
     /// Draws the plot for a page that contains [`CSS`] and the colours [`LIGHT`] or [`DARK`].
-    pub fn inline(&self) -> InlineSvg {
-        let Drawing { width, height, body } = self.drawing();
-        let ids = ["title", "desc"].map(|part| format!("{}-{part}", self.name));
+    pub fn inline(&self) -> InlinePlot {
+        match &self.chart {
+            Chart::Bar(chart) if chart.is_long() => {
+                let [first, rest] = chart.parts();
+                let label = rest.label(chart.categories.len());
+                let (part, summary) = (format!("{}-rest", self.name), format!("{}, {label}", self.title));
+                let below = self.inline_svg(&part, &summary, chart.draw_rows(&part, &rest));
+                let first = self.inline_svg(&self.name, &self.summary, chart.draw_rows(&self.name, &first));
+                InlinePlot { first, rest: Some((label, below)) }
+            }
+            Chart::HeatMap(map) if map.is_large() => {
+                let svg = map.draw_sticky(&self.name, &self.described(&self.name, &self.summary));
+                InlinePlot { first: InlineSvg { svg, min_width: None }, rest: None }
+            }
+            _ => InlinePlot { first: self.inline_svg(&self.name, &self.summary, self.drawing()), rest: None },
+        }
+    }
+
+    /// Title and description of an `svg` element, for screen readers.
+    fn described(&self, id: &str, summary: &str) -> Markup {
+        html! {
+            title id=(format!("{id}-title")) { (self.title) }
+            desc id=(format!("{id}-desc")) { (summary) }
+        }
+    }
+
+    fn inline_svg(&self, id: &str, summary: &str, drawing: Drawing) -> InlineSvg {
+        let Drawing { width, height, body } = drawing;
         let svg = html! {
             svg.plot xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {} {}", decimal(width), decimal(height)))
-                role="img" aria-labelledby=(ids.join(" ")) {
-                title id=(ids[0]) { (self.title) }
-                desc id=(ids[1]) { (self.summary) }
-                (style::pattern_defs(&self.name))
+                role="img" aria-labelledby=(format!("{id}-title {id}-desc")) {
+                (self.described(id, summary))
+                (style::pattern_defs(id))
                 (body)
             }
         };
-        let min_width = if width > WIDTH { Some(width) } else { (height > MAX_HEIGHT).then_some(0.0) };
-        InlineSvg { svg, min_width }
+        InlineSvg { svg, min_width: (width > WIDTH).then_some(width) }
     }
 
     /// Draws the plot as an SVG file in light colours on white, with its title above.
@@ -173,6 +202,8 @@ mod tests {
                     categories: names.clone(),
                     series: series(&[Some(-0.5), None, Some(0.25)]),
                     values: axis(Unit::SignedPercent),
+                    notes: Vec::new(),
+                    remarks: None,
                 }),
             ),
             figure(
@@ -193,6 +224,8 @@ mod tests {
                     x: axis(Unit::Count),
                     y: axis(Unit::Plain(2)),
                     curves: vec![curve(&[(1.0, 0.5), (2.0, f64::NAN), (3.0, 0.2)]), curve(&[])],
+                    context: vec![curve(&[(1.0, 0.4), (3.0, 0.3)])],
+                    has_legend: true,
                     marks: vec![Mark { x: 2.0, label: "<here>".into() }],
                 }),
             ),
@@ -251,7 +284,12 @@ mod tests {
             assert!(drawn > 2000, "{}: {drawn} dark pixels", figure.name);
             assert!(!svg.contains("<script") && !svg.contains("<b>") && !svg.contains("NaN"), "{svg}");
             assert!(
-                figure.inline().svg.into_string().contains(&format!("<title id=\"{}-title\">", figure.name))
+                figure
+                    .inline()
+                    .first
+                    .svg
+                    .into_string()
+                    .contains(&format!("<title id=\"{}-title\">", figure.name))
             );
         }
     }

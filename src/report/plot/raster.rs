@@ -1,6 +1,7 @@
-//! SVG to PNG, the only user of `resvg` and `dejavu`. Text is set in the bundled DejaVu Sans, so that the result does not
+//! SVG to PNG, the only user of `resvg`. Text is set in the bundled DejaVu Sans, so that the result does not
 //! depend on installed fonts. System fonts are used only for characters that DejaVu lacks (Chinese, Japanese, Korean).
 
+use super::font;
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::fontdb::Database;
 use resvg::usvg::{Options, Tree};
@@ -14,8 +15,7 @@ const MAX_SIDE: f32 = 8192.0;
 
 static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     let mut fonts = Database::new();
-    fonts.load_font_data(dejavu::sans::regular().to_vec());
-    fonts.load_font_data(dejavu::sans::bold().to_vec());
+    font::files().into_iter().for_each(|file| fonts.load_font_data(file.to_vec()));
     fonts.load_system_fonts();
     fonts.set_sans_serif_family("DejaVu Sans");
     Arc::new(fonts)

@@ -42,14 +42,15 @@ impl PredictionOutput {
 /// Checks, before the predictions are computed, that page and tables may be written to `output`.
 ///
 /// # Errors
-/// Those of [`PageOutput::check_for_run`].
+/// Those of [`PageOutput::check_for_run`], where there is an output.
 pub fn check_output(config: &PredictorConfig, output: &PredictionOutput) -> Result<()> {
-    let (run, cache) = (&config.run, config.cache.as_deref());
-    match (output.with_page(), &output.tables) {
-        (Some(page), _) => page.check_for_run(run, cache),
-        (None, Some(tables)) => output::check_tables_for_run(tables, run, cache),
-        (None, None) => Ok(()),
+    let page = output.page.iter().map(|page| ("html", page.as_path()));
+    let outputs: Vec<_> =
+        page.chain(output.tables.iter().map(|tables| ("tables", tables.as_path()))).collect();
+    if !outputs.is_empty() {
+        output::check_for_run(&outputs, &config.run, config.cache.as_deref())?;
     }
+    output.page.as_deref().map_or(Ok(()), page::check_page)
 }
 
 /// Writes the page of `predictions`, the result of [`predict`](crate::evaluate::predict::predict) with `config`, and its

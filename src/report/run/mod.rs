@@ -1,6 +1,7 @@
 //! Pages and their plots and tables. Here is the page of a run: what the head learned and where it fails, from the files of
 //! the run, the samples of its cache, and the pictures as far as they are still there.
 
+mod calibration_plots;
 mod confused_pairs;
 mod examples;
 mod plots;
@@ -18,6 +19,7 @@ use crate::evaluate::{EvaluateConfig, evaluate_run};
 use crate::monitor::Monitor;
 use crate::report::output::{PageContent, PageOutput, WrittenPage};
 use crate::run::{self, StoredRun};
+use crate::score::NewImages;
 use examples::{Examples, ImageFiles};
 use run_data::RunData;
 use serde::Serialize;
@@ -106,13 +108,47 @@ pub fn report_run(run: &StoredRun, config: &ReportConfig, monitor: &dyn Monitor)
         evaluate_run(run, &EvaluateConfig { split: config.split, ..EvaluateConfig::new(&config.run) })?;
     let files = ImageFiles::new(root, samples.as_ref());
     let examples = Examples::load(&run.predictions()?, run.record(), &stats, files)?;
-    if let Some(reason) = examples.reason_of_missing() {
+    let (run, record, commands) = (config.run.clone(), run.record().clone(), config.commands.clone());
+    write(
+        &RunData { run, record, stats, samples, examples, commands, new_images: None },
+        &output,
+        started,
+        monitor,
+    )
+}
+
+/// Writes the page of a run with its scores on images that it never saw, as [`report`] does with those on its test images.
+///
+/// # Errors
+/// Those of [`report`].
+pub fn report_new_images(
+    run: &StoredRun,
+    measured: &NewImages,
+    output: &PageOutput,
+    monitor: &dyn Monitor,
+) -> Result<ReportStats> {
+    let started = Instant::now();
+    output.check(Some(&measured.folder), None)?;
+    let (stats, folder) = (measured.scores.clone(), Some(measured.folder.clone()));
+    let files = ImageFiles::new(folder.clone(), None);
+    let examples = Examples::load(&measured.predictions.rows, run.record(), &stats, files)?;
+    let (record, new_images) = (run.record().clone(), folder);
+    let (run, samples, commands) = (run.path().to_path_buf(), None, Vec::new());
+    write(&RunData { run, record, stats, samples, examples, commands, new_images }, output, started, monitor)
+}
+
+fn write(
+    data: &RunData,
+    output: &PageOutput,
+    started: Instant,
+    monitor: &dyn Monitor,
+) -> Result<ReportStats> {
+    if let Some(reason) = data.examples.reason_of_missing() {
         monitor.warn(&format!("{reason}; `images` can name the folder where they are now"));
     }
-    let (run, record, commands) = (config.run.clone(), run.record().clone(), config.commands.clone());
-    let data = RunData { run, record, stats, samples, examples, commands };
-    let (figures, tables) = (plots::all(&data), tables::all(&data));
-    let page = sections::page(&data, &figures, &tables);
+    let figures = [plots::all(data), calibration_plots::all(&data.stats)].concat();
+    let tables = tables::all(data);
+    let page = sections::page(data, &figures, &tables);
     let WrittenPage { out, bytes, plots, tables } = output.write(&PageContent { page, figures, tables })?;
     Ok(ReportStats {
         out,

@@ -4,24 +4,23 @@ use super::confused_pairs::confused_pairs;
 use super::run_data::RunData;
 use crate::evaluate::EvaluateStats;
 use crate::head::Epoch;
-use crate::metrics::{CalibrationBin, ChanceCalibration};
-use crate::report::format::{count, percent, score};
+use crate::metrics::{ClassScore, ClassShare};
+use crate::report::format::{count, percent, score, signed_percent};
 use crate::report::plot::{
-    Axis, BarChart, Chart, Curve, Figure, HeatMap, HistogramChart, LineChart, Mark, PointSeries, Series, Unit,
+    Axis, BarChart, Chart, Curve, Figure, HeatMap, LineChart, Mark, Remarks, Series, Unit,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// All plots, in the order of the page.
+/// All plots but those of calibration, in the order of the page.
 pub(super) fn all(data: &RunData) -> Vec<Figure> {
     let stats = &data.stats;
     let mut figures = training(data);
-    figures.extend([confusion(stats), class_scores(stats)]);
-    figures.extend([frequencies(stats), composition(stats), relative_difference(stats)]);
-    figures.extend(calibration(stats));
+    figures.extend(worst_confusion(stats));
+    figures.extend([confusion(stats), class_scores(stats), composition(stats)]);
     figures
 }
 
-fn axis(label: &str, unit: Unit, range: Option<(f64, f64)>) -> Axis {
+pub(super) fn axis(label: &str, unit: Unit, range: Option<(f64, f64)>) -> Axis {
     Axis { label: label.into(), unit, range }
 }
 
@@ -39,6 +38,8 @@ fn training(data: &RunData) -> Vec<Figure> {
             x: axis("epoch", Unit::Count, None),
             y: axis(label, unit, None),
             curves,
+            context: Vec::new(),
+            has_legend: true,
             marks: vec![Mark { x: best as f64, label: format!("best epoch {best}") }],
         })
     };
@@ -77,7 +78,7 @@ fn names(stats: &EvaluateStats) -> Vec<String> {
     stats.classes.iter().map(|class| class.name.clone()).collect()
 }
 
-fn series(name: &str, values: impl Iterator<Item = Option<f64>>) -> Series {
+pub(super) fn series(name: &str, values: impl Iterator<Item = Option<f64>>) -> Series {
     Series { name: name.into(), values: values.collect() }
 }
 
@@ -103,7 +104,60 @@ fn confusion(stats: &EvaluateStats) -> Figure {
     }
 }
 
+/// Matrices of more classes are preceded by that of the classes with the most errors.
+const MANY: usize = 30;
+/// Number of those classes.
+const WORST: usize = 20;
+
+/// The block of the classes that take part in the most errors, the worst first; `None` where all classes fit.
+fn worst_confusion(stats: &EvaluateStats) -> Option<Figure> {
+    let classes = stats.classes.len();
+    let confusion = &stats.confusion;
+    let errors = |class: usize| -> usize {
+        let others = (0..classes).filter(|&other| other != class);
+        others.map(|other| confusion[class][other] + confusion[other][class]).sum()
+    };
+    let mut order: Vec<usize> = (0..classes).filter(|&class| errors(class) > 0).collect();
+    if classes <= MANY || order.is_empty() {
+        return None;
+    }
+    order.sort_by_key(|&class| (std::cmp::Reverse(errors(class)), class));
+    order.truncate(WORST);
+    let names: Vec<String> = order.iter().map(|&class| stats.classes[class].name.clone()).collect();
+    let counts: Vec<Vec<usize>> =
+        order.iter().map(|&row| order.iter().map(|&column| confusion[row][column]).collect()).collect();
+    Some(Figure {
+        name: "confusion-worst".into(),
+        title: format!("The {} classes with the most errors", order.len()),
+        summary: format!(
+            "The part of the confusion matrix about the classes that are mistaken, or that others are mistaken for, most often; {} first.",
+            names[0]
+        ),
+        numbers: json!({ "names": names, "counts": counts }),
+        chart: Chart::HeatMap(HeatMap { names, counts, rows: "truth".into(), columns: "prediction".into() }),
+    })
+}
+
+/// Charts of more classes are sorted, the worst first.
+const SORTED: usize = 20;
+
+/// The classes in the order of a chart: as they are, or of many the ones with the lowest `key` first, undefined ones last.
+fn order_by(stats: &EvaluateStats, key: impl Fn(usize) -> Option<f64>) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..stats.classes.len()).collect();
+    if order.len() > SORTED {
+        let key = |class: &usize| key(*class).unwrap_or(f64::INFINITY);
+        order.sort_by(|a, b| key(a).total_cmp(&key(b)));
+    }
+    order
+}
+
+/// Says in what order the classes are, where they are sorted.
+fn sorted_note(stats: &EvaluateStats, by: &str) -> String {
+    if stats.classes.len() > SORTED { format!(" {by} first.") } else { String::new() }
+}
+
 fn class_scores(stats: &EvaluateStats) -> Figure {
+    let order = order_by(stats, |class| stats.classes[class].f1);
     let scored = || stats.classes.iter().filter_map(|class| Some((class.f1?, &class.name)));
     let best = scored().max_by(|a, b| a.0.total_cmp(&b.0));
     let worst = scored().min_by(|a, b| a.0.total_cmp(&b.0));
@@ -115,173 +169,61 @@ fn class_scores(stats: &EvaluateStats) -> Figure {
         name: "class-scores".into(),
         title: "Precision and recall of each class".into(),
         summary: format!(
-            "Precision: fraction of the predictions of a class that are correct. Recall: fraction of the images of a class that are found. {range}"
+            "Precision: fraction of the predictions of a class that are correct. Recall: fraction of the images of a class that are found. {range}{}",
+            sorted_note(stats, "The lowest F1")
         ),
         chart: Chart::Bar(BarChart {
-            categories: names(stats),
+            categories: named(stats, &order),
             series: vec![
-                series("precision", stats.classes.iter().map(|class| class.precision)),
-                series("recall", stats.classes.iter().map(|class| class.recall)),
+                series("precision", order.iter().map(|&class| stats.classes[class].precision)),
+                series("recall", order.iter().map(|&class| stats.classes[class].recall)),
             ],
             values: axis("share", Unit::Percent, None),
+            notes: Vec::new(),
+            remarks: None,
         }),
         numbers: json!({ "classes": stats.classes, "macro_f1": stats.macro_f1 }),
     }
 }
 
-fn frequencies(stats: &EvaluateStats) -> Figure {
-    let count_of = |n: usize| Some(n as f64);
-    Figure {
-        name: "frequencies".into(),
-        title: "Frequencies".into(),
-        summary: format!(
-            "Of {} {} images, the number of each class, and the number predicted as that class.",
-            count(stats.images),
-            stats.split
-        ),
-        chart: Chart::Bar(BarChart {
-            categories: names(stats),
-            series: vec![
-                series("images", stats.classes.iter().map(|class| count_of(class.support))),
-                series("predictions", stats.classes.iter().map(|class| count_of(class.predicted))),
-            ],
-            values: axis("images", Unit::Count, None),
-        }),
-        numbers: json!({ "classes": stats.classes, "images": stats.images }),
-    }
+fn named(stats: &EvaluateStats, order: &[usize]) -> Vec<String> {
+    order.iter().map(|&class| stats.classes[class].name.clone()).collect()
 }
 
+/// The article's three readings of one comparison: frequencies as bars, composition as shares beside them, and the relative
+/// difference.
 fn composition(stats: &EvaluateStats) -> Figure {
-    Figure {
-        name: "composition".into(),
-        title: "Composition".into(),
-        summary: "The share of each class in the images and in the predictions.".into(),
-        chart: Chart::Bar(BarChart {
-            categories: names(stats),
-            series: vec![
-                series("images", stats.composition.iter().map(|class| Some(class.truth))),
-                series("predictions", stats.composition.iter().map(|class| Some(class.predicted))),
-            ],
-            values: axis("share", Unit::Percent, None),
-        }),
-        numbers: json!({ "composition": stats.composition }),
-    }
-}
-
-fn relative_difference(stats: &EvaluateStats) -> Figure {
-    Figure {
-        name: "relative-difference".into(),
-        title: "Relative difference of prediction and image counts".into(),
-        summary: "Left of zero a class is predicted less often than it occurs, right of zero more often."
-            .into(),
-        chart: Chart::Bar(BarChart {
-            categories: names(stats),
-            series: vec![series(
-                "relative difference",
-                stats.composition.iter().map(|class| class.relative_difference),
-            )],
-            values: axis("(predictions - images) / images", Unit::SignedPercent, None),
-        }),
-        numbers: json!({ "composition": stats.composition }),
-    }
-}
-
-/// Confidence of the answers, and reliability before and after temperature scaling.
-fn calibration(stats: &EvaluateStats) -> Vec<Figure> {
-    let (calibration, split) = (&stats.calibration, &stats.calibration.split);
-    let mut figures = vec![confidence(&split.bins_before)];
-    figures.push(reliability(
-        "reliability",
-        "Reliability",
-        format!(
-            "Expected calibration error {}{}. Perfectly calibrated probabilities reach the dashed line; by chance, 95 % of the time, they end within the vertical lines.",
-            percent(split.ece_before),
-            split.chance.as_ref().map_or(String::new(), |chance| format!("; {} of calibrated probabilities, by chance", percent(chance.expected)))
-        ),
-        &split.bins_before,
-        split.chance.as_ref(),
-        json!({ "calibration": { "ece_before": split.ece_before, "bins_before": split.bins_before } }),
-    ));
-    figures.extend(calibration.temperature.map(|temperature| {
-        let numbers = json!({ "temperature": temperature, "ece_after": split.ece_after, "bins": split.bins });
-        reliability(
-            "reliability-tempered",
-            &format!("Reliability at temperature {temperature:.2}"),
-            format!(
-                "The same predictions at the temperature that fits the validation images best: expected calibration error {}.",
-                percent(split.ece_after)
-            ),
-            &split.bins,
-            None,
-            json!({ "calibration": numbers }),
-        )
-    }));
-    figures
-}
-
-fn edges(bins: &[CalibrationBin]) -> Vec<f64> {
-    bins.first().map(|bin| bin.low).into_iter().chain(bins.iter().map(|bin| bin.high)).collect()
-}
-
-fn reliability(
-    name: &str,
-    title: &str,
-    summary: String,
-    bins: &[CalibrationBin],
-    chance: Option<&ChanceCalibration>,
-    numbers: Value,
-) -> Figure {
-    let points = bins.iter().filter_map(|bin| bin.confidence.zip(bin.accuracy)).collect();
-    Figure {
-        name: name.into(),
-        title: title.into(),
-        summary,
-        chart: Chart::Histogram(HistogramChart {
-            edges: edges(bins),
-            series: vec![series("accuracy", bins.iter().map(|bin| bin.accuracy))],
-            x: axis("confidence", Unit::Percent, Some((0.0, 1.0))),
-            y: axis("accuracy", Unit::Percent, Some((0.0, 1.0))),
-            diagonal: true,
-            ranges: chance.map(|chance| chance.bars.clone()).unwrap_or_default(),
-            points: Some(PointSeries { name: "at the mean confidence".into(), points }),
-        }),
-        numbers,
-    }
-}
-
-fn confidence(bins: &[CalibrationBin]) -> Figure {
-    let wrong = |bin: &CalibrationBin| bin.images - bin.correct;
-    let sum = |of: &dyn Fn(&CalibrationBin) -> usize| bins.iter().map(of).sum::<usize>();
-    let (correct, errors) = (sum(&|bin| bin.correct), sum(&wrong));
-    let top = bins.last().map_or(String::new(), |bin| {
-        format!(
-            " Above {} are {} of {} correct answers and {} of {} wrong ones.",
-            percent(bin.low),
-            count(bin.correct),
-            count(correct),
-            count(wrong(bin)),
-            count(errors)
-        )
-    });
-    let counts = |of: &dyn Fn(&CalibrationBin) -> usize| {
-        bins.iter().map(|bin| Some(of(bin) as f64)).collect::<Vec<_>>()
+    let difference = |class: usize| stats.composition[class].relative_difference;
+    let order = order_by(stats, |class| difference(class).map(|difference| -difference.abs()));
+    let counts = |get: fn(&ClassScore) -> usize| {
+        order.iter().map(|&class| Some(get(&stats.classes[class]) as f64)).collect::<Vec<_>>()
+    };
+    let shares = |get: fn(&ClassShare) -> f64| {
+        order.iter().map(|&class| percent(get(&stats.composition[class]))).collect()
+    };
+    let remarks = Remarks {
+        title: "difference".into(),
+        texts: order.iter().map(|&class| signed_percent(difference(class))).collect(),
     };
     Figure {
-        name: "confidence".into(),
-        title: "Confidence of correct and wrong answers".into(),
-        summary: format!("Answers by the probability that the head gives them.{top}"),
-        chart: Chart::Histogram(HistogramChart {
-            edges: edges(bins),
+        name: "composition".into(),
+        title: "Images and predictions of each class".into(),
+        summary: format!(
+            "Of {} {} images, how many are of each class and how many are predicted as it, with their shares, and on the right the difference relative to the images.{}",
+            count(stats.images),
+            stats.split,
+            sorted_note(stats, "The largest difference")
+        ),
+        chart: Chart::Bar(BarChart {
+            categories: named(stats, &order),
             series: vec![
-                series("correct", counts(&|bin| bin.correct).into_iter()),
-                series("wrong", counts(&wrong).into_iter()),
+                series("images", counts(|class| class.support).into_iter()),
+                series("predictions", counts(|class| class.predicted).into_iter()),
             ],
-            x: axis("confidence", Unit::Percent, Some((0.0, 1.0))),
-            y: axis("images", Unit::Count, None),
-            diagonal: false,
-            ranges: Vec::new(),
-            points: None,
+            values: axis("images", Unit::Count, None),
+            notes: vec![shares(|class| class.truth), shares(|class| class.predicted)],
+            remarks: Some(remarks),
         }),
-        numbers: json!({ "calibration": { "bins_before": bins } }),
+        numbers: json!({ "classes": stats.classes, "images": stats.images, "composition": stats.composition }),
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct RunData {
     pub examples: Examples,
     /// Commands that make the run again; may be empty.
     pub commands: Vec<CommandLine>,
+    /// The folder of images that the scores are about; `None` for a split of the run.
+    pub new_images: Option<PathBuf>,
 }
 
 impl RunData {

@@ -4,11 +4,13 @@ use super::examples::{Example, PairExamples};
 use super::run_data::RunData;
 use crate::data::dataset::{Split, number_and_names};
 use crate::evaluate::EvaluateStats;
+use crate::head::SolverConfig;
 use crate::metrics::is_few;
 use crate::report::format::{count, interval, p_value, percent, percent_number, score};
 use crate::report::html::{Markup, html};
 use crate::report::page::{self, Card, Fact, Page, Parts, Section, Table, cards, class_ranking, facts};
 use crate::report::plot::Figure;
+use crate::run::Record;
 
 /// The page, made of these plots and tables.
 pub(super) fn page(data: &RunData, figures: &[Figure], tables: &[Table]) -> Page {
@@ -33,7 +35,10 @@ fn lead(data: &RunData) -> Markup {
         "A head for " (count(record.classes.len())) " classes on features of " (record.spec.backbone.name)
         @if let Some(trained) = data.trained() { ", trained on " (trained) }
         ", measured on " (count(data.stats.images)) " "
-        (data.stats.split) " images that it was not trained on"
+        @match &data.new_images {
+            Some(folder) => { "new images in " (page::breakable(&folder.display().to_string())) }
+            None => { (data.stats.split) " images that it was not trained on" }
+        }
         @if data.stats.split == Split::Validation {
             "; they selected its epoch and its temperature, so only the test split gives an unbiased measure"
         }
@@ -102,31 +107,51 @@ fn key_figures(stats: &EvaluateStats) -> Vec<Fact> {
 }
 
 fn training(data: &RunData, parts: Parts) -> Markup {
-    let unconverged = data.record.convergence.filter(|convergence| !convergence.is_optimum());
+    let record = &data.record;
     html! {
-        @if let Some(convergence) = unconverged {
-            p.warning {
-                "L-BFGS ended before the optimum: the weights may be off by "
-                (format!("{:.0} %", 100.0 * convergence.distance)) "."
-            }
+        @if !matches!(record.config, SolverConfig::Adam(_)) { (search(record)) }
+        @else if record.history.len() > 1 {
+            (parts.figures(&["training-loss", "training-accuracy"]))
+            (parts.folded_table("training"))
         }
-        @match data.record.history.as_slice() {
-            [only] => p {
-                "L-BFGS or a single epoch: there are no curves. "
-                @match data.record.inner_folds {
-                    Some(score) => {
-                        "Loss over " (score.folds) " folds within the train images " (format!("{:.4}", score.loss))
-                        ", accuracy " (percent(score.accuracy)) "."
-                    }
-                    None => {
-                        "Loss on the validation images " (format!("{:.4}", only.validation_loss))
-                        ", accuracy " (percent(only.validation_accuracy)) "."
-                    }
-                }
+        @else { p { "A single epoch has no curves. " (final_scores(record)) } }
+    }
+}
+
+/// What a search by L-BFGS did, which has no epochs.
+fn search(record: &Record) -> Markup {
+    let after = |iterations: Option<usize>| {
+        iterations.map_or(String::new(), |n| format!(" after {} iterations", count(n)))
+    };
+    html! {
+        @match record.convergence {
+            Some(found) if found.is_optimum() => p {
+                "L-BFGS converged" (after(found.iterations)) ": the norm of the gradient is " (format!("{:.1e}", found.gradient))
+                ", so the weights are at most " (percent(found.distance)) " from the optimum. "
+                (final_scores(record))
             },
-            _ => (parts.figures(&["training-loss", "training-accuracy"])),
+            Some(found) => {
+                p.warning {
+                    "L-BFGS ended before the optimum" (after(found.iterations)) ": the weights may be off by " (percent(found.distance))
+                    " (norm of the gradient " (format!("{:.1e}", found.gradient)) ")."
+                }
+                p { (final_scores(record)) }
+            }
+            None => p { "Fitted by L-BFGS; the run does not say how near the optimum. " (final_scores(record)) },
         }
-        (parts.folded_table("training"))
+    }
+}
+
+/// Loss and accuracy of the head on the validation images, or on folds within the train images.
+fn final_scores(record: &Record) -> Markup {
+    html! {
+        @if let Some(score) = record.inner_folds {
+            "Loss over " (score.folds) " folds within the train images " (format!("{:.4}", score.loss))
+            ", accuracy " (percent(score.accuracy)) "."
+        } @else if let Some(last) = record.history.last() {
+            "Loss on the validation images " (format!("{:.4}", last.validation_loss))
+            ", accuracy " (percent(last.validation_accuracy)) "."
+        }
     }
 }
 
@@ -145,6 +170,10 @@ fn confusion(data: &RunData, parts: Parts) -> Markup {
     };
     html! {
         @if classes <= MOST_CLASSES_BESIDE { (parts.figure_beside("confusion", pairs)) }
+        @else if parts.has("confusion-worst") {
+            (parts.figure_beside("confusion-worst", pairs))
+            (parts.figures(&["confusion"]))
+        }
         @else { (parts.figures(&["confusion"])) (pairs) }
         @if classes <= MOST_CLASSES_IN_TABLE { (parts.folded_table("confusion")) }
     }
@@ -155,8 +184,7 @@ fn composition(parts: Parts) -> Markup {
         p {
             "Is a class predicted more often than it occurs? An uncertain head may fall back on the class that is most frequent in training."
         }
-        (parts.figures(&["frequencies", "composition"]))
-        (parts.figure_beside("relative-difference", parts.table("composition")))
+        (parts.figure_beside("composition", parts.folded_table("composition")))
     }
 }
 

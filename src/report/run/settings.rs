@@ -26,10 +26,14 @@ pub(super) fn settings(data: &RunData) -> Vec<Setting> {
     all.extend(fit(&record.config));
     all.extend(record.init.clone().map(|init| Setting::new("Started from", init)));
     all.extend(record.memory.map(|memory| Setting::new("Memory for features", format!("{memory} bytes"))));
-    all.extend([
-        Setting::new("Epochs", format!("{}, the best one {}", record.history.len(), record.best_epoch)),
-        Setting::new("Duration of the fit", seconds(record.seconds)),
-    ]);
+    all.extend(match (&record.config, record.convergence) {
+        (SolverConfig::Adam(_), _) => {
+            let epochs = format!("{}, the best one {}", record.history.len(), record.best_epoch);
+            Some(Setting::new("Epochs", epochs))
+        }
+        (_, found) => found.and_then(|found| found.iterations).map(|n| Setting::new("Iterations", count(n))),
+    });
+    all.push(Setting::new("Duration of the fit", seconds(record.seconds)));
     all.extend(data.trained().map(|trained| Setting::new("Trained", trained)));
     all.push(Setting::new("Version", format!("headstart {}", record.version)));
     all

@@ -34,8 +34,8 @@ pub struct AutoConfig {
     pub base: LbfgsConfig,
     /// Splits that replace those of the caches for this run.
     pub resplit: Option<Resplit>,
-    /// Seconds after which no further candidate is tried. The features of the first candidate are always tried with every
-    /// penalty, and the final fit comes on top.
+    /// Seconds after which the search ends, wherever it is; a candidate that was not fitted in all folds by then is left out. The
+    /// fit of the chosen one to all train images comes on top.
     pub budget: Option<f64>,
     /// Upper limit on threads; 0 means one per core. No head depends on the number, but a budget may end the search elsewhere.
     pub threads: usize,

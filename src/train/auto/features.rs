@@ -1,9 +1,10 @@
 //! The feature sets that `auto` tries: each cache, with more and more variants, as they are and standardized.
 
 use super::config::AutoConfig;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::monitor::{Monitor, Silent};
 use crate::run::CandidateFeatures;
+use crate::train::same_images::require_same_images;
 use crate::train::split_rows::SplitRows;
 use crate::train::training_set::TrainingSet;
 
@@ -29,7 +30,7 @@ pub(super) struct Path<'a> {
 /// Selects the rows of all feature sets.
 ///
 /// # Errors
-/// Those of [`TrainingSet::split_rows`], and [`Kind::Cache`] when the caches have not the same images in the same splits.
+/// Those of [`TrainingSet::split_rows`] and [`require_same_images`].
 pub(super) fn feature_sets(
     config: &AutoConfig,
     sets: &[TrainingSet],
@@ -47,13 +48,7 @@ pub(super) fn feature_sets(
             all.push(FeatureSet { cache, level, variants, splits });
         }
         let of_cache = all.iter().find(|features| features.cache == cache).expect("each cache has a set");
-        if !has_same_images(&all[0].splits, &of_cache.splits) || set.classes() != sets[0].classes() {
-            let first = sets[0].path().display();
-            let message = format!("its images, classes or splits are not those of {first}");
-            return Err(Error::new(Kind::Cache, message)
-                .at(set.path())
-                .help("`extract` the same images with the same `split` and `seed` into both"));
-        }
+        require_same_images((set, &of_cache.splits), (&sets[0], &all[0].splits))?;
     }
     // Few variants are the fastest to fit, and the simplest.
     all.sort_by_key(|features| features.level);
@@ -98,16 +93,4 @@ fn levels(splits: &SplitRows) -> Vec<Vec<String>> {
         splits.variants.iter().map(|variant| variant.family().to_string()).collect();
     families.dedup();
     (1..=families.len()).map(|count| families[..count].to_vec()).collect()
-}
-
-/// Whether two selections hold the same images in the same splits with the same classes, whatever their variants.
-fn has_same_images(a: &SplitRows, b: &SplitRows) -> bool {
-    let images = |splits: &SplitRows| {
-        [&splits.train, &splits.validation, &splits.test].map(|rows| {
-            let mut images: Vec<_> = rows.images().zip(rows.targets.iter().copied()).collect();
-            images.dedup();
-            images
-        })
-    };
-    images(a) == images(b)
 }

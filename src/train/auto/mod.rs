@@ -7,6 +7,7 @@ mod search;
 
 pub use config::AutoConfig;
 
+use super::inner_folds::InnerFolds;
 use super::stats::TrainStats;
 use super::training_set::TrainingSet;
 use super::{FeatureTable, TrainConfig, train_selected};
@@ -15,19 +16,16 @@ use crate::head::SolverConfig;
 use crate::math::parallel;
 use crate::monitor::{Monitor, Unit};
 use crate::run::{self, Selection};
-use features::{FeatureSet, feature_sets, paths};
+use features::{feature_sets, paths};
 use search::{Choice, Search};
-use std::time::Instant;
-
-/// Train images up to which they are dealt to folds several times, with the number of times. Scores over more images vary less
-/// from deal to deal.
-const REPEATS: [(usize, usize); 2] = [(300, 4), (2000, 2)];
+use std::time::{Duration, Instant};
 
 /// Chooses the settings of a head, fits it to all train images, and writes a run.
 ///
 /// # Errors
 /// Those of [`train`](super::train), [`Kind::Input`](crate::error::Kind::Input) when a class has fewer than two train images,
-/// and [`Kind::Cache`](crate::error::Kind::Cache) when the caches have not the same images in the same splits.
+/// [`Kind::Cache`](crate::error::Kind::Cache) when the caches have not the same images in the same splits, and
+/// [`Kind::Run`](crate::error::Kind::Run) when the budget is over before any candidate was fitted.
 pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     config.check()?;
     run::check_target(&config.run)?;
@@ -45,14 +43,16 @@ pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     };
     let tables: Vec<FeatureTable> = sets.iter().enumerate().map(load).collect::<Result<_>>()?;
     let task = monitor.task("fitting candidates", None, Unit::Fits);
+    let started = Instant::now();
     let search = Search {
         sets: &sets,
         tables: &tables,
         base: &config.base,
-        repeats: repeats(&features),
+        repeats: features.first().map_or(1, |first| InnerFolds::repeats(&first.splits)),
         threads,
         budget: config.budget,
-        started: Instant::now(),
+        started,
+        until: config.budget.and_then(|seconds| Some(started + Duration::try_from_secs_f64(seconds).ok()?)),
         task: &*task,
     };
     let Choice { path, solver, selection } = search.run(&paths(config, &features))?;
@@ -72,13 +72,6 @@ pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     train_selected(&chosen, Some(selection), monitor)
 }
 
-fn repeats(features: &[FeatureSet]) -> usize {
-    let mut images: Vec<_> =
-        features.first().map_or(Vec::new(), |first| first.splits.train.images().collect());
-    images.dedup();
-    REPEATS.iter().find(|(most, _)| images.len() <= *most).map_or(1, |(_, repeats)| *repeats)
-}
-
 /// Says what was left out, and whether the edge of the path was chosen.
 fn note(selection: &Selection, solver: &SolverConfig, monitor: &dyn Monitor) {
     let path = super::penalty::path(solver);
@@ -89,7 +82,14 @@ fn note(selection: &Selection, solver: &SolverConfig, monitor: &dyn Monitor) {
             solver.l2()
         ));
     }
-    if let Some(budget) = selection.budget.filter(|budget| selection.seconds >= *budget) {
+    let is_over = selection.budget.filter(|budget| selection.seconds >= *budget);
+    let chosen = &selection.tried[selection.chosen];
+    let is_last =
+        selection.tried.get(selection.chosen + 1).is_none_or(|next| next.features != chosen.features);
+    if is_over.is_some() && is_last {
+        monitor.note("the time was over behind the chosen `l2`: a smaller one may be better");
+    }
+    if let Some(budget) = is_over {
         monitor.note(&format!(
             "the search took its `budget` of {budget} s; with more time or another number of threads it may choose otherwise"
         ));

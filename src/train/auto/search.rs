@@ -7,8 +7,8 @@ use crate::monitor::Task;
 use crate::run::{Candidate, LeftOut, LeftOutReason, Selection};
 use crate::train::FeatureTable;
 use crate::train::fit_context::FitContext;
-use crate::train::fold_scores::{along_path, has_passed_the_minimum};
 use crate::train::inner_folds::InnerFolds;
+use crate::train::path_scores::{PathScoring, along_path, has_passed_the_minimum};
 use crate::train::penalty;
 use crate::train::selection::{FoldScores, Rule, ScoreTable, pooled};
 use crate::train::training_set::TrainingSet;
@@ -29,6 +29,8 @@ pub(super) struct Search<'a> {
     /// Seconds.
     pub budget: Option<f64>,
     pub started: Instant,
+    /// The end of the budget.
+    pub until: Option<Instant>,
     pub task: &'a dyn Task,
 }
 
@@ -50,30 +52,40 @@ impl Search<'_> {
     /// Tries all `paths`, in their order, and chooses.
     ///
     /// # Errors
-    /// [`Kind::Input`] when a class has too few images for folds, [`Kind::Run`] when no candidate could be fitted.
+    /// [`Kind::Input`] when a class has too few images for folds, [`Kind::Run`] when no candidate could be fitted, or none within
+    /// the budget.
     pub fn run<'p>(&self, paths: &[Path<'p>]) -> Result<Choice<'p>> {
         let (mut tried, mut left_out) = (Vec::<Tried>::new(), Vec::new());
         let mut folds = 0;
         for path in paths {
-            let reason = match tried.is_empty() {
-                true => None,
-                false if self.is_over() => Some(LeftOutReason::Budget),
-                false => is_clearly_worse(&tried, path, folds).then_some(LeftOutReason::Worse),
-            };
-            match reason {
-                Some(reason) => left_out.push(LeftOut { features: path.recorded(self.sets), reason }),
-                None => {
-                    let own = self.folds(path.features)?;
-                    folds = own.per_repeat();
-                    tried.push(self.walk(*path, &own, tried.is_empty())?);
+            let mut leave_out =
+                |reason| left_out.push(LeftOut { features: path.recorded(self.sets), reason });
+            if self.is_over() {
+                leave_out(LeftOutReason::Budget);
+            } else if is_clearly_worse(&tried, path, folds) {
+                leave_out(LeftOutReason::Worse);
+            } else {
+                let own = self.folds(path.features)?;
+                folds = own.per_repeat();
+                match self.walk(*path, &own)? {
+                    walked if walked.scores.is_empty() => leave_out(LeftOutReason::Budget),
+                    walked => tried.push(walked),
                 }
             }
+        }
+        if tried.is_empty() {
+            let seconds = self.budget.unwrap_or_default();
+            let message =
+                format!("the `budget` of {seconds} s was over before any candidate was fitted in all folds");
+            return Err(
+                Error::new(Kind::Run, message).help("raise `budget`, or give `solver` and `l2` yourself")
+            );
         }
         self.choose(&tried, left_out, folds)
     }
 
     fn is_over(&self) -> bool {
-        self.budget.is_some_and(|seconds| self.started.elapsed().as_secs_f64() >= seconds)
+        self.until.is_some_and(|until| Instant::now() >= until)
     }
 
     fn folds(&self, features: &FeatureSet) -> Result<InnerFolds> {
@@ -84,8 +96,8 @@ impl Search<'_> {
         SolverConfig::Lbfgs(LbfgsConfig { l2, standardize: path.standardize, ..self.base.clone() })
     }
 
-    /// Tries the penalties of one path, until their loss grows or the budget is used up.
-    fn walk<'p>(&self, path: Path<'p>, folds: &InnerFolds, is_first: bool) -> Result<Tried<'p>> {
+    /// Tries the penalties of one path, until their loss grows or the budget is used up. The latter may be before the first one.
+    fn walk<'p>(&self, path: Path<'p>, folds: &InnerFolds) -> Result<Tried<'p>> {
         let FeatureSet { cache, splits, .. } = path.features;
         let context = FitContext {
             set: &self.sets[*cache],
@@ -94,18 +106,23 @@ impl Search<'_> {
             threads: self.threads,
         };
         let penalties = penalty::path(&self.solver(path, 1.0));
+        let scoring = PathScoring { calibrated: true, until: self.until };
         let mut goes_on = |scores: &[FoldScores]| {
             self.task.advance(folds.len() as u64);
-            !has_passed_the_minimum(scores) && (is_first || !self.is_over())
+            !has_passed_the_minimum(scores) && !self.is_over()
         };
-        let scores = along_path(context, &folds.splits(), &penalties, &mut goes_on)?;
+        let scores = along_path(context, &folds.splits(), &penalties, scoring, &mut goes_on)?;
         let penalties = penalties.iter().take(scores.len()).map(SolverConfig::l2).collect();
         Ok(Tried { path, penalties, scores })
     }
 
     fn choose<'p>(&self, tried: &[Tried<'p>], left_out: Vec<LeftOut>, folds: usize) -> Result<Choice<'p>> {
         let scores: Vec<FoldScores> = tried.iter().flat_map(|tried| tried.scores.clone()).collect();
-        let table = ScoreTable { scores: &scores, folds, by: StopOn::Loss, rule: Rule::OneStandardError };
+        // A larger penalty makes no simpler head, so the rule chooses among the best ones of each path.
+        let groups: Vec<usize> =
+            tried.iter().enumerate().flat_map(|(i, tried)| vec![i; tried.scores.len()]).collect();
+        let rule = Rule::OneStandardError { groups: &groups };
+        let table = ScoreTable { scores: &scores, folds, by: StopOn::Loss, rule };
         let chosen = table.choose().ok_or_else(|| {
             Error::new(Kind::Run, "L-BFGS reached the optimum of no candidate")
                 .help("verify the cache; if it is sound, give `solver` and `l2` yourself")

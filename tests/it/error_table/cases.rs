@@ -415,6 +415,20 @@ const NETWORKS: &[Case] = &[
         "extract in --cache new --backbone small.onnx --layer Mixed_9z",
         nothing,
     ),
+    case(
+        "several layers into a single cache",
+        "extract in --cache c --layer PreLogits --layer Mixed_6e",
+        nothing,
+    ),
+    case(
+        "a layer that is given twice",
+        "extract in --cache new --backbone small.onnx --layer PreLogits --layer PreLogits",
+        nothing,
+    ),
+    case("a folder of caches where one is wanted", "cache info many", |s| {
+        s.write("many/PreLogits/spec.json", &std::fs::read(s.path("c/spec.json")).unwrap());
+    }),
+    case("a comparison of one cache", "layers c", nothing),
     case("no backbone", "extract in --cache new --models empty", nothing),
     case(
         "published weights that are not installed",
@@ -541,6 +555,7 @@ const TYPED: &[Case] = &[
     case("chosen settings with an option of Adam", "train c --run new --auto --batch 8", nothing),
     case("chosen settings with all folds", "train c --run new --auto --folds 3", nothing),
     case("chosen settings within no time", "train c --run new --auto --budget soon", nothing),
+    case("chosen settings in less time than one takes", "train c --run new --auto --budget 0s", nothing),
     case("several caches without a choice among them", "train c d --run new", nothing),
     case("caches of other images", "train c d --run new --auto", |s| {
         s.images("others", &[("ant", 3), ("bee", 3)]);

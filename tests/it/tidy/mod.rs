@@ -36,7 +36,7 @@ const FLOORS: [&[&str]; 18] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 48] = [
+const DOORS: [(&str, &str); 51] = [
     ("ort", "backbone/onnx_runtime"),
     // Three formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -75,12 +75,15 @@ const DOORS: [(&str, &str); 48] = [
     ("shlex", "cli/shell.rs"),
     ("signal_hook", "cli/signals.rs"),
     ("clap", "cli/"),
+    ("clap_complete", "cli/completions.rs"),
+    ("clap_mangen", "cli/man.rs"),
     ("indicatif", "cli/progress.rs"),
     ("tracing", "backbone/onnx_runtime/load.rs"),
     ("chrono", "report/format.rs"),
     ("maud", "report/html.rs"),
     ("resvg", "report/plot/raster.rs"),
-    ("dejavu", "report/plot/raster.rs"),
+    ("dejavu", "report/plot/font.rs"),
+    ("skrifa", "report/plot/font.rs"),
     ("csv", "io/separated.rs"),
     ("regex", "data/group_pattern.rs"),
     ("unicode_normalization", "data/scan/labels.rs"),

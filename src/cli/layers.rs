@@ -1,0 +1,100 @@
+//! The subcommand `headstart layers`: its arguments, and its result as text.
+
+use super::options::Global;
+use super::output::{Outcome, print_result};
+use super::progress::Terminal;
+use super::text::{percent, percent_range, percentage_points, table_with_header};
+use crate::cache::layers::caches_in;
+use crate::data::dataset::Resplit;
+use crate::error::Result;
+use crate::train::layers::{LayerScore, LayersComparison, LayersConfig, compare_layers};
+use std::path::PathBuf;
+
+/// Compare layers and backbones: which features of the same images make the best head
+///
+/// Heads are fitted to the features of each cache in the same folds within the train images, as `train --auto` does: L-BFGS, with
+/// the penalty and the standardization chosen by the other folds. Differences are paired, fold by fold, and their intervals allow
+/// for folds that share images. The test images play no part.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  headstart layers cache/photos\n  headstart layers cache/photos/Mixed_6e cache/photos-lite0"
+)]
+pub(super) struct Args {
+    /// Caches of the same images with the same split; a folder of caches, as `extract` with several layers writes it, stands for
+    /// all of them
+    #[arg(required = true, value_name = "CACHE")]
+    caches: Vec<PathBuf>,
+    /// Variants to train on: families (none, shift, flip) or exact variants, separated by commas
+    #[arg(long = "use", value_name = "VARIANTS", value_delimiter = ',', default_value = "none")]
+    variants: Vec<String>,
+    /// Split the images anew with this seed, with the percentages of the caches
+    #[arg(long, value_name = "SEED")]
+    resplit: Option<u64>,
+    /// Maximum number of threads; no score depends on it [default: one per core]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+}
+
+pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let mut config = LayersConfig::new(with_folders(args.caches)?);
+    config.variants = args.variants;
+    config.resplit = args.resplit.map(|seed| Resplit::Random { seed });
+    config.threads = args.threads;
+    let compared = compare_layers(&config, terminal)?;
+    print_result(global, &compared, || summary(&compared))?;
+    Ok(Outcome::Done)
+}
+
+/// The caches, where a folder of caches stands for those in it.
+pub(super) fn with_folders(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+    let mut caches = Vec::new();
+    for path in paths {
+        match caches_in(&path)? {
+            inside if inside.is_empty() => caches.push(path),
+            inside => caches.extend(inside),
+        }
+    }
+    Ok(caches)
+}
+
+fn summary(compared: &LayersComparison) -> String {
+    let LayersComparison { images, folds, repeats, layers } = compared;
+    let times = if *repeats == 1 { String::new() } else { format!(", {repeats} times") };
+    let row = |score: &LayerScore| {
+        let difference = score.difference.map_or("best".into(), |difference| {
+            let [low, high] = difference.interval.map(percentage_points);
+            format!("{} ({low} to {high})", percentage_points(difference.mean))
+        });
+        [
+            score.layer.clone(),
+            score.backbone.clone(),
+            score.width.to_string(),
+            format!("{} ({})", percent(score.accuracy.mean), percent_range(score.accuracy.interval)),
+            difference,
+            score.cache.display().to_string(),
+        ]
+    };
+    let names = ["layer", "backbone", "features", "accuracy (95 %)", "points less (95 %)", "cache"];
+    format!(
+        "accuracy of linear heads in {folds} folds within {images} train images{times}\n\n{}\n{}",
+        table_with_header(names, layers.iter().map(row)),
+        advice(layers)
+    )
+}
+
+/// Which to use, and the command.
+fn advice(layers: &[LayerScore]) -> String {
+    let best = &layers[0];
+    let near: Vec<&str> =
+        layers[1..].iter().filter(|one| one.may_be_as_good()).map(|one| one.layer.as_str()).collect();
+    let clear = match near.is_empty() {
+        true => "better than every other one".to_string(),
+        false => format!("most accurate, but not clearly better than {}", near.join(", ")),
+    };
+    format!(
+        "use {} of {}: {clear}\n  headstart train {} --auto --run RUN\n",
+        best.layer,
+        best.backbone,
+        best.cache.display()
+    )
+}
