@@ -28,6 +28,7 @@ mod reader;
 mod refused;
 mod refused_rows;
 mod samples;
+mod samples_metadata;
 pub mod spec;
 #[cfg(test)]
 pub(crate) mod test_data;

@@ -11,8 +11,8 @@ use crate::data::dataset::Fractions;
 use crate::data::group_pattern::GroupPattern;
 use crate::error::Result;
 use crate::extract::{
-    AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, GroupStats, LayersStats, MissingRows, StageTimes,
-    extract, extract_layers, is_layers_folder,
+    AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, GroupStats, LayersStats, MissingRows,
+    StageTimes, extract, extract_layers, is_layers_folder,
 };
 use std::path::PathBuf;
 use std::time::Duration;

@@ -403,7 +403,15 @@ mod tests {
             (
                 "data select",
                 of_images(fields!(SelectConfig {
-                    images, manifest, top, classes, exclude, max, out, link, layout
+                    images,
+                    manifest,
+                    top,
+                    classes,
+                    exclude,
+                    max,
+                    out,
+                    link,
+                    layout
                 })),
             ),
             (

@@ -206,3 +206,38 @@ fn images_of_a_group_are_in_one_split_of_every_kind() {
     extract(&s, "in", "c", &["--group-by", "("])
         .fails(2, &["not a regular expression: unclosed group", "brackets"]);
 }
+
+#[test]
+fn several_layers_in_one_pass_have_the_groups_of_one() {
+    let s = videos();
+    s.json(&["data", "manifest", &s.text("in"), "--out", &s.text("m.csv")]);
+    let by = ["--group-by", r"([a-z]+/v\d+)_"];
+    let alone = extract(&s, "m.csv", "c", &by).value();
+    let layers = ["--layer", "PreLogits", "--layer", "Conv2d_1a_3x3"];
+    let several = extract(&s, "m.csv", "layers", &[&by[..], &layers].concat()).value();
+    assert_eq!(alone["groups"]["groups"], 25);
+    let expected = samples(&s, "c");
+    for (place, cache) in ["layers/PreLogits", "layers/Conv2d_1a_3x3"].into_iter().enumerate() {
+        assert_eq!(several["layers"][place]["groups"], alone["groups"]);
+        assert_eq!(samples(&s, cache), expected);
+    }
+    // A layer that is new takes the groups of the others.
+    assert_eq!(extract(&s, "m.csv", "layers", &["--layer", "PreLogits", "--layer", "Mixed_5d"]).code, 0);
+    assert_eq!(samples(&s, "layers/Mixed_5d"), expected);
+}
+
+#[test]
+fn new_images_of_a_manifest_are_scored_over_its_groups() {
+    let s = videos();
+    extract(&s, "in", "c", &[]).value();
+    train(&s, "r", &["--solver", "lbfgs", "--l2", "0.01"]);
+    let mut text = String::from("path,label,group\n");
+    for (class, group) in [("ant", "a"), ("bee", "b")] {
+        for i in 0..8 {
+            writeln!(text, "in/{class}/v{}_{i}.png,{class},{group}{}", i / 4, i / 4).unwrap();
+        }
+    }
+    s.write("new.csv", text.as_bytes());
+    let scores = s.json(&["evaluate", &s.text("r"), "--images", &s.text("new.csv"), "--allow-overlap"]);
+    assert_eq!((&scores["images"], &scores["groups"]), (&json!(16), &json!(4)));
+}
