@@ -141,7 +141,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `report` | the module `report` |
+//! | `report` | the modules `report` and `export` |
 //! | `cli` | the module `cli` and the program; needs `report` |
 //!
 //! `examples/` has four small programs; `docs/architecture.md` says where things are.
@@ -154,6 +154,7 @@ pub mod data;
 pub mod error;
 pub mod evaluate;
 pub mod experiment;
+#[cfg(feature = "report")]
 pub mod export;
 pub mod extract;
 pub mod head;

@@ -303,7 +303,8 @@ mod tests {
             assert_eq!(Samples::read(&path).unwrap(), samples);
             // All those versions read seed and fractions first, and cannot do without.
             let table = Table::read(&path, &COLUMNS).unwrap();
-            assert_eq!(table.metadata.keys().collect::<Vec<_>>(), ["headstart.samples"]);
+            let own = table.metadata.keys().filter(|key| key.starts_with("headstart."));
+            assert_eq!(own.collect::<Vec<_>>(), ["headstart.samples"]);
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) fn summary(selection: &Selection, stats: &TrainStats) -> String {
     let times = if *repeats == 1 { String::new() } else { format!(", {repeats} times") };
     format!(
         "{} candidates in {}, each fitted in {folds} folds within {images} train images{times}\n\n{}\n\
-         each line: the l2 of least loss, calibrated as predictions are; first line: chosen, the first of those tried whose loss \
+         each line: the l2 of least loss; first line: chosen, the first of those tried whose loss \
          is within one standard error of the least\n{}{}\n",
         tried.len(),
         seconds(selection.seconds),

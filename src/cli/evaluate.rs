@@ -19,7 +19,7 @@ use std::path::PathBuf;
 /// Measure a run: accuracy with its interval, scores of each class, confusion
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart evaluate runs/first --split validation\n  headstart evaluate runs/first --images new --html new.html\n  headstart evaluate runs/first --reject 0.05 --confidence 0.95 --strangers others"
+    after_help = "Examples:\n  headstart evaluate runs/first --split validation\n  headstart evaluate runs/first --images new --html new.html\n  headstart evaluate runs/first --reject 0.1 --confidence 0.9 --strangers others"
 )]
 pub(super) struct Args {
     /// Run that `train` wrote

@@ -15,9 +15,13 @@ use std::path::PathBuf;
 /// Measuring on images that the run never saw.
 #[derive(Debug, clap::Args)]
 pub(super) struct NewImagesArgs {
-    /// Measure on these new images instead: a folder, DIR/<class>/<file>, or a manifest with the columns path and label, with
-    /// the classes of the run; those of other classes are counted apart
-    #[arg(long, value_name = "DIR|FILE", conflicts_with_all = ["split", "tta", "strangers"])]
+    #[arg(
+        long,
+        value_name = "DIR|FILE",
+        conflicts_with_all = ["split", "tta", "strangers"],
+        help = "Measure on these new images instead: a folder, DIR/<class>/<file>, or a manifest with the columns path and label, \
+                with the classes of the run; those of other classes are counted apart"
+    )]
     pub images: Option<PathBuf>,
     /// Count images that the run was trained or validated on too, which are an error otherwise
     #[arg(long, requires = "images")]

@@ -22,7 +22,7 @@ use std::time::Duration;
 /// A second run computes only what is missing, and keeps the backbone, layer, preprocessing and split of the cache. Ctrl-C finishes the batch and keeps what was computed.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip\n  headstart extract photos --cache cache/photos --layer PreLogits --layer Mixed_6e"
+    after_help = "Examples:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip\n  headstart extract photos --cache cache/layers --layer PreLogits --layer Mixed_6e"
 )]
 pub(super) struct Args {
     #[arg(help = IMAGES)]

@@ -224,8 +224,10 @@ mod tests {
     use crate::report::dataset::DatasetConfig;
     use crate::report::run::ReportConfig;
     use crate::report::tensorboard::{ProjectorConfig, TensorboardConfig};
+    use crate::score::ScoreConfig;
     use crate::train::TrainConfig;
     use crate::train::auto::AutoConfig;
+    use crate::train::layers::LayersConfig;
     use crate::train::sweep::SweepConfig;
     use std::collections::BTreeSet;
 
@@ -242,7 +244,7 @@ mod tests {
             render(&["extract"], "choose another folder for `cache`"),
             "choose another folder for --cache"
         );
-        assert_eq!(render(&["predict"], "`out` cannot be inside a run"), "--html cannot be inside a run");
+        assert_eq!(render(&["predict"], "`html` cannot be inside a run"), "--html cannot be inside a run");
         assert_eq!(render(&["report"], "`out` cannot be inside a run"), "--out cannot be inside a run");
         let other = "`variants`, `resplit`, `shuffle`, `patience_resets`, `iterations`, `models`";
         let expected = "--use, --resplit, --no-shuffle, --total-patience, --epochs, --models";
@@ -423,11 +425,13 @@ mod tests {
                 .concat(),
             ),
             ("extract", of_images([backbone, extract].concat())),
+            ("layers", fields!(LayersConfig { caches, variants, resplit, threads })),
             ("train", [train, auto, adam.clone(), lbfgs.clone()].concat()),
             ("sweep", [sweep, adam, lbfgs, vec!["solver"]].concat()),
             ("evaluate", {
                 let own = fields!(EvaluateConfig { run, split, tta, reject, confidence });
-                [own, vec!["strangers", "device", "backbone"]].concat()
+                let new = vec!["images", "allow_overlap", "cache", "html"];
+                [own, new, vec!["strangers", "device", "backbone"]].concat()
             }),
             ("report", report),
             ("predict", {
@@ -442,7 +446,17 @@ mod tests {
                     backbone,
                     cache,
                 });
-                [own, predictor, vec!["out", "tables"]].concat()
+                let score = fields!(ScoreConfig {
+                    images,
+                    out,
+                    cache,
+                    predictor,
+                    batch,
+                    threads,
+                    decode_memory,
+                    commit_every,
+                });
+                [own, predictor, score, vec!["html", "tables"]].concat()
             }),
             (
                 "classify",
@@ -472,6 +486,8 @@ mod tests {
             ("cache compact", vec!["cache", "prune", "dry_run"]),
             ("cache export", vec!["cache", "out", "format"]),
             ("device", vec![]),
+            ("completions", vec![]),
+            ("man", vec!["out"]),
             ("backbone list", vec![]),
             ("backbone use", vec!["backbone"]),
             ("backbone import", fields!(ImportConfig { file, source, name, models })),
@@ -494,9 +510,22 @@ mod tests {
     }
 
     /// Arguments that several fields or the command line itself take: those of every command, the one that chooses the stage,
-    /// folds of a resplit, and the second of two that choose the layout.
-    const NO_FIELD: [&str; 9] =
-        ["auto", "json", "yes", "models", "help", "folds", "fold", "fold_seed", "as_classes"];
+    /// folds of a resplit, the second of two that choose the layout, and those that only say what is read or shown.
+    const NO_FIELD: [&str; 13] = [
+        "auto",
+        "json",
+        "yes",
+        "models",
+        "help",
+        "folds",
+        "fold",
+        "fold_seed",
+        "as_classes",
+        "print",
+        "shell",
+        "null",
+        "top",
+    ];
 
     #[test]
     fn every_argument_is_set_by_a_field() {

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// for folds that share images. The test images play no part.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart layers cache/photos\n  headstart layers cache/photos/Mixed_6e cache/photos-lite0"
+    after_help = "Examples:\n  headstart layers cache/layers\n  headstart layers cache/layers/Mixed_6e cache/photos-lite0"
 )]
 pub(super) struct Args {
     /// Caches of the same images with the same split; a folder of caches, as `extract` with several layers writes it, stands for

@@ -220,7 +220,7 @@ mod tests {
         };
         let several = told(&["headstart", "sweep", "c", "--runs", "r", "--lr", "0.001", "0.01"]);
         assert!(several.contains("separated by commas: --lr 0.001,0.01"), "{several}");
-        let single = told(&["headstart", "train", "c", "--run", "r", "--lr", "0.001", "0.01"]);
+        let single = told(&["headstart", "evaluate", "r", "--reject", "0.001", "0.01"]);
         assert!(single.contains("0.01") && !single.contains("commas"), "{single}");
     }
 

@@ -3,7 +3,7 @@
 
 use super::fs;
 use crate::error::{Error, Kind, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Component, Path, PathBuf};
@@ -145,8 +145,8 @@ pub struct UnpackLimits {
 }
 
 /// Unpacks a gzip-compressed tar archive that may come from anywhere. `place` gives each file its place, or `None` to leave it
-/// out; it is given the path inside the archive. Files are fsynced. Returns the number of files. `done` is called after each
-/// and may stop the work.
+/// out; it is given the path inside the archive, and the place is in a folder that is there or below one. Files are fsynced after
+/// the last. Returns the number of files. `done` is called after each and may stop the work.
 ///
 /// # Errors
 /// [`Kind::Io`] when the archive is damaged or a file cannot be written. [`Kind::Input`] when it holds links, paths that are
@@ -161,7 +161,7 @@ pub fn unpack_tgz(
     let refuse = |why: String| Error::new(Kind::Input, format!("the archive {why}")).at(archive);
     let file = File::open(archive).map_err(|e| Error::io("open", archive, e))?;
     let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(std::io::BufReader::new(file)));
-    let (mut files, mut bytes_left) = (0, limits.bytes);
+    let (mut written, mut bytes_left) = (Vec::new(), limits.bytes);
     for entry in tar.entries().map_err(fail)? {
         let mut entry = entry.map_err(fail)?;
         let path = safe_path(&entry).map_err(refuse)?;
@@ -174,23 +174,28 @@ pub fn unpack_tgz(
         }
         let Some(target) = place(&path) else { continue };
         bytes_left = match bytes_left.checked_sub(entry.size()) {
-            Some(left) if files < limits.files => left,
+            Some(left) if written.len() < limits.files => left,
             _ => return Err(refuse(format!("unpacks to more than it should, from {} on", path.display()))),
         };
         if target.exists() {
             return Err(refuse(format!("holds two files for one place, {}", path.display())));
         }
-        if let Some(folder) = target.parent() {
-            fs::create_folder(folder)?;
-        }
         // The size is limited above, so that it fits into memory.
         let mut content = Vec::new();
         entry.read_to_end(&mut content).map_err(fail)?;
-        fs::write_atomic(&target, &content)?;
-        files += 1;
+        fs::write_unsynced(&target, &content)?;
+        written.push(target);
         done()?;
     }
-    Ok(files)
+    sync_all(&written)?;
+    Ok(written.len())
+}
+
+/// Makes files durable, with their folders and the names of these.
+fn sync_all(files: &[PathBuf]) -> Result<()> {
+    files.iter().try_for_each(|file| fs::sync_file(file))?;
+    let folders: BTreeSet<&Path> = files.iter().flat_map(|file| file.ancestors().skip(1).take(2)).collect();
+    folders.into_iter().try_for_each(fs::sync_folder)
 }
 
 /// Extracts files of a zip archive into the folder `target`: those directly in `folder` whose name `wanted` accepts. Each

@@ -1,13 +1,13 @@
 //! Scores of candidates over folds, for choosing among them.
 
 use super::fit_context::FitContext;
-use super::path_scores::{PathScoring, along_path};
+use super::path_scores::along_path;
 use super::selection::{FoldScores, HeldOutScore};
 use super::solvers::fit_heads;
 use super::split_rows::SplitRows;
 use super::warm_start::WarmStart;
 use crate::error::Result;
-use crate::head::{FitResult, SolverConfig};
+use crate::head::SolverConfig;
 
 /// Scores each of `settings`, which are all for one solver, on the validation rows of each of `folds`.
 ///
@@ -25,8 +25,7 @@ pub(crate) fn fold_scores(
     let mut order: Vec<usize> = (0..settings.len()).collect();
     order.sort_by(|&a, &b| settings[b].l2().total_cmp(&settings[a].l2()));
     let path: Vec<SolverConfig> = order.iter().map(|&i| settings[i].clone()).collect();
-    let scoring = PathScoring { calibrated: false, until: None };
-    let along = along_path(context, folds, &path, scoring, &mut |_| true)?;
+    let along = along_path(context, folds, &path, None, &mut |_| true)?;
     let mut scores: Vec<(usize, FoldScores)> = order.into_iter().zip(along).collect();
     scores.sort_by_key(|(i, _)| *i);
     Ok(scores.into_iter().map(|(_, scores)| scores).collect())
@@ -42,17 +41,8 @@ fn adam(
     for &splits in folds {
         let heads = fit_heads(FitContext { splits, ..context }, settings, warm_start, &mut |_, _, _| {})?;
         for (scores, head) in all.iter_mut().zip(heads) {
-            scores.push(head.fitted.ok().map(|fitted| score(splits, &fitted)));
+            scores.push(head.fitted.ok().map(|fitted| HeldOutScore::of(splits, &fitted)));
         }
     }
     Ok(all)
-}
-
-fn score(splits: &SplitRows, fitted: &FitResult) -> HeldOutScore {
-    let best = &fitted.history[fitted.best_epoch - 1];
-    HeldOutScore {
-        images: splits.validation.keys.len(),
-        loss: best.validation_loss,
-        accuracy: best.validation_accuracy,
-    }
 }

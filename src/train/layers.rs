@@ -3,7 +3,7 @@
 use super::FeatureTable;
 use super::fit_context::FitContext;
 use super::inner_folds::InnerFolds;
-use super::path_scores::{PathScoring, along_path, has_passed_the_minimum};
+use super::path_scores::{along_path, has_passed_the_minimum};
 use super::penalty;
 use super::same_images::require_same_images;
 use super::selection::{FoldScores, Rule, ScoreTable};
@@ -156,8 +156,7 @@ fn score(
             task.advance(inner.len() as u64);
             !has_passed_the_minimum(scores)
         };
-        let scoring = PathScoring { calibrated: true, until: None };
-        scores.extend(along_path(context, &inner.splits(), &penalty::path(&solver), scoring, &mut goes_on)?);
+        scores.extend(along_path(context, &inner.splits(), &penalty::path(&solver), None, &mut goes_on)?);
     }
     let folds = inner.per_repeat();
     if folds < 3 {

@@ -5,9 +5,8 @@ use super::fit_context::FitContext;
 use super::selection::{FoldScores, HeldOutScore, pooled};
 use super::split_rows::SplitRows;
 use crate::error::{Kind, Result};
-use crate::head::{Head, LbfgsConfig, LinfaConfig, Precision, Probabilities, SolverConfig, argmax};
+use crate::head::{FitResult, Head, LbfgsConfig, LinfaConfig, Precision, SolverConfig};
 use crate::math::parallel::in_parallel;
-use crate::metrics::{Temperature, apply_temperature, fit_temperature, log_loss};
 use std::time::Instant;
 
 /// A penalty whose loss is above the smallest one by more than this share ends a path.
@@ -17,24 +16,8 @@ const CLEARLY_ABOVE: f64 = 0.01;
 /// features are small, the largest penalties differ by less.
 const ABOVE: f64 = 0.001;
 
-/// How a path is scored.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PathScoring {
-    /// Whether the loss is that of probabilities at the temperature which predictions use: fitted to all held-out answers, where
-    /// it differs significantly from 1. Else it is that of the probabilities as they are.
-    pub calibrated: bool,
-    /// The time at which the path ends, wherever it is.
-    pub until: Option<Instant>,
-}
-
-/// Probabilities of the held-out images of one fold, with their classes.
-struct Answers {
-    truth: Vec<usize>,
-    probabilities: Probabilities,
-}
-
 /// Scores penalties along a path, the largest first. Before each but the first one `goes_on` is asked, with the scores so far;
-/// the path ends where it says no. A penalty that is not scored in all folds when the time is over is left out.
+/// the path ends where it says no, and at the time `until`. A penalty that is not scored in all folds by then is left out.
 ///
 /// # Errors
 /// [`Kind::Usage`] for settings out of range or of a class that does not exist, [`Kind::Input`] when a class has no train rows.
@@ -42,14 +25,14 @@ pub(crate) fn along_path(
     context: FitContext,
     folds: &[&SplitRows],
     path: &[SolverConfig],
-    scoring: PathScoring,
+    until: Option<Instant>,
     goes_on: &mut dyn FnMut(&[FoldScores]) -> bool,
 ) -> Result<Vec<FoldScores>> {
     let mut all: Vec<FoldScores> = Vec::with_capacity(path.len());
     let mut heads: Vec<Option<Head>> = vec![None; folds.len()];
     let outer = context.threads.clamp(1, folds.len().max(1));
     let threads = (context.threads / outer).max(1);
-    let precision = Precision::Scores { until: scoring.until };
+    let precision = Precision::Scores { until };
     for settings in path {
         if !all.is_empty() && !goes_on(&all) {
             break;
@@ -57,19 +40,17 @@ pub(crate) fn along_path(
         let work: Vec<(&SplitRows, Option<Head>)> = folds.iter().copied().zip(heads).collect();
         let found = in_parallel(outer, &work, |(splits, start)| {
             let context = FitContext { splits, threads, ..context };
-            let head = fit(context, settings, start.as_ref(), precision)?;
-            let answers = head.as_ref().map(|head| Answers::of(context, head));
-            Ok((answers, head.or_else(|| start.clone())))
+            let fitted = fit(context, settings, start.as_ref(), precision)?;
+            let score = fitted.as_ref().map(|fitted| HeldOutScore::of(splits, fitted));
+            Ok((score, fitted.map(|fitted| fitted.head).or_else(|| start.clone())))
         })?;
-        let answers: Vec<Option<Answers>>;
-        (answers, heads) = found.into_iter().unzip();
+        let scores: FoldScores;
+        (scores, heads) = found.into_iter().unzip();
         // What failed at the end of the time was given up.
-        if precision.is_over() && answers.iter().any(Option::is_none) {
+        if precision.is_over() && scores.iter().any(Option::is_none) {
             break;
         }
-        let temperature = if scoring.calibrated { temperature(&answers) } else { 1.0 };
-        let score = |answers: &Option<Answers>| answers.as_ref().and_then(|one| one.score(temperature));
-        all.push(answers.iter().map(score).collect());
+        all.push(scores);
     }
     Ok(all)
 }
@@ -89,7 +70,7 @@ fn fit(
     settings: &SolverConfig,
     start: Option<&Head>,
     precision: Precision,
-) -> Result<Option<Head>> {
+) -> Result<Option<FitResult>> {
     if precision.is_over() {
         return Ok(None);
     }
@@ -104,34 +85,9 @@ fn fit(
         SolverConfig::Adam(_) => return Ok(None),
     };
     match found {
-        Ok(found) => Ok(Some(found.fitted.head)),
+        Ok(found) => Ok(Some(found.fitted)),
         Err(error) if error.kind() == Kind::Run => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// The temperature that predictions of such heads use.
-fn temperature(answers: &[Option<Answers>]) -> f64 {
-    let answers = || answers.iter().flatten();
-    let truth: Vec<usize> = answers().flat_map(|one| one.truth.iter().copied()).collect();
-    Temperature::effective(fit_temperature(&truth, answers().flat_map(|one| &one.probabilities)))
-}
-
-impl Answers {
-    fn of(context: FitContext, head: &Head) -> Self {
-        let held_out = context.table.select(&context.splits.validation);
-        let truth = context.splits.validation.targets.iter().map(|&target| target as usize).collect();
-        Self { truth, probabilities: head.probabilities_of(held_out.rows()) }
-    }
-
-    /// `None` without images.
-    fn score(&self, temperature: f64) -> Option<HeldOutScore> {
-        let scaled = self.probabilities.into_iter().map(|row| apply_temperature(row, temperature));
-        let loss = log_loss(&self.truth, scaled)?;
-        let answers = self.truth.iter().zip(&self.probabilities);
-        let correct = answers.filter(|(truth, row)| argmax(row) == **truth).count();
-        let images = self.truth.len();
-        Some(HeldOutScore { images, loss, accuracy: correct as f64 / images as f64 })
     }
 }
 
@@ -156,30 +112,5 @@ mod tests {
         ] {
             assert_eq!(has_passed_the_minimum(&path(losses)), has_passed, "{losses:?}");
         }
-    }
-
-    #[test]
-    fn calibration_ranks_heads_by_what_they_know_and_not_by_how_sure_they_are() {
-        // 60 of 80 and 64 of 80 answers are right; those of the second head are far too cautious.
-        let answers = |correct: usize, sure: f32| {
-            let rows: Vec<f32> = (0..80)
-                .flat_map(|i| if i < correct { [sure, 1.0 - sure] } else { [1.0 - sure, sure] })
-                .collect();
-            vec![Some(Answers { truth: vec![0; 80], probabilities: Probabilities::from_values(2, rows) })]
-        };
-        let loss = |answers: &[Option<Answers>], temperature| {
-            answers[0].as_ref().unwrap().score(temperature).unwrap()
-        };
-        let (sure, cautious) = (answers(60, 0.75), answers(64, 0.52));
-        assert!(loss(&sure, 1.0).loss < loss(&cautious, 1.0).loss);
-        assert_eq!(temperature(&sure), 1.0);
-        assert!(temperature(&cautious) < 0.1);
-        let (sure, cautious) = (loss(&sure, temperature(&sure)), loss(&cautious, temperature(&cautious)));
-        assert!(cautious.loss < sure.loss && (cautious.accuracy, cautious.images) == (0.8, 80));
-        // The best loss of 80 % correct answers.
-        let entropy = -(0.8f64 * 0.8f64.ln() + 0.2 * 0.2f64.ln());
-        assert!((cautious.loss - entropy).abs() < 1e-6, "{cautious:?}");
-        // Where all answers are right no temperature is best.
-        assert_eq!(temperature(&answers(80, 0.75)), 1.0);
     }
 }

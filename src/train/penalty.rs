@@ -3,7 +3,7 @@
 
 use super::fit_context::FitContext;
 use super::inner_folds::InnerFolds;
-use super::path_scores::{PathScoring, along_path, has_passed_the_minimum};
+use super::path_scores::{along_path, has_passed_the_minimum};
 use super::selection::{Rule, ScoreTable, pooled};
 use super::split_rows::SplitRows;
 use crate::error::{Error, Kind, Result};
@@ -44,17 +44,16 @@ pub(super) fn choose(
     monitor: &dyn Monitor,
 ) -> Result<SolverConfig> {
     let path = path(solver);
-    let scoring = PathScoring { calibrated: true, until: None };
     let mut goes_on = |scores: &[_]| !has_passed_the_minimum(scores);
     let (scores, by) = if has_enough_validation(context.splits, context.set.classes().len()) {
         (
-            along_path(context, &[context.splits], &path, scoring, &mut goes_on)?,
+            along_path(context, &[context.splits], &path, None, &mut goes_on)?,
             "on the validation images".into(),
         )
     } else {
         let folds = InnerFolds::of(context.splits, context.set.classes())?;
         let by = format!("over {} folds within the train images", folds.len());
-        (along_path(context, &folds.splits(), &path, scoring, &mut goes_on)?, by)
+        (along_path(context, &folds.splits(), &path, None, &mut goes_on)?, by)
     };
     let table = ScoreTable { scores: &scores, folds: 1, by: StopOn::Loss, rule: Rule::Best };
     let chosen = table.choose().and_then(|best| Some((best, pooled(&scores[best])?)));

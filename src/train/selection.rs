@@ -1,6 +1,7 @@
 //! Chooses among candidates by their scores over folds, and estimates how the choice does on images that had no part in it.
 
-use crate::head::StopOn;
+use super::split_rows::SplitRows;
+use crate::head::{FitResult, StopOn};
 use crate::metrics::{ResampledMean, corrected_resampled_t_test};
 use crate::run::FoldScore;
 use std::ops::Range;
@@ -13,6 +14,18 @@ pub(crate) struct HeldOutScore {
     pub loss: f64,
     /// Fraction of correct answers, 0 to 1.
     pub accuracy: f64,
+}
+
+impl HeldOutScore {
+    /// That of the best epoch of a fit, which has measured it on the validation rows of `splits`.
+    pub fn of(splits: &SplitRows, fitted: &FitResult) -> Self {
+        let best = &fitted.history[fitted.best_epoch - 1];
+        Self {
+            images: splits.validation.keys.len(),
+            loss: best.validation_loss,
+            accuracy: best.validation_accuracy,
+        }
+    }
 }
 
 /// Scores of one candidate, fold by fold; `None` where its fit failed.

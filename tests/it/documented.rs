@@ -91,10 +91,11 @@ fn options(command: &clap::Command) -> BTreeSet<String> {
 }
 
 /// Options of other programs that the pages name.
-const OF_OTHERS: [&str; 20] = [
+const OF_OTHERS: [&str; 21] = [
     "--abi",
     "--base",
     "--binary",
+    "--curves",
     "--dest",
     "--disable-pip-version-check",
     "--fill",
@@ -191,7 +192,10 @@ impl Person {
         let library = find_library(false).unwrap().expect("run tests/run");
         let mut shell = Command::new("sh");
         shell.args(["-c", line]).current_dir(self.s.path("")).env("PATH", &self.path).stdin(Stdio::null());
-        shell.env("ORT_DYLIB_PATH", library.path).env("HEADSTART_HOME", self.s.path("home"));
+        shell
+            .env("HOME", self.s.path(""))
+            .env("ORT_DYLIB_PATH", library.path)
+            .env("HEADSTART_HOME", self.s.path("home"));
         CommandOutput::of(&mut shell)
     }
 
@@ -202,11 +206,12 @@ impl Person {
 }
 
 /// Examples that other tests run, or that nothing here can run, by their beginning.
-const NOT_TYPED: [(&str, &str); 13] = [
+const NOT_TYPED: [(&str, &str); 16] = [
     ("cargo ", "compiles the project"),
     ("tests/run", "runs this test"),
     ("headstart demo", "experiment::the_demo_..."),
     ("headstart setup", "clients, setup"),
+    ("headstart classify", "needs packages of PyPI: backbones"),
     ("headstart data fetch", "needs a network: data_sets, download"),
     ("headstart backbone add", "network_folders"),
     ("headstart backbone use slim", "backbones"),
@@ -215,7 +220,9 @@ const NOT_TYPED: [(&str, &str); 13] = [
     ("headstart backbone verify slim", "backbones"),
     ("headstart backbone inspect nsfwjs", "backbones"),
     ("headstart experiment", "experiment"),
+    ("headstart export runs/first --web", "needs a package of npm: export"),
     ("tensorboard ", "tensorboard"),
+    ("man ", "shows a page on a terminal: arrival"),
 ];
 
 #[test]
@@ -225,6 +232,8 @@ fn the_examples_of_readme_and_help_run_as_they_are_written() {
     let copy = |to: &str| person.s.write(to, &std::fs::read(png(picture, 0)).unwrap());
     copy("holiday.jpg");
     copy("bison.jpg");
+    // The small network in place of a second backbone.
+    person.types("headstart extract photos --cache cache/photos-lite0 --layer Mixed_7a");
     person.s.images("others", &[("elk", 3)]);
     for (class, number) in [("ant", 900), ("ant", 901), ("bee", 900)] {
         person.s.write(&format!("new/{class}/{number}.png"), &encode_png(&support::picture(class, number)));

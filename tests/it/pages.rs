@@ -25,6 +25,11 @@ fn text(s: &Sandbox, name: &str) -> String {
     std::fs::read_to_string(s.path(name)).unwrap()
 }
 
+/// A page without the places at which long names may break.
+fn unbroken(page: &str) -> String {
+    page.replace("<wbr>", "")
+}
+
 /// Pictures of several sizes and hostile names, copies under one label and under two, files that are none.
 pub fn folder(s: &Sandbox) {
     s.images("in", &HOSTILE.map(|(name, _)| (name, 5)));
@@ -50,7 +55,8 @@ fn a_page_about_a_folder_agrees_with_the_summary() {
     let page = text(&s, "in-report.html");
     assert_eq!(reported["page"]["bytes"], page.len());
     agrees(&page, &reported, &["composition", "sizes"]);
-    assert!(page.contains("&lt;script&gt;alert(1)&lt;") && page.contains("&lt;img src=x"));
+    let names = unbroken(&page);
+    assert!(names.contains("&lt;script&gt;alert(1)&lt;") && names.contains("&lt;img src=x"));
     // Five files of 64 x 48 in each of four classes, less two under two labels, one copy more; one of 90 x 10.
     let pairs = json!([{"width": 64, "height": 48, "images": 20}, {"width": 90, "height": 10, "images": 1}]);
     assert_eq!((&reported["sizes"]["pairs"], &reported["sizes"]["distinct"]), (&pairs, &json!(2)));
@@ -81,7 +87,10 @@ fn a_folder_without_a_usable_file_has_a_page_that_says_so() {
     );
     let page = text(&s, "in-report.html");
     agrees(&page, &output.value(), &[]);
-    assert!(page.contains("the file is empty") && page.contains("&lt;b&gt;ant") && !page.contains("<b>ant"));
+    let names = unbroken(&page);
+    assert!(
+        names.contains("the file is empty") && names.contains("&lt;b&gt;ant") && !names.contains("<b>ant")
+    );
 }
 
 #[test]
@@ -282,7 +291,7 @@ fn wrong_labels_and_near_duplicates_are_found() {
     let first = pairs[0]["images"].to_string();
     assert!(pairs[0]["distance"].as_f64().unwrap() < 1e-6 && first.contains("again"), "{first}");
     let page = text(&s, "in-report.html");
-    assert!(page.contains("bee/<wbr>an ant.") && page.contains("Label issues"), "the suspect is shown");
+    assert!(unbroken(&page).contains("bee/an ant.") && page.contains("Label issues"), "the suspect is shown");
     let tables: Value = serde_json::from_str(&python("tables.py", &[&s.path("t")])).unwrap();
     assert_eq!(tables["near-duplicates"].as_array().unwrap().len(), pairs.len());
     assert_eq!(tables["doubtful-labels"][0]["path"], "bee/an ant.png");

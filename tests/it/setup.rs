@@ -28,7 +28,11 @@ impl Machine {
         let path = format!("{}:/usr/bin:/bin", self.s.text("bin"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_headstart"));
         command.args(["setup", "--models"]).arg(self.s.path("models")).args(more);
-        command.env("PATH", path).env("XDG_CACHE_HOME", self.s.path("cache")).env_remove("ORT_DYLIB_PATH");
+        command
+            .env("PATH", path)
+            .env("XDG_CACHE_HOME", self.s.path("cache"))
+            .env_remove("ORT_DYLIB_PATH")
+            .env_remove("HEADSTART_HOME");
         command.current_dir(self.s.path("")).stdin(Stdio::null());
         command
     }
@@ -156,7 +160,10 @@ fn with_everything_in_place_nothing_is_asked_and_no_client_is_started() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_headstart"));
     command.args(["setup", "--json", "--models"]).arg(models()).env("PATH", machine.s.path("bin"));
     copy_of_the_install(&machine.s);
-    command.env("XDG_CACHE_HOME", machine.s.path("cache")).env_remove("ORT_DYLIB_PATH");
+    command
+        .env("XDG_CACHE_HOME", machine.s.path("cache"))
+        .env_remove("ORT_DYLIB_PATH")
+        .env_remove("HEADSTART_HOME");
     let said = CommandOutput::of(command.stdin(Stdio::null()));
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(said.value()["backbone"], "nsfwjs");
@@ -202,10 +209,16 @@ fn a_damaged_library_is_never_loaded_and_setup_repairs_it() {
         machine.setup(&["--yes"]).fails(1, &["the download is cut short"]);
         machine.s.images("in", &[("a", 2), ("b", 2)]);
         let mut extract = machine.s.command(&["extract", "in", "--cache", "c"]);
-        extract.env("XDG_CACHE_HOME", machine.s.path("cache")).env_remove("ORT_DYLIB_PATH");
+        extract
+            .env("XDG_CACHE_HOME", machine.s.path("cache"))
+            .env_remove("ORT_DYLIB_PATH")
+            .env_remove("HEADSTART_HOME");
         CommandOutput::of(&mut extract).fails(1, &named);
         let mut device = machine.s.command(&["device", "--json"]);
-        device.env("XDG_CACHE_HOME", machine.s.path("cache")).env_remove("ORT_DYLIB_PATH");
+        device
+            .env("XDG_CACHE_HOME", machine.s.path("cache"))
+            .env_remove("ORT_DYLIB_PATH")
+            .env_remove("HEADSTART_HOME");
         let value = CommandOutput::of(&mut device).value();
         assert_eq!(
             (&value["runtime"], &value["devices"][0]["usable"]),
@@ -320,7 +333,10 @@ fn a_damaged_installation_of_0_1_0_is_installed_again() {
     machine.setup(&[]).fails(1, &named);
     machine.setup(&["--yes"]).fails(1, &["the download is cut short"]);
     let mut device = machine.s.command(&["device"]);
-    device.env("XDG_CACHE_HOME", machine.s.path("cache")).env_remove("ORT_DYLIB_PATH");
+    device
+        .env("XDG_CACHE_HOME", machine.s.path("cache"))
+        .env_remove("ORT_DYLIB_PATH")
+        .env_remove("HEADSTART_HOME");
     let said = CommandOutput::of(&mut device).stdout;
     assert!(
         said.contains("crashed with SIG")

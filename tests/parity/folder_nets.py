@@ -66,9 +66,12 @@ def export_dynamo(network, inputs, outputs, path, fixed=False):
     """Writes the weights beside the file, as this exporter does with large ones."""
     # A batch of one would be taken for a constant.
     values = tuple(value if fixed else torch.cat([value, value]) for value in inputs.values())
-    batch = torch.export.Dim("batch")
+    # Some networks of transformers fix the batch when they are traced.
+    shapes = tuple({0: torch.export.Dim.AUTO} for _ in values)
+    # `Named` takes its inputs as one tuple.
+    shapes = (shapes,) if isinstance(network, Named) else shapes
     torch.onnx.export(network, values, path, input_names=list(inputs), output_names=outputs, dynamo=True, external_data=True,
-                      dynamic_shapes=None if fixed else tuple({0: batch} for _ in values), verbose=False)
+                      dynamic_shapes=None if fixed else shapes, verbose=False)
 
 
 def both(name, processor, network, inputs, outputs, place="model.onnx", **more):

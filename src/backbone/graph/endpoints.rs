@@ -55,8 +55,10 @@ pub struct Variable {
 pub fn network_summary(model: &[u8], side: usize) -> Result<NetworkSummary> {
     let model = OnnxModel::parse(model)?;
     let nodes = model.nodes()?;
-    let variables = variables(&model);
+    let mut variables = variables(&model);
     let weights = variables.iter().map(|v| (v.name.clone(), v.shape.clone())).collect();
+    // A single number, such as the bound of a clip, is not trained.
+    variables.retain(|variable| !variable.shape.is_empty());
     let input = image_input(model.graph()).map_or("", |at| model.graph().input[at].name.as_str());
     let shapes = infer(&nodes, (input, vec![1, 3, side, side]), &weights);
     let mut seen = Seen { nodes: vec![false; nodes.len()], weights: HashSet::new() };
@@ -92,14 +94,14 @@ struct Seen {
     weights: HashSet<String>,
 }
 
-/// Lists the weights in the order of the file. A single number, such as the bound of a clip, is none.
+/// Lists the weights in the order of the file.
 fn variables(model: &OnnxModel) -> Vec<Variable> {
     let tensors = model.graph().initializer.iter().filter_map(|bytes| TensorDims::decode(&bytes[..]).ok());
     let variable = |tensor: TensorDims| {
         let shape: Vec<usize> = tensor.dims.iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect();
         Variable { name: tensor.name, parameters: count(&shape), shape }
     };
-    tensors.map(variable).filter(|variable| !variable.shape.is_empty()).collect()
+    tensors.map(variable).collect()
 }
 
 /// Multiply-adds of a node: each output of a convolution or of a dense layer takes one for each weight of its filter.

@@ -16,7 +16,7 @@ pub use atomic::{copy_verified, hard_link_verified, write_atomic, write_atomic_w
 pub use change::{Change, Watch, Watcher, watch};
 pub use files::{
     FolderEntry, append, create_folder, hard_link, list, read, remove, remove_leftovers, rename, sync_file,
-    sync_folder,
+    sync_folder, write_unsynced,
 };
 pub use identity::{FileIdentity, HeldFolder};
 pub use lock::Lock;

@@ -40,7 +40,9 @@ fn lead(data: &RunData) -> Markup {
             None => { (data.stats.split) " images that it was not trained on" }
         }
         @if data.stats.split == Split::Validation {
-            "; they selected its epoch and its temperature, so only the test split gives an unbiased measure"
+            "; they selected its "
+            @if matches!(record.config, SolverConfig::Adam(_)) { "epoch and its " }
+            "temperature, so only the test split gives an unbiased measure"
         }
         "."
     }

@@ -8,7 +8,7 @@ use crate::run::{Candidate, LeftOut, LeftOutReason, Selection};
 use crate::train::FeatureTable;
 use crate::train::fit_context::FitContext;
 use crate::train::inner_folds::InnerFolds;
-use crate::train::path_scores::{PathScoring, along_path, has_passed_the_minimum};
+use crate::train::path_scores::{along_path, has_passed_the_minimum};
 use crate::train::penalty;
 use crate::train::selection::{FoldScores, Rule, ScoreTable, pooled};
 use crate::train::training_set::TrainingSet;
@@ -106,12 +106,11 @@ impl Search<'_> {
             threads: self.threads,
         };
         let penalties = penalty::path(&self.solver(path, 1.0));
-        let scoring = PathScoring { calibrated: true, until: self.until };
         let mut goes_on = |scores: &[FoldScores]| {
             self.task.advance(folds.len() as u64);
             !has_passed_the_minimum(scores) && !self.is_over()
         };
-        let scores = along_path(context, &folds.splits(), &penalties, scoring, &mut goes_on)?;
+        let scores = along_path(context, &folds.splits(), &penalties, self.until, &mut goes_on)?;
         let penalties = penalties.iter().take(scores.len()).map(SolverConfig::l2).collect();
         Ok(Tried { path, penalties, scores })
     }

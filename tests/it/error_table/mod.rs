@@ -122,7 +122,7 @@ fn command(s: &Sandbox, case: &Case) -> Command {
     }
     if matches!(case.how, How::Offline | How::Tampered) {
         command.env("PATH", format!("{}:/usr/bin:/bin", s.text("bin"))).env_remove("ORT_DYLIB_PATH");
-        command.env("XDG_CACHE_HOME", s.path("user"));
+        command.env("XDG_CACHE_HOME", s.path("user")).env_remove("HEADSTART_HOME");
     }
     command
 }

@@ -52,12 +52,14 @@ fn only_the_program_speaks_of_the_command_line() {
     assert!(of_programs > 5, "the arguments of pip and npm were not seen");
 }
 
-/// Whether an option such as `--name` stands in `text`.
+/// Whether an option such as `--name` stands in `text`, and not a property of CSS such as `--name:{}px`.
 fn has_option(text: &str) -> bool {
     text.match_indices("--").any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + 2..].chars().next();
-        !before.is_some_and(|c| c.is_alphanumeric() || c == '-')
+        let is_property = text[at + 2..].trim_start_matches(|c: char| c.is_alphanumeric()).starts_with(":{");
+        !is_property
+            && !before.is_some_and(|c| c.is_alphanumeric() || c == '-')
             && after.is_some_and(|c| c.is_ascii_lowercase())
     })
 }
