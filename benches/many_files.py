@@ -44,8 +44,12 @@ def draw(folder, files, classes):
         path.write_bytes(png(number))
 
 
-def fill(images, cache, rows_a_part=256):
-    """Rows of zeros for all files that the cache has no features of."""
+def zeros(rows, width):
+    return [0.0] * (rows * width)
+
+
+def fill(images, cache, rows_a_part=256, features=zeros):
+    """Rows of `features` for all files that the cache has none of."""
     import pyarrow
     import pyarrow.parquet
 
@@ -56,8 +60,8 @@ def fill(images, cache, rows_a_part=256):
     field = pyarrow.field("item", pyarrow.float32(), nullable=False)
     for number, start in enumerate(range(0, len(digests), rows_a_part), 1):
         part = digests[start : start + rows_a_part]
-        zeros = pyarrow.array([0.0] * (len(part) * width), pyarrow.float32())
-        embedding = pyarrow.FixedSizeListArray.from_arrays(zeros, type=pyarrow.list_(field, width))
+        values = pyarrow.array(features(len(part), width), pyarrow.float32())
+        embedding = pyarrow.FixedSizeListArray.from_arrays(values, type=pyarrow.list_(field, width))
         table = pyarrow.table({"image_sha256": part, "variant": ["none"] * len(part), "embedding": embedding})
         sink = pyarrow.BufferOutputStream()
         pyarrow.parquet.write_table(table, sink, compression="zstd", use_dictionary=["variant"])

@@ -21,6 +21,7 @@ mod joined_rows;
 pub mod key;
 pub mod layers;
 mod layout;
+pub mod near_duplicates;
 pub mod near_images;
 mod npy;
 pub mod part;

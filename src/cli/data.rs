@@ -1,5 +1,6 @@
 //! The subcommand `headstart data`: its arguments, and its result as text.
 
+use super::duplicates::{GroupsArgs, write_groups};
 use super::options::{Global, IMAGES, Layout, ManifestArgs, Size, parse};
 use super::output::{Outcome, list_refused, print_result, print_result_beside};
 use super::progress::Terminal;
@@ -82,6 +83,13 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Write a manifest of the images of a cache in which near-duplicates are one group, which `extract` keeps in one split
+    ///
+    /// Groups that the images have already stay together.
+    #[command(
+        after_help = "Examples:\n  headstart data groups --near-duplicates 0.01 --cache cache/photos --out groups.csv\n  headstart extract groups.csv --cache cache/grouped"
+    )]
+    Groups(GroupsArgs),
     /// Write a page about the images: classes, examples, sizes, duplicates, variants as they enter the network
     #[command(
         after_help = "Examples:\n  headstart data report photos\n  headstart data report photos --cache cache/photos --out photos.html"
@@ -161,6 +169,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
                 ManifestConfig { images, manifest: manifest.options(), layout: layout.choice(), out };
             list_images(&config, global, terminal)
         }
+        Command::Groups(args) => write_groups(args, global, terminal),
         Command::Report { images, layout, manifest, cache, out, plots, tables } => {
             let out = out.map_or_else(|| dataset::default_output(&images), Ok)?;
             let config =

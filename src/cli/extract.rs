@@ -55,7 +55,9 @@ pub(super) struct Args {
     /// Take N bits for the whole range of a 16-bit image that needs no more of them, such as 12 for a camera of 12 bits
     #[arg(long = "stretch-16bit", value_name = "N", allow_negative_numbers = true)]
     stretch_16bit: Option<u8>,
-    /// Add variants: flip (mirror image) or shift:N (four shifts by N pixels); may be repeated
+    /// Add variants: flip (mirror image), shift:N (four shifts by N pixels), rotate:N (both ways by N degrees), crop:F,
+    /// scale:F, brightness:F, contrast:F, saturation:F, blur:N or noise:N, or several after one another such as
+    /// flip+rotate:10; may be repeated
     #[arg(long, value_name = "AUGMENTATION", value_delimiter = ',', value_parser = parse::<Augmentation>)]
     augment: Vec<Augmentation>,
     /// Splits whose images get variants: train or all

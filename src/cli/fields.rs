@@ -7,7 +7,7 @@ use crate::error::Error;
 use std::collections::BTreeMap;
 
 /// Fields that no argument is named after, with the arguments that set them, the likeliest first.
-const OTHER_NAMES: [(&str, &[&str]); 16] = [
+const OTHER_NAMES: [(&str, &[&str]); 17] = [
     ("caches", &["cache"]),
     ("use", &["variants", "uses"]),
     ("auto_l2", &["l2"]),
@@ -24,6 +24,7 @@ const OTHER_NAMES: [(&str, &[&str]); 16] = [
     ("depth", &["headers"]),
     ("number", &["fold"]),
     ("layout", &["split_folders"]),
+    ("threshold", &["near_duplicates"]),
 ];
 
 /// Fields that a switch turns off: of ``(`shuffle` false)`` the word after the field goes with it.
@@ -209,6 +210,7 @@ mod tests {
     use crate::backbone::import::ImportConfig;
     use crate::backbone::install::SetupConfig;
     use crate::cache::VerifyConfig;
+    use crate::cache::near_duplicates::NearDuplicatesConfig;
     use crate::data::manifest::ManifestOptions;
     use crate::data::{FetchDataConfig, ManifestConfig, SelectConfig, SummaryConfig};
     use crate::error::Kind;
@@ -216,6 +218,7 @@ mod tests {
     use crate::evaluate::classify::ClassifyConfig;
     use crate::evaluate::comparison::CompareConfig;
     use crate::evaluate::predict::{PredictConfig, PredictorConfig};
+    use crate::evaluate::search::SearchConfig;
     use crate::experiment::ExperimentConfig;
     use crate::experiment::demo::DemoConfig;
     use crate::export::ExportConfig;
@@ -393,7 +396,11 @@ mod tests {
         let columns =
             fields!(ManifestOptions { root, path_column, label_column, split_column, group_column });
         let of_images = |fields: Vec<&'static str>| [fields, columns.clone()].concat();
+        let near = fields!(NearDuplicatesConfig { cache, threshold, out, threads });
         vec![
+            ("search", fields!(SearchConfig { cache, images, neighbours, device, backbone, models })),
+            ("duplicates", near.iter().copied().filter(|field| *field != "out").collect()),
+            ("data groups", near),
             ("demo", fields!(DemoConfig { dir, models, time })),
             ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
             (

@@ -21,3 +21,4 @@ pub use fetch::{
 pub use select::{SelectConfig, SelectStats, SelectedClass, select};
 pub use summary::{ClassSummary, ImageFolder, SummaryConfig, SummaryStats, summary};
 pub use write_manifest::{ManifestConfig, ManifestStats, write_manifest};
+pub(crate) use write_manifest::{check_manifest_output, write_manifest_of};

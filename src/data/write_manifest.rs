@@ -56,17 +56,7 @@ struct Columns {
 /// those of [`scan`]; [`Kind::Io`] when the file cannot be written.
 pub fn write_manifest(config: &ManifestConfig, monitor: &dyn Monitor) -> Result<ManifestStats> {
     let out = &config.out;
-    let format = match ManifestFormat::from_path(out) {
-        None if fs::is_stream(out) => ManifestFormat::Csv,
-        None => {
-            return Err(Error::new(Kind::Usage, "its name does not say what format it is to have")
-                .at(out)
-                .help(format!("let the name in `out` end with {MANIFEST_NAMES}")));
-        }
-        Some(format) => format,
-    };
-    let output = OutputFormat { name: "manifest", is_own: &|_| false };
-    fs::check_output(out, output)?;
+    check_manifest_output(out)?;
     let options = ScanOptions {
         layout: config.layout,
         manifest: Some(&config.manifest),
@@ -78,12 +68,43 @@ pub fn write_manifest(config: &ManifestConfig, monitor: &dyn Monitor) -> Result<
     if kept.is_empty() {
         return Err(no_images(&config.images, &refused));
     }
-    let columns = Columns::of(&kept, &found.root, &base(out)?);
-    fs::write_output(out, output, |file| {
+    let columns = write_manifest_of(&kept, &found.root, out)?;
+    Ok(ManifestStats { out: out.clone(), images: kept.len(), columns, refused })
+}
+
+/// Checks that a manifest can be written to `out`, and returns its format.
+///
+/// # Errors
+/// [`Kind::Usage`] for a name that stands for no format; [`Kind::Input`] when a file is in the way.
+pub(crate) fn check_manifest_output(out: &Path) -> Result<ManifestFormat> {
+    let format = match ManifestFormat::from_path(out) {
+        None if fs::is_stream(out) => ManifestFormat::Csv,
+        None => {
+            return Err(Error::new(Kind::Usage, "its name does not say what format it is to have")
+                .at(out)
+                .help(format!("let the name in `out` end with {MANIFEST_NAMES}")));
+        }
+        Some(format) => format,
+    };
+    fs::check_output(out, OUTPUT)?;
+    Ok(format)
+}
+
+/// Writes a manifest of `files`, whose paths start from `root`. Returns the names of its columns.
+///
+/// # Errors
+/// Those of [`check_manifest_output`]; [`Kind::Io`] when the file cannot be written.
+pub(crate) fn write_manifest_of(files: &[ImageFile], root: &Path, out: &Path) -> Result<Vec<&'static str>> {
+    let format = check_manifest_output(out)?;
+    let columns = Columns::of(files, root, &base(out)?);
+    fs::write_output(out, OUTPUT, |file| {
         columns.write(format, file).map_err(|e| Error::io("write", out, e))
     })?;
-    Ok(ManifestStats { out: out.clone(), images: kept.len(), columns: columns.names, refused })
+    Ok(columns.names)
 }
+
+/// Any file in the way may be one that somebody has changed.
+const OUTPUT: OutputFormat = OutputFormat { name: "manifest", is_own: &|_| false };
 
 /// The folder that the paths of the manifest `out` start from, absolute.
 fn base(out: &Path) -> Result<PathBuf> {

@@ -7,6 +7,7 @@ mod held_out;
 mod overall;
 pub mod predict;
 mod rejection;
+pub mod search;
 mod strangers;
 mod tta;
 

@@ -168,8 +168,10 @@ fn backbone_name(record: &Record, models: &Path) -> String {
 fn augmentation(variant: Variant) -> Option<String> {
     match variant {
         Variant::None => None,
-        Variant::Flip => Some("flip".into()),
-        Variant::Shift { dx, dy } => Some(format!("shift:{}", dx.abs().max(dy.abs()))),
+        Variant::Shift { dx: n, dy: 0 } | Variant::Shift { dx: 0, dy: n } => {
+            Some(format!("shift:{}", n.abs()))
+        }
+        exact => Some(exact.to_string()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The heads of a sweep: every combination of the requested values, and the name of each.
 
 use super::config::SweepConfig;
+use crate::data::augment::Variant;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, LbfgsConfig, LinfaConfig, SolverConfig, SolverParams};
@@ -78,7 +79,7 @@ pub(super) fn groups(config: &SweepConfig, set: &TrainingSet, monitor: &dyn Moni
 
 /// Names of the families that are trained on.
 fn families(splits: &SplitRows) -> String {
-    let mut families: Vec<&str> = splits.variants.iter().map(|variant| variant.family()).collect();
+    let mut families: Vec<_> = splits.variants.iter().map(Variant::family).collect();
     families.dedup();
     families.join("+")
 }
