@@ -69,9 +69,9 @@ impl NearRows {
     }
 
     fn add(&mut self, found: &TilePairs, starts: [usize; 2]) {
-        for side in 0..2 {
-            let rows = starts[side] + found.tiles[side].start..;
-            for (row, &distance) in rows.zip(&found.nearest[side]) {
+        for ((start, tile), distances) in starts.iter().zip(&found.tiles).zip(&found.nearest) {
+            let rows = start + tile.start..;
+            for (row, &distance) in rows.zip(distances) {
                 self.nearest[row] = self.nearest[row].min(distance);
             }
         }
