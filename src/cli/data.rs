@@ -83,12 +83,6 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Write a manifest of the images of a cache in which near-duplicates are one group, which `extract` keeps in one split
-    ///
-    /// Groups that the images have already stay together.
-    #[command(
-        after_help = "Examples:\n  headstart data groups --near-duplicates 0.01 --cache cache/photos --out groups.csv\n  headstart extract groups.csv --cache cache/grouped"
-    )]
     Groups(GroupsArgs),
     /// Write a page about the images: classes, examples, sizes, duplicates, variants as they enter the network
     #[command(

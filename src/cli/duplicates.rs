@@ -27,8 +27,13 @@ pub(super) struct Args {
     threads: usize,
 }
 
-/// The arguments of `headstart data groups`.
+/// Write a manifest of the images of a cache in which near-duplicates are one group, which `extract` keeps in one split
+///
+/// Groups that the images have already stay together.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  headstart data groups --near-duplicates 0.01 --cache cache/photos --out groups.csv\n  headstart extract groups.csv --cache cache/grouped"
+)]
 pub(super) struct GroupsArgs {
     /// Put images into one group whose features are within this cosine distance, 0 to 2; `duplicates` shows the distances
     #[arg(long, value_name = "DISTANCE", allow_negative_numbers = true)]
