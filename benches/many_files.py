@@ -1,6 +1,6 @@
 """Seconds and peak memory of headstart on very many tiny files: looking at them, and extracting with nothing left to do.
 
-    python benches/many_files.py [--files 50000] [--classes 2000] [--fill] [--binary target/release/headstart] [--models models]
+    python benches/many_files.py [--files 50000] [--classes 2000] [--fill] [--manifests] [--binary target/release/headstart] [--models models]
 
 Draws distinct 8 x 8 PNG files in a temporary folder that is deleted at the end (TMPDIR says where), runs `data summary`,
 one extraction of a cheap layer, and the same extraction three times more, which has nothing to do. Peak memory is
@@ -8,6 +8,8 @@ the largest resident set of the process, as the kernel counts it. The standard l
 
 With --fill the network sees eight files only; pyarrow writes the rows of all others (zeros) into parts of 256 rows, as the
 cache's format says. So a million files take minutes. `cache compact` is then run as well.
+
+With --manifests the files are also listed in a manifest of each format, and extracted from it with nothing to do.
 """
 
 import argparse
@@ -42,8 +44,12 @@ def draw(folder, files, classes):
         path.write_bytes(png(number))
 
 
-def fill(images, cache, rows_a_part=256):
-    """Rows of zeros for all files that the cache has no features of."""
+def zeros(rows, width):
+    return [0.0] * (rows * width)
+
+
+def fill(images, cache, rows_a_part=256, features=zeros):
+    """Rows of `features` for all files that the cache has none of."""
     import pyarrow
     import pyarrow.parquet
 
@@ -54,8 +60,8 @@ def fill(images, cache, rows_a_part=256):
     field = pyarrow.field("item", pyarrow.float32(), nullable=False)
     for number, start in enumerate(range(0, len(digests), rows_a_part), 1):
         part = digests[start : start + rows_a_part]
-        zeros = pyarrow.array([0.0] * (len(part) * width), pyarrow.float32())
-        embedding = pyarrow.FixedSizeListArray.from_arrays(zeros, type=pyarrow.list_(field, width))
+        values = pyarrow.array(features(len(part), width), pyarrow.float32())
+        embedding = pyarrow.FixedSizeListArray.from_arrays(values, type=pyarrow.list_(field, width))
         table = pyarrow.table({"image_sha256": part, "variant": ["none"] * len(part), "embedding": embedding})
         sink = pyarrow.BufferOutputStream()
         pyarrow.parquet.write_table(table, sink, compression="zstd", use_dictionary=["variant"])
@@ -88,6 +94,7 @@ def main():
     parser.add_argument("--files", type=int, default=50_000)
     parser.add_argument("--classes", type=int, default=2_000)
     parser.add_argument("--fill", action="store_true")
+    parser.add_argument("--manifests", action="store_true")
     parser.add_argument("--binary", default="target/release/headstart")
     parser.add_argument("--models", default="models")
     a = parser.parse_args()
@@ -111,11 +118,17 @@ def main():
         if a.fill:
             rows.append(("cache compact", *run([a.binary, "cache", "compact", str(cache)])))
             rows += [("extract, nothing to do", *run(extract)) for _ in range(3)]
+        for kind in ["csv", "jsonl", "parquet"] if a.manifests else []:
+            manifest = str(pathlib.Path(temporary, f"m.{kind}"))
+            rows.append((f"data manifest, {kind}", *run([a.binary, "data", "manifest", str(images), "--out", manifest])))
+            extract = [a.binary, "extract", manifest, "--root", temporary, *options]
+            run(extract)
+            rows += [(f"extract, {kind}, nothing to do", *run(extract)) for _ in range(3)]
     print("| command | seconds | peak memory, MB |\n|---|--:|--:|")
     for name, said, seconds, memory in rows:
         counted = said.get("images", said.get("samples", said.get("rows")))
         assert counted == a.files, (name, counted)
-        assert name != "extract, nothing to do" or said["computed"] == 0
+        assert not name.endswith("nothing to do") or said["computed"] == 0
         print(f"| {name} | {seconds:.2f} | {memory:.0f} |")
 
 

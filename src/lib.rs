@@ -65,6 +65,8 @@
 //! let file = |i: u8| ImageFile {
 //!     path: format!("{}/{i}.png", ["cat", "dog"][usize::from(i % 2)]),
 //!     label: ["cat", "dog"][usize::from(i % 2)].into(),
+//!     fixed_split: None,
+//!     group: None,
 //!     image_sha256: sha256(&[i]),
 //!     width: 8,
 //!     height: 8,
@@ -81,7 +83,15 @@
 //! let fractions: Fractions = "60/15/25".parse()?;
 //! let rows_of_samples = assign_splits(files, 0, fractions);
 //! let layout = FolderLayout::Classes;
-//! let samples = Samples { rows: rows_of_samples, root: "/photos".into(), seed: 0, fractions, layout };
+//! let samples = Samples {
+//!     rows: rows_of_samples,
+//!     root: "/photos".into(),
+//!     seed: 0,
+//!     fractions,
+//!     layout,
+//!     manifest: None,
+//!     group_by: None,
+//! };
 //! let mut writer = CacheWriter::open_or_create(&cache, &spec)?;
 //! writer.describe(&samples, &[])?;
 //! writer.append(rows, Default::default())?;

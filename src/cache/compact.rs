@@ -280,6 +280,8 @@ mod tests {
             file: ImageFile {
                 path: format!("a/{name}"),
                 label: "a".into(),
+                fixed_split: None,
+                group: None,
                 image_sha256: sha256(name.as_bytes()),
                 width: 1,
                 height: 1,
@@ -296,6 +298,8 @@ mod tests {
             seed: 0,
             fractions: Default::default(),
             layout: Default::default(),
+            manifest: None,
+            group_by: None,
         }
     }
 

@@ -21,6 +21,7 @@ mod joined_rows;
 pub mod key;
 pub mod layers;
 mod layout;
+pub mod near_duplicates;
 pub mod near_images;
 mod npy;
 pub mod part;
@@ -28,6 +29,7 @@ mod reader;
 mod refused;
 mod refused_rows;
 mod samples;
+mod samples_metadata;
 pub mod spec;
 #[cfg(test)]
 pub(crate) mod test_data;

@@ -1,6 +1,9 @@
 //! `samples.parquet`: the data set as it is now, with labels and splits. Small, and replaced whole.
 
+use super::samples_metadata::SamplesMetadata;
 use crate::data::dataset::{FolderLayout, Fractions, ImageFile, LayoutChoice, Sample, shares};
+use crate::data::group_pattern::GroupPattern;
+use crate::data::manifest::Manifest;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::io::fs::{FileIdentity, places_after_a_move};
@@ -21,6 +24,10 @@ pub struct Samples {
     pub fractions: Fractions,
     /// What the folders of images stand for.
     pub layout: FolderLayout,
+    /// The manifest that lists the images; `None` for folders.
+    pub manifest: Option<Manifest>,
+    /// The expression by which paths are grouped; `None` without one.
+    pub group_by: Option<GroupPattern>,
 }
 
 const COLUMNS: [ColumnSpec<'static>; 8] = [
@@ -43,20 +50,33 @@ const IDENTITY: [(&str, IdentityField); 3] = [
 
 type IdentityField = fn(&FileIdentity) -> i64;
 
-/// Metadata key of the layout, which files of the usual layout do not have.
-const LAYOUT: &str = "headstart.layout";
+/// Columns that files have only where an image has a value.
+const GIVEN: [&str; 2] = ["fixed_split", "group"];
 
 impl Samples {
     /// Returns the percentages for other splits of the same images: those of the split rule, or with splits that are
     /// folders the shares that the folders have.
     pub fn resplit_fractions(&self) -> Fractions {
-        if self.layout.has_splits() { shares(&self.rows) } else { self.fractions }
+        if self.has_fixed_splits() { shares(&self.rows) } else { self.fractions }
+    }
+
+    /// Whether somebody fixed the split of an image, as a folder or in a manifest.
+    pub fn has_fixed_splits(&self) -> bool {
+        self.rows.iter().any(|row| row.file.fixed_split.is_some())
+    }
+
+    /// Returns the choice by which the folders in `images` were taken; `None` for a manifest, which has none.
+    pub fn choice_for(&self, images: &Path) -> Option<LayoutChoice> {
+        self.layout.choice().filter(|_| !images.is_file())
     }
 
     /// Returns the choice that gives the layout of the folders again; `None` where they cannot be taken otherwise.
     pub fn layout_choice(&self) -> Option<LayoutChoice> {
         let all_are =
             |layout: FolderLayout| self.rows.iter().all(|row| layout.split(&row.file.path).is_some());
+        if self.layout == FolderLayout::Manifest {
+            return None;
+        }
         let has_choice =
             [FolderLayout::SplitThenClass, FolderLayout::ClassThenSplit].into_iter().any(all_are);
         self.layout.choice().or(has_choice.then_some(LayoutChoice::AsClasses))
@@ -87,16 +107,29 @@ impl Samples {
         let identities = IDENTITY.map(|(name, get)| {
             (name, ColumnData::Int64(self.rows.iter().map(|row| get(&row.file.identity)).collect()))
         });
-        let mut metadata = vec![
-            ("headstart.root", self.root.to_string_lossy().into_owned()),
-            ("headstart.seed", self.seed.to_string()),
-            ("headstart.fractions", self.fractions.to_string()),
-        ];
-        if self.layout.has_splits() {
-            metadata.push((LAYOUT, self.layout.to_string()));
-        }
+        let given: Vec<_> = self.given_columns().collect();
+        let metadata = self.metadata().encode(!given.is_empty());
         let columns = COLUMNS.map(|column| column.name).into_iter().zip(columns).chain(identities);
-        Table::new(columns).with_metadata(metadata).encode()
+        Table::new(columns.chain(given)).with_metadata(metadata).encode()
+    }
+
+    fn metadata(&self) -> SamplesMetadata {
+        let Self { seed, fractions, layout, .. } = *self;
+        let (root, manifest, group_by) = (self.root.clone(), self.manifest.clone(), self.group_by.clone());
+        SamplesMetadata { root, seed, fractions, layout, manifest, group_by }
+    }
+
+    /// The columns that are there only where an image has a value. Splits that are folders follow from the path.
+    fn given_columns(&self) -> impl Iterator<Item = (&'static str, ColumnData)> {
+        let fixed = |row: &Sample| match self.layout {
+            FolderLayout::Manifest => row.file.fixed_split.map(|split| split.name().to_string()),
+            _ => None,
+        };
+        let fixed: Vec<Option<String>> = self.rows.iter().map(fixed).collect();
+        let groups: Vec<Option<String>> = self.rows.iter().map(|row| row.file.group.clone()).collect();
+        let columns = GIVEN.into_iter().zip([fixed, groups]);
+        let used = columns.filter(|(_, values)| values.iter().any(Option::is_some));
+        used.map(|(name, values)| (name, ColumnData::OptionalText(values)))
     }
 
     /// The sample of each distinct image; of files with the same bytes the first.
@@ -124,27 +157,33 @@ impl Samples {
     /// # Errors
     /// [`Kind::Cache`] when the file is damaged, [`Kind::Io`] when it cannot be opened.
     pub fn read(path: &Path) -> Result<Self> {
-        let optional = IDENTITY.map(|(name, _)| ColumnSpec::new(name, ColumnType::Integers));
+        let identity = IDENTITY.map(|(name, _)| ColumnSpec::new(name, ColumnType::Integers));
+        let given = GIVEN.map(|name| ColumnSpec::new(name, ColumnType::OptionalText));
+        let optional = [&identity[..], &given].concat();
         let mut table = Table::read_with_optional(path, &COLUMNS, &optional)?;
-        let metadata = |key: &str| table.metadata.get(key).map(String::as_str).unwrap_or_default();
         let damaged = |what: &str| Error::new(Kind::Cache, format!("its {what} cannot be read")).at(path);
-        let root = PathBuf::from(metadata("headstart.root"));
-        let seed = metadata("headstart.seed").parse().map_err(|_| damaged("seed"))?;
-        let fractions = metadata("headstart.fractions").parse().map_err(|_| damaged("fractions"))?;
-        let layout = match table.metadata.get(LAYOUT) {
-            Some(text) => text.parse().map_err(|_| damaged("layout"))?,
-            None => FolderLayout::Classes,
-        };
+        let SamplesMetadata { root, seed, fractions, layout, manifest, group_by } =
+            SamplesMetadata::read(&table.metadata).map_err(|e| e.at(path))?;
+        let [fixed, mut groups] = GIVEN.map(|name| table.take_optional_text(name));
         let [paths, labels, splits] = ["path", "label", "split"].map(|c| table.take_text(c));
         let digests = table.take_digests("image_sha256");
         let [widths, heights, bytes, times] =
             ["width", "height", "bytes", "mtime_ns"].map(|c| table.take_integers(c));
         let identities = IDENTITY.map(|(name, _)| table.take_integers(name));
         // Without the columns the identities are unknown.
-        let identity = |column: usize, i: usize| identities[column].get(i).copied().unwrap_or(0);
+        let identity = |i: usize| {
+            let [device, inode, changed_ns] = [0, 1, 2].map(|column| identity_at(&identities[column], i));
+            FileIdentity { device: device as u64, inode: inode as u64, changed_ns }
+        };
         let mut rows = Vec::with_capacity(paths.len());
         for (i, path) in paths.into_iter().enumerate() {
+            let fixed_split = match fixed.get(i).and_then(Option::as_deref) {
+                Some(split) => Some(split.parse().map_err(|e: Error| damaged("splits").because(e))?),
+                None => layout.split(&path),
+            };
             let file = ImageFile {
+                fixed_split,
+                group: groups.get_mut(i).and_then(Option::take),
                 path,
                 label: labels[i].clone(),
                 image_sha256: digests[i],
@@ -152,15 +191,132 @@ impl Samples {
                 height: heights[i] as u32,
                 bytes: bytes[i] as u64,
                 mtime_ns: times[i],
-                identity: FileIdentity {
-                    device: identity(0, i) as u64,
-                    inode: identity(1, i) as u64,
-                    changed_ns: identity(2, i),
-                },
+                identity: identity(i),
             };
             let split = splits[i].parse().map_err(|e: Error| damaged("splits").because(e))?;
             rows.push(Sample { file, split });
         }
-        Ok(Self { rows, root, seed, fractions, layout })
+        Ok(Self { rows, root, seed, fractions, layout, manifest, group_by })
+    }
+}
+
+fn identity_at(column: &[i64], row: usize) -> i64 {
+    column.get(row).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::dataset::Split;
+    use crate::data::manifest::ManifestOptions;
+    use crate::io::digest::sha256;
+
+    fn samples(layout: FolderLayout) -> Samples {
+        let row = |(i, split): (usize, Split)| Sample {
+            file: ImageFile {
+                path: format!("{split}/a/{i}"),
+                label: "a".into(),
+                fixed_split: layout.has_splits().then_some(split),
+                group: None,
+                image_sha256: sha256(&[i as u8]),
+                width: 2,
+                height: 3,
+                bytes: 4,
+                mtime_ns: 5,
+                identity: FileIdentity { device: 6, inode: 7, changed_ns: 8 },
+            },
+            split,
+        };
+        let rows = Split::ALL.into_iter().enumerate().map(row).collect();
+        let (manifest, group_by) = (None, None);
+        Samples {
+            rows,
+            root: "/in".into(),
+            seed: 9,
+            fractions: Fractions::default(),
+            layout,
+            manifest,
+            group_by,
+        }
+    }
+
+    /// The data sets that versions before manifests and groups do not know, each by one thing.
+    fn newer() -> Vec<Samples> {
+        let mut all: Vec<Samples> = (0..4).map(|_| samples(FolderLayout::Classes)).collect();
+        all[0].rows[1].file.group = Some("g".into());
+        all[1].group_by = Some("(a)".parse().unwrap());
+        all[2].layout = FolderLayout::Manifest;
+        all[2].manifest = Some(Manifest { file: "/in/m.csv".into(), options: ManifestOptions::default() });
+        all[3].layout = FolderLayout::Manifest;
+        all[3].rows[2].file.fixed_split = Some(Split::Test);
+        all
+    }
+
+    fn written(samples: &Samples) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("samples.parquet");
+        std::fs::write(&path, samples.encode()).unwrap();
+        (dir, path)
+    }
+
+    /// The bytes that versions before manifests and groups write.
+    fn encoded_before(samples: &Samples) -> Vec<u8> {
+        let of = |get: fn(&Sample) -> String| ColumnData::Text(samples.rows.iter().map(get).collect());
+        let long = |value: i64| ColumnData::Int64(vec![value; 3]);
+        let digests = samples.rows.iter().map(|row| row.file.image_sha256).collect();
+        let columns = [
+            ("path", of(|row| row.file.path.clone())),
+            ("label", of(|row| row.file.label.clone())),
+            ("split", of(|row| row.split.to_string())),
+            ("image_sha256", ColumnData::Digests(digests)),
+            ("width", ColumnData::Int32(vec![2; 3])),
+            ("height", ColumnData::Int32(vec![3; 3])),
+            ("bytes", long(4)),
+            ("mtime_ns", long(5)),
+            ("device", long(6)),
+            ("inode", long(7)),
+            ("changed_ns", long(8)),
+        ];
+        let mut metadata =
+            vec![("headstart.root", "/in"), ("headstart.seed", "9"), ("headstart.fractions", "70/5/25")];
+        if samples.layout == FolderLayout::SplitThenClass {
+            metadata.push(("headstart.layout", "split/class"));
+        }
+        let metadata = metadata.into_iter().map(|(key, value)| (key, value.to_string()));
+        Table::new(columns).with_metadata(metadata).encode()
+    }
+
+    #[test]
+    fn without_manifest_and_groups_the_bytes_are_those_of_before() {
+        for layout in [FolderLayout::Classes, FolderLayout::SplitThenClass] {
+            let samples = samples(layout);
+            assert!(samples.encode() == encoded_before(&samples), "{layout}");
+            let (_dir, path) = written(&samples);
+            assert_eq!(Samples::read(&path).unwrap(), samples);
+        }
+    }
+
+    #[test]
+    fn manifests_and_groups_are_read_back_and_are_refused_by_versions_before_them() {
+        for samples in newer() {
+            let (_dir, path) = written(&samples);
+            assert_eq!(Samples::read(&path).unwrap(), samples);
+            // All those versions read seed and fractions first, and cannot do without.
+            let table = Table::read(&path, &COLUMNS).unwrap();
+            let own = table.metadata.keys().filter(|key| key.starts_with("headstart."));
+            assert_eq!(own.collect::<Vec<_>>(), ["headstart.samples"]);
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_refused_by_its_name() {
+        let (_dir, path) = written(&newer()[0]);
+        let metadata = [("headstart.samples", r#"{"schema":"samples-v3","rows":1}"#.to_string())];
+        let later = Table::read(&path, &COLUMNS).unwrap().with_metadata(metadata);
+        std::fs::write(&path, later.encode()).unwrap();
+        let error = Samples::read(&path).unwrap_err();
+        assert_eq!(error.kind(), Kind::Cache);
+        let message = error.with_causes();
+        assert!(message.contains("the samples are samples-v3, this version reads samples-v2"), "{message}");
     }
 }

@@ -168,6 +168,8 @@ mod tests {
             seed: 0,
             fractions: Default::default(),
             layout: Default::default(),
+            manifest: None,
+            group_by: None,
         };
         writer.describe(&samples, &[]).unwrap();
         drop(writer);

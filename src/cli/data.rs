@@ -1,13 +1,14 @@
 //! The subcommand `headstart data`: its arguments, and its result as text.
 
-use super::options::{Global, IMAGES, Layout, Size, parse};
+use super::duplicates::{GroupsArgs, write_groups};
+use super::options::{Global, IMAGES, Layout, ManifestArgs, Size, parse};
 use super::output::{Outcome, list_refused, print_result, print_result_beside};
 use super::progress::Terminal;
 use super::text::{percent, seconds, table_with_header};
 use crate::data::scan::ScanDepth;
 use crate::data::{
-    FetchDataConfig, FetchDataStats, SelectConfig, SelectStats, SummaryConfig, SummaryStats, fetch_data_set,
-    select, summary,
+    FetchDataConfig, FetchDataStats, ManifestConfig, ManifestStats, SelectConfig, SelectStats, SummaryConfig,
+    SummaryStats, fetch_data_set, select, summary, write_manifest,
 };
 use crate::error::Result;
 use crate::report::dataset::{self, DatasetConfig, DatasetStats, examine};
@@ -32,6 +33,8 @@ enum Command {
         images: PathBuf,
         #[command(flatten)]
         layout: Layout,
+        #[command(flatten)]
+        manifest: ManifestArgs,
         /// Read only the header of each file, which is faster but does not find damaged pixels
         #[arg(long)]
         headers: bool,
@@ -62,6 +65,25 @@ enum Command {
         #[arg(long, value_name = "URL")]
         mirror: Option<String>,
     },
+    /// Write a manifest of the images: a table with a row for each, to change and to give in place of the folder
+    ///
+    /// Its columns are path and label; split where folders are taken as splits, and group where another manifest has groups.
+    /// Paths below the folder of the manifest are relative to it. The extension of FILE is the format.
+    #[command(
+        after_help = "Examples:\n  headstart data manifest photos --out photos.csv\n  headstart extract photos.csv --cache cache/photos"
+    )]
+    Manifest {
+        #[arg(help = IMAGES)]
+        images: PathBuf,
+        #[command(flatten)]
+        layout: Layout,
+        #[command(flatten)]
+        manifest: ManifestArgs,
+        /// File to write: .csv, .tsv, .jsonl or .parquet; an existing one is not replaced
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    Groups(GroupsArgs),
     /// Write a page about the images: classes, examples, sizes, duplicates, variants as they enter the network
     #[command(
         after_help = "Examples:\n  headstart data report photos\n  headstart data report photos --cache cache/photos --out photos.html"
@@ -71,6 +93,8 @@ enum Command {
         images: PathBuf,
         #[command(flatten)]
         layout: Layout,
+        #[command(flatten)]
+        manifest: ManifestArgs,
         /// A cache of these images: adds its splits, near-duplicates across them, labels that may be wrong, its variants
         #[arg(long, value_name = "CACHE")]
         cache: Option<PathBuf>,
@@ -94,6 +118,8 @@ enum Command {
         images: PathBuf,
         #[command(flatten)]
         layout: Layout,
+        #[command(flatten)]
+        manifest: ManifestArgs,
         /// Number of classes, the largest first [default: 10, or all with --classes or --exclude]
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
         top: Option<usize>,
@@ -120,14 +146,11 @@ const SHOWN: usize = 20;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     match args.command {
-        Command::Summary { images, layout, headers, decode_memory } => {
+        Command::Summary { images, layout, manifest, headers, decode_memory } => {
             let depth = if headers { ScanDepth::Header } else { ScanDepth::Pixels };
             let decode_memory = decode_memory.map(Size::bytes);
-            let config = SummaryConfig { images, depth, layout: layout.choice(), decode_memory };
-            let stats = summary(&config, terminal)?;
-            let ended = list_refused(&[&stats.unreadable[..], &stats.conflicting[..]].concat());
-            print_result(global, &stats, || summary_text(&stats))?;
-            Ok(ended)
+            let (manifest, layout) = (manifest.options(), layout.choice());
+            summarise(&SummaryConfig { images, manifest, depth, layout, decode_memory }, global, terminal)
         }
         Command::Fetch { dataset, out, archive, mirror } => {
             terminal.stop_on_signals();
@@ -135,22 +158,43 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             print_result(global, &stats, || fetched_text(&stats))?;
             Ok(Outcome::Done)
         }
-        Command::Report { images, layout, cache, out, plots, tables } => {
+        Command::Manifest { images, layout, manifest, out } => {
+            let config =
+                ManifestConfig { images, manifest: manifest.options(), layout: layout.choice(), out };
+            list_images(&config, global, terminal)
+        }
+        Command::Groups(args) => write_groups(args, global, terminal),
+        Command::Report { images, layout, manifest, cache, out, plots, tables } => {
             let out = out.map_or_else(|| dataset::default_output(&images), Ok)?;
-            let config = DatasetConfig { images, cache, layout: layout.choice() };
+            let config =
+                DatasetConfig { images, manifest: manifest.options(), cache, layout: layout.choice() };
             report(config, &PageOutput { out, plots, tables }, global, terminal)
         }
-        Command::Select { images, layout, top, classes, exclude, max, out, link } => {
+        Command::Select { images, layout, manifest, top, classes, exclude, max, out, link } => {
             let is_named = !classes.is_empty() || !exclude.is_empty();
             let top = top.or(if is_named { None } else { SelectConfig::default().top });
-            let config =
-                SelectConfig { images, top, classes, exclude, max, out, link, layout: layout.choice() };
+            let (manifest, layout) = (manifest.options(), layout.choice());
+            let config = SelectConfig { images, manifest, top, classes, exclude, max, out, link, layout };
             let stats = select(&config, terminal)?;
             let ended = list_refused(&stats.refused);
             print_result(global, &stats, || selection(&stats, &config.out))?;
             Ok(ended)
         }
     }
+}
+
+fn summarise(config: &SummaryConfig, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let stats = summary(config, terminal)?;
+    let ended = list_refused(&[&stats.unreadable[..], &stats.conflicting[..]].concat());
+    print_result(global, &stats, || summary_text(&stats))?;
+    Ok(ended)
+}
+
+fn list_images(config: &ManifestConfig, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let stats = write_manifest(config, terminal)?;
+    let ended = list_refused(&stats.refused);
+    print_result_beside(&config.out, global, &stats, || written_text(&stats))?;
+    Ok(ended)
 }
 
 /// The JSON document of `data report`: what the folder holds, and the page.
@@ -211,6 +255,15 @@ fn summary_text(stats: &SummaryStats) -> String {
         out.push_str(&format!("... and {} more classes with {images} images (--json has all)\n", rest.len()));
     }
     out
+}
+
+fn written_text(stats: &ManifestStats) -> String {
+    format!(
+        "{} images in {}, with the columns {}\n",
+        stats.images,
+        stats.out.display(),
+        stats.columns.join(", ")
+    )
 }
 
 fn fetched_text(stats: &FetchDataStats) -> String {

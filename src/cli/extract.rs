@@ -1,6 +1,6 @@
 //! The subcommand `headstart extract`: its arguments, and its result as text.
 
-use super::options::{Global, IMAGES, Layout, Size, now, parse};
+use super::options::{Global, IMAGES, Layout, ManifestArgs, Size, now, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, splits, table_with_header};
@@ -8,10 +8,11 @@ use crate::backbone::BackboneChoice;
 use crate::backbone::{Device, Pool};
 use crate::data::augment::Augmentation;
 use crate::data::dataset::Fractions;
+use crate::data::group_pattern::GroupPattern;
 use crate::error::Result;
 use crate::extract::{
-    AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, LayersStats, MissingRows, StageTimes, extract,
-    extract_layers, is_layers_folder,
+    AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, GroupStats, LayersStats, MissingRows,
+    StageTimes, extract, extract_layers, is_layers_folder,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,7 +55,9 @@ pub(super) struct Args {
     /// Take N bits for the whole range of a 16-bit image that needs no more of them, such as 12 for a camera of 12 bits
     #[arg(long = "stretch-16bit", value_name = "N", allow_negative_numbers = true)]
     stretch_16bit: Option<u8>,
-    /// Add variants: flip (mirror image) or shift:N (four shifts by N pixels); may be repeated
+    /// Add variants: flip (mirror image), shift:N (four shifts by N pixels), rotate:N (both ways by N degrees), crop:F,
+    /// scale:F, brightness:F, contrast:F, saturation:F, blur:N or noise:N, or several after one another such as
+    /// flip+rotate:10; may be repeated
     #[arg(long, value_name = "AUGMENTATION", value_delimiter = ',', value_parser = parse::<Augmentation>)]
     augment: Vec<Augmentation>,
     /// Splits whose images get variants: train or all
@@ -62,6 +65,10 @@ pub(super) struct Args {
     augment_splits: AugmentSplits,
     #[command(flatten)]
     layout: Layout,
+    /// Group images by their paths: what the first brackets of this regular expression match, such as '([^/]+)_[0-9]+', is
+    /// the group, and the images of a group are in one split and one fold [default: that of the cache; '' for none]
+    #[arg(long, value_name = "REGEX", value_parser = parse::<GroupPattern>)]
+    group_by: Option<GroupPattern>,
     /// Read every file again, also those of the size, times and inode of before
     #[arg(long)]
     rehash: bool,
@@ -91,6 +98,8 @@ pub(super) struct Args {
     /// Report what would be computed, and compute nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    manifest: ManifestArgs,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
@@ -116,6 +125,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 fn config(args: Args, global: &Global) -> ExtractConfig {
     ExtractConfig {
         images: args.images,
+        manifest: args.manifest.options(),
+        group_by: args.group_by,
         cache: args.cache,
         backbone: BackboneChoice {
             backbone: args.backbone,
@@ -224,9 +235,16 @@ pub(super) fn summary(stats: &ExtractStats) -> String {
 
 /// What the images are.
 fn data_set(stats: &ExtractStats) -> String {
-    let folders = if stats.layout == "class" { "" } else { " (splits are folders)" };
+    let folders = if stats.layout.contains('/') { " (splits are folders)" } else { "" };
     let ExtractStats { samples, classes, .. } = stats;
     let mut out = format!("{samples} images in {classes} classes: {}{folders}\n", splits(&stats.splits));
+    if let Some(GroupStats { groups, largest, without, shares }) = &stats.groups {
+        let shares = shares.map(percent).join(", ");
+        out.push_str(&format!(
+            "{groups} groups, the largest of {largest} images, and {without} images without one: {shares} of the images are \
+             train, validation and test\n"
+        ));
+    }
     let refused = stats.refused.len();
     if refused > 0 {
         let share = refused as f64 / (refused + stats.samples) as f64;

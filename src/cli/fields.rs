@@ -7,7 +7,7 @@ use crate::error::Error;
 use std::collections::BTreeMap;
 
 /// Fields that no argument is named after, with the arguments that set them, the likeliest first.
-const OTHER_NAMES: [(&str, &[&str]); 16] = [
+const OTHER_NAMES: [(&str, &[&str]); 17] = [
     ("caches", &["cache"]),
     ("use", &["variants", "uses"]),
     ("auto_l2", &["l2"]),
@@ -24,6 +24,7 @@ const OTHER_NAMES: [(&str, &[&str]); 16] = [
     ("depth", &["headers"]),
     ("number", &["fold"]),
     ("layout", &["split_folders"]),
+    ("threshold", &["near_duplicates"]),
 ];
 
 /// Fields that a switch turns off: of ``(`shuffle` false)`` the word after the field goes with it.
@@ -209,12 +210,15 @@ mod tests {
     use crate::backbone::import::ImportConfig;
     use crate::backbone::install::SetupConfig;
     use crate::cache::VerifyConfig;
-    use crate::data::{FetchDataConfig, SelectConfig, SummaryConfig};
+    use crate::cache::near_duplicates::NearDuplicatesConfig;
+    use crate::data::manifest::ManifestOptions;
+    use crate::data::{FetchDataConfig, ManifestConfig, SelectConfig, SummaryConfig};
     use crate::error::Kind;
     use crate::evaluate::EvaluateConfig;
     use crate::evaluate::classify::ClassifyConfig;
     use crate::evaluate::comparison::CompareConfig;
     use crate::evaluate::predict::{PredictConfig, PredictorConfig};
+    use crate::evaluate::search::SearchConfig;
     use crate::experiment::ExperimentConfig;
     use crate::experiment::demo::DemoConfig;
     use crate::export::ExportConfig;
@@ -307,7 +311,7 @@ mod tests {
     }
 
     /// Fields that the command line fills in by itself.
-    const NOT_TYPED: [&str; 4] = ["time", "base", "commands", "predictor"];
+    const NOT_TYPED: [&str; 5] = ["time", "base", "commands", "predictor", "manifest"];
 
     fn fields_by_command() -> Vec<(&'static str, Vec<&'static str>)> {
         let backbone =
@@ -319,6 +323,8 @@ mod tests {
             augment,
             augment_splits,
             layout,
+            manifest,
+            group_by,
             rehash,
             split,
             seed,
@@ -390,17 +396,45 @@ mod tests {
             fields!(ReportConfig { run, split, out, images, cache, plots, tables, explain, commands });
         let tensorboard = fields!(TensorboardConfig { runs, logdir, projector, models, backbone, cache });
         let projector = fields!(ProjectorConfig { points, images });
+        let columns =
+            fields!(ManifestOptions { root, path_column, label_column, split_column, group_column });
+        let of_images = |fields: Vec<&'static str>| [fields, columns.clone()].concat();
+        let near = fields!(NearDuplicatesConfig { cache, threshold, out, threads });
         vec![
+            ("search", fields!(SearchConfig { cache, images, neighbours, device, backbone, models })),
+            ("duplicates", near.iter().copied().filter(|field| *field != "out").collect()),
+            ("data groups", near),
             ("demo", fields!(DemoConfig { dir, models, time })),
             ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
-            ("data summary", fields!(SummaryConfig { images, depth, layout, decode_memory })),
+            (
+                "data summary",
+                of_images(fields!(SummaryConfig { images, manifest, depth, layout, decode_memory })),
+            ),
             ("data fetch", fields!(FetchDataConfig { dataset, out, archive, mirror })),
-            ("data select", fields!(SelectConfig { images, top, classes, exclude, max, out, link, layout })),
+            ("data manifest", of_images(fields!(ManifestConfig { images, manifest, layout, out }))),
+            (
+                "data select",
+                of_images(fields!(SelectConfig {
+                    images,
+                    manifest,
+                    top,
+                    classes,
+                    exclude,
+                    max,
+                    out,
+                    link,
+                    layout
+                })),
+            ),
             (
                 "data report",
-                [fields!(DatasetConfig { images, cache, layout }), vec!["out", "plots", "tables"]].concat(),
+                [
+                    of_images(fields!(DatasetConfig { images, manifest, cache, layout })),
+                    vec!["out", "plots", "tables"],
+                ]
+                .concat(),
             ),
-            ("extract", [backbone, extract].concat()),
+            ("extract", of_images([backbone, extract].concat())),
             ("layers", fields!(LayersConfig { caches, variants, resplit, threads })),
             ("train", [train, auto, adam.clone(), lbfgs.clone()].concat()),
             ("sweep", [sweep, adam, lbfgs, vec!["solver"]].concat()),

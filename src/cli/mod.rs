@@ -11,6 +11,7 @@ mod data;
 mod decision_text;
 mod demo;
 mod device;
+mod duplicates;
 mod evaluate;
 mod evaluate_new;
 mod experiment;
@@ -29,6 +30,7 @@ mod prove;
 mod report;
 mod reproduce;
 mod scores_text;
+mod search;
 mod setup;
 mod shell;
 mod signals;
@@ -76,6 +78,8 @@ enum Command {
     Backbone(backbone::Args),
     Extract(extract::Args),
     Layers(layers::Args),
+    Duplicates(duplicates::Args),
+    Search(search::Args),
     Train(train::Args),
     Sweep(sweep::Args),
     Evaluate(evaluate::Args),
@@ -188,6 +192,8 @@ fn dispatch(chosen: Command, global: &Global, terminal: &Terminal) -> Result<Out
         Command::Backbone(args) => backbone::run(args, global, terminal),
         Command::Extract(args) => extract::run(args, global, terminal),
         Command::Layers(args) => layers::run(args, global, terminal),
+        Command::Duplicates(args) => duplicates::run(args, global, terminal),
+        Command::Search(args) => search::run(args, global, terminal),
         Command::Train(args) => train::run(args, global, terminal),
         Command::Sweep(args) => sweep::run(args, global, terminal),
         Command::Evaluate(args) => evaluate::run(args, global, terminal),

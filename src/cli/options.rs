@@ -3,6 +3,7 @@
 use super::fields::with_flags;
 use crate::backbone::registry::default_models;
 use crate::data::dataset::LayoutChoice;
+use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result};
 use clap::Args;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Help of a folder of images.
-pub(super) const IMAGES: &str = "Folder of images: IMAGES/<class>/<file>";
+pub(super) const IMAGES: &str = "Folder of images, IMAGES/<class>/<file>; or a manifest (.csv, .tsv, .jsonl, .parquet) with the columns path and label";
 
 /// Help of a preprocessing that replaces that of a backbone, or that its file does not name.
 pub(super) const PREPROCESS: &str = "Preprocessing instead of the backbone's own: unit, inception, imagenet, stretched or raw, with \
@@ -39,6 +40,35 @@ pub(super) struct Layout {
     /// Take the topmost folders as classes, whatever they are called
     #[arg(long)]
     as_classes: bool,
+}
+
+/// How a manifest is read.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options for a manifest")]
+pub(super) struct ManifestArgs {
+    /// Folder that the paths start from [default: the folder of the manifest]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Column of paths [default: path]
+    #[arg(long, value_name = "NAME")]
+    path_column: Option<String>,
+    /// Column of labels [default: label]
+    #[arg(long, value_name = "NAME")]
+    label_column: Option<String>,
+    /// Column of splits: train, validation, test or other usual names, empty for the split rule [default: split, if there is
+    /// one]
+    #[arg(long, value_name = "NAME")]
+    split_column: Option<String>,
+    /// Column of groups, whose images stay in one split [default: group, if there is one]
+    #[arg(long, value_name = "NAME")]
+    group_column: Option<String>,
+}
+
+impl ManifestArgs {
+    pub fn options(self) -> ManifestOptions {
+        let Self { root, path_column, label_column, split_column, group_column } = self;
+        ManifestOptions { root, path_column, label_column, split_column, group_column }
+    }
 }
 
 impl Layout {

@@ -34,7 +34,7 @@ pub(super) fn summary_of(name: &str, stats: &EvaluateStats) -> String {
 fn accuracy(name: &str, stats: &EvaluateStats) -> String {
     let [low, high] = stats.interval.unwrap_or([0.0, 1.0]);
     let mut out = format!(
-        "{} accuracy {} of {} images{} (95 % interval {} to {}), macro F1 {}\n\
+        "{} accuracy {} of {} images{} (95 % interval {} to {}{}), macro F1 {}\n\
          always answering {:?}: {}; balanced accuracy {}, Matthews correlation {}, kappa {}\n",
         name,
         percent(stats.accuracy),
@@ -42,6 +42,7 @@ fn accuracy(name: &str, stats: &EvaluateStats) -> String {
         few(stats.images),
         percent(low),
         percent(high),
+        stats.groups.map_or(String::new(), |groups| format!(", over {groups} groups")),
         score_with_interval(stats.macro_f1, stats.overall.macro_f1_interval),
         stats.majority_class,
         percent(stats.majority_accuracy),

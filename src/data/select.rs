@@ -5,6 +5,7 @@ use super::summary::composition;
 use crate::data::dataset::{
     FolderLayout, ImageFile, LabelConflicts, LayoutChoice, Refused, separate_conflicts,
 };
+use crate::data::manifest::ManifestOptions;
 use crate::data::scan::{ScanDepth, ScanOptions, is_passed_over, no_images, scan};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::sha256_file;
@@ -18,8 +19,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SelectConfig {
-    /// Folder of images: `IMAGES/<class>/**/<file>`.
+    /// Folder of images, `IMAGES/<class>/**/<file>`, or a manifest.
     pub images: PathBuf,
+    /// How a manifest is read; without meaning for a folder.
+    pub manifest: ManifestOptions,
     /// Number of classes, at least 1. Among classes of equal size, the first by name are selected. `None` takes all classes that
     /// `classes` and `exclude` leave. The default is 10.
     pub top: Option<usize>,
@@ -72,6 +75,7 @@ impl Default for SelectConfig {
     fn default() -> Self {
         Self {
             images: PathBuf::new(),
+            manifest: ManifestOptions::default(),
             top: Some(10),
             classes: Vec::new(),
             exclude: Vec::new(),
@@ -92,7 +96,8 @@ impl Default for SelectConfig {
 /// file cannot be written, [`Kind::Interrupted`] when the monitor was interrupted during the scan.
 pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStats> {
     check(config)?;
-    let options = ScanOptions { layout: config.layout, ..ScanOptions::new(ScanDepth::Pixels) };
+    let manifest = Some(&config.manifest);
+    let options = ScanOptions { layout: config.layout, manifest, ..ScanOptions::new(ScanDepth::Pixels) };
     let found = scan(&config.images, &options, monitor)?;
     let LabelConflicts { kept: files, refused: conflicts, .. } = separate_conflicts(found.files);
     let refused = [found.refused, conflicts].concat();

@@ -4,6 +4,7 @@ use crate::data::dataset::{
     FolderLayout, ImageFile, LabelConflicts, LayoutChoice, Refused, separate_conflicts,
 };
 use crate::data::decode;
+use crate::data::manifest::ManifestOptions;
 use crate::data::scan::{EarlierScan, PassedOver, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::Result;
 use crate::io::digest::Digest;
@@ -17,8 +18,10 @@ use std::time::Instant;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct SummaryConfig {
-    /// Folder of images: `IMAGES/<class>/**/<file>`.
+    /// Folder of images, `IMAGES/<class>/**/<file>`, or a manifest.
     pub images: PathBuf,
+    /// How a manifest is read; without meaning for a folder.
+    pub manifest: ManifestOptions,
     /// How much of each file is examined. [`ScanDepth::Header`] does not find damaged pixels.
     pub depth: ScanDepth,
     /// How folders that are called as splits are taken; `None` takes them as classes, with a remark.
@@ -101,8 +104,13 @@ impl ImageFolder {
     pub fn scan(config: &SummaryConfig, earlier: Option<EarlierScan>, monitor: &dyn Monitor) -> Result<Self> {
         let started = Instant::now();
         decode::limit_memory(config.decode_memory)?;
-        let options =
-            ScanOptions { earlier, rehash: true, layout: config.layout, ..ScanOptions::new(config.depth) };
+        let options = ScanOptions {
+            earlier,
+            rehash: true,
+            layout: config.layout,
+            manifest: Some(&config.manifest),
+            ..ScanOptions::new(config.depth)
+        };
         let found = scan(&config.images, &options, monitor)?;
         if found.files.is_empty() && found.refused.is_empty() {
             return Err(no_images(&config.images, &[]));

@@ -25,6 +25,8 @@ pub(super) struct HeldOutPrediction {
     pub predicted: usize,
     /// Probabilities in class order: of variant `none`, or the mean over all variants.
     pub probabilities: Vec<f32>,
+    /// The group of the image.
+    pub group: Option<String>,
 }
 
 /// The predictions for the images of one split.
@@ -68,6 +70,7 @@ impl RunPredictions<'_> {
             truth: run::class_index(run, names, &image[0].label)?,
             predicted: run::class_index(run, names, &image[0].predicted)?,
             probabilities: mean_probabilities(image),
+            group: image[0].group.clone(),
         })
     }
 }

@@ -10,6 +10,7 @@ mod held_out;
 mod overall;
 pub mod predict;
 mod rejection;
+pub mod search;
 mod strangers;
 mod tta;
 
@@ -29,6 +30,7 @@ use crate::run::{self, ClassCount, Prediction, RejectionRule, StoredRun};
 use decision::RunDecision;
 use held_out::{HeldOutPrediction, RunPredictions, SplitPredictions};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -75,8 +77,11 @@ pub struct EvaluateStats {
     pub images: usize,
     /// Share of correct predictions.
     pub accuracy: Option<f64>,
-    /// The 95 % Wilson interval of the accuracy.
+    /// The 95 % interval of the accuracy: Wilson's, or by the bootstrap over groups where images are in groups.
     pub interval: Option<[f64; 2]>,
+    /// Number of groups and of images on their own, where images are in groups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<usize>,
     /// Scores of each class, in class order.
     pub classes: Vec<ClassScore>,
     /// Counts, `[classes, classes]`: rows are labels, columns predictions, both in class order.
@@ -207,6 +212,9 @@ fn measure(
     let truth: Vec<usize> = images.iter().map(|image| image.truth).collect();
     let predicted: Vec<usize> = images.iter().map(|image| predicted_class(image, config.tta)).collect();
     let correct: Vec<bool> = truth.iter().zip(&predicted).map(|(t, p)| t == p).collect();
+    let number_correct = correct.iter().filter(|correct| **correct).count();
+    let groups: Vec<Option<&str>> = images.iter().map(|image| image.group.as_deref()).collect();
+    let grouped = metrics::grouped_interval(&correct, &groups);
     let confusion = metrics::confusion(&truth, &predicted, names.len());
     let classes = metrics::class_scores(&names, &confusion);
     let majority = majority_class(&record.classes);
@@ -217,7 +225,8 @@ fn measure(
         split: config.split,
         images: truth.len(),
         accuracy: metrics::accuracy(&truth, &predicted),
-        interval: metrics::wilson_interval(correct.iter().filter(|correct| **correct).count(), truth.len()),
+        interval: grouped.or_else(|| metrics::wilson_interval(number_correct, truth.len())),
+        groups: grouped.map(|_| number_of_groups(&groups)),
         macro_f1: metrics::macro_f1(&classes),
         overall: OverallScores::measure(images, &predicted, &confusion, &record.classes),
         majority_accuracy: metrics::constant_accuracy(&truth, majority),
@@ -236,6 +245,12 @@ fn measure(
         converged: record.convergence.map(|convergence| convergence.is_optimum()),
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// Number of groups, where an image without one is one of its own.
+fn number_of_groups(groups: &[Option<&str>]) -> usize {
+    let alone = groups.iter().filter(|group| group.is_none()).count();
+    alone + groups.iter().flatten().collect::<HashSet<_>>().len()
 }
 
 /// The class index predicted for an image: from its averaged probabilities, or as recorded for variant `none`.

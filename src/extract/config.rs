@@ -4,6 +4,8 @@ use crate::backbone::BackboneChoice;
 use crate::backbone::Device;
 use crate::data::augment::Augmentation;
 use crate::data::dataset::{Fractions, LayoutChoice};
+use crate::data::group_pattern::GroupPattern;
+use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use std::path::PathBuf;
@@ -17,8 +19,13 @@ pub const COMMIT_EVERY: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ExtractConfig {
-    /// Folder of images: `IMAGES/<class>/<file>`.
+    /// Folder of images, `IMAGES/<class>/<file>`, or a manifest.
     pub images: PathBuf,
+    /// How a manifest is read; without meaning for a folder.
+    pub manifest: ManifestOptions,
+    /// Groups images by their paths: those of a group are in one split. It replaces the groups of a manifest. `None` keeps
+    /// the expression of the cache.
+    pub group_by: Option<GroupPattern>,
     /// The cache to create or to complete.
     pub cache: PathBuf,
     /// Network, layer and preprocessing. What is not chosen is that of the cache; for a new cache it is the PreLogits of the
@@ -70,6 +77,8 @@ impl Default for ExtractConfig {
     fn default() -> Self {
         Self {
             images: PathBuf::new(),
+            manifest: ManifestOptions::default(),
+            group_by: None,
             cache: PathBuf::new(),
             backbone: BackboneChoice::default(),
             augment: Vec::new(),

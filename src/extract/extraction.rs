@@ -188,26 +188,26 @@ impl<'a> Extraction<'a> {
         let options = ScanOptions {
             earlier: earlier.map(|earlier| EarlierScan { root: &earlier.root, samples: &earlier.rows }),
             rehash: self.config.rehash && scanned.is_none(),
-            layout: self.config.layout.or(stored.and_then(|stored| stored.layout.choice())),
+            layout: self.config.layout.or(stored.and_then(|stored| stored.choice_for(&self.config.images))),
             must_choose: earlier.is_none(),
+            manifest: Some(&self.config.manifest),
             refused: Some(refused),
             notes,
             ..ScanOptions::new(ScanDepth::Header)
         };
-        let found = scan(&self.config.images, &options, self.monitor)?;
-        let LabelConflicts { kept, refused: conflicts, .. } = separate_conflicts(found.files);
-        let mut refused = [found.refused, conflicts].concat();
+        let mut found = scan(&self.config.images, &options, self.monitor)?;
+        let files = std::mem::take(&mut found.files);
+        let LabelConflicts { kept, refused: conflicts, .. } = separate_conflicts(files);
+        let mut refused = [found.refused.clone(), conflicts].concat();
         refused.sort();
         if kept.is_empty() {
             return Err(no_images(&self.config.images, &refused));
         }
-        let (samples, in_several) = assign(kept, found.root, found.layout, self.config, stored)?;
-        if notes && in_several > 0 {
-            self.monitor.note(&format!(
-                "images that are in the folders of several splits, and are not trained on: {in_several}"
-            ));
+        let assigned = assign(kept, &found, self.config, stored)?;
+        if notes {
+            assigned.notes.iter().for_each(|note| self.monitor.note(note));
         }
-        let samples = Arc::new(samples);
+        let samples = Arc::new(assigned.samples);
         let description = Description { samples, refused, is_of_this_version: true };
         Ok(Plan::new(description, self.config, &self.target.keys()?))
     }

@@ -105,12 +105,14 @@ fn of_layers(
     Ok(configs)
 }
 
-/// The configuration with the split of the caches that are there, where it is not chosen: layers are compared on the same images.
+/// The configuration with the split and the groups of the caches that are there, where they are not chosen: layers are compared on
+/// the same images.
 fn with_split_of(config: &ExtractConfig, present: &[(PathBuf, Spec)]) -> Result<ExtractConfig> {
     let mut config = config.clone();
     for (path, _) in present {
         if let Some(samples) = FeatureCache::open(path)?.samples_if_any()? {
-            config.layout = config.layout.or(samples.layout.choice());
+            config.layout = config.layout.or(samples.choice_for(&config.images));
+            config.group_by = config.group_by.or(samples.group_by);
             config.split = config.split.or(Some(samples.fractions));
             config.seed = config.seed.or(Some(samples.seed));
             break;

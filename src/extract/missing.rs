@@ -94,11 +94,11 @@ pub(super) fn check_shifts(
     config: &ExtractConfig,
     preprocessing: &Preprocessing,
 ) -> Result<()> {
-    let shift = |augmentation: &Augmentation| match augmentation {
-        Augmentation::Shift(pixels) => Some(*pixels),
-        Augmentation::Flip => None,
-    };
-    let Some(largest) = config.augment.iter().filter_map(shift).max() else { return Ok(()) };
+    let variants = config.augment.iter().flat_map(Augmentation::variants);
+    let largest = variants.map(|variant| variant.shifted_pixels()).max().unwrap_or(0);
+    if largest == 0 {
+        return Ok(());
+    }
     let is_augmented =
         |sample: &&Sample| sample.split == Split::Train || config.augment_splits == AugmentSplits::All;
     let side = |sample: &Sample| sample.file.width.min(sample.file.height) as usize;

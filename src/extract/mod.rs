@@ -24,6 +24,7 @@ pub use config::{AugmentSplits, COMMIT_EVERY, ExtractConfig};
 pub use embed::{EmbedConfig, EmbeddedImages, ImageToEmbed, embed_images};
 pub use layers::{LayerStats, LayersStats, extract_layers, is_layers_folder};
 pub use missing::MissingRows;
+pub use splits::GroupStats;
 pub use timing::StageTimes;
 
 use crate::data::dataset::{Refused, class_names, split_counts};
@@ -45,10 +46,13 @@ pub struct ExtractStats {
     pub layer: String,
     /// Number of image files in the data set.
     pub samples: usize,
-    /// What the folders of images stand for: `class`, `split/class` or `class/split`.
+    /// What the folders of images stand for: `class`, `split/class`, `class/split`; or `manifest`.
     pub layout: String,
     /// Number of files in each split, by the name of the split.
     pub splits: BTreeMap<&'static str, usize>,
+    /// Groups that stay in one split; `None` where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<GroupStats>,
     /// Number of classes.
     pub classes: usize,
     /// Number of feature rows that match the samples after the run.
@@ -117,6 +121,7 @@ fn stats(extraction: &Extraction, result: RunResult, started: Instant) -> Extrac
         samples: samples.len(),
         layout: plan.description.samples.layout.to_string(),
         splits: split_counts(samples),
+        groups: GroupStats::of(samples),
         classes: class_names(samples).len(),
         rows: plan.stored_rows,
         computed,

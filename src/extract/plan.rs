@@ -119,15 +119,19 @@ fn coverage_note(samples: &Samples, split: Split) -> Option<String> {
     let covered = class_names(samples.rows.iter().filter(|row| row.split == split));
     let is_missing = |name: &&str| covered.binary_search_by(|other| other.as_str().cmp(name)).is_err();
     let missing: Vec<&str> = all.iter().map(String::as_str).filter(is_missing).collect();
-    let is_folder = samples.layout.has_splits();
+    let is_folder = samples.has_fixed_splits();
     let remedy = match is_folder {
+        true if samples.manifest.is_some() => {
+            format!("give rows with the split {split}, or a `split` that takes some of the train images")
+        }
         true => format!("give a folder of {split} images, or a `split` that takes some of the train images"),
         false => "give more images or another `split`, such as 60/15/25".into(),
     };
     if missing.is_empty() {
         None
     } else if covered.is_empty() && is_folder {
-        Some(format!("no folder holds {split} images; to have some, {remedy}"))
+        let holder = if samples.manifest.is_some() { "row" } else { "folder" };
+        Some(format!("no {holder} holds {split} images; to have some, {remedy}"))
     } else if covered.is_empty() {
         Some(format!("with {} the {split} split is empty; to have some, {remedy}", samples.fractions))
     } else {

@@ -4,6 +4,7 @@
 pub(crate) mod archive;
 pub mod base64;
 pub mod crc32c;
+
 pub mod digest;
 pub mod download;
 pub mod events;
@@ -12,5 +13,6 @@ pub(crate) mod json;
 pub(crate) mod panics;
 pub(crate) mod parquet;
 pub(crate) mod safetensors;
+pub(crate) mod separated;
 pub(crate) mod toml;
 pub mod user_folders;

@@ -1,6 +1,6 @@
 //! Matrices of float32: feature rows padded for vector arithmetic, and class probabilities.
 
-use ndarray::{ArrayView2, ShapeBuilder};
+use ndarray::{ArrayView2, ShapeBuilder, s};
 use std::ops::Range;
 
 /// Floats in a cache line of 64 bytes.
@@ -115,6 +115,15 @@ impl Matrix {
     pub fn values(&self) -> impl Iterator<Item = f32> {
         (0..self.rows).flat_map(|row| self.row(row).iter().copied())
     }
+}
+
+/// Inner products of some rows of one matrix with some of another: `[rows of the first, rows of the second]`, row after row.
+///
+/// # Panics
+/// If the matrices differ in width, or do not have the rows.
+pub fn products([(a, rows_a), (b, rows_b)]: [(&Matrix, Range<usize>); 2]) -> Vec<f32> {
+    let (a, b) = (a.view(), b.view());
+    a.slice(s![rows_a, ..]).dot(&b.slice(s![rows_b, ..]).t()).into_iter().collect()
 }
 
 impl Clone for Matrix {

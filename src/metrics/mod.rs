@@ -8,6 +8,7 @@ mod calibration;
 mod chance_calibration;
 mod conformal;
 mod curves;
+mod grouped;
 mod label_issues;
 mod macro_f1;
 mod over_heads;
@@ -31,6 +32,7 @@ pub use calibration::{
 pub use chance_calibration::{ChanceCalibration, chance_calibration, debiased_calibration_error};
 pub use conformal::{ConformalCalibration, min_calibration_size, min_confident_calibration_size};
 pub use curves::{ClassCurve, CurvePoint, class_curves};
+pub use grouped::grouped_interval;
 pub use label_issues::{SuspectRow, find_label_issues};
 pub use macro_f1::{LabelledPrediction, macro_f1_interval, paired_macro_f1_difference};
 pub use over_heads::{

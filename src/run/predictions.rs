@@ -17,6 +17,8 @@ pub struct Prediction {
     pub image_sha256: Digest,
     /// The variant of the image.
     pub variant: Variant,
+    /// Number of the group of the image, as text; `None` for an image on its own.
+    pub group: Option<String>,
     /// Validation or test.
     pub split: Split,
     /// The label of the image.
@@ -44,6 +46,9 @@ const COLUMNS: [ColumnSpec<'static>; 7] = [
     ColumnSpec::new("probabilities", ColumnType::Vectors),
 ];
 
+/// Column that is there only where an image has a group.
+const GROUP: &str = "group";
+
 /// Writes the predictions of a run with this number of classes.
 pub(super) fn write(path: &Path, rows: &[Prediction], classes: usize) -> Result<()> {
     fs::write_atomic(path, &table(rows, classes).encode())
@@ -61,7 +66,9 @@ fn table(rows: &[Prediction], classes: usize) -> Table {
         text(|row| row.predicted.clone()),
         ColumnData::Vectors(Vectors { width: classes, values }),
     ];
-    Table::new(COLUMNS.map(|column| column.name).into_iter().zip(columns))
+    let has_groups = rows.iter().any(|row| row.group.is_some());
+    let groups = || (GROUP, ColumnData::OptionalText(rows.iter().map(|row| row.group.clone()).collect()));
+    Table::new(COLUMNS.map(|column| column.name).into_iter().zip(columns).chain(has_groups.then(groups)))
 }
 
 /// Checks that a run keeps predictions for `split`.
@@ -78,7 +85,9 @@ pub fn check_split(split: Split) -> Result<()> {
 
 /// Decodes the predictions in the order of the file: by image digest, then variant. `path` is for messages.
 pub(super) fn decode(bytes: Vec<u8>, path: &Path) -> Result<Vec<Prediction>> {
-    let mut table = Table::decode(bytes, &COLUMNS, path)?;
+    let optional = [ColumnSpec::new(GROUP, ColumnType::OptionalText)];
+    let mut table = Table::decode_with_optional(bytes, &COLUMNS, &optional, path)?;
+    let mut groups = table.take_optional_text(GROUP).into_iter();
     let Vectors { width, values } = table.take_vectors("probabilities");
     let mut probabilities = values.chunks_exact(width.max(1));
     let digests = table.take_digests("image_sha256").into_iter();
@@ -91,6 +100,7 @@ pub(super) fn decode(bytes: Vec<u8>, path: &Path) -> Result<Vec<Prediction>> {
             path,
             image_sha256,
             variant: variant.parse()?,
+            group: groups.next().flatten(),
             split: split.parse()?,
             label,
             predicted,

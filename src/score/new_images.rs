@@ -20,7 +20,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct NewImagesConfig {
-    /// Folder of images: `IMAGES/<class>/<file>`.
+    /// Folder of images, `IMAGES/<class>/<file>`, or a manifest with the usual names of columns.
     pub images: PathBuf,
     /// The run and how to use it. No neighbours are looked for, so its `cache` is not read.
     pub predictor: PredictorConfig,
@@ -86,8 +86,9 @@ struct Judged {
 pub fn evaluate_new_images(config: &NewImagesConfig, monitor: &dyn Monitor) -> Result<NewImages> {
     let run = StoredRun::open(&config.predictor.run)?;
     let classifier = Classifier::open(&run, &config.predictor)?;
-    let options =
-        ScanOptions { layout: Some(LayoutChoice::AsClasses), ..ScanOptions::new(ScanDepth::Header) };
+    // A manifest has no folders.
+    let layout = (!config.images.is_file()).then_some(LayoutChoice::AsClasses);
+    let options = ScanOptions { layout, ..ScanOptions::new(ScanDepth::Header) };
     let ScanResult { root, files, refused, .. } = scan(&config.images, &options, monitor)?;
     let LabelConflicts { kept, refused: conflicts, .. } = separate_conflicts(files);
     let mut refused = [refused, conflicts].concat();
@@ -213,6 +214,7 @@ fn prediction(classifier: &Classifier, file: &ImageFile, judged: &Judged) -> Pre
         label: file.label.clone(),
         predicted: classifier.classes()[crate::head::argmax(&judged.probabilities)].clone(),
         probabilities: judged.probabilities.clone(),
+        group: file.group.clone(),
     }
 }
 

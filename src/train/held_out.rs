@@ -32,6 +32,7 @@ pub(crate) fn predict(
         path: set.path_of(&key.image_sha256).to_string(),
         image_sha256: key.image_sha256,
         variant: key.variant,
+        group: set.group_of(&key.image_sha256),
         split,
         label: set.classes()[target as usize].clone(),
         predicted: set.classes()[argmax(probabilities)].clone(),

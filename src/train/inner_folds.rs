@@ -2,6 +2,7 @@
 //! they choose the number of epochs, and calibrate temperature and rejection. The head itself is then fitted to all train
 //! images.
 
+use super::deal::{deal, units_per_class};
 use super::fit_context::FitContext;
 use super::selection::{FoldScores, HeldOutScore};
 use super::solvers::{FittedHead, OnEpoch, fit_heads};
@@ -11,9 +12,7 @@ use crate::data::augment::Variant;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, SolverConfig};
 use crate::io::digest::Digest;
-use crate::math::random::Rng;
 use crate::run::{FoldScore, Prediction};
-use std::collections::HashMap;
 
 /// Folds, where each class has as many images.
 const FOLDS: usize = 5;
@@ -21,9 +20,6 @@ const FOLDS: usize = 5;
 /// Train images up to which they are dealt to folds several times, with the number of times. Scores over more images vary less
 /// from deal to deal.
 const REPEATS: [(usize, usize); 2] = [(300, 4), (2000, 2)];
-
-/// Stream of random numbers of the orders in which images are dealt.
-const FOLD_ORDER: u64 = 0x666f_6c64;
 
 /// The folds of the train images of one assignment of splits. In each, the other folds are the train split, and the fold
 /// itself, as its images are, is the validation split.
@@ -49,7 +45,7 @@ pub(crate) struct OutOfFold {
 
 impl InnerFolds {
     /// Deals the train images of each of `classes` to folds, in the order of their digests. There are five folds, or as many
-    /// as the smallest class has train images.
+    /// as the smallest class has train images. The images of a group are in one fold.
     ///
     /// # Errors
     /// [`Kind::Input`] when a class has fewer than two train images.
@@ -63,11 +59,15 @@ impl InnerFolds {
     /// # Errors
     /// Those of [`InnerFolds::of`].
     pub fn repeated(splits: &SplitRows, classes: &[String], repeats: usize) -> Result<Self> {
-        let counts = splits.train.images_per_class(classes.len());
-        if let Some(class) = counts.iter().position(|&images| images < 2) {
-            let images = if counts[class] == 0 { "no image" } else { "one image" };
+        let counts = units_per_class(splits, classes.len());
+        if let Some(class) = counts.iter().position(|&units| units < 2) {
+            let units = match (counts[class], splits.groups.is_empty()) {
+                (0, _) => "no image",
+                (_, true) => "one image",
+                (_, false) => "one group or single image",
+            };
             let message = format!(
-                "the class {:?} has {images} in the train split, and folds within it need two",
+                "the class {:?} has {units} in the train split, and folds within it need two",
                 classes[class]
             );
             return Err(Error::new(Kind::Input, message).help("add images of the class"));
@@ -75,7 +75,7 @@ impl InnerFolds {
         let folds = counts.iter().copied().min().unwrap_or(2).min(FOLDS);
         let mut all = Vec::with_capacity(repeats * folds);
         for repeat in 0..repeats {
-            let fold_of = deal(&splits.train, folds, repeat);
+            let fold_of = deal(splits, folds, repeat);
             all.extend((0..folds).map(|fold| inner(splits, |image| fold_of[image] == fold)));
         }
         Ok(Self { splits: all, per_repeat: folds })
@@ -165,24 +165,6 @@ fn with_epochs(settings: &SolverConfig, best: &[usize]) -> SolverConfig {
     }
 }
 
-/// The fold of each image: the images of each class are dealt one by one, in the order of their digests or, for a `repeat`
-/// above 0, in a random one.
-fn deal(train: &RowSelection, folds: usize, repeat: usize) -> HashMap<Digest, usize> {
-    let mut images: Vec<(Digest, u32)> = train.images().zip(train.targets.iter().copied()).collect();
-    // Variants of one image follow one another.
-    images.dedup();
-    if repeat > 0 {
-        Rng::new(repeat as u64, FOLD_ORDER).shuffle(&mut images);
-    }
-    let mut dealt: HashMap<u32, usize> = HashMap::new();
-    let fold = |(image, class): (Digest, u32)| {
-        let dealt = dealt.entry(class).or_default();
-        *dealt += 1;
-        (image, (*dealt - 1) % folds)
-    };
-    images.into_iter().map(fold).collect()
-}
-
 /// The splits of one fold, to which the images belong for which `is_held_out` holds.
 fn inner(splits: &SplitRows, is_held_out: impl Fn(&Digest) -> bool) -> SplitRows {
     let has_plain = splits.variants.contains(&Variant::None);
@@ -199,6 +181,7 @@ fn inner(splits: &SplitRows, is_held_out: impl Fn(&Digest) -> bool) -> SplitRows
     SplitRows {
         resplit: splits.resplit,
         variants: splits.variants.clone(),
+        groups: splits.groups.clone(),
         train,
         validation,
         test: RowSelection::default(),

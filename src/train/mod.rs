@@ -3,6 +3,7 @@
 pub mod auto;
 mod calibration;
 mod config;
+mod deal;
 mod decision;
 mod feature_table;
 pub(crate) mod fit_context;

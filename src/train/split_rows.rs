@@ -5,6 +5,8 @@ use crate::cache::Key;
 use crate::data::augment::Variant;
 use crate::data::dataset::{Resplit, Split};
 use crate::io::digest::Digest;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Feature rows by key, sorted, with the class index of each.
 #[derive(Debug, Default)]
@@ -20,6 +22,8 @@ pub(crate) struct SplitRows {
     pub resplit: Option<Resplit>,
     /// Variants of the train images that are trained on.
     pub variants: Vec<Variant>,
+    /// The number of the group of each image that is in one with others.
+    pub groups: Arc<HashMap<Digest, usize>>,
     pub train: RowSelection,
     /// The validation images as they are.
     pub validation: RowSelection,

@@ -7,7 +7,7 @@ use super::split_rows::{RowSelection, SplitRows};
 use super::variants::VariantCounts;
 use crate::cache::{Catalog, FeatureCache, Key, Samples, Spec};
 use crate::data::augment::Variant;
-use crate::data::dataset::{Resplit, Sample, Split, class_names};
+use crate::data::dataset::{Resplit, Sample, Split, class_names, group_numbers};
 use crate::error::{Error, Kind, Result};
 use crate::head::{ClassWeights, FitJob, FitParams, Head};
 use crate::io::digest::Digest;
@@ -17,6 +17,7 @@ use crate::math::parallel;
 use crate::monitor::{Monitor, Silent};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A cache opened for training.
 ///
@@ -41,6 +42,8 @@ pub struct TrainingSet {
     catalog: Catalog,
     /// The first path of each image.
     paths: HashMap<Digest, String>,
+    /// The number of the group of each image that is in one with others.
+    groups: Arc<HashMap<Digest, usize>>,
     threads: usize,
 }
 
@@ -67,7 +70,8 @@ impl TrainingSet {
             paths.entry(file.image_sha256).or_insert_with(|| file.path.clone());
         }
         let classes = class_names(&samples.rows);
-        Ok(Self { path: path.to_path_buf(), cache, samples, classes, catalog, paths, threads })
+        let groups = Arc::new(group_numbers(&samples.rows));
+        Ok(Self { path: path.to_path_buf(), cache, samples, classes, catalog, paths, groups, threads })
     }
 
     /// Names of the classes; the position is the class index.
@@ -89,6 +93,12 @@ impl TrainingSet {
     /// not in the data set.
     pub fn path_of(&self, image: &Digest) -> &str {
         self.paths.get(image).map_or("", String::as_str)
+    }
+
+    /// Name of the group of an image, by which intervals are measured: that of groups that share an image is one. `None` for an
+    /// image on its own.
+    pub(super) fn group_of(&self, image: &Digest) -> Option<String> {
+        self.groups.get(image).map(usize::to_string)
     }
 
     /// Reads features and class indexes of a split, sorted by key: the rows that `train` uses by
@@ -164,6 +174,7 @@ impl TrainingSet {
         Ok(SplitRows {
             resplit,
             variants,
+            groups: self.groups.clone(),
             train: RowSelection::sorted(train),
             validation: RowSelection::sorted(validation),
             test: RowSelection::sorted(test),

@@ -7,11 +7,9 @@ use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::monitor::Monitor;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
-
-/// Families of variants, in the order in which they are trained on.
-const FAMILIES: [&str; 3] = ["none", "flip", "shift"];
 
 /// Where the splits are those of the cache.
 const COMPUTE_FOR_TRAIN: &str = "`extract` with `augment` computes what is missing";
@@ -69,8 +67,8 @@ impl VariantCounts {
     /// All variants of every family that each image has. Notes the families that are left out.
     pub fn complete_families(&self, monitor: &dyn Monitor) -> Vec<Variant> {
         let mut all = Vec::new();
-        for name in FAMILIES {
-            let family = self.family(name);
+        for name in self.families() {
+            let family = self.family(&name);
             match self.rarest(&family) {
                 Some(rarest) if rarest.images == self.images => all.extend(family),
                 Some(rarest) => monitor.note(&format!("{name} is left out: {}", self.incomplete(&rarest))),
@@ -89,9 +87,9 @@ impl VariantCounts {
         let mut all = BTreeSet::new();
         for name in requested {
             let variants = match name.as_str() {
-                family if FAMILIES.contains(&family) => self.family(family),
+                family if Variant::is_family(family) => self.family(family),
                 exact => vec![exact.parse().map_err(|e: Error| {
-                    e.help("give families (none, flip, shift) or exact variants, such as shift:+30:+0")
+                    e.help("give families such as none, flip, shift or rotate, or exact variants such as shift:+30:+0")
                 })?],
             };
             match self.rarest(&variants) {
@@ -101,6 +99,17 @@ impl VariantCounts {
             }
         }
         Ok(all.into_iter().collect())
+    }
+
+    /// Names of all families, in the order in which they are trained on.
+    fn families(&self) -> Vec<Cow<'static, str>> {
+        let mut families = Vec::new();
+        for family in self.counts.keys().map(Variant::family) {
+            if !families.contains(&family) {
+                families.push(family);
+            }
+        }
+        families
     }
 
     fn family(&self, name: &str) -> Vec<Variant> {

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod arrival;
+mod augment;
 mod auto;
 mod backbones;
 mod browser;
@@ -32,8 +33,10 @@ mod heads;
 mod importers;
 mod kills;
 mod layers;
+mod manifests;
 mod moved;
 mod names;
+mod near_duplicates;
 mod network_folders;
 mod not_finite;
 mod old_versions;

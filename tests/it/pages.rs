@@ -65,7 +65,23 @@ fn a_page_about_a_folder_agrees_with_the_summary() {
     assert_eq!(paths, [&conflict, &json!(["=1+1/000.png", "=1+1/copy.png"])]);
     let variants: Vec<&Value> =
         reported["augmentation"]["variants"].as_array().unwrap().iter().map(|v| &v["variant"]).collect();
-    assert_eq!(variants, ["none", "shift:+30:+0", "shift:-30:+0", "shift:+0:+30", "shift:+0:-30", "flip"]);
+    assert_eq!(
+        variants,
+        [
+            "none",
+            "shift:+30:+0",
+            "shift:-30:+0",
+            "shift:+0:+30",
+            "shift:+0:-30",
+            "flip",
+            "rotate:+10",
+            "rotate:-10",
+            "brightness:0.8",
+            "contrast:1.2",
+            "blur:2",
+            "crop:0.8@c"
+        ]
+    );
     assert_eq!(reported["augmentation"]["cached"], false);
     for name in ["composition.svg", "composition.png", "sizes.svg"] {
         assert!(s.path("p").join(name).exists(), "{name}");

@@ -10,6 +10,7 @@ use crate::backbone::install::known_backbone::onnx_path;
 use crate::backbone::registry::registry;
 use crate::data::augment::Variant;
 use crate::data::dataset::Resplit;
+use crate::data::manifest::Manifest;
 use crate::error::Result;
 use crate::head::decision::DecisionRule;
 use crate::head::{FitConfig, SolverConfig};
@@ -101,10 +102,26 @@ fn extraction(sources: &[&Source], models: &Path) -> Option<CommandLine> {
 }
 
 fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -> Vec<String> {
-    let mut arguments = Arguments::new(["extract", &cache.root.to_string_lossy()]);
+    let images = cache.manifest.as_ref().map_or(&cache.root, |manifest| &manifest.file);
+    let mut arguments = Arguments::new(["extract", &images.to_string_lossy()]);
     arguments.option("--cache", &record.cache);
     backbone(record, models, &mut arguments);
     arguments.0.extend(cache.layout.map(str::to_string));
+    if let Some(Manifest { options, .. }) = &cache.manifest {
+        let columns = [
+            ("--path-column", &options.path_column),
+            ("--label-column", &options.label_column),
+            ("--split-column", &options.split_column),
+            ("--group-column", &options.group_column),
+        ];
+        for (flag, name) in columns {
+            name.iter().for_each(|name| arguments.option(flag, name));
+        }
+        if options.root.is_some() {
+            arguments.option("--root", cache.root.display());
+        }
+    }
+    cache.group_by.iter().for_each(|pattern| arguments.option("--group-by", pattern));
     arguments.option("--split", cache.fractions);
     arguments.option("--seed", cache.seed);
     let augmentations: BTreeSet<String> =
@@ -152,8 +169,10 @@ fn backbone_name(record: &Record, models: &Path) -> String {
 fn augmentation(variant: Variant) -> Option<String> {
     match variant {
         Variant::None => None,
-        Variant::Flip => Some("flip".into()),
-        Variant::Shift { dx, dy } => Some(format!("shift:{}", dx.abs().max(dy.abs()))),
+        Variant::Shift { dx: n, dy: 0 } | Variant::Shift { dx: 0, dy: n } => {
+            Some(format!("shift:{}", n.abs()))
+        }
+        exact => Some(exact.to_string()),
     }
 }
 
@@ -243,6 +262,7 @@ mod tests {
     use crate::cache::test_data::spec;
     use crate::cache::{BackboneSpec, PreprocessingSpec, Spec};
     use crate::cli::command;
+    use crate::data::manifest::ManifestOptions;
     use crate::data::preprocess::{Normalization, Preprocessing};
     use crate::head::{ClassWeights, LbfgsConfig, Schedule, StopOn};
 
@@ -291,6 +311,8 @@ mod tests {
             record,
             cache: Some(Cache {
                 root: "/photos".into(),
+                manifest: None,
+                group_by: None,
                 seed: 3,
                 fractions: "60/15/25".parse().unwrap(),
                 layout: None,
@@ -359,6 +381,13 @@ mod tests {
         let sources = [fold, resplit, lbfgs].into_iter().zip(layouts).map(|(record, layout)| {
             let mut source = source("r", record);
             source.cache.as_mut().unwrap().layout = layout;
+            source.cache.as_mut().unwrap().group_by = Some("p[0-9]+".into());
+            let name = || Some("name".to_string());
+            let mut options =
+                ManifestOptions { path_column: name(), label_column: name(), ..Default::default() };
+            (options.split_column, options.group_column) = (name(), name());
+            options.root = Some("/photos".into());
+            source.cache.as_mut().unwrap().manifest = Some(Manifest { file: "/photos.csv".into(), options });
             source
         });
         let all: Vec<String> = sources.flat_map(|source| lines(&[source])).collect();

@@ -5,6 +5,7 @@ use crate::cache::{FeatureCache, Samples};
 use crate::cli::options::Layout;
 use crate::data::augment::Variant;
 use crate::data::dataset::{Fractions, Sample, Split};
+use crate::data::manifest::Manifest;
 use crate::error::Result;
 use crate::io::digest::Digest;
 use crate::io::fs;
@@ -29,6 +30,10 @@ pub(super) struct Source {
 #[derive(Debug)]
 pub(super) struct Cache {
     pub root: PathBuf,
+    /// The manifest that lists the images.
+    pub manifest: Option<Manifest>,
+    /// The expression by which paths are grouped.
+    pub group_by: Option<String>,
     pub seed: u64,
     pub fractions: Fractions,
     /// The flag without which the folders would be taken otherwise.
@@ -63,9 +68,11 @@ impl Source {
             cache: store.zip(samples).map(|(store, samples)| Cache {
                 layout: samples.layout_choice().map(Layout::flag),
                 root: samples.images_root(store.root()),
+                group_by: samples.group_by.as_ref().map(ToString::to_string),
                 seed: samples.seed,
                 fractions: samples.fractions,
                 device: device(&store),
+                manifest: samples.manifest,
             }),
             record,
         })

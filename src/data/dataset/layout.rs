@@ -16,6 +16,8 @@ pub enum FolderLayout {
     SplitThenClass,
     /// `IMAGES/<class>/<split>/<file>`, such as `cat/train/1.jpg`.
     ClassThenSplit,
+    /// A table with a row for each image.
+    Manifest,
 }
 
 /// How folders that are called as splits are taken.
@@ -53,7 +55,7 @@ const BESIDE: [&str; 8] = ["set", "data", "dataset", "images", "image", "imgs", 
 impl FolderLayout {
     /// Whether splits are folders.
     pub fn has_splits(self) -> bool {
-        self != Self::Classes
+        matches!(self, Self::SplitThenClass | Self::ClassThenSplit)
     }
 
     /// Returns the choice that gives this layout again; `None` for classes, which need none.
@@ -70,7 +72,7 @@ impl FolderLayout {
     /// Returns the split that the folders of `path` name; `None` where splits are not folders.
     pub fn split(self, path: &str) -> Option<Split> {
         let folder = match self {
-            Self::Classes => None,
+            Self::Classes | Self::Manifest => None,
             Self::SplitThenClass => path.split('/').next(),
             Self::ClassThenSplit => path.split('/').nth(1),
         };
@@ -78,7 +80,12 @@ impl FolderLayout {
     }
 
     /// Returns `path` without the folder of the class. Splits stay, so that files of one name in two splits stay apart.
+    /// The rows of a manifest keep their folders, without those that lead up.
     pub fn below_class(self, path: &str) -> String {
+        if self == Self::Manifest {
+            let names: Vec<&str> = path.split('/').filter(|name| !matches!(*name, "" | "..")).collect();
+            return names.join("/");
+        }
         let folder = self.class_folder(path);
         let below = path[folder.len()..].trim_start_matches('/');
         match folder.rsplit_once('/') {
@@ -114,6 +121,7 @@ impl fmt::Display for FolderLayout {
             Self::Classes => "class",
             Self::SplitThenClass => "split/class",
             Self::ClassThenSplit => "class/split",
+            Self::Manifest => "manifest",
         })
     }
 }
@@ -122,7 +130,7 @@ impl FromStr for FolderLayout {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let all = [Self::Classes, Self::SplitThenClass, Self::ClassThenSplit];
+        let all = [Self::Classes, Self::SplitThenClass, Self::ClassThenSplit, Self::Manifest];
         all.into_iter()
             .find(|layout| layout.to_string() == text)
             .ok_or_else(|| Error::new(Kind::Usage, format!("{text:?} is not a layout of folders")))

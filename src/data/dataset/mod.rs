@@ -2,19 +2,21 @@
 
 mod changes;
 mod conflicts;
-mod folder_splits;
+mod fixed_splits;
 mod layout;
 mod refusal;
 mod resplit;
 mod split;
+mod units;
 
 pub use changes::Changes;
 pub use conflicts::{LabelConflicts, separate_conflicts};
-pub use folder_splits::{FolderSplits, shares, split_by_folders};
+pub use fixed_splits::{FixedSplits, shares, split_as_fixed};
 pub use layout::{FolderLayout, LayoutChoice};
 pub use refusal::{Reason, Refused};
 pub use resplit::Resplit;
 pub use split::{Fractions, assign_splits};
+pub use units::group_numbers;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
@@ -40,10 +42,14 @@ pub enum Split {
 /// An image file, without a split.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFile {
-    /// Path relative to the folder of images, with `/` separators.
+    /// Path relative to the folder of images, with `/` separators; absolute where a manifest names a file elsewhere.
     pub path: String,
-    /// Label of its class, from the name of the class folder.
+    /// Label of its class, from the name of the class folder or the row of a manifest.
     pub label: String,
+    /// The split that somebody fixed: that of its folder, or of its row in a manifest. `None` where the split rule decides.
+    pub fixed_split: Option<Split>,
+    /// Name of the group that stays together, such as a patient or a video; `None` for an image on its own.
+    pub group: Option<String>,
     /// SHA-256 of the file's bytes.
     pub image_sha256: Digest,
     /// Width in pixels as stored, before the EXIF orientation is applied.
@@ -125,6 +131,8 @@ pub(crate) mod tests {
         ImageFile {
             path: path.into(),
             label: path.split('/').next().unwrap().into(),
+            fixed_split: None,
+            group: None,
             image_sha256: sha256(content.as_bytes()),
             width: 1,
             height: 1,

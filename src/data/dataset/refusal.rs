@@ -116,6 +116,13 @@ pub enum Reason {
         /// Variant of the image that was embedded.
         variant: String,
     },
+    /// A row of a manifest cannot be used.
+    Row {
+        /// Its line in the manifest, or its number in a Parquet file, from 1.
+        line: u64,
+        /// What is wrong with it.
+        fault: String,
+    },
     /// Any other reason, such as the message of an image decoder or the text of another version.
     Other(String),
 }
@@ -172,6 +179,9 @@ impl Reason {
         }
         if let Some(variant) = between("the network gave values that are no numbers (", ")") {
             return Some(Self::NonFiniteFeatures { variant: variant.into() });
+        }
+        if let Some((line, fault)) = between("line ", "").and_then(|text| text.split_once(": ")) {
+            return Some(Self::Row { line: line.parse().ok()?, fault: fault.into() });
         }
         if let Some(what) = between("not an image that is read, but ", "") {
             return Some(Self::OtherKind(what.into()));
@@ -232,6 +242,7 @@ impl fmt::Display for Reason {
             Self::NonFiniteFeatures { variant } => {
                 return write!(f, "the network gave values that are no numbers ({variant})");
             }
+            Self::Row { line, fault } => return write!(f, "line {line}: {fault}"),
             Self::TooManyBytes { bytes, limit } => {
                 return write!(f, "its {bytes} bytes are more than the {limit} allowed");
             }
@@ -317,6 +328,7 @@ mod tests {
             Reason::OtherKind("a HEIC image: save it as JPEG or PNG".into()),
             Reason::Unsupported { format: "TIFF".into(), what: "12 bits a sample".into() },
             Reason::damaged("PNG", "CRC error: expected 1\nhave 2"),
+            Reason::Row { line: 17, fault: "it has no label: or so".into() },
             Reason::Other("invalid PNG signature".into()),
         ];
         for reason in PLAIN.into_iter().chain(with_values) {

@@ -1,6 +1,7 @@
 //! Splits that replace those of a cache for one training: the same rule with another seed, or one of several folds.
 
-use super::split::{Fractions, assign_splits, ranked};
+use super::split::{Fractions, assign_splits};
+use super::units::{Quota, Unit, Units, units};
 use super::{ImageFile, Sample, Split};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
@@ -37,6 +38,7 @@ impl Resplit {
     /// A random split follows [`assign_splits`]. For a fold, the n distinct images of each class are ordered by the same
     /// rule and dealt to the folds one by one. The fold itself is the test split. Of the other images, beginning with
     /// those of the next fold, the first floor(validation n / 100) are the validation split; the rest is the train split.
+    /// The images of a group are in one fold and one split.
     ///
     /// # Panics
     /// When [`Resplit::check`] fails.
@@ -47,17 +49,21 @@ impl Resplit {
             Self::Fold { number, folds, seed } => (number, folds, seed),
         };
         let mut splits: HashMap<Digest, Split> = HashMap::with_capacity(files.len());
-        for images in ranked(&files, seed).values() {
-            let validation = images.len() * fractions.validation as usize / 100;
-            // How many folds after the test fold an image's own fold comes.
-            let after = |i: usize| (i + folds - (number - 1)) % folds;
-            let mut others: Vec<usize> = (0..images.len()).filter(|&i| after(i) > 0).collect();
-            others.sort_by_key(|&i| (after(i), i));
-            splits.extend(images.iter().map(|(_, hash)| (*hash, Split::Test)));
-            for (rank, &i) in others.iter().enumerate() {
-                let split = if rank < validation { Split::Validation } else { Split::Train };
-                splits.insert(images[i].1, split);
-            }
+        let units = units(&files, seed);
+        let fold_of = deal(&units, folds);
+        // How many folds after the test fold the fold of a unit comes.
+        let after = |i: usize| (fold_of[i] + folds - (number - 1)) % folds;
+        let mut order: Vec<usize> = (0..units.units.len()).collect();
+        order.sort_by_key(|&i| (after(i), i));
+        let mut validation = Quota::new(&units.shares(fractions.validation));
+        for i in order {
+            let unit = &units.units[i];
+            let split = match after(i) {
+                0 => Split::Test,
+                _ if validation.take(unit) => Split::Validation,
+                _ => Split::Train,
+            };
+            splits.extend(unit.images.iter().map(|image| (*image, split)));
         }
         files.into_iter().map(|file| Sample { split: splits[&file.image_sha256], file }).collect()
     }
@@ -86,6 +92,20 @@ impl Resplit {
             folds => Ok((1..=folds).map(|number| Self::Fold { number, folds, seed }).collect()),
         }
     }
+}
+
+/// Deals units to folds, each to the fold that has the fewest images of its classes so far: images on their own to one fold
+/// after the other.
+fn deal(units: &Units, folds: usize) -> Vec<usize> {
+    let mut images = vec![vec![0; units.class_sizes.len()]; folds];
+    let fold = |unit: &Unit| {
+        let load =
+            |fold: &Vec<usize>| unit.classes.iter().map(|&(class, count)| fold[class] * count).sum::<usize>();
+        let fewest = (0..folds).min_by_key(|&fold| load(&images[fold])).unwrap_or(0);
+        unit.classes.iter().for_each(|&(class, count)| images[fewest][class] += count);
+        fewest
+    };
+    units.units.iter().map(fold).collect()
 }
 
 impl fmt::Display for Resplit {
@@ -131,6 +151,31 @@ mod tests {
         let again = Resplit::Random { seed: 3 }.assign(&samples, Fractions::default());
         let files = samples.iter().map(|sample| sample.file.clone()).collect();
         assert_eq!(again, assign_splits(files, 3, Fractions::default()));
+    }
+
+    #[test]
+    fn groups_stay_in_one_fold_and_folds_are_of_like_size() {
+        let mut files = [class("a", 120), class("b", 80)].concat();
+        for (i, file) in files.iter_mut().enumerate() {
+            file.group = (i % 5 > 0).then(|| format!("g{}", i / (3 + i % 2 * 4)));
+        }
+        let samples = assign_splits(files, 0, Fractions::default());
+        let mut fold_of: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        for number in 1..=4 {
+            let fold = Resplit::Fold { number, folds: 4, seed: 1 }.assign(&samples, Fractions::default());
+            let mut splits: BTreeMap<&str, BTreeSet<Split>> = BTreeMap::new();
+            for sample in &fold {
+                let Some(group) = &sample.file.group else { continue };
+                splits.entry(group).or_default().insert(sample.split);
+                if sample.split == Split::Test {
+                    fold_of.entry(group.clone()).or_default().insert(number);
+                }
+            }
+            assert!(splits.values().all(|splits| splits.len() == 1));
+            let tested = fold.iter().filter(|sample| sample.split == Split::Test).count();
+            assert!((40..=60).contains(&tested), "{tested} of 200 in fold {number}");
+        }
+        assert!(fold_of.values().all(|folds| folds.len() == 1));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The split rule: which images of a class are train, validation and test.
 
+use super::units::{Quota, units};
 use super::{ImageFile, Sample, Split};
 use crate::error::{Error, Kind, Result};
-use crate::io::digest::{Digest, sha256};
-use std::collections::{BTreeMap, HashMap};
+use crate::io::digest::Digest;
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -23,37 +24,24 @@ pub struct Fractions {
 /// The n distinct images of each class are ordered by the SHA-256 of the text `{seed}:{image_sha256}`. The first
 /// floor(test n / 100) are test, the next floor(validation n / 100) validation, the rest train. Because the order of two
 /// images does not depend on others, adding or removing an image moves few others to another split.
+///
+/// The images of a group stay together. A group has one place in that order, by its name, and becomes test if the test split is
+/// nearer to its number of images of each class with the group than without it; else validation by the same rule; else train.
 pub fn assign_splits(mut files: Vec<ImageFile>, seed: u64, fractions: Fractions) -> Vec<Sample> {
     let mut splits: HashMap<Digest, Split> = HashMap::with_capacity(files.len());
-    for images in ranked(&files, seed).values() {
-        let share = |percent: u32| images.len() * percent as usize / 100;
-        let (test, validation) = (share(fractions.test), share(fractions.validation));
-        for (i, (_, digest)) in images.iter().enumerate() {
-            let split = match i {
-                i if i < test => Split::Test,
-                i if i < test + validation => Split::Validation,
-                _ => Split::Train,
-            };
-            splits.insert(*digest, split);
-        }
+    let units = units(&files, seed);
+    let [mut test, mut validation] =
+        [fractions.test, fractions.validation].map(|percent| Quota::new(&units.shares(percent)));
+    for unit in &units.units {
+        let split = match () {
+            () if test.take(unit) => Split::Test,
+            () if validation.take(unit) => Split::Validation,
+            () => Split::Train,
+        };
+        splits.extend(unit.images.iter().map(|image| (*image, split)));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files.into_iter().map(|file| Sample { split: splits[&file.image_sha256], file }).collect()
-}
-
-/// Returns the distinct images of each class in the order of the split rule, as pairs of rank and digest. The rank is the
-/// SHA-256 of the text `{seed}:{image_sha256}`.
-pub(super) fn ranked(files: &[ImageFile], seed: u64) -> BTreeMap<&str, Vec<(Digest, Digest)>> {
-    let mut classes: BTreeMap<&str, Vec<(Digest, Digest)>> = BTreeMap::new();
-    for file in files {
-        let rank = sha256(format!("{seed}:{}", file.image_sha256).as_bytes());
-        classes.entry(&file.label).or_default().push((rank, file.image_sha256));
-    }
-    for images in classes.values_mut() {
-        images.sort_unstable();
-        images.dedup();
-    }
-    classes
 }
 
 impl Default for Fractions {
@@ -112,6 +100,78 @@ mod tests {
         let distinct: BTreeSet<_> = samples.iter().map(|s| (s.file.image_sha256, s.split)).collect();
         assert_eq!(distinct.len(), 40);
         assert_eq!(distinct.iter().filter(|(_, split)| *split == Split::Test).count(), 10);
+    }
+
+    /// Images of three classes in groups of 1 to 9 images, some of which hold several classes; every seventh image is on its
+    /// own.
+    fn grouped(images: usize) -> Vec<ImageFile> {
+        let mut files = Vec::new();
+        let (mut group, mut left) = (0, 1);
+        for i in 0..images {
+            let mut image = file(&format!("c{}/{i:04}", (group + i / 97) % 3), &i.to_string());
+            image.group = (i % 7 > 0).then(|| format!("patient {group}"));
+            files.push(image);
+            left -= 1;
+            if left == 0 {
+                group += 1;
+                left = 1 + group * 5 % 9;
+            }
+        }
+        files
+    }
+
+    fn splits_of_groups(samples: &[Sample]) -> HashMap<&str, BTreeSet<Split>> {
+        let mut splits: HashMap<&str, BTreeSet<Split>> = HashMap::new();
+        for sample in samples {
+            if let Some(group) = &sample.file.group {
+                splits.entry(group).or_default().insert(sample.split);
+            }
+        }
+        splits
+    }
+
+    #[test]
+    fn no_group_crosses_splits_and_the_fractions_are_met_as_closely_as_groups_allow() {
+        for seed in 0..20 {
+            for images in [60, 211, 800] {
+                let samples = assign_splits(grouped(images), seed, Fractions::default());
+                assert!(splits_of_groups(&samples).values().all(|splits| splits.len() == 1), "{seed}");
+                for class in ["c0", "c1", "c2"] {
+                    let own = |split: Option<Split>| {
+                        let is_own =
+                            |s: &&Sample| s.file.label == class && split.is_none_or(|split| s.split == split);
+                        samples.iter().filter(is_own).count() as i64
+                    };
+                    for (split, percent) in [(Split::Test, 25), (Split::Validation, 5)] {
+                        let wanted = own(None) * percent / 100;
+                        // No unit has more than 9 images.
+                        assert!((own(Some(split)) - wanted).abs() <= 9, "{seed} {images} {class} {split}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_more_group_moves_few_images() {
+        for seed in 0..10 {
+            let before = assign_splits(grouped(800), seed, Fractions::default());
+            let after = assign_splits(grouped(806), seed, Fractions::default());
+            let moved = super::super::Changes::between(&before, &after).resplit;
+            assert!(moved <= 40, "{moved} of 800 images moved with seed {seed}");
+        }
+    }
+
+    #[test]
+    fn groups_that_share_an_image_are_one_group() {
+        let mut files = class("a", 60);
+        files.iter_mut().enumerate().for_each(|(i, file)| file.group = Some(format!("g{}", i / 3)));
+        let mut copy = file("a/copy", "a0");
+        copy.group = Some("g9".into());
+        files.push(copy);
+        let samples = assign_splits(files, 0, Fractions::default());
+        let splits = splits_of_groups(&samples);
+        assert!(splits["g0"] == splits["g9"] && splits["g0"].len() == 1);
     }
 
     #[test]

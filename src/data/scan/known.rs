@@ -26,7 +26,10 @@ impl RefusedFiles {
     /// tried again, conflicting labels depend on the other files, and memory on the machine.
     pub fn of_earlier_runs(refused: &[Refused]) -> Self {
         let may_pass = |reason: &Reason| {
-            matches!(reason, Reason::ConflictingLabel { .. } | Reason::TooMuchMemory { .. })
+            matches!(
+                reason,
+                Reason::ConflictingLabel { .. } | Reason::TooMuchMemory { .. } | Reason::Row { .. }
+            )
         };
         let by_content = refused
             .iter()

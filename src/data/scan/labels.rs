@@ -60,6 +60,12 @@ pub(super) fn of_folders(
     Labels { labels, notes }
 }
 
+/// The labels of a manifest, which are what they are.
+pub(super) fn as_named(classes: &[ClassFolder]) -> Labels {
+    let labels = classes.iter().map(|class| class.name.clone()).collect();
+    Labels { notes: look_alikes(classes.iter().map(|class| class.name.as_str())), labels }
+}
+
 /// The name of a folder, with and without a leading number.
 struct Name<'a> {
     path: &'a str,

@@ -1,9 +1,10 @@
-//! Scans a folder of labelled images: finds the files and reads what they are, skipping files that did not change.
+//! Scans a folder or a manifest of labelled images: finds the files and reads what they are, skipping files that did not change.
 
 mod any_depth;
 mod known;
 mod labels;
 mod layout;
+mod manifest;
 mod passed_over;
 mod walk;
 
@@ -15,6 +16,7 @@ use crate::data::dataset::{
     FolderLayout, ImageFile, LayoutChoice, Reason, Refused, Sample, number_and_names,
 };
 use crate::data::decode;
+use crate::data::manifest::ManifestOptions;
 use crate::data::narrow::NarrowImages;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
@@ -50,6 +52,8 @@ pub struct ScanOptions<'a> {
     pub rehash: bool,
     /// How folders that are called as splits are taken. `None` takes them as classes, with a remark.
     pub layout: Option<LayoutChoice>,
+    /// How a manifest is read, where one stands in place of the folder; `None` for the usual names of columns.
+    pub manifest: Option<&'a ManifestOptions>,
     /// Whether such folders are an error without a `layout`.
     pub must_choose: bool,
     /// Files refused before, if known.
@@ -61,10 +65,12 @@ pub struct ScanOptions<'a> {
 /// Result of a scan.
 #[derive(Debug)]
 pub struct ScanResult {
-    /// The folder, absolute.
+    /// The folder that paths start from, absolute.
     pub root: PathBuf,
     /// What its folders stand for.
     pub layout: FolderLayout,
+    /// The manifest that was read, absolute; `None` for a folder.
+    pub manifest: Option<PathBuf>,
     /// Usable files, by class folder, then by path.
     pub files: Vec<ImageFile>,
     /// Files and folders that cannot be used, by path.
@@ -83,6 +89,7 @@ impl ScanOptions<'_> {
             earlier: None,
             rehash: false,
             layout: None,
+            manifest: None,
             must_choose: false,
             refused: None,
             notes: true,
@@ -96,7 +103,7 @@ impl ScanOptions<'_> {
 /// [`Kind::Input`] when there is no such folder, or its folders are not the splits that were chosen; [`Kind::Usage`] when a
 /// layout must be chosen; [`Kind::Interrupted`] when the monitor was interrupted.
 pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Result<ScanResult> {
-    let listing = walk::list(images, options.layout, options.must_choose)?;
+    let listing = list(images, options)?;
     let notes: &dyn Monitor = if options.notes { monitor } else { &Silent };
     listing.notes.iter().for_each(|note| notes.note(note));
     let known: &[Sample] = options.earlier.map_or(&[], |earlier| earlier.samples);
@@ -107,11 +114,15 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
         unchanged: unchanged.iter().map(|sample| (sample.file.path.as_str(), &sample.file)).collect(),
         refused: options.refused,
         depth: options.depth,
+        root: &listing.root,
         narrow: NarrowImages::default(),
     };
     let outcomes = scan_all(images, &listing.candidates, &scanner, monitor)?;
     scanner.narrow.report(notes);
-    let found = labels::of_folders(&listing.folders, &counts(&listing, &outcomes), listing.layout, known);
+    let found = match listing.layout {
+        FolderLayout::Manifest => labels::as_named(&listing.folders),
+        layout => labels::of_folders(&listing.folders, &counts(&listing, &outcomes), layout, known),
+    };
     found.notes.iter().for_each(|note| notes.note(note));
     let result = result(listing, outcomes, found);
     let used: BTreeSet<&str> = result.files.iter().map(|file| file.label.as_str()).collect();
@@ -121,6 +132,24 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
         notes.note(&format!("class folders without a usable file: {}", number_and_names(&empty)));
     }
     Ok(result)
+}
+
+/// Lists the files of a folder or of a manifest.
+fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
+    let usual = &ManifestOptions::default();
+    let manifest = options.manifest.unwrap_or(usual);
+    let refuse = |message: &str, help: &str| Err(Error::new(Kind::Usage, message).at(images).help(help));
+    match images.is_file() {
+        true if options.layout.is_some() => refuse(
+            "a manifest has no folders of splits or classes",
+            "leave `split_folders` and `as_classes` out",
+        ),
+        true => manifest::list(images, manifest),
+        false if images.is_dir() && manifest != usual => {
+            refuse("a folder: only a manifest has a root and columns", "leave `root` and the columns out")
+        }
+        false => walk::list(images, options.layout, options.must_choose),
+    }
 }
 
 /// Counts the files of each class folder.
@@ -140,14 +169,19 @@ fn result(listing: Listing, outcomes: Vec<ScannedFile>, found: Labels) -> ScanRe
     let mut refused = listing.refused;
     for (candidate, outcome) in listing.candidates.iter().zip(outcomes) {
         match outcome {
-            Ok(file) => files.push(ImageFile { label: found.labels[candidate.folder].clone(), ..file }),
+            Ok(file) => files.push(ImageFile {
+                label: found.labels[candidate.folder].clone(),
+                fixed_split: candidate.split,
+                group: candidate.group.clone(),
+                ..file
+            }),
             Err(refusal) => refused.push(refusal),
         }
     }
     refused.sort();
     let labels = BTreeSet::from_iter(found.labels).into_iter().collect();
     let (root, layout, passed_over) = (listing.root, listing.layout, listing.passed_over);
-    ScanResult { root, layout, files, refused, labels, passed_over }
+    ScanResult { root, layout, manifest: listing.manifest, files, refused, labels, passed_over }
 }
 
 /// Returns the error for a folder without usable images.
@@ -178,11 +212,7 @@ fn scan_all(
         check_interrupted(images, monitor)?;
         let outcome = scanner.scan(candidate);
         task.advance(1);
-        Ok(outcome.map_err(|Refusal { image_sha256, reason }| Refused {
-            path: candidate.path.clone(),
-            image_sha256,
-            reason,
-        }))
+        Ok(outcome.map_err(|refusal| refusal.of(candidate)))
     })?;
     check_interrupted(images, monitor)?;
     Ok(outcomes)
@@ -192,9 +222,9 @@ fn check_interrupted(images: &Path, monitor: &dyn Monitor) -> Result<()> {
     if !monitor.is_interrupted() {
         return Ok(());
     }
-    Err(Error::new(Kind::Interrupted, "interrupted while the files were being read")
-        .at(images)
-        .help("run the same command again; rows that were computed are kept"))
+    let message = "interrupted while the files were being read";
+    let help = "run the same command again; rows that were computed are kept";
+    Err(Error::new(Kind::Interrupted, message).at(images).help(help))
 }
 
 /// Scans single files.
@@ -203,6 +233,8 @@ struct Scanner<'a> {
     unchanged: HashMap<&'a str, &'a ImageFile>,
     refused: Option<&'a RefusedFiles>,
     depth: ScanDepth,
+    /// The folder that paths start from.
+    root: &'a Path,
     /// Images that use a small part of their range, where pixels are examined.
     narrow: NarrowImages,
 }
@@ -211,6 +243,18 @@ struct Scanner<'a> {
 struct Refusal {
     image_sha256: Option<Digest>,
     reason: Reason,
+}
+
+impl Refusal {
+    /// The refusal of a candidate. A file that is not there is a fault of its row in a manifest.
+    fn of(self, candidate: &Candidate) -> Refused {
+        let Self { image_sha256, reason } = self;
+        let reason = match (candidate.line, image_sha256) {
+            (Some(line), None) => Reason::Row { line, fault: reason.to_string() },
+            _ => reason,
+        };
+        Refused { path: candidate.path.clone(), image_sha256, reason }
+    }
 }
 
 impl From<Reason> for Refusal {
@@ -222,13 +266,14 @@ impl From<Reason> for Refusal {
 
 impl Scanner<'_> {
     fn scan(&self, candidate: &Candidate) -> std::result::Result<ImageFile, Refusal> {
-        let Candidate { path, file, .. } = candidate;
+        let path = &candidate.path;
         if path.contains(char::REPLACEMENT_CHARACTER) {
             return Err(Reason::NameNotUtf8.into());
         }
         if let Some(reason) = self.refused.and_then(|refused| refused.path(path)) {
             return Err(reason.clone().into());
         }
+        let file = &self.root.join(path);
         let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(file, &e))?;
         let (mtime_ns, identity) = (modification_time(&metadata), FileIdentity::of(&metadata));
         if let Some(known) = self.unchanged.get(path.as_str())
@@ -247,6 +292,8 @@ impl Scanner<'_> {
         Ok(ImageFile {
             path: path.clone(),
             label: String::new(),
+            fixed_split: None,
+            group: None,
             image_sha256,
             width: dimensions.width,
             height: dimensions.height,

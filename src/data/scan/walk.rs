@@ -3,7 +3,7 @@
 use super::labels::ClassFolder;
 use super::layout;
 use super::passed_over::{self, PassedOver, pass_over};
-use crate::data::dataset::{FolderLayout, LayoutChoice, Reason, Refused};
+use crate::data::dataset::{FolderLayout, LayoutChoice, Reason, Refused, Split};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs::{self, FolderEntry};
 use std::path::{Path, PathBuf};
@@ -13,10 +13,14 @@ use std::path::{Path, PathBuf};
 pub(super) struct Candidate {
     /// Path relative to the folder of images, with `/` separators.
     pub path: String,
-    /// Path of the file, absolute.
-    pub file: PathBuf,
-    /// Index of its class folder.
+    /// Index of its class folder, or of its label in a manifest.
     pub folder: usize,
+    /// Its line in a manifest.
+    pub line: Option<u64>,
+    /// The split that its folder or its row names.
+    pub split: Option<Split>,
+    /// The group that its row names.
+    pub group: Option<String>,
 }
 
 /// Everything below a folder of images.
@@ -26,7 +30,9 @@ pub(super) struct Listing {
     pub root: PathBuf,
     /// What the folders stand for.
     pub layout: FolderLayout,
-    /// The class folders, also empty ones.
+    /// The manifest that lists the files, absolute.
+    pub manifest: Option<PathBuf>,
+    /// The class folders, also empty ones; of a manifest the labels.
     pub folders: Vec<ClassFolder>,
     /// Files, by class folder, then by path.
     pub candidates: Vec<Candidate>,
@@ -37,7 +43,7 @@ pub(super) struct Listing {
     /// Remarks about the folder for a person.
     pub notes: Vec<String>,
     /// Number of links that lead back to a folder above them.
-    loops: usize,
+    pub loops: usize,
 }
 
 /// Lists the class folders of `images` and all files below them, at any depth. Links are followed, except back to a folder
@@ -71,7 +77,7 @@ pub(super) fn list(images: &Path, choice: Option<LayoutChoice>, must_choose: boo
     for folder in folders {
         match listing.layout {
             FolderLayout::SplitThenClass => listing.add_split(&folder),
-            FolderLayout::Classes | FolderLayout::ClassThenSplit => {
+            _ => {
                 listing.add_class(folder.name.clone(), &folder, vec![root.clone()]);
             }
         }
@@ -130,9 +136,20 @@ impl Listing {
             let path = format!("{name}/{entry}");
             match file.is_dir() {
                 true => self.descend(&path, &file, above.clone()),
-                false => self.candidates.push(Candidate { path, file, folder: self.folders.len() - 1 }),
+                false => self.add_file(path),
             }
         }
+    }
+
+    fn add_file(&mut self, path: String) {
+        let split = self.layout.split(&path);
+        self.candidates.push(Candidate {
+            path,
+            folder: self.folders.len() - 1,
+            line: None,
+            split,
+            group: None,
+        });
     }
 
     /// Resolves a folder and returns the folders that lead to its files; `None` when it leads back or cannot be found.

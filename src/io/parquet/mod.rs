@@ -1,11 +1,13 @@
 //! Encodes tables as Parquet, Arrow IPC or CSV bytes, and reads Parquet. The only user of `parquet` and of Arrow's crates.
 
+mod as_csv;
 mod column;
 mod convert;
 mod text;
 mod writer;
 
 pub use column::{ColumnData, ColumnSpec, ColumnType, NamedColumn, Vectors};
+pub(crate) use text::TextReader;
 pub use writer::{MAX_GROUP_ROWS, TableWriter, arrow_has_key, parquet_has_key};
 
 use crate::error::{Error, Kind, Result};
@@ -60,7 +62,7 @@ impl Table {
     /// # Panics
     /// When the table has a column of vectors.
     pub fn encode_csv(self, has_header: bool) -> Vec<u8> {
-        text::csv(&self.columns, has_header)
+        as_csv::csv(&self.columns, has_header)
     }
 
     /// Decodes `columns`, each of its type, of the Parquet file `bytes`; `path` is for error messages.
@@ -105,10 +107,20 @@ impl Table {
     /// As [`Table::read`].
     pub fn read_with_optional(path: &Path, columns: &[ColumnSpec], optional: &[ColumnSpec]) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
-        let opened = open(file, path)?;
-        let present = optional.iter().filter(|column| opened.schema().field_with_name(column.name).is_ok());
-        let wanted: Vec<_> = columns.iter().chain(present).copied().collect();
-        read_columns(opened, &wanted, path, |_, _| false)
+        read_present(open(file, path)?, columns, optional, path)
+    }
+
+    /// Decodes like [`Table::decode`], and those of the columns `optional` that the file has.
+    ///
+    /// # Errors
+    /// As [`Table::decode`].
+    pub fn decode_with_optional(
+        bytes: Vec<u8>,
+        columns: &[ColumnSpec],
+        optional: &[ColumnSpec],
+        path: &Path,
+    ) -> Result<Self> {
+        read_present(open(bytes::Bytes::from(bytes), path)?, columns, optional, path)
     }
 
     fn take(&mut self, name: &str) -> Option<ColumnData> {
@@ -176,6 +188,18 @@ fn read<R: ChunkReader + 'static>(
     consume: impl FnMut(&str, &ArrayRef) -> bool,
 ) -> Result<Table> {
     read_columns(open(source, path)?, wanted, path, consume)
+}
+
+/// Reads columns of an opened file, and those of `optional` that it has.
+fn read_present<R: ChunkReader + 'static>(
+    opened: ParquetRecordBatchReaderBuilder<R>,
+    columns: &[ColumnSpec],
+    optional: &[ColumnSpec],
+    path: &Path,
+) -> Result<Table> {
+    let present = optional.iter().filter(|column| opened.schema().field_with_name(column.name).is_ok());
+    let wanted: Vec<_> = columns.iter().chain(present).copied().collect();
+    read_columns(opened, &wanted, path, |_, _| false)
 }
 
 /// Opens a Parquet file and reads its footer.

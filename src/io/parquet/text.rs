@@ -1,57 +1,122 @@
-//! Columns as CSV.
+//! Reads columns of any plain type as text, row by row: Parquet files that others wrote.
 
-use super::column::{ColumnData, NamedColumn};
+use super::{damaged, readable};
+use crate::error::{Error, Kind, Result};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{Field, Row};
+use parquet::schema::types::Type;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Encodes columns of text and numbers, with a line of their names if `has_header`. Numbers are as short as they can be to be
-/// read back exactly; a null is empty.
-///
-/// # Panics
-/// When one is a column of vectors, or they differ in length.
-pub(super) fn csv(columns: &[NamedColumn], has_header: bool) -> Vec<u8> {
-    const IN_MEMORY: &str = "writing to memory";
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    if has_header {
-        writer.write_record(columns.iter().map(|column| &column.name)).expect(IN_MEMORY);
-    }
-    let cells: Vec<Vec<String>> = columns.iter().map(|column| cells(&column.data)).collect();
-    for row in 0..cells.first().map_or(0, Vec::len) {
-        writer.write_record(cells.iter().map(|column| &column[row])).expect(IN_MEMORY);
-    }
-    writer.into_inner().expect(IN_MEMORY)
+/// A Parquet file whose columns are read as text.
+pub(crate) struct TextReader {
+    path: PathBuf,
+    reader: SerializedFileReader<File>,
 }
 
-fn cells(data: &ColumnData) -> Vec<String> {
-    match data {
-        ColumnData::Text(values) => values.clone(),
-        ColumnData::OptionalText(values) => {
-            values.iter().map(|value| value.clone().unwrap_or_default()).collect()
+impl TextReader {
+    /// Opens the file at `path` and reads its footer.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when it is not a Parquet file, [`Kind::Io`] when it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        let reader =
+            readable(path, || SerializedFileReader::new(file)).map_err(|e| e.of_kind(Kind::Input))?;
+        Ok(Self { path: path.to_path_buf(), reader })
+    }
+
+    /// Names of the columns.
+    pub fn columns(&self) -> Vec<String> {
+        self.fields().iter().map(|field| field.name().to_string()).collect()
+    }
+
+    fn fields(&self) -> &[Arc<Type>] {
+        self.reader.metadata().file_metadata().schema().get_fields()
+    }
+
+    /// Passes each row to `visit`: its number from 1, and the values of `columns`, empty for nulls. One row is in memory at a
+    /// time, and a page of each column.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when the file is damaged or a column holds no plain values, and those of `visit`.
+    pub fn for_each(
+        self,
+        columns: &[String],
+        mut visit: impl FnMut(u64, Vec<String>) -> Result<()>,
+    ) -> Result<()> {
+        let wanted = |field: &&Arc<Type>| columns.iter().any(|name| name == field.name());
+        let fields: Vec<Arc<Type>> = self.fields().iter().filter(wanted).cloned().collect();
+        let places: Option<Vec<usize>> =
+            columns.iter().map(|name| fields.iter().position(|field| field.name() == name)).collect();
+        let places = places.expect("the columns are of this file");
+        let in_file = |error: Error| error.of_kind(Kind::Input);
+        let mut rows = readable(&self.path, || {
+            let projection = Type::group_type_builder("rows").with_fields(fields).build()?;
+            self.reader.get_row_iter(Some(projection))
+        })
+        .map_err(in_file)?;
+        let mut number = 0;
+        let mut next = || readable(&self.path, || rows.next().transpose()).map_err(in_file);
+        while let Some(row) = next()? {
+            number += 1;
+            visit(number, self.values(&row, &places, columns)?)?;
         }
-        ColumnData::Digests(values) => values.iter().map(ToString::to_string).collect(),
-        ColumnData::Int32(values) => values.iter().map(ToString::to_string).collect(),
-        ColumnData::Int64(values) => values.iter().map(ToString::to_string).collect(),
-        ColumnData::Float32(values) => values.iter().map(ToString::to_string).collect(),
-        ColumnData::Vectors(_) => panic!("CSV has no vectors"),
+        Ok(())
+    }
+
+    /// The values of a row at `places`.
+    fn values(&self, row: &Row, places: &[usize], columns: &[String]) -> Result<Vec<String>> {
+        let values: Vec<&Field> = row.get_column_iter().map(|(_, value)| value).collect();
+        let value = |(&at, name): (&usize, &String)| {
+            text(values[at]).ok_or_else(|| {
+                damaged(&self.path, format!("its column {name} holds no plain values")).of_kind(Kind::Input)
+            })
+        };
+        places.iter().zip(columns).map(value).collect()
+    }
+}
+
+/// A value as text; `None` for lists, structures and the like.
+fn text(value: &Field) -> Option<String> {
+    match value {
+        Field::Null => Some(String::new()),
+        Field::Str(text) => Some(text.clone()),
+        Field::Bytes(bytes) => bytes.as_utf8().ok().map(String::from),
+        Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) => None,
+        plain => Some(plain.to_string()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::parquet::{ColumnData, Table, Vectors};
 
     #[test]
-    fn text_is_quoted_and_numbers_read_back_exactly() {
-        let column = |name: &str, data| NamedColumn { name: name.into(), data };
-        let floats = [0.1f32, -1e-30, 3.0];
-        let columns = [
-            column("a,b", ColumnData::OptionalText(vec![Some("x \"y\"".into()), None, Some("1\n2".into())])),
-            column("f", ColumnData::Float32(floats.to_vec())),
-            column("i", ColumnData::Int64(vec![1, -2, i64::MAX])),
-        ];
-        let text = String::from_utf8(csv(&columns, true)).unwrap();
-        assert!(text.starts_with("\"a,b\",f,i\n\"x \"\"y\"\"\",0.1,1\n,-0.0000"), "{text}");
-        assert!(text.ends_with("\n\"1\n2\",3,9223372036854775807\n"), "{text}");
-        let second = text.split("\n,").nth(1).unwrap().split(',').next().unwrap();
-        assert_eq!(second.parse::<f32>().unwrap(), floats[1]);
-        assert!(!String::from_utf8(csv(&columns, false)).unwrap().contains("a,b"));
+    fn columns_of_any_plain_type_are_read_as_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.parquet");
+        let table = Table::new([
+            ("path", ColumnData::Text(vec!["é".into(), "b".into()])),
+            ("label", ColumnData::Int64(vec![7, -1])),
+            ("group", ColumnData::OptionalText(vec![None, Some("x".into())])),
+            ("v", ColumnData::Vectors(Vectors { width: 1, values: vec![1.0, 2.0] })),
+        ]);
+        std::fs::write(&path, table.encode()).unwrap();
+        let read = |columns: &[&str]| {
+            let columns: Vec<String> = columns.iter().map(|name| name.to_string()).collect();
+            let mut rows = Vec::new();
+            TextReader::open(&path).unwrap().for_each(&columns, |number, row| {
+                rows.push((number, row.join("|")));
+                Ok(())
+            })?;
+            Ok::<_, Error>(rows)
+        };
+        assert_eq!(TextReader::open(&path).unwrap().columns(), ["path", "label", "group", "v"]);
+        // The order is that of the request.
+        assert_eq!(read(&["label", "path", "group"]).unwrap(), [(1, "7|é|".into()), (2, "-1|b|x".into())]);
+        assert_eq!(read(&["v"]).unwrap_err().kind(), Kind::Input);
     }
 }

@@ -9,6 +9,7 @@ use super::sizes::{self, ImageSizes};
 use super::splits::{self, ClassSplits};
 use super::variants::{self, VariantPreview};
 use crate::data::dataset::LayoutChoice;
+use crate::data::manifest::ManifestOptions;
 use crate::data::scan::{EarlierScan, ScanDepth};
 use crate::data::{ImageFolder, SummaryConfig, SummaryStats};
 use crate::error::{Kind, Result};
@@ -20,8 +21,10 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DatasetConfig {
-    /// Folder of images: `IMAGES/<class>/**/<file>`.
+    /// Folder of images, `IMAGES/<class>/**/<file>`, or a manifest.
     pub images: PathBuf,
+    /// How a manifest is read; without meaning for a folder.
+    pub manifest: ManifestOptions,
     /// A cache of these images, if there is one.
     pub cache: Option<PathBuf>,
     /// How folders that are called as splits are taken. `None` takes them as the cache does; without one as classes, with
@@ -65,11 +68,12 @@ pub struct DatasetStats {
 pub fn examine(config: &DatasetConfig, monitor: &dyn Monitor) -> Result<DatasetStats> {
     let cache = config.cache.as_deref().map(OpenCache::open).transpose()?;
     let samples = cache.as_ref().map(|cache| &cache.samples);
-    let layout = config.layout.or(samples.and_then(|samples| samples.layout.choice()));
+    let layout = config.layout.or(samples.and_then(|samples| samples.choice_for(&config.images)));
     let summary_config = SummaryConfig {
         images: config.images.clone(),
         depth: ScanDepth::Pixels,
         layout,
+        manifest: config.manifest.clone(),
         ..SummaryConfig::default()
     };
     let earlier = samples.map(|samples| EarlierScan { root: &samples.root, samples: &samples.rows });

@@ -20,7 +20,8 @@ const MOST_ROWS: usize = 200;
 /// [`Kind::Io`](crate::error::Kind::Io) when the current folder cannot be found.
 pub fn default_output(images: &Path) -> Result<PathBuf> {
     let resolved = fs::resolve(images)?;
-    let name = resolved.file_name().map_or("images".into(), |name| name.to_string_lossy().into_owned());
+    let name = if resolved.is_file() { resolved.file_stem() } else { resolved.file_name() };
+    let name = name.map_or("images".into(), |name| name.to_string_lossy().into_owned());
     Ok(PathBuf::from(format!("{name}-report.html")))
 }
 

@@ -6,8 +6,8 @@ use super::examples::{ClassExamples, MOST_CLASSES_WITH_SEVERAL};
 use super::label_issues::{LabelIssue, LabelIssues};
 use super::near_duplicates::{NearDuplicatePair, NearDuplicates, PairImage};
 use super::pictures::{self, VariantPictures};
-use super::variants::VariantPreview;
-use crate::data::augment::Variant;
+use super::variants::{EXAMPLES, VariantPreview};
+use crate::data::augment::{Step, Variant};
 use crate::data::preprocess::Preprocessing;
 use crate::report::format::{count, percent};
 use crate::report::html::{Markup, html};
@@ -40,8 +40,8 @@ pub(super) fn augmentation(stats: &DatasetStats, preview: &VariantPreview) -> Ma
         p {
             (page::breakable(&preview.path)) " in each variant that "
             @if preview.cached { "the cache has." }
-            @else { "the augmentations " code { "shift:30" } " and " code { "flip" } " make." }
-            " The area that a shift uncovers is black. On the left the variant as it is made, on the right as it enters the network: "
+            @else { "augmentations such as " code { (EXAMPLES.join(", ")) } " make." }
+            " The area that a shift or a rotation uncovers is black. On the left the variant as it is made, on the right as it enters the network: "
             (preprocessing(&preview.preprocessing))
         }
         ul.variants { @for pictures in pictures::variants(&stats.root, preview) { (variant(&pictures)) } }
@@ -64,6 +64,7 @@ fn variant(pictures: &VariantPictures) -> Markup {
         Variant::None => "the image itself".into(),
         Variant::Flip => "mirrored".into(),
         Variant::Shift { dx, dy } => shift(dx, dy),
+        Variant::Steps(steps) => steps.iter().map(step).collect::<Vec<_>>().join(", then "),
     };
     html! {
         li {
@@ -71,6 +72,24 @@ fn variant(pictures: &VariantPictures) -> Markup {
             div.frame { (pictures.input.markup()) }
             p { strong { (pictures.variant.to_string()) } " " span.quiet { (description) } }
         }
+    }
+}
+
+/// What a step does, in words.
+fn step(step: Step) -> String {
+    let number = |hundredths: i16| f64::from(hundredths.abs()) / 100.0;
+    match step {
+        Step::Flip => "mirrored".into(),
+        Step::Shift { dx, dy } => shift(dx.into(), dy.into()),
+        Step::Rotate(n) if n > 0 => format!("turned counter-clockwise by {} degrees", number(n)),
+        Step::Rotate(n) => format!("turned clockwise by {} degrees", number(n)),
+        Step::Crop { part, .. } => format!("{part} % of each side"),
+        Step::Scale(n) => format!("scaled by {}", number(n)),
+        Step::Brightness(n) => format!("brightness times {}", number(n)),
+        Step::Contrast(n) => format!("contrast times {}", number(n)),
+        Step::Saturation(n) => format!("saturation times {}", number(n)),
+        Step::Blur(n) => format!("blurred by {} pixels", number(n)),
+        Step::Noise(n) => format!("noise of {} levels", number(n)),
     }
 }
 

@@ -63,6 +63,8 @@ mod tests {
     fn file(width: u32, height: u32) -> ImageFile {
         let (path, label) = ("a/b".into(), "a".into());
         ImageFile {
+            fixed_split: None,
+            group: None,
             path,
             label,
             image_sha256: sha256(b""),

@@ -21,7 +21,7 @@ pub struct VariantPreview {
     /// Digest of the file's bytes.
     #[serde(skip)]
     pub image_sha256: Digest,
-    /// Whether the cache has these variants; otherwise they are those of the augmentations `shift:30` and `flip`.
+    /// Whether the cache has these variants; otherwise they are examples.
     pub cached: bool,
     /// How pixels enter the network: as for the cache, or else as for the first known backbone.
     pub preprocessing: Preprocessing,
@@ -55,6 +55,15 @@ const MOST: usize = 12;
 /// Files that are tried at most until one can be read.
 const MOST_TRIED: usize = 100;
 
+/// Augmentations that are shown where a cache has none.
+pub(super) const EXAMPLES: [&str; 7] =
+    ["shift:30", "flip", "rotate:10", "brightness:0.8", "contrast:1.2", "blur:2", "crop:0.8@c"];
+
+fn examples() -> Vec<Variant> {
+    let variants = |name: &&str| name.parse().map_or_else(|_| Vec::new(), |one: Augmentation| one.variants());
+    std::iter::once(Variant::None).chain(EXAMPLES.iter().flat_map(variants)).collect()
+}
+
 /// Describes the variants of the first image of the largest class that can be read; `None` if there is none.
 pub(super) fn preview(images: &ImageFolder, cache: Option<&OpenCache>) -> Result<Option<VariantPreview>> {
     let preprocessing = match cache {
@@ -64,14 +73,10 @@ pub(super) fn preview(images: &ImageFolder, cache: Option<&OpenCache>) -> Result
     let Some((file, image)) = subject(images, cache) else { return Ok(None) };
     let cached = cache.map(cached_variants).transpose()?.filter(|variants| variants.len() > 1);
     let is_cached = cached.is_some();
-    let variants = cached.unwrap_or_else(|| {
-        let usual = [Augmentation::Shift(30), Augmentation::Flip];
-        std::iter::once(Variant::None).chain(usual.iter().flat_map(Augmentation::variants)).collect()
-    });
-    let previewed = |variant| PreviewedVariant {
-        variant,
-        size: [image.width(), image.height()],
-        input: [preprocessing.size; 2],
+    let variants = cached.unwrap_or_else(examples);
+    let previewed = |variant: Variant| {
+        let pixels = variant.apply(&image);
+        PreviewedVariant { variant, size: [pixels.width(), pixels.height()], input: [preprocessing.size; 2] }
     };
     Ok(Some(VariantPreview {
         path: file.path.clone(),

@@ -1,6 +1,7 @@
-//! Tables, rendered for a page and written as CSV. The only user of `csv`.
+//! Tables, rendered for a page and written as CSV.
 
 use super::elements::{breakable, scrolled};
+use crate::io::separated;
 use crate::report::format;
 use crate::report::html::{Markup, html};
 use std::path::Path;
@@ -202,23 +203,28 @@ impl Table {
     /// Whether the file at `path` is CSV whose first line is that of this table, of whatever classes. Only the first
     /// two columns count, since later versions may add some.
     pub(super) fn has_same_heading(&self, path: &Path) -> bool {
-        let heading = csv::Reader::from_path(path).and_then(|mut file| file.headers().cloned());
+        let heading = separated::heading(path);
         let fixed = self.columns.iter().filter(|column| !column.is_of_class).take(2);
-        heading.is_ok_and(|heading| {
-            fixed.enumerate().all(|(at, column)| heading.get(at) == Some(&without_formula(&column.key)))
+        heading.is_some_and(|heading| {
+            fixed
+                .enumerate()
+                .all(|(at, column)| heading.get(at).is_some_and(|name| *name == without_formula(&column.key)))
         })
     }
 
     /// The table as CSV (RFC 4180): UTF-8, first a line of column keys; fractions as such rather than as percentages; an
     /// empty field for an undefined number. A text that starts like a formula gets an apostrophe before it.
     pub fn csv(&self) -> Vec<u8> {
-        let mut out = csv::Writer::from_writer(Vec::new());
+        let mut bytes = Vec::new();
+        let mut out = separated::Writer::new(&mut bytes, b',');
         let in_memory = "writing to memory cannot fail";
-        out.write_record(self.columns.iter().map(|column| without_formula(&column.key))).expect(in_memory);
+        out.write(self.columns.iter().map(|column| without_formula(&column.key).to_string()))
+            .expect(in_memory);
         for row in &self.rows {
-            out.write_record(row.iter().map(Cell::csv)).expect(in_memory);
+            out.write(row.iter().map(Cell::csv)).expect(in_memory);
         }
-        out.into_inner().expect(in_memory)
+        out.finish().expect(in_memory);
+        bytes
     }
 }
 

@@ -1,6 +1,7 @@
 //! The settings of a run as a list for people.
 
 use super::run_data::RunData;
+use crate::data::dataset::FolderLayout;
 use crate::head::decision::{Decision, DecisionRule};
 use crate::head::{ClassWeights, SolverConfig};
 use crate::report::format::{count, seconds};
@@ -61,7 +62,11 @@ fn images(data: &RunData) -> Vec<Setting> {
     ];
     if let Some(samples) = &data.samples {
         let by_rule = format!("{} for train, validation and test, seed {}", samples.fractions, samples.seed);
-        let split = if samples.layout.has_splits() { "as the folders of images".into() } else { by_rule };
+        let split = match samples.layout {
+            _ if !samples.has_fixed_splits() => by_rule,
+            FolderLayout::Manifest => "as the manifest says".into(),
+            _ => "as the folders of images".into(),
+        };
         all.push(Setting::new("Images", samples.root.display().to_string()));
         all.push(Setting::new("Split of the cache", split));
     }

@@ -2,6 +2,7 @@
 
 use super::config::SweepConfig;
 use crate::cache::layers::folder_name;
+use crate::data::augment::Variant;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, LbfgsConfig, LinfaConfig, SolverConfig, SolverParams};
@@ -126,7 +127,7 @@ fn groups(config: &SweepConfig, set: &TrainingSet, layer: &str, monitor: &dyn Mo
 
 /// Names of the families that are trained on.
 fn families(splits: &SplitRows) -> String {
-    let mut families: Vec<&str> = splits.variants.iter().map(|variant| variant.family()).collect();
+    let mut families: Vec<_> = splits.variants.iter().map(Variant::family).collect();
     families.dedup();
     families.join("+")
 }

@@ -270,7 +270,7 @@ const RUNS: &[Case] = &[
     ),
     case("a run where a file is", "train c --run small.onnx", nothing),
     case("a run where nothing may be written", "train c --run new", nothing).how(AsNobody),
-    case("an unknown variant", "train c --run new --use none,rotate", nothing),
+    case("an unknown variant", "train c --run new --use none,spin", nothing),
     case("a family that the cache lacks", "train c --run new --use none,shift", nothing),
     case("a family that is not complete", "train c --run new --use none,flip", |s| {
         support::extract(s, "in", "c", &["--seed", "3"]);
@@ -438,7 +438,7 @@ const EXPERIMENTS: &[Case] = &[
     case("a pair of runs that are not there", TRY, |s| experiment(s, "pairs = [[\"plain\", \"best\"]]", "")),
     case("one other split", TRY, |s| experiment(s, "resplits = 1", "")),
     case("an augmentation of a cache that is unknown", TRY, |s| {
-        experiment(s, "", "[[cache]]\nname = \"d\"\naugment = [\"rotate\"]");
+        experiment(s, "", "[[cache]]\nname = \"d\"\naugment = [\"spin\"]");
     }),
     case("variants that no cache of the experiment has", TRY, |s| experiment(s, "", "use = [\"shift\"]"))
         .writes(&["new**"]),
@@ -558,7 +558,7 @@ const NETWORKS: &[Case] = &[
 /// What was typed.
 const TYPED: &[Case] = &[
     case("an unknown flag", "train c --run new --fast", nothing),
-    case("an unknown augmentation", "extract in --cache new --augment rotate:3", nothing),
+    case("an unknown augmentation", "extract in --cache new --augment spin:3", nothing),
     case("a split that does not add up", "extract in --cache new --split 70/5/30", nothing),
     case("an unknown device", "extract in --cache new --device gpu", nothing),
     case("an unknown preprocessing", "extract in --cache new --preprocess vgg", nothing),

@@ -34,6 +34,8 @@ fn samples(names: &[&str]) -> Samples {
     let file = |name: &&str| ImageFile {
         path: format!("a/{name}"),
         label: "a".into(),
+        fixed_split: None,
+        group: None,
         image_sha256: sha256(name.as_bytes()),
         width: 1,
         height: 1,
@@ -42,7 +44,15 @@ fn samples(names: &[&str]) -> Samples {
         identity: Default::default(),
     };
     let rows = names.iter().map(|name| Sample { file: file(name), split: Split::Train }).collect();
-    Samples { rows, root: "/in".into(), seed: 0, fractions: Default::default(), layout: Default::default() }
+    Samples {
+        rows,
+        root: "/in".into(),
+        seed: 0,
+        fractions: Default::default(),
+        layout: Default::default(),
+        manifest: None,
+        group_by: None,
+    }
 }
 
 /// What a reader must find from a point of the log on: these rows, and one of these descriptions.

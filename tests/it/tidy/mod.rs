@@ -50,7 +50,6 @@ const DOORS: [(&str, &str); 53] = [
     ("arrow_array", "io/parquet/"),
     ("arrow_ipc", "io/parquet/"),
     ("arrow_schema", "io/parquet/"),
-    ("csv", "io/parquet/text.rs"),
     ("parquet", "io/parquet/"),
     ("bytes", "io/parquet/"),
     ("image", "data/decode/raster.rs"),
@@ -87,7 +86,8 @@ const DOORS: [(&str, &str); 53] = [
     ("resvg", "report/plot/raster.rs"),
     ("dejavu", "report/plot/font.rs"),
     ("skrifa", "report/plot/font.rs"),
-    ("csv", "report/page/table.rs"),
+    ("csv", "io/separated.rs"),
+    ("regex", "data/group_pattern.rs"),
     ("unicode_normalization", "data/scan/labels.rs"),
     ("unicode_width", "cli/text.rs"),
     // Data formats of ours are declared where the data are.

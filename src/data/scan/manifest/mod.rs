@@ -1,0 +1,65 @@
+//! Lists the images of a manifest, a table with a row for each image, without opening any of them.
+
+mod rows;
+mod table;
+
+use super::walk::Listing;
+use crate::data::dataset::FolderLayout;
+use crate::data::manifest::{MANIFEST_NAMES, ManifestFormat, ManifestOptions};
+use crate::error::{Error, Kind, Result};
+use crate::io::fs;
+use rows::Rows;
+use std::path::{Path, PathBuf};
+use table::{Column, for_each_row};
+
+/// Lists the images that the manifest `file` names. Rows that cannot be used are refused with their lines.
+///
+/// # Errors
+/// [`Kind::Input`] when the file is no manifest, lacks a column, or its root is no folder.
+pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
+    let format = ManifestFormat::from_path(file).ok_or_else(|| {
+        Error::new(Kind::Input, "not a folder of images, and not a manifest").at(file).help(format!(
+            "give a folder IMAGES/<class>/<file>, or a table with the columns path and label whose name ends with \
+             {MANIFEST_NAMES}"
+        ))
+    })?;
+    let root = root(file, options)?;
+    // A column that is named must be there.
+    let column = |given: &Option<String>, usual: &str, is_required: bool| Column {
+        name: given.clone().unwrap_or_else(|| usual.into()),
+        is_required: is_required || given.is_some(),
+    };
+    let columns = [
+        column(&options.path_column, "path", true),
+        column(&options.label_column, "label", true),
+        column(&options.split_column, "split", false),
+        column(&options.group_column, "group", false),
+    ];
+    let mut rows = Rows::new(&root);
+    for_each_row(file, format, &columns, &mut |row| rows.add(row))?;
+    let listed = rows.finish(&file.file_name().unwrap_or_default().to_string_lossy());
+    Ok(Listing {
+        root,
+        manifest: std::fs::canonicalize(file).ok(),
+        layout: FolderLayout::Manifest,
+        folders: listed.classes,
+        candidates: listed.candidates,
+        refused: listed.refused,
+        notes: listed.notes,
+        ..Listing::default()
+    })
+}
+
+/// The folder that relative paths start from, absolute.
+fn root(file: &Path, options: &ManifestOptions) -> Result<PathBuf> {
+    let beside = || file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let root = options.root.as_deref().unwrap_or_else(beside);
+    let found = std::fs::canonicalize(root).ok().filter(|root| root.is_dir());
+    let found = found.ok_or_else(|| {
+        Error::new(Kind::Input, "no such folder, where the paths of the manifest start")
+            .at(root)
+            .help("give an existing folder for `root`, or leave it out for the folder of the manifest")
+    })?;
+    fs::require_utf8(&found)?;
+    Ok(found)
+}

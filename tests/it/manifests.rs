@@ -1,0 +1,243 @@
+//! Manifests in place of folders, and groups that stay together, from the command line.
+
+use crate::support::{Sandbox, extract, train};
+use headstart::cache::{FeatureCache, Samples};
+use headstart::data::dataset::Split;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+fn samples(s: &Sandbox, cache: &str) -> Samples {
+    FeatureCache::open(&s.path(cache)).unwrap().samples().unwrap()
+}
+
+/// Path, label, split, digest and group of each sample, without its folder.
+fn described(s: &Sandbox, cache: &str) -> Vec<(String, String, Split, String)> {
+    let row = |row: headstart::data::dataset::Sample| {
+        (row.file.path, row.file.label, row.split, row.file.image_sha256.to_string())
+    };
+    samples(s, cache).rows.into_iter().map(row).collect()
+}
+
+#[test]
+fn a_manifest_of_any_format_gives_the_features_and_splits_of_its_folder() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 12), ("bee, \"b\"", 16)]);
+    assert_eq!(extract(&s, "in", "folder", &[]).code, 0);
+    for format in ["csv", "tsv", "jsonl", "parquet"] {
+        let (manifest, cache) = (format!("m.{format}"), format!("c-{format}"));
+        let out = s.text(&manifest);
+        let written = s.json(&["data", "manifest", &s.text("in"), "--out", &out]);
+        assert_eq!((&written["images"], &written["columns"]), (&json!(28), &json!(["path", "label"])));
+        // Its paths start from its own folder, which is that above the images.
+        assert_eq!(extract(&s, &manifest, &cache, &[]).value()["layout"], "manifest");
+        let expected: Vec<_> = described(&s, "folder")
+            .into_iter()
+            .map(|(path, label, split, digest)| (format!("in/{path}"), label, split, digest))
+            .collect();
+        assert_eq!(described(&s, &cache), expected, "{format}");
+        let again = s.run(&["data", "manifest", &s.text("in"), "--out", &out]);
+        again.fails(1, &["another file is in the way"]);
+    }
+    let summary = s.json(&["data", "summary", &s.text("m.parquet")]);
+    assert_eq!((&summary["images"], summary["classes"].as_array().unwrap().len()), (&json!(28), 2));
+    // With the folder itself as the root, the features of its cache are reused.
+    let root = s.text("in");
+    s.write("rooted.csv", b"file,what\nant/000.png,ant\nant/001.png,ant\n");
+    let more = ["--root", &root, "--path-column", "file", "--label-column", "what"];
+    let same = extract(&s, "rooted.csv", "folder", &more);
+    assert_eq!((&same.value()["samples"], &same.value()["computed"]), (&json!(2), &json!(0)));
+    assert_eq!(
+        s.run(&["train", &s.text("c-csv"), "--run", &s.text("r"), "--solver", "lbfgs", "--l2", "0.01"]).code,
+        0
+    );
+    let page =
+        s.run(&["data", "report", &s.text("m.csv"), "--cache", &s.text("c-csv"), "--out", &s.text("p.html")]);
+    assert_eq!(page.code, 0, "{}", page.stderr);
+    assert_eq!(s.run(&["data", "select", &s.text("m.csv"), "--top", "1", "--out", &s.text("top")]).code, 0);
+    assert!(s.path("top/016 bee, \"b\"/in/bee, \"b\"/000.png").exists());
+}
+
+#[test]
+fn faulty_rows_are_named_with_their_lines_and_the_rest_is_used() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 12), ("bee", 12)]);
+    let mut text = String::from("path,label,split\n");
+    for i in 0..10 {
+        writeln!(text, "in/ant/{i:03}.png,ant,\nin/bee/{i:03}.png,bee,").unwrap();
+    }
+    text += "in/ant/099.png,ant,\n,ant,\nin/ant/010.png,,\nin/bee/010.png,bee,tset\nin/ant/000.png,bee,\nin/bee/011.png,bee\n";
+    s.write("m.csv", text.as_bytes());
+    let done = extract(&s, "m.csv", "c", &[]);
+    assert_eq!(done.code, 3);
+    assert_eq!(done.value()["samples"], 19);
+    for refusal in [
+        "refused: in/ant/099.png: line 22: could not be read: No such file",
+        "refused: m.csv: line 23: it has no path",
+        "refused: in/ant/010.png: line 24: it has no label",
+        "refused: in/bee/010.png: line 25: \"tset\" is not a split; use train",
+        "refused: in/ant/000.png: line 26: two labels for one path: ant on line 2, bee here",
+        "refused: m.csv: line 27: 2 fields, where the first line has 3",
+    ] {
+        assert!(done.stderr.contains(refusal), "{refusal:?} is not in {}", done.stderr);
+    }
+    // A row that is mended is used in the next run.
+    s.write("m.csv", text.replace("in/ant/010.png,,", "in/ant/010.png,ant,").as_bytes());
+    assert_eq!(extract(&s, "m.csv", "c", &[]).value()["computed"], 1);
+    for (name, bytes, parts) in [
+        ("a.csv", &b""[..], &["the manifest is empty"][..]),
+        (
+            "b.csv",
+            b"file,label\nx,y\n",
+            &["it has no column path; its columns are file, label", "--path-column"],
+        ),
+        ("c.jsonl", b"[]\n", &["no JSON object on any line"]),
+        ("d.jsonl", b"{\"path\": \"x\"}\n", &["it has no column label; its columns are path"]),
+        ("e.parquet", b"PAR1", &["not a readable Parquet file"]),
+        ("f.csv", b"path,label\nnone.png,a\n", &["no file can be used", "line 2"]),
+        (
+            "g.txt",
+            b"path,label\n",
+            &["not a folder of images, and not a manifest", ".csv, .tsv, .jsonl or .parquet"],
+        ),
+    ] {
+        s.write(name, bytes);
+        extract(&s, name, "new", &[]).fails(1, parts);
+        assert!(!s.path("new").exists());
+    }
+    extract(&s, "m.csv", "new", &["--split-folders"]).fails(2, &["a manifest has no folders of splits"]);
+    extract(&s, "in", "new", &["--label-column", "x"])
+        .fails(2, &["only a manifest has a root and columns", "--root"]);
+    extract(&s, "m.csv", "new", &["--root", "nowhere"]).fails(1, &["no such folder", "--root"]);
+    extract(&s, "m.csv", "new", &["--group-column", "who"]).fails(1, &["it has no column who"]);
+}
+
+#[test]
+fn the_splits_of_a_manifest_are_taken_as_they_are() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 12), ("bee", 12)]);
+    let mut text = String::new();
+    for i in 0..12 {
+        for class in ["ant", "bee"] {
+            let split = ["train", "train", "val", "testing"][i % 4];
+            let row =
+                json!({"path": format!("in/{class}/{i:03}.png"), "label": class, "split": split, "n": i});
+            writeln!(text, "{row}").unwrap();
+        }
+    }
+    s.write("m.jsonl", text.as_bytes());
+    let done = extract(&s, "m.jsonl", "c", &[]).value();
+    assert_eq!(done["splits"], json!({"train": 12, "validation": 6, "test": 6}));
+    let before = described(&s, "c");
+    // The seed plays no part, and nothing is written or computed again.
+    let again = extract(&s, "m.jsonl", "c", &[]);
+    assert!(again.value()["computed"] == 0 && !again.stderr.contains("since the last"), "{}", again.stderr);
+    assert_eq!(described(&s, "c"), before);
+    extract(&s, "m.jsonl", "c", &["--split", "70/5/25"]).fails(2, &["there are validation images already"]);
+    assert_eq!(train(&s, "r", &["--solver", "lbfgs", "--l2", "0.01"])["classes"], 2);
+    let written = s.json(&["data", "manifest", &s.text("m.jsonl"), "--out", &s.text("again.csv")]);
+    assert_eq!(written["columns"], json!(["path", "label", "split"]));
+}
+
+/// Pictures of videos: `in/<class>/v<video>_<frame>.png`.
+fn videos() -> Sandbox {
+    let s = Sandbox::new();
+    s.images("all", &[("ant", 40), ("bee", 60)]);
+    for (class, images) in [("ant", 40), ("bee", 60)] {
+        for i in 0..images {
+            let bytes = std::fs::read(s.path(&format!("all/{class}/{i:03}.png"))).unwrap();
+            s.write(&format!("in/{class}/v{}_{i}.png", i / 4), &bytes);
+        }
+    }
+    s
+}
+
+fn splits_by_group(s: &Sandbox) -> BTreeMap<String, BTreeSet<Split>> {
+    let mut splits: BTreeMap<String, BTreeSet<Split>> = BTreeMap::new();
+    for row in samples(s, "c").rows {
+        splits.entry(row.file.group.unwrap()).or_default().insert(row.split);
+    }
+    splits
+}
+
+#[test]
+fn images_of_a_group_are_in_one_split_of_every_kind() {
+    let s = videos();
+    let by = ["--group-by", r"([a-z]+/v\d+)_"];
+    let done = extract(&s, "in", "c", &by);
+    let groups: &Value = &done.value()["groups"];
+    assert_eq!(
+        (&groups["groups"], &groups["largest"], &groups["without"]),
+        (&json!(25), &json!(4), &json!(0))
+    );
+    assert_eq!(done.value()["splits"], json!({"train": 72, "validation": 4, "test": 24}));
+    let splits = splits_by_group(&s);
+    assert!(splits.len() == 25 && splits.values().all(|splits| splits.len() == 1), "{splits:?}");
+    // The expression is kept, and an empty one takes it away.
+    extract(&s, "in", "c", &[]);
+    assert_eq!(splits_by_group(&s), splits);
+    let page = s.run(&["cache", "info", &s.text("c")]);
+    assert_eq!(page.code, 0);
+    // Folds and other splits keep groups together too.
+    let group_of: BTreeMap<String, String> =
+        samples(&s, "c").rows.into_iter().map(|row| (row.file.path, row.file.group.unwrap())).collect();
+    for (run, more) in [("split", &["--resplit", "5"][..]), ("fold", &["--fold", "2", "--folds", "4"])] {
+        train(&s, run, &[&["--solver", "lbfgs", "--l2", "0.01"], more].concat());
+        let mut tested: BTreeMap<&str, BTreeSet<Split>> = BTreeMap::new();
+        for row in headstart::run::StoredRun::open(&s.path(run)).unwrap().predictions().unwrap() {
+            assert!(row.group.is_some());
+            tested.entry(&group_of[&row.path]).or_default().insert(row.split);
+        }
+        assert!(tested.len() > 5 && tested.values().all(|splits| splits.len() == 1), "{tested:?}");
+        // No group is held out in part.
+        let held_out = samples(&s, "c")
+            .rows
+            .into_iter()
+            .filter(|row| tested.contains_key(&*row.file.group.clone().unwrap()));
+        let predicted = headstart::run::StoredRun::open(&s.path(run)).unwrap().predictions().unwrap().len();
+        assert_eq!(held_out.count(), predicted);
+        let scores = s.json(&["evaluate", &s.text(run)]);
+        assert_eq!(scores["groups"].as_u64().unwrap(), scores["images"].as_u64().unwrap().div_ceil(4));
+    }
+    let text = s.run(&["evaluate", &s.text("split")]).stdout;
+    assert!(text.contains(" groups), macro F1"), "{text}");
+    let none = extract(&s, "in", "c", &["--group-by", ""]);
+    assert!(none.value()["groups"].is_null(), "{}", none.stdout);
+    extract(&s, "in", "c", &["--group-by", "("])
+        .fails(2, &["not a regular expression: unclosed group", "brackets"]);
+}
+
+#[test]
+fn several_layers_in_one_pass_have_the_groups_of_one() {
+    let s = videos();
+    s.json(&["data", "manifest", &s.text("in"), "--out", &s.text("m.csv")]);
+    let by = ["--group-by", r"([a-z]+/v\d+)_"];
+    let alone = extract(&s, "m.csv", "c", &by).value();
+    let layers = ["--layer", "PreLogits", "--layer", "Conv2d_1a_3x3"];
+    let several = extract(&s, "m.csv", "layers", &[&by[..], &layers].concat()).value();
+    assert_eq!(alone["groups"]["groups"], 25);
+    let expected = samples(&s, "c");
+    for (place, cache) in ["layers/PreLogits", "layers/Conv2d_1a_3x3"].into_iter().enumerate() {
+        assert_eq!(several["layers"][place]["groups"], alone["groups"]);
+        assert_eq!(samples(&s, cache), expected);
+    }
+    // A layer that is new takes the groups of the others.
+    assert_eq!(extract(&s, "m.csv", "layers", &["--layer", "PreLogits", "--layer", "Mixed_5d"]).code, 0);
+    assert_eq!(samples(&s, "layers/Mixed_5d"), expected);
+}
+
+#[test]
+fn new_images_of_a_manifest_are_scored_over_its_groups() {
+    let s = videos();
+    extract(&s, "in", "c", &[]).value();
+    train(&s, "r", &["--solver", "lbfgs", "--l2", "0.01"]);
+    let mut text = String::from("path,label,group\n");
+    for (class, group) in [("ant", "a"), ("bee", "b")] {
+        for i in 0..8 {
+            writeln!(text, "in/{class}/v{}_{i}.png,{class},{group}{}", i / 4, i / 4).unwrap();
+        }
+    }
+    s.write("new.csv", text.as_bytes());
+    let scores = s.json(&["evaluate", &s.text("r"), "--images", &s.text("new.csv"), "--allow-overlap"]);
+    assert_eq!((&scores["images"], &scores["groups"]), (&json!(16), &json!(4)));
+}
