@@ -370,7 +370,7 @@ mod tests {
             allow_unconverged,
         });
         let sweep = fields!(SweepConfig {
-            cache,
+            caches,
             runs,
             variants,
             resplits,

@@ -7,6 +7,7 @@ use super::text::{percent, percent_range, percentage_points, table_with_header};
 use crate::cache::layers::caches_in;
 use crate::data::dataset::Resplit;
 use crate::error::Result;
+use crate::metrics::ResampledMean;
 use crate::train::layers::{LayerScore, LayersComparison, LayersConfig, compare_layers};
 use std::path::PathBuf;
 
@@ -61,16 +62,12 @@ fn summary(compared: &LayersComparison) -> String {
     let LayersComparison { images, folds, repeats, layers } = compared;
     let times = if *repeats == 1 { String::new() } else { format!(", {repeats} times") };
     let row = |score: &LayerScore| {
-        let difference = score.difference.map_or("best".into(), |difference| {
-            let [low, high] = difference.interval.map(percentage_points);
-            format!("{} ({low} to {high})", percentage_points(difference.mean))
-        });
         [
             score.layer.clone(),
             score.backbone.clone(),
             score.width.to_string(),
             format!("{} ({})", percent(score.accuracy.mean), percent_range(score.accuracy.interval)),
-            difference,
+            score.difference.map_or("best".into(), points_less),
             score.cache.display().to_string(),
         ]
     };
@@ -87,14 +84,25 @@ fn advice(layers: &[LayerScore]) -> String {
     let best = &layers[0];
     let near: Vec<&str> =
         layers[1..].iter().filter(|one| one.may_be_as_good()).map(|one| one.layer.as_str()).collect();
-    let clear = match near.is_empty() {
-        true => "better than every other one".to_string(),
-        false => format!("most accurate, but not clearly better than {}", near.join(", ")),
-    };
     format!(
-        "use {} of {}: {clear}\n  headstart train {} --auto --run RUN\n",
+        "use {} of {}: {}\n  headstart train {} --auto --run RUN\n",
         best.layer,
         best.backbone,
+        how_clearly(&near),
         best.cache.display()
     )
+}
+
+/// How the best layer stands to those that may be as good.
+pub(super) fn how_clearly(near: &[&str]) -> String {
+    match near.is_empty() {
+        true => "better than every other one".to_string(),
+        false => format!("most accurate, but not clearly better than {}", near.join(", ")),
+    }
+}
+
+/// A difference from the best layer with its interval.
+pub(super) fn points_less(difference: ResampledMean) -> String {
+    let [low, high] = difference.interval.map(percentage_points);
+    format!("{} ({low} to {high})", percentage_points(difference.mean))
 }

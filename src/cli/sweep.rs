@@ -1,10 +1,12 @@
 //! The subcommand `headstart sweep`: its arguments.
 
 use super::fit_options::{AdamOptions, Epochs, LossOptions, Penalty, SolverValues, all_folds, solver};
+use super::layers::with_folders;
 use super::options::{Global, now, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use super::sweep_text::summary;
+use crate::cache::layers::{caches_in, folder_name};
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, SOLVERS};
@@ -18,11 +20,15 @@ use std::path::PathBuf;
 /// bit for bit the one that `train` fits with its --lr, --l2, --use and --seed and with --shuffle-seed 0.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5\n  headstart sweep cache/photos --runs runs/splits --use none --seeds 5 --resplit 1,2,3"
+    after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5\n  headstart sweep cache/photos --runs runs/splits --use none --seeds 5 --resplit 1,2,3\n  headstart sweep cache/layers --layers PreLogits,Mixed_6e --runs runs/layers --solver lbfgs --l2 0.01,0.001"
 )]
 pub(super) struct Args {
-    /// Cache that `extract` wrote
-    cache: PathBuf,
+    /// Cache that `extract` wrote; several ones of the same images, or a folder of them, are compared
+    #[arg(required = true, value_name = "CACHE")]
+    caches: Vec<PathBuf>,
+    /// Layers to compare, of the folder of caches that `extract` with several layers wrote [default: all of them]
+    #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
+    layers: Vec<String>,
     /// Folder of the runs to write; runs of the same names are replaced
     #[arg(long, value_name = "DIR")]
     runs: PathBuf,
@@ -95,7 +101,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         false => args.uses.iter().map(|set| Some(set.split(',').map(String::from).collect())).collect(),
     };
     let config = SweepConfig {
-        cache: args.cache,
+        caches: of_layers(args.caches, &args.layers)?,
         runs: args.runs,
         variants,
         resplits,
@@ -110,6 +116,35 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         time: now(),
     };
     fit(&config, global, terminal)
+}
+
+/// The caches, where a folder of caches stands for those of `layers`, or for all of them.
+fn of_layers(paths: Vec<PathBuf>, layers: &[String]) -> Result<Vec<PathBuf>> {
+    if layers.is_empty() {
+        return with_folders(paths);
+    }
+    let [folder] = paths.as_slice() else {
+        return Err(Error::new(Kind::Usage, "--layers names caches of one folder").help(
+            "give one folder, as `extract` with several layers wrote it, or the caches without --layers",
+        ));
+    };
+    let inside = caches_in(folder)?;
+    let cache = |layer: &String| {
+        let path = folder.join(folder_name(layer));
+        inside.contains(&path).then_some(path).ok_or_else(|| {
+            let names = inside.iter().filter_map(|path| path.file_name()?.to_str());
+            let there = names.collect::<Vec<_>>().join(", ");
+            Error::new(Kind::Usage, format!("there is no cache of the layer {layer:?}")).at(folder).help(
+                match inside.is_empty() {
+                    true => {
+                        format!("`extract` the images with --layer {layer} --layer ANOTHER into the folder")
+                    }
+                    false => format!("the folder has {there}"),
+                },
+            )
+        })
+    };
+    layers.iter().map(cache).collect()
 }
 
 /// The penalties to compare.

@@ -1,10 +1,11 @@
 //! The result of a sweep as text: a table of settings, what its intervals speak of, and the choice of the best.
 
 use super::auto::nested_accuracy;
-use super::text::{percent, percent_number, seconds, table};
+use super::layers::{how_clearly, points_less};
+use super::text::{percent, percent_number, percent_range, seconds, table, table_with_header};
 use crate::head::StopOn;
 use crate::metrics::{IntervalOver, MeanOverHeads};
-use crate::train::sweep::{NestedAccuracy, Select, SettingResult, SweepStats};
+use crate::train::sweep::{LayerAccuracy, NestedAccuracy, Select, SettingResult, SweepStats};
 
 /// Gives one cause of deviations of an accuracy.
 type Deviation = fn(&MeanOverHeads) -> Option<f64>;
@@ -17,13 +18,14 @@ const DEVIATIONS: [(&str, Deviation); 2] =
 pub(super) fn summary(stats: &SweepStats) -> String {
     let failed: usize = stats.settings.iter().map(|setting| setting.failed).sum();
     format!(
-        "{} heads in {}; features read in {}, runs written in {}\n\n{}\n{}{}{}",
+        "{} heads in {}; features read in {}, runs written in {}\n\n{}\n{}{}{}{}",
         stats.heads.len() - failed,
         seconds(stats.seconds),
         seconds(stats.read_seconds),
         seconds(stats.write_seconds),
         settings(stats),
         notes(&stats.settings),
+        layers(stats),
         nested(stats),
         best(stats)
     )
@@ -44,17 +46,25 @@ fn settings(stats: &SweepStats) -> String {
         Select::Folds => "loss in folds",
         _ => "validation loss",
     };
-    let mut names = vec!["use", "lr", "l2", "heads", loss, "accuracy", "test accuracy"];
+    let has_layers = has_layers(settings);
+    let mut names = if has_layers { vec!["layer"] } else { vec![] };
+    names.extend(["use", "lr", "l2", "heads", loss, "accuracy", "test accuracy"]);
     names.extend(deviations.iter().map(|(name, _)| *name));
     names.push("95 % interval");
     let mut rows = vec![names.into_iter().map(String::from).collect::<Vec<_>>()];
-    rows.extend(settings.iter().map(|setting| row(setting, &deviations)));
+    rows.extend(settings.iter().map(|setting| row(setting, has_layers, &deviations)));
     table(&rows)
 }
 
-fn row(setting: &SettingResult, deviations: &[(&str, Deviation)]) -> Vec<String> {
+/// Whether heads of several layers are compared.
+fn has_layers(settings: &[SettingResult]) -> bool {
+    settings.iter().any(|setting| setting.layer != settings[0].layer)
+}
+
+fn row(setting: &SettingResult, has_layers: bool, deviations: &[(&str, Deviation)]) -> Vec<String> {
     let interval = setting.test_interval.map(|of| of.interval.map(percent));
-    let mut row = vec![
+    let mut row = if has_layers { vec![setting.layer.clone()] } else { vec![] };
+    row.extend([
         setting.variants.clone(),
         setting.lr.map_or("-".into(), |lr| lr.to_string()),
         setting.l2.to_string(),
@@ -62,7 +72,7 @@ fn row(setting: &SettingResult, deviations: &[(&str, Deviation)]) -> Vec<String>
         setting.validation_loss.map_or("failed".into(), |loss| format!("{:.4}", loss.mean)),
         percent(setting.validation_accuracy.map(|mean| mean.mean)),
         percent(setting.test_interval.map(|of| of.mean)),
-    ];
+    ]);
     let deviation = |of: Deviation| of(&setting.test_accuracy?);
     let text = percent_number;
     row.extend(deviations.iter().map(|(_, of)| deviation(*of).map_or("-".into(), text)));
@@ -94,6 +104,23 @@ fn notes(settings: &[SettingResult]) -> String {
         }
     };
     format!("{deviation}{interval}\n")
+}
+
+/// The layers over folds, with paired differences, and which to use.
+fn layers(stats: &SweepStats) -> String {
+    let Some(best) = stats.layers.first() else { return String::new() };
+    let row = |one: &LayerAccuracy| {
+        let accuracy = format!("{} ({})", percent(one.accuracy.mean), percent_range(one.accuracy.interval));
+        [one.layer.clone(), accuracy, one.difference.map_or("best".into(), points_less)]
+    };
+    let near = stats.layers[1..].iter().filter(|one| one.may_be_as_good());
+    let near: Vec<&str> = near.map(|one| one.layer.as_str()).collect();
+    format!(
+        "\naccuracy over folds within the train images\n\n{}\nuse {}: {}\n\n",
+        table_with_header(["layer", "accuracy (95 %)", "points less (95 %)"], stats.layers.iter().map(row)),
+        best.layer,
+        how_clearly(&near)
+    )
 }
 
 /// How the choice does on folds that had no part in it, for each split where folds choose.

@@ -204,7 +204,7 @@ fn cross_validation(args: Args, solver: SolverConfig, folds: usize) -> Result<Sw
         l2: vec![base.l2()],
         seeds: vec![adam.seed],
         base,
-        cache,
+        caches: vec![cache],
         runs: args.run,
         select_by: Select::Validation,
         init: args.init,

@@ -5,6 +5,7 @@ use super::fit_context::FitContext;
 use super::inner_folds::InnerFolds;
 use super::path_scores::{PathScoring, along_path, has_passed_the_minimum};
 use super::penalty;
+use super::ranking::{FoldAccuracies, Ranked, rank};
 use super::same_images::require_same_images;
 use super::selection::{FoldScores, Rule, ScoreTable};
 use super::split_rows::SplitRows;
@@ -13,7 +14,7 @@ use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{LbfgsConfig, SolverConfig, StopOn};
 use crate::math::parallel;
-use crate::metrics::{ResampledMean, corrected_resampled_t_test};
+use crate::metrics::ResampledMean;
 use crate::monitor::{Monitor, Silent, Task, Unit};
 use serde::Serialize;
 use std::collections::HashSet;
@@ -121,31 +122,24 @@ pub fn compare_layers(config: &LayersConfig, monitor: &dyn Monitor) -> Result<La
     sets.iter().try_for_each(|(set, own)| require_same_images((set, own), (first, splits)))?;
     let repeats = InnerFolds::repeats(splits);
     let task = monitor.task("fitting heads", None, Unit::Fits);
-    let scores: Vec<CacheScore> = sets
-        .iter()
-        .map(|(set, splits)| score(set, splits, repeats, threads, &*task))
-        .collect::<Result<_>>()?;
+    let scored = sets.iter().map(|(set, splits)| score(set, splits, repeats, threads, &*task));
+    let (folds, scores): (Vec<usize>, Vec<FoldAccuracies>) =
+        scored.collect::<Result<Vec<_>>>()?.into_iter().unzip();
     drop(task);
-    let folds = scores[0].folds;
+    let folds = folds[0];
+    let layers = rank(&scores, folds).iter().map(|one| layer_score(&sets[one.index].0, one)).collect();
     let images = splits.train.images_per_class(first.classes().len()).iter().sum();
-    Ok(LayersComparison { images, folds, repeats, layers: ranked(&sets, &scores) })
+    Ok(LayersComparison { images, folds, repeats, layers })
 }
 
-/// The accuracy of a cache in each fold.
-struct CacheScore {
-    accuracies: Vec<f64>,
-    /// Folds of one repeat.
-    folds: usize,
-}
-
-/// Scores one cache.
+/// Scores one cache. Returns the folds of one repeat as well.
 fn score(
     set: &TrainingSet,
     splits: &SplitRows,
     repeats: usize,
     threads: usize,
     task: &dyn Task,
-) -> Result<CacheScore> {
+) -> Result<(usize, FoldAccuracies)> {
     let inner = InnerFolds::repeated(splits, set.classes(), repeats)?;
     let table: FeatureTable = set.load(std::iter::once(splits))?;
     let context = FitContext { set, splits, table: &table, threads };
@@ -174,33 +168,18 @@ fn score(
             .at(set.path())
             .help("verify the cache")
     })?;
-    Ok(CacheScore { accuracies, folds })
+    let images = splits.train.images_per_class(set.classes().len()).iter().sum::<usize>() / folds;
+    Ok((folds, FoldAccuracies { accuracies, width: set.spec().width, images }))
 }
 
-/// The scores, the best one first; of equals the one with fewer features.
-fn ranked(sets: &[(TrainingSet, SplitRows)], scores: &[CacheScore]) -> Vec<LayerScore> {
-    let mean = |i: usize| scores[i].accuracies.iter().sum::<f64>() / scores[i].accuracies.len().max(1) as f64;
-    let width = |i: usize| sets[i].0.spec().width;
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| mean(b).total_cmp(&mean(a)).then(width(a).cmp(&width(b))));
-    let best = order[0];
-    let test = |values: &[f64]| {
-        corrected_resampled_t_test(values, 1.0 / (scores[best].folds.max(2) - 1) as f64)
-            .expect("three folds or more have a mean")
-    };
-    let score = |i: usize| {
-        let (set, own) = (&sets[i].0, &scores[i].accuracies);
-        let differences: Vec<f64> = own.iter().zip(&scores[best].accuracies).map(|(a, b)| a - b).collect();
-        let images =
-            sets[i].1.train.images_per_class(set.classes().len()).iter().sum::<usize>() / scores[i].folds;
-        LayerScore {
-            cache: set.path().to_path_buf(),
-            backbone: set.spec().backbone.name.clone(),
-            layer: set.spec().layer.clone(),
-            width: width(i),
-            accuracy: test(own).of_shares(images),
-            difference: (i != best).then(|| test(&differences)),
-        }
-    };
-    order.into_iter().map(score).collect()
+/// A cache with its rank.
+fn layer_score(set: &TrainingSet, ranked: &Ranked) -> LayerScore {
+    LayerScore {
+        cache: set.path().to_path_buf(),
+        backbone: set.spec().backbone.name.clone(),
+        layer: set.spec().layer.clone(),
+        width: set.spec().width,
+        accuracy: ranked.accuracy,
+        difference: ranked.difference,
+    }
 }

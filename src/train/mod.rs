@@ -14,6 +14,7 @@ mod labelled_rows;
 pub mod layers;
 mod path_scores;
 mod penalty;
+mod ranking;
 mod rejection;
 mod same_images;
 mod same_pictures;

@@ -61,3 +61,45 @@ fn caches_that_cannot_be_compared_are_refused_by_name() {
     }
     s.run(&["layers", &s.text("x"), &s.text("y")]).fails(1, &["fewer than three train images"]);
 }
+
+#[test]
+fn a_sweep_of_layers_fits_the_heads_that_train_fits_and_compares_the_layers_fold_by_fold() {
+    let s = layers();
+    let sweep = ["--solver", "lbfgs", "--l2", "0.1,0.01", "--use", "none"];
+    let found = s.json(&[&["sweep", &s.text("c"), "--runs", &s.text("r")], &sweep[..]].concat());
+    assert_eq!((found["heads"].as_array().unwrap().len(), &found["selected_by"]), (4, &"folds".into()));
+    let layers = found["layers"].as_array().unwrap();
+    let mean = |one: &Value| one["accuracy"]["mean"].as_f64().unwrap();
+    assert!(layers.len() == 2 && mean(&layers[0]) >= mean(&layers[1]) && layers[0]["difference"].is_null());
+    let difference = layers[1]["difference"]["mean"].as_f64().unwrap();
+    assert!((difference - (mean(&layers[1]) - mean(&layers[0]))).abs() < 1e-12, "paired");
+    // Each head is the one that `train` fits to its cache.
+    let cache = s.text("c/Conv2d_1a_3x3");
+    s.json(&["train", &cache, "--run", &s.text("one"), "--solver", "lbfgs", "--l2", "0.01", "--use", "none"]);
+    let head = |run: &str| std::fs::read(s.path(&format!("{run}/head.safetensors"))).unwrap();
+    assert_eq!(head("one"), head("r/Conv2d_1a_3x3_l2=0.01"));
+    // The caches by name, the order of the layers, or a choice of them.
+    let (a, b) = (s.text("c/Conv2d_1a_3x3"), s.text("c/PreLogits"));
+    let again = s.json(&[&["sweep", &a, &b, "--runs", &s.text("again")], &sweep[..]].concat());
+    assert_eq!(again["layers"], found["layers"]);
+    let one = ["sweep", &s.text("c"), "--layers", "PreLogits", "--runs", &s.text("single")];
+    let one = s.json(&[&one, &sweep[..]].concat());
+    assert!(one["layers"].as_array().unwrap().is_empty() && one["settings"][0]["layer"] == "PreLogits");
+    let text = s.run(&[&["sweep", &s.text("c"), "--runs", &s.text("text")], &sweep[..]].concat()).stdout;
+    assert!(text.contains(&format!("use {}: ", layers[0]["layer"].as_str().unwrap())), "{text}");
+}
+
+#[test]
+fn layers_that_a_sweep_cannot_compare_are_refused_by_name() {
+    let s = layers();
+    let (folder, one, runs) = (s.text("c"), s.text("c/PreLogits"), s.text("r"));
+    s.run(&["sweep", &folder, "--layers", "PreLogits,Mixed_9", "--runs", &runs])
+        .fails(2, &["there is no cache of the layer \"Mixed_9\"", "the folder has Conv2d_1a_3x3, PreLogits"]);
+    s.run(&["sweep", &one, &folder, "--layers", "PreLogits", "--runs", &runs])
+        .fails(2, &["--layers names caches of one folder"]);
+    s.run(&["sweep", &one, &one, "--runs", &runs]).fails(2, &["two heads would be the same"]);
+    support::extract(&s, "in", "other", &["--seed", "9"]).value();
+    s.run(&["sweep", &one, &s.text("other"), "--runs", &runs])
+        .fails(1, &["other: its images, classes or splits are not those of", "--seed"]);
+    assert!(!s.path("r").exists());
+}

@@ -66,7 +66,7 @@ fn features_of_folders_are_those_of_the_frameworks() {
     let s = sandbox(&[]);
     let cases = std::fs::read(fixtures().join("cases.json")).unwrap();
     let cases: Vec<Value> = serde_json::from_slice(&cases).unwrap();
-    assert!(cases.len() >= 11, "{}", cases.len());
+    assert!(cases.len() >= 12, "{}", cases.len());
     for (number, case) in cases.iter().enumerate() {
         let (folder, layer) = (case["folder"].as_str().unwrap(), case["layer"].as_str().unwrap());
         let pool: Vec<&str> = case["pool"].as_str().map_or(Vec::new(), |pool| vec!["--pool", pool]);

@@ -202,23 +202,25 @@ def bytes_and_halves():
     case("bytes", "features", "channels-last", rows)
 
 
-def pixels(name, processor):
+def pixels(name, processor, element=TensorProto.FLOAT):
     """A network that gives its input, so that the pixels themselves are compared."""
     sides = processor.crop_size if getattr(processor, "do_center_crop", False) else processor.size
     side = sides.get("height") or sides["shortest_edge"]
     value = helper.make_tensor_value_info
     flat = helper.make_graph(
         [helper.make_node("Flatten", ["pixel_values"], ["pixels"])], "pixels",
-        [value("pixel_values", TensorProto.FLOAT, ["batch", 3, side, side])],
-        [value("pixels", TensorProto.FLOAT, ["batch", 3 * side * side])])
+        [value("pixel_values", element, ["batch", 3, side, side])],
+        [value("pixels", element, ["batch", 3 * side * side])])
     path = folder(name)
     onnx.save(helper.make_model(flat, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path / "model.onnx")
     processor.save_pretrained(path)
-    case(name, "pixels", None, processor(pictures, return_tensors="np")["pixel_values"])
+    values = processor(pictures, return_tensors="np")["pixel_values"]
+    case(name, "pixels", None, values.astype(helper.tensor_dtype_to_np_dtype(element)))
 
 
 side = 8 if small else 224
 pixels("pixels-vit", transformers.ViTImageProcessor(size={"height": side, "width": side}, resample=1))
+pixels("pixels-halves", transformers.ViTImageProcessor(size={"height": side, "width": side}, resample=1), TensorProto.FLOAT16)
 pixels("pixels-clip", transformers.CLIPImageProcessor(size={"shortest_edge": side + 1}, crop_size=side))
 pixels("pixels-convnext", transformers.ConvNextImageProcessor(size={"shortest_edge": side}, crop_pct=0.875))
 vit()

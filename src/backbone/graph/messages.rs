@@ -130,6 +130,13 @@ pub(in crate::backbone) struct AttributeProto {
     pub kind: i32,
 }
 
+impl ValueInfoProto {
+    /// Its `TensorProto.DataType`; 0 where it is not said.
+    pub fn element(&self) -> i32 {
+        self.kind.as_ref().and_then(|kind| kind.tensor.as_ref()).map_or(0, |tensor| tensor.element)
+    }
+}
+
 impl AttributeProto {
     /// An attribute that is one integer.
     pub fn int(name: &str, i: i64) -> Self {

@@ -6,6 +6,7 @@ use super::messages::{
     TensorName, ValueInfoProto,
 };
 use super::operators::Operators;
+use super::shapes::int;
 use crate::error::{Error, Kind, Result};
 use prost::Message;
 use std::collections::HashSet;
@@ -135,12 +136,16 @@ impl OnnxModel {
         Ok(Operators::new(self.nodes()?, opsets))
     }
 
-    /// Whether some weights are 16-bit floats, so that a layer may be.
-    fn has_half(&self) -> bool {
+    /// Whether some weights or values are 16-bit floats, so that a layer may be.
+    fn has_half(&self, nodes: &[NodeProto]) -> bool {
         let is_half = |bytes: &Vec<u8>| {
             TensorLocation::decode(&bytes[..]).is_ok_and(|tensor| tensor.data_type == FLOAT16)
         };
-        self.graph().initializer.iter().any(is_half)
+        let to_half = |node: &NodeProto| node.op_type == "Cast" && int(node, "to", 0) == i64::from(FLOAT16);
+        let graph = self.graph();
+        graph.initializer.iter().any(is_half)
+            || nodes.iter().any(to_half)
+            || graph.output.iter().any(|output| output.element() == FLOAT16)
     }
 
     /// Returns the bytes of the ONNX file.
@@ -182,7 +187,7 @@ impl OnnxModel {
             outputs.push(of_text.into_iter().map(place).collect());
         }
         let weights = initializer_names(self.graph());
-        let has_half = self.has_half();
+        let has_half = self.has_half(&nodes);
         let graph = self.graph_mut();
         let has_subgraph =
             |n: &NodeProto| n.attribute.iter().any(|a| a.graph.is_some() || !a.graphs.is_empty());

@@ -172,7 +172,7 @@ fn constant(input: &ValueInfoProto, value: f64) -> Result<Vec<u8>> {
     if count > 1 << 24 {
         return Err(fail(format!("the input {} has {count} values, too many for a constant", input.name)));
     }
-    let one = match element(input) {
+    let one = match input.element() {
         FLOAT => (value as f32).to_le_bytes().to_vec(),
         INT64 => (value as i64).to_le_bytes().to_vec(),
         INT32 => (value as i32).to_le_bytes().to_vec(),
@@ -180,7 +180,7 @@ fn constant(input: &ValueInfoProto, value: f64) -> Result<Vec<u8>> {
         kind => return Err(fail(format!("the input {} has the data type {kind}", input.name))),
     };
     let raw_data = one.repeat(count as usize);
-    Ok(TensorProto { dims, data_type: element(input), name: input.name.clone(), raw_data }.encode_to_vec())
+    Ok(TensorProto { dims, data_type: input.element(), name: input.name.clone(), raw_data }.encode_to_vec())
 }
 
 /// What the image input took before.
@@ -192,7 +192,7 @@ struct ImageInput {
 /// Makes the image input 32-bit floats `[batch, 3, height, width]`; nodes behind it turn them into what the network takes.
 fn adapt_image(graph: &mut GraphProto, image: &str) -> Result<ImageInput> {
     let at = graph.input.iter().position(|input| input.name == image).expect("found before");
-    let (sides, kind) = (dims(&graph.input[at]), element(&graph.input[at]));
+    let (sides, kind) = (dims(&graph.input[at]), graph.input[at].element());
     let [batch, height, width, is_last] = match sides[..] {
         [batch, Some(3) | None, height, width] if width != Some(3) => [batch, height, width, None],
         [batch, Some(3), height, width] => [batch, height, width, None],
@@ -255,11 +255,6 @@ fn dims(value: &ValueInfoProto) -> Vec<Option<usize>> {
     let shape = value.kind.as_ref().and_then(|kind| kind.tensor.as_ref()?.shape.as_ref());
     let fixed = |d: &DimensionProto| d.value.and_then(|v| usize::try_from(v).ok()).filter(|&v| v > 0);
     shape.map(|shape| shape.dim.iter().map(fixed).collect()).unwrap_or_default()
-}
-
-/// `TensorProto.DataType` of a value.
-fn element(value: &ValueInfoProto) -> i32 {
-    value.kind.as_ref().and_then(|kind| kind.tensor.as_ref()).map_or(0, |tensor| tensor.element)
 }
 
 fn fail(why: impl Into<String>) -> Error {

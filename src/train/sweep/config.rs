@@ -11,14 +11,14 @@ use std::str::FromStr;
 ///
 /// | field | default | meaning |
 /// |---|---|---|
-/// | `cache` | none | folder of the cache |
+/// | `caches` | none | folders of caches of the same images, such as those of several layers |
 /// | `runs` | none | folder of the runs |
 /// | `variants` | every complete family | feature sets |
 /// | `resplits` | the splits of the cache | assignments of splits |
 /// | `l2` | that of `base` | values to try |
 /// | `lr`, `seeds` | those of `base` | values to try, for Adam alone |
 /// | `base` | Adam with its default settings | the solver with all other settings |
-/// | `select_by` | automatic | the validation images choose the best head, or folds where a class has fewer than 20 of them |
+/// | `select_by` | automatic | the validation images choose the best head, or folds where a class has fewer than 20 of them or there are several caches |
 /// | `init` | `None` | fresh heads |
 /// | `jobs` | 1 | groups fitted at the same time |
 /// | `threads` | 0 | one thread per core |
@@ -26,8 +26,8 @@ use std::str::FromStr;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SweepConfig {
-    /// Folder of the cache.
-    pub cache: PathBuf,
+    /// Folders of caches of the same images with the same splits: those of several layers or backbones are compared.
+    pub caches: Vec<PathBuf>,
     /// Folder in which each head gets a run.
     pub runs: PathBuf,
     /// Feature sets: families (`none`, `flip`, `shift`) or exact variants (`shift:+30:+0`) to train on. `None` takes every
@@ -60,7 +60,7 @@ impl Default for SweepConfig {
     fn default() -> Self {
         let adam = FitConfig::default();
         Self {
-            cache: PathBuf::new(),
+            caches: Vec::new(),
             runs: PathBuf::new(),
             variants: vec![None],
             resplits: vec![None],
@@ -82,7 +82,8 @@ impl Default for SweepConfig {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Select {
-    /// The validation images where each class has 20 or more, or nothing but seeds is compared; else folds.
+    /// The validation images where each class has 20 or more, or nothing but seeds is compared; else folds. Folds where there
+    /// are several caches.
     #[default]
     Automatic,
     /// The validation images.

@@ -1,6 +1,7 @@
 //! The heads of a sweep: every combination of the requested values, and the name of each.
 
 use super::config::SweepConfig;
+use crate::cache::layers::folder_name;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::{FitConfig, LbfgsConfig, LinfaConfig, SolverConfig, SolverParams};
@@ -8,21 +9,32 @@ use crate::io::fs;
 use crate::monitor::Monitor;
 use crate::run;
 use crate::train::TrainingSet;
+use crate::train::same_images::require_same_images;
 use crate::train::split_rows::SplitRows;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// Heads that share a feature set and an assignment of splits.
+/// A cache with the groups of heads that are fitted to its features.
+pub(super) struct CacheGroups {
+    pub set: TrainingSet,
+    pub groups: Vec<Group>,
+}
+
+/// Heads that share a cache, a feature set and an assignment of splits.
 #[derive(Debug)]
 pub(super) struct Group {
+    /// Name of the features: their layer, or another name of the cache where several caches have the same layer.
+    pub layer: String,
     /// Name of the feature set, such as `none+flip`.
     variants: String,
     pub splits: SplitRows,
 }
 
-/// Name of a head: its feature set, and the values that differ within the sweep.
+/// Name of a head: its features, and the values that differ within the sweep.
 #[derive(Debug, Clone)]
 pub(super) struct HeadName {
+    /// Name of the features, as in [`Group`].
+    pub layer: String,
     /// Name of the feature set.
     pub variants: String,
     parts: Vec<String>,
@@ -60,8 +72,44 @@ pub(super) fn settings(config: &SweepConfig) -> Result<Vec<SolverConfig>> {
     }
 }
 
+/// Opens the caches, with a group for each feature set and assignment of splits.
+pub(super) fn open(config: &SweepConfig, threads: usize, monitor: &dyn Monitor) -> Result<Vec<CacheGroups>> {
+    if config.caches.is_empty() {
+        return Err(Error::new(Kind::Usage, "there is no head to fit: `caches` needs at least one cache"));
+    }
+    let mut sets = Vec::new();
+    for cache in &config.caches {
+        // The runs record this path.
+        fs::require_utf8(cache)?;
+        let set = TrainingSet::open_with_threads(cache, threads)?;
+        set.warn_of_unnamed_specs(monitor)?;
+        sets.push(set);
+    }
+    let names = names(&sets);
+    let mut caches: Vec<CacheGroups> = Vec::new();
+    for (set, name) in sets.into_iter().zip(names) {
+        let groups = groups(config, &set, &name, monitor)?;
+        if let Some(first) = caches.first() {
+            require_same_images((&set, &groups[0].splits), (&first.set, &first.groups[0].splits))?;
+        }
+        caches.push(CacheGroups { set, groups });
+    }
+    Ok(caches)
+}
+
+/// A name for the features of each cache: its layer, else its folder's name, else its path, whichever differ.
+fn names(sets: &[TrainingSet]) -> Vec<String> {
+    let of = |name: &dyn Fn(&TrainingSet) -> String| sets.iter().map(name).collect::<Vec<String>>();
+    let folder = |set: &TrainingSet| {
+        set.path().file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned())
+    };
+    let candidates = [of(&|set| set.spec().layer.clone()), of(&folder)];
+    let differ = |names: &Vec<String>| names.iter().collect::<HashSet<_>>().len() == names.len();
+    candidates.into_iter().find(differ).unwrap_or_else(|| of(&|set| set.path().display().to_string()))
+}
+
 /// A group for each feature set and assignment of splits.
-pub(super) fn groups(config: &SweepConfig, set: &TrainingSet, monitor: &dyn Monitor) -> Result<Vec<Group>> {
+fn groups(config: &SweepConfig, set: &TrainingSet, layer: &str, monitor: &dyn Monitor) -> Result<Vec<Group>> {
     let mut groups = Vec::new();
     for requested in &config.variants {
         for &resplit in &config.resplits {
@@ -70,7 +118,7 @@ pub(super) fn groups(config: &SweepConfig, set: &TrainingSet, monitor: &dyn Moni
                 Some(names) => names.join("+"),
                 None => families(&splits),
             };
-            groups.push(Group { variants, splits });
+            groups.push(Group { layer: layer.into(), variants, splits });
         }
     }
     Ok(groups)
@@ -84,10 +132,14 @@ fn families(splits: &SplitRows) -> String {
 }
 
 /// Checks that every run has a name of its own, and that all runs may be written.
-pub(super) fn check_names(config: &SweepConfig, groups: &[Group], settings: &[SolverConfig]) -> Result<()> {
+pub(super) fn check_names(
+    config: &SweepConfig,
+    caches: &[CacheGroups],
+    settings: &[SolverConfig],
+) -> Result<()> {
     check_folder(&config.runs)?;
     let mut seen = HashSet::new();
-    for group in groups {
+    for group in caches.iter().flat_map(|cache| &cache.groups) {
         for params in settings {
             let path = HeadName::of(config, group, params).path(config);
             run::check_target(&path)?;
@@ -115,6 +167,7 @@ impl HeadName {
     pub fn of(config: &SweepConfig, group: &Group, settings: &SolverConfig) -> Self {
         let mut parts = Vec::new();
         let mut part = |varies: bool, text: String| parts.extend(varies.then_some(text));
+        part(config.caches.len() > 1, folder_name(&group.layer));
         part(config.variants.len() > 1, group.variants.replace(':', ""));
         if let SolverConfig::Adam(FitConfig { lr, .. }) = settings {
             part(config.lr.len() > 1, format!("lr={lr}"));
@@ -132,7 +185,7 @@ impl HeadName {
         if parts.is_empty() {
             parts.push("head".into());
         }
-        Self { variants: group.variants.clone(), parts }
+        Self { layer: group.layer.clone(), variants: group.variants.clone(), parts }
     }
 
     /// The folder of the run.

@@ -19,7 +19,7 @@ use crate::train::warm_start::WarmStart;
 use crate::train::{FeatureTable, TrainingSet};
 use std::time::Instant;
 
-/// What all groups of a sweep share.
+/// What all groups of one cache share.
 pub(super) struct GroupFit<'a> {
     pub config: &'a SweepConfig,
     pub set: &'a TrainingSet,

@@ -1,4 +1,4 @@
-//! Fits many heads to one cache: all combinations of settings, seeds, feature sets and splits. Each head is the same, bit
+//! Fits many heads: all combinations of caches, settings, seeds, feature sets and splits. Each head is the same, bit
 //! for bit, as the one that `train` makes with its settings. All heads of one feature set and split advance together
 //! through each batch, so features are read from memory once for all of them.
 
@@ -9,19 +9,17 @@ mod results;
 mod settings;
 
 pub use config::{Select, SweepConfig};
-pub use results::{HeadResult, NestedAccuracy};
+pub use results::{HeadResult, LayerAccuracy, NestedAccuracy};
 pub use settings::SettingResult;
 
 use crate::error::{Error, Kind, Result};
 use crate::head::{SolverConfig, StopOn};
-use crate::io::fs;
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Unit};
 use crate::run::SamePictures;
-use crate::train::TrainingSet;
 use crate::train::penalty::has_enough_validation;
 use crate::train::warm_start::WarmStart;
-use grid::Group;
+use grid::{CacheGroups, Group};
 use group_fit::{GroupFit, GroupResult};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -39,6 +37,9 @@ pub struct SweepStats {
     pub selected_by: Select,
     /// For each split, the accuracy of the choice on folds that had no part in it; empty where the validation images choose.
     pub nested: Vec<NestedAccuracy>,
+    /// Each layer over the folds within the train images, the most accurate one first; empty for one cache, or where the
+    /// validation images choose.
+    pub layers: Vec<LayerAccuracy>,
     /// Each setting over its seeds and splits, best mean validation score first.
     pub settings: Vec<SettingResult>,
     /// Each head, in the order of the configuration.
@@ -54,48 +55,42 @@ pub struct SweepStats {
 /// Fits all heads and writes their runs. A head whose loss is not a number is reported among the others.
 ///
 /// # Errors
-/// [`Kind::Usage`] for settings out of range or given twice, [`Kind::Input`] when there are fewer than two classes, or neither
-/// validation images nor two train images of each class, [`Kind::Cache`] when features are missing or damaged, [`Kind::Run`] when a run cannot be written,
+/// [`Kind::Usage`] for no cache or settings out of range or given twice, [`Kind::Input`] when there are fewer than two classes, or neither
+/// validation images nor two train images of each class, [`Kind::Cache`] when features are missing or damaged or the caches have different images, [`Kind::Run`] when a run cannot be written,
 /// `init` does not fit, or every head failed.
 pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> {
     let settings = grid::settings(config)?;
-    // The runs record this path.
-    fs::require_utf8(&config.cache)?;
     let threads = parallel::granted(config.threads, monitor);
-    let reading = Instant::now();
-    let set = TrainingSet::open_with_threads(&config.cache, threads)?;
-    set.warn_of_unnamed_specs(monitor)?;
-    let groups = grid::groups(config, &set, monitor)?;
-    grid::check_names(config, &groups, &settings)?;
-    let warm_start = config.init.as_deref().map(|init| WarmStart::open(init, &set)).transpose()?;
-    let warm_start = warm_start.as_ref();
-    if let Some(warm_start) = warm_start {
-        groups.iter().try_for_each(|group| warm_start.check(&group.splits))?;
-    }
-    let table = set.load(groups.iter().map(|group| &group.splits))?;
-    let read_seconds = reading.elapsed().as_secs_f64();
-    let (epochs, stop_on) = match &config.base {
-        SolverConfig::Adam(base) => (base.epochs, base.stop_on),
-        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => (1, StopOn::Loss),
-    };
-    let epochs = groups.len() * settings.len() * epochs;
-    let selects_by_folds = selects_by_folds(config, &groups, &settings, &set, monitor);
+    let opening = Instant::now();
+    let caches = grid::open(config, threads, monitor)?;
+    grid::check_names(config, &caches, &settings)?;
+    let warm_starts = warm_starts(config, &caches)?;
+    let selects_by_folds = selects_by_folds(config, &caches, &settings, monitor);
+    let groups: usize = caches.iter().map(|cache| cache.groups.len()).sum();
+    let epochs = groups * settings.len() * epochs(config);
     let task = monitor.task("fitting heads", Some(epochs as u64), Unit::Epochs);
-    let jobs = config.jobs.clamp(1, threads.min(groups.len()).max(1));
-    let fit = GroupFit {
-        config,
-        set: &set,
-        table: &table,
-        warm_start,
-        selects_by_folds,
-        threads: threads / jobs,
-        task: &*task,
-    };
-    let results = in_parallel(jobs, &groups, |group: &Group| fit.run(group, &settings))?;
+    let mut read_seconds = opening.elapsed().as_secs_f64();
+    let mut results = Vec::new();
+    // One cache after another: the features of one alone are in memory.
+    for (CacheGroups { set, groups }, warm_start) in caches.iter().zip(&warm_starts) {
+        let reading = Instant::now();
+        let table = set.load(groups.iter().map(|group| &group.splits))?;
+        read_seconds += reading.elapsed().as_secs_f64();
+        let jobs = config.jobs.clamp(1, threads.min(groups.len()).max(1));
+        let fit = GroupFit {
+            config,
+            set,
+            table: &table,
+            warm_start: warm_start.as_ref(),
+            selects_by_folds,
+            threads: threads / jobs,
+            task: &*task,
+        };
+        results.extend(in_parallel(jobs, groups, |group: &Group| fit.run(group, &settings))?);
+    }
     drop(task);
     report_same_pictures(&results, monitor);
-    let selected_by = selected_by(selects_by_folds, &groups);
-    let stats = stats(results, stop_on, selected_by, read_seconds);
+    let stats = stats(config, &caches, results, selected_by(selects_by_folds, &caches), read_seconds);
     report_heads(&stats.heads, config, monitor);
     if stats.heads.iter().all(|head| head.failed.is_some()) {
         return Err(Error::new(Kind::Run, "no head could be fitted")
@@ -104,7 +99,45 @@ pub fn sweep(config: &SweepConfig, monitor: &dyn Monitor) -> Result<SweepStats> 
     Ok(stats)
 }
 
-fn stats(results: Vec<GroupResult>, stop_on: StopOn, selected_by: Select, read_seconds: f64) -> SweepStats {
+/// Opens the run to start from, for each cache.
+fn warm_starts(config: &SweepConfig, caches: &[CacheGroups]) -> Result<Vec<Option<WarmStart>>> {
+    let open = |CacheGroups { set, groups }: &CacheGroups| {
+        let Some(init) = &config.init else { return Ok(None) };
+        let warm_start = WarmStart::open(init, set)?;
+        groups.iter().try_for_each(|group| warm_start.check(&group.splits))?;
+        Ok(Some(warm_start))
+    };
+    caches.iter().map(open).collect()
+}
+
+/// Steps of progress of one head.
+fn epochs(config: &SweepConfig) -> usize {
+    match &config.base {
+        SolverConfig::Adam(base) => base.epochs,
+        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => 1,
+    }
+}
+
+/// What decides between heads.
+fn best_by(config: &SweepConfig) -> StopOn {
+    match &config.base {
+        SolverConfig::Adam(base) => base.stop_on,
+        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => StopOn::Loss,
+    }
+}
+
+fn stats(
+    config: &SweepConfig,
+    caches: &[CacheGroups],
+    results: Vec<GroupResult>,
+    selected_by: Select,
+    read_seconds: f64,
+) -> SweepStats {
+    let stop_on = best_by(config);
+    let layers: Vec<(&str, usize)> = caches
+        .iter()
+        .map(|CacheGroups { set, groups }| (groups[0].layer.as_str(), set.spec().width))
+        .collect();
     let sum = |seconds: fn(&GroupResult) -> f64| results.iter().map(seconds).sum();
     let (seconds, write_seconds) = (sum(|group| group.fit_seconds), sum(|group| group.write_seconds));
     let heads: Vec<HeadResult> = results.into_iter().flat_map(|group| group.heads).collect();
@@ -113,6 +146,7 @@ fn stats(results: Vec<GroupResult>, stop_on: StopOn, selected_by: Select, read_s
         best_by: stop_on,
         selected_by,
         nested: results::nested(&heads, stop_on),
+        layers: results::layers(&heads, &layers, stop_on),
         settings: settings::over_heads(&heads, stop_on),
         heads,
         seconds,
@@ -149,34 +183,39 @@ fn report_same_pictures(results: &[GroupResult], monitor: &dyn Monitor) {
     }
 }
 
-fn selected_by(selects_by_folds: bool, groups: &[Group]) -> Select {
-    let has_validation = groups.iter().all(|group| !group.splits.validation.keys.is_empty());
+fn selected_by(selects_by_folds: bool, caches: &[CacheGroups]) -> Select {
+    let has_validation = all_groups(caches).all(|group| !group.splits.validation.keys.is_empty());
     match selects_by_folds || !has_validation {
         true => Select::Folds,
         false => Select::Validation,
     }
 }
 
+fn all_groups(caches: &[CacheGroups]) -> impl Iterator<Item = &Group> {
+    caches.iter().flat_map(|cache| &cache.groups)
+}
+
 /// Whether folds within the train images choose the best head. Reports a choice that the caller did not make, and warns where
 /// so few validation images choose that the best head is largely chance.
 fn selects_by_folds(
     config: &SweepConfig,
-    groups: &[Group],
+    caches: &[CacheGroups],
     settings: &[SolverConfig],
-    set: &TrainingSet,
     monitor: &dyn Monitor,
 ) -> bool {
-    let classes = set.classes().len();
+    let classes = caches[0].set.classes().len();
     let has_few = |group: &Group| {
         !group.splits.validation.keys.is_empty() && !has_enough_validation(&group.splits, classes)
     };
     let has_folds = |group: &Group| group.splits.train.images_per_class(classes).into_iter().min() >= Some(2);
     // Seeds are no settings: the best of them is chance anyway.
     let is_compared = config.variants.len() > 1 || config.l2.len() > 1 || config.lr.len() > 1;
-    let few = groups.iter().any(has_few);
+    let few = all_groups(caches).any(has_few);
     match config.select_by {
         Select::Folds => true,
-        Select::Automatic if few && is_compared && groups.iter().all(has_folds) => {
+        // Layers are compared fold by fold.
+        Select::Automatic if caches.len() > 1 && all_groups(caches).all(has_folds) => true,
+        Select::Automatic if few && is_compared && all_groups(caches).all(has_folds) => {
             monitor.note(
                 "a class has fewer than 20 validation images, too few to choose settings by: folds within the train images \
                  choose them (`select_by` validation does without)",
@@ -184,7 +223,7 @@ fn selects_by_folds(
             true
         }
         Select::Automatic | Select::Validation => {
-            if few && settings.len() * config.variants.len() > 1 {
+            if few && settings.len() * config.variants.len() * caches.len() > 1 {
                 monitor.warn(
                     "a class has fewer than 20 validation images, too few to choose the best head by: `select_by` folds chooses it \
                      by folds within the train images",

@@ -8,6 +8,7 @@ use crate::head::{FitConfig, FitResult, SolverConfig, StopOn};
 use crate::metrics::ResampledMean;
 use crate::run::{FoldScore, Prediction};
 use crate::train::ValidationScore;
+use crate::train::ranking::{FoldAccuracies, Ranked, rank};
 use crate::train::selection::{FoldScores, Rule, ScoreTable, pooled as pooled_folds};
 use crate::train::split_rows::SplitRows;
 use crate::train::stats::is_near_the_limit;
@@ -19,6 +20,8 @@ use std::path::PathBuf;
 pub struct HeadResult {
     /// Folder of its run.
     pub run: PathBuf,
+    /// Layer of its features, or the name of the cache where several caches have the same layer.
+    pub layer: String,
     /// Name of the feature set, such as `none+flip`.
     #[serde(rename = "use")]
     pub variants: String,
@@ -70,6 +73,24 @@ pub struct NestedAccuracy {
     pub accuracy: ResampledMean,
 }
 
+/// How the heads of one cache do on images that had no part in fitting them nor in choosing among them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerAccuracy {
+    /// Layer of the features, or the name of the cache where several caches have the same layer.
+    pub layer: String,
+    /// Accuracy over the folds of all splits, 0 to 1: each fold is scored by the settings that the other folds choose.
+    pub accuracy: ResampledMean,
+    /// The accuracy less that of the best layer, fold by fold; `None` for the best one.
+    pub difference: Option<ResampledMean>,
+}
+
+impl LayerAccuracy {
+    /// Whether the best layer may be no better: the interval of the difference holds 0.
+    pub fn may_be_as_good(&self) -> bool {
+        self.difference.is_none_or(|difference| difference.interval[1] >= 0.0)
+    }
+}
+
 impl SplitSize {
     pub fn of(splits: &SplitRows, classes: usize) -> Self {
         let [train_images, validation, test] = [&splits.train, &splits.validation, &splits.test]
@@ -92,6 +113,7 @@ impl HeadResult {
         };
         Self {
             run,
+            layer: name.layer.clone(),
             variants: name.variants.clone(),
             lr,
             l2: settings.l2(),
@@ -149,17 +171,56 @@ impl HeadResult {
 
 /// For each split, how the choice among all of its heads does on folds that had no part in it. Empty where no folds choose.
 pub(super) fn nested(heads: &[HeadResult], by: StopOn) -> Vec<NestedAccuracy> {
-    let mut by_split: Vec<(Option<Resplit>, Vec<FoldScores>)> = Vec::new();
+    let chosen = heads.iter().filter(|head| head.fold_scores.is_some());
+    let estimate = |heads: Vec<&HeadResult>| {
+        let scores: Vec<FoldScores> = heads.iter().filter_map(|head| head.fold_scores.clone()).collect();
+        let table = ScoreTable { scores: &scores, folds: scores[0].len(), by, rule: Rule::Best };
+        Some(NestedAccuracy { resplit: heads[0].resplit, accuracy: table.nested()? })
+    };
+    grouped(chosen, |head| head.resplit).into_iter().filter_map(estimate).collect()
+}
+
+/// Each layer, the most accurate one first. Empty where there is one alone, or no folds choose.
+pub(super) fn layers(heads: &[HeadResult], widths: &[(&str, usize)], by: StopOn) -> Vec<LayerAccuracy> {
+    let splits = grouped(heads, |head| head.resplit);
+    let score = |&(layer, width): &(&str, usize)| {
+        let mut accuracies = Vec::new();
+        let mut folds = 0;
+        for heads in &splits {
+            let own = heads.iter().filter(|head| head.layer == layer);
+            let scores: Vec<FoldScores> = own.map(|head| head.fold_scores.clone()).collect::<Option<_>>()?;
+            folds = scores.first()?.len();
+            let table = ScoreTable { scores: &scores, folds, by, rule: Rule::Best };
+            accuracies.extend(table.nested_accuracies()?);
+        }
+        let images = splits.first()?.first()?.split_size.train_images / folds;
+        Some((folds, FoldAccuracies { accuracies, width, images }))
+    };
+    let Some(scored) = widths.iter().map(score).collect::<Option<Vec<_>>>() else { return Vec::new() };
+    let (folds, scored): (Vec<usize>, Vec<FoldAccuracies>) = scored.into_iter().unzip();
+    if scored.len() < 2 {
+        return Vec::new();
+    }
+    let ranked = rank(&scored, folds[0]).into_iter();
+    let layer = |one: Ranked| LayerAccuracy {
+        layer: widths[one.index].0.into(),
+        accuracy: one.accuracy,
+        difference: one.difference,
+    };
+    ranked.map(layer).collect()
+}
+
+/// Groups of heads with the same key, in the order of their first heads.
+pub(super) fn grouped<'a, K: PartialEq>(
+    heads: impl IntoIterator<Item = &'a HeadResult>,
+    key: impl Fn(&HeadResult) -> K,
+) -> Vec<Vec<&'a HeadResult>> {
+    let mut groups: Vec<Vec<&HeadResult>> = Vec::new();
     for head in heads {
-        let Some(scores) = &head.fold_scores else { continue };
-        match by_split.iter_mut().find(|(resplit, _)| *resplit == head.resplit) {
-            Some((_, all)) => all.push(scores.clone()),
-            None => by_split.push((head.resplit, vec![scores.clone()])),
+        match groups.iter_mut().find(|group| key(group[0]) == key(head)) {
+            Some(group) => group.push(head),
+            None => groups.push(vec![head]),
         }
     }
-    let estimate = |(resplit, scores): (Option<Resplit>, Vec<FoldScores>)| {
-        let table = ScoreTable { scores: &scores, folds: scores[0].len(), by, rule: Rule::Best };
-        Some(NestedAccuracy { resplit, accuracy: table.nested()? })
-    };
-    by_split.into_iter().filter_map(estimate).collect()
+    groups
 }

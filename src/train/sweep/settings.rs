@@ -1,6 +1,6 @@
 //! Result of each setting of a sweep over its seeds and splits, and the choice of the best.
 
-use super::results::HeadResult;
+use super::results::{HeadResult, grouped};
 use crate::data::dataset::Resplit;
 use crate::head::StopOn;
 use crate::metrics::{
@@ -13,6 +13,8 @@ use std::path::PathBuf;
 /// Result of a setting over its seeds and splits.
 #[derive(Debug, Clone, Serialize)]
 pub struct SettingResult {
+    /// Layer of the features, or the name of the cache where several caches have the same layer.
+    pub layer: String,
     /// Name of the feature set, such as `none+flip`.
     #[serde(rename = "use")]
     pub variants: String,
@@ -52,7 +54,7 @@ pub(super) fn best(heads: &[HeadResult], by: StopOn) -> Option<PathBuf> {
 /// Each setting over its seeds and splits, the best mean validation score first. Those with heads that failed come last: their
 /// mean is over other heads.
 pub(super) fn over_heads(heads: &[HeadResult], by: StopOn) -> Vec<SettingResult> {
-    let key = |head: &HeadResult| (head.variants.clone(), head.lr, head.l2);
+    let key = |head: &HeadResult| (head.layer.clone(), head.variants.clone(), head.lr, head.l2);
     let mut settings: Vec<SettingResult> = grouped(heads, key).iter().map(|heads| setting(heads)).collect();
     let rank = |setting: &SettingResult| {
         let (loss, accuracy) = setting.validation_loss.zip(setting.validation_accuracy)?;
@@ -67,21 +69,6 @@ pub(super) fn over_heads(heads: &[HeadResult], by: StopOn) -> Vec<SettingResult>
     settings
 }
 
-/// Groups of heads with the same key, in the order of their first heads.
-fn grouped<'a, K: PartialEq>(
-    heads: impl IntoIterator<Item = &'a HeadResult>,
-    key: impl Fn(&HeadResult) -> K,
-) -> Vec<Vec<&'a HeadResult>> {
-    let mut groups: Vec<Vec<&HeadResult>> = Vec::new();
-    for head in heads {
-        match groups.iter_mut().find(|group| key(group[0]) == key(head)) {
-            Some(group) => group.push(head),
-            None => groups.push(vec![head]),
-        }
-    }
-    groups
-}
-
 fn setting(heads: &[&HeadResult]) -> SettingResult {
     let first = heads[0];
     let fitted = heads.iter().copied().filter(|head| head.failed.is_none());
@@ -92,6 +79,7 @@ fn setting(heads: &[&HeadResult]) -> SettingResult {
     };
     let answers: Vec<SplitAnswers> = splits.iter().map(|heads| split_answers(heads)).collect();
     SettingResult {
+        layer: first.layer.clone(),
         variants: first.variants.clone(),
         lr: first.lr,
         l2: first.l2,
