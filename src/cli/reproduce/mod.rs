@@ -264,6 +264,7 @@ mod tests {
     use crate::cli::command;
     use crate::data::manifest::ManifestOptions;
     use crate::data::preprocess::{Normalization, Preprocessing};
+    use crate::head::decision::{AnswerSource, ClassThreshold, CostMatrix, Decision, ThresholdEvidence};
     use crate::head::{ClassWeights, LbfgsConfig, Schedule, StopOn};
 
     fn record(config: SolverConfig, normalization: Normalization, stretch: bool) -> Record {
@@ -374,9 +375,17 @@ mod tests {
         let adam = || record(SolverConfig::Adam(unusual()), Normalization::Unit, true);
         let fold = Some(Resplit::Fold { number: 2, folds: 5, seed: 4 });
         let fold = Record { resplit: fold, init: Some("gone".into()), memory: Some(1 << 20), ..adam() };
-        let resplit = Record { resplit: Some(Resplit::Random { seed: 8 }), ..adam() };
+        let costs = CostMatrix { file: "costs.csv".into(), costs: Vec::new() };
+        let decision = Some(Decision::new(DecisionRule::Costs(costs)));
+        let resplit = Record { resplit: Some(Resplit::Random { seed: 8 }), decision, ..adam() };
         let lbfgs = LbfgsConfig { allow_unconverged: true, ..LbfgsConfig::default() };
-        let lbfgs = record(SolverConfig::Lbfgs(lbfgs), Normalization::Symmetric, false);
+        let chosen_on =
+            ThresholdEvidence { from: AnswerSource::Folds, images: 9, of_class: 3, answered: 3, correct: 3 };
+        let goal = "a b=recall>=0.9".parse().unwrap();
+        let threshold = ClassThreshold { goal, threshold: 0.5, chosen_on };
+        let decision = Some(Decision::new(DecisionRule::Thresholds(vec![threshold])));
+        let lbfgs =
+            Record { decision, ..record(SolverConfig::Lbfgs(lbfgs), Normalization::Symmetric, false) };
         let layouts = [None, Some("--split-folders"), Some("--as-classes")];
         let sources = [fold, resplit, lbfgs].into_iter().zip(layouts).map(|(record, layout)| {
             let mut source = source("r", record);
@@ -392,6 +401,7 @@ mod tests {
         });
         let all: Vec<String> = sources.flat_map(|source| lines(&[source])).collect();
         let printed = all.join("\n");
+        assert!(printed.contains("--threshold 'a b=recall>=0.9'"), "{printed}");
         for name in ["extract", "train"] {
             let sub = command();
             let sub = sub.find_subcommand(name).unwrap();
