@@ -525,7 +525,7 @@ mod tests {
 
     /// Arguments that several fields or the command line itself take: those of every command, the one that chooses the stage,
     /// folds of a resplit, the second of two that choose the layout, and those that only say what is read or shown.
-    const NO_FIELD: [&str; 13] = [
+    const NO_FIELD: [&str; 14] = [
         "auto",
         "json",
         "yes",
@@ -539,6 +539,8 @@ mod tests {
         "shell",
         "null",
         "top",
+        // Of a folder of caches.
+        "layers",
     ];
 
     #[test]

@@ -23,10 +23,9 @@ use std::path::PathBuf;
     after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5\n  headstart sweep cache/photos --runs runs/splits --use none --seeds 5 --resplit 1,2,3\n  headstart sweep cache/layers --layers PreLogits,Mixed_6e --runs runs/layers --solver lbfgs --l2 0.01,0.001"
 )]
 pub(super) struct Args {
-    /// Cache that `extract` wrote; several ones of the same images, or a folder of them, are compared
-    #[arg(required = true, value_name = "CACHE")]
-    caches: Vec<PathBuf>,
-    /// Layers to compare, of the folder of caches that `extract` with several layers wrote [default: all of them]
+    /// Cache that `extract` wrote, or the folder of caches that it wrote for several layers, which are compared
+    cache: PathBuf,
+    /// Layers to compare, of a folder of caches [default: all of them]
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     layers: Vec<String>,
     /// Folder of the runs to write; runs of the same names are replaced
@@ -101,7 +100,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         false => args.uses.iter().map(|set| Some(set.split(',').map(String::from).collect())).collect(),
     };
     let config = SweepConfig {
-        caches: of_layers(args.caches, &args.layers)?,
+        caches: of_layers(args.cache, &args.layers)?,
         runs: args.runs,
         variants,
         resplits,
@@ -118,23 +117,18 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     fit(&config, global, terminal)
 }
 
-/// The caches, where a folder of caches stands for those of `layers`, or for all of them.
-fn of_layers(paths: Vec<PathBuf>, layers: &[String]) -> Result<Vec<PathBuf>> {
+/// The cache, or those of `layers` in a folder of caches; all of them where no layer is named.
+fn of_layers(folder: PathBuf, layers: &[String]) -> Result<Vec<PathBuf>> {
     if layers.is_empty() {
-        return with_folders(paths);
+        return with_folders(vec![folder]);
     }
-    let [folder] = paths.as_slice() else {
-        return Err(Error::new(Kind::Usage, "--layers names caches of one folder").help(
-            "give one folder, as `extract` with several layers wrote it, or the caches without --layers",
-        ));
-    };
-    let inside = caches_in(folder)?;
+    let inside = caches_in(&folder)?;
     let cache = |layer: &String| {
         let path = folder.join(folder_name(layer));
         inside.contains(&path).then_some(path).ok_or_else(|| {
             let names = inside.iter().filter_map(|path| path.file_name()?.to_str());
             let there = names.collect::<Vec<_>>().join(", ");
-            Error::new(Kind::Usage, format!("there is no cache of the layer {layer:?}")).at(folder).help(
+            Error::new(Kind::Usage, format!("there is no cache of the layer {layer:?}")).at(&folder).help(
                 match inside.is_empty() {
                     true => {
                         format!("`extract` the images with --layer {layer} --layer ANOTHER into the folder")

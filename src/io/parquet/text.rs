@@ -53,7 +53,9 @@ impl TextReader {
         let places = places.expect("the columns are of this file");
         let in_file = |error: Error| error.of_kind(Kind::Input);
         let mut rows = readable(&self.path, || {
-            let projection = Type::group_type_builder("rows").with_fields(fields).build()?;
+            // A projection has the name of the whole.
+            let name = self.reader.metadata().file_metadata().schema().name();
+            let projection = Type::group_type_builder(name).with_fields(fields).build()?;
             self.reader.get_row_iter(Some(projection))
         })
         .map_err(in_file)?;
