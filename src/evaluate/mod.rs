@@ -212,21 +212,18 @@ fn measure(
     let truth: Vec<usize> = images.iter().map(|image| image.truth).collect();
     let predicted: Vec<usize> = images.iter().map(|image| predicted_class(image, config.tta)).collect();
     let correct: Vec<bool> = truth.iter().zip(&predicted).map(|(t, p)| t == p).collect();
-    let number_correct = correct.iter().filter(|correct| **correct).count();
-    let groups: Vec<Option<&str>> = images.iter().map(|image| image.group.as_deref()).collect();
-    let grouped = metrics::grouped_interval(&correct, &groups);
+    let (interval, groups) = accuracy_interval(images, &correct);
     let confusion = metrics::confusion(&truth, &predicted, names.len());
     let classes = metrics::class_scores(&names, &confusion);
     let majority = majority_class(&record.classes);
     let probabilities = curves::at_temperature(images, Temperature::effective(temperature));
     let decision = if config.tta { None } else { RunDecision::of(run, &names)? };
-    let reject = rule.map(|rule| RejectionStats::measure(run.path(), &rule, &correct)).transpose()?;
     Ok(EvaluateStats {
         split: config.split,
         images: truth.len(),
         accuracy: metrics::accuracy(&truth, &predicted),
-        interval: grouped.or_else(|| metrics::wilson_interval(number_correct, truth.len())),
-        groups: grouped.map(|_| number_of_groups(&groups)),
+        interval,
+        groups,
         macro_f1: metrics::macro_f1(&classes),
         overall: OverallScores::measure(images, &predicted, &confusion, &record.classes),
         majority_accuracy: metrics::constant_accuracy(&truth, majority),
@@ -240,11 +237,23 @@ fn measure(
         calibration: Calibration::measure(temperature, images, &validation),
         decision: decision.map(|rule| rule.measure(&truth, &predicted, &probabilities)),
         tta: config.tta.then(|| TtaStats::compare(&held_out, &predicted)),
-        reject,
+        reject: rule.map(|rule| RejectionStats::measure(run.path(), &rule, &correct)).transpose()?,
         same_pictures: None,
         converged: record.convergence.map(|convergence| convergence.is_optimum()),
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// The interval of the accuracy, and the number of groups where there are any: images of a group are then no independent ones.
+fn accuracy_interval(images: &[HeldOutPrediction], correct: &[bool]) -> (Option<[f64; 2]>, Option<usize>) {
+    let groups: Vec<Option<&str>> = images.iter().map(|image| image.group.as_deref()).collect();
+    match metrics::grouped_interval(correct, &groups) {
+        Some(interval) => (Some(interval), Some(number_of_groups(&groups))),
+        None => {
+            let number_correct = correct.iter().filter(|correct| **correct).count();
+            (metrics::wilson_interval(number_correct, correct.len()), None)
+        }
+    }
 }
 
 /// Number of groups, where an image without one is one of its own.

@@ -52,6 +52,12 @@ impl QuantizeConfig {
     }
 }
 
+impl Default for QuantizeConfig {
+    fn default() -> Self {
+        Self::new(BackboneChoice::default(), PathBuf::new(), "")
+    }
+}
+
 /// The backbone that [`quantize`] made.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
