@@ -24,7 +24,7 @@ use std::path::PathBuf;
 /// fitted to all train images.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 auto\n  headstart train cache/photos --run runs/best --auto\n  headstart train cache/photos --run runs/sure --threshold 'Tony Blair=precision>=0.95'"
+    after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 auto\n  headstart train cache/photos --run runs/best --auto\n  headstart train cache/photos --run runs/sure --threshold \"Tony Blair=precision>=0.95\""
 )]
 pub(super) struct Args {
     /// Cache that `extract` wrote; with --auto also several ones of the same images, such as those of several layers

@@ -125,7 +125,7 @@ fn what_stands_in_the_way_is_called_what_it_is_before_any_work() {
     let network = s.text("small.onnx");
     let odd: [(&[&str], &str); 12] = [
         (&["data", "summary", "dangling"], "dangling: it is a link to nowhere, where nothing is"),
-        (&["data", "summary", "file"], "file: it is a file, not a folder"),
+        (&["data", "summary", "file"], "file: not a folder of images, and not a manifest"),
         (&["extract", "in", "--cache", "dangling", "--backbone", &network], "dangling: it is a link"),
         (&["extract", "in", "--cache", "file/x", "--backbone", &network], "file: it is a file"),
         (&["train", "dangling", "--run", "q"], "dangling: it is a link"),

@@ -237,7 +237,7 @@ fn folders_of_splits_in_each_class_are_taken_too() {
     );
     assert_eq!(crate::support::extract(&s, "in", "c", &[]).value()["splits"], taken["splits"]);
     crate::support::extract(&s, "in", "c", &["--split", "70/5/25"])
-        .fails(2, &["--split 70/5/25 takes test images from the train folders", "give 0 for test"]);
+        .fails(2, &["--split 70/5/25 takes test images from the train images", "give 0 for test"]);
     assert_eq!(counts(&samples(&s, "c")), [36, 4, 10]);
 }
 

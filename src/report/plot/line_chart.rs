@@ -133,7 +133,7 @@ fn draw_point(point: &LabelledPoint, axes: &Axes) -> Markup {
     let (at, below) = (if is_right { x + 6.0 } else { x - 6.0 }, if is_low { y - 10.0 } else { y + 17.0 });
     html! {
         circle.target cx=(decimal(x)) cy=(decimal(y)) r="6" { title { (point.label) } }
-        text.small.end[is_right] x=(decimal(at)) y=(decimal(below)) { (label) }
+        text.small.over.end[is_right] x=(decimal(at)) y=(decimal(below)) { (label) }
     }
 }
 

@@ -397,7 +397,8 @@ const EXPORTS: &[Case] = &[
     case("answers among the images", "predict r in --out in/answers.csv", nothing),
     case("answers inside a run", "predict r in --out r/answers.csv", nothing),
     case("answers inside a cache", "predict r in --out c/answers.csv", nothing),
-    case("answers for a folder that is missing", "predict r missing --out answers.csv", nothing),
+    case("answers for a folder that is missing", "predict r missing --out answers.csv", nothing)
+        .writes(&["answers.csv"]),
     case("answers for a folder without pictures", "predict r empty --out answers.csv", |s| {
         std::fs::create_dir(s.path("empty")).unwrap();
     }),
