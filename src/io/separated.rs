@@ -1,6 +1,7 @@
 //! Reads and writes tables of text with separators (CSV, TSV). The only user of the `csv` crate.
 
 use std::io::{Read, Write};
+#[cfg(feature = "report")]
 use std::path::Path;
 
 /// One record of a table, with the line of the file on which it begins, from 1.
@@ -37,6 +38,7 @@ pub(crate) fn records(source: impl Read, separator: u8) -> impl Iterator<Item = 
 }
 
 /// The first record of the file at `path`; `None` when it cannot be read.
+#[cfg(feature = "report")]
 pub(crate) fn heading(path: &Path) -> Option<Vec<String>> {
     let file = std::fs::File::open(path).ok()?;
     records(file, b',').next()?.ok()?.fields.ok()
