@@ -38,7 +38,7 @@ impl OnnxBackbone {
     /// Runs one image, and calls `found` with the values of each layer.
     ///
     /// # Errors
-    /// [`Kind::Backbone`] when the network fails.
+    /// [`Kind::Backbone`](crate::error::Kind::Backbone) when the network fails.
     pub(in crate::backbone) fn read_values(
         &mut self,
         pixels: &[u8],
