@@ -3,10 +3,14 @@
 use super::choice::BackboneChoice;
 use super::resolved::ResolvedBackbone;
 use crate::backbone::{Backbone, Device, Embeddings, SessionOptions, known_answer};
+use crate::data::augment::Variant;
+use crate::data::dataset::Reason;
+use crate::data::decode;
 use crate::data::pixels::Pixels;
 use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
 use crate::monitor::Monitor;
+use std::path::Path;
 
 /// An open backbone together with its preprocessing: images in, features out.
 ///
@@ -85,6 +89,24 @@ impl ImageEmbedder {
         match images.is_empty() {
             true => Ok(Vec::new()),
             false => self.embed_rows(images)?.into_finite(),
+        }
+    }
+
+    /// Embeds an image file. Returns why it cannot be used in place of its features.
+    ///
+    /// # Errors
+    /// Those of [`Backbone::embed`].
+    pub(crate) fn embed_file(&mut self, path: &Path) -> Result<std::result::Result<Vec<f32>, Reason>> {
+        let stretch = self.preprocessing.stretch_16bit;
+        let decoded = decode::read(path).and_then(|bytes| decode::decode_stretched(&bytes, stretch));
+        let pixels = match decoded {
+            Ok(decoded) => decoded.pixels,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let embeddings = self.embed_rows(&[pixels])?;
+        match embeddings.rows().next() {
+            Some(Ok(row)) => Ok(Ok(row.to_vec())),
+            _ => Ok(Err(Reason::NonFiniteFeatures { variant: Variant::None.to_string() })),
         }
     }
 

@@ -292,15 +292,7 @@ mod tests {
             split: Split::Train,
         };
         let rows = names.iter().map(sample).collect();
-        Samples {
-            rows,
-            root: "/in".into(),
-            seed: 0,
-            fractions: Default::default(),
-            layout: Default::default(),
-            manifest: None,
-            group_by: None,
-        }
+        Samples { rows, root: "/in".into(), ..Samples::default() }
     }
 
     #[test]

@@ -8,7 +8,6 @@ use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::math::parallel::{self, in_parallel};
 use serde::Serialize;
-use std::collections::HashMap;
 
 /// An image of a cache that is near to another image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -89,10 +88,7 @@ pub fn nearest(
         let message = format!("a query of {} values, where cached features have {width}", query.len());
         return Err(Error::new(Kind::Input, message));
     }
-    let mut images: HashMap<Digest, &Sample> = HashMap::new();
-    for sample in &samples.rows {
-        images.entry(sample.file.image_sha256).or_insert(sample);
-    }
+    let images = samples.by_digest();
     let nearest_in_part = |part: &Part| -> Result<Vec<Vec<Neighbour>>> {
         let rows = part.rows(cache.spec())?;
         let mut found = vec![Vec::new(); queries.len()];

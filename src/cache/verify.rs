@@ -162,15 +162,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = CacheWriter::open_or_create(dir.path(), &spec()).unwrap();
         let part = writer.append(rows(&["a"]), BTreeMap::new()).unwrap();
-        let samples = Samples {
-            rows: Vec::new(),
-            root: "/in".into(),
-            seed: 0,
-            fractions: Default::default(),
-            layout: Default::default(),
-            manifest: None,
-            group_by: None,
-        };
+        let samples = Samples { root: "/in".into(), ..Samples::default() };
         writer.describe(&samples, &[]).unwrap();
         drop(writer);
         let read_only = watch(dir.path(), Arc::new(ReadOnly));

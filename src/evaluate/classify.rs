@@ -4,9 +4,8 @@ use crate::backbone::graph::{ModelInfo, inspect};
 use crate::backbone::install::imagenet_names;
 use crate::backbone::registry::{KnownBackbone, registry};
 use crate::backbone::{BackboneChoice, Device, ImageEmbedder, ResolvedBackbone, SessionOptions};
-use crate::data::augment::Variant;
 use crate::data::dataset::Refused;
-use crate::data::decode::{self, DecodedFile, Reason};
+use crate::data::decode::Reason;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use crate::monitor::{Monitor, Unit};
@@ -186,17 +185,11 @@ impl Classifier {
 
     /// The most probable classes of an image file, or why it cannot be used.
     fn rank(&mut self, path: &Path, top: usize) -> Result<std::result::Result<Vec<RankedClass>, Reason>> {
-        let stretch = self.resolved.preprocessing.stretch_16bit;
-        let decoded = decode::read(path).and_then(|bytes| decode::decode_stretched(&bytes, stretch));
-        let DecodedFile { pixels, .. } = match decoded {
-            Ok(decoded) => decoded,
+        let probabilities = match self.embedder.embed_file(path)? {
+            Ok(probabilities) => probabilities,
             Err(reason) => return Ok(Err(reason)),
         };
-        let embeddings = self.embedder.embed_rows(&[pixels])?;
-        let Some(Ok(probabilities)) = embeddings.rows().next() else {
-            return Ok(Err(Reason::NonFiniteFeatures { variant: Variant::None.to_string() }));
-        };
-        let mut ranked: Vec<(usize, f32)> = probabilities.iter().copied().enumerate().collect();
+        let mut ranked: Vec<(usize, f32)> = probabilities.into_iter().enumerate().collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
         let class =
             |(index, probability)| RankedClass { index, label: self.names[index].clone(), probability };

@@ -4,13 +4,11 @@ use crate::backbone::registry::default_models;
 use crate::backbone::{BackboneSearch, Device, ImageEmbedder, SessionOptions};
 use crate::cache::near_images::{self, Neighbour};
 use crate::cache::{FeatureCache, Samples};
-use crate::data::augment::Variant;
 use crate::data::dataset::{Reason, Refused};
-use crate::data::decode::{self, DecodedFile};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, Unit};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Settings of [`search`].
 #[derive(Debug, Clone)]
@@ -85,7 +83,7 @@ pub fn search(config: &SearchConfig, monitor: &dyn Monitor) -> Result<Vec<Search
         if monitor.is_interrupted() {
             return Err(Error::new(Kind::Interrupted, "interrupted before the last image was embedded"));
         }
-        let reason = match embed(&mut embedder, path, cache.spec().preprocessing.steps.stretch_16bit)? {
+        let reason = match embedder.embed_file(path)? {
             Ok(row) => {
                 features.push(row);
                 None
@@ -121,22 +119,4 @@ fn open_embedder(
         BackboneSearch { models: &config.models, given: config.backbone.as_deref(), near: &config.cache };
     let resolved = cache.spec().resolve_backbone(search)?;
     ImageEmbedder::open_resolved(&resolved, SessionOptions::new(config.device), monitor)
-}
-
-/// The features of an image file, or why it cannot be used.
-fn embed(
-    embedder: &mut ImageEmbedder,
-    path: &Path,
-    stretch: Option<u8>,
-) -> Result<std::result::Result<Vec<f32>, Reason>> {
-    let decoded = decode::read(path).and_then(|bytes| decode::decode_stretched(&bytes, stretch));
-    let DecodedFile { pixels, .. } = match decoded {
-        Ok(decoded) => decoded,
-        Err(reason) => return Ok(Err(reason)),
-    };
-    let embeddings = embedder.embed_rows(&[pixels])?;
-    match embeddings.rows().next() {
-        Some(Ok(row)) => Ok(Ok(row.to_vec())),
-        _ => Ok(Err(Reason::NonFiniteFeatures { variant: Variant::None.to_string() })),
-    }
 }

@@ -5,7 +5,7 @@ use super::fit_context::FitContext;
 use super::inner_folds::InnerFolds;
 use super::path_scores::{PathScoring, along_path, has_passed_the_minimum};
 use super::penalty;
-use super::ranking::{FoldAccuracies, Ranked, rank};
+use super::ranking::{FoldAccuracies, Ranked, may_be_as_good, rank};
 use super::same_images::require_same_images;
 use super::selection::{FoldScores, Rule, ScoreTable};
 use super::split_rows::SplitRows;
@@ -87,7 +87,7 @@ pub struct LayerScore {
 impl LayerScore {
     /// Whether the best cache may be no better: the interval of the difference holds 0.
     pub fn may_be_as_good(&self) -> bool {
-        self.difference.is_none_or(|difference| difference.interval[1] >= 0.0)
+        may_be_as_good(self.difference)
     }
 }
 

@@ -47,6 +47,11 @@ pub(in crate::train) fn rank(sets: &[FoldAccuracies], folds: usize) -> Vec<Ranke
     order.into_iter().map(ranked).collect()
 }
 
+/// Whether the best set may be no better than one with this difference from it: the interval holds 0.
+pub(in crate::train) fn may_be_as_good(difference: Option<ResampledMean>) -> bool {
+    difference.is_none_or(|difference| difference.interval[1] >= 0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Runs single images through a network, and returns its layers as they are, not averaged over positions.
 
 use super::load::version;
+use super::values::LayerValues;
 use super::{OnnxBackbone, Unmeasured};
 use crate::backbone::graph::Operators;
 use crate::backbone::{Device, SessionOptions};
@@ -62,14 +63,12 @@ impl LayerReader {
     /// # Errors
     /// [`Kind::Backbone`](crate::error::Kind::Backbone) when the network fails.
     pub fn read(&mut self, pixels: &[u8]) -> Result<Vec<LayerOutput>> {
-        let n = self.network.batch.unwrap_or(1);
-        let mut batch = pixels.to_vec();
-        batch.resize(n * self.network.image_bytes(), 0);
-        let first = |_, shape: Vec<usize>, values: &[f32]| {
-            let values = values[..values.len() / n].to_vec();
-            Ok(LayerOutput { shape: shape.into_iter().skip(1).collect(), values })
+        let mut layers = Vec::new();
+        let mut found = |layer: LayerValues| {
+            layers.push(LayerOutput { shape: layer.shape.to_vec(), values: layer.values.to_vec() });
         };
-        self.network.run_layers(&batch, n, first).map_err(|e| self.operators.locate(e))
+        self.network.read_values(pixels, &mut found).map_err(|e| self.operators.locate(e))?;
+        Ok(layers)
     }
 }
 

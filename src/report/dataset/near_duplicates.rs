@@ -78,10 +78,7 @@ struct VariantRows<'a> {
 /// # Errors
 /// [`Kind::Cache`] when a part is damaged; [`Kind::Input`] for more than [`MOST_IMAGES`] images.
 pub(super) fn find(cache: &OpenCache, monitor: &dyn Monitor) -> Result<NearDuplicates> {
-    let mut images: HashMap<Digest, &Sample> = HashMap::new();
-    for sample in &cache.samples.rows {
-        images.entry(sample.file.image_sha256).or_insert(sample);
-    }
+    let images = cache.samples.by_digest();
     if images.len() > MOST_IMAGES {
         let message =
             format!("{} images have too many pairs; at most {MOST_IMAGES} are compared", images.len());

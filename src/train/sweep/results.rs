@@ -8,7 +8,7 @@ use crate::head::{FitConfig, FitResult, SolverConfig, StopOn};
 use crate::metrics::ResampledMean;
 use crate::run::{FoldScore, Prediction};
 use crate::train::ValidationScore;
-use crate::train::ranking::{FoldAccuracies, Ranked, rank};
+use crate::train::ranking::{FoldAccuracies, Ranked, may_be_as_good, rank};
 use crate::train::selection::{FoldScores, Rule, ScoreTable, pooled as pooled_folds};
 use crate::train::split_rows::SplitRows;
 use crate::train::stats::is_near_the_limit;
@@ -87,7 +87,7 @@ pub struct LayerAccuracy {
 impl LayerAccuracy {
     /// Whether the best layer may be no better: the interval of the difference holds 0.
     pub fn may_be_as_good(&self) -> bool {
-        self.difference.is_none_or(|difference| difference.interval[1] >= 0.0)
+        may_be_as_good(self.difference)
     }
 }
 

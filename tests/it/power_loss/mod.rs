@@ -44,15 +44,7 @@ fn samples(names: &[&str]) -> Samples {
         identity: Default::default(),
     };
     let rows = names.iter().map(|name| Sample { file: file(name), split: Split::Train }).collect();
-    Samples {
-        rows,
-        root: "/in".into(),
-        seed: 0,
-        fractions: Default::default(),
-        layout: Default::default(),
-        manifest: None,
-        group_by: None,
-    }
+    Samples { rows, root: "/in".into(), ..Samples::default() }
 }
 
 /// What a reader must find from a point of the log on: these rows, and one of these descriptions.
