@@ -9,6 +9,7 @@ mod elementwise;
 mod gradient;
 mod logits;
 mod step;
+mod vectors;
 
 use super::adam::AdamStep;
 use elementwise::{Exp, Standardize};
@@ -17,6 +18,7 @@ use logits::Logits;
 use pulp::Arch;
 use std::ops::Range;
 use step::Step;
+use vectors::{AddScaled, Dot};
 
 pub(super) use batch::Batch;
 pub(super) use step::WeightState;
@@ -55,6 +57,16 @@ impl Kernel {
     /// Replaces every value, none of them above zero, by its exponential.
     pub fn exp(&self, values: &mut [f32]) {
         self.0.dispatch(Exp(values));
+    }
+
+    /// The inner product of two vectors of one length, summed in float64.
+    pub fn dot<A: Copy + Into<f64>, B: Copy + Into<f64>>(&self, a: &[A], b: &[B]) -> f64 {
+        self.0.dispatch(Dot(a, b))
+    }
+
+    /// `to += factor * from`, element by element.
+    pub fn add_scaled(&self, to: &mut [f32], from: &[f32], factor: f32) {
+        self.0.dispatch(AddScaled { to, from, factor });
     }
 }
 
@@ -125,6 +137,24 @@ mod tests {
                     assert!((sum - expected).abs() < 1e-5 * (rows as f64).sqrt(), "{sum} {expected}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn long_vectors_have_the_same_sums_in_every_vector_width() {
+        for width in [0, 1, 15, 64, 1003] {
+            let (a, b) = (noise(1, width, 1), noise(1, width, 2));
+            let doubles: Vec<f64> = b.values().map(|b| f64::from(b) / 3.0).collect();
+            let of = |kernel: Kernel| {
+                let mut to: Vec<f32> = a.values().collect();
+                kernel.add_scaled(&mut to, &b.values().collect::<Vec<f32>>(), 0.3);
+                (kernel.dot(&to, &doubles), to)
+            };
+            let all: Vec<(f64, Vec<f32>)> = archs().into_iter().map(of).collect();
+            assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{width}");
+            let expected: f64 = all[0].1.iter().zip(&doubles).map(|(&to, b)| f64::from(to) * b).sum();
+            assert!((all[0].0 - expected).abs() < 1e-9, "{width}");
+            assert!(all[0].1.iter().zip(a.values().zip(b.values())).all(|(to, (a, b))| *to == a + 0.3 * b));
         }
     }
 

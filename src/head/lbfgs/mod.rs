@@ -10,6 +10,7 @@ mod objective;
 mod preconditioner;
 mod search;
 mod softmax_rows;
+mod sums;
 
 pub use blocks::{FeatureBlocks, InMemoryBlocks};
 pub(super) use config::check_penalty;
