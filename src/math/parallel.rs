@@ -6,8 +6,8 @@ use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::monitor::Monitor;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 

@@ -35,7 +35,15 @@ impl Kernel {
 
     /// `out[row, class] = features[row] . weight[class] + bias[class]`.
     pub fn logits(&self, batch: Batch, weight: &[f32], bias: &[f32], out: &mut [f32]) {
-        self.0.dispatch(Logits { batch, weight, bias, out });
+        let features = 0..batch.stride;
+        self.0.dispatch(Logits { batch, weight, bias, features, out });
+    }
+
+    /// `out[row, other] = features[row] . others[other]` over the features of `span`, whose ends are multiples of
+    /// [`GROUP`](crate::math::matrix::GROUP), with `others` as `[others, stride]`.
+    pub fn products(&self, batch: Batch, others: &[f32], span: Range<usize>, out: &mut [f32]) {
+        let bias = vec![0.0; out.len() / batch.examples.len().max(1)];
+        self.0.dispatch(Logits { batch, weight: others, bias: &bias, features: span, out });
     }
 
     /// Performs one step of Adam along `delta^T features + l2 weight`, with `delta` as `[rows, classes]`.
@@ -102,6 +110,15 @@ mod tests {
         let batch = Batch::of(LabelledFeatures { features: &x, examples: &order });
         let mut out = vec![0.0; rows * classes];
         kernel.logits(batch, w.padded(), bias.row(0), &mut out);
+        // Those of two spans add up to those of all features, but for rounding.
+        let parts = [0..x.stride() / 128 * 64, x.stride() / 128 * 64..x.stride()].map(|span| {
+            let mut part = vec![0.0; rows * classes];
+            kernel.products(batch, w.padded(), span, &mut part);
+            part
+        });
+        for (i, logit) in out.iter().enumerate() {
+            assert!((parts[0][i] + parts[1][i] + bias.row(0)[i % classes] - logit).abs() < 1e-4);
+        }
         let delta: Vec<f32> = delta.values().collect();
         let weights = WeightState {
             weight: w.padded_mut(0..classes),

@@ -4,8 +4,11 @@
 mod blocks;
 mod config;
 mod convergence;
+mod covariance;
 mod history;
+mod inverse;
 mod line_search;
+mod model;
 mod objective;
 mod preconditioner;
 mod search;

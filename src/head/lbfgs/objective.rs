@@ -7,7 +7,8 @@
 //! A point of the search is `[classes * stride]` weights, row after row with their padding, then `[classes]` biases.
 
 use super::blocks::FeatureBlocks;
-use super::preconditioner::{FeatureScales, Preconditioner};
+use super::covariance::{covariance, rows_used};
+use super::preconditioner::{FeatureScales, Preconditioner, mean};
 use super::softmax_rows::{Evaluation, LogitRows, RowLoss};
 use super::sums::threads_for;
 use crate::error::Result;
@@ -45,6 +46,15 @@ pub(super) struct Objective<'a> {
     scales: FeatureScales,
     kernel: Kernel,
     threads: usize,
+    covariance: Covariance,
+}
+
+/// The covariance of the features, which is computed where a search takes long.
+enum Covariance {
+    Unknown,
+    Known(Matrix),
+    /// It is too large, or cannot be inverted.
+    Unusable,
 }
 
 impl<'a> Objective<'a> {
@@ -69,7 +79,13 @@ impl<'a> Objective<'a> {
         }
         let scales = FeatureScales { mean, factor, variance };
         let stride = Matrix::zeros(0, width).stride();
-        Ok(Self { blocks, loss, targets, width, stride, scales, kernel: Kernel::new(), threads })
+        // The covariance, the matrix to invert and the inverse.
+        let covariance = match 3 * 4 * stride * stride <= blocks.spare_memory() {
+            true => Covariance::Unknown,
+            false => Covariance::Unusable,
+        };
+        let kernel = Kernel::new();
+        Ok(Self { blocks, loss, targets, width, stride, scales, kernel, threads, covariance })
     }
 
     pub fn l2(&self) -> f64 {
@@ -214,9 +230,44 @@ impl<'a> Objective<'a> {
         Ok(gradient)
     }
 
-    /// An approximation of the inverse Hessian, where the logits have this curvature.
-    pub fn preconditioner(&self, curvature: &[f64]) -> Preconditioner {
+    /// A diagonal approximation of the inverse Hessian, where the logits have this curvature.
+    pub fn diagonal(&self, curvature: &[f64]) -> Preconditioner {
         Preconditioner::diagonal(&self.scales, curvature, self.stride, self.loss.l2)
+    }
+
+    /// A dense approximation of the inverse Hessian, where the logits have this curvature; `None` if there is none.
+    pub fn dense(&mut self, curvature: &[f64]) -> Result<Option<Preconditioner>> {
+        let Self { blocks, loss, targets, scales, kernel, threads, .. } = self;
+        if matches!(self.covariance, Covariance::Unknown) {
+            let found = covariance(&mut **blocks, targets.len(), scales, *kernel, *threads)?;
+            self.covariance = Covariance::Known(found);
+        }
+        let dense = match &self.covariance {
+            Covariance::Known(known) => Preconditioner::dense(known, curvature, loss.l2, *kernel, *threads),
+            Covariance::Unknown | Covariance::Unusable => None,
+        };
+        if dense.is_none() {
+            self.covariance = Covariance::Unusable;
+        }
+        Ok(dense)
+    }
+
+    /// Products of two numbers that [`Objective::dense`] takes. `None` where it gives nothing: without memory for it, or where
+    /// the penalty outweighs the curvature in every direction.
+    pub fn cost_of_dense(&self, curvature: &[f64]) -> Option<f64> {
+        let total: f64 = self.scales.variance.iter().sum();
+        let width = self.stride as f64;
+        let of_covariance = match &self.covariance {
+            Covariance::Unusable => return None,
+            Covariance::Known(_) => 0.0,
+            Covariance::Unknown => rows_used(self.rows(), self.width) as f64 * width * width / 2.0,
+        };
+        (mean(curvature) * total > self.loss.l2).then_some(of_covariance + width.powi(3) / 2.0)
+    }
+
+    /// Products of two numbers that an iteration takes: those of the logits and of the gradient.
+    pub fn cost_of_iteration(&self) -> f64 {
+        2.0 * self.rows() as f64 * self.weights() as f64
     }
 
     /// The norm of weights that change the logits by 0.01 or less. Smaller ones count as this large when a distance is

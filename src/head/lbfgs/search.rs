@@ -1,10 +1,9 @@
 //! The search for the optimum: L-BFGS (Liu and Nocedal 1989) with a preconditioner.
 
 use super::convergence::{Convergence, Precision};
-use super::history::{History, ScaledGradient};
 use super::line_search;
+use super::model::Model;
 use super::objective::Objective;
-use super::preconditioner::Preconditioner;
 use super::softmax_rows::Evaluation;
 use super::sums::{CHUNK, sums, threads_for};
 use crate::error::{Error, Kind, Result};
@@ -37,14 +36,6 @@ struct State {
     is_exact: bool,
 }
 
-/// The quadratic model of the loss that gives directions.
-struct Model {
-    preconditioner: Option<Preconditioner>,
-    history: History,
-    /// The latest gradient times the preconditioner.
-    scaled: Vec<f32>,
-}
-
 /// Searches from `start`, or from zero, for at most `iterations` iterations.
 pub(super) fn search(
     objective: &mut Objective,
@@ -54,7 +45,7 @@ pub(super) fn search(
 ) -> Result<Optimum> {
     let target = precision.target();
     let mut state = State::at(objective, objective.start(start))?;
-    let mut model = Model::new(objective);
+    let mut model = Model::new(objective, precision == Precision::Optimum);
     let (mut done, mut refreshes) = (0, 0);
     while done < iterations {
         if precision.is_over() {
@@ -74,7 +65,7 @@ pub(super) fn search(
             break;
         }
         refreshes += 1;
-        model.clear();
+        model.forget_steps();
         state = State::at(objective, state.point)?;
     }
     if !state.is_exact {
@@ -108,7 +99,7 @@ impl State {
     /// Moves along the direction of the model. Returns whether that improved the loss.
     fn step(&mut self, objective: &mut Objective, model: &mut Model) -> Result<bool> {
         let (l2, kernel, threads) = (objective.l2(), objective.kernel(), objective.threads());
-        let mut direction = model.direction(objective, &self.gradient, &self.loss.curvature);
+        let mut direction = model.direction(objective, &self.gradient, &self.loss.curvature)?;
         let change = objective.logits(&direction)?;
         let ww = self.squares[0];
         let [wd, dd] = sums(threads, objective.weights(), |range| {
@@ -121,9 +112,12 @@ impl State {
             loss.directional_derivative += l2 * (wd + step * dd);
             loss
         };
-        let [derivative] = sums(threads, change.len(), |range| {
-            [kernel.dot(&self.loss.delta[range.clone()], &change[range])]
-        });
+        let [derivative] =
+            sums(
+                threads,
+                change.len(),
+                |range| [kernel.dot(&self.loss.delta[range.clone()], &change[range])],
+            );
         let value = self.loss.value + 0.5 * l2 * ww;
         let Some((step, mut loss)) = line_search::search(value, derivative + l2 * wd, at) else {
             return Ok(false);
@@ -133,53 +127,18 @@ impl State {
         move_along(threads, &mut self.logits, &change, step);
         let gradient = objective.gradient(&self.point, &loss)?;
         direction.iter_mut().for_each(|d| *d = (step * f64::from(*d)) as f32);
-        model.learn(direction, &self.gradient, &gradient);
+        model.learn(objective, direction, &self.gradient, &gradient);
         self.squares = squares(objective, &self.point, &gradient);
         (self.loss, self.gradient, self.is_exact) = (loss, gradient, false);
         Ok(true)
     }
 }
 
-impl Model {
-    fn new(objective: &Objective) -> Self {
-        let history = History::new(objective.kernel(), objective.threads());
-        Self { preconditioner: None, history, scaled: Vec::new() }
-    }
-
-    fn clear(&mut self) {
-        self.preconditioner = None;
-    }
-
-    /// Returns the direction of descent at a gradient, where the logits have this curvature.
-    fn direction(&mut self, objective: &Objective, gradient: &[f64], curvature: &[f64]) -> Vec<f32> {
-        if !self.preconditioner.as_ref().is_some_and(|preconditioner| preconditioner.fits(curvature)) {
-            self.history.clear();
-            let preconditioner = objective.preconditioner(curvature);
-            self.scaled = preconditioner.apply(gradient);
-            self.preconditioner = Some(preconditioner);
-        }
-        self.history.direction(&self.scaled)
-    }
-
-    /// Learns from a step between two gradients.
-    fn learn(&mut self, moved: Vec<f32>, before: &[f64], after: &[f64]) {
-        let Some(preconditioner) = &self.preconditioner else { return };
-        let scaled = preconditioner.apply(after);
-        self.history.push(
-            moved,
-            ScaledGradient { gradient: before, scaled: &self.scaled },
-            ScaledGradient { gradient: after, scaled: &scaled },
-        );
-        self.scaled = scaled;
-    }
-}
-
 /// Squared norms of the weights of a point, and of a gradient.
 fn squares(objective: &Objective, point: &[f64], gradient: &[f64]) -> [f64; 2] {
     let (kernel, threads, weights) = (objective.kernel(), objective.threads(), objective.weights());
-    let square = |of: &[f64], len: usize| {
-        sums(threads, len, |range| [kernel.dot(&of[range.clone()], &of[range])])[0]
-    };
+    let square =
+        |of: &[f64], len: usize| sums(threads, len, |range| [kernel.dot(&of[range.clone()], &of[range])])[0];
     [square(point, weights), square(gradient, gradient.len())]
 }
 

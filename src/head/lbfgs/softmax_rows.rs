@@ -56,10 +56,9 @@ impl Evaluation {
         self.value += next.value;
         self.directional_derivative += next.directional_derivative;
         self.delta.extend(next.delta);
-        for (sums, parts) in [
-            (&mut self.curvature, next.curvature),
-            (&mut self.bias_gradient, next.bias_gradient),
-        ] {
+        for (sums, parts) in
+            [(&mut self.curvature, next.curvature), (&mut self.bias_gradient, next.bias_gradient)]
+        {
             sums.resize(parts.len(), 0.0);
             sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
         }

@@ -156,6 +156,10 @@ impl FeatureBlocks for BlockReader<'_> {
     fn visit(&mut self, visit: &mut dyn FnMut(LabelledFeatures)) -> Result<()> {
         self.in_order(&mut |_, rows| visit(rows))
     }
+
+    fn spare_memory(&self) -> usize {
+        self.block_bytes()
+    }
 }
 
 /// Divides the memory; `parts` are those of the train rows.
