@@ -5,9 +5,8 @@ use super::objective::Objective;
 use super::preconditioner::Preconditioner;
 use crate::error::Result;
 
-/// How many times the cost of a dense preconditioner iterations may cost before it is made. It shortens some searches seven times
-/// and others not at all, and nothing tells beforehand which; so no search costs much more than the better way would have.
-const PATIENCE: f64 = 2.0;
+/// Iterations by which the rate of convergence is judged, at least.
+const WATCHED: usize = 10;
 
 /// Gives directions of descent, and learns from the steps along them.
 pub(super) struct Model {
@@ -17,14 +16,24 @@ pub(super) struct Model {
     scaled: Vec<f32>,
     /// Whether a dense preconditioner may be made.
     may_be_dense: bool,
-    /// Products of two numbers since the last dense preconditioner was made, or since the search began.
-    spent: f64,
+    /// How far from the goal the search was when the preconditioner was made, and the iterations since.
+    watched: (f64, usize),
+}
+
+/// Where the search is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position<'a> {
+    pub gradient: &'a [f64],
+    /// Of the logits, per class.
+    pub curvature: &'a [f64],
+    /// Logarithm of the distance from the optimum over that at which the search ends.
+    pub left: f64,
 }
 
 impl Model {
     pub fn new(objective: &Objective, may_be_dense: bool) -> Self {
         let history = History::new(objective.kernel(), objective.threads());
-        Self { preconditioner: None, history, scaled: Vec::new(), may_be_dense, spent: 0.0 }
+        Self { preconditioner: None, history, scaled: Vec::new(), may_be_dense, watched: (0.0, 0) }
     }
 
     /// Forgets all steps.
@@ -33,44 +42,44 @@ impl Model {
         self.scaled.clear();
     }
 
-    /// Returns the direction of descent at a gradient, where the logits have this curvature.
+    /// Returns the direction of descent.
     ///
     /// # Errors
     /// If rows cannot be read.
-    pub fn direction(
-        &mut self,
-        objective: &mut Objective,
-        gradient: &[f64],
-        curvature: &[f64],
-    ) -> Result<Vec<f32>> {
+    pub fn direction(&mut self, objective: &mut Objective, at: Position) -> Result<Vec<f32>> {
+        let Position { gradient, curvature, left } = at;
         let present = self.preconditioner.take().filter(|present| present.fits(curvature));
-        let is_dense = present.as_ref().is_some_and(Preconditioner::is_dense);
-        let dense = match !is_dense && self.has_earned_a_dense_one(objective, curvature) {
+        let may_become_dense =
+            self.may_be_dense && present.as_ref().is_some_and(|present| !present.is_dense());
+        let dense = match may_become_dense && objective.dense_pays(curvature, self.iterations_left(left)) {
             true => objective.dense(curvature)?,
             false => None,
         };
-        if dense.is_some() {
-            self.spent = 0.0;
-        }
         if dense.is_some() || present.is_none() {
             self.forget_steps();
+            self.watched = (left, 0);
         }
         let preconditioner = dense.or(present).unwrap_or_else(|| objective.diagonal(curvature));
         if self.scaled.is_empty() {
             self.scaled = preconditioner.apply(gradient, objective.kernel(), objective.threads());
         }
         self.preconditioner = Some(preconditioner);
+        self.watched.1 += 1;
         Ok(self.history.direction(&self.scaled))
     }
 
-    fn has_earned_a_dense_one(&self, objective: &Objective, curvature: &[f64]) -> bool {
-        let cost = objective.cost_of_dense(curvature);
-        self.may_be_dense && cost.is_some_and(|cost| self.spent >= PATIENCE * cost)
+    /// Iterations that are still needed at the rate since the preconditioner was made; 0 as long as that is not known.
+    fn iterations_left(&self, left: f64) -> f64 {
+        let (first, iterations) = self.watched;
+        match (iterations < WATCHED, first - left) {
+            (true, _) => 0.0,
+            (false, gained) if gained > 0.0 => left * iterations as f64 / gained,
+            (false, _) => f64::INFINITY,
+        }
     }
 
     /// Learns from a step between two gradients.
     pub fn learn(&mut self, objective: &Objective, moved: Vec<f32>, before: &[f64], after: &[f64]) {
-        self.spent += objective.cost_of_iteration();
         let Some(preconditioner) = &self.preconditioner else { return };
         let scaled = preconditioner.apply(after, objective.kernel(), objective.threads());
         self.history.push(

@@ -2,7 +2,7 @@
 
 use super::convergence::{Convergence, Precision};
 use super::line_search;
-use super::model::Model;
+use super::model::{Model, Position};
 use super::objective::Objective;
 use super::softmax_rows::Evaluation;
 use super::sums::{CHUNK, sums, threads_for};
@@ -51,10 +51,11 @@ pub(super) fn search(
         if precision.is_over() {
             return Err(Error::new(Kind::Run, "the time of the search was over before the optimum"));
         }
-        let moved = match state.convergence(objective, done).distance > target {
+        let distance = state.convergence(objective, done).distance;
+        let moved = match distance > target {
             true => {
                 done += 1;
-                state.step(objective, &mut model)?
+                state.step(objective, &mut model, (distance / target).ln())?
             }
             false => false,
         };
@@ -96,10 +97,12 @@ impl State {
         Convergence::new(Some(iterations), gradient, weights, objective.l2())
     }
 
-    /// Moves along the direction of the model. Returns whether that improved the loss.
-    fn step(&mut self, objective: &mut Objective, model: &mut Model) -> Result<bool> {
+    /// Moves along the direction of the model, where `left` is the logarithm of the distance from the optimum over that at which
+    /// the search ends. Returns whether that improved the loss.
+    fn step(&mut self, objective: &mut Objective, model: &mut Model, left: f64) -> Result<bool> {
         let (l2, kernel, threads) = (objective.l2(), objective.kernel(), objective.threads());
-        let mut direction = model.direction(objective, &self.gradient, &self.loss.curvature)?;
+        let (gradient, curvature) = (&*self.gradient, &*self.loss.curvature);
+        let mut direction = model.direction(objective, Position { gradient, curvature, left })?;
         let change = objective.logits(&direction)?;
         let ww = self.squares[0];
         let [wd, dd] = sums(threads, objective.weights(), |range| {

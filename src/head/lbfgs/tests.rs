@@ -136,6 +136,42 @@ fn threads_and_blocks_change_nothing_that_matters() {
 }
 
 #[test]
+fn a_dense_preconditioner_shortens_long_searches_and_leads_to_the_same_head() {
+    struct Tight<'a>(InMemoryBlocks<'a>);
+    impl FeatureBlocks for Tight<'_> {
+        fn visit(&mut self, visit: &mut dyn FnMut(LabelledFeatures)) -> Result<()> {
+            self.0.visit(visit)
+        }
+        fn spare_memory(&self) -> usize {
+            0
+        }
+    }
+    let (classes, width) = (40, 100);
+    let rows = network_like(400, width, classes);
+    let weights = vec![1.0; classes];
+    for (l2, standardize) in [(1e-4, false), (1e-3, true)] {
+        let params = LbfgsConfig { standardize, ..config(l2) }.check().unwrap();
+        let job = |threads| LbfgsJob {
+            params: &params,
+            class_weights: &weights,
+            start: None,
+            precision: Precision::Optimum,
+            threads,
+        };
+        let dense = fit(job(1), of(&rows)).unwrap();
+        let other = fit(job(3), of(&rows)).unwrap();
+        assert_eq!((other.fitted.head, other.convergence), (dense.fitted.head.clone(), dense.convergence));
+        let diagonal = fit_blocks(job(1), width, &mut Tight(InMemoryBlocks::new(of(&rows)))).unwrap();
+        let iterations = [&dense, &diagonal].map(|found| found.convergence.iterations.unwrap());
+        assert!(3 * iterations[0] < 2 * iterations[1], "{iterations:?}");
+        let (a, b) = (dense.fitted.head.weight(), diagonal.fitted.head.weight());
+        let off = a.iter().zip(&b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+        let size = b.iter().map(|&b| f64::from(b).powi(2)).sum::<f64>().sqrt();
+        assert!(off < 2e-4 * size, "{off} of {size}");
+    }
+}
+
+#[test]
 fn a_start_near_the_optimum_shortens_the_search_and_leads_to_the_same_head() {
     let rows = network_like(300, 60, 5);
     let weights = [1.0; 5];
