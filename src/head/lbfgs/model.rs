@@ -48,10 +48,10 @@ impl Model {
     /// If rows cannot be read.
     pub fn direction(&mut self, objective: &mut Objective, at: Position) -> Result<Vec<f32>> {
         let Position { gradient, curvature, left } = at;
-        let present = self.preconditioner.take().filter(|present| present.fits(curvature));
-        let may_become_dense =
-            self.may_be_dense && present.as_ref().is_some_and(|present| !present.is_dense());
-        let dense = match may_become_dense && objective.dense_pays(curvature, self.iterations_left(left)) {
+        let before = self.preconditioner.take();
+        let was_dense = before.as_ref().is_some_and(Preconditioner::is_dense);
+        let present = before.filter(|before| before.fits(curvature));
+        let dense = match self.wants_dense(objective, at, was_dense, present.is_some()) {
             true => objective.dense(curvature)?,
             false => None,
         };
@@ -68,14 +68,22 @@ impl Model {
         Ok(self.history.direction(&self.scaled))
     }
 
-    /// Iterations that are still needed at the rate since the preconditioner was made; 0 as long as that is not known.
+    /// Whether a dense preconditioner is to be made, where the present one is dense or not, and fits the curvature or not.
+    fn wants_dense(&self, objective: &Objective, at: Position, is_dense: bool, fits: bool) -> bool {
+        let is_known = self.watched.1 >= WATCHED;
+        match (is_dense, fits) {
+            _ if !(self.may_be_dense && is_known && objective.dense_differs(at.curvature)) => false,
+            (true, fits) => !fits,
+            (false, false) => false,
+            (false, true) => objective.dense_pays(self.iterations_left(at.left)),
+        }
+    }
+
+    /// Iterations that are still needed at the rate since the preconditioner was made.
     fn iterations_left(&self, left: f64) -> f64 {
         let (first, iterations) = self.watched;
-        match (iterations < WATCHED, first - left) {
-            (true, _) => 0.0,
-            (false, gained) if gained > 0.0 => left * iterations as f64 / gained,
-            (false, _) => f64::INFINITY,
-        }
+        let gained = first - left;
+        if gained > 0.0 { left * iterations as f64 / gained } else { f64::INFINITY }
     }
 
     /// Learns from a step between two gradients.

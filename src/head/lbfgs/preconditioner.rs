@@ -18,13 +18,10 @@ pub(super) struct FeatureScales {
     pub variance: Vec<f64>,
 }
 
-/// Change of the mean curvature that makes a diagonal preconditioner useless. The search then starts anew, without the steps
+/// Change of the mean curvature that makes a preconditioner useless. The search then starts anew, without the steps
 /// before: where classes are separable the first step leads far beyond the optimum, to probabilities of 0 and 1 and hardly any
 /// curvature, and what is learned there misleads the search when it comes back.
 const CHANGE: f64 = 2.0;
-
-/// The same for a dense one, which is dearer.
-const DENSE_CHANGE: f64 = 4.0;
 
 /// Least share of the total variance, times the curvature, that is added to the diagonal of a dense one: float32 can invert it.
 const LEAST_PENALTY: f64 = 1e-6;
@@ -87,9 +84,8 @@ impl Preconditioner {
 
     /// Whether the curvature of the logits, per class, is still about that of which this was made.
     pub fn fits(&self, curvature: &[f64]) -> bool {
-        let change = if self.is_dense() { DENSE_CHANGE } else { CHANGE };
         let mean = mean(curvature);
-        mean <= change * self.curvature && self.curvature <= change * mean
+        mean <= CHANGE * self.curvature && self.curvature <= CHANGE * mean
     }
 
     /// The product with a gradient.
