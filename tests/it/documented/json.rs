@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Commands that other tests run, which call [`are_documented`], or that print no JSON.
 const ELSEWHERE: [(&str, &str); 6] = [
     ("backbone fetch", "fetch"),
-    ("backbone import", "importers"),
+    ("backbone import", "needs weights of full size: tests/parity/import_costs"),
     ("backbone quantize", "quantize"),
     ("completions", "prints a script"),
     ("data fetch", "data_sets"),
-    ("demo", "experiment"),
+    ("demo", "acceptance"),
 ];
 
 /// Keys that need what is too slow or too odd for the test of this file: the section, how the key begins, and the suite that
@@ -147,7 +147,9 @@ pub fn are_documented(section: &str, document: &Value) -> BTreeSet<(String, Stri
         let found: Vec<_> = keys.iter().filter(|(pattern, _)| is_key(pattern, path)).collect();
         seen.extend(found.iter().map(|(_, declared)| (*declared).clone()));
         let is_below = |pattern: &String| {
-            pattern.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with(['.', '[']) || path.is_empty())
+            pattern
+                .strip_prefix(path.as_str())
+                .is_some_and(|rest| rest.starts_with(['.', '[']) || path.is_empty())
         };
         let is_known = !found.is_empty() || printed.empty.contains(path) && keys.keys().any(is_below);
         assert!(is_known, "{section} prints {path:?}, which docs/json.md does not have");
@@ -184,7 +186,7 @@ fn prepare(person: &Person) {
     let names: Vec<String> = (0..1001).map(|class| format!("class {class}")).collect();
     s.write("names.txt", names.join("\n").as_bytes());
     s.write("small.toml", EXPERIMENT.as_bytes());
-    person.has_folder("tests/fixtures/folders/vit", "vit");
+    person.has_folder(&root().join("tests/fixtures/folders/vit"), "vit");
 }
 
 const EXPERIMENT: &str = r#"
@@ -250,7 +252,7 @@ const LINES: [(&str, &str); 52] = [
     ("cache info", "cache info cache/none"),
     ("cache verify", "cache verify cache/photos --images photos"),
     ("cache compact", "cache compact cache/photos"),
-    ("cache export", "cache export cache/photos --out photos.npy"),
+    ("cache export", "cache export cache/photos --out features.npy"),
     ("data report", "data report photos --cache cache/photos"),
     ("duplicates", "duplicates cache/photos --threshold 0.05"),
     ("data groups", "data groups --near-duplicates 0.05 --cache cache/photos --out groups.csv"),
@@ -336,6 +338,7 @@ fn every_command_has_a_section_on_json() {
         let prints = name != "completions";
         assert_eq!(sections.contains_key(&anchor(&name)), prints, "docs/json.md has a section on {name}");
     }
-    let wrong = std::panic::catch_unwind(|| are_documented("cache export", &serde_json::json!({"nothing": 1})));
+    let wrong =
+        std::panic::catch_unwind(|| are_documented("cache export", &serde_json::json!({"nothing": 1})));
     assert!(wrong.is_err(), "a key that is not on the page is seen");
 }

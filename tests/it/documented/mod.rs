@@ -7,6 +7,8 @@ mod json;
 mod links;
 mod person;
 
+pub use json::are_documented;
+
 use crate::support::root;
 use person::Person;
 use std::collections::BTreeSet;
@@ -180,4 +182,26 @@ fn the_times_of_readme_are_those_of_the_measurements() {
         let of_row = of_row.unwrap_or_else(|| panic!("benchmarks.md has no row for {images} rows"));
         assert_eq!(of_row[4], seconds, "{images} rows");
     }
+}
+
+/// The accuracies in README are those of the table on choosing, rounded.
+#[test]
+fn the_accuracies_of_readme_are_those_of_the_page_on_choosing() {
+    let choosing = page("choosing.md");
+    let of_features = |name: &str| -> Vec<String> {
+        let row = choosing.lines().find(|line| line.starts_with(&format!("| {name}"))).unwrap();
+        let cells = row.split('|').filter(|cell| cell.contains(" % ("));
+        cells
+            .map(|cell| format!("{:.0} %", cell.split('%').next().unwrap().trim().parse::<f64>().unwrap()))
+            .collect()
+    };
+    let readme = page("README.md");
+    let section = readme.split("## Choosing a layer").nth(1).unwrap().split("```").next().unwrap();
+    let named: Vec<&str> = section.split_inclusive('%').filter(|part| part.ends_with(" %")).collect();
+    let named: Vec<&str> = named.iter().map(|part| part.rsplit(' ').nth(1).unwrap()).collect();
+    let percent = |text: &str| text.trim_end_matches(" %").to_string();
+    let [lite0, default, mixed] =
+        ["`efficientnet-lite0`", "`nsfwjs`, PreLogits", "`nsfwjs`, Mixed_7a"].map(of_features);
+    let expected = [&lite0[1], &default[1], &lite0[0], &default[0], &mixed[0]].map(|text| percent(text));
+    assert_eq!(named, expected);
 }

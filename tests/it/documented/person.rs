@@ -1,7 +1,7 @@
 //! The person who types what the pages show, in an empty folder with some photographs.
 
 use super::{Block, blocks};
-use crate::support::{CommandOutput, Sandbox, models, oracle_python, picture, root, small_network};
+use crate::support::{CommandOutput, Sandbox, models, oracle_python, picture, small_network};
 use headstart::backbone::install::find_library;
 use headstart::data::decode::encode_png;
 use std::path::Path;
@@ -36,10 +36,13 @@ impl Person {
     }
 
     /// Copies a folder of the test data.
-    pub fn has_folder(&self, from: &str, to: &str) {
-        for entry in std::fs::read_dir(root().join(from)).unwrap().flatten() {
+    pub fn has_folder(&self, from: &Path, to: &str) {
+        for entry in std::fs::read_dir(from).unwrap().flatten() {
             let name = format!("{to}/{}", entry.file_name().to_string_lossy());
-            self.s.write(&name, &std::fs::read(entry.path()).unwrap());
+            match entry.path() {
+                path if path.is_dir() => self.has_folder(&path, &name),
+                path => drop(self.s.write(&name, &std::fs::read(path).unwrap())),
+            }
         }
     }
 

@@ -234,5 +234,9 @@ fn every_error_reads_as_documented_and_loses_nothing() {
     for (output, documented) in page.lines().zip(documented.lines()) {
         assert_eq!(output, documented, "tests/it/error_table/errors.md says otherwise");
     }
-    assert_eq!(page.lines().count(), documented.lines().count(), "tests/it/error_table/errors.md has other cases");
+    assert_eq!(
+        page.lines().count(),
+        documented.lines().count(),
+        "tests/it/error_table/errors.md has other cases"
+    );
 }
