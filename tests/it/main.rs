@@ -9,6 +9,7 @@ mod browser;
 mod calibration;
 #[cfg(unix)]
 mod clients;
+mod comfort;
 mod commands_page;
 mod coverage;
 mod data;

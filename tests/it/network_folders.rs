@@ -147,7 +147,7 @@ fn a_folder_that_is_wrong_says_what_to_do() {
         .fails(1, &["the layer gives [1, 17, 16]", "--pool", "mean-patches"]);
     extract(&s, "c", &vit, &["--layer", "last_hiden_state", "--pool", "cls"]).fails(
         1,
-        &["no layer called \"last_hiden_state[cls]\"", "the nearest names are last_hidden_state, "],
+        &["no layer called \"last_hiden_state[cls]\"", "did you mean \"last_hidden_state\"?"],
     );
     std::fs::remove_file(s.path("vit/model.onnx_data")).unwrap();
     extract(&s, "c", &vit, &[])
