@@ -68,7 +68,7 @@ fn a_bug_report_names_no_private_path() {
     for form in [&["--json"][..], &[]] {
         let told = doctor(&s, &[&["--bug-report", "--models", &models], form].concat(), &variables);
         assert_eq!(told.code, 0, "{}", told.stderr);
-        for private in ["alice", "acme", "corp", folder] {
+        for private in ["alice", "secret", "acme", "corp", folder] {
             assert!(!told.stdout.contains(private), "{private}: {}", told.stdout);
         }
         assert!(told.stdout.contains("~/.cache/headstart"), "{}", told.stdout);

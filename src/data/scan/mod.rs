@@ -18,6 +18,7 @@ use crate::data::dataset::{
 use crate::data::decode;
 use crate::data::manifest::ManifestOptions;
 use crate::data::narrow::NarrowImages;
+use crate::data::perceptual::PerceptualHashes;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
 use crate::io::fs::FileIdentity;
@@ -60,6 +61,8 @@ pub struct ScanOptions<'a> {
     pub refused: Option<&'a RefusedFiles>,
     /// Whether remarks about the folder go to the monitor. A repeated scan leaves them out.
     pub notes: bool,
+    /// Where perceptual hashes of the pictures go, if they are wanted; of files that are read, at the depth of pixels.
+    pub hashes: Option<&'a PerceptualHashes>,
 }
 
 /// Result of a scan.
@@ -93,6 +96,7 @@ impl ScanOptions<'_> {
             must_choose: false,
             refused: None,
             notes: true,
+            hashes: None,
         }
     }
 }
@@ -116,6 +120,7 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
         depth: options.depth,
         root: &listing.root,
         narrow: NarrowImages::default(),
+        hashes: options.hashes,
     };
     let outcomes = scan_all(images, &listing.candidates, &scanner, monitor)?;
     scanner.narrow.report(notes);
@@ -237,6 +242,7 @@ struct Scanner<'a> {
     root: &'a Path,
     /// Images that use a small part of their range, where pixels are examined.
     narrow: NarrowImages,
+    hashes: Option<&'a PerceptualHashes>,
 }
 
 /// A file that cannot be used; the path is that of the candidate.
@@ -287,7 +293,7 @@ impl Scanner<'_> {
         let image_sha256 = sha256(&bytes);
         self.check_content(image_sha256)?;
         let dimensions = self
-            .examine(path, &bytes)
+            .examine(path, &bytes, image_sha256)
             .map_err(|reason| Refusal { image_sha256: Some(image_sha256), reason })?;
         Ok(ImageFile {
             path: path.clone(),
@@ -311,12 +317,20 @@ impl Scanner<'_> {
         }
     }
 
-    fn examine(&self, path: &str, bytes: &[u8]) -> std::result::Result<decode::Dimensions, Reason> {
+    fn examine(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        image_sha256: Digest,
+    ) -> std::result::Result<decode::Dimensions, Reason> {
         let dimensions = decode::dimensions(bytes)?;
         if self.depth == ScanDepth::Pixels {
             let image = decode::decode_stretched(bytes, None)?;
             if let Some(bits) = image.narrow {
                 self.narrow.add(path, bits);
+            }
+            if let Some(hashes) = self.hashes {
+                hashes.add(image_sha256, &image.pixels);
             }
         }
         Ok(dimensions)

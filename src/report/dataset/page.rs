@@ -1,7 +1,7 @@
 //! The page of a data set: its summary, composition and sizes; the sections with pictures are in `picture_sections`.
 
 use super::examine::DatasetStats;
-use super::{picture_sections, pictures, plots, tables};
+use super::{look, picture_sections, pictures, plots, tables};
 use crate::error::Result;
 use crate::io::fs;
 use crate::monitor::Monitor;
@@ -71,6 +71,10 @@ fn sections(stats: &DatasetStats, parts: Parts, examples: &[Vec<Picture>]) -> Ve
     }
     let duplicates_table = parts.first_rows("duplicates", MOST_ROWS);
     add("duplicates", "Duplicates", picture_sections::duplicates(stats, duplicates_table));
+    if let Some(found) = &stats.summary.perceptual_duplicates {
+        let body = look::section(stats, found, parts.first_rows("look-alike", MOST_ROWS));
+        add("look-alike", "Pictures that look alike", body);
+    }
     if let Some(found) = &stats.near_duplicates {
         let body = picture_sections::near_duplicates(stats, found);
         add("near-duplicates", "Near-duplicates across splits", body);
