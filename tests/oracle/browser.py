@@ -85,7 +85,6 @@ def look(browser, path, width, scheme):
     bad = [
         {"rule": one["id"], "impact": one["impact"], "where": [node["html"][:200] for node in one["nodes"][:3]]}
         for one in found
-        if one["impact"] in ("serious", "critical")
     ]
     room = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     wide, screen = page.evaluate(room)
