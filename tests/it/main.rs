@@ -43,6 +43,7 @@ mod not_finite;
 mod old_versions;
 mod oracle;
 mod pages;
+mod perceptual;
 mod pixels;
 mod power_loss;
 mod python;

@@ -148,12 +148,12 @@ mod tests {
     use crate::math::random::Rng;
 
     /// A coarse picture by a seed, with noise of some levels.
-    fn hash(seed: u64, noise: f64) -> PerceptualHash {
+    fn hash(seed: u64, noise: f32) -> PerceptualHash {
         let mut coarse = Rng::new(seed, 1);
-        let fields: Vec<f64> = (0..64).map(|_| coarse.uniform(30.0, 220.0)).collect();
+        let fields: Vec<f64> = (0..64).map(|_| f64::from(coarse.uniform(30.0, 220.0))).collect();
         let mut fine = Rng::new(seed, 2);
         let data = (0..64 * 64).flat_map(|i| {
-            let level = fields[i / 64 / 8 * 8 + i % 64 / 8] + fine.uniform(-noise, noise + 1e-9);
+            let level = fields[i / 64 / 8 * 8 + i % 64 / 8] + f64::from(fine.uniform(-noise, noise + 1e-6));
             [level as u8, (255.0 - level) as u8, 90]
         });
         PerceptualHash::of(&Pixels::new(64, 64, data.collect()))
@@ -164,7 +164,7 @@ mod tests {
         let mut hashes = Vec::new();
         for seed in 0..60 {
             // Copies of some pictures, more and less noisy.
-            hashes.extend((0..seed % 4 + 1).map(|copy| hash(seed, 3.0 * copy as f64)));
+            hashes.extend((0..seed % 4 + 1).map(|copy| hash(seed, 3.0 * copy as f32)));
         }
         let mut fast = Joined::new(&hashes);
         fast.join_near(&hashes);
