@@ -38,9 +38,10 @@ impl FeatureCache {
                 false => {
                     ("no such cache", format!("{}`extract` creates one", fs::meant_beside(root, is_cache)))
                 }
-                true => {
-                    ("not a cache: it holds no spec.json", "give the `cache` that `extract` wrote".to_string())
-                }
+                true => (
+                    "not a cache: it holds no spec.json",
+                    "give the `cache` that `extract` wrote".to_string(),
+                ),
             };
             Error::new(Kind::Cache, message).at(root).help(remedy)
         })?;

@@ -26,11 +26,10 @@ impl FromStr for Budget {
         match (text, number.zip(unit)) {
             ("none", _) => Ok(Self(None)),
             (_, Some((number, unit))) => Ok(Self(Some(number * unit))),
-            (_, None) => Err(Error::new(Kind::Usage, format!("{text:?} is not a time"))
-                .help(format!(
-                    "{}give seconds or minutes, such as 60s or 5m, or none for no limit",
-                    did_you_mean(text, ["none"])
-                ))),
+            (_, None) => Err(Error::new(Kind::Usage, format!("{text:?} is not a time")).help(format!(
+                "{}give seconds or minutes, such as 60s or 5m, or none for no limit",
+                did_you_mean(text, ["none"])
+            ))),
         }
     }
 }

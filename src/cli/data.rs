@@ -278,7 +278,8 @@ fn look_alike(found: &PerceptualDuplicates) -> String {
         found.images
     );
     for group in found.groups.iter().take(SHOWN_GROUPS) {
-        let mut paths: Vec<String> = group.images.iter().take(4).map(|image| printable(&image.path)).collect();
+        let mut paths: Vec<String> =
+            group.images.iter().take(4).map(|image| printable(&image.path)).collect();
         paths.extend((group.images.len() > 4).then(|| format!("... {} in all", group.images.len())));
         out.push_str(&format!("- {}\n", paths.join(", ")));
     }

@@ -1,11 +1,11 @@
 //! The subcommand `headstart evaluate`: its arguments, and its result as text.
 
-use super::{evaluate_new, members_text};
 use super::options::{Global, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::scores_text::summary;
 use super::text::percent;
+use super::{evaluate_new, members_text};
 use crate::backbone::Device;
 use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};

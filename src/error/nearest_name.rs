@@ -84,7 +84,9 @@ mod tests {
     #[test]
     fn distances_are_those_worked_out_by_hand() {
         let distance = |a: &str, b: &str| edit_distance(&letters(a), &letters(b));
-        for (a, b, expected) in [("kitten", "sitting", 3), ("", "abc", 3), ("ab", "ba", 1), ("ca", "abc", 3), ("猫", "犬", 1)] {
+        for (a, b, expected) in
+            [("kitten", "sitting", 3), ("", "abc", 3), ("ab", "ba", 1), ("ca", "abc", 3), ("猫", "犬", 1)]
+        {
             assert_eq!((distance(a, b), distance(b, a)), (expected, expected), "{a} {b}");
         }
     }

@@ -51,7 +51,8 @@ pub(super) fn find(key: &str, name: &str, names: &[&str]) -> Result<usize> {
     names.iter().position(|known| *known == name).ok_or_else(|| {
         let known = if names.is_empty() { "none".into() } else { names.join(", ") };
         let meant = did_you_mean(name, names.iter().copied());
-        usage(format!("{key} names {name:?}, which does not exist")).help(format!("{meant}there are: {known}"))
+        usage(format!("{key} names {name:?}, which does not exist"))
+            .help(format!("{meant}there are: {known}"))
     })
 }
 

@@ -53,8 +53,7 @@ impl ClassWeights {
                 ),
                 Some(name) => {
                     let message = format!("`class_weights` names {name:?}, which is not a class");
-                    Err(Error::new(Kind::Usage, message)
-                        .help(which_classes(name, classes)))
+                    Err(Error::new(Kind::Usage, message).help(which_classes(name, classes)))
                 }
             },
         }

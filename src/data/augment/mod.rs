@@ -166,7 +166,17 @@ pub(crate) fn meant(text: &str) -> String {
 
 /// Kinds of variants.
 const KINDS: [&str; 11] = [
-    "none", "flip", "shift", "rotate", "crop", "scale", "brightness", "contrast", "saturation", "blur", "noise",
+    "none",
+    "flip",
+    "shift",
+    "rotate",
+    "crop",
+    "scale",
+    "brightness",
+    "contrast",
+    "saturation",
+    "blur",
+    "noise",
 ];
 
 impl FromStr for Variant {

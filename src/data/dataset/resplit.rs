@@ -92,7 +92,8 @@ impl Resplit {
             dealt.push((*folds, *seed));
         }
         numbers.sort_unstable();
-        dealt.iter().all(|of| *of == dealt[0] && of.0 == splits.len()) && numbers.into_iter().eq(1..=splits.len())
+        dealt.iter().all(|of| *of == dealt[0] && of.0 == splits.len())
+            && numbers.into_iter().eq(1..=splits.len())
     }
 
     /// Lists all `folds` folds of one cross-validation.

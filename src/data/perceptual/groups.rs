@@ -199,8 +199,12 @@ mod tests {
         let of = [a, a, a, b, b, hash(9, 0.0)];
         let pictures: Vec<(&ImageFile, PerceptualHash)> = files.iter().zip(of).collect();
         let found = find(&pictures);
-        let paths = |group: &PerceptualGroup| group.images.iter().map(|one| one.path.clone()).collect::<Vec<_>>();
-        assert_eq!(found.groups.iter().map(paths).collect::<Vec<_>>(), [vec!["x/4", "y/1"], vec!["x/1", "x/2", "x/3"]]);
+        let paths =
+            |group: &PerceptualGroup| group.images.iter().map(|one| one.path.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            found.groups.iter().map(paths).collect::<Vec<_>>(),
+            [vec!["x/4", "y/1"], vec!["x/1", "x/2", "x/3"]]
+        );
         assert_eq!((found.images, found.surplus(), found.groups[0].labels.len()), (6, 3, 2));
     }
 }

@@ -68,7 +68,8 @@ fn grey(image: &Pixels) -> Vec<f64> {
 /// Whether each low frequency is above their median.
 fn bits(grey: &[f64]) -> u64 {
     // `cosines[k][x]` is the value at pixel x of the wave with k + 1 half periods.
-    let wave = |k: usize| (0..SIDE).map(move |x| (PI * (x as f64 + 0.5) * (k + 1) as f64 / SIDE as f64).cos());
+    let wave =
+        |k: usize| (0..SIDE).map(move |x| (PI * (x as f64 + 0.5) * (k + 1) as f64 / SIDE as f64).cos());
     let cosines: Vec<Vec<f64>> = (0..FREQUENCIES).map(|k| wave(k).collect()).collect();
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let rows: Vec<Vec<f64>> =
@@ -122,9 +123,15 @@ mod tests {
     fn a_picture_is_near_itself_at_another_size_and_brightness_and_not_near_another() {
         let one = PerceptualHash::of(&picture(200, 150, scene(0.0)));
         let small = PerceptualHash::of(&picture(90, 70, scene(0.0)));
-        let bright = PerceptualHash::of(&picture(200, 150, |x, y| scene(0.0)(x, y).map(|level| level * 1.04)));
+        let bright =
+            PerceptualHash::of(&picture(200, 150, |x, y| scene(0.0)(x, y).map(|level| level * 1.04)));
         let other = PerceptualHash::of(&picture(200, 150, scene(0.8)));
-        assert!(one.is_near(small) && one.is_near(bright), "{} {}", one.distance(small), one.distance(bright));
+        assert!(
+            one.is_near(small) && one.is_near(bright),
+            "{} {}",
+            one.distance(small),
+            one.distance(bright)
+        );
         assert!(!one.is_near(other), "{}", one.distance(other));
     }
 

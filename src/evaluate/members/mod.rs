@@ -135,7 +135,8 @@ fn find_runs(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
 fn setting(name: String, members: &[&Member]) -> Option<SettingScores> {
     let splits = by_split(members);
     let over = |of: &dyn Fn(&Member) -> Option<f64>| {
-        let scores = |split: &Vec<&Member>| split.iter().map(|member| of(member)).collect::<Option<Vec<f64>>>();
+        let scores =
+            |split: &Vec<&Member>| split.iter().map(|member| of(member)).collect::<Option<Vec<f64>>>();
         mean_over_heads(&splits.iter().map(scores).collect::<Option<Vec<_>>>()?)
     };
     let resplits: Vec<Option<Resplit>> = splits.iter().map(|split| split[0].resplit).collect();
@@ -171,8 +172,10 @@ fn pooled_classes(members: &[&Member]) -> Vec<ClassScore> {
     if members.iter().any(|member| member.classes != *names) {
         return Vec::new();
     }
-    let sum = |truth: usize, predicted: usize| members.iter().map(|one| one.confusion[truth][predicted]).sum();
-    let confusion: Vec<Vec<usize>> =
-        (0..names.len()).map(|truth| (0..names.len()).map(|predicted| sum(truth, predicted)).collect()).collect();
+    let sum =
+        |truth: usize, predicted: usize| members.iter().map(|one| one.confusion[truth][predicted]).sum();
+    let confusion: Vec<Vec<usize>> = (0..names.len())
+        .map(|truth| (0..names.len()).map(|predicted| sum(truth, predicted)).collect())
+        .collect();
     metrics::class_scores(names, &confusion)
 }

@@ -54,7 +54,8 @@ pub(super) fn names(all: &[&Settings]) -> Vec<String> {
     let differs = |name: &&String| all.iter().any(|one| one.get(*name) != all[0].get(*name));
     let differing: Vec<&String> = every.into_iter().filter(differs).collect();
     let name = |settings: &Settings| {
-        let parts = differing.iter().filter_map(|name| Some(format!("{name} {}", text(settings.get(*name)?)?)));
+        let parts =
+            differing.iter().filter_map(|name| Some(format!("{name} {}", text(settings.get(*name)?)?)));
         parts.collect::<Vec<_>>().join(", ")
     };
     all.iter().map(|settings| name(settings)).collect()
@@ -88,7 +89,8 @@ mod tests {
     fn what_varies_is_said() {
         let said = |heads, splits, seeds, are_folds| Varied { heads, splits, seeds, are_folds }.to_string();
         assert_eq!(
-            [said(1, 1, 1, false), said(3, 1, 3, false), said(5, 5, 1, true), said(6, 2, 3, false)].join("; "),
+            [said(1, 1, 1, false), said(3, 1, 3, false), said(5, 5, 1, true), said(6, 2, 3, false)]
+                .join("; "),
             "one head; 3 seeds; 5 folds; 2 splits, 3 seeds"
         );
     }

@@ -51,8 +51,9 @@ impl FromStr for ClassGoal {
             let word = text.rsplit_once(">=").and_then(|(before, _)| Some(before.rsplit_once('=')?.1));
             let meant = word.filter(|word| !["precision", "recall"].contains(word));
             let meant = meant.map_or(String::new(), |word| did_you_mean(word, ["precision", "recall"]));
-            Error::new(Kind::Usage, format!("{text:?} is not a goal for a class"))
-                .help(format!("{meant}write CLASS=precision>=0.95 or CLASS=recall>=0.9, with a number above 0 and below 1"))
+            Error::new(Kind::Usage, format!("{text:?} is not a goal for a class")).help(format!(
+                "{meant}write CLASS=precision>=0.95 or CLASS=recall>=0.9, with a number above 0 and below 1"
+            ))
         })
     }
 }

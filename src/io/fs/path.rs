@@ -34,7 +34,9 @@ pub fn meant_beside(path: &Path, is_wanted: impl Fn(&Path) -> bool) -> String {
     let nearest = || {
         let typed = path.file_name()?.to_str()?;
         let entries = std::fs::read_dir(parent(path)).ok()?.flatten();
-        let names = entries.filter(|entry| is_wanted(&entry.path())).filter_map(|entry| entry.file_name().into_string().ok());
+        let names = entries
+            .filter(|entry| is_wanted(&entry.path()))
+            .filter_map(|entry| entry.file_name().into_string().ok());
         let mut names: Vec<String> = names.collect();
         names.sort();
         let nearest = nearest_name(typed, names.iter().map(String::as_str))?;

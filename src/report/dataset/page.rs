@@ -98,7 +98,10 @@ fn summary(stats: &DatasetStats) -> Markup {
     let largest = summary.classes.first();
     let baseline = largest.map_or(String::new(), |class| {
         let share = percent(class.share);
-        format!("{}: {share} of the images, the accuracy of the majority-class baseline", isolated(&class.name))
+        format!(
+            "{}: {share} of the images, the accuracy of the majority-class baseline",
+            isolated(&class.name)
+        )
     });
     let mut all = vec![
         Fact::new("Images", count(summary.images), format!("in {} classes{empty}", count(used))),
@@ -109,7 +112,11 @@ fn summary(stats: &DatasetStats) -> Markup {
             0 => String::new(),
             n => format!("; {} of a single image, on which nothing can be measured", count(n)),
         };
-        all.push(Fact::new("Smallest class", count(class.images), format!("{}: {} of the images{single}", isolated(&class.name), percent(class.share))));
+        all.push(Fact::new(
+            "Smallest class",
+            count(class.images),
+            format!("{}: {} of the images{single}", isolated(&class.name), percent(class.share)),
+        ));
     }
     let [unreadable, conflicting] = [summary.unreadable.len(), summary.conflicting.len()];
     let kinds = format!("{} unreadable, {} under two labels", count(unreadable), count(conflicting));

@@ -18,8 +18,9 @@ pub(super) fn all(stats: &DatasetStats) -> Vec<Figure> {
 fn composition(stats: &DatasetStats) -> Figure {
     let shown = &stats.summary.classes[..];
     let (first, last) = (&shown[0], &shown[shown.len() - 1]);
-    let description =
-        |class: &ClassSummary| format!("{} ({}, {})", isolated(&class.name), count(class.images), percent(class.share));
+    let description = |class: &ClassSummary| {
+        format!("{} ({}, {})", isolated(&class.name), count(class.images), percent(class.share))
+    };
     Figure {
         name: "composition".into(),
         title: "Images of each class".into(),

@@ -145,8 +145,12 @@ mod tests {
 
     #[test]
     fn long_names_are_shortened_in_the_middle_and_stay_whole_in_the_title() {
-        let [one, two] = ["a_name_that_goes_on_0001", "a_name_that_goes_on_0002"].map(|name| short(name, 12).into_string());
-        assert!(one != two && one.contains("title=\"a_name_that_goes_on_0001\"") && one.contains('…'), "{one}");
+        let [one, two] = ["a_name_that_goes_on_0001", "a_name_that_goes_on_0002"]
+            .map(|name| short(name, 12).into_string());
+        assert!(
+            one != two && one.contains("title=\"a_name_that_goes_on_0001\"") && one.contains('…'),
+            "{one}"
+        );
         assert_eq!(short("a_b", 12).into_string(), breakable("a_b").into_string());
     }
 

@@ -174,7 +174,13 @@ impl Table {
         rows: impl IntoIterator<Item = [Cell; N]>,
     ) -> Self {
         let rows = rows.into_iter().map(Vec::from).collect();
-        Self { name: name.into(), caption: caption.into(), columns: columns.into(), rows, page_order: Vec::new() }
+        Self {
+            name: name.into(),
+            caption: caption.into(),
+            columns: columns.into(),
+            rows,
+            page_order: Vec::new(),
+        }
     }
 
     /// The rows in the order of the page.

@@ -139,7 +139,8 @@ impl Figure {
         let Chart::Bar(chart) = &self.chart else { return inline };
         let Some(columns) = chart.columns_of_rows() else { return inline };
         let drawn = columns.into_iter().enumerate().map(|(i, rows)| {
-            let (part, label) = (format!("{}-column-{}", self.name, i + 1), rows.label(chart.categories.len()));
+            let (part, label) =
+                (format!("{}-column-{}", self.name, i + 1), rows.label(chart.categories.len()));
             self.inline_svg(&part, &format!("{} {label}.", self.summary), chart.draw_rows(&part, &rows)).svg
         });
         let svg = html! { div.columns { @for svg in drawn { (svg) } } };

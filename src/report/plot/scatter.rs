@@ -87,7 +87,11 @@ mod tests {
     #[test]
     fn the_line_of_squares_rises_by_45_degrees_and_holds_all_points() {
         let axis = || Axis { label: String::new(), unit: Unit::Count, range: None };
-        for sides in [[(640.0, 480.0), (480.0, 640.0)], [(100.0, 4000.0), (90.0, 80.0)], [(250.0, 250.0), (251.0, 250.0)]] {
+        for sides in [
+            [(640.0, 480.0), (480.0, 640.0)],
+            [(100.0, 4000.0), (90.0, 80.0)],
+            [(250.0, 250.0), (251.0, 250.0)],
+        ] {
             let points = sides.map(|(x, y)| ScatterPoint { x, y, count: 1 }).to_vec();
             let chart = ScatterChart { x: axis(), y: axis(), points, diagonal: true };
             let axes = chart.axes();
