@@ -161,23 +161,9 @@ impl fmt::Display for Variant {
 /// Which kind of step the one before the first colon of `text` may have meant.
 pub(crate) fn meant(text: &str) -> String {
     let kind = text.split(':').next().unwrap_or_default();
-    if KINDS.contains(&kind) { String::new() } else { did_you_mean(kind, KINDS) }
+    let kinds = || std::iter::once("none").chain(Step::NAMES);
+    if kinds().any(|known| known == kind) { String::new() } else { did_you_mean(kind, kinds()) }
 }
-
-/// Kinds of variants.
-const KINDS: [&str; 11] = [
-    "none",
-    "flip",
-    "shift",
-    "rotate",
-    "crop",
-    "scale",
-    "brightness",
-    "contrast",
-    "saturation",
-    "blur",
-    "noise",
-];
 
 impl FromStr for Variant {
     type Err = Error;

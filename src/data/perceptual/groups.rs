@@ -1,6 +1,6 @@
 //! Groups of pictures that look nearly the same.
 //!
-//! Two hashes that differ in at most five bits agree in one of six pieces, so that only pictures that share a piece are compared
+//! Two hashes that differ in at most seven bits agree in one of eight pieces, so that only pictures that share a piece are compared
 //! (M. Norouzi, A. Punjani, D. J. Fleet, *Fast Search in Hamming Space with Multi-Index Hashing*, 2012).
 
 use super::hash::PerceptualHash;

@@ -16,6 +16,9 @@ const FREQUENCIES: usize = 8;
 /// Number of fields of each side whose mean colour is kept.
 const FIELDS: usize = 8;
 
+/// Coefficients below this are of waves of less than a fifth of a level of 256.
+const LEAST: f64 = 0.2 * (SIDE * SIDE / 4) as f64;
+
 /// What a picture looks like, in 200 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PerceptualHash {
@@ -26,7 +29,7 @@ pub struct PerceptualHash {
 
 impl PerceptualHash {
     /// Largest number of bits in which near-duplicates differ.
-    pub const MOST_BITS: u32 = 5;
+    pub const MOST_BITS: u32 = 7;
     /// Largest mean difference of their colours, in levels of 256.
     pub const MOST_LEVELS: f64 = 10.0;
 
@@ -79,6 +82,10 @@ fn bits(grey: &[f64]) -> u64 {
         for across in 0..FREQUENCIES {
             coefficients.push(rows.iter().zip(down).map(|(row, wave)| row[across] * wave).sum::<f64>());
         }
+    }
+    // What rounding leaves of a picture of one colour would be compared with itself.
+    if coefficients.iter().all(|value| value.abs() < LEAST) {
+        return 0;
     }
     let mut sorted = coefficients.clone();
     sorted.sort_by(f64::total_cmp);

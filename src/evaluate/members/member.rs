@@ -1,6 +1,5 @@
 //! One of several runs: its settings without its seeds, and its answers.
 
-use super::MemberScores;
 use crate::data::augment::Variant;
 use crate::data::dataset::{Resplit, Split};
 use crate::error::{Error, Kind, Result};
@@ -10,7 +9,31 @@ use crate::io::digest::Digest;
 use crate::io::json;
 use crate::metrics::{self, ClassScore, SplitAnswers};
 use crate::run::{self, Record, StoredRun};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
+
+/// Scores of one run.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct MemberScores {
+    /// The run.
+    pub run: PathBuf,
+    /// Position of its setting in [`MembersStats::settings`](super::MembersStats::settings).
+    pub setting: usize,
+    /// Splits that replace those of the cache.
+    #[serde(rename = "division")]
+    pub resplit: Option<Resplit>,
+    /// Seed of the first weights; `None` for L-BFGS.
+    pub seed: Option<u64>,
+    /// Number of images in the split.
+    pub images: usize,
+    /// Share of correct answers.
+    pub accuracy: f64,
+    /// Its 95 % interval (Wilson).
+    pub interval: [f64; 2],
+    /// Mean F1 over the classes that occur.
+    pub macro_f1: Option<f64>,
+}
 
 /// A run of which several are summed up.
 pub(super) struct Member {

@@ -4,6 +4,7 @@
 mod member;
 mod varied;
 
+pub use member::MemberScores;
 pub use varied::Varied;
 
 use super::fit_settings::Settings;
@@ -55,29 +56,6 @@ pub struct SettingScores {
     /// else empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassScore>,
-}
-
-/// Scores of one run.
-#[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
-pub struct MemberScores {
-    /// The run.
-    pub run: PathBuf,
-    /// Position of its setting in [`MembersStats::settings`].
-    pub setting: usize,
-    /// Splits that replace those of the cache.
-    #[serde(rename = "division")]
-    pub resplit: Option<Resplit>,
-    /// Seed of the first weights; `None` for L-BFGS.
-    pub seed: Option<u64>,
-    /// Number of images in the split.
-    pub images: usize,
-    /// Share of correct answers.
-    pub accuracy: f64,
-    /// Its 95 % interval (Wilson).
-    pub interval: [f64; 2],
-    /// Mean F1 over the classes that occur.
-    pub macro_f1: Option<f64>,
 }
 
 /// Whether `folder` is no run itself, and has runs in it.
