@@ -10,7 +10,7 @@ pub use web_runtime::{WebRuntimeFile, WebRuntimeSource};
 use super::efficientnet_lite;
 use super::inception_v3;
 use crate::data::preprocess::Preprocessing;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::io::digest::Digest;
 use crate::io::toml::parse_toml;
 use crate::io::user_folders;
@@ -288,8 +288,10 @@ impl Registry {
                 );
             }
             let names: Vec<&str> = self.backbones.iter().map(|known| known.name.as_str()).collect();
+            let published = self.published.iter().map(|published| published.name.as_str());
+            let meant = did_you_mean(name, names.iter().copied().chain(published));
             Error::new(Kind::Backbone, format!("no backbone is called {name:?}"))
-                .help(format!("use {}, or give the path of a FILE.onnx", names.join(", ")))
+                .help(format!("{meant}use {}, or give the path of a FILE.onnx", names.join(", ")))
         })
     }
 

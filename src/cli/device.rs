@@ -15,32 +15,58 @@ use std::path::PathBuf;
 #[command(after_help = "Example:\n  headstart device --json")]
 pub(super) struct Args {}
 
-#[derive(Serialize)]
-struct Devices {
+/// The runtime, and what it can run on.
+#[derive(Debug, Serialize)]
+pub(super) struct Devices {
     /// The libonnxruntime that was loaded.
-    runtime: Option<PathBuf>,
+    pub runtime: Option<PathBuf>,
     /// Where the library came from.
-    runtime_origin: Option<String>,
+    pub runtime_origin: Option<String>,
     /// The version that it reports.
-    runtime_version: Option<String>,
-    devices: Vec<Listed>,
+    pub runtime_version: Option<String>,
+    pub devices: Vec<Listed>,
 }
 
-#[derive(Serialize)]
-struct Listed {
-    name: &'static str,
+/// A device.
+#[derive(Debug, Serialize)]
+pub(super) struct Listed {
+    pub name: &'static str,
     /// Whether a small network gave its known answer on it.
-    usable: bool,
+    pub usable: bool,
     /// Why the device cannot be used.
-    reason: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl Listed {
+    /// Why the device cannot be used, or that it works.
+    pub fn state(&self) -> &str {
+        self.reason.as_deref().unwrap_or("works: a small network gave its known answer")
+    }
 }
 
 pub(super) fn run(_args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let devices = inspect(terminal);
+    print_result(global, &devices, || {
+        let runtime = match (&devices.runtime, &devices.runtime_version) {
+            (Some(path), Some(version)) => format!("{version}, {}", path.display()),
+            _ => "none".into(),
+        };
+        let mut out = format!("runtime  {runtime}\n");
+        for device in &devices.devices {
+            out.push_str(&format!("{:<8} {}\n", device.name, device.state()));
+        }
+        out
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// Opens the runtime, and tries each device with a small network.
+pub(super) fn inspect(terminal: &Terminal) -> Devices {
     let opened = open_runtime(terminal);
     let runtime = opened.as_ref().ok();
     let listed = |name, reason: Option<String>| Listed { name, usable: reason.is_none(), reason };
     let library = runtime.map(|runtime| &runtime.library);
-    let devices = Devices {
+    Devices {
         devices: vec![
             listed("cpu", opened.as_ref().err().cloned()),
             listed("cuda", why_not_cuda(library, terminal)),
@@ -48,20 +74,7 @@ pub(super) fn run(_args: Args, global: &Global, terminal: &Terminal) -> Result<O
         runtime: library.map(|library| library.path.clone()),
         runtime_origin: library.map(|library| library.origin.to_string()),
         runtime_version: runtime.map(|runtime| runtime.version.clone()),
-    };
-    print_result(global, &devices, || {
-        let runtime = match (&devices.runtime, &devices.runtime_version) {
-            (Some(path), Some(version)) => format!("{version}, {}", path.display()),
-            _ => "none".into(),
-        };
-        let mut out = format!("runtime  {runtime}\n");
-        for Listed { name, reason, .. } in &devices.devices {
-            let state = reason.as_deref().unwrap_or("works: a small network gave its known answer");
-            out.push_str(&format!("{name:<8} {state}\n"));
-        }
-        out
-    })?;
-    Ok(Outcome::Done)
+    }
 }
 
 /// Opens the runtime, or says why that fails.

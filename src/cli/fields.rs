@@ -408,7 +408,14 @@ mod tests {
             ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
             (
                 "data summary",
-                of_images(fields!(SummaryConfig { images, manifest, depth, layout, decode_memory })),
+                of_images(fields!(SummaryConfig {
+                    images,
+                    manifest,
+                    depth,
+                    layout,
+                    decode_memory,
+                    near_duplicates
+                })),
             ),
             ("data fetch", fields!(FetchDataConfig { dataset, out, archive, mirror })),
             ("data manifest", of_images(fields!(ManifestConfig { images, manifest, layout, out }))),

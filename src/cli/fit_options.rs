@@ -2,7 +2,7 @@
 
 use super::options::parse;
 use crate::data::dataset::Resplit;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::head::{
     AUTO_EPOCHS, ClassWeights, FitConfig, LbfgsConfig, LinfaConfig, Schedule, SolverConfig, StopOn,
 };
@@ -216,7 +216,7 @@ impl FromStr for Penalty {
             ("auto", _) => Ok(Self::Auto),
             (_, Ok(l2)) => Ok(Self::Given(l2)),
             (_, Err(_)) => Err(Error::new(Kind::Usage, format!("{text:?} is not a penalty"))
-                .help("give a number such as 0.0001, or auto")),
+                .help(format!("{}give a number such as 0.0001, or auto", did_you_mean(text, ["auto"])))),
         }
     }
 }
@@ -246,7 +246,7 @@ impl FromStr for Epochs {
             ("auto", _) => Ok(Self::Auto),
             (_, Ok(number)) => Ok(Self::Given(number)),
             (_, Err(_)) => Err(Error::new(Kind::Usage, format!("{text:?} is not a number of epochs"))
-                .help("give a whole number, or auto")),
+                .help(format!("{}give a whole number, or auto", did_you_mean(text, ["auto"])))),
         }
     }
 }

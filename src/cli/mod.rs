@@ -11,6 +11,7 @@ mod data;
 mod decision_text;
 mod demo;
 mod device;
+mod doctor;
 mod duplicates;
 mod evaluate;
 mod evaluate_new;
@@ -21,8 +22,10 @@ mod fields;
 mod fit_options;
 mod layers;
 mod man;
+mod members_text;
 mod options;
 mod output;
+mod over_heads_text;
 mod paths;
 mod predict;
 mod progress;
@@ -74,6 +77,7 @@ enum Command {
     Demo(demo::Args),
     Setup(setup::Args),
     Device(device::Args),
+    Doctor(doctor::Args),
     Data(data::Args),
     Backbone(backbone::Args),
     Extract(extract::Args),
@@ -188,6 +192,7 @@ fn dispatch(chosen: Command, global: &Global, terminal: &Terminal) -> Result<Out
         Command::Demo(args) => demo::run(args, global, terminal),
         Command::Setup(args) => setup::run(args, global, terminal),
         Command::Device(args) => device::run(args, global, terminal),
+        Command::Doctor(args) => doctor::run(args, global, terminal),
         Command::Data(args) => data::run(args, global, terminal),
         Command::Backbone(args) => backbone::run(args, global, terminal),
         Command::Extract(args) => extract::run(args, global, terminal),

@@ -8,7 +8,7 @@ use super::progress::Terminal;
 use super::sweep_text::summary;
 use crate::cache::layers::{caches_in, folder_name};
 use crate::data::dataset::Resplit;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::head::{FitConfig, SOLVERS};
 use crate::train::sweep::{Select, SweepConfig, sweep};
 use std::path::PathBuf;
@@ -128,12 +128,13 @@ fn of_layers(folder: PathBuf, layers: &[String]) -> Result<Vec<PathBuf>> {
         inside.contains(&path).then_some(path).ok_or_else(|| {
             let names = inside.iter().filter_map(|path| path.file_name()?.to_str());
             let there = names.collect::<Vec<_>>().join(", ");
+            let meant = did_you_mean(layer, inside.iter().filter_map(|path| path.file_name()?.to_str()));
             Error::new(Kind::Usage, format!("there is no cache of the layer {layer:?}")).at(&folder).help(
                 match inside.is_empty() {
                     true => {
                         format!("`extract` the images with --layer {layer} --layer ANOTHER into the folder")
                     }
-                    false => format!("the folder has {there}"),
+                    false => format!("{meant}the folder has {there}"),
                 },
             )
         })

@@ -2,9 +2,10 @@
 
 use super::auto::nested_accuracy;
 use super::layers::{how_clearly, points_less};
+use super::over_heads_text::interval_note;
 use super::text::{percent, percent_number, percent_range, seconds, table, table_with_header};
 use crate::head::StopOn;
-use crate::metrics::{IntervalOver, MeanOverHeads};
+use crate::metrics::MeanOverHeads;
 use crate::train::sweep::{LayerAccuracy, NestedAccuracy, Select, SettingResult, SweepStats};
 
 /// Gives one cause of deviations of an accuracy.
@@ -89,21 +90,7 @@ fn notes(settings: &[SettingResult]) -> String {
     let Some(of) = settings.iter().find_map(|setting| setting.test_interval) else {
         return deviation.into();
     };
-    let images = of.images;
-    let interval = match of.over {
-        IntervalOver::NewImages => format!(
-            "interval: for new images and the mean of these heads, from {images} test images (Wilson, clustered by image); it \
-             does not speak of other train images"
-        ),
-        IntervalOver::NewImagesOfFolds => format!(
-            "test accuracy: of all folds together, {images} images; interval: for new images and the mean of these heads \
-             (Wilson, clustered by image)"
-        ),
-        IntervalOver::NewSplits => {
-            "interval: for new splits, each with heads of its own, seeds averaged (corrected resampled t-test)".into()
-        }
-    };
-    format!("{deviation}{interval}\n")
+    format!("{deviation}{}", interval_note(&of))
 }
 
 /// The layers over folds, with paired differences, and which to use.
@@ -116,7 +103,8 @@ fn layers(stats: &SweepStats) -> String {
     let near = stats.layers[1..].iter().filter(|one| one.may_be_as_good());
     let near: Vec<&str> = near.map(|one| one.layer.as_str()).collect();
     format!(
-        "\naccuracy over folds within the train images\n\n{}\nuse {}: {}\n\n",
+        "\naccuracy over {} folds within the train images, which vary alone\n\n{}\nuse {}: {}\n\n",
+        best.accuracy.n,
         table_with_header(["layer", "accuracy (95 %)", "points less (95 %)"], stats.layers.iter().map(row)),
         best.layer,
         how_clearly(&near)

@@ -6,6 +6,7 @@ use crate::backbone::graph::{network_summary, pooled_map};
 use crate::backbone::known_answer::probe_image;
 use crate::backbone::onnx_runtime::{LayerOutput, LayerReader};
 use crate::backbone::{BackboneSearch, ResolvedBackbone};
+use crate::data::dataset::which_classes;
 use crate::data::pixels::Pixels;
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
@@ -93,7 +94,10 @@ impl Explainer {
     /// class.
     pub fn explain(&mut self, image: &Pixels, label: &str) -> Result<Explanation> {
         let class = self.classes.iter().position(|name| name == label);
-        let class = class.ok_or_else(|| Error::new(Kind::Run, format!("the run has no class {label:?}")))?;
+        let class = class.ok_or_else(|| {
+            let meant = which_classes(label, &self.classes);
+            Error::new(Kind::Run, format!("the run has no class {label:?}")).help(meant)
+        })?;
         let steps = self.backbone.preprocessing;
         let parts = parts(&mut self.reader, &steps, &self.head, image, class)?;
         let Parts { logit, bias, height, width, values } = parts.ok_or_else(|| refusal(&self.backbone))?;

@@ -1,6 +1,6 @@
 //! The experiments that come with the program, by name.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::io::fs;
 use std::path::Path;
 
@@ -21,10 +21,11 @@ pub fn experiment_text(file: &Path) -> Result<Vec<u8>> {
         _ if file.symlink_metadata().is_ok() => fs::read(file),
         Some((_, text)) => Ok(text.as_bytes().to_vec()),
         None if file.extension().is_none() && file.components().count() == 1 => {
+            let meant = did_you_mean(&file.to_string_lossy(), BUILT_IN.map(|(name, _)| name));
             let names = BUILT_IN.map(|(name, _)| name).join(" and ");
             Err(Error::new(Kind::Usage, "there is no such file, and no built-in experiment of that name")
                 .at(file)
-                .help(format!("the built-in ones are {names}")))
+                .help(format!("{meant}the built-in ones are {names}")))
         }
         None => fs::read(file),
     }

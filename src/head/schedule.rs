@@ -1,7 +1,7 @@
 //! Learning-rate schedules, and the position of a fit in its schedule.
 
 use super::adam::AdamStep;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -42,8 +42,7 @@ impl FromStr for Schedule {
             "constant" => Ok(Self::Constant),
             "linear" => Ok(Self::Linear),
             "cosine" => Ok(Self::Cosine),
-            _ => Err(Error::new(Kind::Usage, format!("{text:?} is not a schedule"))
-                .help("use constant, linear or cosine")),
+            _ => Err(Error::not_one_of(text, "a schedule", &["constant", "linear", "cosine"])),
         }
     }
 }

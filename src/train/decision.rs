@@ -7,7 +7,7 @@ use super::single_fit::TrainResult;
 use super::split_rows::SplitRows;
 use super::training_set::TrainingSet;
 use crate::data::augment::Variant;
-use crate::data::dataset::Split;
+use crate::data::dataset::{Split, which_classes};
 use crate::error::{Error, Kind, Result};
 use crate::head::decision::{
     AnswerSource, ClassGoal, ClassThreshold, CostMatrix, Decision, DecisionRule, ENOUGH_TO_CHOOSE,
@@ -112,8 +112,7 @@ fn check_goals(goals: &[ClassGoal], classes: &[String]) -> Result<()> {
     for (i, goal) in goals.iter().enumerate() {
         if !classes.contains(&goal.class) {
             let message = format!("`threshold` names {:?}, which is not a class", goal.class);
-            let help = format!("the classes are {}", classes.join(", "));
-            return Err(Error::new(Kind::Usage, message).help(help));
+            return Err(Error::new(Kind::Usage, message).help(which_classes(&goal.class, classes)));
         }
         if goals[..i].iter().any(|other| other.class == goal.class) {
             let message = format!("`threshold` gives the class {:?} two goals", goal.class);

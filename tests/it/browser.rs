@@ -34,7 +34,7 @@ fn keeps_to_the_rules(page: &Value, path: &Path) {
     assert_eq!(views.len(), 4);
     for view in views {
         let (width, scheme) = (&view["width"], &view["scheme"]);
-        for nothing in ["trouble", "requests", "axe", "cut", "outside", "unstuck"] {
+        for nothing in ["trouble", "requests", "axe", "cut", "outside", "unstuck", "cut_rows", "empty"] {
             assert_eq!(
                 view[nothing],
                 Value::Array(Vec::new()),

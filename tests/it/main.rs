@@ -9,6 +9,7 @@ mod browser;
 mod calibration;
 #[cfg(unix)]
 mod clients;
+mod comfort;
 mod commands_page;
 mod coverage;
 mod data;
@@ -42,6 +43,7 @@ mod not_finite;
 mod old_versions;
 mod oracle;
 mod pages;
+mod perceptual;
 mod pixels;
 mod power_loss;
 mod python;

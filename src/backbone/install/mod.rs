@@ -9,6 +9,7 @@ mod crash_test;
 mod import_weights;
 pub mod known_backbone;
 mod library;
+mod machine;
 mod npm;
 mod package;
 mod pip;
@@ -23,6 +24,7 @@ pub use class_names::imagenet_names;
 pub use crash_test::prove_in_children;
 pub use import_weights::import_weights;
 pub use library::{Library, find_library, has_nvidia_driver};
+pub use machine::{InstallFolder, Machine, Program, Variable};
 pub use web_runtime::{WebRuntime, web_runtime};
 
 use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};

@@ -1,7 +1,7 @@
 //! What a caller asks of `sweep`.
 
 use crate::data::dataset::Resplit;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::head::{FitConfig, SolverConfig};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -101,8 +101,7 @@ impl FromStr for Select {
             "auto" => Ok(Self::Automatic),
             "validation" => Ok(Self::Validation),
             "folds" => Ok(Self::Folds),
-            _ => Err(Error::new(Kind::Usage, format!("{text:?} is nothing to select by"))
-                .help("use auto, validation or folds")),
+            _ => Err(Error::not_one_of(text, "what selects", &["auto", "validation", "folds"])),
         }
     }
 }

@@ -102,19 +102,6 @@ fn split_answers<'a>(heads: &[&'a HeadResult]) -> SplitAnswers<'a> {
 
 /// Folds where each fold of one cross-validation occurs, so that each image is tested once.
 fn design(splits: &[Vec<&HeadResult>]) -> SplitDesign {
-    let mut numbers = Vec::new();
-    let mut dealt = Vec::new();
-    for heads in splits {
-        let Some(Resplit::Fold { number, folds, seed }) = heads[0].resplit else {
-            return SplitDesign::Random;
-        };
-        numbers.push(number);
-        dealt.push((folds, seed));
-    }
-    numbers.sort_unstable();
-    let is_one_deal = dealt.iter().all(|&of| of == dealt[0] && of.0 == splits.len());
-    match is_one_deal && numbers.into_iter().eq(1..=splits.len()) {
-        true => SplitDesign::Folds,
-        false => SplitDesign::Random,
-    }
+    let resplits: Vec<Option<Resplit>> = splits.iter().map(|heads| heads[0].resplit).collect();
+    if Resplit::are_all_folds(&resplits) { SplitDesign::Folds } else { SplitDesign::Random }
 }

@@ -248,6 +248,10 @@ const CACHES: &[Case] = &[
 const RUNS: &[Case] = &[
     case("no such run", "evaluate missing", nothing),
     case("a folder that is not a run", "evaluate in", nothing),
+    case("a mistyped run", "evaluate R", nothing),
+    case("a folder of runs where one run is wanted", "evaluate runs --tta", |s| {
+        s.json(&["train", "c", "--run", "runs/one", "--epochs", "2"]);
+    }),
     case("a run over other things", "train c --run mine", |s| {
         drop(s.write("mine/thesis.tex", b"irreplaceable"))
     }),
@@ -644,6 +648,8 @@ const TYPED: &[Case] = &[
     ),
     case("an answer of no class", "classify in/ant/000.png --backbone small.onnx --top 0", nothing),
     case("a selection of no class", "data select in --top 0 --out new", nothing),
+    case("a selection of a class that does not exist", "data select in --classes ants --out new", nothing),
+    case("a selection that leaves no class", "data select in --exclude ant,bee --out new", nothing),
 ];
 
 /// The table, chapter by chapter.
