@@ -3,7 +3,7 @@
 use super::config::FitConfig;
 use super::early_stopping::EarlyStopping;
 use super::head_state::HeadState;
-use super::linear::Head;
+use super::softmax_head::Head;
 use super::result::{Epoch, FitResult};
 use crate::error::{Error, Kind, Result};
 

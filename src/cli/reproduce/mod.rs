@@ -13,7 +13,7 @@ use crate::data::dataset::Resplit;
 use crate::data::manifest::Manifest;
 use crate::error::Result;
 use crate::head::decision::DecisionRule;
-use crate::head::{FitConfig, SolverConfig};
+use crate::head::{FeatureFormat, FitConfig, SolverConfig};
 use crate::report::run::CommandLine;
 use crate::run::{Record, StoredRun};
 use source::{Cache, Source, absolute, identity};
@@ -209,6 +209,9 @@ fn train(record: &Record, run: &str, init: Option<&str>) -> Vec<String> {
     }
     init.into_iter().for_each(|init| arguments.option("--init", init));
     record.memory.iter().for_each(|memory| arguments.option("--memory", format!("{memory}B")));
+    if record.features != FeatureFormat::F32 {
+        arguments.option("--features", record.features);
+    }
     match record.decision.as_ref().map(|decision| &decision.rule) {
         Some(DecisionRule::Thresholds(all)) => {
             all.iter().for_each(|one| arguments.option("--threshold", &one.goal));
@@ -237,6 +240,13 @@ fn adam(config: &FitConfig, arguments: &mut Arguments) {
     arguments.switch("--total-patience", !config.patience_resets);
     arguments.switch("--no-shuffle", !config.shuffle);
     arguments.switch("--drop-last", config.drop_last);
+    if config.hidden > 0 {
+        arguments.option("--hidden", config.hidden);
+        arguments.option("--dropout", config.dropout);
+    }
+    if config.weight_decay > 0.0 {
+        arguments.option("--weight-decay", config.weight_decay);
+    }
 }
 
 /// The arguments of a command.

@@ -17,7 +17,7 @@ pub use config::{LbfgsConfig, LbfgsParams};
 pub use convergence::{Convergence, Precision};
 
 use super::labelled_features::LabelledFeatures;
-use super::linear::Head;
+use super::softmax_head::Head;
 use super::loss::MeanLoss;
 use super::result::{Epoch, FitResult};
 use crate::error::{Error, Kind, Result};

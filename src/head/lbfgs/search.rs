@@ -6,7 +6,7 @@ use super::line_search;
 use super::objective::Objective;
 use super::softmax_rows::Evaluation;
 use crate::error::{Error, Kind, Result};
-use crate::head::linear::Head;
+use crate::head::softmax_head::Head;
 use crate::head::loss::MeanLoss;
 
 /// Times that logits are computed anew near the optimum. Logits are updated along each direction; what float32 products
