@@ -320,7 +320,8 @@ mod tests {
             epochs: None,
             l2: 0.1,
             seed: None,
-            lists: [("", false); 2],
+            hidden: None,
+            lists: [("", false); 3],
         };
         let solver = |line: Line, values| solver(values, &line.adam, &line.loss);
         let SolverConfig::Lbfgs(config) =

@@ -181,10 +181,7 @@ impl FitConfig {
                 "`label_smoothing` must be a number of at least 0 and less than 1",
             ),
             (self.hidden <= MOST_HIDDEN, "`hidden` must be at most 65536"),
-            (
-                (0.0..1.0).contains(&self.dropout),
-                "`dropout` must be a number of at least 0 and less than 1",
-            ),
+            ((0.0..1.0).contains(&self.dropout), "`dropout` must be a number of at least 0 and less than 1"),
             (
                 self.dropout == 0.0 || self.hidden > 0,
                 "`dropout` leaves out hidden units, so it needs `hidden` above 0",

@@ -118,9 +118,7 @@ fn layer(
         Some(array) if !array.values.iter().all(|value| value.is_finite()) => {
             Err(format!("{name} holds numbers that are not finite"))
         }
-        Some(array)
-            if array.shape.len() == rank && classes.is_none_or(|count| array.shape[0] == count) =>
-        {
+        Some(array) if array.shape.len() == rank && classes.is_none_or(|count| array.shape[0] == count) => {
             Ok(array.values)
         }
         Some(array) => {
@@ -185,7 +183,9 @@ mod tests {
             schema: Some(WITH_HIDDEN.into()),
         };
         std::fs::write(&path, encode_tensors(&tensors, json::encode(&metadata))).unwrap();
-        assert!(load(&path).unwrap_err().with_causes().contains("its layers and classes do not fit together"));
+        assert!(
+            load(&path).unwrap_err().with_causes().contains("its layers and classes do not fit together")
+        );
     }
 
     fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

@@ -6,12 +6,12 @@ use super::epoch::EpochRun;
 use super::head_state::HeadState;
 use super::kernel::Kernel;
 use super::labelled_features::LabelledFeatures;
-use super::softmax_head::Head;
 use super::loss::{MeanLoss, RunningLoss};
 use super::result::{Epoch, FitResult};
 use super::row_source::{InMemoryRows, RowSource};
 use super::running_fit::RunningFit;
 use super::score::score;
+use super::softmax_head::Head;
 use super::standardize::Standardizer;
 use super::thread_tuner::ThreadTuner;
 use crate::error::{Error, Kind, Result};
@@ -236,7 +236,7 @@ mod tests {
         let mut configs: Vec<FitConfig> = [(0.01, 0.0, 1), (0.3, 0.01, 2), (2.0, 0.0, 3), (0.001, 0.1, 4)]
             .map(|(lr, l2, seed)| FitConfig { lr, l2, seed, ..base.clone() })
             .into();
-        configs.extend([(80, 0.0), (130, 0.4)].map(|(hidden, dropout)| FitConfig {
+        configs.extend([(9, 0.0), (20, 0.4)].map(|(hidden, dropout)| FitConfig {
             hidden,
             dropout,
             weight_decay: 0.1,

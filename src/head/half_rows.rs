@@ -74,7 +74,8 @@ impl RowSource for HalfRows {
         let Self { features, order, block, threads, .. } = self;
         let (size, stride) = (block.rows().max(1), block.stride());
         for part in order[..rows].chunks(size) {
-            let shares: Vec<_> = block.padded_mut(0..part.len()).chunks_mut((SHARE * stride).max(1)).collect();
+            let shares: Vec<_> =
+                block.padded_mut(0..part.len()).chunks_mut((SHARE * stride).max(1)).collect();
             let shares: Vec<_> = shares.into_iter().zip(part.chunks(SHARE)).map(Mutex::new).collect();
             in_parallel(*threads, &shares, |share| {
                 let mut share = share.lock().unwrap_or_else(PoisonError::into_inner);

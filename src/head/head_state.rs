@@ -84,12 +84,8 @@ impl HeadState {
     /// Splits the first layer of head number `number` into slices of outputs that end at `ends`.
     pub fn split(&mut self, number: usize, ends: &[usize]) -> SplitHead<'_> {
         let LayerState { layer, moments: [first, second] } = &mut self.first;
-        let (outputs, stride) = (layer.outputs(), layer.weight.stride());
-        let parts = |layer: &'_ mut Layer| -> (&'_ mut [f32], &'_ mut [f32]) {
-            let Layer { weight, bias } = layer;
-            (weight.padded_mut(0..outputs), bias.as_mut_slice())
-        };
-        let mut rest = [layer, first, second].map(parts);
+        let stride = layer.weight.stride();
+        let mut rest = [layer, first, second].map(Layer::parts_mut);
         let mut slices = Vec::new();
         let mut start = 0;
         for &end in ends {

@@ -33,6 +33,12 @@ impl Layer {
         layer
     }
 
+    /// Weight, `[outputs, stride]` with its padding, and bias, for writing. The padding must stay zero.
+    pub(super) fn parts_mut(&mut self) -> (&mut [f32], &mut [f32]) {
+        let outputs = self.outputs();
+        (self.weight.padded_mut(0..outputs), &mut self.bias)
+    }
+
     /// Creates a layer from `weight`, `[outputs, inputs]` row after row, and `bias`, `[outputs]`. Returns `None` if the
     /// lengths do not fit together.
     pub fn from_parts(weight: Vec<f32>, bias: Vec<f32>) -> Option<Self> {

@@ -4,9 +4,9 @@
 use super::labelled_features::LabelledFeatures;
 use super::layer::Layer;
 use super::lbfgs::{Convergence, LbfgsResult, check_classes, check_penalty};
-use super::softmax_head::Head;
 use super::result::{Epoch, FitResult};
 use super::softmax::gradient_in_place;
+use super::softmax_head::Head;
 use crate::error::{Error, Kind, Result};
 use crate::math::matrix::Matrix;
 use linfa::DatasetBase;

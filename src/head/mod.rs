@@ -56,11 +56,11 @@ pub use file::{SavedHead, decode, load, save};
 pub use fit::{FitJob, SharedInputs, fit, fit_many};
 pub use half_rows::HalfRows;
 pub use labelled_features::{Example, LabelledFeatures};
+pub use layer::Layer;
 pub use lbfgs::{
     Convergence, FeatureBlocks, InMemoryBlocks, LbfgsConfig, LbfgsJob, LbfgsParams, LbfgsResult, Precision,
     fit as fit_lbfgs, fit_blocks as fit_lbfgs_blocks,
 };
-pub use layer::Layer;
 pub use linfa_lbfgs::{LinfaConfig, LinfaParams, fit as fit_linfa};
 pub use nearest_neighbour::nearest_neighbour_classes;
 pub use principal_components::principal_components;

@@ -25,16 +25,10 @@ impl LayerState {
 
     /// Performs one step along `delta`, `[rows, outputs]`, the gradient at the outputs for the inputs of `batch`.
     fn step(&mut self, kernel: Kernel, batch: Batch, delta: &[f32], step: AdamStep) {
-        let outputs = self.layer.outputs();
         let [first, second] = &mut self.moments;
-        let weights = WeightState {
-            weight: self.layer.weight.padded_mut(0..outputs),
-            first: first.weight.padded_mut(0..outputs),
-            second: second.weight.padded_mut(0..outputs),
-        };
-        kernel.step(batch, delta, weights, step);
-        BiasState { value: &mut self.layer.bias, first: &mut first.bias, second: &mut second.bias }
-            .step(delta, step);
+        let [w, m, v] = [&mut self.layer, first, second].map(Layer::parts_mut);
+        kernel.step(batch, delta, WeightState { weight: w.0, first: m.0, second: v.0 }, step);
+        BiasState { value: w.1, first: m.1, second: v.1 }.step(delta, step);
     }
 }
 

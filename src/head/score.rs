@@ -2,8 +2,8 @@
 
 use super::kernel::Kernel;
 use super::labelled_features::{Example, LabelledFeatures};
-use super::softmax_head::Head;
 use super::loss::{MeanLoss, RunningLoss, exponentiate};
+use super::softmax_head::Head;
 use crate::math::parallel::in_parallel;
 
 /// Rows that are scored together. The loss is summed over each chunk, then over the chunks, so that the order of the sums

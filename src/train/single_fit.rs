@@ -122,10 +122,8 @@ impl<'a> EpochLog<'a> {
         self.report(epoch);
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = live.record(epoch) {
-            self.monitor.warn(&format!(
-                "the training curves are not written while it fits: {}",
-                error.with_causes()
-            ));
+            self.monitor
+                .warn(&format!("the training curves are not written while it fits: {}", error.with_causes()));
         }
     }
 

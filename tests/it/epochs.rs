@@ -22,7 +22,10 @@ fn a_line_tells_of_each_epoch() {
         assert!(line.starts_with(&format!("epoch {} of 3: loss ", epoch["epoch"])), "{line}");
         assert!(line.contains(&format!("validation loss {loss:.4}, accuracy ")), "{line}");
     }
-    assert!(lines[0].contains("learning rate 1.000e-2") && lines[2].contains("learning rate 3.333e-3"), "{lines:?}");
+    assert!(
+        lines[0].contains("learning rate 1.000e-2") && lines[2].contains("learning rate 3.333e-3"),
+        "{lines:?}"
+    );
     assert!(!s.run(&args).stderr.contains("epoch 1 of"));
 }
 
@@ -36,7 +39,9 @@ fn json_lines_are_the_epochs_and_then_the_result() {
     assert_eq!(events, ["epoch", "epoch", "epoch", "epoch", "result"]);
     let record = s.record("r");
     for (line, epoch) in lines.iter().zip(record["history"].as_array().unwrap()) {
-        for field in ["epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds"] {
+        for field in
+            ["epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds"]
+        {
             assert_eq!(line[field], epoch[field], "{field}");
         }
         assert_eq!((&line["epochs"], line["learning_rate"].as_f64()), (&4.into(), Some(0.01)));
@@ -44,10 +49,19 @@ fn json_lines_are_the_epochs_and_then_the_result() {
     assert_eq!(lines[4]["best_epoch"], record["best_epoch"]);
     // Without validation images there is nothing to measure on them.
     let s = cache(&["--split", "75/0/25"]);
-    let printed = s.run(&args.map(|arg| if arg.ends_with("/c") { "c" } else if arg.ends_with("/r") { "r" } else { arg }));
+    let printed = s.run(&args.map(|arg| {
+        if arg.ends_with("/c") {
+            "c"
+        } else if arg.ends_with("/r") {
+            "r"
+        } else {
+            arg
+        }
+    }));
     let first: Value = serde_json::from_str(printed.stdout.lines().next().unwrap()).unwrap();
     assert_eq!((&first["event"], &first["validation_loss"]), (&"epoch".into(), &Value::Null));
-    s.run(&["train", "c", "--run", "x", "--folds", "3", "--json-lines"]).fails(2, &["cannot be used with --folds"]);
+    s.run(&["train", "c", "--run", "x", "--folds", "3", "--json-lines"])
+        .fails(2, &["cannot be used with --folds"]);
     s.run(&["train", "c", "--run", "x", "--json", "--json-lines"]).fails(2, &["cannot be used with"]);
 }
 
@@ -71,7 +85,8 @@ impl Monitor for Looking {
     }
     fn epoch(&self, _: &EpochReport) {
         let files = std::fs::read_dir(live_folder(&self.run)).ok();
-        let mut files: Vec<PathBuf> = files.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<PathBuf> =
+            files.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
         let bytes = files.pop().map_or(Vec::new(), |path| std::fs::read(path).unwrap());
         assert!(files.is_empty(), "one file alone: {files:?}");
         self.seen.lock().unwrap().push((bytes, self.run.join("run.json").exists()));
@@ -88,7 +103,8 @@ fn fit(s: &Sandbox, run: &str, live_after: f64) -> Vec<(Vec<u8>, bool)> {
     let mut config = TrainConfig::new(s.path("c"), s.path(run));
     let mut adam = FitConfig::default();
     (adam.epochs, adam.patience) = (5, 5);
-    (config.solver, config.live_after, config.time) = (SolverConfig::Adam(adam), Some(live_after), 1_700_000_000);
+    (config.solver, config.live_after, config.time) =
+        (SolverConfig::Adam(adam), Some(live_after), 1_700_000_000);
     let looking = Looking { run: s.path(run), seen: Mutex::new(Vec::new()) };
     headstart::train::train(&config, &looking).unwrap();
     looking.seen.into_inner().unwrap()

@@ -294,7 +294,8 @@ fn built_in_experiments_go_by_name() {
         let file = std::fs::read_to_string(root().join(format!("experiments/{name}.toml"))).unwrap();
         assert_eq!((printed.code, printed.stdout), (0, file));
     }
-    s.run(&["experiment", "lfw", "--print"]).fails(2, &["lfw: there is no such file", "lfw10, tuning, solvers"]);
+    s.run(&["experiment", "lfw", "--print"])
+        .fails(2, &["lfw: there is no such file", "lfw10, tuning, solvers"]);
     s.run(&["experiment", "lfw10"]).fails(2, &["--images"]);
     // A file of that name comes first.
     s.write("tuning", b"title = 'mine'");

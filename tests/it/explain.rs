@@ -80,7 +80,11 @@ fn standardized_heads_and_layers_with_positions_of_their_own_are_explained() {
 #[test]
 fn a_head_with_a_hidden_layer_is_explained_by_the_piece_that_the_picture_is_in() {
     let s = cache(&["--layer", "Mixed_6e", "--split", "60/25/15"]);
-    train(&s, "r", &["--standardize", "--hidden", "12", "--dropout", "0.2", "--lr", "0.003", "--epochs", "9"]);
+    train(
+        &s,
+        "r",
+        &["--standardize", "--hidden", "12", "--dropout", "0.2", "--lr", "0.003", "--epochs", "9"],
+    );
     assert_eq!(assert_sums(&s, &["in/ant/001.png", "in/bee/004.png", "in/cat/002.png"]), [3, 3]);
 }
 

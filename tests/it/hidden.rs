@@ -45,7 +45,8 @@ fn a_hundred_steps_follow_their_formula_in_numpy() {
 #[test]
 fn a_head_of_a_sweep_is_that_of_train_and_depends_on_no_thread() {
     let s = cache(&["--augment", "flip"]);
-    let own = ["--dropout", "0.3", "--weight-decay", "0.05", "--epochs", "4", "--patience", "2", "--standardize"];
+    let own =
+        ["--dropout", "0.3", "--weight-decay", "0.05", "--epochs", "4", "--patience", "2", "--standardize"];
     let grid = ["--hidden", "0,16", "--lr", "0.01,0.003", "--seeds", "2", "--select", "validation"];
     let swept = s.json(&[&["sweep", &s.text("c"), "--runs", &s.text("lab")], &grid[..], &own[..]].concat());
     assert_eq!(swept["heads"].as_array().unwrap().len(), 8);
@@ -56,10 +57,12 @@ fn a_head_of_a_sweep_is_that_of_train_and_depends_on_no_thread() {
         assert_eq!(s.head("alone"), s.head("lab/hidden=16_lr=0.003_seed=1"), "{threads} threads");
     }
     // Without hidden units there is nothing to drop out, and the file is that of earlier versions.
-    let line = ["--seed", "1", "--shuffle-seed", "0", "--weight-decay", "0.05", "--epochs", "4", "--patience", "2"];
+    let line =
+        ["--seed", "1", "--shuffle-seed", "0", "--weight-decay", "0.05", "--epochs", "4", "--patience", "2"];
     train(&s, "line", &[&line[..], &["--standardize"]].concat());
     assert_eq!(s.head("line"), s.head("lab/hidden=0_lr=0.01_seed=1"));
-    let text = s.run(&["sweep", &s.text("c"), "--runs", &s.text("two"), "--hidden", "0,8", "--epochs", "1"]).stdout;
+    let text =
+        s.run(&["sweep", &s.text("c"), "--runs", &s.text("two"), "--hidden", "0,8", "--epochs", "1"]).stdout;
     assert!(text.contains("hidden"), "{text}");
 }
 
@@ -97,7 +100,8 @@ fn exported_answers_are_those_of_predict_in_pythons_runtime() {
     let picture = s.path("in/cat/004.png");
     let text = python("onnx_classifier.py", &[&s.path("classifier.onnx"), &picture, &picture]);
     let found: Value = serde_json::from_str(&text).unwrap();
-    let expected = s.json(&["predict", "r", &s.text("in/cat/004.png"), "--neighbours", "0", "--device", "cpu"]);
+    let expected =
+        s.json(&["predict", "r", &s.text("in/cat/004.png"), "--neighbours", "0", "--device", "cpu"]);
     let classes: Vec<String> =
         serde_json::from_str(found["metadata"]["headstart.classes"].as_str().unwrap()).unwrap();
     for class in expected[0]["predictions"].as_array().unwrap() {
@@ -115,12 +119,20 @@ fn settings_that_do_not_fit_together_are_refused() {
         s.run(&[&["train", &s.text("c"), "--run", &s.text("x")], more].concat()).fails(code, parts);
         assert!(!s.path("x").exists());
     };
-    fails(&["--init", &s.text("r")], 2, &["has 8 hidden units, and --hidden is 0", "help: set --hidden to 8"]);
+    fails(
+        &["--init", &s.text("r")],
+        2,
+        &["has 8 hidden units, and --hidden is 0", "help: set --hidden to 8"],
+    );
     fails(&["--hidden", "9", "--init", &s.text("r")], 2, &["has 8 hidden units, and --hidden is 9"]);
     fails(&["--dropout", "0.5"], 2, &["--dropout leaves out hidden units"]);
     fails(&["--hidden", "100000"], 2, &["--hidden must be at most 65536"]);
     fails(&["--weight-decay", "200"], 2, &["--weight-decay must be"]);
-    fails(&["--solver", "lbfgs", "--l2", "0.1", "--hidden", "8"], 2, &["--hidden cannot be used with --solver lbfgs"]);
+    fails(
+        &["--solver", "lbfgs", "--l2", "0.1", "--hidden", "8"],
+        2,
+        &["--hidden cannot be used with --solver lbfgs"],
+    );
     fails(&["--auto", "--hidden", "8"], 2, &["--hidden"]);
 }
 
@@ -130,7 +142,9 @@ fn the_solvers_are_compared_in_one_table() {
     let text = std::fs::read_to_string(root().join("experiments/solvers.toml")).unwrap();
     let network = support::small_network::install(&s);
     let name = "name = \"photos\"\n";
-    let text = text.replace(name, &format!("{name}backbone = {network:?}\n")).replace("resplits = 10", "resplits = 3");
+    let text = text
+        .replace(name, &format!("{name}backbone = {network:?}\n"))
+        .replace("resplits = 10", "resplits = 3");
     s.write("solvers.toml", text.as_bytes());
     s.images("in", &[("ant", 30), ("bee", 30), ("cat", 40)]);
     let table = s.run(&["experiment", &s.text("solvers.toml"), "--images", &s.text("in")]);

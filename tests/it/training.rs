@@ -255,7 +255,9 @@ fn features_in_half_the_memory_give_the_head_of_the_rounded_features() {
         let args = ["train", &s.text(cache), "--run", &s.text(run), "--epochs", "12", "--batch", "16"];
         s.json(&[&args[..], more].concat())
     };
-    for (i, more) in [&[][..], &["--standardize", "--drop-last"], &["--no-shuffle", "--hidden", "8"]].iter().enumerate() {
+    for (i, more) in
+        [&[][..], &["--standardize", "--drop-last"], &["--no-shuffle", "--hidden", "8"]].iter().enumerate()
+    {
         let (plain, half) = (format!("plain{i}"), format!("half{i}"));
         fit("p", &plain, more);
         for threads in ["1", "3"] {
@@ -264,7 +266,8 @@ fn features_in_half_the_memory_give_the_head_of_the_rounded_features() {
         }
         assert_eq!(s.record(&half)["features"], "bf16");
         assert_eq!(s.record(&plain)["features"], Value::Null);
-        let predictions = |run: &str| headstart::run::StoredRun::open(&s.path(run)).unwrap().predictions().unwrap();
+        let predictions =
+            |run: &str| headstart::run::StoredRun::open(&s.path(run)).unwrap().predictions().unwrap();
         assert_eq!(predictions(&plain), predictions(&half));
     }
     // Other numbers are rounded to the nearest, and the head is as good.

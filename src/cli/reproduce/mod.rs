@@ -301,6 +301,7 @@ mod tests {
             config,
             resplit: None,
             memory: None,
+            features: FeatureFormat::F32,
             variants: vec!["none".into(), "shift:+5:+0".into(), "shift:+0:-5".into()],
             train_rows: 0,
             init: None,
@@ -353,6 +354,9 @@ mod tests {
             patience_resets: false,
             shuffle: false,
             drop_last: true,
+            hidden: 12,
+            dropout: 0.5,
+            weight_decay: 0.01,
         }
     }
 
@@ -362,8 +366,10 @@ mod tests {
     }
 
     /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
-    const WITHOUT_EFFECT: [&str; 13] = [
+    const WITHOUT_EFFECT: [&str; 15] = [
         "json",
+        "json-lines",
+        "verbose",
         "yes",
         "models",
         "help",
@@ -387,7 +393,8 @@ mod tests {
         let fold = Record { resplit: fold, init: Some("gone".into()), memory: Some(1 << 20), ..adam() };
         let costs = CostMatrix { file: "costs.csv".into(), costs: Vec::new() };
         let decision = Some(Decision::new(DecisionRule::Costs(costs)));
-        let resplit = Record { resplit: Some(Resplit::Random { seed: 8 }), decision, ..adam() };
+        let features = FeatureFormat::Bf16;
+        let resplit = Record { resplit: Some(Resplit::Random { seed: 8 }), decision, features, ..adam() };
         let lbfgs = LbfgsConfig { allow_unconverged: true, ..LbfgsConfig::default() };
         let chosen_on =
             ThresholdEvidence { from: AnswerSource::Folds, images: 9, of_class: 3, answered: 3, correct: 3 };

@@ -6,8 +6,8 @@ use super::line_search;
 use super::objective::Objective;
 use super::softmax_rows::Evaluation;
 use crate::error::{Error, Kind, Result};
-use crate::head::softmax_head::Head;
 use crate::head::loss::MeanLoss;
+use crate::head::softmax_head::Head;
 
 /// Times that logits are computed anew near the optimum. Logits are updated along each direction; what float32 products
 /// lose on the way is mended by computing them from the weights once more.

@@ -51,7 +51,8 @@ fn gradient(head: &Head, rows: &Rows, config: &LbfgsConfig, weights: &[f32], sca
     }
     for k in 0..classes {
         for j in 0..width {
-            gradient[k * (width + 1) + j] += config.l2 * scales[j].powi(2) * f64::from(head.output.weight.row(k)[j]);
+            gradient[k * (width + 1) + j] +=
+                config.l2 * scales[j].powi(2) * f64::from(head.output.weight.row(k)[j]);
         }
     }
     gradient
@@ -85,7 +86,13 @@ fn the_gradient_is_zero_at_the_optimum_of_every_loss() {
             false => vec![1.0; 40],
         };
         let left = norm(&gradient(head, &rows, &config, &weights, &scales));
-        let at_zero = norm(&gradient(&Head::from_parts(vec![0.0; 200], vec![0.0; 5]).unwrap(), &rows, &config, &weights, &scales));
+        let at_zero = norm(&gradient(
+            &Head::from_parts(vec![0.0; 200], vec![0.0; 5]).unwrap(),
+            &rows,
+            &config,
+            &weights,
+            &scales,
+        ));
         assert!(left < 1e-4 * at_zero, "{l2} {label_smoothing} {standardize}: {left} of {at_zero}");
     }
 }
@@ -97,8 +104,13 @@ fn the_weights_agree_with_those_of_another_search_in_float64() {
         let ours = fit_with(&rows, config(l2), &vec![1.0; classes], 1).unwrap().fitted.head;
         let params = LinfaConfig { l2, iterations: 5000, allow_unconverged: true }.check().unwrap();
         let theirs = fit_linfa(classes, of(&rows), params).unwrap().fitted.head;
-        let pairs =
-            || ours.output().weight().into_iter().zip(theirs.output().weight()).map(|(a, b)| (f64::from(a), f64::from(b)));
+        let pairs = || {
+            ours.output()
+                .weight()
+                .into_iter()
+                .zip(theirs.output().weight())
+                .map(|(a, b)| (f64::from(a), f64::from(b)))
+        };
         let off = pairs().map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
         let size = pairs().map(|(_, b)| b * b).sum::<f64>().sqrt();
         assert!(off < 2e-3 * size, "{off} of {size}");

@@ -15,7 +15,11 @@ use std::time::Instant;
 ///
 /// # Errors
 /// Those of [`fit_adam`], and [`Kind::Run`] when the search ends before the optimum.
-pub(in crate::train) fn fit_lbfgs(inputs: FitInputs, params: &LbfgsParams, memory: u64) -> Result<TrainResult> {
+pub(in crate::train) fn fit_lbfgs(
+    inputs: FitInputs,
+    params: &LbfgsParams,
+    memory: u64,
+) -> Result<TrainResult> {
     let read_seconds = inputs.reading.elapsed().as_secs_f64();
     let started = Instant::now();
     inputs.set.check_classes(inputs.splits)?;

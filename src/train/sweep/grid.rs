@@ -48,8 +48,10 @@ pub(super) fn settings(config: &SweepConfig) -> Result<Vec<SolverConfig>> {
             let shuffle_seed = Some(base.shuffle_seed.unwrap_or(0));
             let base = FitConfig { shuffle_seed, ..base.clone() };
             let layers = config.hidden.iter().map(|&hidden| with_hidden(&base, hidden, config));
-            let rates = layers.flat_map(|base| config.lr.iter().map(move |&lr| FitConfig { lr, ..base.clone() }));
-            let pairs = rates.flat_map(|base| config.l2.iter().map(move |&l2| FitConfig { l2, ..base.clone() }));
+            let rates =
+                layers.flat_map(|base| config.lr.iter().map(move |&lr| FitConfig { lr, ..base.clone() }));
+            let pairs =
+                rates.flat_map(|base| config.l2.iter().map(move |&l2| FitConfig { l2, ..base.clone() }));
             let all = pairs.flat_map(|base| {
                 config.seeds.iter().map(move |&seed| SolverConfig::Adam(FitConfig { seed, ..base.clone() }))
             });
