@@ -30,6 +30,7 @@ pub enum Unit {
 
 /// An epoch of a fit that has just ended.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct EpochReport {
     /// Number of the epoch, from 1.
     pub epoch: usize,

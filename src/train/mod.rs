@@ -45,7 +45,7 @@ use crate::monitor::Monitor;
 use crate::run::{self, LiveCurves, Selection};
 use decision::DecisionPlan;
 use fitted_run::FittedRun;
-use single_fit::FitInputs;
+use single_fit::{FitInputs, TrainResult};
 use std::sync::Mutex;
 use std::time::Instant;
 use warm_start::WarmStart;
@@ -63,6 +63,22 @@ const LIVE_AFTER: f64 = 10.0;
 /// the loss is not a number.
 pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     train_selected(config, None, monitor)
+}
+
+/// The curves to write while the fit runs.
+fn live_curves(config: &TrainConfig) -> Mutex<LiveCurves> {
+    let after = config.live_after.unwrap_or(LIVE_AFTER);
+    Mutex::new(LiveCurves::new(&config.run, config.time, &config.solver, after))
+}
+
+/// Fits the head, with features in memory or beyond it.
+fn fit(inputs: FitInputs, params: SolverParams, config: &TrainConfig) -> Result<TrainResult> {
+    match (params, config.memory) {
+        (SolverParams::Adam(params), Some(memory)) => streaming::fit_adam(inputs, params, memory),
+        (SolverParams::Adam(params), None) if config.is_streamed() => streaming::fit_half(inputs, params),
+        (SolverParams::Lbfgs(params), Some(memory)) => streaming::fit_lbfgs(inputs, &params, memory),
+        (_, _) => in_memory::fit(inputs, &config.solver, config.auto_l2),
+    }
 }
 
 /// [`train`] with settings that were chosen as `selection` says.
@@ -83,16 +99,9 @@ fn train_selected(
     warm_start.map_or(Ok(()), |warm_start| warm_start.check(&splits))?;
     let plan = DecisionPlan::check(config, &set, &splits)?;
     let wants_folds = plan.wants_folds();
-    let after = config.live_after.unwrap_or(LIVE_AFTER);
-    let live = Mutex::new(LiveCurves::new(&config.run, config.time, &config.solver, after));
-    let (set, splits, live) = (&set, &splits, &live);
+    let (set, splits, live) = (&set, &splits, &live_curves(config));
     let inputs = FitInputs { set, splits, warm_start, wants_folds, threads, monitor, live, reading };
-    let result = match (params, config.memory) {
-        (SolverParams::Adam(params), Some(memory)) => streaming::fit_adam(inputs, params, memory)?,
-        (SolverParams::Adam(params), None) if config.is_streamed() => streaming::fit_half(inputs, params)?,
-        (SolverParams::Lbfgs(params), Some(memory)) => streaming::fit_lbfgs(inputs, &params, memory)?,
-        (_, _) => in_memory::fit(inputs, &config.solver, config.auto_l2)?,
-    };
+    let result = fit(inputs, params, config)?;
     let decision = plan.decision(&result, monitor)?;
     let run = FittedRun {
         set,

@@ -16,7 +16,7 @@ use std::time::Instant;
 /// # Errors
 /// [`Kind::Usage`] when the memory is too small or a setting needs all rows at once, [`Kind::Cache`] when features are
 /// damaged, [`Kind::Run`] when the loss is not a number.
-pub(in crate::train) fn fit_adam(inputs: FitInputs, params: FitParams, memory: u64) -> Result<TrainResult> {
+pub fn fit_adam(inputs: FitInputs, params: FitParams, memory: u64) -> Result<TrainResult> {
     let read_seconds = inputs.reading.elapsed().as_secs_f64();
     let started = Instant::now();
     let settings = params.settings().clone();
@@ -37,7 +37,7 @@ pub(in crate::train) fn fit_adam(inputs: FitInputs, params: FitParams, memory: u
 ///
 /// # Errors
 /// Those of [`fit_adam`], but for those of the order of rows.
-pub(in crate::train) fn fit_half(inputs: FitInputs, params: FitParams) -> Result<TrainResult> {
+pub fn fit_half(inputs: FitInputs, params: FitParams) -> Result<TrainResult> {
     let settings = params.settings().clone();
     let mut log = EpochLog::begin(inputs, &SolverConfig::Adam(settings.clone()));
     inputs.set.require_validation(inputs.splits)?;

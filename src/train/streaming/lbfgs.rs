@@ -14,12 +14,9 @@ use std::time::Instant;
 /// Searches for the optimum with at most `memory` bytes for features: all parts are read twice in each iteration.
 ///
 /// # Errors
-/// Those of [`fit_adam`], and [`Kind::Run`] when the search ends before the optimum.
-pub(in crate::train) fn fit_lbfgs(
-    inputs: FitInputs,
-    params: &LbfgsParams,
-    memory: u64,
-) -> Result<TrainResult> {
+/// [`Kind::Usage`](crate::error::Kind::Usage) when the memory is too small, [`Kind::Cache`](crate::error::Kind::Cache) when features
+/// are damaged, [`Kind::Run`](crate::error::Kind::Run) when the search ends before the optimum.
+pub fn fit_lbfgs(inputs: FitInputs, params: &LbfgsParams, memory: u64) -> Result<TrainResult> {
     let read_seconds = inputs.reading.elapsed().as_secs_f64();
     let started = Instant::now();
     inputs.set.check_classes(inputs.splits)?;
