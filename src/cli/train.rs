@@ -223,43 +223,44 @@ fn run_auto(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome>
     print_train_result(global, json_lines, &stats, || format!("{tried}\n{}", summary(&stats, &config.run)))
 }
 
+/// Checks that no option is given that a cross-validation has no use for.
+fn check_cross_validation(args: &Args) -> Result<()> {
+    let refused = [
+        (
+            args.l2 == Penalty::Auto,
+            "--l2 auto cannot be used with --folds, which has one penalty for all folds",
+            "fit one fold at a time with --fold, or give a number",
+        ),
+        (
+            !args.threshold.is_empty() || args.costs.is_some(),
+            "--threshold and --costs cannot be used with --folds, whose heads answer with the most probable class",
+            "leave them out, or fit one fold at a time with --fold",
+        ),
+        (
+            args.verbose || args.json_lines,
+            "--verbose and --json-lines cannot be used with --folds, whose heads are fitted side by side",
+            "leave them out, or fit one fold at a time with --fold",
+        ),
+        (
+            args.features != FeatureFormat::F32,
+            "--features bf16 cannot be used with --folds, which holds all features as they are",
+            "leave --features out, or fit one fold at a time with --fold",
+        ),
+        (
+            args.memory.is_some(),
+            "--memory cannot be used with --folds, which holds all features in memory",
+            "leave --memory out, or fit one fold at a time with --fold",
+        ),
+    ];
+    match refused.iter().find(|(is_given, _, _)| *is_given) {
+        Some((_, message, help)) => Err(Error::new(Kind::Usage, *message).help(*help)),
+        None => Ok(()),
+    }
+}
+
 /// A sweep over all folds with one setting.
 fn cross_validation(args: Args, solver: SolverConfig, folds: usize) -> Result<SweepConfig> {
-    if args.l2 == Penalty::Auto {
-        return Err(Error::new(
-            Kind::Usage,
-            "--l2 auto cannot be used with --folds, which has one penalty for all folds",
-        )
-        .help("fit one fold at a time with --fold, or give a number"));
-    }
-    if !args.threshold.is_empty() || args.costs.is_some() {
-        return Err(Error::new(
-            Kind::Usage,
-            "--threshold and --costs cannot be used with --folds, whose heads answer with the most probable class",
-        )
-        .help("leave them out, or fit one fold at a time with --fold"));
-    }
-    if args.verbose || args.json_lines {
-        return Err(Error::new(
-            Kind::Usage,
-            "--verbose and --json-lines cannot be used with --folds, whose heads are fitted side by side",
-        )
-        .help("leave them out, or fit one fold at a time with --fold"));
-    }
-    if args.features != FeatureFormat::F32 {
-        return Err(Error::new(
-            Kind::Usage,
-            "--features bf16 cannot be used with --folds, which holds all features as they are",
-        )
-        .help("leave --features out, or fit one fold at a time with --fold"));
-    }
-    if args.memory.is_some() {
-        return Err(Error::new(
-            Kind::Usage,
-            "--memory cannot be used with --folds, which holds all features in memory",
-        )
-        .help("leave --memory out, or fit one fold at a time with --fold"));
-    }
+    check_cross_validation(&args)?;
     let cache = args.cache()?;
     let resplits = all_folds(folds, args.fold_seed())?;
     let mut adam = FitConfig::default();
