@@ -311,7 +311,7 @@ mod tests {
     }
 
     /// Fields that the command line fills in by itself.
-    const NOT_TYPED: [&str; 5] = ["time", "base", "commands", "predictor", "manifest"];
+    const NOT_TYPED: [&str; 6] = ["time", "live_after", "base", "commands", "predictor", "manifest"];
 
     fn fields_by_command() -> Vec<(&'static str, Vec<&'static str>)> {
         let backbone =
@@ -353,6 +353,9 @@ mod tests {
             patience_resets,
             shuffle,
             drop_last,
+            hidden,
+            dropout,
+            weight_decay,
         });
         let train = fields!(TrainConfig {
             cache,
@@ -363,8 +366,10 @@ mod tests {
             auto_l2,
             resplit,
             memory,
+            features,
             threshold,
             costs,
+            live_after,
             threads,
             time
         });
@@ -384,6 +389,7 @@ mod tests {
             resplits,
             lr,
             l2,
+            hidden,
             seeds,
             base,
             select_by,
@@ -532,9 +538,11 @@ mod tests {
 
     /// Arguments that several fields or the command line itself take: those of every command, the one that chooses the stage,
     /// folds of a resplit, the second of two that choose the layout, and those that only say what is read or shown.
-    const NO_FIELD: [&str; 14] = [
+    const NO_FIELD: [&str; 16] = [
         "auto",
         "json",
+        "json_lines",
+        "verbose",
         "yes",
         "models",
         "help",

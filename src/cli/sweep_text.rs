@@ -49,12 +49,20 @@ fn settings(stats: &SweepStats) -> String {
     };
     let has_layers = has_layers(settings);
     let mut names = if has_layers { vec!["layer"] } else { vec![] };
-    names.extend(["use", "lr", "l2", "heads", loss, "accuracy", "test accuracy"]);
+    let has_hidden = has_hidden(settings);
+    names.push("use");
+    names.extend(has_hidden.then_some("hidden"));
+    names.extend(["lr", "l2", "heads", loss, "accuracy", "test accuracy"]);
     names.extend(deviations.iter().map(|(name, _)| *name));
     names.push("95 % interval");
     let mut rows = vec![names.into_iter().map(String::from).collect::<Vec<_>>()];
-    rows.extend(settings.iter().map(|setting| row(setting, has_layers, &deviations)));
+    rows.extend(settings.iter().map(|setting| row(setting, has_layers, has_hidden, &deviations)));
     table(&rows)
+}
+
+/// Whether a head has a hidden layer.
+fn has_hidden(settings: &[SettingResult]) -> bool {
+    settings.iter().any(|setting| setting.hidden > 0)
 }
 
 /// Whether heads of several layers are compared.
@@ -62,11 +70,17 @@ fn has_layers(settings: &[SettingResult]) -> bool {
     settings.iter().any(|setting| setting.layer != settings[0].layer)
 }
 
-fn row(setting: &SettingResult, has_layers: bool, deviations: &[(&str, Deviation)]) -> Vec<String> {
+fn row(
+    setting: &SettingResult,
+    has_layers: bool,
+    has_hidden: bool,
+    deviations: &[(&str, Deviation)],
+) -> Vec<String> {
     let interval = setting.test_interval.map(|of| of.interval.map(percent));
     let mut row = if has_layers { vec![setting.layer.clone()] } else { vec![] };
+    row.push(setting.variants.clone());
+    row.extend(has_hidden.then(|| setting.hidden.to_string()));
     row.extend([
-        setting.variants.clone(),
         setting.lr.map_or("-".into(), |lr| lr.to_string()),
         setting.l2.to_string(),
         setting.validation_loss.map_or(0, |loss| loss.n).to_string(),
@@ -146,5 +160,6 @@ fn best(stats: &SweepStats) -> String {
 /// A setting by name, such as `use none+flip, lr 0.01, l2 0`.
 fn name(setting: &SettingResult) -> String {
     let lr = setting.lr.map_or(String::new(), |lr| format!(", lr {lr}"));
-    format!("use {}{lr}, l2 {}", setting.variants, setting.l2)
+    let hidden = if setting.hidden > 0 { format!(", hidden {}", setting.hidden) } else { String::new() };
+    format!("use {}{hidden}{lr}, l2 {}", setting.variants, setting.l2)
 }

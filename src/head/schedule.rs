@@ -57,11 +57,20 @@ impl fmt::Display for Schedule {
     }
 }
 
+/// A step of a fit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StepPosition {
+    /// Number of the step, from 0.
+    pub number: usize,
+    pub adam: AdamStep,
+}
+
 /// The position of a fit in its schedule, which gives the coefficients of each step.
 #[derive(Debug)]
 pub(super) struct StepSchedule {
     pub lr: f64,
     pub l2: f64,
+    pub weight_decay: f64,
     pub schedule: Schedule,
     /// Steps taken so far.
     pub taken: usize,
@@ -70,11 +79,11 @@ pub(super) struct StepSchedule {
 }
 
 impl StepSchedule {
-    /// Coefficients of the step that comes `ahead` steps after those taken.
-    pub fn step(&self, ahead: usize) -> AdamStep {
-        let step = self.taken + ahead;
-        let lr = self.lr * self.schedule.share(step, self.total);
-        AdamStep::new(lr, self.l2, step + 1)
+    /// The step that comes `ahead` steps after those taken.
+    pub fn step(&self, ahead: usize) -> StepPosition {
+        let number = self.taken + ahead;
+        let lr = self.lr * self.schedule.share(number, self.total);
+        StepPosition { number, adam: AdamStep::new(lr, self.l2, self.weight_decay, number + 1) }
     }
 }
 

@@ -57,7 +57,7 @@ impl<'a> DecisionPlan<'a> {
                 continue;
             }
             wants_folds = true;
-            check_images(goal, train[class], validation[class], config.memory.is_some())?;
+            check_images(goal, train[class], validation[class], config.is_streamed())?;
         }
         Ok(Self { goals, costs, classes, wants_folds })
     }
@@ -140,7 +140,7 @@ fn check_images(goal: &ClassGoal, train: usize, validation: usize, is_streamed: 
     if is_streamed {
         let least = needed.max(ENOUGH_TO_CHOOSE);
         let message = format!(
-            "{goal} needs {least} validation images of this class with `memory`, and there are {validation}"
+            "{goal} needs {least} validation images of this class with `memory` or `features` bf16, and there are {validation}"
         );
         return Err(Error::new(Kind::Usage, message).help(
             "leave `memory` out, or give the validation split more images, by `extract` with another `split`",

@@ -17,7 +17,7 @@ use gradient::Gradient;
 use logits::Logits;
 use pulp::Arch;
 use std::ops::Range;
-use step::Step;
+use step::{MANY_ROWS, Step};
 use vectors::{AddScaled, Dot};
 
 pub(super) use batch::Batch;
@@ -46,9 +46,9 @@ impl Kernel {
         self.0.dispatch(Logits { batch, weight: others, bias: &bias, features: span, out });
     }
 
-    /// Performs one step of Adam along `delta^T features + l2 weight`, with `delta` as `[rows, classes]`.
+    /// Performs one step of Adam with weight decay along `delta^T features + l2 weight`, with `delta` as `[rows, classes]`.
     pub fn step(&self, batch: Batch, delta: &[f32], weights: WeightState, step: AdamStep) {
-        self.0.dispatch(Step { batch, delta, weights, step });
+        self.0.dispatch(Step { batch, delta, weights, step, many_rows: MANY_ROWS });
     }
 
     /// `out[class, feature] += delta^T features` for the features of `span`, whose ends are multiples of
@@ -125,7 +125,7 @@ mod tests {
             first: m.padded_mut(0..classes),
             second: v.padded_mut(0..classes),
         };
-        kernel.step(batch, &delta, weights, AdamStep { rate: 0.1, root: 3.0, l2: 0.01 });
+        kernel.step(batch, &delta, weights, AdamStep { rate: 0.1, root: 3.0, l2: 0.01, kept: 0.98 });
         (out, w.values().collect())
     }
 
@@ -176,8 +176,34 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_are_copied_together_first_give_the_same_bits() {
+        for (rows, classes, width) in [(64, 13, 130), (150, 5, 70), (7, 6, 64)] {
+            let (x, delta) = (noise(rows, width, 1), noise(rows, classes, 5));
+            let (order, delta) = (examples(rows), delta.values().collect::<Vec<f32>>());
+            for kernel in archs() {
+                let weights = |many_rows: usize| {
+                    let [mut w, mut m, mut v] = [2, 3, 4].map(|seed| noise(classes, width, seed));
+                    (0..classes).for_each(|class| v.row_mut(class).iter_mut().for_each(|v| *v = v.abs()));
+                    let batch = Batch::of(LabelledFeatures { features: &x, examples: &order });
+                    let weights = WeightState {
+                        weight: w.padded_mut(0..classes),
+                        first: m.padded_mut(0..classes),
+                        second: v.padded_mut(0..classes),
+                    };
+                    let step = AdamStep { rate: 0.1, root: 3.0, l2: 0.01, kept: 0.98 };
+                    kernel.0.dispatch(Step { batch, delta: &delta, weights, step, many_rows });
+                    [w, m, v].map(|matrix| matrix.values().collect::<Vec<f32>>())
+                };
+                assert!(weights(0) == weights(usize::MAX), "{rows} {classes} {width}");
+            }
+        }
+    }
+
+    #[test]
     fn every_vector_width_gives_the_same_bits() {
-        for (rows, classes, width) in [(7, 13, 130), (32, 5, 64), (1, 1, 3), (5, 4, 200), (6, 2, 65)] {
+        for (rows, classes, width) in
+            [(7, 13, 130), (32, 5, 64), (1, 1, 3), (5, 4, 200), (6, 2, 65), (64, 13, 130), (150, 4, 70)]
+        {
             let all: Vec<_> =
                 archs().into_iter().map(|kernel| results(kernel, rows, classes, width)).collect();
             assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{rows} {classes} {width}");
@@ -186,7 +212,12 @@ mod tests {
 
     #[test]
     fn logits_and_steps_agree_with_plain_sums_in_float64() {
-        let (rows, classes, width) = (11, 8, 150);
+        for (rows, classes, width) in [(11, 8, 150), (100, 8, 150)] {
+            agree_with_plain_sums(rows, classes, width);
+        }
+    }
+
+    fn agree_with_plain_sums(rows: usize, classes: usize, width: usize) {
         let (logits, weights) = results(Kernel::new(), rows, classes, width);
         let (x, w) = (noise(rows, width, 1), noise(classes, width, 2));
         let (m, bias, delta) = (noise(classes, width, 3), noise(1, classes, 4), noise(rows, classes, 5));
@@ -204,7 +235,8 @@ mod tests {
                 let part = |row: usize| f(delta.row(row)[class]) * f(x.row(rows - 1 - row)[i]);
                 let gradient = (0..rows).map(part).sum::<f64>() + 0.01 * old;
                 let first = 0.9 * f(m.row(class)[i]) + 0.1 * gradient;
-                let expected = old - 0.1 * first / ((0.001 * gradient * gradient).sqrt() * 3.0 + 1e-8);
+                let change = 0.1 * first / ((0.001 * gradient * gradient).sqrt() * 3.0 + 1e-8);
+                let expected = 0.98 * old - change;
                 let error = (f(weight) - expected).abs();
                 assert!(error < 1e-3 * expected.abs().max(1.0), "{weight} {expected}");
             }

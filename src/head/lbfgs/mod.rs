@@ -21,9 +21,9 @@ pub use config::{LbfgsConfig, LbfgsParams};
 pub use convergence::{Convergence, Precision};
 
 use super::labelled_features::LabelledFeatures;
-use super::linear::Head;
 use super::loss::MeanLoss;
 use super::result::{Epoch, FitResult};
+use super::softmax_head::Head;
 use crate::error::{Error, Kind, Result};
 use objective::{Objective, Penalised};
 use std::time::Instant;

@@ -14,7 +14,8 @@ use super::sums::threads_for;
 use crate::error::Result;
 use crate::head::kernel::{Batch, Kernel};
 use crate::head::labelled_features::LabelledFeatures;
-use crate::head::linear::Head;
+use crate::head::layer::Layer;
+use crate::head::softmax_head::Head;
 use crate::head::standardize::RunningMoments;
 use crate::math::matrix::{GROUP, Matrix};
 use crate::math::parallel::{in_chunks, in_parallel};
@@ -117,8 +118,8 @@ impl<'a> Objective<'a> {
         let Some(head) = head else { return point };
         let (weights, bias) = point.split_at_mut(self.classes() * self.stride);
         for (class, row) in weights.chunks_exact_mut(self.stride).enumerate() {
-            bias[class] = f64::from(head.bias[class]);
-            for (j, &w) in head.weight.row(class).iter().enumerate() {
+            bias[class] = f64::from(head.output.bias[class]);
+            for (j, &w) in head.output.weight.row(class).iter().enumerate() {
                 row[j] = f64::from(w) / self.scales.factor[j];
                 bias[class] += f64::from(w) * self.scales.mean[j];
             }
@@ -147,7 +148,8 @@ impl<'a> Objective<'a> {
     pub fn head(&self, point: &[f64]) -> Head {
         let (weight, bias) = self.unscaled(point);
         let mean = bias.iter().sum::<f64>() / bias.len() as f64;
-        Head { weight, bias: bias.iter().map(|bias| (bias - mean) as f32).collect() }
+        let bias = bias.iter().map(|bias| (bias - mean) as f32).collect();
+        Head { hidden: None, output: Layer { weight, bias } }
     }
 
     /// Computes the logits of all rows, or their change along a direction: `[rows, classes]`.

@@ -7,8 +7,8 @@ use super::objective::Objective;
 use super::softmax_rows::Evaluation;
 use super::sums::{CHUNK, sums, threads_for};
 use crate::error::{Error, Kind, Result};
-use crate::head::linear::Head;
 use crate::head::loss::MeanLoss;
+use crate::head::softmax_head::Head;
 use crate::math::parallel::in_chunks;
 
 /// Times that logits are computed anew near the optimum. Logits are updated along each direction; what float32 products

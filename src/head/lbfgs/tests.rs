@@ -32,8 +32,8 @@ fn gradient(head: &Head, rows: &Rows, config: &LbfgsConfig, weights: &[f32], sca
     for e in &rows.1 {
         let x: Vec<f64> = rows.0.row(e.row as usize).iter().map(|&x| f64::from(x)).collect();
         let z = |k: usize| {
-            let products = head.weight.row(k).iter().zip(&x).map(|(&w, x)| f64::from(w) * x);
-            products.sum::<f64>() + f64::from(head.bias[k])
+            let products = head.output.weight.row(k).iter().zip(&x).map(|(&w, x)| f64::from(w) * x);
+            products.sum::<f64>() + f64::from(head.output.bias[k])
         };
         let z: Vec<f64> = (0..classes).map(z).collect();
         let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -51,7 +51,8 @@ fn gradient(head: &Head, rows: &Rows, config: &LbfgsConfig, weights: &[f32], sca
     }
     for k in 0..classes {
         for j in 0..width {
-            gradient[k * (width + 1) + j] += config.l2 * scales[j].powi(2) * f64::from(head.weight.row(k)[j]);
+            gradient[k * (width + 1) + j] +=
+                config.l2 * scales[j].powi(2) * f64::from(head.output.weight.row(k)[j]);
         }
     }
     gradient
@@ -80,12 +81,18 @@ fn the_gradient_is_zero_at_the_optimum_of_every_loss() {
             true => {
                 let ones = Head::from_parts(vec![1.0; 40], vec![0.0]).unwrap();
                 let scaled = Standardizer::fit(of(&rows)).unfolded(&ones);
-                scaled.weight().iter().map(|&w| f64::from(w)).collect()
+                scaled.output().weight().iter().map(|&w| f64::from(w)).collect()
             }
             false => vec![1.0; 40],
         };
         let left = norm(&gradient(head, &rows, &config, &weights, &scales));
-        let at_zero = norm(&gradient(&Head::zeros(40, 5), &rows, &config, &weights, &scales));
+        let at_zero = norm(&gradient(
+            &Head::from_parts(vec![0.0; 200], vec![0.0; 5]).unwrap(),
+            &rows,
+            &config,
+            &weights,
+            &scales,
+        ));
         assert!(left < 1e-4 * at_zero, "{l2} {label_smoothing} {standardize}: {left} of {at_zero}");
     }
 }
@@ -97,8 +104,13 @@ fn the_weights_agree_with_those_of_another_search_in_float64() {
         let ours = fit_with(&rows, config(l2), &vec![1.0; classes], 1).unwrap().fitted.head;
         let params = LinfaConfig { l2, iterations: 5000, allow_unconverged: true }.check().unwrap();
         let theirs = fit_linfa(classes, of(&rows), params).unwrap().fitted.head;
-        let pairs =
-            || ours.weight().into_iter().zip(theirs.weight()).map(|(a, b)| (f64::from(a), f64::from(b)));
+        let pairs = || {
+            ours.output()
+                .weight()
+                .into_iter()
+                .zip(theirs.output().weight())
+                .map(|(a, b)| (f64::from(a), f64::from(b)))
+        };
         let off = pairs().map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
         let size = pairs().map(|(_, b)| b * b).sum::<f64>().sqrt();
         assert!(off < 2e-3 * size, "{off} of {size}");
@@ -193,7 +205,7 @@ fn a_start_near_the_optimum_shortens_the_search_and_leads_to_the_same_head() {
         );
         let warm = warm.unwrap();
         assert!(warm.convergence.iterations < cold.convergence.iterations, "{:?}", warm.convergence);
-        let (a, b) = (warm.fitted.head.weight(), cold.fitted.head.weight());
+        let (a, b) = (warm.fitted.head.output().weight(), cold.fitted.head.output().weight());
         let off = a.iter().zip(&b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
         let size = b.iter().map(|&b| f64::from(b).powi(2)).sum::<f64>().sqrt();
         assert!(off < 2e-3 * size, "{off} of {size}");

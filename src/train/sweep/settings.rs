@@ -18,6 +18,8 @@ pub struct SettingResult {
     /// Name of the feature set, such as `none+flip`.
     #[serde(rename = "use")]
     pub variants: String,
+    /// Number of hidden units; 0 without a hidden layer.
+    pub hidden: usize,
     /// Learning rate; `None` for L-BFGS.
     pub lr: Option<f64>,
     /// L2 penalty.
@@ -54,7 +56,7 @@ pub(super) fn best(heads: &[HeadResult], by: StopOn) -> Option<PathBuf> {
 /// Each setting over its seeds and splits, the best mean validation score first. Those with heads that failed come last: their
 /// mean is over other heads.
 pub(super) fn over_heads(heads: &[HeadResult], by: StopOn) -> Vec<SettingResult> {
-    let key = |head: &HeadResult| (head.layer.clone(), head.variants.clone(), head.lr, head.l2);
+    let key = |head: &HeadResult| (head.layer.clone(), head.variants.clone(), head.hidden, head.lr, head.l2);
     let mut settings: Vec<SettingResult> = grouped(heads, key).iter().map(|heads| setting(heads)).collect();
     let rank = |setting: &SettingResult| {
         let (loss, accuracy) = setting.validation_loss.zip(setting.validation_accuracy)?;
@@ -81,6 +83,7 @@ fn setting(heads: &[&HeadResult]) -> SettingResult {
     SettingResult {
         layer: first.layer.clone(),
         variants: first.variants.clone(),
+        hidden: first.hidden,
         lr: first.lr,
         l2: first.l2,
         failed: heads.iter().filter(|head| head.failed.is_some()).count(),
