@@ -176,7 +176,7 @@ fn a_dense_preconditioner_shortens_long_searches_and_leads_to_the_same_head() {
         let diagonal = fit_blocks(job(1), width, &mut Tight(InMemoryBlocks::new(of(&rows)))).unwrap();
         let iterations = [&dense, &diagonal].map(|found| found.convergence.iterations.unwrap());
         assert!(10 * iterations[0] < 9 * iterations[1], "{iterations:?}");
-        let (a, b) = (dense.fitted.head.weight(), diagonal.fitted.head.weight());
+        let (a, b) = (dense.fitted.head.output.weight(), diagonal.fitted.head.output.weight());
         let off = a.iter().zip(&b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
         let size = b.iter().map(|&b| f64::from(b).powi(2)).sum::<f64>().sqrt();
         assert!(off < 2e-4 * size, "{off} of {size}");
