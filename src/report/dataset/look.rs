@@ -26,7 +26,7 @@ pub(super) fn section(stats: &DatasetStats, found: &PerceptualDuplicates, table:
                 @if several > 0 { strong { (count(several)) " groups are of several classes" } ": one of their labels may be wrong." }
             }
         }
-        @for group in found.groups.iter().take(SHOWN_GROUPS) { (shown(stats, group)) }
+        div.pairs { @for group in found.groups.iter().take(SHOWN_GROUPS) { div.pair { (shown(stats, group)) } } }
         @if found.groups.len() > SHOWN_GROUPS { (table) }
     }
 }
