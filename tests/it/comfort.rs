@@ -1,5 +1,6 @@
 //! What makes a day at the command line easier: `doctor`, folders of runs summed up, mistyped names told with the nearest.
 
+use crate::documented::are_documented;
 use crate::support::{self, CommandOutput, Sandbox};
 use serde_json::Value;
 use std::process::Command;
@@ -16,6 +17,7 @@ fn doctor_tells_what_is_there_and_how_to_get_the_rest() {
     let s = Sandbox::new();
     let models = s.text("models");
     let found = doctor(&s, &["--json", "--models", &models], &[]).value();
+    are_documented("doctor", &found);
     assert_eq!(found["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(found["machine"]["os"], std::env::consts::OS);
     assert!(found["runtime_version"].as_str().unwrap().starts_with("1."), "{found}");
@@ -60,6 +62,7 @@ fn doctor_survives_settings_that_cannot_be_read() {
     let s = Sandbox::new();
     s.write("home/config.toml", b"backbone = ");
     let found = doctor(&s, &["--json"], &[("HEADSTART_HOME", &s.text("home"))]).value();
+    are_documented("doctor", &found);
     assert_eq!(found["missing"][0]["what"], "the list of backbones", "{found}");
     assert!(found["missing"][0]["reason"].as_str().unwrap().contains("config.toml"), "{found}");
 }

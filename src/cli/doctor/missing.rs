@@ -24,7 +24,7 @@ impl Missing {
 /// Everything that is missing, what others need first.
 pub(super) fn all(machine: &Machine, devices: &Devices, backbones: &[ListedBackbone]) -> Vec<Missing> {
     let mut all = Vec::new();
-    let needs_download = devices.runtime.is_none() || backbones.iter().any(|one| is_needed(one));
+    let needs_download = devices.runtime.is_none() || backbones.iter().any(is_needed);
     all.extend(places(machine).filter(|_| needs_download));
     all.extend(clients(machine, devices, backbones));
     all.extend(runtime(devices));

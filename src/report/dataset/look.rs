@@ -5,7 +5,7 @@ use super::pictures;
 use crate::data::perceptual::{PerceptualDuplicates, PerceptualGroup, PerceptualHash, PerceptualImage};
 use crate::report::format::count;
 use crate::report::html::{Markup, html};
-use crate::report::page::{self, Cell, Column, GalleryItem, Table, gallery};
+use crate::report::page::{self, Cell, Column, GalleryItem, Picture, Table, gallery};
 
 /// Groups that are shown with pictures.
 const SHOWN_GROUPS: usize = 24;
@@ -26,14 +26,18 @@ pub(super) fn section(stats: &DatasetStats, found: &PerceptualDuplicates, table:
                 @if several > 0 { strong { (count(several)) " groups are of several classes" } ": one of their labels may be wrong." }
             }
         }
-        @for group in found.groups.iter().take(SHOWN_GROUPS) { (shown(stats, group)) }
+        div.pairs { @for group in found.groups.iter().take(SHOWN_GROUPS) { div.pair { (shown(stats, group)) } } }
         @if found.groups.len() > SHOWN_GROUPS { (table) }
     }
 }
 
 fn shown(stats: &DatasetStats, group: &PerceptualGroup) -> Markup {
     let item = |image: &PerceptualImage| GalleryItem {
-        picture: pictures::file(stats, &image.path, image.image_sha256),
+        // The path stands in the caption.
+        picture: Picture {
+            alt: format!("an image of {}", image.label),
+            ..pictures::file(stats, &image.path, image.image_sha256)
+        },
         caption: html! { p.path { (page::breakable(&image.path)) } },
     };
     let items: Vec<GalleryItem> = group.images.iter().take(SHOWN_IMAGES).map(item).collect();

@@ -214,7 +214,7 @@ impl ProjectorData {
             let path = staging.join(file.name);
             let written = self.written_to.as_ref().map(|written| written.join(file.name));
             let equal = written.or_else(|| file.equal_beside(folder));
-            if !equal.is_some_and(|equal| fs::hard_link(&equal, &path).is_ok()) {
+            if equal.is_none_or(|equal| fs::hard_link(&equal, &path).is_err()) {
                 fs::write_atomic(&path, &file.bytes)?;
             }
         }

@@ -19,7 +19,9 @@ const ELSEWHERE: [(&str, &str); 6] = [
 
 /// Keys that need what is too slow or too odd for the test of this file: the section, how the key begins, and the suite that
 /// prints it.
-const RARE: [(&str, &str, &str); 6] = [
+const RARE: [(&str, &str, &str); 8] = [
+    ("doctor", "machine.variables[].", "comfort"),
+    ("doctor", "missing[].", "comfort"),
     ("backbone verify", "without_reference", "a network of operators that are not known: backbones"),
     ("fidelity", "", "quantize"),
     ("predict", "[].explanation.", "a network with positions: explain"),
@@ -176,6 +178,8 @@ fn prepare(person: &Person) {
     s.write("photos/ant/copy.png", &png("ant", 1));
     s.write("photos/bee/conflict.png", &png("ant", 2));
     s.write("broken.jpg", b"no picture");
+    s.write("alike/ant/one.png", &png("ant", 5));
+    s.write("alike/ant/again.png", &[png("ant", 5), vec![0]].concat());
     s.images("small", &[("ant", 40), ("bee", 40)]);
     s.images("others", &[("elk", 3)]);
     s.write("others/elk/broken.jpg", b"no picture");
@@ -233,8 +237,9 @@ kind = "nearest"
 "#;
 
 /// Sections of the page, and the lines whose output they describe, in this order.
-const LINES: [(&str, &str); 52] = [
+const LINES: [(&str, &str); 57] = [
     ("device", "device"),
+    ("doctor", "doctor"),
     ("backbone list", "backbone list"),
     ("backbone inspect", "backbone inspect small"),
     ("backbone use", "backbone use small"),
@@ -242,6 +247,8 @@ const LINES: [(&str, &str); 52] = [
     ("backbone verify", "backbone verify small"),
     ("man", "man --out man"),
     ("data summary", "data summary photos"),
+    ("data summary", "data summary alike --near-duplicates"),
+    ("data report", "data report alike"),
     ("data select", "data select photos --top 2 --out selected"),
     ("data manifest", "data manifest photos --out photos.csv"),
     ("extract", "extract photos --cache cache/photos --augment flip --augment-splits all"),
@@ -270,6 +277,8 @@ const LINES: [(&str, &str); 52] = [
     ("evaluate", "evaluate runs/plain --reject 0.2 --confidence 0.5 --strangers others --tta"),
     ("evaluate", "evaluate runs/sure"),
     ("evaluate", "evaluate runs/costs"),
+    ("evaluate", "evaluate runs/five"),
+    ("evaluate", "evaluate runs/rates"),
     ("evaluate", "evaluate runs/plain --images new --reject 0.2"),
     ("compare", "compare runs/plain runs/auto runs/init --out compared.html"),
     ("report", "report runs/plain"),
