@@ -105,12 +105,18 @@ fn main() -> Result<()> {
         let started = Instant::now();
         let bytes = describe(number);
         let seconds = started.elapsed().as_secs_f64();
-        println!("{number} images: {seconds:.1} s, {bytes} bytes, peak memory {} bytes an image", peak_memory() / number);
+        println!(
+            "{number} images: {seconds:.1} s, {bytes} bytes, peak memory {} bytes an image",
+            peak_memory() / number
+        );
         return Ok(());
     }
     let folder = std::env::temp_dir().join(format!("plan-{}", std::process::id()));
     let Cost { images, chunks, bytes, seconds } = plan(&folder, number)?;
     let _ = std::fs::remove_dir_all(&folder);
-    println!("{images} images in {chunks} chunks: {seconds:.0} s, {bytes} bytes, peak memory {} MB", peak_memory() >> 20);
+    println!(
+        "{images} images in {chunks} chunks: {seconds:.0} s, {bytes} bytes, peak memory {} MB",
+        peak_memory() >> 20
+    );
     Ok(())
 }

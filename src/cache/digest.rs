@@ -94,7 +94,9 @@ fn check_repeated(parts: &[Part], rows: &[RowDigest]) -> Result<()> {
     let contradicts =
         |pair: &&[RowDigest]| pair[0].key == pair[1].key && pair[0].embedding != pair[1].embedding;
     match rows.windows(2).find(contradicts) {
-        Some(pair) => Err(contradiction(&parts[pair[1].part as usize], &parts[pair[0].part as usize], &pair[0].key)),
+        Some(pair) => {
+            Err(contradiction(&parts[pair[1].part as usize], &parts[pair[0].part as usize], &pair[0].key))
+        }
         None => Ok(()),
     }
 }
@@ -120,7 +122,8 @@ mod tests {
             root
         };
         let of = |root: &Path| digest(root, &Silent).unwrap();
-        let (one, many) = (cache("one", &[&["a", "bb", "c"]]), cache("many", &[&["c"], &["bb", "a"], &["c"]]));
+        let (one, many) =
+            (cache("one", &[&["a", "bb", "c"]]), cache("many", &[&["c"], &["bb", "a"], &["c"]]));
         assert_eq!(of(&one), of(&many));
         assert_eq!((of(&one).rows, of(&one).width), (3, 2));
         compact(&many, &CompactConfig::default(), &Silent).unwrap();

@@ -100,7 +100,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Digest { cache } => {
             terminal.stop_on_signals();
             let found = cache::digest(&cache, terminal)?;
-            print_result(global, &found, || format!("{}  {} rows of {} floats\n", found.sha256, found.rows, found.width))?;
+            print_result(global, &found, || {
+                format!("{}  {} rows of {} floats\n", found.sha256, found.rows, found.width)
+            })?;
             Ok(Outcome::Done)
         }
         Command::Export { cache, out, format } => {

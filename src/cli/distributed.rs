@@ -8,7 +8,8 @@ use crate::cache::plan::{MAX_CHUNK_ROWS, Pass};
 use crate::error::{Error, Kind, Result};
 use crate::extract::ExtractConfig;
 use crate::extract::distributed::{
-    FinishConfig, FinishStats, PlanConfig, PlanStats, Shard, ShardStats, WorkerConfig, finish, plan, work_on_shard,
+    FinishConfig, FinishStats, PlanConfig, PlanStats, Shard, ShardStats, WorkerConfig, finish, plan,
+    work_on_shard,
 };
 
 /// How an extraction is divided among machines.
@@ -63,7 +64,8 @@ impl DistributedArgs {
             print_result(global, &stats, || plan_text(&stats))?;
             return Ok(Outcome::Done);
         }
-        let stats = finish(&FinishConfig { plan: plan_config, mixed_hardware: self.mixed_hardware }, terminal)?;
+        let stats =
+            finish(&FinishConfig { plan: plan_config, mixed_hardware: self.mixed_hardware }, terminal)?;
         let ended = list_refused(&stats.refused);
         print_result(global, &stats, || finish_text(&stats))?;
         Ok(ended)
@@ -98,7 +100,7 @@ fn plan_text(stats: &PlanStats) -> String {
     match pass {
         None => "nothing is missing\n".into(),
         Some(pass) => format!(
-            "{rows} {} in {chunks} chunks, {} of them not done\nstart workers, then run the same command with --finish for --plan\n",
+            "{rows} {} in {chunks} chunks, {} of them not done\nstart workers, then run this command with --finish in the place of --plan\n",
             unit(*pass),
             remaining.len()
         ),

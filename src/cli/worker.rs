@@ -16,7 +16,7 @@ use std::process::Command;
 /// stdout: chunk, part, sha256, rows, refused, provider, known_answer, seconds. Features and receipts go to the cache. A chunk that
 /// is done already is not computed again.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "Example:\n  headstart worker --cache cache/photos --threads 4 < chunks.arrows > receipts.arrows")]
+#[command(after_help = "Example:\n  headstart worker --cache cache/photos --threads 4 > receipts.arrows")]
 pub(super) struct Args {
     /// The cache that holds the plan
     #[arg(long)]

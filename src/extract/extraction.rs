@@ -15,7 +15,8 @@ use crate::cache::plan::PlanHeader;
 use crate::cache::{self, Key, RefusedList, Samples, Spec};
 use crate::data::dataset::{LabelConflicts, Refused, separate_conflicts};
 use crate::data::scan::{
-    EarlierScan, FoundFiles, RefusedFiles, ScanDepth, ScanOptions, UnknownFiles, no_images, scan, unknown_files,
+    EarlierScan, FoundFiles, RefusedFiles, ScanDepth, ScanOptions, UnknownFiles, no_images, scan,
+    unknown_files,
 };
 use crate::error::Result;
 use crate::io::digest::Digest;
@@ -94,7 +95,9 @@ impl<'a> Extraction<'a> {
         let samples = cache.samples_if_any()?;
         // A process killed before it described the data set leaves no description, but then no parts either.
         let is_split_known = self.config.seed.is_some() && self.config.split.is_some();
-        if samples.is_none() && !is_split_known && !cache.parts()?.is_empty() {
+        // Neither does a plan that is not finished.
+        let is_planned = || PlanHeader::require_none(&self.config.cache).is_err();
+        if samples.is_none() && !is_split_known && !cache.parts()?.is_empty() && !is_planned() {
             self.monitor.warn(
                 "samples.parquet is missing, and the split with it: unless `seed` and `split` are given, images are \
                  assigned anew with seed 0 and 70/5/25",

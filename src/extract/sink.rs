@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// Where the features of one layer go.
 pub(super) struct LayerOutput<'a> {
-    pub writer: &'a mut dyn RowTarget,
+    pub writer: &'a mut (dyn RowTarget + 'static),
     /// The features of the layer in a row of the network.
     pub columns: Range<usize>,
     /// The rows that its cache lacks.

@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(digest.parse::<Digest>().unwrap(), sha256(b"abc"));
         assert_eq!(sha256(b"abc").short(), digest[..16]);
         let mut pieces = Sha256::default();
-        [&b"a"[..], b"", b"bc"].map(|piece| pieces.update(piece));
+        [&b"a"[..], b"", b"bc"].iter().for_each(|piece| pieces.update(piece));
         assert_eq!(pieces.finish(), sha256(b"abc"));
         for bad in [&digest[..62], &digest[..63], &format!("{digest}0"), &digest.replace('b', "x")] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");

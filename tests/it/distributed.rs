@@ -146,8 +146,15 @@ fn a_plan_that_workers_share_gives_the_cache_of_one_process() {
     c.is_same("two");
     assert_eq!(c.files("two/features").len() as u64, parts, "one part a chunk");
     let info = c.s.json(&["cache", "info", &c.s.text("two")]);
-    assert_eq!((&info["providers"], &info["mixed_hardware"]), (&serde_json::json!(["CPUExecutionProvider"]), &false.into()));
-    assert_eq!(c.extract("two", &["--json"]).value()["computed"], 0, "an ordinary extraction finds nothing missing");
+    assert_eq!(
+        (&info["providers"], &info["mixed_hardware"]),
+        (&serde_json::json!(["CPUExecutionProvider"]), &false.into())
+    );
+    assert_eq!(
+        c.extract("two", &["--json"]).value()["computed"],
+        0,
+        "an ordinary extraction finds nothing missing"
+    );
     c.s.json(&["cache", "compact", &c.s.text("two")]);
     c.is_same("two");
 }
@@ -253,7 +260,13 @@ fn an_image_that_ends_the_worker_is_found_and_refused() {
     let start = || {
         let mut command = Command::new(oracle_python());
         command.arg(root().join("tests/oracle/ending_worker.py")).arg(&log).arg("5,6");
-        command.arg(env!("CARGO_BIN_EXE_headstart")).args(["worker", "--direct", "--threads", "1", "--cache"]);
+        command.arg(env!("CARGO_BIN_EXE_headstart")).args([
+            "worker",
+            "--direct",
+            "--threads",
+            "1",
+            "--cache",
+        ]);
         command.arg(c.s.path("c")).arg("--models").arg(models()).stderr(Stdio::null());
         command
     };
@@ -266,13 +279,29 @@ fn an_image_that_ends_the_worker_is_found_and_refused() {
     let input = std::io::BufReader::new(std::fs::File::open(&requests).unwrap());
     supervise(&config, &start, input, &mut receipts, &monitor).unwrap();
     let warnings = monitor.messages().warnings;
-    assert_eq!(warnings.iter().filter(|warning| warning.contains("it ends the process")).count(), 4, "{warnings:?}");
+    assert_eq!(
+        warnings.iter().filter(|warning| warning.contains("it ends the process")).count(),
+        4,
+        "{warnings:?}"
+    );
     let asked = std::fs::read_to_string(&log).unwrap();
-    assert_eq!(asked.lines().filter(|line| line.trim() == "-1 -1").count(), 6, "each chunk is tried three times: {asked}");
-    assert_eq!(asked.lines().filter(|line| line.ends_with(" 5,6")).count(), 2, "and then without the images: {asked}");
-    let receipt: Value = serde_json::from_slice(&std::fs::read(&c.files("c/plan/receipts")[0]).unwrap()).unwrap();
+    assert_eq!(
+        asked.lines().filter(|line| line.trim() == "-1 -1").count(),
+        6,
+        "each chunk is tried three times: {asked}"
+    );
+    assert_eq!(
+        asked.lines().filter(|line| line.ends_with(" 5,6")).count(),
+        2,
+        "and then without the images: {asked}"
+    );
+    let receipt: Value =
+        serde_json::from_slice(&std::fs::read(&c.files("c/plan/receipts")[0]).unwrap()).unwrap();
     let refused = receipt["refused"].as_array().unwrap();
-    assert!(refused.iter().any(|refused| refused["reason"] == "the process that read it ended, each time"), "{receipt}");
+    assert!(
+        refused.iter().any(|refused| refused["reason"] == "the process that read it ended, each time"),
+        "{receipt}"
+    );
     c.work("c");
     let finished = c.finish("c");
     assert_eq!(finished["refused"].as_array().unwrap().len(), 6, "{finished}");
@@ -293,7 +322,9 @@ fn a_worker_answers_an_arrow_stream_and_says_what_is_wrong() {
     assert!(code == Some(1) && said.contains("not a readable stream of Arrow tables"), "{said}");
     c.planned("c");
     let script = "import pyarrow as pa, sys\nt = pa.table({'chunk': [int(n) for n in sys.argv[1:]]})\nw = pa.ipc.new_stream(sys.stdout.buffer, t.schema)\nw.write_table(t)\nw.close()";
-    let stream = |chunks: &[&str]| Command::new(oracle_python()).args(["-c", script]).args(chunks).output().unwrap().stdout;
+    let stream = |chunks: &[&str]| {
+        Command::new(oracle_python()).args(["-c", script]).args(chunks).output().unwrap().stdout
+    };
     let (code, _, said) = worker("one", &stream(&["0"]));
     assert!(code == Some(1) && said.contains("there is no plan"), "{said}");
     let (code, _, said) = worker("c", &stream(&["900"]));

@@ -215,7 +215,7 @@ impl Person {
 }
 
 /// Examples that other tests run, or that nothing here can run, by their beginning.
-const NOT_TYPED: [(&str, &str); 20] = [
+const NOT_TYPED: [(&str, &str); 21] = [
     ("cargo ", "compiles the project"),
     ("tests/run", "runs this test"),
     ("headstart demo", "experiment::the_demo_..."),
@@ -231,6 +231,7 @@ const NOT_TYPED: [(&str, &str); 20] = [
     ("headstart backbone inspect nsfwjs", "backbones"),
     ("headstart experiment", "experiment"),
     ("headstart train cache/photos --run runs/sure", "needs a class of that name: decisions"),
+    ("headstart worker", "answers a stream: distributed"),
     ("headstart predict runs/first holiday.jpg --explain", "needs a network with positions: explain"),
     ("headstart report runs/first --explain", "needs a network with positions: explain"),
     ("headstart export runs/first --web", "needs a package of npm: export"),

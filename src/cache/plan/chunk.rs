@@ -127,7 +127,7 @@ impl PlanHeader {
         Self::remove(store)?;
         let mut all = Sha256::default();
         let (mut chunk, mut rows) = (Chunk::default(), 0);
-        let mut put = |chunk: &mut Chunk, rows: &mut usize| {
+        let mut put = |chunk: &mut Chunk, rows: &mut usize| -> Result<()> {
             let bytes = chunk.encode(self.pass);
             all.update(&sha256(&bytes).bytes());
             store.put(&name(self.chunks), &bytes)?;

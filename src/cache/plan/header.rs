@@ -51,7 +51,13 @@ pub struct PlanHeader {
 
 impl PlanHeader {
     /// Describes a plan without chunks, to which they are added.
-    pub(crate) fn new(pass: Pass, spec_sha256: Digest, request: Digest, root: String, first_part: u32) -> Self {
+    pub(crate) fn new(
+        pass: Pass,
+        spec_sha256: Digest,
+        request: Digest,
+        root: String,
+        first_part: u32,
+    ) -> Self {
         let (chunks, rows, chunks_sha256) = (0, 0, sha256(b""));
         Self {
             schema: SCHEMA.into(),

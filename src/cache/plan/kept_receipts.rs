@@ -35,9 +35,8 @@ pub(crate) fn keep_receipts(
 ) -> Result<()> {
     let text = |get: &dyn Fn(&Receipt) -> String| ColumnData::Text(receipts.iter().map(get).collect());
     let made_by = |key: &'static str| text(&|receipt| receipt.made_by(key).into());
-    let optional = |get: fn(&Receipt) -> Option<String>| {
-        ColumnData::OptionalText(receipts.iter().map(get).collect())
-    };
+    let optional =
+        |get: fn(&Receipt) -> Option<String>| ColumnData::OptionalText(receipts.iter().map(get).collect());
     let long = |get: fn(&Receipt) -> i64| ColumnData::Int64(receipts.iter().map(get).collect());
     let table = Table::new([
         ("chunk", long(|receipt| receipt.chunk.into())),

@@ -7,7 +7,7 @@ pub(super) const HEADER: &str = "plan/plan.json";
 /// The chunks.
 pub(super) const CHUNKS: &str = "plan/chunks.parquet";
 /// The receipts of the pass under way.
-pub(crate) const RECEIPTS: &str = "plan/receipts";
+pub(super) const RECEIPTS: &str = "plan/receipts";
 /// What a pass over the files found.
 pub(crate) const FILES: &str = "plan/files";
 /// The folder of unfinished objects.

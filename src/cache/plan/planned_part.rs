@@ -27,7 +27,6 @@ pub(crate) struct PlannedPart {
 pub(crate) struct WrittenPart {
     pub name: String,
     pub sha256: Digest,
-    pub rows: usize,
 }
 
 /// Whether a part with such metadata was written for a chunk.
@@ -49,13 +48,12 @@ impl PlannedPart {
     /// # Errors
     /// [`Kind::Io`](crate::error::Kind::Io) when it cannot be written.
     pub fn put(self, store: &Store) -> Result<Option<WrittenPart>> {
-        let rows = self.rows.keys.len();
-        if rows == 0 {
+        if self.rows.keys.is_empty() {
             return Ok(None);
         }
         let EncodedPart { name, bytes, sha256 } = EncodedPart::new(self.number, self.rows, self.metadata);
         store.put_if_absent(&format!("{FEATURES}/{name}"), &bytes)?;
-        Ok(Some(WrittenPart { name, sha256, rows }))
+        Ok(Some(WrittenPart { name, sha256 }))
     }
 }
 

@@ -164,8 +164,7 @@ impl PlanHeader {
     /// [`Kind::Io`] when the receipts cannot be listed.
     pub(crate) fn chunks_without_receipt(&self, store: &Store) -> Result<Vec<u32>> {
         let number = |name: String| name.split('-').next()?.parse().ok();
-        let done: HashSet<u32> =
-            store.list(RECEIPTS, "")?.into_iter().filter_map(number).collect();
+        let done: HashSet<u32> = store.list(RECEIPTS, "")?.into_iter().filter_map(number).collect();
         Ok((0..self.chunks).filter(|chunk| !done.contains(chunk)).collect())
     }
 }

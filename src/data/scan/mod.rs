@@ -17,9 +17,7 @@ pub use known::{EarlierScan, RefusedFiles};
 pub use options::{ScanDepth, ScanOptions};
 pub use passed_over::{PassedOver, is_passed_over};
 
-use crate::data::dataset::{
-    FolderLayout, ImageFile, Refused, Sample, number_and_names,
-};
+use crate::data::dataset::{FolderLayout, ImageFile, Refused, Sample, number_and_names};
 use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result};
 use crate::math::parallel::{self, in_parallel};

@@ -78,7 +78,8 @@ impl<'a> Scanner<'a> {
             // Nobody can read it; the scan says why.
             return true;
         };
-        self.unchanged(&candidate.path, &metadata).is_some() || self.found(&candidate.path, &metadata).is_some()
+        self.unchanged(&candidate.path, &metadata).is_some()
+            || self.found(&candidate.path, &metadata).is_some()
     }
 
     /// The file of the earlier scan, if it is as it was.
@@ -143,7 +144,9 @@ impl<'a> Scanner<'a> {
         let (mtime_ns, identity) = (modification_time(&metadata), FileIdentity::of(&metadata));
         if let Some(found) = self.found(path, &metadata) {
             found.image_sha256.map_or(Ok(()), |digest| self.check_content(digest))?;
-            return found.as_scanned(identity).map_err(|reason| Refusal { image_sha256: found.image_sha256, reason });
+            return found
+                .as_scanned(identity)
+                .map_err(|reason| Refusal { image_sha256: found.image_sha256, reason });
         }
         let bytes = decode::read(file)?;
         let image_sha256 = sha256(&bytes);

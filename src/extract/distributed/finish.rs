@@ -115,8 +115,9 @@ fn check_hardware(receipts: &[Receipt], config: &FinishConfig, monitor: &dyn Mon
     if kinds.len() < 2 {
         return Ok(false);
     }
-    let kind =
-        |(bits, (chunks, provider)): (&Digest, &(usize, &str))| format!("{chunks} chunks {} ({provider})", bits.short());
+    let kind = |(bits, (chunks, provider)): (&Digest, &(usize, &str))| {
+        format!("{chunks} chunks {} ({provider})", bits.short())
+    };
     let kinds: Vec<String> = kinds.iter().map(kind).collect();
     let message = format!("workers gave different bits for the same image: {}", kinds.join(", "));
     if !config.mixed_hardware {
@@ -149,7 +150,8 @@ impl Verifier<'_> {
     /// # Errors
     /// [`Kind::Cache`] when a chunk has none.
     fn receipts(&self) -> Result<Vec<Receipt>> {
-        let mut of_chunk: BTreeMap<u32, Vec<Receipt>> = (0..self.header.chunks).map(|n| (n, Vec::new())).collect();
+        let mut of_chunk: BTreeMap<u32, Vec<Receipt>> =
+            (0..self.header.chunks).map(|n| (n, Vec::new())).collect();
         for receipt in Receipt::all(self.store, self.header, "")? {
             of_chunk.entry(receipt.chunk).or_default().push(receipt);
         }
@@ -215,14 +217,23 @@ impl Verifier<'_> {
         }
     }
 
-    fn check_keys(&self, receipt: &Receipt, images: &[ChunkImage], keys: Vec<Key>, path: &Path) -> Result<()> {
+    fn check_keys(
+        &self,
+        receipt: &Receipt,
+        images: &[ChunkImage],
+        keys: Vec<Key>,
+        path: &Path,
+    ) -> Result<()> {
         let refused: HashSet<&str> = receipt.refused.iter().map(|refused| refused.path.as_str()).collect();
         let refused_keys: HashSet<Key> = receipt.refused_keys()?.into_iter().collect();
         let kept = images.iter().filter(|image| !refused.contains(image.path.as_str()));
         let expected = kept.flat_map(ChunkImage::keys).filter(|key| !refused_keys.contains(key));
         match expected.eq(keys) {
             true => Ok(()),
-            false => Err(Error::new(Kind::Cache, format!("it does not hold the rows of chunk {}", receipt.chunk)).at(path)),
+            false => {
+                Err(Error::new(Kind::Cache, format!("it does not hold the rows of chunk {}", receipt.chunk))
+                    .at(path))
+            }
         }
     }
 
@@ -248,7 +259,8 @@ impl Verifier<'_> {
         for name in self.store.list(FEATURES, "")? {
             let object = object(self.header.pass, &name);
             let part = Part::from_name(&name, self.store.path(&object));
-            let Some(part) = part.filter(|part| numbers.contains(&part.number) && !named.contains(part.name.as_str()))
+            let Some(part) =
+                part.filter(|part| numbers.contains(&part.number) && !named.contains(part.name.as_str()))
             else {
                 continue;
             };

@@ -5,9 +5,7 @@ use super::super::extraction::Extraction;
 use super::super::missing::ImageJob;
 use super::super::network::Network;
 use super::config::PlanConfig;
-use crate::cache::plan::{
-    ChunkImage, MAX_CHUNK_ROWS, PLAN, Pass, PlanHeader, STAGING, read_found_files,
-};
+use crate::cache::plan::{ChunkImage, MAX_CHUNK_ROWS, PLAN, Pass, PlanHeader, STAGING, read_found_files};
 use crate::data::decode::limit_memory;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
@@ -15,6 +13,7 @@ use crate::io::fs;
 use crate::io::store::Store;
 use crate::monitor::Monitor;
 use serde::Serialize;
+use std::path::Path;
 
 /// Result of [`plan`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,7 +55,7 @@ pub fn plan(config: &PlanConfig, monitor: &dyn Monitor) -> Result<PlanStats> {
         let network = Network::open(&config.extract, vec![extraction.wanted_layer()], 1, monitor)?;
         extraction.create_cache(&network.layers[0])?;
     }
-    let header = |extraction: &Extraction, pass, root: &std::path::Path| {
+    let header = |extraction: &mut Extraction, pass, root: &Path| {
         let (spec, first_part) = extraction.spec_and_next_part()?;
         let root = root.to_string_lossy().into_owned();
         Ok::<_, Error>(PlanHeader::new(pass, spec, request, root, first_part))
@@ -68,14 +67,14 @@ pub fn plan(config: &PlanConfig, monitor: &dyn Monitor) -> Result<PlanStats> {
             store.remove(PLAN)?;
             return Ok(PlanStats { pass: None, chunks: 0, rows: 0, remaining: Vec::new() });
         }
-        header(&extraction, Pass::Features, &plan.description.samples.root)?.write_chunks(
+        header(&mut extraction, Pass::Features, &plan.description.samples.root)?.write_chunks(
             &store,
-            plan.jobs.into_iter().map(ImageJob::into),
+            plan.jobs.into_iter().map(ChunkImage::from),
             config.chunk_rows,
         )
     } else {
         let files = unknown.paths.into_iter().map(ChunkImage::file);
-        header(&extraction, Pass::Files, &unknown.root)?.write_chunks(&store, files, config.chunk_rows)
+        header(&mut extraction, Pass::Files, &unknown.root)?.write_chunks(&store, files, config.chunk_rows)
     };
     PlanStats::of(&written?, &store)
 }
@@ -120,6 +119,7 @@ pub(super) fn request(config: &PlanConfig) -> Result<Digest> {
         seed,
         ..
     } = &config.extract;
-    let settings = (fs::resolve(images)?, manifest, group_by, augment, augment_splits, layout, rehash, split, seed);
+    let settings =
+        (fs::resolve(images)?, manifest, group_by, augment, augment_splits, layout, rehash, split, seed);
     Ok(sha256(format!("{settings:?} {}", config.chunk_rows).as_bytes()))
 }

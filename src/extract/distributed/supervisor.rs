@@ -9,6 +9,7 @@ use crate::io::store::Store;
 use crate::monitor::Monitor;
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Range;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 /// How often a chunk or a single image may end the process.
@@ -67,16 +68,24 @@ impl<'a> Supervisor<'a> {
         }
         let header = PlanHeader::require(&self.store)?;
         let images = Chunk::read(&self.store, &header, chunk)?.images;
-        self.monitor.warn(&format!("chunk {chunk} ended the worker {TRIES} times: looking for the image that does it"));
+        self.monitor.warn(&format!(
+            "chunk {chunk} ended the worker {TRIES} times: looking for the image that does it"
+        ));
         let mut without = Vec::new();
         self.bisect(chunk, 0..images.len(), &mut without)?;
         without.sort_unstable();
         for &place in &without {
-            self.monitor.warn(&format!("{}: it ends the process that reads it, so it is refused", images[place].path));
+            self.monitor.warn(&format!(
+                "{}: it ends the process that reads it, so it is refused",
+                images[place].path
+            ));
         }
         let fail = || {
-            Error::new(Kind::Limit, format!("chunk {chunk} ends the worker, and none of its images does so alone"))
-                .help("see what ended it, such as the system for want of memory; give it fewer `threads`")
+            Error::new(
+                Kind::Limit,
+                format!("chunk {chunk} ends the worker, and none of its images does so alone"),
+            )
+            .help("see what ended it, such as the system for want of memory; give it fewer `threads`")
         };
         self.try_often(&Request { chunk, probe: None, without })?.ok_or_else(fail)
     }
@@ -86,9 +95,9 @@ impl<'a> Supervisor<'a> {
         for _ in 0..TRIES {
             match self.ask(request)? {
                 Ending::Done(receipt) => return Ok(Some(receipt)),
-                Ending::Ended(status) => self
-                    .monitor
-                    .warn(&format!("the worker ended ({status}) during chunk {}", request.chunk)),
+                Ending::Ended(status) => {
+                    self.monitor.warn(&format!("the worker ended ({status}) during chunk {}", request.chunk))
+                }
             }
         }
         Ok(None)
@@ -103,7 +112,9 @@ impl<'a> Supervisor<'a> {
             }
             return match found.len() > MOST_ENDED {
                 true => Err(Error::new(Kind::Limit, format!("every image of chunk {chunk} ends the worker"))
-                    .help("see what ended it, such as the system for want of memory; give it fewer `threads`")),
+                    .help(
+                        "see what ended it, such as the system for want of memory; give it fewer `threads`",
+                    )),
                 false => Ok(()),
             };
         }
@@ -174,7 +185,7 @@ struct WorkerProcess {
 impl WorkerProcess {
     fn start(mut command: Command) -> Result<Self> {
         let program = command.get_program().to_os_string();
-        let fail = |e| Error::io("start", program.as_ref(), e);
+        let fail = |e| Error::io("start", Path::new(&program), e);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(fail)?;
         let requests = child.stdin.take().map(RequestSender::open).transpose();
         let output = child.stdout.take();

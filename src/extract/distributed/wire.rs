@@ -60,9 +60,8 @@ impl Request {
 
     fn columns(requests: &[Self]) -> [(&'static str, ColumnData); 4] {
         let long = |get: fn(&Self) -> i64| ColumnData::Int64(requests.iter().map(get).collect());
-        let without = |request: &Self| {
-            request.without.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-        };
+        let without =
+            |request: &Self| request.without.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         [
             (CHUNK.name, long(|request| request.chunk.into())),
             (FROM.name, long(|request| request.probe.as_ref().map_or(-1, |range| range.start as i64))),
@@ -113,9 +112,8 @@ impl<W: Write> RequestSender<W> {
 impl SentReceipt {
     fn columns(receipts: &[Self]) -> [(&'static str, ColumnData); 8] {
         let long = |get: fn(&Self) -> i64| ColumnData::Int64(receipts.iter().map(get).collect());
-        let text = |get: fn(&Self) -> Option<String>| {
-            ColumnData::OptionalText(receipts.iter().map(get).collect())
-        };
+        let text =
+            |get: fn(&Self) -> Option<String>| ColumnData::OptionalText(receipts.iter().map(get).collect());
         [
             ("chunk", long(|receipt| receipt.chunk.into())),
             ("part", text(|receipt| receipt.part.clone())),
@@ -203,7 +201,7 @@ mod tests {
         let without = Request { chunk: 7, probe: None, without: vec![2, 11] };
         let mut bytes = Vec::new();
         let mut sender = RequestSender::open(&mut bytes).unwrap();
-        [&Request::whole(0), &probe, &without].map(|request| sender.send(request).unwrap());
+        [&Request::whole(0), &probe, &without].iter().for_each(|request| sender.send(request).unwrap());
         drop(sender);
         let mut requests = Requests::open(&bytes[..]).unwrap();
         let mut next = || requests.next().unwrap();

@@ -76,16 +76,20 @@ impl<'a> Worker<'a> {
         let header = PlanHeader::require(&self.store)?;
         header.check_program(&self.store)?;
         let done = Receipt::of_chunk(&self.store, &header, request.chunk)?;
-        if let Some(done) = done.into_iter().find(|_| request.probe.is_none()).filter(|done| self.is_there(done)) {
+        if let Some(done) =
+            done.into_iter().find(|_| request.probe.is_none()).filter(|done| self.is_there(done))
+        {
             return Ok(done);
         }
         let started = Instant::now();
         let Chunk { images, .. } = Chunk::read(&self.store, &header, request.chunk)?;
         let is_asked = |place: &usize| {
-            request.probe.as_ref().is_none_or(|probe| probe.contains(place)) && !request.without.contains(place)
+            request.probe.as_ref().is_none_or(|probe| probe.contains(place))
+                && !request.without.contains(place)
         };
         let (asked, ended): (Vec<_>, Vec<_>) = images.into_iter().enumerate().partition(|(i, _)| is_asked(i));
-        let only_images = |images: Vec<(usize, ChunkImage)>| images.into_iter().map(|(_, image)| image).collect();
+        let only_images =
+            |images: Vec<(usize, ChunkImage)>| images.into_iter().map(|(_, image)| image).collect();
         // A probe leaves out images without refusing them.
         let ended = if request.probe.is_some() { Vec::new() } else { only_images(ended) };
         let work = Work { header: &header, request, images: only_images(asked), ended };
@@ -113,7 +117,9 @@ impl<'a> Worker<'a> {
         let Work { header, request, images, ended } = work;
         let root = Path::new(&header.root);
         let find = |image: &ChunkImage| match self.monitor.is_interrupted() {
-            true => Err(Error::new(Kind::Interrupted, "interrupted while the files were being read").at(root)),
+            true => {
+                Err(Error::new(Kind::Interrupted, "interrupted while the files were being read").at(root))
+            }
             false => Ok(find_out(root, &image.path)),
         };
         let mut files = in_parallel(thread_count(self.config.threads), &images, find)?;
@@ -122,7 +128,11 @@ impl<'a> Worker<'a> {
         let refused = |file: &FoundFile| Some((file.path.clone(), file.image_sha256, file.refused.clone()?));
         let refused = files.iter().filter_map(refused);
         receipt.refused = refused
-            .map(|(path, image_sha256, reason)| RefusedImage { path, image_sha256, reason: reason.to_string() })
+            .map(|(path, image_sha256, reason)| RefusedImage {
+                path,
+                image_sha256,
+                reason: reason.to_string(),
+            })
             .collect();
         receipt.rows = files.len();
         if request.probe.is_none() {
@@ -175,7 +185,7 @@ impl<'a> Worker<'a> {
             .collect();
         receipt.rows = of_layer.committed.len();
         if request.probe.is_none()
-            && let Some(WrittenPart { name, sha256, .. }) = part.put(&self.store)?
+            && let Some(WrittenPart { name, sha256 }) = part.put(&self.store)?
         {
             (receipt.part, receipt.sha256) = (Some(name), Some(sha256));
         }

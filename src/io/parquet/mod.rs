@@ -15,7 +15,7 @@ pub use writer::{MAX_GROUP_ROWS, TableWriter, arrow_has_key, parquet_has_key};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::io::panics::caught;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::ArrayRef;
 use convert::{float_rows, from_arrow, mismatch};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;

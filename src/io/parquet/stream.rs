@@ -67,10 +67,7 @@ impl<W: Write> StreamWriter<W> {
     ///
     /// # Errors
     /// [`Kind::Io`] when the stream cannot be written.
-    pub fn open<N: Into<String>>(
-        out: W,
-        columns: impl IntoIterator<Item = (N, ColumnData)>,
-    ) -> Result<Self> {
+    pub fn open<N: Into<String>>(out: W, columns: impl IntoIterator<Item = (N, ColumnData)>) -> Result<Self> {
         let schema = Arc::new(schema(&Table::new(columns).columns));
         let mut writer = ArrowStreamWriter::try_new(out, &schema).map_err(failed)?;
         writer.flush().map_err(failed)?;
@@ -84,7 +81,10 @@ impl<W: Write> StreamWriter<W> {
     ///
     /// # Panics
     /// When the columns differ in length, or are not those of the stream.
-    pub fn send<N: Into<String>>(&mut self, columns: impl IntoIterator<Item = (N, ColumnData)>) -> Result<()> {
+    pub fn send<N: Into<String>>(
+        &mut self,
+        columns: impl IntoIterator<Item = (N, ColumnData)>,
+    ) -> Result<()> {
         let batch = record_batch(Table::new(columns).columns);
         let batch = batch.with_schema(self.schema.clone()).expect("the columns of the stream");
         self.writer.write(&batch).and_then(|()| self.writer.flush()).map_err(failed)

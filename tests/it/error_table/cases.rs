@@ -660,7 +660,11 @@ const PLANS: &[Case] = &[
     case("an extraction while a plan is not finished", AGAIN, plan),
     case("a compaction while a plan is not finished", "cache compact c", plan),
     case("the end of a plan whose chunks are not done", FINISH, plan),
-    case("the end of a plan with other settings", "extract in --cache c --backbone small.onnx --finish", plan),
+    case(
+        "the end of a plan with other settings",
+        "extract in --cache c --backbone small.onnx --finish",
+        plan,
+    ),
     case("the plan of another version", FINISH, |s| {
         plan(s);
         let path = s.path("c/plan/plan.json");
