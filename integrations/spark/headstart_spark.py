@@ -19,8 +19,11 @@ RECEIPT = (
     "chunk long, part string, sha256 string, rows long, refused long, provider string, known_answer string, seconds float"
 )
 
-# One worker for each Python process, which Spark uses again for later tasks.
-_worker = functools.lru_cache(maxsize=1)(Worker)
+
+@functools.lru_cache(maxsize=1)
+def _worker(cache: str, *options: str) -> Worker:
+    """One worker for each Python process, which Spark uses again for later tasks."""
+    return Worker(cache, *options)
 
 
 def extract(spark: Any, images: str, cache: str, *options: str, worker: Sequence[str] = ("--threads", "1")) -> None:

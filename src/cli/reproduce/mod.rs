@@ -352,7 +352,7 @@ mod tests {
     }
 
     /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
-    const WITHOUT_EFFECT: [&str; 13] = [
+    const WITHOUT_EFFECT: [&str; 18] = [
         "json",
         "yes",
         "models",
@@ -368,6 +368,12 @@ mod tests {
         "budget",
         // Part of the name of the layer.
         "pool",
+        // Several machines compute the same features.
+        "plan",
+        "shard",
+        "finish",
+        "chunk-rows",
+        "mixed-hardware",
     ];
 
     #[test]

@@ -43,11 +43,11 @@ pub fn work_on_shard(
     start: &dyn Fn() -> Command,
     monitor: &dyn Monitor,
 ) -> Result<ShardStats> {
+    let mut supervisor = Supervisor::new(config, start, monitor)?;
     let store = Store::new(&config.cache, STAGING);
     let mut chunks = PlanHeader::require(&store)?.chunks_without_receipt(&store)?;
     chunks.retain(|chunk| chunk % shard.of == shard.number - 1);
     let task = monitor.task("working on chunks", Some(chunks.len() as u64), Unit::Parts);
-    let mut supervisor = Supervisor::new(config, start, monitor);
     let mut stats = ShardStats { chunks: chunks.len(), rows: 0, refused: 0 };
     for chunk in chunks {
         check_interrupted(monitor, chunk)?;

@@ -3,6 +3,7 @@
 
 use super::config::WorkerConfig;
 use super::wire::{ReceiptSender, Receipts, Request, RequestSender, Requests, SentReceipt};
+use crate::cache::FeatureCache;
 use crate::cache::plan::{Chunk, PlanHeader, STAGING};
 use crate::error::{Error, Kind, Result};
 use crate::io::store::Store;
@@ -30,7 +31,7 @@ pub fn supervise(
     receipts: impl Write,
     monitor: &dyn Monitor,
 ) -> Result<()> {
-    let mut supervisor = Supervisor::new(config, start, monitor);
+    let mut supervisor = Supervisor::new(config, start, monitor)?;
     let mut sender = ReceiptSender::open(receipts)?;
     let mut requests = Requests::open(requests)?;
     while let Some(Request { chunk, .. }) = requests.next()? {
@@ -57,8 +58,15 @@ enum Ending {
 }
 
 impl<'a> Supervisor<'a> {
-    pub fn new(config: &WorkerConfig, start: &'a dyn Fn() -> Command, monitor: &'a dyn Monitor) -> Self {
-        Self { store: Store::new(&config.cache, STAGING), start, monitor, child: None }
+    /// # Errors
+    /// [`Kind::Cache`] when there is no cache.
+    pub fn new(
+        config: &WorkerConfig,
+        start: &'a dyn Fn() -> Command,
+        monitor: &'a dyn Monitor,
+    ) -> Result<Self> {
+        FeatureCache::open(&config.cache)?;
+        Ok(Self { store: Store::new(&config.cache, STAGING), start, monitor, child: None })
     }
 
     /// Works on a chunk, whatever its images do.
