@@ -16,9 +16,13 @@ use std::time::Instant;
 /// What a plan takes.
 #[derive(Debug)]
 pub struct Cost {
+    /// Number of images.
     pub images: u64,
+    /// Number of chunks, one object each.
     pub chunks: u32,
+    /// Size of all chunks.
     pub bytes: u64,
+    /// Seconds from the first key to the finished plan.
     pub seconds: f64,
 }
 

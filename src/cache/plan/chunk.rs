@@ -71,7 +71,7 @@ impl Chunk {
         let paths = table.take_text("path");
         let mut images: Vec<ChunkImage> = Vec::with_capacity(paths.len());
         match header.pass {
-            Pass::Files => images.extend(paths.into_iter().map(|path| ChunkImage::file(path))),
+            Pass::Files => images.extend(paths.into_iter().map(ChunkImage::file)),
             Pass::Features => {
                 for (path, key) in paths.into_iter().zip(parse_keys(table, &path)?) {
                     let same = images.last_mut().filter(|last| last.image_sha256 == Some(key.image_sha256));

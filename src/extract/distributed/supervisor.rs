@@ -178,7 +178,7 @@ fn interrupted(chunk: u32) -> Error {
 
 /// Whether a process did not end by itself: a signal, a panic, or an exit code that stands for one of them.
 fn was_ended(status: ExitStatus) -> bool {
-    status.code().is_none_or(|code| code == 101 || code >= 128 || code < 0)
+    status.code().is_none_or(|code| code == 101 || !(0..128).contains(&code))
 }
 
 /// A child process with its pipes.
