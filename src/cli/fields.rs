@@ -223,6 +223,7 @@ mod tests {
     use crate::experiment::demo::DemoConfig;
     use crate::export::ExportConfig;
     use crate::extract::ExtractConfig;
+    use crate::extract::distributed::{FinishConfig, PlanConfig, WorkerConfig};
     use crate::head::{FitConfig, LbfgsConfig};
     use crate::report::dataset::DatasetConfig;
     use crate::report::run::ReportConfig;
@@ -447,7 +448,25 @@ mod tests {
                 ]
                 .concat(),
             ),
-            ("extract", of_images([backbone, extract].concat())),
+            ("extract", {
+                let plan = fields!(PlanConfig { extract, chunk_rows });
+                let plan: Vec<_> = plan.into_iter().filter(|field| *field != "extract").collect();
+                let finish = fields!(FinishConfig { plan, mixed_hardware });
+                of_images([backbone, extract.clone(), plan, finish].concat())
+            }),
+            (
+                "worker",
+                fields!(WorkerConfig {
+                    cache,
+                    backbone,
+                    models,
+                    device,
+                    batch,
+                    threads,
+                    decode_memory,
+                    time
+                }),
+            ),
             ("layers", fields!(LayersConfig { caches, variants, resplit, threads })),
             ("train", [train, auto, adam.clone(), lbfgs.clone()].concat()),
             ("sweep", [sweep, adam, lbfgs, vec!["solver"]].concat()),
@@ -507,6 +526,7 @@ mod tests {
             ("cache info", vec!["cache"]),
             ("cache verify", [vec!["cache"], fields!(VerifyConfig { dry_run, images })].concat()),
             ("cache compact", vec!["cache", "prune", "dry_run"]),
+            ("cache digest", vec!["cache"]),
             ("cache export", vec!["cache", "out", "format"]),
             ("device", vec![]),
             ("completions", vec![]),
@@ -538,7 +558,7 @@ mod tests {
 
     /// Arguments that several fields or the command line itself take: those of every command, the one that chooses the stage,
     /// folds of a resplit, the second of two that choose the layout, and those that only say what is read or shown.
-    const NO_FIELD: [&str; 16] = [
+    const NO_FIELD: [&str; 19] = [
         "auto",
         "json",
         "json_lines",
@@ -556,6 +576,10 @@ mod tests {
         "top",
         // Of a folder of caches.
         "layers",
+        // They choose the stage as well.
+        "shard",
+        "finish",
+        "direct",
     ];
 
     #[test]

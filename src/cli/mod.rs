@@ -11,6 +11,7 @@ mod data;
 mod decision_text;
 mod demo;
 mod device;
+mod distributed;
 mod doctor;
 mod duplicates;
 mod evaluate;
@@ -43,6 +44,7 @@ mod tensorboard;
 mod text;
 mod train;
 mod train_text;
+mod worker;
 
 use crate::error::{Kind, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -81,6 +83,7 @@ enum Command {
     Data(data::Args),
     Backbone(backbone::Args),
     Extract(extract::Args),
+    Worker(worker::Args),
     Layers(layers::Args),
     Duplicates(duplicates::Args),
     Search(search::Args),
@@ -196,6 +199,7 @@ fn dispatch(chosen: Command, global: &Global, terminal: &Terminal) -> Result<Out
         Command::Data(args) => data::run(args, global, terminal),
         Command::Backbone(args) => backbone::run(args, global, terminal),
         Command::Extract(args) => extract::run(args, global, terminal),
+        Command::Worker(args) => worker::run(args, global, terminal),
         Command::Layers(args) => layers::run(args, global, terminal),
         Command::Duplicates(args) => duplicates::run(args, global, terminal),
         Command::Search(args) => search::run(args, global, terminal),

@@ -36,6 +36,8 @@ pub(super) struct OpenLayer {
     pub columns: Range<usize>,
     /// The known answer to store in a new cache; `None` if the backbone or the cache already has one.
     pub new_answer: Option<Vec<f32>>,
+    /// What this network gave for the fixed image.
+    pub answer: Vec<f32>,
 }
 
 impl Network {
@@ -88,7 +90,7 @@ impl Network {
             let reference = known.as_deref().unwrap_or(&on_cpu[columns.clone()]);
             known_answer::check(&provider, &answer[columns.clone()], reference)?;
             let new_answer = known.is_none().then(|| on_cpu[columns.clone()].to_vec());
-            layers.push(OpenLayer { columns, new_answer });
+            layers.push(OpenLayer { answer: answer[columns.clone()].to_vec(), columns, new_answer });
         }
         Ok(Self { sessions, resources, layers })
     }

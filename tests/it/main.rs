@@ -16,6 +16,7 @@ mod data;
 mod data_sets;
 mod decisions;
 mod decode;
+mod distributed;
 mod documented;
 mod download;
 mod environments;

@@ -366,7 +366,7 @@ mod tests {
     }
 
     /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
-    const WITHOUT_EFFECT: [&str; 15] = [
+    const WITHOUT_EFFECT: [&str; 20] = [
         "json",
         "json-lines",
         "verbose",
@@ -384,6 +384,12 @@ mod tests {
         "budget",
         // Part of the name of the layer.
         "pool",
+        // Several machines compute the same features.
+        "plan",
+        "shard",
+        "finish",
+        "chunk-rows",
+        "mixed-hardware",
     ];
 
     #[test]

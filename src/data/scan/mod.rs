@@ -1,22 +1,24 @@
 //! Scans a folder or a manifest of labelled images: finds the files and reads what they are, skipping files that did not change.
 
 mod any_depth;
+mod found;
 mod known;
 mod labels;
 mod layout;
 mod manifest;
+mod options;
 mod passed_over;
 mod scanner;
 mod walk;
 
 pub use any_depth::{files_below, list_files};
+pub use found::{FoundFile, FoundFiles};
 pub use known::{EarlierScan, RefusedFiles};
+pub use options::{ScanDepth, ScanOptions};
 pub use passed_over::{PassedOver, is_passed_over};
 
-use crate::data::dataset::{FolderLayout, ImageFile, LayoutChoice, Refused, Sample, number_and_names};
+use crate::data::dataset::{FolderLayout, ImageFile, Refused, Sample, number_and_names};
 use crate::data::manifest::ManifestOptions;
-use crate::data::narrow::NarrowImages;
-use crate::data::perceptual::PerceptualHashes;
 use crate::error::{Error, Kind, Result};
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Silent, Unit};
@@ -25,41 +27,6 @@ use scanner::{ScannedFile, Scanner};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use walk::{Candidate, Listing};
-
-/// How much of each file is examined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum ScanDepth {
-    /// The header: format and dimensions of the image.
-    Header,
-    /// The whole image, decoded, which finds files that are damaged or cut short.
-    #[default]
-    Pixels,
-}
-
-/// Settings of a scan.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct ScanOptions<'a> {
-    /// How much of each file is examined.
-    pub depth: ScanDepth,
-    /// Result of the latest scan, if there was one. Its labels stay where folders are still called as they were.
-    pub earlier: Option<EarlierScan<'a>>,
-    /// Whether files are read again although they look unchanged since the earlier scan.
-    pub rehash: bool,
-    /// How folders that are called as splits are taken. `None` takes them as classes, with a remark.
-    pub layout: Option<LayoutChoice>,
-    /// How a manifest is read, where one stands in place of the folder; `None` for the usual names of columns.
-    pub manifest: Option<&'a ManifestOptions>,
-    /// Whether such folders are an error without a `layout`.
-    pub must_choose: bool,
-    /// Files refused before, if known.
-    pub refused: Option<&'a RefusedFiles>,
-    /// Whether remarks about the folder go to the monitor. A repeated scan leaves them out.
-    pub notes: bool,
-    /// Where perceptual hashes of the pictures go, if they are wanted; of files that are read, at the depth of pixels.
-    pub hashes: Option<&'a PerceptualHashes>,
-}
 
 /// Result of a scan.
 #[derive(Debug)]
@@ -80,23 +47,6 @@ pub struct ScanResult {
     pub passed_over: PassedOver,
 }
 
-impl ScanOptions<'_> {
-    /// Options for a first scan, without earlier results.
-    pub fn new(depth: ScanDepth) -> Self {
-        Self {
-            depth,
-            earlier: None,
-            rehash: false,
-            layout: None,
-            manifest: None,
-            must_choose: false,
-            refused: None,
-            notes: true,
-            hashes: None,
-        }
-    }
-}
-
 /// Scans all files below the class folders of `images`, on all cores.
 ///
 /// # Errors
@@ -107,17 +57,7 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
     let notes: &dyn Monitor = if options.notes { monitor } else { &Silent };
     listing.notes.iter().for_each(|note| notes.note(note));
     let known: &[Sample] = options.earlier.map_or(&[], |earlier| earlier.samples);
-    // Size and time of a file say nothing about a file in another folder.
-    let is_here = options.earlier.is_some_and(|earlier| earlier.root == listing.root);
-    let unchanged = if is_here && !options.rehash { known } else { &[] };
-    let scanner = Scanner {
-        unchanged: unchanged.iter().map(|sample| (sample.file.path.as_str(), &sample.file)).collect(),
-        refused: options.refused,
-        reads_pixels: options.depth == ScanDepth::Pixels,
-        root: &listing.root,
-        narrow: NarrowImages::default(),
-        hashes: options.hashes,
-    };
+    let scanner = Scanner::new(&listing.root, options);
     let outcomes = scan_all(images, &listing.candidates, &scanner, monitor)?;
     scanner.narrow.report(notes);
     let found = match listing.layout {
@@ -133,6 +73,41 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
         notes.note(&format!("class folders without a usable file: {}", number_and_names(&empty)));
     }
     Ok(result)
+}
+
+/// Files that have to be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct UnknownFiles {
+    /// The folder that paths start from, absolute.
+    pub root: PathBuf,
+    /// Paths relative to it, sorted.
+    pub paths: Vec<String>,
+}
+
+/// Lists the files below the class folders of `images` that [`scan`] would have to read. Opens none of them.
+///
+/// # Errors
+/// Those of [`scan`].
+pub fn unknown_files(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Result<UnknownFiles> {
+    let listing = list(images, options)?;
+    let scanner = Scanner::new(&listing.root, options);
+    let task = monitor.task("looking at files", Some(listing.candidates.len() as u64), Unit::Images);
+    let known = in_parallel(parallel::thread_count(0), &listing.candidates, |candidate| {
+        check_interrupted(images, monitor)?;
+        task.advance(1);
+        Ok(scanner.is_known(candidate))
+    })?;
+    let unknown = listing.candidates.iter().zip(known).filter(|(_, is_known)| !is_known);
+    let mut paths: Vec<String> = unknown.map(|(candidate, _)| candidate.path.clone()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    Ok(UnknownFiles { root: listing.root.clone(), paths })
+}
+
+/// Reads the file `path` below `root` for a scan elsewhere.
+pub fn find_out(root: &Path, path: &str) -> FoundFile {
+    Scanner::new(root, &ScanOptions::new(ScanDepth::Header)).find_out(path)
 }
 
 /// Lists the files of a folder or of a manifest.

@@ -1,6 +1,8 @@
-//! Scans single files: what is in each, or why it cannot be used.
+//! Scans one file: what it is, from an earlier scan, from another process, or from its own bytes.
 
+use super::found::{FoundFile, FoundFiles};
 use super::known::RefusedFiles;
+use super::options::{ScanDepth, ScanOptions};
 use super::walk::Candidate;
 use crate::data::dataset::{ImageFile, Reason, Refused};
 use crate::data::decode;
@@ -9,6 +11,7 @@ use crate::data::perceptual::PerceptualHashes;
 use crate::io::digest::{Digest, sha256};
 use crate::io::fs::FileIdentity;
 use std::collections::HashMap;
+use std::fs::Metadata;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -18,15 +21,16 @@ pub(super) type ScannedFile = std::result::Result<ImageFile, Refused>;
 /// Scans single files.
 pub(super) struct Scanner<'a> {
     /// Files of the earlier scan, by path.
-    pub unchanged: HashMap<&'a str, &'a ImageFile>,
-    pub refused: Option<&'a RefusedFiles>,
-    /// Whether the pixels are examined, and not the header alone.
-    pub reads_pixels: bool,
+    unchanged: HashMap<&'a str, &'a ImageFile>,
+    /// What other processes found.
+    found: Option<&'a FoundFiles>,
+    refused: Option<&'a RefusedFiles>,
+    depth: ScanDepth,
     /// The folder that paths start from.
-    pub root: &'a Path,
+    root: &'a Path,
     /// Images that use a small part of their range, where pixels are examined.
     pub narrow: NarrowImages,
-    pub hashes: Option<&'a PerceptualHashes>,
+    hashes: Option<&'a PerceptualHashes>,
 }
 
 /// A file that cannot be used; the path is that of the candidate.
@@ -54,7 +58,78 @@ impl From<Reason> for Refusal {
     }
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
+    /// Scans files below `root`.
+    pub fn new(root: &'a Path, options: &ScanOptions<'a>) -> Self {
+        // Size and time of a file say nothing about a file in another folder.
+        let here = options.earlier.filter(|earlier| earlier.root == root && !options.rehash);
+        let unchanged = here.map_or(&[][..], |earlier| earlier.samples);
+        Self {
+            unchanged: unchanged.iter().map(|sample| (sample.file.path.as_str(), &sample.file)).collect(),
+            found: options.found,
+            refused: options.refused,
+            depth: options.depth,
+            root,
+            narrow: NarrowImages::default(),
+            hashes: options.hashes,
+        }
+    }
+
+    /// Whether a scan needs the content of a file not: it is as before, or others have read it.
+    pub fn is_known(&self, candidate: &Candidate) -> bool {
+        let Ok(metadata) = std::fs::metadata(self.root.join(&candidate.path)) else {
+            // Nobody can read it; the scan says why.
+            return true;
+        };
+        self.unchanged(&candidate.path, &metadata).is_some()
+            || self.found(&candidate.path, &metadata).is_some()
+    }
+
+    /// The file of the earlier scan, if it is as it was.
+    fn unchanged(&self, path: &str, metadata: &Metadata) -> Option<&'a ImageFile> {
+        let (mtime_ns, identity) = (modification_time(metadata), FileIdentity::of(metadata));
+        let as_known = |known: &&&ImageFile| {
+            (known.bytes, known.mtime_ns, known.identity) == (metadata.len(), mtime_ns, identity)
+        };
+        self.unchanged.get(path).filter(as_known).filter(|_| mtime_ns != 0).copied()
+    }
+
+    /// What another process found in the file, if it is as it was then.
+    fn found(&self, path: &str, metadata: &Metadata) -> Option<&'a FoundFile> {
+        let found = self.found?.get(path)?;
+        let is_same = (found.bytes, found.mtime_ns) == (metadata.len(), modification_time(metadata));
+        // What could not be read has no size.
+        (is_same || found.image_sha256.is_none()).then_some(found)
+    }
+
+    /// Reads a file for a scan elsewhere.
+    pub fn find_out(&self, path: &str) -> FoundFile {
+        let candidate = Candidate { path: path.into(), folder: 0, line: None, split: None, group: None };
+        match self.scan(&candidate) {
+            Ok(file) => FoundFile {
+                path: file.path,
+                image_sha256: Some(file.image_sha256),
+                width: file.width,
+                height: file.height,
+                bytes: file.bytes,
+                mtime_ns: file.mtime_ns,
+                refused: None,
+            },
+            Err(Refusal { image_sha256, reason }) => {
+                let metadata = std::fs::metadata(self.root.join(path)).ok();
+                FoundFile {
+                    path: path.into(),
+                    image_sha256,
+                    width: 0,
+                    height: 0,
+                    bytes: metadata.as_ref().map_or(0, Metadata::len),
+                    mtime_ns: metadata.as_ref().map_or(0, modification_time),
+                    refused: Some(reason),
+                }
+            }
+        }
+    }
+
     pub fn scan(&self, candidate: &Candidate) -> std::result::Result<ImageFile, Refusal> {
         let path = &candidate.path;
         if path.contains(char::REPLACEMENT_CHARACTER) {
@@ -65,13 +140,16 @@ impl Scanner<'_> {
         }
         let file = &self.root.join(path);
         let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(file, &e))?;
-        let (mtime_ns, identity) = (modification_time(&metadata), FileIdentity::of(&metadata));
-        if let Some(known) = self.unchanged.get(path.as_str())
-            && (known.bytes, known.mtime_ns, known.identity) == (metadata.len(), mtime_ns, identity)
-            && mtime_ns != 0
-        {
+        if let Some(known) = self.unchanged(path, &metadata) {
             self.check_content(known.image_sha256)?;
-            return Ok((*known).clone());
+            return Ok(known.clone());
+        }
+        let (mtime_ns, identity) = (modification_time(&metadata), FileIdentity::of(&metadata));
+        if let Some(found) = self.found(path, &metadata) {
+            found.image_sha256.map_or(Ok(()), |digest| self.check_content(digest))?;
+            return found
+                .as_scanned(identity)
+                .map_err(|reason| Refusal { image_sha256: found.image_sha256, reason });
         }
         let bytes = decode::read(file)?;
         let image_sha256 = sha256(&bytes);
@@ -108,7 +186,7 @@ impl Scanner<'_> {
         image_sha256: Digest,
     ) -> std::result::Result<decode::Dimensions, Reason> {
         let dimensions = decode::dimensions(bytes)?;
-        if self.reads_pixels {
+        if self.depth == ScanDepth::Pixels {
             let image = decode::decode_stretched(bytes, None)?;
             if let Some(bits) = image.narrow {
                 self.narrow.add(path, bits);

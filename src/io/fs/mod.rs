@@ -12,7 +12,7 @@ mod replace;
 mod snapshot;
 mod space;
 
-pub use atomic::{copy_verified, hard_link_verified, write_atomic, write_atomic_with};
+pub use atomic::{copy_verified, hard_link_verified, write_atomic, write_atomic_with, write_if_absent};
 pub use change::{Change, Watch, Watcher, watch};
 pub use files::{
     FolderEntry, append, create_folder, hard_link, list, read, remove, remove_leftovers, rename, sync_file,

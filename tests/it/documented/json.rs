@@ -8,13 +8,14 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Commands that other tests run, which call [`are_documented`], or that print no JSON.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 7] = [
     ("backbone fetch", "fetch"),
     ("backbone import", "needs weights of full size: tests/parity/import_costs"),
     ("backbone quantize", "quantize"),
     ("completions", "prints a script"),
     ("data fetch", "data_sets"),
     ("demo", "acceptance"),
+    ("worker", "answers a stream: distributed"),
 ];
 
 /// Keys that need what is too slow or too odd for the test of this file: the section, how the key begins, and the suite that
@@ -237,7 +238,7 @@ kind = "nearest"
 "#;
 
 /// Sections of the page, and the lines whose output they describe, in this order.
-const LINES: [(&str, &str); 57] = [
+const LINES: [(&str, &str); 65] = [
     ("device", "device"),
     ("doctor", "doctor"),
     ("backbone list", "backbone list"),
@@ -260,6 +261,14 @@ const LINES: [(&str, &str); 57] = [
     ("cache verify", "cache verify cache/photos --images photos"),
     ("cache compact", "cache compact cache/photos"),
     ("cache export", "cache export cache/photos --out features.npy"),
+    ("cache digest", "cache digest cache/photos"),
+    ("plan", "extract small --cache cache/shared --plan"),
+    ("shard", "extract small --cache cache/shared --shard 1/1"),
+    ("finish", "extract small --cache cache/shared --finish"),
+    ("plan", "extract small --cache cache/shared --plan"),
+    ("shard", "extract small --cache cache/shared --shard 1/1"),
+    ("finish", "extract small --cache cache/shared --finish"),
+    ("cache info", "cache info cache/shared"),
     ("data report", "data report photos --cache cache/photos"),
     ("duplicates", "duplicates cache/photos --threshold 0.05"),
     ("data groups", "data groups --near-duplicates 0.05 --cache cache/photos --out groups.csv"),
@@ -310,7 +319,7 @@ fn the_page_of_json_has_the_keys_that_are_printed() {
     };
     // An object for each layer, with the cache beside the keys of an ordinary extraction.
     let layers = run("extract small --cache cache/layers --layer PreLogits --layer Mixed_7a");
-    seen.extend(are_documented("extract", &layers["layers"][0]).into_iter());
+    seen.extend(are_documented("extract", &layers["layers"][0]));
     for (section, line) in LINES {
         seen.extend(are_documented(section, &run(line)));
     }
@@ -344,7 +353,7 @@ fn every_command_has_a_section_on_json() {
         let is_run = LINES.iter().any(|(section, _)| *section == name) || name == "setup";
         let is_elsewhere = ELSEWHERE.iter().any(|(command, _)| *command == name);
         assert!(is_run != is_elsewhere, "{name} is run in this test, or listed with the suite that runs it");
-        let prints = name != "completions";
+        let prints = !["completions", "worker"].contains(&name.as_str());
         assert_eq!(sections.contains_key(&anchor(&name)), prints, "docs/json.md has a section on {name}");
     }
     let wrong =

@@ -660,12 +660,52 @@ const TYPED: &[Case] = &[
     case("a selection of no class", "data select in --top 0 --out new", nothing),
     case("a selection of a class that does not exist", "data select in --classes ants --out new", nothing),
     case("a selection that leaves no class", "data select in --exclude ant,bee --out new", nothing),
+    case("a share that is not there", "extract in --cache c --backbone small.onnx --shard 3/2", nothing),
+    case("chunks without rows", "extract in --cache c --backbone small.onnx --plan --chunk-rows 0", nothing),
+    case(
+        "a plan of several layers",
+        "extract in --cache new --backbone small.onnx --layer PreLogits --layer Mixed_7a --plan",
+        nothing,
+    ),
 ];
 
+/// Plans for several machines.
+const PLANS: &[Case] = &[
+    case("a share of no plan", "extract in --cache c --backbone small.onnx --shard 1/2", nothing),
+    case("the end of no plan", "extract in --cache c --backbone small.onnx --finish", nothing),
+    case("an extraction while a plan is not finished", AGAIN, plan),
+    case("a compaction while a plan is not finished", "cache compact c", plan),
+    case("the end of a plan whose chunks are not done", FINISH, plan),
+    case(
+        "the end of a plan with other settings",
+        "extract in --cache c --backbone small.onnx --finish",
+        plan,
+    ),
+    case("the plan of another version", FINISH, |s| {
+        plan(s);
+        let path = s.path("c/plan/plan.json");
+        let mut header: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        header["program"] = "headstart 0.0.9".into();
+        std::fs::write(path, header.to_string()).unwrap();
+    }),
+    case("a plan that is cut short", FINISH, |s| {
+        plan(s);
+        cut_to(s, "c/plan/plan.json", 20);
+    }),
+];
+
+const FINISH: &str = "extract in --cache c --backbone small.onnx --augment shift:5 --finish";
+
+/// Plans further variants.
+fn plan(s: &Sandbox) {
+    support::extract(s, "in", "c", &["--augment", "shift:5", "--plan"]);
+}
+
 /// The table, chapter by chapter.
-pub(super) const CHAPTERS: [(&str, &[Case]); 7] = [
+pub(super) const CHAPTERS: [(&str, &[Case]); 8] = [
     ("Images", IMAGES),
     ("Caches", CACHES),
+    ("Plans for several machines", PLANS),
     ("Runs", RUNS),
     ("Exports and answers", EXPORTS),
     ("Experiments", EXPERIMENTS),
