@@ -3,7 +3,7 @@
     loops.py onnxruntime MODEL --batches 16,64 --seconds 3 --device cuda     `session.run` with IO binding
     loops.py torch MODEL --precision float32|tf32|float16 ...               the same network in PyTorch, channels_last
     loops.py fidelity MODEL [--half MODEL16] --device cuda                  how far TF32 and 16-bit floats are off
-    loops.py compare FOLDER FOLDER                                          the rows of two exports
+    loops.py compare FILE.npy FILE.npy                                      the rows of two exports
 """
 
 import argparse
@@ -44,7 +44,7 @@ def session(model, device, **options):
     onnxruntime.set_default_logger_severity(3)
     if device == "cuda" and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls(directory="")
-    providers = [("CUDAExecutionProvider", {"use_tf32": "0", **options})] if device == "cuda" else ["CPUExecutionProvider"]
+    providers = [("CUDAExecutionProvider", {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC", **options})] if device == "cuda" else ["CPUExecutionProvider"]
     opened = onnxruntime.InferenceSession(str(model), providers=providers)
     wanted = providers[0][0] if device == "cuda" else providers[0]
     assert opened.get_providers()[0] == wanted, opened.get_providers()
@@ -55,7 +55,7 @@ def with_onnxruntime(args):
     """With the copy of each batch to the device and of its features back; and with the batch on the device already."""
     import onnxruntime
 
-    opened = session(args.model, args.device)
+    opened = session(args.model, args.device, **dict(option.split("=") for option in args.options.split(",") if option))
     name = opened.get_inputs()[0].name
     found = {"images_per_second": {}, "on_device": {}, "version": onnxruntime.__version__}
     for size in args.batches:
@@ -73,6 +73,7 @@ def with_onnxruntime(args):
         resident.bind_ortvalue_input(name, value)
         resident.bind_output(OUTPUT, args.device)
         found["on_device"][size] = repeat(lambda: opened.run_with_iobinding(resident), size, args.seconds)
+    save(args, opened.run([OUTPUT], {name: batch_of(args.model, 2)})[0])
     return found
 
 
@@ -100,13 +101,15 @@ def with_torch(args):
 
             found["images_per_second"][size] = repeat(once, size, args.seconds, wait)
             found["on_device"][size] = repeat(lambda: network(place, OUTPUT), size, args.seconds, wait)
-        # The peer must be the same network, or its speed says nothing.
-        if args.check:
-            few = batch_of(args.model, 2)
-            same = session(args.model, "cpu").run([OUTPUT], {onnx_file.read(args.model).image: few})[0]
-            own = network(torch.from_numpy(few).to(args.device, kind), OUTPUT).float().cpu().numpy()
-            found["relative_distance_to_onnxruntime"] = float(distances(own, same).max())
+        few = torch.from_numpy(batch_of(args.model, 2)).to(args.device, kind, memory_format=torch.channels_last)
+        save(args, network(few, OUTPUT).float().cpu().numpy())
     return found
+
+
+def save(args, rows):
+    """Keeps the features of two images: the peers must compute the same network, or their speed says nothing."""
+    if args.save:
+        np.save(args.save, rows.reshape(len(rows), -1))
 
 
 def distances(a, b):
@@ -141,7 +144,7 @@ def fidelity(args):
 
 def compare(args):
     """Both exports hold the same keys in the same order: they are of the same images."""
-    rows = [np.load(next(folder.glob("*embedding*.npy"))) for folder in (args.model, args.other)]
+    rows = [np.load(file) for file in (args.model, args.other)]
     off = distances(*rows)
     return {"images": len(off), "largest_relative_distance": float(off.max()), "mean_relative_distance": float(off.mean())}
 
@@ -155,7 +158,8 @@ def main():
     parser.add_argument("--batches", type=lambda text: [int(word) for word in text.split(",")], default=[16])
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--precision", default="float32")
-    parser.add_argument("--check", action="store_true", help="compare PyTorch's features with onnxruntime's")
+    parser.add_argument("--save", type=pathlib.Path, help="where to keep the features of two images")
+    parser.add_argument("--options", default="", help="options of the CUDA provider, NAME=VALUE,NAME=VALUE")
     parser.add_argument("--half", type=pathlib.Path)
     args = parser.parse_args()
     functions = {"onnxruntime": with_onnxruntime, "torch": with_torch, "fidelity": fidelity, "compare": compare}

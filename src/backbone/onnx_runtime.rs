@@ -1,5 +1,6 @@
 //! Runs networks in ONNX Runtime: loads the library, opens sessions on one device, runs batches. The only user of `ort`.
 
+mod builder;
 mod classifier;
 mod cuda;
 mod elf;

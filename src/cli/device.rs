@@ -1,6 +1,6 @@
 //! The subcommand `headstart device`: its arguments, and its result as text.
 
-use super::backbone::quantize_summary;
+use super::fidelity_text::summary;
 use super::options::Global;
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;
@@ -14,6 +14,7 @@ use crate::backbone::speed::{Speed, SpeedConfig, SpeedStats, measure_speed};
 use crate::error::Result;
 use serde::Serialize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Show which devices can run the backbone, and why the others cannot
 ///
@@ -27,6 +28,9 @@ pub(super) struct Args {
     /// Name of the backbone to measure [default: the one that is used where none is named]
     #[arg(long, value_name = "NAME", requires = "bench")]
     backbone: Option<String>,
+    /// Time for all measurements together
+    #[arg(long, value_name = "S", default_value_t = 40, requires = "bench", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -62,12 +66,13 @@ struct Bench {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { bench, backbone } = args;
+    let Args { bench, backbone, seconds } = args;
     let opened = open_runtime(terminal);
     let runtime = opened.as_ref().ok();
     let listed = |name, reason: Option<String>| Listed { name, usable: reason.is_none(), reason };
     let library = runtime.map(|runtime| &runtime.library);
-    let config = SpeedConfig { backbone, models: global.models.clone(), ..SpeedConfig::default() };
+    let mut config = SpeedConfig { backbone, models: global.models.clone(), ..SpeedConfig::default() };
+    config.budget = Duration::from_secs(seconds);
     let devices = Devices {
         devices: vec![
             listed("cpu", opened.as_ref().err().cloned()),
@@ -103,7 +108,7 @@ fn text(devices: &Devices) -> String {
         }
         let forms = stats.speeds.iter().filter_map(|speed| Some((speed, speed.fidelity.as_ref()?)));
         let mut notes: Vec<String> =
-            forms.map(|(speed, found)| format!("{}: {}\n", speed.backbone, quantize_summary(found))).collect();
+            forms.map(|(speed, found)| format!("{}: {}\n", speed.backbone, summary(found))).collect();
         notes.sort();
         notes.dedup();
         out.push_str(&notes.concat());

@@ -4,7 +4,9 @@ use super::config::ExtractConfig;
 use super::resources::{Resources, Workload};
 use super::settings::PipelineSettings;
 use crate::backbone::ResolvedBackbone;
-use crate::backbone::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, PRELOGITS, SessionOptions, known_answer};
+use crate::backbone::{
+    Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, PRELOGITS, SessionOptions, known_answer,
+};
 use crate::data::narrow::NarrowImages;
 use crate::data::preprocess::Preprocessing;
 use crate::error::Result;

@@ -215,7 +215,7 @@ impl Person {
 }
 
 /// Examples that other tests run, or that nothing here can run, by their beginning.
-const NOT_TYPED: [(&str, &str); 20] = [
+const NOT_TYPED: [(&str, &str); 21] = [
     ("cargo ", "compiles the project"),
     ("tests/run", "runs this test"),
     ("headstart demo", "experiment::the_demo_..."),
@@ -224,6 +224,7 @@ const NOT_TYPED: [(&str, &str); 20] = [
     ("headstart data fetch", "needs a network: data_sets, download"),
     ("headstart backbone add", "network_folders"),
     ("headstart backbone quantize", "quantize"),
+    ("headstart device --bench", "takes 40 s: quantize"),
     ("headstart backbone use slim", "backbones"),
     ("headstart backbone import", "importers"),
     ("headstart backbone fetch", "needs a network: fetch"),

@@ -29,6 +29,7 @@ mod faults;
 mod fetch;
 mod folders;
 mod fuzz;
+mod gpu_bench;
 mod heads;
 mod importers;
 mod kills;

@@ -61,7 +61,8 @@ mod tests {
         std::fs::write(root.join("dev/nvidiactl"), "").unwrap();
         assert_eq!(driver_below(root), Some(Driver { version: None }));
         std::fs::create_dir_all(root.join("proc/driver/nvidia")).unwrap();
-        let old = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n";
+        let old =
+            "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n";
         std::fs::write(root.join("proc/driver/nvidia/version"), old).unwrap();
         let found = driver_below(root).unwrap();
         assert_eq!((found.version.as_deref(), found.branch()), (Some("535.104.05"), Some(535)));

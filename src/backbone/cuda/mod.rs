@@ -5,6 +5,6 @@ mod libraries;
 mod obstacle;
 
 pub use driver::{Driver, nvidia_driver};
-pub use libraries::{LibraryFolders, MissingLibrary, use_libraries_in};
 pub(super) use libraries::preload;
+pub use libraries::{LibraryFolders, MissingLibrary, use_libraries_in};
 pub use obstacle::{CudaFacts, Obstacle, obstacle};

@@ -68,7 +68,8 @@ pub fn obstacle(facts: &CudaFacts) -> Option<Obstacle> {
         && branch < facts.least_driver
     {
         let CudaFacts { cuda, least_driver, .. } = facts;
-        let what = format!("the NVIDIA driver {version} is too old for CUDA {cuda}, which needs {least_driver}");
+        let what =
+            format!("the NVIDIA driver {version} is too old for CUDA {cuda}, which needs {least_driver}");
         return because(what, "install a newer driver, or use `device` cpu");
     }
     if let Some(visible) = facts.visible_devices.as_deref().filter(|v| matches!(v.trim(), "" | "-1")) {
@@ -78,10 +79,15 @@ pub fn obstacle(facts: &CudaFacts) -> Option<Obstacle> {
     let MissingLibrary { name, reason, other_version } = facts.missing.as_ref()?;
     let what = match (reason, other_version) {
         (Some(reason), _) => format!("the library {name} cannot be loaded: {reason}"),
-        (None, Some(other)) => format!("the library {name} is missing, and {} is another version", other.display()),
+        (None, Some(other)) => {
+            format!("the library {name} is missing, and {} is another version", other.display())
+        }
         (None, None) => format!("the library {name} is missing"),
     };
-    because(what, "run `setup` with `device` cuda, which installs it, or name the folder that has it as `cuda_libs`")
+    because(
+        what,
+        "run `setup` with `device` cuda, which installs it, or name the folder that has it as `cuda_libs`",
+    )
 }
 
 #[cfg(test)]
@@ -125,12 +131,17 @@ mod tests {
     fn a_missing_library_is_named_with_what_is_known_of_it() {
         let missing = |reason: Option<&str>, other: Option<&str>| {
             let name = "libcudnn.so.9".to_string();
-            let missing = MissingLibrary { name, reason: reason.map(Into::into), other_version: other.map(Into::into) };
+            let missing =
+                MissingLibrary { name, reason: reason.map(Into::into), other_version: other.map(Into::into) };
             obstacle(&complete().with_missing(Some(missing))).unwrap()
         };
         assert_eq!(missing(None, None).what, "the library libcudnn.so.9 is missing");
-        assert!(missing(None, Some("/usr/lib/libcudnn.so.8")).what.ends_with("libcudnn.so.8 is another version"));
-        assert!(missing(Some("invalid ELF header"), None).what.ends_with("cannot be loaded: invalid ELF header"));
+        assert!(
+            missing(None, Some("/usr/lib/libcudnn.so.8")).what.ends_with("libcudnn.so.8 is another version")
+        );
+        assert!(
+            missing(Some("invalid ELF header"), None).what.ends_with("cannot be loaded: invalid ELF header")
+        );
         assert!(missing(None, None).remedy.contains("`cuda_libs`"));
     }
 }

@@ -57,7 +57,8 @@ pub(in crate::backbone) fn to_half(bytes: &[u8], metadata: &[(&str, &str)]) -> R
     for bytes in &mut graph.initializer {
         *bytes = half_weight(bytes)?;
     }
-    let at = image_input(graph).ok_or_else(|| Error::new(Kind::Backbone, "the network has no image input"))?;
+    let at =
+        image_input(graph).ok_or_else(|| Error::new(Kind::Backbone, "the network has no image input"))?;
     let image = graph.input[at].name.clone();
     let half_image = format!("{image}/float16");
     for bytes in &mut graph.node {

@@ -4,10 +4,10 @@ use super::consent::{InstallRequest, require_consent};
 use super::pip;
 use super::record::{Check, Installed, look};
 use super::wheel::install_libraries;
+use crate::backbone::Device;
 use crate::backbone::cuda::{CudaFacts, Obstacle, obstacle};
 use crate::backbone::onnx_runtime::load_cuda_libraries;
 use crate::backbone::registry::{LibraryWheel, registry};
-use crate::backbone::Device;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 

@@ -29,8 +29,8 @@ pub use library::{Library, find_library};
 pub use openvino::has_openvino;
 pub use web_runtime::{WebRuntime, web_runtime};
 
-use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};
 use crate::backbone::cuda::use_libraries_in;
+use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};
 use crate::backbone::{BackboneChoice, Device, ImageEmbedder};
 use crate::error::Result;
 use crate::io::digest::Digest;

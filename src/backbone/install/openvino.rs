@@ -23,8 +23,11 @@ pub fn has_openvino() -> Result<bool> {
 /// [`Kind::Device`] where there is none for this system; [`Kind::Runtime`] without consent, or when it cannot be downloaded.
 pub(super) fn find_or_install(monitor: &dyn Monitor) -> Result<()> {
     let wheel = registry().openvino.wheel().ok_or_else(|| {
-        Error::new(Kind::Device, "openvino cannot be used: its provider exists for Linux and Windows on x86-64 only")
-            .help("use `device` cpu")
+        Error::new(
+            Kind::Device,
+            "openvino cannot be used: its provider exists for Linux and Windows on x86-64 only",
+        )
+        .help("use `device` cpu")
     })?;
     let what = match look(&wheel.place()?, wheel.sha256, Check::Digests)? {
         Installed::Complete { .. } => return Ok(()),

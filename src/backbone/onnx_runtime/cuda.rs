@@ -1,6 +1,6 @@
 //! Sessions on CUDA devices, and the libraries that they need.
 
-use super::sessions::builder;
+use super::builder::builder;
 use crate::backbone::cuda::{CudaFacts, LibraryFolders, MissingLibrary, obstacle, preload};
 use crate::backbone::runtime_log::plain;
 use crate::backbone::{CudaDevices, SessionOptions};
@@ -56,7 +56,9 @@ pub(super) fn open(
         && let Err(missing) = load_cuda_libraries()
         && let Some(found) = obstacle(&CudaFacts::of_this_machine().with_missing(Some(missing)))
     {
-        return Err(Error::new(Kind::Device, format!("CUDA cannot be used: {}", found.what)).help(found.remedy));
+        return Err(
+            Error::new(Kind::Device, format!("CUDA cannot be used: {}", found.what)).help(found.remedy)
+        );
     }
     places(devices, options.sessions).into_iter().map(|device| session(environment, model, device)).collect()
 }

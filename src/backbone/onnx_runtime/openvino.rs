@@ -1,6 +1,6 @@
 //! Sessions on the CPU through OpenVINO, whose provider ONNX Runtime loads as a plug-in.
 
-use super::sessions::builder;
+use super::builder::builder;
 use crate::backbone::OPENVINO_PROVIDER;
 use crate::backbone::registry::registry;
 use crate::backbone::runtime_log::plain;
@@ -49,7 +49,8 @@ pub(super) fn session(environment: &Environment, model: &[u8], threads: usize) -
 }
 
 fn is_openvino_cpu(device: &Device) -> bool {
-    device.ep().is_ok_and(|name| name == OPENVINO_PROVIDER) && device.hardware_device().ty() == DeviceType::CPU
+    device.ep().is_ok_and(|name| name == OPENVINO_PROVIDER)
+        && device.hardware_device().ty() == DeviceType::CPU
 }
 
 /// Loads the provider, once per process.
@@ -69,7 +70,9 @@ fn register(environment: &Environment) -> Result<()> {
         return Err(missing());
     }
     environment.register_ep_library(PLUGIN, &library).map_err(|e| {
-        Error::new(Kind::Device, "the OpenVINO provider cannot be loaded").at(&library).because(plain(&e.to_string()))
+        Error::new(Kind::Device, "the OpenVINO provider cannot be loaded")
+            .at(&library)
+            .because(plain(&e.to_string()))
     })?;
     *is_registered = true;
     Ok(())

@@ -1,5 +1,6 @@
 //! Opens sessions of ONNX Runtime on one device, or on several of a kind.
 
+use super::builder::builder;
 use super::{cuda, openvino};
 use crate::backbone::runtime_log::plain;
 use crate::backbone::{
@@ -11,7 +12,6 @@ use crate::math::parallel;
 use crate::monitor::Monitor;
 use ort::environment::Environment;
 use ort::session::Session;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 /// Sessions of one network, and the provider that runs them.
 pub(super) struct OpenSessions {
@@ -56,14 +56,6 @@ pub(super) fn open_sessions(
 
 /// Opens a session that runs on as many threads.
 type SessionOnThreads<'a> = dyn Fn(usize) -> Result<Session> + Sync + 'a;
-
-pub(super) fn builder(environment: &Environment) -> Result<SessionBuilder> {
-    let fail = |e: String| Error::new(Kind::Runtime, "no session can be opened").because(plain(&e));
-    Session::builder(environment)
-        .map_err(|e| fail(e.to_string()))?
-        .with_optimization_level(GraphOptimizationLevel::Level3)
-        .map_err(|e| fail(e.to_string()))
-}
 
 /// Returns how many of `wanted` threads the runtime can be given. It must not be refused one: it would end the process, or
 /// wait for ever.

@@ -183,7 +183,13 @@ fn integers(
 fn half_floats(config: &QuantizeConfig, resolved: &ResolvedBackbone) -> Result<MadeNetwork> {
     let metadata = Metadata::of(resolved, "16-bit floats", origin(resolved, None));
     let HalfNetwork { onnx, convolutions } = to_half(&resolved.read_model()?, &metadata.entries(config))?;
-    Ok(MadeNetwork { onnx, title: metadata.title, weight_bits: 16, convolutions, left_float: BTreeMap::new() })
+    Ok(MadeNetwork {
+        onnx,
+        title: metadata.title,
+        weight_bits: 16,
+        convolutions,
+        left_float: BTreeMap::new(),
+    })
 }
 
 /// The file of the new backbone, where there is none yet.

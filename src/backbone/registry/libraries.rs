@@ -97,10 +97,16 @@ mod tests {
     fn every_system_with_the_cuda_provider_has_all_libraries_for_it() {
         let known = registry();
         for runtime in known.runtime.wheels.iter().filter(|wheel| wheel.has_cuda()) {
-            let of_system = known.cuda.wheels.iter().filter(|w| (&w.os, &w.arch) == (&runtime.os, &runtime.arch));
+            let of_system =
+                known.cuda.wheels.iter().filter(|w| (&w.os, &w.arch) == (&runtime.os, &runtime.arch));
             let packages: Vec<&str> = of_system.map(|wheel| wheel.package.as_str()).collect();
-            let expected =
-                ["nvidia-cuda-runtime", "nvidia-cublas", "nvidia-curand", "nvidia-cuda-nvrtc", "nvidia-cudnn-cu13"];
+            let expected = [
+                "nvidia-cuda-runtime",
+                "nvidia-cublas",
+                "nvidia-curand",
+                "nvidia-cuda-nvrtc",
+                "nvidia-cudnn-cu13",
+            ];
             assert_eq!(packages, expected, "{}", runtime.os);
         }
         for wheel in known.cuda.wheels.iter().chain(&known.openvino.wheels) {

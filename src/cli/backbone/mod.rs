@@ -6,8 +6,6 @@ mod list;
 mod quantize;
 mod verify;
 
-pub(in crate::cli) use quantize::summary as quantize_summary;
-
 use super::options::{Global, PREPROCESS, parse};
 use super::output::{Outcome, print_result};
 use super::progress::Terminal;

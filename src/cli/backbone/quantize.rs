@@ -100,18 +100,3 @@ pub(super) fn certificate(fidelity: &Fidelity) -> String {
     });
     out
 }
-
-/// The certificate in a few words.
-pub(in crate::cli) fn summary(fidelity: &Fidelity) -> String {
-    let heads = fidelity.heads.as_ref().map(|heads| {
-        let [low, high] = heads.interval.map(point_number);
-        format!(", accuracy {} points ({low} to {high})", point_number(heads.difference))
-    });
-    format!(
-        "{} of {}: centred cosine {:.4}{}",
-        fidelity.format.name(),
-        fidelity.parent,
-        fidelity.centred_cosine.mean,
-        heads.unwrap_or_default()
-    )
-}
