@@ -1,7 +1,7 @@
 //! `headstart backbone quantize` on a small Inception-v3: its answers, its certificate, and what it refuses.
 
 use crate::documented::are_documented;
-use crate::support::{CommandOutput, Sandbox, small_network};
+use crate::support::{CommandOutput, Sandbox, not_run, small_network};
 use serde_json::Value;
 use std::process::{Command, Stdio};
 
@@ -141,4 +141,29 @@ fn what_cannot_be_quantized_is_refused_and_nothing_is_written() {
     };
     named("small8", "small88").fails(1, &["quantized already"]);
     named("small.onnx", "nsfwjs").fails(2, &["the name of other weights"]);
+}
+
+#[test]
+fn features_of_openvino_agree_with_those_of_the_cpu() {
+    let s = sandbox();
+    let devices = run(&s, "models", &["device", "--json"]).value()["devices"].clone();
+    let openvino = devices.as_array().unwrap().iter().find(|one| one["name"] == "openvino").unwrap().clone();
+    if openvino["usable"] != true {
+        let why = openvino["reason"].as_str().unwrap();
+        return not_run("features_of_openvino_agree_with_those_of_the_cpu", why);
+    }
+    let on = |device: &str| {
+        let args =
+            ["extract", "in", "--cache", device, "--backbone", "small.onnx", "--device", device, "--json"];
+        let ran = run(&s, "models", &args);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        (ran.value()["provider"].clone(), s.rows(device))
+    };
+    let ((_, cpu), (provider, openvino)) = (on("cpu"), on("openvino"));
+    assert_eq!((provider, &cpu.keys), ("OpenVINOExecutionProvider".into(), &openvino.keys));
+    let width = cpu.embeddings.len() / cpu.keys.len();
+    for (a, b) in cpu.embeddings.chunks(width).zip(openvino.embeddings.chunks(width)) {
+        let distance = headstart::backbone::known_answer::relative_distance(b, a);
+        assert!(distance < 1e-3, "{distance}");
+    }
 }
