@@ -80,6 +80,7 @@ pub trait Backbone: Send {
     /// # Panics
     /// When `pixels` does not hold `n` times [`Preprocessing::input_bytes`] bytes.
     ///
+    /// [`Kind::Backbone`]: crate::error::Kind::Backbone
     /// [`Preprocessing::planes`]: crate::data::preprocess::Preprocessing::planes
     /// [`Preprocessing::size`]: crate::data::preprocess::Preprocessing::size
     /// [`Preprocessing::input_bytes`]: crate::data::preprocess::Preprocessing::input_bytes

@@ -123,7 +123,7 @@ pub(super) fn fidelity_path(onnx: &Path) -> PathBuf {
 /// of another file.
 ///
 /// # Errors
-/// [`Kind::Io`](crate::error::Kind::Io) when the file cannot be read.
+/// [`Kind::Io`] when the file cannot be read.
 pub fn fidelity_beside(onnx: &Path, sha256: Digest) -> Result<Option<Fidelity>> {
     let path = fidelity_path(onnx);
     if !path.is_file() {
