@@ -1,9 +1,11 @@
 //! The known backbones and the pinned ONNX Runtime, with their sources and digests: `models/registry.toml`, embedded in
 //! the binary.
 
+mod libraries;
 mod source;
 mod web_runtime;
 
+pub use libraries::{CudaSource, LibraryWheel, OpenVinoSource};
 pub use source::Source;
 pub use web_runtime::{WebRuntimeFile, WebRuntimeSource};
 
@@ -52,6 +54,10 @@ pub struct Registry {
     pub web_runtime: WebRuntimeSource,
     /// The pinned ONNX Runtime.
     pub runtime: KnownRuntime,
+    /// The libraries that the CUDA provider loads.
+    pub cuda: CudaSource,
+    /// The OpenVINO provider.
+    pub openvino: OpenVinoSource,
 }
 
 /// Where the names of ImageNet's classes come from: a wheel with a list of names in JSON.

@@ -47,7 +47,7 @@ pub(super) struct Args {
     /// Folder of images of none of the classes: measure how well they are told from the test images
     #[arg(long, value_name = "DIR", requires = "reject")]
     strangers: Option<PathBuf>,
-    /// Device to run on for --images and --strangers: auto, cpu, cuda or cuda:N
+    /// Device to run on for --images and --strangers: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// ONNX file of the backbone for --images and --strangers, if it has moved since `extract`

@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// Folder for caches, runs and results [default: runs/NAME for NAME.toml]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Device to extract on: auto, cpu, cuda or cuda:N
+    /// Device to extract on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Number of threads [default: one per core]

@@ -80,7 +80,7 @@ pub(super) struct Args {
     /// Seed of the split [default: that of the cache, or 0 for a new one]
     #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Device to run on: auto, cpu, cuda or cuda:N
+    /// Device to run on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Images in a batch [default: 4 on a CPU, 64 elsewhere]

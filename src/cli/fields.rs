@@ -412,7 +412,7 @@ mod tests {
             ("duplicates", near.iter().copied().filter(|field| *field != "out").collect()),
             ("data groups", near),
             ("demo", fields!(DemoConfig { dir, models, time })),
-            ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
+            ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, cuda_libs, models })),
             (
                 "data summary",
                 of_images(fields!(SummaryConfig {
@@ -528,7 +528,7 @@ mod tests {
             ("cache compact", vec!["cache", "prune", "dry_run"]),
             ("cache digest", vec!["cache"]),
             ("cache export", vec!["cache", "out", "format"]),
-            ("device", vec![]),
+            ("device", vec!["bench", "backbone", "seconds"]),
             ("completions", vec![]),
             ("man", vec!["out"]),
             ("backbone list", vec![]),
@@ -538,7 +538,7 @@ mod tests {
             ("backbone add", vec!["backbone", "name", "layer", "pool", "device", "models"]),
             (
                 "backbone quantize",
-                vec!["backbone", "images", "name", "samples", "layer", "preprocess", "models"],
+                vec!["backbone", "images", "name", "format", "samples", "layer", "preprocess", "models"],
             ),
             ("backbone verify", fields!(VerifyBackboneConfig { backbone, preprocess, device, models })),
             ("backbone inspect", vec!["backbone", "preprocess"]),

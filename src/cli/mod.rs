@@ -19,6 +19,7 @@ mod evaluate_new;
 mod experiment;
 mod export;
 mod extract;
+mod fidelity_text;
 mod fields;
 mod fit_options;
 mod layers;

@@ -32,6 +32,7 @@ mod faults;
 mod fetch;
 mod folders;
 mod fuzz;
+mod gpu_bench;
 mod heads;
 mod hidden;
 mod importers;

@@ -1,7 +1,8 @@
 //! What is missing for headstart to run, with what to type for it.
 
 use crate::backbone::catalog::{ListedBackbone, State};
-use crate::backbone::install::{Machine, has_nvidia_driver};
+use crate::backbone::cuda::nvidia_driver;
+use crate::backbone::install::Machine;
 use crate::backbone::registry::{DEFAULT_BACKBONE, registry};
 use crate::cli::device::Devices;
 use serde::Serialize;
@@ -73,7 +74,7 @@ fn runtime(devices: &Devices) -> Vec<Missing> {
     };
     if let Some(reason) = reason("cpu") {
         all.push(Missing::new("ONNX Runtime", reason, "headstart setup --yes"));
-    } else if let Some(reason) = reason("cuda").filter(|_| has_nvidia_driver()) {
+    } else if let Some(reason) = reason("cuda").filter(|_| nvidia_driver().is_some()) {
         all.push(Missing::new("ONNX Runtime on the GPU", reason, "headstart setup --device cuda --yes"));
     }
     all

@@ -123,7 +123,7 @@ fn text(findings: &Findings) -> String {
 
 /// The runtime, and what it runs on.
 fn devices(findings: &Findings) -> String {
-    let Devices { runtime, runtime_origin, runtime_version, devices } = &findings.devices;
+    let Devices { runtime, runtime_origin, runtime_version, devices, .. } = &findings.devices;
     let found = runtime.as_ref().zip(runtime_version.as_ref()).zip(runtime_origin.as_ref());
     let runtime = found.map_or("not usable".into(), |((path, version), origin)| {
         format!("{version} ({origin}): {}", path.display())

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
 /// Lines that other suites run, or that nothing can run, by their beginning.
-const NOT_TYPED: [(&str, &str); 31] = [
+const NOT_TYPED: [(&str, &str); 33] = [
     ("benches/", "measures for minutes or hours; scripts_exist_and_take_these_options looks at the line"),
     ("cargo ", "compiles the project"),
     ("HEADSTART_", "a suite of its own: kills"),
@@ -17,6 +17,7 @@ const NOT_TYPED: [(&str, &str); 31] = [
     ("headstart backbone quantize", "quantize"),
     ("headstart backbone use slim", "backbones"),
     ("headstart backbone verify slim", "backbones"),
+    ("headstart device --bench", "measures for 40 s: quantize"),
     ("headstart classify", "needs packages of PyPI: backbones"),
     ("headstart data fetch", "needs a network: data_sets, download"),
     ("headstart demo", "experiment::the_demo_..."),
@@ -30,6 +31,7 @@ const NOT_TYPED: [(&str, &str); 31] = [
     ("headstart train cache/photos --run runs/sure", "needs a class of that name: trust_runs"),
     ("headstart worker", "answers a stream: distributed"),
     ("man ", "shows a page on a terminal: arrival"),
+    ("pieces/unpack", "gpu_bench"),
     ("pip install", "tests/wheel/run"),
     (
         "python benches/",

@@ -20,10 +20,11 @@ const ELSEWHERE: [(&str, &str); 7] = [
 
 /// Keys that need what is too slow or too odd for the test of this file: the section, how the key begins, and the suite that
 /// prints it.
-const RARE: [(&str, &str, &str); 8] = [
+const RARE: [(&str, &str, &str); 9] = [
     ("doctor", "machine.variables[].", "comfort"),
     ("doctor", "missing[].", "comfort"),
     ("backbone verify", "without_reference", "a network of operators that are not known: backbones"),
+    ("device", "bench.", "measures for a while: quantize"),
     ("fidelity", "", "quantize"),
     ("predict", "[].explanation.", "a network with positions: explain"),
     ("preprocessing", "margin_rounds_down", "networks of Hugging Face: network_folders"),

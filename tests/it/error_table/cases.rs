@@ -558,6 +558,30 @@ const NETWORKS: &[Case] = &[
         },
     ),
     case("cuda without a GPU", "extract in --cache new --backbone small.onnx --device cuda", nothing),
+    case("a folder without the libraries of CUDA", "setup --cuda-libs empty", |s| {
+        std::fs::create_dir(s.path("empty")).unwrap();
+    }),
+    case("too few images to quantize", "backbone quantize small.onnx --images few --name new8", |s| {
+        s.images("few", &[("ant", 5), ("bee", 4)]);
+    }),
+    case("no images to quantize", "backbone quantize small.onnx --images none --name new8", |s| {
+        std::fs::create_dir(s.path("none")).unwrap();
+    }),
+    case(
+        "quantized to nothing known",
+        "backbone quantize small.onnx --images in --name new8 --format int4",
+        nothing,
+    ),
+    case(
+        "quantized under the name of another",
+        "backbone quantize small.onnx --images in --name nsfwjs",
+        nothing,
+    ),
+    case(
+        "no images to calibrate on",
+        "backbone quantize small.onnx --images in --name new8 --samples 0",
+        nothing,
+    ),
 ];
 
 /// What was typed.
