@@ -38,7 +38,7 @@ pub(super) struct OpenLayer {
     pub columns: Range<usize>,
     /// The known answer to store in a new cache; `None` if the backbone or the cache already has one.
     pub new_answer: Option<Vec<f32>>,
-    /// What this network gave for the fixed image.
+    /// What the first session of this network gave for the fixed image.
     pub answer: Vec<f32>,
 }
 
@@ -85,7 +85,8 @@ impl Network {
                 known_answer::check(&provider, &answer[columns.clone()], reference)?;
             }
             let new_answer = known.is_none().then(|| on_cpu[columns.clone()].to_vec());
-            layers.push(OpenLayer { answer: answer[columns.clone()].to_vec(), columns, new_answer });
+            let answer = answers[0][columns.clone()].to_vec();
+            layers.push(OpenLayer { answer, columns, new_answer });
         }
         Ok(Self { sessions, resources, layers })
     }
