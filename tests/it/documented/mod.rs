@@ -107,28 +107,15 @@ fn options(command: &clap::Command) -> BTreeSet<String> {
 }
 
 /// Options of other programs that the pages name.
-const OF_OTHERS: [&str; 21] = [
-    "--abi",
+const OF_OTHERS: [&str; 8] = [
     "--base",
     "--binary",
     "--curves",
-    "--dest",
-    "--disable-pip-version-check",
     "--fill",
     "--fixtures",
-    "--implementation",
     "--limit",
-    "--no-cache-dir",
-    "--no-deps",
-    "--no-input",
-    "--only-binary",
     "--open",
-    "--platform",
-    "--python-version",
     "--quick",
-    "--quiet",
-    "--require-hashes",
-    "--requirement",
 ];
 
 #[test]
