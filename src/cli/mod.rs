@@ -59,7 +59,7 @@ use std::process::ExitCode;
 
 /// Turn folders of labelled images into a trained classifier
 ///
-/// `extract` runs a frozen Inception-v3 once for each image and caches its features. `train` fits a softmax head to them
+/// `extract` runs a frozen network once for each image and caches its features. `train` fits a softmax head to them
 /// in seconds, as often as you like.
 #[derive(Debug, Parser)]
 #[command(

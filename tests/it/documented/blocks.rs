@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
 /// Lines that other suites run, or that nothing can run, by their beginning.
-const NOT_TYPED: [(&str, &str); 33] = [
+const NOT_TYPED: [(&str, &str); 35] = [
     ("benches/", "measures for minutes or hours; scripts_exist_and_take_these_options looks at the line"),
     ("cargo ", "compiles the project"),
     ("HEADSTART_", "a suite of its own: kills"),
@@ -28,7 +28,9 @@ const NOT_TYPED: [(&str, &str); 33] = [
     ("headstart predict runs/first holiday.jpg --explain", "needs a network with positions: explain"),
     ("headstart report runs/first --explain", "needs a network with positions: explain"),
     ("headstart setup", "clients, setup"),
-    ("headstart train cache/photos --run runs/sure", "needs a class of that name: trust_runs"),
+    ("headstart train cache/lfw --run runs/search", "needs real pictures: decisions"),
+    ("headstart train cache/lfw --run runs/sure", "needs real pictures: decisions"),
+    ("headstart train cache/photos --run runs/sure", "needs a class of that name: decisions"),
     ("headstart worker", "answers a stream: distributed"),
     ("man ", "shows a page on a terminal: arrival"),
     ("pieces/unpack", "gpu_bench"),
