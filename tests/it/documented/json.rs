@@ -19,7 +19,8 @@ const ELSEWHERE: [(&str, &str); 6] = [
 
 /// Keys that need what is too slow or too odd for the test of this file: the section, how the key begins, and the suite that
 /// prints it.
-const RARE: [(&str, &str, &str); 6] = [
+const RARE: [(&str, &str, &str); 7] = [
+    ("data report", "doubtful_labels.suspects", "a label that is wrong: pages"),
     ("backbone verify", "without_reference", "a network of operators that are not known: backbones"),
     ("fidelity", "", "quantize"),
     ("predict", "[].explanation.", "a network with positions: explain"),
@@ -233,7 +234,7 @@ kind = "nearest"
 "#;
 
 /// Sections of the page, and the lines whose output they describe, in this order.
-const LINES: [(&str, &str); 52] = [
+const LINES: [(&str, &str); 54] = [
     ("device", "device"),
     ("backbone list", "backbone list"),
     ("backbone inspect", "backbone inspect small"),
@@ -247,7 +248,9 @@ const LINES: [(&str, &str); 52] = [
     ("extract", "extract photos --cache cache/photos --augment flip --augment-splits all"),
     ("extract", "extract small --cache cache/grouped --group-by '([0-9]+)[.]' --split 60/15/25"),
     ("extract", "extract small --cache cache/none --split 75/0/25 --stretch-16bit 12"),
-    ("extract", "extract photos --cache cache/square --preprocess unit,both-sides=80,size=75 --dry-run"),
+    ("extract", "extract photos --cache cache/square --dry-run"),
+    ("extract", "extract small --cache cache/square --preprocess stretched,both-sides=80,size=75"),
+    ("cache info", "cache info cache/square"),
     ("cache info", "cache info cache/photos"),
     ("cache info", "cache info cache/none"),
     ("cache verify", "cache verify cache/photos --images photos"),
