@@ -1,5 +1,9 @@
 //! The error type of the whole crate: what went wrong, where, and what to do about it.
 
+mod nearest_name;
+
+pub use nearest_name::{did_you_mean, nearest_name};
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -117,6 +121,16 @@ impl Error {
         Some(Self::new(Kind::Io, message).at(existing).help("give another path"))
     }
 
+    /// Creates the failure of a value that is none of `names`. `what` says what it should be, such as `a split`.
+    pub fn not_one_of(typed: &str, what: &str, names: &[&str]) -> Self {
+        let all = match names {
+            [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+            all => all.join(", "),
+        };
+        let meant = did_you_mean(typed, names.iter().copied());
+        Self::new(Kind::Usage, format!("{typed:?} is not {what}")).help(format!("{meant}use {all}"))
+    }
+
     /// Replaces the category, for a caller who knows the meaning of a lower-level failure.
     pub fn of_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
@@ -217,6 +231,15 @@ impl StdError for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_that_is_none_of_several_is_told_with_the_nearest() {
+        let error = Error::not_one_of("cosnie", "a schedule", &["constant", "linear", "cosine"]);
+        assert_eq!(error.to_string(), "\"cosnie\" is not a schedule");
+        let remedy = "did you mean \"cosine\"? use constant, linear or cosine";
+        assert_eq!(error.remedy(), Some(remedy));
+        assert_eq!(Error::not_one_of("none", "a word", &["zebra"]).remedy(), Some("use zebra"));
+    }
 
     #[test]
     fn debug_is_a_report_for_people() {

@@ -5,6 +5,7 @@
 //! [`Collected`] keeps them. None of them answers a question, so nothing is installed; wrapped in [`Agreeing`] they
 //! answer yes.
 
+use serde::Serialize;
 use std::fmt;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard};
@@ -27,6 +28,28 @@ pub enum Unit {
     Fits,
 }
 
+/// An epoch of a fit that has just ended.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct EpochReport {
+    /// Number of the epoch, from 1.
+    pub epoch: usize,
+    /// The most epochs that the fit may have.
+    pub epochs: usize,
+    /// Mean cross entropy over the train rows, each measured before the step of its batch.
+    pub train_loss: f64,
+    /// Accuracy over the train rows, 0 to 1, measured in the same way.
+    pub train_accuracy: f64,
+    /// Mean cross entropy of the validation rows after the epoch; `None` without validation rows.
+    pub validation_loss: Option<f64>,
+    /// Accuracy on the validation rows after the epoch, 0 to 1; `None` without validation rows.
+    pub validation_accuracy: Option<f64>,
+    /// Learning rate of the first step of the epoch.
+    pub learning_rate: f64,
+    /// Wall time of the epoch and its validation, in seconds.
+    pub seconds: f64,
+}
+
 /// Receives the reports of a stage and answers its questions. Any thread may call it.
 pub trait Monitor: Sync {
     /// Reports something that may be of interest, in one line.
@@ -46,6 +69,9 @@ pub trait Monitor: Sync {
     /// `Some(false)`, and on `None`, which means that there is nobody to ask, nothing is installed: the stage fails
     /// with an error that says what to install.
     fn consent(&self, question: &str) -> Option<bool>;
+
+    /// Reports an epoch of the fit of one head with Adam, as soon as it ends.
+    fn epoch(&self, _report: &EpochReport) {}
 
     /// Whether the caller wants the work to stop. A stage that polls this finishes and keeps what is in progress,
     /// starts nothing new, and returns [`crate::error::Kind::Interrupted`].
@@ -117,6 +143,10 @@ impl<M: Monitor> Monitor for Agreeing<M> {
 
     fn consent(&self, _question: &str) -> Option<bool> {
         Some(true)
+    }
+
+    fn epoch(&self, report: &EpochReport) {
+        self.0.epoch(report);
     }
 
     fn is_interrupted(&self) -> bool {

@@ -49,17 +49,20 @@ def pixels(path):
         return np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
-def batches(paths, threads):
-    """Float32 batches in NCHW from 0 to 1, decoded ahead by a pool of threads; never more than a few wait in memory."""
+def batches(paths, threads, size=BATCH, prepare=None):
+    """Float32 batches in NCHW, decoded ahead by a pool of threads; never more than a few wait in memory. `prepare` turns a
+    path into planes; by default they are those of `pixels` from 0 to 1."""
 
     def load(part):
+        if prepare is not None:
+            return np.ascontiguousarray(np.stack([prepare(path) for path in part]), np.float32)
         planes = np.stack([pixels(path) for path in part]).transpose(0, 3, 1, 2)
         return np.divide(planes, 255, dtype=np.float32, order="C")
 
     waiting = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(paths), BATCH):
-            waiting.append(pool.submit(load, paths[start : start + BATCH]))
+        for start in range(0, len(paths), size):
+            waiting.append(pool.submit(load, paths[start : start + size]))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
@@ -71,11 +74,13 @@ def padded(batch):
     return np.concatenate([batch, np.zeros((BATCH - len(batch), *batch.shape[1:]), batch.dtype)])
 
 
-def finish(args, paths, features, started):
-    """Writes one row a file, after a look at their number and values, and says how long all took since `started`."""
-    assert features.shape == (len(paths), WIDTH) and features.dtype == np.float32, (features.shape, features.dtype)
+def finish(args, paths, features, started, width=WIDTH):
+    """Writes one row a file, after a look at their number and values, and says how long all took since `started`. With `width`
+    None any width will do."""
+    width = width or features.shape[1]
+    assert features.shape == (len(paths), width) and features.dtype == np.float32, (features.shape, features.dtype)
     assert np.isfinite(features).all()
-    embedding = pa.FixedSizeListArray.from_arrays(features.reshape(-1), WIDTH)
+    embedding = pa.FixedSizeListArray.from_arrays(features.reshape(-1), width)
     names = [path.relative_to(args.images).as_posix() for path in paths]
     pq.write_table(pa.table({"path": names, "embedding": embedding}), args.out, compression="zstd")
     print(json.dumps({"images": len(paths), "seconds": time.perf_counter() - started}))

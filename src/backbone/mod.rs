@@ -5,6 +5,8 @@ mod batch_norm;
 pub mod catalog;
 pub mod certificate;
 mod choice;
+pub mod cuda;
+mod device;
 pub mod efficientnet_lite;
 mod embedder;
 mod embeddings;
@@ -23,9 +25,11 @@ pub mod quantize;
 pub mod registry;
 mod resolved;
 mod runtime_log;
+pub mod speed;
 mod use_backbone;
 
 pub use choice::{BackboneChoice, OWN};
+pub use device::{CudaDevices, Device};
 pub use embedder::ImageEmbedder;
 pub use embeddings::{Embeddings, NotFinite};
 pub use graph::Pool;
@@ -33,9 +37,7 @@ pub use memory::NetworkMemory;
 pub use resolved::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
 pub use use_backbone::{MachineDefault, use_backbone};
 
-use crate::error::{Error, Kind, Result};
-use std::fmt;
-use std::str::FromStr;
+use crate::error::Result;
 
 /// The default layer to embed: 2048 features after the last average pool of Inception-v3.
 pub const PRELOGITS: &str = "PreLogits";
@@ -44,6 +46,8 @@ pub const PRELOGITS: &str = "PreLogits";
 pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
 /// The name of the CUDA provider in caches and reports.
 pub const CUDA_PROVIDER: &str = "CUDAExecutionProvider";
+/// The name of the OpenVINO provider in caches and reports.
+pub const OPENVINO_PROVIDER: &str = "OpenVINOExecutionProvider";
 
 /// Upper limit on the sessions that one network is opened in on a CPU; each holds a copy of the weights.
 pub const MAX_SESSIONS: usize = 8;
@@ -59,7 +63,7 @@ pub trait Backbone: Send {
     fn widths(&self) -> Vec<usize> {
         vec![self.width()]
     }
-    /// Returns the execution provider that runs the network: [`CPU_PROVIDER`] or [`CUDA_PROVIDER`].
+    /// Returns the execution provider that runs the network: [`CPU_PROVIDER`], [`CUDA_PROVIDER`] or [`OPENVINO_PROVIDER`].
     fn provider(&self) -> &str;
     /// Describes the runtime and how it was built, in one line.
     fn runtime(&self) -> &str;
@@ -76,6 +80,7 @@ pub trait Backbone: Send {
     /// # Panics
     /// When `pixels` does not hold `n` times [`Preprocessing::input_bytes`] bytes.
     ///
+    /// [`Kind::Backbone`]: crate::error::Kind::Backbone
     /// [`Preprocessing::planes`]: crate::data::preprocess::Preprocessing::planes
     /// [`Preprocessing::size`]: crate::data::preprocess::Preprocessing::size
     /// [`Preprocessing::input_bytes`]: crate::data::preprocess::Preprocessing::input_bytes
@@ -90,7 +95,8 @@ pub struct SessionOptions {
     pub device: Device,
     /// Number of CPU threads, shared among all sessions; 0, the default, uses all cores.
     pub threads: usize,
-    /// Upper limit on the number of sessions; 1 by default. Only a CPU runs several.
+    /// Upper limit on the number of sessions; 1 by default. With more than one, each CUDA device gets two, so that one batch
+    /// is copied while another is computed.
     pub sessions: usize,
 }
 
@@ -104,57 +110,5 @@ impl SessionOptions {
 impl Default for SessionOptions {
     fn default() -> Self {
         Self::new(Device::Auto)
-    }
-}
-
-/// The device that runs a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Device {
-    /// The first CUDA device if it works, else the CPU. The monitor gets a warning when CUDA fails.
-    #[default]
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// The CUDA device of this number. It is an error when the device cannot be used.
-    Cuda(i32),
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Cpu => f.write_str("cpu"),
-            Self::Cuda(n) => write!(f, "cuda:{n}"),
-        }
-    }
-}
-
-impl FromStr for Device {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match (text, text.strip_prefix("cuda:").and_then(|n| n.parse().ok())) {
-            ("auto", _) => Ok(Self::Auto),
-            ("cpu", _) => Ok(Self::Cpu),
-            ("cuda", _) => Ok(Self::Cuda(0)),
-            (_, Some(n)) if n >= 0 => Ok(Self::Cuda(n)),
-            _ => Err(Error::new(Kind::Usage, format!("{text:?} is not a device"))
-                .help("use auto, cpu, cuda or cuda:N")),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn devices_parse_strictly() {
-        assert_eq!("cuda".parse::<Device>().unwrap(), Device::Cuda(0));
-        assert_eq!("cuda:3".parse::<Device>().unwrap().to_string(), "cuda:3");
-        for bad in ["", "gpu", "cuda:", "cuda:-1", "CPU"] {
-            assert!(bad.parse::<Device>().is_err(), "{bad}");
-        }
     }
 }

@@ -1,14 +1,18 @@
 //! Runs networks in ONNX Runtime: loads the library, opens sessions on one device, runs batches. The only user of `ort`.
 
+mod builder;
 mod classifier;
+mod cuda;
 mod elf;
 mod integer_products;
 mod layer_values;
 mod load;
+mod openvino;
 mod sessions;
 mod values;
 
 pub use classifier::{ClassifierAnswers, ClassifierSession, InputValues};
+pub(super) use cuda::load_cuda_libraries;
 pub(super) use integer_products::weight_bits;
 pub use layer_values::{LayerOutput, LayerReader, NetworkOutput};
 pub use load::{LOADER, version};
@@ -61,7 +65,7 @@ impl OnnxBackbone {
     /// joined by `+`, whose features are then concatenated.
     ///
     /// On a CPU this opens [`SessionOptions::sessions`] sessions, but no more than threads and no more than 8. They
-    /// divide the threads among themselves. Other devices get one session.
+    /// divide the threads among themselves. Each CUDA device gets two, or the first one where a single one is wanted.
     ///
     /// # Errors
     /// [`Kind::Runtime`] when the library cannot be loaded, [`Kind::Device`] when the requested device cannot be used,

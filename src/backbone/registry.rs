@@ -1,16 +1,18 @@
 //! The known backbones and the pinned ONNX Runtime, with their sources and digests: `models/registry.toml`, embedded in
 //! the binary.
 
+mod libraries;
 mod source;
 mod web_runtime;
 
+pub use libraries::{CudaSource, LibraryWheel, OpenVinoSource};
 pub use source::Source;
 pub use web_runtime::{WebRuntimeFile, WebRuntimeSource};
 
 use super::efficientnet_lite;
 use super::inception_v3;
 use crate::data::preprocess::Preprocessing;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::io::digest::Digest;
 use crate::io::toml::parse_toml;
 use crate::io::user_folders;
@@ -52,6 +54,10 @@ pub struct Registry {
     pub web_runtime: WebRuntimeSource,
     /// The pinned ONNX Runtime.
     pub runtime: KnownRuntime,
+    /// The libraries that the CUDA provider loads.
+    pub cuda: CudaSource,
+    /// The OpenVINO provider.
+    pub openvino: OpenVinoSource,
 }
 
 /// Where the names of ImageNet's classes come from: a wheel with a list of names in JSON.
@@ -288,8 +294,10 @@ impl Registry {
                 );
             }
             let names: Vec<&str> = self.backbones.iter().map(|known| known.name.as_str()).collect();
+            let published = self.published.iter().map(|published| published.name.as_str());
+            let meant = did_you_mean(name, names.iter().copied().chain(published));
             Error::new(Kind::Backbone, format!("no backbone is called {name:?}"))
-                .help(format!("use {}, or give the path of a FILE.onnx", names.join(", ")))
+                .help(format!("{meant}use {}, or give the path of a FILE.onnx", names.join(", ")))
         })
     }
 

@@ -117,7 +117,7 @@ impl ResolvedBackbone {
         let runtime = runtime::find_or_install(options.device, None, monitor)?;
         let memory = self.install(monitor)?;
         // On another device most of the memory is the device's own.
-        if let (Device::Auto | Device::Cpu, Some(limit)) = (options.device, limits::memory()) {
+        if let (false, Some(limit)) = (options.device.is_cuda(), limits::memory()) {
             memory.require_least(&limit)?;
         }
         let library = &runtime.library.path;

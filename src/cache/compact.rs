@@ -9,6 +9,7 @@ use super::duplicates::check_duplicates;
 use super::key::Key;
 use super::layout::FEATURES;
 use super::part::{FeatureRows, MAX_PART_ROWS, Part, SPEC_DIGEST};
+use super::plan::PlanHeader;
 use super::reader::FeatureCache;
 use super::spec::Spec;
 use super::writer::CacheWriter;
@@ -57,10 +58,11 @@ pub struct CompactStats {
 /// runtime and version.
 ///
 /// # Errors
-/// [`Kind::Locked`] when another process writes, [`Kind::Cache`] when a part is damaged, [`Kind::Io`] when the
-/// operating system refuses. The cache is then unchanged.
+/// [`Kind::Locked`] when another process writes, [`Kind::Cache`] when a part is damaged or a plan for several workers is not
+/// finished, [`Kind::Io`] when the operating system refuses. The cache is then unchanged.
 pub fn compact(root: &Path, config: &CompactConfig, monitor: &dyn Monitor) -> Result<CompactStats> {
     let cache = FeatureCache::open(root)?;
+    PlanHeader::require_none(root)?;
     // A dry run takes no lock.
     let writer = if config.dry_run { None } else { Some(CacheWriter::open_or_create(root, cache.spec())?) };
     let images: Option<HashSet<Digest>> = match config.prune {

@@ -138,8 +138,7 @@ impl FromStr for ExportFormat {
             "npy" => Ok(Self::Npy),
             "safetensors" => Ok(Self::Safetensors),
             "arrow" => Ok(Self::Arrow),
-            _ => Err(Error::new(Kind::Usage, format!("{text:?} is not a format"))
-                .help("use parquet, npy, safetensors or arrow")),
+            _ => Err(Error::not_one_of(text, "a format", &["parquet", "npy", "safetensors", "arrow"])),
         }
     }
 }

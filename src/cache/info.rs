@@ -2,6 +2,7 @@
 
 use super::key::Key;
 use super::part::Part;
+use super::plan::{STAGING, read_kept};
 use super::reader::{FeatureCache, distinct_keys};
 use super::refused::read_refused;
 use super::spec::Spec;
@@ -9,6 +10,7 @@ use crate::data::augment::Variant;
 use crate::data::dataset::{Split, class_names, split_counts};
 use crate::error::Result;
 use crate::io::digest::Digest;
+use crate::io::store::Store;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -47,6 +49,8 @@ pub struct CacheInfo {
     pub variants: Vec<VariantCount>,
     /// The execution providers that computed the rows.
     pub providers: Vec<String>,
+    /// Whether machines that give different bits for the same image computed the rows of one plan.
+    pub mixed_hardware: bool,
 }
 
 /// Number of distinct images that have a variant.
@@ -73,6 +77,8 @@ pub fn info(root: &Path) -> Result<CacheInfo> {
     let images: HashMap<Digest, Split> =
         samples.rows.iter().map(|row| (row.file.image_sha256, row.split)).collect();
     let totals = cache.with_parts(|parts| PartTotals::of(parts, cache.spec()))?;
+    let kept = read_kept(&Store::new(root, STAGING))?;
+    let providers = totals.providers.into_iter().chain(kept.providers);
     let orphaned = totals.keys.iter().filter(|key| !images.contains_key(&key.image_sha256)).count();
     Ok(CacheInfo {
         splits: split_counts(&samples.rows),
@@ -88,7 +94,8 @@ pub fn info(root: &Path) -> Result<CacheInfo> {
         bytes: totals.bytes,
         parts: totals.parts,
         variants: count_variants(&totals.keys, &images),
-        providers: totals.providers,
+        providers: BTreeSet::from_iter(providers).into_iter().collect(),
+        mixed_hardware: kept.is_mixed,
         spec: cache.spec().clone(),
     })
 }

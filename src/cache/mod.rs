@@ -7,12 +7,14 @@
 //! CACHE/refused.parquet          files that cannot be used        refused.rs
 //! CACHE/refused-rows.parquet     rows without numbers             refused_rows.rs
 //! CACHE/features/part-*.parquet  the features                     part.rs
+//! CACHE/plan, CACHE/receipts     work of several processes        plan/
 //! ```
 //!
 //! [`FeatureCache`] reads a cache, [`CacheWriter`] adds to it, and [`Catalog`] loads selected rows into a matrix.
 
 pub mod catalog;
 pub mod compact;
+mod digest;
 mod duplicates;
 pub mod export;
 mod image_check;
@@ -25,6 +27,7 @@ pub mod near_duplicates;
 pub mod near_images;
 mod npy;
 pub mod part;
+pub mod plan;
 mod reader;
 mod refused;
 mod refused_rows;
@@ -37,6 +40,7 @@ mod verify;
 mod writer;
 
 pub use catalog::{Catalog, KeyedFeatures, PartSelection};
+pub use digest::{CacheDigest, digest};
 pub use image_check::ImageCheck;
 pub use key::Key;
 pub use part::{FeatureRows, MAX_PART_ROWS, Part};
@@ -46,4 +50,5 @@ pub use refused_rows::read_refused_rows;
 pub use samples::Samples;
 pub use spec::{BackboneSpec, PreprocessingSpec, Spec};
 pub use verify::{VerifyConfig, VerifyStats, verify};
+pub(crate) use writer::RowTarget;
 pub use writer::{CacheWriter, check_layers_target, check_target};

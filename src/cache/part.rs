@@ -40,6 +40,34 @@ pub struct FeatureRows {
     pub embeddings: Vec<f32>,
 }
 
+/// A part as bytes, before it is written somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EncodedPart {
+    /// File name.
+    pub name: String,
+    pub bytes: Vec<u8>,
+    /// Digest of the bytes.
+    pub sha256: Digest,
+}
+
+impl EncodedPart {
+    /// Encodes `rows` as part `number`. Equal rows, numbers and metadata give equal bytes.
+    ///
+    /// # Panics
+    /// When `rows.embeddings` does not hold `keys.len() * width` floats.
+    pub fn new(number: u32, rows: FeatureRows, metadata: BTreeMap<String, String>) -> Self {
+        let vectors = Vectors { width: rows.width, values: rows.embeddings };
+        let columns = [
+            ("image_sha256", ColumnData::Digests(rows.keys.iter().map(|k| k.image_sha256).collect())),
+            ("variant", ColumnData::Text(rows.keys.iter().map(|k| k.variant.to_string()).collect())),
+            ("embedding", ColumnData::Vectors(vectors)),
+        ];
+        let bytes = Table::new(columns).with_metadata(metadata).encode();
+        let sha256 = sha256(&bytes);
+        Self { name: format!("part-{number:06}-{}.parquet", sha256.short()), bytes, sha256 }
+    }
+}
+
 impl Part {
     /// Parses a file name; `None` when it is not the name of a part.
     pub fn from_name(name: &str, path: PathBuf) -> Option<Self> {
@@ -63,18 +91,10 @@ impl Part {
         rows: FeatureRows,
         metadata: BTreeMap<String, String>,
     ) -> Result<Self> {
-        let vectors = Vectors { width: rows.width, values: rows.embeddings };
-        let columns = [
-            ("image_sha256", ColumnData::Digests(rows.keys.iter().map(|k| k.image_sha256).collect())),
-            ("variant", ColumnData::Text(rows.keys.iter().map(|k| k.variant.to_string()).collect())),
-            ("embedding", ColumnData::Vectors(vectors)),
-        ];
-        let bytes = Table::new(columns).with_metadata(metadata).encode();
-        let digest = sha256(&bytes).short();
-        let name = format!("part-{number:06}-{digest}.parquet");
+        let EncodedPart { name, bytes, sha256 } = EncodedPart::new(number, rows, metadata);
         let path = folder.join(&name);
         fs::write_atomic(&path, &bytes)?;
-        Ok(Self { name, path, number, digest })
+        Ok(Self { name, path, number, digest: sha256.short() })
     }
 
     /// Size of the file in bytes; 0 when it is gone.
@@ -107,6 +127,16 @@ impl Part {
     /// [`Kind::Cache`] when the footer or a key cannot be read, or the part names another spec than `spec`.
     pub fn keys(&self, spec: &Spec) -> Result<Vec<Key>> {
         let table = self.read_columns(&KEY_COLUMNS)?;
+        self.check_spec(&table, spec)?;
+        parse_keys(table, &self.path)
+    }
+
+    /// Reads the keys of all rows from the bytes of the part, which were checked.
+    ///
+    /// # Errors
+    /// As [`Part::keys`].
+    pub(crate) fn decode_keys(&self, bytes: Vec<u8>, spec: &Spec) -> Result<Vec<Key>> {
+        let table = Table::decode(bytes, &KEY_COLUMNS, &self.path).map_err(with_remedy)?;
         self.check_spec(&table, spec)?;
         parse_keys(table, &self.path)
     }

@@ -33,9 +33,15 @@ impl FeatureCache {
             if let Some(several) = caches_in(root).ok().filter(|caches| !caches.is_empty()) {
                 return not_one_cache(root, &several);
             }
+            let is_cache = |folder: &Path| Spec::read(folder).is_ok_and(|spec| spec.is_some());
             let (message, remedy) = match root.exists() {
-                false => ("no such cache", "`extract` creates one"),
-                true => ("not a cache: it holds no spec.json", "give the `cache` that `extract` wrote"),
+                false => {
+                    ("no such cache", format!("{}`extract` creates one", fs::meant_beside(root, is_cache)))
+                }
+                true => (
+                    "not a cache: it holds no spec.json",
+                    "give the `cache` that `extract` wrote".to_string(),
+                ),
             };
             Error::new(Kind::Cache, message).at(root).help(remedy)
         })?;

@@ -18,6 +18,21 @@ use std::path::{Path, PathBuf};
 /// Names of files that may stand beside the caches of layers.
 const BESIDE_LAYERS: [&str; 3] = ["README.md", ".gitignore", ".DS_Store"];
 
+/// Where feature rows go, a part at a time.
+pub(crate) trait RowTarget {
+    /// Takes rows that make a part, with its metadata.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when they cannot be written.
+    fn take_part(&mut self, rows: FeatureRows, metadata: BTreeMap<String, String>) -> Result<()>;
+}
+
+impl RowTarget for CacheWriter {
+    fn take_part(&mut self, rows: FeatureRows, metadata: BTreeMap<String, String>) -> Result<()> {
+        self.append(rows, metadata).map(drop)
+    }
+}
+
 /// A cache opened for adding to it. Holds the cache's lock until dropped.
 #[derive(Debug)]
 pub struct CacheWriter {
@@ -47,6 +62,11 @@ impl CacheWriter {
         let cache = FeatureCache::open(root)?;
         let next_number = cache.parts()?.iter().map(|part| part.number + 1).max().unwrap_or(0);
         Ok(Self { cache, next_number, _lock: lock })
+    }
+
+    /// The number that no part has yet, and no later one either.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.next_number
     }
 
     /// The same cache for reading.

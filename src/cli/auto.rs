@@ -1,7 +1,7 @@
 //! `headstart train --auto`: its options, and the table of what it tried.
 
 use super::text::{percent, seconds, table_with_header};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::metrics::ResampledMean;
 use crate::run::{Candidate, LeftOut, LeftOutReason, Selection};
 use crate::train::TrainStats;
@@ -26,8 +26,10 @@ impl FromStr for Budget {
         match (text, number.zip(unit)) {
             ("none", _) => Ok(Self(None)),
             (_, Some((number, unit))) => Ok(Self(Some(number * unit))),
-            (_, None) => Err(Error::new(Kind::Usage, format!("{text:?} is not a time"))
-                .help("give seconds or minutes, such as 60s or 5m, or none for no limit")),
+            (_, None) => Err(Error::new(Kind::Usage, format!("{text:?} is not a time")).help(format!(
+                "{}give seconds or minutes, such as 60s or 5m, or none for no limit",
+                did_you_mean(text, ["none"])
+            ))),
         }
     }
 }
@@ -110,8 +112,9 @@ fn estimate(selection: &Selection, stats: &TrainStats) -> String {
 pub(super) fn nested_accuracy(nested: &ResampledMean) -> String {
     let [low, high] = nested.interval.map(|end| percent(end.clamp(0.0, 1.0)));
     format!(
-        "accuracy of such a choice on folds that had no part in it {} (95 % interval {low} to {high})",
-        percent(nested.mean)
+        "accuracy of such a choice on folds that had no part in it {} (95 % interval {low} to {high}, from {} folds)",
+        percent(nested.mean),
+        nested.n
     )
 }
 

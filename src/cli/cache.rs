@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
 
-/// Inspect, verify, compact or export a cache
+/// Inspect, verify, compact, export or compare a cache
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart cache verify cache/photos --dry-run")]
 pub(super) struct Args {
@@ -59,6 +59,14 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Print one SHA-256 of all feature rows, to compare caches
+    ///
+    /// It depends on images, variants and features alone: not on the parts, nor on when and where they were computed.
+    #[command(after_help = "Example:\n  headstart cache digest cache/photos")]
+    Digest {
+        /// The cache
+        cache: PathBuf,
+    },
     /// Write samples joined with features as one file: Parquet, npy, safetensors or Arrow IPC
     #[command(after_help = "Example:\n  headstart cache export cache/photos --out photos.parquet")]
     Export {
@@ -87,6 +95,14 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Compact { cache, prune, dry_run } => {
             let stats = compact(&cache, &CompactConfig { prune, dry_run }, terminal)?;
             print_result(global, &stats, || compaction(&stats))?;
+            Ok(Outcome::Done)
+        }
+        Command::Digest { cache } => {
+            terminal.stop_on_signals();
+            let found = cache::digest(&cache, terminal)?;
+            print_result(global, &found, || {
+                format!("{}  {} rows of {} floats\n", found.sha256, found.rows, found.width)
+            })?;
             Ok(Outcome::Done)
         }
         Command::Export { cache, out, format } => {
@@ -129,6 +145,9 @@ fn info_text(info: &CacheInfo) -> String {
         info.bytes as f64 / 1e6,
         if info.providers.is_empty() { "nothing yet".into() } else { info.providers.join(", ") }
     );
+    if info.mixed_hardware {
+        out.push_str("machines that give different bits for the same image computed them\n");
+    }
     if info.orphaned > 0 {
         out.push_str(&format!("{} of the rows belong to images that are gone\n", info.orphaned));
     }

@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// Text file with the name of each class in a line, instead of the names that are known
     #[arg(long, value_name = "FILE")]
     names: Option<PathBuf>,
-    /// Device to run on: auto, cpu, cuda or cuda:N
+    /// Device to run on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
 }

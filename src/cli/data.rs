@@ -4,7 +4,8 @@ use super::duplicates::{GroupsArgs, write_groups};
 use super::options::{Global, IMAGES, Layout, ManifestArgs, Size, parse};
 use super::output::{Outcome, list_refused, print_result, print_result_beside};
 use super::progress::Terminal;
-use super::text::{percent, seconds, table_with_header};
+use super::text::{percent, printable, seconds, table_with_header};
+use crate::data::perceptual::PerceptualDuplicates;
 use crate::data::scan::ScanDepth;
 use crate::data::{
     FetchDataConfig, FetchDataStats, ManifestConfig, ManifestStats, SelectConfig, SelectStats, SummaryConfig,
@@ -27,7 +28,9 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Count classes and images, and list the files that cannot be used
-    #[command(after_help = "Example:\n  headstart data summary photos")]
+    #[command(
+        after_help = "Examples:\n  headstart data summary photos\n  headstart data summary photos --near-duplicates"
+    )]
     Summary {
         #[arg(help = IMAGES)]
         images: PathBuf,
@@ -38,6 +41,9 @@ enum Command {
         /// Read only the header of each file, which is faster but does not find damaged pixels
         #[arg(long)]
         headers: bool,
+        /// Also look for pictures that look nearly the same, within a class and across: saved anew, scaled, slightly changed
+        #[arg(long, conflicts_with = "headers")]
+        near_duplicates: bool,
         /// Memory for decoding, such as 4GiB, of all threads together: an image waits until its share is free, and one
         /// that needs more is refused [default: half of what is free]
         #[arg(long, value_name = "SIZE", value_parser = parse::<Size>)]
@@ -146,11 +152,12 @@ const SHOWN: usize = 20;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     match args.command {
-        Command::Summary { images, layout, manifest, headers, decode_memory } => {
+        Command::Summary { images, layout, manifest, headers, near_duplicates, decode_memory } => {
             let depth = if headers { ScanDepth::Header } else { ScanDepth::Pixels };
             let decode_memory = decode_memory.map(Size::bytes);
             let (manifest, layout) = (manifest.options(), layout.choice());
-            summarise(&SummaryConfig { images, manifest, depth, layout, decode_memory }, global, terminal)
+            let config = SummaryConfig { images, manifest, depth, layout, decode_memory, near_duplicates };
+            summarise(&config, global, terminal)
         }
         Command::Fetch { dataset, out, archive, mirror } => {
             terminal.stop_on_signals();
@@ -253,6 +260,31 @@ fn summary_text(stats: &SummaryStats) -> String {
     if let Some(rest) = stats.classes.get(SHOWN..).filter(|rest| !rest.is_empty()) {
         let images: usize = rest.iter().map(|class| class.images).sum();
         out.push_str(&format!("... and {} more classes with {images} images (--json has all)\n", rest.len()));
+    }
+    out + &stats.perceptual_duplicates.as_ref().map_or(String::new(), look_alike)
+}
+
+/// Groups that are shown as text; the JSON has all.
+const SHOWN_GROUPS: usize = 20;
+
+/// Groups of pictures that look nearly the same, a line for each.
+fn look_alike(found: &PerceptualDuplicates) -> String {
+    let several = found.groups.iter().filter(|group| group.labels.len() > 1).count();
+    let mut out = format!(
+        "\npictures that look nearly the same: {} groups, {} of them of several classes; {} of {} pictures repeat another\n",
+        found.groups.len(),
+        several,
+        found.surplus(),
+        found.images
+    );
+    for group in found.groups.iter().take(SHOWN_GROUPS) {
+        let mut paths: Vec<String> =
+            group.images.iter().take(4).map(|image| printable(&image.path)).collect();
+        paths.extend((group.images.len() > 4).then(|| format!("... {} in all", group.images.len())));
+        out.push_str(&format!("- {}\n", paths.join(", ")));
+    }
+    if let Some(rest) = found.groups.len().checked_sub(SHOWN_GROUPS).filter(|rest| *rest > 0) {
+        out.push_str(&format!("... and {rest} more groups (--json has all)\n"));
     }
     out
 }

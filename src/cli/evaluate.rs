@@ -1,14 +1,15 @@
 //! The subcommand `headstart evaluate`: its arguments, and its result as text.
 
-use super::evaluate_new;
 use super::options::{Global, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::scores_text::summary;
 use super::text::percent;
+use super::{evaluate_new, members_text};
 use crate::backbone::Device;
 use crate::data::dataset::Split;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
+use crate::evaluate::members::{evaluate_members, is_folder_of_runs};
 use crate::evaluate::predict::PredictorConfig;
 use crate::evaluate::{
     EvaluateConfig, EvaluateStats, StrangersConfig, StrangersStats, evaluate, measure_strangers,
@@ -17,12 +18,15 @@ use serde::Serialize;
 use std::path::PathBuf;
 
 /// Measure a run: accuracy with its interval, scores of each class, confusion
+///
+/// A folder of runs, such as the folds of `train --folds` or the heads of `sweep`, is summed up: runs that differ in their seeds and
+/// splits alone are averaged, with an interval and what it rests on.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart evaluate runs/first --split validation\n  headstart evaluate runs/first --images new --html new.html\n  headstart evaluate runs/first --reject 0.1 --confidence 0.9 --strangers others"
+    after_help = "Examples:\n  headstart evaluate runs/first --split validation\n  headstart evaluate runs/folds\n  headstart evaluate runs/first --images new --html new.html\n  headstart evaluate runs/first --reject 0.1 --confidence 0.9 --strangers others"
 )]
 pub(super) struct Args {
-    /// Run that `train` wrote
+    /// Run that `train` wrote, or a folder of runs
     run: PathBuf,
     /// Split to measure on: validation or test
     #[arg(long, default_value = "test", value_parser = parse::<Split>)]
@@ -43,7 +47,7 @@ pub(super) struct Args {
     /// Folder of images of none of the classes: measure how well they are told from the test images
     #[arg(long, value_name = "DIR", requires = "reject")]
     strangers: Option<PathBuf>,
-    /// Device to run on for --images and --strangers: auto, cpu, cuda or cuda:N
+    /// Device to run on for --images and --strangers: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// ONNX file of the backbone for --images and --strangers, if it has moved since `extract`
@@ -61,6 +65,9 @@ struct Evaluation {
 }
 
 pub(super) fn run(mut args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    if is_folder_of_runs(&args.run) {
+        return sum_up(&args, global);
+    }
     if let Some(images) = args.new.images.take() {
         let Args { run, reject, confidence, device, backbone, new, .. } = args;
         let (models, neighbours, cache) = (global.models.clone(), 0, None);
@@ -90,6 +97,18 @@ pub(super) fn run(mut args: Args, global: &Global, terminal: &Terminal) -> Resul
         )
     })?;
     Ok(ended)
+}
+
+/// Sums up a folder of runs.
+fn sum_up(args: &Args, global: &Global) -> Result<Outcome> {
+    let of_one_run = args.tta || args.reject.is_some() || args.new.images.is_some();
+    if of_one_run {
+        let message = "it is a folder of runs, and `tta`, `reject` and `images` are for one run";
+        return Err(Error::new(Kind::Usage, message).at(&args.run).help("name one of the runs in it"));
+    }
+    let stats = evaluate_members(&args.run, args.split)?;
+    print_result(global, &stats, || members_text::summary(&stats))?;
+    Ok(Outcome::Done)
 }
 
 /// How well strangers are told from test images.

@@ -10,16 +10,16 @@ use std::path::PathBuf;
 
 /// Run a whole experiment from a TOML file: from images to one page of tables
 ///
-/// FILE.toml names caches, runs, switches, conditions and baselines; docs/experiments.md explains its keys. Two experiments
-/// are built in: lfw10, that of the article, and tuning, a small one to start from. The tables are
-/// printed and written to OUT/results.md and OUT/results.json; the first head of each run is kept in OUT/runs. An
+/// FILE.toml names caches, runs, switches, conditions and baselines; docs/experiments.md explains its keys. Three experiments
+/// are built in: lfw10, that of the article, tuning, a small one to start from, and solvers, which compares solvers of the head. The
+/// tables are printed and written to OUT/results.md and OUT/results.json; the first head of each run is kept in OUT/runs. An
 /// experiment that was stopped extracts only what is missing when it is run again, and fits its heads anew.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  headstart experiment lfw10 --images lfw10\n  headstart experiment tuning --print > mine.toml\n  headstart experiment mine.toml --images photos --out runs/mine"
 )]
 pub(super) struct Args {
-    /// File that describes the experiment, or the name of a built-in one: lfw10 or tuning
+    /// File that describes the experiment, or the name of a built-in one: lfw10, tuning or solvers
     #[arg(value_name = "FILE.toml")]
     file: PathBuf,
     #[arg(
@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// Folder for caches, runs and results [default: runs/NAME for NAME.toml]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Device to extract on: auto, cpu, cuda or cuda:N
+    /// Device to extract on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Number of threads [default: one per core]

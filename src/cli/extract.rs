@@ -1,5 +1,6 @@
 //! The subcommand `headstart extract`: its arguments, and its result as text.
 
+use super::distributed::DistributedArgs;
 use super::options::{Global, IMAGES, Layout, ManifestArgs, Size, now, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
@@ -79,7 +80,7 @@ pub(super) struct Args {
     /// Seed of the split [default: that of the cache, or 0 for a new one]
     #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Device to run on: auto, cpu, cuda or cuda:N
+    /// Device to run on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Images in a batch [default: 4 on a CPU, 64 elsewhere]
@@ -100,12 +101,18 @@ pub(super) struct Args {
     dry_run: bool,
     #[command(flatten)]
     manifest: ManifestArgs,
+    #[command(flatten)]
+    distributed: DistributedArgs,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let layers = args.layer.clone();
+    let distributed = args.distributed.clone();
     let config = config(args, global);
     terminal.stop_on_signals();
+    if distributed.is_chosen() {
+        return distributed.run(config, &layers, global, terminal);
+    }
     if layers.len() > 1 || is_layers_folder(&config.cache)? {
         let stats = extract_layers(&config, &layers, terminal)?;
         let mut refused: Vec<_> =

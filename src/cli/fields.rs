@@ -223,6 +223,7 @@ mod tests {
     use crate::experiment::demo::DemoConfig;
     use crate::export::ExportConfig;
     use crate::extract::ExtractConfig;
+    use crate::extract::distributed::{FinishConfig, PlanConfig, WorkerConfig};
     use crate::head::{FitConfig, LbfgsConfig};
     use crate::report::dataset::DatasetConfig;
     use crate::report::run::ReportConfig;
@@ -311,7 +312,7 @@ mod tests {
     }
 
     /// Fields that the command line fills in by itself.
-    const NOT_TYPED: [&str; 5] = ["time", "base", "commands", "predictor", "manifest"];
+    const NOT_TYPED: [&str; 6] = ["time", "live_after", "base", "commands", "predictor", "manifest"];
 
     fn fields_by_command() -> Vec<(&'static str, Vec<&'static str>)> {
         let backbone =
@@ -353,6 +354,9 @@ mod tests {
             patience_resets,
             shuffle,
             drop_last,
+            hidden,
+            dropout,
+            weight_decay,
         });
         let train = fields!(TrainConfig {
             cache,
@@ -363,8 +367,10 @@ mod tests {
             auto_l2,
             resplit,
             memory,
+            features,
             threshold,
             costs,
+            live_after,
             threads,
             time
         });
@@ -384,6 +390,7 @@ mod tests {
             resplits,
             lr,
             l2,
+            hidden,
             seeds,
             base,
             select_by,
@@ -405,10 +412,17 @@ mod tests {
             ("duplicates", near.iter().copied().filter(|field| *field != "out").collect()),
             ("data groups", near),
             ("demo", fields!(DemoConfig { dir, models, time })),
-            ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, models })),
+            ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, cuda_libs, models })),
             (
                 "data summary",
-                of_images(fields!(SummaryConfig { images, manifest, depth, layout, decode_memory })),
+                of_images(fields!(SummaryConfig {
+                    images,
+                    manifest,
+                    depth,
+                    layout,
+                    decode_memory,
+                    near_duplicates
+                })),
             ),
             ("data fetch", fields!(FetchDataConfig { dataset, out, archive, mirror })),
             ("data manifest", of_images(fields!(ManifestConfig { images, manifest, layout, out }))),
@@ -434,7 +448,25 @@ mod tests {
                 ]
                 .concat(),
             ),
-            ("extract", of_images([backbone, extract].concat())),
+            ("extract", {
+                let plan = fields!(PlanConfig { extract, chunk_rows });
+                let plan: Vec<_> = plan.into_iter().filter(|field| *field != "extract").collect();
+                let finish = fields!(FinishConfig { plan, mixed_hardware });
+                of_images([backbone, extract.clone(), plan, finish].concat())
+            }),
+            (
+                "worker",
+                fields!(WorkerConfig {
+                    cache,
+                    backbone,
+                    models,
+                    device,
+                    batch,
+                    threads,
+                    decode_memory,
+                    time
+                }),
+            ),
             ("layers", fields!(LayersConfig { caches, variants, resplit, threads })),
             ("train", [train, auto, adam.clone(), lbfgs.clone()].concat()),
             ("sweep", [sweep, adam, lbfgs, vec!["solver"]].concat()),
@@ -494,8 +526,9 @@ mod tests {
             ("cache info", vec!["cache"]),
             ("cache verify", [vec!["cache"], fields!(VerifyConfig { dry_run, images })].concat()),
             ("cache compact", vec!["cache", "prune", "dry_run"]),
+            ("cache digest", vec!["cache"]),
             ("cache export", vec!["cache", "out", "format"]),
-            ("device", vec![]),
+            ("device", vec!["bench", "backbone", "seconds"]),
             ("completions", vec![]),
             ("man", vec!["out"]),
             ("backbone list", vec![]),
@@ -505,7 +538,7 @@ mod tests {
             ("backbone add", vec!["backbone", "name", "layer", "pool", "device", "models"]),
             (
                 "backbone quantize",
-                vec!["backbone", "images", "name", "samples", "layer", "preprocess", "models"],
+                vec!["backbone", "images", "name", "format", "samples", "layer", "preprocess", "models"],
             ),
             ("backbone verify", fields!(VerifyBackboneConfig { backbone, preprocess, device, models })),
             ("backbone inspect", vec!["backbone", "preprocess"]),
@@ -525,9 +558,11 @@ mod tests {
 
     /// Arguments that several fields or the command line itself take: those of every command, the one that chooses the stage,
     /// folds of a resplit, the second of two that choose the layout, and those that only say what is read or shown.
-    const NO_FIELD: [&str; 14] = [
+    const NO_FIELD: [&str; 19] = [
         "auto",
         "json",
+        "json_lines",
+        "verbose",
         "yes",
         "models",
         "help",
@@ -541,6 +576,10 @@ mod tests {
         "top",
         // Of a folder of caches.
         "layers",
+        // They choose the stage as well.
+        "shard",
+        "finish",
+        "direct",
     ];
 
     #[test]

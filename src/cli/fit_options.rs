@@ -2,7 +2,7 @@
 
 use super::options::parse;
 use crate::data::dataset::Resplit;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::head::{
     AUTO_EPOCHS, ClassWeights, FitConfig, LbfgsConfig, LinfaConfig, Schedule, SolverConfig, StopOn,
 };
@@ -42,6 +42,12 @@ pub(super) struct AdamOptions {
     /// Seed of the order of rows [default: that of the initial weights in train, 0 in sweep]
     #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
     shuffle_seed: Option<u64>,
+    /// Share of the hidden units of --hidden that each step leaves out, from 0 to below 1 [default: 0]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    dropout: Option<f64>,
+    /// Weight decay of AdamW, 0 or more: each step takes this share, times its learning rate, from every weight [default: 0]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    weight_decay: Option<f64>,
 }
 
 /// Settings of the loss, which Adam and L-BFGS have in common.
@@ -74,8 +80,9 @@ pub(super) struct SolverValues<'a> {
     pub epochs: Option<Epochs>,
     pub l2: f64,
     pub seed: Option<u64>,
-    /// Whether lists of learning rates or seeds are given.
-    pub lists: [(&'static str, bool); 2],
+    pub hidden: Option<usize>,
+    /// Whether lists of learning rates, seeds or hidden units are given.
+    pub lists: [(&'static str, bool); 3],
 }
 
 /// The solver with its settings.
@@ -83,9 +90,9 @@ pub(super) struct SolverValues<'a> {
 /// # Errors
 /// [`Kind::Usage`] when an option is given that the solver has no use for.
 pub(super) fn solver(values: SolverValues, adam: &AdamOptions, loss: &LossOptions) -> Result<SolverConfig> {
-    let SolverValues { solver, lr, epochs, l2, seed, lists } = values;
+    let SolverValues { solver, lr, epochs, l2, seed, hidden, lists } = values;
     let default = FitConfig::default();
-    let given = [("--lr", lr.is_some()), ("--seed", seed.is_some())];
+    let given = [("--lr", lr.is_some()), ("--seed", seed.is_some()), ("--hidden", hidden.is_some())];
     let given = given.into_iter().chain(lists).find(|(_, given)| *given).map(|(flag, _)| flag);
     let of_adam = given.or(adam.first_given());
     let of_loss = loss.first_given();
@@ -104,6 +111,7 @@ pub(super) fn solver(values: SolverValues, adam: &AdamOptions, loss: &LossOption
                 epochs: epochs.map_or(default.epochs, |epochs| epochs.or(AUTO_EPOCHS)),
                 l2,
                 seed: seed.unwrap_or(default.seed),
+                hidden: hidden.unwrap_or(default.hidden),
                 ..default
             };
             Ok(SolverConfig::Adam(loss.apply_to(adam.apply_to(config))))
@@ -167,6 +175,8 @@ impl AdamOptions {
             stop_on: self.stop_on.unwrap_or(base.stop_on),
             schedule: self.schedule.unwrap_or(base.schedule),
             shuffle_seed: self.shuffle_seed.or(base.shuffle_seed),
+            dropout: self.dropout.unwrap_or(base.dropout),
+            weight_decay: self.weight_decay.unwrap_or(base.weight_decay),
             patience_resets: base.patience_resets && !self.total_patience,
             shuffle: base.shuffle && !self.no_shuffle,
             drop_last: base.drop_last || self.drop_last,
@@ -186,6 +196,8 @@ impl AdamOptions {
             ("--total-patience", self.total_patience),
             ("--no-shuffle", self.no_shuffle),
             ("--drop-last", self.drop_last),
+            ("--dropout", self.dropout.is_some()),
+            ("--weight-decay", self.weight_decay.is_some()),
         ];
         flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
     }
@@ -216,7 +228,7 @@ impl FromStr for Penalty {
             ("auto", _) => Ok(Self::Auto),
             (_, Ok(l2)) => Ok(Self::Given(l2)),
             (_, Err(_)) => Err(Error::new(Kind::Usage, format!("{text:?} is not a penalty"))
-                .help("give a number such as 0.0001, or auto")),
+                .help(format!("{}give a number such as 0.0001, or auto", did_you_mean(text, ["auto"])))),
         }
     }
 }
@@ -246,7 +258,7 @@ impl FromStr for Epochs {
             ("auto", _) => Ok(Self::Auto),
             (_, Ok(number)) => Ok(Self::Given(number)),
             (_, Err(_)) => Err(Error::new(Kind::Usage, format!("{text:?} is not a number of epochs"))
-                .help("give a whole number, or auto")),
+                .help(format!("{}give a whole number, or auto", did_you_mean(text, ["auto"])))),
         }
     }
 }
@@ -308,7 +320,8 @@ mod tests {
             epochs: None,
             l2: 0.1,
             seed: None,
-            lists: [("", false); 2],
+            hidden: None,
+            lists: [("", false); 3],
         };
         let solver = |line: Line, values| solver(values, &line.adam, &line.loss);
         let SolverConfig::Lbfgs(config) =

@@ -11,18 +11,23 @@ mod data;
 mod decision_text;
 mod demo;
 mod device;
+mod distributed;
+mod doctor;
 mod duplicates;
 mod evaluate;
 mod evaluate_new;
 mod experiment;
 mod export;
 mod extract;
+mod fidelity_text;
 mod fields;
 mod fit_options;
 mod layers;
 mod man;
+mod members_text;
 mod options;
 mod output;
+mod over_heads_text;
 mod paths;
 mod predict;
 mod progress;
@@ -40,6 +45,7 @@ mod tensorboard;
 mod text;
 mod train;
 mod train_text;
+mod worker;
 
 use crate::error::{Kind, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -74,9 +80,11 @@ enum Command {
     Demo(demo::Args),
     Setup(setup::Args),
     Device(device::Args),
+    Doctor(doctor::Args),
     Data(data::Args),
     Backbone(backbone::Args),
     Extract(extract::Args),
+    Worker(worker::Args),
     Layers(layers::Args),
     Duplicates(duplicates::Args),
     Search(search::Args),
@@ -188,9 +196,11 @@ fn dispatch(chosen: Command, global: &Global, terminal: &Terminal) -> Result<Out
         Command::Demo(args) => demo::run(args, global, terminal),
         Command::Setup(args) => setup::run(args, global, terminal),
         Command::Device(args) => device::run(args, global, terminal),
+        Command::Doctor(args) => doctor::run(args, global, terminal),
         Command::Data(args) => data::run(args, global, terminal),
         Command::Backbone(args) => backbone::run(args, global, terminal),
         Command::Extract(args) => extract::run(args, global, terminal),
+        Command::Worker(args) => worker::run(args, global, terminal),
         Command::Layers(args) => layers::run(args, global, terminal),
         Command::Duplicates(args) => duplicates::run(args, global, terminal),
         Command::Search(args) => search::run(args, global, terminal),

@@ -42,7 +42,7 @@ pub(super) struct Args {
     /// Number of classes that the text shows for each image, the most probable first
     #[arg(long, value_name = "K", default_value_t = SHOWN, value_parser = parse_top)]
     top: usize,
-    /// Device to run on: auto, cpu, cuda or cuda:N
+    /// Device to run on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Answer `unknown` for an image that is too far from every class; ALPHA, such as 0.05, is the share of known images

@@ -3,13 +3,15 @@
 
 use super::fields::FieldNames;
 use super::signals::Signals;
-use super::text::escape_direction;
+use super::text::{escape_direction, percent, seconds};
 use crate::error::{Error, Kind, Result};
+use crate::io::json;
 use crate::math::parallel;
-use crate::monitor::{Monitor, Task, Unit};
+use crate::monitor::{EpochReport, Monitor, Task, Unit};
 use indicatif::{
     HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
 };
+use serde::Serialize;
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -27,6 +29,16 @@ pub(super) struct Terminal {
     /// Whether the terminal can redraw a line.
     draws_bars: bool,
     signals: OnceLock<Signals>,
+    epochs: OnceLock<EpochLines>,
+}
+
+/// How epochs are printed while a head is fitted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EpochLines {
+    /// As text, on stderr.
+    pub as_text: bool,
+    /// As JSON, on stdout.
+    pub as_json: bool,
 }
 
 /// Prints a line on stdout. A pipe that its reader has closed is not a failure.
@@ -38,6 +50,17 @@ pub(super) fn print_stdout(line: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Prints an event as one line of JSON: its kind, and the fields of `value`.
+pub(super) fn print_json_line(event: &str, value: &impl Serialize) -> Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a, T> {
+        event: &'a str,
+        #[serde(flatten)]
+        value: &'a T,
+    }
+    print_stdout(&json::encode(&Line { event, value }))
 }
 
 /// Prints a line on stderr, with direction marks in names escaped.
@@ -58,12 +81,18 @@ impl Terminal {
             // Windows sets no TERM.
             draws_bars: is_terminal && (cfg!(windows) || !is_dumb),
             signals: OnceLock::new(),
+            epochs: OnceLock::new(),
         }
     }
 
     /// Makes the first Ctrl-C ask for a stop instead of ending the process, for stages that check for it.
     pub fn stop_on_signals(&self) {
         self.signals.get_or_init(Signals::watch);
+    }
+
+    /// Prints a line after each epoch of a fit.
+    pub fn show_epochs(&self, lines: EpochLines) {
+        self.epochs.get_or_init(|| lines);
     }
 
     /// The signal that asked for a stop, if there was one.
@@ -133,9 +162,34 @@ impl Monitor for Terminal {
         })
     }
 
+    fn epoch(&self, report: &EpochReport) {
+        let Some(EpochLines { as_text, as_json }) = self.epochs.get() else { return };
+        if *as_text {
+            self.note(&epoch_line(report));
+        }
+        if *as_json {
+            // A failure is reported with the result, which goes to the same place.
+            let _ = self.bars.suspend(|| print_json_line("epoch", report));
+        }
+    }
+
     fn is_interrupted(&self) -> bool {
         self.signal().is_some()
     }
+}
+
+/// An epoch as a line of text.
+fn epoch_line(report: &EpochReport) -> String {
+    let EpochReport { epoch, epochs, train_loss, train_accuracy, learning_rate, .. } = report;
+    let validation = report.validation_loss.zip(report.validation_accuracy);
+    let validation = validation.map_or(String::new(), |(loss, accuracy)| {
+        format!(", validation loss {loss:.4}, accuracy {}", percent(accuracy))
+    });
+    format!(
+        "epoch {epoch} of {epochs}: loss {train_loss:.4}, accuracy {}{validation}, learning rate {learning_rate:.3e}, {}",
+        percent(*train_accuracy),
+        seconds(report.seconds)
+    )
 }
 
 fn style(total: Option<u64>, unit: Unit) -> ProgressStyle {

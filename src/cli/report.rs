@@ -46,7 +46,7 @@ pub(super) struct Args {
     /// ONNX file of the backbone, if it has moved since `extract`
     #[arg(long, value_name = "FILE", requires = "explain")]
     backbone: Option<PathBuf>,
-    /// Device to run on with --explain: auto, cpu, cuda or cuda:N
+    /// Device to run on with --explain: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>, requires = "explain")]
     device: Device,
     /// Split to report on: validation or test

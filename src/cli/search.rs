@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// Number of images to find for each file
     #[arg(long, value_name = "K", default_value_t = 10, allow_negative_numbers = true)]
     neighbours: usize,
-    /// Device to run on: auto, cpu, cuda or cuda:N
+    /// Device to run on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// The ONNX file of the backbone, where it is neither at its place of then nor near the cache

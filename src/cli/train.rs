@@ -5,16 +5,16 @@ use super::fit_options::{AdamOptions, Epochs, LossOptions, Penalty, SolverValues
 use super::layers::with_folders;
 use super::options::{Global, Size, now, parse};
 use super::output::{Outcome, print_result};
-use super::progress::Terminal;
+use super::progress::{EpochLines, Terminal, print_json_line};
 use super::sweep;
 use super::train_text::summary;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::decision::ClassGoal;
-use crate::head::{FitConfig, SOLVERS, SolverConfig};
+use crate::head::{FeatureFormat, FitConfig, SOLVERS, SolverConfig};
 use crate::train::auto::{AutoConfig, auto as train_auto};
 use crate::train::sweep::{Select, SweepConfig};
-use crate::train::{TrainConfig, train};
+use crate::train::{TrainConfig, TrainStats, train};
 use std::path::PathBuf;
 
 /// Fit a softmax head to the features of a cache
@@ -24,7 +24,7 @@ use std::path::PathBuf;
 /// fitted to all train images.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 auto\n  headstart train cache/photos --run runs/best --auto\n  headstart train cache/photos --run runs/sure --threshold \"Tony Blair=precision>=0.95\""
+    after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 auto\n  headstart train cache/photos --run runs/wide --hidden 256 --dropout 0.5 --weight-decay 0.01 --epochs 30 -v\n  headstart train cache/photos --run runs/best --auto\n  headstart train cache/photos --run runs/sure --threshold \"Tony Blair=precision>=0.95\""
 )]
 pub(super) struct Args {
     /// Cache that `extract` wrote; with --auto also several ones of the same images, such as those of several layers
@@ -35,7 +35,7 @@ pub(super) struct Args {
     run: PathBuf,
     /// Choose the settings: penalties of L-BFGS, standardization, label smoothing, sets of variants and, of several caches, one
     /// are compared by repeated folds within the train images, and the head is fitted once more to all of them
-    #[arg(long, conflicts_with_all = ["solver", "lr", "epochs", "l2", "seed", "init", "memory"])]
+    #[arg(long, conflicts_with_all = ["solver", "lr", "epochs", "l2", "seed", "hidden", "init", "memory"])]
     auto: bool,
     /// Time after which --auto ends its search, such as 5m, or none; the fit of what it chose comes on top [default: 60s]
     #[arg(long, value_name = "TIME", requires = "auto", value_parser = parse::<Budget>, allow_negative_numbers = true)]
@@ -65,6 +65,9 @@ pub(super) struct Args {
     /// Seed of Adam's initial weights and order of rows [default: 0]
     #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
+    /// Rectified units between features and classes, of Adam; 0 for none. See also --dropout and --weight-decay [default: 0]
+    #[arg(long, value_name = "UNITS", allow_negative_numbers = true)]
+    hidden: Option<usize>,
     /// Split the images anew with this seed, for this run alone, with the percentages of the cache
     #[arg(long, value_name = "SEED", allow_negative_numbers = true, conflicts_with = "folds")]
     resplit: Option<u64>,
@@ -91,10 +94,20 @@ pub(super) struct Args {
     /// rows stay in memory]
     #[arg(long, value_name = "SIZE", value_parser = parse::<Size>)]
     memory: Option<Size>,
+    /// How train rows are held in memory: f32, as the cache holds them, or bf16, rounded to 8 bits of precision in half the memory;
+    /// bf16 is for Adam, and needs validation images
+    #[arg(long, value_name = "FORMAT", default_value = "f32", value_parser = parse::<FeatureFormat>, conflicts_with_all = ["auto", "memory"])]
+    features: FeatureFormat,
     /// Maximum number of threads; fewer are used when that is faster, and the head does not depend on it [default: one
     /// per core]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     threads: usize,
+    /// Print a line on stderr after each epoch of Adam
+    #[arg(short, long)]
+    verbose: bool,
+    /// Print JSON lines on stdout: one after each epoch of Adam, as soon as it ends, and the result as the last one
+    #[arg(long, conflicts_with = "json")]
+    json_lines: bool,
     #[command(flatten)]
     loss: LossOptions,
     #[command(flatten)]
@@ -109,9 +122,9 @@ impl Args {
 
     /// The solver with its settings.
     fn solver(&self) -> Result<SolverConfig> {
-        let Self { lr, epochs, seed, .. } = *self;
-        let l2 = self.l2.given();
-        let values = SolverValues { solver: &self.solver, lr, epochs, l2, seed, lists: [("", false); 2] };
+        let Self { lr, epochs, seed, hidden, .. } = *self;
+        let (l2, lists) = (self.l2.given(), [("", false); 3]);
+        let values = SolverValues { solver: &self.solver, lr, epochs, l2, seed, hidden, lists };
         solver(values, &self.adam, &self.loss)
     }
 
@@ -140,6 +153,7 @@ impl Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    terminal.show_epochs(EpochLines { as_text: args.verbose, as_json: args.json_lines });
     if args.auto {
         return run_auto(args, global, terminal);
     }
@@ -149,9 +163,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     }
     let cache = args.cache()?;
     let Args { run, variants, init, threads, threshold, costs, .. } = args;
-    let memory = args.memory.map(|size| size.bytes());
+    let (memory, features) = (args.memory.map(|size| size.bytes()), args.features);
     let auto_l2 = args.l2 == Penalty::Auto;
-    let time = now();
+    let (time, json_lines) = (now(), args.json_lines);
     let config = TrainConfig {
         cache,
         run,
@@ -161,13 +175,28 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         auto_l2,
         resplit,
         memory,
+        features,
         threshold,
         costs,
         threads,
         time,
+        ..TrainConfig::default()
     };
     let stats = train(&config, terminal)?;
-    print_result(global, &stats, || summary(&stats, &config.run))?;
+    print_train_result(global, json_lines, &stats, || summary(&stats, &config.run))
+}
+
+/// Prints the result: as a document or text, or as the last of JSON lines.
+fn print_train_result(
+    global: &Global,
+    json_lines: bool,
+    stats: &TrainStats,
+    text: impl FnOnce() -> String,
+) -> Result<Outcome> {
+    match json_lines {
+        true => print_json_line("result", stats)?,
+        false => print_result(global, stats, text)?,
+    }
     Ok(Outcome::Done)
 }
 
@@ -186,38 +215,52 @@ fn run_auto(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome>
     let mut base = default.base.clone();
     args.loss.apply_to_lbfgs(&mut base);
     let budget = args.budget.map_or(default.budget, |Budget(seconds)| seconds);
-    let Args { cache, run, variants, threads, .. } = args;
+    let Args { cache, run, variants, threads, json_lines, .. } = args;
     let caches = with_folders(cache)?;
     let config = AutoConfig { caches, run, variants, base, resplit, budget, threads, time: now() };
     let stats = train_auto(&config, terminal)?;
     let tried = stats.selection.as_ref().map_or(String::new(), |selection| auto::summary(selection, &stats));
-    print_result(global, &stats, || format!("{tried}\n{}", summary(&stats, &config.run)))?;
-    Ok(Outcome::Done)
+    print_train_result(global, json_lines, &stats, || format!("{tried}\n{}", summary(&stats, &config.run)))
+}
+
+/// Checks that no option is given that a cross-validation has no use for.
+fn check_cross_validation(args: &Args) -> Result<()> {
+    let refused = [
+        (
+            args.l2 == Penalty::Auto,
+            "--l2 auto cannot be used with --folds, which has one penalty for all folds",
+            "fit one fold at a time with --fold, or give a number",
+        ),
+        (
+            !args.threshold.is_empty() || args.costs.is_some(),
+            "--threshold and --costs cannot be used with --folds, whose heads answer with the most probable class",
+            "leave them out, or fit one fold at a time with --fold",
+        ),
+        (
+            args.verbose || args.json_lines,
+            "--verbose and --json-lines cannot be used with --folds, whose heads are fitted side by side",
+            "leave them out, or fit one fold at a time with --fold",
+        ),
+        (
+            args.features != FeatureFormat::F32,
+            "--features bf16 cannot be used with --folds, which holds all features as they are",
+            "leave --features out, or fit one fold at a time with --fold",
+        ),
+        (
+            args.memory.is_some(),
+            "--memory cannot be used with --folds, which holds all features in memory",
+            "leave --memory out, or fit one fold at a time with --fold",
+        ),
+    ];
+    match refused.iter().find(|(is_given, _, _)| *is_given) {
+        Some((_, message, help)) => Err(Error::new(Kind::Usage, *message).help(*help)),
+        None => Ok(()),
+    }
 }
 
 /// A sweep over all folds with one setting.
 fn cross_validation(args: Args, solver: SolverConfig, folds: usize) -> Result<SweepConfig> {
-    if args.l2 == Penalty::Auto {
-        return Err(Error::new(
-            Kind::Usage,
-            "--l2 auto cannot be used with --folds, which has one penalty for all folds",
-        )
-        .help("fit one fold at a time with --fold, or give a number"));
-    }
-    if !args.threshold.is_empty() || args.costs.is_some() {
-        return Err(Error::new(
-            Kind::Usage,
-            "--threshold and --costs cannot be used with --folds, whose heads answer with the most probable class",
-        )
-        .help("leave them out, or fit one fold at a time with --fold"));
-    }
-    if args.memory.is_some() {
-        return Err(Error::new(
-            Kind::Usage,
-            "--memory cannot be used with --folds, which holds all features in memory",
-        )
-        .help("leave --memory out, or fit one fold at a time with --fold"));
-    }
+    check_cross_validation(&args)?;
     let cache = args.cache()?;
     let resplits = all_folds(folds, args.fold_seed())?;
     let mut adam = FitConfig::default();
@@ -234,6 +277,7 @@ fn cross_validation(args: Args, solver: SolverConfig, folds: usize) -> Result<Sw
         lr: vec![adam.lr],
         l2: vec![base.l2()],
         seeds: vec![adam.seed],
+        hidden: vec![adam.hidden],
         base,
         caches: vec![cache],
         runs: args.run,

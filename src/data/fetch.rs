@@ -1,7 +1,7 @@
 //! Fetches a public data set: downloads its archive or takes a given one, checks it, and unpacks it as
 //! `OUT/<class>/<file>`.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::io::archive::{UnpackLimits, unpack_tgz};
 use crate::io::download::{RemoteFile, download};
 use crate::io::fs::{self, require_space};
@@ -124,7 +124,11 @@ pub fn fetch_data_set(config: &FetchDataConfig, monitor: &dyn Monitor) -> Result
     let Some(source) = known.iter().find(|source| source.name == config.dataset) else {
         let names: Vec<&str> = known.iter().map(|source| source.name.as_str()).collect();
         let message = format!("no data set is called {:?}", config.dataset);
-        return Err(Error::new(Kind::Usage, message).help(format!("use {}", names.join(", "))));
+        return Err(Error::new(Kind::Usage, message).help(format!(
+            "{}use {}",
+            did_you_mean(&config.dataset, names.iter().copied()),
+            names.join(", ")
+        )));
     };
     let downloads = match config.archive {
         Some(_) => PathBuf::new(),

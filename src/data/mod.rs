@@ -7,6 +7,7 @@ mod fetch;
 pub mod group_pattern;
 pub mod manifest;
 pub mod narrow;
+pub mod perceptual;
 pub mod pixels;
 pub mod preprocess;
 pub mod scan;

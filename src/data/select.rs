@@ -7,7 +7,7 @@ use crate::data::dataset::{
 };
 use crate::data::manifest::ManifestOptions;
 use crate::data::scan::{ScanDepth, ScanOptions, is_passed_over, no_images, scan};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::io::digest::sha256_file;
 use crate::io::fs::{self, FolderEntry, Lock};
 use crate::monitor::{Monitor, Unit};
@@ -156,7 +156,10 @@ fn wanted(config: &SelectConfig, files: Vec<ImageFile>) -> Result<Vec<ImageFile>
             let known = crate::data::dataset::number_and_names(&labels.iter().copied().collect::<Vec<_>>());
             return Err(Error::new(Kind::Usage, format!("there is no class {name:?}"))
                 .at(&config.images)
-                .help(format!("the classes with usable images are: {known}")));
+                .help(format!(
+                    "{}the classes with usable images are: {known}",
+                    did_you_mean(name, labels.iter().copied())
+                )));
         }
     }
     let is_wanted = |label: &String| {

@@ -5,8 +5,9 @@ use crate::data::dataset::{
 };
 use crate::data::decode;
 use crate::data::manifest::ManifestOptions;
+use crate::data::perceptual::{PerceptualDuplicates, PerceptualHashes};
 use crate::data::scan::{EarlierScan, PassedOver, ScanDepth, ScanOptions, no_images, scan};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::monitor::Monitor;
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub struct SummaryConfig {
     pub layout: Option<LayoutChoice>,
     /// Memory for decoding, in bytes, of all threads together; `None` takes half of what is free. A larger image is refused.
     pub decode_memory: Option<u64>,
+    /// Whether to look for pictures that look nearly the same. It needs [`ScanDepth::Pixels`].
+    pub near_duplicates: bool,
 }
 
 /// Summary of a folder of images.
@@ -50,6 +53,9 @@ pub struct SummaryStats {
     /// Number of files with the same bytes as another file of their class, not counting the first of each group.
     #[serde(rename = "copies")]
     pub duplicates: usize,
+    /// Pictures that look nearly the same, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub perceptual_duplicates: Option<PerceptualDuplicates>,
     /// Total size of the usable files in bytes.
     pub bytes: u64,
     /// Smallest and largest width in pixels; `None` without images.
@@ -104,11 +110,17 @@ impl ImageFolder {
     pub fn scan(config: &SummaryConfig, earlier: Option<EarlierScan>, monitor: &dyn Monitor) -> Result<Self> {
         let started = Instant::now();
         decode::limit_memory(config.decode_memory)?;
+        let hashes = config.near_duplicates.then(PerceptualHashes::default);
+        if hashes.is_some() && config.depth == ScanDepth::Header {
+            return Err(Error::new(Kind::Usage, "`near_duplicates` cannot be found in headers")
+                .help("leave `depth` out, so that the pictures are read"));
+        }
         let options = ScanOptions {
             earlier,
             rehash: true,
             layout: config.layout,
             manifest: Some(&config.manifest),
+            hashes: hashes.as_ref(),
             ..ScanOptions::new(config.depth)
         };
         let found = scan(&config.images, &options, monitor)?;
@@ -122,6 +134,8 @@ impl ImageFolder {
             sides().min().zip(sides().max()).map(|(smallest, largest)| [smallest, largest])
         };
         let distinct: HashSet<Digest> = files.iter().map(|file| file.image_sha256).collect();
+        let looked_at: Vec<&ImageFile> = files.iter().chain(&conflicting).collect();
+        let perceptual_duplicates = hashes.map(|hashes| hashes.find(&looked_at));
         let classes_of_size = |n: usize| classes.iter().filter(|class| class.images == n).count();
         let stats = SummaryStats {
             images: files.len(),
@@ -129,6 +143,7 @@ impl ImageFolder {
             empty_classes: classes_of_size(0),
             duplicates: files.len() - distinct.len(),
             classes,
+            perceptual_duplicates,
             passed_over: found.passed_over,
             unreadable: found.refused,
             conflicting: refused,

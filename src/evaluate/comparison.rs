@@ -1,5 +1,6 @@
 //! Compares runs on the images that all of them hold out: scores of each run, and its difference from the first.
 
+use super::fit_settings::{Settings, families, settings};
 use crate::data::augment::Variant;
 use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
@@ -187,29 +188,10 @@ impl CompareStats {
     }
 }
 
-type Settings = serde_json::Map<String, serde_json::Value>;
-
-/// The settings of a fit by name, as they took effect: without an order of rows that follows from the seed.
-fn settings(config: &SolverConfig) -> Settings {
-    let mut settings = match serde_json::to_value(config) {
-        Ok(serde_json::Value::Object(settings)) => settings,
-        _ => Settings::new(),
-    };
-    if let (Some(order), Some(seed)) = (settings.get("shuffle_seed"), settings.get("seed"))
-        && (order.is_null() || order == seed)
-    {
-        settings.insert("shuffle_seed".into(), serde_json::Value::Null);
-    }
-    settings
-}
-
 impl RunScores {
     /// Families of the variants it was trained on, without repetition, separated by commas.
     pub fn variant_families(&self) -> String {
-        let mut names: Vec<&str> =
-            self.variants.iter().map(|variant| variant.split(':').next().unwrap_or(variant)).collect();
-        names.dedup();
-        names.join(",")
+        families(&self.variants)
     }
 }
 

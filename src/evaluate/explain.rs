@@ -1,11 +1,13 @@
 //! Where in a picture the evidence for a class lies: class activation maps (Zhou et al. 2016, *Learning Deep Features for
 //! Discriminative Localization*). The embedded layer is the mean of a map and the head is linear, so the logit is a sum over the
-//! positions of that map, exactly and without gradients.
+//! positions of that map, exactly and without gradients. A head with a hidden layer is linear in pieces: the map is that of the
+//! piece that the picture is in, and sums to the logit as exactly.
 
 use crate::backbone::graph::{network_summary, pooled_map};
 use crate::backbone::known_answer::probe_image;
 use crate::backbone::onnx_runtime::{LayerOutput, LayerReader};
 use crate::backbone::{BackboneSearch, ResolvedBackbone};
+use crate::data::dataset::which_classes;
 use crate::data::pixels::Pixels;
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
@@ -22,7 +24,7 @@ pub struct Explanation {
     pub label: String,
     /// Its logit: what the head gives before temperature and softmax.
     pub logit: f64,
-    /// Its bias, which belongs to no position.
+    /// Its bias, which belongs to no position; with a hidden layer, that of the piece that the picture is in.
     pub bias: f64,
     /// Rows of the map.
     pub height: usize,
@@ -93,7 +95,10 @@ impl Explainer {
     /// class.
     pub fn explain(&mut self, image: &Pixels, label: &str) -> Result<Explanation> {
         let class = self.classes.iter().position(|name| name == label);
-        let class = class.ok_or_else(|| Error::new(Kind::Run, format!("the run has no class {label:?}")))?;
+        let class = class.ok_or_else(|| {
+            let meant = which_classes(label, &self.classes);
+            Error::new(Kind::Run, format!("the run has no class {label:?}")).help(meant)
+        })?;
         let steps = self.backbone.preprocessing;
         let parts = parts(&mut self.reader, &steps, &self.head, image, class)?;
         let Parts { logit, bias, height, width, values } = parts.ok_or_else(|| refusal(&self.backbone))?;
@@ -117,19 +122,22 @@ fn parts(
     // A layer that has positions is its own map.
     let layer = &outputs[0];
     let map = Some(layer).filter(has_positions).or(outputs.last().filter(has_positions));
-    let (Some(map), weight) = (map, head.weight_of(class)) else { return Ok(None) };
+    let Some(map) = map else { return Ok(None) };
     let [channels, height, width] = [map.shape[0], map.shape[1], map.shape[2]];
     let positions = height * width;
+    let per_feature = layer.values.len() / channels.max(1);
+    let features: Vec<f64> = layer.values.chunks_exact(per_feature.max(1)).map(mean).collect();
+    if features.len() != head.width() {
+        return Ok(None);
+    }
+    let (weight, bias) = head.linear_piece(&features, class);
     let mut values = vec![0.0; positions];
-    for (plane, &w) in map.values.chunks_exact(positions).zip(weight) {
+    for (plane, w) in map.values.chunks_exact(positions).zip(&weight) {
         for (value, &at) in values.iter_mut().zip(plane) {
-            *value += f64::from(w) * f64::from(at) / positions as f64;
+            *value += w * f64::from(at) / positions as f64;
         }
     }
-    let bias = f64::from(head.bias()[class]);
-    let per_feature = layer.values.len() / channels.max(1);
-    let features = layer.values.chunks_exact(per_feature.max(1)).map(mean);
-    let logit = bias + features.zip(weight).map(|(x, &w)| x * f64::from(w)).sum::<f64>();
+    let logit = bias + features.iter().zip(&weight).map(|(x, w)| x * w).sum::<f64>();
     let size = values.iter().map(|value| value.abs()).sum::<f64>().max(1.0);
     let is_sum = (bias + values.iter().sum::<f64>() - logit).abs() <= TOLERANCE * size;
     Ok((channels == weight.len() && is_sum).then_some(Parts { logit, bias, height, width, values }))

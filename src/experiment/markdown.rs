@@ -50,12 +50,14 @@ fn with_interval(value: f64, interval: Option<[f64; 2]>, format_value: fn(f64) -
     }
 }
 
+/// The mean over heads. Heads that are alike as far as the numbers are shown have no interval, which would read as certainty.
 fn over_seeds(repeats: Option<MeanWithInterval>, format_value: fn(f64) -> String) -> String {
-    // Heads that are alike as far as the numbers are shown have no interval, which would read as certainty.
-    let interval = |repeats: &MeanWithInterval| {
-        repeats.interval.filter(|[low, high]| format_value(*low) != format_value(*high))
-    };
-    repeats.map_or("-".into(), |repeats| with_interval(repeats.mean, interval(&repeats), format_value))
+    let Some(repeats) = repeats else { return "-".into() };
+    let wide = |[low, high]: &[f64; 2]| format_value(*low) != format_value(*high);
+    match repeats.interval.filter(wide) {
+        None if repeats.n > 1 => format!("{} ({} alike)", format_value(repeats.mean), repeats.n),
+        interval => with_interval(repeats.mean, interval, format_value),
+    }
 }
 
 fn over_splits(splits: Option<ResampledMean>, format_value: fn(f64) -> String) -> String {
@@ -136,8 +138,9 @@ fn accuracies(stats: &ExperimentStats) -> String {
     }
     let mut out = table(&names, &rows);
     out.push_str(&format!(
-        "\nHeads: on the splits of the caches, with different initial weights and, where rows are shuffled, different orders of \
-         rows. The interval is that of their mean, by Student's t; it does not extend to other images. Splits: drawn anew with \
+        "\nHeads: on the splits of the caches; only their initial weights vary and, where rows are shuffled, the order of \
+         rows. The interval is that of their mean, by Student's t; it does not extend to other images. Heads that agree to the \
+         last digit shown are alike, and have no interval. Splits: drawn anew with \
          seeds 1 to {}, one head each. The interval is that of the corrected resampled t-test (Nadeau and Bengio 2003). \
          Baselines are in italics.\n",
         stats.resplits
@@ -265,6 +268,15 @@ fn times(stats: &ExperimentStats) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn heads_that_are_alike_show_no_certainty() {
+        let of = |values: &[f64]| over_seeds(crate::metrics::mean_with_interval(values), percent);
+        assert_eq!(of(&[0.935, 0.935, 0.935]), "93.5 (3 alike)");
+        assert_eq!(of(&[0.935, 0.93501, 0.93499]), "93.5 (3 alike)");
+        assert_eq!(of(&[0.935]), "93.5");
+        assert_eq!(of(&[0.9, 0.92]), "91.0 (78.3 to 103.7)");
+    }
 
     #[test]
     fn numbers_are_formatted_as_in_the_tables() {

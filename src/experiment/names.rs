@@ -1,7 +1,7 @@
 //! Names in the file of an experiment: which are allowed, what they refer to, and errors that name an entry.
 
 use super::file::{BaselineEntry, ExperimentFile, RunEntry};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use std::collections::BTreeSet;
 
 /// An error in the file.
@@ -50,7 +50,9 @@ pub(super) fn check(file: &ExperimentFile) -> Result<()> {
 pub(super) fn find(key: &str, name: &str, names: &[&str]) -> Result<usize> {
     names.iter().position(|known| *known == name).ok_or_else(|| {
         let known = if names.is_empty() { "none".into() } else { names.join(", ") };
-        usage(format!("{key} names {name:?}, which does not exist")).help(format!("there are: {known}"))
+        let meant = did_you_mean(name, names.iter().copied());
+        usage(format!("{key} names {name:?}, which does not exist"))
+            .help(format!("{meant}there are: {known}"))
     })
 }
 

@@ -7,7 +7,7 @@ use super::fitting::FitResults;
 use super::output_folder::RUNS;
 use super::plan::ExperimentPlan;
 use crate::error::Result;
-use crate::head::{FitConfig, SolverConfig};
+use crate::head::{FeatureFormat, FitConfig, SolverConfig};
 use crate::math::parallel::in_parallel;
 use crate::run;
 use crate::train::fitted_run::FittedRun;
@@ -92,6 +92,7 @@ impl RunWriter<'_> {
             // A run and the one that it starts from have the same train images.
             init_images: None,
             memory: None,
+            features: FeatureFormat::F32,
             time: self.config.time,
             seconds: result.seconds,
         };

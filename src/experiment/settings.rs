@@ -3,7 +3,7 @@
 
 use super::file::Settings;
 use super::names::usage;
-use crate::error::Result;
+use crate::error::{Result, did_you_mean};
 use crate::head::{SOLVERS, SolverConfig};
 use serde_json::{Map, Value};
 
@@ -42,8 +42,11 @@ pub(super) fn solver(layers: &[&Settings]) -> Result<SolverConfig> {
             }
             known.remove("seed");
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
-            return Err(usage(format!("settings: {name:?} is no setting of this solver"))
-                .help(format!("it has {}", names.join(", "))));
+            return Err(usage(format!("settings: {name:?} is no setting of this solver")).help(format!(
+                "{}it has {}",
+                did_you_mean(&name, names.iter().copied()),
+                names.join(", ")
+            )));
         }
         known.insert(name, value);
     }
@@ -70,7 +73,9 @@ fn has(solver: &str, name: &str) -> bool {
 fn defaults(solver: Option<&Value>) -> Result<Map<String, Value>> {
     let name = solver.map_or(Some("adam"), Value::as_str);
     let config = name.and_then(SolverConfig::named).ok_or_else(|| {
-        usage("settings: there is no such solver").help(format!("it is one of {}", SOLVERS.join(", ")))
+        let meant =
+            solver.and_then(Value::as_str).map_or(String::new(), |typed| did_you_mean(typed, SOLVERS));
+        usage("settings: there is no such solver").help(format!("{meant}it is one of {}", SOLVERS.join(", ")))
     })?;
     match serde_json::to_value(config) {
         Ok(Value::Object(settings)) => Ok(settings),

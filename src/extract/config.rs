@@ -141,7 +141,7 @@ impl FromStr for AugmentSplits {
         match text {
             "train" => Ok(Self::Train),
             "all" => Ok(Self::All),
-            _ => Err(Error::new(Kind::Usage, format!("{text:?} is not train or all"))),
+            _ => Err(Error::not_one_of(text, "a choice of splits", &["train", "all"])),
         }
     }
 }

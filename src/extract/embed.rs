@@ -206,7 +206,11 @@ impl Missing {
     }
 }
 
-fn check_width(network: &Network, spec: &Spec) -> Result<()> {
+/// Checks that the network gives features of the width of `spec`.
+///
+/// # Errors
+/// [`Kind::Backbone`] when it does not.
+pub(super) fn check_width(network: &Network, spec: &Spec) -> Result<()> {
     match network.backbone().width() {
         width if width == spec.width => Ok(()),
         width => {

@@ -11,10 +11,15 @@ use super::splits::assign;
 use super::target::{Target, spec};
 use crate::backbone::install::runtime;
 use crate::backbone::{Device, ResolvedBackbone};
+use crate::cache::plan::PlanHeader;
 use crate::cache::{self, Key, RefusedList, Samples, Spec};
 use crate::data::dataset::{LabelConflicts, Refused, separate_conflicts};
-use crate::data::scan::{EarlierScan, RefusedFiles, ScanDepth, ScanOptions, no_images, scan};
+use crate::data::scan::{
+    EarlierScan, FoundFiles, RefusedFiles, ScanDepth, ScanOptions, UnknownFiles, no_images, scan,
+    unknown_files,
+};
 use crate::error::Result;
+use crate::io::digest::Digest;
 use crate::monitor::Monitor;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,6 +39,8 @@ pub(super) struct Extraction<'a> {
     refused_by_other: Vec<Refused>,
     /// Rows that the network gave no numbers for, in earlier runs and in this one.
     refused_rows: BTreeSet<Key>,
+    /// What other processes found in the files.
+    pub found: Option<FoundFiles>,
 }
 
 /// Where the cache comes from.
@@ -66,6 +73,7 @@ impl<'a> Extraction<'a> {
             refused: RefusedFiles::default(),
             refused_by_other: Vec::new(),
             refused_rows: BTreeSet::new(),
+            found: None,
         };
         extraction.read_description()?;
         Ok(extraction)
@@ -87,7 +95,9 @@ impl<'a> Extraction<'a> {
         let samples = cache.samples_if_any()?;
         // A process killed before it described the data set leaves no description, but then no parts either.
         let is_split_known = self.config.seed.is_some() && self.config.split.is_some();
-        if samples.is_none() && !is_split_known && !cache.parts()?.is_empty() {
+        // Neither does a plan that is not finished.
+        let is_planned = || PlanHeader::require_none(&self.config.cache).is_err();
+        if samples.is_none() && !is_split_known && !cache.parts()?.is_empty() && !is_planned() {
             self.monitor.warn(
                 "samples.parquet is missing, and the split with it: unless `seed` and `split` are given, images are \
                  assigned anew with seed 0 and 70/5/25",
@@ -182,19 +192,39 @@ impl<'a> Extraction<'a> {
         old_decoders::check(&self.config.cache, decode, root, &plan.jobs, &self.refused_by_other)
     }
 
-    fn scan_once(&self, scanned: Option<&Samples>, refused: &RefusedFiles, notes: bool) -> Result<Plan> {
+    /// How the images are scanned.
+    fn scan_options<'s>(
+        &'s self,
+        scanned: Option<&'s Samples>,
+        refused: &'s RefusedFiles,
+        notes: bool,
+    ) -> ScanOptions<'s> {
         let stored = self.stored_samples();
         let earlier = scanned.or(stored);
-        let options = ScanOptions {
+        ScanOptions {
             earlier: earlier.map(|earlier| EarlierScan { root: &earlier.root, samples: &earlier.rows }),
             rehash: self.config.rehash && scanned.is_none(),
             layout: self.config.layout.or(stored.and_then(|stored| stored.choice_for(&self.config.images))),
             must_choose: earlier.is_none(),
             manifest: Some(&self.config.manifest),
+            found: self.found.as_ref(),
             refused: Some(refused),
             notes,
             ..ScanOptions::new(ScanDepth::Header)
-        };
+        }
+    }
+
+    /// Lists the files that a plan would have to read.
+    ///
+    /// # Errors
+    /// Those of [`unknown_files`].
+    pub fn unknown_files(&self) -> Result<UnknownFiles> {
+        unknown_files(&self.config.images, &self.scan_options(None, &self.refused, false), self.monitor)
+    }
+
+    fn scan_once(&self, scanned: Option<&Samples>, refused: &RefusedFiles, notes: bool) -> Result<Plan> {
+        let stored = self.stored_samples();
+        let options = self.scan_options(scanned, refused, notes);
         let mut found = scan(&self.config.images, &options, self.monitor)?;
         let files = std::mem::take(&mut found.files);
         let LabelConflicts { kept, refused: conflicts, .. } = separate_conflicts(files);
@@ -214,6 +244,23 @@ impl<'a> Extraction<'a> {
 
     fn stored_samples(&self) -> Option<&Samples> {
         self.stored.as_ref().map(|stored| stored.samples.as_ref())
+    }
+
+    /// Checks that no plan of several processes is under way, unless this is a dry run.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`](crate::error::Kind::Cache) when there is one.
+    pub fn require_no_plan(&self) -> Result<()> {
+        if self.config.dry_run { Ok(()) } else { PlanHeader::require_none(&self.config.cache) }
+    }
+
+    /// Digest of the spec of the cache, and the number of its next part.
+    ///
+    /// # Errors
+    /// [`Kind::Cache`](crate::error::Kind::Cache) when the cache is not open for writing.
+    pub fn spec_and_next_part(&mut self) -> Result<(Digest, u32)> {
+        let writer = self.target.writer().map_err(|e| e.at(&self.config.cache))?;
+        Ok((writer.cache().spec().digest(), writer.next_number()))
     }
 
     /// What to open the network for.

@@ -3,6 +3,7 @@
 mod batch;
 mod config;
 mod decode;
+pub mod distributed;
 mod embed;
 mod extraction;
 mod kept;

@@ -4,7 +4,9 @@ use super::config::ExtractConfig;
 use super::resources::{Resources, Workload};
 use super::settings::PipelineSettings;
 use crate::backbone::ResolvedBackbone;
-use crate::backbone::{Backbone, CPU_PROVIDER, Device, PRELOGITS, SessionOptions, known_answer};
+use crate::backbone::{
+    Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, PRELOGITS, SessionOptions, known_answer,
+};
 use crate::data::narrow::NarrowImages;
 use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
@@ -36,6 +38,8 @@ pub(super) struct OpenLayer {
     pub columns: Range<usize>,
     /// The known answer to store in a new cache; `None` if the backbone or the cache already has one.
     pub new_answer: Option<Vec<f32>>,
+    /// What the first session of this network gave for the fixed image.
+    pub answer: Vec<f32>,
 }
 
 impl Network {
@@ -59,24 +63,15 @@ impl Network {
         let opening = SessionOptions { device: config.device, threads, sessions };
         let names: Vec<&str> = wanted.iter().map(|layer| layer.chosen.layer.as_str()).collect();
         let mut sessions = chosen.open_layers(&names, opening, monitor)?;
-        let backbone = first(&mut sessions);
-        let provider = backbone.provider().to_string();
-        let answer = known_answer::compute(backbone, &chosen.preprocessing)?;
-        let mut end = 0;
-        let columns: Vec<Range<usize>> = backbone
-            .widths()
-            .into_iter()
-            .map(|width| {
-                end += width;
-                end - width..end
-            })
-            .collect();
+        let provider = first(&mut sessions).provider().to_string();
+        let answers = answers(&mut sessions, &chosen.preprocessing)?;
+        let columns = columns(first(&mut sessions).widths());
         let known: Vec<Option<Vec<f32>>> = wanted
             .into_iter()
             .map(|layer| layer.chosen.known_answer.clone().or(layer.stored_answer))
             .collect();
         let on_cpu = match provider == CPU_PROVIDER || known.iter().all(Option::is_some) {
-            true => answer.clone(),
+            true => answers[0].clone(),
             false => {
                 let on_cpu = SessionOptions { device: Device::Cpu, sessions: 1, ..opening };
                 let mut sessions = chosen.open_layers(&names, on_cpu, monitor)?;
@@ -86,9 +81,12 @@ impl Network {
         let mut layers = Vec::with_capacity(known.len());
         for (columns, known) in columns.into_iter().zip(known) {
             let reference = known.as_deref().unwrap_or(&on_cpu[columns.clone()]);
-            known_answer::check(&provider, &answer[columns.clone()], reference)?;
+            for answer in &answers {
+                known_answer::check(&provider, &answer[columns.clone()], reference)?;
+            }
             let new_answer = known.is_none().then(|| on_cpu[columns.clone()].to_vec());
-            layers.push(OpenLayer { columns, new_answer });
+            let answer = answers[0][columns.clone()].to_vec();
+            layers.push(OpenLayer { answer, columns, new_answer });
         }
         Ok(Self { sessions, resources, layers })
     }
@@ -108,7 +106,7 @@ impl Network {
         PipelineSettings {
             root,
             preprocessing,
-            batch: self.resources.batch(self.backbone().provider() == CPU_PROVIDER),
+            batch: self.resources.batch(self.backbone().provider() != CUDA_PROVIDER),
             // Decoders mostly wait for the sessions, so that as many of them as cores do not slow the network down.
             decoders: self.resources.threads,
             commit_every: config.commit_every,
@@ -130,6 +128,21 @@ impl Network {
         let entries = always.into_iter().chain(time.map(|time| ("headstart.time", time.to_string())));
         entries.map(|(key, value)| (key.to_string(), value)).collect()
     }
+}
+
+/// The known answer of one session on a CPU, where all are the same, or of each on other devices.
+fn answers(sessions: &mut [Box<dyn Backbone>], steps: &Preprocessing) -> Result<Vec<Vec<f32>>> {
+    let tested = if first(sessions).provider() == CPU_PROVIDER { 1 } else { sessions.len() };
+    sessions[..tested].iter_mut().map(|session| known_answer::compute(session.as_mut(), steps)).collect()
+}
+
+/// Where the features of each layer are in a row, from their numbers.
+fn columns(widths: Vec<usize>) -> Vec<Range<usize>> {
+    let ends = widths.iter().scan(0, |end, width| {
+        *end += width;
+        Some(*end)
+    });
+    ends.zip(&widths).map(|(end, width)| end - width..end).collect()
 }
 
 fn first(sessions: &mut [Box<dyn Backbone>]) -> &mut dyn Backbone {

@@ -2,7 +2,7 @@
 
 use super::config::ExtractConfig;
 use super::decode::QUEUE_IMAGES;
-use crate::backbone::{Device, MAX_SESSIONS, NetworkMemory, RUNTIME_THREADS};
+use crate::backbone::{MAX_SESSIONS, NetworkMemory, RUNTIME_THREADS};
 use crate::error::Result;
 use crate::limits::{self, MemoryLimit};
 use crate::math::parallel;
@@ -49,13 +49,13 @@ impl Resources {
         let batches = [batch, config.batch.unwrap_or(DEVICE_BATCH)];
         let wanted = Self { threads, sessions, batches };
         // On another device the memory is the device's own.
-        match limits::memory().filter(|_| !matches!(config.device, Device::Cuda(_))) {
+        match limits::memory().filter(|_| !config.device.is_cuda()) {
             Some(limit) => wanted.within_memory(config.batch.is_none(), work, &limit, monitor),
             None => Ok(wanted),
         }
     }
 
-    /// Returns the number of images in a batch.
+    /// Returns the number of images in a batch, on a CPU or on another device.
     pub fn batch(&self, is_on_cpu: bool) -> usize {
         self.batches[usize::from(!is_on_cpu)]
     }

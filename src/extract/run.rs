@@ -35,6 +35,7 @@ pub(super) struct RunResult {
 /// # Errors
 /// Those of [`extract`](super::extract()).
 pub(super) fn run(layers: &mut [Extraction], monitor: &dyn Monitor) -> Result<Vec<RunResult>> {
+    layers.iter().try_for_each(Extraction::require_no_plan)?;
     let first = layers.iter().find(|layer| layer.is_new()).unwrap_or(&layers[0]);
     first.prove_runtime()?;
     let plans = plan(layers)?;

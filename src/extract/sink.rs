@@ -5,7 +5,7 @@ use super::batch::BatchRow;
 use super::settings::PipelineSettings;
 use super::timing::Stopwatch;
 use crate::backbone::{Embeddings, NotFinite};
-use crate::cache::{CacheWriter, FeatureRows, Key, MAX_PART_ROWS};
+use crate::cache::{FeatureRows, Key, MAX_PART_ROWS, RowTarget};
 use crate::data::dataset::{Reason, Refused};
 use crate::error::Result;
 use crate::monitor::Monitor;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// Where the features of one layer go.
 pub(super) struct LayerOutput<'a> {
-    pub writer: &'a mut CacheWriter,
+    pub writer: &'a mut (dyn RowTarget + 'static),
     /// The features of the layer in a row of the network.
     pub columns: Range<usize>,
     /// The rows that its cache lacks.
@@ -122,7 +122,7 @@ impl<'a> Sink<'a> {
                 self.monitor.warn(&warning);
             }
             let keys = rows.keys.clone();
-            self.writing.time(|| self.output.writer.append(rows, self.settings.metadata.clone()))?;
+            self.writing.time(|| self.output.writer.take_part(rows, self.settings.metadata.clone()))?;
             self.result.committed.extend(keys);
         }
         self.last_commit = Instant::now();

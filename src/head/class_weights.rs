@@ -1,6 +1,7 @@
 //! Weights of classes in the loss.
 
-use crate::error::{Error, Kind, Result};
+use crate::data::dataset::which_classes;
+use crate::error::{Error, Kind, Result, did_you_mean};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -52,8 +53,7 @@ impl ClassWeights {
                 ),
                 Some(name) => {
                     let message = format!("`class_weights` names {name:?}, which is not a class");
-                    Err(Error::new(Kind::Usage, message)
-                        .help(format!("the classes are {}", classes.join(", "))))
+                    Err(Error::new(Kind::Usage, message).help(which_classes(name, classes)))
                 }
             },
         }
@@ -74,8 +74,9 @@ impl FromStr for ClassWeights {
         let (mut weights, mut rest) = (BTreeMap::new(), text);
         loop {
             let (name, weight, after) = first_weight(rest).ok_or_else(|| {
+                let meant = did_you_mean(text, ["none", "balanced"]);
                 Error::new(Kind::Usage, format!("{text:?} is not a list of class weights"))
-                    .help("use none, balanced, or numbers such as ant=2,bee=0.5; a name with a comma in quotation marks")
+                    .help(format!("{meant}use none, balanced, or numbers such as ant=2,bee=0.5; a name with a comma in quotation marks"))
             })?;
             if let Some(before) = weights.insert(name.clone(), weight) {
                 let message = format!("{name:?} is named twice, with {before} and {weight}");

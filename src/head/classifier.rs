@@ -1,7 +1,7 @@
 //! A fitted head that answers with labels: prediction for `linfa`, ranked labels, and its file.
 
 use super::file;
-use super::linear::Head;
+use super::softmax_head::Head;
 use crate::error::{Error, Kind, Result};
 use crate::math::matrix::Probabilities;
 use linfa::traits::PredictInplace;

@@ -29,6 +29,9 @@ pub const AUTO_EPOCHS: usize = 10_000;
 /// | `patience_resets` | yes | yes, no |
 /// | `shuffle` | yes | yes, no |
 /// | `drop_last` | no | yes, no |
+/// | `hidden` | 0 | 0 to 65,536 |
+/// | `dropout` | 0 | 0 up to, not including, 1; needs `hidden` |
+/// | `weight_decay` | 0 | 0 and up, at most 1 / `lr` |
 ///
 /// ```
 /// let mut settings = headstart::head::FitConfig::default();
@@ -85,7 +88,20 @@ pub struct FitConfig {
     /// Whether an incomplete batch at the end of an epoch is dropped.
     #[serde(default)]
     pub drop_last: bool,
+    /// Number of rectified units between features and classes; 0 for a head without a hidden layer.
+    #[serde(default)]
+    pub hidden: usize,
+    /// The share of hidden units that each step leaves out (Srivastava et al. 2014). Scores and answers use all of them.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Decoupled weight decay (AdamW, Loshchilov and Hutter 2019): each step takes this share, times its learning rate, from
+    /// every weight. Biases do not decay.
+    #[serde(default)]
+    pub weight_decay: f64,
 }
+
+/// The most hidden units of a head.
+const MOST_HIDDEN: usize = 1 << 16;
 
 fn yes() -> bool {
     true
@@ -133,6 +149,9 @@ impl Default for FitConfig {
             patience_resets: true,
             shuffle: true,
             drop_last: false,
+            hidden: 0,
+            dropout: 0.0,
+            weight_decay: 0.0,
         }
     }
 }
@@ -160,6 +179,16 @@ impl FitConfig {
             (
                 (0.0..1.0).contains(&self.label_smoothing),
                 "`label_smoothing` must be a number of at least 0 and less than 1",
+            ),
+            (self.hidden <= MOST_HIDDEN, "`hidden` must be at most 65536"),
+            ((0.0..1.0).contains(&self.dropout), "`dropout` must be a number of at least 0 and less than 1"),
+            (
+                self.dropout == 0.0 || self.hidden > 0,
+                "`dropout` leaves out hidden units, so it needs `hidden` above 0",
+            ),
+            (
+                self.weight_decay >= 0.0 && self.weight_decay * self.lr <= 1.0,
+                "`weight_decay` must be a number of at least 0 and at most 1 / `lr`",
             ),
         ];
         match checks.iter().find(|(holds, _)| !holds) {
@@ -202,6 +231,11 @@ mod tests {
             (FitConfig { l2: -1.0, ..base() }, "`l2`"),
             (FitConfig { min_delta: f64::NAN, ..base() }, "`min_delta`"),
             (FitConfig { label_smoothing: 1.0, ..base() }, "`label_smoothing`"),
+            (FitConfig { hidden: 100_000, ..base() }, "`hidden`"),
+            (FitConfig { hidden: 8, dropout: 1.0, ..base() }, "`dropout` must"),
+            (FitConfig { dropout: 0.5, ..base() }, "`dropout` leaves"),
+            (FitConfig { weight_decay: f64::NAN, ..base() }, "`weight_decay`"),
+            (FitConfig { weight_decay: 101.0, ..base() }, "`weight_decay`"),
             (FitConfig { epochs: AUTO_EPOCHS, schedule: Schedule::Linear, ..base() }, "a `schedule`"),
             (
                 FitConfig { class_weights: ClassWeights::Given([("a".into(), -1.0)].into()), ..base() },

@@ -1,7 +1,7 @@
 //! Early stopping: which epoch is the best on the validation rows, and when to stop waiting for a better one.
 
 use super::result::Epoch;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -26,8 +26,7 @@ impl FromStr for StopOn {
         match text {
             "loss" => Ok(Self::Loss),
             "accuracy" => Ok(Self::Accuracy),
-            _ => Err(Error::new(Kind::Usage, format!("{text:?} is not a measure to stop on"))
-                .help("use loss or accuracy")),
+            _ => Err(Error::not_one_of(text, "a measure to stop on", &["loss", "accuracy"])),
         }
     }
 }

@@ -37,21 +37,21 @@ pub(super) struct EpochRun<'a> {
 impl<'a> EpochRun<'a> {
     /// Performs one optimizer step per batch for every head. Returns the loss of each head, measured before each step.
     pub fn run(&self, heads: &mut [&mut HeadState], tuner: &mut ThreadTuner) -> Vec<RunningLoss> {
-        let classes: usize = heads.iter().map(|head| head.classes()).sum();
+        let outputs: usize = heads.iter().map(|head| head.first_outputs()).sum();
         let batch = self.batch.min(self.rows.examples.len().max(1));
-        let step_work = classes * self.rows.features.stride() * batch;
+        let step_work = outputs * self.rows.features.stride() * batch;
         let mut sums = vec![RunningLoss::default(); heads.len()];
         for examples in self.rows.examples.chunks(batch * BLOCK_WORK.div_ceil(step_work.max(1))) {
             let block = |threads| self.block(examples, batch, threads);
             let losses = if heads.len() >= 2 * self.max_threads {
                 run_in_groups(heads, block(1), self.max_threads)
             } else {
-                let threads = self.max_threads.min(step_work / MIN_STEP_WORK).min(classes);
+                let threads = self.max_threads.min(step_work / MIN_STEP_WORK).min(outputs);
                 let multi_threaded = threads > 1 && tuner.use_threads();
                 let started = Instant::now();
                 let losses = block(if multi_threaded { threads } else { 1 }).run(heads);
                 let seconds = started.elapsed().as_secs_f64();
-                tuner.record(multi_threaded, seconds / (examples.len() * classes) as f64);
+                tuner.record(multi_threaded, seconds / (examples.len() * outputs) as f64);
                 losses
             };
             sums.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += loss);
@@ -69,8 +69,8 @@ impl<'a> EpochRun<'a> {
 /// another, in groups that fit into a core's own cache with their moments.
 fn run_in_groups(heads: &mut [&mut HeadState], block: Block, threads: usize) -> Vec<RunningLoss> {
     let count = heads.len();
-    let classes: usize = heads.iter().map(|head| head.classes()).sum();
-    let floats_per_head = 3 * classes.div_ceil(count) * block.rows.features.stride();
+    let outputs: usize = heads.iter().map(|head| head.first_outputs()).sum();
+    let floats_per_head = 3 * outputs.div_ceil(count) * block.rows.features.stride();
     let size = (CACHE_FLOATS / floats_per_head.max(1)).min(count / (4 * threads)).max(1);
     let groups: Vec<_> = heads.chunks_mut(size).map(Mutex::new).collect();
     let run = |group: &Mutex<&mut [&mut HeadState]>| {

@@ -6,12 +6,12 @@ use super::epoch::EpochRun;
 use super::head_state::HeadState;
 use super::kernel::Kernel;
 use super::labelled_features::LabelledFeatures;
-use super::linear::Head;
 use super::loss::{MeanLoss, RunningLoss};
 use super::result::{Epoch, FitResult};
 use super::row_source::{InMemoryRows, RowSource};
 use super::running_fit::RunningFit;
 use super::score::score;
+use super::softmax_head::Head;
 use super::standardize::Standardizer;
 use super::thread_tuner::ThreadTuner;
 use crate::error::{Error, Kind, Result};
@@ -20,8 +20,8 @@ use std::time::Instant;
 /// A head to fit.
 #[derive(Debug, Clone)]
 pub struct FitJob {
-    /// The head to start from, for features that are not standardized. `None` starts from [`Head::fresh`] with the
-    /// settings' seed.
+    /// The head to start from, for features that are not standardized. `None` starts from [`Head::with_hidden`] with the
+    /// settings' hidden units and seed.
     pub start: Option<Head>,
     /// The settings.
     pub params: FitParams,
@@ -123,7 +123,7 @@ fn started(job: FitJob, steps: usize, shared: SharedInputs) -> RunningFit {
     let head = match (job.start, shared.standardizer) {
         (Some(head), Some(standardizer)) => standardizer.unfolded(&head),
         (Some(head), None) => head,
-        (None, _) => Head::fresh(shared.width, job.class_weights.len(), config.seed),
+        (None, _) => Head::with_hidden(shared.width, config.hidden, job.class_weights.len(), config.seed),
     };
     let state = HeadState::new(head, config, job.class_weights, steps * config.epochs);
     RunningFit::new(state, config, shared.validation.is_some())
@@ -180,7 +180,7 @@ pub fn fit(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::head::{ClassWeights, Example, FitConfig, Schedule, StopOn};
+    use crate::head::{ClassWeights, Example, FitConfig, Layer, Schedule, StopOn};
     use crate::math::matrix::Matrix;
     use crate::math::random::Rng;
 
@@ -233,9 +233,15 @@ mod tests {
         );
         let base =
             FitConfig { epochs: 4, batch: 64, patience: 1, shuffle_seed: Some(5), ..FitConfig::default() };
-        let configs: Vec<FitConfig> = [(0.01, 0.0, 1), (0.3, 0.01, 2), (2.0, 0.0, 3), (0.001, 0.1, 4)]
+        let mut configs: Vec<FitConfig> = [(0.01, 0.0, 1), (0.3, 0.01, 2), (2.0, 0.0, 3), (0.001, 0.1, 4)]
             .map(|(lr, l2, seed)| FitConfig { lr, l2, seed, ..base.clone() })
             .into();
+        configs.extend([(9, 0.0), (20, 0.4)].map(|(hidden, dropout)| FitConfig {
+            hidden,
+            dropout,
+            weight_decay: 0.1,
+            ..base.clone()
+        }));
         for standardize in [false, true] {
             let configs: Vec<FitConfig> =
                 configs.iter().map(|config| FitConfig { standardize, ..config.clone() }).collect();
@@ -285,17 +291,21 @@ mod tests {
 
     /// The documented loss, in float64 and without any of the code that is tested.
     fn loss(head: &Head, (x, y): &(Matrix, Vec<Example>), config: &FitConfig, weights: &[f32]) -> f64 {
-        let (weight, bias) = (head.weight(), head.bias());
-        let classes = bias.len();
+        let apply = |layer: &Layer, x: &[f64]| -> Vec<f64> {
+            let output = |output: usize| {
+                let products = x.iter().zip(layer.weight_of(output)).map(|(x, &w)| x * f64::from(w));
+                products.sum::<f64>() + f64::from(layer.bias()[output])
+            };
+            (0..layer.outputs()).map(output).collect()
+        };
+        let classes = head.classes();
         let mut sum = 0.0;
         for example in y {
-            let z: Vec<f64> = (0..classes)
-                .map(|class| {
-                    let w = &weight[class * head.width()..];
-                    let products = x.row(example.row as usize).iter().zip(w);
-                    products.map(|(x, w)| f64::from(*x) * f64::from(*w)).sum::<f64>() + f64::from(bias[class])
-                })
-                .collect();
+            let mut inputs: Vec<f64> = x.row(example.row as usize).iter().map(|&x| f64::from(x)).collect();
+            if let Some(hidden) = head.hidden() {
+                inputs = apply(hidden, &inputs).into_iter().map(|z| z.max(0.0)).collect();
+            }
+            let z = apply(head.output(), &inputs);
             let total: f64 = z.iter().map(|z| z.exp()).sum();
             for (class, z) in z.iter().enumerate() {
                 let hot = f64::from(u8::from(class == example.target as usize));
@@ -303,7 +313,8 @@ mod tests {
                 sum -= f64::from(weights[example.target as usize]) * smooth * (z.exp() / total).ln();
             }
         }
-        let squares: f64 = weight.iter().map(|&w| f64::from(w).powi(2)).sum();
+        let layers = head.hidden().into_iter().chain([head.output()]);
+        let squares: f64 = layers.flat_map(Layer::weight).map(|w| f64::from(w).powi(2)).sum();
         sum / y.len() as f64 + config.l2 / 2.0 * squares
     }
 
@@ -311,18 +322,26 @@ mod tests {
     fn the_gradient_agrees_with_finite_differences() {
         // The gradient follows from the first moment after one step: (1 - 0.9) * gradient.
         let data = blobs(12, 3, 5);
-        let head = Head::fresh(3, 3, 3);
-        for (label_smoothing, weights) in [(0.0, [1.0; 3]), (0.2, [1.0; 3]), (0.1, [2.0, 0.5, 1.5])] {
-            let config = FitConfig { l2: 0.3, batch: 12, label_smoothing, ..FitConfig::default() };
+        for (hidden, label_smoothing, weights) in
+            [(0, 0.0, [1.0; 3]), (0, 0.2, [1.0; 3]), (0, 0.1, [2.0, 0.5, 1.5]), (5, 0.1, [2.0, 0.5, 1.5])]
+        {
+            let head = Head::with_hidden(3, hidden, 3, 3);
+            let config = FitConfig { l2: 0.3, batch: 12, label_smoothing, hidden, ..FitConfig::default() };
             let mut state = HeadState::new(head.clone(), &config, weights.to_vec(), 100);
             let rows = LabelledFeatures { features: &data.0, examples: &data.1 };
             let run = EpochRun { kernel: Kernel::new(), rows, standardizer: None, batch: 12, max_threads: 1 };
             run.run(&mut [&mut state], &mut ThreadTuner::default());
-            for (i, moment) in state.first_moment().values().enumerate() {
-                let mut moved = [head.clone(), head.clone()];
-                let h = 1e-2f32;
-                moved[0].weight.row_mut(i / 3)[i % 3] += h;
-                moved[1].weight.row_mut(i / 3)[i % 3] -= h;
+            for (i, moment) in state.first_moments().into_iter().enumerate() {
+                let h = 1e-3f32;
+                let moved = [h, -h].map(|h| {
+                    let mut head = head.clone();
+                    let first = head.first_mut().weight().len();
+                    let (layer, i) =
+                        if i < first { (head.first_mut(), i) } else { (&mut head.output, i - first) };
+                    let inputs = layer.inputs();
+                    layer.weight.row_mut(i / inputs)[i % inputs] += h;
+                    head
+                });
                 let [above, below] = moved.map(|head| loss(&head, &data, &config, &weights));
                 let difference = (above - below) / f64::from(2.0 * h);
                 let gradient = f64::from(moment) / 0.1;

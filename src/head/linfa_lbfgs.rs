@@ -2,10 +2,11 @@
 //! [`super::lbfgs`] and kept as a second opinion.
 
 use super::labelled_features::LabelledFeatures;
+use super::layer::Layer;
 use super::lbfgs::{Convergence, LbfgsResult, check_classes, check_penalty};
-use super::linear::Head;
 use super::result::{Epoch, FitResult};
 use super::softmax::gradient_in_place;
+use super::softmax_head::Head;
 use crate::error::{Error, Kind, Result};
 use crate::math::matrix::Matrix;
 use linfa::DatasetBase;
@@ -105,8 +106,8 @@ pub fn fit(
         return Err(convergence.error());
     }
     let by_class: Vec<f32> = w.t().iter().map(|&w| w as f32).collect();
-    let head =
-        Head { weight: Matrix::from_rows(width, &by_class), bias: b.iter().map(|&b| b as f32).collect() };
+    let bias = b.iter().map(|&b| b as f32).collect();
+    let head = Head { hidden: None, output: Layer { weight: Matrix::from_rows(width, &by_class), bias } };
     let score = head.score(train);
     let whole = Epoch {
         epoch: 1,

@@ -1,6 +1,6 @@
 //! What a fit returns: the head and its history, epoch by epoch.
 
-use super::linear::Head;
+use super::softmax_head::Head;
 use serde::{Deserialize, Serialize};
 
 /// Loss and accuracy of one epoch. Accuracies are 0 to 1.

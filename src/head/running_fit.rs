@@ -3,8 +3,8 @@
 use super::config::FitConfig;
 use super::early_stopping::EarlyStopping;
 use super::head_state::HeadState;
-use super::linear::Head;
 use super::result::{Epoch, FitResult};
+use super::softmax_head::Head;
 use crate::error::{Error, Kind, Result};
 
 /// A head while it is fitted.

@@ -1,7 +1,7 @@
 //! Learning-rate schedules, and the position of a fit in its schedule.
 
 use super::adam::AdamStep;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -42,8 +42,7 @@ impl FromStr for Schedule {
             "constant" => Ok(Self::Constant),
             "linear" => Ok(Self::Linear),
             "cosine" => Ok(Self::Cosine),
-            _ => Err(Error::new(Kind::Usage, format!("{text:?} is not a schedule"))
-                .help("use constant, linear or cosine")),
+            _ => Err(Error::not_one_of(text, "a schedule", &["constant", "linear", "cosine"])),
         }
     }
 }
@@ -58,11 +57,20 @@ impl fmt::Display for Schedule {
     }
 }
 
+/// A step of a fit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StepPosition {
+    /// Number of the step, from 0.
+    pub number: usize,
+    pub adam: AdamStep,
+}
+
 /// The position of a fit in its schedule, which gives the coefficients of each step.
 #[derive(Debug)]
 pub(super) struct StepSchedule {
     pub lr: f64,
     pub l2: f64,
+    pub weight_decay: f64,
     pub schedule: Schedule,
     /// Steps taken so far.
     pub taken: usize,
@@ -71,11 +79,11 @@ pub(super) struct StepSchedule {
 }
 
 impl StepSchedule {
-    /// Coefficients of the step that comes `ahead` steps after those taken.
-    pub fn step(&self, ahead: usize) -> AdamStep {
-        let step = self.taken + ahead;
-        let lr = self.lr * self.schedule.share(step, self.total);
-        AdamStep::new(lr, self.l2, step + 1)
+    /// The step that comes `ahead` steps after those taken.
+    pub fn step(&self, ahead: usize) -> StepPosition {
+        let number = self.taken + ahead;
+        let lr = self.lr * self.schedule.share(number, self.total);
+        StepPosition { number, adam: AdamStep::new(lr, self.l2, self.weight_decay, number + 1) }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Loss and accuracy of heads on rows that they are not fitted to.
 
-use super::kernel::{Batch, Kernel};
+use super::kernel::Kernel;
 use super::labelled_features::{Example, LabelledFeatures};
-use super::linear::Head;
 use super::loss::{MeanLoss, RunningLoss, exponentiate};
+use super::softmax_head::Head;
 use crate::math::parallel::in_parallel;
 
 /// Rows that are scored together. The loss is summed over each chunk, then over the chunks, so that the order of the sums
@@ -41,12 +41,7 @@ fn score_chunks(heads: &[Head], rows: LabelledFeatures, chunks: &[Chunk]) -> Vec
     let score = |&Chunk { head, examples }: &Chunk| {
         let head = &heads[head];
         z.resize(examples.len() * head.classes(), 0.0);
-        kernel.logits(
-            Batch::of(LabelledFeatures { examples, ..rows }),
-            head.weight.padded(),
-            &head.bias,
-            &mut z,
-        );
+        head.logits(kernel, LabelledFeatures { examples, ..rows }, &mut z);
         exponentiate(kernel, &mut z, examples, &mut totals)
     };
     chunks.iter().map(score).collect()

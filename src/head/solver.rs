@@ -55,12 +55,29 @@ impl SolverConfig {
         }
     }
 
+    /// Number of hidden units; 0 without a hidden layer.
+    pub fn hidden_units(&self) -> usize {
+        match self {
+            Self::Adam(config) => config.hidden,
+            Self::Lbfgs(_) | Self::Linfa(_) => 0,
+        }
+    }
+
     /// The L2 penalty.
     pub fn l2(&self) -> f64 {
         match self {
             Self::Adam(config) => config.l2,
             Self::Lbfgs(config) => config.l2,
             Self::Linfa(config) => config.l2,
+        }
+    }
+
+    /// The learning rate of the first step of epoch `epoch`, from 1; `None` for L-BFGS. A schedule depends on the share of finished
+    /// steps, which equals that of finished epochs.
+    pub fn learning_rate(&self, epoch: usize) -> Option<f64> {
+        match self {
+            Self::Adam(config) => Some(config.lr * config.schedule.share(epoch - 1, config.epochs)),
+            Self::Lbfgs(_) | Self::Linfa(_) => None,
         }
     }
 

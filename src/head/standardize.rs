@@ -3,7 +3,8 @@
 
 use super::kernel::{Batch, Kernel};
 use super::labelled_features::{Example, LabelledFeatures};
-use super::linear::Head;
+use super::layer::Layer;
+use super::softmax_head::Head;
 use crate::math::matrix::Matrix;
 
 /// Share of the median standard deviation below which no feature is divided. A feature that hardly varies over few rows would
@@ -92,11 +93,12 @@ impl Standardizer {
     /// w . (x - mean) / deviation + b = (w / deviation) . x + (b - sum of w mean / deviation).
     pub fn folded(&self, head: &Head) -> Head {
         let mut unscaled = head.clone();
-        for class in 0..head.classes() {
+        let Layer { weight, bias } = unscaled.first_mut();
+        for (output, bias) in bias.iter_mut().enumerate() {
             let scales = self.mean.iter().zip(&self.deviation);
-            for (w, (&mean, deviation)) in unscaled.weight.row_mut(class).iter_mut().zip(scales) {
+            for (w, (&mean, deviation)) in weight.row_mut(output).iter_mut().zip(scales) {
                 *w /= deviation;
-                unscaled.bias[class] -= *w * mean;
+                *bias -= *w * mean;
             }
         }
         unscaled
@@ -105,10 +107,11 @@ impl Standardizer {
     /// The inverse of [`Standardizer::folded`]: turns a head for unscaled features into one for standardized features.
     pub fn unfolded(&self, head: &Head) -> Head {
         let mut scaled = head.clone();
-        for class in 0..head.classes() {
+        let Layer { weight, bias } = scaled.first_mut();
+        for (output, bias) in bias.iter_mut().enumerate() {
             let scales = self.mean.iter().zip(&self.deviation);
-            for (w, (&mean, deviation)) in scaled.weight.row_mut(class).iter_mut().zip(scales) {
-                scaled.bias[class] += *w * mean;
+            for (w, (&mean, deviation)) in weight.row_mut(output).iter_mut().zip(scales) {
+                *bias += *w * mean;
                 *w *= deviation;
             }
         }
@@ -170,15 +173,19 @@ mod tests {
         let standardized = batches.apply(Kernel::new(), Batch::of(plain));
         let standardized: Vec<f32> =
             standardized.features.chunks(64).flat_map(|row| row[..5].to_vec()).collect();
-        let head = Head::fresh(5, 3, 2);
-        let folded = standardizer.folded(&head);
-        let (expected, found) = (head.probabilities(&standardized), folded.probabilities(&rows));
-        for (a, b) in expected.values().iter().zip(found.values()) {
-            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        for head in [Head::fresh(5, 3, 2), Head::with_hidden(5, 8, 3, 2)] {
+            let mut folded = standardizer.folded(&head);
+            let (expected, found) = (head.probabilities(&standardized), folded.probabilities(&rows));
+            for (a, b) in expected.values().iter().zip(found.values()) {
+                assert!((a - b).abs() < 1e-5, "{a} {b}");
+            }
+            let mut head = head;
+            let (mut back, first) = (standardizer.unfolded(&folded), head.first_mut());
+            let own = back.first_mut();
+            assert!(own.weight().iter().zip(first.weight()).all(|(a, b)| (a - b).abs() < 1e-6));
+            assert!(own.bias.iter().zip(&first.bias).all(|(a, b)| (a - b).abs() < 1e-5));
+            assert_eq!(folded.first_mut().outputs(), first.outputs());
         }
-        let back = standardizer.unfolded(&folded);
-        assert!(back.weight().iter().zip(head.weight()).all(|(a, b)| (a - b).abs() < 1e-6));
-        assert!(back.bias().iter().zip(head.bias()).all(|(a, b)| (a - b).abs() < 1e-5));
     }
 
     /// Rows of features with these standard deviations: each is its deviation above 5, and below.

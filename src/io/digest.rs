@@ -17,6 +17,22 @@ pub fn sha256(bytes: &[u8]) -> Digest {
     Digest(sha2::Sha256::digest(bytes).into())
 }
 
+/// A SHA-256 digest of bytes that come piece by piece.
+#[derive(Debug, Clone, Default)]
+pub struct Sha256(sha2::Sha256);
+
+impl Sha256 {
+    /// Appends bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Returns the digest of all bytes.
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 /// Computes the SHA-256 digest of a file, which is read in blocks of 1 MiB.
 ///
 /// # Errors
@@ -157,6 +173,9 @@ mod tests {
         assert_eq!(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(digest.parse::<Digest>().unwrap(), sha256(b"abc"));
         assert_eq!(sha256(b"abc").short(), digest[..16]);
+        let mut pieces = Sha256::default();
+        [&b"a"[..], b"", b"bc"].iter().for_each(|piece| pieces.update(piece));
+        assert_eq!(pieces.finish(), sha256(b"abc"));
         for bad in [&digest[..62], &digest[..63], &format!("{digest}0"), &digest.replace('b', "x")] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }

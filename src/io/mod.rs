@@ -14,5 +14,6 @@ pub(crate) mod panics;
 pub(crate) mod parquet;
 pub(crate) mod safetensors;
 pub(crate) mod separated;
+pub(crate) mod store;
 pub(crate) mod toml;
 pub mod user_folders;

@@ -6,6 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::monitor::Monitor;
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
@@ -144,6 +145,26 @@ pub fn in_parallel<T: Sync, R: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// Calls `work` for each chunk of `size` values, the last of which may be shorter, on up to `threads` threads, with the number
+/// of the chunk. Returns the results in the order of the chunks.
+///
+/// # Panics
+/// If `work` panics, or `size` is 0.
+pub fn in_chunks<T: Send, R: Send>(
+    threads: usize,
+    values: &mut [T],
+    size: usize,
+    work: impl Fn(usize, &mut [T]) -> R + Sync,
+) -> Vec<R> {
+    let chunks: Vec<_> = values.chunks_mut(size).enumerate().map(Mutex::new).collect();
+    let run = |chunk: &Mutex<(usize, &mut [T])>| {
+        let mut chunk = chunk.lock().expect("each chunk is taken once");
+        let (number, values) = &mut *chunk;
+        Ok(work(*number, values))
+    };
+    in_parallel(threads, &chunks, run).expect("the work cannot fail")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +181,20 @@ mod tests {
             assert_eq!(in_parallel(threads, &items, fail).unwrap_err().to_string(), "five");
         }
         assert!(thread_count(0) >= 1 && thread_count(3) == 3);
+    }
+
+    #[test]
+    fn chunks_are_changed_in_place() {
+        for threads in [1, 2, 5] {
+            let mut values: Vec<usize> = (0..10).collect();
+            let sums = in_chunks(threads, &mut values, 4, |number, chunk| {
+                chunk.iter_mut().for_each(|value| *value += 100 * number);
+                chunk.iter().sum::<usize>()
+            });
+            assert_eq!(values, [0, 1, 2, 3, 104, 105, 106, 107, 208, 209]);
+            assert_eq!(sums, [6, 422, 417]);
+        }
+        assert!(in_chunks(2, &mut [0; 0], 4, |_, _| ()).is_empty());
     }
 
     #[test]

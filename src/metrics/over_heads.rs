@@ -63,6 +63,10 @@ pub struct AccuracyInterval {
     pub over: IntervalOver,
     /// Number of test images; those of all folds together.
     pub images: usize,
+    /// Number of heads, of all splits together.
+    pub heads: usize,
+    /// Number of splits that were tested on.
+    pub splits: usize,
 }
 
 /// Computes mean and deviations of a score, `[split][seed]`. Splits without a head are left out. Returns `None` without heads.
@@ -98,15 +102,18 @@ pub fn accuracy_over_heads(splits: &[SplitAnswers], design: SplitDesign) -> Opti
     let tested = splits.iter().zip(&per_split).filter(|(_, images)| !images.is_empty());
     let (splits, per_split): (Vec<&SplitAnswers>, Vec<&Vec<f64>>) = tested.unzip();
     let images: usize = per_split.iter().map(|images| images.len()).sum();
-    let heads = splits.iter().map(|split| split.correct.len()).min()?;
+    let fewest = splits.iter().map(|split| split.correct.len()).min()?;
+    let (heads, number) = (splits.iter().map(|split| split.correct.len()).sum(), splits.len());
     if splits.len() == 1 || design == SplitDesign::Folds {
         let pooled: Vec<f64> = per_split.into_iter().flatten().copied().collect();
         let over = if splits.len() == 1 { IntervalOver::NewImages } else { IntervalOver::NewImagesOfFolds };
         return Some(AccuracyInterval {
             mean: mean(&pooled),
-            interval: clustered(&pooled, heads),
+            interval: clustered(&pooled, fewest),
             over,
             images,
+            heads,
+            splits: number,
         });
     }
     let means: Vec<f64> = per_split.iter().map(|images| mean(images)).collect();
@@ -117,7 +124,8 @@ pub fn accuracy_over_heads(splits: &[SplitAnswers], design: SplitDesign) -> Opti
     let distinct = splits.iter().map(|split| split.images).max().map_or(images, |all| all.min(images));
     let resampled = resampled.of_shares(distinct / splits.len());
     let ResampledMean { mean, interval, .. } = resampled;
-    Some(AccuracyInterval { mean, interval, over: IntervalOver::NewSplits, images })
+    let over = IntervalOver::NewSplits;
+    Some(AccuracyInterval { mean, interval, over, images, heads, splits: number })
 }
 
 impl SplitAnswers<'_> {
@@ -208,6 +216,7 @@ mod tests {
         let (a, b) = (answers(14, 20), answers(16, 20));
         let folds = accuracy_over_heads(&[split(&[&a]), split(&[&b])], SplitDesign::Folds).unwrap();
         assert_eq!((folds.mean, folds.over, folds.images), (0.75, IntervalOver::NewImagesOfFolds, 40));
+        assert_eq!((folds.heads, folds.splits), (2, 2));
         assert!((folds.interval[0] - wilson_interval(30, 40).unwrap()[0]).abs() < 1e-12);
         let splits = accuracy_over_heads(&[split(&[&a, &b]), split(&[&b, &b])], SplitDesign::Random).unwrap();
         // Means .75 and .8: 12.706 sqrt((1/2 + 20/60) (.05^2 / 2)) = .4101.

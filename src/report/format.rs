@@ -12,6 +12,22 @@ pub fn escape_direction(text: &str) -> String {
         .collect()
 }
 
+/// A name for a sentence: between the marks of an isolate, so that one that is written from right to left does not reorder the
+/// numbers around it (Unicode Standard Annex 9). Marks of its own are escaped.
+pub fn isolated(name: &str) -> String {
+    format!("{ISOLATE}{}{END_OF_ISOLATE}", escape_direction(name))
+}
+
+/// A sentence without the marks of [`isolated`], for where nothing shows them.
+pub fn without_isolates(sentence: &str) -> String {
+    sentence.replace([ISOLATE, END_OF_ISOLATE], "")
+}
+
+/// Begins an isolate, in the direction of its first letter.
+pub const ISOLATE: char = '\u{2068}';
+/// Ends an isolate.
+pub const END_OF_ISOLATE: char = '\u{2069}';
+
 /// Whether a character changes the direction of the text around it (Unicode Standard Annex 9).
 pub fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -86,6 +102,13 @@ mod tests {
     fn direction_marks_are_escaped_and_letters_are_not() {
         assert_eq!(escape_direction("\u{200f}\u{2067}x\ny"), "\\u{200f}\\u{2067}x\ny");
         assert_eq!(escape_direction("שלום, مرحبا"), "שלום, مرحبا");
+    }
+
+    #[test]
+    fn names_in_sentences_are_isolated_and_their_own_marks_escaped() {
+        let sentence = format!("{} (9)", isolated("a\u{2069}b"));
+        assert_eq!(sentence, "\u{2068}a\\u{2069}b\u{2069} (9)");
+        assert_eq!(without_isolates(&sentence), "a\\u{2069}b (9)");
     }
 
     #[test]

@@ -1,15 +1,29 @@
 //! Training curves of a run as a TensorBoard event file: scalars of each epoch, histograms of the weights at some epochs.
 
 use super::record::Record;
-use crate::head::{Epoch, Head, SolverConfig};
+use crate::head::{Epoch, Head, Layer, SolverConfig};
 use crate::io::events::{EventFile, Histogram, SummaryValue};
 
-/// Distribution of weights and bias after one epoch.
+/// Distribution of weights and biases after one epoch.
 #[derive(Debug, Clone, PartialEq)]
 struct WeightHistogram {
     epoch: usize,
+    output: LayerHistogram,
+    /// Of the hidden layer, where there is one.
+    hidden: Option<LayerHistogram>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct LayerHistogram {
     weight: Histogram,
     bias: Histogram,
+}
+
+impl LayerHistogram {
+    fn of(layer: &Layer) -> Self {
+        let weight = Histogram::of((0..layer.outputs()).map(|output| layer.weight_of(output)));
+        Self { weight, bias: Histogram::of(std::iter::once(layer.bias())) }
+    }
 }
 
 /// Distribution of weights and bias after epochs 1 to 10, then 20 to 100 in steps of ten, 200 to 1000 in steps of a
@@ -31,23 +45,44 @@ impl WeightHistograms {
 
 impl WeightHistogram {
     fn of(epoch: usize, head: &Head) -> Self {
-        let weight = Histogram::of((0..head.classes()).map(|class| head.weight_of(class)));
-        Self { epoch, weight, bias: Histogram::of(std::iter::once(&head.bias()[..])) }
+        let hidden = head.hidden().map(LayerHistogram::of);
+        Self { epoch, output: LayerHistogram::of(head.output()), hidden }
     }
 }
 
 /// Encodes the event file of a run.
 ///
 /// The tags of every epoch are `train_acc`, `train_loss`, `valid_acc`, `valid_loss`, `seconds` and, for Adam, the
-/// `learning_rate` of its first step. `weights/weight` and `weights/bias` are histograms at the recorded epochs and at the
-/// best one, of `head`. Steps are epochs, from 1. The wall time of an epoch is the start of the run plus the seconds of all
-/// epochs so far; a run of unknown start, 0, begins in 1970.
+/// `learning_rate` of its first step. `weights/weight` and `weights/bias` are histograms of the output layer at the recorded epochs
+/// and at the best one, of `head`; those of a hidden layer are `weights/hidden_weight` and `weights/hidden_bias`. Steps are epochs,
+/// from 1. The wall time of an epoch is the start of the run plus the seconds of all epochs so far; a run of unknown start, 0,
+/// begins in 1970.
 pub fn event_file(record: &Record, histograms: &WeightHistograms, head: &Head) -> Vec<u8> {
     let best = WeightHistogram::of(record.best_epoch, head);
-    let mut wall_time = record.time as f64;
-    let mut file = EventFile::new(wall_time);
+    let mut events = EpochEvents::new(record.time);
     for epoch in &record.history {
-        wall_time += epoch.seconds;
+        let recorded = histograms.0.iter().find(|recorded| recorded.epoch == epoch.epoch);
+        let histogram = recorded.or(Some(&best).filter(|best| best.epoch == epoch.epoch));
+        events.add(&record.config, epoch, histogram);
+    }
+    events.file.finish()
+}
+
+/// An event file to which epochs are added.
+#[derive(Debug)]
+pub(super) struct EpochEvents {
+    file: EventFile,
+    wall_time: f64,
+}
+
+impl EpochEvents {
+    /// Starts the file of a run that began at `time`, in seconds since 1970.
+    pub fn new(time: u64) -> Self {
+        Self { file: EventFile::new(time as f64), wall_time: time as f64 }
+    }
+
+    fn add(&mut self, config: &SolverConfig, epoch: &Epoch, histogram: Option<&WeightHistogram>) {
+        self.wall_time += epoch.seconds;
         let mut tags = vec![
             ("train_acc", SummaryValue::Scalar(epoch.train_accuracy)),
             ("train_loss", SummaryValue::Scalar(epoch.train_loss)),
@@ -55,26 +90,27 @@ pub fn event_file(record: &Record, histograms: &WeightHistograms, head: &Head) -
             ("valid_loss", SummaryValue::Scalar(epoch.validation_loss)),
             ("seconds", SummaryValue::Scalar(epoch.seconds)),
         ];
-        let rate = learning_rate(&record.config, epoch);
+        let rate = config.learning_rate(epoch.epoch);
         tags.extend(rate.map(|rate| ("learning_rate", SummaryValue::Scalar(rate))));
-        let recorded = histograms.0.iter().find(|recorded| recorded.epoch == epoch.epoch);
-        if let Some(recorded) = recorded.or(Some(&best).filter(|best| best.epoch == epoch.epoch)) {
+        if let Some(WeightHistogram { output, hidden, .. }) = histogram {
             tags.extend([
-                ("weights/weight", SummaryValue::Histogram(&recorded.weight)),
-                ("weights/bias", SummaryValue::Histogram(&recorded.bias)),
+                ("weights/weight", SummaryValue::Histogram(&output.weight)),
+                ("weights/bias", SummaryValue::Histogram(&output.bias)),
             ]);
+            tags.extend(hidden.iter().flat_map(|hidden| {
+                [
+                    ("weights/hidden_weight", SummaryValue::Histogram(&hidden.weight)),
+                    ("weights/hidden_bias", SummaryValue::Histogram(&hidden.bias)),
+                ]
+            }));
         }
-        file.add_summary(wall_time, epoch.epoch, tags);
+        self.file.add_summary(self.wall_time, epoch.epoch, tags);
     }
-    file.finish()
-}
 
-/// Learning rate of the first step of an epoch. A schedule depends on the share of finished steps, which equals that of
-/// finished epochs.
-fn learning_rate(config: &SolverConfig, epoch: &Epoch) -> Option<f64> {
-    match config {
-        SolverConfig::Adam(config) => Some(config.lr * config.schedule.share(epoch.epoch - 1, config.epochs)),
-        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => None,
+    /// Adds the numbers of an epoch, and returns the bytes to append to the file.
+    pub fn append(&mut self, config: &SolverConfig, epoch: &Epoch) -> Vec<u8> {
+        self.add(config, epoch, None);
+        self.file.take()
     }
 }
 

@@ -2,6 +2,7 @@
 //! in whole.
 
 mod curves;
+mod live;
 mod predictions;
 mod record;
 mod rejection;
@@ -9,6 +10,7 @@ mod selection;
 mod stored;
 
 pub use curves::{WeightHistograms, event_file};
+pub use live::{LiveCurves, live_folder};
 pub use predictions::{Prediction, check_split};
 pub use record::{ClassCount, FoldScore, Record, SCHEMA, SamePictures};
 pub use rejection::RejectionRule;

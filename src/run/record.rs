@@ -5,7 +5,7 @@ use crate::cache::Spec;
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::decision::{Decider, Decision};
-use crate::head::{Convergence, Epoch, SolverConfig};
+use crate::head::{Convergence, Epoch, FeatureFormat, SolverConfig};
 use crate::io::json;
 use crate::metrics::Temperature;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -38,6 +38,9 @@ pub struct Record {
     /// Limit on memory for features in bytes, where one was set. The train rows were then read in blocks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
+    /// How the train rows were held in memory during the fit.
+    #[serde(default, skip_serializing_if = "is_f32")]
+    pub features: FeatureFormat,
     /// Variants of the train rows.
     pub variants: Vec<String>,
     /// Number of train rows.
@@ -69,6 +72,10 @@ pub struct Record {
     /// How an answer is decided. `None` where it is the most probable class, as in runs of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+}
+
+fn is_f32(format: &FeatureFormat) -> bool {
+    *format == FeatureFormat::F32
 }
 
 /// Score over folds of the train images, each answered by a head that was fitted without it.

@@ -32,8 +32,11 @@ impl StoredRun {
             if let Some(obstacle) = fs::obstacle(run) {
                 return Err(obstacle.of_kind(Kind::Run));
             }
-            let message = if run.exists() { "not a run: it holds no run.json" } else { "no such run" };
-            return Err(Error::new(Kind::Run, message).at(run).help("`train` makes one"));
+            let (message, meant) = match run.exists() {
+                true => ("not a run: it holds no run.json", String::new()),
+                false => ("no such run", fs::meant_beside(run, is_run)),
+            };
+            return Err(Error::new(Kind::Run, message).at(run).help(format!("{meant}`train` makes one")));
         }
         let is_wanted = |name: &str| {
             [RECORD, HEAD, PREDICTIONS, TRAINED_ON, REJECT].contains(&name) || is_event_file_name(name)

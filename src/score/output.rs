@@ -38,8 +38,7 @@ impl FromStr for AnswerFormat {
             "parquet" => Ok(Self::Parquet),
             "csv" => Ok(Self::Csv),
             "jsonl" | "ndjson" => Ok(Self::JsonLines),
-            _ => Err(Error::new(Kind::Usage, format!("{text:?} is not a format of answers"))
-                .help("use parquet, csv or jsonl")),
+            _ => Err(Error::not_one_of(text, "a format of answers", &["parquet", "csv", "jsonl"])),
         }
     }
 }

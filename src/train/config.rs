@@ -3,7 +3,7 @@
 use crate::data::dataset::Resplit;
 use crate::error::{Error, Kind, Result};
 use crate::head::decision::ClassGoal;
-use crate::head::{SolverConfig, SolverParams};
+use crate::head::{FeatureFormat, SolverConfig, SolverParams};
 use crate::io::fs;
 use std::path::PathBuf;
 
@@ -19,8 +19,10 @@ use std::path::PathBuf;
 /// | `auto_l2` | no | the penalty of `solver` |
 /// | `resplit` | `None` | the splits of the cache |
 /// | `memory` | `None` | all features in memory |
+/// | `features` | f32 | as the cache holds them |
 /// | `threshold` | none | the most probable class is the answer |
 /// | `costs` | `None` | the most probable class is the answer |
+/// | `live_after` | `None` | 10 seconds |
 /// | `threads` | 0 | one thread per core |
 /// | `time` | 0 | unknown |
 #[derive(Debug, Clone, Default)]
@@ -45,11 +47,16 @@ pub struct TrainConfig {
     /// Memory for features in bytes (not with linfa's L-BFGS). Train rows that do not fit are read again in each epoch or
     /// iteration, block by block; Adam takes them in an order of their own (see `docs/architecture.md`). `None` holds all features in memory.
     pub memory: Option<u64>,
+    /// How train rows are held in memory (bf16 for Adam alone, without `memory`). Features of other splits stay as they are.
+    pub features: FeatureFormat,
     /// Goals of precision or recall for classes. Their thresholds are chosen on the validation images, or by folds within the train
     /// images where a class has too few of them.
     pub threshold: Vec<ClassGoal>,
     /// A CSV file with the costs of confusions, by which answers are decided.
     pub costs: Option<PathBuf>,
+    /// Seconds of a fit after which its training curves are written while it fits, for TensorBoard, in a folder beside `run` (see
+    /// [`live_folder`](crate::run::live_folder)). `None` is 10.
+    pub live_after: Option<f64>,
     /// Upper limit on threads; 0 means one per core. The head does not depend on the number.
     pub threads: usize,
     /// The time to record, in seconds since 1970; 0 if unknown.
@@ -60,6 +67,11 @@ impl TrainConfig {
     /// Trains on `cache` into `run`, everything else by default.
     pub fn new(cache: impl Into<PathBuf>, run: impl Into<PathBuf>) -> Self {
         Self { cache: cache.into(), run: run.into(), ..Self::default() }
+    }
+
+    /// Whether features are not all in memory as they are in the cache.
+    pub(super) fn is_streamed(&self) -> bool {
+        self.memory.is_some() || self.features != FeatureFormat::F32
     }
 
     /// Checks the settings of the solver, and that the other settings apply to it.
@@ -75,6 +87,13 @@ impl TrainConfig {
                 "`l2` is chosen for L-BFGS alone, with all features in memory",
             )
             .help("use `solver` lbfgs without `memory`, or give `l2` as a number"));
+        }
+        if self.features != FeatureFormat::F32
+            && (!matches!(params, SolverParams::Adam(_)) || self.memory.is_some())
+        {
+            let message = "`features` bf16 is for Adam, without `memory`";
+            return Err(Error::new(Kind::Usage, message)
+                .help("leave `features` out, or use `solver` adam without `memory`"));
         }
         // The run records these paths.
         fs::require_utf8(&self.cache)?;

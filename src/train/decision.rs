@@ -7,7 +7,7 @@ use super::single_fit::TrainResult;
 use super::split_rows::SplitRows;
 use super::training_set::TrainingSet;
 use crate::data::augment::Variant;
-use crate::data::dataset::Split;
+use crate::data::dataset::{Split, which_classes};
 use crate::error::{Error, Kind, Result};
 use crate::head::decision::{
     AnswerSource, ClassGoal, ClassThreshold, CostMatrix, Decision, DecisionRule, ENOUGH_TO_CHOOSE,
@@ -57,7 +57,7 @@ impl<'a> DecisionPlan<'a> {
                 continue;
             }
             wants_folds = true;
-            check_images(goal, train[class], validation[class], config.memory.is_some())?;
+            check_images(goal, train[class], validation[class], config.is_streamed())?;
         }
         Ok(Self { goals, costs, classes, wants_folds })
     }
@@ -112,8 +112,7 @@ fn check_goals(goals: &[ClassGoal], classes: &[String]) -> Result<()> {
     for (i, goal) in goals.iter().enumerate() {
         if !classes.contains(&goal.class) {
             let message = format!("`threshold` names {:?}, which is not a class", goal.class);
-            let help = format!("the classes are {}", classes.join(", "));
-            return Err(Error::new(Kind::Usage, message).help(help));
+            return Err(Error::new(Kind::Usage, message).help(which_classes(&goal.class, classes)));
         }
         if goals[..i].iter().any(|other| other.class == goal.class) {
             let message = format!("`threshold` gives the class {:?} two goals", goal.class);
@@ -141,7 +140,7 @@ fn check_images(goal: &ClassGoal, train: usize, validation: usize, is_streamed: 
     if is_streamed {
         let least = needed.max(ENOUGH_TO_CHOOSE);
         let message = format!(
-            "{goal} needs {least} validation images of this class with `memory`, and there are {validation}"
+            "{goal} needs {least} validation images of this class with `memory` or `features` bf16, and there are {validation}"
         );
         return Err(Error::new(Kind::Usage, message).help(
             "leave `memory` out, or give the validation split more images, by `extract` with another `split`",

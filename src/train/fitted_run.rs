@@ -7,7 +7,7 @@ use super::training_set::TrainingSet;
 use crate::error::Result;
 use crate::head::decision::Decision;
 use crate::head::rejection::RejectionDistances;
-use crate::head::{Convergence, FitResult, SolverConfig};
+use crate::head::{Convergence, FeatureFormat, FitResult, SolverConfig};
 use crate::io::digest::Digest;
 use crate::run::{
     self, ClassCount, Prediction, Record, RunContents, SamePictures, Selection, WeightHistograms,
@@ -44,6 +44,8 @@ pub(crate) struct FittedRun<'a> {
     pub init_images: Option<&'a HashSet<Digest>>,
     /// Memory limit for features, in bytes.
     pub memory: Option<u64>,
+    /// How the train rows were held in memory.
+    pub features: FeatureFormat,
     /// The time to record, in seconds since 1970; 0 if unknown.
     pub time: u64,
     /// Wall time of the fit in seconds.
@@ -90,6 +92,7 @@ impl FittedRun<'_> {
             config: self.solver.clone(),
             resplit: splits.resplit,
             memory: self.memory,
+            features: self.features,
             variants: splits.variants.iter().map(ToString::to_string).collect(),
             train_rows: splits.train.keys.len(),
             init: self.init.map(|init| init.display().to_string()),

@@ -61,7 +61,7 @@ fn fit_head(
 ) -> Result<(FittedHead, Option<OutOfFold>)> {
     let settings = slice::from_ref(solver);
     let FitInputs { set, splits, warm_start, monitor, .. } = inputs;
-    let mut log = EpochLog::begin(monitor, solver, splits);
+    let mut log = EpochLog::begin(inputs, solver);
     let on_epoch = &mut |_, epoch: &Epoch, head: &Head| log.record(epoch, head);
     if !splits.validation.keys.is_empty() {
         let mut heads = fit_heads(context, settings, warm_start, on_epoch)?;

@@ -42,12 +42,16 @@ use crate::error::Result;
 use crate::head::SolverParams;
 use crate::math::parallel;
 use crate::monitor::Monitor;
-use crate::run::{self, Selection};
+use crate::run::{self, LiveCurves, Selection};
 use decision::DecisionPlan;
 use fitted_run::FittedRun;
-use single_fit::FitInputs;
+use single_fit::{FitInputs, TrainResult};
+use std::sync::Mutex;
 use std::time::Instant;
 use warm_start::WarmStart;
+
+/// Seconds of a fit after which its training curves are written while it fits.
+const LIVE_AFTER: f64 = 10.0;
 
 /// Fits a head to the features in a cache and writes a run.
 ///
@@ -59,6 +63,22 @@ use warm_start::WarmStart;
 /// the loss is not a number.
 pub fn train(config: &TrainConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     train_selected(config, None, monitor)
+}
+
+/// The curves to write while the fit runs.
+fn live_curves(config: &TrainConfig) -> Mutex<LiveCurves> {
+    let after = config.live_after.unwrap_or(LIVE_AFTER);
+    Mutex::new(LiveCurves::new(&config.run, config.time, &config.solver, after))
+}
+
+/// Fits the head, with features in memory or beyond it.
+fn fit(inputs: FitInputs, params: SolverParams, config: &TrainConfig) -> Result<TrainResult> {
+    match (params, config.memory) {
+        (SolverParams::Adam(params), Some(memory)) => streaming::fit_adam(inputs, params, memory),
+        (SolverParams::Adam(params), None) if config.is_streamed() => streaming::fit_half(inputs, params),
+        (SolverParams::Lbfgs(params), Some(memory)) => streaming::fit_lbfgs(inputs, &params, memory),
+        (_, _) => in_memory::fit(inputs, &config.solver, config.auto_l2),
+    }
 }
 
 /// [`train`] with settings that were chosen as `selection` says.
@@ -79,16 +99,13 @@ fn train_selected(
     warm_start.map_or(Ok(()), |warm_start| warm_start.check(&splits))?;
     let plan = DecisionPlan::check(config, &set, &splits)?;
     let wants_folds = plan.wants_folds();
-    let inputs = FitInputs { set: &set, splits: &splits, warm_start, wants_folds, threads, monitor, reading };
-    let result = match (params, config.memory) {
-        (SolverParams::Adam(params), Some(memory)) => streaming::fit_adam(inputs, params, memory)?,
-        (SolverParams::Lbfgs(params), Some(memory)) => streaming::fit_lbfgs(inputs, &params, memory)?,
-        (_, _) => in_memory::fit(inputs, &config.solver, config.auto_l2)?,
-    };
+    let (set, splits, live) = (&set, &splits, &live_curves(config));
+    let inputs = FitInputs { set, splits, warm_start, wants_folds, threads, monitor, live, reading };
+    let result = fit(inputs, params, config)?;
     let decision = plan.decision(&result, monitor)?;
     let run = FittedRun {
-        set: &set,
-        splits: &splits,
+        set,
+        splits,
         fitted: &result.fitted,
         predictions: &result.predictions,
         measured: &result.measured,
@@ -102,9 +119,10 @@ fn train_selected(
         init: config.init.as_deref(),
         init_images: warm_start.map(WarmStart::images),
         memory: config.memory,
+        features: config.features,
         time: config.time,
         seconds: result.seconds,
     };
     let record = run.write(&config.run)?;
-    Ok(TrainStats::of(&record, &splits, &result.predictions, result.read_seconds))
+    Ok(TrainStats::of(&record, splits, &result.predictions, result.read_seconds))
 }

@@ -9,8 +9,9 @@ use crate::head::rejection::RejectionDistances;
 use crate::head::{Convergence, FitResult};
 use crate::head::{Epoch, FitJob, FitParams, Head, SolverConfig};
 use crate::metrics::percent_number;
-use crate::monitor::{Monitor, Task, Unit};
-use crate::run::{Prediction, SamePictures, WeightHistograms};
+use crate::monitor::{EpochReport, Monitor, Task, Unit};
+use crate::run::{LiveCurves, Prediction, SamePictures, WeightHistograms};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// The rows, the starting point and the surroundings of a fit.
@@ -24,6 +25,8 @@ pub(super) struct FitInputs<'a> {
     /// Upper limit on threads.
     pub threads: usize,
     pub monitor: &'a dyn Monitor,
+    /// The curves that are written while a long fit runs.
+    pub live: &'a Mutex<LiveCurves>,
     /// When reading of the cache began.
     pub reading: Instant,
 }
@@ -53,9 +56,12 @@ pub(super) struct TrainResult {
     pub seconds: f64,
 }
 
-/// Shows the progress of a fit, and collects histograms of its weights.
+/// Reports the epochs of a fit, and collects histograms of its weights.
 pub(super) struct EpochLog<'a> {
     task: Box<dyn Task + 'a>,
+    monitor: &'a dyn Monitor,
+    live: &'a Mutex<LiveCurves>,
+    solver: SolverConfig,
     has_validation: bool,
     histograms: WeightHistograms,
 }
@@ -72,6 +78,14 @@ impl FitInputs<'_> {
     }
 }
 
+/// The most epochs of a fit; 1 for L-BFGS.
+fn epochs(solver: &SolverConfig) -> usize {
+    match solver {
+        SolverConfig::Adam(config) => config.epochs,
+        SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => 1,
+    }
+}
+
 /// Warns of a head that L-BFGS left before the optimum.
 pub(crate) fn warn_unless_converged(convergence: &Convergence, monitor: &dyn Monitor) {
     if !convergence.is_optimum() {
@@ -83,13 +97,13 @@ pub(crate) fn warn_unless_converged(convergence: &Convergence, monitor: &dyn Mon
 }
 
 impl<'a> EpochLog<'a> {
-    pub fn begin(monitor: &'a dyn Monitor, solver: &SolverConfig, splits: &SplitRows) -> Self {
-        let epochs = match solver {
-            SolverConfig::Adam(config) => config.epochs as u64,
-            SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => 1,
-        };
+    pub fn begin(inputs: FitInputs<'a>, solver: &SolverConfig) -> Self {
+        let FitInputs { monitor, splits, live, .. } = inputs;
         Self {
-            task: monitor.task("training", Some(epochs), Unit::Epochs),
+            task: monitor.task("training", Some(epochs(solver) as u64), Unit::Epochs),
+            monitor,
+            live,
+            solver: solver.clone(),
             has_validation: !splits.validation.targets.is_empty(),
             histograms: WeightHistograms::default(),
         }
@@ -105,6 +119,28 @@ impl<'a> EpochLog<'a> {
         self.task.status(&status);
         self.task.advance(1);
         self.histograms.record(epoch.epoch, head);
+        self.report(epoch);
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = live.record(epoch) {
+            self.monitor
+                .warn(&format!("the training curves are not written while it fits: {}", error.with_causes()));
+        }
+    }
+
+    /// Reports an epoch of Adam to the monitor.
+    fn report(&self, epoch: &Epoch) {
+        let Some(learning_rate) = self.solver.learning_rate(epoch.epoch) else { return };
+        let validation = |value: f64| self.has_validation.then_some(value);
+        self.monitor.epoch(&EpochReport {
+            epoch: epoch.epoch,
+            epochs: epochs(&self.solver),
+            train_loss: epoch.train_loss,
+            train_accuracy: epoch.train_accuracy,
+            validation_loss: validation(epoch.validation_loss),
+            validation_accuracy: validation(epoch.validation_accuracy),
+            learning_rate,
+            seconds: epoch.seconds,
+        });
     }
 
     /// Ends the progress display.

@@ -237,8 +237,13 @@ impl TrainingSet {
     /// Prepares the fit of one head with Adam: applies the class weights to the train rows of `splits`.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when a class weight names a class that does not exist.
+    /// [`Kind::Usage`] when a class weight names a class that does not exist, or `start` has other hidden units than `params` say.
     pub(crate) fn job(&self, splits: &SplitRows, start: Option<Head>, params: FitParams) -> Result<FitJob> {
+        let hidden = params.settings().hidden;
+        if let Some(found) = start.as_ref().map(Head::hidden_units).filter(|found| *found != hidden) {
+            let message = format!("the head of `init` has {found} hidden units, and `hidden` is {hidden}");
+            return Err(Error::new(Kind::Usage, message).help(format!("set `hidden` to {found}")));
+        }
         let class_weights = self.class_weights(splits, &params.settings().class_weights)?;
         Ok(FitJob { start, params, class_weights })
     }

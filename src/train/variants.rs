@@ -2,7 +2,7 @@
 
 use super::split_images::SplitImages;
 use crate::cache::Key;
-use crate::data::augment::Variant;
+use crate::data::augment::{self, Variant};
 use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
@@ -89,7 +89,10 @@ impl VariantCounts {
             let variants = match name.as_str() {
                 family if Variant::is_family(family) => self.family(family),
                 exact => vec![exact.parse().map_err(|e: Error| {
-                    e.help("give families such as none, flip, shift or rotate, or exact variants such as shift:+30:+0")
+                    e.help(format!(
+                        "{}give families such as none, flip, shift or rotate, or exact variants such as shift:+30:+0",
+                        augment::meant(exact)
+                    ))
                 })?],
             };
             match self.rarest(&variants) {

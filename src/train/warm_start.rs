@@ -68,7 +68,8 @@ impl WarmStart {
 
     /// The head for all classes of the training set. Classes that it does not know get fresh weights of `seed`.
     pub fn head(&self, seed: u64) -> Head {
-        self.head.extended(&self.class_indexes, Head::fresh(self.head.width(), self.classes, seed))
+        let (width, units) = (self.head.width(), self.head.hidden_units());
+        self.head.extended(&self.class_indexes, Head::with_hidden(width, units, self.classes, seed))
     }
 
     /// All images that the head was trained on, in its own run or in those that it started from.

@@ -34,7 +34,7 @@ fn keeps_to_the_rules(page: &Value, path: &Path) {
     assert_eq!(views.len(), 4);
     for view in views {
         let (width, scheme) = (&view["width"], &view["scheme"]);
-        for nothing in ["trouble", "requests", "axe", "cut", "outside", "unstuck"] {
+        for nothing in ["trouble", "requests", "axe", "cut", "outside", "unstuck", "cut_rows"] {
             assert_eq!(
                 view[nothing],
                 Value::Array(Vec::new()),
@@ -114,6 +114,11 @@ fn a_hundred_classes_and_twenty_runs_are_readable() {
     let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
     s.json(&[&["compare"], &runs[..], &["--out", "compared.html"]].concat());
     let [report, compared] = &look(&[s.path("many.html"), s.path("compared.html")])[..] else { panic!() };
+    for page in [report, compared] {
+        for view in page["views"].as_array().unwrap() {
+            assert_eq!(view["empty"], serde_json::json!([]), "the right third is used at {}", view["width"]);
+        }
+    }
     // The worst block and the whole matrix; the rest of the scores and of the composition is folded.
     assert_eq!((&report["matrices"], &report["folded"]), (&2.into(), &2.into()));
     assert_eq!(report["plots"]["confusion-worst"]["numbers"]["names"].as_array().unwrap().len(), 20);

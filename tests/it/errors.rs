@@ -99,7 +99,7 @@ fn cuda_without_a_usable_gpu_is_an_error_and_nothing_is_written() {
     let s = Sandbox::new();
     s.images("in", &[("a", 2), ("b", 2)]);
     let output = support::extract(&s, "in", "c", &["--device", "cuda"]);
-    match headstart::backbone::install::has_nvidia_driver() {
+    match headstart::backbone::cuda::nvidia_driver().is_some() {
         true => assert!(output.code == 0 || output.stderr.contains("help: "), "{}", output.stderr),
         false => {
             output.fails(
@@ -134,7 +134,7 @@ fn the_cpu_library_refuses_cuda_rather_than_falling_back() {
     let model = small_network::onnx(1);
     let silent = headstart::monitor::Silent;
     let steps = Preprocessing { size: 75, ..Preprocessing::named("inception").unwrap() };
-    let options = SessionOptions::new(Device::Cuda(0));
+    let options = SessionOptions::new(Device::CUDA);
     let opened = OnnxBackbone::open(&library.path, model, "PreLogits", &steps, options, &silent);
     let error = opened.err().unwrap();
     assert_eq!(error.kind(), headstart::error::Kind::Device);

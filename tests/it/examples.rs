@@ -10,6 +10,9 @@ mod extract_and_train;
 #[path = "../../examples/k_fold.rs"]
 mod k_fold;
 #[expect(dead_code, reason = "`main` reads the command line")]
+#[path = "../../examples/plan_many_images.rs"]
+mod plan_many_images;
+#[expect(dead_code, reason = "`main` reads the command line")]
 #[path = "../../examples/read_a_cache.rs"]
 mod read_a_cache;
 
@@ -52,4 +55,13 @@ fn a_cache_is_read() {
     assert_eq!(centers.len(), 4);
     let width = FeatureCache::open(&cache).unwrap().spec().width;
     assert!(centers.iter().all(|(_, center)| center.len() == width && center.iter().any(|f| *f != 0.0)));
+}
+
+#[test]
+fn many_images_are_planned_and_described() {
+    let s = Sandbox::new();
+    let cost = plan_many_images::plan(&s.path("c"), 10_000).unwrap();
+    assert_eq!((cost.images, cost.chunks), (10_000, 3));
+    assert!(cost.bytes > 10_000 * 32 && cost.seconds > 0.0, "{cost:?}");
+    assert!(plan_many_images::describe(1000) > 1000 * 32);
 }

@@ -291,12 +291,13 @@ fn drop_times(value: &mut Value) {
 #[test]
 fn built_in_experiments_go_by_name() {
     let s = Sandbox::new();
-    for name in ["lfw10", "tuning"] {
+    for name in ["lfw10", "tuning", "solvers"] {
         let printed = s.run(&["experiment", name, "--print"]);
         let file = std::fs::read_to_string(root().join(format!("experiments/{name}.toml"))).unwrap();
         assert_eq!((printed.code, printed.stdout), (0, file));
     }
-    s.run(&["experiment", "lfw", "--print"]).fails(2, &["lfw: there is no such file", "lfw10 and tuning"]);
+    s.run(&["experiment", "lfw", "--print"])
+        .fails(2, &["lfw: there is no such file", "lfw10, tuning, solvers"]);
     s.run(&["experiment", "lfw10"]).fails(2, &["--images"]);
     // A file of that name comes first.
     s.write("tuning", b"title = 'mine'");

@@ -3,7 +3,7 @@
 use crate::documented::are_documented;
 use crate::support::{Sandbox, cache, extract, train};
 use headstart::data::decode::decode;
-use headstart::head::SoftmaxClassifier;
+use headstart::head::{Layer, SoftmaxClassifier};
 use headstart::io::digest::sha256;
 use serde_json::{Value, json};
 
@@ -16,9 +16,19 @@ fn logit(s: &Sandbox, picture: &str, label: &str) -> f64 {
     let row =
         rows.keys.iter().position(|key| key.image_sha256 == digest && key.variant.to_string() == "none");
     let features = &rows.embeddings[row.unwrap() * rows.width..][..rows.width];
-    let weight = classifier.head().weight_of(class);
-    let products = features.iter().zip(weight).map(|(&x, &w)| f64::from(x) * f64::from(w));
-    products.sum::<f64>() + f64::from(classifier.head().bias()[class])
+    let head = classifier.head();
+    let apply = |layer: &Layer, inputs: &[f64]| -> Vec<f64> {
+        let output = |output: usize| {
+            let products = inputs.iter().zip(layer.weight_of(output)).map(|(x, &w)| x * f64::from(w));
+            products.sum::<f64>() + f64::from(layer.bias()[output])
+        };
+        (0..layer.outputs()).map(output).collect()
+    };
+    let mut inputs: Vec<f64> = features.iter().map(|&x| f64::from(x)).collect();
+    if let Some(hidden) = head.hidden() {
+        inputs = apply(hidden, &inputs).into_iter().map(|z| z.max(0.0)).collect();
+    }
+    apply(head.output(), &inputs)[class]
 }
 
 /// Asserts that bias and positions sum to the logit of the head, and returns height and width of the map.
@@ -67,6 +77,17 @@ fn standardized_heads_and_layers_with_positions_of_their_own_are_explained() {
         train(&s, "r", &["--standardize", "--epochs", "4"]);
         assert_eq!(assert_sums(&s, &["in/ant/001.png", "in/cat/002.png"]), size, "{layer}");
     }
+}
+
+#[test]
+fn a_head_with_a_hidden_layer_is_explained_by_the_piece_that_the_picture_is_in() {
+    let s = cache(&["--layer", "Mixed_6e", "--split", "60/25/15"]);
+    train(
+        &s,
+        "r",
+        &["--standardize", "--hidden", "12", "--dropout", "0.2", "--lr", "0.003", "--epochs", "9"],
+    );
+    assert_eq!(assert_sums(&s, &["in/ant/001.png", "in/bee/004.png", "in/cat/002.png"]), [3, 3]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `headstart backbone quantize` on a small Inception-v3: its answers, its certificate, and what it refuses.
 
 use crate::documented::are_documented;
-use crate::support::{CommandOutput, Sandbox, small_network};
+use crate::support::{CommandOutput, Sandbox, not_run, small_network};
 use serde_json::Value;
 use std::process::{Command, Stdio};
 
@@ -84,6 +84,45 @@ fn layers_of_a_quantized_backbone_are_the_same_alone_and_together() {
 }
 
 #[test]
+fn a_backbone_of_16_bit_floats_is_nearer_and_needs_no_calibration() {
+    let s = sandbox();
+    let made = quantize(&s, "models", &["--format", "f16", "--json"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let made = made.value();
+    let fidelity = &made["fidelity"];
+    assert_eq!((&fidelity["format"], &fidelity["weight_bits"]), (&"f16".into(), &16.into()));
+    assert_eq!((&fidelity["calibration_images"], &fidelity["held_out_images"]), (&0.into(), &60.into()));
+    let distance = fidelity["relative_distance"]["mean"].as_f64().unwrap();
+    assert!(distance > 1e-6 && distance < 2e-3, "{fidelity}");
+    assert_eq!((&made["convolutions"], &made["left_float"]), (&94.into(), &serde_json::json!({})));
+    let ran = extract(&s, "half", "small8", &["PreLogits", "Mixed_6e"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let text = run(&s, "models", &["backbone", "list"]).stdout;
+    assert!(text.contains("small8: f16 of"), "{text}");
+    // Both formats of a backbone are measured on the devices of this machine.
+    std::fs::copy(s.path("small.onnx"), s.path("models/small.onnx")).unwrap();
+    let args = ["backbone", "quantize", "small", "--images", "in", "--name", "small16", "--format", "f16"];
+    assert_eq!(run(&s, "models", &args).code, 0);
+    let measured =
+        run(&s, "models", &["device", "--bench", "--backbone", "small", "--seconds", "1", "--json"]);
+    assert_eq!(measured.code, 0, "{}", measured.stderr);
+    let bench = &measured.value()["bench"];
+    let speeds = bench["speeds"].as_array().unwrap();
+    let rate = |name: &str| {
+        let on_cpu = |one: &&Value| one["backbone"] == name && one["device"] == "cpu";
+        speeds.iter().find(on_cpu).unwrap()["images_per_second"].as_f64().unwrap()
+    };
+    assert!(rate("small") > 0.0 && rate("small16") > 0.0, "{bench}");
+    let command = bench["command"].as_str().unwrap();
+    assert!(
+        command.starts_with("headstart extract IMAGES --cache CACHE --backbone small --device "),
+        "{command}"
+    );
+    run(&s, "models", &["device", "--bench", "--backbone", "gone"])
+        .fails(1, &["the backbone gone is not installed"]);
+}
+
+#[test]
 fn what_cannot_be_quantized_is_refused_and_nothing_is_written() {
     let s = sandbox();
     quantize(&s, "models", &["--samples", "0"]).fails(2, &["--samples must be at least 1"]);
@@ -102,4 +141,29 @@ fn what_cannot_be_quantized_is_refused_and_nothing_is_written() {
     };
     named("small8", "small88").fails(1, &["quantized already"]);
     named("small.onnx", "nsfwjs").fails(2, &["the name of other weights"]);
+}
+
+#[test]
+fn features_of_openvino_agree_with_those_of_the_cpu() {
+    let s = sandbox();
+    let devices = run(&s, "models", &["device", "--json"]).value()["devices"].clone();
+    let openvino = devices.as_array().unwrap().iter().find(|one| one["name"] == "openvino").unwrap().clone();
+    if openvino["usable"] != true {
+        let why = openvino["reason"].as_str().unwrap();
+        return not_run("features_of_openvino_agree_with_those_of_the_cpu", why);
+    }
+    let on = |device: &str| {
+        let args =
+            ["extract", "in", "--cache", device, "--backbone", "small.onnx", "--device", device, "--json"];
+        let ran = run(&s, "models", &args);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        (ran.value()["provider"].clone(), s.rows(device))
+    };
+    let ((_, cpu), (provider, openvino)) = (on("cpu"), on("openvino"));
+    assert_eq!((provider, &cpu.keys), ("OpenVINOExecutionProvider".into(), &openvino.keys));
+    let width = cpu.embeddings.len() / cpu.keys.len();
+    for (a, b) in cpu.embeddings.chunks(width).zip(openvino.embeddings.chunks(width)) {
+        let distance = headstart::backbone::known_answer::relative_distance(b, a);
+        assert!(distance < 1e-3, "{distance}");
+    }
 }

@@ -296,8 +296,8 @@ fn devices_are_listed_with_reasons() {
     let of = |name: &str| devices.iter().find(|device| device["name"] == name).unwrap();
     assert_eq!((&of("cpu")["usable"], &of("cpu")["reason"]), (&true.into(), &serde_json::Value::Null));
     assert_eq!(of("cuda")["usable"].as_bool().unwrap(), of("cuda")["reason"].is_null());
-    if !headstart::backbone::install::has_nvidia_driver() {
-        assert_eq!(of("cuda")["reason"], "no NVIDIA driver on this machine");
+    if headstart::backbone::cuda::nvidia_driver().is_none() {
+        assert_eq!(of("cuda")["reason"], "this machine has no NVIDIA driver");
     }
     let mut without = s.command(&["device", "--json"]);
     without

@@ -20,7 +20,7 @@ fn head(s: &Sandbox, run: &str) -> Head {
 /// The distance of two weights, relative to the second.
 fn distance(a: &Head, b: &Head) -> f64 {
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
-    let (a, b) = (a.weight(), b.weight());
+    let (a, b) = (a.output().weight(), b.output().weight());
     let pairs = || a.iter().zip(&b);
     norm(&mut pairs().map(|(a, b)| f64::from(a - b))) / norm(&mut b.iter().map(|&b| f64::from(b)))
 }

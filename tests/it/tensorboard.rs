@@ -189,6 +189,40 @@ fn the_projector_shows_every_feature_with_its_picture_whatever_the_classes_are_c
     assert_eq!(projected(&s, &one, "in")["sprite"], json!([64, 64]));
 }
 
+#[cfg(unix)]
+#[test]
+fn runs_of_one_cache_share_features_and_thumbnails_also_from_one_export_to_the_next() {
+    use std::os::unix::fs::MetadataExt;
+    let s = cache();
+    for (run, lr) in [("one", "0.01"), ("two", "0.1"), ("three", "0.02")] {
+        train(&s, run, &["--epochs", "2", "--lr", lr]);
+    }
+    let export = |runs: &[&str]| {
+        let runs: Vec<String> = runs.iter().map(|run| s.text(run)).collect();
+        let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
+        lay_out(&s, &[&runs[..], &["--logdir", &s.text("b"), "--projector"]].concat())
+    };
+    let (first, later) = (export(&["one", "two"]), export(&["three"]));
+    let runs = |laid: &Value| laid["runs"].as_array().unwrap().clone();
+    let folders = [runs(&first), runs(&later)].concat();
+    assert_eq!(folders.len(), 3);
+    for name in ["tensors.bytes", "sprite.png"] {
+        let inode = |run: &Value| {
+            std::fs::metadata(Path::new(run["folder"].as_str().unwrap()).join(name)).unwrap().ino()
+        };
+        assert!(folders.iter().all(|run| inode(run) == inode(&folders[0])), "{name}");
+    }
+    // Other features are not shared, and an export of the same run again keeps what it shares.
+    let fewer = lay_out(&s, &[&s.text("two"), "--logdir", &s.text("b"), "--projector", "--points", "50"]);
+    assert_eq!(fewer["runs"][0]["projector"]["points"], 48);
+    let links = |laid: &Value| {
+        let folder = Path::new(laid["runs"][0]["folder"].as_str().unwrap()).to_path_buf();
+        std::fs::metadata(folder.join("tensors.bytes")).unwrap().nlink()
+    };
+    assert_eq!((links(&fewer), links(&first)), (1, 2));
+    assert_eq!(links(&export(&["three"])), 2);
+}
+
 #[test]
 fn missing_and_changed_pictures_are_blank_and_reported() {
     let s = cache();

@@ -186,22 +186,28 @@ fn a_warm_start_gives_new_classes_fresh_rows() {
     train(&s, "fresh", &still);
     let read = |run: &str| headstart::head::load(&s.path(run).join("head.safetensors")).unwrap().head;
     let (old, warm, fresh) = (read("two-run"), read("warm"), read("fresh"));
-    let row = |head: &headstart::head::Head, i: usize| head.weight()[i * 128..(i + 1) * 128].to_vec();
+    let row = |head: &headstart::head::Head, i: usize| head.output().weight_of(i).to_vec();
     assert_eq!((row(&warm, 0), row(&warm, 2)), (row(&old, 0), row(&old, 1)));
     assert_eq!(row(&warm, 1), row(&fresh, 1));
-    assert!(warm.bias()[1].abs() < 1e-20 && old.bias()[1] == warm.bias()[2]);
+    assert!(warm.output().bias()[1].abs() < 1e-20 && old.output().bias()[1] == warm.output().bias()[2]);
     s.run(&["train", &s.text("c2"), "--run", &s.text("x"), "--init", &s.text("warm")])
         .fails(1, &["its classes are ant, bee, cat, not ant, cat or some of them"]);
 }
 
 /// The cache `c` again as `p`, in parts of few rows.
 fn in_small_parts(s: &Sandbox, rows: usize) {
+    in_parts_of(s, rows, |value| value);
+}
+
+/// The same with each value turned into another one.
+fn in_parts_of(s: &Sandbox, rows: usize, value: fn(f32) -> f32) {
     let cache = FeatureCache::open(&s.path("c")).unwrap();
     let mut writer = CacheWriter::open_or_create(&s.path("p"), cache.spec()).unwrap();
     writer.describe(&cache.samples().unwrap(), &[]).unwrap();
     let all = s.rows("c");
     for (keys, embeddings) in all.keys.chunks(rows).zip(all.embeddings.chunks(rows * all.width)) {
-        let part = FeatureRows { keys: keys.to_vec(), width: all.width, embeddings: embeddings.to_vec() };
+        let embeddings = embeddings.iter().copied().map(value).collect();
+        let part = FeatureRows { keys: keys.to_vec(), width: all.width, embeddings };
         writer.append(part, Default::default()).unwrap();
     }
 }
@@ -238,6 +244,40 @@ fn beyond_memory_the_head_is_as_good_and_depends_on_the_seed_only() {
     assert!(off.abs() < 1e-4, "{off}");
     s.run(&["train", &s.text("p"), "--run", &s.text("x"), "--memory", "1KiB"])
         .fails(2, &["is too small for the validation rows", "help: give at least 48KiB"]);
+}
+
+#[test]
+fn features_in_half_the_memory_give_the_head_of_the_rounded_features() {
+    let s = cache();
+    // Numbers that bfloat16 holds as they are: the upper half of their bits.
+    in_parts_of(&s, 8, |value| f32::from_bits(value.to_bits() & 0xffff_0000));
+    let fit = |cache: &str, run: &str, more: &[&str]| {
+        let args = ["train", &s.text(cache), "--run", &s.text(run), "--epochs", "12", "--batch", "16"];
+        s.json(&[&args[..], more].concat())
+    };
+    for (i, more) in
+        [&[][..], &["--standardize", "--drop-last"], &["--no-shuffle", "--hidden", "8"]].iter().enumerate()
+    {
+        let (plain, half) = (format!("plain{i}"), format!("half{i}"));
+        fit("p", &plain, more);
+        for threads in ["1", "3"] {
+            fit("p", &half, &[more, &["--features", "bf16", "--threads", threads][..]].concat());
+            assert_eq!(s.head(&plain), s.head(&half), "{more:?}, {threads} threads");
+        }
+        assert_eq!(s.record(&half)["features"], "bf16");
+        assert_eq!(s.record(&plain)["features"], Value::Null);
+        let predictions =
+            |run: &str| headstart::run::StoredRun::open(&s.path(run)).unwrap().predictions().unwrap();
+        assert_eq!(predictions(&plain), predictions(&half));
+    }
+    // Other numbers are rounded to the nearest, and the head is as good.
+    let (whole, half) = (fit("c", "whole", &[]), fit("c", "half", &["--features", "bf16"]));
+    let loss = |reported: &Value| reported["validation"]["loss"].as_f64().unwrap();
+    assert!((loss(&whole) - loss(&half)).abs() < 0.02, "{whole} {half}");
+    assert_ne!(s.head("whole"), s.head("half"));
+    s.json(&["report", "half"]);
+    let page = std::fs::read_to_string(s.path("half/report.html")).unwrap();
+    assert!(page.contains("--features bf16"));
 }
 
 #[test]

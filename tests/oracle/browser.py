@@ -67,6 +67,20 @@ UNSTUCK = """() => {
 }"""
 
 
+# Tables that a region cuts at the bottom, and rows of numbers so high that few fit on a screen.
+CUT_ROWS = """() => [...document.querySelectorAll('.scroll table')].filter(table => {
+    const region = table.closest('.scroll');
+    const highest = Math.max(0, ...[...table.querySelectorAll('tbody tr')].filter(row => row.querySelector('td.number')).map(row => row.offsetHeight));
+    return region.scrollHeight > region.clientHeight + 1 || highest > 110;
+}).map(table => table.dataset.table + ': ' + table.closest('.scroll').scrollHeight + ' ' + table.closest('.scroll').clientHeight)"""
+# High sections whose right third is empty on a wide screen.
+EMPTY = """() => innerWidth < 1000 ? [] : [...document.querySelectorAll('main section')].filter(section => {
+    const box = section.getBoundingClientRect();
+    const parts = [...section.querySelectorAll('svg, table, img, .frame, pre, summary, figcaption')].map(part => part.getBoundingClientRect().right);
+    return box.height > 500 && Math.max(0, ...parts) < box.left + 0.667 * box.width;
+}).map(section => section.id)"""
+
+
 def look(browser, path, width, scheme):
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
@@ -76,6 +90,7 @@ def look(browser, path, width, scheme):
     page.on("dialog", lambda dialog: (trouble.append("a dialog: " + dialog.message), dialog.dismiss()))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(path.as_uri())
+    empty = page.evaluate(EMPTY)
     # Folded parts are judged too.
     page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     # Chromium takes data: pictures for requests; nothing else may be asked for but the page.
@@ -85,7 +100,6 @@ def look(browser, path, width, scheme):
     bad = [
         {"rule": one["id"], "impact": one["impact"], "where": [node["html"][:200] for node in one["nodes"][:3]]}
         for one in found
-        if one["impact"] in ("serious", "critical")
     ]
     room = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     wide, screen = page.evaluate(room)
@@ -99,7 +113,7 @@ def look(browser, path, width, scheme):
         ))
     colours = page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
     marks = page.evaluate(MARKS)
-    outside, unstuck = page.evaluate(OUTSIDE), page.evaluate(UNSTUCK)
+    outside, unstuck, cut_rows = page.evaluate(OUTSIDE), page.evaluate(UNSTUCK), page.evaluate(CUT_ROWS)
     page.emulate_media(media="print")
     # The inner width of a sheet of A4.
     page.set_viewport_size({"width": 680, "height": 900})
@@ -116,6 +130,8 @@ def look(browser, path, width, scheme):
         "axe": bad,
         "outside": outside,
         "unstuck": unstuck,
+        "cut_rows": cut_rows,
+        "empty": empty,
         "too_wide": wide - screen,
         "unreached": focusable - len(reached - {-1}),
         "colours": colours,

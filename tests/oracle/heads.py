@@ -7,17 +7,24 @@ import numpy as np
 import pyarrow.parquet as pq
 
 
-def load_head(run):
-    """weight [classes, width], bias [classes], class names, from head.safetensors."""
+def load_layers(run):
+    """All tensors by name, and class names, from head.safetensors."""
     data = (pathlib.Path(run) / "head.safetensors").read_bytes()
     n = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + n])
+    classes = json.loads(header.pop("__metadata__")["headstart"])["classes"]
 
     def tensor(name):
         start, end = header[name]["data_offsets"]
         return np.frombuffer(data[8 + n + start : 8 + n + end], "<f4").reshape(header[name]["shape"])
 
-    return tensor("weight"), tensor("bias"), json.loads(header["__metadata__"]["headstart"])["classes"]
+    return {name: tensor(name) for name in header}, classes
+
+
+def load_head(run):
+    """weight [classes, width], bias [classes], class names, of a head without a hidden layer."""
+    layers, classes = load_layers(run)
+    return layers["weight"], layers["bias"], classes
 
 
 def load_cache(cache, classes):

@@ -11,9 +11,9 @@ use super::picture_input;
 use super::pixel_input::PIXEL_INPUT;
 use crate::data::preprocess::{Preprocessing, ValueType};
 use crate::error::{Error, Kind, Result};
-use crate::head::Head;
 use crate::head::decision::Decider;
 use crate::head::rejection::QuadraticForm;
+use crate::head::{Head, Layer};
 use prost::Message;
 use serde::Serialize;
 use std::fmt;
@@ -227,12 +227,23 @@ fn smallest_logarithm() -> f32 {
     f64::from(f32::from_bits(1)).ln() as f32
 }
 
+/// Writes a linear layer over the value `inputs`, and returns the name of its outputs.
+fn linear(w: &mut NodeWriter, layer: &Layer, inputs: &str) -> String {
+    let weight = w.floats(&[layer.outputs(), layer.inputs()], &layer.weight());
+    let bias = w.floats(&[layer.outputs()], layer.bias());
+    w.op_with("Gemm", &[inputs, &weight, &bias], vec![AttributeProto::int("transB", 1)])
+}
+
 /// Writes the head, the temperature and softmax.
 fn classify(w: &mut NodeWriter, head: &Head, temperature: f64) {
-    let weight = w.floats(&[head.classes(), head.width()], &head.weight());
-    let bias = w.floats(&[head.classes()], &head.bias());
-    let transposed = vec![AttributeProto::int("transB", 1)];
-    let logits = w.op_with("Gemm", &[FEATURES, &weight, &bias], transposed);
+    let inputs = match head.hidden() {
+        Some(hidden) => {
+            let units = linear(w, hidden, FEATURES);
+            w.op("Relu", &[&units])
+        }
+        None => FEATURES.into(),
+    };
+    let logits = linear(w, head.output(), &inputs);
     let axis = || vec![AttributeProto::int("axis", 1)];
     let scaled = if temperature == 1.0 {
         logits

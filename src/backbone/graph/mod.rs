@@ -5,6 +5,7 @@ mod classifier;
 mod endpoints;
 mod float64;
 mod graph_summary;
+mod half;
 mod label;
 mod messages;
 mod model;
@@ -26,6 +27,7 @@ pub use classifier::{
 pub use endpoints::{Endpoint, NetworkSummary, Variable, network_summary};
 pub use float64::evaluate_float64;
 pub use graph_summary::{GraphInput, GraphSummary, NodeSummary, graph_summary};
+pub(super) use half::{HalfNetwork, to_half};
 pub(super) use messages::AttributeProto;
 pub(super) use model::OnnxModel;
 pub use model::{ModelInfo, PREPROCESSING_KEY, inspect};

@@ -7,7 +7,7 @@ use super::messages::{
 };
 use super::operators::Operators;
 use super::shapes::int;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use prost::Message;
 use std::collections::HashSet;
 
@@ -264,26 +264,9 @@ pub(super) fn needed_nodes(nodes: &[NodeProto], layers: &[&str]) -> Vec<bool> {
 fn unknown_layer(layer: &str, nodes: &[NodeProto]) -> Error {
     let names = endpoint_names(nodes);
     let shown = names.iter().rev().take(30).rev().copied().collect::<Vec<_>>().join(", ");
-    let mut nearest = names.clone();
-    nearest.sort_by_key(|name| edit_distance(name, layer));
-    let nearest = nearest.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+    let meant = did_you_mean(layer, names.iter().copied());
     Error::new(Kind::Backbone, format!("the network has no layer called {layer:?}"))
-        .help(format!("the nearest names are {nearest}; its last layers are: {shown}"))
-}
-
-/// Counts the letters to insert, remove or replace between two names (Levenshtein); small and capital letters are the same.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let [a, b] = [a, b].map(|name| name.to_lowercase().chars().collect::<Vec<_>>());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+        .help(format!("{meant}its last layers are: {shown}"))
 }
 
 /// Makes each output 32-bit floats, whatever it was.

@@ -3,7 +3,7 @@
 use super::builder::encoded_node;
 use super::messages::{AttributeProto, INT64, TensorProto};
 use super::model::OnnxModel;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use prost::Message;
 use std::collections::HashSet;
 use std::fmt;
@@ -55,8 +55,7 @@ impl FromStr for Pool {
 
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|pool| pool.to_string() == text).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("{text:?} is not a way to pool"))
-                .help("use cls, mean, mean-patches or channels-last")
+            Error::not_one_of(text, "a way to pool", &["cls", "mean", "mean-patches", "channels-last"])
         })
     }
 }

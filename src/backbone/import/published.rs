@@ -6,7 +6,7 @@ use crate::backbone::graph::PREPROCESSING_KEY;
 use crate::backbone::inception_v3::{Topology, build};
 use crate::backbone::memory::require_for_build;
 use crate::backbone::registry::{DEFAULT_BACKBONE, LastPool, Published, default_models, registry};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::io::digest::{Digest, md5_file, sha256};
 use crate::io::{fs, json};
 use crate::monitor::Monitor;
@@ -171,8 +171,11 @@ fn source(source: &str, name: Option<&str>) -> Result<&'static Published> {
     let exact = published.iter().find(|entry| entry.name == source);
     exact.or(named).or_else(|| published.iter().find(family)).ok_or_else(|| {
         let names: Vec<&str> = published.iter().map(|entry| entry.name.as_str()).collect();
-        Error::new(Kind::Usage, format!("{source:?} is not a source of weights"))
-            .help(format!("set `source` to one of {}, {DEFAULT_BACKBONE}", names.join(", ")))
+        Error::new(Kind::Usage, format!("{source:?} is not a source of weights")).help(format!(
+            "{}set `source` to one of {}, {DEFAULT_BACKBONE}",
+            did_you_mean(source, names.iter().copied()),
+            names.join(", ")
+        ))
     })
 }
 

@@ -137,15 +137,3 @@ fn has_cuda(library: &Path) -> bool {
     };
     library.with_file_name(name).is_file()
 }
-
-/// Whether this machine has an NVIDIA driver.
-pub fn has_nvidia_driver() -> bool {
-    match std::env::consts::OS {
-        // The last path is where the Windows Subsystem for Linux has the driver.
-        "linux" => ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1"]
-            .iter()
-            .any(|path| Path::new(path).exists()),
-        "windows" => Path::new("C:\\Windows\\System32\\nvcuda.dll").exists(),
-        _ => false,
-    }
-}

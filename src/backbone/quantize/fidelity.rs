@@ -1,10 +1,43 @@
 //! How near the features of a quantized backbone are to those of the backbone of floats, and the file that says so.
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::io::fs;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// How a backbone stores and computes numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum NumberFormat {
+    /// 8-bit integers, for CPUs.
+    #[default]
+    Int8,
+    /// 16-bit floats, for GPUs.
+    F16,
+}
+
+impl NumberFormat {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::F16 => "f16",
+        }
+    }
+}
+
+impl FromStr for NumberFormat {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        [Self::Int8, Self::F16].into_iter().find(|format| format.name() == text).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("{text:?} is no number format")).help("use int8 or f16")
+        })
+    }
+}
 
 /// The certificate of a quantized backbone, over images that it was not calibrated on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,7 +49,10 @@ pub struct Fidelity {
     pub parent_sha256: Digest,
     /// Digest of the ONNX file of the quantized backbone.
     pub graph_sha256: Digest,
-    /// Bits of the integer weights.
+    /// How it computes. Certificates of older versions are of integers.
+    #[serde(default)]
+    pub format: NumberFormat,
+    /// Bits of the weights.
     pub weight_bits: u32,
     /// The layer that was compared.
     pub layer: String,
@@ -74,7 +110,7 @@ pub struct HeadAccuracy {
 /// Features of the same images from both backbones, row by row.
 pub(super) struct Features {
     pub float: Vec<f32>,
-    pub integer: Vec<f32>,
+    pub rounded: Vec<f32>,
     pub width: usize,
 }
 
@@ -87,7 +123,7 @@ pub(super) fn fidelity_path(onnx: &Path) -> PathBuf {
 /// of another file.
 ///
 /// # Errors
-/// [`Kind::Io`](crate::error::Kind::Io) when the file cannot be read.
+/// [`Kind::Io`] when the file cannot be read.
 pub fn fidelity_beside(onnx: &Path, sha256: Digest) -> Result<Option<Fidelity>> {
     let path = fidelity_path(onnx);
     if !path.is_file() {
@@ -100,7 +136,7 @@ pub fn fidelity_beside(onnx: &Path, sha256: Digest) -> Result<Option<Fidelity>> 
 /// Measures how near the features are. What no measure says is left open.
 pub(super) fn measure(features: &Features) -> Fidelity {
     let width = features.width.max(1);
-    let rows = || features.float.chunks_exact(width).zip(features.integer.chunks_exact(width));
+    let rows = || features.float.chunks_exact(width).zip(features.rounded.chunks_exact(width));
     let count = rows().count();
     let mut centre = vec![0f64; width];
     for (row, _) in rows() {
@@ -112,6 +148,7 @@ pub(super) fn measure(features: &Features) -> Fidelity {
         parent: String::new(),
         parent_sha256: none,
         graph_sha256: none,
+        format: NumberFormat::Int8,
         weight_bits: 0,
         layer: String::new(),
         images: PathBuf::new(),
@@ -159,7 +196,7 @@ mod tests {
     #[test]
     fn measures_are_those_of_their_definitions() {
         let features =
-            Features { float: vec![3.0, 4.0, 1.0, 0.0], integer: vec![3.0, 4.0, 1.0, 1.0], width: 2 };
+            Features { float: vec![3.0, 4.0, 1.0, 0.0], rounded: vec![3.0, 4.0, 1.0, 1.0], width: 2 };
         let found = measure(&features);
         assert_eq!(found.held_out_images, 2);
         assert!((found.cosine.worst - 0.5f64.sqrt()).abs() < 1e-12, "{:?}", found.cosine);

@@ -30,7 +30,7 @@ pub(super) fn compare(files: &[ImageFile], features: &Features) -> Result<Option
     let rows: HashMap<&str, u32> =
         files.iter().zip(0..).map(|(file, row)| (file.path.as_str(), row)).collect();
     let [float, integer] =
-        [&features.float, &features.integer].map(|values| Matrix::from_rows(features.width, values));
+        [&features.float, &features.rounded].map(|values| Matrix::from_rows(features.width, values));
     let mut accuracies: Vec<[f64; 2]> = Vec::new();
     let (mut classes, mut sizes) = (0, [0; 2]);
     for seed in 0..SPLITS {

@@ -1,13 +1,14 @@
-//! Makes an int8 backbone from one of floats: calibrates it on images, writes it, and measures on other images what it costs.
+//! Makes a backbone of 8-bit integers or 16-bit floats from one of 32-bit floats, and measures on images what that costs.
+//! Integers are calibrated on other images first.
 
 mod calibration;
 mod fidelity;
 mod head_accuracy;
 mod images;
 
-pub use fidelity::{Fidelity, HeadAccuracy, Mean, fidelity_beside};
+pub use fidelity::{Fidelity, HeadAccuracy, Mean, NumberFormat, fidelity_beside};
 
-use super::graph::{PREPROCESSING_KEY, Quantizer};
+use super::graph::{HalfNetwork, PREPROCESSING_KEY, Quantizer, to_half};
 use super::import::{check_new_name, onnx_path};
 use super::onnx_runtime::{OnnxBackbone, version, weight_bits};
 use super::resolved::ResolvedBackbone;
@@ -31,7 +32,8 @@ use std::path::{Path, PathBuf};
 /// | `choice` | | the backbone of floats, with its layer and folder of backbones |
 /// | `images` | | folder of images in class folders, such as those that the backbone is for |
 /// | `name` | | name of the new backbone |
-/// | `samples` | 512 | images to calibrate on, at most half of all |
+/// | `format` | [`NumberFormat::Int8`] | how the new backbone computes |
+/// | `samples` | 512 | images to calibrate integers on, at most half of all |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct QuantizeConfig {
@@ -41,14 +43,16 @@ pub struct QuantizeConfig {
     pub images: PathBuf,
     /// The name of the new backbone.
     pub name: String,
-    /// Images to calibrate on; fewer where that would be more than half of all.
+    /// How the new backbone computes.
+    pub format: NumberFormat,
+    /// Images to calibrate integers on; fewer where that would be more than half of all.
     pub samples: usize,
 }
 
 impl QuantizeConfig {
     /// Quantizes the backbone of `choice` as `name` on `images`, everything else by default.
     pub fn new(choice: BackboneChoice, images: impl Into<PathBuf>, name: impl Into<String>) -> Self {
-        Self { choice, images: images.into(), name: name.into(), samples: 512 }
+        Self { choice, images: images.into(), name: name.into(), format: NumberFormat::Int8, samples: 512 }
     }
 }
 
@@ -72,7 +76,7 @@ pub struct QuantizeStats {
     pub sha256: Digest,
     /// Size of the ONNX file in bytes.
     pub bytes: u64,
-    /// Number of convolutions that are computed with integers.
+    /// Number of convolutions that are computed in the new format.
     pub convolutions: usize,
     /// Number of nodes of each operator that stay in float.
     pub left_float: BTreeMap<String, usize>,
@@ -84,9 +88,10 @@ pub struct QuantizeStats {
     pub refused: Vec<Refused>,
 }
 
-/// Quantizes a backbone: convolutions behind the first compute with 8-bit integers, whose ranges are those of the features of
-/// some of the images; other images show how near the features of the new backbone are to those of the old one. Installs
-/// what is missing after asking. The same images and settings give the same file.
+/// Quantizes a backbone. With [`NumberFormat::Int8`] convolutions behind the first compute with 8-bit integers, whose ranges are
+/// those of the values for some of the images; with [`NumberFormat::F16`] everything is 16-bit floats. Other images show how near
+/// the features of the new backbone are to those of the old one. Installs what is missing after asking. The same images and
+/// settings give the same file.
 ///
 /// # Errors
 /// [`Kind::Usage`] for a name that cannot be used or is taken, or without samples; [`Kind::Input`] when there are too few
@@ -95,41 +100,95 @@ pub struct QuantizeStats {
 pub fn quantize(config: &QuantizeConfig, monitor: &dyn Monitor) -> Result<QuantizeStats> {
     let onnx = free_place(config)?;
     let resolved = config.choice.resolve()?;
-    let images = ChosenImages::of(&config.images, config.samples, monitor)?;
+    let samples = if config.format == NumberFormat::Int8 { config.samples } else { 0 };
+    let images = ChosenImages::of(&config.images, samples, monitor)?;
     let runtime = resolved.install_missing(Device::Cpu, monitor)?;
     let library = &runtime.library.path;
     let at = |e: Error| if e.path().is_none() { e.at(&resolved.name) } else { e };
-    let quantizer = Quantizer::new(&resolved.read_model()?).map_err(at)?;
-    let (convolutions, left_float) = (quantizer.convolutions()?, quantizer.left_float().clone());
-    let observed = calibrate(library, &quantizer, &images, &resolved.preprocessing, monitor).map_err(at)?;
-    let title = format!("{}, int8", resolved.title);
-    let origin = origin(&resolved, &images);
-    let steps = serde_json::to_string(&resolved.preprocessing).unwrap_or_default();
-    let metadata = [
-        ("headstart.name", config.name.as_str()),
-        ("headstart.title", &title),
-        ("headstart.quantized", &origin),
-        (PREPROCESSING_KEY, &steps),
-    ];
-    let bytes = quantizer.write(&observed, weight_bits(), &metadata).map_err(at)?;
-    let sha256 = sha256(&bytes);
-    let fidelity = compare(&resolved, library, &bytes, &images, monitor).map_err(at)?;
+    let made = match config.format {
+        NumberFormat::Int8 => integers(config, &resolved, library, &images, monitor).map_err(at)?,
+        NumberFormat::F16 => half_floats(config, &resolved).map_err(at)?,
+    };
+    let fidelity = Fidelity {
+        format: config.format,
+        weight_bits: made.weight_bits,
+        ..compare(&resolved, library, &made.onnx, &images, monitor).map_err(at)?
+    };
     fs::create_folder(&config.choice.models)?;
     let certificate = fidelity_path(&onnx);
     // A network without a certificate would be one whose fidelity nobody knows.
     fs::write_atomic(&certificate, &json::encode_pretty(&fidelity))?;
-    fs::write_atomic(&onnx, &bytes)?;
+    fs::write_atomic(&onnx, &made.onnx)?;
     Ok(QuantizeStats {
         name: config.name.clone(),
-        title,
+        title: made.title,
         onnx: std::path::absolute(&onnx).unwrap_or(onnx),
-        sha256,
-        bytes: bytes.len() as u64,
-        convolutions,
-        left_float,
+        sha256: fidelity.graph_sha256,
+        bytes: made.onnx.len() as u64,
+        convolutions: made.convolutions,
+        left_float: made.left_float,
         fidelity,
         certificate: std::path::absolute(&certificate).unwrap_or(certificate),
         refused: images.refused,
+    })
+}
+
+/// A network in its new format.
+struct MadeNetwork {
+    onnx: Vec<u8>,
+    title: String,
+    weight_bits: u32,
+    convolutions: usize,
+    left_float: BTreeMap<String, usize>,
+}
+
+/// The metadata of a new network.
+struct Metadata {
+    title: String,
+    origin: String,
+    steps: String,
+}
+
+impl Metadata {
+    fn of(resolved: &ResolvedBackbone, format: &str, origin: String) -> Self {
+        let steps = serde_json::to_string(&resolved.preprocessing).unwrap_or_default();
+        Self { title: format!("{}, {format}", resolved.title), origin, steps }
+    }
+
+    fn entries<'a>(&'a self, config: &'a QuantizeConfig) -> [(&'a str, &'a str); 4] {
+        [
+            ("headstart.name", &config.name),
+            ("headstart.title", &self.title),
+            ("headstart.quantized", &self.origin),
+            (PREPROCESSING_KEY, &self.steps),
+        ]
+    }
+}
+
+fn integers(
+    config: &QuantizeConfig,
+    resolved: &ResolvedBackbone,
+    library: &Path,
+    images: &ChosenImages,
+    monitor: &dyn Monitor,
+) -> Result<MadeNetwork> {
+    let quantizer = Quantizer::new(&resolved.read_model()?)?;
+    let (convolutions, left_float) = (quantizer.convolutions()?, quantizer.left_float().clone());
+    let observed = calibrate(library, &quantizer, images, &resolved.preprocessing, monitor)?;
+    let metadata = Metadata::of(resolved, "int8", origin(resolved, Some(images)));
+    let onnx = quantizer.write(&observed, weight_bits(), &metadata.entries(config))?;
+    Ok(MadeNetwork { onnx, title: metadata.title, weight_bits: weight_bits(), convolutions, left_float })
+}
+
+fn half_floats(config: &QuantizeConfig, resolved: &ResolvedBackbone) -> Result<MadeNetwork> {
+    let metadata = Metadata::of(resolved, "16-bit floats", origin(resolved, None));
+    let HalfNetwork { onnx, convolutions } = to_half(&resolved.read_model()?, &metadata.entries(config))?;
+    Ok(MadeNetwork {
+        onnx,
+        title: metadata.title,
+        weight_bits: 16,
+        convolutions,
+        left_float: BTreeMap::new(),
     })
 }
 
@@ -148,19 +207,22 @@ fn free_place(config: &QuantizeConfig) -> Result<PathBuf> {
     }
 }
 
-/// What the new network was made from, as JSON.
-fn origin(resolved: &ResolvedBackbone, images: &ChosenImages) -> String {
+/// What the new network was made from, as JSON; with the images that it was calibrated on.
+fn origin(resolved: &ResolvedBackbone, images: Option<&ChosenImages>) -> String {
     #[derive(Serialize)]
     struct Origin<'a> {
         parent: &'a str,
         parent_sha256: Digest,
-        images: usize,
-        images_sha256: Digest,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        images: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        images_sha256: Option<Digest>,
     }
     // The path of a file would make the bytes depend on the folder.
     let parent = Path::new(&resolved.name).file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let (parent_sha256, images_sha256) = (resolved.graph_sha256, images.calibration_sha256());
-    let images = images.calibration.len();
+    let parent_sha256 = resolved.graph_sha256;
+    let images_sha256 = images.map(ChosenImages::calibration_sha256);
+    let images = images.map(|images| images.calibration.len());
     serde_json::to_string(&Origin { parent, parent_sha256, images, images_sha256 }).unwrap_or_default()
 }
 
@@ -175,20 +237,20 @@ fn compare(
     let options = SessionOptions::new(Device::Cpu);
     let steps = &resolved.preprocessing;
     let mut float = resolved.open(options, monitor)?.swap_remove(0);
-    let mut integer =
+    let mut rounded =
         OnnxBackbone::open(library, quantized.to_vec(), &resolved.layer, steps, options, monitor)?
             .swap_remove(0);
-    let mut features = Features { float: Vec::new(), integer: Vec::new(), width: float.width() };
+    let mut features = Features { float: Vec::new(), rounded: Vec::new(), width: float.width() };
     embed(images, &images.held_out, "comparing", steps, monitor, &mut |pixels, n| {
         features.float.extend(float.embed(pixels, n)?.into_finite()?);
-        features.integer.extend(integer.embed(pixels, n)?.into_finite()?);
+        features.rounded.extend(rounded.embed(pixels, n)?.into_finite()?);
         Ok(())
     })?;
     let heads = head_accuracy::compare(&images.held_out, &features)?;
     let mut fidelity = measure(&features);
     (fidelity.parent, fidelity.parent_sha256) = (resolved.name.clone(), resolved.graph_sha256);
     (fidelity.graph_sha256, fidelity.layer) = (sha256(quantized), resolved.layer.clone());
-    (fidelity.weight_bits, fidelity.heads) = (weight_bits(), heads);
+    fidelity.heads = heads;
     fidelity.calibration_images = images.calibration.len();
     fidelity.images = images.root.clone();
     fidelity.runtime = format!("ONNX Runtime {}", version(library)?);

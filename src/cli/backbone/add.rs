@@ -21,7 +21,7 @@ pub(super) struct Add {
     /// How a layer with tokens becomes one row of features: cls, mean, mean-patches or channels-last
     #[arg(long, value_name = "POOL", value_parser = parse::<Pool>)]
     pool: Option<Pool>,
-    /// Device to try it on: auto, cpu, cuda or cuda:N
+    /// Device to try it on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
 }

@@ -1,8 +1,8 @@
 //! `headstart backbone list`: the backbones as tables.
 
 use super::inspect::gflop;
-use super::quantize::summary;
 use crate::backbone::catalog::{ListedBackbone, State, list_backbones};
+use crate::cli::fidelity_text::summary;
 use crate::cli::options::Global;
 use crate::cli::output::{Outcome, print_result};
 use crate::cli::text::{left_aligned_table, table_with_header};

@@ -42,12 +42,12 @@ enum Command {
     /// default layer go into one ONNX file in the folder of backbones.
     #[command(after_help = "Example:\n  headstart backbone add dinov2-small --name dinov2 --pool cls")]
     Add(add::Add),
-    /// Make an int8 backbone from one of floats, calibrated on images, and measure what it costs
+    /// Make a backbone of 8-bit integers or 16-bit floats from one of floats, and measure on images what it costs
     ///
-    /// Convolutions behind the first compute with 8-bit integers, which is two to three times as fast on a CPU. The ranges of
+    /// Integers are for CPUs: convolutions behind the first compute with 8-bit integers, which is two to three times as fast on a CPU. The ranges of
     /// the values are chosen on some of the images; the others show how near the features stay to those of floats, and what
     /// the accuracy of linear heads loses. That certificate is kept beside the file, as NEW.fidelity.json, and `backbone list`
-    /// and `inspect` show it. The new backbone has a digest of its own: caches of the two cannot be confused.
+    /// and `inspect` show it. With --format f16 all is 16-bit floats, for GPUs: a CPU only measures what they cost. The new backbone has a digest of its own: caches of the two cannot be confused.
     #[command(
         after_help = "Example:\n  headstart backbone quantize nsfwjs --images photos --name nsfwjs-int8"
     )]
@@ -109,7 +109,7 @@ struct Verify {
     backbone: String,
     #[arg(long, value_name = "NAME", help = PREPROCESS)]
     preprocess: Option<String>,
-    /// Device to run on: auto, cpu, cuda or cuda:N
+    /// Device to run on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
 }

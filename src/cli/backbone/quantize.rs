@@ -1,8 +1,8 @@
 //! The subcommand `headstart backbone quantize`: its arguments, and certificates as text.
 
 use crate::backbone::BackboneChoice;
-use crate::backbone::quantize::{Fidelity, QuantizeConfig, QuantizeStats, quantize};
-use crate::cli::options::{Global, PREPROCESS};
+use crate::backbone::quantize::{Fidelity, NumberFormat, QuantizeConfig, QuantizeStats, quantize};
+use crate::cli::options::{Global, PREPROCESS, parse};
 use crate::cli::output::{Outcome, list_refused, print_result};
 use crate::cli::progress::Terminal;
 use crate::error::Result;
@@ -20,7 +20,10 @@ pub(super) struct Quantize {
     /// Name of the new backbone
     #[arg(long, value_name = "NEW")]
     name: String,
-    /// Images to calibrate on, at most half of all; the others show the fidelity
+    /// Numbers of the new backbone: int8 for CPUs, f16 for GPUs
+    #[arg(long, value_name = "FORMAT", default_value = "int8", value_parser = parse::<NumberFormat>)]
+    format: NumberFormat,
+    /// Images to calibrate integers on, at most half of all; the others show the fidelity
     #[arg(long, value_name = "N", default_value_t = 512)]
     samples: usize,
     /// Layer to measure the fidelity at [default: that of the backbone]
@@ -31,11 +34,11 @@ pub(super) struct Quantize {
 }
 
 pub(super) fn run(args: Quantize, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Quantize { backbone, images, name, samples, layer, preprocess } = args;
+    let Quantize { backbone, images, name, format, samples, layer, preprocess } = args;
     let models = global.models.clone();
     let choice = BackboneChoice { layer, preprocess, models, ..BackboneChoice::new(backbone) };
     let mut config = QuantizeConfig::new(choice, images, name);
-    config.samples = samples;
+    (config.format, config.samples) = (format, samples);
     terminal.stop_on_signals();
     let stats = quantize(&config, terminal)?;
     let outcome = list_refused(&stats.refused);
@@ -44,15 +47,16 @@ pub(super) fn run(args: Quantize, global: &Global, terminal: &Terminal) -> Resul
 }
 
 fn text(stats: &QuantizeStats) -> String {
-    let left = stats.left_float.iter().map(|(op, count)| format!("{count} {op}"));
+    let left: Vec<String> = stats.left_float.iter().map(|(op, count)| format!("{count} {op}")).collect();
+    let left = if left.is_empty() { "nothing".into() } else { left.join(", ") };
     format!(
-        "{}, {}: {} ({:.1} MB)\n{} convolutions with integers; left in float: {}\n\n{}{}\n",
+        "{}, {}: {} ({:.1} MB)\n{} convolutions in {}; left in 32-bit floats: {left}\n\n{}{}\n",
         stats.name,
         stats.title,
         stats.onnx.display(),
         stats.bytes as f64 / 1e6,
         stats.convolutions,
-        left.collect::<Vec<_>>().join(", "),
+        stats.fidelity.format.name(),
         certificate(&stats.fidelity),
         stats.certificate.display()
     )
@@ -61,12 +65,16 @@ fn text(stats: &QuantizeStats) -> String {
 /// The certificate of a quantized backbone in a few lines.
 pub(super) fn certificate(fidelity: &Fidelity) -> String {
     let Fidelity { cosine, centred_cosine, relative_distance, .. } = fidelity;
+    let calibrated = match fidelity.format {
+        NumberFormat::Int8 => format!(", calibrated on {} images", fidelity.calibration_images),
+        _ => String::new(),
+    };
     let mut out = format!(
-        "int8 of {}, weights of {} bits, calibrated on {} images\n{} at {} other images: mean (worst)\n\
+        "{} of {}, weights of {} bits{calibrated}\n{} at {} other images: mean (worst)\n\
          cosine             {:.5} ({:.5})\ncentred cosine     {:.5} ({:.5})\nrelative distance  {:.4} ({:.4})\n",
+        fidelity.format.name(),
         fidelity.parent,
         fidelity.weight_bits,
-        fidelity.calibration_images,
         fidelity.layer,
         fidelity.held_out_images,
         cosine.mean,
@@ -91,18 +99,4 @@ pub(super) fn certificate(fidelity: &Fidelity) -> String {
         ),
     });
     out
-}
-
-/// The certificate in a few words.
-pub(super) fn summary(fidelity: &Fidelity) -> String {
-    let heads = fidelity.heads.as_ref().map(|heads| {
-        let [low, high] = heads.interval.map(point_number);
-        format!(", accuracy {} points ({low} to {high})", point_number(heads.difference))
-    });
-    format!(
-        "int8 of {}: centred cosine {:.4}{}",
-        fidelity.parent,
-        fidelity.centred_cosine.mean,
-        heads.unwrap_or_default()
-    )
 }

@@ -13,7 +13,7 @@ use crate::data::dataset::Resplit;
 use crate::data::manifest::Manifest;
 use crate::error::Result;
 use crate::head::decision::DecisionRule;
-use crate::head::{FitConfig, SolverConfig};
+use crate::head::{FeatureFormat, FitConfig, SolverConfig};
 use crate::report::run::CommandLine;
 use crate::run::{Record, StoredRun};
 use source::{Cache, Source, absolute, identity};
@@ -209,6 +209,9 @@ fn train(record: &Record, run: &str, init: Option<&str>) -> Vec<String> {
     }
     init.into_iter().for_each(|init| arguments.option("--init", init));
     record.memory.iter().for_each(|memory| arguments.option("--memory", format!("{memory}B")));
+    if record.features != FeatureFormat::F32 {
+        arguments.option("--features", record.features);
+    }
     match record.decision.as_ref().map(|decision| &decision.rule) {
         Some(DecisionRule::Thresholds(all)) => {
             all.iter().for_each(|one| arguments.option("--threshold", &one.goal));
@@ -237,6 +240,13 @@ fn adam(config: &FitConfig, arguments: &mut Arguments) {
     arguments.switch("--total-patience", !config.patience_resets);
     arguments.switch("--no-shuffle", !config.shuffle);
     arguments.switch("--drop-last", config.drop_last);
+    if config.hidden > 0 {
+        arguments.option("--hidden", config.hidden);
+        arguments.option("--dropout", config.dropout);
+    }
+    if config.weight_decay > 0.0 {
+        arguments.option("--weight-decay", config.weight_decay);
+    }
 }
 
 /// The arguments of a command.
@@ -291,6 +301,7 @@ mod tests {
             config,
             resplit: None,
             memory: None,
+            features: FeatureFormat::F32,
             variants: vec!["none".into(), "shift:+5:+0".into(), "shift:+0:-5".into()],
             train_rows: 0,
             init: None,
@@ -343,6 +354,9 @@ mod tests {
             patience_resets: false,
             shuffle: false,
             drop_last: true,
+            hidden: 12,
+            dropout: 0.5,
+            weight_decay: 0.01,
         }
     }
 
@@ -352,8 +366,10 @@ mod tests {
     }
 
     /// Options that cannot change a head; `--batch` is one of them in `extract` alone.
-    const WITHOUT_EFFECT: [&str; 13] = [
+    const WITHOUT_EFFECT: [&str; 20] = [
         "json",
+        "json-lines",
+        "verbose",
         "yes",
         "models",
         "help",
@@ -368,6 +384,12 @@ mod tests {
         "budget",
         // Part of the name of the layer.
         "pool",
+        // Several machines compute the same features.
+        "plan",
+        "shard",
+        "finish",
+        "chunk-rows",
+        "mixed-hardware",
     ];
 
     #[test]
@@ -377,7 +399,8 @@ mod tests {
         let fold = Record { resplit: fold, init: Some("gone".into()), memory: Some(1 << 20), ..adam() };
         let costs = CostMatrix { file: "costs.csv".into(), costs: Vec::new() };
         let decision = Some(Decision::new(DecisionRule::Costs(costs)));
-        let resplit = Record { resplit: Some(Resplit::Random { seed: 8 }), decision, ..adam() };
+        let features = FeatureFormat::Bf16;
+        let resplit = Record { resplit: Some(Resplit::Random { seed: 8 }), decision, features, ..adam() };
         let lbfgs = LbfgsConfig { allow_unconverged: true, ..LbfgsConfig::default() };
         let chosen_on =
             ThresholdEvidence { from: AnswerSource::Folds, images: 9, of_class: 3, answered: 3, correct: 3 };

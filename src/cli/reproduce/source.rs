@@ -1,6 +1,6 @@
 //! What is known about a run, its cache and the run that it started from.
 
-use crate::backbone::{CPU_PROVIDER, CUDA_PROVIDER};
+use crate::backbone::{CPU_PROVIDER, CUDA_PROVIDER, OPENVINO_PROVIDER};
 use crate::cache::{FeatureCache, Samples};
 use crate::cli::options::Layout;
 use crate::data::augment::Variant;
@@ -123,6 +123,7 @@ fn device(store: &FeatureCache) -> Option<String> {
             CPU_PROVIDER => "cpu".to_string(),
             CUDA_PROVIDER if asked.starts_with("cuda") => asked,
             CUDA_PROVIDER => "cuda".to_string(),
+            OPENVINO_PROVIDER => "openvino".to_string(),
             _ => return None,
         });
     }

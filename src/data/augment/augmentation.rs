@@ -1,7 +1,7 @@
 //! What a person asks for: one or several variants that are added to images.
 
 use super::step::{Anchor, MOST_PIXELS, Step, crop_part, hundredths};
-use super::{Variant, step_names};
+use super::{Variant, meant, step_names};
 use crate::error::{Error, Kind, Result};
 use std::str::FromStr;
 
@@ -90,8 +90,9 @@ impl FromStr for Augmentation {
         };
         parsed.ok_or_else(|| {
             let help = format!(
-                "use flip, shift:N with N from 1 to {MOST_PIXELS} pixels, {}, or up to three of them such as flip+rotate:+10; \
+                "{}use flip, shift:N with N from 1 to {MOST_PIXELS} pixels, {}, or up to three of them such as flip+rotate:+10; \
                  rotate:10 turns both ways, crop:0.8 keeps each corner and the centre",
+                meant(text),
                 Step::EXAMPLES
             );
             Error::new(Kind::Usage, format!("{text:?} is not an augmentation")).help(help)

@@ -10,7 +10,7 @@ pub use augmentation::Augmentation;
 pub use step::{Anchor, Step};
 
 use crate::data::pixels::Pixels;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -158,6 +158,13 @@ impl fmt::Display for Variant {
     }
 }
 
+/// Which kind of step the one before the first colon of `text` may have meant.
+pub(crate) fn meant(text: &str) -> String {
+    let kind = text.split(':').next().unwrap_or_default();
+    let kinds = || std::iter::once("none").chain(Step::NAMES);
+    if kinds().any(|known| known == kind) { String::new() } else { did_you_mean(kind, kinds()) }
+}
+
 impl FromStr for Variant {
     type Err = Error;
 
@@ -165,8 +172,9 @@ impl FromStr for Variant {
         let parsed = Self::parse(text);
         parsed.filter(|variant| variant.to_string() == text).ok_or_else(|| {
             Error::new(Kind::Usage, format!("{text:?} is not a variant")).help(format!(
-                "variants are none, flip, shift:+DX:+DY such as shift:+30:+0, {}, and up to {MOST_STEPS} of them such as \
+                "{}variants are none, flip, shift:+DX:+DY such as shift:+30:+0, {}, and up to {MOST_STEPS} of them such as \
                  flip+rotate:+10",
+                meant(text),
                 Step::EXAMPLES
             ))
         })

@@ -18,7 +18,7 @@ pub use resplit::Resplit;
 pub use split::{Fractions, assign_splits};
 pub use units::group_numbers;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result, did_you_mean};
 use crate::io::digest::Digest;
 use crate::io::fs::FileIdentity;
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,17 @@ pub fn number_and_names(names: &[&str]) -> String {
     format!("{} ({}{more})", names.len(), names[..names.len().min(5)].join(", "))
 }
 
+/// Names the classes for the remedy of one that was mistyped, the nearest first. Of many classes a few are named.
+pub fn which_classes(typed: &str, classes: &[String]) -> String {
+    let names: Vec<&str> = classes.iter().map(String::as_str).collect();
+    let meant = did_you_mean(typed, names.iter().copied());
+    let all = if names.len() > MOST_NAMED { number_and_names(&names) } else { names.join(", ") };
+    format!("{meant}the classes are {all}")
+}
+
+/// Classes that a message names one by one, at most.
+const MOST_NAMED: usize = 20;
+
 impl Split {
     /// All splits: train, validation, test.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
@@ -115,9 +126,8 @@ impl FromStr for Split {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|split| split.name() == text).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("{text:?} is not a split")).help("use train, validation or test")
-        })
+        let found = Self::ALL.into_iter().find(|split| split.name() == text);
+        found.ok_or_else(|| Error::not_one_of(text, "a split", &Self::ALL.map(Self::name)))
     }
 }
 

@@ -107,6 +107,8 @@ pub enum Reason {
         /// Path of one of those files.
         other: String,
     },
+    /// The process that read the file ended, several times and with no other file.
+    EndedWorker,
     /// The bytes changed between the scan of the folder and the decoding of the image.
     ChangedDuringRun,
     /// The file was there at the start of the run and is not any more.
@@ -128,7 +130,7 @@ pub enum Reason {
 }
 
 /// Reasons whose text holds no values.
-const PLAIN: [Reason; 10] = [
+const PLAIN: [Reason; 11] = [
     Reason::Folder,
     Reason::NotRegularFile,
     Reason::Empty,
@@ -137,6 +139,7 @@ const PLAIN: [Reason; 10] = [
     Reason::TruncatedJpeg,
     Reason::DecoderPanic,
     Reason::NameNotUtf8,
+    Reason::EndedWorker,
     Reason::ChangedDuringRun,
     Reason::VanishedDuringRun,
 ];
@@ -271,6 +274,7 @@ impl fmt::Display for Reason {
             Self::TruncatedJpeg => "the JPEG data end before the image does",
             Self::DecoderPanic => "the decoder gave up on this file",
             Self::NameNotUtf8 => "its name is not UTF-8",
+            Self::EndedWorker => "the process that read it ended, each time",
             Self::ChangedDuringRun => "changed while the images were being read",
             Self::VanishedDuringRun => "vanished while the images were being read",
             Self::Other(text) => text,

@@ -82,6 +82,20 @@ impl Resplit {
         }
     }
 
+    /// Whether `splits` are the folds of one cross-validation, each of them once, so that they test each image once.
+    pub fn are_all_folds(splits: &[Option<Self>]) -> bool {
+        let mut numbers = Vec::new();
+        let mut dealt = Vec::new();
+        for split in splits {
+            let Some(Self::Fold { number, folds, seed }) = split else { return false };
+            numbers.push(*number);
+            dealt.push((*folds, *seed));
+        }
+        numbers.sort_unstable();
+        dealt.iter().all(|of| *of == dealt[0] && of.0 == splits.len())
+            && numbers.into_iter().eq(1..=splits.len())
+    }
+
     /// Lists all `folds` folds of one cross-validation.
     ///
     /// # Errors

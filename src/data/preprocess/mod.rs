@@ -5,6 +5,7 @@ mod normalization;
 mod resize;
 mod resize_method;
 mod tensorflow1;
+mod vectors;
 
 pub use normalization::{Arithmetic, Normalization};
 pub use resize::{Filter, Region, resize, resize_bilinear};
@@ -270,6 +271,14 @@ pub fn floats(bytes: &[u8]) -> Vec<f32> {
 
 /// Sorts values of pixels `[size, size, 3]` into planes `[3, size, size]`.
 fn to_planes<T: Copy>(pixels: &[T], planes: &mut [T]) {
+    vectors::with_widest(
+        #[inline(always)]
+        || sort_into_planes(pixels, planes),
+    );
+}
+
+#[inline(always)]
+fn sort_into_planes<T: Copy>(pixels: &[T], planes: &mut [T]) {
     let plane = pixels.len() / 3;
     let (red, rest) = planes.split_at_mut(plane);
     let (green, blue) = rest.split_at_mut(plane);

@@ -1,7 +1,7 @@
 //! The text form of a preprocessing: a name, and what differs from it.
 
 use super::{Normalization, Preprocessing, Resize};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 
 /// The names, in the order of the help.
 const NAMES: [&str; 5] = ["unit", "inception", "imagenet", "stretched", "raw"];
@@ -84,8 +84,8 @@ fn base(name: &str) -> Result<Preprocessing> {
         "inception" => (0.875, Normalization::Symmetric),
         "imagenet" => (0.875, Normalization::Imagenet),
         _ => {
-            return Err(Error::new(Kind::Usage, format!("{name:?} is not a preprocessing"))
-                .help("use unit, inception, imagenet, stretched or raw"));
+            let names = ["unit", "inception", "imagenet", "stretched", "raw"];
+            return Err(Error::not_one_of(name, "a preprocessing", &names));
         }
     };
     let steps = Preprocessing::whole(SIZE, normalization);
@@ -94,8 +94,15 @@ fn base(name: &str) -> Result<Preprocessing> {
 
 fn setting_error(part: &str) -> Error {
     let filters: Vec<&str> = FILTERS.iter().map(|(name, _)| *name).collect();
+    let settings = ["resize", "size", "shorter-side", "both-sides"];
+    let meant = match part.split_once('=') {
+        Some(("resize", filter)) => did_you_mean(filter, filters.iter().copied()),
+        Some((name, _)) if settings.contains(&name) => String::new(),
+        Some((name, _)) => did_you_mean(name, settings),
+        None => did_you_mean(part, settings),
+    };
     Error::new(Kind::Usage, format!("{part:?} is not a setting of a preprocessing")).help(format!(
-        "after the name use resize={}, size=N, and shorter-side=N or both-sides=N",
+        "{meant}after the name use resize={}, size=N, and shorter-side=N or both-sides=N",
         filters.join("|")
     ))
 }

@@ -1,66 +1,32 @@
 //! Scans a folder or a manifest of labelled images: finds the files and reads what they are, skipping files that did not change.
 
 mod any_depth;
+mod found;
 mod known;
 mod labels;
 mod layout;
 mod manifest;
+mod options;
 mod passed_over;
+mod scanner;
 mod walk;
 
 pub use any_depth::{files_below, list_files};
+pub use found::{FoundFile, FoundFiles};
 pub use known::{EarlierScan, RefusedFiles};
+pub use options::{ScanDepth, ScanOptions};
 pub use passed_over::{PassedOver, is_passed_over};
 
-use crate::data::dataset::{
-    FolderLayout, ImageFile, LayoutChoice, Reason, Refused, Sample, number_and_names,
-};
-use crate::data::decode;
+use crate::data::dataset::{FolderLayout, ImageFile, Refused, Sample, number_and_names};
 use crate::data::manifest::ManifestOptions;
-use crate::data::narrow::NarrowImages;
 use crate::error::{Error, Kind, Result};
-use crate::io::digest::{Digest, sha256};
-use crate::io::fs::FileIdentity;
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Silent, Unit};
 use labels::{FileCount, Labels};
-use std::collections::{BTreeSet, HashMap};
+use scanner::{ScannedFile, Scanner};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 use walk::{Candidate, Listing};
-
-/// How much of each file is examined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum ScanDepth {
-    /// The header: format and dimensions of the image.
-    Header,
-    /// The whole image, decoded, which finds files that are damaged or cut short.
-    #[default]
-    Pixels,
-}
-
-/// Settings of a scan.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct ScanOptions<'a> {
-    /// How much of each file is examined.
-    pub depth: ScanDepth,
-    /// Result of the latest scan, if there was one. Its labels stay where folders are still called as they were.
-    pub earlier: Option<EarlierScan<'a>>,
-    /// Whether files are read again although they look unchanged since the earlier scan.
-    pub rehash: bool,
-    /// How folders that are called as splits are taken. `None` takes them as classes, with a remark.
-    pub layout: Option<LayoutChoice>,
-    /// How a manifest is read, where one stands in place of the folder; `None` for the usual names of columns.
-    pub manifest: Option<&'a ManifestOptions>,
-    /// Whether such folders are an error without a `layout`.
-    pub must_choose: bool,
-    /// Files refused before, if known.
-    pub refused: Option<&'a RefusedFiles>,
-    /// Whether remarks about the folder go to the monitor. A repeated scan leaves them out.
-    pub notes: bool,
-}
 
 /// Result of a scan.
 #[derive(Debug)]
@@ -81,22 +47,6 @@ pub struct ScanResult {
     pub passed_over: PassedOver,
 }
 
-impl ScanOptions<'_> {
-    /// Options for a first scan, without earlier results.
-    pub fn new(depth: ScanDepth) -> Self {
-        Self {
-            depth,
-            earlier: None,
-            rehash: false,
-            layout: None,
-            manifest: None,
-            must_choose: false,
-            refused: None,
-            notes: true,
-        }
-    }
-}
-
 /// Scans all files below the class folders of `images`, on all cores.
 ///
 /// # Errors
@@ -107,16 +57,7 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
     let notes: &dyn Monitor = if options.notes { monitor } else { &Silent };
     listing.notes.iter().for_each(|note| notes.note(note));
     let known: &[Sample] = options.earlier.map_or(&[], |earlier| earlier.samples);
-    // Size and time of a file say nothing about a file in another folder.
-    let is_here = options.earlier.is_some_and(|earlier| earlier.root == listing.root);
-    let unchanged = if is_here && !options.rehash { known } else { &[] };
-    let scanner = Scanner {
-        unchanged: unchanged.iter().map(|sample| (sample.file.path.as_str(), &sample.file)).collect(),
-        refused: options.refused,
-        depth: options.depth,
-        root: &listing.root,
-        narrow: NarrowImages::default(),
-    };
+    let scanner = Scanner::new(&listing.root, options);
     let outcomes = scan_all(images, &listing.candidates, &scanner, monitor)?;
     scanner.narrow.report(notes);
     let found = match listing.layout {
@@ -132,6 +73,41 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
         notes.note(&format!("class folders without a usable file: {}", number_and_names(&empty)));
     }
     Ok(result)
+}
+
+/// Files that have to be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct UnknownFiles {
+    /// The folder that paths start from, absolute.
+    pub root: PathBuf,
+    /// Paths relative to it, sorted.
+    pub paths: Vec<String>,
+}
+
+/// Lists the files below the class folders of `images` that [`scan`] would have to read. Opens none of them.
+///
+/// # Errors
+/// Those of [`scan`].
+pub fn unknown_files(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Result<UnknownFiles> {
+    let listing = list(images, options)?;
+    let scanner = Scanner::new(&listing.root, options);
+    let task = monitor.task("looking at files", Some(listing.candidates.len() as u64), Unit::Images);
+    let known = in_parallel(parallel::thread_count(0), &listing.candidates, |candidate| {
+        check_interrupted(images, monitor)?;
+        task.advance(1);
+        Ok(scanner.is_known(candidate))
+    })?;
+    let unknown = listing.candidates.iter().zip(known).filter(|(_, is_known)| !is_known);
+    let mut paths: Vec<String> = unknown.map(|(candidate, _)| candidate.path.clone()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    Ok(UnknownFiles { root: listing.root.clone(), paths })
+}
+
+/// Reads the file `path` below `root` for a scan elsewhere.
+pub fn find_out(root: &Path, path: &str) -> FoundFile {
+    Scanner::new(root, &ScanOptions::new(ScanDepth::Header)).find_out(path)
 }
 
 /// Lists the files of a folder or of a manifest.
@@ -197,9 +173,6 @@ pub fn no_images(images: &Path, refused: &[Refused]) -> Error {
         .help("give IMAGES/<class>/<file>: one folder of images for each class")
 }
 
-/// A file without its label, or why it cannot be used.
-type ScannedFile = std::result::Result<ImageFile, Refused>;
-
 /// Scans the candidates in parallel. The results are in their order.
 fn scan_all(
     images: &Path,
@@ -225,129 +198,4 @@ fn check_interrupted(images: &Path, monitor: &dyn Monitor) -> Result<()> {
     let message = "interrupted while the files were being read";
     let help = "run the same command again; rows that were computed are kept";
     Err(Error::new(Kind::Interrupted, message).at(images).help(help))
-}
-
-/// Scans single files.
-struct Scanner<'a> {
-    /// Files of the earlier scan, by path.
-    unchanged: HashMap<&'a str, &'a ImageFile>,
-    refused: Option<&'a RefusedFiles>,
-    depth: ScanDepth,
-    /// The folder that paths start from.
-    root: &'a Path,
-    /// Images that use a small part of their range, where pixels are examined.
-    narrow: NarrowImages,
-}
-
-/// A file that cannot be used; the path is that of the candidate.
-struct Refusal {
-    image_sha256: Option<Digest>,
-    reason: Reason,
-}
-
-impl Refusal {
-    /// The refusal of a candidate. A file that is not there is a fault of its row in a manifest.
-    fn of(self, candidate: &Candidate) -> Refused {
-        let Self { image_sha256, reason } = self;
-        let reason = match (candidate.line, image_sha256) {
-            (Some(line), None) => Reason::Row { line, fault: reason.to_string() },
-            _ => reason,
-        };
-        Refused { path: candidate.path.clone(), image_sha256, reason }
-    }
-}
-
-impl From<Reason> for Refusal {
-    /// A refusal that does not depend on the content.
-    fn from(reason: Reason) -> Self {
-        Self { image_sha256: None, reason }
-    }
-}
-
-impl Scanner<'_> {
-    fn scan(&self, candidate: &Candidate) -> std::result::Result<ImageFile, Refusal> {
-        let path = &candidate.path;
-        if path.contains(char::REPLACEMENT_CHARACTER) {
-            return Err(Reason::NameNotUtf8.into());
-        }
-        if let Some(reason) = self.refused.and_then(|refused| refused.path(path)) {
-            return Err(reason.clone().into());
-        }
-        let file = &self.root.join(path);
-        let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(file, &e))?;
-        let (mtime_ns, identity) = (modification_time(&metadata), FileIdentity::of(&metadata));
-        if let Some(known) = self.unchanged.get(path.as_str())
-            && (known.bytes, known.mtime_ns, known.identity) == (metadata.len(), mtime_ns, identity)
-            && mtime_ns != 0
-        {
-            self.check_content(known.image_sha256)?;
-            return Ok((*known).clone());
-        }
-        let bytes = decode::read(file)?;
-        let image_sha256 = sha256(&bytes);
-        self.check_content(image_sha256)?;
-        let dimensions = self
-            .examine(path, &bytes)
-            .map_err(|reason| Refusal { image_sha256: Some(image_sha256), reason })?;
-        Ok(ImageFile {
-            path: path.clone(),
-            label: String::new(),
-            fixed_split: None,
-            group: None,
-            image_sha256,
-            width: dimensions.width,
-            height: dimensions.height,
-            bytes: bytes.len() as u64,
-            mtime_ns,
-            identity,
-        })
-    }
-
-    /// Refuses bytes that were refused before.
-    fn check_content(&self, image_sha256: Digest) -> std::result::Result<(), Refusal> {
-        match self.refused.and_then(|refused| refused.content(&image_sha256)) {
-            Some(reason) => Err(Refusal { image_sha256: Some(image_sha256), reason: reason.clone() }),
-            None => Ok(()),
-        }
-    }
-
-    fn examine(&self, path: &str, bytes: &[u8]) -> std::result::Result<decode::Dimensions, Reason> {
-        let dimensions = decode::dimensions(bytes)?;
-        if self.depth == ScanDepth::Pixels {
-            let image = decode::decode_stretched(bytes, None)?;
-            if let Some(bits) = image.narrow {
-                self.narrow.add(path, bits);
-            }
-        }
-        Ok(dimensions)
-    }
-}
-
-/// Nanoseconds since 1970; 0 if unknown, as before 1970 and where 64 bits do not hold them, from 2262.
-fn modification_time(metadata: &std::fs::Metadata) -> i64 {
-    let since_1970 = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since_1970.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn times_that_64_bits_do_not_hold_and_those_before_1970_are_unknown() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = std::fs::File::create(dir.path().join("f")).unwrap();
-        let century = Duration::from_secs(100 * 365 * 86_400);
-        let time = |time| {
-            file.set_modified(time).unwrap();
-            modification_time(&file.metadata().unwrap())
-        };
-        assert_eq!(time(UNIX_EPOCH + century), century.as_nanos() as i64);
-        assert_eq!(time(UNIX_EPOCH - Duration::from_secs(86_400)), 0);
-        // Some file systems end before 2262, and then say so by another time, which 64 bits hold.
-        let late = time(UNIX_EPOCH + 3 * century);
-        let stored = file.metadata().unwrap().modified().unwrap();
-        assert!(late == 0 || stored < UNIX_EPOCH + 3 * century, "{late}");
-    }
 }

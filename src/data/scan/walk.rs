@@ -57,10 +57,10 @@ pub(super) fn list(images: &Path, choice: Option<LayoutChoice>, must_choose: boo
         return Err(obstacle.of_kind(Kind::Input));
     }
     let root = std::fs::canonicalize(images).map_err(|e| {
-        Error::new(Kind::Input, "no such folder of images")
-            .at(images)
-            .because(e)
-            .help("give a folder that holds one folder of images for each class")
+        Error::new(Kind::Input, "no such folder of images").at(images).because(e).help(format!(
+            "{}give a folder that holds one folder of images for each class",
+            fs::meant_beside(images, Path::is_dir)
+        ))
     })?;
     if !root.is_dir() {
         return Err(Error::new(Kind::Input, "not a folder").at(images).help("give IMAGES/<class>/<file>"));

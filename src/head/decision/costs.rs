@@ -1,6 +1,6 @@
 //! Costs of confusions, read from a table.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, nearest_name};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::path::Path;
@@ -54,7 +54,9 @@ impl CostMatrix {
 /// The position of each of `classes` among `names`, or what is wrong.
 fn positions(names: &[String], classes: &[String], place: &str) -> std::result::Result<Vec<usize>, String> {
     if let Some(name) = names.iter().find(|name| !classes.contains(name)) {
-        return Err(format!("its {place} names {name:?}, which is not a class"));
+        let meant = nearest_name(name, classes.iter().map(String::as_str));
+        let meant = meant.map_or(String::new(), |meant| format!(" ({meant:?} is one)"));
+        return Err(format!("its {place} names {name:?}, which is not a class{meant}"));
     }
     let position = |class: &String| {
         let mut places = (0..names.len()).filter(|&i| names[i] == *class);

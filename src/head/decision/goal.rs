@@ -1,6 +1,6 @@
 //! What a person wants of the answers of one class.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -48,8 +48,12 @@ impl FromStr for ClassGoal {
             (!class.is_empty()).then(|| Self { class: class.into(), measure, at_least })
         };
         parts(Measure::Precision).or_else(|| parts(Measure::Recall)).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("{text:?} is not a goal for a class"))
-                .help("write CLASS=precision>=0.95 or CLASS=recall>=0.9, with a number above 0 and below 1")
+            let word = text.rsplit_once(">=").and_then(|(before, _)| Some(before.rsplit_once('=')?.1));
+            let meant = word.filter(|word| !["precision", "recall"].contains(word));
+            let meant = meant.map_or(String::new(), |word| did_you_mean(word, ["precision", "recall"]));
+            Error::new(Kind::Usage, format!("{text:?} is not a goal for a class")).help(format!(
+                "{meant}write CLASS=precision>=0.95 or CLASS=recall>=0.9, with a number above 0 and below 1"
+            ))
         })
     }
 }

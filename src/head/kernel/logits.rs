@@ -2,6 +2,7 @@
 
 use super::batch::{Batch, CLASSES, LANES};
 use pulp::{Simd, WithSimd};
+use std::ops::Range;
 
 /// Rows whose partial sums are kept at once.
 const ROWS: usize = 32;
@@ -12,11 +13,13 @@ const SPAN: usize = 1024;
 /// Vectors in a group. Every padded row has a multiple of them, whatever the width of the vectors.
 const VECTORS: usize = 4;
 
-/// `out[row, class] = features[row] . weight[class] + bias[class]`.
+/// `out[row, class] = features[row] . weight[class] + bias[class]`, over some of the features.
 pub(super) struct Logits<'a> {
     pub batch: Batch<'a>,
     pub weight: &'a [f32],
     pub bias: &'a [f32],
+    /// The features: both ends are multiples of [`crate::math::matrix::GROUP`].
+    pub features: Range<usize>,
     pub out: &'a mut [f32],
 }
 
@@ -47,8 +50,8 @@ impl Logits<'_> {
         let rows = ROWS.min(self.batch.examples.len() - first);
         let stride = self.batch.stride;
         let mut sums = [[[0.0f32; LANES]; K]; ROWS];
-        for from in (0..stride).step_by(SPAN) {
-            let span = from..(from + SPAN).min(stride);
+        for from in self.features.clone().step_by(SPAN) {
+            let span = from..(from + SPAN).min(self.features.end);
             let w: [&[f32]; K] = std::array::from_fn(|k| &self.weight[(class + k) * stride..][span.clone()]);
             let rows = &self.batch.examples[first..first + rows];
             self.span::<S, K>(simd, Batch { examples: rows, ..self.batch }, w, from, &mut sums);

@@ -9,6 +9,7 @@ mod elementwise;
 mod gradient;
 mod logits;
 mod step;
+mod vectors;
 
 use super::adam::AdamStep;
 use elementwise::{Exp, Standardize};
@@ -16,7 +17,8 @@ use gradient::Gradient;
 use logits::Logits;
 use pulp::Arch;
 use std::ops::Range;
-use step::Step;
+use step::{MANY_ROWS, Step};
+use vectors::{AddScaled, Dot};
 
 pub(super) use batch::Batch;
 pub(super) use step::WeightState;
@@ -33,12 +35,20 @@ impl Kernel {
 
     /// `out[row, class] = features[row] . weight[class] + bias[class]`.
     pub fn logits(&self, batch: Batch, weight: &[f32], bias: &[f32], out: &mut [f32]) {
-        self.0.dispatch(Logits { batch, weight, bias, out });
+        let features = 0..batch.stride;
+        self.0.dispatch(Logits { batch, weight, bias, features, out });
     }
 
-    /// Performs one step of Adam along `delta^T features + l2 weight`, with `delta` as `[rows, classes]`.
+    /// `out[row, other] = features[row] . others[other]` over the features of `span`, whose ends are multiples of
+    /// [`GROUP`](crate::math::matrix::GROUP), with `others` as `[others, stride]`.
+    pub fn products(&self, batch: Batch, others: &[f32], span: Range<usize>, out: &mut [f32]) {
+        let bias = vec![0.0; out.len() / batch.examples.len().max(1)];
+        self.0.dispatch(Logits { batch, weight: others, bias: &bias, features: span, out });
+    }
+
+    /// Performs one step of Adam with weight decay along `delta^T features + l2 weight`, with `delta` as `[rows, classes]`.
     pub fn step(&self, batch: Batch, delta: &[f32], weights: WeightState, step: AdamStep) {
-        self.0.dispatch(Step { batch, delta, weights, step });
+        self.0.dispatch(Step { batch, delta, weights, step, many_rows: MANY_ROWS });
     }
 
     /// `out[class, feature] += delta^T features` for the features of `span`, whose ends are multiples of
@@ -55,6 +65,16 @@ impl Kernel {
     /// Replaces every value, none of them above zero, by its exponential.
     pub fn exp(&self, values: &mut [f32]) {
         self.0.dispatch(Exp(values));
+    }
+
+    /// The inner product of two vectors of one length, summed in float64.
+    pub fn dot<A: Copy + Into<f64>, B: Copy + Into<f64>>(&self, a: &[A], b: &[B]) -> f64 {
+        self.0.dispatch(Dot(a, b))
+    }
+
+    /// `to += factor * from`, element by element.
+    pub fn add_scaled(&self, to: &mut [f32], from: &[f32], factor: f32) {
+        self.0.dispatch(AddScaled { to, from, factor });
     }
 }
 
@@ -90,13 +110,22 @@ mod tests {
         let batch = Batch::of(LabelledFeatures { features: &x, examples: &order });
         let mut out = vec![0.0; rows * classes];
         kernel.logits(batch, w.padded(), bias.row(0), &mut out);
+        // Those of two spans add up to those of all features, but for rounding.
+        let parts = [0..x.stride() / 128 * 64, x.stride() / 128 * 64..x.stride()].map(|span| {
+            let mut part = vec![0.0; rows * classes];
+            kernel.products(batch, w.padded(), span, &mut part);
+            part
+        });
+        for (i, logit) in out.iter().enumerate() {
+            assert!((parts[0][i] + parts[1][i] + bias.row(0)[i % classes] - logit).abs() < 1e-4);
+        }
         let delta: Vec<f32> = delta.values().collect();
         let weights = WeightState {
             weight: w.padded_mut(0..classes),
             first: m.padded_mut(0..classes),
             second: v.padded_mut(0..classes),
         };
-        kernel.step(batch, &delta, weights, AdamStep { rate: 0.1, root: 3.0, l2: 0.01 });
+        kernel.step(batch, &delta, weights, AdamStep { rate: 0.1, root: 3.0, l2: 0.01, kept: 0.98 });
         (out, w.values().collect())
     }
 
@@ -129,8 +158,52 @@ mod tests {
     }
 
     #[test]
+    fn long_vectors_have_the_same_sums_in_every_vector_width() {
+        for width in [0, 1, 15, 64, 1003] {
+            let (a, b) = (noise(1, width, 1), noise(1, width, 2));
+            let doubles: Vec<f64> = b.values().map(|b| f64::from(b) / 3.0).collect();
+            let of = |kernel: Kernel| {
+                let mut to: Vec<f32> = a.values().collect();
+                kernel.add_scaled(&mut to, &b.values().collect::<Vec<f32>>(), 0.3);
+                (kernel.dot(&to, &doubles), to)
+            };
+            let all: Vec<(f64, Vec<f32>)> = archs().into_iter().map(of).collect();
+            assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{width}");
+            let expected: f64 = all[0].1.iter().zip(&doubles).map(|(&to, b)| f64::from(to) * b).sum();
+            assert!((all[0].0 - expected).abs() < 1e-9, "{width}");
+            assert!(all[0].1.iter().zip(a.values().zip(b.values())).all(|(to, (a, b))| *to == a + 0.3 * b));
+        }
+    }
+
+    #[test]
+    fn rows_that_are_copied_together_first_give_the_same_bits() {
+        for (rows, classes, width) in [(64, 13, 130), (150, 5, 70), (7, 6, 64)] {
+            let (x, delta) = (noise(rows, width, 1), noise(rows, classes, 5));
+            let (order, delta) = (examples(rows), delta.values().collect::<Vec<f32>>());
+            for kernel in archs() {
+                let weights = |many_rows: usize| {
+                    let [mut w, mut m, mut v] = [2, 3, 4].map(|seed| noise(classes, width, seed));
+                    (0..classes).for_each(|class| v.row_mut(class).iter_mut().for_each(|v| *v = v.abs()));
+                    let batch = Batch::of(LabelledFeatures { features: &x, examples: &order });
+                    let weights = WeightState {
+                        weight: w.padded_mut(0..classes),
+                        first: m.padded_mut(0..classes),
+                        second: v.padded_mut(0..classes),
+                    };
+                    let step = AdamStep { rate: 0.1, root: 3.0, l2: 0.01, kept: 0.98 };
+                    kernel.0.dispatch(Step { batch, delta: &delta, weights, step, many_rows });
+                    [w, m, v].map(|matrix| matrix.values().collect::<Vec<f32>>())
+                };
+                assert!(weights(0) == weights(usize::MAX), "{rows} {classes} {width}");
+            }
+        }
+    }
+
+    #[test]
     fn every_vector_width_gives_the_same_bits() {
-        for (rows, classes, width) in [(7, 13, 130), (32, 5, 64), (1, 1, 3), (5, 4, 200), (6, 2, 65)] {
+        for (rows, classes, width) in
+            [(7, 13, 130), (32, 5, 64), (1, 1, 3), (5, 4, 200), (6, 2, 65), (64, 13, 130), (150, 4, 70)]
+        {
             let all: Vec<_> =
                 archs().into_iter().map(|kernel| results(kernel, rows, classes, width)).collect();
             assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{rows} {classes} {width}");
@@ -139,7 +212,12 @@ mod tests {
 
     #[test]
     fn logits_and_steps_agree_with_plain_sums_in_float64() {
-        let (rows, classes, width) = (11, 8, 150);
+        for (rows, classes, width) in [(11, 8, 150), (100, 8, 150)] {
+            agree_with_plain_sums(rows, classes, width);
+        }
+    }
+
+    fn agree_with_plain_sums(rows: usize, classes: usize, width: usize) {
         let (logits, weights) = results(Kernel::new(), rows, classes, width);
         let (x, w) = (noise(rows, width, 1), noise(classes, width, 2));
         let (m, bias, delta) = (noise(classes, width, 3), noise(1, classes, 4), noise(rows, classes, 5));
@@ -157,7 +235,8 @@ mod tests {
                 let part = |row: usize| f(delta.row(row)[class]) * f(x.row(rows - 1 - row)[i]);
                 let gradient = (0..rows).map(part).sum::<f64>() + 0.01 * old;
                 let first = 0.9 * f(m.row(class)[i]) + 0.1 * gradient;
-                let expected = old - 0.1 * first / ((0.001 * gradient * gradient).sqrt() * 3.0 + 1e-8);
+                let change = 0.1 * first / ((0.001 * gradient * gradient).sqrt() * 3.0 + 1e-8);
+                let expected = 0.98 * old - change;
                 let error = (f(weight) - expected).abs();
                 assert!(error < 1e-3 * expected.abs().max(1.0), "{weight} {expected}");
             }

@@ -10,6 +10,11 @@ pub trait FeatureBlocks {
     /// # Errors
     /// If rows cannot be read.
     fn visit(&mut self, visit: &mut dyn FnMut(LabelledFeatures)) -> Result<()>;
+
+    /// Bytes that a search may take to make itself shorter.
+    fn spare_memory(&self) -> usize {
+        256 << 20
+    }
 }
 
 /// Rows in memory, in one block.

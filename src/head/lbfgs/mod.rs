@@ -4,12 +4,16 @@
 mod blocks;
 mod config;
 mod convergence;
+mod covariance;
 mod history;
+mod inverse;
 mod line_search;
+mod model;
 mod objective;
 mod preconditioner;
 mod search;
 mod softmax_rows;
+mod sums;
 
 pub use blocks::{FeatureBlocks, InMemoryBlocks};
 pub(super) use config::check_penalty;
@@ -17,9 +21,9 @@ pub use config::{LbfgsConfig, LbfgsParams};
 pub use convergence::{Convergence, Precision};
 
 use super::labelled_features::LabelledFeatures;
-use super::linear::Head;
 use super::loss::MeanLoss;
 use super::result::{Epoch, FitResult};
+use super::softmax_head::Head;
 use crate::error::{Error, Kind, Result};
 use objective::{Objective, Penalised};
 use std::time::Instant;

@@ -7,15 +7,18 @@
 //! A point of the search is `[classes * stride]` weights, row after row with their padding, then `[classes]` biases.
 
 use super::blocks::FeatureBlocks;
-use super::preconditioner::{FeatureScales, inverse_diagonal};
+use super::covariance::{covariance, rows_used};
+use super::preconditioner::{FeatureScales, Preconditioner, mean};
 use super::softmax_rows::{Evaluation, LogitRows, RowLoss};
+use super::sums::threads_for;
 use crate::error::Result;
 use crate::head::kernel::{Batch, Kernel};
 use crate::head::labelled_features::LabelledFeatures;
-use crate::head::linear::Head;
+use crate::head::layer::Layer;
+use crate::head::softmax_head::Head;
 use crate::head::standardize::RunningMoments;
 use crate::math::matrix::{GROUP, Matrix};
-use crate::math::parallel::in_parallel;
+use crate::math::parallel::{in_chunks, in_parallel};
 use std::ops::Range;
 
 /// Rows that a thread works on at once. Sums over rows are taken chunk by chunk, in order, whatever the number of threads.
@@ -23,6 +26,10 @@ const CHUNK: usize = 256;
 
 /// Features of a gradient that a thread sums at once, at most.
 const SPAN: usize = 512;
+
+/// Iterations that a dense preconditioner leaves of those that the diagonal one needs: an eighth to three quarters on features
+/// of networks.
+const DENSE_ITERATIONS: f64 = 1.0 / 3.0;
 
 /// What the loss is made of, beside the rows.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +51,15 @@ pub(super) struct Objective<'a> {
     scales: FeatureScales,
     kernel: Kernel,
     threads: usize,
+    covariance: Covariance,
+}
+
+/// The covariance of the features, which is computed where a search takes long.
+enum Covariance {
+    Unknown,
+    Known(Matrix),
+    /// It is too large, or cannot be inverted.
+    Unusable,
 }
 
 impl<'a> Objective<'a> {
@@ -68,7 +84,13 @@ impl<'a> Objective<'a> {
         }
         let scales = FeatureScales { mean, factor, variance };
         let stride = Matrix::zeros(0, width).stride();
-        Ok(Self { blocks, loss, targets, width, stride, scales, kernel: Kernel::new(), threads })
+        // The covariance, the matrix to invert and the inverse.
+        let covariance = match 3 * 4 * stride * stride <= blocks.spare_memory() {
+            true => Covariance::Unknown,
+            false => Covariance::Unusable,
+        };
+        let kernel = Kernel::new();
+        Ok(Self { blocks, loss, targets, width, stride, scales, kernel, threads, covariance })
     }
 
     pub fn l2(&self) -> f64 {
@@ -96,8 +118,8 @@ impl<'a> Objective<'a> {
         let Some(head) = head else { return point };
         let (weights, bias) = point.split_at_mut(self.classes() * self.stride);
         for (class, row) in weights.chunks_exact_mut(self.stride).enumerate() {
-            bias[class] = f64::from(head.bias[class]);
-            for (j, &w) in head.weight.row(class).iter().enumerate() {
+            bias[class] = f64::from(head.output.bias[class]);
+            for (j, &w) in head.output.weight.row(class).iter().enumerate() {
                 row[j] = f64::from(w) / self.scales.factor[j];
                 bias[class] += f64::from(w) * self.scales.mean[j];
             }
@@ -106,17 +128,19 @@ impl<'a> Objective<'a> {
     }
 
     /// The weights of a point for features as they are, in float32, and its biases for them.
-    fn unscaled(&self, point: &[f64]) -> (Matrix, Vec<f64>) {
-        let (weights, bias) = point.split_at(self.classes() * self.stride);
-        let mut unscaled = Matrix::zeros(self.classes(), self.width);
-        let mut offsets = bias.to_vec();
-        for (class, row) in weights.chunks_exact(self.stride).enumerate() {
-            let to = unscaled.row_mut(class);
-            for j in 0..self.width {
-                to[j] = (row[j] * self.scales.factor[j]) as f32;
-                offsets[class] -= f64::from(to[j]) * self.scales.mean[j];
+    fn unscaled<T: Copy + Into<f64> + Sync>(&self, point: &[T]) -> (Matrix, Vec<f64>) {
+        let (classes, stride) = (self.classes(), self.stride);
+        let (weights, bias) = point.split_at(classes * stride);
+        let (FeatureScales { mean, factor, .. }, kernel, width) = (&self.scales, self.kernel, self.width);
+        let mut unscaled = Matrix::zeros(classes, width);
+        let threads = threads_for(self.threads, 4 * weights.len());
+        let offsets = in_chunks(threads, unscaled.padded_mut(0..classes), stride, |class, to| {
+            let row = &weights[class * stride..][..width];
+            for ((to, &weight), factor) in to.iter_mut().zip(row).zip(factor) {
+                *to = (weight.into() * factor) as f32;
             }
-        }
+            bias[class].into() - kernel.dot(&to[..width], mean)
+        });
         (unscaled, offsets)
     }
 
@@ -124,27 +148,29 @@ impl<'a> Objective<'a> {
     pub fn head(&self, point: &[f64]) -> Head {
         let (weight, bias) = self.unscaled(point);
         let mean = bias.iter().sum::<f64>() / bias.len() as f64;
-        Head { weight, bias: bias.iter().map(|bias| (bias - mean) as f32).collect() }
+        let bias = bias.iter().map(|bias| (bias - mean) as f32).collect();
+        Head { hidden: None, output: Layer { weight, bias } }
     }
 
-    /// The logits of all rows, or their change along a direction: `[rows, classes]`.
-    pub fn logits(&mut self, point: &[f64]) -> Result<Vec<f64>> {
+    /// Computes the logits of all rows, or their change along a direction: `[rows, classes]`.
+    pub fn logits<T: Copy + Into<f64> + Sync>(&mut self, point: &[T]) -> Result<Vec<f64>> {
         let (weight, offsets) = self.unscaled(point);
-        let zero = vec![0.0f32; offsets.len()];
+        let classes = offsets.len();
+        let zero = vec![0.0f32; classes];
         let (kernel, threads) = (self.kernel, self.threads);
-        let mut all = Vec::with_capacity(self.targets.len() * offsets.len());
+        let mut all = vec![0.0; self.targets.len() * classes];
+        let mut from = 0;
         self.blocks.visit(&mut |rows| {
-            let chunks: Vec<_> = rows.examples.chunks(CHUNK).collect();
-            let products = in_parallel(threads, &chunks, |examples| {
-                let mut out = vec![0.0f32; examples.len() * zero.len()];
+            let own = &mut all[from..from + rows.examples.len() * classes];
+            from += own.len();
+            in_chunks(threads, own, CHUNK * classes, |number, to| {
+                let examples = &rows.examples[number * CHUNK..][..to.len() / classes];
+                let mut out = vec![0.0f32; to.len()];
                 let batch = Batch::of(LabelledFeatures { examples, ..rows });
                 kernel.logits(batch, weight.padded(), &zero, &mut out);
-                Ok(out)
+                let sums = out.into_iter().zip(offsets.iter().cycle());
+                to.iter_mut().zip(sums).for_each(|(to, (z, offset))| *to = f64::from(z) + offset);
             });
-            for chunk in products.expect("products cannot fail") {
-                let offsets = offsets.iter().cycle();
-                all.extend(chunk.into_iter().zip(offsets).map(|(z, offset)| f64::from(z) + offset));
-            }
         })?;
         Ok(all)
     }
@@ -174,44 +200,83 @@ impl<'a> Objective<'a> {
         whole
     }
 
-    /// The gradient of the loss with its penalty at `point`, where its gradient at the logits is `delta`.
-    pub fn gradient(&mut self, point: &[f64], delta: &[f32]) -> Result<Vec<f64>> {
-        let (classes, stride) = (self.classes(), self.stride);
+    /// The gradient of the loss with its penalty at `point`, where `loss` was evaluated.
+    pub fn gradient(&mut self, point: &[f64], loss: &Evaluation) -> Result<Vec<f64>> {
+        let (classes, stride, threads) = (self.classes(), self.stride, self.threads);
         let mut gradient = vec![0.0f64; classes * (stride + 1)];
         let (weights, bias) = gradient.split_at_mut(classes * stride);
-        for row in delta.chunks_exact(classes) {
-            bias.iter_mut().zip(row).for_each(|(sum, &delta)| *sum += f64::from(delta));
-        }
-        let (kernel, threads) = (self.kernel, self.threads);
+        bias.copy_from_slice(&loss.bias_gradient);
+        let kernel = self.kernel;
         let spans = spans(stride, threads);
+        let few = threads_for(threads, 4 * weights.len());
         let mut from = 0;
         self.blocks.visit(&mut |rows| {
-            let own = &delta[from..from + rows.examples.len() * classes];
+            let own = &loss.delta[from..from + rows.examples.len() * classes];
             from += own.len();
             let sums = in_parallel(threads, &spans, |span| {
                 let mut out = vec![0.0f64; classes * span.len()];
                 kernel.gradient(Batch::of(rows), own, span.clone(), &mut out);
                 Ok(out)
             });
-            for (span, sums) in spans.iter().zip(sums.expect("products cannot fail")) {
-                for (row, sums) in weights.chunks_exact_mut(stride).zip(sums.chunks_exact(span.len())) {
+            let sums = sums.expect("products cannot fail");
+            in_chunks(few, weights, stride, |class, row| {
+                for (span, sums) in spans.iter().zip(&sums) {
+                    let sums = &sums[class * span.len()..][..span.len()];
                     row[span.clone()].iter_mut().zip(sums).for_each(|(to, sum)| *to += sum);
                 }
-            }
+            });
         })?;
-        let FeatureScales { mean, factor, .. } = &self.scales;
-        for ((row, own), bias) in weights.chunks_exact_mut(stride).zip(point.chunks_exact(stride)).zip(&*bias)
-        {
-            for j in 0..self.width {
-                row[j] = factor[j] * (row[j] - mean[j] * bias) + self.loss.l2 * own[j];
+        let (FeatureScales { mean, factor, .. }, l2) = (&self.scales, self.loss.l2);
+        in_chunks(few, weights, stride, |class, row| {
+            let features = row.iter_mut().zip(&point[class * stride..]).zip(factor.iter().zip(mean));
+            for ((gradient, weight), (factor, mean)) in features {
+                *gradient = factor * (*gradient - mean * bias[class]) + l2 * weight;
             }
-        }
+        });
         Ok(gradient)
     }
 
-    /// The inverse of a diagonal approximation of the Hessian, where the logits have this curvature.
-    pub fn inverse_diagonal(&self, curvature: &[f64]) -> Vec<f64> {
-        inverse_diagonal(&self.scales, curvature, self.stride, self.loss.l2)
+    /// A diagonal approximation of the inverse Hessian, where the logits have this curvature.
+    pub fn diagonal(&self, curvature: &[f64]) -> Preconditioner {
+        Preconditioner::diagonal(&self.scales, curvature, self.stride, self.loss.l2)
+    }
+
+    /// A dense approximation of the inverse Hessian, where the logits have this curvature; `None` if there is none.
+    pub fn dense(&mut self, curvature: &[f64]) -> Result<Option<Preconditioner>> {
+        let Self { blocks, loss, targets, scales, kernel, threads, .. } = self;
+        if matches!(self.covariance, Covariance::Unknown) {
+            let found = covariance(&mut **blocks, targets.len(), scales, *kernel, *threads)?;
+            self.covariance = Covariance::Known(found);
+        }
+        let dense = match &self.covariance {
+            Covariance::Known(known) => Preconditioner::dense(known, curvature, loss.l2, *kernel, *threads),
+            Covariance::Unknown | Covariance::Unusable => None,
+        };
+        if dense.is_none() {
+            self.covariance = Covariance::Unusable;
+        }
+        Ok(dense)
+    }
+
+    /// Whether a dense preconditioner differs from the diagonal one where the logits have this curvature: elsewhere the penalty
+    /// outweighs the curvature in every direction.
+    pub fn dense_differs(&self, curvature: &[f64]) -> bool {
+        let total: f64 = self.scales.variance.iter().sum();
+        mean(curvature) * total > self.loss.l2
+    }
+
+    /// Whether a dense preconditioner saves more products of two numbers than it takes, where the diagonal one needs so many more
+    /// iterations.
+    pub fn dense_pays(&self, iterations: f64) -> bool {
+        let (rows, width, weights) = (self.rows() as f64, self.stride as f64, self.weights() as f64);
+        let of_covariance = match &self.covariance {
+            Covariance::Unusable => return false,
+            Covariance::Known(_) => 0.0,
+            Covariance::Unknown => rows_used(self.rows(), self.width) as f64 * width * width / 2.0,
+        };
+        // Those of the logits and of the gradient, and of the preconditioner with the gradient.
+        let (diagonal, dense) = (2.0 * rows * weights, (2.0 * rows + width) * weights);
+        iterations * (diagonal - dense * DENSE_ITERATIONS) > of_covariance + width.powi(3) / 2.0
     }
 
     /// The norm of weights that change the logits by 0.01 or less. Smaller ones count as this large when a distance is
@@ -220,9 +285,17 @@ impl<'a> Objective<'a> {
         0.01 / self.scales.variance.iter().sum::<f64>().sqrt().max(1.0)
     }
 
-    /// The weights of a point, without the biases.
-    pub fn weights<'p>(&self, point: &'p [f64]) -> &'p [f64] {
-        &point[..self.classes() * self.stride]
+    /// How many of the first values of a point are weights; the biases follow.
+    pub fn weights(&self) -> usize {
+        self.classes() * self.stride
+    }
+
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    pub fn threads(&self) -> usize {
+        self.threads
     }
 }
 

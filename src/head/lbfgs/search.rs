@@ -1,13 +1,15 @@
-//! The search for the optimum: L-BFGS (Liu and Nocedal 1989) with a diagonal approximation of the Hessian.
+//! The search for the optimum: L-BFGS (Liu and Nocedal 1989) with a preconditioner.
 
 use super::convergence::{Convergence, Precision};
-use super::history::History;
 use super::line_search;
+use super::model::{Model, Position};
 use super::objective::Objective;
 use super::softmax_rows::Evaluation;
+use super::sums::{CHUNK, sums, threads_for};
 use crate::error::{Error, Kind, Result};
-use crate::head::linear::Head;
 use crate::head::loss::MeanLoss;
+use crate::head::softmax_head::Head;
+use crate::math::parallel::in_chunks;
 
 /// Times that logits are computed anew near the optimum. Logits are updated along each direction; what float32 products
 /// lose on the way is mended by computing them from the weights once more.
@@ -28,6 +30,8 @@ struct State {
     /// Without the penalty.
     loss: Evaluation,
     gradient: Vec<f64>,
+    /// Squared norms of the weights and of the gradient.
+    squares: [f64; 2],
     /// Whether the logits were computed from the point itself, not updated along the way.
     is_exact: bool,
 }
@@ -41,16 +45,17 @@ pub(super) fn search(
 ) -> Result<Optimum> {
     let target = precision.target();
     let mut state = State::at(objective, objective.start(start))?;
-    let mut history = History::default();
+    let mut model = Model::new(objective, precision == Precision::Optimum);
     let (mut done, mut refreshes) = (0, 0);
     while done < iterations {
         if precision.is_over() {
             return Err(Error::new(Kind::Run, "the time of the search was over before the optimum"));
         }
-        let moved = match state.convergence(objective, done).distance > target {
+        let distance = state.convergence(objective, done).distance;
+        let moved = match distance > target {
             true => {
                 done += 1;
-                state.step(objective, &mut history)?
+                state.step(objective, &mut model, (distance / target).ln())?
             }
             false => false,
         };
@@ -61,7 +66,7 @@ pub(super) fn search(
             break;
         }
         refreshes += 1;
-        history.clear();
+        model.forget_steps();
         state = State::at(objective, state.point)?;
     }
     if !state.is_exact {
@@ -80,52 +85,71 @@ impl State {
     fn at(objective: &mut Objective, point: Vec<f64>) -> Result<Self> {
         let logits = objective.logits(&point)?;
         let loss = objective.evaluate(&logits, None, 0.0);
-        let gradient = objective.gradient(&point, &loss.delta)?;
-        Ok(Self { point, logits, loss, gradient, is_exact: true })
+        let gradient = objective.gradient(&point, &loss)?;
+        let squares = squares(objective, &point, &gradient);
+        Ok(Self { point, logits, loss, gradient, squares, is_exact: true })
     }
 
     fn convergence(&self, objective: &Objective, iterations: usize) -> Convergence {
+        let [weights, gradient] = self.squares.map(f64::sqrt);
         // Where features say nothing the optimum is at zero, from which every distance is relatively large.
-        let weights = norm(objective.weights(&self.point)).max(objective.least_weights());
-        Convergence::new(Some(iterations), norm(&self.gradient), weights, objective.l2())
+        let weights = weights.max(objective.least_weights());
+        Convergence::new(Some(iterations), gradient, weights, objective.l2())
     }
 
-    /// Moves along the direction of the history. Returns whether that improved the loss.
-    fn step(&mut self, objective: &mut Objective, history: &mut History) -> Result<bool> {
-        let l2 = objective.l2();
-        let diagonal = objective.inverse_diagonal(&self.loss.curvature);
-        let direction = history.direction(&self.gradient, &diagonal);
+    /// Moves along the direction of the model, where `left` is the logarithm of the distance from the optimum over that at which
+    /// the search ends. Returns whether that improved the loss.
+    fn step(&mut self, objective: &mut Objective, model: &mut Model, left: f64) -> Result<bool> {
+        let (l2, kernel, threads) = (objective.l2(), objective.kernel(), objective.threads());
+        let (gradient, curvature) = (&*self.gradient, &*self.loss.curvature);
+        let mut direction = model.direction(objective, Position { gradient, curvature, left })?;
         let change = objective.logits(&direction)?;
-        let (w, d) = (objective.weights(&self.point), objective.weights(&direction));
-        let (ww, wd, dd) = (dot(w, w), dot(w, d), dot(d, d));
+        let ww = self.squares[0];
+        let [wd, dd] = sums(threads, objective.weights(), |range| {
+            let direction = &direction[range.clone()];
+            [kernel.dot(&self.point[range], direction), kernel.dot(direction, direction)]
+        });
         let at = |step: f64| {
             let mut loss = objective.evaluate(&self.logits, Some(&change), step);
             loss.value += 0.5 * l2 * (ww + step * (2.0 * wd + step * dd));
             loss.directional_derivative += l2 * (wd + step * dd);
             loss
         };
-        let derivative =
-            self.loss.delta.iter().zip(&change).map(|(&delta, z)| f64::from(delta) * z).sum::<f64>();
+        let [derivative] =
+            sums(
+                threads,
+                change.len(),
+                |range| [kernel.dot(&self.loss.delta[range.clone()], &change[range])],
+            );
         let value = self.loss.value + 0.5 * l2 * ww;
         let Some((step, mut loss)) = line_search::search(value, derivative + l2 * wd, at) else {
             return Ok(false);
         };
-        self.point.iter_mut().zip(&direction).for_each(|(w, d)| *w += step * d);
-        self.logits.iter_mut().zip(&change).for_each(|(z, change)| *z += step * change);
         loss.value -= 0.5 * l2 * (ww + step * (2.0 * wd + step * dd));
-        let gradient = objective.gradient(&self.point, &loss.delta)?;
-        let moved = direction.iter().map(|d| (step * d) as f32).collect();
-        let grown = gradient.iter().zip(&self.gradient).map(|(new, old)| (new - old) as f32).collect();
-        history.push(moved, grown);
+        move_along(threads, &mut self.point, &direction, step);
+        move_along(threads, &mut self.logits, &change, step);
+        let gradient = objective.gradient(&self.point, &loss)?;
+        direction.iter_mut().for_each(|d| *d = (step * f64::from(*d)) as f32);
+        model.learn(objective, direction, &self.gradient, &gradient);
+        self.squares = squares(objective, &self.point, &gradient);
         (self.loss, self.gradient, self.is_exact) = (loss, gradient, false);
         Ok(true)
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+/// Squared norms of the weights of a point, and of a gradient.
+fn squares(objective: &Objective, point: &[f64], gradient: &[f64]) -> [f64; 2] {
+    let (kernel, threads, weights) = (objective.kernel(), objective.threads(), objective.weights());
+    let square =
+        |of: &[f64], len: usize| sums(threads, len, |range| [kernel.dot(&of[range.clone()], &of[range])])[0];
+    [square(point, weights), square(gradient, gradient.len())]
 }
 
-fn norm(a: &[f64]) -> f64 {
-    dot(a, a).sqrt()
+/// `values += step * direction`.
+fn move_along<T: Copy + Into<f64> + Sync>(threads: usize, values: &mut [f64], direction: &[T], step: f64) {
+    let threads = threads_for(threads, 2 * values.len());
+    in_chunks(threads, values, CHUNK, |number, values| {
+        let direction = &direction[number * CHUNK..];
+        values.iter_mut().zip(direction).for_each(|(value, &d)| *value += step * d.into());
+    });
 }

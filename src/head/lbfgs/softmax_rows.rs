@@ -32,6 +32,8 @@ pub(super) struct Evaluation {
     pub directional_derivative: f64,
     /// Its gradient at the logits, `[rows, classes]`.
     pub delta: Vec<f32>,
+    /// Its gradient at the biases, `[classes]`: the sum of that over the rows.
+    pub bias_gradient: Vec<f64>,
     /// Mean of `p (1 - p)` times the class weight, per class: the curvature of the loss in its logit.
     pub curvature: Vec<f64>,
     /// Unweighted and unsmoothed.
@@ -54,10 +56,11 @@ impl Evaluation {
         self.value += next.value;
         self.directional_derivative += next.directional_derivative;
         self.delta.extend(next.delta);
-        if self.curvature.is_empty() {
-            self.curvature = next.curvature;
-        } else {
-            self.curvature.iter_mut().zip(next.curvature).for_each(|(sum, part)| *sum += part);
+        for (sums, parts) in
+            [(&mut self.curvature, next.curvature), (&mut self.bias_gradient, next.bias_gradient)]
+        {
+            sums.resize(parts.len(), 0.0);
+            sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
         }
         self.score += next.score;
     }
@@ -68,7 +71,11 @@ impl RowLoss<'_> {
     /// the others, which keeps the digits that `p - 1` would lose.
     pub fn evaluate(&self, kernel: Kernel, rows: LogitRows, step: f64) -> Evaluation {
         let classes = self.class_weights.len();
-        let mut out = Evaluation { curvature: vec![0.0; classes], ..Evaluation::default() };
+        let mut out = Evaluation {
+            curvature: vec![0.0; classes],
+            bias_gradient: vec![0.0; classes],
+            ..Evaluation::default()
+        };
         let mut z = rows.logits.to_vec();
         if let Some(change) = rows.change {
             z.iter_mut().zip(change).for_each(|(z, change)| *z += step * change);
@@ -120,6 +127,7 @@ impl RowLoss<'_> {
             rest += if k == target { 0.0 } else { f64::from(*e) };
         }
         e[target] = -rest as f32;
+        out.bias_gradient.iter_mut().zip(&*e).for_each(|(sum, &delta)| *sum += f64::from(delta));
         if let Some(change) = change {
             out.directional_derivative +=
                 e.iter().zip(change).map(|(&e, change)| f64::from(e) * change).sum::<f64>();

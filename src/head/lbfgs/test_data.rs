@@ -31,3 +31,23 @@ pub(super) fn network_like(rows: usize, width: usize, classes: usize) -> (Matrix
     }
     (Matrix::from_rows(width, &values), examples)
 }
+
+/// Features that are mixed from others of very different sizes, so that all are correlated; `classes` classes that overlap.
+pub(super) fn correlated(rows: usize, width: usize, classes: usize) -> (Matrix, Vec<Example>) {
+    let mut rng = Rng::new(8, 9);
+    let examples: Vec<Example> =
+        (0..rows).map(|row| Example { row: row as u32, target: (row % classes) as u32 }).collect();
+    let mut noise = |count: usize| -> Vec<f32> { (0..count).map(|_| rng.normal()).collect() };
+    let (directions, mix) = (noise(classes * width), noise(width * width));
+    let mut values = Vec::with_capacity(rows * width);
+    for example in &examples {
+        let own = &directions[example.target as usize * width..][..width];
+        let size = |k: usize| 10f32.powf(-2.0 * k as f32 / width as f32);
+        let hidden: Vec<f32> =
+            noise(width).iter().zip(own).enumerate().map(|(k, (z, own))| size(k) * (z + 0.3 * own)).collect();
+        values.extend(
+            mix.chunks_exact(width).map(|mix| mix.iter().zip(&hidden).map(|(m, z)| m * z).sum::<f32>()),
+        );
+    }
+    (Matrix::from_rows(width, &values), examples)
+}

@@ -1,6 +1,6 @@
 //! The search against the documented loss in float64, against linfa's search, and with every setting.
 
-use super::test_data::{blobs, network_like};
+use super::test_data::{blobs, correlated, network_like};
 use super::*;
 use crate::head::linfa_lbfgs::{LinfaConfig, fit as fit_linfa};
 use crate::head::{ClassWeights, Example, Standardizer};
@@ -32,8 +32,8 @@ fn gradient(head: &Head, rows: &Rows, config: &LbfgsConfig, weights: &[f32], sca
     for e in &rows.1 {
         let x: Vec<f64> = rows.0.row(e.row as usize).iter().map(|&x| f64::from(x)).collect();
         let z = |k: usize| {
-            let products = head.weight.row(k).iter().zip(&x).map(|(&w, x)| f64::from(w) * x);
-            products.sum::<f64>() + f64::from(head.bias[k])
+            let products = head.output.weight.row(k).iter().zip(&x).map(|(&w, x)| f64::from(w) * x);
+            products.sum::<f64>() + f64::from(head.output.bias[k])
         };
         let z: Vec<f64> = (0..classes).map(z).collect();
         let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -51,7 +51,8 @@ fn gradient(head: &Head, rows: &Rows, config: &LbfgsConfig, weights: &[f32], sca
     }
     for k in 0..classes {
         for j in 0..width {
-            gradient[k * (width + 1) + j] += config.l2 * scales[j].powi(2) * f64::from(head.weight.row(k)[j]);
+            gradient[k * (width + 1) + j] +=
+                config.l2 * scales[j].powi(2) * f64::from(head.output.weight.row(k)[j]);
         }
     }
     gradient
@@ -80,12 +81,18 @@ fn the_gradient_is_zero_at_the_optimum_of_every_loss() {
             true => {
                 let ones = Head::from_parts(vec![1.0; 40], vec![0.0]).unwrap();
                 let scaled = Standardizer::fit(of(&rows)).unfolded(&ones);
-                scaled.weight().iter().map(|&w| f64::from(w)).collect()
+                scaled.output().weight().iter().map(|&w| f64::from(w)).collect()
             }
             false => vec![1.0; 40],
         };
         let left = norm(&gradient(head, &rows, &config, &weights, &scales));
-        let at_zero = norm(&gradient(&Head::zeros(40, 5), &rows, &config, &weights, &scales));
+        let at_zero = norm(&gradient(
+            &Head::from_parts(vec![0.0; 200], vec![0.0; 5]).unwrap(),
+            &rows,
+            &config,
+            &weights,
+            &scales,
+        ));
         assert!(left < 1e-4 * at_zero, "{l2} {label_smoothing} {standardize}: {left} of {at_zero}");
     }
 }
@@ -97,8 +104,13 @@ fn the_weights_agree_with_those_of_another_search_in_float64() {
         let ours = fit_with(&rows, config(l2), &vec![1.0; classes], 1).unwrap().fitted.head;
         let params = LinfaConfig { l2, iterations: 5000, allow_unconverged: true }.check().unwrap();
         let theirs = fit_linfa(classes, of(&rows), params).unwrap().fitted.head;
-        let pairs =
-            || ours.weight().into_iter().zip(theirs.weight()).map(|(a, b)| (f64::from(a), f64::from(b)));
+        let pairs = || {
+            ours.output()
+                .weight()
+                .into_iter()
+                .zip(theirs.output().weight())
+                .map(|(a, b)| (f64::from(a), f64::from(b)))
+        };
         let off = pairs().map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
         let size = pairs().map(|(_, b)| b * b).sum::<f64>().sqrt();
         assert!(off < 2e-3 * size, "{off} of {size}");
@@ -136,6 +148,42 @@ fn threads_and_blocks_change_nothing_that_matters() {
 }
 
 #[test]
+fn a_dense_preconditioner_shortens_long_searches_and_leads_to_the_same_head() {
+    struct Tight<'a>(InMemoryBlocks<'a>);
+    impl FeatureBlocks for Tight<'_> {
+        fn visit(&mut self, visit: &mut dyn FnMut(LabelledFeatures)) -> Result<()> {
+            self.0.visit(visit)
+        }
+        fn spare_memory(&self) -> usize {
+            0
+        }
+    }
+    let (classes, width) = (12, 60);
+    let rows = correlated(150, width, classes);
+    let weights = vec![1.0; classes];
+    for (l2, standardize) in [(1e-2, false), (1e-2, true)] {
+        let params = LbfgsConfig { standardize, ..config(l2) }.check().unwrap();
+        let job = |threads| LbfgsJob {
+            params: &params,
+            class_weights: &weights,
+            start: None,
+            precision: Precision::Optimum,
+            threads,
+        };
+        let dense = fit(job(1), of(&rows)).unwrap();
+        let other = fit(job(3), of(&rows)).unwrap();
+        assert_eq!((other.fitted.head, other.convergence), (dense.fitted.head.clone(), dense.convergence));
+        let diagonal = fit_blocks(job(1), width, &mut Tight(InMemoryBlocks::new(of(&rows)))).unwrap();
+        let iterations = [&dense, &diagonal].map(|found| found.convergence.iterations.unwrap());
+        assert!(10 * iterations[0] < 9 * iterations[1], "{iterations:?}");
+        let (a, b) = (dense.fitted.head.output.weight(), diagonal.fitted.head.output.weight());
+        let off = a.iter().zip(&b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+        let size = b.iter().map(|&b| f64::from(b).powi(2)).sum::<f64>().sqrt();
+        assert!(off < 2e-4 * size, "{off} of {size}");
+    }
+}
+
+#[test]
 fn a_start_near_the_optimum_shortens_the_search_and_leads_to_the_same_head() {
     let rows = network_like(300, 60, 5);
     let weights = [1.0; 5];
@@ -157,7 +205,7 @@ fn a_start_near_the_optimum_shortens_the_search_and_leads_to_the_same_head() {
         );
         let warm = warm.unwrap();
         assert!(warm.convergence.iterations < cold.convergence.iterations, "{:?}", warm.convergence);
-        let (a, b) = (warm.fitted.head.weight(), cold.fitted.head.weight());
+        let (a, b) = (warm.fitted.head.output().weight(), cold.fitted.head.output().weight());
         let off = a.iter().zip(&b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
         let size = b.iter().map(|&b| f64::from(b).powi(2)).sum::<f64>().sqrt();
         assert!(off < 2e-3 * size, "{off} of {size}");

@@ -82,6 +82,11 @@ impl EventFile {
         tfrecord::append(&mut self.bytes, &event.encode_to_vec());
     }
 
+    /// Takes the bytes that were added since they were last taken: what to append to a file that is being read.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
     /// Returns the bytes of the file.
     pub fn finish(self) -> Vec<u8> {
         self.bytes

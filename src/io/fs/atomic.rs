@@ -5,8 +5,9 @@ use super::files::{read, sync_folder};
 use super::path::{parent, temporary_path};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256, sha256_file};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes `bytes` to `path`, whole or not at all: temporary file in the same folder, fsync, rename, fsync of the
 /// folder.
@@ -37,6 +38,49 @@ pub fn write_atomic_with(
     // What is left in the buffer after a failure must not be written when it is dropped.
     drop(file.into_parts());
     replace_with(path, &temporary, written)
+}
+
+/// Writes `bytes` to `path` if nothing is there, whole or not at all, for names that say what the bytes are. Several processes on
+/// several machines may do so at once: one of them writes the file. A file with other bytes is damaged, and replaced. The unfinished
+/// file stands in the folder `staging` of the same file system. Returns whether the file was written.
+///
+/// # Errors
+/// [`Kind::Io`] when a step fails.
+pub fn write_if_absent(path: &Path, bytes: &[u8], staging: &Path) -> Result<bool> {
+    let fail = |e| Error::io("write", path, e);
+    if std::fs::read(path).is_ok_and(|found| found == bytes) {
+        return Ok(false);
+    }
+    let temporary = unique_path(staging, path);
+    let placed = Change::Write(&temporary, bytes)
+        .apply()
+        .and_then(|()| Change::SyncFile(&temporary).apply())
+        .and_then(|()| place(&temporary, path, bytes));
+    if placed.is_err() {
+        let _ = Change::RemoveFile(&temporary).apply();
+    }
+    let is_written = placed.map_err(fail)?;
+    sync_folder(parent(path))?;
+    Ok(is_written)
+}
+
+/// Gives a finished file its name, unless a file with the same bytes has it.
+fn place(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    match Change::HardLink(temporary, path).apply() {
+        Ok(()) => Change::RemoveFile(temporary).apply().map(|()| true),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && std::fs::read(path)? == bytes => {
+            Change::RemoveFile(temporary).apply().map(|()| false)
+        }
+        // The file there is damaged, or the file system has no hard links: whoever renames last writes the same bytes.
+        Err(_) => Change::Rename(temporary, path).apply().map(|()| true),
+    }
+}
+
+/// An unfinished file in `folder` that no other process has, on any machine.
+fn unique_path(folder: &Path, path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let random = RandomState::new().build_hasher().finish();
+    temporary_path(&folder.join(format!("{random:016x}-{name}")))
 }
 
 /// Bytes that are written in one system call.

@@ -12,7 +12,7 @@ mod replace;
 mod snapshot;
 mod space;
 
-pub use atomic::{copy_verified, hard_link_verified, write_atomic, write_atomic_with};
+pub use atomic::{copy_verified, hard_link_verified, write_atomic, write_atomic_with, write_if_absent};
 pub use change::{Change, Watch, Watcher, watch};
 pub use files::{
     FolderEntry, append, create_folder, hard_link, list, read, remove, remove_leftovers, rename, sync_file,
@@ -22,9 +22,9 @@ pub use identity::{FileIdentity, HeldFolder};
 pub use lock::Lock;
 pub use output::{OutputFormat, check_output, is_stdout, is_stream, write_output};
 pub use path::{
-    TEMPORARY_PREFIX, check_place, obstacle, places_after_a_move, require_utf8, resolve, temporary_path,
-    unfinished_target,
+    TEMPORARY_PREFIX, check_place, meant_beside, obstacle, places_after_a_move, require_utf8, resolve,
+    temporary_path, unfinished_target,
 };
 pub use replace::{exchange_folders, replace_folder, write_folder};
 pub use snapshot::FolderSnapshot;
-pub use space::require_space;
+pub use space::{free_space, is_writable, require_space};

@@ -1,6 +1,6 @@
 //! Paths: parents, resolved paths, what stands in the way of a folder, and the names of unfinished files and folders.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, nearest_name};
 use std::path::{Component, Path, PathBuf};
 
 /// Prefix of the name of every unfinished file and folder.
@@ -26,6 +26,23 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
         }
     }
     Ok(absolute)
+}
+
+/// Returns `did you mean PATH? `, to stand before a remedy, where the folder of `path` holds another folder that is meant by a
+/// mistyped name: one that `is_wanted`. Else nothing.
+pub fn meant_beside(path: &Path, is_wanted: impl Fn(&Path) -> bool) -> String {
+    let nearest = || {
+        let typed = path.file_name()?.to_str()?;
+        let entries = std::fs::read_dir(parent(path)).ok()?.flatten();
+        let names = entries
+            .filter(|entry| is_wanted(&entry.path()))
+            .filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        let nearest = nearest_name(typed, names.iter().map(String::as_str))?;
+        Some(format!("did you mean {}? ", path.with_file_name(nearest).display()))
+    };
+    nearest().unwrap_or_default()
 }
 
 /// Finds what stands in the way of a folder at `path`, as [`Error::obstacle`].

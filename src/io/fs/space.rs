@@ -1,4 +1,4 @@
-//! Free space of a file system.
+//! Free space of a file system, and whether this user may write to it.
 
 use crate::error::{Error, Kind, Result};
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::path::Path;
 /// # Errors
 /// [`Kind::Io`] with the space that is needed and the space that is free.
 pub fn require_space(folder: &Path, bytes: u64) -> Result<()> {
-    require(folder, bytes, available(folder))
+    require(folder, bytes, free_space(folder))
 }
 
 fn require(folder: &Path, bytes: u64, available: Option<u64>) -> Result<()> {
@@ -19,16 +19,30 @@ fn require(folder: &Path, bytes: u64, available: Option<u64>) -> Result<()> {
     Err(Error::new(Kind::Io, message).at(folder).help("free some space there or choose another place"))
 }
 
-/// Bytes that this user may still write.
+/// Returns the number of bytes that this user may still write to the file system of `folder`; `None` where the system does not
+/// tell.
 #[cfg(unix)]
-fn available(folder: &Path) -> Option<u64> {
+pub fn free_space(folder: &Path) -> Option<u64> {
     let found = rustix::fs::statvfs(folder).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
+/// Returns `None`: this system does not tell.
 #[cfg(not(unix))]
-fn available(_: &Path) -> Option<u64> {
+pub fn free_space(_: &Path) -> Option<u64> {
     None
+}
+
+/// Whether this user may write to a file or into a folder, as far as its permissions tell.
+#[cfg(unix)]
+pub fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+/// Whether a file or folder may be written, as far as its permissions tell.
+#[cfg(not(unix))]
+pub fn is_writable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| !found.permissions().readonly())
 }
 
 #[cfg(test)]

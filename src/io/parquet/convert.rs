@@ -97,3 +97,11 @@ pub(super) fn float_rows(array: &ArrayRef) -> Option<FloatRows<'_>> {
     let has_nulls = lists.null_count() > 0 || floats.null_count() > 0;
     (!has_nulls).then(|| FloatRows { width: lists.value_length() as usize, values: &floats.values()[..] })
 }
+
+/// Why the values of `array` are not what was expected.
+pub(super) fn mismatch(name: &str, expected: ColumnType, array: &ArrayRef) -> String {
+    match expected {
+        ColumnType::Digests => format!("its column {name} holds values that are not digests"),
+        _ => format!("its column {name} has the type {} or nulls", array.data_type()),
+    }
+}

@@ -1,20 +1,22 @@
-//! Encodes tables as Parquet, Arrow IPC or CSV bytes, and reads Parquet. The only user of `parquet` and of Arrow's crates.
+//! Encodes tables as Parquet, Arrow IPC or CSV bytes, and reads Parquet and Arrow streams. The only user of `parquet` and of Arrow's crates.
 
 mod as_csv;
 mod column;
 mod convert;
+mod stream;
 mod text;
 mod writer;
 
 pub use column::{ColumnData, ColumnSpec, ColumnType, NamedColumn, Vectors};
+pub(crate) use stream::{StreamReader, StreamWriter};
 pub(crate) use text::TextReader;
 pub use writer::{MAX_GROUP_ROWS, TableWriter, arrow_has_key, parquet_has_key};
 
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::io::panics::caught;
-use arrow_array::{Array, ArrayRef};
-use convert::{float_rows, from_arrow};
+use arrow_array::ArrayRef;
+use convert::{float_rows, from_arrow, mismatch};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::ChunkReader;
@@ -254,14 +256,6 @@ fn read_columns<R: ChunkReader + 'static>(
         }
     }
     Ok(Table { columns, metadata })
-}
-
-/// Why the values of `array` are not what was expected.
-fn mismatch(name: &str, expected: ColumnType, array: &ArrayRef) -> String {
-    match expected {
-        ColumnType::Digests => format!("its column {name} holds values that are not digests"),
-        _ => format!("its column {name} has the type {} or nulls", array.data_type()),
-    }
 }
 
 #[cfg(test)]

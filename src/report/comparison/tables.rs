@@ -99,6 +99,7 @@ pub(super) fn curves(stats: &CompareStats) -> Table {
     };
     let rows = stats.runs.iter().flat_map(|run| run.history.iter().map(move |epoch| row(run, epoch)));
     Table {
+        page_order: Vec::new(),
         name: "curves".into(),
         caption: "Loss and accuracy of each run after each epoch".into(),
         columns: first.into_iter().chain(measures).collect(),

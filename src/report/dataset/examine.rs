@@ -74,6 +74,7 @@ pub fn examine(config: &DatasetConfig, monitor: &dyn Monitor) -> Result<DatasetS
         depth: ScanDepth::Pixels,
         layout,
         manifest: config.manifest.clone(),
+        near_duplicates: true,
         ..SummaryConfig::default()
     };
     let earlier = samples.map(|samples| EarlierScan { root: &samples.root, samples: &samples.rows });

@@ -6,6 +6,7 @@ mod duplicates;
 mod examine;
 mod examples;
 mod label_issues;
+mod look;
 mod near_duplicates;
 mod page;
 mod picture_sections;

@@ -1,11 +1,11 @@
 //! The page of a data set: its summary, composition and sizes; the sections with pictures are in `picture_sections`.
 
 use super::examine::DatasetStats;
-use super::{picture_sections, pictures, plots, tables};
+use super::{look, picture_sections, pictures, plots, tables};
 use crate::error::Result;
 use crate::io::fs;
 use crate::monitor::Monitor;
-use crate::report::format::{count, percent};
+use crate::report::format::{count, isolated, percent};
 use crate::report::html::{Markup, html};
 use crate::report::output::{PageContent, PageOutput, WrittenPage};
 use crate::report::page::{self, Fact, Page, Parts, Picture, Section, facts};
@@ -71,6 +71,10 @@ fn sections(stats: &DatasetStats, parts: Parts, examples: &[Vec<Picture>]) -> Ve
     }
     let duplicates_table = parts.first_rows("duplicates", MOST_ROWS);
     add("duplicates", "Duplicates", picture_sections::duplicates(stats, duplicates_table));
+    if let Some(found) = &stats.summary.perceptual_duplicates {
+        let body = look::section(stats, found, parts.first_rows("look-alike", MOST_ROWS));
+        add("look-alike", "Pictures that look alike", body);
+    }
     if let Some(found) = &stats.near_duplicates {
         let body = picture_sections::near_duplicates(stats, found);
         add("near-duplicates", "Near-duplicates across splits", body);
@@ -93,19 +97,26 @@ fn summary(stats: &DatasetStats) -> Markup {
     };
     let largest = summary.classes.first();
     let baseline = largest.map_or(String::new(), |class| {
-        let images = count(class.images);
-        format!("{}: {images} images; accuracy of the majority-class baseline", class.name)
+        let share = percent(class.share);
+        format!(
+            "{}: {share} of the images, the accuracy of the majority-class baseline",
+            isolated(&class.name)
+        )
     });
     let mut all = vec![
         Fact::new("Images", count(summary.images), format!("in {} classes{empty}", count(used))),
-        Fact::new("Largest class", percent(largest.map(|class| class.share)), baseline),
+        Fact::new("Largest class", count(largest.map_or(0, |class| class.images)), baseline),
     ];
     if let Some(class) = summary.classes[..used].last() {
         let single = match summary.single_image_classes {
             0 => String::new(),
             n => format!("; {} of a single image, on which nothing can be measured", count(n)),
         };
-        all.push(Fact::new("Smallest class", count(class.images), format!("{}{single}", class.name)));
+        all.push(Fact::new(
+            "Smallest class",
+            count(class.images),
+            format!("{}: {} of the images{single}", isolated(&class.name), percent(class.share)),
+        ));
     }
     let [unreadable, conflicting] = [summary.unreadable.len(), summary.conflicting.len()];
     let kinds = format!("{} unreadable, {} under two labels", count(unreadable), count(conflicting));

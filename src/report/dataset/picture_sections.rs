@@ -12,6 +12,7 @@ use crate::data::preprocess::Preprocessing;
 use crate::report::format::{count, percent};
 use crate::report::html::{Markup, html};
 use crate::report::page::{self, Card, GalleryItem, Picture, RankedClass, cards, class_ranking, gallery};
+use std::path::Path;
 
 /// Examples of each class; `hidden` classes have none.
 pub(super) fn examples(stats: &DatasetStats, pictures: &[Vec<Picture>], hidden: usize) -> Markup {
@@ -28,11 +29,24 @@ pub(super) fn examples(stats: &DatasetStats, pictures: &[Vec<Picture>], hidden: 
         @if is_single { (gallery(&classes().map(with_name).collect::<Vec<_>>())) }
         @else {
             @for (class, pictures) in classes() {
-                h3 { (page::breakable(&class.label)) " " span.quiet.amount { (count(class.images)) } }
+                h3 {
+                    (page::breakable(&class.label)) " "
+                    @match &class.folder {
+                        Some(folder) => a.amount href=(file_address(&stats.root.join(folder))) { "all " (count(class.images)) },
+                        None => span.quiet.amount { (count(class.images)) },
+                    }
+                }
                 (gallery(&pictures.iter().map(item).collect::<Vec<_>>()))
             }
         }
     }
+}
+
+/// The address of a folder on this machine (RFC 8089).
+fn file_address(path: &Path) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    let part = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    format!("file://{}", path.to_string_lossy().bytes().map(part).collect::<String>())
 }
 
 pub(super) fn augmentation(stats: &DatasetStats, preview: &VariantPreview) -> Markup {
@@ -182,7 +196,7 @@ pub(super) fn label_issues(stats: &DatasetStats, found: &LabelIssues) -> Markup 
     let shown: Vec<Card> = found.issues.iter().take(SHOWN_ISSUES).map(card).collect();
     html! {
         p {
-            "Each image was classified by one of " (found.folds) " heads, fitted without it. Their accuracy on these "
+            "The label is bold, and its bar blue. Each image was classified by one of " (found.folds) " heads, fitted without it. Their accuracy on these "
             (count(found.images)) " images is " (percent(found.accuracy)) ". Confident learning (Northcutt, Jiang and Chuang 2021) finds "
             (count(found.issues.len())) " label issues: another class is more probable than it is, on average, for its own images. "
             @if shown.len() < found.issues.len() {

@@ -4,7 +4,7 @@ use super::examine::DatasetStats;
 use super::sizes::SizeCount;
 use crate::data::ClassSummary;
 use crate::data::dataset::Split;
-use crate::report::format::{count, percent};
+use crate::report::format::{count, isolated, percent};
 use crate::report::plot::{Axis, BarChart, Chart, Figure, ScatterChart, ScatterPoint, Series, Unit};
 use serde_json::json;
 
@@ -18,8 +18,9 @@ pub(super) fn all(stats: &DatasetStats) -> Vec<Figure> {
 fn composition(stats: &DatasetStats) -> Figure {
     let shown = &stats.summary.classes[..];
     let (first, last) = (&shown[0], &shown[shown.len() - 1]);
-    let description =
-        |class: &ClassSummary| format!("{} ({}, {})", class.name, count(class.images), percent(class.share));
+    let description = |class: &ClassSummary| {
+        format!("{} ({}, {})", isolated(&class.name), count(class.images), percent(class.share))
+    };
     Figure {
         name: "composition".into(),
         title: "Images of each class".into(),

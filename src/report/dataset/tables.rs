@@ -1,6 +1,7 @@
 //! Tables of a data set, as the page shows them and as CSV files.
 
 use super::examine::DatasetStats;
+use super::look;
 use crate::data::dataset::Split;
 use crate::report::format::count;
 use crate::report::page::{Cell, Column, Table};
@@ -8,6 +9,7 @@ use crate::report::page::{Cell, Column, Table};
 /// All tables for which there are data.
 pub(super) fn all(stats: &DatasetStats) -> Vec<Table> {
     let mut all = vec![classes(stats), sizes(stats), duplicates(stats), refused(stats), variants(stats)];
+    all.extend(stats.summary.perceptual_duplicates.as_ref().map(look::table));
     all.extend([splits(stats), near_duplicates(stats), label_issues(stats)].into_iter().flatten());
     all
 }

@@ -1,6 +1,6 @@
 //! Cards: pictures with a title and text below, such as ranked classes with probability bars.
 
-use super::elements::breakable;
+use super::elements::short;
 use super::picture::Picture;
 use crate::report::format::percent;
 use crate::report::html::{Markup, html};
@@ -23,9 +23,12 @@ pub struct RankedClass {
     pub label: String,
     /// 0 to 1.
     pub probability: f64,
-    /// A remark on it, such as `truth`; the class is then highlighted.
+    /// A remark on it, such as `truth`; the class is then highlighted, and the remark is for those who do not see that.
     pub mark: Option<&'static str>,
 }
+
+/// Letters of a ranked class at most; longer names are shortened in the middle.
+const LONGEST: usize = 30;
 
 /// Cards side by side, as many to a row as fit.
 pub fn cards(cards: &[Card]) -> Markup {
@@ -34,7 +37,7 @@ pub fn cards(cards: &[Card]) -> Markup {
             @for card in cards {
                 li.card {
                     div.frame { (card.picture.markup()) }
-                    p.title { (breakable(&card.title)) }
+                    p.title { (short(&card.title, 2 * LONGEST)) }
                     (card.body)
                 }
             }
@@ -48,7 +51,7 @@ pub fn class_ranking(classes: &[RankedClass]) -> Markup {
         ol.ranked {
             @for class in classes {
                 li.marked[class.mark.is_some()] {
-                    span.name title=(class.label) { (breakable(&class.label)) @if let Some(mark) = class.mark { " " span.mark { (mark) } } }
+                    span.name title=(class.label) { (short(&class.label, LONGEST)) @if let Some(mark) = class.mark { span.unseen { " (" (mark) ")" } } }
                     span.value { (percent(class.probability)) }
                     span.bar aria-hidden="true" { span style=(format!("width:{:.1}%", 100.0 * class.probability.clamp(0.0, 1.0))) {} }
                 }

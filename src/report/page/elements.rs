@@ -1,15 +1,24 @@
 //! Parts that any page is made of: plots, key figures, scrolling regions, columns.
 
+use crate::report::format::{END_OF_ISOLATE, ISOLATE};
 use crate::report::html::{self, Markup, html};
 use crate::report::plot::{Figure, InlinePlot, InlineSvg};
 
 /// A plot with its title and summary, and its numbers as JSON for programs. Of a chart with many rows, all but the first are
 /// folded.
 pub fn figure(figure: &Figure) -> Markup {
-    let InlinePlot { first, rest } = figure.inline();
+    with_caption(figure, figure.inline())
+}
+
+/// A plot as [`figure`], whose first rows stand in two columns.
+pub fn wide_figure(figure: &Figure) -> Markup {
+    with_caption(figure, figure.inline_in_columns())
+}
+
+fn with_caption(figure: &Figure, InlinePlot { first, rest }: InlinePlot) -> Markup {
     html! {
         figure.chart data-plot=(figure.name) {
-            figcaption { h3 { (figure.title) } p { (figure.summary) } }
+            figcaption { h3 { (sentence(&figure.title)) } p { (sentence(&figure.summary)) } }
             (fitted(&figure.title, first))
             @if let Some((label, svg)) = rest {
                 details { summary { "The rest: " (label) } (svg.svg) }
@@ -49,6 +58,28 @@ const UNBROKEN: usize = 18;
 /// Direction marks in it do not reach the text around it.
 pub fn breakable(text: &str) -> Markup {
     html! { bdi { @for part in pieces(text) { (part) wbr; } } }
+}
+
+/// A sentence in which names are isolated by [`isolated`](crate::report::format::isolated).
+pub fn sentence(text: &str) -> Markup {
+    let mut parts = text.split(ISOLATE);
+    let before = parts.next().unwrap_or_default();
+    let parts: Vec<(&str, &str)> =
+        parts.map(|part| part.split_once(END_OF_ISOLATE).unwrap_or((part, ""))).collect();
+    html! { (before) @for (name, after) in parts { bdi { (name) } (after) } }
+}
+
+/// A name as [`breakable`], shortened in the middle where it is longer than `most` letters; its whole is the title.
+pub fn short(text: &str, most: usize) -> Markup {
+    let letters: Vec<char> = text.chars().collect();
+    if letters.len() <= most {
+        return breakable(text);
+    }
+    let kept = most.saturating_sub(1);
+    let (start, end) = (kept.div_ceil(2), letters.len() - kept / 2);
+    let part = |letters: &[char]| letters.iter().collect::<String>();
+    let shortened = format!("{}…{}", part(&letters[..start]).trim_end(), part(&letters[end..]).trim_start());
+    html! { span title=(text) { (breakable(&shortened)) } }
 }
 
 /// Splits a text where a line may end.
@@ -95,7 +126,7 @@ pub fn facts(facts: &[Fact]) -> Markup {
     html! {
         dl.facts {
             @for fact in facts {
-                div { dt { (fact.name) } dd.value { (fact.value) } dd.note { (fact.note) } }
+                div { dt { (fact.name) } dd.value { (fact.value) } dd.note { (sentence(&fact.note)) } }
             }
         }
     }
@@ -104,6 +135,24 @@ pub fn facts(facts: &[Fact]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_in_sentences_are_elements_of_their_own() {
+        let text = format!("from {} (9) to {}.", crate::report::format::isolated("<b>"), "c");
+        assert_eq!(sentence(&text).into_string(), "from <bdi>&lt;b&gt;</bdi> (9) to c.");
+        assert_eq!(sentence("\u{2068}open").into_string(), "<bdi>open</bdi>");
+    }
+
+    #[test]
+    fn long_names_are_shortened_in_the_middle_and_stay_whole_in_the_title() {
+        let [one, two] = ["a_name_that_goes_on_0001", "a_name_that_goes_on_0002"]
+            .map(|name| short(name, 12).into_string());
+        assert!(
+            one != two && one.contains("title=\"a_name_that_goes_on_0001\"") && one.contains('…'),
+            "{one}"
+        );
+        assert_eq!(short("a_b", 12).into_string(), breakable("a_b").into_string());
+    }
 
     #[test]
     fn names_are_not_broken_within_numbers() {

@@ -156,7 +156,7 @@ mod tests {
         let figures = [Figure { name: "bars".into(), title, summary, chart, numbers }];
         let columns = vec![Column::new("Truth", "truth"), Column::of_class("ant")];
         let rows = vec![vec![Cell::text("ant"), Cell::count(1)]];
-        let tables = [Table { name: "t".into(), caption: "c".into(), columns, rows }];
+        let tables = [Table { name: "t".into(), caption: "c".into(), columns, rows, page_order: Vec::new() }];
         let write = || {
             let plots = plot_files(dir.path(), &figures);
             write_files(&plots.into_iter().chain(table_files(dir.path(), &tables)).collect::<Vec<_>>())

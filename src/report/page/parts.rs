@@ -1,6 +1,6 @@
 //! The plots and tables that were made for a page, found by name.
 
-use super::elements::{figure, side_by_side};
+use super::elements::{figure, side_by_side, wide_figure};
 use super::table::Table;
 use crate::report::html::{Markup, html};
 use crate::report::plot::Figure;
@@ -29,6 +29,11 @@ impl Parts<'_> {
         self.figures.iter().find(|figure| figure.name == name).map_or(html! {}, figure)
     }
 
+    /// Renders a plot over the whole width: of a chart with many rows, the first ones in two columns where there is room.
+    pub fn wide_figure(&self, name: &str) -> Markup {
+        self.figures.iter().find(|figure| figure.name == name).map_or(html! {}, wide_figure)
+    }
+
     /// Renders those plots of `names` that were made side by side.
     pub fn figures(&self, names: &[&str]) -> Markup {
         let made = names.iter().filter(|name| self.has(name));
@@ -50,9 +55,8 @@ impl Parts<'_> {
     pub fn first_rows(&self, name: &str, most: usize) -> Markup {
         let Some(table) = self.find_table(name) else { return html! {} };
         let rest = table.rows.len().saturating_sub(most);
-        let rows = table.rows.iter().take(most).cloned().collect();
         html! {
-            (Table { rows, ..table.clone() }.markup())
+            (table.first(most).markup())
             @if rest > 0 { p.note { "And " (crate::report::format::count(rest)) " more rows, which the table in CSV has." } }
         }
     }

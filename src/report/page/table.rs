@@ -1,6 +1,6 @@
 //! Tables, rendered for a page and written as CSV.
 
-use super::elements::{breakable, scrolled};
+use super::elements::{breakable, scrolled, sentence, short};
 use crate::io::separated;
 use crate::report::format;
 use crate::report::html::{Markup, html};
@@ -17,7 +17,16 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Rows of one cell per column.
     pub rows: Vec<Vec<Cell>>,
+    /// The order in which a page shows the rows; empty where it is that of the file.
+    pub page_order: Vec<usize>,
 }
+
+/// Rows that a page shows before the rest is folded.
+const FIRST: usize = 20;
+/// Tables of at most this many rows are shown whole.
+const LONG: usize = 25;
+/// Letters of the heading of a row at most; longer ones are shortened in the middle.
+const LONGEST_HEADING: usize = 40;
 
 /// The heading of a column.
 #[derive(Debug, Clone)]
@@ -165,39 +174,76 @@ impl Table {
         rows: impl IntoIterator<Item = [Cell; N]>,
     ) -> Self {
         let rows = rows.into_iter().map(Vec::from).collect();
-        Self { name: name.into(), caption: caption.into(), columns: columns.into(), rows }
+        Self {
+            name: name.into(),
+            caption: caption.into(),
+            columns: columns.into(),
+            rows,
+            page_order: Vec::new(),
+        }
     }
 
-    /// Renders the table in a region that scrolls where the screen is too narrow.
+    /// The rows in the order of the page.
+    fn page_rows(&self) -> Vec<&Vec<Cell>> {
+        match self.page_order.is_empty() {
+            true => self.rows.iter().collect(),
+            false => self.page_order.iter().map(|&row| &self.rows[row]).collect(),
+        }
+    }
+
+    /// The first `most` rows of the page, as a table of their own.
+    pub(super) fn first(&self, most: usize) -> Self {
+        let rows = self.page_rows().into_iter().take(most).cloned().collect();
+        Self { rows, page_order: Vec::new(), ..self.clone() }
+    }
+
+    /// Renders the table in a region that scrolls sideways where the screen is too narrow. Of many rows all but the first are
+    /// folded, so that none is cut by the edge of a region.
     pub fn markup(&self) -> Markup {
+        let rows = self.page_rows();
+        let (first, rest) = rows.split_at(if rows.len() > LONG { FIRST } else { rows.len() });
+        html! {
+            (scrolled(&self.caption, self.rows_markup(first, Some(&self.name))))
+            @if !rest.is_empty() {
+                details.rest {
+                    summary { "The rest: rows " (first.len() + 1) " to " (rows.len()) }
+                    (scrolled(&format!("{}, the rest", self.caption), self.rows_markup(rest, None)))
+                }
+            }
+        }
+    }
+
+    /// A table of some of the rows, with a caption where it has a `name`.
+    fn rows_markup(&self, rows: &[&Vec<Cell>], name: Option<&str>) -> Markup {
         let is_number =
             |column: usize| self.rows.iter().any(|row| matches!(row[column], Cell::Number { .. }));
         let numbers: Vec<bool> = (0..self.columns.len()).map(is_number).collect();
-        let table = html! {
-            table data-table=(self.name) {
-                caption { span { (self.caption) } }
+        html! {
+            table data-table=[name] {
+                @if name.is_some() { caption { span { (sentence(&self.caption)) } } }
                 thead {
-                    tr { @for (column, number) in self.columns.iter().zip(&numbers).filter(|(column, _)| !column.is_file_only) { th.number[*number] scope="col" { (breakable(&column.title)) } } }
+                    tr { @for (column, number) in self.columns.iter().zip(&numbers).filter(|(column, _)| !column.is_file_only) { th.number[*number] scope="col" { (short(&column.title, LONGEST_HEADING)) } } }
                 }
-                tbody {
-                    @for row in &self.rows {
-                        tr {
-                            @for (i, cell) in row.iter().enumerate().filter(|(i, _)| !self.columns[*i].is_file_only) {
-                                @match cell {
-                                    Cell::Text(text) if i == 0 => th scope="row" { (breakable(text)) },
-                                    Cell::Text(text) => td { (breakable(text)) },
-                                    Cell::Number { text, interval, .. } => td.number {
-                                        (text)
-                                        @if let Some(interval) = interval { small { (interval) } }
-                                    },
-                                }
-                            }
-                        }
+                tbody { @for row in rows { (self.row_markup(row)) } }
+            }
+        }
+    }
+
+    fn row_markup(&self, row: &[Cell]) -> Markup {
+        html! {
+            tr {
+                @for (i, cell) in row.iter().enumerate().filter(|(i, _)| !self.columns[*i].is_file_only) {
+                    @match cell {
+                        Cell::Text(text) if i == 0 => th scope="row" { (short(text, LONGEST_HEADING)) },
+                        Cell::Text(text) => td { (breakable(text)) },
+                        Cell::Number { text, interval, .. } => td.number {
+                            (text)
+                            @if let Some(interval) = interval { small { (interval) } }
+                        },
                     }
                 }
             }
-        };
-        scrolled(&self.caption, table)
+        }
     }
 
     /// Whether the file at `path` is CSV whose first line is that of this table, of whatever classes. Only the first

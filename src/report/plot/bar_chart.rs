@@ -83,6 +83,13 @@ impl BarChart {
         [Rows { range: 0..FIRST }, Rows { range: FIRST..self.categories.len() }]
     }
 
+    /// The rows that are shown first, in two halves; `None` for a chart that is low as it is.
+    pub(super) fn columns_of_rows(&self) -> Option<[Rows; 2]> {
+        let first = if self.is_long() { FIRST } else { self.categories.len() };
+        let half = first.div_ceil(2);
+        (first > TWO_AXES).then_some([Rows { range: 0..half }, Rows { range: half..first }])
+    }
+
     pub(super) fn draw(&self, plot: &str) -> Drawing {
         self.draw_rows(plot, &Rows { range: 0..self.categories.len() })
     }

@@ -92,7 +92,7 @@ impl HeatMap {
         );
         html! {
             @if is_overview { label.enlarge { input type="checkbox"; " Enlarge" } }
-            div.scroll role="region" tabindex="0" aria-label=(format!("{} by {}", self.rows, self.columns)) {
+            div.scroll role="region" tabindex="0" aria-label=(format!("{}: {} by {}", plot.replace('-', " "), self.rows, self.columns)) {
                 div.matrix.overview[is_overview] style=(columns) {
                     svg.plot.cells viewBox=(svg(side + 1.0, side + 1.0)) role="img" aria-labelledby=(format!("{plot}-title {plot}-desc")) {
                         (described)

@@ -30,7 +30,7 @@ pub use scatter::{ScatterChart, ScatterPoint};
 pub use series::Series;
 pub use style::{CSS, DARK, LIGHT};
 
-use crate::report::format::escape_direction;
+use crate::report::format::{escape_direction, without_isolates};
 use crate::report::html::{Markup, PreEscaped, html};
 use drawing::{Drawing, WIDTH};
 use serde_json::Value;
@@ -89,6 +89,9 @@ pub struct InlineSvg {
     pub min_width: Option<f64>,
 }
 
+/// How many pixels a unit of a drawing takes on a wide screen at most, so that the letters of all plots are alike.
+const LARGEST_SCALE: f64 = 1.42;
+
 /// Where the chart begins in a file, to the right of a margin and below the title.
 const ORIGIN: [f64; 2] = [12.0, 30.0];
 
@@ -130,11 +133,25 @@ impl Figure {
         }
     }
 
+    /// Draws the plot as [`Figure::inline`] does, but the rows of a bar chart that it shows first in two columns.
+    pub fn inline_in_columns(&self) -> InlinePlot {
+        let inline = self.inline();
+        let Chart::Bar(chart) = &self.chart else { return inline };
+        let Some(columns) = chart.columns_of_rows() else { return inline };
+        let drawn = columns.into_iter().enumerate().map(|(i, rows)| {
+            let (part, label) =
+                (format!("{}-column-{}", self.name, i + 1), rows.label(chart.categories.len()));
+            self.inline_svg(&part, &format!("{} {label}.", self.summary), chart.draw_rows(&part, &rows)).svg
+        });
+        let svg = html! { div.columns { @for svg in drawn { (svg) } } };
+        InlinePlot { first: InlineSvg { svg, min_width: None }, ..inline }
+    }
+
     /// Title and description of an `svg` element, for screen readers.
     fn described(&self, id: &str, summary: &str) -> Markup {
         html! {
-            title id=(format!("{id}-title")) { (self.title) }
-            desc id=(format!("{id}-desc")) { (summary) }
+            title id=(format!("{id}-title")) { (without_isolates(&self.title)) }
+            desc id=(format!("{id}-desc")) { (without_isolates(summary)) }
         }
     }
 
@@ -142,7 +159,7 @@ impl Figure {
         let Drawing { width, height, body } = drawing;
         let svg = html! {
             svg.plot xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {} {}", decimal(width), decimal(height)))
-                role="img" aria-labelledby=(format!("{id}-title {id}-desc")) {
+                style=(format!("max-width:{:.0}px", LARGEST_SCALE * width)) role="img" aria-labelledby=(format!("{id}-title {id}-desc")) {
                 (self.described(id, summary))
                 (style::pattern_defs(id))
                 (body)
@@ -159,12 +176,12 @@ impl Figure {
         let svg = html! {
             svg.plot xmlns="http://www.w3.org/2000/svg" width=(decimal(outer_width)) height=(decimal(outer_height))
                 viewBox=(format!("0 0 {} {}", decimal(outer_width), decimal(outer_height))) role="img" aria-labelledby="title desc" {
-                title id="title" { (self.title) }
-                desc id="desc" { (self.summary) }
+                title id="title" { (without_isolates(&self.title)) }
+                desc id="desc" { (without_isolates(&self.summary)) }
                 style { (PreEscaped(style::light_css())) }
                 (style::pattern_defs(&self.name))
                 rect.paper width="100%" height="100%" {}
-                text.heading x="12" y="22" { (text::truncate(&self.title, width / BOLD, 13.0)) }
+                text.heading x="12" y="22" { (text::truncate(&without_isolates(&self.title), width / BOLD, 13.0)) }
                 g transform=(format!("translate({left} {top})")) { (body) }
             }
         };

@@ -16,11 +16,14 @@ pub(super) fn classes(stats: &EvaluateStats, parts: Parts) -> Markup {
     let few = stats.classes.len() <= MOST_CLASSES_OPEN;
     html! {
         (parts.figure_beside("class-scores", parts.table("classes")))
-        (parts.figure_beside(curve_plots::FIRST, html! {
-            @if few { (parts.table("areas")) } @else { (parts.folded_table("areas")) }
-        }))
-        @if !names.is_empty() {
-            details { summary { "The curves of other classes" } (parts.figures(&names)) }
+        @if few { (parts.figure_beside(curve_plots::FIRST, parts.table("areas"))) }
+        @else {
+            (parts.figures(&[&[curve_plots::FIRST], &names[..names.len().min(1)]].concat()))
+            (parts.folded_table("areas"))
+        }
+        @let others = if few { &names[..] } else { &names[names.len().min(1)..] };
+        @if !others.is_empty() {
+            details { summary { "The curves of other classes" } (parts.figures(others)) }
         }
         @if let Some(decision) = &stats.decision { (rule(stats, decision, parts)) }
     }

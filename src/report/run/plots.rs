@@ -6,7 +6,7 @@ use super::run_data::RunData;
 use crate::evaluate::EvaluateStats;
 use crate::head::Epoch;
 use crate::metrics::{ClassScore, ClassShare};
-use crate::report::format::{count, percent, score, signed_percent};
+use crate::report::format::{count, isolated, percent, score, signed_percent};
 use crate::report::plot::{
     Axis, BarChart, Chart, Curve, Figure, HeatMap, LineChart, Mark, Remarks, Series, Unit,
 };
@@ -90,7 +90,12 @@ fn confusion(stats: &EvaluateStats) -> Figure {
     let pairs = confused_pairs(stats);
     let most = pairs.first().map_or("Every answer is correct.".into(), |pair| {
         let [truth, predicted] = [pair.truth, pair.predicted].map(|class| &stats.classes[class].name);
-        format!("Most often confused: {truth}, classified as {predicted} {} times.", count(pair.images))
+        format!(
+            "Most often confused: {}, classified as {} {} times.",
+            isolated(truth),
+            isolated(predicted),
+            count(pair.images)
+        )
     });
     Figure {
         name: "confusion".into(),
@@ -135,7 +140,7 @@ fn worst_confusion(stats: &EvaluateStats) -> Option<Figure> {
         title: format!("The {} classes with the most errors", order.len()),
         summary: format!(
             "The part of the confusion matrix about the classes that are mistaken, or that others are mistaken for, most often; {} first.",
-            names[0]
+            isolated(&names[0])
         ),
         numbers: json!({ "names": names, "counts": counts }),
         chart: Chart::HeatMap(HeatMap { names, counts, rows: "truth".into(), columns: "prediction".into() }),
@@ -155,19 +160,24 @@ fn order_by(stats: &EvaluateStats, key: impl Fn(usize) -> Option<f64>) -> Vec<us
     order
 }
 
+/// The classes as they are, or of many the ones with the lowest F1 first.
+pub(super) fn worst_first(stats: &EvaluateStats) -> Vec<usize> {
+    order_by(stats, |class| stats.classes[class].f1)
+}
+
 /// Says in what order the classes are, where they are sorted.
 fn sorted_note(stats: &EvaluateStats, by: &str) -> String {
     if stats.classes.len() > SORTED { format!(" {by} first.") } else { String::new() }
 }
 
 fn class_scores(stats: &EvaluateStats) -> Figure {
-    let order = order_by(stats, |class| stats.classes[class].f1);
+    let order = worst_first(stats);
     let scored = || stats.classes.iter().filter_map(|class| Some((class.f1?, &class.name)));
     let best = scored().max_by(|a, b| a.0.total_cmp(&b.0));
     let worst = scored().min_by(|a, b| a.0.total_cmp(&b.0));
     let range = best.zip(worst).map_or(String::new(), |((high, best), (low, worst))| {
         let [high, low] = [high, low].map(|f1| score(Some(f1)));
-        format!("F1 is highest for {best} ({high}) and lowest for {worst} ({low}).")
+        format!("F1 is highest for {} ({high}) and lowest for {} ({low}).", isolated(best), isolated(worst))
     });
     Figure {
         name: "class-scores".into(),

@@ -8,7 +8,7 @@ use crate::data::dataset::{Split, number_and_names};
 use crate::evaluate::EvaluateStats;
 use crate::head::SolverConfig;
 use crate::metrics::is_few;
-use crate::report::format::{count, interval, p_value, percent, percent_number, score};
+use crate::report::format::{count, interval, isolated, p_value, percent, percent_number, score};
 use crate::report::html::{Markup, html};
 use crate::report::page::{self, Card, Fact, Page, Parts, Section, Table, cards, class_ranking, facts};
 use crate::report::plot::Figure;
@@ -61,7 +61,7 @@ fn summary(stats: &EvaluateStats) -> Markup {
             @if let Some((ours, majority)) = stats.accuracy.zip(stats.majority_accuracy) {
                 ", " (percent_number((ours - majority).abs())) " percentage points "
                 (if ours < majority { "fewer" } else { "more" })
-                " than by always answering " (stats.majority_class) ", the most frequent class of the train images"
+                " than by always answering " bdi { (stats.majority_class) } ", the most frequent class of the train images"
             }
             "."
         }
@@ -72,7 +72,7 @@ fn summary(stats: &EvaluateStats) -> Markup {
             }
         }
         @if !unseen.is_empty() {
-            p.warning { "Classes without an image in this split: " (number_and_names(&unseen)) "." }
+            p.warning { "Classes without an image in this split: " bdi { (number_and_names(&unseen)) } "." }
         }
         @if is_few(stats.images) { p.warning { "So few images say little: look at the intervals." } }
     }
@@ -95,7 +95,7 @@ fn key_figures(stats: &EvaluateStats) -> Vec<Fact> {
             format!("mean over classes of equal weight, 95 % interval {low:.3} to {high:.3}")
         });
     let interval = format!("95 % interval {} to {}", percent(low), percent(high));
-    let baseline = format!("always answering {}", stats.majority_class);
+    let baseline = format!("always answering {}", isolated(&stats.majority_class));
     let mut all = vec![
         Fact::new("Accuracy", percent(stats.accuracy), interval),
         Fact::new("Majority-class baseline", percent(stats.majority_accuracy), baseline),
@@ -188,7 +188,8 @@ fn composition(parts: Parts) -> Markup {
         p {
             "Is a class predicted more often than it occurs? An uncertain head may fall back on the class that is most frequent in training."
         }
-        (parts.figure_beside("composition", parts.folded_table("composition")))
+        (parts.wide_figure("composition"))
+        (parts.folded_table("composition"))
     }
 }
 
@@ -218,7 +219,7 @@ fn pictures(data: &RunData, parts: Parts) -> Markup {
         h3 { "The most confident errors" }
         @if examples.errors.is_empty() { p { "There are none: every answer is correct." } }
         @else {
-            p.quiet { "Wrong labels and pictures that show something else are often among them." }
+            p.quiet { "Wrong labels and pictures that show something else are often among them. The truth is bold, and its bar blue." }
             (example_cards(&examples.errors))
             (explained::markup(examples, parts))
         }
@@ -243,10 +244,10 @@ fn example_cards(examples: &[Example]) -> Markup {
 }
 
 fn pair_element(pair: &PairExamples) -> Markup {
-    let strip = |title: String, examples: &[Example]| {
+    let strip = |title: Markup, examples: &[Example]| {
         html! {
             div.strip {
-                p { (page::breakable(&title)) }
+                p { (title) }
                 ul { @for example in examples { li { div.frame { (example.picture.markup()) } span { (percent(example.confidence)) } } } }
             }
         }
@@ -259,8 +260,8 @@ fn pair_element(pair: &PairExamples) -> Markup {
                 (count(counts.images)) " of " (count(counts.support)) " images; the other way round " (count(counts.reverse)) "."
             }
             div.strips {
-                (strip(format!("{} classified as {}", pair.truth, pair.predicted), &pair.confused))
-                @if !pair.correct.is_empty() { (strip(format!("{} classified correctly", pair.predicted), &pair.correct)) }
+                (strip(html! { (page::breakable(&pair.truth)) " classified as " (page::breakable(&pair.predicted)) }, &pair.confused))
+                @if !pair.correct.is_empty() { (strip(html! { (page::breakable(&pair.predicted)) " classified correctly" }, &pair.correct)) }
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::run_data::RunData;
 use crate::data::dataset::FolderLayout;
 use crate::head::decision::{Decision, DecisionRule};
-use crate::head::{ClassWeights, SolverConfig};
+use crate::head::{ClassWeights, FeatureFormat, SolverConfig};
 use crate::report::format::{count, seconds};
 use crate::run::{ClassCount, Record};
 
@@ -27,6 +27,9 @@ pub(super) fn settings(data: &RunData) -> Vec<Setting> {
     all.extend(fit(&record.config));
     all.extend(record.init.clone().map(|init| Setting::new("Started from", init)));
     all.extend(record.memory.map(|memory| Setting::new("Memory for features", format!("{memory} bytes"))));
+    if record.features != FeatureFormat::F32 {
+        all.push(Setting::new("Features in memory", record.features.to_string()));
+    }
     all.extend(match (&record.config, record.convergence) {
         (SolverConfig::Adam(_), _) => {
             let epochs = format!("{}, the best one {}", record.history.len(), record.best_epoch);
@@ -140,6 +143,13 @@ fn fit(config: &SolverConfig) -> Vec<Setting> {
         Setting::new("L2 penalty", config.l2.to_string()),
         Setting::new("Seeds", seeds),
     ];
+    if config.hidden > 0 {
+        let units = format!("{} rectified units, dropout {}", count(config.hidden), config.dropout);
+        all.push(Setting::new("Hidden layer", units));
+    }
+    if config.weight_decay > 0.0 {
+        all.push(Setting::new("Weight decay", config.weight_decay.to_string()));
+    }
     all.extend(optional(config.label_smoothing, &config.class_weights, config.standardize));
     all
 }

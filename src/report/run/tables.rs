@@ -56,7 +56,8 @@ fn classes(stats: &EvaluateStats) -> Table {
         "Precision and recall of each class with their 95 % intervals, and F1, {} images",
         stats.split
     );
-    Table::new("classes", caption, columns, rows)
+    let page_order = super::plots::worst_first(stats);
+    Table { page_order, ..Table::new("classes", caption, columns, rows) }
 }
 
 /// The areas under the curves of each class, the smallest first.
@@ -153,6 +154,7 @@ fn confusion(stats: &EvaluateStats) -> Table {
     let names = stats.classes.iter().map(|class| Column::of_class(&class.name));
     let rows = stats.classes.iter().zip(&stats.confusion);
     Table {
+        page_order: Vec::new(),
         name: "confusion".into(),
         caption: "Confusion matrix: a row for each true class, a column for each predicted class".into(),
         columns: head.chain(names).collect(),

@@ -4,7 +4,7 @@ use crate::backbone::BackboneSearch;
 use crate::backbone::graph::{GraphSummary, graph_summary};
 use crate::cache::Spec;
 use crate::error::{Error, Result};
-use crate::head::Head;
+use crate::head::{Head, Layer};
 use crate::io::digest::Digest;
 use crate::io::events::GraphNode;
 use crate::monitor::Monitor;
@@ -110,15 +110,29 @@ fn backbone_value(graph: &GraphSummary, name: &str) -> String {
 }
 
 /// The nodes of the head, whose input is the value `features`.
-fn head_nodes(head: &Head, features: &str) -> [GraphNode; 5] {
-    let (classes, width) = (head.classes() as i64, head.width() as i64);
-    let product = node("MatMul", "head/MatMul", &[features, "head/weight"], &[]);
+fn head_nodes(head: &Head, features: &str) -> Vec<GraphNode> {
+    let mut nodes = Vec::new();
+    if let Some(hidden) = head.hidden() {
+        nodes.extend(layer_nodes(hidden, "head/hidden", features));
+        nodes.push(node("Relu", "head/hidden/Relu", &["head/hidden/BiasAdd"], &[]));
+    }
+    let inputs = if nodes.is_empty() { features } else { "head/hidden/Relu" };
+    nodes.extend(layer_nodes(head.output(), "head", inputs));
+    nodes.push(node("Softmax", "head/Softmax", &["head/BiasAdd"], &[]));
+    nodes
+}
+
+/// The nodes of a layer in the group `group`.
+fn layer_nodes(layer: &Layer, group: &str, inputs: &str) -> [GraphNode; 4] {
+    let (outputs, width) = (layer.outputs() as i64, layer.inputs() as i64);
+    let [weight, bias, matmul, sum] =
+        ["weight", "bias", "MatMul", "BiasAdd"].map(|name| format!("{group}/{name}"));
+    let product = node("MatMul", &matmul, &[inputs, &weight], &[]);
     [
-        node("VariableV2", "head/weight", &[], &[classes, width]),
-        node("VariableV2", "head/bias", &[], &[classes]),
+        node("VariableV2", &weight, &[], &[outputs, width]),
+        node("VariableV2", &bias, &[], &[outputs]),
         GraphNode { settings: vec![("transpose_b".into(), vec![1])], ..product },
-        node("BiasAdd", "head/BiasAdd", &["head/MatMul", "head/bias"], &[]),
-        node("Softmax", "head/Softmax", &["head/BiasAdd"], &[]),
+        node("BiasAdd", &sum, &[&matmul, &bias], &[]),
     ]
 }
 

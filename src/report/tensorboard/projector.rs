@@ -80,6 +80,19 @@ struct ProjectorFile {
     bytes: Vec<u8>,
 }
 
+impl ProjectorFile {
+    /// A file with the same name and bytes in `folder` or in a folder beside it.
+    fn equal_beside(&self, folder: &Path) -> Option<PathBuf> {
+        let beside = fs::list(folder.parent()?).ok()?.into_iter();
+        let has_size = |path: &PathBuf| {
+            std::fs::symlink_metadata(path)
+                .is_ok_and(|found| found.is_file() && found.len() == self.bytes.len() as u64)
+        };
+        let mut candidates = beside.map(|entry| entry.path.join(self.name)).filter(has_size);
+        candidates.find(|path| fs::read(path).is_ok_and(|bytes| bytes == self.bytes))
+    }
+}
+
 /// The points of one cache, shared by all runs of that cache.
 #[derive(Debug)]
 pub(super) struct ProjectorData {
@@ -190,17 +203,18 @@ impl ProjectorData {
         Ok(RunPoints { stats, files: [metadata, config] })
     }
 
-    /// Writes the files of a run into the folder `staging`, which will be renamed to `folder`. Shared files are written once
-    /// and hard-linked for later runs, if the file system supports that.
+    /// Writes the files of a run into the folder `staging`, which will be renamed to `folder`. Files with points and thumbnails
+    /// are shared with the runs beside it, also those of earlier exports: hard-linked, if the file system supports that. They
+    /// cannot lie in a folder of their own, since TensorBoard reads nothing outside the folder of a run.
     ///
     /// # Errors
     /// [`Kind::Io`] when writing fails.
     pub fn write(&mut self, points: &RunPoints, staging: &Path, folder: &Path) -> Result<()> {
         for file in &self.shared {
             let path = staging.join(file.name);
-            let linked =
-                self.written_to.as_ref().map(|written| fs::hard_link(&written.join(file.name), &path));
-            if !matches!(linked, Some(Ok(()))) {
+            let written = self.written_to.as_ref().map(|written| written.join(file.name));
+            let equal = written.or_else(|| file.equal_beside(folder));
+            if equal.is_none_or(|equal| fs::hard_link(&equal, &path).is_err()) {
                 fs::write_atomic(&path, &file.bytes)?;
             }
         }

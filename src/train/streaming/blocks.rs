@@ -64,6 +64,11 @@ impl<'a> BlockReader<'a> {
         Self { set, parts, block_rows, buffers, rng: Rng::new(seed, 1), readers }
     }
 
+    /// Upper limit on the bytes of a block.
+    pub fn block_bytes(&self) -> usize {
+        self.block_rows * self.set.spec().width * size_of::<f32>()
+    }
+
     /// Calls `visit` with one block after another, in the present order of the parts.
     fn blocks(&mut self, visit: &mut dyn FnMut(&[PartRows], &Matrix, &mut Rng)) -> Result<()> {
         let Self { set, parts, block_rows, buffers, rng, readers } = self;

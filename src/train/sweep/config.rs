@@ -1,7 +1,7 @@
 //! What a caller asks of `sweep`.
 
 use crate::data::dataset::Resplit;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::head::{FitConfig, SolverConfig};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use std::str::FromStr;
 /// | `variants` | every complete family | feature sets |
 /// | `resplits` | the splits of the cache | assignments of splits |
 /// | `l2` | that of `base` | values to try |
-/// | `lr`, `seeds` | those of `base` | values to try, for Adam alone |
+/// | `lr`, `hidden`, `seeds` | those of `base` | values to try, for Adam alone |
 /// | `base` | Adam with its default settings | the solver with all other settings |
 /// | `select_by` | automatic | the validation images choose the best head, or folds where a class has fewer than 20 of them or there are several caches |
 /// | `init` | `None` | fresh heads |
@@ -39,6 +39,8 @@ pub struct SweepConfig {
     pub lr: Vec<f64>,
     /// L2 penalties.
     pub l2: Vec<f64>,
+    /// Numbers of hidden units; 0 is a head without a hidden layer.
+    pub hidden: Vec<usize>,
     /// Seeds of the initial weights.
     pub seeds: Vec<u64>,
     /// The solver with all other settings. With Adam all heads share one order of rows: that of `shuffle_seed`, or of seed 0
@@ -66,6 +68,7 @@ impl Default for SweepConfig {
             resplits: vec![None],
             lr: vec![adam.lr],
             l2: vec![adam.l2],
+            hidden: vec![adam.hidden],
             seeds: vec![adam.seed],
             base: SolverConfig::Adam(adam),
             select_by: Select::Automatic,
@@ -101,8 +104,7 @@ impl FromStr for Select {
             "auto" => Ok(Self::Automatic),
             "validation" => Ok(Self::Validation),
             "folds" => Ok(Self::Folds),
-            _ => Err(Error::new(Kind::Usage, format!("{text:?} is nothing to select by"))
-                .help("use auto, validation or folds")),
+            _ => Err(Error::not_one_of(text, "what selects", &["auto", "validation", "folds"])),
         }
     }
 }

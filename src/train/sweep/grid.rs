@@ -41,15 +41,21 @@ pub(super) struct HeadName {
     parts: Vec<String>,
 }
 
-/// All combinations of learning rates, penalties and seeds; of penalties alone for L-BFGS.
+/// All combinations of hidden units, learning rates, penalties and seeds; of penalties alone for L-BFGS.
 pub(super) fn settings(config: &SweepConfig) -> Result<Vec<SolverConfig>> {
     let all: Vec<SolverConfig> = match &config.base {
         SolverConfig::Adam(base) => {
             let shuffle_seed = Some(base.shuffle_seed.unwrap_or(0));
-            let of = |lr, l2, seed| FitConfig { lr, l2, seed, shuffle_seed, ..base.clone() };
-            let pairs = config.lr.iter().flat_map(|&lr| config.l2.iter().map(move |&l2| (lr, l2)));
-            let seeds = |(lr, l2)| config.seeds.iter().map(move |&seed| (lr, l2, seed));
-            pairs.flat_map(seeds).map(|(lr, l2, seed)| SolverConfig::Adam(of(lr, l2, seed))).collect()
+            let base = FitConfig { shuffle_seed, ..base.clone() };
+            let layers = config.hidden.iter().map(|&hidden| with_hidden(&base, hidden, config));
+            let rates =
+                layers.flat_map(|base| config.lr.iter().map(move |&lr| FitConfig { lr, ..base.clone() }));
+            let pairs =
+                rates.flat_map(|base| config.l2.iter().map(move |&l2| FitConfig { l2, ..base.clone() }));
+            let all = pairs.flat_map(|base| {
+                config.seeds.iter().map(move |&seed| SolverConfig::Adam(FitConfig { seed, ..base.clone() }))
+            });
+            all.collect()
         }
         SolverConfig::Lbfgs(base) => {
             let of = |&l2: &f64| SolverConfig::Lbfgs(LbfgsConfig { l2, ..base.clone() });
@@ -67,10 +73,16 @@ pub(super) fn settings(config: &SweepConfig) -> Result<Vec<SolverConfig>> {
         (false, _) => Ok(all),
         (true, SolverConfig::Adam(_)) => Err(Error::new(
             Kind::Usage,
-            "there is no head to fit: `lr`, `l2` and `seeds` need at least one value each",
+            "there is no head to fit: `hidden`, `lr`, `l2` and `seeds` need at least one value each",
         )),
         (true, _) => Err(Error::new(Kind::Usage, "there is no head to fit: `l2` needs at least one value")),
     }
+}
+
+/// Settings with `hidden` hidden units. Dropout is for the heads that have some.
+fn with_hidden(base: &FitConfig, hidden: usize, config: &SweepConfig) -> FitConfig {
+    let is_of_others = hidden == 0 && config.hidden.iter().any(|&units| units > 0);
+    FitConfig { hidden, dropout: if is_of_others { 0.0 } else { base.dropout }, ..base.clone() }
 }
 
 /// Opens the caches, with a group for each feature set and assignment of splits.
@@ -170,7 +182,8 @@ impl HeadName {
         let mut part = |varies: bool, text: String| parts.extend(varies.then_some(text));
         part(config.caches.len() > 1, folder_name(&group.layer));
         part(config.variants.len() > 1, group.variants.replace(':', ""));
-        if let SolverConfig::Adam(FitConfig { lr, .. }) = settings {
+        if let SolverConfig::Adam(FitConfig { lr, hidden, .. }) = settings {
+            part(config.hidden.len() > 1, format!("hidden={hidden}"));
             part(config.lr.len() > 1, format!("lr={lr}"));
         }
         part(config.l2.len() > 1, format!("l2={}", settings.l2()));

@@ -5,7 +5,7 @@ use super::grid::{Group, HeadName};
 use super::results::{HeadResult, SplitSize};
 use crate::error::Result;
 use crate::head::rejection::RejectionDistances;
-use crate::head::{Epoch, Head, SolverConfig};
+use crate::head::{Epoch, FeatureFormat, Head, SolverConfig};
 use crate::math::parallel::in_parallel;
 use crate::monitor::Task;
 use crate::run::SamePictures;
@@ -143,6 +143,7 @@ impl GroupFit<'_> {
             init: self.config.init.as_deref(),
             init_images: self.warm_start.map(WarmStart::images),
             memory: None,
+            features: FeatureFormat::F32,
             time: self.config.time,
             seconds: *fit_seconds,
         };

@@ -25,6 +25,8 @@ pub struct HeadResult {
     /// Name of the feature set, such as `none+flip`.
     #[serde(rename = "use")]
     pub variants: String,
+    /// Number of hidden units; 0 without a hidden layer.
+    pub hidden: usize,
     /// Learning rate; `None` for L-BFGS.
     pub lr: Option<f64>,
     /// L2 penalty.
@@ -112,6 +114,7 @@ impl HeadResult {
             SolverConfig::Lbfgs(_) | SolverConfig::Linfa(_) => (None, None),
         };
         Self {
+            hidden: settings.hidden_units(),
             run,
             layer: name.layer.clone(),
             variants: name.variants.clone(),

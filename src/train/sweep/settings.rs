@@ -18,6 +18,8 @@ pub struct SettingResult {
     /// Name of the feature set, such as `none+flip`.
     #[serde(rename = "use")]
     pub variants: String,
+    /// Number of hidden units; 0 without a hidden layer.
+    pub hidden: usize,
     /// Learning rate; `None` for L-BFGS.
     pub lr: Option<f64>,
     /// L2 penalty.
@@ -54,7 +56,7 @@ pub(super) fn best(heads: &[HeadResult], by: StopOn) -> Option<PathBuf> {
 /// Each setting over its seeds and splits, the best mean validation score first. Those with heads that failed come last: their
 /// mean is over other heads.
 pub(super) fn over_heads(heads: &[HeadResult], by: StopOn) -> Vec<SettingResult> {
-    let key = |head: &HeadResult| (head.layer.clone(), head.variants.clone(), head.lr, head.l2);
+    let key = |head: &HeadResult| (head.layer.clone(), head.variants.clone(), head.hidden, head.lr, head.l2);
     let mut settings: Vec<SettingResult> = grouped(heads, key).iter().map(|heads| setting(heads)).collect();
     let rank = |setting: &SettingResult| {
         let (loss, accuracy) = setting.validation_loss.zip(setting.validation_accuracy)?;
@@ -81,6 +83,7 @@ fn setting(heads: &[&HeadResult]) -> SettingResult {
     SettingResult {
         layer: first.layer.clone(),
         variants: first.variants.clone(),
+        hidden: first.hidden,
         lr: first.lr,
         l2: first.l2,
         failed: heads.iter().filter(|head| head.failed.is_some()).count(),
@@ -102,19 +105,6 @@ fn split_answers<'a>(heads: &[&'a HeadResult]) -> SplitAnswers<'a> {
 
 /// Folds where each fold of one cross-validation occurs, so that each image is tested once.
 fn design(splits: &[Vec<&HeadResult>]) -> SplitDesign {
-    let mut numbers = Vec::new();
-    let mut dealt = Vec::new();
-    for heads in splits {
-        let Some(Resplit::Fold { number, folds, seed }) = heads[0].resplit else {
-            return SplitDesign::Random;
-        };
-        numbers.push(number);
-        dealt.push((folds, seed));
-    }
-    numbers.sort_unstable();
-    let is_one_deal = dealt.iter().all(|&of| of == dealt[0] && of.0 == splits.len());
-    match is_one_deal && numbers.into_iter().eq(1..=splits.len()) {
-        true => SplitDesign::Folds,
-        false => SplitDesign::Random,
-    }
+    let resplits: Vec<Option<Resplit>> = splits.iter().map(|heads| heads[0].resplit).collect();
+    if Resplit::are_all_folds(&resplits) { SplitDesign::Folds } else { SplitDesign::Random }
 }

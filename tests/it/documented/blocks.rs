@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
 /// Lines that other suites run, or that nothing can run, by their beginning.
-const NOT_TYPED: [(&str, &str); 32] = [
+const NOT_TYPED: [(&str, &str); 35] = [
     ("benches/", "measures for minutes or hours; scripts_exist_and_take_these_options looks at the line"),
     ("cargo ", "compiles the project"),
     ("HEADSTART_", "a suite of its own: kills"),
@@ -17,6 +17,7 @@ const NOT_TYPED: [(&str, &str); 32] = [
     ("headstart backbone quantize", "quantize"),
     ("headstart backbone use slim", "backbones"),
     ("headstart backbone verify slim", "backbones"),
+    ("headstart device --bench", "measures for 40 s: quantize"),
     ("headstart classify", "needs packages of PyPI: backbones"),
     ("headstart data fetch", "needs a network: data_sets, download"),
     ("headstart demo", "experiment::the_demo_..."),
@@ -30,7 +31,9 @@ const NOT_TYPED: [(&str, &str); 32] = [
     ("headstart train cache/lfw --run runs/search", "needs real pictures: decisions"),
     ("headstart train cache/lfw --run runs/sure", "needs real pictures: decisions"),
     ("headstart train cache/photos --run runs/sure", "needs a class of that name: decisions"),
+    ("headstart worker", "answers a stream: distributed"),
     ("man ", "shows a page on a terminal: arrival"),
+    ("pieces/unpack", "gpu_bench"),
     ("pip install", "tests/wheel/run"),
     (
         "python benches/",
@@ -46,10 +49,10 @@ const NOT_TYPED: [(&str, &str); 32] = [
 ];
 
 /// Blocks that are no lines of a shell: the page, the language, how many, and what runs them.
-const OTHER_BLOCKS: [(&str, &str, usize, &str); 13] = [
+const OTHER_BLOCKS: [(&str, &str, usize, &str); 15] = [
     ("architecture.md", "text", 1, "a drawing"),
     ("cache-format.md", "text", 3, "lists of files, a formula"),
-    ("commands.md", "text", 37, "usage, written by commands_page"),
+    ("commands.md", "text", 39, "usage, written by commands_page"),
     ("design-notes.md", "text", 2, "drawings"),
     ("export.md", "javascript", 1, "benches/exported_answers.py; its grammar here"),
     ("export.md", "python", 1, "an_exported_file_answers_as_the_page_shows"),
@@ -58,6 +61,8 @@ const OTHER_BLOCKS: [(&str, &str, usize, &str); 13] = [
     ("features.md", "sql", 1, "the_python_and_sql_of_the_pages_run"),
     ("manifests.md", "csv", 1, "the page is run with it"),
     ("models.md", "toml", 1, "the_settings_of_a_network_are_those_that_the_page_lists"),
+    ("scale.md", "python", 2, "tests/scale/run"),
+    ("scale.md", "text", 3, "commands of other programs; a list of files"),
     ("scoring.md", "python", 1, "the page is run with it"),
     ("trust.md", "csv", 1, "the page is run with it"),
 ];

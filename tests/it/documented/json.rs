@@ -8,20 +8,24 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Commands that other tests run, which call [`are_documented`], or that print no JSON.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 7] = [
     ("backbone fetch", "fetch"),
     ("backbone import", "needs weights of full size: tests/parity/import_costs"),
     ("backbone quantize", "quantize"),
     ("completions", "prints a script"),
     ("data fetch", "data_sets"),
     ("demo", "acceptance"),
+    ("worker", "answers a stream: distributed"),
 ];
 
 /// Keys that need what is too slow or too odd for the test of this file: the section, how the key begins, and the suite that
 /// prints it.
-const RARE: [(&str, &str, &str); 7] = [
+const RARE: [(&str, &str, &str); 10] = [
     ("data report", "doubtful_labels.suspects", "a label that is wrong: pages"),
+    ("doctor", "machine.variables[].", "comfort"),
+    ("doctor", "missing[].", "comfort"),
     ("backbone verify", "without_reference", "a network of operators that are not known: backbones"),
+    ("device", "bench.", "measures for a while: quantize"),
     ("fidelity", "", "quantize"),
     ("predict", "[].explanation.", "a network with positions: explain"),
     ("preprocessing", "margin_rounds_down", "networks of Hugging Face: network_folders"),
@@ -177,6 +181,8 @@ fn prepare(person: &Person) {
     s.write("photos/ant/copy.png", &png("ant", 1));
     s.write("photos/bee/conflict.png", &png("ant", 2));
     s.write("broken.jpg", b"no picture");
+    s.write("alike/ant/one.png", &png("ant", 5));
+    s.write("alike/ant/again.png", &[png("ant", 5), vec![0]].concat());
     s.images("small", &[("ant", 40), ("bee", 40)]);
     s.images("others", &[("elk", 3)]);
     s.write("others/elk/broken.jpg", b"no picture");
@@ -234,8 +240,9 @@ kind = "nearest"
 "#;
 
 /// Sections of the page, and the lines whose output they describe, in this order.
-const LINES: [(&str, &str); 54] = [
+const LINES: [(&str, &str); 67] = [
     ("device", "device"),
+    ("doctor", "doctor"),
     ("backbone list", "backbone list"),
     ("backbone inspect", "backbone inspect small"),
     ("backbone use", "backbone use small"),
@@ -243,6 +250,8 @@ const LINES: [(&str, &str); 54] = [
     ("backbone verify", "backbone verify small"),
     ("man", "man --out man"),
     ("data summary", "data summary photos"),
+    ("data summary", "data summary alike --near-duplicates"),
+    ("data report", "data report alike"),
     ("data select", "data select photos --top 2 --out selected"),
     ("data manifest", "data manifest photos --out photos.csv"),
     ("extract", "extract photos --cache cache/photos --augment flip --augment-splits all"),
@@ -256,6 +265,14 @@ const LINES: [(&str, &str); 54] = [
     ("cache verify", "cache verify cache/photos --images photos"),
     ("cache compact", "cache compact cache/photos"),
     ("cache export", "cache export cache/photos --out features.npy"),
+    ("cache digest", "cache digest cache/photos"),
+    ("plan", "extract small --cache cache/shared --plan"),
+    ("shard", "extract small --cache cache/shared --shard 1/1"),
+    ("finish", "extract small --cache cache/shared --finish"),
+    ("plan", "extract small --cache cache/shared --plan"),
+    ("shard", "extract small --cache cache/shared --shard 1/1"),
+    ("finish", "extract small --cache cache/shared --finish"),
+    ("cache info", "cache info cache/shared"),
     ("data report", "data report photos --cache cache/photos"),
     ("duplicates", "duplicates cache/photos --threshold 0.05"),
     ("data groups", "data groups --near-duplicates 0.05 --cache cache/photos --out groups.csv"),
@@ -273,6 +290,8 @@ const LINES: [(&str, &str); 54] = [
     ("evaluate", "evaluate runs/plain --reject 0.2 --confidence 0.5 --strangers others --tta"),
     ("evaluate", "evaluate runs/sure"),
     ("evaluate", "evaluate runs/costs"),
+    ("evaluate", "evaluate runs/five"),
+    ("evaluate", "evaluate runs/rates"),
     ("evaluate", "evaluate runs/plain --images new --reject 0.2"),
     ("compare", "compare runs/plain runs/auto runs/init --out compared.html"),
     ("report", "report runs/plain"),
@@ -304,7 +323,7 @@ fn the_page_of_json_has_the_keys_that_are_printed() {
     };
     // An object for each layer, with the cache beside the keys of an ordinary extraction.
     let layers = run("extract small --cache cache/layers --layer PreLogits --layer Mixed_7a");
-    seen.extend(are_documented("extract", &layers["layers"][0]).into_iter());
+    seen.extend(are_documented("extract", &layers["layers"][0]));
     for (section, line) in LINES {
         seen.extend(are_documented(section, &run(line)));
     }
@@ -338,7 +357,7 @@ fn every_command_has_a_section_on_json() {
         let is_run = LINES.iter().any(|(section, _)| *section == name) || name == "setup";
         let is_elsewhere = ELSEWHERE.iter().any(|(command, _)| *command == name);
         assert!(is_run != is_elsewhere, "{name} is run in this test, or listed with the suite that runs it");
-        let prints = name != "completions";
+        let prints = !["completions", "worker"].contains(&name.as_str());
         assert_eq!(sections.contains_key(&anchor(&name)), prints, "docs/json.md has a section on {name}");
     }
     let wrong =

@@ -248,6 +248,10 @@ const CACHES: &[Case] = &[
 const RUNS: &[Case] = &[
     case("no such run", "evaluate missing", nothing),
     case("a folder that is not a run", "evaluate in", nothing),
+    case("a mistyped run", "evaluate R", nothing),
+    case("a folder of runs where one run is wanted", "evaluate runs --tta", |s| {
+        s.json(&["train", "c", "--run", "runs/one", "--epochs", "2"]);
+    }),
     case("a run over other things", "train c --run mine", |s| {
         drop(s.write("mine/thesis.tex", b"irreplaceable"))
     }),
@@ -554,6 +558,30 @@ const NETWORKS: &[Case] = &[
         },
     ),
     case("cuda without a GPU", "extract in --cache new --backbone small.onnx --device cuda", nothing),
+    case("a folder without the libraries of CUDA", "setup --cuda-libs empty", |s| {
+        std::fs::create_dir(s.path("empty")).unwrap();
+    }),
+    case("too few images to quantize", "backbone quantize small.onnx --images few --name new8", |s| {
+        s.images("few", &[("ant", 5), ("bee", 4)]);
+    }),
+    case("no images to quantize", "backbone quantize small.onnx --images none --name new8", |s| {
+        std::fs::create_dir(s.path("none")).unwrap();
+    }),
+    case(
+        "quantized to nothing known",
+        "backbone quantize small.onnx --images in --name new8 --format int4",
+        nothing,
+    ),
+    case(
+        "quantized under the name of another",
+        "backbone quantize small.onnx --images in --name nsfwjs",
+        nothing,
+    ),
+    case(
+        "no images to calibrate on",
+        "backbone quantize small.onnx --images in --name new8 --samples 0",
+        nothing,
+    ),
 ];
 
 /// What was typed.
@@ -578,6 +606,16 @@ const TYPED: &[Case] = &[
     case("a patience of zero", "train c --run new --patience 0", nothing),
     case("a negative penalty", "train c --run new --l2 -1", nothing),
     case("label smoothing of 1", "train c --run new --label-smoothing 1", nothing),
+    case("dropout without hidden units", "train c --run new --dropout 0.5", nothing),
+    case("all hidden units dropped", "train c --run new --hidden 8 --dropout 1", nothing),
+    case("too many hidden units", "train c --run new --hidden 70000", nothing),
+    case("a weight decay beyond the weights", "train c --run new --weight-decay 1000", nothing),
+    case("hidden units for L-BFGS", "train c --run new --solver lbfgs --l2 0.1 --hidden 8", nothing),
+    case("a start with other hidden units", "train c --run new --init r --hidden 8", nothing),
+    case("lines of epochs of all folds", "train c --run new --folds 3 --json-lines", nothing),
+    case("bfloat16 for L-BFGS", "train c --run new --solver lbfgs --l2 0.1 --features bf16", nothing),
+    case("bfloat16 for all folds", "train c --run new --folds 3 --features bf16", nothing),
+    case("an unknown format of features", "train c --run new --features int8", nothing),
     case("a least improvement that is not a number", "train c --run new --min-delta NaN", nothing),
     case("an unknown schedule", "train c --run new --schedule step", nothing),
     case("rows in a fixed order beyond memory", "train c --run new --memory 1GiB --no-shuffle", nothing),
@@ -644,12 +682,54 @@ const TYPED: &[Case] = &[
     ),
     case("an answer of no class", "classify in/ant/000.png --backbone small.onnx --top 0", nothing),
     case("a selection of no class", "data select in --top 0 --out new", nothing),
+    case("a selection of a class that does not exist", "data select in --classes ants --out new", nothing),
+    case("a selection that leaves no class", "data select in --exclude ant,bee --out new", nothing),
+    case("a share that is not there", "extract in --cache c --backbone small.onnx --shard 3/2", nothing),
+    case("chunks without rows", "extract in --cache c --backbone small.onnx --plan --chunk-rows 0", nothing),
+    case(
+        "a plan of several layers",
+        "extract in --cache new --backbone small.onnx --layer PreLogits --layer Mixed_7a --plan",
+        nothing,
+    ),
 ];
 
+/// Plans for several machines.
+const PLANS: &[Case] = &[
+    case("a share of no plan", "extract in --cache c --backbone small.onnx --shard 1/2", nothing),
+    case("the end of no plan", "extract in --cache c --backbone small.onnx --finish", nothing),
+    case("an extraction while a plan is not finished", AGAIN, plan),
+    case("a compaction while a plan is not finished", "cache compact c", plan),
+    case("the end of a plan whose chunks are not done", FINISH, plan),
+    case(
+        "the end of a plan with other settings",
+        "extract in --cache c --backbone small.onnx --finish",
+        plan,
+    ),
+    case("the plan of another version", FINISH, |s| {
+        plan(s);
+        let path = s.path("c/plan/plan.json");
+        let mut header: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        header["program"] = "headstart 0.0.9".into();
+        std::fs::write(path, header.to_string()).unwrap();
+    }),
+    case("a plan that is cut short", FINISH, |s| {
+        plan(s);
+        cut_to(s, "c/plan/plan.json", 20);
+    }),
+];
+
+const FINISH: &str = "extract in --cache c --backbone small.onnx --augment shift:5 --finish";
+
+/// Plans further variants.
+fn plan(s: &Sandbox) {
+    support::extract(s, "in", "c", &["--augment", "shift:5", "--plan"]);
+}
+
 /// The table, chapter by chapter.
-pub(super) const CHAPTERS: [(&str, &[Case]); 7] = [
+pub(super) const CHAPTERS: [(&str, &[Case]); 8] = [
     ("Images", IMAGES),
     ("Caches", CACHES),
+    ("Plans for several machines", PLANS),
     ("Runs", RUNS),
     ("Exports and answers", EXPORTS),
     ("Experiments", EXPERIMENTS),

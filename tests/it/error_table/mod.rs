@@ -198,7 +198,7 @@ fn entry(case: &Case, template: &Sandbox) -> String {
 #[test]
 fn every_error_reads_as_documented_and_loses_nothing() {
     // Some cases are about machines without a GPU.
-    let has_gpu = headstart::backbone::install::has_nvidia_driver();
+    let has_gpu = headstart::backbone::cuda::nvidia_driver().is_some();
     let fits = |case: &&Case| !(has_gpu && case.typed.contains("--device cuda"));
     let template = template();
     let mut page = String::from(

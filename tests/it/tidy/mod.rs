@@ -36,7 +36,7 @@ const FLOORS: [&[&str]; 18] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 53] = [
+const DOORS: [(&str, &str); 54] = [
     ("ort", "backbone/onnx_runtime"),
     // Three formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -64,6 +64,8 @@ const DOORS: [(&str, &str); 53] = [
     ("linfa_linalg", "head/rejection.rs"),
     ("linfa_reduction", "head/principal_components.rs"),
     ("pulp", "head/kernel/"),
+    // Loops over pixels.
+    ("pulp", "data/preprocess/vectors.rs"),
     ("safetensors", "io/safetensors.rs"),
     ("rand", "math/random.rs"),
     ("sha2", "io/digest.rs"),

@@ -35,14 +35,16 @@ impl Plan {
     }
 
     /// Whether `node`, whose inputs are planned, is quantized. The first convolution is not: its input has few channels, and
-    /// the levels of pixels lie between those of a range that is even about zero.
+    /// the levels of pixels lie between those of a range that is even about zero. Nor is a depthwise convolution behind it:
+    /// it has few products, and the channels that enter it differ so much in range that one scale for all costs more than
+    /// those of all other values together.
     fn takes(&self, network: &Network, node: &NodeProto) -> bool {
         let mut inputs = node.input.iter().filter(|name| !network.is_weight(name) && !name.is_empty());
         let is_rounded = |name: &String| self.values.contains_key(name);
         let is_own = node.domain.is_empty() && node.output.len() == 1;
         is_own
             && match node.op_type.as_str() {
-                "Conv" => is_integer_conv(network, node),
+                "Conv" => is_integer_conv(network, node) && !is_first_depthwise(network, node),
                 "Concat" => int(node, "axis", -1) == 1 && inputs.any(is_rounded),
                 "MaxPool" => inputs.all(is_rounded),
                 "Add" => node.input.len() == 2 && inputs.clone().count() == 2 && inputs.all(is_rounded),
@@ -105,6 +107,18 @@ fn is_integer_conv(network: &Network, node: &NodeProto) -> bool {
             let filters = kernel.dims[0] as i64;
             kernel.dims.len() == 4 && groups > 0 && filters >= groups && filters % groups == 0
         })
+}
+
+/// Whether `node` is a depthwise convolution that takes the output of the first convolution, activated or not.
+fn is_first_depthwise(network: &Network, node: &NodeProto) -> bool {
+    let giver =
+        |name: &str| network.nodes.iter().find(|node| node.output.iter().any(|output| output == name));
+    let mut before = giver(&node.input[0]);
+    if let Some(activation) = before.filter(|node| matches!(node.op_type.as_str(), "Relu" | "Clip")) {
+        before = giver(&activation.input[0]);
+    }
+    let is_first = before.is_some_and(|conv| conv.op_type == "Conv" && conv.input[0] == network.image);
+    is_first && int(node, "group", 1) > 1
 }
 
 /// The value behind `node` that is rounded: that of an activation which is joined with it, else its own.

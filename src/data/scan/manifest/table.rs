@@ -1,7 +1,7 @@
 //! Reads the rows of a manifest as text, whatever its format, one after the other.
 
 use crate::data::manifest::ManifestFormat;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::io::parquet::TextReader;
 use crate::io::separated;
 use std::collections::BTreeSet;
@@ -55,10 +55,11 @@ fn positions(columns: &[Column], path: &Path, heading: &[String]) -> Result<Vec<
 fn no_column(path: &Path, missing: &str, heading: &[String]) -> Error {
     let names: Vec<&str> = heading.iter().map(|name| name.trim()).collect();
     let message = format!("it has no column {missing}; its columns are {}", names.join(", "));
-    Error::new(Kind::Input, message).at(path).help(
-        "its first line must name the columns; where they are called otherwise, name them with `path_column`, \
-         `label_column`, `split_column` or `group_column`",
-    )
+    let meant = did_you_mean(missing, names);
+    Error::new(Kind::Input, message).at(path).help(format!(
+        "{meant}its first line must name the columns; where they are called otherwise, name them with `path_column`, \
+         `label_column`, `split_column` or `group_column`"
+    ))
 }
 
 fn open(path: &Path) -> Result<File> {

@@ -1,0 +1,229 @@
+//! Scans one file: what it is, from an earlier scan, from another process, or from its own bytes.
+
+use super::found::{FoundFile, FoundFiles};
+use super::known::RefusedFiles;
+use super::options::{ScanDepth, ScanOptions};
+use super::walk::Candidate;
+use crate::data::dataset::{ImageFile, Reason, Refused};
+use crate::data::decode;
+use crate::data::narrow::NarrowImages;
+use crate::data::perceptual::PerceptualHashes;
+use crate::io::digest::{Digest, sha256};
+use crate::io::fs::FileIdentity;
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+/// A file without its label, or why it cannot be used.
+pub(super) type ScannedFile = std::result::Result<ImageFile, Refused>;
+
+/// Scans single files.
+pub(super) struct Scanner<'a> {
+    /// Files of the earlier scan, by path.
+    unchanged: HashMap<&'a str, &'a ImageFile>,
+    /// What other processes found.
+    found: Option<&'a FoundFiles>,
+    refused: Option<&'a RefusedFiles>,
+    depth: ScanDepth,
+    /// The folder that paths start from.
+    root: &'a Path,
+    /// Images that use a small part of their range, where pixels are examined.
+    pub narrow: NarrowImages,
+    hashes: Option<&'a PerceptualHashes>,
+}
+
+/// A file that cannot be used; the path is that of the candidate.
+pub(super) struct Refusal {
+    image_sha256: Option<Digest>,
+    reason: Reason,
+}
+
+impl Refusal {
+    /// The refusal of a candidate. A file that is not there is a fault of its row in a manifest.
+    pub fn of(self, candidate: &Candidate) -> Refused {
+        let Self { image_sha256, reason } = self;
+        let reason = match (candidate.line, image_sha256) {
+            (Some(line), None) => Reason::Row { line, fault: reason.to_string() },
+            _ => reason,
+        };
+        Refused { path: candidate.path.clone(), image_sha256, reason }
+    }
+}
+
+impl From<Reason> for Refusal {
+    /// A refusal that does not depend on the content.
+    fn from(reason: Reason) -> Self {
+        Self { image_sha256: None, reason }
+    }
+}
+
+impl<'a> Scanner<'a> {
+    /// Scans files below `root`.
+    pub fn new(root: &'a Path, options: &ScanOptions<'a>) -> Self {
+        // Size and time of a file say nothing about a file in another folder.
+        let here = options.earlier.filter(|earlier| earlier.root == root && !options.rehash);
+        let unchanged = here.map_or(&[][..], |earlier| earlier.samples);
+        Self {
+            unchanged: unchanged.iter().map(|sample| (sample.file.path.as_str(), &sample.file)).collect(),
+            found: options.found,
+            refused: options.refused,
+            depth: options.depth,
+            root,
+            narrow: NarrowImages::default(),
+            hashes: options.hashes,
+        }
+    }
+
+    /// Whether a scan needs the content of a file not: it is as before, or others have read it.
+    pub fn is_known(&self, candidate: &Candidate) -> bool {
+        let Ok(metadata) = std::fs::metadata(self.root.join(&candidate.path)) else {
+            // Nobody can read it; the scan says why.
+            return true;
+        };
+        self.unchanged(&candidate.path, &metadata).is_some()
+            || self.found(&candidate.path, &metadata).is_some()
+    }
+
+    /// The file of the earlier scan, if it is as it was.
+    fn unchanged(&self, path: &str, metadata: &Metadata) -> Option<&'a ImageFile> {
+        let (mtime_ns, identity) = (modification_time(metadata), FileIdentity::of(metadata));
+        let as_known = |known: &&&ImageFile| {
+            (known.bytes, known.mtime_ns, known.identity) == (metadata.len(), mtime_ns, identity)
+        };
+        self.unchanged.get(path).filter(as_known).filter(|_| mtime_ns != 0).copied()
+    }
+
+    /// What another process found in the file, if it is as it was then.
+    fn found(&self, path: &str, metadata: &Metadata) -> Option<&'a FoundFile> {
+        let found = self.found?.get(path)?;
+        let is_same = (found.bytes, found.mtime_ns) == (metadata.len(), modification_time(metadata));
+        // What could not be read has no size.
+        (is_same || found.image_sha256.is_none()).then_some(found)
+    }
+
+    /// Reads a file for a scan elsewhere.
+    pub fn find_out(&self, path: &str) -> FoundFile {
+        let candidate = Candidate { path: path.into(), folder: 0, line: None, split: None, group: None };
+        match self.scan(&candidate) {
+            Ok(file) => FoundFile {
+                path: file.path,
+                image_sha256: Some(file.image_sha256),
+                width: file.width,
+                height: file.height,
+                bytes: file.bytes,
+                mtime_ns: file.mtime_ns,
+                refused: None,
+            },
+            Err(Refusal { image_sha256, reason }) => {
+                let metadata = std::fs::metadata(self.root.join(path)).ok();
+                FoundFile {
+                    path: path.into(),
+                    image_sha256,
+                    width: 0,
+                    height: 0,
+                    bytes: metadata.as_ref().map_or(0, Metadata::len),
+                    mtime_ns: metadata.as_ref().map_or(0, modification_time),
+                    refused: Some(reason),
+                }
+            }
+        }
+    }
+
+    pub fn scan(&self, candidate: &Candidate) -> std::result::Result<ImageFile, Refusal> {
+        let path = &candidate.path;
+        if path.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(Reason::NameNotUtf8.into());
+        }
+        if let Some(reason) = self.refused.and_then(|refused| refused.path(path)) {
+            return Err(reason.clone().into());
+        }
+        let file = &self.root.join(path);
+        let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(file, &e))?;
+        if let Some(known) = self.unchanged(path, &metadata) {
+            self.check_content(known.image_sha256)?;
+            return Ok(known.clone());
+        }
+        let (mtime_ns, identity) = (modification_time(&metadata), FileIdentity::of(&metadata));
+        if let Some(found) = self.found(path, &metadata) {
+            found.image_sha256.map_or(Ok(()), |digest| self.check_content(digest))?;
+            return found
+                .as_scanned(identity)
+                .map_err(|reason| Refusal { image_sha256: found.image_sha256, reason });
+        }
+        let bytes = decode::read(file)?;
+        let image_sha256 = sha256(&bytes);
+        self.check_content(image_sha256)?;
+        let dimensions = self
+            .examine(path, &bytes, image_sha256)
+            .map_err(|reason| Refusal { image_sha256: Some(image_sha256), reason })?;
+        Ok(ImageFile {
+            path: path.clone(),
+            label: String::new(),
+            fixed_split: None,
+            group: None,
+            image_sha256,
+            width: dimensions.width,
+            height: dimensions.height,
+            bytes: bytes.len() as u64,
+            mtime_ns,
+            identity,
+        })
+    }
+
+    /// Refuses bytes that were refused before.
+    fn check_content(&self, image_sha256: Digest) -> std::result::Result<(), Refusal> {
+        match self.refused.and_then(|refused| refused.content(&image_sha256)) {
+            Some(reason) => Err(Refusal { image_sha256: Some(image_sha256), reason: reason.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn examine(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        image_sha256: Digest,
+    ) -> std::result::Result<decode::Dimensions, Reason> {
+        let dimensions = decode::dimensions(bytes)?;
+        if self.depth == ScanDepth::Pixels {
+            let image = decode::decode_stretched(bytes, None)?;
+            if let Some(bits) = image.narrow {
+                self.narrow.add(path, bits);
+            }
+            if let Some(hashes) = self.hashes {
+                hashes.add(image_sha256, &image.pixels);
+            }
+        }
+        Ok(dimensions)
+    }
+}
+
+/// Nanoseconds since 1970; 0 if unknown, as before 1970 and where 64 bits do not hold them, from 2262.
+fn modification_time(metadata: &std::fs::Metadata) -> i64 {
+    let since_1970 = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since_1970.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_that_64_bits_do_not_hold_and_those_before_1970_are_unknown() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(dir.path().join("f")).unwrap();
+        let century = Duration::from_secs(100 * 365 * 86_400);
+        let time = |time| {
+            file.set_modified(time).unwrap();
+            modification_time(&file.metadata().unwrap())
+        };
+        assert_eq!(time(UNIX_EPOCH + century), century.as_nanos() as i64);
+        assert_eq!(time(UNIX_EPOCH - Duration::from_secs(86_400)), 0);
+        // Some file systems end before 2262, and then say so by another time, which 64 bits hold.
+        let late = time(UNIX_EPOCH + 3 * century);
+        let stored = file.metadata().unwrap().modified().unwrap();
+        assert!(late == 0 || stored < UNIX_EPOCH + 3 * century, "{late}");
+    }
+}
