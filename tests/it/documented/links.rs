@@ -120,3 +120,19 @@ fn every_page_is_listed_for_users_or_for_contributors() {
         }
     }
 }
+
+#[test]
+fn the_guide_has_a_section_on_every_command() {
+    let guide = pages().into_iter().find(|(name, _)| name == "guide.md").unwrap().1;
+    let headings = guide.lines().filter_map(|line| line.strip_prefix("## "));
+    let named: BTreeSet<&str> = headings.flat_map(|heading| heading.split(", ")).collect();
+    for command in headstart::cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = command.get_name();
+        let below = command.get_subcommands().map(|below| format!("{name} {}", below.get_name()));
+        let has_all = below.into_iter().all(|below| named.contains(below.as_str()));
+        assert!(
+            named.contains(name) || command.has_subcommands() && has_all,
+            "docs/guide.md is silent on {name}"
+        );
+    }
+}

@@ -107,8 +107,18 @@ fn options(command: &clap::Command) -> BTreeSet<String> {
 }
 
 /// Options of other programs that the pages name.
-const OF_OTHERS: [&str; 8] =
-    ["--base", "--binary", "--curves", "--fill", "--fixtures", "--limit", "--open", "--quick"];
+const OF_OTHERS: [&str; 10] = [
+    "--base",
+    "--binary",
+    "--curves",
+    "--example",
+    "--fill",
+    "--fixtures",
+    "--limit",
+    "--open",
+    "--quick",
+    "--release",
+];
 
 #[test]
 fn the_program_takes_every_line_that_the_pages_show() {
