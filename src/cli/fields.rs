@@ -529,6 +529,7 @@ mod tests {
             ("cache digest", vec!["cache"]),
             ("cache export", vec!["cache", "out", "format"]),
             ("device", vec!["bench", "backbone", "seconds"]),
+            ("doctor", vec!["bug_report"]),
             ("completions", vec![]),
             ("man", vec!["out"]),
             ("backbone list", vec![]),

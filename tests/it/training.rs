@@ -479,7 +479,8 @@ fn intervals_of_a_sweep_say_what_they_speak_of() {
     let seeds = sweep(&["--seeds", "3", "--l2", "0,0.1"]);
     for part in [
         "+- first weights",
-        "for new images and the mean of these heads",
+        "for new images and the mean of these 3 heads",
+        "only their first weights vary",
         "best loss over folds within the train images of 6 heads (chosen by",
         "loss in folds",
     ] {
@@ -497,5 +498,5 @@ fn intervals_of_a_sweep_say_what_they_speak_of() {
     }
     assert!(!splits.contains("lab/"), "no single head is the best: {splits}");
     let folds = sweep(&["--folds", "3"]);
-    assert!(folds.contains("of all folds together, 140 images") && !folds.contains("best"), "{folds}");
+    assert!(folds.contains("of all 3 folds together, 140 images") && !folds.contains("best"), "{folds}");
 }
