@@ -85,6 +85,7 @@
 //! let layout = FolderLayout::Classes;
 //! let samples = Samples {
 //!     rows: rows_of_samples,
+//!     unlabelled: Vec::new(),
 //!     root: "/photos".into(),
 //!     seed: 0,
 //!     fractions,

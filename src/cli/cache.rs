@@ -129,6 +129,9 @@ fn info_text(info: &CacheInfo) -> String {
         info.bytes as f64 / 1e6,
         if info.providers.is_empty() { "nothing yet".into() } else { info.providers.join(", ") }
     );
+    if info.unlabelled > 0 {
+        out.push_str(&format!("{} more images without a label\n", info.unlabelled));
+    }
     if info.orphaned > 0 {
         out.push_str(&format!("{} of the rows belong to images that are gone\n", info.orphaned));
     }

@@ -67,7 +67,7 @@ enum Command {
     },
     /// Write a manifest of the images: a table with a row for each, to change and to give in place of the folder
     ///
-    /// Its columns are path and label; split where folders are taken as splits, and group where another manifest has groups.
+    /// Its columns are path and label, empty for images without one; split where folders are taken as splits, and group where another manifest has groups.
     /// Paths below the folder of the manifest are relative to it. The extension of FILE is the format.
     #[command(
         after_help = "Examples:\n  headstart data manifest photos --out photos.csv\n  headstart extract photos.csv --cache cache/photos"
@@ -79,6 +79,10 @@ enum Command {
         layout: Layout,
         #[command(flatten)]
         manifest: ManifestArgs,
+        /// Take labels from this table with the columns path and label, such as `suggest` writes: they replace those of the images,
+        /// and a row without a label changes nothing. May be repeated
+        #[arg(long, value_name = "FILE")]
+        labels: Vec<PathBuf>,
         /// File to write: .csv, .tsv, .jsonl or .parquet; an existing one is not replaced
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -158,9 +162,9 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             print_result(global, &stats, || fetched_text(&stats))?;
             Ok(Outcome::Done)
         }
-        Command::Manifest { images, layout, manifest, out } => {
-            let config =
-                ManifestConfig { images, manifest: manifest.options(), layout: layout.choice(), out };
+        Command::Manifest { images, layout, manifest, labels, out } => {
+            let (manifest, layout) = (manifest.options(), layout.choice());
+            let config = ManifestConfig { images, manifest, layout, labels, out };
             list_images(&config, global, terminal)
         }
         Command::Groups(args) => write_groups(args, global, terminal),
@@ -238,6 +242,7 @@ fn summary_text(stats: &SummaryStats) -> String {
     );
     out.push_str(&format!("classes with one image: {}", stats.single_image_classes));
     for (n, what) in [
+        (stats.unlabelled, "images without a label"),
         (stats.empty_classes, "classes without images"),
         (stats.unreadable.len(), "unreadable files"),
         (stats.conflicting.len(), "files under two labels"),
@@ -258,12 +263,14 @@ fn summary_text(stats: &SummaryStats) -> String {
 }
 
 fn written_text(stats: &ManifestStats) -> String {
-    format!(
-        "{} images in {}, with the columns {}\n",
-        stats.images,
-        stats.out.display(),
-        stats.columns.join(", ")
-    )
+    let mut out =
+        format!("{} images in {}, with the columns {}\n", stats.images, stats.out.display(), stats.columns.join(", "));
+    for (n, what) in [(stats.relabelled, "labels changed"), (stats.unlabelled, "images without a label")] {
+        if n > 0 {
+            out.push_str(&format!("{what}: {n}\n"));
+        }
+    }
+    out
 }
 
 fn fetched_text(stats: &FetchDataStats) -> String {

@@ -238,6 +238,9 @@ fn data_set(stats: &ExtractStats) -> String {
     let folders = if stats.layout.contains('/') { " (splits are folders)" } else { "" };
     let ExtractStats { samples, classes, .. } = stats;
     let mut out = format!("{samples} images in {classes} classes: {}{folders}\n", splits(&stats.splits));
+    if stats.unlabelled > 0 {
+        out.push_str(&format!("{} more images without a label\n", stats.unlabelled));
+    }
     if let Some(GroupStats { groups, largest, without, shares }) = &stats.groups {
         let shares = shares.map(percent).join(", ");
         out.push_str(&format!(

@@ -219,6 +219,7 @@ mod tests {
     use crate::evaluate::comparison::CompareConfig;
     use crate::evaluate::predict::{PredictConfig, PredictorConfig};
     use crate::evaluate::search::SearchConfig;
+    use crate::evaluate::suggest::SuggestConfig;
     use crate::experiment::ExperimentConfig;
     use crate::experiment::demo::DemoConfig;
     use crate::export::ExportConfig;
@@ -402,6 +403,10 @@ mod tests {
         let near = fields!(NearDuplicatesConfig { cache, threshold, out, threads });
         vec![
             ("search", fields!(SearchConfig { cache, images, neighbours, device, backbone, models })),
+            (
+                "suggest",
+                [fields!(SuggestConfig { run, cache, n, by, threads }), vec!["out", "html"]].concat(),
+            ),
             ("duplicates", near.iter().copied().filter(|field| *field != "out").collect()),
             ("data groups", near),
             ("demo", fields!(DemoConfig { dir, models, time })),
@@ -411,7 +416,7 @@ mod tests {
                 of_images(fields!(SummaryConfig { images, manifest, depth, layout, decode_memory })),
             ),
             ("data fetch", fields!(FetchDataConfig { dataset, out, archive, mirror })),
-            ("data manifest", of_images(fields!(ManifestConfig { images, manifest, layout, out }))),
+            ("data manifest", of_images(fields!(ManifestConfig { images, manifest, layout, labels, out }))),
             (
                 "data select",
                 of_images(fields!(SelectConfig {

@@ -34,6 +34,7 @@ mod search;
 mod setup;
 mod shell;
 mod signals;
+mod suggest;
 mod sweep;
 mod sweep_text;
 mod tensorboard;
@@ -81,6 +82,7 @@ enum Command {
     Duplicates(duplicates::Args),
     Search(search::Args),
     Train(train::Args),
+    Suggest(suggest::Args),
     Sweep(sweep::Args),
     Evaluate(evaluate::Args),
     Report(report::Args),
@@ -195,6 +197,7 @@ fn dispatch(chosen: Command, global: &Global, terminal: &Terminal) -> Result<Out
         Command::Duplicates(args) => duplicates::run(args, global, terminal),
         Command::Search(args) => search::run(args, global, terminal),
         Command::Train(args) => train::run(args, global, terminal),
+        Command::Suggest(args) => suggest::run(args, global, terminal),
         Command::Sweep(args) => sweep::run(args, global, terminal),
         Command::Evaluate(args) => evaluate::run(args, global, terminal),
         Command::Report(args) => report::run(args, global, terminal),

@@ -1,4 +1,5 @@
-//! Scores of a run, from its own files alone: no image, cache or network is opened, except for strangers.
+//! A run to scores, from its own files alone; and what needs more than these: predictions, strangers, search, and what to label
+//! next.
 
 mod calibration;
 pub mod classify;
@@ -12,6 +13,7 @@ pub mod predict;
 mod rejection;
 pub mod search;
 mod strangers;
+pub mod suggest;
 mod tta;
 
 pub use calibration::{Calibration, SplitCalibration};

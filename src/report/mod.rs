@@ -10,4 +10,5 @@ pub(crate) mod page;
 pub(crate) mod plot;
 pub mod prediction;
 pub mod run;
+pub mod suggestions;
 pub mod tensorboard;

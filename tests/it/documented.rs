@@ -252,6 +252,7 @@ fn the_examples_of_readme_and_help_run_as_they_are_written() {
         person.s.write(&format!("new/{class}/{number}.png"), &encode_png(&support::picture(class, number)));
     }
     person.s.images("lfw", &[("a", 4), ("b", 3), ("c", 2)]);
+    person.s.images("photos", &[("_unlabelled", 5)]);
     let mut used = BTreeSet::new();
     let mut ran = 0;
     for line in

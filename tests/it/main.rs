@@ -32,6 +32,7 @@ mod fuzz;
 mod heads;
 mod importers;
 mod kills;
+mod labels;
 mod layers;
 mod manifests;
 mod moved;

@@ -70,20 +70,22 @@ fn faulty_rows_are_named_with_their_lines_and_the_rest_is_used() {
     s.write("m.csv", text.as_bytes());
     let done = extract(&s, "m.csv", "c", &[]);
     assert_eq!(done.code, 3);
-    assert_eq!(done.value()["samples"], 19);
+    // A row without a label is one to label.
+    assert_eq!((&done.value()["samples"], &done.value()["unlabelled"]), (&json!(19), &json!(1)));
     for refusal in [
         "refused: in/ant/099.png: line 22: could not be read: No such file",
         "refused: m.csv: line 23: it has no path",
-        "refused: in/ant/010.png: line 24: it has no label",
         "refused: in/bee/010.png: line 25: \"tset\" is not a split; use train",
         "refused: in/ant/000.png: line 26: two labels for one path: ant on line 2, bee here",
         "refused: m.csv: line 27: 2 fields, where the first line has 3",
     ] {
         assert!(done.stderr.contains(refusal), "{refusal:?} is not in {}", done.stderr);
     }
-    // A row that is mended is used in the next run.
-    s.write("m.csv", text.replace("in/ant/010.png,,", "in/ant/010.png,ant,").as_bytes());
-    assert_eq!(extract(&s, "m.csv", "c", &[]).value()["computed"], 1);
+    // A row that is mended is used in the next run; that without a label had its features.
+    let text = text.replace("in/ant/010.png,,", "in/ant/010.png,ant,").replace("tset", "test");
+    s.write("m.csv", text.as_bytes());
+    let mended = extract(&s, "m.csv", "c", &[]).value();
+    assert_eq!((&mended["samples"], &mended["computed"]), (&json!(21), &json!(1)));
     for (name, bytes, parts) in [
         ("a.csv", &b""[..], &["the manifest is empty"][..]),
         (

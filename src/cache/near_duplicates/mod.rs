@@ -222,7 +222,7 @@ fn name(samples: &[&Sample]) -> String {
     given.or(first).cloned().unwrap_or_default()
 }
 
-/// All files, with near-duplicates and earlier groups joined as groups.
+/// All files, with near-duplicates and earlier groups joined as groups; those without a label as they are.
 fn with_groups(samples: &Samples, images: &[&Sample], near: &mut NearRows) -> Vec<ImageFile> {
     let rows: HashMap<Digest, usize> =
         images.iter().map(|sample| sample.file.image_sha256).zip(0..).collect();
@@ -243,5 +243,5 @@ fn with_groups(samples: &Samples, images: &[&Sample], near: &mut NearRows) -> Ve
         let group = group.or(sample.file.group.as_ref()).cloned();
         ImageFile { group, ..sample.file.clone() }
     };
-    samples.rows.iter().map(file).collect()
+    samples.rows.iter().map(file).chain(samples.unlabelled.iter().cloned()).collect()
 }

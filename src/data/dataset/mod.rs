@@ -12,7 +12,7 @@ mod units;
 pub use changes::Changes;
 pub use conflicts::{LabelConflicts, separate_conflicts};
 pub use fixed_splits::{FixedSplits, shares, split_as_fixed};
-pub use layout::{FolderLayout, LayoutChoice};
+pub use layout::{FolderLayout, LayoutChoice, UNLABELLED};
 pub use refusal::{Reason, Refused};
 pub use resplit::Resplit;
 pub use split::{Fractions, assign_splits};
@@ -44,7 +44,7 @@ pub enum Split {
 pub struct ImageFile {
     /// Path relative to the folder of images, with `/` separators; absolute where a manifest names a file elsewhere.
     pub path: String,
-    /// Label of its class, from the name of the class folder or the row of a manifest.
+    /// Label of its class, from the name of the class folder or the row of a manifest; empty where it has none yet.
     pub label: String,
     /// The split that somebody fixed: that of its folder, or of its row in a manifest. `None` where the split rule decides.
     pub fixed_split: Option<Split>,

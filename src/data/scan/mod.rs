@@ -10,6 +10,7 @@ mod walk;
 
 pub use any_depth::{files_below, list_files};
 pub use known::{EarlierScan, RefusedFiles};
+pub(in crate::data) use manifest::GivenLabels;
 pub use passed_over::{PassedOver, is_passed_over};
 
 use crate::data::dataset::{
@@ -73,6 +74,8 @@ pub struct ScanResult {
     pub manifest: Option<PathBuf>,
     /// Usable files, by class folder, then by path.
     pub files: Vec<ImageFile>,
+    /// Usable files without a label, with neither split nor class, by path.
+    pub unlabelled: Vec<ImageFile>,
     /// Files and folders that cannot be used, by path.
     pub refused: Vec<Refused>,
     /// Labels of all class folders, also of those without a usable file; sorted, each once.
@@ -110,8 +113,11 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
     // Size and time of a file say nothing about a file in another folder.
     let is_here = options.earlier.is_some_and(|earlier| earlier.root == listing.root);
     let unchanged = if is_here && !options.rehash { known } else { &[] };
+    let unlabelled: &[ImageFile] = options.earlier.map_or(&[], |earlier| earlier.unlabelled);
+    let unlabelled = if is_here && !options.rehash { unlabelled } else { &[] };
+    let unchanged = unchanged.iter().map(|sample| &sample.file).chain(unlabelled);
     let scanner = Scanner {
-        unchanged: unchanged.iter().map(|sample| (sample.file.path.as_str(), &sample.file)).collect(),
+        unchanged: unchanged.map(|file| (file.path.as_str(), file)).collect(),
         refused: options.refused,
         depth: options.depth,
         root: &listing.root,
@@ -125,6 +131,9 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
     };
     found.notes.iter().for_each(|note| notes.note(note));
     let result = result(listing, outcomes, found);
+    if !result.unlabelled.is_empty() {
+        notes.note(&format!("images without a label: {}", result.unlabelled.len()));
+    }
     let used: BTreeSet<&str> = result.files.iter().map(|file| file.label.as_str()).collect();
     let empty: Vec<&str> =
         result.labels.iter().map(String::as_str).filter(|label| !used.contains(label)).collect();
@@ -165,28 +174,30 @@ fn counts(listing: &Listing, outcomes: &[ScannedFile]) -> Vec<FileCount> {
 
 /// Sorts the files into those that can be used, with their labels, and the others.
 fn result(listing: Listing, outcomes: Vec<ScannedFile>, found: Labels) -> ScanResult {
-    let mut files = Vec::new();
+    let (mut files, mut unlabelled) = (Vec::new(), Vec::new());
     let mut refused = listing.refused;
     for (candidate, outcome) in listing.candidates.iter().zip(outcomes) {
+        let (label, group) = (found.labels[candidate.folder].clone(), candidate.group.clone());
         match outcome {
-            Ok(file) => files.push(ImageFile {
-                label: found.labels[candidate.folder].clone(),
-                fixed_split: candidate.split,
-                group: candidate.group.clone(),
-                ..file
-            }),
+            Ok(file) if label.is_empty() => {
+                unlabelled.push(ImageFile { label, fixed_split: None, group, ..file });
+            }
+            Ok(file) => files.push(ImageFile { label, fixed_split: candidate.split, group, ..file }),
             Err(refusal) => refused.push(refusal),
         }
     }
     refused.sort();
-    let labels = BTreeSet::from_iter(found.labels).into_iter().collect();
+    let labels: BTreeSet<String> = found.labels.into_iter().filter(|label| !label.is_empty()).collect();
+    let labels = labels.into_iter().collect();
     let (root, layout, passed_over) = (listing.root, listing.layout, listing.passed_over);
-    ScanResult { root, layout, manifest: listing.manifest, files, refused, labels, passed_over }
+    let manifest = listing.manifest;
+    ScanResult { root, layout, manifest, files, unlabelled, refused, labels, passed_over }
 }
 
-/// Returns the error for a folder without usable images.
-pub fn no_images(images: &Path, refused: &[Refused]) -> Error {
+/// Returns the error for a folder without usable images that have a label.
+pub fn no_images(images: &Path, unlabelled: usize, refused: &[Refused]) -> Error {
     let message = match refused.first() {
+        None if unlabelled > 0 => format!("none of its {unlabelled} images has a label"),
         None => "no images in class folders".to_string(),
         Some(first) => {
             format!("no file can be used; the first of {}: {}: {}", refused.len(), first.path, first.reason)

@@ -1,7 +1,7 @@
 //! The head of a run opened for classifying feature rows, with its temperature and its open-set rejection.
 
 use super::config::PredictorConfig;
-use super::prediction::{ImagePrediction, OpenSetScore, UNKNOWN, UNSURE, ranked};
+use super::prediction::{ClassProbability, ImagePrediction, OpenSetScore, UNKNOWN, UNSURE, ranked};
 use crate::backbone::{BackboneSearch, ResolvedBackbone};
 use crate::cache::Spec;
 use crate::data::decode::{DECODE_VERSION, is_known_version};
@@ -87,6 +87,11 @@ impl Classifier {
         })
     }
 
+    /// All classes with their probabilities, given in class order; the most probable first.
+    pub fn ranked(&self, probabilities: &[f64]) -> Vec<ClassProbability> {
+        ranked(&self.classes, probabilities)
+    }
+
     /// Classifies a feature row.
     pub(super) fn classify(&self, features: &[f32]) -> ImagePrediction {
         let probabilities = self.probabilities(features);
@@ -97,7 +102,7 @@ impl Classifier {
             Some(class) => self.classes[class].clone(),
             None => UNSURE.to_string(),
         });
-        let predictions = ranked(&self.classes, &probabilities);
+        let predictions = self.ranked(&probabilities);
         ImagePrediction { predictions, decided, open_set, neighbours: None }
     }
 

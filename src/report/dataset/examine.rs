@@ -8,9 +8,10 @@ use super::near_duplicates::{self, NearDuplicates};
 use super::sizes::{self, ImageSizes};
 use super::splits::{self, ClassSplits};
 use super::variants::{self, VariantPreview};
+use crate::cache::Samples;
 use crate::data::dataset::LayoutChoice;
 use crate::data::manifest::ManifestOptions;
-use crate::data::scan::{EarlierScan, ScanDepth};
+use crate::data::scan::ScanDepth;
 use crate::data::{ImageFolder, SummaryConfig, SummaryStats};
 use crate::error::{Kind, Result};
 use crate::monitor::Monitor;
@@ -76,7 +77,7 @@ pub fn examine(config: &DatasetConfig, monitor: &dyn Monitor) -> Result<DatasetS
         manifest: config.manifest.clone(),
         ..SummaryConfig::default()
     };
-    let earlier = samples.map(|samples| EarlierScan { root: &samples.root, samples: &samples.rows });
+    let earlier = samples.map(Samples::as_earlier_scan);
     let images = ImageFolder::scan(&summary_config, earlier, monitor)?;
     if let Some(cache) = &cache {
         cache.check_holds(&images)?;

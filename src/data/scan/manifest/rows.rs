@@ -50,9 +50,6 @@ impl<'a> Rows<'a> {
         }
         *path = plain_path(self.root, &given);
         let label = label.trim();
-        if label.is_empty() {
-            return Err("it has no label".into());
-        }
         let split = match split.trim() {
             "" => None,
             name => Some(FolderLayout::split_called(name).ok_or_else(|| {
@@ -63,7 +60,7 @@ impl<'a> Rows<'a> {
         Ok(Candidate { path: path.clone(), folder: self.class(label), line: Some(line), split, group })
     }
 
-    /// The index of a label.
+    /// The index of a label; that of rows without one is empty.
     fn class(&mut self, label: &str) -> usize {
         if let Some(index) = self.class_indexes.get(label) {
             return *index;
@@ -101,7 +98,10 @@ impl<'a> Rows<'a> {
 
     /// The line of the later of two rows of one path, and what the two disagree in.
     fn contradiction(&self, first: &Candidate, row: &Candidate) -> Option<(u64, String)> {
-        let label = |row: &Candidate| self.classes[row.folder].name.clone();
+        let label = |row: &Candidate| match self.classes[row.folder].name.as_str() {
+            "" => "none".to_string(),
+            label => label.to_string(),
+        };
         let split = |row: &Candidate| row.split.map_or("none".into(), |split: Split| split.to_string());
         let group = |row: &Candidate| row.group.clone().unwrap_or_else(|| "none".into());
         let values: [(&str, [String; 2]); 3] = [
@@ -117,7 +117,8 @@ impl<'a> Rows<'a> {
     /// A remark where some rows have a split and others have none.
     fn notes_of_splits(&self) -> Option<String> {
         let mut counts: BTreeMap<Option<Split>, usize> = BTreeMap::new();
-        self.candidates.iter().for_each(|row| *counts.entry(row.split).or_default() += 1);
+        let labelled = self.candidates.iter().filter(|row| !self.classes[row.folder].name.is_empty());
+        labelled.for_each(|row| *counts.entry(row.split).or_default() += 1);
         let without = counts.get(&None).copied().unwrap_or(0);
         (without > 0 && counts.len() > 1)
             .then(|| format!("rows without a split, to which the split rule gives one: {without}"))
@@ -129,7 +130,7 @@ fn refusal(path: String, line: u64, fault: String) -> Refused {
 }
 
 /// The path of a row as it is stored: relative to `root` where it is below, without `.` and doubled separators.
-fn plain_path(root: &Path, given: &str) -> String {
+pub(super) fn plain_path(root: &Path, given: &str) -> String {
     let path = Path::new(given);
     let below = path.strip_prefix(root).unwrap_or(path);
     let mut plain = String::with_capacity(given.len());
@@ -178,12 +179,18 @@ mod tests {
         ]);
         let found: Vec<_> =
             rows.candidates.iter().map(|row| (row.path.as_str(), row.line, row.split)).collect();
-        assert_eq!(found, [("a/f.png", Some(8), Some(Split::Test)), ("b.png", Some(2), None)]);
+        assert_eq!(
+            found,
+            [
+                ("a/f.png", Some(8), Some(Split::Test)),
+                ("b.png", Some(2), None),
+                ("c.png", Some(4), None),
+            ]
+        );
         assert_eq!(
             refused(&rows),
             [
                 "m.csv: line 3: it has no path",
-                "c.png: line 4: it has no label",
                 "d.png: line 5: \"trian\" is not a split; use train, validation or test, or leave it empty",
                 "e.png: line 7: two labels for one path: cat on line 6, dog here",
             ]

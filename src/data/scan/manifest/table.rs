@@ -1,6 +1,6 @@
 //! Reads the rows of a manifest as text, whatever its format, one after the other.
 
-use crate::data::manifest::ManifestFormat;
+use crate::data::manifest::{MANIFEST_NAMES, ManifestFormat};
 use crate::error::{Error, Kind, Result};
 use crate::io::parquet::TextReader;
 use crate::io::separated;
@@ -23,6 +23,18 @@ pub(super) struct Row {
     pub line: u64,
     /// A value for each column, empty where there is none; or why the row cannot be read.
     pub values: std::result::Result<Vec<String>, String>,
+}
+
+/// The format of a table, by its name. An error has the `message`, and names what else may be given.
+///
+/// # Errors
+/// [`Kind::Input`] where the name stands for none.
+pub(super) fn format(file: &Path, message: &str, or: &str) -> Result<ManifestFormat> {
+    ManifestFormat::from_path(file).ok_or_else(|| {
+        Error::new(Kind::Input, message).at(file).help(format!(
+            "give {or}a table with the columns path and label whose name ends with {MANIFEST_NAMES}"
+        ))
+    })
 }
 
 /// Passes each row of the manifest at `path` to `visit`.
