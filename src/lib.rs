@@ -65,6 +65,7 @@
 //! let file = |i: u8| ImageFile {
 //!     path: format!("{}/{i}.png", ["cat", "dog"][usize::from(i % 2)]),
 //!     label: ["cat", "dog"][usize::from(i % 2)].into(),
+//!     labels: None,
 //!     fixed_split: None,
 //!     group: None,
 //!     image_sha256: sha256(&[i]),

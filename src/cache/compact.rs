@@ -280,6 +280,7 @@ mod tests {
             file: ImageFile {
                 path: format!("a/{name}"),
                 label: "a".into(),
+                labels: None,
                 fixed_split: None,
                 group: None,
                 image_sha256: sha256(name.as_bytes()),

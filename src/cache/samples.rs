@@ -1,7 +1,7 @@
 //! `samples.parquet`: the data set as it is now, with labels and splits. Small, and replaced whole.
 
 use super::samples_metadata::{SamplesMetadata, SamplesVersion};
-use crate::data::dataset::{FolderLayout, Fractions, ImageFile, LayoutChoice, Sample, shares};
+use crate::data::dataset::{FolderLayout, Fractions, ImageFile, LayoutChoice, Sample, label_set, shares};
 use crate::data::group_pattern::GroupPattern;
 use crate::data::manifest::Manifest;
 use crate::data::scan::EarlierScan;
@@ -54,7 +54,7 @@ const IDENTITY: [(&str, IdentityField); 3] = [
 type IdentityField = fn(&FileIdentity) -> i64;
 
 /// Columns that files have only where an image has a value.
-const GIVEN: [&str; 2] = ["fixed_split", "group"];
+const GIVEN: [&str; 3] = ["fixed_split", "group", "labels"];
 
 impl Samples {
     /// Returns the percentages for other splits of the same images: those of the split rule, or with splits that are
@@ -83,6 +83,11 @@ impl Samples {
         let has_choice =
             [FolderLayout::SplitThenClass, FolderLayout::ClassThenSplit].into_iter().any(all_are);
         self.layout.choice().or(has_choice.then_some(LayoutChoice::AsClasses))
+    }
+
+    /// Whether images have several labels.
+    pub fn has_label_sets(&self) -> bool {
+        self.rows.iter().any(|row| row.file.labels.is_some())
     }
 
     /// All image files, those with a label first.
@@ -119,7 +124,7 @@ impl Samples {
         });
         let given: Vec<_> = self.given_columns().collect();
         let version = match () {
-            () if !self.unlabelled.is_empty() => SamplesVersion::Third,
+            () if !self.unlabelled.is_empty() || self.has_label_sets() => SamplesVersion::Third,
             () if !given.is_empty() => SamplesVersion::Second,
             () => SamplesVersion::First,
         };
@@ -142,7 +147,9 @@ impl Samples {
         };
         let fixed: Vec<Option<String>> = self.images().map(fixed).collect();
         let groups: Vec<Option<String>> = self.images().map(|file| file.group.clone()).collect();
-        let columns = GIVEN.into_iter().zip([fixed, groups]);
+        let labels = |file: &ImageFile| file.labels.as_ref().map(|_| file.label.clone());
+        let labels: Vec<Option<String>> = self.images().map(labels).collect();
+        let columns = GIVEN.into_iter().zip([fixed, groups, labels]);
         let used = columns.filter(|(_, values)| values.iter().any(Option::is_some));
         used.map(|(name, values)| (name, ColumnData::OptionalText(values)))
     }
@@ -178,7 +185,7 @@ impl Samples {
         let damaged = |what: &str| Error::new(Kind::Cache, format!("its {what} cannot be read")).at(path);
         let SamplesMetadata { root, seed, fractions, layout, manifest, group_by } =
             SamplesMetadata::read(&table.metadata).map_err(|e| e.at(path))?;
-        let [fixed, mut groups] = GIVEN.map(|name| table.take_optional_text(name));
+        let [fixed, mut groups, label_sets] = GIVEN.map(|name| table.take_optional_text(name));
         let [paths, labels, splits] = ["path", "label", "split"].map(|c| table.take_text(c));
         let digests = table.take_digests("image_sha256");
         let [widths, heights, bytes, times] =
@@ -201,6 +208,7 @@ impl Samples {
                 group: groups.get_mut(i).and_then(Option::take),
                 path,
                 label: labels[i].clone(),
+                labels: label_sets.get(i).and_then(Option::as_deref).map(label_set),
                 image_sha256: digests[i],
                 width: widths[i] as u32,
                 height: heights[i] as u32,
@@ -235,6 +243,7 @@ mod tests {
             file: ImageFile {
                 path: format!("{split}/a/{i}"),
                 label: "a".into(),
+                labels: None,
                 fixed_split: layout.has_splits().then_some(split),
                 group: None,
                 image_sha256: sha256(&[i as u8]),
@@ -262,7 +271,7 @@ mod tests {
 
     /// The data sets that versions before manifests and groups do not know, each by one thing.
     fn newer() -> Vec<Samples> {
-        let mut all: Vec<Samples> = (0..5).map(|_| samples(FolderLayout::Classes)).collect();
+        let mut all: Vec<Samples> = (0..6).map(|_| samples(FolderLayout::Classes)).collect();
         all[0].rows[1].file.group = Some("g".into());
         all[1].group_by = Some("(a)".parse().unwrap());
         all[2].layout = FolderLayout::Manifest;
@@ -271,6 +280,9 @@ mod tests {
         all[3].rows[2].file.fixed_split = Some(Split::Test);
         let file = ImageFile { path: "_unlabelled/1".into(), label: String::new(), ..all[4].rows[0].file.clone() };
         all[4].unlabelled = vec![file];
+        for (row, text) in all[5].rows.iter_mut().zip(["a|b", "b", "|"]) {
+            (row.file.label, row.file.labels) = (text.into(), Some(label_set(text)));
+        }
         all
     }
 

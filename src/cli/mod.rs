@@ -21,6 +21,7 @@ mod fields;
 mod fit_options;
 mod layers;
 mod man;
+mod multi_label_text;
 mod options;
 mod output;
 mod paths;

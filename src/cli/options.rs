@@ -55,6 +55,9 @@ pub(super) struct ManifestArgs {
     /// Column of labels [default: label]
     #[arg(long, value_name = "NAME")]
     label_column: Option<String>,
+    /// Column of several labels an image, separated by | [default: labels, if there is one]
+    #[arg(long, value_name = "NAME")]
+    labels_column: Option<String>,
     /// Column of splits: train, validation, test or other usual names, empty for the split rule [default: split, if there is
     /// one]
     #[arg(long, value_name = "NAME")]
@@ -66,8 +69,8 @@ pub(super) struct ManifestArgs {
 
 impl ManifestArgs {
     pub fn options(self) -> ManifestOptions {
-        let Self { root, path_column, label_column, split_column, group_column } = self;
-        ManifestOptions { root, path_column, label_column, split_column, group_column }
+        let Self { root, path_column, label_column, labels_column, split_column, group_column } = self;
+        ManifestOptions { root, path_column, label_column, labels_column, split_column, group_column }
     }
 }
 

@@ -16,6 +16,9 @@ pub struct ManifestOptions {
     /// Column of labels; `None` takes `label`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_column: Option<String>,
+    /// Column of several labels an image; `None` takes `labels` if there is such a column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels_column: Option<String>,
     /// Column of splits; `None` takes `split` if there is such a column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_column: Option<String>,

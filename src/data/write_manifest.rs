@@ -131,7 +131,8 @@ impl Columns {
         };
         let split = |file: &ImageFile| file.fixed_split.map_or(String::new(), |split| split.name().into());
         let group = |file: &ImageFile| file.group.clone().unwrap_or_default();
-        let mut names = vec!["path", "label"];
+        let has_sets = files.iter().any(|file| file.labels.is_some());
+        let mut names = vec!["path", if has_sets { "labels" } else { "label" }];
         let has_splits = files.iter().any(|file| file.fixed_split.is_some());
         let has_groups = files.iter().any(|file| file.group.is_some());
         names.extend(has_splits.then_some("split"));

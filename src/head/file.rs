@@ -13,15 +13,21 @@ use std::path::Path;
 pub struct SavedHead {
     /// The head.
     pub head: Head,
-    /// Class names, in the order of the head's classes.
+    /// Class names, in the order of the head's classes; names of labels where rows have several.
     pub classes: Vec<String>,
+    /// Whether each class has a probability of its own.
+    pub is_multi_label: bool,
     /// The spec of the features that the head takes; null if the file names none.
     pub spec: serde_json::Value,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Metadata {
-    classes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classes: Option<Vec<String>>,
+    /// In place of the classes, so that a reader of these alone refuses the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<String>>,
     spec: serde_json::Value,
 }
 
@@ -30,6 +36,18 @@ struct Metadata {
 /// # Errors
 /// [`Kind::Io`] if the file cannot be written.
 pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Value) -> Result<()> {
+    write(path, head, Metadata { classes: Some(classes.to_vec()), labels: None, spec })
+}
+
+/// Writes a head whose classes are labels with a probability each, as [`save`] does.
+///
+/// # Errors
+/// [`Kind::Io`] if the file cannot be written.
+pub fn save_multi_label(path: &Path, head: &Head, labels: &[String], spec: serde_json::Value) -> Result<()> {
+    write(path, head, Metadata { classes: None, labels: Some(labels.to_vec()), spec })
+}
+
+fn write(path: &Path, head: &Head, metadata: Metadata) -> Result<()> {
     let (weight, bias) = (head.weight(), head.bias());
     let tensors = [
         Tensor { name: "bias", shape: vec![head.classes()], values: TensorData::Float32(&bias) },
@@ -39,7 +57,6 @@ pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Valu
             values: TensorData::Float32(&weight),
         },
     ];
-    let metadata = Metadata { classes: classes.to_vec(), spec };
     let metadata = json::encode(&metadata);
     fs::write_atomic(path, &encode_tensors(&tensors, metadata))
 }
@@ -60,7 +77,10 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<SavedHead> {
     let damaged =
         |why: String| Error::new(Kind::Run, "not a head file").at(path).because(why).help("train again");
     let TensorFile { tensors: mut arrays, metadata } = decode_tensors(bytes).map_err(damaged)?;
-    let Metadata { classes, spec } = json::decode(metadata.as_bytes()).map_err(|e| damaged(e.to_string()))?;
+    let Metadata { classes, labels, spec } =
+        json::decode(metadata.as_bytes()).map_err(|e| damaged(e.to_string()))?;
+    let is_multi_label = labels.is_some();
+    let classes = classes.or(labels).ok_or_else(|| damaged("it names no classes".into()))?;
     let count = classes.len();
     let mut floats = |name: &str, rank: usize| match arrays.remove(name) {
         Some(array) if !array.values.iter().all(|value| value.is_finite()) => {
@@ -73,7 +93,7 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<SavedHead> {
     let head = Head::from_parts(floats("weight", 2)?, floats("bias", 1)?)
         .filter(|head| head.classes() == count)
         .ok_or_else(|| damaged("weight, bias and classes do not fit together".into()))?;
-    Ok(SavedHead { head, classes, spec })
+    Ok(SavedHead { head, classes, is_multi_label, spec })
 }
 
 #[cfg(test)]
@@ -90,7 +110,7 @@ mod tests {
             save(path, &head, &classes, serde_json::json!({"k": 1})).unwrap();
         }
         let spec = serde_json::json!({"k": 1});
-        assert_eq!(load(&a).unwrap(), SavedHead { head, classes: classes.to_vec(), spec });
+        assert_eq!(load(&a).unwrap(), SavedHead { head, classes: classes.to_vec(), is_multi_label: false, spec });
         assert_eq!(std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap());
     }
 

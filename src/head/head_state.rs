@@ -3,6 +3,7 @@
 use super::adam::BiasState;
 use super::config::FitConfig;
 use super::kernel::WeightState;
+use super::label_sets::LabelSets;
 use super::linear::Head;
 use super::loss::CrossEntropy;
 use super::schedule::StepSchedule;
@@ -40,12 +41,18 @@ pub(super) struct HeadSlice<'a> {
 
 impl HeadState {
     /// Starts from `head`, with one weight per class in the loss, for a fit of `steps` steps at most.
-    pub fn new(head: Head, config: &FitConfig, class_weights: Vec<f32>, steps: usize) -> Self {
+    pub fn new(
+        head: Head,
+        config: &FitConfig,
+        class_weights: Vec<f32>,
+        label_sets: Option<LabelSets>,
+        steps: usize,
+    ) -> Self {
         assert_eq!(class_weights.len(), head.classes(), "one weight per class");
         let moments = [(); 2].map(|()| Head::zeros(head.width(), head.classes()));
         let FitConfig { lr, l2, schedule, label_smoothing, .. } = *config;
         let schedule = StepSchedule { lr, l2, schedule, taken: 0, total: steps };
-        Self { loss: CrossEntropy::new(class_weights, label_smoothing), schedule, head, moments }
+        Self { loss: CrossEntropy::new(class_weights, label_smoothing, label_sets), schedule, head, moments }
     }
 
     pub fn classes(&self) -> usize {

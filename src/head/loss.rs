@@ -1,6 +1,7 @@
 //! Cross entropy of softmax outputs: its value and its gradient over rows of logits, in float32.
 
 use super::kernel::Kernel;
+use super::label_sets::LabelSets;
 use super::labelled_features::Example;
 
 /// Sums of the loss and of the correct answers over rows.
@@ -62,18 +63,20 @@ pub(super) fn exponentiate(
 }
 
 /// The loss of a fit: the mean over a batch of each row's cross entropy with its smoothed target, times the weight of its
-/// class. The L2 penalty is added by the optimizer step.
+/// class; of rows with several labels the sum over the labels. The L2 penalty is added by the optimizer step.
 #[derive(Debug)]
 pub(super) struct CrossEntropy {
     /// `[classes]`.
     class_weights: Vec<f32>,
     /// The share of each target that is spread evenly over all classes.
     label_smoothing: f64,
+    /// The labels of each target, where rows have several; `None` where targets are classes.
+    label_sets: Option<LabelSets>,
 }
 
 impl CrossEntropy {
-    pub fn new(class_weights: Vec<f32>, label_smoothing: f64) -> Self {
-        Self { class_weights, label_smoothing }
+    pub fn new(class_weights: Vec<f32>, label_smoothing: f64, label_sets: Option<LabelSets>) -> Self {
+        Self { class_weights, label_smoothing, label_sets }
     }
 
     pub fn classes(&self) -> usize {
@@ -89,6 +92,10 @@ impl CrossEntropy {
         rows: &[Example],
         totals: &mut Vec<f32>,
     ) -> RunningLoss {
+        if let Some(sets) = &self.label_sets {
+            let weights = (&self.class_weights[..], self.label_smoothing as f32);
+            return sets.gradient(kernel, z, rows, weights, totals);
+        }
         let classes = self.classes();
         let sum = exponentiate(kernel, z, rows, totals);
         let smoothing = self.label_smoothing as f32;

@@ -6,6 +6,7 @@
 //! - [`fit_lbfgs`] computes the optimum of the regularised loss, and [`fit_linfa`] the same with another search.
 //! - [`SoftmaxRegression`] and [`SoftmaxClassifier`] are the same head as an estimator of [`linfa`].
 //! - [`decision`] answers by goals for classes or by costs, rather than by the most probable class.
+//! - [`LabelSets`] gives rows several labels, each with a probability of its own.
 //! - [`rejection`] measures how far features lie from the known classes.
 
 mod adam;
@@ -22,6 +23,7 @@ mod file;
 mod fit;
 mod head_state;
 mod kernel;
+mod label_sets;
 mod labelled_features;
 mod lbfgs;
 mod linear;
@@ -45,8 +47,9 @@ pub use classifier::{LabelProbability, SoftmaxClassifier};
 pub use config::{AUTO_EPOCHS, FitConfig, FitParams};
 pub use early_stopping::StopOn;
 pub use estimator::SoftmaxRegression;
-pub use file::{SavedHead, decode, load, save};
+pub use file::{SavedHead, decode, load, save, save_multi_label};
 pub use fit::{FitJob, SharedInputs, fit, fit_many};
+pub use label_sets::LabelSets;
 pub use labelled_features::{Example, LabelledFeatures};
 pub use lbfgs::{
     Convergence, FeatureBlocks, InMemoryBlocks, LbfgsConfig, LbfgsJob, LbfgsParams, LbfgsResult, Precision,

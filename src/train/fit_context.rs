@@ -114,6 +114,7 @@ impl AdamFit<'_> {
             width: self.context.set.spec().width,
             validation: Some(self.validation.rows()).filter(|rows| !rows.examples.is_empty()),
             standardizer: self.standardizer.as_ref(),
+            label_sets: None,
             threads: self.context.threads,
         };
         head::fit_many(jobs, &mut source, shared, on_epoch)

@@ -70,7 +70,7 @@ impl FittedRun<'_> {
             head: &self.fitted.head,
             predictions: self.predictions,
             trained_on: &trained_on,
-            measured: from_folds.as_ref().unwrap_or(self.measured),
+            measured: Some(from_folds.as_ref().unwrap_or(self.measured)),
             histograms: self.histograms,
         };
         run::write(run, &finished)?;
@@ -105,6 +105,7 @@ impl FittedRun<'_> {
             ),
             same_pictures: Some(self.same_pictures),
             decision: self.decision.clone(),
+            multi_label: None,
         }
     }
 

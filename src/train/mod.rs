@@ -14,6 +14,7 @@ mod in_memory;
 pub(crate) mod inner_folds;
 mod labelled_rows;
 pub mod layers;
+mod multi_label;
 mod path_scores;
 mod penalty;
 mod ranking;
@@ -45,6 +46,7 @@ use crate::monitor::Monitor;
 use crate::run::{self, Selection};
 use decision::DecisionPlan;
 use fitted_run::FittedRun;
+use multi_label::MultiLabelData;
 use single_fit::FitInputs;
 use std::time::Instant;
 use warm_start::WarmStart;
@@ -71,9 +73,13 @@ fn train_selected(
     run::check_target(&config.run)?;
     let threads = parallel::granted(config.threads, monitor);
     let reading = Instant::now();
-    let set = TrainingSet::open_with_threads(&config.cache, threads)?;
+    let set = TrainingSet::open_any(&config.cache, threads)?;
     set.warn_of_unnamed_specs(monitor)?;
     let splits = set.split_rows(config.resplit, config.variants.as_deref(), monitor)?;
+    if let Some((labels, sets)) = set.label_sets() {
+        let data = MultiLabelData { set: &set, splits: &splits, labels, sets };
+        return multi_label::train(config, params, &data, (threads, reading), monitor);
+    }
     let warm_start = config.init.as_deref().map(|init| WarmStart::open(init, &set)).transpose()?;
     let warm_start = warm_start.as_ref();
     warm_start.map_or(Ok(()), |warm_start| warm_start.check(&splits))?;

@@ -7,15 +7,15 @@ use super::split_rows::{RowSelection, SplitRows};
 use super::variants::VariantCounts;
 use crate::cache::{Catalog, FeatureCache, Key, Samples, Spec};
 use crate::data::augment::Variant;
-use crate::data::dataset::{Resplit, Sample, Split, class_names, group_numbers};
+use crate::data::dataset::{Resplit, Sample, Split, class_names, group_numbers, label_set};
 use crate::error::{Error, Kind, Result};
-use crate::head::{ClassWeights, FitJob, FitParams, Head};
+use crate::head::{ClassWeights, FitJob, FitParams, Head, LabelSets};
 use crate::io::digest::Digest;
 use crate::limits::{self, MemoryLimit};
 use crate::math::matrix::Matrix;
 use crate::math::parallel;
 use crate::monitor::{Monitor, Silent};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -59,8 +59,21 @@ impl TrainingSet {
     /// Opens the cache at `path`; reads on up to `threads` threads, 0 meaning one per core.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when there is no cache, or a part of it cannot be read.
+    /// [`Kind::Cache`] when there is no cache, or a part of it cannot be read; [`Kind::Input`] when its images have several labels.
     pub fn open_with_threads(path: &Path, threads: usize) -> Result<Self> {
+        let set = Self::open_any(path, threads)?;
+        match set.samples.has_label_sets() {
+            false => Ok(set),
+            true => {
+                let message = "its images have several labels each, which only `train` takes, with `solver` adam";
+                Err(Error::new(Kind::Input, message).at(path))
+            }
+        }
+    }
+
+    /// Opens a cache as [`TrainingSet::open_with_threads`] does, also one whose images have several labels. Their texts are then the
+    /// classes.
+    pub(super) fn open_any(path: &Path, threads: usize) -> Result<Self> {
         let threads = parallel::thread_count(threads);
         let cache = FeatureCache::open(path)?;
         let samples = cache.samples()?;
@@ -72,6 +85,19 @@ impl TrainingSet {
         let classes = class_names(&samples.rows);
         let groups = Arc::new(group_numbers(&samples.rows));
         Ok(Self { path: path.to_path_buf(), cache, samples, classes, catalog, paths, groups, threads })
+    }
+
+    /// The labels, sorted, and those of each class, where images have several labels; else `None`.
+    pub(super) fn label_sets(&self) -> Option<(Vec<String>, LabelSets)> {
+        if !self.samples.has_label_sets() {
+            return None;
+        }
+        let sets: Vec<Vec<String>> = self.classes.iter().map(|text| label_set(text)).collect();
+        let labels: Vec<String> = sets.iter().flatten().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+        let index = |label: &String| labels.binary_search(label).expect("a label of a set");
+        let members: Vec<Vec<usize>> = sets.iter().map(|set| set.iter().map(index).collect()).collect();
+        let sets = LabelSets::new(labels.len(), &members);
+        Some((labels, sets))
     }
 
     /// Names of the classes; the position is the class index.

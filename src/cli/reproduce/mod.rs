@@ -113,6 +113,7 @@ fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -
             ("--label-column", &options.label_column),
             ("--split-column", &options.split_column),
             ("--group-column", &options.group_column),
+            ("--labels-column", &options.labels_column),
         ];
         for (flag, name) in columns {
             name.iter().for_each(|name| arguments.option(flag, name));

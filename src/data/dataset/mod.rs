@@ -3,6 +3,7 @@
 mod changes;
 mod conflicts;
 mod fixed_splits;
+mod label_set;
 mod layout;
 mod refusal;
 mod resplit;
@@ -12,6 +13,7 @@ mod units;
 pub use changes::Changes;
 pub use conflicts::{LabelConflicts, separate_conflicts};
 pub use fixed_splits::{FixedSplits, shares, split_as_fixed};
+pub use label_set::{NO_LABELS, label_set, label_set_text};
 pub use layout::{FolderLayout, LayoutChoice, UNLABELLED};
 pub use refusal::{Reason, Refused};
 pub use resplit::Resplit;
@@ -46,6 +48,8 @@ pub struct ImageFile {
     pub path: String,
     /// Label of its class, from the name of the class folder or the row of a manifest; empty where it has none yet.
     pub label: String,
+    /// Its labels, sorted, in a data set with several labels an image, where `label` is their text; else `None`.
+    pub labels: Option<Vec<String>>,
     /// The split that somebody fixed: that of its folder, or of its row in a manifest. `None` where the split rule decides.
     pub fixed_split: Option<Split>,
     /// Name of the group that stays together, such as a patient or a video; `None` for an image on its own.
@@ -131,6 +135,7 @@ pub(crate) mod tests {
         ImageFile {
             path: path.into(),
             label: path.split('/').next().unwrap().into(),
+            labels: None,
             fixed_split: None,
             group: None,
             image_sha256: sha256(content.as_bytes()),

@@ -14,7 +14,7 @@ pub(in crate::data) use manifest::GivenLabels;
 pub use passed_over::{PassedOver, is_passed_over};
 
 use crate::data::dataset::{
-    FolderLayout, ImageFile, LayoutChoice, Reason, Refused, Sample, number_and_names,
+    FolderLayout, ImageFile, LayoutChoice, Reason, Refused, Sample, label_set, number_and_names,
 };
 use crate::data::decode;
 use crate::data::manifest::ManifestOptions;
@@ -180,9 +180,12 @@ fn result(listing: Listing, outcomes: Vec<ScannedFile>, found: Labels) -> ScanRe
         let (label, group) = (found.labels[candidate.folder].clone(), candidate.group.clone());
         match outcome {
             Ok(file) if label.is_empty() => {
-                unlabelled.push(ImageFile { label, fixed_split: None, group, ..file });
+                unlabelled.push(ImageFile { label, labels: None, fixed_split: None, group, ..file });
             }
-            Ok(file) => files.push(ImageFile { label, fixed_split: candidate.split, group, ..file }),
+            Ok(file) => {
+                let labels = listing.has_label_sets.then(|| label_set(&label));
+                files.push(ImageFile { label, labels, fixed_split: candidate.split, group, ..file });
+            }
             Err(refusal) => refused.push(refusal),
         }
     }
@@ -303,6 +306,7 @@ impl Scanner<'_> {
         Ok(ImageFile {
             path: path.clone(),
             label: String::new(),
+            labels: None,
             fixed_split: None,
             group: None,
             image_sha256,

@@ -32,6 +32,8 @@ pub(super) struct Listing {
     pub layout: FolderLayout,
     /// The manifest that lists the files, absolute.
     pub manifest: Option<PathBuf>,
+    /// Whether images have several labels, whose texts the names of `folders` are.
+    pub has_label_sets: bool,
     /// The class folders, also empty ones; of a manifest the labels.
     pub folders: Vec<ClassFolder>,
     /// Files, by class folder, then by path.

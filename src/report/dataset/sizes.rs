@@ -63,6 +63,7 @@ mod tests {
     fn file(width: u32, height: u32) -> ImageFile {
         let (path, label) = ("a/b".into(), "a".into());
         ImageFile {
+            labels: None,
             fixed_split: None,
             group: None,
             path,

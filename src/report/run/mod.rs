@@ -7,6 +7,7 @@ mod confused_pairs;
 mod curve_plots;
 mod examples;
 mod explained;
+mod multi_label;
 mod plots;
 mod run_data;
 mod sections;
@@ -17,7 +18,7 @@ pub use run_data::CommandLine;
 
 use crate::cache::Samples;
 use crate::data::dataset::Split;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::evaluate::explain::Explainer;
 use crate::evaluate::predict::PredictorConfig;
 use crate::evaluate::{EvaluateConfig, evaluate_run};
@@ -26,6 +27,7 @@ use crate::report::output::{PageContent, PageOutput, WrittenPage};
 use crate::run::{self, StoredRun};
 use crate::score::NewImages;
 use examples::{Examples, ImageFiles};
+use multi_label::{MultiLabelPage, WrittenPictures};
 use run_data::RunData;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -97,7 +99,7 @@ pub struct ReportStats {
 /// way of the page; [`Kind::Usage`](crate::error::Kind::Usage) when something would be written into the run, the cache or
 /// the folder of images; [`Kind::Io`](crate::error::Kind::Io) when a file cannot be written.
 pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStats> {
-    report_run(&StoredRun::open(&config.run)?, config, monitor)
+    report_run(&StoredRun::open_any(&config.run)?, config, monitor)
 }
 
 /// Writes the page of an open run as [`report`] does.
@@ -112,6 +114,9 @@ pub fn report_run(run: &StoredRun, config: &ReportConfig, monitor: &dyn Monitor)
     let samples = samples(run, config.cache.as_deref(), monitor)?;
     let root = config.images.clone().or_else(|| samples.as_ref().map(|samples| samples.root.clone()));
     output.check(root.as_deref(), Some(&own_page))?;
+    if run.record().multi_label.is_some() {
+        return report_multi_label(run, config, root.as_deref(), &output, started);
+    }
     let stats =
         evaluate_run(run, &EvaluateConfig { split: config.split, ..EvaluateConfig::new(&config.run) })?;
     let explain = config.explain.as_ref();
@@ -128,6 +133,25 @@ pub fn report_run(run: &StoredRun, config: &ReportConfig, monitor: &dyn Monitor)
         started,
         monitor,
     )
+}
+
+/// Writes the page of a run on images with several labels.
+fn report_multi_label(
+    run: &StoredRun,
+    config: &ReportConfig,
+    root: Option<&Path>,
+    output: &PageOutput,
+    started: Instant,
+) -> Result<ReportStats> {
+    if config.explain.is_some() {
+        let message = "`explain` cannot be used where images have several labels";
+        return Err(Error::new(Kind::Usage, message).at(run.path()).help("leave `explain` out"));
+    }
+    let data = MultiLabelPage { run, split: config.split, root, commands: &config.commands };
+    let WrittenPictures { page, shown, missing } = multi_label::write(&data, output)?;
+    let WrittenPage { out, bytes, plots, tables } = page;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(ReportStats { out, bytes, plots, tables, pictures: shown, missing_pictures: missing, seconds })
 }
 
 /// Writes the page of a run with its scores on images that it never saw, as [`report`] does with those on its test images.

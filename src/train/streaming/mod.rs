@@ -69,6 +69,7 @@ pub(super) fn fit_adam(inputs: FitInputs, params: FitParams, memory: u64) -> Res
         width: inputs.set.spec().width,
         validation: Some(validation.rows()),
         standardizer: standardizer.as_ref(),
+        label_sets: None,
         threads: inputs.threads,
     };
     let on_epoch = &mut |_, epoch: &_, head: &_| log.record(epoch, head);

@@ -34,6 +34,7 @@ fn samples(names: &[&str]) -> Samples {
     let file = |name: &&str| ImageFile {
         path: format!("a/{name}"),
         label: "a".into(),
+        labels: None,
         fixed_split: None,
         group: None,
         image_sha256: sha256(name.as_bytes()),

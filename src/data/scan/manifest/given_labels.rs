@@ -2,7 +2,7 @@
 
 use super::rows::plain_path;
 use super::table::{Column, Row, for_each_row, format};
-use crate::data::dataset::{ImageFile, Reason, Refused};
+use crate::data::dataset::{ImageFile, Reason, Refused, label_set, label_set_text};
 use crate::error::Result;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ impl GivenLabels {
     /// # Errors
     /// [`Kind::Input`](crate::error::Kind::Input) for a file that is no such table.
     pub fn read(files: &[PathBuf], root: &Path) -> Result<Self> {
-        let columns = ["path", "label"].map(|name| Column { name: name.into(), is_required: true });
+        let columns = ["path", "label"].map(|name| Column { name: name.into(), is_required: true, instead: None });
         let mut given = Self { labels: BTreeMap::new(), refused: Vec::new() };
         for file in files {
             let format = format(file, "not a table of labels", "")?;
@@ -68,11 +68,13 @@ impl GivenLabels {
     /// Labels of other images are refused.
     pub fn apply(&mut self, files: &mut Vec<ImageFile>, unlabelled: &mut Vec<ImageFile>) -> usize {
         let mut relabelled = 0;
+        let has_sets = files.iter().any(|file| file.labels.is_some());
         let mut relabel = |file: &mut ImageFile| {
-            if let Some(GivenLabel { label, .. }) = self.labels.remove(&file.path) {
-                relabelled += usize::from(file.label != label);
-                file.label = label;
-            }
+            let Some(GivenLabel { label, .. }) = self.labels.remove(&file.path) else { return };
+            let labels = has_sets.then(|| label_set(&label));
+            let label = labels.as_ref().map_or(label, |labels| label_set_text(labels));
+            relabelled += usize::from(file.label != label);
+            (file.label, file.labels) = (label, labels);
         };
         files.iter_mut().chain(&mut *unlabelled).for_each(&mut relabel);
         files.extend(unlabelled.extract_if(.., |file| !file.label.is_empty()));

@@ -26,10 +26,14 @@ pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
     let column = |given: &Option<String>, usual: &str, is_required: bool| Column {
         name: given.clone().unwrap_or_else(|| usual.into()),
         is_required: is_required || given.is_some(),
+        instead: None,
     };
+    let labels = column(&options.labels_column, "labels", false);
+    let label = column(&options.label_column, "label", true);
     let columns = [
         column(&options.path_column, "path", true),
-        column(&options.label_column, "label", true),
+        Column { instead: Some(labels.name.clone()).filter(|_| options.label_column.is_none()), ..label },
+        labels,
         column(&options.split_column, "split", false),
         column(&options.group_column, "group", false),
     ];
@@ -40,6 +44,7 @@ pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
         root,
         manifest: std::fs::canonicalize(file).ok(),
         layout: FolderLayout::Manifest,
+        has_label_sets: listed.has_label_sets,
         folders: listed.classes,
         candidates: listed.candidates,
         refused: listed.refused,

@@ -1,7 +1,7 @@
 //! Checks the rows of a manifest, and gathers them as files that may be images.
 
 use super::table::Row;
-use crate::data::dataset::{FolderLayout, Reason, Refused, Split};
+use crate::data::dataset::{FolderLayout, Reason, Refused, Split, label_set, label_set_text};
 use crate::data::scan::labels::ClassFolder;
 use crate::data::scan::walk::Candidate;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -12,6 +12,8 @@ pub(super) struct Rows<'a> {
     root: &'a Path,
     classes: Vec<ClassFolder>,
     class_indexes: HashMap<String, usize>,
+    /// Whether a row has several labels.
+    has_label_sets: bool,
     candidates: Vec<Candidate>,
     refused: Vec<Refused>,
 }
@@ -19,6 +21,8 @@ pub(super) struct Rows<'a> {
 /// The rows of a manifest, sorted by path, each path once.
 pub(super) struct ListedRows {
     pub classes: Vec<ClassFolder>,
+    /// Whether the classes are texts of several labels.
+    pub has_label_sets: bool,
     pub candidates: Vec<Candidate>,
     pub refused: Vec<Refused>,
     pub notes: Vec<String>,
@@ -28,10 +32,10 @@ impl<'a> Rows<'a> {
     /// Starts without rows; `root` is the folder that relative paths start from.
     pub fn new(root: &'a Path) -> Self {
         let (classes, candidates, refused) = (Vec::new(), Vec::new(), Vec::new());
-        Self { root, classes, class_indexes: HashMap::new(), candidates, refused }
+        Self { root, classes, class_indexes: HashMap::new(), has_label_sets: false, candidates, refused }
     }
 
-    /// Adds a row with the values path, label, split, group.
+    /// Adds a row with the values path, label, labels, split, group.
     pub fn add(&mut self, Row { line, values }: Row) {
         let mut path = String::new();
         match values.and_then(|values| self.candidate(line, values, &mut path)) {
@@ -44,12 +48,18 @@ impl<'a> Rows<'a> {
     fn candidate(&mut self, line: u64, values: Vec<String>, path: &mut String) -> Result<Candidate, String> {
         let mut values = values.into_iter();
         let mut next = || values.next().unwrap_or_default();
-        let (given, label, split, group) = (next(), next(), next(), next());
+        let (given, label, labels, split, group) = (next(), next(), next(), next(), next());
         if given.trim().is_empty() {
             return Err("it has no path".into());
         }
         *path = plain_path(self.root, &given);
-        let label = label.trim();
+        let label = match labels.trim() {
+            "" => label.trim().to_string(),
+            labels => {
+                self.has_label_sets = true;
+                label_set_text(&label_set(labels))
+            }
+        };
         let split = match split.trim() {
             "" => None,
             name => Some(FolderLayout::split_called(name).ok_or_else(|| {
@@ -57,7 +67,7 @@ impl<'a> Rows<'a> {
             })?),
         };
         let group = Some(group.trim()).filter(|group| !group.is_empty()).map(Into::into);
-        Ok(Candidate { path: path.clone(), folder: self.class(label), line: Some(line), split, group })
+        Ok(Candidate { path: path.clone(), folder: self.class(&label), line: Some(line), split, group })
     }
 
     /// The index of a label; that of rows without one is empty.
@@ -92,8 +102,8 @@ impl<'a> Rows<'a> {
         }
         let notes = (repeated > 0).then(|| format!("rows that repeat an earlier one: {repeated}"));
         let notes = notes.into_iter().chain(self.notes_of_splits()).collect();
-        let Self { classes, candidates, refused, .. } = self;
-        ListedRows { classes, candidates, refused, notes }
+        let Self { classes, has_label_sets, candidates, refused, .. } = self;
+        ListedRows { classes, has_label_sets, candidates, refused, notes }
     }
 
     /// The line of the later of two rows of one path, and what the two disagree in.
@@ -156,7 +166,7 @@ mod tests {
     fn listed(rows: &[[&str; 4]]) -> ListedRows {
         let mut all = Rows::new(Path::new("/photos"));
         for (line, row) in (2..).zip(rows) {
-            all.add(Row { line, values: Ok(row.map(String::from).to_vec()) });
+            all.add(Row { line, values: Ok([row[0], row[1], "", row[2], row[3]].map(String::from).to_vec()) });
         }
         all.finish("m.csv")
     }
