@@ -2,7 +2,8 @@
 
 use crate::data::dataset::ImageFile;
 use crate::error::{Error, Kind, Result};
-use crate::io::digest::sha256_file;
+use crate::io::archive::{ArchiveMembers, inside_archive};
+use crate::io::digest::{Digest, sha256, sha256_file};
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Unit};
 use serde::Serialize;
@@ -39,7 +40,7 @@ impl ImageCheck {
 
     /// Reads each of `files` below the folder `images`.
     pub(super) fn of(files: &[&ImageFile], images: &Path, monitor: &dyn Monitor) -> Result<Self> {
-        if !images.is_dir() {
+        if !images.exists() {
             return Err(Error::new(Kind::Input, "no such folder of images").at(images));
         }
         let task = monitor.task("comparing images", Some(files.len() as u64), Unit::Images);
@@ -50,7 +51,7 @@ impl ImageCheck {
             }
             task.advance(1);
             let file = images.join(&described.path);
-            Ok(match sha256_file(&file) {
+            Ok(match digest_of(&file) {
                 Ok(digest) if digest == described.image_sha256 => State::Unchanged,
                 Ok(_) => State::Changed,
                 Err(_) if file.try_exists().is_ok_and(|exists| !exists) => State::Missing,
@@ -68,4 +69,11 @@ impl ImageCheck {
             unreadable: paths(State::Unreadable),
         })
     }
+}
+
+/// The digest of a file, which may be inside an archive.
+fn digest_of(path: &Path) -> Result<Digest> {
+    let Some((archive, name)) = inside_archive(path) else { return sha256_file(path) };
+    let bytes = ArchiveMembers::open(&archive)?.read(&name).map_err(|e| Error::io("read", path, e))?;
+    Ok(sha256(&bytes))
 }

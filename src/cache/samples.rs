@@ -166,7 +166,8 @@ impl Samples {
     /// The folder of images now: where it was, or near the folder `cache` where a project was moved as a whole.
     pub fn images_root(&self, cache: &Path) -> PathBuf {
         let is_there = |root: &PathBuf| self.images().take(20).any(|file| root.join(&file.path).exists());
-        if self.root.is_dir() {
+        // An archive is a file.
+        if self.root.exists() {
             return self.root.clone();
         }
         let mut places = places_after_a_move(&self.root, cache).into_iter();

@@ -1,6 +1,6 @@
 //! The subcommand `headstart extract`: its arguments, and its result as text.
 
-use super::options::{Global, IMAGES, Layout, ManifestArgs, Size, now, parse};
+use super::options::{DataSet, DataSetArgs, Global, Size, now, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, splits, table_with_header};
@@ -25,8 +25,8 @@ use std::time::Duration;
     after_help = "Examples:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip\n  headstart extract photos --cache cache/layers --layer PreLogits --layer Mixed_6e"
 )]
 pub(super) struct Args {
-    #[arg(help = IMAGES)]
-    images: PathBuf,
+    #[command(flatten)]
+    data: DataSetArgs,
     /// Cache to create or to complete; with several layers a folder that gets one cache for each, such as CACHE/PreLogits
     #[arg(long)]
     cache: PathBuf,
@@ -63,8 +63,6 @@ pub(super) struct Args {
     /// Splits whose images get variants: train or all
     #[arg(long, value_name = "SPLITS", default_value = "train", value_parser = parse::<AugmentSplits>)]
     augment_splits: AugmentSplits,
-    #[command(flatten)]
-    layout: Layout,
     /// Group images by their paths: what the first brackets of this regular expression match, such as '([^/]+)_[0-9]+', is
     /// the group, and the images of a group are in one split and one fold [default: that of the cache; '' for none]
     #[arg(long, value_name = "REGEX", value_parser = parse::<GroupPattern>)]
@@ -98,8 +96,6 @@ pub(super) struct Args {
     /// Report what would be computed, and compute nothing
     #[arg(long)]
     dry_run: bool,
-    #[command(flatten)]
-    manifest: ManifestArgs,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
@@ -123,9 +119,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 }
 
 fn config(args: Args, global: &Global) -> ExtractConfig {
+    let DataSet { images, layout, manifest } = args.data.chosen();
     ExtractConfig {
-        images: args.images,
-        manifest: args.manifest.options(),
+        images,
+        manifest,
         group_by: args.group_by,
         cache: args.cache,
         backbone: BackboneChoice {
@@ -139,7 +136,7 @@ fn config(args: Args, global: &Global) -> ExtractConfig {
         },
         augment: args.augment,
         augment_splits: args.augment_splits,
-        layout: args.layout.choice(),
+        layout,
         rehash: args.rehash,
         split: args.split,
         seed: args.seed,

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Help of a folder of images.
-pub(super) const IMAGES: &str = "Folder of images, IMAGES/<class>/<file>; or a manifest (.csv, .tsv, .jsonl, .parquet) with the columns path and label";
+const IMAGES: &str = "Folder of images, IMAGES/<class>/<file>; an archive (.zip, .tar) of such folders or of WebDataset; or a manifest (.csv, .tsv, .jsonl, .parquet) with the columns path and label";
 
 /// Help of a preprocessing that replaces that of a backbone, or that its file does not name.
 pub(super) const PREPROCESS: &str = "Preprocessing instead of the backbone's own: unit, inception, imagenet, stretched or raw, with \
@@ -45,7 +45,7 @@ pub(super) struct Layout {
 /// How a manifest is read.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options for a manifest")]
-pub(super) struct ManifestArgs {
+struct ManifestArgs {
     /// Folder that the paths start from [default: the folder of the manifest]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -67,8 +67,33 @@ pub(super) struct ManifestArgs {
     group_column: Option<String>,
 }
 
+/// A folder of images or a manifest, and how it is taken.
+#[derive(Debug, Clone, Args)]
+pub(super) struct DataSetArgs {
+    #[arg(help = IMAGES)]
+    images: PathBuf,
+    #[command(flatten)]
+    layout: Layout,
+    #[command(flatten)]
+    manifest: ManifestArgs,
+}
+
+/// What a person chose by [`DataSetArgs`].
+pub(super) struct DataSet {
+    pub images: PathBuf,
+    pub layout: Option<LayoutChoice>,
+    pub manifest: ManifestOptions,
+}
+
+impl DataSetArgs {
+    pub fn chosen(self) -> DataSet {
+        let Self { images, layout, manifest } = self;
+        DataSet { images, layout: layout.choice(), manifest: manifest.options() }
+    }
+}
+
 impl ManifestArgs {
-    pub fn options(self) -> ManifestOptions {
+    fn options(self) -> ManifestOptions {
         let Self { root, path_column, label_column, labels_column, split_column, group_column } = self;
         ManifestOptions { root, path_column, label_column, labels_column, split_column, group_column }
     }
@@ -83,7 +108,7 @@ impl Layout {
         }
     }
 
-    pub fn choice(self) -> Option<LayoutChoice> {
+    fn choice(self) -> Option<LayoutChoice> {
         match (self.split_folders, self.as_classes) {
             (true, _) => Some(LayoutChoice::SplitFolders),
             (false, true) => Some(LayoutChoice::AsClasses),

@@ -206,8 +206,10 @@ fn settings(config: &SolverConfig) -> Settings {
 impl RunScores {
     /// Families of the variants it was trained on, without repetition, separated by commas.
     pub fn variant_families(&self) -> String {
-        let mut names: Vec<&str> =
-            self.variants.iter().map(|variant| variant.split(':').next().unwrap_or(variant)).collect();
+        let family = |name: &String| {
+            name.parse::<Variant>().map_or_else(|_| name.clone(), |variant| variant.family().into_owned())
+        };
+        let mut names: Vec<String> = self.variants.iter().map(family).collect();
         names.dedup();
         names.join(",")
     }

@@ -1,6 +1,7 @@
 //! Scans a folder or a manifest of labelled images: finds the files and reads what they are, skipping files that did not change.
 
 mod any_depth;
+mod archive;
 mod known;
 mod labels;
 mod layout;
@@ -16,18 +17,17 @@ pub use passed_over::{PassedOver, is_passed_over};
 use crate::data::dataset::{
     FolderLayout, ImageFile, LayoutChoice, Reason, Refused, Sample, label_set, number_and_names,
 };
-use crate::data::decode;
+use crate::data::decode::{self, FileFacts};
 use crate::data::manifest::ManifestOptions;
 use crate::data::narrow::NarrowImages;
 use crate::error::{Error, Kind, Result};
+use crate::io::archive::is_archive;
 use crate::io::digest::{Digest, sha256};
-use crate::io::fs::FileIdentity;
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Silent, Unit};
 use labels::{FileCount, Labels};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 use walk::{Candidate, Listing};
 
 /// How much of each file is examined.
@@ -150,13 +150,18 @@ fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
     let refuse = |message: &str, help: &str| Err(Error::new(Kind::Usage, message).at(images).help(help));
     match images.is_file() {
         true if options.layout.is_some() => refuse(
-            "a manifest has no folders of splits or classes",
+            "a manifest or an archive has no folders of splits or classes",
             "leave `split_folders` and `as_classes` out",
         ),
+        true if is_archive(images) && manifest != usual => {
+            refuse("an archive: only a manifest has a root and columns", "leave `root` and the columns out")
+        }
+        true if is_archive(images) => archive::list(images),
         true => manifest::list(images, manifest),
         false if images.is_dir() && manifest != usual => {
             refuse("a folder: only a manifest has a root and columns", "leave `root` and the columns out")
         }
+        false if options.layout.is_none() && archive::is_shards(images) => archive::list_shards(images),
         false => walk::list(images, options.layout, options.must_choose),
     }
 }
@@ -288,10 +293,9 @@ impl Scanner<'_> {
             return Err(reason.clone().into());
         }
         let file = &self.root.join(path);
-        let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(file, &e))?;
-        let (mtime_ns, identity) = (modification_time(&metadata), FileIdentity::of(&metadata));
+        let FileFacts { bytes, mtime_ns, identity } = FileFacts::of(file)?;
         if let Some(known) = self.unchanged.get(path.as_str())
-            && (known.bytes, known.mtime_ns, known.identity) == (metadata.len(), mtime_ns, identity)
+            && (known.bytes, known.mtime_ns, known.identity) == (bytes, mtime_ns, identity)
             && mtime_ns != 0
         {
             self.check_content(known.image_sha256)?;
@@ -335,34 +339,5 @@ impl Scanner<'_> {
             }
         }
         Ok(dimensions)
-    }
-}
-
-/// Nanoseconds since 1970; 0 if unknown, as before 1970 and where 64 bits do not hold them, from 2262.
-fn modification_time(metadata: &std::fs::Metadata) -> i64 {
-    let since_1970 = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since_1970.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn times_that_64_bits_do_not_hold_and_those_before_1970_are_unknown() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = std::fs::File::create(dir.path().join("f")).unwrap();
-        let century = Duration::from_secs(100 * 365 * 86_400);
-        let time = |time| {
-            file.set_modified(time).unwrap();
-            modification_time(&file.metadata().unwrap())
-        };
-        assert_eq!(time(UNIX_EPOCH + century), century.as_nanos() as i64);
-        assert_eq!(time(UNIX_EPOCH - Duration::from_secs(86_400)), 0);
-        // Some file systems end before 2262, and then say so by another time, which 64 bits hold.
-        let late = time(UNIX_EPOCH + 3 * century);
-        let stored = file.metadata().unwrap().modified().unwrap();
-        assert!(late == 0 || stored < UNIX_EPOCH + 3 * century, "{late}");
     }
 }
