@@ -68,6 +68,7 @@
 //!     labels: None,
 //!     fixed_split: None,
 //!     group: None,
+//!     weight: Default::default(),
 //!     image_sha256: sha256(&[i]),
 //!     width: 8,
 //!     height: 8,

@@ -283,6 +283,7 @@ mod tests {
                 labels: None,
                 fixed_split: None,
                 group: None,
+                weight: crate::data::dataset::Weight::default(),
                 image_sha256: sha256(name.as_bytes()),
                 width: 1,
                 height: 1,

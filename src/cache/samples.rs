@@ -1,7 +1,9 @@
 //! `samples.parquet`: the data set as it is now, with labels and splits. Small, and replaced whole.
 
 use super::samples_metadata::{SamplesMetadata, SamplesVersion};
-use crate::data::dataset::{FolderLayout, Fractions, ImageFile, LayoutChoice, Sample, label_set, shares};
+use crate::data::dataset::{
+    FolderLayout, Fractions, ImageFile, LayoutChoice, Sample, Weight, label_set, shares,
+};
 use crate::data::group_pattern::GroupPattern;
 use crate::data::manifest::Manifest;
 use crate::data::scan::EarlierScan;
@@ -53,6 +55,9 @@ const IDENTITY: [(&str, IdentityField); 3] = [
 
 type IdentityField = fn(&FileIdentity) -> i64;
 
+/// Column of weights, which files have only where one is not 1.
+const WEIGHT: &str = "weight";
+
 /// Columns that files have only where an image has a value.
 const GIVEN: [&str; 3] = ["fixed_split", "group", "labels"];
 
@@ -90,6 +95,11 @@ impl Samples {
         self.rows.iter().any(|row| row.file.labels.is_some())
     }
 
+    /// Whether images have weights other than 1.
+    pub fn has_weights(&self) -> bool {
+        self.images().any(|file| file.weight != Weight::default())
+    }
+
     /// All image files, those with a label first.
     pub fn images(&self) -> impl Iterator<Item = &ImageFile> {
         self.rows.iter().map(|row| &row.file).chain(&self.unlabelled)
@@ -124,13 +134,16 @@ impl Samples {
         });
         let given: Vec<_> = self.given_columns().collect();
         let version = match () {
-            () if !self.unlabelled.is_empty() || self.has_label_sets() => SamplesVersion::Third,
+            () if self.has_weights() || self.has_label_sets() => SamplesVersion::Third,
+            () if !self.unlabelled.is_empty() => SamplesVersion::Third,
             () if !given.is_empty() => SamplesVersion::Second,
             () => SamplesVersion::First,
         };
         let metadata = self.metadata().encode(version);
         let columns = COLUMNS.map(|column| column.name).into_iter().zip(columns).chain(identities);
-        Table::new(columns.chain(given)).with_metadata(metadata).encode()
+        let weights = || (WEIGHT, ColumnData::Float32(self.images().map(|file| file.weight.get()).collect()));
+        let weights = self.has_weights().then(weights);
+        Table::new(columns.chain(given).chain(weights)).with_metadata(metadata).encode()
     }
 
     fn metadata(&self) -> SamplesMetadata {
@@ -181,12 +194,14 @@ impl Samples {
     pub fn read(path: &Path) -> Result<Self> {
         let identity = IDENTITY.map(|(name, _)| ColumnSpec::new(name, ColumnType::Integers));
         let given = GIVEN.map(|name| ColumnSpec::new(name, ColumnType::OptionalText));
-        let optional = [&identity[..], &given].concat();
+        let weight = [ColumnSpec::new(WEIGHT, ColumnType::Floats)];
+        let optional = [&identity[..], &given, &weight].concat();
         let mut table = Table::read_with_optional(path, &COLUMNS, &optional)?;
         let damaged = |what: &str| Error::new(Kind::Cache, format!("its {what} cannot be read")).at(path);
         let SamplesMetadata { root, seed, fractions, layout, manifest, group_by } =
             SamplesMetadata::read(&table.metadata).map_err(|e| e.at(path))?;
         let [fixed, mut groups, label_sets] = GIVEN.map(|name| table.take_optional_text(name));
+        let weights = table.take_floats(WEIGHT);
         let [paths, labels, splits] = ["path", "label", "split"].map(|c| table.take_text(c));
         let digests = table.take_digests("image_sha256");
         let [widths, heights, bytes, times] =
@@ -210,6 +225,10 @@ impl Samples {
                 path,
                 label: labels[i].clone(),
                 labels: label_sets.get(i).and_then(Option::as_deref).map(label_set),
+                weight: match weights.get(i) {
+                    Some(&weight) => Weight::new(weight).ok_or_else(|| damaged("weights"))?,
+                    None => Weight::default(),
+                },
                 image_sha256: digests[i],
                 width: widths[i] as u32,
                 height: heights[i] as u32,
@@ -247,6 +266,7 @@ mod tests {
                 labels: None,
                 fixed_split: layout.has_splits().then_some(split),
                 group: None,
+                weight: Weight::default(),
                 image_sha256: sha256(&[i as u8]),
                 width: 2,
                 height: 3,
@@ -272,15 +292,17 @@ mod tests {
 
     /// The data sets that versions before manifests and groups do not know, each by one thing.
     fn newer() -> Vec<Samples> {
-        let mut all: Vec<Samples> = (0..6).map(|_| samples(FolderLayout::Classes)).collect();
+        let mut all: Vec<Samples> = (0..7).map(|_| samples(FolderLayout::Classes)).collect();
         all[0].rows[1].file.group = Some("g".into());
         all[1].group_by = Some("(a)".parse().unwrap());
         all[2].layout = FolderLayout::Manifest;
         all[2].manifest = Some(Manifest { file: "/in/m.csv".into(), options: ManifestOptions::default() });
         all[3].layout = FolderLayout::Manifest;
         all[3].rows[2].file.fixed_split = Some(Split::Test);
-        let file = ImageFile { path: "_unlabelled/1".into(), label: String::new(), ..all[4].rows[0].file.clone() };
+        let file =
+            ImageFile { path: "_unlabelled/1".into(), label: String::new(), ..all[4].rows[0].file.clone() };
         all[4].unlabelled = vec![file];
+        all[6].rows[1].file.weight = Weight::new(0.25).unwrap();
         for (row, text) in all[5].rows.iter_mut().zip(["a|b", "b", "|"]) {
             (row.file.label, row.file.labels) = (text.into(), Some(label_set(text)));
         }
@@ -352,6 +374,9 @@ mod tests {
         let error = Samples::read(&path).unwrap_err();
         assert_eq!(error.kind(), Kind::Cache);
         let message = error.with_causes();
-        assert!(message.contains("the samples are samples-v4, this version reads samples-v2 and samples-v3"), "{message}");
+        assert!(
+            message.contains("the samples are samples-v4, this version reads samples-v2 and samples-v3"),
+            "{message}"
+        );
     }
 }

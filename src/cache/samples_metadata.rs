@@ -1,5 +1,5 @@
 //! The metadata of `samples.parquet`, in three versions. Data sets that versions before manifests and groups know have the
-//! first; theirs is the second, and that of data sets with several labels an image, or with images without one, the third. Versions that do not know one
+//! first; theirs is the second, and that of data sets with several labels an image, with weights, or with images without a label, the third. Versions that do not know one
 //! refuse it, since they would lose what it adds.
 
 use crate::data::dataset::{FolderLayout, Fractions};
@@ -28,7 +28,7 @@ pub(super) enum SamplesVersion {
     First,
     /// With a manifest, or columns of given splits or groups.
     Second,
-    /// With several labels an image, or images without a label.
+    /// With several labels an image, weights, or images without a label.
     Third,
 }
 

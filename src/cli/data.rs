@@ -247,8 +247,12 @@ fn summary_text(stats: &SummaryStats) -> String {
 }
 
 fn written_text(stats: &ManifestStats) -> String {
-    let mut out =
-        format!("{} images in {}, with the columns {}\n", stats.images, stats.out.display(), stats.columns.join(", "));
+    let mut out = format!(
+        "{} images in {}, with the columns {}\n",
+        stats.images,
+        stats.out.display(),
+        stats.columns.join(", ")
+    );
     for (n, what) in [(stats.relabelled, "labels changed"), (stats.unlabelled, "images without a label")] {
         if n > 0 {
             out.push_str(&format!("{what}: {n}\n"));

@@ -12,7 +12,8 @@ use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::predict::PredictorConfig;
 use crate::evaluate::{
-    EvaluateConfig, EvaluateStats, StrangersConfig, StrangersStats, evaluate, evaluate_multi_label, measure_strangers,
+    EvaluateConfig, EvaluateStats, StrangersConfig, StrangersStats, evaluate, evaluate_multi_label,
+    measure_strangers,
 };
 use crate::run::StoredRun;
 use serde::Serialize;
@@ -72,7 +73,9 @@ pub(super) fn run(mut args: Args, global: &Global, terminal: &Terminal) -> Resul
     let Args { run, split, tta, reject, confidence, strangers, device, backbone, .. } = args;
     let stored = StoredRun::open_any(&run)?;
     if stored.record().multi_label.is_some() {
-        if let Some(field) = [("tta", tta), ("reject", reject.is_some())].iter().find(|(_, is_given)| *is_given) {
+        if let Some(field) =
+            [("tta", tta), ("reject", reject.is_some())].iter().find(|(_, is_given)| *is_given)
+        {
             let message = format!("`{0}` cannot be used where images have several labels", field.0);
             let help = format!("leave `{}` out", field.0);
             return Err(Error::new(Kind::Usage, message).at(run).help(help));

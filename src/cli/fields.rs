@@ -397,8 +397,15 @@ mod tests {
             fields!(ReportConfig { run, split, out, images, cache, plots, tables, explain, commands });
         let tensorboard = fields!(TensorboardConfig { runs, logdir, projector, models, backbone, cache });
         let projector = fields!(ProjectorConfig { points, images });
-        let columns =
-            fields!(ManifestOptions { root, path_column, label_column, labels_column, split_column, group_column });
+        let columns = fields!(ManifestOptions {
+            root,
+            path_column,
+            label_column,
+            labels_column,
+            split_column,
+            group_column,
+            weight_column
+        });
         let of_images = |fields: Vec<&'static str>| [fields, columns.clone()].concat();
         let near = fields!(NearDuplicatesConfig { cache, threshold, out, threads });
         vec![

@@ -65,6 +65,9 @@ struct ManifestArgs {
     /// Column of groups, whose images stay in one split [default: group, if there is one]
     #[arg(long, value_name = "NAME")]
     group_column: Option<String>,
+    /// Column of weights in the loss, numbers of at least 0, empty for 1 [default: weight, if there is one]
+    #[arg(long, value_name = "NAME")]
+    weight_column: Option<String>,
 }
 
 /// A folder of images or a manifest, and how it is taken.
@@ -94,8 +97,24 @@ impl DataSetArgs {
 
 impl ManifestArgs {
     fn options(self) -> ManifestOptions {
-        let Self { root, path_column, label_column, labels_column, split_column, group_column } = self;
-        ManifestOptions { root, path_column, label_column, labels_column, split_column, group_column }
+        let Self {
+            root,
+            path_column,
+            label_column,
+            labels_column,
+            split_column,
+            group_column,
+            weight_column,
+        } = self;
+        ManifestOptions {
+            root,
+            path_column,
+            label_column,
+            labels_column,
+            split_column,
+            group_column,
+            weight_column,
+        }
     }
 }
 

@@ -22,6 +22,9 @@ pub struct ManifestOptions {
     /// Column of splits; `None` takes `split` if there is such a column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_column: Option<String>,
+    /// Column of weights in the loss; `None` takes `weight` if there is such a column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_column: Option<String>,
     /// Column of groups; `None` takes `group` if there is such a column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_column: Option<String>,

@@ -1,6 +1,6 @@
 //! Writes a manifest of a data set: a table with a row for each image, to be changed and given in place of the folder.
 
-use super::dataset::{ImageFile, LabelConflicts, LayoutChoice, Refused, separate_conflicts};
+use super::dataset::{ImageFile, LabelConflicts, LayoutChoice, Refused, Weight, separate_conflicts};
 use super::manifest::{MANIFEST_NAMES, ManifestFormat, ManifestOptions};
 use super::scan::{GivenLabels, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::{Error, Kind, Result};
@@ -134,13 +134,16 @@ impl Columns {
         let has_sets = files.iter().any(|file| file.labels.is_some());
         let mut names = vec!["path", if has_sets { "labels" } else { "label" }];
         let has_splits = files.iter().any(|file| file.fixed_split.is_some());
+        let has_weights = files.iter().any(|file| file.weight != Weight::default());
         let has_groups = files.iter().any(|file| file.group.is_some());
         names.extend(has_splits.then_some("split"));
         names.extend(has_groups.then_some("group"));
+        names.extend(has_weights.then_some("weight"));
         let row = |file: &ImageFile| {
             let mut row = vec![path(file), file.label.clone()];
             row.extend(has_splits.then(|| split(file)));
             row.extend(has_groups.then(|| group(file)));
+            row.extend(has_weights.then(|| file.weight.to_string()));
             row
         };
         Self { names, rows: files.iter().map(row).collect() }

@@ -3,9 +3,7 @@
 use crate::data::augment::Variant;
 use crate::data::dataset::{Split, label_set};
 use crate::error::{Error, Kind, Result};
-use crate::metrics::{
-    ClassCurve, F1Score, LabelCounts, class_curves, micro_score, wilson_interval,
-};
+use crate::metrics::{ClassCurve, F1Score, LabelCounts, class_curves, micro_score, wilson_interval};
 use crate::run::{self, Prediction, StoredRun};
 use serde::Serialize;
 

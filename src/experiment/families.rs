@@ -18,7 +18,9 @@ pub(super) fn with_search(mut file: ExperimentFile) -> Result<ExperimentFile> {
         return Ok(file);
     }
     if file.resplits < 2 {
-        return Err(usage("search_families compares over other splits").help("set resplits to 2 or more, such as 10"));
+        return Err(
+            usage("search_families compares over other splits").help("set resplits to 2 or more, such as 10")
+        );
     }
     let mut families: Vec<String> = Vec::new();
     for augment in file.caches.first().map_or(&[][..], |cache| &cache.augment) {
@@ -30,7 +32,9 @@ pub(super) fn with_search(mut file: ExperimentFile) -> Result<ExperimentFile> {
         }
     }
     if families.is_empty() {
-        return Err(usage("search_families: the first cache has no augmentation").help("name some in its augment"));
+        return Err(
+            usage("search_families: the first cache has no augmentation").help("name some in its augment")
+        );
     }
     let alone = families.iter().map(|family| vec![family.clone()]);
     let all = (families.len() > 1).then(|| families.clone());

@@ -85,7 +85,8 @@ impl BuiltClassifier {
             ClassifierSession::open(&library, &bytes, SessionOptions::new(Device::Cpu), monitor)?;
         let batch = session.batch();
         let answers = answers(&mut session, input, &steps, &images)?;
-        let difference = compare(&answers, &expected, &classes, parts.is_multi_label).map_err(|e| e.at(run))?;
+        let difference =
+            compare(&answers, &expected, &classes, parts.is_multi_label).map_err(|e| e.at(run))?;
         Ok(Self { bytes, classes, spec, input, threshold, batch, difference })
     }
 

@@ -76,7 +76,8 @@ impl Plan {
 
     /// Number of `keys` whose image is in the data set.
     pub fn count_own(&self, keys: &[Key]) -> usize {
-        let images: HashSet<Digest> = self.description.samples.images().map(|file| file.image_sha256).collect();
+        let images: HashSet<Digest> =
+            self.description.samples.images().map(|file| file.image_sha256).collect();
         keys.iter().filter(|key| images.contains(&key.image_sha256)).count()
     }
 

@@ -244,7 +244,7 @@ mod tests {
         let fitted = |threads: usize| {
             let state = |classes: usize| {
                 let head = Head::fresh(width, classes, 1);
-                HeadState::new(head, &FitConfig::default(), vec![1.0; classes], None, 10)
+                HeadState::new(head, &FitConfig::default(), vec![1.0; classes], (None, None), 10)
             };
             let mut states = sizes.map(state);
             let mut borrowed: Vec<&mut HeadState> = states.iter_mut().collect();

@@ -110,7 +110,10 @@ mod tests {
             save(path, &head, &classes, serde_json::json!({"k": 1})).unwrap();
         }
         let spec = serde_json::json!({"k": 1});
-        assert_eq!(load(&a).unwrap(), SavedHead { head, classes: classes.to_vec(), is_multi_label: false, spec });
+        assert_eq!(
+            load(&a).unwrap(),
+            SavedHead { head, classes: classes.to_vec(), is_multi_label: false, spec }
+        );
         assert_eq!(std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap());
     }
 

@@ -16,6 +16,7 @@ use super::score::score;
 use super::standardize::Standardizer;
 use super::thread_tuner::ThreadTuner;
 use crate::error::{Error, Kind, Result};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A head to fit.
@@ -43,6 +44,8 @@ pub struct SharedInputs<'a> {
     pub standardizer: Option<&'a Standardizer>,
     /// The labels that each target stands for, where rows have several; `None` where targets are classes.
     pub label_sets: Option<&'a LabelSets>,
+    /// The weight of each row of the train features in the loss; `None` where all are 1. Validation rows all count alike.
+    pub row_weights: Option<&'a [f32]>,
     /// Upper limit on threads. Fewer are used when that is faster; the result does not depend on the number.
     pub threads: usize,
 }
@@ -128,7 +131,8 @@ fn started(job: FitJob, steps: usize, shared: SharedInputs) -> RunningFit {
         (Some(head), None) => head,
         (None, _) => Head::fresh(shared.width, job.class_weights.len(), config.seed),
     };
-    let state = HeadState::new(head, config, job.class_weights, shared.label_sets.cloned(), steps * config.epochs);
+    let rows = (shared.label_sets.cloned(), shared.row_weights.map(Arc::from));
+    let state = HeadState::new(head, config, job.class_weights, rows, steps * config.epochs);
     RunningFit::new(state, config, shared.validation.is_some())
 }
 
@@ -175,6 +179,7 @@ pub fn fit(
         validation,
         standardizer: standardizer.as_ref(),
         label_sets: None,
+        row_weights: None,
         threads,
     };
     let mut all = fit_many(vec![job], &mut source, shared, &mut |_, epoch, head| on_epoch(epoch, head))?;
@@ -253,6 +258,7 @@ mod tests {
                     validation: Some(validation),
                     standardizer: standardizer.as_ref(),
                     label_sets: None,
+                    row_weights: None,
                     threads,
                 };
                 let mut source = InMemoryRows::new(train, &base);
@@ -319,7 +325,7 @@ mod tests {
         let head = Head::fresh(3, 3, 3);
         for (label_smoothing, weights) in [(0.0, [1.0; 3]), (0.2, [1.0; 3]), (0.1, [2.0, 0.5, 1.5])] {
             let config = FitConfig { l2: 0.3, batch: 12, label_smoothing, ..FitConfig::default() };
-            let mut state = HeadState::new(head.clone(), &config, weights.to_vec(), None, 100);
+            let mut state = HeadState::new(head.clone(), &config, weights.to_vec(), (None, None), 100);
             let rows = LabelledFeatures { features: &data.0, examples: &data.1 };
             let run = EpochRun { kernel: Kernel::new(), rows, standardizer: None, batch: 12, max_threads: 1 };
             run.run(&mut [&mut state], &mut ThreadTuner::default());
@@ -357,7 +363,14 @@ mod tests {
         let (x, y) = blobs(40, 2, 1);
         let rows = LabelledFeatures { features: &x, examples: &y };
         let jobs = [1e38, 0.01].map(|lr| job(&FitConfig { lr, epochs: 3, ..FitConfig::default() }, 2));
-        let shared = SharedInputs { width: 2, validation: Some(rows), standardizer: None, label_sets: None, threads: 1 };
+        let shared = SharedInputs {
+            width: 2,
+            validation: Some(rows),
+            standardizer: None,
+            label_sets: None,
+            row_weights: None,
+            threads: 1,
+        };
         let mut ended = fit_many(
             jobs.into(),
             &mut InMemoryRows::new(rows, &FitConfig::default()),

@@ -9,6 +9,7 @@ use super::loss::CrossEntropy;
 use super::schedule::StepSchedule;
 use super::standardize::Standardizer;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The state of one head while it is fitted. If features are standardized, the weights are those for the standardized
 /// features.
@@ -45,14 +46,19 @@ impl HeadState {
         head: Head,
         config: &FitConfig,
         class_weights: Vec<f32>,
-        label_sets: Option<LabelSets>,
+        (label_sets, row_weights): (Option<LabelSets>, Option<Arc<[f32]>>),
         steps: usize,
     ) -> Self {
         assert_eq!(class_weights.len(), head.classes(), "one weight per class");
         let moments = [(); 2].map(|()| Head::zeros(head.width(), head.classes()));
         let FitConfig { lr, l2, schedule, label_smoothing, .. } = *config;
         let schedule = StepSchedule { lr, l2, schedule, taken: 0, total: steps };
-        Self { loss: CrossEntropy::new(class_weights, label_smoothing, label_sets), schedule, head, moments }
+        Self {
+            loss: CrossEntropy::new(class_weights, label_smoothing, label_sets, row_weights),
+            schedule,
+            head,
+            moments,
+        }
     }
 
     pub fn classes(&self) -> usize {

@@ -5,7 +5,7 @@ use super::kernel::{Batch, Kernel};
 use super::labelled_features::{Example, LabelledFeatures};
 use super::linear::Head;
 use super::loss::RunningLoss;
-use crate::math::matrix::Probabilities;
+use crate::math::matrix::{Matrix, Probabilities};
 
 /// The labels that each target stands for. [`Example::target`](super::Example::target) is then the index of a set of labels.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,7 +120,7 @@ impl Head {
     /// # Panics
     /// If the row has another width than the head.
     pub fn label_probabilities(&self, features: &[f32]) -> Vec<f32> {
-        let features = crate::math::matrix::Matrix::from_rows(self.width(), features);
+        let features = Matrix::from_rows(self.width(), features);
         let rows = LabelledFeatures { features: &features, examples: &[Example { row: 0, target: 0 }] };
         self.label_probabilities_of(rows).row(0).to_vec()
     }
@@ -129,6 +129,8 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::head::{FitConfig, FitJob, InMemoryRows, SharedInputs, fit_many};
+    use crate::math::random::Rng;
 
     fn rows(targets: &[u32]) -> Vec<Example> {
         targets.iter().map(|&target| Example { row: 0, target }).collect()
@@ -167,6 +169,53 @@ mod tests {
             };
             let difference = (at(1e-2) - at(-1e-2)) / 2e-2 * f64::from(weights[label]) / 2.0;
             assert!((f64::from(*gradient) - difference).abs() < 1e-4, "{i}: {gradient} {difference}");
+        }
+    }
+
+    #[test]
+    fn a_fit_comes_to_the_optimum_of_each_label() {
+        // At the optimum of `sum over labels of the cross entropy / rows + l2 / 2 |w|^2` the gradient is zero.
+        let (n, width, labels) = (60, 4, 3);
+        let mut rng = Rng::new(5, 1);
+        let features = Matrix::from_rows(width, &(0..n * width).map(|_| rng.normal()).collect::<Vec<f32>>());
+        let sets = LabelSets::new(labels, &[vec![], vec![0, 2], vec![1], vec![0, 1, 2]]);
+        let examples: Vec<Example> = (0..n as u32)
+            .map(|row| {
+                let x = features.row(row as usize);
+                let target =
+                    u32::from(x[0] + 0.5 * rng.normal() > 0.0) + 2 * u32::from(x[1] + rng.normal() > 0.0);
+                Example { row, target }
+            })
+            .collect();
+        let rows = LabelledFeatures { features: &features, examples: &examples };
+        let config = FitConfig { l2: 0.05, batch: n, epochs: 3000, lr: 0.02, ..FitConfig::default() };
+        let params = config.check().unwrap();
+        let job = FitJob { start: None, class_weights: vec![1.0; labels], params: params.clone() };
+        let shared = SharedInputs {
+            width,
+            validation: None,
+            standardizer: None,
+            label_sets: Some(&sets),
+            row_weights: None,
+            threads: 1,
+        };
+        let mut source = InMemoryRows::new(rows, params.settings());
+        let fitted =
+            fit_many(vec![job], &mut source, shared, &mut |_, _, _| {}).unwrap().pop().unwrap().unwrap();
+        let head = fitted.head;
+        let probabilities = head.label_probabilities_of(rows);
+        for label in 0..labels {
+            let residual = |i: usize| {
+                let is_member = sets.of(examples[i].target as usize)[label];
+                f64::from(probabilities.row(i)[label]) - f64::from(u8::from(is_member))
+            };
+            let bias: f64 = (0..n).map(residual).sum::<f64>() / n as f64;
+            assert!(bias.abs() < 1e-3, "{label}: {bias}");
+            for feature in 0..width {
+                let sum: f64 = (0..n).map(|i| residual(i) * f64::from(features.row(i)[feature])).sum();
+                let gradient = sum / n as f64 + 0.05 * f64::from(head.weight_of(label)[feature]);
+                assert!(gradient.abs() < 1e-3, "{label} {feature}: {gradient}");
+            }
         }
     }
 

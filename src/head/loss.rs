@@ -3,6 +3,7 @@
 use super::kernel::Kernel;
 use super::label_sets::LabelSets;
 use super::labelled_features::Example;
+use std::sync::Arc;
 
 /// Sums of the loss and of the correct answers over rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -63,7 +64,7 @@ pub(super) fn exponentiate(
 }
 
 /// The loss of a fit: the mean over a batch of each row's cross entropy with its smoothed target, times the weight of its
-/// class; of rows with several labels the sum over the labels. The L2 penalty is added by the optimizer step.
+/// class and its own; of rows with several labels the sum over the labels. The L2 penalty is added by the optimizer step.
 #[derive(Debug)]
 pub(super) struct CrossEntropy {
     /// `[classes]`.
@@ -72,11 +73,18 @@ pub(super) struct CrossEntropy {
     label_smoothing: f64,
     /// The labels of each target, where rows have several; `None` where targets are classes.
     label_sets: Option<LabelSets>,
+    /// The weight of each row of the features; `None` where all are 1.
+    row_weights: Option<Arc<[f32]>>,
 }
 
 impl CrossEntropy {
-    pub fn new(class_weights: Vec<f32>, label_smoothing: f64, label_sets: Option<LabelSets>) -> Self {
-        Self { class_weights, label_smoothing, label_sets }
+    pub fn new(
+        class_weights: Vec<f32>,
+        label_smoothing: f64,
+        label_sets: Option<LabelSets>,
+        row_weights: Option<Arc<[f32]>>,
+    ) -> Self {
+        Self { class_weights, label_smoothing, label_sets, row_weights }
     }
 
     pub fn classes(&self) -> usize {
@@ -94,7 +102,9 @@ impl CrossEntropy {
     ) -> RunningLoss {
         if let Some(sets) = &self.label_sets {
             let weights = (&self.class_weights[..], self.label_smoothing as f32);
-            return sets.gradient(kernel, z, rows, weights, totals);
+            let sum = sets.gradient(kernel, z, rows, weights, totals);
+            self.weigh(z, rows);
+            return sum;
         }
         let classes = self.classes();
         let sum = exponentiate(kernel, z, rows, totals);
@@ -110,7 +120,16 @@ impl CrossEntropy {
             }
             row[target] -= (1.0 - smoothing) * factor;
         }
+        self.weigh(z, rows);
         sum
+    }
+
+    /// Multiplies the gradient of each row, `[rows, classes]`, by its weight.
+    fn weigh(&self, z: &mut [f32], rows: &[Example]) {
+        let Some(weights) = &self.row_weights else { return };
+        for (row, example) in z.chunks_exact_mut(self.classes().max(1)).zip(rows) {
+            row.iter_mut().for_each(|value| *value *= weights[example.row as usize]);
+        }
     }
 }
 

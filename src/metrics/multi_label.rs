@@ -9,7 +9,8 @@ use serde::Serialize;
 /// When the lengths differ.
 pub fn best_f1_threshold(scores: &[f32], truth: &[bool]) -> f64 {
     assert_eq!(scores.len(), truth.len(), "a score for each image");
-    let mut ranked: Vec<(f64, bool)> = scores.iter().map(|&p| f64::from(p)).zip(truth.iter().copied()).collect();
+    let mut ranked: Vec<(f64, bool)> =
+        scores.iter().map(|&p| f64::from(p)).zip(truth.iter().copied()).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     let positives = truth.iter().filter(|is_positive| **is_positive).count();
     let (mut best, mut found) = ((0.0, 0.5), 0);
@@ -102,6 +103,9 @@ mod tests {
         let none = LabelCounts::of([false; 3], [false; 3]).score();
         assert_eq!(none, F1Score { precision: None, recall: None, f1: None });
         let some = [LabelCounts { support: 2, predicted: 1, correct: 1 }, LabelCounts::default()];
-        assert_eq!(micro_score(&some), F1Score { precision: Some(1.0), recall: Some(0.5), f1: Some(2.0 / 3.0) });
+        assert_eq!(
+            micro_score(&some),
+            F1Score { precision: Some(1.0), recall: Some(0.5), f1: Some(2.0 / 3.0) }
+        );
     }
 }

@@ -5,6 +5,7 @@ pub mod dataset;
 pub(crate) mod explanation;
 pub(crate) mod format;
 pub(crate) mod html;
+pub mod map;
 pub mod output;
 pub(crate) mod page;
 pub(crate) mod plot;

@@ -38,10 +38,14 @@ pub fn write(stats: &SuggestStats, config: &SuggestConfig, out: &Path) -> Result
         " would learn most from, by " (stats.by.to_string()) ", with its present answers."
     };
     let sections = vec![
-        Section::new("images", "Images to label", html! {
-            @if stats.images.len() > SHOWN_IMAGES { p.note { "The first " (count(SHOWN_IMAGES)) "; the table has all of them." } }
-            (cards(&shown))
-        }),
+        Section::new(
+            "images",
+            "Images to label",
+            html! {
+                @if stats.images.len() > SHOWN_IMAGES { p.note { "The first " (count(SHOWN_IMAGES)) "; the table has all of them." } }
+                (cards(&shown))
+            },
+        ),
         Section::new("reading", "How to read this page", about(stats.by)),
     ];
     let page = Page { title: format!("What to label next for {name}"), lead, sections };
@@ -73,7 +77,9 @@ fn about(by: SuggestBy) -> Markup {
     let order = match by {
         SuggestBy::Margin => "The image with the smallest margin is first.".to_string(),
         SuggestBy::Entropy => "The image with the largest entropy is first.".to_string(),
-        SuggestBy::Coverage => "Each image is the farthest from the images before it and from those trained on.".to_string(),
+        SuggestBy::Coverage => {
+            "Each image is the farthest from the images before it and from those trained on.".to_string()
+        }
         _ => format!(
             "Of the {MIX} times as many images with the smallest margin, each is the farthest from the images before it and from those \
              trained on."

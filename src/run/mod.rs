@@ -10,9 +10,7 @@ mod stored;
 
 pub use curves::{WeightHistograms, event_file};
 pub use predictions::{Prediction, check_split};
-pub use record::{
-    ClassCount, FoldScore, MULTI_LABEL_SCHEMA, MultiLabel, Record, SCHEMA, SamePictures,
-};
+pub use record::{ClassCount, FoldScore, MULTI_LABEL_SCHEMA, MultiLabel, Record, SCHEMA, SamePictures};
 pub use rejection::RejectionRule;
 pub use selection::{Candidate, CandidateFeatures, LeftOut, LeftOutReason, Selection};
 pub use stored::StoredRun;

@@ -134,7 +134,8 @@ impl StoredRun {
         let path = self.files.path(REJECT);
         if !self.files.contains(REJECT) {
             if self.record.multi_label.is_some() {
-                let message = "`reject` is for images of one class each, and those of this run have several labels";
+                let message =
+                    "`reject` is for images of one class each, and those of this run have several labels";
                 return Err(Error::new(Kind::Usage, message).at(self.path()).help("leave `reject` out"));
             }
             let message = "it is missing: the run was written by a version without `reject`";

@@ -11,8 +11,8 @@ use crate::data::augment::Variant;
 use crate::data::dataset::{Split, label_set_text};
 use crate::error::{Error, Kind, Result};
 use crate::head::{
-    ClassWeights, FitConfig, FitJob, FitParams, FitResult, Head, InMemoryRows, LabelSets, SharedInputs, SolverConfig,
-    SolverParams, Standardizer, fit_many,
+    ClassWeights, FitConfig, FitJob, FitParams, FitResult, Head, InMemoryRows, LabelSets, SharedInputs,
+    SolverConfig, SolverParams, Standardizer, fit_many,
 };
 use crate::io::digest::Digest;
 use crate::metrics::best_f1_threshold;
@@ -119,11 +119,13 @@ fn fit(
     let settings = job.params.settings().clone();
     let (train, validation) = (table.select(&splits.train), table.select(&splits.validation));
     let standardizer = settings.standardize.then(|| Standardizer::fit(train.rows()));
+    let row_weights = set.row_weights(table);
     let shared = SharedInputs {
         width: set.spec().width,
         validation: Some(validation.rows()),
         standardizer: standardizer.as_ref(),
         label_sets: Some(&data.sets),
+        row_weights: row_weights.as_deref(),
         threads,
     };
     let mut source = InMemoryRows::new(train.rows(), &settings);
@@ -175,7 +177,8 @@ impl MultiLabelData<'_> {
     fn thresholds(&self, predictions: &[Prediction]) -> MultiLabel {
         let is_used = |row: &&Prediction| row.split == Split::Validation && row.variant == Variant::None;
         let rows: Vec<&Prediction> = predictions.iter().filter(is_used).collect();
-        let set = |row: &Prediction| self.set.classes().binary_search(&row.label).expect("a class of the set");
+        let set =
+            |row: &Prediction| self.set.classes().binary_search(&row.label).expect("a class of the set");
         let of = |label: usize| {
             let scores: Vec<f32> = rows.iter().map(|row| row.probabilities[label]).collect();
             let truth: Vec<bool> = rows.iter().map(|row| self.sets.of(set(row))[label]).collect();

@@ -65,7 +65,8 @@ impl TrainingSet {
         match set.samples.has_label_sets() {
             false => Ok(set),
             true => {
-                let message = "its images have several labels each, which only `train` takes, with `solver` adam";
+                let message =
+                    "its images have several labels each, which only `train` takes, with `solver` adam";
                 Err(Error::new(Kind::Input, message).at(path))
             }
         }
@@ -93,11 +94,35 @@ impl TrainingSet {
             return None;
         }
         let sets: Vec<Vec<String>> = self.classes.iter().map(|text| label_set(text)).collect();
-        let labels: Vec<String> = sets.iter().flatten().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+        let labels: Vec<String> =
+            sets.iter().flatten().collect::<BTreeSet<_>>().into_iter().cloned().collect();
         let index = |label: &String| labels.binary_search(label).expect("a label of a set");
         let members: Vec<Vec<usize>> = sets.iter().map(|set| set.iter().map(index).collect()).collect();
         let sets = LabelSets::new(labels.len(), &members);
         Some((labels, sets))
+    }
+
+    /// The weight of each row of `table` in the loss; `None` where all are 1.
+    pub(super) fn row_weights(&self, table: &FeatureTable) -> Option<Vec<f32>> {
+        self.samples.has_weights().then(|| {
+            let samples = self.samples.by_digest();
+            table.row_weights(|image| samples.get(image).map_or(1.0, |sample| sample.file.weight.get()))
+        })
+    }
+
+    /// Checks that all rows have the weight 1, for fits that know no other.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] where one has another.
+    pub(super) fn require_equal_weights(&self) -> Result<()> {
+        match self.samples.has_weights() {
+            false => Ok(()),
+            true => {
+                let message = "its images have weights, which only `solver` adam without `memory` knows";
+                let help = "use that solver, or `extract` a manifest without the column of weights";
+                Err(Error::new(Kind::Usage, message).at(&self.path).help(help))
+            }
+        }
     }
 
     /// Names of the classes; the position is the class index.

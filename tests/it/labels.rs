@@ -21,7 +21,10 @@ fn with_unlabelled() -> Sandbox {
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert!(done.stderr.contains("images without a label: 13"), "{}", done.stderr);
     let done = done.value();
-    assert_eq!((&done["samples"], &done["unlabelled"], &done["classes"]), (&json!(60), &json!(12), &json!(2)));
+    assert_eq!(
+        (&done["samples"], &done["unlabelled"], &done["classes"]),
+        (&json!(60), &json!(12), &json!(2))
+    );
     // Flips are of train images alone.
     let train = done["splits"]["train"].as_u64().unwrap();
     assert_eq!(done["computed"], 60 + 11 + train);
@@ -38,14 +41,22 @@ fn suggest(s: &Sandbox, more: &[&str]) -> Value {
 }
 
 fn paths(suggested: &Value) -> Vec<String> {
-    suggested["images"].as_array().unwrap().iter().map(|image| image["path"].as_str().unwrap().into()).collect()
+    suggested["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| image["path"].as_str().unwrap().into())
+        .collect()
 }
 
 #[test]
 fn images_without_a_label_are_neither_trained_on_nor_evaluated_nor_counted() {
     let s = with_unlabelled();
     let info = s.json(&["cache", "info", &s.text("c")]);
-    assert_eq!((&info["samples"], &info["unlabelled"], &info["classes"]), (&json!(60), &json!(12), &json!(2)));
+    assert_eq!(
+        (&info["samples"], &info["unlabelled"], &info["classes"]),
+        (&json!(60), &json!(12), &json!(2))
+    );
     assert_eq!(info["orphaned"], 0);
     // The run is that of the same folder without them.
     let other = Sandbox::new();
@@ -102,7 +113,9 @@ fn suggestions_are_ranked_as_each_way_says() {
         assert!(image.get("distance").is_none());
     }
     let by_entropy = paths(&suggest(&s, &["--by", "entropy", "--n", "4"]));
-    assert!(by_entropy.windows(2).all(|pair| entropy(&pair[0]) >= entropy(&pair[1])) && by_entropy.len() == 4);
+    assert!(
+        by_entropy.windows(2).all(|pair| entropy(&pair[0]) >= entropy(&pair[1])) && by_entropy.len() == 4
+    );
 
     let nearest = |path: &str, centres: &[Vec<f32>]| {
         centres.iter().map(|centre| cosine_distance(&features[path], centre)).fold(f64::INFINITY, f64::min)

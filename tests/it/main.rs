@@ -1,6 +1,7 @@
 //! All integration tests in one binary. `tests/run` installs what they need, then runs them.
 
 mod acceptance;
+mod archives;
 mod arrival;
 mod augment;
 mod auto;
@@ -36,6 +37,7 @@ mod labels;
 mod layers;
 mod manifests;
 mod moved;
+mod multi_label;
 mod names;
 mod near_duplicates;
 mod network_folders;

@@ -25,6 +25,21 @@ pub(super) struct Blocks<'a> {
     pub threads: usize,
 }
 
+/// What is found among rows of different parts.
+#[derive(Debug, Clone, Copy)]
+struct Across<'a> {
+    /// The part of each row, where rows have parts.
+    parts: Option<&'a [u8]>,
+    /// Number of nearest pairs to keep.
+    most: usize,
+}
+
+impl<'a> Blocks<'a> {
+    fn across(&self) -> Across<'a> {
+        Across { parts: self.parts, most: self.most_across }
+    }
+}
+
 /// Distances from one another, and sets of rows that are near.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct NearRows {
@@ -117,6 +132,7 @@ pub(super) fn near_rows(blocks: &Blocks, threshold: f32, monitor: &dyn Monitor) 
     let count = blocks.starts.len().saturating_sub(1);
     let mut found = NearRows::new(rows);
     let task = monitor.task("comparing images", Some(rows as u64), Unit::Images);
+    let across = blocks.across();
     for i in 0..count {
         let first = normalized((blocks.read)(i)?);
         for j in i..count {
@@ -129,13 +145,11 @@ pub(super) fn near_rows(blocks: &Blocks, threshold: f32, monitor: &dyn Monitor) 
                 }
                 let compare = |tiles: &[Tile; 2]| {
                     let mut compared = compare(pair, *tiles, i == j, threshold);
-                    compared.compare_parts(blocks, starts);
+                    compared.compare_parts(across, starts);
                     Ok(compared.found)
                 };
-                let most = blocks.most_across;
-                in_parallel(blocks.threads, tiles, compare)?
-                    .iter()
-                    .for_each(|tile| found.add(tile, starts, most));
+                let compared = in_parallel(blocks.threads, tiles, compare)?;
+                compared.iter().for_each(|tile| found.add(tile, starts, across.most));
             }
         }
         task.advance(first.rows() as u64);
@@ -183,8 +197,8 @@ struct ComparedTiles {
 
 impl ComparedTiles {
     /// Finds the nearest rows of different parts, where rows have parts.
-    fn compare_parts(&mut self, blocks: &Blocks, starts: [usize; 2]) {
-        let (Some(parts), [first, second]) = (blocks.parts, self.found.tiles) else { return };
+    fn compare_parts(&mut self, across: Across, starts: [usize; 2]) {
+        let (Some(parts), [first, second]) = (across.parts, self.found.tiles) else { return };
         let mut worst = f32::INFINITY;
         for (i, row) in self.distances.chunks_exact(second.rows).enumerate() {
             for (j, &distance) in row.iter().enumerate() {
@@ -195,17 +209,17 @@ impl ComparedTiles {
                 let [of_first, of_second] = &mut self.found.nearest_across;
                 of_first[i] = of_first[i].min(distance);
                 of_second[j] = of_second[j].min(distance);
-                if distance <= worst && blocks.most_across > 0 {
+                if distance <= worst && across.most > 0 {
                     let rows = [rows[0].min(rows[1]), rows[0].max(rows[1])];
                     self.found.pairs_across.push(PairAcross { distance, rows });
-                    if self.found.pairs_across.len() > 4 * blocks.most_across {
-                        keep_nearest(&mut self.found.pairs_across, blocks.most_across);
+                    if self.found.pairs_across.len() > 4 * across.most {
+                        keep_nearest(&mut self.found.pairs_across, across.most);
                         worst = self.found.pairs_across.last().map_or(worst, |pair| pair.distance);
                     }
                 }
             }
         }
-        keep_nearest(&mut self.found.pairs_across, blocks.most_across);
+        keep_nearest(&mut self.found.pairs_across, across.most);
     }
 }
 

@@ -9,6 +9,7 @@ mod refusal;
 mod resplit;
 mod split;
 mod units;
+mod weight;
 
 pub use changes::Changes;
 pub use conflicts::{LabelConflicts, separate_conflicts};
@@ -19,6 +20,7 @@ pub use refusal::{Reason, Refused};
 pub use resplit::Resplit;
 pub use split::{Fractions, assign_splits};
 pub use units::group_numbers;
+pub use weight::Weight;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
@@ -54,6 +56,8 @@ pub struct ImageFile {
     pub fixed_split: Option<Split>,
     /// Name of the group that stays together, such as a patient or a video; `None` for an image on its own.
     pub group: Option<String>,
+    /// How much it counts in the loss of a fit.
+    pub weight: Weight,
     /// SHA-256 of the file's bytes.
     pub image_sha256: Digest,
     /// Width in pixels as stored, before the EXIF orientation is applied.
@@ -138,6 +142,7 @@ pub(crate) mod tests {
             labels: None,
             fixed_split: None,
             group: None,
+            weight: Weight::default(),
             image_sha256: sha256(content.as_bytes()),
             width: 1,
             height: 1,

@@ -4,7 +4,7 @@
 use super::labels::ClassFolder;
 use super::passed_over::is_passed_over;
 use super::walk::{Candidate, Listing};
-use crate::data::dataset::FolderLayout;
+use crate::data::dataset::{FolderLayout, Weight};
 use crate::error::{Error, Kind, Result};
 use crate::io::archive::{ArchiveMembers, is_archive};
 use crate::io::fs;
@@ -19,7 +19,8 @@ const CLASS: &str = "cls";
 /// Whether a folder holds shards of WebDataset: tar files and nothing else.
 pub(super) fn is_shards(folder: &Path) -> bool {
     let entries = fs::list(folder).unwrap_or_default();
-    let is_tar = |path: &Path| is_archive(path) && path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tar"));
+    let is_tar =
+        |path: &Path| is_archive(path) && path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tar"));
     !entries.is_empty() && entries.iter().all(|entry| is_tar(&entry.path) && entry.path.is_file())
 }
 
@@ -80,7 +81,7 @@ fn class_folders(root: PathBuf, members: &ArchiveMembers) -> Result<Listing> {
 }
 
 fn candidate(path: String, folder: usize) -> Candidate {
-    Candidate { path, folder, line: None, split: None, group: None }
+    Candidate { path, folder, line: None, split: None, group: None, weight: Weight::default() }
 }
 
 /// The image of each sample of the shards, each with the prefix of its paths. Images without a class have no label.

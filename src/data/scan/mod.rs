@@ -15,7 +15,7 @@ pub(in crate::data) use manifest::GivenLabels;
 pub use passed_over::{PassedOver, is_passed_over};
 
 use crate::data::dataset::{
-    FolderLayout, ImageFile, LayoutChoice, Reason, Refused, Sample, label_set, number_and_names,
+    FolderLayout, ImageFile, LayoutChoice, Reason, Refused, Sample, Weight, label_set, number_and_names,
 };
 use crate::data::decode::{self, FileFacts};
 use crate::data::manifest::ManifestOptions;
@@ -183,13 +183,15 @@ fn result(listing: Listing, outcomes: Vec<ScannedFile>, found: Labels) -> ScanRe
     let mut refused = listing.refused;
     for (candidate, outcome) in listing.candidates.iter().zip(outcomes) {
         let (label, group) = (found.labels[candidate.folder].clone(), candidate.group.clone());
+        let weight = candidate.weight;
         match outcome {
             Ok(file) if label.is_empty() => {
-                unlabelled.push(ImageFile { label, labels: None, fixed_split: None, group, ..file });
+                unlabelled.push(ImageFile { label, labels: None, fixed_split: None, group, weight, ..file });
             }
             Ok(file) => {
                 let labels = listing.has_label_sets.then(|| label_set(&label));
-                files.push(ImageFile { label, labels, fixed_split: candidate.split, group, ..file });
+                let fixed_split = candidate.split;
+                files.push(ImageFile { label, labels, fixed_split, group, weight, ..file });
             }
             Err(refusal) => refused.push(refusal),
         }
@@ -313,6 +315,7 @@ impl Scanner<'_> {
             labels: None,
             fixed_split: None,
             group: None,
+            weight: Weight::default(),
             image_sha256,
             width: dimensions.width,
             height: dimensions.height,

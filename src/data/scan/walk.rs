@@ -3,7 +3,7 @@
 use super::labels::ClassFolder;
 use super::layout;
 use super::passed_over::{self, PassedOver, pass_over};
-use crate::data::dataset::{FolderLayout, LayoutChoice, Reason, Refused, Split, UNLABELLED};
+use crate::data::dataset::{FolderLayout, LayoutChoice, Reason, Refused, Split, UNLABELLED, Weight};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs::{self, FolderEntry};
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ pub(super) struct Candidate {
     pub split: Option<Split>,
     /// The group that its row names.
     pub group: Option<String>,
+    /// The weight that its row gives it.
+    pub weight: Weight,
 }
 
 /// Everything below a folder of images.
@@ -156,6 +158,7 @@ impl Listing {
             line: None,
             split,
             group: None,
+            weight: Weight::default(),
         });
     }
 

@@ -123,7 +123,8 @@ impl Classifier {
     fn labels(&self, probabilities: &[f64]) -> Option<String> {
         let probabilities: Vec<f32> = probabilities.iter().map(|&p| p as f32).collect();
         let answers = self.multi_label.as_ref()?.answers(&probabilities);
-        let names = self.classes.iter().zip(answers).filter(|(_, is_answer)| *is_answer).map(|(name, _)| name);
+        let names =
+            self.classes.iter().zip(answers).filter(|(_, is_answer)| *is_answer).map(|(name, _)| name);
         let names: Vec<&String> = names.collect();
         Some(if names.is_empty() { NONE.into() } else { label_set_text(&names) })
     }

@@ -7,7 +7,9 @@ mod predictor;
 
 pub use classifier::Classifier;
 pub use config::PredictorConfig;
-pub use prediction::{ClassProbability, FilePrediction, ImagePrediction, OpenSetScore, NONE, UNKNOWN, UNSURE};
+pub use prediction::{
+    ClassProbability, FilePrediction, ImagePrediction, NONE, OpenSetScore, UNKNOWN, UNSURE,
+};
 pub use predictor::Predictor;
 
 use crate::data::dataset::Refused;

@@ -104,7 +104,9 @@ impl ArchiveMembers {
             Packing::Deflated(_) => {
                 flate2::read::DeflateDecoder::new(packed).take(member.size + 1).read_to_end(&mut bytes)?
             }
-            Packing::Other => return Err(io::Error::other("its archive packs it by a method that is not read")),
+            Packing::Other => {
+                return Err(io::Error::other("its archive packs it by a method that is not read"));
+            }
         };
         if bytes.len() as u64 != member.size {
             return Err(damaged());
@@ -137,7 +139,9 @@ fn of_tar(file: File) -> io::Result<BTreeMap<String, Member>> {
     let mut members = BTreeMap::new();
     for entry in tar::Archive::new(file).entries_with_seek()? {
         let entry = entry?;
-        let Some(name) = plain(&entry.path()?).filter(|_| entry.header().entry_type().is_file()) else { continue };
+        let Some(name) = plain(&entry.path()?).filter(|_| entry.header().entry_type().is_file()) else {
+            continue;
+        };
         let (start, size) = (entry.raw_file_position(), entry.size());
         members.insert(name, Member { start, packed: size, size, packing: Packing::Plain });
     }

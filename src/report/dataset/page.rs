@@ -7,6 +7,7 @@ use crate::io::fs;
 use crate::monitor::Monitor;
 use crate::report::format::{count, percent};
 use crate::report::html::{Markup, html};
+use crate::report::map;
 use crate::report::output::{PageContent, PageOutput, WrittenPage};
 use crate::report::page::{self, Fact, Page, Parts, Picture, Section, facts};
 use std::path::{Path, PathBuf};
@@ -71,6 +72,9 @@ fn sections(stats: &DatasetStats, parts: Parts, examples: &[Vec<Picture>]) -> Ve
     }
     let duplicates_table = parts.first_rows("duplicates", MOST_ROWS);
     add("duplicates", "Duplicates", picture_sections::duplicates(stats, duplicates_table));
+    if let Some(map) = &stats.map {
+        add("map", "Map", map::markup(map));
+    }
     if let Some(found) = &stats.near_duplicates {
         let body = picture_sections::near_duplicates(stats, found);
         add("near-duplicates", "Near-duplicates across splits", body);

@@ -66,6 +66,7 @@ mod tests {
             labels: None,
             fixed_split: None,
             group: None,
+            weight: crate::data::dataset::Weight::default(),
             path,
             label,
             image_sha256: sha256(b""),

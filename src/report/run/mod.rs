@@ -17,14 +17,16 @@ mod tables;
 pub use run_data::CommandLine;
 
 use crate::cache::Samples;
+use crate::data::augment::Variant;
 use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::explain::Explainer;
 use crate::evaluate::predict::PredictorConfig;
 use crate::evaluate::{EvaluateConfig, evaluate_run};
 use crate::monitor::Monitor;
+use crate::report::map::FeatureMap;
 use crate::report::output::{PageContent, PageOutput, WrittenPage};
-use crate::run::{self, StoredRun};
+use crate::run::{self, Prediction, StoredRun};
 use crate::score::NewImages;
 use examples::{Examples, ImageFiles};
 use multi_label::{MultiLabelPage, WrittenPictures};
@@ -121,14 +123,16 @@ pub fn report_run(run: &StoredRun, config: &ReportConfig, monitor: &dyn Monitor)
         evaluate_run(run, &EvaluateConfig { split: config.split, ..EvaluateConfig::new(&config.run) })?;
     let explain = config.explain.as_ref();
     let explainer = explain.map(|config| Explainer::open(run, config, monitor)).transpose()?;
-    let files = ImageFiles::new(root, samples.as_ref());
-    let mut examples = Examples::load(&run.predictions()?, run.record(), &stats, files)?;
+    let files = ImageFiles::new(root.clone(), samples.as_ref());
+    let predictions = run.predictions()?;
+    let map = map(run, config, samples.as_ref(), root.as_deref(), &predictions);
+    let mut examples = Examples::load(&predictions, run.record(), &stats, files)?;
     if let Some(mut explainer) = explainer {
         examples.explain(&mut explainer, monitor)?;
     }
     let (run, record, commands) = (config.run.clone(), run.record().clone(), config.commands.clone());
     write(
-        &RunData { run, record, stats, samples, examples, commands, new_images: None },
+        &RunData { run, record, stats, samples, examples, map, commands, new_images: None },
         &output,
         started,
         monitor,
@@ -171,7 +175,26 @@ pub fn report_new_images(
     let examples = Examples::load(&measured.predictions.rows, run.record(), &stats, files)?;
     let (record, new_images) = (run.record().clone(), folder);
     let (run, samples, commands) = (run.path().to_path_buf(), None, Vec::new());
-    write(&RunData { run, record, stats, samples, examples, commands, new_images }, output, started, monitor)
+    write(
+        &RunData { run, record, stats, samples, examples, map: None, commands, new_images },
+        output,
+        started,
+        monitor,
+    )
+}
+
+/// The images of the cache on a map; `None` where it cannot be read, of which [`samples`] has warned.
+fn map(
+    run: &StoredRun,
+    config: &ReportConfig,
+    samples: Option<&Samples>,
+    root: Option<&Path>,
+    predictions: &[Prediction],
+) -> Option<FeatureMap> {
+    let cache = run.open_cache(config.cache.as_deref()).ok()?;
+    let plain = predictions.iter().filter(|row| row.variant == Variant::None);
+    let answers = plain.map(|row| (row.image_sha256, row.label == row.predicted)).collect();
+    FeatureMap::of(&cache, samples?, root.unwrap_or(Path::new("")), &answers).ok()?
 }
 
 fn write(

@@ -3,8 +3,8 @@
 use super::plots::{axis, training};
 use super::run_data::CommandLine;
 use crate::data::augment::Variant;
-use crate::data::dataset::label_set;
 use crate::data::dataset::Split;
+use crate::data::dataset::label_set;
 use crate::error::Result;
 use crate::evaluate::{LabelScore, MultiLabelStats, evaluate_multi_label};
 use crate::io::digest::Digest;
@@ -58,7 +58,8 @@ pub(super) fn write(data: &MultiLabelPage, output: &PageOutput) -> Result<Writte
     let MultiLabelPage { run, split, root, .. } = *data;
     let stats = evaluate_multi_label(run, split)?;
     let answers = answers(run, split)?;
-    let wrong: Vec<&Answer> = answers.iter().filter(|answer| !answer.errors.is_empty()).take(MOST_EXAMPLES).collect();
+    let wrong: Vec<&Answer> =
+        answers.iter().filter(|answer| !answer.errors.is_empty()).take(MOST_EXAMPLES).collect();
     let pictures = parallel::in_parallel(parallel::thread_count(0), &wrong, |answer| {
         let alt = answer.path.as_str();
         Ok(match root {
@@ -70,7 +71,8 @@ pub(super) fn write(data: &MultiLabelPage, output: &PageOutput) -> Result<Writte
     let shown = pictures.len() - missing;
     let figures = [training(run.record()), vec![label_scores(&stats)]].concat();
     let tables = vec![label_table(&stats), answer_table(&answers)];
-    let examples: Vec<Card> = wrong.iter().zip(pictures).map(|(answer, picture)| card(answer, picture)).collect();
+    let examples: Vec<Card> =
+        wrong.iter().zip(pictures).map(|(answer, picture)| card(answer, picture)).collect();
     let parts = Parts { figures: &figures, tables: &tables };
     let page = page(data, &stats, parts, &examples);
     let page = output.write(&PageContent { page, figures, tables })?;
@@ -90,7 +92,8 @@ fn answers(run: &StoredRun, split: Split) -> Result<Vec<Answer>> {
         let is_own = |name: &String| labels.binary_search(name).is_ok();
         let answered = pairs().filter(|((_, is_answer), _)| **is_answer).map(|((name, _), _)| name.clone());
         let wrong = pairs().filter(|((name, is_answer), _)| is_own(name) != **is_answer);
-        let mut errors: Vec<(String, f64)> = wrong.map(|((name, _), &p)| (name.clone(), f64::from(p))).collect();
+        let mut errors: Vec<(String, f64)> =
+            wrong.map(|((name, _), &p)| (name.clone(), f64::from(p))).collect();
         let confidence = |name: &String, p: f64| if is_own(name) { 1.0 - p } else { p };
         errors.sort_by(|a, b| confidence(&b.0, b.1).total_cmp(&confidence(&a.0, a.1)));
         let most = errors.first().map_or(0.0, |(name, p)| confidence(name, *p));
@@ -122,7 +125,11 @@ fn page(data: &MultiLabelPage, stats: &MultiLabelStats, parts: Parts, examples: 
 fn key_figures(stats: &MultiLabelStats) -> Vec<Fact> {
     let [low, high] = stats.exact_match_interval.unwrap_or([0.0, 1.0]);
     vec![
-        Fact::new("Mean average precision", score(stats.mean_average_precision), "mean over labels, all thresholds"),
+        Fact::new(
+            "Mean average precision",
+            score(stats.mean_average_precision),
+            "mean over labels, all thresholds",
+        ),
         Fact::new("Micro F1", score(stats.micro.f1), "over all pairs of an image and a label"),
         Fact::new("Macro F1", score(stats.macro_f1), "mean over labels of equal weight"),
         Fact::new(
@@ -150,10 +157,7 @@ fn label_scores(stats: &MultiLabelStats) -> Figure {
         ),
         chart: Chart::Bar(BarChart {
             categories: order.iter().map(|label| label.name.clone()).collect(),
-            series: vec![
-                series("average precision", &precision),
-                series("F1", &|label| label.score.f1),
-            ],
+            series: vec![series("average precision", &precision), series("F1", &|label| label.score.f1)],
             values: axis("score", Unit::Percent, None),
             notes: Vec::new(),
             remarks: None,

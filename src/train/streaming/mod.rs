@@ -61,6 +61,7 @@ pub(super) fn fit_adam(inputs: FitInputs, params: FitParams, memory: u64) -> Res
     let settings = params.settings().clone();
     let mut log = EpochLog::begin(inputs.monitor, &SolverConfig::Adam(settings.clone()), inputs.splits);
     check_order(&settings)?;
+    inputs.set.require_equal_weights()?;
     inputs.set.require_validation(inputs.splits)?;
     let mut stream = Stream::open(inputs, memory, settings.order_seed())?;
     let standardizer = if settings.standardize { Some(stream.train.standardizer()?) } else { None };
@@ -70,6 +71,7 @@ pub(super) fn fit_adam(inputs: FitInputs, params: FitParams, memory: u64) -> Res
         validation: Some(validation.rows()),
         standardizer: standardizer.as_ref(),
         label_sets: None,
+        row_weights: None,
         threads: inputs.threads,
     };
     let on_epoch = &mut |_, epoch: &_, head: &_| log.record(epoch, head);
@@ -89,6 +91,7 @@ pub(super) fn fit_lbfgs(inputs: FitInputs, params: &LbfgsParams, memory: u64) ->
     let read_seconds = inputs.reading.elapsed().as_secs_f64();
     let started = Instant::now();
     inputs.set.check_classes(inputs.splits)?;
+    inputs.set.require_equal_weights()?;
     let mut stream = Stream::open(inputs, memory, 0)?;
     let class_weights = inputs.set.class_weights(inputs.splits, &params.settings().class_weights)?;
     let job = LbfgsJob {

@@ -37,6 +37,7 @@ fn samples(names: &[&str]) -> Samples {
         labels: None,
         fixed_split: None,
         group: None,
+        weight: headstart::data::dataset::Weight::default(),
         image_sha256: sha256(name.as_bytes()),
         width: 1,
         height: 1,

@@ -25,7 +25,8 @@ impl GivenLabels {
     /// # Errors
     /// [`Kind::Input`](crate::error::Kind::Input) for a file that is no such table.
     pub fn read(files: &[PathBuf], root: &Path) -> Result<Self> {
-        let columns = ["path", "label"].map(|name| Column { name: name.into(), is_required: true, instead: None });
+        let columns =
+            ["path", "label"].map(|name| Column { name: name.into(), is_required: true, instead: None });
         let mut given = Self { labels: BTreeMap::new(), refused: Vec::new() };
         for file in files {
             let format = format(file, "not a table of labels", "")?;
@@ -99,7 +100,8 @@ mod tests {
     fn labels_are_given_by_path_and_the_rest_is_refused_with_its_line() {
         let dir = tempfile::tempdir().unwrap();
         let table = dir.path().join("labels.csv");
-        let rows = "path,label,answer\n./new/1,cat,dog\nnew/2,,dog\ncat/3,dog,\ncat/3,ant,\nelse/9,cat,\n,cat,\n";
+        let rows =
+            "path,label,answer\n./new/1,cat,dog\nnew/2,,dog\ncat/3,dog,\ncat/3,ant,\nelse/9,cat,\n,cat,\n";
         std::fs::write(&table, rows).unwrap();
         let unlabelled = |path: &str| ImageFile { label: String::new(), ..file(path, path) };
         let (mut files, mut others) =
@@ -109,8 +111,11 @@ mod tests {
         let labels: Vec<_> = files.iter().map(|file| (file.path.as_str(), file.label.as_str())).collect();
         assert_eq!(labels, [("cat/3", "dog"), ("cat/4", "cat"), ("new/1", "cat")]);
         assert_eq!(others.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["new/2"]);
-        let refused: Vec<String> =
-            given.into_refused().iter().map(|refused| format!("{}: {}", refused.path, refused.reason)).collect();
+        let refused: Vec<String> = given
+            .into_refused()
+            .iter()
+            .map(|refused| format!("{}: {}", refused.path, refused.reason))
+            .collect();
         assert_eq!(
             refused,
             [

@@ -20,7 +20,8 @@ use table::{Column, for_each_row, format};
 /// # Errors
 /// [`Kind::Input`] when the file is no manifest, lacks a column, or its root is no folder.
 pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
-    let format = format(file, "not a folder of images, and not a manifest", "a folder IMAGES/<class>/<file>, or ")?;
+    let format =
+        format(file, "not a folder of images, and not a manifest", "a folder IMAGES/<class>/<file>, or ")?;
     let root = root(file, options)?;
     // A column that is named must be there.
     let column = |given: &Option<String>, usual: &str, is_required: bool| Column {
@@ -36,6 +37,7 @@ pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
         labels,
         column(&options.split_column, "split", false),
         column(&options.group_column, "group", false),
+        column(&options.weight_column, "weight", false),
     ];
     let mut rows = Rows::new(&root);
     for_each_row(file, format, &columns, &mut |row| rows.add(row))?;

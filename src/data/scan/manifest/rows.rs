@@ -1,9 +1,10 @@
 //! Checks the rows of a manifest, and gathers them as files that may be images.
 
 use super::table::Row;
-use crate::data::dataset::{FolderLayout, Reason, Refused, Split, label_set, label_set_text};
+use crate::data::dataset::{FolderLayout, Reason, Refused, Split, Weight, label_set, label_set_text};
 use crate::data::scan::labels::ClassFolder;
 use crate::data::scan::walk::Candidate;
+use crate::error::Error;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Component, Path};
 
@@ -35,7 +36,7 @@ impl<'a> Rows<'a> {
         Self { root, classes, class_indexes: HashMap::new(), has_label_sets: false, candidates, refused }
     }
 
-    /// Adds a row with the values path, label, labels, split, group.
+    /// Adds a row with the values path, label, labels, split, group, weight.
     pub fn add(&mut self, Row { line, values }: Row) {
         let mut path = String::new();
         match values.and_then(|values| self.candidate(line, values, &mut path)) {
@@ -48,7 +49,7 @@ impl<'a> Rows<'a> {
     fn candidate(&mut self, line: u64, values: Vec<String>, path: &mut String) -> Result<Candidate, String> {
         let mut values = values.into_iter();
         let mut next = || values.next().unwrap_or_default();
-        let (given, label, labels, split, group) = (next(), next(), next(), next(), next());
+        let (given, label, labels, split, group, weight) = (next(), next(), next(), next(), next(), next());
         if given.trim().is_empty() {
             return Err("it has no path".into());
         }
@@ -66,8 +67,13 @@ impl<'a> Rows<'a> {
                 format!("{name:?} is not a split; use train, validation or test, or leave it empty")
             })?),
         };
+        let weight = match weight.trim() {
+            "" => Weight::default(),
+            text => text.parse().map_err(|e: Error| e.to_string())?,
+        };
         let group = Some(group.trim()).filter(|group| !group.is_empty()).map(Into::into);
-        Ok(Candidate { path: path.clone(), folder: self.class(&label), line: Some(line), split, group })
+        let folder = self.class(&label);
+        Ok(Candidate { path: path.clone(), folder, line: Some(line), split, group, weight })
     }
 
     /// The index of a label; that of rows without one is empty.
@@ -114,10 +120,12 @@ impl<'a> Rows<'a> {
         };
         let split = |row: &Candidate| row.split.map_or("none".into(), |split: Split| split.to_string());
         let group = |row: &Candidate| row.group.clone().unwrap_or_else(|| "none".into());
-        let values: [(&str, [String; 2]); 3] = [
+        let weight = |row: &Candidate| row.weight.to_string();
+        let values: [(&str, [String; 2]); 4] = [
             ("label", [label(first), label(row)]),
             ("split", [split(first), split(row)]),
             ("group", [group(first), group(row)]),
+            ("weight", [weight(first), weight(row)]),
         ];
         let (what, [a, b]) = values.into_iter().find(|(_, [a, b])| a != b)?;
         let fault = format!("two {what}s for one path: {a} on line {}, {b} here", first.line.unwrap_or(0));
@@ -166,7 +174,10 @@ mod tests {
     fn listed(rows: &[[&str; 4]]) -> ListedRows {
         let mut all = Rows::new(Path::new("/photos"));
         for (line, row) in (2..).zip(rows) {
-            all.add(Row { line, values: Ok([row[0], row[1], "", row[2], row[3]].map(String::from).to_vec()) });
+            all.add(Row {
+                line,
+                values: Ok([row[0], row[1], "", row[2], row[3]].map(String::from).to_vec()),
+            });
         }
         all.finish("m.csv")
     }
@@ -191,11 +202,7 @@ mod tests {
             rows.candidates.iter().map(|row| (row.path.as_str(), row.line, row.split)).collect();
         assert_eq!(
             found,
-            [
-                ("a/f.png", Some(8), Some(Split::Test)),
-                ("b.png", Some(2), None),
-                ("c.png", Some(4), None),
-            ]
+            [("a/f.png", Some(8), Some(Split::Test)), ("b.png", Some(2), None), ("c.png", Some(4), None),]
         );
         assert_eq!(
             refused(&rows),

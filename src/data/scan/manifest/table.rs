@@ -61,7 +61,8 @@ pub(super) fn for_each_row(
 /// Position of each column among the names in `heading`.
 fn positions(columns: &[Column], path: &Path, heading: &[String]) -> Result<Vec<Option<usize>>> {
     let position = |name: &str| heading.iter().position(|own| own.trim() == name);
-    let is_replaced = |column: &Column| column.instead.as_deref().is_some_and(|name| position(name).is_some());
+    let is_replaced =
+        |column: &Column| column.instead.as_deref().is_some_and(|name| position(name).is_some());
     let position = |column: &Column| match position(&column.name) {
         None if column.is_required && !is_replaced(column) => Err(no_column(path, &column.name, heading)),
         found => Ok(found),
@@ -74,7 +75,7 @@ fn no_column(path: &Path, missing: &str, heading: &[String]) -> Error {
     let message = format!("it has no column {missing}; its columns are {}", names.join(", "));
     Error::new(Kind::Input, message).at(path).help(
         "its first line must name the columns; where they are called otherwise, name them with `path_column`, \
-         `label_column`, `labels_column`, `split_column` or `group_column`",
+         `label_column`, `labels_column`, `split_column`, `group_column` or `weight_column`",
     )
 }
 
