@@ -200,8 +200,7 @@ impl Samples {
         let damaged = |what: &str| Error::new(Kind::Cache, format!("its {what} cannot be read")).at(path);
         let SamplesMetadata { root, seed, fractions, layout, manifest, group_by } =
             SamplesMetadata::read(&table.metadata).map_err(|e| e.at(path))?;
-        let [fixed, mut groups, label_sets] = GIVEN.map(|name| table.take_optional_text(name));
-        let weights = table.take_floats(WEIGHT);
+        let mut given = GivenValues::take(&mut table);
         let [paths, labels, splits] = ["path", "label", "split"].map(|c| table.take_text(c));
         let digests = table.take_digests("image_sha256");
         let [widths, heights, bytes, times] =
@@ -215,20 +214,13 @@ impl Samples {
         let (mut rows, mut unlabelled) = (Vec::with_capacity(paths.len()), Vec::new());
         for (i, path) in paths.into_iter().enumerate() {
             let is_unlabelled = labels[i].is_empty();
-            let fixed_split = match fixed.get(i).and_then(Option::as_deref) {
-                Some(split) => Some(split.parse().map_err(|e: Error| damaged("splits").because(e))?),
-                None => layout.split(&path).filter(|_| !is_unlabelled),
-            };
             let file = ImageFile {
-                fixed_split,
-                group: groups.get_mut(i).and_then(Option::take),
+                fixed_split: layout.split(&path).filter(|_| !is_unlabelled),
+                group: None,
                 path,
                 label: labels[i].clone(),
-                labels: label_sets.get(i).and_then(Option::as_deref).map(label_set),
-                weight: match weights.get(i) {
-                    Some(&weight) => Weight::new(weight).ok_or_else(|| damaged("weights"))?,
-                    None => Weight::default(),
-                },
+                labels: None,
+                weight: Weight::default(),
                 image_sha256: digests[i],
                 width: widths[i] as u32,
                 height: heights[i] as u32,
@@ -236,6 +228,7 @@ impl Samples {
                 mtime_ns: times[i],
                 identity: identity(i),
             };
+            let file = given.add(i, file).map_err(damaged)?;
             if is_unlabelled {
                 unlabelled.push(file);
                 continue;
@@ -244,6 +237,35 @@ impl Samples {
             rows.push(Sample { file, split });
         }
         Ok(Self { rows, unlabelled, root, seed, fractions, layout, manifest, group_by })
+    }
+}
+
+/// Values that only some data sets give their images, column by column.
+struct GivenValues {
+    fixed_splits: Vec<Option<String>>,
+    groups: Vec<Option<String>>,
+    labels: Vec<Option<String>>,
+    weights: Vec<f32>,
+}
+
+impl GivenValues {
+    fn take(table: &mut Table) -> Self {
+        let [fixed_splits, groups, labels] = GIVEN.map(|name| table.take_optional_text(name));
+        Self { fixed_splits, groups, labels, weights: table.take_floats(WEIGHT) }
+    }
+
+    /// Adds the values of row `i` to its file. An error names what is damaged.
+    fn add(&mut self, i: usize, file: ImageFile) -> std::result::Result<ImageFile, &'static str> {
+        let fixed = self.fixed_splits.get(i).and_then(Option::as_deref);
+        let fixed = fixed.map(|split| split.parse().map_err(|_: Error| "splits")).transpose()?;
+        let weight = self.weights.get(i).map(|&weight| Weight::new(weight).ok_or("weights")).transpose()?;
+        Ok(ImageFile {
+            fixed_split: fixed.or(file.fixed_split),
+            group: self.groups.get_mut(i).and_then(Option::take),
+            labels: self.labels.get(i).and_then(Option::as_deref).map(label_set),
+            weight: weight.unwrap_or_default(),
+            ..file
+        })
     }
 }
 

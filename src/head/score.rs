@@ -4,7 +4,8 @@ use super::kernel::{Batch, Kernel};
 use super::label_sets::LabelSets;
 use super::labelled_features::{Example, LabelledFeatures};
 use super::linear::Head;
-use super::loss::{MeanLoss, RunningLoss, exponentiate};
+use super::loss::exponentiate;
+use super::running_loss::{MeanLoss, RunningLoss};
 use crate::math::parallel::in_parallel;
 
 /// Rows that are scored together. The loss is summed over each chunk, then over the chunks, so that the order of the sums

@@ -9,6 +9,7 @@ mod feature_table;
 pub(crate) mod fit_context;
 pub(crate) mod fitted_run;
 pub(crate) mod fold_scores;
+mod given_values;
 pub(crate) mod held_out;
 mod in_memory;
 pub(crate) mod inner_folds;
@@ -29,6 +30,7 @@ pub(crate) mod split_rows;
 mod stats;
 mod streaming;
 pub mod sweep;
+mod training_checks;
 mod training_set;
 mod variants;
 pub(crate) mod warm_start;
@@ -76,8 +78,7 @@ fn train_selected(
     let set = TrainingSet::open_any(&config.cache, threads)?;
     set.warn_of_unnamed_specs(monitor)?;
     let splits = set.split_rows(config.resplit, config.variants.as_deref(), monitor)?;
-    if let Some((labels, sets)) = set.label_sets() {
-        let data = MultiLabelData { set: &set, splits: &splits, labels, sets };
+    if let Some(data) = MultiLabelData::of(&set, &splits) {
         return multi_label::train(config, params, &data, (threads, reading), monitor);
     }
     let warm_start = config.init.as_deref().map(|init| WarmStart::open(init, &set)).transpose()?;

@@ -46,12 +46,7 @@ pub(super) fn train(
     let params = check(config, params)?;
     let MultiLabelData { set, splits, labels, .. } = data;
     set.require_validation(splits)?;
-    let counts = data.counts();
-    if let Some(label) = counts.iter().find(|label| label.train == 0) {
-        let message = format!("the label {:?} has no images in the train split", label.name);
-        let help = "add images with it, or run `extract` with a larger train share";
-        return Err(Error::new(Kind::Input, message).at(set.path()).help(help));
-    }
+    let counts = data.checked_counts()?;
     let class_weights = params.settings().class_weights.per_class(labels, &vec![1; labels.len()])?;
     let table = set.load([*splits])?;
     let read_seconds = reading.elapsed().as_secs_f64();
@@ -156,7 +151,29 @@ fn predict(context: FitContext, head: &Head) -> Vec<Prediction> {
     sorted(splits.held_out().into_iter().flat_map(of_part).collect())
 }
 
-impl MultiLabelData<'_> {
+impl<'a> MultiLabelData<'a> {
+    /// The labels of a training set; `None` where its images have one class each.
+    pub fn of(set: &'a TrainingSet, splits: &'a SplitRows) -> Option<Self> {
+        let (labels, sets) = set.label_sets()?;
+        Some(Self { set, splits, labels, sets })
+    }
+
+    /// Number of images of each label in each split.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when a label has no train image.
+    fn checked_counts(&self) -> Result<Vec<ClassCount>> {
+        let counts = self.counts();
+        match counts.iter().find(|label| label.train == 0) {
+            None => Ok(counts),
+            Some(label) => {
+                let message = format!("the label {:?} has no images in the train split", label.name);
+                let help = "add images with it, or run `extract` with a larger train share";
+                Err(Error::new(Kind::Input, message).at(self.set.path()).help(help))
+            }
+        }
+    }
+
     /// Number of images of each label in each split.
     fn counts(&self) -> Vec<ClassCount> {
         let of = |rows: &RowSelection, label: usize| {

@@ -7,15 +7,15 @@ use super::split_rows::{RowSelection, SplitRows};
 use super::variants::VariantCounts;
 use crate::cache::{Catalog, FeatureCache, Key, Samples, Spec};
 use crate::data::augment::Variant;
-use crate::data::dataset::{Resplit, Sample, Split, class_names, group_numbers, label_set};
+use crate::data::dataset::{Resplit, Sample, Split, class_names, group_numbers};
 use crate::error::{Error, Kind, Result};
-use crate::head::{ClassWeights, FitJob, FitParams, Head, LabelSets};
+use crate::head::{ClassWeights, FitJob, FitParams, Head};
 use crate::io::digest::Digest;
 use crate::limits::{self, MemoryLimit};
 use crate::math::matrix::Matrix;
 use crate::math::parallel;
 use crate::monitor::{Monitor, Silent};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -88,41 +88,9 @@ impl TrainingSet {
         Ok(Self { path: path.to_path_buf(), cache, samples, classes, catalog, paths, groups, threads })
     }
 
-    /// The labels, sorted, and those of each class, where images have several labels; else `None`.
-    pub(super) fn label_sets(&self) -> Option<(Vec<String>, LabelSets)> {
-        if !self.samples.has_label_sets() {
-            return None;
-        }
-        let sets: Vec<Vec<String>> = self.classes.iter().map(|text| label_set(text)).collect();
-        let labels: Vec<String> =
-            sets.iter().flatten().collect::<BTreeSet<_>>().into_iter().cloned().collect();
-        let index = |label: &String| labels.binary_search(label).expect("a label of a set");
-        let members: Vec<Vec<usize>> = sets.iter().map(|set| set.iter().map(index).collect()).collect();
-        let sets = LabelSets::new(labels.len(), &members);
-        Some((labels, sets))
-    }
-
-    /// The weight of each row of `table` in the loss; `None` where all are 1.
-    pub(super) fn row_weights(&self, table: &FeatureTable) -> Option<Vec<f32>> {
-        self.samples.has_weights().then(|| {
-            let samples = self.samples.by_digest();
-            table.row_weights(|image| samples.get(image).map_or(1.0, |sample| sample.file.weight.get()))
-        })
-    }
-
-    /// Checks that all rows have the weight 1, for fits that know no other.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`] where one has another.
-    pub(super) fn require_equal_weights(&self) -> Result<()> {
-        match self.samples.has_weights() {
-            false => Ok(()),
-            true => {
-                let message = "its images have weights, which only `solver` adam without `memory` knows";
-                let help = "use that solver, or `extract` a manifest without the column of weights";
-                Err(Error::new(Kind::Usage, message).at(&self.path).help(help))
-            }
-        }
+    /// The data set.
+    pub(super) fn samples(&self) -> &Samples {
+        &self.samples
     }
 
     /// Names of the classes; the position is the class index.
@@ -268,23 +236,6 @@ impl TrainingSet {
         }
     }
 
-    /// Checks that every class has a train row: without one, L-BFGS has no optimum.
-    ///
-    /// # Errors
-    /// [`Kind::Input`] naming the first class without one.
-    pub(super) fn check_classes(&self, splits: &SplitRows) -> Result<()> {
-        let counts = splits.train.class_counts(self.classes.len());
-        match counts.iter().position(|&count| count == 0) {
-            None => Ok(()),
-            Some(class) => {
-                let message = format!("the class {:?} has no images in the train split", self.classes[class]);
-                Err(Error::new(Kind::Input, message)
-                    .at(&self.path)
-                    .help("add images of the class, or run `extract` with a larger train share"))
-            }
-        }
-    }
-
     /// Prepares the fit of one head with Adam: applies the class weights to the train rows of `splits`.
     ///
     /// # Errors
@@ -330,23 +281,6 @@ impl TrainingSet {
                 ))
             }
             _ => Ok(()),
-        }
-    }
-
-    /// Checks that there are validation images, for fits that cannot choose their epochs otherwise.
-    ///
-    /// # Errors
-    /// [`Kind::Input`] when there are none.
-    pub(crate) fn require_validation(&self, splits: &SplitRows) -> Result<()> {
-        let of = splits.resplit.map_or(String::new(), |resplit| format!(" of {resplit}"));
-        match splits.validation.keys.is_empty() {
-            false => Ok(()),
-            true => Err(Error::new(
-                Kind::Input,
-                format!("the validation split{of} is empty, and early stopping needs it"),
-            )
-            .at(&self.path)
-            .help("run `extract` with a larger validation share, such as `split` 60/15/25, or add images")),
         }
     }
 

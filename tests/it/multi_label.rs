@@ -24,15 +24,15 @@ fn labelled() -> (Sandbox, CommandOutput) {
     let mut text = String::from("path,labels\n");
     for number in 0..160u64 {
         let labels = [number % 2 == 0, number % 3 == 0, number % 5 < 2];
-        s.write(&format!("in/{number:03}.png"), &encode_png(&picture(labels, number)));
+        s.write(&format!("data/in/{number:03}.png"), &encode_png(&picture(labels, number)));
         let names =
             ["red", "green", "blue"].iter().zip(labels).filter(|(_, has)| *has).map(|(name, _)| *name);
         let names: Vec<&str> = names.collect();
         let names = if names.is_empty() { "|".to_string() } else { names.join("|") };
         writeln!(text, "in/{number:03}.png,{names}").unwrap();
     }
-    s.write("m.csv", text.as_bytes());
-    let done = extract(&s, "m.csv", "c", &["--split", "50/20/30"]);
+    s.write("data/m.csv", text.as_bytes());
+    let done = extract(&s, "data/m.csv", "c", &["--split", "50/20/30"]);
     (s, done)
 }
 
@@ -70,13 +70,13 @@ fn each_label_is_divided_by_the_fractions() {
     }
     // Other formats say the same.
     for format in ["jsonl", "parquet"] {
-        let out = s.text(&format!("m.{format}"));
-        let written = s.json(&["data", "manifest", &s.text("m.csv"), "--out", &out]);
+        let out = s.text(&format!("data/m.{format}"));
+        let written = s.json(&["data", "manifest", &s.text("data/m.csv"), "--out", &out]);
         assert_eq!(written["columns"], serde_json::json!(["path", "labels"]));
-        assert_eq!(extract(&s, &format!("m.{format}"), "c", &["--dry-run"]).value()["computed"], 0);
+        assert_eq!(extract(&s, &format!("data/m.{format}"), "c", &["--dry-run"]).value()["computed"], 0);
     }
-    s.write("list.jsonl", b"{\"path\": \"in/000.png\", \"labels\": [\"red\", \"blue\"]}\n{\"path\": \"in/001.png\", \"labels\": []}\n");
-    assert_eq!(extract(&s, "list.jsonl", "d", &[]).code, 0);
+    s.write("data/list.jsonl", b"{\"path\": \"in/000.png\", \"labels\": [\"red\", \"blue\"]}\n{\"path\": \"in/001.png\", \"labels\": []}\n");
+    assert_eq!(extract(&s, "data/list.jsonl", "d", &[]).code, 0);
     let rows = FeatureCache::open(&s.path("d")).unwrap().samples().unwrap().rows;
     let texts: Vec<&str> = rows.iter().map(|row| row.file.label.as_str()).collect();
     assert_eq!(texts, ["blue|red", "|"]);
@@ -128,7 +128,7 @@ fn scores_and_thresholds_are_those_of_scikit_learn() {
 fn predictions_the_onnx_file_and_the_page_know_several_labels() {
     let s = trained();
     let network = small_network::install(&s);
-    let images = [s.text("in/000.png"), s.text("in/001.png")];
+    let images = [s.text("data/in/000.png"), s.text("data/in/001.png")];
     let found =
         s.json(&["predict", &s.text("r"), &images[0], &images[1], "--backbone", &network, "--device", "cpu"]);
     let thresholds = floats(&s.record("r")["multi_label"]["thresholds"]);
@@ -177,12 +177,12 @@ fn what_is_for_one_class_an_image_refuses_several_labels() {
     s.run(&["suggest", &run]).fails(1, &["several labels"]);
     s.run(&["export", &run, "--web", &s.text("w")]).fails(1, &["several labels"]);
     s.run(&["evaluate", &run, "--tta"]).fails(2, &[one]);
-    s.run(&["predict", &run, &s.text("in/000.png"), "--reject", "0.1"]).fails(2, &["--reject"]);
+    s.run(&["predict", &run, &s.text("data/in/000.png"), "--reject", "0.1"]).fails(2, &["--reject"]);
     s.run(&["evaluate", &run, "--reject", "0.1"]).fails(2, &[one]);
     assert!(!s.path("x").exists() && !s.path("w").exists());
     // Two rows with other labels for one path.
-    s.write("two.csv", b"path,labels\nin/000.png,red\nin/000.png,red|blue\nin/001.png,blue\n");
-    let two = extract(&s, "two.csv", "new", &[]);
+    s.write("data/two.csv", b"path,labels\nin/000.png,red\nin/000.png,red|blue\nin/001.png,blue\n");
+    let two = extract(&s, "data/two.csv", "new", &[]);
     assert_eq!(two.code, 3);
     assert!(two.stderr.contains("two labels for one path: red on line 2, blue|red here"), "{}", two.stderr);
 }

@@ -6,16 +6,18 @@ mod known;
 mod labels;
 mod layout;
 mod manifest;
+mod options;
 mod passed_over;
 mod walk;
 
 pub use any_depth::{files_below, list_files};
 pub use known::{EarlierScan, RefusedFiles};
 pub(in crate::data) use manifest::GivenLabels;
+pub use options::{ScanDepth, ScanOptions};
 pub use passed_over::{PassedOver, is_passed_over};
 
 use crate::data::dataset::{
-    FolderLayout, ImageFile, LayoutChoice, Reason, Refused, Sample, Weight, label_set, number_and_names,
+    FolderLayout, ImageFile, Reason, Refused, Sample, Weight, label_set, number_and_names,
 };
 use crate::data::decode::{self, FileFacts};
 use crate::data::manifest::ManifestOptions;
@@ -29,39 +31,6 @@ use labels::{FileCount, Labels};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use walk::{Candidate, Listing};
-
-/// How much of each file is examined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum ScanDepth {
-    /// The header: format and dimensions of the image.
-    Header,
-    /// The whole image, decoded, which finds files that are damaged or cut short.
-    #[default]
-    Pixels,
-}
-
-/// Settings of a scan.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct ScanOptions<'a> {
-    /// How much of each file is examined.
-    pub depth: ScanDepth,
-    /// Result of the latest scan, if there was one. Its labels stay where folders are still called as they were.
-    pub earlier: Option<EarlierScan<'a>>,
-    /// Whether files are read again although they look unchanged since the earlier scan.
-    pub rehash: bool,
-    /// How folders that are called as splits are taken. `None` takes them as classes, with a remark.
-    pub layout: Option<LayoutChoice>,
-    /// How a manifest is read, where one stands in place of the folder; `None` for the usual names of columns.
-    pub manifest: Option<&'a ManifestOptions>,
-    /// Whether such folders are an error without a `layout`.
-    pub must_choose: bool,
-    /// Files refused before, if known.
-    pub refused: Option<&'a RefusedFiles>,
-    /// Whether remarks about the folder go to the monitor. A repeated scan leaves them out.
-    pub notes: bool,
-}
 
 /// Result of a scan.
 #[derive(Debug)]
@@ -82,22 +51,6 @@ pub struct ScanResult {
     pub labels: Vec<String>,
     /// Numbers of files that programs and systems left there and that were passed over, by name.
     pub passed_over: PassedOver,
-}
-
-impl ScanOptions<'_> {
-    /// Options for a first scan, without earlier results.
-    pub fn new(depth: ScanDepth) -> Self {
-        Self {
-            depth,
-            earlier: None,
-            rehash: false,
-            layout: None,
-            manifest: None,
-            must_choose: false,
-            refused: None,
-            notes: true,
-        }
-    }
 }
 
 /// Scans all files below the class folders of `images`, on all cores.
@@ -143,14 +96,21 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
     Ok(result)
 }
 
-/// Lists the files of a folder or of a manifest.
+/// Why no layout can be chosen for an archive.
+const ARCHIVE_LAYOUT: &str = "an archive has no folders of splits";
+
+/// Lists the files of a folder, an archive or a manifest.
 fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
     let usual = &ManifestOptions::default();
     let manifest = options.manifest.unwrap_or(usual);
     let refuse = |message: &str, help: &str| Err(Error::new(Kind::Usage, message).at(images).help(help));
     match images.is_file() {
         true if options.layout.is_some() => refuse(
-            "a manifest or an archive has no folders of splits or classes",
+            if is_archive(images) {
+                ARCHIVE_LAYOUT
+            } else {
+                "a manifest has no folders of splits or classes"
+            },
             "leave `split_folders` and `as_classes` out",
         ),
         true if is_archive(images) && manifest != usual => {
