@@ -18,7 +18,7 @@ pub use convergence::{Convergence, Precision};
 
 use super::labelled_features::LabelledFeatures;
 use super::linear::Head;
-use super::loss::MeanLoss;
+use super::running_loss::MeanLoss;
 use super::result::{Epoch, FitResult};
 use crate::error::{Error, Kind, Result};
 use objective::{Objective, Penalised};

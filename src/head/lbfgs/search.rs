@@ -7,7 +7,7 @@ use super::objective::Objective;
 use super::softmax_rows::Evaluation;
 use crate::error::{Error, Kind, Result};
 use crate::head::linear::Head;
-use crate::head::loss::MeanLoss;
+use crate::head::running_loss::MeanLoss;
 
 /// Times that logits are computed anew near the optimum. Logits are updated along each direction; what float32 products
 /// lose on the way is mended by computing them from the weights once more.
