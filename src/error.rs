@@ -5,6 +5,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Category of a failure, so that a caller can react without parsing text.
+///
+/// The program ends with one of these exit codes:
+///
+/// | exit code | kind |
+/// |---|---|
+/// | 0 | none: everything is done |
+/// | 1 | every kind but the two below; also damage that was found, which is a result and no error |
+/// | 2 | [`Usage`](Kind::Usage) |
+/// | 3 | none: it is done, and inputs were refused, which results list in `refused` |
+/// | 128 + signal | [`Interrupted`](Kind::Interrupted): 130 after Ctrl-C, 143 after SIGTERM |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {

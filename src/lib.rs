@@ -147,7 +147,35 @@
 //! | `report` | the modules `report` and `export` |
 //! | `cli` | the module `cli` and the program; needs `report` |
 //!
-//! `examples/` has four small programs; `docs/architecture.md` says where things are.
+//! # Names
+//!
+//! What is typed on the command line is parsed by `FromStr`, and printed by `Display` or as JSON under the same names:
+//!
+//! | type | names |
+//! |---|---|
+//! | [`Augmentation`](data::augment::Augmentation) | `flip`, `shift:30`, `rotate:10`, `crop:0.8`, `scale:0.8`, `brightness:0.8`, `contrast:1.2`, `saturation:0.5`, `blur:2`, `noise:10`, or up to three joined by `+` |
+//! | [`Variant`](data::augment::Variant) | `none`, and one of an augmentation such as `shift:+30:+0` |
+//! | [`Device`](backbone::Device) | `auto`, `cpu`, `cuda`, `cuda:N` |
+//! | [`Fractions`](data::dataset::Fractions) | percentages of train, validation and test, such as `70/5/25` |
+//! | [`Preprocessing::named`](data::preprocess::Preprocessing::named) | `unit`, `inception`, `imagenet`, `stretched`, `raw` |
+//! | [`Pool`](backbone::Pool) | `cls`, `mean`, `mean-patches`, `channels-last` |
+//! | [`SolverConfig`](head::SolverConfig) | `adam`, `lbfgs`, `lbfgs-linfa` |
+//! | [`Schedule`](head::Schedule) | `constant`, `linear`, `cosine` |
+//! | [`StopOn`](head::StopOn) | `loss`, `accuracy` |
+//! | [`ClassWeights`](head::ClassWeights) | `none`, `balanced`, or weights such as `ant=2,bee=0.5` |
+//! | backbones | `nsfwjs`, `efficientnet-lite0` to `efficientnet-lite2`, `slim`, `torchvision`, `timm-tf_in1k`, `timm-tv_in1k`, `keras`, `fid`, and those that were added |
+//! | layers | those of the network: [`NetworkSummary`](backbone::graph::NetworkSummary) lists them; several are joined by `+` |
+//!
+//! # Stability
+//!
+//! The API are the stages, the state on disk and the parts of the tour above, [`error`] and [`monitor`]. Before version 1.0
+//! a minor version may change it, and `CHANGELOG.md` says what. Configurations, results and enums are `non_exhaustive`, so
+//! that they can grow. [`io`], [`math`] and `cli` are public for programs beside this one, and may change with any version.
+//!
+//! Files outlive the API: caches and runs of every earlier version keep opening, and a file that changes gets a new version
+//! name. The minimum Rust version is 1.92; only a minor version raises it.
+//!
+//! `examples/` has four small programs; `docs/architecture.md` in the repository says where things are.
 
 pub mod backbone;
 pub mod cache;

@@ -33,7 +33,8 @@ pub(super) struct Args {
     /// Average the probabilities over the cached variants of each image, which `extract --augment-splits all` computes
     #[arg(long)]
     tta: bool,
-    /// Measure how many test images `predict --reject ALPHA` would reject as unknown, such as 0.05
+    /// Measure how many test images `predict --reject ALPHA` would reject as unknown, such as 0.05, which needs 19 validation
+    /// images
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
     /// Keep that share below ALPHA with this confidence over the choice of validation images, such as 0.95, and not just on

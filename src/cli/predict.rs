@@ -46,7 +46,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Answer `unknown` for an image that is too far from every class; ALPHA, such as 0.05, is the share of known images
-    /// that may be rejected too, on average over validation images
+    /// that may be rejected too, on average over validation images. It needs 1/ALPHA - 1 of them, 19 for 0.05
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
     /// Keep that share below ALPHA with this confidence over the choice of validation images, such as 0.95, and not just on

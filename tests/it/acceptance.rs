@@ -1,5 +1,6 @@
 //! The real backbone on real work: the demo everywhere, the reference data where they are.
 
+use crate::documented::are_documented;
 use crate::support::{Sandbox, models, python, reference_data};
 use headstart::backbone::{
     Device, SessionOptions, known_answer::relative_distance, onnx_runtime::OnnxBackbone,
@@ -13,6 +14,7 @@ use std::process::Command;
 fn the_demo_does_the_whole_job() {
     let s = Sandbox::new();
     let stats = s.json(&["demo", "--dir", "a demo's"]);
+    are_documented("demo", &stats);
     assert!(stats["pixel_accuracy"].as_f64().unwrap() <= 0.60, "{}", stats["pixel_accuracy"]);
     assert!(stats["evaluate"]["accuracy"].as_f64().unwrap() >= 0.90, "{}", stats["evaluate"]["accuracy"]);
     assert!(

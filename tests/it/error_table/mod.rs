@@ -1,5 +1,5 @@
 //! What a person can do wrong, as one table: the exact words, the exit code, and that no file was changed or left
-//! behind. The table is `docs/errors.md`; `HEADSTART_BLESS=1 tests/run error_table` rewrites it after a change.
+//! behind. The table is `tests/it/error_table/errors.md`; `HEADSTART_BLESS=1 tests/run error_table` rewrites it after a change.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod cases;
@@ -221,18 +221,22 @@ fn every_error_reads_as_documented_and_loses_nothing() {
         page.push_str(&format!("\n## {chapter}\n\n{}", entries.join("\n")));
     }
     println!("{page}");
-    let path = root().join("docs/errors.md");
+    let path = root().join("tests/it/error_table/errors.md");
     if std::env::var_os("HEADSTART_BLESS").is_some() {
         std::fs::write(&path, &page).unwrap();
     }
     let documented = std::fs::read_to_string(&path).unwrap_or_default();
     if has_gpu {
         let missing = page.lines().find(|line| !documented.lines().any(|other| other == *line));
-        assert_eq!(missing, None, "docs/errors.md says otherwise");
+        assert_eq!(missing, None, "tests/it/error_table/errors.md says otherwise");
         return;
     }
     for (output, documented) in page.lines().zip(documented.lines()) {
-        assert_eq!(output, documented, "docs/errors.md says otherwise");
+        assert_eq!(output, documented, "tests/it/error_table/errors.md says otherwise");
     }
-    assert_eq!(page.lines().count(), documented.lines().count(), "docs/errors.md has other cases");
+    assert_eq!(
+        page.lines().count(),
+        documented.lines().count(),
+        "tests/it/error_table/errors.md has other cases"
+    );
 }
