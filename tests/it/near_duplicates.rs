@@ -143,7 +143,10 @@ fn the_page_of_a_data_set_counts_near_duplicates_across_splits() {
     let found = &page["near_duplicates"];
     let expected = ["train", "validation", "test"].map(|split| near.get(split).map_or(0, BTreeSet::len));
     assert_eq!(found["crossing"], serde_json::json!(expected));
-    assert_eq!(std::fs::read_to_string(out).unwrap().contains("near-duplicate in another split"), !near.is_empty());
+    assert_eq!(
+        std::fs::read_to_string(out).unwrap().contains("near-duplicate in another split"),
+        !near.is_empty()
+    );
     let across = pairs.iter().filter(|pair| split(&pair.1) != split(&pair.2));
     for (ours, (distance, ..)) in found["pairs"].as_array().unwrap().iter().zip(across) {
         assert!((ours["distance"].as_f64().unwrap() - distance).abs() < 1e-5);

@@ -18,8 +18,8 @@ pub use convergence::{Convergence, Precision};
 
 use super::labelled_features::LabelledFeatures;
 use super::linear::Head;
-use super::running_loss::MeanLoss;
 use super::result::{Epoch, FitResult};
+use super::running_loss::MeanLoss;
 use crate::error::{Error, Kind, Result};
 use objective::{Objective, Penalised};
 use std::time::Instant;
