@@ -82,10 +82,12 @@ def first_files(images, some, number=8):
 def run(command):
     """The command's JSON, its wall seconds, and its peak memory in MB."""
     started = time.perf_counter()
-    process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    said = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, command
+    with tempfile.TemporaryFile("w+") as notes:
+        process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=notes, text=True)
+        said = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        notes.seek(0)
+        assert os.waitstatus_to_exitcode(status) == 0, (command, notes.read()[-2000:])
     return json.loads(said), time.perf_counter() - started, usage.ru_maxrss / 1024
 
 

@@ -65,8 +65,10 @@
 //! let file = |i: u8| ImageFile {
 //!     path: format!("{}/{i}.png", ["cat", "dog"][usize::from(i % 2)]),
 //!     label: ["cat", "dog"][usize::from(i % 2)].into(),
+//!     labels: None,
 //!     fixed_split: None,
 //!     group: None,
+//!     weight: Default::default(),
 //!     image_sha256: sha256(&[i]),
 //!     width: 8,
 //!     height: 8,
@@ -85,6 +87,7 @@
 //! let layout = FolderLayout::Classes;
 //! let samples = Samples {
 //!     rows: rows_of_samples,
+//!     unlabelled: Vec::new(),
 //!     root: "/photos".into(),
 //!     seed: 0,
 //!     fractions,

@@ -66,7 +66,7 @@ pub fn compact(root: &Path, config: &CompactConfig, monitor: &dyn Monitor) -> Re
     // A dry run takes no lock.
     let writer = if config.dry_run { None } else { Some(CacheWriter::open_or_create(root, cache.spec())?) };
     let images: Option<HashSet<Digest>> = match config.prune {
-        true => Some(cache.samples()?.rows.iter().map(|row| row.file.image_sha256).collect()),
+        true => Some(cache.samples()?.images().map(|file| file.image_sha256).collect()),
         false => None,
     };
     let plan = cache.with_parts(|parts| CompactionPlan::of(parts, cache.spec(), images.as_ref()))?;
@@ -282,8 +282,10 @@ mod tests {
             file: ImageFile {
                 path: format!("a/{name}"),
                 label: "a".into(),
+                labels: None,
                 fixed_split: None,
                 group: None,
+                weight: crate::data::dataset::Weight::default(),
                 image_sha256: sha256(name.as_bytes()),
                 width: 1,
                 height: 1,

@@ -1,8 +1,9 @@
 //! Compares image files with what a cache says of them.
 
-use crate::data::dataset::Sample;
+use crate::data::dataset::ImageFile;
 use crate::error::{Error, Kind, Result};
-use crate::io::digest::sha256_file;
+use crate::io::archive::{ArchiveMembers, inside_archive};
+use crate::io::digest::{Digest, sha256, sha256_file};
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Unit};
 use serde::Serialize;
@@ -37,29 +38,29 @@ impl ImageCheck {
         self.changed.is_empty() && self.missing.is_empty() && self.unreadable.is_empty()
     }
 
-    /// Reads each file of `samples` below the folder `images`.
-    pub(super) fn of(samples: &[Sample], images: &Path, monitor: &dyn Monitor) -> Result<Self> {
-        if !images.is_dir() {
+    /// Reads each of `files` below the folder `images`.
+    pub(super) fn of(files: &[&ImageFile], images: &Path, monitor: &dyn Monitor) -> Result<Self> {
+        if !images.exists() {
             return Err(Error::new(Kind::Input, "no such folder of images").at(images));
         }
-        let task = monitor.task("comparing images", Some(samples.len() as u64), Unit::Images);
-        let states = in_parallel(parallel::thread_count(0), samples, |sample| {
+        let task = monitor.task("comparing images", Some(files.len() as u64), Unit::Images);
+        let states = in_parallel(parallel::thread_count(0), files, |described| {
             if monitor.is_interrupted() {
                 let error = Error::new(Kind::Interrupted, "interrupted while images were being compared");
                 return Err(error.at(images));
             }
             task.advance(1);
-            let file = images.join(&sample.file.path);
-            Ok(match sha256_file(&file) {
-                Ok(digest) if digest == sample.file.image_sha256 => State::Unchanged,
+            let file = images.join(&described.path);
+            Ok(match digest_of(&file) {
+                Ok(digest) if digest == described.image_sha256 => State::Unchanged,
                 Ok(_) => State::Changed,
                 Err(_) if file.try_exists().is_ok_and(|exists| !exists) => State::Missing,
                 Err(_) => State::Unreadable,
             })
         })?;
         let paths = |wanted: State| {
-            let own = samples.iter().zip(&states).filter(|(_, state)| **state == wanted);
-            own.map(|(sample, _)| sample.file.path.clone()).collect()
+            let own = files.iter().zip(&states).filter(|(_, state)| **state == wanted);
+            own.map(|(file, _)| file.path.clone()).collect()
         };
         Ok(Self {
             unchanged: states.iter().filter(|state| **state == State::Unchanged).count(),
@@ -68,4 +69,11 @@ impl ImageCheck {
             unreadable: paths(State::Unreadable),
         })
     }
+}
+
+/// The digest of a file, which may be inside an archive.
+fn digest_of(path: &Path) -> Result<Digest> {
+    let Some((archive, name)) = inside_archive(path) else { return sha256_file(path) };
+    let bytes = ArchiveMembers::open(&archive)?.read(&name).map_err(|e| Error::io("read", path, e))?;
+    Ok(sha256(&bytes))
 }

@@ -31,6 +31,8 @@ pub struct CacheInfo {
     pub layout: String,
     /// Number of image files.
     pub samples: usize,
+    /// Number of image files without a label.
+    pub unlabelled: usize,
     /// Number of image files in train, validation and test.
     pub splits: BTreeMap<&'static str, usize>,
     /// Number of classes.
@@ -76,14 +78,16 @@ pub fn info(root: &Path) -> Result<CacheInfo> {
     let samples = cache.samples()?;
     let images: HashMap<Digest, Split> =
         samples.rows.iter().map(|row| (row.file.image_sha256, row.split)).collect();
+    let all: HashSet<Digest> = samples.images().map(|file| file.image_sha256).collect();
     let totals = cache.with_parts(|parts| PartTotals::of(parts, cache.spec()))?;
     let kept = read_kept(&Store::new(root, STAGING))?;
     let providers = totals.providers.into_iter().chain(kept.providers);
-    let orphaned = totals.keys.iter().filter(|key| !images.contains_key(&key.image_sha256)).count();
+    let orphaned = totals.keys.iter().filter(|key| !all.contains(&key.image_sha256)).count();
     Ok(CacheInfo {
         splits: split_counts(&samples.rows),
         classes: class_names(&samples.rows).len(),
         samples: samples.rows.len(),
+        unlabelled: samples.unlabelled.len(),
         root: samples.root.display().to_string(),
         seed: samples.seed,
         fractions: samples.fractions.to_string(),

@@ -34,20 +34,13 @@ pub struct Neighbour {
 /// # Panics
 /// When the rows differ in length.
 pub fn cosine_distance(a: &[f32], b: &[f32]) -> f64 {
-    cosine_distance_with_norms(a, b, norm(a) * norm(b))
-}
-
-/// [`cosine_distance`] of two rows the product of whose norms is known.
-///
-/// # Panics
-/// When the rows differ in length.
-pub fn cosine_distance_with_norms(a: &[f32], b: &[f32], norms: f64) -> f64 {
     assert_eq!(a.len(), b.len(), "feature rows of one width");
+    let norms = norm(a) * norm(b);
     if norms > 0.0 && norms.is_finite() { (1.0 - dot(a, b) / norms).max(0.0) } else { 1.0 }
 }
 
 /// Euclidean norm of a row.
-pub fn norm(row: &[f32]) -> f64 {
+fn norm(row: &[f32]) -> f64 {
     dot(row, row).sqrt()
 }
 

@@ -1,9 +1,12 @@
 //! `samples.parquet`: the data set as it is now, with labels and splits. Small, and replaced whole.
 
-use super::samples_metadata::SamplesMetadata;
-use crate::data::dataset::{FolderLayout, Fractions, ImageFile, LayoutChoice, Sample, shares};
+use super::samples_metadata::{SamplesMetadata, SamplesVersion};
+use crate::data::dataset::{
+    FolderLayout, Fractions, ImageFile, LayoutChoice, Sample, Weight, label_set, shares,
+};
 use crate::data::group_pattern::GroupPattern;
 use crate::data::manifest::Manifest;
+use crate::data::scan::EarlierScan;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::io::fs::{FileIdentity, places_after_a_move};
@@ -14,8 +17,10 @@ use std::path::{Path, PathBuf};
 /// The content of `samples.parquet`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Samples {
-    /// One row per image file, sorted by path.
+    /// One row per labelled image file, sorted by path.
     pub rows: Vec<Sample>,
+    /// The image files without a label, sorted by path. They have features, and neither a split nor a class.
+    pub unlabelled: Vec<ImageFile>,
     /// Absolute path of the folder of images.
     pub root: PathBuf,
     /// Seed of the split.
@@ -50,8 +55,11 @@ const IDENTITY: [(&str, IdentityField); 3] = [
 
 type IdentityField = fn(&FileIdentity) -> i64;
 
+/// Column of weights, which files have only where one is not 1.
+const WEIGHT: &str = "weight";
+
 /// Columns that files have only where an image has a value.
-const GIVEN: [&str; 2] = ["fixed_split", "group"];
+const GIVEN: [&str; 3] = ["fixed_split", "group", "labels"];
 
 impl Samples {
     /// Returns the percentages for other splits of the same images: those of the split rule, or with splits that are
@@ -82,35 +90,60 @@ impl Samples {
         self.layout.choice().or(has_choice.then_some(LayoutChoice::AsClasses))
     }
 
-    /// Encodes `samples.parquet`.
+    /// Whether images have several labels.
+    pub fn has_label_sets(&self) -> bool {
+        self.rows.iter().any(|row| row.file.labels.is_some())
+    }
+
+    /// Whether images have weights other than 1.
+    pub fn has_weights(&self) -> bool {
+        self.images().any(|file| file.weight != Weight::default())
+    }
+
+    /// All image files, those with a label first.
+    pub fn images(&self) -> impl Iterator<Item = &ImageFile> {
+        self.rows.iter().map(|row| &row.file).chain(&self.unlabelled)
+    }
+
+    /// The data set as the result of an earlier scan.
+    pub fn as_earlier_scan(&self) -> EarlierScan<'_> {
+        EarlierScan { root: &self.root, samples: &self.rows, unlabelled: &self.unlabelled }
+    }
+
+    /// Encodes `samples.parquet`. Images without a label have neither label nor split there.
     pub fn encode(&self) -> Vec<u8> {
         let text = |get: fn(&ImageFile) -> &str| {
-            ColumnData::Text(self.rows.iter().map(|row| get(&row.file).to_string()).collect())
+            ColumnData::Text(self.images().map(|file| get(file).to_string()).collect())
         };
-        let long = |get: fn(&ImageFile) -> i64| {
-            ColumnData::Int64(self.rows.iter().map(|row| get(&row.file)).collect())
-        };
-        let short = |get: fn(&ImageFile) -> i32| {
-            ColumnData::Int32(self.rows.iter().map(|row| get(&row.file)).collect())
-        };
-        let splits = self.rows.iter().map(|row| row.split.name().to_string()).collect();
+        let long = |get: fn(&ImageFile) -> i64| ColumnData::Int64(self.images().map(get).collect());
+        let short = |get: fn(&ImageFile) -> i32| ColumnData::Int32(self.images().map(get).collect());
+        let splits = self.rows.iter().map(|row| row.split.name());
+        let splits = splits.chain(self.unlabelled.iter().map(|_| "")).map(String::from).collect();
         let columns = [
             text(|f| &f.path),
             text(|f| &f.label),
             ColumnData::Text(splits),
-            ColumnData::Digests(self.rows.iter().map(|row| row.file.image_sha256).collect()),
+            ColumnData::Digests(self.images().map(|file| file.image_sha256).collect()),
             short(|f| f.width as i32),
             short(|f| f.height as i32),
             long(|f| f.bytes as i64),
             long(|f| f.mtime_ns),
         ];
         let identities = IDENTITY.map(|(name, get)| {
-            (name, ColumnData::Int64(self.rows.iter().map(|row| get(&row.file.identity)).collect()))
+            (name, ColumnData::Int64(self.images().map(|file| get(&file.identity)).collect()))
         });
         let given: Vec<_> = self.given_columns().collect();
-        let metadata = self.metadata().encode(!given.is_empty());
+        let version = match () {
+            () if self.has_weights() || self.has_label_sets() => SamplesVersion::Third,
+            () if !self.unlabelled.is_empty() => SamplesVersion::Third,
+            () if !given.is_empty() => SamplesVersion::Second,
+            () => SamplesVersion::First,
+        };
+        let metadata = self.metadata().encode(version);
         let columns = COLUMNS.map(|column| column.name).into_iter().zip(columns).chain(identities);
-        Table::new(columns.chain(given)).with_metadata(metadata).encode()
+        let weights = || (WEIGHT, ColumnData::Float32(self.images().map(|file| file.weight.get()).collect()));
+        let weights = self.has_weights().then(weights);
+        Table::new(columns.chain(given).chain(weights)).with_metadata(metadata).encode()
     }
 
     fn metadata(&self) -> SamplesMetadata {
@@ -121,13 +154,15 @@ impl Samples {
 
     /// The columns that are there only where an image has a value. Splits that are folders follow from the path.
     fn given_columns(&self) -> impl Iterator<Item = (&'static str, ColumnData)> {
-        let fixed = |row: &Sample| match self.layout {
-            FolderLayout::Manifest => row.file.fixed_split.map(|split| split.name().to_string()),
+        let fixed = |file: &ImageFile| match self.layout {
+            FolderLayout::Manifest => file.fixed_split.map(|split| split.name().to_string()),
             _ => None,
         };
-        let fixed: Vec<Option<String>> = self.rows.iter().map(fixed).collect();
-        let groups: Vec<Option<String>> = self.rows.iter().map(|row| row.file.group.clone()).collect();
-        let columns = GIVEN.into_iter().zip([fixed, groups]);
+        let fixed: Vec<Option<String>> = self.images().map(fixed).collect();
+        let groups: Vec<Option<String>> = self.images().map(|file| file.group.clone()).collect();
+        let labels = |file: &ImageFile| file.labels.as_ref().map(|_| file.label.clone());
+        let labels: Vec<Option<String>> = self.images().map(labels).collect();
+        let columns = GIVEN.into_iter().zip([fixed, groups, labels]);
         let used = columns.filter(|(_, values)| values.iter().any(Option::is_some));
         used.map(|(name, values)| (name, ColumnData::OptionalText(values)))
     }
@@ -143,9 +178,9 @@ impl Samples {
 
     /// The folder of images now: where it was, or near the folder `cache` where a project was moved as a whole.
     pub fn images_root(&self, cache: &Path) -> PathBuf {
-        let is_there =
-            |root: &PathBuf| self.rows.iter().take(20).any(|row| root.join(&row.file.path).exists());
-        if self.root.is_dir() {
+        let is_there = |root: &PathBuf| self.images().take(20).any(|file| root.join(&file.path).exists());
+        // An archive is a file.
+        if self.root.exists() {
             return self.root.clone();
         }
         let mut places = places_after_a_move(&self.root, cache).into_iter();
@@ -159,12 +194,13 @@ impl Samples {
     pub fn read(path: &Path) -> Result<Self> {
         let identity = IDENTITY.map(|(name, _)| ColumnSpec::new(name, ColumnType::Integers));
         let given = GIVEN.map(|name| ColumnSpec::new(name, ColumnType::OptionalText));
-        let optional = [&identity[..], &given].concat();
+        let weight = [ColumnSpec::new(WEIGHT, ColumnType::Floats)];
+        let optional = [&identity[..], &given, &weight].concat();
         let mut table = Table::read_with_optional(path, &COLUMNS, &optional)?;
         let damaged = |what: &str| Error::new(Kind::Cache, format!("its {what} cannot be read")).at(path);
         let SamplesMetadata { root, seed, fractions, layout, manifest, group_by } =
             SamplesMetadata::read(&table.metadata).map_err(|e| e.at(path))?;
-        let [fixed, mut groups] = GIVEN.map(|name| table.take_optional_text(name));
+        let mut given = GivenValues::take(&mut table);
         let [paths, labels, splits] = ["path", "label", "split"].map(|c| table.take_text(c));
         let digests = table.take_digests("image_sha256");
         let [widths, heights, bytes, times] =
@@ -175,17 +211,16 @@ impl Samples {
             let [device, inode, changed_ns] = [0, 1, 2].map(|column| identity_at(&identities[column], i));
             FileIdentity { device: device as u64, inode: inode as u64, changed_ns }
         };
-        let mut rows = Vec::with_capacity(paths.len());
+        let (mut rows, mut unlabelled) = (Vec::with_capacity(paths.len()), Vec::new());
         for (i, path) in paths.into_iter().enumerate() {
-            let fixed_split = match fixed.get(i).and_then(Option::as_deref) {
-                Some(split) => Some(split.parse().map_err(|e: Error| damaged("splits").because(e))?),
-                None => layout.split(&path),
-            };
+            let is_unlabelled = labels[i].is_empty();
             let file = ImageFile {
-                fixed_split,
-                group: groups.get_mut(i).and_then(Option::take),
+                fixed_split: layout.split(&path).filter(|_| !is_unlabelled),
+                group: None,
                 path,
                 label: labels[i].clone(),
+                labels: None,
+                weight: Weight::default(),
                 image_sha256: digests[i],
                 width: widths[i] as u32,
                 height: heights[i] as u32,
@@ -193,10 +228,44 @@ impl Samples {
                 mtime_ns: times[i],
                 identity: identity(i),
             };
+            let file = given.add(i, file).map_err(damaged)?;
+            if is_unlabelled {
+                unlabelled.push(file);
+                continue;
+            }
             let split = splits[i].parse().map_err(|e: Error| damaged("splits").because(e))?;
             rows.push(Sample { file, split });
         }
-        Ok(Self { rows, root, seed, fractions, layout, manifest, group_by })
+        Ok(Self { rows, unlabelled, root, seed, fractions, layout, manifest, group_by })
+    }
+}
+
+/// Values that only some data sets give their images, column by column.
+struct GivenValues {
+    fixed_splits: Vec<Option<String>>,
+    groups: Vec<Option<String>>,
+    labels: Vec<Option<String>>,
+    weights: Vec<f32>,
+}
+
+impl GivenValues {
+    fn take(table: &mut Table) -> Self {
+        let [fixed_splits, groups, labels] = GIVEN.map(|name| table.take_optional_text(name));
+        Self { fixed_splits, groups, labels, weights: table.take_floats(WEIGHT) }
+    }
+
+    /// Adds the values of row `i` to its file. An error names what is damaged.
+    fn add(&mut self, i: usize, file: ImageFile) -> std::result::Result<ImageFile, &'static str> {
+        let fixed = self.fixed_splits.get(i).and_then(Option::as_deref);
+        let fixed = fixed.map(|split| split.parse().map_err(|_: Error| "splits")).transpose()?;
+        let weight = self.weights.get(i).map(|&weight| Weight::new(weight).ok_or("weights")).transpose()?;
+        Ok(ImageFile {
+            fixed_split: fixed.or(file.fixed_split),
+            group: self.groups.get_mut(i).and_then(Option::take),
+            labels: self.labels.get(i).and_then(Option::as_deref).map(label_set),
+            weight: weight.unwrap_or_default(),
+            ..file
+        })
     }
 }
 
@@ -216,8 +285,10 @@ mod tests {
             file: ImageFile {
                 path: format!("{split}/a/{i}"),
                 label: "a".into(),
+                labels: None,
                 fixed_split: layout.has_splits().then_some(split),
                 group: None,
+                weight: Weight::default(),
                 image_sha256: sha256(&[i as u8]),
                 width: 2,
                 height: 3,
@@ -231,6 +302,7 @@ mod tests {
         let (manifest, group_by) = (None, None);
         Samples {
             rows,
+            unlabelled: Vec::new(),
             root: "/in".into(),
             seed: 9,
             fractions: Fractions::default(),
@@ -242,13 +314,20 @@ mod tests {
 
     /// The data sets that versions before manifests and groups do not know, each by one thing.
     fn newer() -> Vec<Samples> {
-        let mut all: Vec<Samples> = (0..4).map(|_| samples(FolderLayout::Classes)).collect();
+        let mut all: Vec<Samples> = (0..7).map(|_| samples(FolderLayout::Classes)).collect();
         all[0].rows[1].file.group = Some("g".into());
         all[1].group_by = Some("(a)".parse().unwrap());
         all[2].layout = FolderLayout::Manifest;
         all[2].manifest = Some(Manifest { file: "/in/m.csv".into(), options: ManifestOptions::default() });
         all[3].layout = FolderLayout::Manifest;
         all[3].rows[2].file.fixed_split = Some(Split::Test);
+        let file =
+            ImageFile { path: "_unlabelled/1".into(), label: String::new(), ..all[4].rows[0].file.clone() };
+        all[4].unlabelled = vec![file];
+        all[6].rows[1].file.weight = Weight::new(0.25).unwrap();
+        for (row, text) in all[5].rows.iter_mut().zip(["a|b", "b", "|"]) {
+            (row.file.label, row.file.labels) = (text.into(), Some(label_set(text)));
+        }
         all
     }
 
@@ -311,12 +390,15 @@ mod tests {
     #[test]
     fn a_later_version_is_refused_by_its_name() {
         let (_dir, path) = written(&newer()[0]);
-        let metadata = [("headstart.samples", r#"{"schema":"samples-v3","rows":1}"#.to_string())];
+        let metadata = [("headstart.samples", r#"{"schema":"samples-v4","rows":1}"#.to_string())];
         let later = Table::read(&path, &COLUMNS).unwrap().with_metadata(metadata);
         std::fs::write(&path, later.encode()).unwrap();
         let error = Samples::read(&path).unwrap_err();
         assert_eq!(error.kind(), Kind::Cache);
         let message = error.with_causes();
-        assert!(message.contains("the samples are samples-v3, this version reads samples-v2"), "{message}");
+        assert!(
+            message.contains("the samples are samples-v4, this version reads samples-v2 and samples-v3"),
+            "{message}"
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! The metadata of `samples.parquet`, in two versions. Data sets that versions before manifests and groups know have the
-//! first; theirs is the second, which those versions refuse, since they would lose what it adds.
+//! The metadata of `samples.parquet`, in three versions. Data sets that versions before manifests and groups know have the
+//! first; theirs is the second, and that of data sets with several labels an image, with weights, or with images without a label, the third. Versions that do not know one
+//! refuse it, since they would lose what it adds.
 
 use crate::data::dataset::{FolderLayout, Fractions};
 use crate::data::group_pattern::GroupPattern;
@@ -20,7 +21,18 @@ pub(super) struct SamplesMetadata {
     pub group_by: Option<GroupPattern>,
 }
 
-// The keys of the first version. Files of the second have none of them: a reader of the first stops at the missing seed.
+/// The version of a file, which follows from what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SamplesVersion {
+    /// Folders of labelled images.
+    First,
+    /// With a manifest, or columns of given splits or groups.
+    Second,
+    /// With several labels an image, weights, or images without a label.
+    Third,
+}
+
+// The keys of the first version. Files of later ones have none of them: a reader of the first stops at the missing seed.
 const ROOT: &str = "headstart.root";
 const SEED: &str = "headstart.seed";
 const FRACTIONS: &str = "headstart.fractions";
@@ -29,12 +41,12 @@ const LAYOUT: &str = "headstart.layout";
 
 /// The key of the second version and of later ones: JSON with their name.
 const SAMPLES: &str = "headstart.samples";
-/// Name of the second version.
-const SCHEMA: &str = "samples-v2";
+/// Names of the second version and of the third.
+const SCHEMAS: [&str; 2] = ["samples-v2", "samples-v3"];
 
-/// The second version, under one key.
+/// The second version and the third, under one key.
 #[derive(Serialize, Deserialize)]
-struct SecondVersion {
+struct UnderOneKey {
     schema: String,
     root: String,
     seed: u64,
@@ -53,17 +65,19 @@ struct Name {
 }
 
 impl SamplesMetadata {
-    /// Encodes the metadata of a file, where `has_given` says whether it has columns of given splits or groups.
-    pub fn encode(self, has_given: bool) -> Vec<(&'static str, String)> {
+    /// Encodes the metadata of a file whose rows need `rows`, and which may need a later version for itself.
+    pub fn encode(self, rows: SamplesVersion) -> Vec<(&'static str, String)> {
         let root = self.root.to_string_lossy().into_owned();
         let (fractions, layout) = (self.fractions.to_string(), self.layout.to_string());
-        let is_second = self.manifest.is_some() || self.group_by.is_some() || has_given;
-        if is_second || self.layout == FolderLayout::Manifest {
+        let is_second =
+            self.manifest.is_some() || self.group_by.is_some() || self.layout == FolderLayout::Manifest;
+        let version = if is_second { rows.max(SamplesVersion::Second) } else { rows };
+        if version > SamplesVersion::First {
             let group_by = self.group_by.map(|pattern| pattern.to_string());
             let Self { seed, manifest, .. } = self;
-            let schema = SCHEMA.into();
-            let second = SecondVersion { schema, root, seed, fractions, layout, manifest, group_by };
-            return vec![(SAMPLES, json::encode(&second))];
+            let schema = SCHEMAS[version as usize - 1].into();
+            let later = UnderOneKey { schema, root, seed, fractions, layout, manifest, group_by };
+            return vec![(SAMPLES, json::encode(&later))];
         }
         let mut first = vec![(ROOT, root), (SEED, self.seed.to_string()), (FRACTIONS, fractions)];
         if self.layout.has_splits() {
@@ -72,13 +86,13 @@ impl SamplesMetadata {
         first
     }
 
-    /// Reads the metadata of a file of either version.
+    /// Reads the metadata of a file of any version.
     ///
     /// # Errors
     /// [`Kind::Cache`] when it is damaged, or of a later version.
     pub fn read(metadata: &BTreeMap<String, String>) -> Result<Self> {
         match metadata.get(SAMPLES) {
-            Some(text) => Self::read_second(text),
+            Some(text) => Self::read_one_key(text),
             None => Self::read_first(metadata),
         }
     }
@@ -96,15 +110,15 @@ impl SamplesMetadata {
         })
     }
 
-    fn read_second(text: &str) -> Result<Self> {
+    fn read_one_key(text: &str) -> Result<Self> {
         let unreadable = |e: serde_json::Error| damaged("metadata").because(e);
         let Name { schema } = serde_json::from_str(text).map_err(unreadable)?;
-        if schema != SCHEMA {
-            let message = format!("the samples are {schema}, this version reads {SCHEMA}");
+        if !SCHEMAS.contains(&schema.as_str()) {
+            let message = format!("the samples are {schema}, this version reads {}", SCHEMAS.join(" and "));
             return Err(Error::new(Kind::Cache, message)
                 .help("use the version of headstart that made them, or extract into another `cache`"));
         }
-        let second: SecondVersion = serde_json::from_str(text).map_err(unreadable)?;
+        let second: UnderOneKey = serde_json::from_str(text).map_err(unreadable)?;
         let group_by = second.group_by.map(|pattern| pattern.parse()).transpose();
         Ok(Self {
             root: second.root.into(),

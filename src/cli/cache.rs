@@ -148,6 +148,9 @@ fn info_text(info: &CacheInfo) -> String {
     if info.mixed_hardware {
         out.push_str("machines that give different bits for the same image computed them\n");
     }
+    if info.unlabelled > 0 {
+        out.push_str(&format!("{} more images without a label\n", info.unlabelled));
+    }
     if info.orphaned > 0 {
         out.push_str(&format!("{} of the rows belong to images that are gone\n", info.orphaned));
     }

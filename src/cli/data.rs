@@ -1,7 +1,7 @@
 //! The subcommand `headstart data`: its arguments, and its result as text.
 
 use super::duplicates::{GroupsArgs, write_groups};
-use super::options::{Global, IMAGES, Layout, ManifestArgs, Size, parse};
+use super::options::{DataSet, DataSetArgs, Global, Size, parse};
 use super::output::{Outcome, list_refused, print_result, print_result_beside};
 use super::progress::Terminal;
 use super::text::{percent, printable, seconds, table_with_header};
@@ -32,12 +32,8 @@ enum Command {
         after_help = "Examples:\n  headstart data summary photos\n  headstart data summary photos --near-duplicates"
     )]
     Summary {
-        #[arg(help = IMAGES)]
-        images: PathBuf,
         #[command(flatten)]
-        layout: Layout,
-        #[command(flatten)]
-        manifest: ManifestArgs,
+        data: DataSetArgs,
         /// Read only the header of each file, which is faster but does not find damaged pixels
         #[arg(long)]
         headers: bool,
@@ -73,18 +69,18 @@ enum Command {
     },
     /// Write a manifest of the images: a table with a row for each, to change and to give in place of the folder
     ///
-    /// Its columns are path and label; split where folders are taken as splits, and group where another manifest has groups.
+    /// Its columns are path and label, empty for images without one; split where folders are taken as splits, and group where another manifest has groups.
     /// Paths below the folder of the manifest are relative to it. The extension of FILE is the format.
     #[command(
         after_help = "Examples:\n  headstart data manifest photos --out photos.csv\n  headstart extract photos.csv --cache cache/photos"
     )]
     Manifest {
-        #[arg(help = IMAGES)]
-        images: PathBuf,
         #[command(flatten)]
-        layout: Layout,
-        #[command(flatten)]
-        manifest: ManifestArgs,
+        data: DataSetArgs,
+        /// Take labels from this table with the columns path and label, such as `suggest` writes: they replace those of the images,
+        /// and a row without a label changes nothing. May be repeated
+        #[arg(long, value_name = "FILE")]
+        labels: Vec<PathBuf>,
         /// File to write: .csv, .tsv, .jsonl or .parquet; an existing one is not replaced
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -95,12 +91,8 @@ enum Command {
         after_help = "Examples:\n  headstart data report photos\n  headstart data report photos --cache cache/photos --out photos.html"
     )]
     Report {
-        #[arg(help = IMAGES)]
-        images: PathBuf,
         #[command(flatten)]
-        layout: Layout,
-        #[command(flatten)]
-        manifest: ManifestArgs,
+        data: DataSetArgs,
         /// A cache of these images: adds its splits, near-duplicates across them, labels that may be wrong, its variants
         #[arg(long, value_name = "CACHE")]
         cache: Option<PathBuf>,
@@ -120,12 +112,8 @@ enum Command {
         after_help = "Examples:\n  headstart data select lfw --top 10 --out lfw10\n  headstart data select photos --classes ant,bee --max 100 --out small"
     )]
     Select {
-        #[arg(help = IMAGES)]
-        images: PathBuf,
         #[command(flatten)]
-        layout: Layout,
-        #[command(flatten)]
-        manifest: ManifestArgs,
+        data: DataSetArgs,
         /// Number of classes, the largest first [default: 10, or all with --classes or --exclude]
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
         top: Option<usize>,
@@ -152,10 +140,10 @@ const SHOWN: usize = 20;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     match args.command {
-        Command::Summary { images, layout, manifest, headers, near_duplicates, decode_memory } => {
+        Command::Summary { data, headers, near_duplicates, decode_memory } => {
             let depth = if headers { ScanDepth::Header } else { ScanDepth::Pixels };
             let decode_memory = decode_memory.map(Size::bytes);
-            let (manifest, layout) = (manifest.options(), layout.choice());
+            let DataSet { images, layout, manifest } = data.chosen();
             let config = SummaryConfig { images, manifest, depth, layout, decode_memory, near_duplicates };
             summarise(&config, global, terminal)
         }
@@ -165,22 +153,22 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             print_result(global, &stats, || fetched_text(&stats))?;
             Ok(Outcome::Done)
         }
-        Command::Manifest { images, layout, manifest, out } => {
-            let config =
-                ManifestConfig { images, manifest: manifest.options(), layout: layout.choice(), out };
+        Command::Manifest { data, labels, out } => {
+            let DataSet { images, layout, manifest } = data.chosen();
+            let config = ManifestConfig { images, manifest, layout, labels, out };
             list_images(&config, global, terminal)
         }
         Command::Groups(args) => write_groups(args, global, terminal),
-        Command::Report { images, layout, manifest, cache, out, plots, tables } => {
+        Command::Report { data, cache, out, plots, tables } => {
+            let DataSet { images, layout, manifest } = data.chosen();
             let out = out.map_or_else(|| dataset::default_output(&images), Ok)?;
-            let config =
-                DatasetConfig { images, manifest: manifest.options(), cache, layout: layout.choice() };
+            let config = DatasetConfig { images, manifest, cache, layout };
             report(config, &PageOutput { out, plots, tables }, global, terminal)
         }
-        Command::Select { images, layout, manifest, top, classes, exclude, max, out, link } => {
+        Command::Select { data, top, classes, exclude, max, out, link } => {
+            let DataSet { images, layout, manifest } = data.chosen();
             let is_named = !classes.is_empty() || !exclude.is_empty();
             let top = top.or(if is_named { None } else { SelectConfig::default().top });
-            let (manifest, layout) = (manifest.options(), layout.choice());
             let config = SelectConfig { images, manifest, top, classes, exclude, max, out, link, layout };
             let stats = select(&config, terminal)?;
             let ended = list_refused(&stats.refused);
@@ -245,6 +233,7 @@ fn summary_text(stats: &SummaryStats) -> String {
     );
     out.push_str(&format!("classes with one image: {}", stats.single_image_classes));
     for (n, what) in [
+        (stats.unlabelled, "images without a label"),
         (stats.empty_classes, "classes without images"),
         (stats.unreadable.len(), "unreadable files"),
         (stats.conflicting.len(), "files under two labels"),
@@ -290,12 +279,18 @@ fn look_alike(found: &PerceptualDuplicates) -> String {
 }
 
 fn written_text(stats: &ManifestStats) -> String {
-    format!(
+    let mut out = format!(
         "{} images in {}, with the columns {}\n",
         stats.images,
         stats.out.display(),
         stats.columns.join(", ")
-    )
+    );
+    for (n, what) in [(stats.relabelled, "labels changed"), (stats.unlabelled, "images without a label")] {
+        if n > 0 {
+            out.push_str(&format!("{what}: {n}\n"));
+        }
+    }
+    out
 }
 
 fn fetched_text(stats: &FetchDataStats) -> String {

@@ -5,15 +5,17 @@ use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::scores_text::summary;
 use super::text::percent;
-use super::{evaluate_new, members_text};
+use super::{evaluate_new, members_text, multi_label_text};
 use crate::backbone::Device;
 use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::members::{evaluate_members, is_folder_of_runs};
 use crate::evaluate::predict::PredictorConfig;
 use crate::evaluate::{
-    EvaluateConfig, EvaluateStats, StrangersConfig, StrangersStats, evaluate, measure_strangers,
+    EvaluateConfig, EvaluateStats, StrangersConfig, StrangersStats, evaluate, evaluate_multi_label,
+    measure_strangers,
 };
+use crate::run::StoredRun;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -76,6 +78,19 @@ pub(super) fn run(mut args: Args, global: &Global, terminal: &Terminal) -> Resul
         return evaluate_new::run(new, images, predictor, global, terminal);
     }
     let Args { run, split, tta, reject, confidence, strangers, device, backbone, .. } = args;
+    let stored = StoredRun::open_any(&run)?;
+    if stored.record().multi_label.is_some() {
+        if let Some(field) =
+            [("tta", tta), ("reject", reject.is_some())].iter().find(|(_, is_given)| *is_given)
+        {
+            let message = format!("`{0}` cannot be used where images have several labels", field.0);
+            let help = format!("leave `{}` out", field.0);
+            return Err(Error::new(Kind::Usage, message).at(run).help(help));
+        }
+        let scores = evaluate_multi_label(&stored, split)?;
+        print_result(global, &scores, || multi_label_text::summary(&scores))?;
+        return Ok(Outcome::Done);
+    }
     let scores = evaluate(&EvaluateConfig { run: run.clone(), split, tta, reject, confidence })?;
     let measure = |strangers| {
         let models = global.models.clone();

@@ -1,7 +1,7 @@
 //! The subcommand `headstart extract`: its arguments, and its result as text.
 
 use super::distributed::DistributedArgs;
-use super::options::{Global, IMAGES, Layout, ManifestArgs, Size, now, parse};
+use super::options::{DataSet, DataSetArgs, Global, Size, now, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, splits, table_with_header};
@@ -26,8 +26,8 @@ use std::time::Duration;
     after_help = "Examples:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip\n  headstart extract photos --cache cache/layers --layer PreLogits --layer Mixed_6e"
 )]
 pub(super) struct Args {
-    #[arg(help = IMAGES)]
-    images: PathBuf,
+    #[command(flatten)]
+    data: DataSetArgs,
     /// Cache to create or to complete; with several layers a folder that gets one cache for each, such as CACHE/PreLogits
     #[arg(long)]
     cache: PathBuf,
@@ -64,8 +64,6 @@ pub(super) struct Args {
     /// Splits whose images get variants: train or all
     #[arg(long, value_name = "SPLITS", default_value = "train", value_parser = parse::<AugmentSplits>)]
     augment_splits: AugmentSplits,
-    #[command(flatten)]
-    layout: Layout,
     /// Group images by their paths: what the first brackets of this regular expression match, such as '([^/]+)_[0-9]+', is
     /// the group, and the images of a group are in one split and one fold [default: that of the cache; '' for none]
     #[arg(long, value_name = "REGEX", value_parser = parse::<GroupPattern>)]
@@ -100,8 +98,6 @@ pub(super) struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    manifest: ManifestArgs,
-    #[command(flatten)]
     distributed: DistributedArgs,
 }
 
@@ -130,9 +126,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 }
 
 fn config(args: Args, global: &Global) -> ExtractConfig {
+    let DataSet { images, layout, manifest } = args.data.chosen();
     ExtractConfig {
-        images: args.images,
-        manifest: args.manifest.options(),
+        images,
+        manifest,
         group_by: args.group_by,
         cache: args.cache,
         backbone: BackboneChoice {
@@ -146,7 +143,7 @@ fn config(args: Args, global: &Global) -> ExtractConfig {
         },
         augment: args.augment,
         augment_splits: args.augment_splits,
-        layout: args.layout.choice(),
+        layout,
         rehash: args.rehash,
         split: args.split,
         seed: args.seed,
@@ -245,6 +242,9 @@ fn data_set(stats: &ExtractStats) -> String {
     let folders = if stats.layout.contains('/') { " (splits are folders)" } else { "" };
     let ExtractStats { samples, classes, .. } = stats;
     let mut out = format!("{samples} images in {classes} classes: {}{folders}\n", splits(&stats.splits));
+    if stats.unlabelled > 0 {
+        out.push_str(&format!("{} more images without a label\n", stats.unlabelled));
+    }
     if let Some(GroupStats { groups, largest, without, shares }) = &stats.groups {
         let shares = shares.map(percent).join(", ");
         out.push_str(&format!(

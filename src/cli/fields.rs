@@ -219,6 +219,7 @@ mod tests {
     use crate::evaluate::comparison::CompareConfig;
     use crate::evaluate::predict::{PredictConfig, PredictorConfig};
     use crate::evaluate::search::SearchConfig;
+    use crate::evaluate::suggest::SuggestConfig;
     use crate::experiment::ExperimentConfig;
     use crate::experiment::demo::DemoConfig;
     use crate::export::ExportConfig;
@@ -403,12 +404,23 @@ mod tests {
             fields!(ReportConfig { run, split, out, images, cache, plots, tables, explain, commands });
         let tensorboard = fields!(TensorboardConfig { runs, logdir, projector, models, backbone, cache });
         let projector = fields!(ProjectorConfig { points, images });
-        let columns =
-            fields!(ManifestOptions { root, path_column, label_column, split_column, group_column });
+        let columns = fields!(ManifestOptions {
+            root,
+            path_column,
+            label_column,
+            labels_column,
+            split_column,
+            group_column,
+            weight_column
+        });
         let of_images = |fields: Vec<&'static str>| [fields, columns.clone()].concat();
         let near = fields!(NearDuplicatesConfig { cache, threshold, out, threads });
         vec![
             ("search", fields!(SearchConfig { cache, images, neighbours, device, backbone, models })),
+            (
+                "suggest",
+                [fields!(SuggestConfig { run, cache, n, by, threads }), vec!["out", "html"]].concat(),
+            ),
             ("duplicates", near.iter().copied().filter(|field| *field != "out").collect()),
             ("data groups", near),
             ("demo", fields!(DemoConfig { dir, models, time })),
@@ -425,7 +437,7 @@ mod tests {
                 })),
             ),
             ("data fetch", fields!(FetchDataConfig { dataset, out, archive, mirror })),
-            ("data manifest", of_images(fields!(ManifestConfig { images, manifest, layout, out }))),
+            ("data manifest", of_images(fields!(ManifestConfig { images, manifest, layout, labels, out }))),
             (
                 "data select",
                 of_images(fields!(SelectConfig {

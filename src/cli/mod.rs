@@ -25,6 +25,7 @@ mod fit_options;
 mod layers;
 mod man;
 mod members_text;
+mod multi_label_text;
 mod options;
 mod output;
 mod over_heads_text;
@@ -39,6 +40,7 @@ mod search;
 mod setup;
 mod shell;
 mod signals;
+mod suggest;
 mod sweep;
 mod sweep_text;
 mod tensorboard;
@@ -89,6 +91,7 @@ enum Command {
     Duplicates(duplicates::Args),
     Search(search::Args),
     Train(train::Args),
+    Suggest(suggest::Args),
     Sweep(sweep::Args),
     Evaluate(evaluate::Args),
     Report(report::Args),
@@ -205,6 +208,7 @@ fn dispatch(chosen: Command, global: &Global, terminal: &Terminal) -> Result<Out
         Command::Duplicates(args) => duplicates::run(args, global, terminal),
         Command::Search(args) => search::run(args, global, terminal),
         Command::Train(args) => train::run(args, global, terminal),
+        Command::Suggest(args) => suggest::run(args, global, terminal),
         Command::Sweep(args) => sweep::run(args, global, terminal),
         Command::Evaluate(args) => evaluate::run(args, global, terminal),
         Command::Report(args) => report::run(args, global, terminal),

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Help of a folder of images.
-pub(super) const IMAGES: &str = "Folder of images, IMAGES/<class>/<file>; or a manifest (.csv, .tsv, .jsonl, .parquet) with the columns path and label";
+const IMAGES: &str = "Folder of images, IMAGES/<class>/<file>; an archive (.zip, .tar) of such folders or of WebDataset; or a manifest (.csv, .tsv, .jsonl, .parquet) with the columns path and label";
 
 /// Help of a preprocessing that replaces that of a backbone, or that its file does not name.
 pub(super) const PREPROCESS: &str = "Preprocessing instead of the backbone's own: unit, inception, imagenet, stretched or raw, with \
@@ -45,7 +45,7 @@ pub(super) struct Layout {
 /// How a manifest is read.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options for a manifest")]
-pub(super) struct ManifestArgs {
+struct ManifestArgs {
     /// Folder that the paths start from [default: the folder of the manifest]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -55,6 +55,9 @@ pub(super) struct ManifestArgs {
     /// Column of labels [default: label]
     #[arg(long, value_name = "NAME")]
     label_column: Option<String>,
+    /// Column of several labels an image, separated by | [default: labels, if there is one]
+    #[arg(long, value_name = "NAME")]
+    labels_column: Option<String>,
     /// Column of splits: train, validation, test or other usual names, empty for the split rule [default: split, if there is
     /// one]
     #[arg(long, value_name = "NAME")]
@@ -62,12 +65,56 @@ pub(super) struct ManifestArgs {
     /// Column of groups, whose images stay in one split [default: group, if there is one]
     #[arg(long, value_name = "NAME")]
     group_column: Option<String>,
+    /// Column of weights in the loss, numbers of at least 0, empty for 1 [default: weight, if there is one]
+    #[arg(long, value_name = "NAME")]
+    weight_column: Option<String>,
+}
+
+/// A folder of images or a manifest, and how it is taken.
+#[derive(Debug, Clone, Args)]
+pub(super) struct DataSetArgs {
+    #[arg(help = IMAGES)]
+    images: PathBuf,
+    #[command(flatten)]
+    layout: Layout,
+    #[command(flatten)]
+    manifest: ManifestArgs,
+}
+
+/// What a person chose by [`DataSetArgs`].
+pub(super) struct DataSet {
+    pub images: PathBuf,
+    pub layout: Option<LayoutChoice>,
+    pub manifest: ManifestOptions,
+}
+
+impl DataSetArgs {
+    pub fn chosen(self) -> DataSet {
+        let Self { images, layout, manifest } = self;
+        DataSet { images, layout: layout.choice(), manifest: manifest.options() }
+    }
 }
 
 impl ManifestArgs {
-    pub fn options(self) -> ManifestOptions {
-        let Self { root, path_column, label_column, split_column, group_column } = self;
-        ManifestOptions { root, path_column, label_column, split_column, group_column }
+    fn options(self) -> ManifestOptions {
+        let Self {
+            root,
+            path_column,
+            label_column,
+            labels_column,
+            split_column,
+            group_column,
+            weight_column,
+        } = self;
+        ManifestOptions {
+            root,
+            path_column,
+            label_column,
+            labels_column,
+            split_column,
+            group_column,
+            weight_column,
+        }
     }
 }
 
@@ -80,7 +127,7 @@ impl Layout {
         }
     }
 
-    pub fn choice(self) -> Option<LayoutChoice> {
+    fn choice(self) -> Option<LayoutChoice> {
         match (self.split_folders, self.as_classes) {
             (true, _) => Some(LayoutChoice::SplitFolders),
             (false, true) => Some(LayoutChoice::AsClasses),

@@ -57,7 +57,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Args { run, out, images, cache, plots, tables, split, explain, backbone, device } = args;
     // The page and its commands are about the same run, also while it is trained again.
-    let stored = StoredRun::open(&run)?;
+    let stored = StoredRun::open_any(&run)?;
     // A run that is damaged is reported by the stage itself.
     let commands = reproduce::commands(&stored, cache.as_deref(), &global.models).unwrap_or_default();
     let explain = explain.then(|| {

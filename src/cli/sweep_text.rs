@@ -157,7 +157,7 @@ fn best(stats: &SweepStats) -> String {
     }
 }
 
-/// A setting by name, such as `use none+flip, lr 0.01, l2 0`.
+/// A setting by name, such as `use none,flip, lr 0.01, l2 0`.
 fn name(setting: &SettingResult) -> String {
     let lr = setting.lr.map_or(String::new(), |lr| format!(", lr {lr}"));
     let hidden = if setting.hidden > 0 { format!(", hidden {}", setting.hidden) } else { String::new() };

@@ -32,12 +32,13 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
     };
     format!(
         "features of {}\n\
-         trained on {} rows ({}) of {} classes: {how}; features read in {}\n\
+         trained on {} rows ({}) of {} {}: {how}; features read in {}\n\
          {which}: {}\n{}{}{}{}\n",
         stats.backbone,
         stats.train_rows,
         stats.variants.join(", "),
         stats.classes,
+        if stats.multi_label.is_some() { "labels" } else { "classes" },
         seconds(stats.read_seconds),
         score(stats),
         same_pictures(stats),
@@ -74,6 +75,9 @@ fn same_pictures(stats: &TrainStats) -> String {
 }
 
 fn temperature(stats: &TrainStats) -> String {
+    if stats.multi_label.is_some() {
+        return "the threshold of each label is that of largest F1 on the validation images\n".into();
+    }
     match stats.temperature {
         Some(t) => format!(
             "temperature {:.2} (95 % interval {}){}\n",

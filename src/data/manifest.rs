@@ -16,9 +16,15 @@ pub struct ManifestOptions {
     /// Column of labels; `None` takes `label`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_column: Option<String>,
+    /// Column of several labels an image; `None` takes `labels` if there is such a column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels_column: Option<String>,
     /// Column of splits; `None` takes `split` if there is such a column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_column: Option<String>,
+    /// Column of weights in the loss; `None` takes `weight` if there is such a column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_column: Option<String>,
     /// Column of groups; `None` takes `group` if there is such a column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_column: Option<String>,

@@ -102,7 +102,7 @@ pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStat
     let LabelConflicts { kept: files, refused: conflicts, .. } = separate_conflicts(found.files);
     let refused = [found.refused, conflicts].concat();
     if files.is_empty() {
-        return Err(no_images(&config.images, &refused));
+        return Err(no_images(&config.images, found.unlabelled.len(), &refused));
     }
     let files = wanted(config, files)?;
     let classes: Vec<SelectedClass> = composition(&files, &[])

@@ -38,6 +38,8 @@ pub struct SummaryConfig {
 pub struct SummaryStats {
     /// Number of usable files: those that `extract` would use.
     pub images: usize,
+    /// Number of usable files without a label, which are not among `images`.
+    pub unlabelled: usize,
     /// All classes, the largest first, equal ones by name. Class folders without a usable file are included.
     pub classes: Vec<ClassSummary>,
     /// Number of classes with one image. The image is in the train split, so such a class cannot be evaluated.
@@ -124,8 +126,9 @@ impl ImageFolder {
             ..ScanOptions::new(config.depth)
         };
         let found = scan(&config.images, &options, monitor)?;
+        let unlabelled = found.unlabelled.len();
         if found.files.is_empty() && found.refused.is_empty() {
-            return Err(no_images(&config.images, &[]));
+            return Err(no_images(&config.images, unlabelled, &[]));
         }
         let LabelConflicts { kept: files, conflicting, refused } = separate_conflicts(found.files);
         let classes = composition(&files, &found.labels);
@@ -139,6 +142,7 @@ impl ImageFolder {
         let classes_of_size = |n: usize| classes.iter().filter(|class| class.images == n).count();
         let stats = SummaryStats {
             images: files.len(),
+            unlabelled,
             single_image_classes: classes_of_size(1),
             empty_classes: classes_of_size(0),
             duplicates: files.len() - distinct.len(),

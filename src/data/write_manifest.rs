@@ -1,8 +1,8 @@
 //! Writes a manifest of a data set: a table with a row for each image, to be changed and given in place of the folder.
 
-use super::dataset::{ImageFile, LabelConflicts, LayoutChoice, Refused, separate_conflicts};
+use super::dataset::{ImageFile, LabelConflicts, LayoutChoice, Refused, Weight, separate_conflicts};
 use super::manifest::{MANIFEST_NAMES, ManifestFormat, ManifestOptions};
-use super::scan::{ScanDepth, ScanOptions, no_images, scan};
+use super::scan::{GivenLabels, ScanDepth, ScanOptions, no_images, scan};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs::{self, OutputFormat};
 use crate::io::json;
@@ -23,6 +23,9 @@ pub struct ManifestConfig {
     pub manifest: ManifestOptions,
     /// How folders that are called as splits are taken; `None` takes them as classes, with a remark.
     pub layout: Option<LayoutChoice>,
+    /// Tables with the columns `path` and `label`, paths as in the manifest or relative to the folder of images: their labels
+    /// replace those of the images. A row without a label changes nothing.
+    pub labels: Vec<PathBuf>,
     /// The file to write. Its extension is its format.
     pub out: PathBuf,
 }
@@ -35,6 +38,10 @@ pub struct ManifestStats {
     pub out: PathBuf,
     /// Number of rows.
     pub images: usize,
+    /// How many of them have no label.
+    pub unlabelled: usize,
+    /// Number of images that have another label than before, or one for the first time.
+    pub relabelled: usize,
     /// Names of the columns.
     pub columns: Vec<&'static str>,
     /// Files left out because they cannot be used, or because their bytes occur under more than one label.
@@ -47,7 +54,7 @@ struct Columns {
     rows: Vec<Vec<String>>,
 }
 
-/// Writes a row for each usable image: its path and label, its split and group where an image has one. Paths below the folder
+/// Writes a row for each usable image: its path, its label if it has one, its split and group where an image has one. Paths below the folder
 /// of the manifest are relative to it, the others absolute. An existing file is never replaced, since somebody may have
 /// changed it.
 ///
@@ -62,14 +69,18 @@ pub fn write_manifest(config: &ManifestConfig, monitor: &dyn Monitor) -> Result<
         manifest: Some(&config.manifest),
         ..ScanOptions::new(ScanDepth::Header)
     };
-    let found = scan(&config.images, &options, monitor)?;
+    let mut found = scan(&config.images, &options, monitor)?;
+    let mut labels = GivenLabels::read(&config.labels, &found.root)?;
+    let relabelled = labels.apply(&mut found.files, &mut found.unlabelled);
     let LabelConflicts { kept, refused: conflicts, .. } = separate_conflicts(found.files);
-    let refused = [found.refused, conflicts].concat();
-    if kept.is_empty() {
-        return Err(no_images(&config.images, &refused));
+    let refused = [found.refused, conflicts, labels.into_refused()].concat();
+    let unlabelled = found.unlabelled.len();
+    let files = [kept, found.unlabelled].concat();
+    if files.is_empty() {
+        return Err(no_images(&config.images, 0, &refused));
     }
-    let columns = write_manifest_of(&kept, &found.root, out)?;
-    Ok(ManifestStats { out: out.clone(), images: kept.len(), columns, refused })
+    let columns = write_manifest_of(&files, &found.root, out)?;
+    Ok(ManifestStats { out: out.clone(), images: files.len(), unlabelled, relabelled, columns, refused })
 }
 
 /// Checks that a manifest can be written to `out`, and returns its format.
@@ -120,15 +131,19 @@ impl Columns {
         };
         let split = |file: &ImageFile| file.fixed_split.map_or(String::new(), |split| split.name().into());
         let group = |file: &ImageFile| file.group.clone().unwrap_or_default();
-        let mut names = vec!["path", "label"];
+        let has_sets = files.iter().any(|file| file.labels.is_some());
+        let mut names = vec!["path", if has_sets { "labels" } else { "label" }];
         let has_splits = files.iter().any(|file| file.fixed_split.is_some());
+        let has_weights = files.iter().any(|file| file.weight != Weight::default());
         let has_groups = files.iter().any(|file| file.group.is_some());
         names.extend(has_splits.then_some("split"));
         names.extend(has_groups.then_some("group"));
+        names.extend(has_weights.then_some("weight"));
         let row = |file: &ImageFile| {
             let mut row = vec![path(file), file.label.clone()];
             row.extend(has_splits.then(|| split(file)));
             row.extend(has_groups.then(|| group(file)));
+            row.extend(has_weights.then(|| file.weight.to_string()));
             row
         };
         Self { names, rows: files.iter().map(row).collect() }

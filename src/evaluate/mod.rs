@@ -1,4 +1,5 @@
-//! Scores of a run, from its own files alone: no image, cache or network is opened, except for strangers.
+//! A run to scores, from its own files alone; and what needs more than these: predictions, strangers, search, and what to label
+//! next.
 
 mod calibration;
 pub mod classify;
@@ -9,16 +10,19 @@ pub mod explain;
 mod fit_settings;
 mod held_out;
 pub mod members;
+mod multi_label;
 mod overall;
 pub mod predict;
 mod rejection;
 pub mod search;
 mod strangers;
+pub mod suggest;
 mod tta;
 
 pub use calibration::{Calibration, SplitCalibration};
 pub use curves::{Curves, NamedCurve};
 pub use decision::{CostStats, DecisionStats, GoalStats};
+pub use multi_label::{LabelScore, MultiLabelStats, evaluate_multi_label};
 pub use overall::OverallScores;
 pub use rejection::RejectionStats;
 pub use strangers::{StrangersConfig, StrangersStats, measure_strangers};

@@ -36,9 +36,12 @@ pub(super) struct ExperimentFile {
     /// Settings of all runs.
     #[serde(default)]
     pub settings: Settings,
+    /// Whether runs are added that find the families of the first cache that pay.
+    #[serde(default)]
+    pub search_families: bool,
     #[serde(rename = "cache")]
     pub caches: Vec<CacheEntry>,
-    #[serde(rename = "run")]
+    #[serde(default, rename = "run")]
     pub runs: Vec<RunEntry>,
     #[serde(default, rename = "switch")]
     pub switches: Vec<SwitchEntry>,

@@ -189,7 +189,7 @@ fn pairs(condition: &ConditionScore) -> String {
     if condition.pairs.is_empty() {
         return String::new();
     }
-    let names = ["pair", "first heads", "p (McNemar)", "splits", "p (resampled)"];
+    let names = ["pair", "first heads", "p (McNemar)", "splits", "p (resampled)", "p (Holm)"];
     let row = |pair: &PairScore| {
         vec![
             format!("{} - {}", pair.first, pair.second),
@@ -197,14 +197,15 @@ fn pairs(condition: &ConditionScore) -> String {
             p_value(pair.p_value),
             over_splits(pair.splits, points),
             pair.splits.map_or("-".into(), |splits| p_value(splits.p_value)),
+            p_value(pair.adjusted_p_value),
         ]
     };
     let rows: Vec<Vec<String>> = condition.pairs.iter().map(row).collect();
     let mut out = table(&texts(names), &rows);
     out.push_str(
         "\nFirst heads: on the same test images, with Newcombe's interval and McNemar's exact test. Splits: corrected resampled \
-         t-test. P values are not corrected for the number of pairs: of twenty pairs without a difference, one is expected \
-         below 0.05.\n",
+         t-test. The last column is its p value, or without splits McNemar's, corrected for the number of pairs (Holm 1979): a \
+         pair below 0.05 differs, however many there are.\n",
     );
     out
 }

@@ -8,6 +8,7 @@ mod built_in;
 mod caches;
 mod config;
 pub mod demo;
+mod families;
 mod file;
 mod fitting;
 mod markdown;
@@ -126,6 +127,7 @@ pub fn check_file(text: &[u8]) -> Result<()> {
 fn parse(text: &[u8], config: &ExperimentConfig) -> Result<Experiment> {
     let text = std::str::from_utf8(text).map_err(|e| names::usage("it is not text").because(e))?;
     let file: file::ExperimentFile = parse_toml(text)?;
+    let file = families::with_search(file)?;
     let requests = caches::requests(&file, config)?;
     Ok(Experiment { plan: planner::plan(file)?, requests })
 }

@@ -56,6 +56,8 @@ pub struct PairScore {
     pub p_value: f64,
     /// Difference over the other splits (corrected resampled t-test).
     pub splits: Option<ResampledMean>,
+    /// P value over the other splits, or of McNemar's test where there are none, corrected for the number of pairs (Holm 1979).
+    pub adjusted_p_value: f64,
 }
 
 /// Scores of all runs with some switches on.

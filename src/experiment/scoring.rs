@@ -103,8 +103,20 @@ impl<'a> Scoring<'a> {
             name: condition.name.clone(),
             switches: condition.switches.clone(),
             runs: runs.map(|(scored, run)| self.run(*scored, run)).collect(),
-            pairs: self.plan.pairs.iter().map(|pair| self.pair(condition, *pair)).collect(),
+            pairs: self.pairs(condition),
         }
+    }
+
+    /// Scores all pairs, and corrects their p values for their number.
+    fn pairs(&self, condition: &Condition) -> Vec<PairScore> {
+        let mut pairs: Vec<PairScore> =
+            self.plan.pairs.iter().map(|pair| self.pair(condition, *pair)).collect();
+        let p_values: Vec<f64> =
+            pairs.iter().map(|pair| pair.splits.map_or(pair.p_value, |splits| splits.p_value)).collect();
+        for (pair, adjusted) in pairs.iter_mut().zip(metrics::holm_adjusted(&p_values)) {
+            pair.adjusted_p_value = adjusted;
+        }
+        pairs
     }
 
     /// Scores the effect of the switches of a condition.
@@ -173,6 +185,7 @@ impl<'a> Scoring<'a> {
             interval: metrics::paired_difference_interval(&counts).unwrap_or([-1.0, 1.0]),
             p_value: metrics::mcnemar_p_value(&counts),
             splits: corrected_resampled_t_test(&differences_on_common(&a.others, &b.others), self.test_ratio),
+            adjusted_p_value: 1.0,
         }
     }
 

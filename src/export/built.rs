@@ -51,7 +51,7 @@ impl BuiltClassifier {
     /// Those of [`export`](super::export).
     pub fn new(config: &ExportConfig, input: ClassifierInput, monitor: &dyn Monitor) -> Result<Self> {
         let run = &config.run;
-        let stored = StoredRun::open(run)?;
+        let stored = StoredRun::open_any(run)?;
         let TrainedHead { head, classes, spec } = stored.head()?;
         let reject = stored.rejection(config.reject, config.confidence)?;
         let steps = spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
@@ -75,6 +75,7 @@ impl BuiltClassifier {
             input,
             head: &head,
             temperature,
+            is_multi_label: stored.record().multi_label.is_some(),
             decider: decider.as_ref(),
             rejection,
             metadata: &metadata,
@@ -84,7 +85,8 @@ impl BuiltClassifier {
             ClassifierSession::open(&library, &bytes, SessionOptions::new(Device::Cpu), monitor)?;
         let batch = session.batch();
         let answers = answers(&mut session, input, &steps, &images)?;
-        let difference = compare(&answers, &expected, &classes).map_err(|e| e.at(run))?;
+        let difference =
+            compare(&answers, &expected, &classes, parts.is_multi_label).map_err(|e| e.at(run))?;
         Ok(Self { bytes, classes, spec, input, threshold, batch, difference })
     }
 
@@ -201,7 +203,12 @@ fn channels_last(steps: &Preprocessing, image: &Pixels) -> Vec<f32> {
 }
 
 /// Compares the answers of the classifier with those of the run. Returns the largest difference of a probability.
-fn compare(found: &[ClassifierAnswers], expected: &[ImagePrediction], classes: &[String]) -> Result<f64> {
+fn compare(
+    found: &[ClassifierAnswers],
+    expected: &[ImagePrediction],
+    classes: &[String],
+    is_multi_label: bool,
+) -> Result<f64> {
     let mut largest = 0f64;
     for (found, expected) in found.iter().zip(expected) {
         for (&found, expected) in found.probabilities.iter().zip(by_class(expected, classes)) {
@@ -216,7 +223,13 @@ fn compare(found: &[ClassifierAnswers], expected: &[ImagePrediction], classes: &
             .get(1)
             .is_some_and(|second| expected.predictions[0].probability - second.probability <= TOLERANCE);
         // The label does not depend on the distance.
-        if Some(label) != expected.answer() && !expected.is_unknown() && !is_tie {
+        // Of several labels the index is that of the most probable one, and the answer may be none.
+        let is_other = if is_multi_label {
+            expected.predictions.first().is_none_or(|first| first.label != label)
+        } else {
+            Some(label) != expected.answer() && !expected.is_unknown()
+        };
+        if is_other && !is_tie {
             return Err(otherwise("the class of a fixed image is another one".into()));
         }
         compare_distances(found, expected)?;

@@ -12,6 +12,9 @@ use serde_json::json;
 
 /// Version of the names, inputs and outputs of exported classifiers.
 pub(super) const FORMAT: &str = "classifier-v1";
+/// Version of the same for several labels an image: `probabilities` are those of each label on its own, and `headstart.thresholds`
+/// holds the probability from which each is answered.
+const MULTI_LABEL_FORMAT: &str = "multi-label-classifier-v1";
 
 /// The metadata as pairs of key and value; all but words are JSON.
 pub(super) fn metadata(
@@ -28,8 +31,9 @@ pub(super) fn metadata(
     let rule = reject
         .map(|rule| json!({"alpha": rule.alpha, "confidence": rule.confidence, "threshold": rule.threshold}));
     let steps = &spec.preprocessing.steps;
+    let is_multi_label = stored.record().multi_label.is_some();
     let mut all = vec![
-        ("headstart.format", FORMAT.to_string()),
+        ("headstart.format", if is_multi_label { MULTI_LABEL_FORMAT } else { FORMAT }.to_string()),
         ("headstart.version", env!("CARGO_PKG_VERSION").to_string()),
         ("headstart.run", run.to_string()),
         ("headstart.backbone", json!(spec.backbone).to_string()),
@@ -43,6 +47,8 @@ pub(super) fn metadata(
     all.extend(rule.map(|rule| ("headstart.reject", rule.to_string())));
     let decision = stored.record().decision.as_ref();
     all.extend(decision.map(|decision| ("headstart.decision", json!(decision).to_string())));
+    let multi_label = stored.record().multi_label.as_ref();
+    all.extend(multi_label.map(|labels| ("headstart.thresholds", json!(labels.thresholds).to_string())));
     Ok(all)
 }
 

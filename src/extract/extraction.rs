@@ -15,8 +15,7 @@ use crate::cache::plan::PlanHeader;
 use crate::cache::{self, Key, RefusedList, Samples, Spec};
 use crate::data::dataset::{LabelConflicts, Refused, separate_conflicts};
 use crate::data::scan::{
-    EarlierScan, FoundFiles, RefusedFiles, ScanDepth, ScanOptions, UnknownFiles, no_images, scan,
-    unknown_files,
+    FoundFiles, RefusedFiles, ScanDepth, ScanOptions, UnknownFiles, no_images, scan, unknown_files,
 };
 use crate::error::Result;
 use crate::io::digest::Digest;
@@ -202,7 +201,7 @@ impl<'a> Extraction<'a> {
         let stored = self.stored_samples();
         let earlier = scanned.or(stored);
         ScanOptions {
-            earlier: earlier.map(|earlier| EarlierScan { root: &earlier.root, samples: &earlier.rows }),
+            earlier: earlier.map(Samples::as_earlier_scan),
             rehash: self.config.rehash && scanned.is_none(),
             layout: self.config.layout.or(stored.and_then(|stored| stored.choice_for(&self.config.images))),
             must_choose: earlier.is_none(),
@@ -231,7 +230,7 @@ impl<'a> Extraction<'a> {
         let mut refused = [found.refused.clone(), conflicts].concat();
         refused.sort();
         if kept.is_empty() {
-            return Err(no_images(&self.config.images, &refused));
+            return Err(no_images(&self.config.images, found.unlabelled.len(), &refused));
         }
         let assigned = assign(kept, &found, self.config, stored)?;
         if notes {

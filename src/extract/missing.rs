@@ -1,9 +1,9 @@
 //! Determines which feature rows are missing from a cache.
 
 use super::config::{AugmentSplits, ExtractConfig};
-use crate::cache::Key;
+use crate::cache::{Key, Samples};
 use crate::data::augment::{Augmentation, Variant};
-use crate::data::dataset::{Sample, Split};
+use crate::data::dataset::{ImageFile, Sample, Split};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
@@ -60,9 +60,9 @@ pub struct MissingRows {
 }
 
 /// Returns a job for each distinct image that lacks a wanted variant, in the order of keys. Of files with the same bytes
-/// the first by path is read.
+/// the first by path is read. Images without a label are wanted as they are.
 pub(super) fn missing_jobs(
-    samples: &[Sample],
+    samples: &Samples,
     augment: &[Augmentation],
     splits: AugmentSplits,
     keys: &HashSet<Key>,
@@ -70,12 +70,16 @@ pub(super) fn missing_jobs(
     let plain = BTreeSet::from([Variant::None]);
     let all: BTreeSet<Variant> =
         augment.iter().flat_map(Augmentation::variants).chain(plain.clone()).collect();
-    let mut images: Vec<&Sample> = samples.iter().collect();
-    images.sort_by(|a, b| (a.file.image_sha256, &a.file.path).cmp(&(b.file.image_sha256, &b.file.path)));
-    images.dedup_by_key(|sample| sample.file.image_sha256);
-    let job = |Sample { file, split }: &Sample| {
-        let image_sha256 = file.image_sha256;
+    let labelled = samples.rows.iter().map(|Sample { file, split }| {
         let is_augmented = *split == Split::Train || splits == AugmentSplits::All;
+        (file, is_augmented)
+    });
+    let mut images: Vec<(&ImageFile, bool)> =
+        labelled.chain(samples.unlabelled.iter().map(|file| (file, false))).collect();
+    images.sort_by(|(a, _), (b, _)| (a.image_sha256, &a.path).cmp(&(b.image_sha256, &b.path)));
+    images.dedup_by_key(|(file, _)| file.image_sha256);
+    let job = |(file, is_augmented): (&ImageFile, bool)| {
+        let image_sha256 = file.image_sha256;
         let wanted = if is_augmented { &all } else { &plain };
         let is_missing = |variant: &Variant| !keys.contains(&Key { image_sha256, variant: *variant });
         let variants: Vec<Variant> = wanted.iter().copied().filter(is_missing).collect();

@@ -45,8 +45,10 @@ pub struct ExtractStats {
     pub backbone: String,
     /// The layer that was embedded.
     pub layer: String,
-    /// Number of image files in the data set.
+    /// Number of labelled image files in the data set.
     pub samples: usize,
+    /// Number of image files without a label, which have features and no split.
+    pub unlabelled: usize,
     /// What the folders of images stand for: `class`, `split/class`, `class/split`; or `manifest`.
     pub layout: String,
     /// Number of files in each split, by the name of the split.
@@ -120,6 +122,7 @@ fn stats(extraction: &Extraction, result: RunResult, started: Instant) -> Extrac
         backbone: format!("{}, {}", extraction.chosen.name, extraction.chosen.article_and_title()),
         layer: extraction.chosen.layer.clone(),
         samples: samples.len(),
+        unlabelled: plan.description.samples.unlabelled.len(),
         layout: plan.description.samples.layout.to_string(),
         splits: split_counts(samples),
         groups: GroupStats::of(samples),

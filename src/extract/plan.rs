@@ -37,8 +37,8 @@ impl Plan {
     /// Compares the data set with the `keys` of the features that are stored.
     pub fn new(description: Description, config: &ExtractConfig, keys: &HashSet<Key>) -> Self {
         let rows = &description.samples.rows;
-        let jobs = missing_jobs(rows, &config.augment, config.augment_splits, keys);
-        let images: HashSet<Digest> = rows.iter().map(|row| row.file.image_sha256).collect();
+        let jobs = missing_jobs(&description.samples, &config.augment, config.augment_splits, keys);
+        let images: HashSet<Digest> = description.samples.images().map(|file| file.image_sha256).collect();
         Self {
             stored_rows: keys.iter().filter(|key| images.contains(&key.image_sha256)).count(),
             missing: count_by_variant(&jobs, keys),
@@ -70,14 +70,15 @@ impl Plan {
     /// Paths of all files.
     fn paths(&self) -> impl Iterator<Item = &str> {
         let Description { samples, refused, .. } = &self.description;
-        let images = samples.rows.iter().map(|sample| sample.file.path.as_str());
+        let images = samples.images().map(|file| file.path.as_str());
         images.chain(refused.iter().map(|refused| refused.path.as_str()))
     }
 
     /// Number of `keys` whose image is in the data set.
     pub fn count_own(&self, keys: &[Key]) -> usize {
-        let images = self.description.samples.by_digest();
-        keys.iter().filter(|key| images.contains_key(&key.image_sha256)).count()
+        let images: HashSet<Digest> =
+            self.description.samples.images().map(|file| file.image_sha256).collect();
+        keys.iter().filter(|key| images.contains(&key.image_sha256)).count()
     }
 
     /// Returns the number of rows to compute.

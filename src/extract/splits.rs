@@ -8,8 +8,9 @@ use crate::data::dataset::{
 use crate::data::manifest::Manifest;
 use crate::data::scan::ScanResult;
 use crate::error::Result;
+use crate::io::digest::Digest;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Where every split is fixed, all train images stay in the train split.
 const ALL_TRAIN: Fractions = Fractions { train: 100, validation: 0, test: 0 };
@@ -47,6 +48,7 @@ pub(super) fn assign(
     stored: Option<&Samples>,
 ) -> Result<Assigned> {
     let mut notes = Vec::new();
+    let unlabelled = unlabelled(found, &kept);
     let group_by = config.group_by.clone().or(stored.and_then(|stored| stored.group_by.clone()));
     if let Some(pattern) = &group_by {
         match pattern.apply(&mut kept) {
@@ -81,8 +83,17 @@ pub(super) fn assign(
     };
     let manifest = found.manifest.clone().map(|file| Manifest { file, options: config.manifest.clone() });
     let (root, layout) = (found.root.clone(), found.layout);
-    let samples = Samples { rows, root, seed, fractions, layout, manifest, group_by };
+    let samples = Samples { rows, unlabelled, root, seed, fractions, layout, manifest, group_by };
     Ok(Assigned { samples, notes })
+}
+
+/// The files of `found` without a label whose bytes have none elsewhere, by path.
+fn unlabelled(found: &ScanResult, labelled: &[ImageFile]) -> Vec<ImageFile> {
+    let known: HashSet<Digest> = labelled.iter().map(|file| file.image_sha256).collect();
+    let mut files = found.unlabelled.clone();
+    files.retain(|file| !known.contains(&file.image_sha256));
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
 }
 
 impl GroupStats {

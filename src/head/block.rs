@@ -9,8 +9,9 @@ use super::barrier::SpinBarrier;
 use super::head_state::{HeadSlice, HeadState, SplitHead};
 use super::kernel::{Batch, Kernel};
 use super::labelled_features::LabelledFeatures;
-use super::loss::{CrossEntropy, RunningLoss};
+use super::loss::CrossEntropy;
 use super::output_state::{OutputBuffers, OutputState};
+use super::running_loss::RunningLoss;
 use super::schedule::StepSchedule;
 use super::standardize::{BatchStandardizer, Standardizer};
 use crate::math::parallel::at_once;
@@ -271,7 +272,7 @@ mod tests {
             let state = |(units, classes): (usize, usize)| {
                 let head = Head::with_hidden(width, units, classes, 1);
                 let config = FitConfig { dropout: 0.3, weight_decay: 0.1, ..FitConfig::default() };
-                HeadState::new(head, &config, vec![1.0; classes], 10)
+                HeadState::new(head, &config, vec![1.0; classes], (None, None), 10)
             };
             let mut states = sizes.map(state);
             let mut borrowed: Vec<&mut HeadState> = states.iter_mut().collect();

@@ -115,6 +115,9 @@ impl<C: FromStr> SoftmaxClassifier<C> {
     /// `C`.
     pub fn open(path: &Path) -> Result<Self> {
         let saved = file::load(path)?;
+        if saved.is_multi_label {
+            return Err(Error::new(Kind::Run, "a head of several labels a row, not of classes").at(path));
+        }
         let parse = |name: &String| {
             let message = format!("the class name {name:?} is not a label of the requested type");
             name.parse().map_err(|_| Error::new(Kind::Run, message).at(path))

@@ -5,7 +5,7 @@ use super::block::Block;
 use super::head_state::HeadState;
 use super::kernel::Kernel;
 use super::labelled_features::{Example, LabelledFeatures};
-use super::loss::RunningLoss;
+use super::running_loss::RunningLoss;
 use super::standardize::Standardizer;
 use super::thread_tuner::ThreadTuner;
 use crate::math::parallel::in_parallel;

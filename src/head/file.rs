@@ -16,8 +16,10 @@ use std::path::Path;
 pub struct SavedHead {
     /// The head.
     pub head: Head,
-    /// Class names, in the order of the head's classes.
+    /// Class names, in the order of the head's classes; names of labels where rows have several.
     pub classes: Vec<String>,
+    /// Whether each class has a probability of its own.
+    pub is_multi_label: bool,
     /// The spec of the features that the head takes; null if the file names none.
     pub spec: serde_json::Value,
 }
@@ -27,7 +29,11 @@ const WITH_HIDDEN: &str = "head-v2";
 
 #[derive(Serialize, Deserialize)]
 struct Metadata {
-    classes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classes: Option<Vec<String>>,
+    /// In place of the classes, so that a reader of these alone refuses the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<String>>,
     spec: serde_json::Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schema: Option<String>,
@@ -65,13 +71,31 @@ const OUTPUT: [&str; 2] = ["output.weight", "output.bias"];
 /// # Errors
 /// [`Kind::Io`] if the file cannot be written.
 pub fn save(path: &Path, head: &Head, classes: &[String], spec: serde_json::Value) -> Result<()> {
+    write(path, head, Some(classes.to_vec()), None, spec)
+}
+
+/// Writes a head whose classes are labels with a probability each, as [`save`] does.
+///
+/// # Errors
+/// [`Kind::Io`] if the file cannot be written.
+pub fn save_multi_label(path: &Path, head: &Head, labels: &[String], spec: serde_json::Value) -> Result<()> {
+    write(path, head, None, Some(labels.to_vec()), spec)
+}
+
+fn write(
+    path: &Path,
+    head: &Head,
+    classes: Option<Vec<String>>,
+    labels: Option<Vec<String>>,
+    spec: serde_json::Value,
+) -> Result<()> {
     let layers = match head.hidden() {
         Some(hidden) => vec![StoredLayer::new(HIDDEN, hidden), StoredLayer::new(OUTPUT, head.output())],
         None => vec![StoredLayer::new(PLAIN, head.output())],
     };
     let tensors: Vec<Tensor> = layers.iter().flat_map(StoredLayer::tensors).collect();
     let schema = head.hidden().map(|_| WITH_HIDDEN.to_string());
-    let metadata = json::encode(&Metadata { classes: classes.to_vec(), spec, schema });
+    let metadata = json::encode(&Metadata { classes, labels, spec, schema });
     fs::write_atomic(path, &encode_tensors(&tensors, metadata))
 }
 
@@ -91,8 +115,10 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<SavedHead> {
     let damaged =
         |why: String| Error::new(Kind::Run, "not a head file").at(path).because(why).help("train again");
     let TensorFile { tensors: mut arrays, metadata } = decode_tensors(bytes).map_err(damaged)?;
-    let Metadata { classes, spec, schema } =
+    let Metadata { classes, labels, spec, schema } =
         json::decode(metadata.as_bytes()).map_err(|e| damaged(e.to_string()))?;
+    let is_multi_label = labels.is_some();
+    let classes = classes.or(labels).ok_or_else(|| damaged("it names no classes".into()))?;
     let count = Some(classes.len());
     let head = match schema.as_deref() {
         None => layer(&mut arrays, PLAIN, count).map(|output| Head::from_layers(None, output)),
@@ -104,7 +130,7 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<SavedHead> {
     };
     let head = head.map_err(damaged)?.filter(|head| head.classes() == classes.len());
     let head = head.ok_or_else(|| damaged("its layers and classes do not fit together".into()))?;
-    Ok(SavedHead { head, classes, spec })
+    Ok(SavedHead { head, classes, is_multi_label, spec })
 }
 
 /// Takes a layer from the arrays of a file, or says what is wrong with it. `classes` is the number of its outputs, where these are
@@ -145,7 +171,10 @@ mod tests {
                 save(path, &head, &classes, serde_json::json!({"k": 1})).unwrap();
             }
             let spec = serde_json::json!({"k": 1});
-            assert_eq!(load(&a).unwrap(), SavedHead { head, classes: classes.to_vec(), spec });
+            assert_eq!(
+                load(&a).unwrap(),
+                SavedHead { head, classes: classes.to_vec(), is_multi_label: false, spec }
+            );
             assert_eq!(std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap());
         }
     }
@@ -178,7 +207,8 @@ mod tests {
         let layers = [StoredLayer::new(HIDDEN, &hidden), StoredLayer::new(OUTPUT, &output)];
         let tensors: Vec<Tensor> = layers.iter().flat_map(StoredLayer::tensors).collect();
         let metadata = Metadata {
-            classes: classes.to_vec(),
+            classes: Some(classes.to_vec()),
+            labels: None,
             spec: serde_json::json!({}),
             schema: Some(WITH_HIDDEN.into()),
         };

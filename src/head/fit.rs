@@ -5,16 +5,18 @@ use super::config::FitParams;
 use super::epoch::EpochRun;
 use super::head_state::HeadState;
 use super::kernel::Kernel;
+use super::label_sets::LabelSets;
 use super::labelled_features::LabelledFeatures;
-use super::loss::{MeanLoss, RunningLoss};
 use super::result::{Epoch, FitResult};
 use super::row_source::{InMemoryRows, RowSource};
 use super::running_fit::RunningFit;
+use super::running_loss::{MeanLoss, RunningLoss};
 use super::score::score;
 use super::softmax_head::Head;
 use super::standardize::Standardizer;
 use super::thread_tuner::ThreadTuner;
 use crate::error::{Error, Kind, Result};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A head to fit.
@@ -40,6 +42,10 @@ pub struct SharedInputs<'a> {
     /// Mean and standard deviation of the train rows, to standardize features during the fit; `None` leaves features as
     /// they are.
     pub standardizer: Option<&'a Standardizer>,
+    /// The labels that each target stands for, where rows have several; `None` where targets are classes.
+    pub label_sets: Option<&'a LabelSets>,
+    /// The weight of each row of the train features in the loss; `None` where all are 1. Validation rows all count alike.
+    pub row_weights: Option<&'a [f32]>,
     /// Upper limit on threads. Fewer are used when that is faster; the result does not depend on the number.
     pub threads: usize,
 }
@@ -78,7 +84,7 @@ pub fn fit_many(
         let train = train_epoch(&mut states, source, batch, shared, &mut tuner)?;
         let heads: Vec<Head> = states.iter().map(|state| state.head(shared.standardizer)).collect();
         let validation = match shared.validation {
-            Some(rows) => score(&heads, rows, shared.threads),
+            Some(rows) => score(&heads, rows, shared.label_sets, shared.threads),
             None => vec![MeanLoss::default(); heads.len()],
         };
         let seconds = started.elapsed().as_secs_f64();
@@ -125,7 +131,8 @@ fn started(job: FitJob, steps: usize, shared: SharedInputs) -> RunningFit {
         (Some(head), None) => head,
         (None, _) => Head::with_hidden(shared.width, config.hidden, job.class_weights.len(), config.seed),
     };
-    let state = HeadState::new(head, config, job.class_weights, steps * config.epochs);
+    let rows = (shared.label_sets.cloned(), shared.row_weights.map(Arc::from));
+    let state = HeadState::new(head, config, job.class_weights, rows, steps * config.epochs);
     RunningFit::new(state, config, shared.validation.is_some())
 }
 
@@ -171,6 +178,8 @@ pub fn fit(
         width: train.features.width(),
         validation,
         standardizer: standardizer.as_ref(),
+        label_sets: None,
+        row_weights: None,
         threads,
     };
     let mut all = fit_many(vec![job], &mut source, shared, &mut |_, epoch, head| on_epoch(epoch, head))?;
@@ -254,6 +263,8 @@ mod tests {
                     width: 130,
                     validation: Some(validation),
                     standardizer: standardizer.as_ref(),
+                    label_sets: None,
+                    row_weights: None,
                     threads,
                 };
                 let mut source = InMemoryRows::new(train, &base);
@@ -327,7 +338,7 @@ mod tests {
         {
             let head = Head::with_hidden(3, hidden, 3, 3);
             let config = FitConfig { l2: 0.3, batch: 12, label_smoothing, hidden, ..FitConfig::default() };
-            let mut state = HeadState::new(head.clone(), &config, weights.to_vec(), 100);
+            let mut state = HeadState::new(head.clone(), &config, weights.to_vec(), (None, None), 100);
             let rows = LabelledFeatures { features: &data.0, examples: &data.1 };
             let run = EpochRun { kernel: Kernel::new(), rows, standardizer: None, batch: 12, max_threads: 1 };
             run.run(&mut [&mut state], &mut ThreadTuner::default());
@@ -371,7 +382,14 @@ mod tests {
         let (x, y) = blobs(40, 2, 1);
         let rows = LabelledFeatures { features: &x, examples: &y };
         let jobs = [1e38, 0.01].map(|lr| job(&FitConfig { lr, epochs: 3, ..FitConfig::default() }, 2));
-        let shared = SharedInputs { width: 2, validation: Some(rows), standardizer: None, threads: 1 };
+        let shared = SharedInputs {
+            width: 2,
+            validation: Some(rows),
+            standardizer: None,
+            label_sets: None,
+            row_weights: None,
+            threads: 1,
+        };
         let mut ended = fit_many(
             jobs.into(),
             &mut InMemoryRows::new(rows, &FitConfig::default()),

@@ -4,6 +4,7 @@ use super::adam::BiasState;
 use super::config::FitConfig;
 use super::dropout::Dropout;
 use super::kernel::WeightState;
+use super::label_sets::LabelSets;
 use super::layer::Layer;
 use super::loss::CrossEntropy;
 use super::output_state::{LayerState, OutputState};
@@ -11,6 +12,7 @@ use super::schedule::StepSchedule;
 use super::softmax_head::Head;
 use super::standardize::Standardizer;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The state of one head while it is fitted. If features are standardized, the weights are those for the standardized
 /// features.
@@ -45,7 +47,13 @@ pub(super) struct HeadSlice<'a> {
 
 impl HeadState {
     /// Starts from `head`, with one weight per class in the loss, for a fit of `steps` steps at most.
-    pub fn new(head: Head, config: &FitConfig, class_weights: Vec<f32>, steps: usize) -> Self {
+    pub fn new(
+        head: Head,
+        config: &FitConfig,
+        class_weights: Vec<f32>,
+        (label_sets, row_weights): (Option<LabelSets>, Option<Arc<[f32]>>),
+        steps: usize,
+    ) -> Self {
         assert_eq!(class_weights.len(), head.classes(), "one weight per class");
         let FitConfig { lr, l2, weight_decay, schedule, label_smoothing, dropout, seed, .. } = *config;
         let schedule = StepSchedule { lr, l2, weight_decay, schedule, taken: 0, total: steps };
@@ -55,7 +63,8 @@ impl HeadState {
             Some(hidden) => (LayerState::new(hidden), Some(OutputState { state: output, dropout })),
             None => (output, None),
         };
-        Self { loss: CrossEntropy::new(class_weights, label_smoothing), schedule, first, output }
+        let loss = CrossEntropy::new(class_weights, label_smoothing, label_sets, row_weights);
+        Self { loss, schedule, first, output }
     }
 
     /// Number of outputs of the layer that takes the features: classes, or hidden units.

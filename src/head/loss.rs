@@ -1,38 +1,10 @@
 //! Cross entropy of softmax outputs: its value and its gradient over rows of logits, in float32.
 
 use super::kernel::Kernel;
+use super::label_sets::LabelSets;
 use super::labelled_features::Example;
-
-/// Sums of the loss and of the correct answers over rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct RunningLoss {
-    /// Sum of `-log p(target)`. NaN in, NaN out.
-    pub loss: f64,
-    /// Rows whose largest logit, the first of equals, is the target's.
-    pub correct: usize,
-}
-
-impl std::ops::AddAssign for RunningLoss {
-    fn add_assign(&mut self, other: Self) {
-        self.loss += other.loss;
-        self.correct += other.correct;
-    }
-}
-
-impl RunningLoss {
-    /// The means over `rows` rows.
-    pub fn mean(&self, rows: usize) -> MeanLoss {
-        let n = rows as f64;
-        MeanLoss { loss: self.loss / n, accuracy: self.correct as f64 / n }
-    }
-}
-
-/// Mean cross entropy and accuracy (0 to 1) over rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct MeanLoss {
-    pub loss: f64,
-    pub accuracy: f64,
-}
+use super::running_loss::RunningLoss;
+use std::sync::Arc;
 
 /// Replaces each row of logits `z`, `[rows, classes]`, by its exponentials and stores their sums in `totals`, `[rows]`.
 /// Each row is shifted by its maximum first, so that nothing overflows. Returns the loss of the rows.
@@ -62,18 +34,27 @@ pub(super) fn exponentiate(
 }
 
 /// The loss of a fit: the mean over a batch of each row's cross entropy with its smoothed target, times the weight of its
-/// class. The L2 penalty is added by the optimizer step.
+/// class and its own; of rows with several labels the sum over the labels. The L2 penalty is added by the optimizer step.
 #[derive(Debug)]
 pub(super) struct CrossEntropy {
     /// `[classes]`.
     class_weights: Vec<f32>,
     /// The share of each target that is spread evenly over all classes.
     label_smoothing: f64,
+    /// The labels of each target, where rows have several; `None` where targets are classes.
+    label_sets: Option<LabelSets>,
+    /// The weight of each row of the features; `None` where all are 1.
+    row_weights: Option<Arc<[f32]>>,
 }
 
 impl CrossEntropy {
-    pub fn new(class_weights: Vec<f32>, label_smoothing: f64) -> Self {
-        Self { class_weights, label_smoothing }
+    pub fn new(
+        class_weights: Vec<f32>,
+        label_smoothing: f64,
+        label_sets: Option<LabelSets>,
+        row_weights: Option<Arc<[f32]>>,
+    ) -> Self {
+        Self { class_weights, label_smoothing, label_sets, row_weights }
     }
 
     pub fn classes(&self) -> usize {
@@ -89,6 +70,12 @@ impl CrossEntropy {
         rows: &[Example],
         totals: &mut Vec<f32>,
     ) -> RunningLoss {
+        if let Some(sets) = &self.label_sets {
+            let weights = (&self.class_weights[..], self.label_smoothing as f32);
+            let sum = sets.gradient(kernel, z, rows, weights, totals);
+            self.weigh(z, rows);
+            return sum;
+        }
         let classes = self.classes();
         let sum = exponentiate(kernel, z, rows, totals);
         let smoothing = self.label_smoothing as f32;
@@ -103,7 +90,16 @@ impl CrossEntropy {
             }
             row[target] -= (1.0 - smoothing) * factor;
         }
+        self.weigh(z, rows);
         sum
+    }
+
+    /// Multiplies the gradient of each row, `[rows, classes]`, by its weight.
+    fn weigh(&self, z: &mut [f32], rows: &[Example]) {
+        let Some(weights) = &self.row_weights else { return };
+        for (row, example) in z.chunks_exact_mut(self.classes().max(1)).zip(rows) {
+            row.iter_mut().for_each(|value| *value *= weights[example.row as usize]);
+        }
     }
 }
 

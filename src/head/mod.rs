@@ -6,6 +6,7 @@
 //! - [`fit_lbfgs`] computes the optimum of the regularised loss, and [`fit_linfa`] the same with another search.
 //! - [`SoftmaxRegression`] and [`SoftmaxClassifier`] are the same head as an estimator of [`linfa`].
 //! - [`decision`] answers by goals for classes or by costs, rather than by the most probable class.
+//! - [`LabelSets`] gives rows several labels, each with a probability of its own.
 //! - [`rejection`] measures how far features lie from the known classes.
 
 mod adam;
@@ -26,6 +27,8 @@ mod half_rows;
 mod head_state;
 mod hidden_units;
 mod kernel;
+mod label_probabilities;
+mod label_sets;
 mod labelled_features;
 mod layer;
 mod lbfgs;
@@ -38,6 +41,7 @@ pub mod rejection;
 mod result;
 mod row_source;
 mod running_fit;
+mod running_loss;
 mod schedule;
 mod score;
 mod softmax;
@@ -52,9 +56,10 @@ pub use config::{AUTO_EPOCHS, FitConfig, FitParams};
 pub use early_stopping::StopOn;
 pub use estimator::SoftmaxRegression;
 pub use feature_format::FeatureFormat;
-pub use file::{SavedHead, decode, load, save};
+pub use file::{SavedHead, decode, load, save, save_multi_label};
 pub use fit::{FitJob, SharedInputs, fit, fit_many};
 pub use half_rows::HalfRows;
+pub use label_sets::LabelSets;
 pub use labelled_features::{Example, LabelledFeatures};
 pub use layer::Layer;
 pub use lbfgs::{

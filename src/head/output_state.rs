@@ -6,7 +6,8 @@ use super::hidden_units::HiddenUnits;
 use super::kernel::{Batch, Kernel, WeightState};
 use super::labelled_features::{Example, LabelledFeatures};
 use super::layer::Layer;
-use super::loss::{CrossEntropy, RunningLoss};
+use super::loss::CrossEntropy;
+use super::running_loss::RunningLoss;
 use super::schedule::StepPosition;
 
 /// A layer with its moments.

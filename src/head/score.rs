@@ -1,8 +1,10 @@
 //! Loss and accuracy of heads on rows that they are not fitted to.
 
 use super::kernel::Kernel;
+use super::label_sets::LabelSets;
 use super::labelled_features::{Example, LabelledFeatures};
-use super::loss::{MeanLoss, RunningLoss, exponentiate};
+use super::loss::exponentiate;
+use super::running_loss::{MeanLoss, RunningLoss};
 use super::softmax_head::Head;
 use crate::math::parallel::in_parallel;
 
@@ -19,14 +21,20 @@ struct Chunk<'a> {
     examples: &'a [Example],
 }
 
-/// Computes mean cross entropy and accuracy of each head.
-pub(super) fn score(heads: &[Head], rows: LabelledFeatures, threads: usize) -> Vec<MeanLoss> {
+/// Computes mean cross entropy and accuracy of each head; where rows have several labels, the share of rows that have exactly these
+/// above one half.
+pub(super) fn score(
+    heads: &[Head],
+    rows: LabelledFeatures,
+    label_sets: Option<&LabelSets>,
+    threads: usize,
+) -> Vec<MeanLoss> {
     let chunks: Vec<Chunk> = (0..heads.len())
         .flat_map(|head| rows.examples.chunks(CHUNK).map(move |examples| Chunk { head, examples }))
         .collect();
     let share = chunks.len().div_ceil(threads.clamp(1, chunks.len().max(1))).max(MIN_CHUNKS);
     let shares: Vec<&[Chunk]> = chunks.chunks(share).collect();
-    let losses = in_parallel(threads, &shares, |share| Ok(score_chunks(heads, rows, share)))
+    let losses = in_parallel(threads, &shares, |share| Ok(score_chunks(heads, rows, label_sets, share)))
         .expect("scoring cannot fail");
     let mut sums = vec![RunningLoss::default(); heads.len()];
     for (chunk, loss) in chunks.iter().zip(losses.into_iter().flatten()) {
@@ -35,14 +43,22 @@ pub(super) fn score(heads: &[Head], rows: LabelledFeatures, threads: usize) -> V
     sums.iter().map(|sum| sum.mean(rows.examples.len())).collect()
 }
 
-fn score_chunks(heads: &[Head], rows: LabelledFeatures, chunks: &[Chunk]) -> Vec<RunningLoss> {
+fn score_chunks(
+    heads: &[Head],
+    rows: LabelledFeatures,
+    label_sets: Option<&LabelSets>,
+    chunks: &[Chunk],
+) -> Vec<RunningLoss> {
     let kernel = Kernel::new();
     let (mut z, mut totals) = (Vec::new(), Vec::new());
     let score = |&Chunk { head, examples }: &Chunk| {
         let head = &heads[head];
         z.resize(examples.len() * head.classes(), 0.0);
         head.logits(kernel, LabelledFeatures { examples, ..rows }, &mut z);
-        exponentiate(kernel, &mut z, examples, &mut totals)
+        match label_sets {
+            Some(sets) => sets.probabilities(kernel, &mut z, examples, &mut totals),
+            None => exponentiate(kernel, &mut z, examples, &mut totals),
+        }
     };
     chunks.iter().map(score).collect()
 }
@@ -50,6 +66,6 @@ fn score_chunks(heads: &[Head], rows: LabelledFeatures, chunks: &[Chunk]) -> Vec
 impl Head {
     /// Computes mean cross entropy and accuracy.
     pub(super) fn score(&self, rows: LabelledFeatures) -> MeanLoss {
-        score(std::slice::from_ref(self), rows, 1)[0]
+        score(std::slice::from_ref(self), rows, None, 1)[0]
     }
 }

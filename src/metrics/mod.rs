@@ -11,6 +11,7 @@ mod curves;
 mod grouped;
 mod label_issues;
 mod macro_f1;
+mod multi_label;
 mod over_heads;
 mod p_value;
 mod paired;
@@ -35,6 +36,7 @@ pub use curves::{ClassCurve, CurvePoint, class_curves};
 pub use grouped::grouped_interval;
 pub use label_issues::{SuspectRow, find_label_issues};
 pub use macro_f1::{LabelledPrediction, macro_f1_interval, paired_macro_f1_difference};
+pub use multi_label::{F1Score, LabelCounts, best_f1_threshold, micro_score};
 pub use over_heads::{
     AccuracyInterval, IntervalOver, MeanOverHeads, SplitAnswers, SplitDesign, accuracy_over_heads,
     mean_over_heads,

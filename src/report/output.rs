@@ -120,7 +120,7 @@ pub fn write_tables(folder: &Path, tables: &[Table]) -> Result<()> {
 
 /// The folder of images of a run, while its cache exists.
 fn images_of_run(run: &Path, cache: Option<&Path>) -> Result<Option<PathBuf>> {
-    let opened = StoredRun::open(run)?.open_cache(cache).ok();
+    let opened = StoredRun::open_any(run)?.open_cache(cache).ok();
     Ok(opened.and_then(|cache| Some(cache.samples().ok()?.images_root(cache.root()))))
 }
 

@@ -12,7 +12,7 @@ mod stored;
 pub use curves::{WeightHistograms, event_file};
 pub use live::{LiveCurves, live_folder};
 pub use predictions::{Prediction, check_split};
-pub use record::{ClassCount, FoldScore, Record, SCHEMA, SamePictures};
+pub use record::{ClassCount, FoldScore, MULTI_LABEL_SCHEMA, MultiLabel, Record, SCHEMA, SamePictures};
 pub use rejection::RejectionRule;
 pub use selection::{Candidate, CandidateFeatures, LeftOut, LeftOutReason, Selection};
 pub use stored::StoredRun;
@@ -48,8 +48,8 @@ pub struct RunContents<'a> {
     pub predictions: &'a [Prediction],
     /// Digests of the images that the head was trained on.
     pub trained_on: &'a [Digest],
-    /// The distance measure, with the distances of the validation and test images.
-    pub measured: &'a RejectionDistances,
+    /// The distance measure, with the distances of the validation and test images; `None` where images have several labels.
+    pub measured: Option<&'a RejectionDistances>,
     /// Histograms for the event file.
     pub histograms: &'a WeightHistograms,
 }
@@ -118,9 +118,10 @@ pub fn write(path: &Path, run: &RunContents) -> Result<()> {
 fn write_files(folder: &Path, run: &RunContents) -> Result<()> {
     let classes = run.record.class_names();
     let spec = json::to_value(&run.record.spec);
-    head::save(&folder.join(HEAD), run.head, &classes, spec)?;
+    let save = if run.record.multi_label.is_some() { head::save_multi_label } else { head::save };
+    save(&folder.join(HEAD), run.head, &classes, spec)?;
     predictions::write(&folder.join(PREDICTIONS), run.predictions, classes.len())?;
-    save_distances(&folder.join(REJECT), run.measured)?;
+    run.measured.map_or(Ok(()), |measured| save_distances(&folder.join(REJECT), measured))?;
     let trained_on = Table::new([("image_sha256", ColumnData::Digests(run.trained_on.to_vec()))]);
     fs::write_atomic(&folder.join(TRAINED_ON), &trained_on.encode())?;
     let events = event_file(run.record, run.histograms, run.head);
@@ -139,7 +140,7 @@ pub fn is_run(folder: &Path) -> bool {
 /// # Errors
 /// Those of [`StoredRun::open`].
 pub fn read_record(run: &Path) -> Result<Record> {
-    StoredRun::open(run).map(|run| run.record().clone())
+    StoredRun::open_any(run).map(|run| run.record().clone())
 }
 
 /// Returns the index of a class in a run's order.

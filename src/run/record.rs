@@ -13,11 +13,13 @@ use std::path::Path;
 
 /// The version of the files in a run.
 pub const SCHEMA: &str = "run-v1";
+/// The version of the files in a run on images with several labels.
+pub const MULTI_LABEL_SCHEMA: &str = "run-v2";
 
 /// The content of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Version of the files: [`SCHEMA`].
+    /// Version of the files: [`SCHEMA`] or [`MULTI_LABEL_SCHEMA`].
     pub schema: String,
     /// Version of the tool that wrote the run.
     pub version: String,
@@ -27,7 +29,7 @@ pub struct Record {
     pub cache: String,
     /// What the features are.
     pub spec: Spec,
-    /// The classes, in the order of their indices.
+    /// The classes, in the order of their indices; the labels where images have several.
     pub classes: Vec<ClassCount>,
     /// Settings of the fit.
     #[serde(deserialize_with = "solver_or_adam")]
@@ -72,6 +74,23 @@ pub struct Record {
     /// How an answer is decided. `None` where it is the most probable class, as in runs of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// How labels are answered, where images have several. `None` where each has one class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multi_label: Option<MultiLabel>,
+}
+
+/// How labels are answered where images have several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MultiLabel {
+    /// The probability from which each label is answered, in the order of the classes: that of largest F1 on the validation images.
+    pub thresholds: Vec<f64>,
+}
+
+impl MultiLabel {
+    /// Whether each label is answered, for probabilities in the order of the classes.
+    pub fn answers<'a>(&'a self, probabilities: &'a [f32]) -> impl Iterator<Item = bool> + 'a {
+        self.thresholds.iter().zip(probabilities).map(|(threshold, &p)| f64::from(p) >= *threshold)
+    }
 }
 
 fn is_f32(format: &FeatureFormat) -> bool {
@@ -139,9 +158,11 @@ impl Record {
         let unreadable =
             || Error::new(Kind::Run, "not a record that this version reads").at(path).help("train again");
         let record: Self = json::decode(bytes).map_err(|e| unreadable().because(e))?;
-        match record.schema == SCHEMA {
+        let own = if record.multi_label.is_some() { MULTI_LABEL_SCHEMA } else { SCHEMA };
+        let thresholds = record.multi_label.as_ref().map(|own| own.thresholds.len());
+        match record.schema == own && thresholds.is_none_or(|number| number == record.classes.len()) {
             true => Ok(record),
-            false => Err(unreadable().because(format!("its schema is {}, not {SCHEMA}", record.schema))),
+            false => Err(unreadable().because(format!("its schema is {}, not {own}", record.schema))),
         }
     }
 }

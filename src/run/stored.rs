@@ -26,8 +26,24 @@ impl StoredRun {
     /// Opens the run in the folder `run` and reads its record.
     ///
     /// # Errors
-    /// [`Kind::Run`] when the folder holds no run, or one of another version.
+    /// [`Kind::Run`] when the folder holds no run, one of another version, or one on images with several labels.
     pub fn open(run: &Path) -> Result<Self> {
+        let stored = Self::open_any(run)?;
+        match stored.record.multi_label {
+            None => Ok(stored),
+            Some(_) => {
+                let message = "its images have several labels each, which this cannot take";
+                let help = "`evaluate`, `predict` and `report` take such a run, and `export` as `onnx`";
+                Err(Error::new(Kind::Run, message).at(run).help(help))
+            }
+        }
+    }
+
+    /// Opens a run as [`StoredRun::open`] does, also one on images with several labels.
+    ///
+    /// # Errors
+    /// [`Kind::Run`] when the folder holds no run, or one of another version.
+    pub fn open_any(run: &Path) -> Result<Self> {
         if !is_run(run) {
             if let Some(obstacle) = fs::obstacle(run) {
                 return Err(obstacle.of_kind(Kind::Run));
@@ -62,7 +78,7 @@ impl StoredRun {
     /// [`Kind::Run`] when its file is missing or damaged.
     pub fn head(&self) -> Result<TrainedHead> {
         let path = self.files.path(HEAD);
-        let SavedHead { head, classes, spec } = head::decode(&self.files.read(HEAD)?, &path)?;
+        let SavedHead { head, classes, spec, .. } = head::decode(&self.files.read(HEAD)?, &path)?;
         let spec = serde_json::from_value(spec).map_err(|e| {
             Error::new(Kind::Run, "its spec is not one that this version reads").at(&path).because(e)
         })?;
@@ -120,6 +136,11 @@ impl StoredRun {
         confidence.map_or(Ok(()), rejection::check_confidence)?;
         let path = self.files.path(REJECT);
         if !self.files.contains(REJECT) {
+            if self.record.multi_label.is_some() {
+                let message =
+                    "`reject` is for images of one class each, and those of this run have several labels";
+                return Err(Error::new(Kind::Usage, message).at(self.path()).help("leave `reject` out"));
+            }
             let message = "it is missing: the run was written by a version without `reject`";
             return Err(Error::new(Kind::Run, message).at(&path).help("train again"));
         }

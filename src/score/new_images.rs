@@ -89,11 +89,11 @@ pub fn evaluate_new_images(config: &NewImagesConfig, monitor: &dyn Monitor) -> R
     // A manifest has no folders.
     let layout = (!config.images.is_file()).then_some(LayoutChoice::AsClasses);
     let options = ScanOptions { layout, ..ScanOptions::new(ScanDepth::Header) };
-    let ScanResult { root, files, refused, .. } = scan(&config.images, &options, monitor)?;
+    let ScanResult { root, files, unlabelled, refused, .. } = scan(&config.images, &options, monitor)?;
     let LabelConflicts { kept, refused: conflicts, .. } = separate_conflicts(files);
     let mut refused = [refused, conflicts].concat();
     let files = distinct(kept);
-    check_classes(config, &classifier, &files, &refused)?;
+    check_classes(config, &classifier, &files, unlabelled.len(), &refused)?;
     let overlap = check_overlap(config, &run, &files)?;
     let working = WorkingFolder::new(config.cache.as_deref(), &config.predictor.run);
     let (judged, computed) = judge(config, &classifier, &working, &root, &files, &mut refused, monitor)?;
@@ -124,10 +124,11 @@ fn check_classes(
     config: &NewImagesConfig,
     classifier: &Classifier,
     files: &[ImageFile],
+    unlabelled: usize,
     refused: &[Refused],
 ) -> Result<()> {
     if files.is_empty() {
-        return Err(no_images(&config.images, refused));
+        return Err(no_images(&config.images, unlabelled, refused));
     }
     if files.iter().any(|file| classifier.classes().contains(&file.label)) {
         return Ok(());

@@ -3,6 +3,7 @@
 use super::split_rows::RowSelection;
 use crate::cache::Key;
 use crate::head::{Example, LabelledFeatures};
+use crate::io::digest::Digest;
 use crate::math::matrix::Matrix;
 use std::collections::HashMap;
 
@@ -24,6 +25,13 @@ impl FeatureTable {
     /// Takes one key for each row of `features`.
     pub(super) fn new(keys: Vec<Key>, features: Matrix) -> Self {
         Self { features, row_of: keys.into_iter().zip(0..).collect() }
+    }
+
+    /// The weight of each row, given that of an image.
+    pub fn row_weights(&self, weight: impl Fn(&Digest) -> f32) -> Vec<f32> {
+        let mut weights = vec![1.0; self.features.rows()];
+        self.row_of.iter().for_each(|(key, &row)| weights[row as usize] = weight(&key.image_sha256));
+        weights
     }
 
     /// Finds the rows of a selection.

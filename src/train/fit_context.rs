@@ -31,6 +31,8 @@ pub(crate) struct AdamFit<'a> {
     train: SelectedRows<'a>,
     validation: SelectedRows<'a>,
     standardizer: Option<Standardizer>,
+    /// The weight of each row of the table.
+    row_weights: Option<Vec<f32>>,
 }
 
 impl<'a> FitContext<'a> {
@@ -47,7 +49,8 @@ impl<'a> FitContext<'a> {
         let train = self.table.select(&self.splits.train);
         let validation = self.table.select(&self.splits.validation);
         let standardizer = standardize.then(|| Standardizer::fit(train.rows()));
-        AdamFit { context: self, train, validation, standardizer }
+        let row_weights = self.set.row_weights(self.table);
+        AdamFit { context: self, train, validation, standardizer, row_weights }
     }
 
     /// Searches for the optimum with L-BFGS, from a head near it if there is one.
@@ -63,6 +66,7 @@ impl<'a> FitContext<'a> {
         precision: Precision,
     ) -> Result<LbfgsResult> {
         self.set.check_classes(self.splits)?;
+        self.set.require_equal_weights()?;
         let class_weights = self.set.class_weights(self.splits, &params.settings().class_weights)?;
         let job = LbfgsJob { params, class_weights: &class_weights, start, precision, threads: self.threads };
         let train = self.table.select(&self.splits.train);
@@ -75,6 +79,7 @@ impl<'a> FitContext<'a> {
     /// Those of [`FitContext::lbfgs`].
     pub fn linfa(&self, params: LinfaParams) -> Result<LbfgsResult> {
         self.set.check_classes(self.splits)?;
+        self.set.require_equal_weights()?;
         let train = self.table.select(&self.splits.train);
         Ok(self.scored(head::fit_linfa(self.set.classes().len(), train.rows(), params)?))
     }
@@ -114,6 +119,8 @@ impl AdamFit<'_> {
             width: self.context.set.spec().width,
             validation: Some(self.validation.rows()).filter(|rows| !rows.examples.is_empty()),
             standardizer: self.standardizer.as_ref(),
+            label_sets: None,
+            row_weights: self.row_weights.as_deref(),
             threads: self.context.threads,
         };
         head::fit_many(jobs, &mut source, shared, on_epoch)

@@ -72,7 +72,7 @@ impl FittedRun<'_> {
             head: &self.fitted.head,
             predictions: self.predictions,
             trained_on: &trained_on,
-            measured: from_folds.as_ref().unwrap_or(self.measured),
+            measured: Some(from_folds.as_ref().unwrap_or(self.measured)),
             histograms: self.histograms,
         };
         run::write(run, &finished)?;
@@ -108,6 +108,7 @@ impl FittedRun<'_> {
             ),
             same_pictures: Some(self.same_pictures),
             decision: self.decision.clone(),
+            multi_label: None,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::data::dataset::Split;
 use crate::head::decision::Decision;
 use crate::head::{Convergence, SolverConfig};
 use crate::metrics::Temperature;
-use crate::run::{FoldScore, Prediction, Record, SamePictures, Selection};
+use crate::run::{FoldScore, MultiLabel, Prediction, Record, SamePictures, Selection};
 use serde::Serialize;
 
 /// Loss and accuracy on the validation split.
@@ -63,6 +63,9 @@ pub struct TrainStats {
     pub variants: Vec<String>,
     /// Number of classes.
     pub classes: usize,
+    /// How labels are answered, where images have several; an answer is then correct where all labels are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multi_label: Option<MultiLabel>,
     /// How an answer is decided; `None` where it is the most probable class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
@@ -117,6 +120,7 @@ impl TrainStats {
             temperature: record.temperature,
             variants: record.variants.clone(),
             classes: record.classes.len(),
+            multi_label: record.multi_label.clone(),
             decision: record.decision.clone(),
             same_pictures: record.same_pictures.unwrap_or_default(),
         }

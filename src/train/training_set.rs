@@ -59,8 +59,22 @@ impl TrainingSet {
     /// Opens the cache at `path`; reads on up to `threads` threads, 0 meaning one per core.
     ///
     /// # Errors
-    /// [`Kind::Cache`] when there is no cache, or a part of it cannot be read.
+    /// [`Kind::Cache`] when there is no cache, or a part of it cannot be read; [`Kind::Input`] when its images have several labels.
     pub fn open_with_threads(path: &Path, threads: usize) -> Result<Self> {
+        let set = Self::open_any(path, threads)?;
+        match set.samples.has_label_sets() {
+            false => Ok(set),
+            true => {
+                let message =
+                    "its images have several labels each, which only `train` takes, with `solver` adam";
+                Err(Error::new(Kind::Input, message).at(path))
+            }
+        }
+    }
+
+    /// Opens a cache as [`TrainingSet::open_with_threads`] does, also one whose images have several labels. Their texts are then the
+    /// classes.
+    pub(super) fn open_any(path: &Path, threads: usize) -> Result<Self> {
         let threads = parallel::thread_count(threads);
         let cache = FeatureCache::open(path)?;
         let samples = cache.samples()?;
@@ -72,6 +86,11 @@ impl TrainingSet {
         let classes = class_names(&samples.rows);
         let groups = Arc::new(group_numbers(&samples.rows));
         Ok(Self { path: path.to_path_buf(), cache, samples, classes, catalog, paths, groups, threads })
+    }
+
+    /// The data set.
+    pub(super) fn samples(&self) -> &Samples {
+        &self.samples
     }
 
     /// Names of the classes; the position is the class index.
@@ -217,23 +236,6 @@ impl TrainingSet {
         }
     }
 
-    /// Checks that every class has a train row: without one, L-BFGS has no optimum.
-    ///
-    /// # Errors
-    /// [`Kind::Input`] naming the first class without one.
-    pub(super) fn check_classes(&self, splits: &SplitRows) -> Result<()> {
-        let counts = splits.train.class_counts(self.classes.len());
-        match counts.iter().position(|&count| count == 0) {
-            None => Ok(()),
-            Some(class) => {
-                let message = format!("the class {:?} has no images in the train split", self.classes[class]);
-                Err(Error::new(Kind::Input, message)
-                    .at(&self.path)
-                    .help("add images of the class, or run `extract` with a larger train share"))
-            }
-        }
-    }
-
     /// Prepares the fit of one head with Adam: applies the class weights to the train rows of `splits`.
     ///
     /// # Errors
@@ -284,23 +286,6 @@ impl TrainingSet {
                 ))
             }
             _ => Ok(()),
-        }
-    }
-
-    /// Checks that there are validation images, for fits that cannot choose their epochs otherwise.
-    ///
-    /// # Errors
-    /// [`Kind::Input`] when there are none.
-    pub(crate) fn require_validation(&self, splits: &SplitRows) -> Result<()> {
-        let of = splits.resplit.map_or(String::new(), |resplit| format!(" of {resplit}"));
-        match splits.validation.keys.is_empty() {
-            false => Ok(()),
-            true => Err(Error::new(
-                Kind::Input,
-                format!("the validation split{of} is empty, and early stopping needs it"),
-            )
-            .at(&self.path)
-            .help("run `extract` with a larger validation share, such as `split` 60/15/25, or add images")),
         }
     }
 

@@ -1,6 +1,7 @@
 //! All integration tests in one binary. `tests/run` installs what they need, then runs them.
 
 mod acceptance;
+mod archives;
 mod arrival;
 mod augment;
 mod auto;
@@ -37,9 +38,11 @@ mod heads;
 mod hidden;
 mod importers;
 mod kills;
+mod labels;
 mod layers;
 mod manifests;
 mod moved;
+mod multi_label;
 mod names;
 mod near_duplicates;
 mod network_folders;

@@ -70,20 +70,22 @@ fn faulty_rows_are_named_with_their_lines_and_the_rest_is_used() {
     s.write("m.csv", text.as_bytes());
     let done = extract(&s, "m.csv", "c", &[]);
     assert_eq!(done.code, 3);
-    assert_eq!(done.value()["samples"], 19);
+    // A row without a label is one to label.
+    assert_eq!((&done.value()["samples"], &done.value()["unlabelled"]), (&json!(19), &json!(1)));
     for refusal in [
         "refused: in/ant/099.png: line 22: could not be read: No such file",
         "refused: m.csv: line 23: it has no path",
-        "refused: in/ant/010.png: line 24: it has no label",
         "refused: in/bee/010.png: line 25: \"tset\" is not a split; use train",
         "refused: in/ant/000.png: line 26: two labels for one path: ant on line 2, bee here",
         "refused: m.csv: line 27: 2 fields, where the first line has 3",
     ] {
         assert!(done.stderr.contains(refusal), "{refusal:?} is not in {}", done.stderr);
     }
-    // A row that is mended is used in the next run.
-    s.write("m.csv", text.replace("in/ant/010.png,,", "in/ant/010.png,ant,").as_bytes());
-    assert_eq!(extract(&s, "m.csv", "c", &[]).value()["computed"], 1);
+    // A row that is mended is used in the next run; that without a label had its features.
+    let text = text.replace("in/ant/010.png,,", "in/ant/010.png,ant,").replace("tset", "test");
+    s.write("m.csv", text.as_bytes());
+    let mended = extract(&s, "m.csv", "c", &[]).value();
+    assert_eq!((&mended["samples"], &mended["computed"]), (&json!(21), &json!(1)));
     for (name, bytes, parts) in [
         ("a.csv", &b""[..], &["the manifest is empty"][..]),
         (
@@ -240,4 +242,50 @@ fn new_images_of_a_manifest_are_scored_over_its_groups() {
     s.write("new.csv", text.as_bytes());
     let scores = s.json(&["evaluate", &s.text("r"), "--images", &s.text("new.csv"), "--allow-overlap"]);
     assert_eq!((&scores["images"], &scores["groups"]), (&json!(16), &json!(4)));
+}
+
+#[test]
+fn weights_of_images_count_in_the_loss() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 40), ("bee", 40)]);
+    let manifest = |weight: &str| {
+        let mut text = String::from("path,label,weight\n");
+        for i in 0..40 {
+            writeln!(text, "in/ant/{i:03}.png,ant,\nin/bee/{i:03}.png,bee,{weight}").unwrap();
+        }
+        text
+    };
+    let run = |text: &str, more: &[&str]| {
+        s.write("m.csv", text.as_bytes());
+        let done = extract(&s, "m.csv", "c", &["--split", "50/20/30"]);
+        assert_eq!(done.code, 0, "{}", done.stderr);
+        s.run(&[&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "20"], more].concat())
+    };
+    assert_eq!(run(&manifest("1"), &[]).code, 0);
+    let even = s.head("r");
+    assert_eq!(run(&manifest("1.0"), &[]).code, 0);
+    assert!(s.head("r") == even && !samples(&s, "c").has_weights());
+    // An image of weight 0 is not learned from, so its class is never answered.
+    assert_eq!(run(&manifest("0"), &[]).code, 0);
+    assert!(s.head("r") != even && samples(&s, "c").has_weights());
+    let scores = s.json(&["evaluate", &s.text("r")]);
+    assert_eq!(
+        (&scores["classes"][1]["name"], &scores["classes"][1]["predicted"]),
+        (&json!("bee"), &json!(0))
+    );
+    let out = s.text("again.csv");
+    let written = s.json(&["data", "manifest", &s.text("m.csv"), "--out", &out]);
+    assert_eq!(written["columns"], json!(["path", "label", "weight"]));
+    let only = &["its images have weights", "--solver adam"];
+    run(&manifest("0"), &["--solver", "lbfgs", "--l2", "0.1"]).fails(2, only);
+    run(&manifest("0"), &["--memory", "100MB"]).fails(2, only);
+    s.write(
+        "bad.csv",
+        b"path,label,weight\nin/ant/000.png,ant,-1\nin/bee/000.png,bee,heavy\nin/ant/001.png,ant,2\n",
+    );
+    let bad = extract(&s, "bad.csv", "new", &[]);
+    assert_eq!(bad.code, 3);
+    for line in ["line 2: \"-1\" is not a weight", "line 3: \"heavy\" is not a weight"] {
+        assert!(bad.stderr.contains(line), "{}", bad.stderr);
+    }
 }

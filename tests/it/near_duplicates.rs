@@ -125,3 +125,33 @@ fn a_threshold_that_is_no_distance_and_a_file_without_a_format_are_refused() {
     assert!(!s.path("g").exists());
     s.run(&["duplicates", &s.text("nowhere")]).fails(1, &["nowhere"]);
 }
+
+#[test]
+fn the_page_of_a_data_set_counts_near_duplicates_across_splits() {
+    let s = with_copies();
+    let samples = FeatureCache::open(&s.path("c")).unwrap().samples().unwrap();
+    let split = |path: &str| samples.rows.iter().find(|row| row.file.path == path).unwrap().split;
+    let mut near: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let pairs = pairs(&s);
+    for (_, a, b) in pairs.iter().filter(|pair| pair.0 <= 0.02 && split(&pair.1) != split(&pair.2)) {
+        for path in [a, b] {
+            near.entry(split(path).name()).or_default().insert(path.clone());
+        }
+    }
+    let out = s.text("p.html");
+    let page = s.json(&["data", "report", &s.text("in"), "--cache", &s.text("c"), "--out", &out]);
+    let found = &page["near_duplicates"];
+    let expected = ["train", "validation", "test"].map(|split| near.get(split).map_or(0, BTreeSet::len));
+    assert_eq!(found["crossing"], serde_json::json!(expected));
+    assert_eq!(
+        std::fs::read_to_string(out).unwrap().contains("near-duplicate in another split"),
+        !near.is_empty()
+    );
+    let across = pairs.iter().filter(|pair| split(&pair.1) != split(&pair.2));
+    for (ours, (distance, ..)) in found["pairs"].as_array().unwrap().iter().zip(across) {
+        assert!((ours["distance"].as_f64().unwrap() - distance).abs() < 1e-5);
+    }
+    if let Some(without) = found["accuracy"]["images_without"].as_u64() {
+        assert!(without < found["accuracy"]["images"].as_u64().unwrap());
+    }
+}

@@ -80,7 +80,7 @@ fn runs_of_every_kind_are_made_again_by_their_commands() {
         "a/optimum-of-a-fold",
         "a/linfa",
         "folds/fold=2",
-        "swept/none+flip_lr=0.1_seed=1_fold=3",
+        "swept/none,flip_lr=0.1_seed=1_fold=3",
     ]
     .map(|run| Recipe::of(&s, run))
     .into();

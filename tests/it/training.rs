@@ -34,7 +34,7 @@ fn every_head_of_a_sweep_equals_that_of_train_for_any_number_of_threads() {
     );
     let alone = ["--seed", "1", "--shuffle-seed", "0", "--lr", "0.3", "--l2", "0.1", "--threads", "1"];
     let trained = train(&s, "alone", &[&alone[..], &args[..], &["--use", "none,flip"]].concat());
-    let name = "lab/none+flip_lr=0.3_l2=0.1_seed=1";
+    let name = "lab/none,flip_lr=0.3_l2=0.1_seed=1";
     assert_eq!(s.head("alone"), s.head(name));
     let mut records = ["alone", name].map(|run| s.record(run));
     for record in &mut records {

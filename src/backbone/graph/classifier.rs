@@ -92,6 +92,8 @@ pub struct ClassifierParts<'a> {
     pub head: &'a Head,
     /// Divisor of the logits.
     pub temperature: f64,
+    /// Whether each class has a probability of its own.
+    pub is_multi_label: bool,
     /// How the label is decided; `None` for the most probable class.
     pub decider: Option<&'a Decider>,
     /// The measure of distance, and the largest distance of a known image.
@@ -151,7 +153,7 @@ impl OnnxModel {
         graph.output.clear();
         let mut w = NodeWriter::new("headstart/head", opset);
         join_features(&mut w, &layers, parts.ranks);
-        classify(&mut w, parts.head, parts.temperature);
+        classify(&mut w, parts.head, parts.temperature, parts.is_multi_label);
         label::write(&mut w, parts.decider, PROBABILITIES, LABEL_INDEX);
         let batch = Dim::Open("batch");
         let mut output = |name, element, dims: &[Dim]| graph.output.push(typed_value(name, element, dims));
@@ -234,8 +236,8 @@ fn linear(w: &mut NodeWriter, layer: &Layer, inputs: &str) -> String {
     w.op_with("Gemm", &[inputs, &weight, &bias], vec![AttributeProto::int("transB", 1)])
 }
 
-/// Writes the head, the temperature and softmax.
-fn classify(w: &mut NodeWriter, head: &Head, temperature: f64) {
+/// Writes the head, the temperature and softmax; for several labels the sigmoid.
+fn classify(w: &mut NodeWriter, head: &Head, temperature: f64, is_multi_label: bool) {
     let inputs = match head.hidden() {
         Some(hidden) => {
             let units = linear(w, hidden, FEATURES);
@@ -244,6 +246,9 @@ fn classify(w: &mut NodeWriter, head: &Head, temperature: f64) {
         None => FEATURES.into(),
     };
     let logits = linear(w, head.output(), &inputs);
+    if is_multi_label {
+        return w.named("Sigmoid", &[&logits], PROBABILITIES, Vec::new());
+    }
     let axis = || vec![AttributeProto::int("axis", 1)];
     let scaled = if temperature == 1.0 {
         logits

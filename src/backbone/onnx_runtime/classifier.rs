@@ -145,6 +145,7 @@ mod tests {
             preprocessing: steps,
             input: ClassifierInput::Uint8,
             head: &head,
+            is_multi_label: false,
             temperature: 1.0,
             decider: None,
             rejection: None,

@@ -35,7 +35,7 @@ impl ChosenImages {
     pub fn of(root: &Path, samples: usize, monitor: &dyn Monitor) -> Result<Self> {
         let scanned = scan(root, &ScanOptions::new(ScanDepth::Pixels), monitor)?;
         if scanned.files.is_empty() {
-            return Err(no_images(root, &scanned.refused));
+            return Err(no_images(root, scanned.unlabelled.len(), &scanned.refused));
         }
         let LabelConflicts { kept: mut files, refused, .. } = separate_conflicts(scanned.files);
         files.sort_by(|a, b| (a.image_sha256, &a.path).cmp(&(b.image_sha256, &b.path)));

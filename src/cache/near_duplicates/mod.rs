@@ -129,7 +129,8 @@ pub fn find_near_duplicates(
     config.out.as_deref().map(check_manifest_output).transpose()?;
     let cache = FeatureCache::open(&config.cache)?;
     let samples = cache.samples()?;
-    let (images, mut near) = compare(&cache, &samples, config, monitor)?;
+    let threads = parallel::thread_count(config.threads);
+    let (images, mut near) = compare(&cache, &samples, (threshold, 0), threads, monitor)?;
     let nearest = DISTANCES.map(|distance| ImagesWithin {
         distance,
         images: near.nearest.iter().filter(|&&nearest| f64::from(nearest) <= distance).count(),
@@ -150,19 +151,49 @@ pub fn find_near_duplicates(
     })
 }
 
-/// Compares all images that have features. Returns the first sample of each, in the order of the rows.
+/// The images of a cache compared with those of other splits.
+#[derive(Debug)]
+pub struct AcrossSplits<'a> {
+    /// The first sample of each image that has features.
+    pub images: Vec<&'a Sample>,
+    /// The cosine distance of each from the nearest image of another split; infinite where there is none.
+    pub nearest: Vec<f32>,
+    /// The nearest pairs of images of different splits, with their distance; the nearest first.
+    pub pairs: Vec<(f32, [usize; 2])>,
+}
+
+/// Compares all images of a cache with those of other splits, and keeps the `most` nearest pairs.
+///
+/// # Errors
+/// [`Kind::Cache`] when a part is damaged; [`Kind::Interrupted`] when the monitor was interrupted.
+pub fn compare_splits<'a>(
+    cache: &FeatureCache,
+    samples: &'a Samples,
+    most: usize,
+    threads: usize,
+    monitor: &dyn Monitor,
+) -> Result<AcrossSplits<'a>> {
+    let threads = parallel::thread_count(threads);
+    let (images, near) = compare(cache, samples, (0.0, most), threads, monitor)?;
+    let pairs = near.pairs_across.iter().map(|pair| (pair.distance, pair.rows)).collect();
+    Ok(AcrossSplits { images, nearest: near.nearest_across, pairs })
+}
+
+/// Compares all images that have features: the pairs within a threshold, and the nearest pairs of different splits, of which it
+/// keeps this many. Returns the first sample of each image, in the order of the rows.
 fn compare<'a>(
     cache: &FeatureCache,
     samples: &'a Samples,
-    config: &NearDuplicatesConfig,
+    (threshold, most_across): (f64, usize),
+    threads: usize,
     monitor: &dyn Monitor,
 ) -> Result<(Vec<&'a Sample>, NearRows)> {
-    let threads = parallel::thread_count(config.threads);
     let by_digest = samples.by_digest();
     let catalog = cache.catalog(threads)?;
     let selections =
         catalog.select(|key| key.variant == Variant::None && by_digest.contains_key(&key.image_sha256));
-    let images = catalog.keys_of(&selections).map(|key| by_digest[&key.image_sha256]).collect();
+    let images: Vec<&Sample> = catalog.keys_of(&selections).map(|key| by_digest[&key.image_sha256]).collect();
+    let splits: Vec<u8> = images.iter().map(|sample| sample.split as u8).collect();
     let blocks = blocks(&selections, (BLOCK_BYTES / 4 / catalog.width().max(1)).max(1));
     let mut starts = vec![0];
     for block in &blocks {
@@ -170,7 +201,9 @@ fn compare<'a>(
         starts.push(starts[starts.len() - 1] + rows);
     }
     let read = |block: usize| Ok(catalog.read(&blocks[block], threads)?.features);
-    let near = near_rows(&Blocks { starts, read: &read, threads }, config.threshold as f32, monitor)?;
+    let parts = (most_across > 0).then_some(&splits[..]);
+    let blocks = Blocks { starts, parts, most_across, read: &read, threads };
+    let near = near_rows(&blocks, threshold as f32, monitor)?;
     Ok((images, near))
 }
 
@@ -222,7 +255,7 @@ fn name(samples: &[&Sample]) -> String {
     given.or(first).cloned().unwrap_or_default()
 }
 
-/// All files, with near-duplicates and earlier groups joined as groups.
+/// All files, with near-duplicates and earlier groups joined as groups; those without a label as they are.
 fn with_groups(samples: &Samples, images: &[&Sample], near: &mut NearRows) -> Vec<ImageFile> {
     let rows: HashMap<Digest, usize> =
         images.iter().map(|sample| sample.file.image_sha256).zip(0..).collect();
@@ -243,5 +276,5 @@ fn with_groups(samples: &Samples, images: &[&Sample], near: &mut NearRows) -> Ve
         let group = group.or(sample.file.group.as_ref()).cloned();
         ImageFile { group, ..sample.file.clone() }
     };
-    samples.rows.iter().map(file).collect()
+    samples.rows.iter().map(file).chain(samples.unlabelled.iter().cloned()).collect()
 }

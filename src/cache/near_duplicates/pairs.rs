@@ -16,9 +16,28 @@ const TILES_AT_ONCE: usize = 64;
 pub(super) struct Blocks<'a> {
     /// First row of each block, and the number of all rows at the end.
     pub starts: Vec<usize>,
+    /// The part that each row belongs to, such as its split: the nearest rows of other parts are then found as well.
+    pub parts: Option<&'a [u8]>,
+    /// Number of nearest pairs of different parts to keep.
+    pub most_across: usize,
     /// Reads a block, `[rows, width]`.
     pub read: &'a dyn Fn(usize) -> Result<Matrix>,
     pub threads: usize,
+}
+
+/// What is found among rows of different parts.
+#[derive(Debug, Clone, Copy)]
+struct Across<'a> {
+    /// The part of each row, where rows have parts.
+    parts: Option<&'a [u8]>,
+    /// Number of nearest pairs to keep.
+    most: usize,
+}
+
+impl<'a> Blocks<'a> {
+    fn across(&self) -> Across<'a> {
+        Across { parts: self.parts, most: self.most_across }
+    }
 }
 
 /// Distances from one another, and sets of rows that are near.
@@ -28,8 +47,21 @@ pub(super) struct NearRows {
     pub nearest: Vec<f32>,
     /// Number of pairs within the threshold.
     pub pairs: u64,
+    /// Cosine distance of each row from the nearest one of another part.
+    pub nearest_across: Vec<f32>,
+    /// The nearest pairs of rows of different parts, the nearest first.
+    pub pairs_across: Vec<PairAcross>,
     /// A row of the same set for each row, or itself.
     parents: Vec<usize>,
+}
+
+/// A pair of rows of different parts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PairAcross {
+    /// Cosine distance.
+    pub distance: f32,
+    /// The rows, in their order.
+    pub rows: [usize; 2],
 }
 
 /// A tile of a block: its first row there, and its rows.
@@ -46,11 +78,17 @@ struct TilePairs {
     near: Vec<(usize, usize)>,
     /// The distance of the nearest row of the other tile, for each row of both.
     nearest: [Vec<f32>; 2],
+    /// The same, among rows of other parts.
+    nearest_across: [Vec<f32>; 2],
+    /// The nearest pairs of rows of different parts.
+    pairs_across: Vec<PairAcross>,
 }
 
 impl NearRows {
     fn new(rows: usize) -> Self {
-        Self { nearest: vec![f32::INFINITY; rows], pairs: 0, parents: (0..rows).collect() }
+        let none = || vec![f32::INFINITY; rows];
+        let (nearest, nearest_across, parents) = (none(), none(), (0..rows).collect());
+        Self { nearest, pairs: 0, nearest_across, pairs_across: Vec::new(), parents }
     }
 
     /// The row that stands for the set of `row`.
@@ -68,13 +106,18 @@ impl NearRows {
         self.parents[a.max(b)] = a.min(b);
     }
 
-    fn add(&mut self, found: &TilePairs, starts: [usize; 2]) {
-        for ((start, tile), distances) in starts.iter().zip(&found.tiles).zip(&found.nearest) {
-            let rows = start + tile.start..;
-            for (row, &distance) in rows.zip(distances) {
-                self.nearest[row] = self.nearest[row].min(distance);
+    fn add(&mut self, found: &TilePairs, starts: [usize; 2], most_across: usize) {
+        let kinds = [(&mut self.nearest, &found.nearest), (&mut self.nearest_across, &found.nearest_across)];
+        for (all, found_nearest) in kinds {
+            for ((start, tile), distances) in starts.iter().zip(&found.tiles).zip(found_nearest) {
+                let rows = start + tile.start..;
+                for (row, &distance) in rows.zip(distances) {
+                    all[row] = all[row].min(distance);
+                }
             }
         }
+        self.pairs_across.extend(&found.pairs_across);
+        keep_nearest(&mut self.pairs_across, most_across);
         self.pairs += found.near.len() as u64;
         found.near.iter().for_each(|(a, b)| self.join(starts[0] + a, starts[1] + b));
     }
@@ -89,6 +132,7 @@ pub(super) fn near_rows(blocks: &Blocks, threshold: f32, monitor: &dyn Monitor) 
     let count = blocks.starts.len().saturating_sub(1);
     let mut found = NearRows::new(rows);
     let task = monitor.task("comparing images", Some(rows as u64), Unit::Images);
+    let across = blocks.across();
     for i in 0..count {
         let first = normalized((blocks.read)(i)?);
         for j in i..count {
@@ -99,8 +143,13 @@ pub(super) fn near_rows(blocks: &Blocks, threshold: f32, monitor: &dyn Monitor) 
                 if monitor.is_interrupted() {
                     return Err(Error::new(Kind::Interrupted, "interrupted while images were compared"));
                 }
-                let compare = |tiles: &[Tile; 2]| Ok(compare(pair, *tiles, i == j, threshold));
-                in_parallel(blocks.threads, tiles, compare)?.iter().for_each(|tile| found.add(tile, starts));
+                let compare = |tiles: &[Tile; 2]| {
+                    let mut compared = compare(pair, *tiles, i == j, threshold);
+                    compared.compare_parts(across, starts);
+                    Ok(compared.found)
+                };
+                let compared = in_parallel(blocks.threads, tiles, compare)?;
+                compared.iter().for_each(|tile| found.add(tile, starts, across.most));
             }
         }
         task.advance(first.rows() as u64);
@@ -132,18 +181,60 @@ fn tiles([a, b]: [&Matrix; 2], is_same: bool) -> Vec<[Tile; 2]> {
     pairs.filter(|[a, b]| !is_same || a.start <= b.start).collect()
 }
 
-fn compare(blocks: [&Matrix; 2], tiles: [Tile; 2], is_same: bool, threshold: f32) -> TilePairs {
+/// Sorts pairs by distance, then by rows, and keeps the first ones.
+fn keep_nearest(pairs: &mut Vec<PairAcross>, most: usize) {
+    pairs.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.rows.cmp(&b.rows)));
+    pairs.truncate(most);
+}
+
+/// Two tiles that were compared.
+struct ComparedTiles {
+    found: TilePairs,
+    /// `[rows of the first tile, rows of the second]`.
+    distances: Vec<f32>,
+    is_same: bool,
+}
+
+impl ComparedTiles {
+    /// Finds the nearest rows of different parts, where rows have parts.
+    fn compare_parts(&mut self, across: Across, starts: [usize; 2]) {
+        let (Some(parts), [first, second]) = (across.parts, self.found.tiles) else { return };
+        let mut worst = f32::INFINITY;
+        for (i, row) in self.distances.chunks_exact(second.rows).enumerate() {
+            for (j, &distance) in row.iter().enumerate() {
+                let rows = [starts[0] + first.start + i, starts[1] + second.start + j];
+                if parts[rows[0]] == parts[rows[1]] || (self.is_same && rows[0] >= rows[1]) {
+                    continue;
+                }
+                let [of_first, of_second] = &mut self.found.nearest_across;
+                of_first[i] = of_first[i].min(distance);
+                of_second[j] = of_second[j].min(distance);
+                if distance <= worst && across.most > 0 {
+                    let rows = [rows[0].min(rows[1]), rows[0].max(rows[1])];
+                    self.found.pairs_across.push(PairAcross { distance, rows });
+                    if self.found.pairs_across.len() > 4 * across.most {
+                        keep_nearest(&mut self.found.pairs_across, across.most);
+                        worst = self.found.pairs_across.last().map_or(worst, |pair| pair.distance);
+                    }
+                }
+            }
+        }
+        keep_nearest(&mut self.found.pairs_across, across.most);
+    }
+}
+
+fn compare(blocks: [&Matrix; 2], tiles: [Tile; 2], is_same: bool, threshold: f32) -> ComparedTiles {
     let range = |tile: Tile| tile.start..tile.start + tile.rows;
-    let cosines = products([(blocks[0], range(tiles[0])), (blocks[1], range(tiles[1]))]);
+    let mut distances = products([(blocks[0], range(tiles[0])), (blocks[1], range(tiles[1]))]);
+    distances.iter_mut().for_each(|value| *value = (1.0 - *value).max(0.0));
     let mut near = Vec::new();
     let mut nearest = tiles.map(|tile| vec![f32::INFINITY; tile.rows]);
-    for (i, row) in cosines.chunks_exact(tiles[1].rows).enumerate() {
-        for (j, cosine) in row.iter().enumerate() {
+    for (i, row) in distances.chunks_exact(tiles[1].rows).enumerate() {
+        for (j, &distance) in row.iter().enumerate() {
             let (a, b) = (tiles[0].start + i, tiles[1].start + j);
             if is_same && a >= b {
                 continue;
             }
-            let distance = (1.0 - cosine).max(0.0);
             nearest[0][i] = nearest[0][i].min(distance);
             nearest[1][j] = nearest[1][j].min(distance);
             if distance <= threshold {
@@ -151,7 +242,9 @@ fn compare(blocks: [&Matrix; 2], tiles: [Tile; 2], is_same: bool, threshold: f32
             }
         }
     }
-    TilePairs { tiles, near, nearest }
+    let nearest_across = tiles.map(|tile| vec![f32::INFINITY; tile.rows]);
+    let found = TilePairs { tiles, near, nearest, nearest_across, pairs_across: Vec::new() };
+    ComparedTiles { found, distances, is_same }
 }
 
 #[cfg(test)]
@@ -176,18 +269,27 @@ mod tests {
             Ok(Matrix::from_rows(rows[0].len(), &own.concat()))
         };
         let starts = (0..rows.len()).step_by(block).chain([rows.len()]).collect();
-        near_rows(&Blocks { starts, read: &read, threads }, 0.01, &Silent).unwrap()
+        let parts: Vec<u8> = (0..rows.len()).map(|row| (row % 3) as u8).collect();
+        let blocks = Blocks { starts, parts: Some(&parts), most_across: 9, read: &read, threads };
+        near_rows(&blocks, 0.01, &Silent).unwrap()
     }
 
     #[test]
     fn blocks_find_what_a_comparison_of_each_pair_finds_whatever_their_size_and_the_threads() {
         let rows = rows(700, 33);
         let mut expected = NearRows::new(700);
+        let mut across: Vec<(f32, [usize; 2])> = Vec::new();
         for (i, a) in rows.iter().enumerate() {
             for (j, b) in rows.iter().enumerate().skip(i + 1) {
                 let distance = cosine_distance(a, b) as f32;
                 for row in [i, j] {
                     expected.nearest[row] = expected.nearest[row].min(distance);
+                }
+                if i % 3 != j % 3 {
+                    across.push((distance, [i, j]));
+                    for row in [i, j] {
+                        expected.nearest_across[row] = expected.nearest_across[row].min(distance);
+                    }
                 }
                 if distance <= 0.01 {
                     expected.pairs += 1;
@@ -200,10 +302,20 @@ mod tests {
         let whole = found(&rows, 700, 1);
         for (block, threads) in [(700, 3), (300, 2), (64, 1)] {
             assert_eq!(found(&rows, block, threads).nearest, whole.nearest);
+            assert_eq!(found(&rows, block, threads).pairs_across, whole.pairs_across);
             assert_eq!(sets(&found(&rows, block, threads)), sets(&expected));
         }
         assert_eq!((whole.pairs, sets(&whole)), (expected.pairs, sets(&expected)));
-        let most = whole.nearest.iter().zip(&expected.nearest).map(|(a, b)| (a - b).abs());
-        assert!(most.fold(0.0, f32::max) < 2e-6);
+        let most = |found: &[f32], expected: &[f32]| {
+            found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        assert!(most(&whole.nearest, &expected.nearest) < 2e-6);
+        assert!(most(&whole.nearest_across, &expected.nearest_across) < 2e-6);
+        across.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (pair, (distance, _)) in whole.pairs_across.iter().zip(&across) {
+            assert!((pair.distance - distance).abs() < 2e-6);
+            assert_ne!(pair.rows[0] % 3, pair.rows[1] % 3);
+        }
+        assert_eq!(whole.pairs_across.len(), 9);
     }
 }

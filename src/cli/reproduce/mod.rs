@@ -113,6 +113,8 @@ fn extract(record: &Record, cache: &Cache, sources: &[&Source], models: &Path) -
             ("--label-column", &options.label_column),
             ("--split-column", &options.split_column),
             ("--group-column", &options.group_column),
+            ("--labels-column", &options.labels_column),
+            ("--weight-column", &options.weight_column),
         ];
         for (flag, name) in columns {
             name.iter().for_each(|name| arguments.option(flag, name));
@@ -314,6 +316,7 @@ mod tests {
             temperature: None,
             same_pictures: None,
             decision: None,
+            multi_label: None,
         }
     }
 
@@ -417,6 +420,7 @@ mod tests {
             let name = || Some("name".to_string());
             let mut options =
                 ManifestOptions { path_column: name(), label_column: name(), ..Default::default() };
+            (options.labels_column, options.weight_column) = (name(), name());
             (options.split_column, options.group_column) = (name(), name());
             options.root = Some("/photos".into());
             source.cache.as_mut().unwrap().manifest = Some(Manifest { file: "/photos.csv".into(), options });

@@ -30,6 +30,9 @@ pub enum LayoutChoice {
     AsClasses,
 }
 
+/// The folder of images that have no label yet, among the class folders.
+pub const UNLABELLED: &str = "_unlabelled";
+
 /// Usual names of folders that are splits, without separators and a final `set`, `data` or `images`.
 const NAMES: [(&str, Split); 14] = [
     ("train", Split::Train),

@@ -3,20 +3,24 @@
 mod changes;
 mod conflicts;
 mod fixed_splits;
+mod label_set;
 mod layout;
 mod refusal;
 mod resplit;
 mod split;
 mod units;
+mod weight;
 
 pub use changes::Changes;
 pub use conflicts::{LabelConflicts, separate_conflicts};
 pub use fixed_splits::{FixedSplits, shares, split_as_fixed};
-pub use layout::{FolderLayout, LayoutChoice};
+pub use label_set::{NO_LABELS, label_set, label_set_text};
+pub use layout::{FolderLayout, LayoutChoice, UNLABELLED};
 pub use refusal::{Reason, Refused};
 pub use resplit::Resplit;
 pub use split::{Fractions, assign_splits};
 pub use units::group_numbers;
+pub use weight::Weight;
 
 use crate::error::{Error, Result, did_you_mean};
 use crate::io::digest::Digest;
@@ -44,12 +48,16 @@ pub enum Split {
 pub struct ImageFile {
     /// Path relative to the folder of images, with `/` separators; absolute where a manifest names a file elsewhere.
     pub path: String,
-    /// Label of its class, from the name of the class folder or the row of a manifest.
+    /// Label of its class, from the name of the class folder or the row of a manifest; empty where it has none yet.
     pub label: String,
+    /// Its labels, sorted, in a data set with several labels an image, where `label` is their text; else `None`.
+    pub labels: Option<Vec<String>>,
     /// The split that somebody fixed: that of its folder, or of its row in a manifest. `None` where the split rule decides.
     pub fixed_split: Option<Split>,
     /// Name of the group that stays together, such as a patient or a video; `None` for an image on its own.
     pub group: Option<String>,
+    /// How much it counts in the loss of a fit.
+    pub weight: Weight,
     /// SHA-256 of the file's bytes.
     pub image_sha256: Digest,
     /// Width in pixels as stored, before the EXIF orientation is applied.
@@ -141,8 +149,10 @@ pub(crate) mod tests {
         ImageFile {
             path: path.into(),
             label: path.split('/').next().unwrap().into(),
+            labels: None,
             fixed_split: None,
             group: None,
+            weight: Weight::default(),
             image_sha256: sha256(content.as_bytes()),
             width: 1,
             height: 1,

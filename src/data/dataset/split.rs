@@ -25,6 +25,8 @@ pub struct Fractions {
 /// floor(test n / 100) are test, the next floor(validation n / 100) validation, the rest train. Because the order of two
 /// images does not depend on others, adding or removing an image moves few others to another split.
 ///
+/// An image with several labels counts for each of them, as a group of images does.
+///
 /// The images of a group stay together. A group has one place in that order, by its name, and becomes test if the test split is
 /// nearer to its number of images of each class with the group than without it; else validation by the same rule; else train.
 pub fn assign_splits(mut files: Vec<ImageFile>, seed: u64, fractions: Fractions) -> Vec<Sample> {

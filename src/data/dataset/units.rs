@@ -30,7 +30,8 @@ pub(super) struct Units<'a> {
 /// A distinct image.
 struct Image<'a> {
     digest: Digest,
-    class: usize,
+    /// Its class, or each of its labels; one of their own stands for none.
+    classes: Vec<usize>,
     /// Index of an image of the same unit, or its own.
     parent: usize,
     /// The first group by name.
@@ -44,11 +45,18 @@ pub(super) fn units<'a>(files: impl IntoIterator<Item = &'a ImageFile>, seed: u6
     let mut images: Vec<Image> = Vec::new();
     let mut indexes: HashMap<Digest, usize> = HashMap::new();
     let mut groups: HashMap<&str, usize> = HashMap::new();
-    for ImageFile { image_sha256: digest, label, group, .. } in files {
-        let classes = class_indexes.len();
-        let class = *class_indexes.entry(label).or_insert(classes);
+    for file in files {
+        let ImageFile { image_sha256: digest, group, .. } = file;
+        let mut class = |name: &'a str| {
+            let classes = class_indexes.len();
+            *class_indexes.entry(name).or_insert(classes)
+        };
+        let classes: Vec<usize> = match file.labels.as_deref() {
+            None | Some([]) => vec![class(&file.label)],
+            Some(labels) => labels.iter().map(|label| class(label)).collect(),
+        };
         let index = *indexes.entry(*digest).or_insert_with(|| {
-            images.push(Image { digest: *digest, class, parent: images.len(), group: None });
+            images.push(Image { digest: *digest, classes, parent: images.len(), group: None });
             images.len() - 1
         });
         if let Some(group) = group.as_deref() {
@@ -59,7 +67,7 @@ pub(super) fn units<'a>(files: impl IntoIterator<Item = &'a ImageFile>, seed: u6
         }
     }
     let mut class_sizes = vec![0; class_indexes.len()];
-    images.iter().for_each(|image| class_sizes[image.class] += 1);
+    images.iter().flat_map(|image| &image.classes).for_each(|&class| class_sizes[class] += 1);
     Units { units: gather(images, seed), class_sizes }
 }
 
@@ -88,7 +96,8 @@ fn gather<'a>(mut images: Vec<Image<'a>>, seed: u64) -> Vec<Unit<'a>> {
     let mut unit_of = vec![usize::MAX; images.len()];
     for index in 0..images.len() {
         let root = root(&mut images, index);
-        let Image { digest, class, group, .. } = images[index];
+        let Image { digest, group, .. } = images[index];
+        let classes = std::mem::take(&mut images[index].classes);
         if unit_of[root] == usize::MAX {
             unit_of[root] = units.len();
             units.push(Unit { rank: digest, images: Vec::new(), classes: Vec::new(), group: None });
@@ -96,9 +105,11 @@ fn gather<'a>(mut images: Vec<Image<'a>>, seed: u64) -> Vec<Unit<'a>> {
         let unit = &mut units[unit_of[root]];
         unit.images.push(digest);
         unit.group = unit.group.into_iter().chain(group).min();
-        match unit.classes.iter_mut().find(|(own, _)| *own == class) {
-            Some((_, count)) => *count += 1,
-            None => unit.classes.push((class, 1)),
+        for class in classes {
+            match unit.classes.iter_mut().find(|(own, _)| *own == class) {
+                Some((_, count)) => *count += 1,
+                None => unit.classes.push((class, 1)),
+            }
         }
     }
     for unit in &mut units {

@@ -5,11 +5,14 @@ use super::kind::{self, Kind};
 use super::limits::{self, FILES, Share};
 use super::tif;
 use crate::data::dataset::Reason;
+use crate::io::archive::{ArchiveMembers, inside_archive};
+use crate::io::fs::FileIdentity;
 use crate::io::panics::caught;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::ops::Deref;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 /// Of a file that is larger than this only so much is read before its header has been checked, in bytes.
 const HEAD: u64 = 1 << 20;
@@ -29,13 +32,72 @@ impl Deref for FileBytes {
     }
 }
 
-/// Reads the bytes of an image file. Of a file of another kind, and of a large one whose header cannot be used, only the
+/// What the system says about a file. A file inside an archive has the time and the identity of its archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Nanoseconds since 1970; 0 if unknown, as before 1970 and where 64 bits do not hold them, from 2262.
+    pub mtime_ns: i64,
+    /// What distinguishes the file from others of the same path, size and time.
+    pub identity: FileIdentity,
+}
+
+impl FileFacts {
+    /// Asks the system about a file, which may be inside an archive.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn of(path: &Path) -> Result<Self, Reason> {
+        let unreadable = |e: std::io::Error| Reason::unreadable(path, &e);
+        let inside = inside_archive(path);
+        let file = inside.as_ref().map_or(path, |(archive, _)| archive);
+        let metadata = std::fs::metadata(file).map_err(unreadable)?;
+        let bytes = match &inside {
+            None => metadata.len(),
+            Some((archive, name)) => size_inside(&*members(archive)?, name)?,
+        };
+        Ok(Self { bytes, mtime_ns: modification_time(&metadata), identity: FileIdentity::of(&metadata) })
+    }
+}
+
+fn modification_time(metadata: &std::fs::Metadata) -> i64 {
+    let since_1970 = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since_1970.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}
+
+fn members(archive: &Path) -> Result<std::sync::Arc<ArchiveMembers>, Reason> {
+    ArchiveMembers::open(archive).map_err(|e| Reason::Unreadable(e.with_causes()))
+}
+
+fn size_inside(members: &ArchiveMembers, name: &str) -> Result<u64, Reason> {
+    members.size(name).ok_or_else(|| Reason::Unreadable("its archive holds no such file".into()))
+}
+
+/// Reads the bytes of an image file inside an archive.
+fn read_inside(archive: &Path, name: &str) -> Result<FileBytes, Reason> {
+    let members = members(archive)?;
+    let size = size_inside(&members, name)?;
+    if size > limits::MAX_BYTES {
+        return Err(Reason::TooManyBytes { bytes: size, limit: limits::MAX_BYTES });
+    }
+    let share = FILES.take(size)?;
+    let unreadable = |e: std::io::Error| Reason::Unreadable(e.to_string());
+    let bytes = members.read(name).map_err(unreadable)?;
+    start(&mut Cursor::new(&bytes), size).map_err(unreadable)??;
+    Ok(FileBytes { bytes, _share: share })
+}
+
+/// Reads the bytes of an image file, which may be inside a tar or zip archive: `photos.zip/cat/1.jpg`. Of a file of another kind, and of a large one whose header cannot be used, only the
 /// first bytes are read. Waits until there is memory for them.
 ///
 /// # Errors
 /// When the path is not a regular file of at most 1 GiB, the file cannot be read, it is no image of a known kind, its
 /// header is damaged or says that it is too large to decode, or its bytes are more than the memory for them.
 pub fn read(path: &Path) -> Result<FileBytes, Reason> {
+    if let Some((archive, name)) = inside_archive(path) {
+        return read_inside(&archive, &name);
+    }
     let unreadable = |e: std::io::Error| Reason::unreadable(path, &e);
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     match metadata.len() {
@@ -122,6 +184,7 @@ mod tests {
     use crate::data::decode::{encode_jpeg, encode_png};
     use crate::data::pixels::Pixels;
     use std::io::Write;
+    use std::time::Duration;
 
     /// A file that counts the bytes that are read from it.
     struct Counted {
@@ -209,5 +272,22 @@ mod tests {
         {
             assert!(start_of(head).0.is_ok(), "case {number}: {:?}", start_of(head).0.err());
         }
+    }
+
+    #[test]
+    fn times_that_64_bits_do_not_hold_and_those_before_1970_are_unknown() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(dir.path().join("f")).unwrap();
+        let century = Duration::from_secs(100 * 365 * 86_400);
+        let time = |time| {
+            file.set_modified(time).unwrap();
+            modification_time(&file.metadata().unwrap())
+        };
+        assert_eq!(time(UNIX_EPOCH + century), century.as_nanos() as i64);
+        assert_eq!(time(UNIX_EPOCH - Duration::from_secs(86_400)), 0);
+        // Some file systems end before 2262, and then say so by another time, which 64 bits hold.
+        let late = time(UNIX_EPOCH + 3 * century);
+        let stored = file.metadata().unwrap().modified().unwrap();
+        assert!(late == 0 || stored < UNIX_EPOCH + 3 * century, "{late}");
     }
 }

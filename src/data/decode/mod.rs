@@ -15,6 +15,7 @@ mod version;
 
 pub use crate::data::dataset::Reason;
 pub use deep::DecodedFile;
+pub use file::FileFacts;
 pub use file::{FileBytes, read};
 pub use header::Dimensions;
 pub use limits::limit_memory;

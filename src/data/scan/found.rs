@@ -1,6 +1,6 @@
 //! What other processes found in files, so that a scan need not read them.
 
-use crate::data::dataset::{ImageFile, Reason};
+use crate::data::dataset::{ImageFile, Reason, Weight};
 use crate::io::digest::Digest;
 use crate::io::fs::FileIdentity;
 use std::collections::HashMap;
@@ -54,8 +54,10 @@ impl FoundFile {
             (None, Some(image_sha256)) => Ok(ImageFile {
                 path: self.path.clone(),
                 label: String::new(),
+                labels: None,
                 fixed_split: None,
                 group: None,
+                weight: Weight::default(),
                 image_sha256,
                 width: self.width,
                 height: self.height,

@@ -1,6 +1,6 @@
 //! Results of earlier scans: unchanged files are not read again, and refused files stay refused.
 
-use crate::data::dataset::{Reason, Refused, Sample};
+use crate::data::dataset::{ImageFile, Reason, Refused, Sample};
 use crate::io::digest::Digest;
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,6 +12,8 @@ pub struct EarlierScan<'a> {
     pub root: &'a Path,
     /// The usable files that were found.
     pub samples: &'a [Sample],
+    /// Those without a label.
+    pub unlabelled: &'a [ImageFile],
 }
 
 /// Files that were refused before, so that they are refused again without another look.

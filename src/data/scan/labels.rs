@@ -1,7 +1,7 @@
 //! Labels of class folders: counts that `select` put before a name, labels that a cache knows, names that look the
 //! same. The only user of the `unicode_normalization` crate.
 
-use crate::data::dataset::{FolderLayout, Sample, number_and_names};
+use crate::data::dataset::{FolderLayout, Sample, UNLABELLED, number_and_names};
 use std::collections::{BTreeMap, BTreeSet};
 use unicode_normalization::UnicodeNormalization;
 
@@ -12,6 +12,13 @@ pub(super) struct ClassFolder {
     pub path: String,
     /// Its own name.
     pub name: String,
+}
+
+impl ClassFolder {
+    /// Whether its images have no label yet.
+    fn is_unlabelled(&self) -> bool {
+        self.name == UNLABELLED
+    }
 }
 
 /// Number of files of a class folder.
@@ -26,7 +33,7 @@ pub(super) struct FileCount {
 /// Labels of class folders, and remarks about them for a person.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Labels {
-    /// The label of each folder.
+    /// The label of each folder; empty for the folder of images without one.
     pub labels: Vec<String>,
     pub notes: Vec<String>,
 }
@@ -42,8 +49,8 @@ pub(super) fn of_folders(
     layout: FolderLayout,
     known: &[Sample],
 ) -> Labels {
-    let names: Vec<Name> =
-        folders.iter().zip(counts).map(|(folder, count)| Name::of(folder, *count)).collect();
+    let classes = folders.iter().zip(counts).filter(|(folder, _)| !folder.is_unlabelled());
+    let names: Vec<Name> = classes.map(|(folder, count)| Name::of(folder, *count)).collect();
     let known = known_labels(&names, layout, known);
     let is_counted = |name: &Name| match known.get(name.path) {
         Some(label) => name.without_count == Some(label),
@@ -57,7 +64,12 @@ pub(super) fn of_folders(
     let label = |name: &Name| known.get(name.path).map_or_else(|| by_rule(name), |label| label.to_string());
     let labels: Vec<String> = names.iter().map(label).collect();
     let notes = notes(&names, &labels);
-    Labels { labels, notes }
+    let mut labels = labels.into_iter();
+    let label = |folder: &ClassFolder| match folder.is_unlabelled() {
+        true => String::new(),
+        false => labels.next().expect("a label for each class"),
+    };
+    Labels { labels: folders.iter().map(label).collect(), notes }
 }
 
 /// The labels of a manifest, which are what they are.

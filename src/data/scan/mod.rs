@@ -1,6 +1,7 @@
 //! Scans a folder or a manifest of labelled images: finds the files and reads what they are, skipping files that did not change.
 
 mod any_depth;
+mod archive;
 mod found;
 mod known;
 mod labels;
@@ -14,12 +15,14 @@ mod walk;
 pub use any_depth::{files_below, list_files};
 pub use found::{FoundFile, FoundFiles};
 pub use known::{EarlierScan, RefusedFiles};
+pub(in crate::data) use manifest::GivenLabels;
 pub use options::{ScanDepth, ScanOptions};
 pub use passed_over::{PassedOver, is_passed_over};
 
-use crate::data::dataset::{FolderLayout, ImageFile, Refused, Sample, number_and_names};
+use crate::data::dataset::{FolderLayout, ImageFile, Refused, Sample, label_set, number_and_names};
 use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result};
+use crate::io::archive::is_archive;
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Silent, Unit};
 use labels::{FileCount, Labels};
@@ -39,6 +42,8 @@ pub struct ScanResult {
     pub manifest: Option<PathBuf>,
     /// Usable files, by class folder, then by path.
     pub files: Vec<ImageFile>,
+    /// Usable files without a label, with neither split nor class, by path.
+    pub unlabelled: Vec<ImageFile>,
     /// Files and folders that cannot be used, by path.
     pub refused: Vec<Refused>,
     /// Labels of all class folders, also of those without a usable file; sorted, each once.
@@ -66,6 +71,9 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
     };
     found.notes.iter().for_each(|note| notes.note(note));
     let result = result(listing, outcomes, found);
+    if !result.unlabelled.is_empty() {
+        notes.note(&format!("images without a label: {}", result.unlabelled.len()));
+    }
     let used: BTreeSet<&str> = result.files.iter().map(|file| file.label.as_str()).collect();
     let empty: Vec<&str> =
         result.labels.iter().map(String::as_str).filter(|label| !used.contains(label)).collect();
@@ -110,20 +118,32 @@ pub fn find_out(root: &Path, path: &str) -> FoundFile {
     Scanner::new(root, &ScanOptions::new(ScanDepth::Header)).find_out(path)
 }
 
-/// Lists the files of a folder or of a manifest.
+/// Why no layout can be chosen for an archive.
+const ARCHIVE_LAYOUT: &str = "an archive has no folders of splits";
+
+/// Lists the files of a folder, an archive or a manifest.
 fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
     let usual = &ManifestOptions::default();
     let manifest = options.manifest.unwrap_or(usual);
     let refuse = |message: &str, help: &str| Err(Error::new(Kind::Usage, message).at(images).help(help));
     match images.is_file() {
         true if options.layout.is_some() => refuse(
-            "a manifest has no folders of splits or classes",
+            if is_archive(images) {
+                ARCHIVE_LAYOUT
+            } else {
+                "a manifest has no folders of splits or classes"
+            },
             "leave `split_folders` and `as_classes` out",
         ),
+        true if is_archive(images) && manifest != usual => {
+            refuse("an archive: only a manifest has a root and columns", "leave `root` and the columns out")
+        }
+        true if is_archive(images) => archive::list(images),
         true => manifest::list(images, manifest),
         false if images.is_dir() && manifest != usual => {
             refuse("a folder: only a manifest has a root and columns", "leave `root` and the columns out")
         }
+        false if options.layout.is_none() && archive::is_shards(images) => archive::list_shards(images),
         false => walk::list(images, options.layout, options.must_choose),
     }
 }
@@ -141,28 +161,35 @@ fn counts(listing: &Listing, outcomes: &[ScannedFile]) -> Vec<FileCount> {
 
 /// Sorts the files into those that can be used, with their labels, and the others.
 fn result(listing: Listing, outcomes: Vec<ScannedFile>, found: Labels) -> ScanResult {
-    let mut files = Vec::new();
+    let (mut files, mut unlabelled) = (Vec::new(), Vec::new());
     let mut refused = listing.refused;
     for (candidate, outcome) in listing.candidates.iter().zip(outcomes) {
+        let (label, group) = (found.labels[candidate.folder].clone(), candidate.group.clone());
+        let weight = candidate.weight;
         match outcome {
-            Ok(file) => files.push(ImageFile {
-                label: found.labels[candidate.folder].clone(),
-                fixed_split: candidate.split,
-                group: candidate.group.clone(),
-                ..file
-            }),
+            Ok(file) if label.is_empty() => {
+                unlabelled.push(ImageFile { label, labels: None, fixed_split: None, group, weight, ..file });
+            }
+            Ok(file) => {
+                let labels = listing.has_label_sets.then(|| label_set(&label));
+                let fixed_split = candidate.split;
+                files.push(ImageFile { label, labels, fixed_split, group, weight, ..file });
+            }
             Err(refusal) => refused.push(refusal),
         }
     }
     refused.sort();
-    let labels = BTreeSet::from_iter(found.labels).into_iter().collect();
+    let labels: BTreeSet<String> = found.labels.into_iter().filter(|label| !label.is_empty()).collect();
+    let labels = labels.into_iter().collect();
     let (root, layout, passed_over) = (listing.root, listing.layout, listing.passed_over);
-    ScanResult { root, layout, manifest: listing.manifest, files, refused, labels, passed_over }
+    let manifest = listing.manifest;
+    ScanResult { root, layout, manifest, files, unlabelled, refused, labels, passed_over }
 }
 
-/// Returns the error for a folder without usable images.
-pub fn no_images(images: &Path, refused: &[Refused]) -> Error {
+/// Returns the error for a folder without usable images that have a label.
+pub fn no_images(images: &Path, unlabelled: usize, refused: &[Refused]) -> Error {
     let message = match refused.first() {
+        None if unlabelled > 0 => format!("none of its {unlabelled} images has a label"),
         None => "no images in class folders".to_string(),
         Some(first) => {
             format!("no file can be used; the first of {}: {}: {}", refused.len(), first.path, first.reason)

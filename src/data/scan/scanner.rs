@@ -4,16 +4,13 @@ use super::found::{FoundFile, FoundFiles};
 use super::known::RefusedFiles;
 use super::options::{ScanDepth, ScanOptions};
 use super::walk::Candidate;
-use crate::data::dataset::{ImageFile, Reason, Refused};
-use crate::data::decode;
+use crate::data::dataset::{ImageFile, Reason, Refused, Weight};
+use crate::data::decode::{self, FileFacts};
 use crate::data::narrow::NarrowImages;
 use crate::data::perceptual::PerceptualHashes;
 use crate::io::digest::{Digest, sha256};
-use crate::io::fs::FileIdentity;
 use std::collections::HashMap;
-use std::fs::Metadata;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 /// A file without its label, or why it cannot be used.
 pub(super) type ScannedFile = std::result::Result<ImageFile, Refused>;
@@ -63,9 +60,10 @@ impl<'a> Scanner<'a> {
     pub fn new(root: &'a Path, options: &ScanOptions<'a>) -> Self {
         // Size and time of a file say nothing about a file in another folder.
         let here = options.earlier.filter(|earlier| earlier.root == root && !options.rehash);
-        let unchanged = here.map_or(&[][..], |earlier| earlier.samples);
+        let labelled = here.map_or(&[][..], |earlier| earlier.samples).iter().map(|sample| &sample.file);
+        let unchanged = labelled.chain(here.map_or(&[][..], |earlier| earlier.unlabelled));
         Self {
-            unchanged: unchanged.iter().map(|sample| (sample.file.path.as_str(), &sample.file)).collect(),
+            unchanged: unchanged.map(|file| (file.path.as_str(), file)).collect(),
             found: options.found,
             refused: options.refused,
             depth: options.depth,
@@ -77,34 +75,35 @@ impl<'a> Scanner<'a> {
 
     /// Whether a scan needs the content of a file not: it is as before, or others have read it.
     pub fn is_known(&self, candidate: &Candidate) -> bool {
-        let Ok(metadata) = std::fs::metadata(self.root.join(&candidate.path)) else {
+        let Ok(facts) = FileFacts::of(&self.root.join(&candidate.path)) else {
             // Nobody can read it; the scan says why.
             return true;
         };
-        self.unchanged(&candidate.path, &metadata).is_some()
-            || self.found(&candidate.path, &metadata).is_some()
+        self.unchanged(&candidate.path, &facts).is_some() || self.found(&candidate.path, &facts).is_some()
     }
 
     /// The file of the earlier scan, if it is as it was.
-    fn unchanged(&self, path: &str, metadata: &Metadata) -> Option<&'a ImageFile> {
-        let (mtime_ns, identity) = (modification_time(metadata), FileIdentity::of(metadata));
+    fn unchanged(&self, path: &str, facts: &FileFacts) -> Option<&'a ImageFile> {
+        let FileFacts { bytes, mtime_ns, identity } = *facts;
         let as_known = |known: &&&ImageFile| {
-            (known.bytes, known.mtime_ns, known.identity) == (metadata.len(), mtime_ns, identity)
+            (known.bytes, known.mtime_ns, known.identity) == (bytes, mtime_ns, identity)
         };
         self.unchanged.get(path).filter(as_known).filter(|_| mtime_ns != 0).copied()
     }
 
     /// What another process found in the file, if it is as it was then.
-    fn found(&self, path: &str, metadata: &Metadata) -> Option<&'a FoundFile> {
+    fn found(&self, path: &str, facts: &FileFacts) -> Option<&'a FoundFile> {
         let found = self.found?.get(path)?;
-        let is_same = (found.bytes, found.mtime_ns) == (metadata.len(), modification_time(metadata));
+        let is_same = (found.bytes, found.mtime_ns) == (facts.bytes, facts.mtime_ns);
         // What could not be read has no size.
         (is_same || found.image_sha256.is_none()).then_some(found)
     }
 
     /// Reads a file for a scan elsewhere.
     pub fn find_out(&self, path: &str) -> FoundFile {
-        let candidate = Candidate { path: path.into(), folder: 0, line: None, split: None, group: None };
+        let weight = Weight::default();
+        let candidate =
+            Candidate { path: path.into(), folder: 0, line: None, split: None, group: None, weight };
         match self.scan(&candidate) {
             Ok(file) => FoundFile {
                 path: file.path,
@@ -116,14 +115,14 @@ impl<'a> Scanner<'a> {
                 refused: None,
             },
             Err(Refusal { image_sha256, reason }) => {
-                let metadata = std::fs::metadata(self.root.join(path)).ok();
+                let facts = FileFacts::of(&self.root.join(path)).ok();
                 FoundFile {
                     path: path.into(),
                     image_sha256,
                     width: 0,
                     height: 0,
-                    bytes: metadata.as_ref().map_or(0, Metadata::len),
-                    mtime_ns: metadata.as_ref().map_or(0, modification_time),
+                    bytes: facts.map_or(0, |facts| facts.bytes),
+                    mtime_ns: facts.map_or(0, |facts| facts.mtime_ns),
                     refused: Some(reason),
                 }
             }
@@ -139,13 +138,13 @@ impl<'a> Scanner<'a> {
             return Err(reason.clone().into());
         }
         let file = &self.root.join(path);
-        let metadata = std::fs::metadata(file).map_err(|e| Reason::unreadable(file, &e))?;
-        if let Some(known) = self.unchanged(path, &metadata) {
+        let facts = FileFacts::of(file)?;
+        if let Some(known) = self.unchanged(path, &facts) {
             self.check_content(known.image_sha256)?;
             return Ok(known.clone());
         }
-        let (mtime_ns, identity) = (modification_time(&metadata), FileIdentity::of(&metadata));
-        if let Some(found) = self.found(path, &metadata) {
+        let FileFacts { mtime_ns, identity, .. } = facts;
+        if let Some(found) = self.found(path, &facts) {
             found.image_sha256.map_or(Ok(()), |digest| self.check_content(digest))?;
             return found
                 .as_scanned(identity)
@@ -160,8 +159,10 @@ impl<'a> Scanner<'a> {
         Ok(ImageFile {
             path: path.clone(),
             label: String::new(),
+            labels: None,
             fixed_split: None,
             group: None,
+            weight: Weight::default(),
             image_sha256,
             width: dimensions.width,
             height: dimensions.height,
@@ -196,34 +197,5 @@ impl<'a> Scanner<'a> {
             }
         }
         Ok(dimensions)
-    }
-}
-
-/// Nanoseconds since 1970; 0 if unknown, as before 1970 and where 64 bits do not hold them, from 2262.
-fn modification_time(metadata: &std::fs::Metadata) -> i64 {
-    let since_1970 = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since_1970.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn times_that_64_bits_do_not_hold_and_those_before_1970_are_unknown() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = std::fs::File::create(dir.path().join("f")).unwrap();
-        let century = Duration::from_secs(100 * 365 * 86_400);
-        let time = |time| {
-            file.set_modified(time).unwrap();
-            modification_time(&file.metadata().unwrap())
-        };
-        assert_eq!(time(UNIX_EPOCH + century), century.as_nanos() as i64);
-        assert_eq!(time(UNIX_EPOCH - Duration::from_secs(86_400)), 0);
-        // Some file systems end before 2262, and then say so by another time, which 64 bits hold.
-        let late = time(UNIX_EPOCH + 3 * century);
-        let stored = file.metadata().unwrap().modified().unwrap();
-        assert!(late == 0 || stored < UNIX_EPOCH + 3 * century, "{late}");
     }
 }

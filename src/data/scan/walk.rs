@@ -3,7 +3,7 @@
 use super::labels::ClassFolder;
 use super::layout;
 use super::passed_over::{self, PassedOver, pass_over};
-use crate::data::dataset::{FolderLayout, LayoutChoice, Reason, Refused, Split};
+use crate::data::dataset::{FolderLayout, LayoutChoice, Reason, Refused, Split, UNLABELLED, Weight};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs::{self, FolderEntry};
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ pub(super) struct Candidate {
     pub split: Option<Split>,
     /// The group that its row names.
     pub group: Option<String>,
+    /// The weight that its row gives it.
+    pub weight: Weight,
 }
 
 /// Everything below a folder of images.
@@ -32,6 +34,8 @@ pub(super) struct Listing {
     pub layout: FolderLayout,
     /// The manifest that lists the files, absolute.
     pub manifest: Option<PathBuf>,
+    /// Whether images have several labels, whose texts the names of `folders` are.
+    pub has_label_sets: bool,
     /// The class folders, also empty ones; of a manifest the labels.
     pub folders: Vec<ClassFolder>,
     /// Files, by class folder, then by path.
@@ -69,6 +73,8 @@ pub(super) fn list(images: &Path, choice: Option<LayoutChoice>, must_choose: boo
     let mut listing = Listing { root: root.clone(), ..Listing::default() };
     let (folders, stray) = listing.folders_and_files(&root)?;
     listing.note_stray(&images.display().to_string(), stray);
+    let (unlabelled, folders): (Vec<_>, Vec<_>) =
+        folders.into_iter().partition(|folder| folder.name == UNLABELLED);
     let seen = layout::recognise(&folders);
     listing.layout = layout::choose(images, &folders, seen, choice, must_choose)?;
     if listing.layout != seen && choice.is_none() {
@@ -81,6 +87,9 @@ pub(super) fn list(images: &Path, choice: Option<LayoutChoice>, must_choose: boo
                 listing.add_class(folder.name.clone(), &folder, vec![root.clone()]);
             }
         }
+    }
+    for folder in unlabelled {
+        listing.add_class(folder.name.clone(), &folder, vec![root.clone()]);
     }
     if listing.loops > 0 {
         let note = format!("links back to a folder above them were not followed: {}", listing.loops);
@@ -149,6 +158,7 @@ impl Listing {
             line: None,
             split,
             group: None,
+            weight: Weight::default(),
         });
     }
 

@@ -1,16 +1,17 @@
 //! The head of a run opened for classifying feature rows, with its temperature and its open-set rejection.
 
 use super::config::PredictorConfig;
-use super::prediction::{ImagePrediction, OpenSetScore, UNKNOWN, UNSURE, ranked};
+use super::prediction::{ClassProbability, ImagePrediction, NONE, OpenSetScore, UNKNOWN, UNSURE, ranked};
 use crate::backbone::{BackboneSearch, ResolvedBackbone};
 use crate::cache::Spec;
+use crate::data::dataset::label_set_text;
 use crate::data::decode::{DECODE_VERSION, is_known_version};
 use crate::error::{Error, Kind, Result};
 use crate::head::Head;
 use crate::head::decision::Decider;
 use crate::metrics::{self, Temperature};
 use crate::monitor::Monitor;
-use crate::run::{RejectionRule, StoredRun, TrainedHead};
+use crate::run::{MultiLabel, RejectionRule, StoredRun, TrainedHead};
 use std::path::Path;
 
 /// The head of a run with everything that turns a feature row into a prediction. Neither backbone nor cache is opened.
@@ -22,6 +23,8 @@ pub struct Classifier {
     temperature: f64,
     decider: Option<Decider>,
     reject: Option<RejectionRule>,
+    /// How labels are answered, where images have several.
+    multi_label: Option<MultiLabel>,
 }
 
 impl Classifier {
@@ -39,7 +42,8 @@ impl Classifier {
         spec.preprocessing.steps.checked().map_err(|e| e.at(run))?;
         let temperature = Temperature::effective(stored.record().temperature);
         let decider = stored.record().decider(run)?;
-        Ok(Self { head, classes, spec, temperature, decider, reject })
+        let multi_label = stored.record().multi_label.clone();
+        Ok(Self { head, classes, spec, temperature, decider, reject, multi_label })
     }
 
     /// Class labels in the order of their indices.
@@ -66,14 +70,22 @@ impl Classifier {
         self.spec.resolve_backbone(BackboneSearch { models: &config.models, given, near: &config.run })
     }
 
-    /// The probabilities of a feature row in class order, at the temperature.
+    /// The probabilities of a feature row in class order, at the temperature; where images have several labels, that of each label
+    /// on its own.
     pub fn probabilities(&self, features: &[f32]) -> Vec<f64> {
-        metrics::apply_temperature(&self.own_probabilities(features), self.temperature)
+        let own = self.own_probabilities(features);
+        match self.multi_label {
+            Some(_) => own.into_iter().map(f64::from).collect(),
+            None => metrics::apply_temperature(&own, self.temperature),
+        }
     }
 
     /// The probabilities of a feature row in class order as the head gives them, before the temperature.
     pub fn own_probabilities(&self, features: &[f32]) -> Vec<f32> {
-        self.head.probabilities(features).row(0).to_vec()
+        match self.multi_label {
+            Some(_) => self.head.label_probabilities(features),
+            None => self.head.probabilities(features).row(0).to_vec(),
+        }
     }
 
     /// How far a feature row is from the classes, where a rejection was asked for.
@@ -87,6 +99,11 @@ impl Classifier {
         })
     }
 
+    /// All classes with their probabilities, given in class order; the most probable first.
+    pub fn ranked(&self, probabilities: &[f64]) -> Vec<ClassProbability> {
+        ranked(&self.classes, probabilities)
+    }
+
     /// Classifies a feature row.
     pub(super) fn classify(&self, features: &[f32]) -> ImagePrediction {
         let probabilities = self.probabilities(features);
@@ -97,8 +114,19 @@ impl Classifier {
             Some(class) => self.classes[class].clone(),
             None => UNSURE.to_string(),
         });
-        let predictions = ranked(&self.classes, &probabilities);
+        let decided = decided.or_else(|| self.labels(&probabilities));
+        let predictions = self.ranked(&probabilities);
         ImagePrediction { predictions, decided, open_set, neighbours: None }
+    }
+
+    /// The text of the labels that are answered, where images have several.
+    fn labels(&self, probabilities: &[f64]) -> Option<String> {
+        let probabilities: Vec<f32> = probabilities.iter().map(|&p| p as f32).collect();
+        let answers = self.multi_label.as_ref()?.answers(&probabilities);
+        let names =
+            self.classes.iter().zip(answers).filter(|(_, is_answer)| *is_answer).map(|(name, _)| name);
+        let names: Vec<&String> = names.collect();
+        Some(if names.is_empty() { NONE.into() } else { label_set_text(&names) })
     }
 
     /// Whether the run has a rule of decision.

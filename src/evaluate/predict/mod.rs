@@ -7,7 +7,9 @@ mod predictor;
 
 pub use classifier::Classifier;
 pub use config::PredictorConfig;
-pub use prediction::{ClassProbability, FilePrediction, ImagePrediction, OpenSetScore, UNKNOWN, UNSURE};
+pub use prediction::{
+    ClassProbability, FilePrediction, ImagePrediction, NONE, OpenSetScore, UNKNOWN, UNSURE,
+};
 pub use predictor::Predictor;
 
 use crate::data::dataset::Refused;
@@ -51,8 +53,7 @@ pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Predicti
     let mut predictor = Predictor::open(&config.predictor, monitor)?;
     // Before an image is read, so that a missing runtime is said at once.
     predictor.open_backbone()?;
-    let stored = StoredRun::open(&config.predictor.run)?;
-    let open = || Explainer::open(&stored, &config.predictor, monitor);
+    let open = || Explainer::open(&StoredRun::open(&config.predictor.run)?, &config.predictor, monitor);
     let mut explainer = config.explain.then(open).transpose()?;
     let mut files = predictor.predict_files(&config.images)?;
     if let Some(explainer) = &mut explainer {

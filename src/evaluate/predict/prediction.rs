@@ -13,13 +13,17 @@ pub const UNKNOWN: &str = "unknown";
 /// The answer for an image where the rule of the run withholds one.
 pub const UNSURE: &str = "unsure";
 
+/// The answer for an image with none of the labels, where images have several.
+pub const NONE: &str = "none";
+
 /// The prediction for one image.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ImagePrediction {
     /// All classes, the most probable first.
     pub predictions: Vec<ClassProbability>,
-    /// The answer where the run has a rule of decision: a class, [`UNSURE`], or [`UNKNOWN`] for an image that is rejected. `None`
-    /// without a rule: then it is the most probable class.
+    /// The answer where the run has a rule of decision: a class, [`UNSURE`], or [`UNKNOWN`] for an image that is rejected; where
+    /// images have several labels, those answered, such as `cat|dog`, or [`NONE`]. `None` without a rule: then it is the most
+    /// probable class.
     #[serde(rename = "answer", skip_serializing_if = "Option::is_none")]
     pub decided: Option<String>,
     /// Whether the image is of none of the classes; `None` without open-set rejection.

@@ -40,7 +40,7 @@ impl<'a> Predictor<'a> {
     /// know; [`Kind::Usage`] for a value of `reject` that the run does not allow; those of [`StoredRun::open_cache`] for a
     /// cache that was given.
     pub fn open(config: &PredictorConfig, monitor: &'a dyn Monitor) -> Result<Self> {
-        let stored = StoredRun::open(&config.run)?;
+        let stored = StoredRun::open_any(&config.run)?;
         let classifier = Classifier::open(&stored, config)?;
         let cache = match config.neighbours {
             0 => None,

@@ -21,8 +21,8 @@ pub use config::{LbfgsConfig, LbfgsParams};
 pub use convergence::{Convergence, Precision};
 
 use super::labelled_features::LabelledFeatures;
-use super::loss::MeanLoss;
 use super::result::{Epoch, FitResult};
+use super::running_loss::MeanLoss;
 use super::softmax_head::Head;
 use crate::error::{Error, Kind, Result};
 use objective::{Objective, Penalised};

@@ -7,7 +7,7 @@ use super::objective::Objective;
 use super::softmax_rows::Evaluation;
 use super::sums::{CHUNK, sums, threads_for};
 use crate::error::{Error, Kind, Result};
-use crate::head::loss::MeanLoss;
+use crate::head::running_loss::MeanLoss;
 use crate::head::softmax_head::Head;
 use crate::math::parallel::in_chunks;
 

@@ -2,7 +2,7 @@
 
 use super::line_search::OnLine;
 use crate::head::kernel::Kernel;
-use crate::head::loss::RunningLoss;
+use crate::head::running_loss::RunningLoss;
 
 /// Some rows of logits and of their change along a direction, `[rows, classes]` each.
 #[derive(Debug, Clone, Copy)]

@@ -80,13 +80,21 @@ impl TextReader {
     }
 }
 
-/// A value as text; `None` for lists, structures and the like.
+/// A value as text, names in a list separated by `|`; `None` for other lists, structures and the like.
 fn text(value: &Field) -> Option<String> {
     match value {
         Field::Null => Some(String::new()),
         Field::Str(text) => Some(text.clone()),
         Field::Bytes(bytes) => bytes.as_utf8().ok().map(String::from),
-        Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) => None,
+        Field::ListInternal(list) => {
+            let name = |field: &Field| match field {
+                Field::Str(name) if !name.contains('|') => Some(name.clone()),
+                _ => None,
+            };
+            let names: Vec<String> = list.elements().iter().map(name).collect::<Option<_>>()?;
+            Some(if names.is_empty() { "|".into() } else { names.join("|") })
+        }
+        Field::Group(_) | Field::MapInternal(_) => None,
         plain => Some(plain.to_string()),
     }
 }

@@ -8,13 +8,16 @@ use super::near_duplicates::{self, NearDuplicates};
 use super::sizes::{self, ImageSizes};
 use super::splits::{self, ClassSplits};
 use super::variants::{self, VariantPreview};
+use crate::cache::Samples;
 use crate::data::dataset::LayoutChoice;
 use crate::data::manifest::ManifestOptions;
-use crate::data::scan::{EarlierScan, ScanDepth};
+use crate::data::scan::ScanDepth;
 use crate::data::{ImageFolder, SummaryConfig, SummaryStats};
 use crate::error::{Kind, Result};
 use crate::monitor::Monitor;
+use crate::report::map::FeatureMap;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// Configuration of [`examine`].
@@ -56,6 +59,9 @@ pub struct DatasetStats {
     /// Labels that may be wrong; with a cache, unless it has too few images or too many.
     #[serde(rename = "doubtful_labels", skip_serializing_if = "Option::is_none")]
     pub label_issues: Option<LabelIssues>,
+    /// The images in two dimensions; with a cache.
+    #[serde(skip)]
+    pub map: Option<FeatureMap>,
     /// Example files of each class, the largest class first.
     #[serde(skip)]
     pub examples: Vec<ClassExamples>,
@@ -77,7 +83,7 @@ pub fn examine(config: &DatasetConfig, monitor: &dyn Monitor) -> Result<DatasetS
         near_duplicates: true,
         ..SummaryConfig::default()
     };
-    let earlier = samples.map(|samples| EarlierScan { root: &samples.root, samples: &samples.rows });
+    let earlier = samples.map(Samples::as_earlier_scan);
     let images = ImageFolder::scan(&summary_config, earlier, monitor)?;
     if let Some(cache) = &cache {
         cache.check_holds(&images)?;
@@ -89,11 +95,13 @@ pub fn examine(config: &DatasetConfig, monitor: &dyn Monitor) -> Result<DatasetS
         splits: cache.as_ref().map(|cache| splits::count(&cache.samples)),
         near_duplicates: None,
         label_issues: None,
+        map: None,
         examples: examples::select(&images),
         root: images.root,
         summary: images.stats,
     };
     if let Some(cache) = &cache {
+        stats.map = FeatureMap::of(&cache.features, &cache.samples, &stats.root, &HashMap::new())?;
         let pairs = near_duplicates::find(cache, monitor);
         stats.near_duplicates = if_possible("near-duplicates", pairs, monitor)?;
         let issues = label_issues::find(&cache.path, monitor);

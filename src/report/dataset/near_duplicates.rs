@@ -1,25 +1,52 @@
 //! Near-duplicates: images of different splits that are nearly the same. A test score on them measures memory in part.
 
 use super::cache::OpenCache;
-use crate::cache::near_images::{cosine_distance, cosine_distance_with_norms, norm};
+use super::heads::answer_test_images;
+use crate::cache::near_duplicates::compare_splits;
+use crate::cache::near_images::cosine_distance;
 use crate::cache::{Catalog, Key};
 use crate::data::augment::Variant;
 use crate::data::dataset::{Sample, Split};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::math::matrix::Matrix;
-use crate::math::parallel::{self, in_parallel};
-use crate::monitor::{Monitor, Unit};
+use crate::math::parallel;
+use crate::metrics::wilson_interval;
+use crate::monitor::Monitor;
+use crate::run::Prediction;
 use serde::{Serialize, Serializer};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The nearest pairs of images in different splits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NearDuplicates {
     /// The nearest first.
     pub pairs: Vec<NearDuplicatePair>,
+    /// The distance within which images are near-duplicates.
+    pub threshold: f64,
+    /// Number of images in train, validation and test with a near-duplicate in another split.
+    pub crossing: [usize; 3],
+    /// Accuracy with and without the test images among them; `None` where there are none, or a head cannot be fitted.
+    pub accuracy: Option<AccuracyWithout>,
     /// A distance to compare with; `None` if the cache has no variants.
     pub scale: Option<VariantDistance>,
+}
+
+/// Accuracy of one head on the test images, and on those without a near-duplicate in another split.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct AccuracyWithout {
+    /// Number of test images.
+    pub images: usize,
+    /// Share of correct answers, 0 to 1.
+    pub accuracy: f64,
+    /// Its 95 % Wilson interval.
+    pub interval: Option<[f64; 2]>,
+    /// Number of test images without a near-duplicate in another split.
+    pub images_without: usize,
+    /// Share of correct answers on these, 0 to 1.
+    pub accuracy_without: f64,
+    /// Its 95 % Wilson interval.
+    pub interval_without: Option<[f64; 2]>,
 }
 
 /// Two images of different splits.
@@ -64,7 +91,10 @@ impl Serialize for VariantDistance {
 const PAIRS: usize = 12;
 
 /// Images that are compared at most: all pairs of more would take minutes.
-const MOST_IMAGES: usize = 10_000;
+const MOST_IMAGES: usize = 50_000;
+
+/// Cosine distance of near-duplicates, as that of `duplicates` by default.
+const NEAR: f64 = 0.02;
 
 /// Images that have a variant, in order of path, and its features.
 struct VariantRows<'a> {
@@ -73,7 +103,7 @@ struct VariantRows<'a> {
     features: Matrix,
 }
 
-/// Finds the nearest pairs of images in different splits.
+/// Finds the nearest pairs of images in different splits, and measures what near-duplicates do to the accuracy.
 ///
 /// # Errors
 /// [`Kind::Cache`] when a part is damaged; [`Kind::Input`] for more than [`MOST_IMAGES`] images.
@@ -85,39 +115,25 @@ pub(super) fn find(cache: &OpenCache, monitor: &dyn Monitor) -> Result<NearDupli
         return Err(Error::new(Kind::Input, message));
     }
     let threads = parallel::thread_count(0);
+    let found = compare_splits(&cache.features, &cache.samples, PAIRS, threads, monitor)?;
+    let pairs = found.pairs.iter();
+    let pairs = pairs.map(|&(distance, [a, b])| pair(distance.into(), found.images[a], found.images[b]));
+    let near: Vec<(Digest, Split)> = (found.images.iter().zip(&found.nearest))
+        .filter(|(_, nearest)| f64::from(**nearest) <= NEAR)
+        .map(|(sample, _)| (sample.file.image_sha256, sample.split))
+        .collect();
+    let count = |split: Split| near.iter().filter(|(_, own)| *own == split).count();
+    let crossing = Split::ALL.map(count);
+    let near: HashSet<Digest> = near.into_iter().map(|(digest, _)| digest).collect();
     let catalog = cache.features.catalog(threads)?;
-    let plain = VariantRows::read(&catalog, &images, Variant::None, threads)?;
-    let pairs = nearest_pairs(&plain, threads, monitor)?;
-    Ok(NearDuplicates { pairs, scale: variant_distance(&catalog, &images, &plain, threads)? })
-}
-
-/// The [`PAIRS`] nearest pairs, ties in order of path.
-fn nearest_pairs(
-    plain: &VariantRows,
-    threads: usize,
-    monitor: &dyn Monitor,
-) -> Result<Vec<NearDuplicatePair>> {
-    let VariantRows { samples, features } = plain;
-    let task = monitor.task("comparing images of different splits", Some(samples.len() as u64), Unit::Images);
-    let numbers: Vec<usize> = (0..samples.len()).collect();
-    let norms: Vec<f64> = numbers.iter().map(|&i| norm(features.row(i))).collect();
-    let nearest_to = |&i: &usize| {
-        let mut found: Vec<(f64, usize, usize)> = Vec::new();
-        for j in i + 1..samples.len() {
-            if samples[i].split != samples[j].split {
-                let norms = norms[i] * norms[j];
-                found.push((cosine_distance_with_norms(features.row(i), features.row(j), norms), i, j));
-            }
-        }
-        found.sort_by(|a, b| a.0.total_cmp(&b.0));
-        found.truncate(PAIRS);
-        task.advance(1);
-        Ok(found)
-    };
-    let mut all: Vec<_> = in_parallel(threads, &numbers, nearest_to)?.into_iter().flatten().collect();
-    all.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-    let nearest = all.into_iter().take(PAIRS);
-    Ok(nearest.map(|(distance, i, j)| pair(distance, samples[i], samples[j])).collect())
+    let accuracy = if near.is_empty() { None } else { AccuracyWithout::measure(cache, &near, monitor)? };
+    Ok(NearDuplicates {
+        pairs: pairs.collect(),
+        threshold: NEAR,
+        crossing,
+        accuracy,
+        scale: variant_distance(&catalog, &images, threads)?,
+    })
 }
 
 fn pair(distance: f64, a: &Sample, b: &Sample) -> NearDuplicatePair {
@@ -129,6 +145,35 @@ fn pair(distance: f64, a: &Sample, b: &Sample) -> NearDuplicatePair {
         split: sample.split,
     };
     NearDuplicatePair { distance, images: [image(a), image(b)] }
+}
+
+impl AccuracyWithout {
+    /// Fits one head to the train images as they are, with the default settings, and measures it on the test images and on those
+    /// that are not `near` an image of another split. `None` where there is nothing to measure, or it cannot be fitted.
+    fn measure(cache: &OpenCache, near: &HashSet<Digest>, monitor: &dyn Monitor) -> Result<Option<Self>> {
+        let what = "measuring near-duplicates";
+        let answers = match answer_test_images(&cache.path, vec![None], what, monitor) {
+            Err(error) if error.kind() == Kind::Input => return Ok(None),
+            answers => answers?.predictions,
+        };
+        let of = |is_counted: &dyn Fn(&Digest) -> bool| {
+            let counted: Vec<&Prediction> =
+                answers.iter().filter(|row| is_counted(&row.image_sha256)).collect();
+            let correct = counted.iter().filter(|row| row.label == row.predicted).count();
+            (counted.len(), correct)
+        };
+        let [(images, correct), (images_without, correct_without)] =
+            [of(&|_| true), of(&|digest| !near.contains(digest))];
+        let share = |correct: usize, images: usize| correct as f64 / images as f64;
+        Ok((images_without > 0 && images_without < images).then(|| Self {
+            images,
+            accuracy: share(correct, images),
+            interval: wilson_interval(correct, images),
+            images_without,
+            accuracy_without: share(correct_without, images_without),
+            interval_without: wilson_interval(correct_without, images_without),
+        }))
+    }
 }
 
 impl<'a> VariantRows<'a> {
@@ -155,11 +200,11 @@ impl<'a> VariantRows<'a> {
 fn variant_distance(
     catalog: &Catalog,
     images: &HashMap<Digest, &Sample>,
-    plain: &VariantRows,
     threads: usize,
 ) -> Result<Option<VariantDistance>> {
     let others = catalog.keys().map(|key| key.variant).filter(|variant| *variant != Variant::None);
     let Some(variant) = others.min() else { return Ok(None) };
+    let plain = VariantRows::read(catalog, images, Variant::None, threads)?;
     let varied = VariantRows::read(catalog, images, variant, threads)?;
     let rows: HashMap<&str, usize> =
         plain.samples.iter().map(|sample| sample.file.path.as_str()).zip(0..).collect();

@@ -7,6 +7,7 @@ use crate::io::fs;
 use crate::monitor::Monitor;
 use crate::report::format::{count, isolated, percent};
 use crate::report::html::{Markup, html};
+use crate::report::map;
 use crate::report::output::{PageContent, PageOutput, WrittenPage};
 use crate::report::page::{self, Fact, Page, Parts, Picture, Section, facts};
 use std::path::{Path, PathBuf};
@@ -74,6 +75,9 @@ fn sections(stats: &DatasetStats, parts: Parts, examples: &[Vec<Picture>]) -> Ve
     if let Some(found) = &stats.summary.perceptual_duplicates {
         let body = look::section(stats, found, parts.first_rows("look-alike", MOST_ROWS));
         add("look-alike", "Pictures that look alike", body);
+    }
+    if let Some(map) = &stats.map {
+        add("map", "Map", map::markup(map));
     }
     if let Some(found) = &stats.near_duplicates {
         let body = picture_sections::near_duplicates(stats, found);

@@ -4,7 +4,7 @@ use super::duplicates::DuplicateGroup;
 use super::examine::DatasetStats;
 use super::examples::{ClassExamples, MOST_CLASSES_WITH_SEVERAL};
 use super::label_issues::{LabelIssue, LabelIssues};
-use super::near_duplicates::{NearDuplicatePair, NearDuplicates, PairImage};
+use super::near_duplicates::{AccuracyWithout, NearDuplicatePair, NearDuplicates, PairImage};
 use super::pictures::{self, VariantPictures};
 use super::variants::{EXAMPLES, VariantPreview};
 use crate::data::augment::{Step, Variant};
@@ -147,7 +147,16 @@ pub(super) fn duplicates(stats: &DatasetStats, table: Markup) -> Markup {
 }
 
 pub(super) fn near_duplicates(stats: &DatasetStats, found: &NearDuplicates) -> Markup {
+    let [train, validation, test] = found.crossing;
     html! {
+        @if train + validation + test > 0 {
+            p.warning {
+                (count(train)) " train, " (count(validation)) " validation and " (count(test)) " test images have a near-duplicate in another \
+                split, within a cosine distance of " (found.threshold) "."
+                @if let Some(accuracy) = &found.accuracy { (accuracy_without(accuracy)) }
+                " " code { "data groups" } " puts near-duplicates into one group, which stays in one split."
+            }
+        }
         p {
             "The " (found.pairs.len()) " nearest pairs of images in different splits, by the cosine distance of their features. A test image "
             "that nearly equals a train image measures memory, not generalization: move both into one split, or remove one."
@@ -157,6 +166,18 @@ pub(super) fn near_duplicates(stats: &DatasetStats, found: &NearDuplicates) -> M
             }
         }
         ul.image-pairs { @for pair in &found.pairs { (near_duplicate(stats, pair)) } }
+    }
+}
+
+fn accuracy_without(accuracy: &AccuracyWithout) -> Markup {
+    let of = |share: f64, interval: Option<[f64; 2]>| match interval {
+        Some([low, high]) => format!("{} ({} to {})", percent(share), percent(low), percent(high)),
+        None => percent(share),
+    };
+    html! {
+        " A head with the default settings has an accuracy of " (of(accuracy.accuracy, accuracy.interval)) " on all "
+        (count(accuracy.images)) " test images, and of " (of(accuracy.accuracy_without, accuracy.interval_without)) " on the "
+        (count(accuracy.images_without)) " without a near-duplicate."
     }
 }
 

@@ -63,8 +63,10 @@ mod tests {
     fn file(width: u32, height: u32) -> ImageFile {
         let (path, label) = ("a/b".into(), "a".into());
         ImageFile {
+            labels: None,
             fixed_split: None,
             group: None,
+            weight: crate::data::dataset::Weight::default(),
             path,
             label,
             image_sha256: sha256(b""),

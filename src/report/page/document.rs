@@ -92,12 +92,13 @@ fn style() -> String {
         colours.iter().map(|(name, colour)| format!("--{name}:{colour};")).collect()
     };
     format!(
-        ":root{{color-scheme:light dark;{}}}\n@media (prefers-color-scheme: dark){{:root{{{}}}}}\n@media print{{:root{{color-scheme:light;{}}}}}\n{}\n{}\n{}",
+        ":root{{color-scheme:light dark;{}}}\n@media (prefers-color-scheme: dark){{:root{{{}}}}}\n@media print{{:root{{color-scheme:light;{}}}}}\n{}\n{}\n{}\n{}",
         palette(&plot::LIGHT),
         palette(&plot::DARK),
         palette(&plot::LIGHT),
         include_str!("page.css"),
         include_str!("gallery.css"),
+        include_str!("../map/map.css"),
         plot::CSS
     )
 }

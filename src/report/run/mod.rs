@@ -7,6 +7,7 @@ mod confused_pairs;
 mod curve_plots;
 mod examples;
 mod explained;
+mod multi_label;
 mod plots;
 mod run_data;
 mod sections;
@@ -16,16 +17,19 @@ mod tables;
 pub use run_data::CommandLine;
 
 use crate::cache::Samples;
+use crate::data::augment::Variant;
 use crate::data::dataset::Split;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::evaluate::explain::Explainer;
 use crate::evaluate::predict::PredictorConfig;
 use crate::evaluate::{EvaluateConfig, evaluate_run};
 use crate::monitor::Monitor;
+use crate::report::map::FeatureMap;
 use crate::report::output::{PageContent, PageOutput, WrittenPage};
-use crate::run::{self, StoredRun};
+use crate::run::{self, Prediction, StoredRun};
 use crate::score::NewImages;
 use examples::{Examples, ImageFiles};
+use multi_label::{MultiLabelPage, WrittenPictures};
 use run_data::RunData;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -97,7 +101,7 @@ pub struct ReportStats {
 /// way of the page; [`Kind::Usage`](crate::error::Kind::Usage) when something would be written into the run, the cache or
 /// the folder of images; [`Kind::Io`](crate::error::Kind::Io) when a file cannot be written.
 pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStats> {
-    report_run(&StoredRun::open(&config.run)?, config, monitor)
+    report_run(&StoredRun::open_any(&config.run)?, config, monitor)
 }
 
 /// Writes the page of an open run as [`report`] does.
@@ -112,22 +116,46 @@ pub fn report_run(run: &StoredRun, config: &ReportConfig, monitor: &dyn Monitor)
     let samples = samples(run, config.cache.as_deref(), monitor)?;
     let root = config.images.clone().or_else(|| samples.as_ref().map(|samples| samples.root.clone()));
     output.check(root.as_deref(), Some(&own_page))?;
+    if run.record().multi_label.is_some() {
+        return report_multi_label(run, config, root.as_deref(), &output, started);
+    }
     let stats =
         evaluate_run(run, &EvaluateConfig { split: config.split, ..EvaluateConfig::new(&config.run) })?;
     let explain = config.explain.as_ref();
     let explainer = explain.map(|config| Explainer::open(run, config, monitor)).transpose()?;
-    let files = ImageFiles::new(root, samples.as_ref());
-    let mut examples = Examples::load(&run.predictions()?, run.record(), &stats, files)?;
+    let files = ImageFiles::new(root.clone(), samples.as_ref());
+    let predictions = run.predictions()?;
+    let map = map(run, config, samples.as_ref(), root.as_deref(), &predictions);
+    let mut examples = Examples::load(&predictions, run.record(), &stats, files)?;
     if let Some(mut explainer) = explainer {
         examples.explain(&mut explainer, monitor)?;
     }
     let (run, record, commands) = (config.run.clone(), run.record().clone(), config.commands.clone());
     write(
-        &RunData { run, record, stats, samples, examples, commands, new_images: None },
+        &RunData { run, record, stats, samples, examples, map, commands, new_images: None },
         &output,
         started,
         monitor,
     )
+}
+
+/// Writes the page of a run on images with several labels.
+fn report_multi_label(
+    run: &StoredRun,
+    config: &ReportConfig,
+    root: Option<&Path>,
+    output: &PageOutput,
+    started: Instant,
+) -> Result<ReportStats> {
+    if config.explain.is_some() {
+        let message = "`explain` cannot be used where images have several labels";
+        return Err(Error::new(Kind::Usage, message).at(run.path()).help("leave `explain` out"));
+    }
+    let data = MultiLabelPage { run, split: config.split, root, commands: &config.commands };
+    let WrittenPictures { page, shown, missing } = multi_label::write(&data, output)?;
+    let WrittenPage { out, bytes, plots, tables } = page;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(ReportStats { out, bytes, plots, tables, pictures: shown, missing_pictures: missing, seconds })
 }
 
 /// Writes the page of a run with its scores on images that it never saw, as [`report`] does with those on its test images.
@@ -147,7 +175,26 @@ pub fn report_new_images(
     let examples = Examples::load(&measured.predictions.rows, run.record(), &stats, files)?;
     let (record, new_images) = (run.record().clone(), folder);
     let (run, samples, commands) = (run.path().to_path_buf(), None, Vec::new());
-    write(&RunData { run, record, stats, samples, examples, commands, new_images }, output, started, monitor)
+    write(
+        &RunData { run, record, stats, samples, examples, map: None, commands, new_images },
+        output,
+        started,
+        monitor,
+    )
+}
+
+/// The images of the cache on a map; `None` where it cannot be read, of which [`samples`] has warned.
+fn map(
+    run: &StoredRun,
+    config: &ReportConfig,
+    samples: Option<&Samples>,
+    root: Option<&Path>,
+    predictions: &[Prediction],
+) -> Option<FeatureMap> {
+    let cache = run.open_cache(config.cache.as_deref()).ok()?;
+    let plain = predictions.iter().filter(|row| row.variant == Variant::None);
+    let answers = plain.map(|row| (row.image_sha256, row.label == row.predicted)).collect();
+    FeatureMap::of(&cache, samples?, root.unwrap_or(Path::new("")), &answers).ok()?
 }
 
 fn write(

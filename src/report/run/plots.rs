@@ -10,12 +10,13 @@ use crate::report::format::{count, isolated, percent, score, signed_percent};
 use crate::report::plot::{
     Axis, BarChart, Chart, Curve, Figure, HeatMap, LineChart, Mark, Remarks, Series, Unit,
 };
+use crate::run::Record;
 use serde_json::json;
 
 /// All plots but those of calibration, in the order of the page.
 pub(super) fn all(data: &RunData) -> Vec<Figure> {
     let stats = &data.stats;
-    let mut figures = training(data);
+    let mut figures = training(&data.record);
     figures.extend(worst_confusion(stats));
     figures.extend([confusion(stats), class_scores(stats)]);
     figures.extend(curve_plots::all(stats));
@@ -28,8 +29,7 @@ pub(super) fn axis(label: &str, unit: Unit, range: Option<(f64, f64)>) -> Axis {
 }
 
 /// Loss and accuracy by epoch; none for a single epoch.
-fn training(data: &RunData) -> Vec<Figure> {
-    let record = &data.record;
+pub(in crate::report) fn training(record: &Record) -> Vec<Figure> {
     let (history, best) = (&record.history, record.best_epoch);
     let Some(kept) = history.get(best - 1).filter(|_| history.len() > 1) else { return Vec::new() };
     let curve = |name: &str, get: fn(&Epoch) -> f64| Curve {

@@ -4,6 +4,7 @@ use super::examples::Examples;
 use crate::cache::Samples;
 use crate::evaluate::EvaluateStats;
 use crate::report::format::date_time;
+use crate::report::map::FeatureMap;
 use crate::run::Record;
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ pub(super) struct RunData {
     /// `None` if the cache cannot be read.
     pub samples: Option<Samples>,
     pub examples: Examples,
+    /// The images of the cache in two dimensions; `None` if it cannot be read.
+    pub map: Option<FeatureMap>,
     /// Commands that make the run again; may be empty.
     pub commands: Vec<CommandLine>,
     /// The folder of images that the scores are about; `None` for a split of the run.

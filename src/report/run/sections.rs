@@ -10,6 +10,7 @@ use crate::head::SolverConfig;
 use crate::metrics::is_few;
 use crate::report::format::{count, interval, isolated, p_value, percent, percent_number, score};
 use crate::report::html::{Markup, html};
+use crate::report::map;
 use crate::report::page::{self, Card, Fact, Page, Parts, Section, Table, cards, class_ranking, facts};
 use crate::report::plot::Figure;
 use crate::run::Record;
@@ -18,7 +19,7 @@ use crate::run::Record;
 pub(super) fn page(data: &RunData, figures: &[Figure], tables: &[Table]) -> Page {
     let (stats, parts) = (&data.stats, Parts { figures, tables });
     let name = data.run.file_name().unwrap_or(data.run.as_os_str()).to_string_lossy();
-    let sections = vec![
+    let mut sections = vec![
         Section::new("summary", "Summary", summary(stats)),
         Section::new("training", "Training", training(data, parts)),
         Section::new("confusion", "Confusion", confusion(data, parts)),
@@ -28,6 +29,9 @@ pub(super) fn page(data: &RunData, figures: &[Figure], tables: &[Table]) -> Page
         Section::new("pictures", "Errors and near misses", pictures(data, parts)),
         Section::new("origin", "How it was made", origin(data, parts)),
     ];
+    if let Some(map) = &data.map {
+        sections.insert(sections.len() - 1, Section::new("map", "Map", map::markup(map)));
+    }
     Page { title: format!("Report on {name}"), lead: lead(data), sections }
 }
 

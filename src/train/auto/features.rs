@@ -87,7 +87,7 @@ impl Path<'_> {
         CandidateFeatures {
             cache: set.path().display().to_string(),
             layer: set.spec().layer.clone(),
-            variants: self.features.variants.join("+"),
+            variants: self.features.variants.join(","),
             standardize: self.standardize,
             label_smoothing: self.label_smoothing,
         }

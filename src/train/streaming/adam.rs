@@ -22,6 +22,7 @@ pub fn fit_adam(inputs: FitInputs, params: FitParams, memory: u64) -> Result<Tra
     let settings = params.settings().clone();
     let mut log = EpochLog::begin(inputs, &SolverConfig::Adam(settings.clone()));
     check_order(&settings)?;
+    inputs.set.require_equal_weights()?;
     inputs.set.require_validation(inputs.splits)?;
     let mut stream = Stream::open(inputs, memory, settings.order_seed())?;
     let standardizer = if settings.standardize { Some(stream.train.standardizer()?) } else { None };
@@ -40,6 +41,7 @@ pub fn fit_adam(inputs: FitInputs, params: FitParams, memory: u64) -> Result<Tra
 pub fn fit_half(inputs: FitInputs, params: FitParams) -> Result<TrainResult> {
     let settings = params.settings().clone();
     let mut log = EpochLog::begin(inputs, &SolverConfig::Adam(settings.clone()));
+    inputs.set.require_equal_weights()?;
     inputs.set.require_validation(inputs.splits)?;
     let bytes = inputs.splits.train.keys.len() as u64 * inputs.set.row_bytes();
     let memory = least_memory(inputs).max(bytes / 8);
@@ -83,6 +85,8 @@ fn fit(
         width: inputs.set.spec().width,
         validation: Some(validation.rows()),
         standardizer,
+        label_sets: None,
+        row_weights: None,
         threads: inputs.threads,
     };
     let on_epoch = &mut |_, epoch: &_, head: &_| log.record(epoch, head);

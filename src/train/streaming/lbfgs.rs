@@ -20,6 +20,7 @@ pub fn fit_lbfgs(inputs: FitInputs, params: &LbfgsParams, memory: u64) -> Result
     let read_seconds = inputs.reading.elapsed().as_secs_f64();
     let started = Instant::now();
     inputs.set.check_classes(inputs.splits)?;
+    inputs.set.require_equal_weights()?;
     let mut stream = Stream::open(inputs, memory, 0)?;
     let class_weights = inputs.set.class_weights(inputs.splits, &params.settings().class_weights)?;
     let job = LbfgsJob {

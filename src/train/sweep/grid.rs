@@ -26,7 +26,7 @@ pub(super) struct CacheGroups {
 pub(super) struct Group {
     /// Name of the features: their layer, or another name of the cache where several caches have the same layer.
     pub layer: String,
-    /// Name of the feature set, such as `none+flip`.
+    /// Name of the feature set, such as `none,flip`.
     variants: String,
     pub splits: SplitRows,
 }
@@ -128,7 +128,7 @@ fn groups(config: &SweepConfig, set: &TrainingSet, layer: &str, monitor: &dyn Mo
         for &resplit in &config.resplits {
             let splits = set.split_rows(resplit, requested.as_deref(), monitor)?;
             let variants = match requested {
-                Some(names) => names.join("+"),
+                Some(names) => names.join(","),
                 None => families(&splits),
             };
             groups.push(Group { layer: layer.into(), variants, splits });
@@ -141,7 +141,7 @@ fn groups(config: &SweepConfig, set: &TrainingSet, layer: &str, monitor: &dyn Mo
 fn families(splits: &SplitRows) -> String {
     let mut families: Vec<_> = splits.variants.iter().map(Variant::family).collect();
     families.dedup();
-    families.join("+")
+    families.join(",")
 }
 
 /// Checks that every run has a name of its own, and that all runs may be written.

@@ -22,7 +22,7 @@ pub struct HeadResult {
     pub run: PathBuf,
     /// Layer of its features, or the name of the cache where several caches have the same layer.
     pub layer: String,
-    /// Name of the feature set, such as `none+flip`.
+    /// Name of the feature set, such as `none,flip`.
     #[serde(rename = "use")]
     pub variants: String,
     /// Number of hidden units; 0 without a hidden layer.

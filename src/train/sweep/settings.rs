@@ -15,7 +15,7 @@ use std::path::PathBuf;
 pub struct SettingResult {
     /// Layer of the features, or the name of the cache where several caches have the same layer.
     pub layer: String,
-    /// Name of the feature set, such as `none+flip`.
+    /// Name of the feature set, such as `none,flip`.
     #[serde(rename = "use")]
     pub variants: String,
     /// Number of hidden units; 0 without a hidden layer.

@@ -53,12 +53,13 @@ const OTHER_BLOCKS: [(&str, &str, usize, &str); 14] = [
     ("architecture.md", "text", 1, "a drawing"),
     ("cache-format.md", "text", 3, "lists of files, a formula"),
     ("design-notes.md", "text", 2, "drawings"),
+    ("experiments.md", "toml", 1, "experiment::families"),
     ("export.md", "javascript", 1, "benches/exported_answers.py; its grammar here"),
     ("export.md", "python", 1, "an_exported_file_answers_as_the_page_shows"),
     ("features.md", "python", 15, "the_python_and_sql_of_the_pages_run, python"),
     ("features.md", "r", 1, "untried, as the page says"),
     ("features.md", "sql", 1, "the_python_and_sql_of_the_pages_run"),
-    ("manifests.md", "csv", 1, "the page is run with it"),
+    ("manifests.md", "csv", 2, "the page is run with it"),
     ("models.md", "toml", 1, "the_settings_of_a_network_are_those_that_the_page_lists"),
     ("scale.md", "python", 2, "tests/scale/run"),
     ("scale.md", "text", 3, "commands of other programs; a list of files"),
@@ -194,6 +195,8 @@ fn the_examples_of_help_run() {
         person.s.images("others", &[("elk", 3)]);
         person.s.images("lfw", &[("a", 4), ("b", 3), ("c", 2)]);
         new_pictures(person);
+        person.s.images("photos", &[("_unlabelled", 5)]);
+        person.types(EXTRACT);
     };
     run("commands.md", &[], prepare);
 }
@@ -241,6 +244,20 @@ fn manifests_run() {
             let class = rest.split(',').next().unwrap();
             person.s.write(path, &encode_png(&support::picture(class, number)));
         }
+        // The second table is longer than the page shows.
+        let mut chest = String::from("path,labels\n");
+        for number in 0..120 {
+            let labels = ["effusion|cardiomegaly", "effusion", "|"][number % 3];
+            chest += &format!("chest/{number:04}.png,{labels}\n");
+            let picture = support::picture(labels, number);
+            person.s.write(&format!("chest/{number:04}.png"), &encode_png(&picture));
+        }
+        person.s.write("chest.csv", chest.as_bytes());
+        let python = support::oracle_python();
+        person.types(&format!("cd photos && {} -m zipfile -c ../photos.zip *", python.display()));
+        person.s.images("photos", &[("_unlabelled", 60)]);
+        person.types(EXTRACT);
+        person.types("headstart train cache/photos --run runs/first --use none --epochs 3");
     });
 }
 

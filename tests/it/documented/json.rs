@@ -20,17 +20,20 @@ const ELSEWHERE: [(&str, &str); 7] = [
 
 /// Keys that need what is too slow or too odd for the test of this file: the section, how the key begins, and the suite that
 /// prints it.
-const RARE: [(&str, &str, &str); 10] = [
+const RARE: [(&str, &str, &str); 13] = [
     ("data report", "doubtful_labels.suspects", "a label that is wrong: pages"),
     ("doctor", "machine.variables[].", "comfort"),
     ("doctor", "missing[].", "comfort"),
     ("backbone verify", "without_reference", "a network of operators that are not known: backbones"),
     ("device", "bench.", "measures for a while: quantize"),
+    ("data report", "near_duplicates.accuracy", "near-duplicates across splits: near_duplicates"),
     ("fidelity", "", "quantize"),
     ("predict", "[].explanation.", "a network with positions: explain"),
     ("preprocessing", "margin_rounds_down", "networks of Hugging Face: network_folders"),
     ("spec.json", "known_answer", "a network that is not known: backbones"),
+    ("run.json", "multi_label", "several labels: multi_label"),
     ("sweep", "heads[].failed", "solvers"),
+    ("train", "multi_label", "several labels: multi_label"),
 ];
 
 /// A key of the page: its path in a document, and the section and the key by which it is declared.
@@ -185,6 +188,7 @@ fn prepare(person: &Person) {
     s.write("photos/ant/broken.jpg", b"no picture");
     s.write("photos/ant/copy.png", &png("ant", 1));
     s.write("photos/bee/conflict.png", &png("ant", 2));
+    s.images("photos", &[("_unlabelled", 3)]);
     s.write("broken.jpg", b"no picture");
     s.write("alike/ant/one.png", &png("ant", 5));
     s.write("alike/ant/again.png", &[png("ant", 5), vec![0]].concat());
@@ -245,7 +249,7 @@ kind = "nearest"
 "#;
 
 /// Sections of the page, and the lines whose output they describe, in this order.
-const LINES: [(&str, &str); 67] = [
+const LINES: [(&str, &str); 68] = [
     ("device", "device"),
     ("doctor", "doctor"),
     ("backbone list", "backbone list"),
@@ -283,6 +287,7 @@ const LINES: [(&str, &str); 67] = [
     ("data groups", "data groups --near-duplicates 0.05 --cache cache/photos --out groups.csv"),
     ("search", "search cache/photos bison.jpg broken.jpg"),
     ("train", "train cache/photos --run runs/plain --use none"),
+    ("suggest", "suggest runs/plain --n 2"),
     ("train", "train cache/photos --run runs/init --use none --init runs/plain --memory 1GiB"),
     ("train", "train cache/photos --run runs/auto --auto"),
     ("train", "train cache/photos --run runs/heavy --epochs 3 --class-weights ant=2 --resplit 1"),

@@ -136,6 +136,30 @@ const IMAGES: &[Case] = &[
         support::extract(s, "elsewhere", "other", &[]);
     }),
     case("a page with a folder that is not a cache", "data report in --cache r", nothing),
+    case("a damaged archive of images", "extract bad.zip --cache new --backbone small.onnx", |s| {
+        s.write("bad.zip", b"PK\x03\x04 and nothing else");
+    }),
+    case(
+        "an archive with splits as folders",
+        "extract a.tar --split-folders --cache new --backbone small.onnx",
+        |s| {
+            s.write("a.tar", b"");
+        },
+    ),
+    case("images of which none has a label", "extract none --cache new --backbone small.onnx", |s| {
+        s.images("none", &[("_unlabelled", 3)]);
+    }),
+    case("a table of labels that is none", "data manifest in --labels labels.txt --out new.csv", |s| {
+        s.write("labels.txt", b"path,label\n");
+    }),
+    case(
+        "a label of an image that is not there",
+        "data manifest in --labels labels.csv --out new.csv",
+        |s| {
+            s.write("labels.csv", b"path,label\nant/000.png,bee\ngone.png,ant\n");
+        },
+    )
+    .writes(&["new.csv"]),
     case("an image that predict cannot use", "predict r in/ant/000.png text.png gone.png", |s| {
         s.write("text.png", b"not an image");
     }),
@@ -378,7 +402,41 @@ const RUNS: &[Case] = &[
         support::extract(s, "elsewhere", "d", &[]);
         s.json(&["train", &s.text("d"), "--run", &s.text("other"), "--epochs", "1"]);
     }),
+    case("what to label next, where everything has a label", "suggest r", nothing),
+    case("no image to label", "suggest r --n 0", nothing),
+    case("an unknown way to rank images", "suggest r --by chance", nothing),
+    case("a table of labels that would not be CSV", "suggest r --out new.txt", nothing),
+    case("a table of labels over another file", "suggest r --out mine.csv", |s| {
+        s.write("mine.csv", b"path,label\n");
+    }),
+    case("several labels with the solver lbfgs", "train several --run new --solver lbfgs --l2 0.1", several),
+    case("several labels in a sweep", "sweep several --runs new --lr 0.1", several),
+    case("a run on several labels to compare", "compare s r", |s| {
+        several(s);
+        s.json(&["train", &s.text("several"), "--run", &s.text("s"), "--epochs", "2"]);
+    }),
+    case(
+        "weights of images with the solver lbfgs",
+        "train weighted --run new --solver lbfgs --l2 0.1",
+        |s| {
+            let row = |i: usize| format!("in/ant/{i:03}.png,ant,2\nin/bee/{i:03}.png,bee,\n");
+            let rows: String = (0..20).map(row).collect();
+            s.write("weights.csv", format!("path,label,weight\n{rows}").as_bytes());
+            support::extract(s, "weights.csv", "weighted", &[]);
+        },
+    ),
 ];
+
+/// A cache `several` of images with several labels.
+fn several(s: &Sandbox) {
+    let row = |i: usize| {
+        let labels = ["ant", "ant|small", "bee"][i % 3];
+        format!("in/ant/{:03}.png,{labels}\nin/bee/{:03}.png,{labels}\n", i % 20, i % 20)
+    };
+    let rows: String = (0..20).map(row).collect();
+    s.write("several.csv", format!("path,labels\n{rows}").as_bytes());
+    support::extract(s, "several.csv", "several", &["--split", "60/20/20"]);
+}
 
 /// Classifiers taken elsewhere, and many pictures at once.
 const EXPORTS: &[Case] = &[
@@ -447,6 +505,10 @@ const EXPERIMENTS: &[Case] = &[
     }),
     case("variants that no cache of the experiment has", TRY, |s| experiment(s, "", "use = [\"shift\"]"))
         .writes(&["new**"]),
+    case("a search for families without splits", TRY, |s| experiment(s, "search_families = true", "")),
+    case("a search for families that are not there", TRY, |s| {
+        experiment(s, "search_families = true\nresplits = 3", "");
+    }),
     case("an experiment without images", "experiment e.toml --images missing --out new", |s| {
         experiment(s, "", "");
     }),

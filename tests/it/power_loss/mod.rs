@@ -34,8 +34,10 @@ fn samples(names: &[&str]) -> Samples {
     let file = |name: &&str| ImageFile {
         path: format!("a/{name}"),
         label: "a".into(),
+        labels: None,
         fixed_split: None,
         group: None,
+        weight: headstart::data::dataset::Weight::default(),
         image_sha256: sha256(name.as_bytes()),
         width: 1,
         height: 1,

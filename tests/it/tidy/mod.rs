@@ -71,9 +71,9 @@ const DOORS: [(&str, &str); 54] = [
     ("sha2", "io/digest.rs"),
     ("md5", "io/digest.rs"),
     ("ureq", "io/download/client.rs"),
-    ("zip", "io/archive.rs"),
-    ("tar", "io/archive.rs"),
-    ("flate2", "io/archive.rs"),
+    ("zip", "io/archive/"),
+    ("tar", "io/archive/"),
+    ("flate2", "io/archive/"),
     ("toml", "io/toml.rs"),
     ("rustix", "io/fs/"),
     ("shlex", "cli/shell.rs"),
@@ -244,7 +244,7 @@ fn the_disk_is_changed_through_one_door() {
         ".set_len(",
     ];
     // Into a staging folder that nobody reads before it is whole: an archive's files.
-    let staging = ["io/archive.rs"];
+    let staging = ["io/archive/mod.rs"];
     for source in sources() {
         let code = source.code;
         let std_only =

@@ -1,39 +1,43 @@
 //! Lists the images of a manifest, a table with a row for each image, without opening any of them.
 
+mod given_labels;
 mod rows;
 mod table;
 
+pub(in crate::data) use given_labels::GivenLabels;
+
 use super::walk::Listing;
 use crate::data::dataset::FolderLayout;
-use crate::data::manifest::{MANIFEST_NAMES, ManifestFormat, ManifestOptions};
+use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use rows::Rows;
 use std::path::{Path, PathBuf};
-use table::{Column, for_each_row};
+use table::{Column, for_each_row, format};
 
 /// Lists the images that the manifest `file` names. Rows that cannot be used are refused with their lines.
 ///
 /// # Errors
 /// [`Kind::Input`] when the file is no manifest, lacks a column, or its root is no folder.
 pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
-    let format = ManifestFormat::from_path(file).ok_or_else(|| {
-        Error::new(Kind::Input, "not a folder of images, and not a manifest").at(file).help(format!(
-            "give a folder IMAGES/<class>/<file>, or a table with the columns path and label whose name ends with \
-             {MANIFEST_NAMES}"
-        ))
-    })?;
+    let format =
+        format(file, "not a folder of images, and not a manifest", "a folder IMAGES/<class>/<file>, or ")?;
     let root = root(file, options)?;
     // A column that is named must be there.
     let column = |given: &Option<String>, usual: &str, is_required: bool| Column {
         name: given.clone().unwrap_or_else(|| usual.into()),
         is_required: is_required || given.is_some(),
+        instead: None,
     };
+    let labels = column(&options.labels_column, "labels", false);
+    let label = column(&options.label_column, "label", true);
     let columns = [
         column(&options.path_column, "path", true),
-        column(&options.label_column, "label", true),
+        Column { instead: Some(labels.name.clone()).filter(|_| options.label_column.is_none()), ..label },
+        labels,
         column(&options.split_column, "split", false),
         column(&options.group_column, "group", false),
+        column(&options.weight_column, "weight", false),
     ];
     let mut rows = Rows::new(&root);
     for_each_row(file, format, &columns, &mut |row| rows.add(row))?;
@@ -42,6 +46,7 @@ pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
         root,
         manifest: std::fs::canonicalize(file).ok(),
         layout: FolderLayout::Manifest,
+        has_label_sets: listed.has_label_sets,
         folders: listed.classes,
         candidates: listed.candidates,
         refused: listed.refused,

@@ -1,9 +1,10 @@
 //! Checks the rows of a manifest, and gathers them as files that may be images.
 
 use super::table::Row;
-use crate::data::dataset::{FolderLayout, Reason, Refused, Split};
+use crate::data::dataset::{FolderLayout, Reason, Refused, Split, Weight, label_set, label_set_text};
 use crate::data::scan::labels::ClassFolder;
 use crate::data::scan::walk::Candidate;
+use crate::error::Error;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Component, Path};
 
@@ -12,6 +13,8 @@ pub(super) struct Rows<'a> {
     root: &'a Path,
     classes: Vec<ClassFolder>,
     class_indexes: HashMap<String, usize>,
+    /// Whether a row has several labels.
+    has_label_sets: bool,
     candidates: Vec<Candidate>,
     refused: Vec<Refused>,
 }
@@ -19,6 +22,8 @@ pub(super) struct Rows<'a> {
 /// The rows of a manifest, sorted by path, each path once.
 pub(super) struct ListedRows {
     pub classes: Vec<ClassFolder>,
+    /// Whether the classes are texts of several labels.
+    pub has_label_sets: bool,
     pub candidates: Vec<Candidate>,
     pub refused: Vec<Refused>,
     pub notes: Vec<String>,
@@ -28,10 +33,10 @@ impl<'a> Rows<'a> {
     /// Starts without rows; `root` is the folder that relative paths start from.
     pub fn new(root: &'a Path) -> Self {
         let (classes, candidates, refused) = (Vec::new(), Vec::new(), Vec::new());
-        Self { root, classes, class_indexes: HashMap::new(), candidates, refused }
+        Self { root, classes, class_indexes: HashMap::new(), has_label_sets: false, candidates, refused }
     }
 
-    /// Adds a row with the values path, label, split, group.
+    /// Adds a row with the values path, label, labels, split, group, weight.
     pub fn add(&mut self, Row { line, values }: Row) {
         let mut path = String::new();
         match values.and_then(|values| self.candidate(line, values, &mut path)) {
@@ -44,26 +49,34 @@ impl<'a> Rows<'a> {
     fn candidate(&mut self, line: u64, values: Vec<String>, path: &mut String) -> Result<Candidate, String> {
         let mut values = values.into_iter();
         let mut next = || values.next().unwrap_or_default();
-        let (given, label, split, group) = (next(), next(), next(), next());
+        let (given, label, labels, split, group, weight) = (next(), next(), next(), next(), next(), next());
         if given.trim().is_empty() {
             return Err("it has no path".into());
         }
         *path = plain_path(self.root, &given);
-        let label = label.trim();
-        if label.is_empty() {
-            return Err("it has no label".into());
-        }
+        let label = match labels.trim() {
+            "" => label.trim().to_string(),
+            labels => {
+                self.has_label_sets = true;
+                label_set_text(&label_set(labels))
+            }
+        };
         let split = match split.trim() {
             "" => None,
             name => Some(FolderLayout::split_called(name).ok_or_else(|| {
                 format!("{name:?} is not a split; use train, validation or test, or leave it empty")
             })?),
         };
+        let weight = match weight.trim() {
+            "" => Weight::default(),
+            text => text.parse().map_err(|e: Error| e.to_string())?,
+        };
         let group = Some(group.trim()).filter(|group| !group.is_empty()).map(Into::into);
-        Ok(Candidate { path: path.clone(), folder: self.class(label), line: Some(line), split, group })
+        let folder = self.class(&label);
+        Ok(Candidate { path: path.clone(), folder, line: Some(line), split, group, weight })
     }
 
-    /// The index of a label.
+    /// The index of a label; that of rows without one is empty.
     fn class(&mut self, label: &str) -> usize {
         if let Some(index) = self.class_indexes.get(label) {
             return *index;
@@ -95,19 +108,24 @@ impl<'a> Rows<'a> {
         }
         let notes = (repeated > 0).then(|| format!("rows that repeat an earlier one: {repeated}"));
         let notes = notes.into_iter().chain(self.notes_of_splits()).collect();
-        let Self { classes, candidates, refused, .. } = self;
-        ListedRows { classes, candidates, refused, notes }
+        let Self { classes, has_label_sets, candidates, refused, .. } = self;
+        ListedRows { classes, has_label_sets, candidates, refused, notes }
     }
 
     /// The line of the later of two rows of one path, and what the two disagree in.
     fn contradiction(&self, first: &Candidate, row: &Candidate) -> Option<(u64, String)> {
-        let label = |row: &Candidate| self.classes[row.folder].name.clone();
+        let label = |row: &Candidate| match self.classes[row.folder].name.as_str() {
+            "" => "none".to_string(),
+            label => label.to_string(),
+        };
         let split = |row: &Candidate| row.split.map_or("none".into(), |split: Split| split.to_string());
         let group = |row: &Candidate| row.group.clone().unwrap_or_else(|| "none".into());
-        let values: [(&str, [String; 2]); 3] = [
+        let weight = |row: &Candidate| row.weight.to_string();
+        let values: [(&str, [String; 2]); 4] = [
             ("label", [label(first), label(row)]),
             ("split", [split(first), split(row)]),
             ("group", [group(first), group(row)]),
+            ("weight", [weight(first), weight(row)]),
         ];
         let (what, [a, b]) = values.into_iter().find(|(_, [a, b])| a != b)?;
         let fault = format!("two {what}s for one path: {a} on line {}, {b} here", first.line.unwrap_or(0));
@@ -117,7 +135,8 @@ impl<'a> Rows<'a> {
     /// A remark where some rows have a split and others have none.
     fn notes_of_splits(&self) -> Option<String> {
         let mut counts: BTreeMap<Option<Split>, usize> = BTreeMap::new();
-        self.candidates.iter().for_each(|row| *counts.entry(row.split).or_default() += 1);
+        let labelled = self.candidates.iter().filter(|row| !self.classes[row.folder].name.is_empty());
+        labelled.for_each(|row| *counts.entry(row.split).or_default() += 1);
         let without = counts.get(&None).copied().unwrap_or(0);
         (without > 0 && counts.len() > 1)
             .then(|| format!("rows without a split, to which the split rule gives one: {without}"))
@@ -129,7 +148,7 @@ fn refusal(path: String, line: u64, fault: String) -> Refused {
 }
 
 /// The path of a row as it is stored: relative to `root` where it is below, without `.` and doubled separators.
-fn plain_path(root: &Path, given: &str) -> String {
+pub(super) fn plain_path(root: &Path, given: &str) -> String {
     let path = Path::new(given);
     let below = path.strip_prefix(root).unwrap_or(path);
     let mut plain = String::with_capacity(given.len());
@@ -155,7 +174,10 @@ mod tests {
     fn listed(rows: &[[&str; 4]]) -> ListedRows {
         let mut all = Rows::new(Path::new("/photos"));
         for (line, row) in (2..).zip(rows) {
-            all.add(Row { line, values: Ok(row.map(String::from).to_vec()) });
+            all.add(Row {
+                line,
+                values: Ok([row[0], row[1], "", row[2], row[3]].map(String::from).to_vec()),
+            });
         }
         all.finish("m.csv")
     }
@@ -178,12 +200,14 @@ mod tests {
         ]);
         let found: Vec<_> =
             rows.candidates.iter().map(|row| (row.path.as_str(), row.line, row.split)).collect();
-        assert_eq!(found, [("a/f.png", Some(8), Some(Split::Test)), ("b.png", Some(2), None)]);
+        assert_eq!(
+            found,
+            [("a/f.png", Some(8), Some(Split::Test)), ("b.png", Some(2), None), ("c.png", Some(4), None),]
+        );
         assert_eq!(
             refused(&rows),
             [
                 "m.csv: line 3: it has no path",
-                "c.png: line 4: it has no label",
                 "d.png: line 5: \"trian\" is not a split; use train, validation or test, or leave it empty",
                 "e.png: line 7: two labels for one path: cat on line 6, dog here",
             ]

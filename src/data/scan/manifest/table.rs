@@ -1,6 +1,7 @@
 //! Reads the rows of a manifest as text, whatever its format, one after the other.
 
-use crate::data::manifest::ManifestFormat;
+use crate::data::dataset::label_set_text;
+use crate::data::manifest::{MANIFEST_NAMES, ManifestFormat};
 use crate::error::{Error, Kind, Result, did_you_mean};
 use crate::io::parquet::TextReader;
 use crate::io::separated;
@@ -15,6 +16,8 @@ pub(super) struct Column {
     pub name: String,
     /// Whether a file without it is no manifest.
     pub is_required: bool,
+    /// The column that may stand for it.
+    pub instead: Option<String>,
 }
 
 /// A row of a manifest.
@@ -23,6 +26,18 @@ pub(super) struct Row {
     pub line: u64,
     /// A value for each column, empty where there is none; or why the row cannot be read.
     pub values: std::result::Result<Vec<String>, String>,
+}
+
+/// The format of a table, by its name. An error has the `message`, and names what else may be given.
+///
+/// # Errors
+/// [`Kind::Input`] where the name stands for none.
+pub(super) fn format(file: &Path, message: &str, or: &str) -> Result<ManifestFormat> {
+    ManifestFormat::from_path(file).ok_or_else(|| {
+        Error::new(Kind::Input, message).at(file).help(format!(
+            "give {or}a table with the columns path and label whose name ends with {MANIFEST_NAMES}"
+        ))
+    })
 }
 
 /// Passes each row of the manifest at `path` to `visit`.
@@ -45,8 +60,11 @@ pub(super) fn for_each_row(
 
 /// Position of each column among the names in `heading`.
 fn positions(columns: &[Column], path: &Path, heading: &[String]) -> Result<Vec<Option<usize>>> {
-    let position = |column: &Column| match heading.iter().position(|name| name.trim() == column.name) {
-        None if column.is_required => Err(no_column(path, &column.name, heading)),
+    let position = |name: &str| heading.iter().position(|own| own.trim() == name);
+    let is_replaced =
+        |column: &Column| column.instead.as_deref().is_some_and(|name| position(name).is_some());
+    let position = |column: &Column| match position(&column.name) {
+        None if column.is_required && !is_replaced(column) => Err(no_column(path, &column.name, heading)),
         found => Ok(found),
     };
     columns.iter().map(position).collect()
@@ -58,7 +76,7 @@ fn no_column(path: &Path, missing: &str, heading: &[String]) -> Error {
     let meant = did_you_mean(missing, names);
     Error::new(Kind::Input, message).at(path).help(format!(
         "{meant}its first line must name the columns; where they are called otherwise, name them with `path_column`, \
-         `label_column`, `split_column` or `group_column`"
+         `label_column`, `labels_column`, `split_column`, `group_column` or `weight_column`"
     ))
 }
 
@@ -118,14 +136,20 @@ fn json_lines(path: &Path, columns: &[Column], visit: &mut dyn FnMut(Row)) -> Re
     positions(columns, path, &Vec::from_iter(names)).map(drop)
 }
 
-/// The text of a value: of a number its digits, nothing for null.
+/// The text of a value: of a number its digits, nothing for null, of a list of names their text.
 fn json_text(value: Option<&serde_json::Value>, name: &str) -> std::result::Result<String, String> {
     use serde_json::Value;
     match value {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.clone()),
         Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(value.to_string()),
-        Some(Value::Array(_) | Value::Object(_)) => Err(format!("the value of {name} is no text")),
+        Some(Value::Array(values)) => {
+            let names: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
+            let names = names.filter(|names| !names.iter().any(|name| name.contains('|')));
+            let names = names.ok_or_else(|| format!("the value of {name} is no list of names without |"))?;
+            Ok(label_set_text(&names))
+        }
+        Some(Value::Object(_)) => Err(format!("the value of {name} is no text")),
     }
 }
 

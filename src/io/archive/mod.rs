@@ -1,5 +1,9 @@
 //! Reads zip and gzip-compressed tar archives, and zlib data. The only user of `zip`, `tar` and `flate2`. Callers verify the digest of
-//! an archive first.
+//! an archive first, except for its members, which are read where they are.
+
+mod members;
+
+pub use members::{ArchiveMembers, inside_archive, is_archive};
 
 use super::fs;
 use crate::error::{Error, Kind, Result};

@@ -1,0 +1,237 @@
+//! Files inside tar and zip archives, read where they are: an archive is never unpacked. A path leads into an archive as into a
+//! folder, such as `photos.zip/cat/1.jpg`.
+
+use crate::error::{Error, Kind, Result};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// Where a file is inside an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Member {
+    start: u64,
+    /// Bytes in the archive.
+    packed: u64,
+    size: u64,
+    packing: Packing,
+}
+
+/// How a file is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    /// As it is, in a tar archive.
+    Plain,
+    /// As it is, with a checksum.
+    Stored(u32),
+    /// By deflate, with a checksum.
+    Deflated(u32),
+    /// By another method.
+    Other,
+}
+
+/// The files inside an archive.
+#[derive(Debug)]
+pub struct ArchiveMembers {
+    path: PathBuf,
+    members: BTreeMap<String, Member>,
+}
+
+/// The archives that were opened, with their length and time. An archive that has changed is opened anew.
+type Opened = HashMap<PathBuf, (u64, Option<SystemTime>, Arc<ArchiveMembers>)>;
+
+static OPENED: Mutex<Option<Opened>> = Mutex::new(None);
+
+/// Whether the name of a file is that of an archive whose files can be read.
+pub fn is_archive(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["tar", "zip"].iter().any(|name| extension.eq_ignore_ascii_case(name))
+}
+
+/// Splits a path that leads into an archive into the archive and the name of the file in it; `None` for any other path.
+pub fn inside_archive(path: &Path) -> Option<(PathBuf, String)> {
+    let archive = path.ancestors().skip(1).find(|above| is_archive(above) && above.is_file())?;
+    Some((archive.to_path_buf(), path.strip_prefix(archive).ok()?.to_str()?.to_string()))
+}
+
+impl ArchiveMembers {
+    /// Reads what an archive holds, once for all callers.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when it cannot be read or is damaged.
+    pub fn open(path: &Path) -> Result<Arc<Self>> {
+        let unreadable = |e| Error::new(Kind::Input, "the archive cannot be read").at(path).because(e);
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        let (length, time) = (metadata.len(), metadata.modified().ok());
+        let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = opened.get_or_insert_default();
+        if let Some((_, _, known)) = opened.get(path).filter(|known| (known.0, known.1) == (length, time)) {
+            return Ok(known.clone());
+        }
+        let is_zip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
+        let file = File::open(path).map_err(unreadable)?;
+        let members = if is_zip { of_zip(file) } else { of_tar(file) };
+        let members = Arc::new(Self { path: path.to_path_buf(), members: members.map_err(unreadable)? });
+        opened.insert(path.to_path_buf(), (length, time, members.clone()));
+        Ok(members)
+    }
+
+    /// Names of the files, sorted, with `/` separators.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(String::as_str)
+    }
+
+    /// Size of a file in bytes; `None` when there is none of this name.
+    pub fn size(&self, name: &str) -> Option<u64> {
+        self.members.get(name).map(|member| member.size)
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When there is none of this name, or it cannot be read, is damaged, or packed by a method other than deflate.
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let damaged = || io::Error::other("it is damaged in its archive");
+        let member = self.members.get(name).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(member.start))?;
+        let packed = file.take(member.packed);
+        let mut bytes = Vec::new();
+        match member.packing {
+            Packing::Plain | Packing::Stored(_) => packed.take(member.size).read_to_end(&mut bytes)?,
+            Packing::Deflated(_) => {
+                flate2::read::DeflateDecoder::new(packed).take(member.size + 1).read_to_end(&mut bytes)?
+            }
+            Packing::Other => {
+                return Err(io::Error::other("its archive packs it by a method that is not read"));
+            }
+        };
+        if bytes.len() as u64 != member.size {
+            return Err(damaged());
+        }
+        match member.packing {
+            Packing::Stored(expected) | Packing::Deflated(expected) => {
+                let mut sum = flate2::Crc::new();
+                sum.update(&bytes);
+                if sum.sum() == expected { Ok(bytes) } else { Err(damaged()) }
+            }
+            Packing::Plain | Packing::Other => Ok(bytes),
+        }
+    }
+}
+
+/// The name of a file, without `.`; `None` for one that leads outside.
+fn plain(path: &Path) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => parts.push(part.to_str()?),
+            Component::CurDir => {}
+            _ => return None,
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("/"))
+}
+
+fn of_tar(file: File) -> io::Result<BTreeMap<String, Member>> {
+    let mut members = BTreeMap::new();
+    for entry in tar::Archive::new(file).entries_with_seek()? {
+        let entry = entry?;
+        let Some(name) = plain(&entry.path()?).filter(|_| entry.header().entry_type().is_file()) else {
+            continue;
+        };
+        let (start, size) = (entry.raw_file_position(), entry.size());
+        members.insert(name, Member { start, packed: size, size, packing: Packing::Plain });
+    }
+    Ok(members)
+}
+
+fn of_zip(file: File) -> io::Result<BTreeMap<String, Member>> {
+    let mut zip = zip::ZipArchive::new(io::BufReader::new(file)).map_err(io::Error::other)?;
+    let mut members = BTreeMap::new();
+    for i in 0..zip.len() {
+        let entry = zip.by_index_raw(i).map_err(io::Error::other)?;
+        let name = entry.name().map_err(io::Error::other)?;
+        let (Some(name), Some(start)) = (plain(Path::new(&*name)), entry.data_start()) else { continue };
+        if entry.is_dir() {
+            continue;
+        }
+        let packing = match entry.compression() {
+            _ if entry.encrypted() => Packing::Other,
+            zip::CompressionMethod::Stored => Packing::Stored(entry.crc32()),
+            zip::CompressionMethod::Deflated => Packing::Deflated(entry.crc32()),
+            _ => Packing::Other,
+        };
+        members.insert(name, Member { start, packed: entry.compressed_size(), size: entry.size(), packing });
+    }
+    Ok(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn tar(path: &Path, files: &[(&str, &[u8])]) {
+        let mut tar = tar::Builder::new(File::create(path).unwrap());
+        for (name, bytes) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            tar.append_data(&mut header, name, *bytes).unwrap();
+        }
+        tar.finish().unwrap();
+    }
+
+    fn zip(path: &Path, files: &[(&str, &[u8])], method: zip::CompressionMethod) {
+        let mut zip = zip::ZipWriter::new(File::create(path).unwrap());
+        let options = zip::write::SimpleFileOptions::default().compression_method(method);
+        for (name, bytes) in files {
+            zip.start_file(*name, options).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap();
+    }
+
+    #[test]
+    fn files_are_read_from_archives_of_every_kind() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = vec![7u8; 70_000];
+        let files: [(&str, &[u8]); 3] = [("b/1.png", b"one"), ("./a/2.png", &long), ("c", b"")];
+        let (a, b, c) = (dir.path().join("a.tar"), dir.path().join("b.zip"), dir.path().join("C.ZIP"));
+        tar(&a, &files);
+        zip(&b, &files, zip::CompressionMethod::Deflated);
+        zip(&c, &files, zip::CompressionMethod::Stored);
+        for path in [&a, &b, &c] {
+            let members = ArchiveMembers::open(path).unwrap();
+            assert_eq!(members.names().collect::<Vec<_>>(), ["a/2.png", "b/1.png", "c"], "{path:?}");
+            assert_eq!(members.read("a/2.png").unwrap(), long);
+            assert_eq!(members.read("b/1.png").unwrap(), b"one");
+            assert_eq!((members.size("c"), members.size("d")), (Some(0), None));
+            assert_eq!(members.read("d").unwrap_err().kind(), io::ErrorKind::NotFound);
+            let inside = inside_archive(&path.join("b/1.png")).unwrap();
+            assert_eq!(inside, (path.clone(), "b/1.png".to_string()));
+        }
+        assert_eq!((inside_archive(&a), inside_archive(&dir.path().join("x.zip/1"))), (None, None));
+        // Another archive at the same place is read anew.
+        tar(&a, &[("other", b"xyz")]);
+        assert_eq!(ArchiveMembers::open(&a).unwrap().read("other").unwrap(), b"xyz");
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.zip");
+        zip(&path, &[("a", &[5; 900])], zip::CompressionMethod::Stored);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[200] ^= 1;
+        std::fs::write(dir.path().join("b.zip"), &bytes).unwrap();
+        let members = ArchiveMembers::open(&dir.path().join("b.zip")).unwrap();
+        assert!(members.read("a").unwrap_err().to_string().contains("damaged"));
+        bytes.truncate(300);
+        std::fs::write(dir.path().join("c.zip"), &bytes).unwrap();
+        assert_eq!(ArchiveMembers::open(&dir.path().join("c.zip")).unwrap_err().kind(), Kind::Input);
+    }
+}

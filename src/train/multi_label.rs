@@ -1,0 +1,244 @@
+//! Training on images with several labels: one sigmoid for each label, and a threshold for each, chosen on the validation images.
+
+use super::config::TrainConfig;
+use super::fit_context::FitContext;
+use super::held_out::sorted;
+use super::single_fit::{EpochLog, FitInputs};
+use super::split_rows::{HeldOutRows, RowSelection, SplitRows};
+use super::stats::TrainStats;
+use super::training_set::TrainingSet;
+use crate::data::augment::Variant;
+use crate::data::dataset::{Split, label_set_text};
+use crate::error::{Error, Kind, Result};
+use crate::head::{
+    ClassWeights, FeatureFormat, FitConfig, FitJob, FitParams, FitResult, Head, InMemoryRows, LabelSets,
+    SharedInputs, SolverConfig, SolverParams, Standardizer, fit_many,
+};
+use crate::io::digest::Digest;
+use crate::metrics::best_f1_threshold;
+use crate::run::{self, ClassCount, MultiLabel, Prediction, Record, RunContents, WeightHistograms};
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+/// A training set whose images have several labels. Its classes are texts of sets of labels.
+pub(super) struct MultiLabelData<'a> {
+    pub set: &'a TrainingSet,
+    pub splits: &'a SplitRows,
+    /// Names of the labels, sorted.
+    pub labels: Vec<String>,
+    /// The labels of each class.
+    pub sets: LabelSets,
+}
+
+/// Fits a head with Adam to images with several labels and writes a run.
+///
+/// # Errors
+/// [`Kind::Usage`] for settings that are for one class an image; [`Kind::Input`] without validation images, or when a label has no
+/// train image; those of [`train`](super::train()).
+pub(super) fn train(
+    config: &TrainConfig,
+    params: SolverParams,
+    data: &MultiLabelData,
+    inputs: FitInputs,
+) -> Result<TrainStats> {
+    let params = check(config, params)?;
+    let MultiLabelData { set, splits, labels, .. } = data;
+    set.require_validation(splits)?;
+    let counts = data.checked_counts()?;
+    let class_weights = params.settings().class_weights.per_class(labels, &vec![1; labels.len()])?;
+    let table = set.load([*splits])?;
+    let FitInputs { threads, reading, .. } = inputs;
+    let read_seconds = reading.elapsed().as_secs_f64();
+    let started = Instant::now();
+    let context = FitContext { set, splits, table: &table, threads };
+    let job = FitJob { start: None, params: params.clone(), class_weights };
+    let (fitted, histograms) = fit(context, job, data, inputs)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let mut predictions = predict(context, &fitted.head);
+    let multi_label = data.thresholds(&predictions);
+    for row in &mut predictions {
+        row.predicted = data.answer(&multi_label, &row.probabilities);
+    }
+    let same_pictures = Some(context.same_pictures());
+    let record = Record {
+        classes: counts,
+        time: config.time,
+        seconds,
+        same_pictures,
+        multi_label: Some(multi_label),
+        ..data.record(params.settings(), &fitted)
+    };
+    let trained_on: BTreeSet<Digest> = splits.train.images().collect();
+    let trained_on: Vec<Digest> = trained_on.into_iter().collect();
+    let contents = RunContents {
+        record: &record,
+        head: &fitted.head,
+        predictions: &predictions,
+        trained_on: &trained_on,
+        measured: None,
+        histograms: &histograms,
+    };
+    run::write(&config.run, &contents)?;
+    Ok(TrainStats::of(&record, splits, &predictions, read_seconds))
+}
+
+/// Refuses settings that have no meaning for several labels.
+fn check(config: &TrainConfig, params: SolverParams) -> Result<FitParams> {
+    let refuse = |field: &str, help: &str| {
+        let message = format!("`{field}` cannot be used where images have several labels");
+        Err(Error::new(Kind::Usage, message).at(&config.cache).help(help.to_string()))
+    };
+    let SolverParams::Adam(params) = params else { return refuse("solver", "use `solver` adam") };
+    let is_balanced = params.settings().class_weights == ClassWeights::Balanced;
+    let given = [
+        ("memory", config.memory.is_some()),
+        ("features", config.features != FeatureFormat::F32),
+        ("hidden", params.settings().hidden > 0),
+        ("init", config.init.is_some()),
+        ("threshold", !config.threshold.is_empty()),
+        ("costs", config.costs.is_some()),
+        ("class_weights", is_balanced),
+    ];
+    match given.iter().find(|(_, is_given)| *is_given) {
+        Some((field, _)) => refuse(field, &format!("leave `{field}` out")),
+        None => Ok(params),
+    }
+}
+
+fn fit(
+    context: FitContext,
+    job: FitJob,
+    data: &MultiLabelData,
+    inputs: FitInputs,
+) -> Result<(FitResult, WeightHistograms)> {
+    let FitContext { set, splits, table, threads } = context;
+    let settings = job.params.settings().clone();
+    let (train, validation) = (table.select(&splits.train), table.select(&splits.validation));
+    let standardizer = settings.standardize.then(|| Standardizer::fit(train.rows()));
+    let row_weights = set.row_weights(table);
+    let shared = SharedInputs {
+        width: set.spec().width,
+        validation: Some(validation.rows()),
+        standardizer: standardizer.as_ref(),
+        label_sets: Some(&data.sets),
+        row_weights: row_weights.as_deref(),
+        threads,
+    };
+    let mut source = InMemoryRows::new(train.rows(), &settings);
+    let mut log = EpochLog::begin(inputs, &SolverConfig::Adam(settings));
+    let mut fitted = fit_many(vec![job], &mut source, shared, &mut |_, epoch, head| log.record(epoch, head))?;
+    let fitted = fitted.pop().expect("one job, one head")?;
+    Ok((fitted, log.finish()))
+}
+
+/// Predictions for all held-out rows, still without answers.
+fn predict(context: FitContext, head: &Head) -> Vec<Prediction> {
+    let FitContext { set, splits, table, .. } = context;
+    let of_part = |HeldOutRows { split, rows }: HeldOutRows| {
+        let probabilities = head.label_probabilities_of(table.select(rows).rows());
+        let rows = rows.keys.iter().zip(&rows.targets).zip(&probabilities);
+        let row = rows.map(|((key, &target), probabilities)| Prediction {
+            path: set.path_of(&key.image_sha256).to_string(),
+            image_sha256: key.image_sha256,
+            variant: key.variant,
+            group: set.group_of(&key.image_sha256),
+            split,
+            label: set.classes()[target as usize].clone(),
+            predicted: String::new(),
+            probabilities: probabilities.to_vec(),
+        });
+        row.collect::<Vec<_>>()
+    };
+    sorted(splits.held_out().into_iter().flat_map(of_part).collect())
+}
+
+impl<'a> MultiLabelData<'a> {
+    /// The labels of a training set; `None` where its images have one class each.
+    pub fn of(set: &'a TrainingSet, splits: &'a SplitRows) -> Option<Self> {
+        let (labels, sets) = set.label_sets()?;
+        Some(Self { set, splits, labels, sets })
+    }
+
+    /// Number of images of each label in each split.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when a label has no train image.
+    fn checked_counts(&self) -> Result<Vec<ClassCount>> {
+        let counts = self.counts();
+        match counts.iter().find(|label| label.train == 0) {
+            None => Ok(counts),
+            Some(label) => {
+                let message = format!("the label {:?} has no images in the train split", label.name);
+                let help = "add images with it, or run `extract` with a larger train share";
+                Err(Error::new(Kind::Input, message).at(self.set.path()).help(help))
+            }
+        }
+    }
+
+    /// Number of images of each label in each split.
+    fn counts(&self) -> Vec<ClassCount> {
+        let of = |rows: &RowSelection, label: usize| {
+            let per_set = rows.images_per_class(self.set.classes().len());
+            let own = per_set.iter().enumerate().filter(|(set, _)| self.sets.of(*set)[label]);
+            own.map(|(_, images)| images).sum()
+        };
+        let count = |(label, name): (usize, &String)| ClassCount {
+            name: name.clone(),
+            train: of(&self.splits.train, label),
+            validation: of(&self.splits.validation, label),
+            test: of(&self.splits.test, label),
+        };
+        self.labels.iter().enumerate().map(count).collect()
+    }
+
+    /// The thresholds of largest F1 on the validation images as they are.
+    fn thresholds(&self, predictions: &[Prediction]) -> MultiLabel {
+        let is_used = |row: &&Prediction| row.split == Split::Validation && row.variant == Variant::None;
+        let rows: Vec<&Prediction> = predictions.iter().filter(is_used).collect();
+        let set =
+            |row: &Prediction| self.set.classes().binary_search(&row.label).expect("a class of the set");
+        let of = |label: usize| {
+            let scores: Vec<f32> = rows.iter().map(|row| row.probabilities[label]).collect();
+            let truth: Vec<bool> = rows.iter().map(|row| self.sets.of(set(row))[label]).collect();
+            best_f1_threshold(&scores, &truth)
+        };
+        MultiLabel { thresholds: (0..self.labels.len()).map(of).collect() }
+    }
+
+    /// The text of the labels that are answered.
+    fn answer(&self, multi_label: &MultiLabel, probabilities: &[f32]) -> String {
+        let answers = self.labels.iter().zip(multi_label.answers(probabilities));
+        let names: Vec<&String> = answers.filter(|(_, is_answer)| *is_answer).map(|(name, _)| name).collect();
+        label_set_text(&names)
+    }
+
+    /// What a run records besides counts, times and thresholds.
+    fn record(&self, settings: &FitConfig, fitted: &FitResult) -> Record {
+        let cache = self.set.path();
+        Record {
+            schema: run::MULTI_LABEL_SCHEMA.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            time: 0,
+            cache: std::path::absolute(cache).unwrap_or_else(|_| cache.to_path_buf()).display().to_string(),
+            spec: self.set.spec().clone(),
+            classes: Vec::new(),
+            config: SolverConfig::Adam(settings.clone()),
+            resplit: self.splits.resplit,
+            memory: None,
+            features: FeatureFormat::F32,
+            variants: self.splits.variants.iter().map(ToString::to_string).collect(),
+            train_rows: self.splits.train.keys.len(),
+            init: None,
+            history: fitted.history.clone(),
+            best_epoch: fitted.best_epoch,
+            seconds: 0.0,
+            convergence: None,
+            inner_folds: None,
+            selection: None,
+            temperature: None,
+            same_pictures: None,
+            decision: None,
+            multi_label: None,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Images inside archives, which are not unpacked: tar and zip files, WebDataset, and manifests that name files in them.
+
+use crate::support::{Sandbox, extract, python, root};
+use headstart::cache::FeatureCache;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Labels by path.
+fn labels(s: &Sandbox, cache: &str) -> BTreeMap<String, String> {
+    let samples = FeatureCache::open(&s.path(cache)).unwrap().samples().unwrap();
+    samples.rows.into_iter().map(|row| (row.file.path, row.file.label)).collect()
+}
+
+/// Archives of the folder `in`: `a.zip`, `a.tar`, and WebDataset in `shards`.
+fn with_archives() -> Sandbox {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 12), ("bee", 14)]);
+    python("archives.py", &[&s.path("in"), &s.path("")]);
+    assert!(Path::new(&root()).is_dir());
+    s
+}
+
+#[test]
+fn archives_give_the_features_and_splits_of_their_folder() {
+    let s = with_archives();
+    assert_eq!(extract(&s, "in", "c", &[]).code, 0);
+    let expected = (labels(&s, "c"), s.rows("c"));
+    for archive in ["a.zip", "a.tar"] {
+        let cache = format!("c-{archive}");
+        let done = extract(&s, archive, &cache, &[]);
+        assert_eq!(done.code, 0, "{}", done.stderr);
+        assert_eq!((labels(&s, &cache), s.rows(&cache)), expected, "{archive}");
+        assert_eq!(extract(&s, archive, &cache, &[]).value()["computed"], 0);
+        let verified = s.json(&["cache", "verify", &s.text(&cache), "--images", &s.text(archive)]);
+        assert_eq!(verified["images"]["unchanged"], 26);
+    }
+    // The class stands beside each image, which has the name of its number.
+    let done = extract(&s, "shards", "c-shards", &[]);
+    assert_eq!((done.code, &done.value()["samples"]), (0, &serde_json::json!(25)), "{}", done.stderr);
+    assert_eq!(done.value()["unlabelled"], 1);
+    let shards = labels(&s, "c-shards");
+    assert_eq!(shards["000.tar/00000.png"], "ant");
+    assert_eq!(shards.values().filter(|label| *label == "bee").count(), 13);
+    let page = s.run(&[
+        "data",
+        "report",
+        &s.text("a.zip"),
+        "--cache",
+        &s.text("c-a.zip"),
+        "--out",
+        &s.text("p.html"),
+    ]);
+    assert_eq!(page.code, 0, "{}", page.stderr);
+    assert!(std::fs::read_to_string(s.path("p.html")).unwrap().contains("data:image/jpeg"));
+}
+
+#[test]
+fn manifests_name_files_in_archives() {
+    let s = with_archives();
+    let mut text = String::from("path,label\n");
+    for i in 0..10 {
+        text += &format!("a.zip/ant/{i:03}.png,ant\na.tar/bee/{i:03}.png,bee\n");
+    }
+    text += "a.zip/ant/none.png,ant\nnone.zip/1.png,bee\n";
+    s.write("m.csv", text.as_bytes());
+    let done = extract(&s, "m.csv", "c", &[]);
+    assert_eq!((done.code, &done.value()["samples"]), (3, &serde_json::json!(20)), "{}", done.stderr);
+    assert!(
+        done.stderr
+            .contains("a.zip/ant/none.png: line 22: could not be read: its archive holds no such file")
+    );
+    assert!(done.stderr.contains("none.zip/1.png: line 23"), "{}", done.stderr);
+}
+
+#[test]
+fn damaged_archives_are_named() {
+    let s = with_archives();
+    s.write("bad.zip", b"PK\x03\x04 and nothing else");
+    extract(&s, "bad.zip", "new", &[]).fails(1, &["bad.zip", "the archive cannot be read"]);
+    let whole = std::fs::read(s.path("a.tar")).unwrap();
+    s.write("cut.tar", &whole[..whole.len() / 2]);
+    let cut = extract(&s, "cut.tar", "new", &[]);
+    assert!(cut.code == 1 || cut.code == 3, "{}", cut.stderr);
+    extract(&s, "a.zip", "new", &["--split-folders"]).fails(2, &["an archive has no folders of splits"]);
+    extract(&s, "a.zip", "new", &["--label-column", "x"])
+        .fails(2, &["only a manifest has a root and columns"]);
+}
