@@ -82,8 +82,10 @@ pub fn describe(images: u64) -> usize {
     let file = |number: u64| ImageFile {
         path: format!("{:04}/{number:09}.jpg", number % 1000),
         label: format!("{:04}", number % 1000),
+        labels: None,
         fixed_split: None,
         group: None,
+        weight: Default::default(),
         image_sha256: generated(number, images),
         width: 640,
         height: 480,

@@ -167,6 +167,8 @@ fn what_is_for_one_class_an_image_refuses_several_labels() {
     for more in [
         &["--solver", "lbfgs", "--l2", "0.1"][..],
         &["--memory", "100MB"],
+        &["--hidden", "8"],
+        &["--features", "bf16"],
         &["--class-weights", "balanced"],
         &["--threshold", "red=precision>=0.9"],
     ] {

@@ -49,7 +49,7 @@ const NOT_TYPED: [(&str, &str); 35] = [
 ];
 
 /// Blocks that are no lines of a shell: the page, the language, how many, and what runs them.
-const OTHER_BLOCKS: [(&str, &str, usize, &str); 14] = [
+const OTHER_BLOCKS: [(&str, &str, usize, &str); 15] = [
     ("architecture.md", "text", 1, "a drawing"),
     ("cache-format.md", "text", 3, "lists of files, a formula"),
     ("design-notes.md", "text", 2, "drawings"),
