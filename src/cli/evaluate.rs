@@ -80,16 +80,7 @@ pub(super) fn run(mut args: Args, global: &Global, terminal: &Terminal) -> Resul
     let Args { run, split, tta, reject, confidence, strangers, device, backbone, .. } = args;
     let stored = StoredRun::open_any(&run)?;
     if stored.record().multi_label.is_some() {
-        if let Some(field) =
-            [("tta", tta), ("reject", reject.is_some())].iter().find(|(_, is_given)| *is_given)
-        {
-            let message = format!("`{0}` cannot be used where images have several labels", field.0);
-            let help = format!("leave `{}` out", field.0);
-            return Err(Error::new(Kind::Usage, message).at(run).help(help));
-        }
-        let scores = evaluate_multi_label(&stored, split)?;
-        print_result(global, &scores, || multi_label_text::summary(&scores))?;
-        return Ok(Outcome::Done);
+        return evaluate_labels(&stored, split, [("tta", tta), ("reject", reject.is_some())], global);
     }
     let scores = evaluate(&EvaluateConfig { run: run.clone(), split, tta, reject, confidence })?;
     let measure = |strangers| {
@@ -112,6 +103,22 @@ pub(super) fn run(mut args: Args, global: &Global, terminal: &Terminal) -> Resul
         )
     })?;
     Ok(ended)
+}
+
+/// Evaluates a run whose images have several labels; refuses the settings that are given and have no meaning there.
+fn evaluate_labels(
+    run: &StoredRun,
+    split: Split,
+    of_classes: [(&str, bool); 2],
+    global: &Global,
+) -> Result<Outcome> {
+    if let Some((field, _)) = of_classes.iter().find(|(_, is_given)| *is_given) {
+        let message = format!("`{field}` cannot be used where images have several labels");
+        return Err(Error::new(Kind::Usage, message).at(run.path()).help(format!("leave `{field}` out")));
+    }
+    let scores = evaluate_multi_label(run, split)?;
+    print_result(global, &scores, || multi_label_text::summary(&scores))?;
+    Ok(Outcome::Done)
 }
 
 /// Sums up a folder of runs.

@@ -98,19 +98,28 @@ fn train_selected(
     let set = TrainingSet::open_any(&config.cache, threads)?;
     set.warn_of_unnamed_specs(monitor)?;
     let splits = set.split_rows(config.resplit, config.variants.as_deref(), monitor)?;
-    if let Some(data) = MultiLabelData::of(&set, &splits) {
-        let (set, splits, live) = (&set, &splits, &live_curves(config));
-        let (warm_start, wants_folds) = (None, false);
-        let inputs = FitInputs { set, splits, warm_start, wants_folds, threads, monitor, live, reading };
-        return multi_label::train(config, params, &data, inputs);
-    }
-    let warm_start = config.init.as_deref().map(|init| WarmStart::open(init, &set)).transpose()?;
-    let warm_start = warm_start.as_ref();
-    warm_start.map_or(Ok(()), |warm_start| warm_start.check(&splits))?;
-    let plan = DecisionPlan::check(config, &set, &splits)?;
-    let wants_folds = plan.wants_folds();
     let (set, splits, live) = (&set, &splits, &live_curves(config));
+    let (warm_start, wants_folds) = (None, false);
     let inputs = FitInputs { set, splits, warm_start, wants_folds, threads, monitor, live, reading };
+    match MultiLabelData::of(set, splits) {
+        Some(data) => multi_label::train(config, params, &data, inputs),
+        None => train_classes(config, params, selection, inputs),
+    }
+}
+
+/// Fits a head to images of one class each and writes a run.
+fn train_classes(
+    config: &TrainConfig,
+    params: SolverParams,
+    selection: Option<Selection>,
+    inputs: FitInputs,
+) -> Result<TrainStats> {
+    let FitInputs { set, splits, monitor, .. } = inputs;
+    let warm_start = config.init.as_deref().map(|init| WarmStart::open(init, set)).transpose()?;
+    let warm_start = warm_start.as_ref();
+    warm_start.map_or(Ok(()), |warm_start| warm_start.check(splits))?;
+    let plan = DecisionPlan::check(config, set, splits)?;
+    let inputs = FitInputs { warm_start, wants_folds: plan.wants_folds(), ..inputs };
     let result = fit(inputs, params, config)?;
     let decision = plan.decision(&result, monitor)?;
     let run = FittedRun {
