@@ -306,7 +306,7 @@ fn the_page_of_json_has_the_keys_that_are_printed() {
     };
     // An object for each layer, with the cache beside the keys of an ordinary extraction.
     let layers = run("extract small --cache cache/layers --layer PreLogits --layer Mixed_7a");
-    seen.extend(are_documented("extract", &layers["layers"][0]).into_iter());
+    seen.extend(are_documented("extract", &layers["layers"][0]));
     for (section, line) in LINES {
         seen.extend(are_documented(section, &run(line)));
     }
