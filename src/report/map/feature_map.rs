@@ -11,7 +11,6 @@ use crate::head::{Example, LabelledFeatures, principal_components};
 use crate::io::base64::data_uri;
 use crate::io::digest::Digest;
 use crate::math::parallel;
-use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -27,7 +26,7 @@ const SIDE: usize = 96;
 const QUALITY: u8 = 70;
 
 /// Images of a cache in two dimensions.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct FeatureMap {
     /// Number of distinct images of the cache that have features.
     pub images: usize,
@@ -38,7 +37,7 @@ pub struct FeatureMap {
 }
 
 /// An image on a map.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct MapPoint {
     /// The first two principal components, each of variance 1 over the points.
     pub position: [f32; 2],
@@ -51,7 +50,6 @@ pub struct MapPoint {
     /// Whether a run answers it right; `None` where that is not known.
     pub correct: Option<bool>,
     /// A small picture as a `data:` URI; `None` where it cannot be shown or others are.
-    #[serde(skip)]
     pub picture: Option<String>,
 }
 
@@ -92,7 +90,7 @@ impl FeatureMap {
             Ok(MapPoint {
                 position: [0, 1].map(|at| components.row(row)[at]),
                 path: path.clone(),
-                class: classes.binary_search(&sample.file.label).expect("a class of the samples"),
+                class: classes.partition_point(|name| *name < sample.file.label),
                 split: sample.split,
                 correct: answers.get(&digest).copied(),
                 picture: if is_shown { picture(&root.join(path), digest) } else { None },

@@ -3,8 +3,7 @@
 use super::feature_map::{FeatureMap, MapPoint};
 use crate::data::dataset::Split;
 use crate::report::format::count;
-use crate::report::html::{self, Markup, html};
-use serde_json::json;
+use crate::report::html::{Markup, html};
 
 /// Side of the area of points, in units of the drawing.
 const AREA: f32 = 460.0;
@@ -15,12 +14,12 @@ const PANEL: f32 = 180.0;
 /// Classes in the legend at most.
 const MOST_NAMES: usize = 24;
 
-/// The map with its legend, and its numbers as JSON for programs.
+/// The map with its legend.
 pub fn markup(map: &FeatureMap) -> Markup {
     let has_answers = map.points.iter().any(|point| point.correct.is_some());
     let frame = Frame::of(map);
     html! {
-        figure.map data-plot="map" {
+        figure.map {
             figcaption {
                 h3 { "Map of the features" }
                 p {
@@ -40,7 +39,6 @@ pub fn markup(map: &FeatureMap) -> Markup {
             }
             (drawing(map, &frame))
             (legend(map, has_answers))
-            script type="application/json" data-numbers="map" { (html::json(&json!(map))) }
         }
     }
 }
