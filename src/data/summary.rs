@@ -97,8 +97,8 @@ pub struct ImageFolder {
 /// Scans a folder of images and counts what it holds.
 ///
 /// # Errors
-/// [`Kind::Input`](crate::error::Kind::Input) when there is no such folder, or when it holds no class folder with a file;
-/// [`Kind::Interrupted`](crate::error::Kind::Interrupted) when the monitor was interrupted. Files that cannot be used are
+/// [`Kind::Input`] when there is no such folder, or when it holds no class folder with a file;
+/// [`Kind::Interrupted`] when the monitor was interrupted. Files that cannot be used are
 /// listed in the result.
 pub fn summary(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<SummaryStats> {
     ImageFolder::scan(config, None, monitor).map(|folder| folder.stats)

@@ -40,7 +40,9 @@ enum Command {
     ///
     /// The network is checked and run on the image of the known-answer test first. Its weights, its preprocessing and its
     /// default layer go into one ONNX file in the folder of backbones.
-    #[command(after_help = "Example:\n  headstart backbone add dinov2-small --name dinov2 --pool cls")]
+    #[command(
+        after_help = "Example:\n  headstart backbone add dinov2-small --name dinov2 --layer last_hidden_state --pool cls"
+    )]
     Add(add::Add),
     /// Make a backbone of 8-bit integers or 16-bit floats from one of floats, and measure on images what it costs
     ///
