@@ -1,12 +1,12 @@
 //! The subcommand `headstart extract`: its arguments, and its result as text.
 
 use super::distributed::DistributedArgs;
-use super::options::{DataSet, DataSetArgs, Global, Size, now, parse};
+use super::options::{DataSet, DataSetArgs, Global, Machine, Size, now, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::text::{percent, seconds, splits, table_with_header};
 use crate::backbone::BackboneChoice;
-use crate::backbone::{Device, Pool};
+use crate::backbone::Pool;
 use crate::data::augment::Augmentation;
 use crate::data::dataset::Fractions;
 use crate::data::group_pattern::GroupPattern;
@@ -78,19 +78,8 @@ pub(super) struct Args {
     /// Seed of the split [default: that of the cache, or 0 for a new one]
     #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Device to run on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
-    #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
-    device: Device,
-    /// Images in a batch [default: 4 on a CPU, 64 elsewhere]
-    #[arg(long, value_name = "N")]
-    batch: Option<usize>,
-    /// Number of threads [default: one per core]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    threads: usize,
-    /// Memory for decoding, such as 4GiB, of all threads together: an image waits until its share is free, and one that
-    /// needs more is refused [default: half of what is free]
-    #[arg(long, value_name = "SIZE", value_parser = parse::<Size>)]
-    decode_memory: Option<Size>,
+    #[command(flatten)]
+    machine: Machine,
     /// Write computed features to disk at least this often, in seconds: the most work that a crash can lose
     #[arg(long, value_name = "SECONDS", default_value_t = COMMIT_EVERY.as_secs(), value_parser = clap::value_parser!(u64).range(..=3600))]
     commit_every: u64,
@@ -147,10 +136,10 @@ fn config(args: Args, global: &Global) -> ExtractConfig {
         rehash: args.rehash,
         split: args.split,
         seed: args.seed,
-        device: args.device,
-        batch: args.batch,
-        threads: args.threads,
-        decode_memory: args.decode_memory.map(Size::bytes),
+        device: args.machine.device,
+        batch: args.machine.batch,
+        threads: args.machine.threads,
+        decode_memory: args.machine.decode_memory.map(Size::bytes),
         commit_every: Duration::from_secs(args.commit_every),
         dry_run: args.dry_run,
         time: now(),

@@ -1,6 +1,7 @@
 //! The scores of a folder of runs as text.
 
 use super::over_heads_text::interval_note;
+use super::scores_text::class_table;
 use super::text::{percent, percent_range, score, table, table_with_header};
 use crate::evaluate::members::{MemberScores, MembersStats, SettingScores};
 use crate::metrics::MeanOverHeads;
@@ -15,7 +16,7 @@ pub(super) fn summary(stats: &MembersStats) -> String {
     if let [only] = &stats.settings[..]
         && !only.classes.is_empty()
     {
-        out.push_str(&format!("\neach class over all folds\n{}", classes(only)));
+        out.push_str(&format!("\neach class over all folds\n{}", class_table(&only.classes)));
     }
     out.push_str(&format!("\n{}", runs(stats)));
     out
@@ -61,24 +62,6 @@ fn settings(settings: &[SettingScores]) -> String {
         }
     }
     out + &notes.concat()
-}
-
-fn classes(setting: &SettingScores) -> String {
-    let range = |interval: Option<[f64; 2]>| interval.map_or("-".into(), percent_range);
-    let rows = setting.classes.iter().map(|class| {
-        [
-            class.name.clone(),
-            class.support.to_string(),
-            class.predicted.to_string(),
-            percent(class.precision),
-            range(class.precision_interval),
-            percent(class.recall),
-            range(class.recall_interval),
-            score(class.f1),
-        ]
-    });
-    let interval = "95 % interval";
-    table_with_header(["class", "images", "predicted", "precision", interval, "recall", interval, "F1"], rows)
 }
 
 fn runs(stats: &MembersStats) -> String {

@@ -1,6 +1,7 @@
 //! Options of every command, and how values of options are parsed.
 
 use super::fields::with_flags;
+use crate::backbone::Device;
 use crate::backbone::registry::default_models;
 use crate::data::dataset::LayoutChoice;
 use crate::data::manifest::ManifestOptions;
@@ -29,6 +30,24 @@ pub(super) struct Global {
     /// Folder of built backbones [default: ./models if it holds one, else the user's data folder]
     #[arg(long, global = true, value_name = "DIR", default_value_os_t = default_models(), hide_default_value = true, help_heading = "Options of every command")]
     pub models: PathBuf,
+}
+
+/// What a network runs on, and how much of the machine it takes.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Machine {
+    /// Device to run on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
+    #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
+    pub device: Device,
+    /// Images in a batch [default: 4 on a CPU, 64 elsewhere]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// Number of threads [default: one per core]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub threads: usize,
+    /// Memory for decoding, such as 4GiB, of all threads together: an image waits until its share is free, and one that
+    /// needs more is refused [default: half of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = parse::<Size>)]
+    pub decode_memory: Option<Size>,
 }
 
 /// How folders of images are taken that are called as splits.

@@ -2,11 +2,12 @@
 
 use super::decision_text;
 use super::text::{
-    few, interval, p_value, percent, percent_number, percentage_points, score, signed_percent, table,
+    few, interval, p_value, percent, percent_range, percentage_points, score, signed_percent, table,
     table_with_header,
 };
 use crate::data::dataset::number_and_names;
 use crate::evaluate::{EvaluateStats, NamedCurve};
+use crate::metrics::ClassScore;
 
 /// The largest number of classes whose confusion matrix is printed as text.
 const MOST_CLASSES: usize = 20;
@@ -21,7 +22,7 @@ pub(super) fn summary_of(name: &str, stats: &EvaluateStats) -> String {
     let reached = decision_text::reached(stats);
     let mut out = format!(
         "{accuracy}{reliability}{reached}\n{}\n{}\n{}",
-        scores(stats),
+        class_table(&stats.classes),
         curves(stats),
         composition(stats)
     );
@@ -181,17 +182,18 @@ fn rejected(stats: &EvaluateStats) -> String {
     )
 }
 
-fn scores(stats: &EvaluateStats) -> String {
-    let rows = stats.classes.iter().map(|c| {
+/// A line for each class: its images, precision, recall and F1.
+pub(super) fn class_table(classes: &[ClassScore]) -> String {
+    let rows = classes.iter().map(|class| {
         [
-            c.name.clone(),
-            c.support.to_string(),
-            c.predicted.to_string(),
-            percent(c.precision),
-            range(c.precision_interval),
-            percent(c.recall),
-            range(c.recall_interval),
-            score(c.f1),
+            class.name.clone(),
+            class.support.to_string(),
+            class.predicted.to_string(),
+            percent(class.precision),
+            range(class.precision_interval),
+            percent(class.recall),
+            range(class.recall_interval),
+            score(class.f1),
         ]
     });
     let interval = "95 % interval";
@@ -238,11 +240,11 @@ fn curves(stats: &EvaluateStats) -> String {
 
 /// An interval of percentages, `12.3 to 45.6`.
 fn range(interval: Option<[f64; 2]>) -> String {
-    interval.map_or("-".into(), |[low, high]| format!("{} to {}", percent_number(low), percent_number(high)))
+    interval.map_or("-".into(), percent_range)
 }
 
 fn confusion(stats: &EvaluateStats) -> String {
-    let line = |(class, counts): (&crate::metrics::ClassScore, &Vec<usize>)| {
+    let line = |(class, counts): (&ClassScore, &Vec<usize>)| {
         std::iter::once(class.name.clone()).chain(counts.iter().map(usize::to_string)).collect()
     };
     let rows: Vec<Vec<String>> = stats.classes.iter().zip(&stats.confusion).map(line).collect();

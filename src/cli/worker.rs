@@ -1,10 +1,9 @@
 //! The subcommand `headstart worker`, which works on chunks of a plan. It does so in a process of its own, the same program again, which
 //! an image may end.
 
-use super::options::{Global, Size, now, parse};
+use super::options::{Global, Machine, Size, now};
 use super::output::Outcome;
 use super::progress::Terminal;
-use crate::backbone::Device;
 use crate::error::Result;
 use crate::extract::distributed::{WorkerConfig, supervise, work};
 use std::path::{Path, PathBuf};
@@ -24,18 +23,8 @@ pub(super) struct Args {
     /// The ONNX file of the network [default: where it was when the cache was made, or a built backbone]
     #[arg(long, value_name = "FILE.onnx")]
     backbone: Option<PathBuf>,
-    /// Device to run on: auto, cpu, cuda or cuda:N
-    #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
-    device: Device,
-    /// Images in a batch [default: 4 on a CPU, 64 elsewhere]
-    #[arg(long, value_name = "N")]
-    batch: Option<usize>,
-    /// Number of threads [default: one per core]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    threads: usize,
-    /// Memory for decoding, such as 4GiB, of all threads together [default: half of what is free]
-    #[arg(long, value_name = "SIZE", value_parser = parse::<Size>)]
-    decode_memory: Option<Size>,
+    #[command(flatten)]
+    machine: Machine,
     /// Work in this process, without another one to find images that end it
     #[arg(long, hide = true)]
     direct: bool,
@@ -58,10 +47,10 @@ fn config(args: Args, global: &Global) -> WorkerConfig {
         cache: args.cache,
         backbone: args.backbone,
         models: global.models.clone(),
-        device: args.device,
-        batch: args.batch,
-        threads: args.threads,
-        decode_memory: args.decode_memory.map(Size::bytes),
+        device: args.machine.device,
+        batch: args.machine.batch,
+        threads: args.machine.threads,
+        decode_memory: args.machine.decode_memory.map(Size::bytes),
         time: now(),
     }
 }
