@@ -6,7 +6,7 @@ use super::predict::ranked;
 use super::progress::Terminal;
 use super::text::printable;
 use crate::backbone::Device;
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::evaluate::classify::{ClassifyConfig, ClassifyStats, classify};
 use std::path::PathBuf;
 
@@ -55,6 +55,6 @@ fn text(stats: &ClassifyStats) -> String {
             file.predictions.iter().map(|class| (class.label.as_str(), f64::from(class.probability)));
         out.push_str(&format!("{}\n{}", printable(&file.path), ranked(classes)));
     }
-    out.push_str(&format!("{} classes of {}, {}\n", stats.classes, stats.backbone, stats.title));
+    out.push_str(&format!("{} of {}, {}\n", counted(stats.classes, "class"), stats.backbone, stats.title));
     out
 }

@@ -3,9 +3,8 @@
 use super::options::{Global, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
-use super::scores_text::summary;
-use super::text::percent;
-use super::{evaluate_new, members_text, multi_label_text};
+use super::scores_text::summary_of;
+use super::{evaluate_new, members_text, multi_label_text, rejection_text};
 use crate::backbone::Device;
 use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
@@ -96,11 +95,8 @@ pub(super) fn run(mut args: Args, global: &Global, terminal: &Terminal) -> Resul
     let ended = list_refused(refused);
     let evaluation = Evaluation { scores, strangers };
     print_result(global, &evaluation, || {
-        format!(
-            "{}{}",
-            summary(&evaluation.scores),
-            evaluation.strangers.as_ref().map_or(String::new(), told_apart)
-        )
+        let strangers = evaluation.strangers.as_ref().map_or(String::new(), rejection_text::strangers);
+        summary_of(evaluation.scores.split.name(), &evaluation.scores, &strangers)
     })?;
     Ok(ended)
 }
@@ -131,24 +127,4 @@ fn sum_up(args: &Args, global: &Global) -> Result<Outcome> {
     let stats = evaluate_members(&args.run, args.split)?;
     print_result(global, &stats, || members_text::summary(&stats))?;
     Ok(Outcome::Done)
-}
-
-/// How well strangers are told from test images.
-fn told_apart(strangers: &StrangersStats) -> String {
-    let [low, high] = strangers.interval.unwrap_or([0.0, 1.0]);
-    let area = strangers.roc.map_or("no test images to compare with".into(), |roc| {
-        format!(
-            "area under the ROC curve of their distance and that of {} test images {:.3} (95 % interval {:.3} to {:.3}; 0.5 is \
-             chance)",
-            strangers.known_images, roc.area, roc.interval[0], roc.interval[1]
-        )
-    });
-    format!(
-        "\nstrangers: {} of {} rejected, {} (95 % interval {} to {}); {area}\n",
-        strangers.unknown,
-        strangers.images,
-        percent(strangers.rate),
-        percent(low),
-        percent(high)
-    )
 }

@@ -3,7 +3,7 @@
 use super::options::{Global, parse};
 use super::output::{Outcome, print_result_beside};
 use super::progress::Terminal;
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::export::{ClassifierInput, ExportConfig, ExportStats, export};
 use std::path::{Path, PathBuf};
 
@@ -74,8 +74,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 
 fn summary(stats: &ExportStats) -> String {
     let mut text = format!(
-        "{} classes, {:.1} MB; input image ({}), outputs {}; as the run to {:.0e} on two fixed images\n",
-        stats.classes,
+        "{}, {:.1} MB; input image ({}), outputs {}; as the run to {:.0e} on two fixed images\n",
+        counted(stats.classes, "class"),
         stats.bytes as f64 / 1e6,
         stats.input,
         stats.outputs.join(", "),
