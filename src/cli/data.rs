@@ -120,10 +120,10 @@ enum Command {
         /// Only these classes, such as ant,bee
         #[arg(long, value_name = "A,B", value_delimiter = ',')]
         classes: Vec<String>,
-        /// Without these classes
+        /// All classes but these, such as cat,dog
         #[arg(long, value_name = "C,D", value_delimiter = ',')]
         exclude: Vec<String>,
-        /// Images of each class at most, chosen by their content
+        /// Maximum number of images of each class; their digests decide which
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
         max: Option<usize>,
         /// Folder to create or to complete

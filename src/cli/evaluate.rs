@@ -35,8 +35,8 @@ pub(super) struct Args {
     /// Average the probabilities over the cached variants of each image, which `extract --augment-splits all` computes
     #[arg(long)]
     tta: bool,
-    /// Measure how many test images `predict --reject ALPHA` would reject as unknown, such as 0.05, which needs 19 validation
-    /// images
+    /// Measure how many test images `predict --reject ALPHA` would reject as unknown; ALPHA, such as 0.05, is their greatest share
+    /// on average over validation images, of which it needs 1/ALPHA - 1
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
     /// Keep that share below ALPHA with this confidence over the choice of validation images, such as 0.95, and not just on
@@ -45,7 +45,7 @@ pub(super) struct Args {
     confidence: Option<f64>,
     #[command(flatten)]
     new: evaluate_new::NewImagesArgs,
-    /// Folder of images of none of the classes: measure how well they are told from the test images
+    /// Folder of images of none of the classes: measure how well they are distinguished from the test images
     #[arg(long, value_name = "DIR", requires = "reject")]
     strangers: Option<PathBuf>,
     /// Device to run on for --images and --strangers: auto, cpu, cuda, cuda:N, cuda:N,M or openvino

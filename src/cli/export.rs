@@ -26,10 +26,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     triton: Option<PathBuf>,
     /// Write a page that classifies in the browser, with ONNX Runtime for browsers, into this folder; any web server can serve
-    /// it, and it asks for nothing elsewhere
+    /// it, and it loads nothing from elsewhere
     #[arg(long, value_name = "DIR")]
     web: Option<PathBuf>,
-    /// On the page, show the nearest of some train images of the class; whoever sees the page can see them
+    /// Show similar train images of the predicted class on the page; they are then public wherever the page is
     #[arg(long, requires = "web")]
     pictures: bool,
     /// Tarball of onnxruntime-web, where it was fetched elsewhere

@@ -68,7 +68,7 @@ pub(super) struct Args {
     /// the group, and the images of a group are in one split and one fold [default: that of the cache; '' for none]
     #[arg(long, value_name = "REGEX", value_parser = parse::<GroupPattern>)]
     group_by: Option<GroupPattern>,
-    /// Read every file again, also those of the size, times and inode of before
+    /// Read every file again, even if its size, times and inode are unchanged
     #[arg(long)]
     rehash: bool,
     /// Percentages of train/validation/test [default: those of the cache, or 70/5/25 for a new one]; with --split-folders

@@ -43,7 +43,7 @@ fn guaranteed(reject: &RejectionStats) -> String {
     format!("{calibrated}: at most {alpha} of known images, with a confidence of {}\n", percent(confidence))
 }
 
-/// How well strangers are told from test images.
+/// How well strangers are distinguished from test images.
 pub(super) fn strangers(strangers: &StrangersStats) -> String {
     let [low, high] = strangers.interval.unwrap_or([0.0, 1.0]);
     let area = strangers.roc.map_or("no test images to compare with".into(), |roc| {

@@ -21,7 +21,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  headstart setup --yes\n  headstart setup --backbone efficientnet-lite0 --yes"
 )]
 pub(super) struct Args {
-    /// Backbone to install
+    /// Backbone to install, such as efficientnet-lite0; `backbone list` shows all
     #[arg(long, value_name = "NAME", default_value = DEFAULT_BACKBONE)]
     backbone: String,
     /// Device to install for: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
