@@ -1,7 +1,9 @@
 //! The error type of the whole crate: what went wrong, where, and what to do about it.
 
+mod counted;
 mod nearest_name;
 
+pub use counted::counted;
 pub use nearest_name::{did_you_mean, nearest_name};
 
 use std::error::Error as StdError;

@@ -155,13 +155,14 @@
 //! |---|---|
 //! | [`Augmentation`](data::augment::Augmentation) | `flip`, `shift:30`, `rotate:10`, `crop:0.8`, `scale:0.8`, `brightness:0.8`, `contrast:1.2`, `saturation:0.5`, `blur:2`, `noise:10`, or up to three joined by `+` |
 //! | [`Variant`](data::augment::Variant) | `none`, and one of an augmentation such as `shift:+30:+0` |
-//! | [`Device`](backbone::Device) | `auto`, `cpu`, `cuda`, `cuda:N` |
+//! | [`Device`](backbone::Device) | `auto`, `cpu`, `cuda`, `cuda:N`, `cuda:N,M`, `openvino` |
 //! | [`Fractions`](data::dataset::Fractions) | percentages of train, validation and test, such as `70/5/25` |
 //! | [`Preprocessing::named`](data::preprocess::Preprocessing::named) | `unit`, `inception`, `imagenet`, `stretched`, `raw` |
 //! | [`Pool`](backbone::Pool) | `cls`, `mean`, `mean-patches`, `channels-last` |
 //! | [`SolverConfig`](head::SolverConfig) | `adam`, `lbfgs`, `lbfgs-linfa` |
 //! | [`Schedule`](head::Schedule) | `constant`, `linear`, `cosine` |
 //! | [`StopOn`](head::StopOn) | `loss`, `accuracy` |
+//! | [`SuggestBy`](evaluate::suggest::SuggestBy) | `mix`, `margin`, `entropy`, `coverage` |
 //! | [`ClassWeights`](head::ClassWeights) | `none`, `balanced`, or weights such as `ant=2,bee=0.5` |
 //! | backbones | `nsfwjs`, `efficientnet-lite0` to `efficientnet-lite2`, `slim`, `torchvision`, `timm-tf_in1k`, `timm-tv_in1k`, `keras`, `fid`, and those that were added |
 //! | layers | those of the network: [`NetworkSummary`](backbone::graph::NetworkSummary) lists them; several are joined by `+` |

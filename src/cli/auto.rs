@@ -1,7 +1,7 @@
 //! `headstart train --auto`: its options, and the table of what it tried.
 
 use super::text::{percent, seconds, table_with_header};
-use crate::error::{Error, Kind, Result, did_you_mean};
+use crate::error::{Error, Kind, Result, counted, did_you_mean};
 use crate::metrics::ResampledMean;
 use crate::run::{Candidate, LeftOut, LeftOutReason, Selection};
 use crate::train::TrainStats;
@@ -45,10 +45,10 @@ pub(super) fn summary(selection: &Selection, stats: &TrainStats) -> String {
         ["use", "layer", "standardize", "smoothing", "l2 tried", "l2", "loss", "accuracy", "more loss"];
     let times = if *repeats == 1 { String::new() } else { format!(", {repeats} times") };
     format!(
-        "{} candidates in {}, each fitted in {folds} folds within {images} train images{times}\n\n{}\n\
+        "{} in {}, each fitted in {folds} folds within {images} train images{times}\n\n{}\n\
          each line: the l2 of least loss, at the temperature that predictions use; first line: chosen, the first of those tried whose loss \
          is within one standard error of the least\n{}{}\n",
-        tried.len(),
+        counted(tried.len(), "candidate"),
         seconds(selection.seconds),
         table_with_header(names, rows),
         left_out(selection),
@@ -97,7 +97,9 @@ fn left_out(selection: &Selection) -> String {
 
 fn estimate(selection: &Selection, stats: &TrainStats) -> String {
     let test = match stats.test_accuracy {
-        Some(accuracy) => format!("test accuracy {} of {} images", percent(accuracy), stats.test_images),
+        Some(accuracy) => {
+            format!("test accuracy {} of {}", percent(accuracy), counted(stats.test_images, "image"))
+        }
         None => "there are no test images".into(),
     };
     match &selection.nested {

@@ -8,7 +8,7 @@ use crate::cache::compact::{CompactConfig, CompactStats, compact};
 use crate::cache::export::{ExportFormat, ExportStats, export};
 use crate::cache::info::{CacheInfo, info};
 use crate::cache::{self, ImageCheck, VerifyConfig, VerifyStats};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, counted};
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
 
@@ -101,7 +101,12 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             terminal.stop_on_signals();
             let found = cache::digest(&cache, terminal)?;
             print_result(global, &found, || {
-                format!("{}  {} rows of {} floats\n", found.sha256, found.rows, found.width)
+                format!(
+                    "{}  {} of {}\n",
+                    found.sha256,
+                    counted(found.rows, "row"),
+                    counted(found.width, "float")
+                )
             })?;
             Ok(Outcome::Done)
         }
@@ -114,9 +119,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             let format = format.or_else(|| ExportFormat::from_path(&out)).ok_or_else(unknown)?;
             let stats = export(&cache, &out, format)?;
             if stats.without_features > 0 {
-                let n = stats.without_features;
-                terminal
-                    .warn(&format!("{n} image files have no features yet: run `headstart extract` again"));
+                let files = counted(stats.without_features, "image file");
+                terminal.warn(&format!("{files} without features yet: run `headstart extract` again"));
             }
             print_result_beside(&out, global, &stats, || export_text(&stats))?;
             Ok(Outcome::Done)
@@ -127,21 +131,21 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 fn info_text(info: &CacheInfo) -> String {
     let mut out = format!(
         "{} of {}, {} floats, {}\n\
-         {} images in {} classes: {} (seed {}, {}{}), from {}\n\
-         {} feature rows in {} parts, {:.1} MB, computed by {}\n",
+         {} in {}: {} (seed {}, {}{}), from {}\n\
+         {} in {}, {:.1} MB, computed by {}\n",
         info.spec.layer,
         info.spec.backbone.name,
         info.spec.width,
         info.spec.backbone.title,
-        info.samples,
-        info.classes,
+        counted(info.samples, "image"),
+        counted(info.classes, "class"),
         splits(&info.splits),
         info.seed,
         info.fractions,
         if info.layout == "class" { "" } else { " of the train folders" },
         info.root,
-        info.rows,
-        info.parts,
+        counted(info.rows, "feature row"),
+        counted(info.parts, "part"),
         info.bytes as f64 / 1e6,
         if info.providers.is_empty() { "nothing yet".into() } else { info.providers.join(", ") }
     );
@@ -149,13 +153,13 @@ fn info_text(info: &CacheInfo) -> String {
         out.push_str("machines that give different bits for the same image computed them\n");
     }
     if info.unlabelled > 0 {
-        out.push_str(&format!("{} more images without a label\n", info.unlabelled));
+        out.push_str(&format!("{} without a label besides\n", counted(info.unlabelled, "image")));
     }
     if info.orphaned > 0 {
-        out.push_str(&format!("{} of the rows belong to images that are gone\n", info.orphaned));
+        out.push_str(&format!("rows of images that are gone: {}\n", info.orphaned));
     }
     if info.refused > 0 {
-        out.push_str(&format!("{} files could not be used\n", info.refused));
+        out.push_str(&format!("files that could not be used: {}\n", info.refused));
     }
     let rows = info.variants.iter().map(|v| {
         let complete = if v.complete { "yes" } else { "no" };
@@ -172,16 +176,19 @@ fn compaction(stats: &CompactStats) -> String {
     let CompactStats { parts_before, parts, rows, pruned, rewritten, duplicates, bytes_before, bytes } =
         stats;
     let verb = if bytes.is_some() { "now" } else { "would become" };
-    let mut out = format!("{parts_before} parts, {verb} {parts}; {rows} feature rows\n");
+    let mut out =
+        format!("{}, {verb} {parts}; {}\n", counted(*parts_before, "part"), counted(*rows, "feature row"));
     if *rewritten > 0 {
         let verb = if bytes.is_some() { "were" } else { "would be" };
-        out.push_str(&format!("{rewritten} parts of version 0.1.0 {verb} rewritten for older readers\n"));
+        out.push_str(&format!(
+            "parts of version 0.1.0 that {verb} rewritten for older readers: {rewritten}\n"
+        ));
     }
     if *pruned > 0 {
-        out.push_str(&format!("{pruned} rows of images that are gone were dropped\n"));
+        out.push_str(&format!("rows of images that are gone, dropped: {pruned}\n"));
     }
     if *duplicates > 0 {
-        out.push_str(&format!("{duplicates} duplicate rows were dropped\n"));
+        out.push_str(&format!("duplicate rows, dropped: {duplicates}\n"));
     }
     if let Some(bytes) = bytes.filter(|bytes| bytes != bytes_before) {
         out.push_str(&format!("{} kB, before {}\n", bytes.div_ceil(1000), bytes_before.div_ceil(1000)));
@@ -192,7 +199,7 @@ fn compaction(stats: &CompactStats) -> String {
 fn export_text(stats: &ExportStats) -> String {
     let line = |file: &PathBuf| format!("{}\n", file.display());
     let files: String = stats.files.iter().map(line).collect();
-    format!("{files}{} rows, features of {} floats\n", stats.rows, stats.width)
+    format!("{files}{}, features of {}\n", counted(stats.rows, "row"), counted(stats.width, "float"))
 }
 
 fn verify(cache: &Path, config: &VerifyConfig, global: &Global, terminal: &Terminal) -> Result<Outcome> {
@@ -216,14 +223,14 @@ fn list_images(images: &ImageCheck, terminal: &Terminal) {
 }
 
 fn verified_text(verified: &VerifyStats) -> String {
-    let mut out = format!("{} parts, {} damaged\n", verified.parts, verified.damaged.len());
+    let mut out = format!("{}, {} damaged\n", counted(verified.parts, "part"), verified.damaged.len());
     if verified.moved {
         out.push_str("moved to damaged/; run the same `headstart extract` again to compute them anew\n");
     }
     if let Some(images) = &verified.images {
         out.push_str(&format!(
-            "{} images as described, {} changed, {} missing, {} unreadable\n",
-            images.unchanged,
+            "{} as described, {} changed, {} missing, {} unreadable\n",
+            counted(images.unchanged, "image"),
             images.changed.len(),
             images.missing.len(),
             images.unreadable.len()

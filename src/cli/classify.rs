@@ -6,15 +6,15 @@ use super::predict::ranked;
 use super::progress::Terminal;
 use super::text::printable;
 use crate::backbone::Device;
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::evaluate::classify::{ClassifyConfig, ClassifyStats, classify};
 use std::path::PathBuf;
 
-/// Classify image files with the own classifier of a backbone, such as that of ImageNet
+/// Classify image files with a backbone's own classifier, such as that of ImageNet's classes
 ///
-/// Published weights and the sizes of efficientnet-lite name ImageNet's classes; the list of their names (524 kB, MIT) is
-/// installed when it is needed for the first time, with consent. nsfwjs has five classes of its own. The 1008 classes of fid are in an order of their own and
-/// need --names.
+/// No run and no cache are needed. Most backbones know ImageNet's 1,000 classes; the list of their names (524 kB, MIT) is
+/// installed, with consent, when it is first needed. nsfwjs has five classes of its own. The 1008 classes of fid are in an order of
+/// their own and need --names.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart classify bison.jpg --backbone efficientnet-lite0")]
 pub(super) struct Args {
@@ -55,6 +55,6 @@ fn text(stats: &ClassifyStats) -> String {
             file.predictions.iter().map(|class| (class.label.as_str(), f64::from(class.probability)));
         out.push_str(&format!("{}\n{}", printable(&file.path), ranked(classes)));
     }
-    out.push_str(&format!("{} classes of {}, {}\n", stats.classes, stats.backbone, stats.title));
+    out.push_str(&format!("{} of {}, {}\n", counted(stats.classes, "class"), stats.backbone, stats.title));
     out
 }

@@ -4,7 +4,7 @@ use super::options::{Global, parse};
 use super::output::{Outcome, print_result, print_result_beside};
 use super::text::{p_value, percent, percentage_points, score, table, table_with_header};
 use crate::data::dataset::Split;
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::evaluate::comparison::{CompareConfig, CompareStats, Difference, RunScores, compare};
 use crate::report::comparison;
 use crate::report::output::{PageOutput, WrittenPage};
@@ -108,7 +108,8 @@ fn shared(stats: &CompareStats) -> String {
 }
 
 fn summary(Output { stats, page }: &Output) -> String {
-    let mut out = format!("{} {} images that all runs hold out", stats.images, stats.split);
+    let mut out =
+        format!("{} that all runs hold out", counted(stats.images, &format!("{} image", stats.split)));
     if stats.left_out > 0 {
         out.push_str(&format!("; {} that only some runs hold out are left out", stats.left_out));
     }

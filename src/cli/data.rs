@@ -11,7 +11,7 @@ use crate::data::{
     FetchDataConfig, FetchDataStats, ManifestConfig, ManifestStats, SelectConfig, SelectStats, SummaryConfig,
     SummaryStats, fetch_data_set, select, summary, write_manifest,
 };
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::report::dataset::{self, DatasetConfig, DatasetStats, examine};
 use crate::report::output::{PageOutput, WrittenPage};
 use serde::Serialize;
@@ -120,10 +120,10 @@ enum Command {
         /// Only these classes, such as ant,bee
         #[arg(long, value_name = "A,B", value_delimiter = ',')]
         classes: Vec<String>,
-        /// Without these classes
+        /// All classes but these, such as cat,dog
         #[arg(long, value_name = "C,D", value_delimiter = ',')]
         exclude: Vec<String>,
-        /// Images of each class at most, chosen by their content
+        /// Maximum number of images of each class; their digests decide which
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
         max: Option<usize>,
         /// Folder to create or to complete
@@ -223,9 +223,9 @@ fn summary_text(stats: &SummaryStats) -> String {
         None => "-".into(),
     };
     let mut out = format!(
-        "{} images in {} classes, {:.1} MB, {} x {} pixels, read in {}\n",
-        stats.images,
-        stats.classes.len() - stats.empty_classes,
+        "{} in {}, {:.1} MB, {} x {} pixels, read in {}\n",
+        counted(stats.images, "image"),
+        counted(stats.classes.len() - stats.empty_classes, "class"),
         stats.bytes as f64 / 1e6,
         range(stats.width),
         range(stats.height),
@@ -248,7 +248,11 @@ fn summary_text(stats: &SummaryStats) -> String {
     out.push_str(&format!("\n\n{}", table_with_header(["class", "images", "share"], rows)));
     if let Some(rest) = stats.classes.get(SHOWN..).filter(|rest| !rest.is_empty()) {
         let images: usize = rest.iter().map(|class| class.images).sum();
-        out.push_str(&format!("... and {} more classes with {images} images (--json has all)\n", rest.len()));
+        out.push_str(&format!(
+            "... and {} with {} (--json has all)\n",
+            counted(rest.len(), "more class"),
+            counted(images, "image")
+        ));
     }
     out + &stats.perceptual_duplicates.as_ref().map_or(String::new(), look_alike)
 }
@@ -260,8 +264,8 @@ const SHOWN_GROUPS: usize = 20;
 fn look_alike(found: &PerceptualDuplicates) -> String {
     let several = found.groups.iter().filter(|group| group.labels.len() > 1).count();
     let mut out = format!(
-        "\npictures that look nearly the same: {} groups, {} of them of several classes; {} of {} pictures repeat another\n",
-        found.groups.len(),
+        "\npictures that look nearly the same: {}, {} of several classes; pictures that repeat another: {} of {}\n",
+        counted(found.groups.len(), "group"),
         several,
         found.surplus(),
         found.images
@@ -273,15 +277,15 @@ fn look_alike(found: &PerceptualDuplicates) -> String {
         out.push_str(&format!("- {}\n", paths.join(", ")));
     }
     if let Some(rest) = found.groups.len().checked_sub(SHOWN_GROUPS).filter(|rest| *rest > 0) {
-        out.push_str(&format!("... and {rest} more groups (--json has all)\n"));
+        out.push_str(&format!("... and {} (--json has all)\n", counted(rest, "more group")));
     }
     out
 }
 
 fn written_text(stats: &ManifestStats) -> String {
     let mut out = format!(
-        "{} images in {}, with the columns {}\n",
-        stats.images,
+        "{} in {}, with the columns {}\n",
+        counted(stats.images, "image"),
         stats.out.display(),
         stats.columns.join(", ")
     );
@@ -301,9 +305,9 @@ fn fetched_text(stats: &FetchDataStats) -> String {
 fn selection(stats: &SelectStats, out: &Path) -> String {
     let mut text: String = stats.classes.iter().map(|class| format!("{}\n", class.folder)).collect();
     text.push_str(&format!(
-        "{} images of {} classes in {}, {} of them placed now\n",
-        stats.images,
-        stats.classes.len(),
+        "{} of {} in {}; placed now: {}\n",
+        counted(stats.images, "image"),
+        counted(stats.classes.len(), "class"),
         out.display(),
         stats.placed
     ));

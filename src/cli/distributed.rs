@@ -5,7 +5,7 @@ use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::worker;
 use crate::cache::plan::{MAX_CHUNK_ROWS, Pass};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, counted};
 use crate::extract::ExtractConfig;
 use crate::extract::distributed::{
     FinishConfig, FinishStats, PlanConfig, PlanStats, Shard, ShardStats, WorkerConfig, finish, plan,
@@ -88,10 +88,10 @@ fn worker_config(config: &ExtractConfig, global: &Global) -> WorkerConfig {
 }
 
 /// What the rows of a pass are.
-fn unit(pass: Pass) -> &'static str {
+fn unit(pass: Pass, rows: u64) -> String {
     match pass {
-        Pass::Features => "feature rows to compute",
-        _ => "files to read",
+        Pass::Features => format!("{} to compute", counted(rows, "feature row")),
+        _ => format!("{} to read", counted(rows, "file")),
     }
 }
 
@@ -100,22 +100,32 @@ fn plan_text(stats: &PlanStats) -> String {
     match pass {
         None => "nothing is missing\n".into(),
         Some(pass) => format!(
-            "{rows} {} in {chunks} chunks, {} of them not done\nstart workers, then run this command with --finish in the place of --plan\n",
-            unit(*pass),
+            "{} in {}, {} of them not done\nstart workers, then run this command with --finish in the place of --plan\n",
+            unit(*pass, *rows),
+            counted(*chunks, "chunk"),
             remaining.len()
         ),
     }
 }
 
 fn shard_text(stats: &ShardStats) -> String {
-    format!("{} chunks done: {} rows, {} refused\n", stats.chunks, stats.rows, stats.refused)
+    format!(
+        "{} done: {}, {} refused\n",
+        counted(stats.chunks, "chunk"),
+        counted(stats.rows, "row"),
+        stats.refused
+    )
 }
 
 fn finish_text(stats: &FinishStats) -> String {
-    let mut out = format!("{} chunks checked, {} rows\n", stats.chunks, stats.computed);
+    let mut out = format!("{} checked, {}\n", counted(stats.chunks, "chunk"), counted(stats.computed, "row"));
     match (stats.samples, stats.rows, stats.missing) {
         (Some(samples), Some(rows), Some(missing)) => {
-            out.push_str(&format!("{samples} images, {rows} feature rows, {missing} missing\n"));
+            out.push_str(&format!(
+                "{}, {}, {missing} missing\n",
+                counted(samples, "image"),
+                counted(rows, "feature row")
+            ));
             if missing > 0 {
                 out.push_str("run the same command with --plan to plan them\n");
             }

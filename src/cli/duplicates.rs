@@ -7,7 +7,7 @@ use super::text::{percent, table_with_header};
 use crate::cache::near_duplicates::{
     ImagesWithin, NearDuplicatesConfig, NearDuplicatesStats, NearGroup, find_near_duplicates,
 };
-use crate::error::Result;
+use crate::error::{Result, counted};
 use std::path::PathBuf;
 
 /// Find near-duplicates: groups of images whose features are nearly the same, such as copies and bursts
@@ -80,15 +80,20 @@ fn text(stats: &NearDuplicatesStats) -> String {
     };
     let distances = table_with_header(["nearest within", "images", "share"], nearest.iter().map(share));
     let mut out = format!(
-        "{images} images, {pairs} pairs within {threshold}: {} groups with {grouped} images; {crossing} of the groups cross \
-         splits\n\n{distances}",
-        groups.len()
+        "{}, {} within {threshold}: {} with {}; groups that cross splits: {crossing}\n\n{distances}",
+        counted(*images, "image"),
+        counted(*pairs, "pair"),
+        counted(groups.len(), "group"),
+        counted(grouped, "image")
     );
     for group in groups.iter().take(SHOWN) {
         out.push_str(&group_text(group));
     }
     if groups.len() > SHOWN {
-        out.push_str(&format!("\n... and {} more groups (--json has all)\n", groups.len() - SHOWN));
+        out.push_str(&format!(
+            "\n... and {} (--json has all)\n",
+            counted(groups.len() - SHOWN, "more group")
+        ));
     }
     out
 }

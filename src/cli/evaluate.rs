@@ -3,9 +3,8 @@
 use super::options::{Global, parse};
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
-use super::scores_text::summary;
-use super::text::percent;
-use super::{evaluate_new, members_text, multi_label_text};
+use super::scores_text::summary_of;
+use super::{evaluate_new, members_text, multi_label_text, rejection_text};
 use crate::backbone::Device;
 use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
@@ -36,8 +35,8 @@ pub(super) struct Args {
     /// Average the probabilities over the cached variants of each image, which `extract --augment-splits all` computes
     #[arg(long)]
     tta: bool,
-    /// Measure how many test images `predict --reject ALPHA` would reject as unknown, such as 0.05, which needs 19 validation
-    /// images
+    /// Measure how many test images `predict --reject ALPHA` would reject as unknown; ALPHA, such as 0.05, is their greatest share
+    /// on average over validation images, of which it needs 1/ALPHA - 1
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     reject: Option<f64>,
     /// Keep that share below ALPHA with this confidence over the choice of validation images, such as 0.95, and not just on
@@ -46,7 +45,7 @@ pub(super) struct Args {
     confidence: Option<f64>,
     #[command(flatten)]
     new: evaluate_new::NewImagesArgs,
-    /// Folder of images of none of the classes: measure how well they are told from the test images
+    /// Folder of images of none of the classes: measure how well they are distinguished from the test images
     #[arg(long, value_name = "DIR", requires = "reject")]
     strangers: Option<PathBuf>,
     /// Device to run on for --images and --strangers: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
@@ -96,11 +95,8 @@ pub(super) fn run(mut args: Args, global: &Global, terminal: &Terminal) -> Resul
     let ended = list_refused(refused);
     let evaluation = Evaluation { scores, strangers };
     print_result(global, &evaluation, || {
-        format!(
-            "{}{}",
-            summary(&evaluation.scores),
-            evaluation.strangers.as_ref().map_or(String::new(), told_apart)
-        )
+        let strangers = evaluation.strangers.as_ref().map_or(String::new(), rejection_text::strangers);
+        summary_of(evaluation.scores.split.name(), &evaluation.scores, &strangers)
     })?;
     Ok(ended)
 }
@@ -131,24 +127,4 @@ fn sum_up(args: &Args, global: &Global) -> Result<Outcome> {
     let stats = evaluate_members(&args.run, args.split)?;
     print_result(global, &stats, || members_text::summary(&stats))?;
     Ok(Outcome::Done)
-}
-
-/// How well strangers are told from test images.
-fn told_apart(strangers: &StrangersStats) -> String {
-    let [low, high] = strangers.interval.unwrap_or([0.0, 1.0]);
-    let area = strangers.roc.map_or("no test images to compare with".into(), |roc| {
-        format!(
-            "area under the ROC curve of their distance and that of {} test images {:.3} (95 % interval {:.3} to {:.3}; 0.5 is \
-             chance)",
-            strangers.known_images, roc.area, roc.interval[0], roc.interval[1]
-        )
-    });
-    format!(
-        "\nstrangers: {} of {} rejected, {} (95 % interval {} to {}); {area}\n",
-        strangers.unknown,
-        strangers.images,
-        percent(strangers.rate),
-        percent(low),
-        percent(high)
-    )
 }

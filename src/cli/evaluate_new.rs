@@ -3,13 +3,14 @@
 use super::options::Global;
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
+use super::rejection_text::unknown_classes;
 use super::scores_text::summary_of;
 use crate::error::Result;
 use crate::evaluate::predict::PredictorConfig;
 use crate::report::output::PageOutput;
 use crate::report::run::report_new_images;
 use crate::run::StoredRun;
-use crate::score::{NewImages, NewImagesConfig, UnknownClass, evaluate_new_images};
+use crate::score::{NewImages, NewImagesConfig, evaluate_new_images};
 use std::path::PathBuf;
 
 /// Measuring on images that the run never saw.
@@ -55,28 +56,16 @@ pub(super) fn run(
     let ended = list_refused(&measured.refused);
     print_result(global, &measured, || {
         let page = page.map_or(String::new(), |page| format!("{}\n", page.out.display()));
-        format!("{}{}{page}", summary_of("new images:", &measured.scores), beside_scores(&measured))
+        format!("{}{page}", summary_of("new images:", &measured.scores, &beside_scores(&measured)))
     })?;
     Ok(ended)
 }
 
-/// What the scores on new images leave out, and what they should not contain.
+/// Classes that the run does not know, and images that it knows already.
 fn beside_scores(measured: &NewImages) -> String {
-    let class = |class: &UnknownClass| {
-        let unknown =
-            class.called_unknown.map_or(String::new(), |unknown| format!(", {unknown} called unknown"));
-        format!("  {}: {} images{unknown}\n", class.name, class.images)
+    let overlap = match measured.overlap {
+        0 => String::new(),
+        n => format!("train or validation images of the run among them, which raises the accuracy: {n}\n"),
     };
-    let mut out = String::new();
-    if !measured.unknown_classes.is_empty() {
-        out.push_str("\nclasses that the run does not know, which are not in these scores\n");
-        out.extend(measured.unknown_classes.iter().map(class));
-    }
-    if measured.overlap > 0 {
-        out.push_str(&format!(
-            "{} of the images are train or validation images of the run, which raises the accuracy\n",
-            measured.overlap
-        ));
-    }
-    out
+    unknown_classes(&measured.unknown_classes) + &overlap
 }

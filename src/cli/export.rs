@@ -3,7 +3,7 @@
 use super::options::{Global, parse};
 use super::output::{Outcome, print_result_beside};
 use super::progress::Terminal;
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::export::{ClassifierInput, ExportConfig, ExportStats, export};
 use std::path::{Path, PathBuf};
 
@@ -26,10 +26,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     triton: Option<PathBuf>,
     /// Write a page that classifies in the browser, with ONNX Runtime for browsers, into this folder; any web server can serve
-    /// it, and it asks for nothing elsewhere
+    /// it, and it loads nothing from elsewhere
     #[arg(long, value_name = "DIR")]
     web: Option<PathBuf>,
-    /// On the page, show the nearest of some train images of the class; whoever sees the page can see them
+    /// Show similar train images of the predicted class on the page; they are then public wherever the page is
     #[arg(long, requires = "web")]
     pictures: bool,
     /// Tarball of onnxruntime-web, where it was fetched elsewhere
@@ -74,8 +74,8 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 
 fn summary(stats: &ExportStats) -> String {
     let mut text = format!(
-        "{} classes, {:.1} MB; input image ({}), outputs {}; as the run to {:.0e} on two fixed images\n",
-        stats.classes,
+        "{}, {:.1} MB; input image ({}), outputs {}; as the run to {:.0e} on two fixed images\n",
+        counted(stats.classes, "class"),
         stats.bytes as f64 / 1e6,
         stats.input,
         stats.outputs.join(", "),

@@ -10,7 +10,7 @@ use crate::backbone::Pool;
 use crate::data::augment::Augmentation;
 use crate::data::dataset::Fractions;
 use crate::data::group_pattern::GroupPattern;
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::extract::{
     AugmentSplits, COMMIT_EVERY, ExtractConfig, ExtractStats, GroupStats, LayersStats, MissingRows,
     StageTimes, extract, extract_layers, is_layers_folder,
@@ -68,7 +68,7 @@ pub(super) struct Args {
     /// the group, and the images of a group are in one split and one fold [default: that of the cache; '' for none]
     #[arg(long, value_name = "REGEX", value_parser = parse::<GroupPattern>)]
     group_by: Option<GroupPattern>,
-    /// Read every file again, also those of the size, times and inode of before
+    /// Read every file again, even if its size, times and inode are unchanged
     #[arg(long)]
     rehash: bool,
     /// Percentages of train/validation/test [default: those of the cache, or 70/5/25 for a new one]; with --split-folders
@@ -192,8 +192,9 @@ pub(super) fn summary(stats: &ExtractStats) -> String {
     let mut out = format!("{} of {}\n{}", stats.layer, stats.backbone, data_set(stats));
     if stats.dry_run {
         out.push_str(&format!(
-            "{} feature rows would be computed, {} are in the cache\n",
-            stats.computed, stats.rows
+            "{} to compute, {} in the cache\n",
+            counted(stats.computed, "feature row"),
+            stats.rows
         ));
         for missing in &stats.missing {
             out.push_str(&format!("  {:<15} {:>7}  {}\n", missing.variant, missing.rows, why(missing)));
@@ -202,8 +203,8 @@ pub(super) fn summary(stats: &ExtractStats) -> String {
         return out;
     }
     out.push_str(&format!(
-        "{} feature rows, {} of them computed now",
-        stats.rows,
+        "{}, {} of them computed now",
+        counted(stats.rows, "feature row"),
         stats.computed - stats.unused
     ));
     if stats.unused > 0 {
@@ -230,15 +231,22 @@ pub(super) fn summary(stats: &ExtractStats) -> String {
 fn data_set(stats: &ExtractStats) -> String {
     let folders = if stats.layout.contains('/') { " (splits are folders)" } else { "" };
     let ExtractStats { samples, classes, .. } = stats;
-    let mut out = format!("{samples} images in {classes} classes: {}{folders}\n", splits(&stats.splits));
+    let mut out = format!(
+        "{} in {}: {}{folders}\n",
+        counted(*samples, "image"),
+        counted(*classes, "class"),
+        splits(&stats.splits)
+    );
     if stats.unlabelled > 0 {
-        out.push_str(&format!("{} more images without a label\n", stats.unlabelled));
+        out.push_str(&format!("{} without a label besides\n", counted(stats.unlabelled, "image")));
     }
     if let Some(GroupStats { groups, largest, without, shares }) = &stats.groups {
         let shares = shares.map(percent).join(", ");
         out.push_str(&format!(
-            "{groups} groups, the largest of {largest} images, and {without} images without one: {shares} of the images are \
-             train, validation and test\n"
+            "{}, the largest of {}; images without a group: {without}; {shares} of the images are train, \
+             validation and test\n",
+            counted(*groups, "group"),
+            counted(*largest, "image")
         ));
     }
     let refused = stats.refused.len();
@@ -252,7 +260,7 @@ fn data_set(stats: &ExtractStats) -> String {
 /// How the time was spent.
 fn spent(stages: &StageTimes, busy: f64) -> String {
     let StageTimes { decode_seconds, embed_seconds, write_seconds, sessions, .. } = *stages;
-    let sessions = if sessions == 1 { "1 session".into() } else { format!("{sessions} sessions") };
+    let sessions = counted(sessions, "session");
     format!(
         "the network ({sessions}) was busy {} of the time; time of all threads: network {}, decoding {}, writing {}\n",
         percent(busy),

@@ -3,6 +3,7 @@
 use super::over_heads_text::interval_note;
 use super::scores_text::class_table;
 use super::text::{percent, percent_range, score, table, table_with_header};
+use crate::error::counted;
 use crate::evaluate::members::{MemberScores, MembersStats, SettingScores};
 use crate::metrics::MeanOverHeads;
 
@@ -11,7 +12,8 @@ const MOST_RUNS: usize = 40;
 
 /// Formats the whole result.
 pub(super) fn summary(stats: &MembersStats) -> String {
-    let mut out = format!("{} runs in {}, {} images\n\n", stats.runs.len(), stats.folder, stats.split);
+    let mut out =
+        format!("{} in {}, {} images\n\n", counted(stats.runs.len(), "run"), stats.folder, stats.split);
     out.push_str(&settings(&stats.settings));
     if let [only] = &stats.settings[..]
         && !only.classes.is_empty()
@@ -79,7 +81,7 @@ fn runs(stats: &MembersStats) -> String {
     let names = ["run", "split", "seed", "images", "accuracy", "95 % interval", "macro F1"];
     let mut out = table_with_header(names, stats.runs.iter().take(MOST_RUNS).map(row));
     if let Some(rest) = stats.runs.len().checked_sub(MOST_RUNS).filter(|rest| *rest > 0) {
-        out.push_str(&format!("... and {rest} more runs (--json has all)\n"));
+        out.push_str(&format!("... and {} (--json has all)\n", counted(rest, "more run")));
     }
     out
 }

@@ -33,6 +33,7 @@ mod paths;
 mod predict;
 mod progress;
 mod prove;
+mod rejection_text;
 mod report;
 mod reproduce;
 mod scores_text;

@@ -1,6 +1,7 @@
 //! Scores on images with several labels as text.
 
 use super::text::{percent, score, table_with_header};
+use crate::error::counted;
 use crate::evaluate::MultiLabelStats;
 
 /// The scores of all labels together, and of each.
@@ -35,11 +36,11 @@ pub(super) fn summary(stats: &MultiLabelStats) -> String {
         "ROC area",
     ];
     format!(
-        "{}: {} labels on {} images: mean average precision {}, micro F1 {} (precision {}, recall {}), macro F1 {}\n\
+        "{}: {} on {}: mean average precision {}, micro F1 {} (precision {}, recall {}), macro F1 {}\n\
          all labels right: {} of the images (95 % interval {} to {}); wrong answers: {} of all pairs of an image and a label\n\n{}",
         stats.split,
-        stats.labels.len(),
-        stats.images,
+        counted(stats.labels.len(), "label"),
+        counted(stats.images, "image"),
         score(stats.mean_average_precision),
         score(stats.micro.f1),
         percent(stats.micro.precision),

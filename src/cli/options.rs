@@ -56,7 +56,7 @@ pub(super) struct Layout {
     /// Take the splits of folders such as train/CLASS, val/CLASS, test/CLASS, or CLASS/train, CLASS/test, as they are
     #[arg(long, conflicts_with = "as_classes")]
     split_folders: bool,
-    /// Take the topmost folders as classes, whatever they are called
+    /// Take the topmost folders as classes, even if they are called train and test
     #[arg(long)]
     as_classes: bool,
 }

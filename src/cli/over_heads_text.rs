@@ -1,5 +1,6 @@
 //! What an interval over heads rests on, in words: how many there are, and what varies among them.
 
+use crate::error::counted;
 use crate::metrics::{AccuracyInterval, IntervalOver};
 
 /// A note on an interval of an accuracy over heads.
@@ -13,8 +14,9 @@ pub(super) fn interval_note(of: &AccuracyInterval) -> String {
         IntervalOver::NewImages => {
             let varied = if heads == 1 { "" } else { "; only their first weights vary, on one split" };
             format!(
-                "interval: for new images and {answered}, from {images} test images (Wilson, clustered by image){varied}; it does \
-                 not speak of other train images\n"
+                "interval: for new images and {answered}, from {} (Wilson, clustered by image){varied}; it does \
+                 not speak of other train images\n",
+                counted(images, "test image")
             )
         }
         IntervalOver::NewImagesOfFolds => format!(

@@ -8,7 +8,7 @@ use super::text::{left_aligned_table, percent, printable, table, table_with_head
 use crate::backbone::Device;
 use crate::cache::near_images::Neighbour;
 use crate::data::scan::list_files;
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::evaluate::predict::{
     FilePrediction, PredictConfig, PredictorConfig, UNKNOWN, UNSURE, predict, refused,
 };
@@ -179,10 +179,10 @@ fn scored(stats: &ScoreStats) -> String {
     let unsure = stats.unsure.filter(|unsure| *unsure > 0).map(|unsure| row(UNSURE, unsure));
     let rate = stats.images_per_second.map_or(String::new(), |rate| format!(", {rate:.1} images/s"));
     format!(
-        "{}\n{} answers for {} files, {} of them computed now{rate}: {}\n",
+        "{}\n{} for {}, {} of them computed now{rate}: {}\n",
         table_with_header(["answer", "images", "share"], rows.chain(unsure).chain(unknown)),
-        stats.answers,
-        stats.files,
+        counted(stats.answers, "answer"),
+        counted(stats.files, "file"),
         stats.computed,
         stats.out.display()
     )

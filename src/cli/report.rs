@@ -7,7 +7,7 @@ use super::reproduce;
 use super::text::seconds;
 use crate::backbone::Device;
 use crate::data::dataset::Split;
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::evaluate::predict::PredictorConfig;
 use crate::report::run::{ReportConfig, ReportStats, report_run};
 use crate::run::StoredRun;
@@ -72,10 +72,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 
 fn summary(stats: &ReportStats) -> String {
     format!(
-        "{} plots, {} tables and {} pictures in {}: {} kB\n{}\n",
-        stats.plots.len(),
-        stats.tables.len(),
-        stats.pictures,
+        "{}, {} and {} in {}: {} kB\n{}\n",
+        counted(stats.plots.len(), "plot"),
+        counted(stats.tables.len(), "table"),
+        counted(stats.pictures, "picture"),
         seconds(stats.seconds),
         stats.bytes.div_ceil(1000),
         stats.out.display()

@@ -1,11 +1,12 @@
 //! The scores of a run as text.
 
-use super::decision_text;
 use super::text::{
     few, interval, p_value, percent, percent_range, percentage_points, score, signed_percent, table,
     table_with_header,
 };
+use super::{decision_text, rejection_text};
 use crate::data::dataset::number_and_names;
+use crate::error::counted;
 use crate::evaluate::{EvaluateStats, NamedCurve};
 use crate::metrics::ClassScore;
 
@@ -13,15 +14,23 @@ use crate::metrics::ClassScore;
 const MOST_CLASSES: usize = 20;
 
 pub(super) fn summary(stats: &EvaluateStats) -> String {
-    summary_of(stats.split.name(), stats)
+    summary_of(stats.split.name(), stats, "")
 }
 
-/// The scores on the images called `name`.
-pub(super) fn summary_of(name: &str, stats: &EvaluateStats) -> String {
+/// The scores on the images called `name`, with what is said of images of none of the classes: below the rejection of known
+/// images if that was asked for, which then comes first, else below their accuracy.
+pub(super) fn summary_of(name: &str, stats: &EvaluateStats, of_unknown: &str) -> String {
     let (accuracy, reliability) = (accuracy(name, stats), reliability(stats));
     let reached = decision_text::reached(stats);
+    let first = match &stats.reject {
+        Some(reject) => format!(
+            "{}{of_unknown}\nthe scores below are of all images of known classes, rejected or not\n{accuracy}",
+            rejection_text::rejected(reject, stats.images)
+        ),
+        None => format!("{accuracy}{of_unknown}"),
+    };
     let mut out = format!(
-        "{accuracy}{reliability}{reached}\n{}\n{}\n{}",
+        "{first}{reliability}{reached}\n{}\n{}\n{}",
         class_table(&stats.classes),
         curves(stats),
         composition(stats)
@@ -35,15 +44,15 @@ pub(super) fn summary_of(name: &str, stats: &EvaluateStats) -> String {
 fn accuracy(name: &str, stats: &EvaluateStats) -> String {
     let [low, high] = stats.interval.unwrap_or([0.0, 1.0]);
     let mut out = format!(
-        "{} accuracy {} of {} images{} (95 % interval {} to {}{}), macro F1 {}\n\
+        "{} accuracy {} of {}{} (95 % interval {} to {}{}), macro F1 {}\n\
          always answering {:?}: {}; balanced accuracy {}, Matthews correlation {}, kappa {}\n",
         name,
         percent(stats.accuracy),
-        stats.images,
+        counted(stats.images, "image"),
         few(stats.images),
         percent(low),
         percent(high),
-        stats.groups.map_or(String::new(), |groups| format!(", over {groups} groups")),
+        stats.groups.map_or(String::new(), |groups| format!(", over {}", counted(groups, "group"))),
         score_with_interval(stats.macro_f1, stats.overall.macro_f1_interval),
         stats.majority_class,
         percent(stats.majority_accuracy),
@@ -56,8 +65,8 @@ fn accuracy(name: &str, stats: &EvaluateStats) -> String {
     }
     if let Some(same) = stats.same_pictures.filter(|same| *same > 0) {
         out.push_str(&format!(
-            "{same} of the {} images are the same picture as one of another split (cosine distance 0), which raises the \
-             accuracy\n",
+            "images that are the same picture as one of another split (cosine distance 0), which raises the accuracy: \
+             {same} of {}\n",
             stats.images
         ));
     }
@@ -74,7 +83,7 @@ fn accuracy(name: &str, stats: &EvaluateStats) -> String {
     out
 }
 
-/// The effect of averaging over variants, calibration, and rejection.
+/// The effect of averaging over variants, and calibration.
 fn reliability(stats: &EvaluateStats) -> String {
     let mut out = String::new();
     if let Some(tta) = &stats.tta {
@@ -102,11 +111,11 @@ fn reliability(stats: &EvaluateStats) -> String {
             percent(calibration.split.ece_before)
         ),
         Some(temperature) => format!(
-            "calibration error {}, loss {}; at temperature {temperature:.2} (from {} validation images{}, 95 % \
+            "calibration error {}, loss {}; at temperature {temperature:.2} (from {}{}, 95 % \
              interval {}): {}, {}; {}",
             percent(calibration.split.ece_before),
             score(calibration.split.loss_before),
-            calibration.temperature_images.unwrap_or(0),
+            counted(calibration.temperature_images.unwrap_or(0), "validation image"),
             few(calibration.temperature_images.unwrap_or(0)),
             calibration.temperature_interval.map_or("-".into(), |(low, high)| interval(low, high)),
             percent(calibration.split.ece_after),
@@ -114,7 +123,7 @@ fn reliability(stats: &EvaluateStats) -> String {
             used
         ),
     };
-    out + &text + "\n" + &beside_chance(stats) + &rejected(stats)
+    out + &text + "\n" + &beside_chance(stats)
 }
 
 /// Calibration error and losses beside what chance and the frequencies of the classes give.
@@ -148,38 +157,6 @@ fn score_with_interval(value: Option<f64>, interval: Option<[f64; 2]>) -> String
         Some([low, high]) => format!("{} ({low:.3} to {high:.3})", score(value)),
         None => score(value),
     }
-}
-
-fn rejected(stats: &EvaluateStats) -> String {
-    let Some(reject) = &stats.reject else { return String::new() };
-    let [low, high] = reject.interval.unwrap_or([0.0, 1.0]);
-    let alpha = percent(reject.alpha);
-    let guaranteed = match reject.confidence {
-        Some(confidence) => {
-            format!(
-                "of all known images at most {alpha} are rejected, with a confidence of {}",
-                percent(confidence)
-            )
-        }
-        None => format!(
-            "of all known images at most {alpha} are rejected on average over choices of the validation images; with these, at \
-             most {} (95 % confidence)",
-            percent(reject.bound)
-        ),
-    };
-    format!(
-        "rejected as unknown with --reject {}, calibrated on {} validation images{}: {} of {} known images, {} (95 % \
-         interval {} to {}); accuracy of the others {}\n{guaranteed}\n",
-        reject.alpha,
-        reject.calibration_images,
-        few(reject.calibration_images),
-        reject.unknown,
-        stats.images,
-        percent(reject.rate),
-        percent(low),
-        percent(high),
-        percent(reject.answered_accuracy)
-    )
 }
 
 /// A line for each class: its images, precision, recall and F1.

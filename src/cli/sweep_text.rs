@@ -4,6 +4,7 @@ use super::auto::nested_accuracy;
 use super::layers::{how_clearly, points_less};
 use super::over_heads_text::interval_note;
 use super::text::{percent, percent_number, percent_range, seconds, table, table_with_header};
+use crate::error::counted;
 use crate::head::StopOn;
 use crate::metrics::MeanOverHeads;
 use crate::train::sweep::{LayerAccuracy, NestedAccuracy, Select, SettingResult, SweepStats};
@@ -19,8 +20,8 @@ const DEVIATIONS: [(&str, Deviation); 2] =
 pub(super) fn summary(stats: &SweepStats) -> String {
     let failed: usize = stats.settings.iter().map(|setting| setting.failed).sum();
     format!(
-        "{} heads in {}; features read in {}, runs written in {}\n\n{}\n{}{}{}{}",
-        stats.heads.len() - failed,
+        "{} in {}; features read in {}, runs written in {}\n\n{}\n{}{}{}{}",
+        counted(stats.heads.len() - failed, "head"),
         seconds(stats.seconds),
         seconds(stats.read_seconds),
         seconds(stats.write_seconds),

@@ -4,7 +4,7 @@ use super::options::Global;
 use super::output::{Outcome, list_refused, print_result};
 use super::progress::Terminal;
 use super::text::printable;
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::report::tensorboard::{
     ExportedRun, GraphScope, ProjectorConfig, TensorboardConfig, TensorboardStats, tensorboard,
 };
@@ -63,7 +63,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 fn summary(stats: &TensorboardStats) -> String {
     let mut out: String = stats.runs.iter().map(line).collect();
     if !stats.refused.is_empty() {
-        out.push_str(&format!("{} pictures have a blank thumbnail\n", stats.refused.len()));
+        out.push_str(&format!("pictures with a blank thumbnail: {}\n", stats.refused.len()));
     }
     out.push_str(&format!("look at them with: tensorboard --logdir {}\n", stats.logdir.display()));
     out
@@ -75,13 +75,13 @@ fn line(laid: &ExportedRun) -> String {
             Some(side) => format!(" with thumbnails of {side} pixels"),
             None => " without thumbnails".into(),
         };
-        format!(", {} points{thumbnails}", projected.points)
+        format!(", {}{thumbnails}", counted(projected.points, "point"))
     });
     let shown = match laid.graph {
         GraphScope::BackboneAndHead => "backbone and head",
         GraphScope::Head => "the head alone",
     };
     let folder = printable(&laid.folder.display().to_string());
-    let epochs = if laid.epochs == 1 { "1 epoch".into() } else { format!("{} epochs", laid.epochs) };
+    let epochs = counted(laid.epochs, "epoch");
     format!("{folder}: {epochs}, graph of {shown}{points}\n")
 }

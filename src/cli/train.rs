@@ -27,14 +27,14 @@ use std::path::PathBuf;
     after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 auto\n  headstart train cache/photos --run runs/wide --hidden 256 --dropout 0.5 --weight-decay 0.01 --epochs 30 -v\n  headstart train cache/photos --run runs/best --auto\n  headstart train cache/photos --run runs/sure --threshold \"Tony Blair=precision>=0.95\""
 )]
 pub(super) struct Args {
-    /// Cache that `extract` wrote; with --auto also several ones of the same images, such as those of several layers
+    /// Cache that `extract` wrote; with --auto also several caches of the same images, such as those of several layers
     #[arg(required = true, value_name = "CACHE")]
     cache: Vec<PathBuf>,
     /// Folder of the run to write; an existing run is replaced
     #[arg(long)]
     run: PathBuf,
-    /// Choose the settings: penalties of L-BFGS, standardization, label smoothing, sets of variants and, of several caches, one
-    /// are compared by repeated folds within the train images, and the head is fitted once more to all of them
+    /// Choose the settings by repeated folds within the train images: the penalty of L-BFGS, standardization, label smoothing,
+    /// variants and, of several caches, one; then fit the head once more to all train images
     #[arg(long, conflicts_with_all = ["solver", "lr", "epochs", "l2", "seed", "hidden", "init", "memory"])]
     auto: bool,
     /// Time after which --auto ends its search, such as 5m, or none; the fit of what it chose comes on top [default: 60s]
@@ -74,7 +74,7 @@ pub(super) struct Args {
     /// Cross-validate: fit a head to each of K stratified folds; RUN becomes a folder of runs, RUN/fold=1 and so on
     #[arg(long, value_name = "K", allow_negative_numbers = true)]
     folds: Option<usize>,
-    /// Fit fold N of --folds alone, from 1; RUN is then its run
+    /// Fit only fold N of --folds, counted from 1; RUN is then the run of that fold
     #[arg(long, value_name = "N", requires = "folds", allow_negative_numbers = true)]
     fold: Option<usize>,
     /// Seed that assigns images to folds [default: that of --seed]

@@ -2,6 +2,7 @@
 
 use super::decision_text;
 use super::text::{few, interval, percent, seconds};
+use crate::error::counted;
 use crate::train::TrainStats;
 use std::path::Path;
 
@@ -11,13 +12,13 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
         Some(converged) => {
             let which = if converged { "the optimum" } else { "where it ended" };
             let iterations = stats.convergence.and_then(|convergence| convergence.iterations);
-            let after = iterations.map_or(String::new(), |n| format!(", {n} iterations"));
+            let after = iterations.map_or(String::new(), |n| format!(", {}", counted(n, "iteration")));
             (format!("L-BFGS in {}{after}", seconds(stats.seconds)), which.to_string())
         }
         None => (
             format!(
-                "{} epochs in {}, {} each",
-                stats.epochs,
+                "{} in {}, {} each",
+                counted(stats.epochs, "epoch"),
                 seconds(stats.seconds),
                 seconds(stats.seconds_per_epoch)
             ),
@@ -32,13 +33,12 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
     };
     format!(
         "features of {}\n\
-         trained on {} rows ({}) of {} {}: {how}; features read in {}\n\
+         trained on {} ({}) of {}: {how}; features read in {}\n\
          {which}: {}\n{}{}{}{}\n",
         stats.backbone,
-        stats.train_rows,
+        counted(stats.train_rows, "row"),
         stats.variants.join(", "),
-        stats.classes,
-        if stats.multi_label.is_some() { "labels" } else { "classes" },
+        counted(stats.classes, if stats.multi_label.is_some() { "label" } else { "class" }),
         seconds(stats.read_seconds),
         score(stats),
         same_pictures(stats),
@@ -52,18 +52,18 @@ pub(super) fn summary(stats: &TrainStats, run: &Path) -> String {
 fn score(stats: &TrainStats) -> String {
     match (stats.validation, stats.inner_folds) {
         (Some(score), _) => format!(
-            "validation loss {:.4}, accuracy {} of {} images{}",
+            "validation loss {:.4}, accuracy {} of {}{}",
             score.loss,
             percent(score.accuracy),
-            stats.validation_images,
+            counted(stats.validation_images, "image"),
             few(stats.validation_images)
         ),
         (None, Some(score)) => format!(
-            "over {} folds within the train images: loss {:.4}, accuracy {} of {} images{}",
+            "over {} folds within the train images: loss {:.4}, accuracy {} of {}{}",
             score.folds,
             score.loss,
             percent(score.accuracy),
-            score.images,
+            counted(score.images, "image"),
             few(score.images)
         ),
         (None, None) => "there are no validation images".into(),

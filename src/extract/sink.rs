@@ -7,7 +7,7 @@ use super::timing::Stopwatch;
 use crate::backbone::{Embeddings, NotFinite};
 use crate::cache::{FeatureRows, Key, MAX_PART_ROWS, RowTarget};
 use crate::data::dataset::{Reason, Refused};
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::monitor::Monitor;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -138,10 +138,8 @@ fn sameness(rows: &FeatureRows) -> Option<String> {
     let are_same = rows.keys.len() > 1 && all.all(|row| row == first);
     let how = if is_zero { "all zero" } else { "the same" };
     are_same.then(|| {
-        let rows = rows.keys.len();
-        format!(
-            "the features of the first {rows} rows are {how}: check `layer` and `preprocess`, and the network"
-        )
+        let rows = counted(rows.keys.len(), "row");
+        format!("the features of the first {rows} are {how}: check `layer` and `preprocess`, and the network")
     })
 }
 

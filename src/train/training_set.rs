@@ -298,7 +298,7 @@ impl TrainingSet {
         match all.filter(|image| !plain.contains(image)).count() {
             0 => Ok(()),
             missing => {
-                Err(Error::new(Kind::Cache, format!("{missing} of {count} images have no features yet"))
+                Err(Error::new(Kind::Cache, format!("images without features yet: {missing} of {count}"))
                     .at(&self.path)
                     .help("run the same `extract` again: it computes only what is missing"))
             }

@@ -163,11 +163,14 @@ fn a_confidence_makes_rejection_rarer_and_says_what_it_guarantees() {
     assert!(threshold(&sure) > threshold(&plain), "{} {}", plain["reject"], sure["reject"]);
     assert_eq!((&sure["reject"]["confidence"], plain["reject"].get("confidence")), (&0.9.into(), None));
     let text = |more: &[&str]| s.run(&[&["evaluate", "r", "--reject", "0.2"], more].concat()).stdout;
+    let said = text(&[]);
+    assert!(said.starts_with("rejected as unknown: ") && said.contains(" of 24 images, "), "{said}");
     assert!(
-        text(&[]).contains("at most 20.0 % are rejected on average over choices of the validation images")
+        said.contains("at most 20.0 % of known images on average over choices of the validation images"),
+        "{said}"
     );
     let said = text(&["--confidence", "0.9"]);
-    assert!(said.contains("at most 20.0 % are rejected, with a confidence of 90.0 %"), "{said}");
+    assert!(said.contains("at most 20.0 % of known images, with a confidence of 90.0 %"), "{said}");
     // ln(1 - 0.95) / ln(1 - 0.05) = 58.4; with 42 images 1 - 0.05^(1 / 42) = 0.0689 is possible.
     let few = ["evaluate", "r", "--reject", "0.05", "--confidence", "0.95"];
     s.run(&few)
@@ -329,7 +332,7 @@ fn a_picture_in_two_splits_is_counted_where_accuracy_is_said() {
         let said = s.run(&["evaluate", &s.text("r")]).stdout;
         let images = s.json(&["evaluate", &s.text("r")])["images"].clone();
         assert!(
-            said.contains(&format!("{test} of the {images} images are the same picture as one")),
+            said.contains(&format!("(cosine distance 0), which raises the accuracy: {test} of {images}")),
             "{said}"
         );
     }

@@ -214,7 +214,7 @@ fn a_dropped_receipt_and_a_damaged_part_are_found_and_done_again() {
     bytes[middle] ^= 1;
     std::fs::write(&parts[2], bytes).unwrap();
     std::fs::remove_file(&parts[3]).unwrap();
-    finish().fails(1, &["1 chunks have no receipt, 2 had a damaged part", "start workers again"]);
+    finish().fails(1, &["1 chunk without a receipt, 2 with a damaged part", "start workers again"]);
     assert_eq!(c.files("c/damaged").len(), 1);
     assert_eq!(c.plan("c")["remaining"].as_array().unwrap().len(), 3);
     // A part without a receipt that was damaged since: the worker does not take it for its own.

@@ -567,7 +567,7 @@ fn an_export_replaces_only_its_own_files() {
     std::fs::remove_file(part).unwrap();
     let output = s.run(&["cache", "export", &s.text("c"), "--out", &s.text("none.parquet"), "--json"]);
     assert_eq!((&output.value()["rows"], &output.value()["without_features"]), (&0.into(), &8.into()));
-    assert!(output.stderr.contains("8 image files have no features yet"), "{}", output.stderr);
+    assert!(output.stderr.contains("8 image files without features yet"), "{}", output.stderr);
 }
 
 #[cfg(unix)]

@@ -196,7 +196,7 @@ fn without_images_to_label_it_is_said_how_to_have_some() {
     train_run(&s);
     s.run(&["suggest", &s.text("r")]).fails(1, &["no features of an image without a label", "_unlabelled"]);
     s.images("none", &[("_unlabelled", 3)]);
-    extract(&s, "none", "new", &[]).fails(1, &["none of its 3 images has a label"]);
+    extract(&s, "none", "new", &[]).fails(1, &["none of 3 images has a label"]);
     // A table to fill in by hand.
     let out = s.text("none.csv");
     let written = s.json(&["data", "manifest", &s.text("none"), "--out", &out]);

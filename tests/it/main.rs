@@ -67,3 +67,4 @@ mod support;
 mod tensorboard;
 mod tidy;
 mod training;
+mod versions;

@@ -69,7 +69,7 @@ fn copies_are_found_without_a_cache_and_the_hash_is_that_of_scipy() {
     }
     let text = s.run(&["data", "summary", "in", "--near-duplicates"]).stdout;
     assert!(
-        text.contains("24 groups, 1 of them of several classes; 49 of 97 pictures repeat another"),
+        text.contains("24 groups, 1 of several classes; pictures that repeat another: 49 of 97"),
         "{text}"
     );
     let reported = s.json(&["data", "report", "in", "--tables", "t"]);

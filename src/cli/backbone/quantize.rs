@@ -23,7 +23,7 @@ pub(super) struct Quantize {
     /// Numbers of the new backbone: int8 for CPUs, f16 for GPUs
     #[arg(long, value_name = "FORMAT", default_value = "int8", value_parser = parse::<NumberFormat>)]
     format: NumberFormat,
-    /// Images to calibrate integers on, at most half of all; the others show the fidelity
+    /// Number of images to calibrate integers on, at most half of all; the others measure the fidelity
     #[arg(long, value_name = "N", default_value_t = 512)]
     samples: usize,
     /// Layer to measure the fidelity at [default: that of the backbone]

@@ -22,8 +22,7 @@ use serde::Serialize;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  headstart doctor\n  headstart doctor --bug-report")]
 pub(super) struct Args {
-    /// Write paths so that they tell nothing of this user: ~ for the home folder, no names of other folders; for the text of
-    /// a bug report
+    /// Leave private paths out, for a bug report: ~ stands for the home folder, and other folders are not named
     #[arg(long)]
     bug_report: bool,
 }

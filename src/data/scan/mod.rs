@@ -21,7 +21,7 @@ pub use passed_over::{PassedOver, is_passed_over};
 
 use crate::data::dataset::{FolderLayout, ImageFile, Refused, Sample, label_set, number_and_names};
 use crate::data::manifest::ManifestOptions;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, counted};
 use crate::io::archive::is_archive;
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Silent, Unit};
@@ -189,7 +189,7 @@ fn result(listing: Listing, outcomes: Vec<ScannedFile>, found: Labels) -> ScanRe
 /// Returns the error for a folder without usable images that have a label.
 pub fn no_images(images: &Path, unlabelled: usize, refused: &[Refused]) -> Error {
     let message = match refused.first() {
-        None if unlabelled > 0 => format!("none of its {unlabelled} images has a label"),
+        None if unlabelled > 0 => format!("none of {} has a label", counted(unlabelled, "image")),
         None => "no images in class folders".to_string(),
         Some(first) => {
             format!("no file can be used; the first of {}: {}: {}", refused.len(), first.path, first.reason)

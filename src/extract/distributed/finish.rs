@@ -10,7 +10,7 @@ use crate::cache::plan::{
 use crate::cache::{FeatureCache, Key, Part, Spec};
 use crate::data::dataset::Refused;
 use crate::data::decode::limit_memory;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, counted};
 use crate::io::digest::{Digest, sha256};
 use crate::io::store::Store;
 use crate::math::parallel::{in_parallel, thread_count};
@@ -116,7 +116,7 @@ fn check_hardware(receipts: &[Receipt], config: &FinishConfig, monitor: &dyn Mon
         return Ok(false);
     }
     let kind = |(bits, (chunks, provider)): (&Digest, &(usize, &str))| {
-        format!("{chunks} chunks {} ({provider})", bits.short())
+        format!("{} {} ({provider})", counted(*chunks, "chunk"), bits.short())
     };
     let kinds: Vec<String> = kinds.iter().map(kind).collect();
     let message = format!("workers gave different bits for the same image: {}", kinds.join(", "));
@@ -286,7 +286,8 @@ impl Faults {
             return Ok(());
         }
         let message = format!(
-            "the plan is not done: {without_receipt} chunks have no receipt, {damaged} had a damaged part, which was moved to damaged"
+            "the plan is not done: {} without a receipt, {damaged} with a damaged part, which was moved to damaged",
+            counted(without_receipt, "chunk")
         );
         Err(Error::new(Kind::Cache, message)
             .at(store.path(PLAN))

@@ -178,11 +178,6 @@ fn scripts_exist_and_take_these_options() {
 }
 
 #[test]
-fn readme_runs() {
-    run("README.md", &[], |person| person.has_backbone("efficientnet-lite0"));
-}
-
-#[test]
 fn the_examples_of_help_run() {
     let prepare = |person: &Person| {
         // The small network in place of a second backbone.
@@ -208,9 +203,13 @@ fn new_pictures(person: &Person) {
     }
 }
 
+/// A reader goes on from README to the tutorial in the same folder, whose caches must not be in the way.
 #[test]
-fn the_tutorial_runs() {
-    run("tutorial.md", &[], |person| {
+fn readme_runs_and_then_the_tutorial() {
+    let readme = typed(&page("README.md"));
+    let before: Vec<&str> = readme.iter().map(String::as_str).filter(|line| !is_elsewhere(line)).collect();
+    assert!(before.iter().any(|line| line.contains("--cache cache/photos")), "{before:?}");
+    run("tutorial.md", &before, |person| {
         person.has_backbone("efficientnet-lite0");
         new_pictures(person);
     });
