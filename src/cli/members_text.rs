@@ -13,6 +13,7 @@ const MOST_RUNS: usize = 40;
 pub(super) fn summary(stats: &MembersStats) -> String {
     let mut out = format!("{} runs in {}, {} images\n\n", stats.runs.len(), stats.folder, stats.split);
     out.push_str(&settings(&stats.settings));
+    stats.shared.iter().for_each(|shared| out.push_str(&format!("{shared}\n")));
     if let [only] = &stats.settings[..]
         && !only.classes.is_empty()
     {
@@ -35,7 +36,11 @@ fn settings(settings: &[SettingScores]) -> String {
     names.extend(deviations.iter().map(|(name, _)| *name));
     let mut rows = vec![names.into_iter().map(String::from).collect::<Vec<_>>()];
     rows.extend(settings.iter().map(|setting| {
-        let name = if setting.name.is_empty() { "all alike".into() } else { setting.name.clone() };
+        let name = match setting.name.as_str() {
+            "" if settings.len() == 1 => "all alike".into(),
+            "" => "-".into(),
+            name => name.into(),
+        };
         let mut row = vec![
             name,
             setting.varied.heads.to_string(),

@@ -60,8 +60,10 @@ pub fn breakable(text: &str) -> Markup {
     html! { bdi { @for part in pieces(text) { (part) wbr; } } }
 }
 
-/// A sentence in which names are isolated by [`isolated`](crate::report::format::isolated).
+/// A sentence in which names are isolated by [`isolated`](crate::report::format::isolated). No line of it begins with a percent
+/// sign.
 pub fn sentence(text: &str) -> Markup {
+    let text = text.replace(" %", "\u{a0}%");
     let mut parts = text.split(ISOLATE);
     let before = parts.next().unwrap_or_default();
     let parts: Vec<(&str, &str)> =
@@ -141,6 +143,7 @@ mod tests {
         let text = format!("from {} (9) to {}.", crate::report::format::isolated("<b>"), "c");
         assert_eq!(sentence(&text).into_string(), "from <bdi>&lt;b&gt;</bdi> (9) to c.");
         assert_eq!(sentence("\u{2068}open").into_string(), "<bdi>open</bdi>");
+        assert_eq!(sentence("95 % of").into_string(), "95\u{a0}% of");
     }
 
     #[test]
