@@ -73,15 +73,22 @@ pub fn sentence(text: &str) -> Markup {
 
 /// A name as [`breakable`], shortened in the middle where it is longer than `most` letters; its whole is the title.
 pub fn short(text: &str, most: usize) -> Markup {
+    match shortened(text, most) {
+        Some(short) => html! { span title=(text) { (breakable(&short)) } },
+        None => breakable(text),
+    }
+}
+
+/// The text shortened in the middle to `most` letters; `None` where it has no more.
+pub(super) fn shortened(text: &str, most: usize) -> Option<String> {
     let letters: Vec<char> = text.chars().collect();
     if letters.len() <= most {
-        return breakable(text);
+        return None;
     }
     let kept = most.saturating_sub(1);
     let (start, end) = (kept.div_ceil(2), letters.len() - kept / 2);
     let part = |letters: &[char]| letters.iter().collect::<String>();
-    let shortened = format!("{}…{}", part(&letters[..start]).trim_end(), part(&letters[end..]).trim_start());
-    html! { span title=(text) { (breakable(&shortened)) } }
+    Some(format!("{}…{}", part(&letters[..start]).trim_end(), part(&letters[end..]).trim_start()))
 }
 
 /// Splits a text where a line may end.

@@ -1,6 +1,6 @@
 //! Tables, rendered for a page and written as CSV.
 
-use super::elements::{breakable, scrolled, sentence, short};
+use super::elements::{breakable, scrolled, sentence, short, shortened};
 use crate::io::separated;
 use crate::report::format;
 use crate::report::html::{Markup, html};
@@ -27,6 +27,8 @@ const FIRST: usize = 20;
 const LONG: usize = 25;
 /// Letters of the heading of a row at most; longer ones are shortened in the middle.
 const LONGEST_HEADING: usize = 40;
+/// Letters of a name in another cell at most.
+const LONGEST_NAME: usize = 24;
 
 /// The heading of a column.
 #[derive(Debug, Clone)]
@@ -99,6 +101,11 @@ impl Cell {
     /// A text of which the page shows a short form.
     pub fn shortened(text: impl Into<String>, shown: impl Into<String>) -> Self {
         Self::Shortened { shown: shown.into(), text: text.into() }
+    }
+
+    /// A name, which the page shortens in the middle where it is long.
+    pub fn name(name: &str) -> Self {
+        shortened(name, LONGEST_NAME).map_or_else(|| Self::text(name), |shown| Self::shortened(name, shown))
     }
 
     fn number(text: String, value: impl Into<Option<f64>>) -> Self {
@@ -252,8 +259,10 @@ impl Table {
             tr {
                 @for (i, cell) in row.iter().enumerate().filter(|(i, _)| !self.columns[*i].is_file_only) {
                     @match cell {
-                        Cell::Text(shown) | Cell::Shortened { shown, .. } if i == 0 => th scope="row" { (short(shown, LONGEST_HEADING)) },
-                        Cell::Text(shown) | Cell::Shortened { shown, .. } => td { (breakable(shown)) },
+                        Cell::Text(text) if i == 0 => th scope="row" { (short(text, LONGEST_HEADING)) },
+                        Cell::Shortened { shown, text } if i == 0 => th scope="row" title=(text) { (short(shown, LONGEST_HEADING)) },
+                        Cell::Text(text) => td { (breakable(text)) },
+                        Cell::Shortened { shown, text } => td title=(text) { (breakable(shown)) },
                         Cell::Number { text, interval, .. } => td.number {
                             (text)
                             @if let Some(interval) = interval { small { (interval) } }
@@ -310,6 +319,6 @@ mod tests {
         assert_eq!(csv, "'=class,share\n\"a, \"\"b\"\"\nc\",0.5\n'=1+1,\n<b>,-0.25\nruns/x,0.5\n");
         let html = table.markup().into_string();
         assert!(html.contains("&lt;b&gt;") && !html.contains("<b>"), "{html}");
-        assert!(html.contains("0.250 to 0.750") && !html.contains("runs/"), "{html}");
+        assert!(html.contains("0.250 to 0.750") && html.contains("title=\"runs/x\"><bdi>x<"), "{html}");
     }
 }

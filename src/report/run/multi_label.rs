@@ -187,7 +187,7 @@ fn label_table(stats: &MultiLabelStats) -> Table {
     let columns = [
         Column::new("Label", "label"),
         Column::new("Images", "images"),
-        Column::new("Answered", "answered"),
+        Column::file_only("answered"),
         Column::new("Threshold", "threshold"),
         Column::new("Precision", "precision"),
         Column::new("Recall", "recall"),

@@ -183,7 +183,7 @@ fn pairs(stats: &EvaluateStats) -> Table {
     let rows = all.iter().take(MOST_PAIRS).map(|pair| {
         [
             Cell::text(&stats.classes[pair.truth].name),
-            Cell::text(&stats.classes[pair.predicted].name),
+            Cell::name(&stats.classes[pair.predicted].name),
             Cell::count(pair.images),
             Cell::percent(pair.share()),
             Cell::count(pair.reverse),
