@@ -68,7 +68,11 @@ pub(super) fn shared(all: &[&Settings]) -> Vec<String> {
 
 /// The names of all settings but the solver.
 fn every_name<'a>(all: &[&'a Settings]) -> BTreeSet<&'a str> {
-    all.iter().flat_map(|settings| settings.keys()).map(String::as_str).filter(|name| *name != SOLVER).collect()
+    all.iter()
+        .flat_map(|settings| settings.keys())
+        .map(String::as_str)
+        .filter(|name| *name != SOLVER)
+        .collect()
 }
 
 /// Whether two of `all` have a setting with different values.
@@ -101,7 +105,8 @@ mod tests {
     fn fits_are_named_by_what_they_do_not_share() {
         let adam = |lr: f64| settings_of(json!({ "solver": "adam", "lr": lr, "l2": 0.0, "init": null }));
         let (slow, fast) = (adam(0.01), adam(0.1));
-        let lbfgs = |l2: f64| settings_of(json!({ "solver": "lbfgs", "l2": l2, "iterations": 9, "init": null }));
+        let lbfgs =
+            |l2: f64| settings_of(json!({ "solver": "lbfgs", "l2": l2, "iterations": 9, "init": null }));
         let (weak, strong) = (lbfgs(0.0), lbfgs(0.5));
         assert_eq!(names(&[&fast, &slow], false), ["lr 0.1", "lr 0.01"]);
         assert_eq!(names(&[&fast, &slow], true), ["adam, lr 0.1", "adam, lr 0.01"]);
@@ -113,7 +118,9 @@ mod tests {
 
     #[test]
     fn what_all_share_is_said_once_for_each_solver() {
-        let adam = |lr: f64| settings_of(json!({ "solver": "adam", "lr": lr, "batch": 32, "stop_on": "loss", "use": "none" }));
+        let adam = |lr: f64| {
+            settings_of(json!({ "solver": "adam", "lr": lr, "batch": 32, "stop_on": "loss", "use": "none" }))
+        };
         let lbfgs = settings_of(json!({ "solver": "lbfgs", "iterations": 9, "use": "none" }));
         assert_eq!(
             shared(&[&adam(0.1), &adam(0.2), &lbfgs]),

@@ -156,12 +156,10 @@ fn pages_of_labels_suggestions_and_near_duplicates_work_on_a_phone_and_on_a_desk
         some.path("mapped.html"),
         copies.path("copies.html"),
     ]);
-    assert_eq!([&pages[0], &pages[1], &pages[2], &pages[3]].map(|page| page["maps"].as_u64()), [
-        Some(0),
-        Some(0),
-        Some(1),
-        Some(1)
-    ]);
+    assert_eq!(
+        [&pages[0], &pages[1], &pages[2], &pages[3]].map(|page| page["maps"].as_u64()),
+        [Some(0), Some(0), Some(1), Some(1)]
+    );
     for (page, said) in pages.iter().zip([
         &["Binary cross entropy", "Commands that make it again", "lowest average precision first"][..],
         &["the answer is bold", "Images to label"],

@@ -97,7 +97,9 @@ pub(super) fn curves(stats: &CompareStats, names: &[String]) -> Vec<Figure> {
         let which = match shown.context.len() {
             0 => "of each run".into(),
             others => {
-                format!("of the {HIGHLIGHTED} most accurate runs in colour and of the {others} others in grey,")
+                format!(
+                    "of the {HIGHLIGHTED} most accurate runs in colour and of the {others} others in grey,"
+                )
             }
         };
         Figure {

@@ -9,7 +9,7 @@ use crate::report::page::short;
 /// Side of the area of points, in units of the drawing.
 const AREA: f32 = 460.0;
 /// Room around it.
-const MARGIN: f32 = 20.0;
+const MARGIN: f32 = 26.0;
 /// Room between the points and the frame of the area.
 const PADDING: f32 = 8.0;
 /// Side of the place for the picture, which the style sheet moves beside or below the drawing.
@@ -113,8 +113,8 @@ fn drawing(map: &FeatureMap, coloured: &Coloured, has_pictures: bool) -> Markup 
     html! {
         svg.plot.with-panel[has_pictures] viewBox=(format!("0 0 {side} {side}")) role="group" aria-label="Map of the features" {
             rect.area x=(edge) y=(edge) width=(inner) height=(inner) {}
-            text.small.middle x=(number(side / 2.0)) y=(number(side - 1.0)) { "first component" }
-            text.small.middle transform=(format!("translate(9 {}) rotate(-90)", number(side / 2.0))) { "second component" }
+            text.small.middle x=(number(side / 2.0)) y=(number(side - 4.0)) { "first component" }
+            text.small.middle transform=(format!("translate(14 {}) rotate(-90)", number(side / 2.0))) { "second component" }
             @if has_pictures { rect.place width=(number(PANEL)) height=(number(PANEL)) rx="3" {} }
             @for point in grey.into_iter().chain(bright) { (dot(map, point, frame.place(point), coloured)) }
         }
@@ -220,7 +220,7 @@ mod tests {
         let frame = Frame::of(&map);
         assert_eq!(
             [frame.place(&map.points[0]), frame.place(&map.points[6])],
-            [[20.0, 20.0], [480.0, 480.0]]
+            [[26.0, 26.0], [486.0, 486.0]]
         );
     }
 

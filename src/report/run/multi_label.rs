@@ -174,7 +174,10 @@ fn label_scores(stats: &MultiLabelStats) -> Figure {
         ),
         chart: Chart::Bar(BarChart {
             categories: order.iter().map(|label| label.name.clone()).collect(),
-            series: vec![series("average precision", &average_precision), series("F1", &|label| label.score.f1)],
+            series: vec![
+                series("average precision", &average_precision),
+                series("F1", &|label| label.score.f1),
+            ],
             values: axis("score", Unit::Plain(3), Some((0.0, 1.0))),
             notes: Vec::new(),
             remarks: None,
@@ -215,7 +218,10 @@ fn label_table(stats: &MultiLabelStats) -> Table {
         ]
     };
     let caption = "Scores of each label, with the 95 % interval of its average precision";
-    Table { page_order: worst_first(stats), ..Table::new("labels", caption, columns, stats.labels.iter().map(row)) }
+    Table {
+        page_order: worst_first(stats),
+        ..Table::new("labels", caption, columns, stats.labels.iter().map(row))
+    }
 }
 
 fn answer_table(answers: &[Answer]) -> Table {

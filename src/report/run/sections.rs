@@ -28,7 +28,11 @@ pub(super) fn page(data: &RunData, figures: &[Figure], tables: &[Table]) -> Page
         Section::new("composition", "Images against predictions", composition(parts)),
         Section::new("confidence", "Confidence", confidence(stats, parts)),
         Section::new("pictures", "Errors and near misses", pictures(data, parts)),
-        Section::new("origin", "How it was made", origin::markup(parts, &data.commands, data.samples.is_some())),
+        Section::new(
+            "origin",
+            "How it was made",
+            origin::markup(parts, &data.commands, data.samples.is_some()),
+        ),
     ];
     if let Some(map) = &data.map {
         sections.insert(sections.len() - 1, Section::new("map", "Map", map::markup(map)));
