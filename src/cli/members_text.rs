@@ -2,7 +2,7 @@
 
 use super::over_heads_text::interval_note;
 use super::scores_text::class_table;
-use super::text::{percent, percent_range, score, table, table_with_header};
+use super::text::{percent, percent_number, percent_range, score, table, table_with_header};
 use crate::evaluate::members::{MemberScores, MembersStats, SettingScores};
 use crate::metrics::MeanOverHeads;
 
@@ -50,7 +50,7 @@ fn settings(settings: &[SettingScores]) -> String {
             score(setting.macro_f1.map(|mean| mean.mean)),
         ];
         row.extend(deviations.iter().map(|(_, of)| match of(&setting.accuracy) {
-            Some(deviation) => format!("{:.1}", 100.0 * deviation),
+            Some(deviation) => percent_number(deviation),
             None => "-".into(),
         }));
         row
