@@ -70,12 +70,10 @@ impl Coloured {
         Self { classes }
     }
 
-    /// Hues evenly around the circle, of middle lightness for both schemes; grey for the other classes.
-    fn colour(&self, class: usize) -> String {
-        match self.classes.iter().position(|own| *own == class) {
-            Some(at) => format!("hsl({:.0} 65% 48%)", 360.0 * at as f64 / self.classes.len() as f64),
-            None => "var(--rest)".into(),
-        }
+    /// Hues evenly around the circle, of middle lightness for both schemes; `None` for the classes that are grey.
+    fn colour(&self, class: usize) -> Option<String> {
+        let at = self.classes.iter().position(|own| *own == class)?;
+        Some(format!("hsl({:.0} 65% 48%)", 360.0 * at as f64 / self.classes.len() as f64))
     }
 }
 
@@ -129,8 +127,9 @@ fn dot(map: &FeatureMap, point: &MapPoint, [x, y]: [f32; 2], coloured: &Coloured
         Some(false) => "wrong",
         None => "unknown",
     };
+    let colour = coloured.colour(point.class);
     html! {
-        g.point.{ (point.split.name()) }.{ (answer) } style=(format!("--k:{}", coloured.colour(point.class)))
+        g.point.{ (point.split.name()) }.{ (answer) }.rest[colour.is_none()] style=[colour.map(|colour| format!("--k:{colour}"))]
             tabindex=[point.picture.as_ref().map(|_| "0")] role="img" aria-label=(description) {
             @if point.correct == Some(false) { circle.ring cx=(number(x)) cy=(number(y)) r="5.5" {} }
             @match point.split {
@@ -169,9 +168,10 @@ fn legend(map: &FeatureMap, coloured: &Coloured, has_answers: bool) -> Markup {
     html! {
         ul.keys.by-class {
             @for &class in &coloured.classes {
-                li { (swatch(&coloured.colour(class))) (short(&map.classes[class], LONGEST)) }
+                @let colour = coloured.colour(class).map(|colour| format!("background:{colour}"));
+                li { span.swatch aria-hidden="true" style=[colour] {} (short(&map.classes[class], LONGEST)) }
             }
-            @if rest > 0 { li { (swatch("var(--rest)")) "the " (count(rest)) " smaller ones" } }
+            @if rest > 0 { li { span.swatch.rest aria-hidden="true" {} "the " (count(rest)) " smaller ones" } }
         }
         ul.keys.by-split {
             @for split in Split::ALL { li { span.swatch.{ (split.name()) } aria-hidden="true" {} (split.name()) } }
@@ -184,10 +184,6 @@ fn legend(map: &FeatureMap, coloured: &Coloured, has_answers: bool) -> Markup {
             }
         }
     }
-}
-
-fn swatch(colour: &str) -> Markup {
-    html! { span.swatch aria-hidden="true" style=(format!("background:{colour}")) {} }
 }
 
 fn number(value: f32) -> String {
@@ -238,7 +234,7 @@ mod tests {
         let map = FeatureMap { images: 45, classes, points: (0..45).map(point).collect() };
         let coloured = Coloured::of(&map);
         assert_eq!(coloured.classes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-        assert_eq!([coloured.colour(5), coloured.colour(30)], ["hsl(180 65% 48%)", "var(--rest)"]);
+        assert_eq!([coloured.colour(5), coloured.colour(30)], [Some("hsl(180 65% 48%)".into()), None]);
         let text = markup(&map).into_string();
         assert!(text.contains("the 30 smaller ones") && !text.contains("class=\"past\""), "{text}");
     }
