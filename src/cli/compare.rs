@@ -103,7 +103,7 @@ fn shared(stats: &CompareStats) -> String {
             }
         }
     }
-    stats.shared_settings().iter().for_each(|settings| out.push_str(&format!("all runs of {settings}\n")));
+    stats.shared_settings().iter().for_each(|settings| out.push_str(&format!("{settings}\n")));
     out
 }
 

@@ -2,7 +2,7 @@
 
 use super::over_heads_text::interval_note;
 use super::scores_text::class_table;
-use super::text::{percent, percent_range, score, table, table_with_header};
+use super::text::{percent, percent_number, percent_range, score, table, table_with_header};
 use crate::error::counted;
 use crate::evaluate::members::{MemberScores, MembersStats, SettingScores};
 use crate::metrics::MeanOverHeads;
@@ -15,6 +15,7 @@ pub(super) fn summary(stats: &MembersStats) -> String {
     let mut out =
         format!("{} in {}, {} images\n\n", counted(stats.runs.len(), "run"), stats.folder, stats.split);
     out.push_str(&settings(&stats.settings));
+    stats.shared.iter().for_each(|shared| out.push_str(&format!("{shared}\n")));
     if let [only] = &stats.settings[..]
         && !only.classes.is_empty()
     {
@@ -37,7 +38,11 @@ fn settings(settings: &[SettingScores]) -> String {
     names.extend(deviations.iter().map(|(name, _)| *name));
     let mut rows = vec![names.into_iter().map(String::from).collect::<Vec<_>>()];
     rows.extend(settings.iter().map(|setting| {
-        let name = if setting.name.is_empty() { "all alike".into() } else { setting.name.clone() };
+        let name = match setting.name.as_str() {
+            "" if settings.len() == 1 => "all alike".into(),
+            "" => "-".into(),
+            name => name.into(),
+        };
         let mut row = vec![
             name,
             setting.varied.heads.to_string(),
@@ -47,7 +52,7 @@ fn settings(settings: &[SettingScores]) -> String {
             score(setting.macro_f1.map(|mean| mean.mean)),
         ];
         row.extend(deviations.iter().map(|(_, of)| match of(&setting.accuracy) {
-            Some(deviation) => format!("{:.1}", 100.0 * deviation),
+            Some(deviation) => percent_number(deviation),
             None => "-".into(),
         }));
         row

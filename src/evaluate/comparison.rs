@@ -1,6 +1,6 @@
 //! Compares runs on the images that all of them hold out: scores of each run, and its difference from the first.
 
-use super::fit_settings::{Settings, families, settings};
+use super::fit_settings::{self, Settings, families, settings};
 use crate::data::augment::Variant;
 use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
@@ -141,44 +141,21 @@ fn adjusted(mut differences: Vec<Difference>) -> Vec<Difference> {
 }
 
 impl CompareStats {
-    /// The solver of the run at index `run`, with those of its settings in which the runs of that solver differ.
+    /// The solver of the run at index `run`, with those of its settings in which the runs that have them differ.
     pub fn solver_and_settings(&self, run: usize) -> String {
-        let own = settings(&self.runs[run].config);
-        let differs = |name: &str| self.of_solver(&own).iter().any(|other| other[name] != own[name]);
-        let shown =
-            own.iter().filter(|(name, _)| differs(name)).map(|(name, value)| format!(", {name} {value}"));
+        let all = self.settings();
+        let name = fit_settings::names(&all.iter().collect::<Vec<_>>(), true).swap_remove(run);
         let mark = if self.runs[run].converged == Some(false) { " (not converged)" } else { "" };
-        format!("{}{mark}{}", self.runs[run].config.name(), shown.collect::<String>())
+        format!("{name}{mark}")
     }
 
-    /// The settings that all runs of a solver share, for each solver that several runs used, as text.
+    /// The settings that all runs share, and those that all runs of a solver share, as text.
     pub fn shared_settings(&self) -> Vec<String> {
-        let mut said: Vec<String> = Vec::new();
-        for (i, run) in self.runs.iter().enumerate() {
-            let own = settings(&run.config);
-            let others = self.of_solver(&own);
-            let is_first = !self.runs[..i].iter().any(|before| before.config.name() == run.config.name());
-            if !is_first || others.len() < 2 {
-                continue;
-            }
-            let is_shared =
-                |name: &str| name != "solver" && others.iter().all(|other| other[name] == own[name]);
-            let shared: Vec<String> = own
-                .iter()
-                .filter(|(name, value)| is_shared(name) && !value.is_null())
-                .map(|(name, value)| format!("{name} {value}"))
-                .collect();
-            if !shared.is_empty() {
-                said.push(format!("{}: {}", run.config.name(), shared.join(", ")));
-            }
-        }
-        said
+        fit_settings::shared(&self.settings().iter().collect::<Vec<_>>())
     }
 
-    /// The settings of all runs with the same solver.
-    fn of_solver(&self, own: &Settings) -> Vec<Settings> {
-        let all = self.runs.iter().map(|run| settings(&run.config));
-        all.filter(|other| other["solver"] == own["solver"]).collect()
+    fn settings(&self) -> Vec<Settings> {
+        self.runs.iter().map(|run| settings(&run.config)).collect()
     }
 
     /// What all runs have in common of `get`; `None` where they differ.

@@ -38,6 +38,7 @@ pub fn write(stats: &SuggestStats, config: &SuggestConfig, out: &Path) -> Result
         " would learn most from, by " (stats.by.to_string()) ", with its present answers."
     };
     let sections = vec![
+        Section::new("reading", "How to read this page", about(stats.by)),
         Section::new(
             "images",
             "Images to label",
@@ -46,7 +47,6 @@ pub fn write(stats: &SuggestStats, config: &SuggestConfig, out: &Path) -> Result
                 (cards(&shown))
             },
         ),
-        Section::new("reading", "How to read this page", about(stats.by)),
     ];
     let page = Page { title: format!("What to label next for {name}"), lead, sections };
     output(out).write(&PageContent { page, figures: Vec::new(), tables: Vec::new() })
@@ -87,6 +87,7 @@ fn about(by: SuggestBy) -> Markup {
     };
     html! {
         p {
+            "Below each image are its most probable classes; the answer is bold, and its bar blue. "
             "The margin is the difference of the two largest probabilities: 0 where two classes are equally probable. "
             "The entropy is that of all probabilities, in nats: large where many classes are probable. "
             "The distance is the cosine distance of the features, 0 for the same direction, from the nearest image that was trained on or "

@@ -34,7 +34,7 @@ fn keeps_to_the_rules(page: &Value, path: &Path) {
     assert_eq!(views.len(), 4);
     for view in views {
         let (width, scheme) = (&view["width"], &view["scheme"]);
-        for nothing in ["trouble", "requests", "axe", "cut", "outside", "unstuck", "cut_rows"] {
+        for nothing in ["trouble", "requests", "axe", "cut", "outside", "unstuck", "cut_rows", "map"] {
             assert_eq!(
                 view[nothing],
                 Value::Array(Vec::new()),
@@ -100,13 +100,19 @@ fn a_hundred_classes_and_twenty_runs_are_readable() {
     let classes: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 4)).collect();
     s.images("in", &classes);
     assert_eq!(crate::support::extract(&s, "in", "c", &["--split", "50/25/25"]).code, 0);
-    let rates: Vec<String> = (1..=22).map(|n| format!("0.{n:03}")).collect();
-    s.json(&["sweep", "c", "--runs", "runs", "--lr", &rates.join(","), "--epochs", "3"]);
+    let rates: Vec<String> = (1..=11).map(|n| format!("0.{n:03}")).collect();
+    s.json(&["sweep", "c", "--runs", "runs", "--lr", &rates.join(","), "--l2", "0,0.001", "--epochs", "3"]);
     let mut runs: Vec<String> = std::fs::read_dir(s.path("runs"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.join("run.json").exists())
-        .map(|path| path.to_str().unwrap().to_string())
+        .map(|path| {
+            // Names as long as people give them.
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let long = path.with_file_name(format!("adam_{name}_batch_32"));
+            std::fs::rename(&path, &long).unwrap();
+            long.to_str().unwrap().to_string()
+        })
         .collect();
     runs.sort();
     assert_eq!(runs.len(), 22);
@@ -130,6 +136,41 @@ fn a_hundred_classes_and_twenty_runs_are_readable() {
     assert_eq!(compared["legend"], 6, "five runs and one line for the others");
     let text = compared["text"].as_str().unwrap();
     assert!(text.contains("The same in all runs: cache") && !text.contains("shuffle_seed"), "{text}");
+    assert!(text.contains("adam_lr") && !text.contains("runs/adam"), "runs go by their short names: {text}");
+}
+
+#[test]
+fn pages_of_labels_suggestions_and_near_duplicates_work_on_a_phone_and_on_a_desktop() {
+    let several = crate::multi_label::trained();
+    several.json(&["report", &several.text("r"), "--out", &several.text("labels.html")]);
+    let some = crate::labels::with_unlabelled();
+    let run = some.text("r");
+    some.json(&["suggest", &run, "--n", "8", "--html", &some.text("suggested.html")]);
+    some.json(&["report", &run, "--out", &some.text("mapped.html")]);
+    let copies = crate::near_duplicates::with_copies();
+    let (images, cache, page) = (copies.text("in"), copies.text("c"), copies.text("copies.html"));
+    copies.json(&["data", "report", &images, "--cache", &cache, "--out", &page]);
+    let pages = look(&[
+        several.path("labels.html"),
+        some.path("suggested.html"),
+        some.path("mapped.html"),
+        copies.path("copies.html"),
+    ]);
+    assert_eq!(
+        [&pages[0], &pages[1], &pages[2], &pages[3]].map(|page| page["maps"].as_u64()),
+        [Some(0), Some(0), Some(1), Some(1)]
+    );
+    for (page, said) in pages.iter().zip([
+        &["Binary cross entropy", "Commands that make it again", "lowest average precision first"][..],
+        &["the answer is bold", "Images to label"],
+        &["a ring marks a wrong answer", "Skip the images of the map"],
+        &["near-duplicate in another split", "within a cosine distance of 0.02"],
+    ]) {
+        let text = page["text"].as_str().unwrap();
+        assert!(said.iter().all(|part| text.contains(part)), "{said:?}: {text}");
+        assert!(page["images"].as_u64() > Some(5) && page["missing"] == 0, "{page}");
+    }
+    assert_eq!(pages[0]["tables"], serde_json::json!(["labels", "settings"]));
 }
 
 #[test]

@@ -162,6 +162,15 @@ fn a_sweep_is_summed_up_by_its_settings_as_the_sweep_itself_said() {
     );
     let refused = s.run(&["evaluate", "lab", "--tta"]);
     assert_eq!(refused.code, 2, "{}", refused.stderr);
+    // With runs of another solver only what differs is named, and what is shared is said once.
+    s.json(&["train", "c", "--run", "lab/exact", "--solver", "lbfgs", "--l2", "0.01"]);
+    let text = s.run(&["evaluate", "lab"]).stdout;
+    let mut named: Vec<&str> = text.lines().filter_map(|line| line.split("  ").next()).collect();
+    named.retain(|name| name.starts_with("adam") || name.starts_with("lbfgs"));
+    named.sort();
+    assert_eq!(named, ["adam, l2 0, lr 0.001", "adam, l2 0, lr 0.01", "lbfgs, l2 0.01"], "{text}");
+    assert_eq!(text.matches("all runs of adam: batch 32").count(), 1, "{text}");
+    assert!(text.contains("all runs: backbone") && !text.contains("iterations"), "{text}");
 }
 
 #[test]

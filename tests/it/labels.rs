@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A cache `c` of two classes and 12 images without a label, two of which have the same bytes, and a run `r` on it.
-fn with_unlabelled() -> Sandbox {
+pub fn with_unlabelled() -> Sandbox {
     let s = Sandbox::new();
     s.images("in", &[("ant", 30), ("bee", 30), ("_unlabelled", 11)]);
     let bytes = std::fs::read(s.path("in/_unlabelled/003.png")).unwrap();

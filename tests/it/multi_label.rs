@@ -36,7 +36,7 @@ fn labelled() -> (Sandbox, CommandOutput) {
     (s, done)
 }
 
-fn trained() -> Sandbox {
+pub fn trained() -> Sandbox {
     let (s, done) = labelled();
     assert_eq!(done.code, 0, "{}", done.stderr);
     let run = s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--epochs", "60", "--standardize"]);
@@ -154,7 +154,7 @@ fn predictions_the_onnx_file_and_the_page_know_several_labels() {
     let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
     assert!(holds("Sigmoid") && holds("headstart.thresholds") && holds("multi-label-classifier-v1"));
     let page = s.json(&["report", &s.text("r"), "--tables", &s.text("t"), "--plots", &s.text("p")]);
-    assert_eq!(page["tables"], serde_json::json!(["labels", "answers"]));
+    assert_eq!(page["tables"], serde_json::json!(["labels", "answers", "settings"]));
     let html = std::fs::read_to_string(s.path("r/report.html")).unwrap();
     assert!(html.contains("Mean average precision") && html.contains("label-scores"));
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A cache `c` of two classes, with four pictures that occur again with one level changed.
-fn with_copies() -> Sandbox {
+pub fn with_copies() -> Sandbox {
     let s = Sandbox::new();
     s.images("in", &[("ant", 14), ("bee", 15)]);
     for number in 0..4 {
@@ -144,7 +144,7 @@ fn the_page_of_a_data_set_counts_near_duplicates_across_splits() {
     let expected = ["train", "validation", "test"].map(|split| near.get(split).map_or(0, BTreeSet::len));
     assert_eq!(found["crossing"], serde_json::json!(expected));
     assert_eq!(
-        std::fs::read_to_string(out).unwrap().contains("near-duplicate in another split"),
+        std::fs::read_to_string(out).unwrap().contains("have a near-duplicate in another split"),
         !near.is_empty()
     );
     let across = pairs.iter().filter(|pair| split(&pair.1) != split(&pair.2));

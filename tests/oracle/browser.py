@@ -29,6 +29,7 @@ MARKS = """() => ({
         }];
     })),
     folded: document.querySelectorAll('figure > details').length,
+    maps: document.querySelectorAll('figure.map').length,
     legend: document.querySelectorAll('table.legend tbody tr').length,
     matrices: document.querySelectorAll('.matrix').length,
     tables: [...document.querySelectorAll('[data-table]')].map(table => table.dataset.table),
@@ -71,8 +72,33 @@ UNSTUCK = """() => {
 CUT_ROWS = """() => [...document.querySelectorAll('.scroll table')].filter(table => {
     const region = table.closest('.scroll');
     const highest = Math.max(0, ...[...table.querySelectorAll('tbody tr')].filter(row => row.querySelector('td.number')).map(row => row.offsetHeight));
-    return region.scrollHeight > region.clientHeight + 1 || highest > 110;
+    return region.scrollHeight > region.clientHeight + 1 || highest > 72;
 }).map(table => table.dataset.table + ': ' + table.closest('.scroll').scrollHeight + ' ' + table.closest('.scroll').clientHeight)"""
+# What is wrong with a map of features: its choice of colours, and where the picture of a point with the focus is shown.
+MAP = """() => [...document.querySelectorAll('figure.map')].flatMap(map => {
+    const faults = [], box = element => element.getBoundingClientRect();
+    const touch = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+    const point = map.querySelector('.point[tabindex]');
+    if (!point && map.querySelector('.place')) faults.push('no point can have the focus');
+    if (point) {
+        point.focus();
+        const picture = box(point.querySelector('.peek'));
+        if (picture.width < 100 || picture.height < 100) faults.push('small picture: ' + picture.width);
+        if (picture.left < 0 || picture.right > document.documentElement.clientWidth) faults.push('picture beyond the page');
+        for (const other of [map.querySelector('figcaption'), map.querySelector('.area'), map.closest('section').nextElementSibling])
+            if (other && touch(picture, box(other))) faults.push('picture on ' + (other.className.baseVal ?? other.tagName));
+        point.blur();
+    }
+    for (const choice of map.querySelectorAll('input')) {
+        choice.checked = true;
+        const keys = [...map.querySelectorAll('.keys')].filter(list => getComputedStyle(list).display !== 'none');
+        if (keys.length !== 1 || !keys[0].classList.contains('by-' + choice.value)) faults.push('key of ' + choice.value);
+        const colours = new Set([...map.querySelectorAll('.mark')].map(mark => getComputedStyle(mark).fill));
+        if (colours.size < 2) faults.push('one colour by ' + choice.value);
+    }
+    map.querySelector('input').checked = true;
+    return faults;
+})"""
 # High sections whose right third is empty on a wide screen.
 EMPTY = """() => innerWidth < 1000 ? [] : [...document.querySelectorAll('main section')].filter(section => {
     const box = section.getBoundingClientRect();
@@ -114,6 +140,7 @@ def look(browser, path, width, scheme):
     colours = page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
     marks = page.evaluate(MARKS)
     outside, unstuck, cut_rows = page.evaluate(OUTSIDE), page.evaluate(UNSTUCK), page.evaluate(CUT_ROWS)
+    map_faults = page.evaluate(MAP)
     page.emulate_media(media="print")
     # The inner width of a sheet of A4.
     page.set_viewport_size({"width": 680, "height": 900})
@@ -131,6 +158,7 @@ def look(browser, path, width, scheme):
         "outside": outside,
         "unstuck": unstuck,
         "cut_rows": cut_rows,
+        "map": map_faults,
         "empty": empty,
         "too_wide": wide - screen,
         "unreached": focusable - len(reached - {-1}),

@@ -137,8 +137,9 @@ fn without_seeds(record: &Record) -> Settings {
     let mut all = settings(&record.config);
     if record.selection.is_some() {
         all.retain(|name, _| name == "solver");
-        all.insert("settings".into(), "chosen by folds".into());
     }
+    let chosen = record.selection.is_some().then_some("chosen by folds");
+    all.insert("settings".into(), chosen.into());
     all.retain(|name, _| name != "seed" && name != "shuffle_seed");
     all.insert("use".into(), families(&record.variants).into());
     all.insert("backbone".into(), record.spec.backbone.name.clone().into());

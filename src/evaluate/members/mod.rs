@@ -7,7 +7,7 @@ mod varied;
 pub use member::MemberScores;
 pub use varied::Varied;
 
-use super::fit_settings::Settings;
+use super::fit_settings::{self, Settings};
 use crate::data::dataset::{Resplit, Split};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
@@ -33,6 +33,9 @@ pub struct MembersStats {
     pub split: Split,
     /// Each setting over its seeds and splits, the most accurate first.
     pub settings: Vec<SettingScores>,
+    /// The settings that all runs share, and those that all runs of a solver share, as text.
+    #[serde(skip)]
+    pub shared: Vec<String>,
     /// Each run, in the order of their paths.
     pub runs: Vec<MemberScores>,
 }
@@ -41,7 +44,7 @@ pub struct MembersStats {
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct SettingScores {
-    /// What tells this setting from the others, such as `lr 0.001`; empty for the only one.
+    /// What tells this setting from the others, such as `adam, lr 0.001`; empty for the only one.
     pub name: String,
     /// What varies among the runs.
     pub varied: Varied,
@@ -76,7 +79,7 @@ pub fn evaluate_members(folder: &Path, split: Split) -> Result<MembersStats> {
     }
     let members: Vec<Member> = found.iter().map(|run| Member::open(run, split)).collect::<Result<_>>()?;
     let keys: Vec<&Settings> = members.iter().map(|member| &member.settings).collect();
-    let names = varied::names(&keys);
+    let names = fit_settings::names(&keys, false);
     let mut settings: Vec<(&Settings, SettingScores)> = Vec::new();
     for (member, name) in members.iter().zip(names) {
         if settings.iter().all(|(key, _)| *key != &member.settings) {
@@ -87,6 +90,7 @@ pub fn evaluate_members(folder: &Path, split: Split) -> Result<MembersStats> {
     settings.sort_by(|(_, a), (_, b)| b.interval.mean.total_cmp(&a.interval.mean));
     let place = |member: &Member| settings.iter().position(|(key, _)| *key == &member.settings).unwrap_or(0);
     Ok(MembersStats {
+        shared: fit_settings::shared(&keys),
         folder: folder.display().to_string(),
         split,
         runs: members.iter().map(|member| member.scores(place(member))).collect(),

@@ -1,10 +1,8 @@
-//! What differs among runs: the settings that tell them apart, and the seeds and splits of repeats.
+//! What varies among the repeats of a setting: seeds and splits.
 
 use super::member::Member;
 use crate::data::dataset::Resplit;
-use crate::evaluate::fit_settings::Settings;
 use serde::Serialize;
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -48,42 +46,9 @@ impl fmt::Display for Varied {
     }
 }
 
-/// A name for each of `all`: its values of the settings that not all share.
-pub(super) fn names(all: &[&Settings]) -> Vec<String> {
-    let every: BTreeSet<&String> = all.iter().flat_map(|settings| settings.keys()).collect();
-    let differs = |name: &&String| all.iter().any(|one| one.get(*name) != all[0].get(*name));
-    let differing: Vec<&String> = every.into_iter().filter(differs).collect();
-    let name = |settings: &Settings| {
-        let parts =
-            differing.iter().filter_map(|name| Some(format!("{name} {}", text(settings.get(*name)?)?)));
-        parts.collect::<Vec<_>>().join(", ")
-    };
-    all.iter().map(|settings| name(settings)).collect()
-}
-
-/// A value without the quotes of a text; `None` for a setting that is not set.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn settings_are_named_by_what_they_do_not_share() {
-        let settings = |json: Value| json.as_object().unwrap().clone();
-        let adam = settings(serde_json::json!({ "solver": "adam", "lr": 0.1, "l2": 0.0, "init": null }));
-        let other = settings(serde_json::json!({ "solver": "adam", "lr": 0.01, "l2": 0.0, "init": null }));
-        let lbfgs = settings(serde_json::json!({ "solver": "lbfgs", "l2": 0.0, "init": null }));
-        assert_eq!(names(&[&adam, &other]), ["lr 0.1", "lr 0.01"]);
-        assert_eq!(names(&[&adam, &lbfgs]), ["lr 0.1, solver adam", "solver lbfgs"]);
-        assert_eq!(names(&[&adam]), [""]);
-    }
 
     #[test]
     fn what_varies_is_said() {

@@ -33,7 +33,7 @@ fn content(stats: &CompareStats) -> PageContent {
     let names = short_names(&stats.runs.iter().map(|run| run.run.as_str()).collect::<Vec<_>>());
     let intervals = [plots::accuracies(stats, &names), plots::differences(stats, &names)];
     let curves = plots::curves(stats, &names);
-    let (runs, differences) = (tables::runs(stats), tables::differences(stats));
+    let (runs, differences) = (tables::runs(stats, &names), tables::differences(stats, &names));
     let sections = vec![
         Section::new("summary", "Summary", summary(stats, &names)),
         Section::new("accuracy", "Accuracy", accuracy(stats, &intervals, &[&runs, &differences])),
@@ -129,7 +129,7 @@ fn shared(stats: &CompareStats) -> Markup {
                 "."
             }
         }
-        @for settings in stats.shared_settings() { p.quiet { "The same in all runs of " (settings) "." } }
+        @for settings in stats.shared_settings() { p.quiet { "The same in " (settings) "." } }
     }
 }
 
@@ -159,7 +159,7 @@ fn legend(stats: &CompareStats, names: &[String]) -> Markup {
             tbody {
                 @for (i, at) in curves.highlighted.iter().enumerate() { (row(Some(i), *at)) }
                 @if others > 0 {
-                    tr { td { (curve_sample(None)) } th scope="row" { (count(others)) " others, in grey" } td {} td {} }
+                    tr { td { (curve_sample(None)) } th scope="row" { (count(others)) " others, in grey" } td colspan="2" {} }
                 }
             }
         }

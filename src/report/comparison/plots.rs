@@ -95,13 +95,17 @@ pub(super) fn curves(stats: &CompareStats, names: &[String]) -> Vec<Figure> {
         };
         let axis = |label: &str, unit| Axis { label: label.into(), unit, range: None };
         let which = match shown.context.len() {
-            0 => "each run".into(),
-            others => format!("the {HIGHLIGHTED} most accurate runs, in grey of the {others} others,"),
+            0 => "of each run".into(),
+            others => {
+                format!(
+                    "of the {HIGHLIGHTED} most accurate runs in colour and of the {others} others in grey,"
+                )
+            }
         };
         Figure {
             name: key.replace('_', "-"),
             title: (*title).into(),
-            summary: format!("{title} of {which} after each epoch."),
+            summary: format!("{title} {which} after each epoch."),
             chart: Chart::Line(LineChart {
                 x: axis("epoch", Unit::Count),
                 y: axis(&title.to_lowercase(), *unit),

@@ -16,7 +16,7 @@ fn unless_shared(stats: &CompareStats, title: &str, key: &str, get: fn(&RunScore
     if stats.shared(get).is_some() { Column::file_only(key) } else { Column::new(title, key) }
 }
 
-pub(super) fn runs(stats: &CompareStats) -> Table {
+pub(super) fn runs(stats: &CompareStats, names: &[String]) -> Table {
     let same_variants =
         stats.runs.iter().all(|run| run.variant_families() == stats.runs[0].variant_families());
     let columns = [
@@ -35,7 +35,7 @@ pub(super) fn runs(stats: &CompareStats) -> Table {
     ];
     let rows = stats.runs.iter().enumerate().map(|(at, run)| {
         [
-            Cell::text(&run.run),
+            Cell::shortened(&run.run, &names[at]),
             Cell::percent_with_interval(Some(run.accuracy), Some(run.interval)),
             Cell::percent(run.interval[0]),
             Cell::percent(run.interval[1]),
@@ -53,7 +53,7 @@ pub(super) fn runs(stats: &CompareStats) -> Table {
     Table::new("runs", caption, columns, rows)
 }
 
-pub(super) fn differences(stats: &CompareStats) -> Table {
+pub(super) fn differences(stats: &CompareStats, names: &[String]) -> Table {
     let columns = [
         Column::new("Run", "run"),
         Column::new("Points", "difference"),
@@ -68,9 +68,9 @@ pub(super) fn differences(stats: &CompareStats) -> Table {
         Column::new("Only the first correct", "only_first"),
         Column::file_only("against"),
     ];
-    let rows = stats.differences.iter().map(|d| {
+    let rows = stats.differences.iter().zip(&names[1..]).map(|(d, name)| {
         [
-            Cell::text(&d.run),
+            Cell::shortened(&d.run, name),
             Cell::points_with_interval(d.difference, Some(d.interval)),
             Cell::percentage_points(d.interval[0]),
             Cell::percentage_points(d.interval[1]),
@@ -84,9 +84,10 @@ pub(super) fn differences(stats: &CompareStats) -> Table {
             Cell::text(&d.against),
         ]
     });
-    let first = stats.runs.first().map_or("the first", |run| run.run.as_str());
-    let caption =
-        format!("Each run compared with the first, {first}, in percentage points with their 95 % intervals");
+    let caption = format!(
+        "Each run compared with the first, {}, in percentage points with their 95 % intervals",
+        names[0]
+    );
     Table::new("differences", caption, columns, rows)
 }
 

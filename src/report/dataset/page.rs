@@ -99,6 +99,10 @@ fn summary(stats: &DatasetStats) -> Markup {
         0 => String::new(),
         n => format!("; {} more without any image", count(n)),
     };
+    let unlabelled = match summary.unlabelled {
+        0 => String::new(),
+        n => format!("; {} more without a label", count(n)),
+    };
     let largest = summary.classes.first();
     let baseline = largest.map_or(String::new(), |class| {
         let share = percent(class.share);
@@ -108,7 +112,7 @@ fn summary(stats: &DatasetStats) -> Markup {
         )
     });
     let mut all = vec![
-        Fact::new("Images", count(summary.images), format!("in {} classes{empty}", count(used))),
+        Fact::new("Images", count(summary.images), format!("in {} classes{empty}{unlabelled}", count(used))),
         Fact::new("Largest class", count(largest.map_or(0, |class| class.images)), baseline),
     ];
     if let Some(class) = summary.classes[..used].last() {

@@ -156,6 +156,8 @@ pub(super) fn near_duplicates(stats: &DatasetStats, found: &NearDuplicates) -> M
                 @if let Some(accuracy) = &found.accuracy { (accuracy_without(accuracy)) }
                 " " code { "data groups" } " puts near-duplicates into one group, which stays in one split."
             }
+        } @else {
+            p { "No image has a near-duplicate in another split, within a cosine distance of " (found.threshold) "." }
         }
         p {
             "The " (found.pairs.len()) " nearest pairs of images in different splits, by the cosine distance of their features. A test image "

@@ -21,10 +21,14 @@ fn composition(stats: &DatasetStats) -> Figure {
     let description = |class: &ClassSummary| {
         format!("{} ({}, {})", isolated(&class.name), count(class.images), percent(class.share))
     };
+    let summary = match first.images == last.images {
+        true => format!("{} of each class, {} of all.", count(first.images), percent(first.share)),
+        false => format!("From {} down to {}.", description(first), description(last)),
+    };
     Figure {
         name: "composition".into(),
         title: "Images of each class".into(),
-        summary: format!("From {} down to {}.", description(first), description(last)),
+        summary,
         chart: Chart::Bar(BarChart {
             categories: shown.iter().map(|class| class.name.clone()).collect(),
             series: vec![Series {

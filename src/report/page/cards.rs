@@ -28,7 +28,7 @@ pub struct RankedClass {
 }
 
 /// Letters of a ranked class at most; longer names are shortened in the middle.
-const LONGEST: usize = 30;
+const LONGEST: usize = 24;
 
 /// Cards side by side, as many to a row as fit.
 pub fn cards(cards: &[Card]) -> Markup {

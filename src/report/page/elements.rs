@@ -60,8 +60,10 @@ pub fn breakable(text: &str) -> Markup {
     html! { bdi { @for part in pieces(text) { (part) wbr; } } }
 }
 
-/// A sentence in which names are isolated by [`isolated`](crate::report::format::isolated).
+/// A sentence in which names are isolated by [`isolated`](crate::report::format::isolated). No line of it begins with a percent
+/// sign.
 pub fn sentence(text: &str) -> Markup {
+    let text = text.replace(" %", "\u{a0}%");
     let mut parts = text.split(ISOLATE);
     let before = parts.next().unwrap_or_default();
     let parts: Vec<(&str, &str)> =
@@ -71,15 +73,22 @@ pub fn sentence(text: &str) -> Markup {
 
 /// A name as [`breakable`], shortened in the middle where it is longer than `most` letters; its whole is the title.
 pub fn short(text: &str, most: usize) -> Markup {
+    match shortened(text, most) {
+        Some(short) => html! { span title=(text) { (breakable(&short)) } },
+        None => breakable(text),
+    }
+}
+
+/// The text shortened in the middle to `most` letters; `None` where it has no more.
+pub(super) fn shortened(text: &str, most: usize) -> Option<String> {
     let letters: Vec<char> = text.chars().collect();
     if letters.len() <= most {
-        return breakable(text);
+        return None;
     }
     let kept = most.saturating_sub(1);
     let (start, end) = (kept.div_ceil(2), letters.len() - kept / 2);
     let part = |letters: &[char]| letters.iter().collect::<String>();
-    let shortened = format!("{}…{}", part(&letters[..start]).trim_end(), part(&letters[end..]).trim_start());
-    html! { span title=(text) { (breakable(&shortened)) } }
+    Some(format!("{}…{}", part(&letters[..start]).trim_end(), part(&letters[end..]).trim_start()))
 }
 
 /// Splits a text where a line may end.
@@ -141,6 +150,7 @@ mod tests {
         let text = format!("from {} (9) to {}.", crate::report::format::isolated("<b>"), "c");
         assert_eq!(sentence(&text).into_string(), "from <bdi>&lt;b&gt;</bdi> (9) to c.");
         assert_eq!(sentence("\u{2068}open").into_string(), "<bdi>open</bdi>");
+        assert_eq!(sentence("95 % of").into_string(), "95\u{a0}% of");
     }
 
     #[test]

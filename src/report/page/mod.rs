@@ -12,7 +12,7 @@ mod table;
 
 pub use cards::{Card, RankedClass, cards, class_ranking};
 pub use document::{Page, Section, render};
-pub use elements::{Fact, breakable, facts, figure, scrolled, side_by_side};
+pub use elements::{Fact, breakable, facts, figure, scrolled, short, side_by_side};
 pub use files::{check_page, page_file, plot_files, table_files, write_files};
 pub use gallery::{GalleryItem, gallery};
 pub use parts::Parts;

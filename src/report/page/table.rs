@@ -1,6 +1,6 @@
 //! Tables, rendered for a page and written as CSV.
 
-use super::elements::{breakable, scrolled, sentence, short};
+use super::elements::{breakable, scrolled, sentence, short, shortened};
 use crate::io::separated;
 use crate::report::format;
 use crate::report::html::{Markup, html};
@@ -27,6 +27,8 @@ const FIRST: usize = 20;
 const LONG: usize = 25;
 /// Letters of the heading of a row at most; longer ones are shortened in the middle.
 const LONGEST_HEADING: usize = 40;
+/// Letters of a name in another cell at most.
+const LONGEST_NAME: usize = 24;
 
 /// The heading of a column.
 #[derive(Debug, Clone)]
@@ -72,6 +74,13 @@ impl Column {
 pub enum Cell {
     /// Text.
     Text(String),
+    /// Text of which the page shows a short form, such as the name of a run for its path.
+    Shortened {
+        /// As the page shows it.
+        shown: String,
+        /// As the CSV file holds it.
+        text: String,
+    },
     /// A number.
     Number {
         /// As the page shows it, such as `63.7 %`.
@@ -87,6 +96,16 @@ impl Cell {
     /// A text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
+    }
+
+    /// A text of which the page shows a short form.
+    pub fn shortened(text: impl Into<String>, shown: impl Into<String>) -> Self {
+        Self::Shortened { shown: shown.into(), text: text.into() }
+    }
+
+    /// A name, which the page shortens in the middle where it is long.
+    pub fn name(name: &str) -> Self {
+        shortened(name, LONGEST_NAME).map_or_else(|| Self::text(name), |shown| Self::shortened(name, shown))
     }
 
     fn number(text: String, value: impl Into<Option<f64>>) -> Self {
@@ -141,6 +160,12 @@ impl Cell {
         Self::number(format::score(value), value)
     }
 
+    /// A score from 0 to 1 with its interval. The file has the limits in columns of their own.
+    pub fn score_with_interval(score: Option<f64>, interval: Option<[f64; 2]>) -> Self {
+        let interval = interval.map(|[low, high]| format!("{low:.3} to {high:.3}"));
+        Self::Number { text: format::score(score), interval, value: score }
+    }
+
     /// A number shown with four decimals, such as a loss or a distance.
     pub fn four_decimals(value: f64) -> Self {
         Self::number(format!("{value:.4}"), Some(value))
@@ -153,7 +178,7 @@ impl Cell {
 
     fn csv(&self) -> String {
         match self {
-            Self::Text(text) => without_formula(text),
+            Self::Text(text) | Self::Shortened { text, .. } => without_formula(text),
             // The shortest text that reads as the same number.
             Self::Number { value, .. } => value.map_or(String::new(), |value| value.to_string()),
         }
@@ -235,7 +260,9 @@ impl Table {
                 @for (i, cell) in row.iter().enumerate().filter(|(i, _)| !self.columns[*i].is_file_only) {
                     @match cell {
                         Cell::Text(text) if i == 0 => th scope="row" { (short(text, LONGEST_HEADING)) },
+                        Cell::Shortened { shown, text } if i == 0 => th scope="row" title=(text) { (short(shown, LONGEST_HEADING)) },
                         Cell::Text(text) => td { (breakable(text)) },
+                        Cell::Shortened { shown, text } => td title=(text) { (breakable(shown)) },
                         Cell::Number { text, interval, .. } => td.number {
                             (text)
                             @if let Some(interval) = interval { small { (interval) } }
@@ -285,11 +312,13 @@ mod tests {
             [Cell::text("a, \"b\"\nc"), Cell::percent(0.5)],
             [Cell::text("=1+1"), Cell::percent(None)],
             [Cell::text("<b>"), Cell::signed_percent(-0.25)],
+            [Cell::shortened("runs/x", "x"), Cell::score_with_interval(Some(0.5), Some([0.25, 0.75]))],
         ];
         let table = Table::new("t", "c", columns, rows);
         let csv = String::from_utf8(table.csv()).unwrap();
-        assert_eq!(csv, "'=class,share\n\"a, \"\"b\"\"\nc\",0.5\n'=1+1,\n<b>,-0.25\n");
+        assert_eq!(csv, "'=class,share\n\"a, \"\"b\"\"\nc\",0.5\n'=1+1,\n<b>,-0.25\nruns/x,0.5\n");
         let html = table.markup().into_string();
         assert!(html.contains("&lt;b&gt;") && !html.contains("<b>"), "{html}");
+        assert!(html.contains("0.250 to 0.750") && html.contains("title=\"runs/x\"><bdi>x<"), "{html}");
     }
 }

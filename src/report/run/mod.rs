@@ -8,6 +8,7 @@ mod curve_plots;
 mod examples;
 mod explained;
 mod multi_label;
+mod origin;
 mod plots;
 mod run_data;
 mod sections;
@@ -117,7 +118,7 @@ pub fn report_run(run: &StoredRun, config: &ReportConfig, monitor: &dyn Monitor)
     let root = config.images.clone().or_else(|| samples.as_ref().map(|samples| samples.root.clone()));
     output.check(root.as_deref(), Some(&own_page))?;
     if run.record().multi_label.is_some() {
-        return report_multi_label(run, config, root.as_deref(), &output, started);
+        return report_multi_label(run, config, (samples.as_ref(), root.as_deref()), &output, started);
     }
     let stats =
         evaluate_run(run, &EvaluateConfig { split: config.split, ..EvaluateConfig::new(&config.run) })?;
@@ -143,7 +144,7 @@ pub fn report_run(run: &StoredRun, config: &ReportConfig, monitor: &dyn Monitor)
 fn report_multi_label(
     run: &StoredRun,
     config: &ReportConfig,
-    root: Option<&Path>,
+    (samples, root): (Option<&Samples>, Option<&Path>),
     output: &PageOutput,
     started: Instant,
 ) -> Result<ReportStats> {
@@ -151,7 +152,7 @@ fn report_multi_label(
         let message = "`explain` cannot be used where images have several labels";
         return Err(Error::new(Kind::Usage, message).at(run.path()).help("leave `explain` out"));
     }
-    let data = MultiLabelPage { run, split: config.split, root, commands: &config.commands };
+    let data = MultiLabelPage { run, split: config.split, samples, root, commands: &config.commands };
     let WrittenPictures { page, shown, missing } = multi_label::write(&data, output)?;
     let WrittenPage { out, bytes, plots, tables } = page;
     let seconds = started.elapsed().as_secs_f64();

@@ -1,7 +1,11 @@
 //! The page of a run on images with several labels: scores of each label, and the images with the most wrong labels.
 
+use super::origin;
 use super::plots::{axis, training};
 use super::run_data::CommandLine;
+use super::settings::MadeFrom;
+use super::tables::settings_table;
+use crate::cache::Samples;
 use crate::data::augment::Variant;
 use crate::data::dataset::Split;
 use crate::data::dataset::label_set;
@@ -37,6 +41,8 @@ struct Answer {
 pub(super) struct MultiLabelPage<'a> {
     pub run: &'a StoredRun,
     pub split: Split,
+    /// `None` if the cache cannot be read.
+    pub samples: Option<&'a Samples>,
     /// Where the images are, if that is known.
     pub root: Option<&'a Path>,
     /// Commands that make the run again.
@@ -70,7 +76,8 @@ pub(super) fn write(data: &MultiLabelPage, output: &PageOutput) -> Result<Writte
     let missing = pictures.iter().filter(|picture| picture.thumbnail.is_none()).count();
     let shown = pictures.len() - missing;
     let figures = [training(run.record()), vec![label_scores(&stats)]].concat();
-    let tables = vec![label_table(&stats), answer_table(&answers)];
+    let made = MadeFrom { run: run.path(), record: run.record(), samples: data.samples };
+    let tables = vec![label_table(&stats), answer_table(&answers), settings_table(&made)];
     let examples: Vec<Card> =
         wrong.iter().zip(pictures).map(|(answer, picture)| card(answer, picture)).collect();
     let parts = Parts { figures: &figures, tables: &tables };
@@ -115,9 +122,9 @@ fn page(data: &MultiLabelPage, stats: &MultiLabelStats, parts: Parts, examples: 
     let sections = vec![
         Section::new("summary", "Summary", facts(&key_figures(stats))),
         Section::new("training", "Training", parts.figures(&["training-loss", "training-accuracy"])),
-        Section::new("labels", "Labels", html! { (parts.figure("label-scores")) (parts.table("labels")) }),
+        Section::new("labels", "Labels", parts.figure_beside("label-scores", parts.table("labels"))),
         Section::new("pictures", "Wrong labels", pictures(examples)),
-        Section::new("origin", "How it was made", origin(data.commands)),
+        Section::new("origin", "How it was made", how_it_was_made(data, parts)),
     ];
     Page { title: format!("Report on {name}"), lead, sections }
 }
@@ -140,10 +147,20 @@ fn key_figures(stats: &MultiLabelStats) -> Vec<Fact> {
     ]
 }
 
+fn average_precision(label: &LabelScore) -> Option<f64> {
+    label.curve.as_ref().map(|curve| curve.average_precision)
+}
+
+/// The labels by index, the lowest average precision first, those without one last.
+fn worst_first(stats: &MultiLabelStats) -> Vec<usize> {
+    let key = |label: usize| average_precision(&stats.labels[label]).unwrap_or(f64::INFINITY);
+    let mut order: Vec<usize> = (0..stats.labels.len()).collect();
+    order.sort_by(|&a, &b| key(a).total_cmp(&key(b)));
+    order
+}
+
 fn label_scores(stats: &MultiLabelStats) -> Figure {
-    let mut order: Vec<&LabelScore> = stats.labels.iter().collect();
-    let precision = |label: &LabelScore| label.curve.as_ref().map(|curve| curve.average_precision);
-    order.sort_by(|a, b| precision(a).unwrap_or(2.0).total_cmp(&precision(b).unwrap_or(2.0)));
+    let order: Vec<&LabelScore> = worst_first(stats).into_iter().map(|label| &stats.labels[label]).collect();
     let series = |name: &str, get: &dyn Fn(&LabelScore) -> Option<f64>| Series {
         name: name.into(),
         values: order.iter().map(|label| get(label)).collect(),
@@ -152,13 +169,16 @@ fn label_scores(stats: &MultiLabelStats) -> Figure {
         name: "label-scores".into(),
         title: "Average precision and F1 of each label".into(),
         summary: format!(
-            "The label of lowest average precision is first; its mean is {}. F1 is that of the answers at the threshold of the run.",
+            "The lowest average precision first; the mean over the labels is {}. F1 is that of the answers at the threshold of each label.",
             score(stats.mean_average_precision)
         ),
         chart: Chart::Bar(BarChart {
             categories: order.iter().map(|label| label.name.clone()).collect(),
-            series: vec![series("average precision", &precision), series("F1", &|label| label.score.f1)],
-            values: axis("score", Unit::Percent, None),
+            series: vec![
+                series("average precision", &average_precision),
+                series("F1", &|label| label.score.f1),
+            ],
+            values: axis("score", Unit::Plain(3), Some((0.0, 1.0))),
             notes: Vec::new(),
             remarks: None,
         }),
@@ -170,13 +190,14 @@ fn label_table(stats: &MultiLabelStats) -> Table {
     let columns = [
         Column::new("Label", "label"),
         Column::new("Images", "images"),
-        Column::new("Answered", "answered"),
+        Column::file_only("answered"),
         Column::new("Threshold", "threshold"),
         Column::new("Precision", "precision"),
         Column::new("Recall", "recall"),
         Column::new("F1", "f1"),
         Column::new("Average precision", "average_precision"),
-        Column::new("95 % interval", "average_precision_interval"),
+        Column::file_only("average_precision_low"),
+        Column::file_only("average_precision_high"),
         Column::new("ROC area", "roc_area"),
     ];
     let row = |label: &LabelScore| {
@@ -190,12 +211,17 @@ fn label_table(stats: &MultiLabelStats) -> Table {
             Cell::percent(label.score.precision),
             Cell::percent(label.score.recall),
             Cell::score(label.score.f1),
-            Cell::score(curve.map(|curve| curve.average_precision)),
-            Cell::text(limits.map_or("-".into(), |[low, high]| format!("{low:.3} to {high:.3}"))),
+            Cell::score_with_interval(average_precision(label), limits),
+            Cell::score(limits.map(|limits| limits[0])),
+            Cell::score(limits.map(|limits| limits[1])),
             Cell::score(curve.map(|curve| curve.roc_area)),
         ]
     };
-    Table::new("labels", "Scores of each label", columns, stats.labels.iter().map(row))
+    let caption = "Scores of each label, with the 95 % interval of its average precision";
+    Table {
+        page_order: worst_first(stats),
+        ..Table::new("labels", caption, columns, stats.labels.iter().map(row))
+    }
 }
 
 fn answer_table(answers: &[Answer]) -> Table {
@@ -231,15 +257,18 @@ fn pictures(examples: &[Card]) -> Markup {
     html! {
         @if examples.is_empty() { p { "All labels of all images are right." } }
         @else {
-            p { "The images with the most confident errors: labels that were answered and are wrong, and labels that were missed." }
+            p {
+                "The images with the most confident errors, each with its wrong labels and their probabilities. A label that was missed is "
+                "bold, and its bar blue; the others were answered and are wrong."
+            }
             (cards(examples))
         }
     }
 }
 
-fn origin(commands: &[CommandLine]) -> Markup {
+fn how_it_was_made(data: &MultiLabelPage, parts: Parts) -> Markup {
     html! {
         p { "The threshold of each label is that of largest F1 on the validation images." }
-        @for command in commands { p { (command.label) } pre { code { (command.line) } } }
+        (origin::markup(parts, data.commands, data.samples.is_some()))
     }
 }

@@ -47,6 +47,13 @@ pub(in crate::report) fn training(record: &Record) -> Vec<Figure> {
             points: Vec::new(),
         })
     };
+    let (loss, accuracy) = match record.multi_label {
+        None => ("Mean cross entropy", ""),
+        Some(_) => (
+            "Binary cross entropy, summed over the labels of an image,",
+            "Share of the images whose labels are all right. ",
+        ),
+    };
     let numbers = json!({ "history": history, "best_epoch": best });
     let losses = vec![curve("train", |e| e.train_loss), curve("validation", |e| e.validation_loss)];
     let accuracies =
@@ -56,7 +63,7 @@ pub(in crate::report) fn training(record: &Record) -> Vec<Figure> {
             name: "training-loss".into(),
             title: "Loss by epoch".into(),
             summary: format!(
-                "Mean cross entropy over {} epochs. In the best epoch, {best}, it is {:.3} on the train rows and {:.3} on the validation images.",
+                "{loss} over {} epochs. In the best epoch, {best}, it is {:.3} on the train rows and {:.3} on the validation images.",
                 history.len(),
                 kept.train_loss,
                 kept.validation_loss
@@ -68,7 +75,7 @@ pub(in crate::report) fn training(record: &Record) -> Vec<Figure> {
             name: "training-accuracy".into(),
             title: "Accuracy by epoch".into(),
             summary: format!(
-                "In epoch {best} it is {} on the train rows and {} on the validation images.",
+                "{accuracy}In epoch {best} it is {} on the train rows and {} on the validation images.",
                 percent(kept.train_accuracy),
                 percent(kept.validation_accuracy)
             ),
@@ -176,8 +183,14 @@ fn class_scores(stats: &EvaluateStats) -> Figure {
     let best = scored().max_by(|a, b| a.0.total_cmp(&b.0));
     let worst = scored().min_by(|a, b| a.0.total_cmp(&b.0));
     let range = best.zip(worst).map_or(String::new(), |((high, best), (low, worst))| {
-        let [high, low] = [high, low].map(|f1| score(Some(f1)));
-        format!("F1 is highest for {} ({high}) and lowest for {} ({low}).", isolated(best), isolated(worst))
+        match [high, low].map(|f1| score(Some(f1))) {
+            [high, low] if high == low => format!("F1 of every class is {high}."),
+            [high, low] => format!(
+                "F1 is highest for {} ({high}) and lowest for {} ({low}).",
+                isolated(best),
+                isolated(worst)
+            ),
+        }
     });
     Figure {
         name: "class-scores".into(),

@@ -36,8 +36,13 @@ pub(super) struct RunData {
 impl RunData {
     /// When the run was trained; `None` if the run does not say.
     pub fn trained(&self) -> Option<String> {
-        known_date_time(self.record.time)
+        trained(&self.record)
     }
+}
+
+/// When a run was trained; `None` if it does not say.
+pub(super) fn trained(record: &Record) -> Option<String> {
+    known_date_time(record.time)
 }
 
 /// The day and minute of seconds since 1970; `None` for 0, which stands for an unknown time.

@@ -3,6 +3,7 @@
 use super::class_sections;
 use super::examples::{Example, PairExamples};
 use super::explained;
+use super::origin;
 use super::run_data::RunData;
 use crate::data::dataset::{Split, number_and_names};
 use crate::evaluate::EvaluateStats;
@@ -27,7 +28,11 @@ pub(super) fn page(data: &RunData, figures: &[Figure], tables: &[Table]) -> Page
         Section::new("composition", "Images against predictions", composition(parts)),
         Section::new("confidence", "Confidence", confidence(stats, parts)),
         Section::new("pictures", "Errors and near misses", pictures(data, parts)),
-        Section::new("origin", "How it was made", origin(data, parts)),
+        Section::new(
+            "origin",
+            "How it was made",
+            origin::markup(parts, &data.commands, data.samples.is_some()),
+        ),
     ];
     if let Some(map) = &data.map {
         sections.insert(sections.len() - 1, Section::new("map", "Map", map::markup(map)));
@@ -266,22 +271,6 @@ fn pair_element(pair: &PairExamples) -> Markup {
             div.strips {
                 (strip(html! { (page::breakable(&pair.truth)) " classified as " (page::breakable(&pair.predicted)) }, &pair.confused))
                 @if !pair.correct.is_empty() { (strip(html! { (page::breakable(&pair.predicted)) " classified correctly" }, &pair.correct)) }
-            }
-        }
-    }
-}
-
-fn origin(data: &RunData, parts: Parts) -> Markup {
-    let commands: Vec<String> =
-        data.commands.iter().map(|command| format!("# {}\n{}", command.label, command.line)).collect();
-    html! {
-        (parts.table("settings"))
-        @if !commands.is_empty() {
-            h3 { "Commands that make it again" }
-            (page::scrolled("Commands", html! { pre { code { (commands.join("\n")) } } }))
-            p.quiet {
-                "On the same machine and cache the head is the same, byte for byte."
-                @if data.samples.is_none() { " The cache cannot be read, so the command that makes it again is left out." }
             }
         }
     }

@@ -1,11 +1,13 @@
 //! The settings of a run as a list for people.
 
-use super::run_data::RunData;
+use super::run_data::trained;
+use crate::cache::Samples;
 use crate::data::dataset::FolderLayout;
 use crate::head::decision::{Decision, DecisionRule};
 use crate::head::{ClassWeights, FeatureFormat, SolverConfig};
 use crate::report::format::{count, seconds};
 use crate::run::{ClassCount, Record};
+use std::path::Path;
 
 /// A setting or a fact about a run.
 pub(super) struct Setting {
@@ -19,9 +21,17 @@ impl Setting {
     }
 }
 
+/// A run and the cache that it was made from.
+pub(super) struct MadeFrom<'a> {
+    pub run: &'a Path,
+    pub record: &'a Record,
+    /// `None` if the cache cannot be read.
+    pub samples: Option<&'a Samples>,
+}
+
 /// All settings of the run, and facts about its data.
-pub(super) fn settings(data: &RunData) -> Vec<Setting> {
-    let record = &data.record;
+pub(super) fn settings(data: &MadeFrom) -> Vec<Setting> {
+    let record = data.record;
     let mut all = images(data);
     all.extend(features(record));
     all.extend(fit(&record.config));
@@ -39,7 +49,7 @@ pub(super) fn settings(data: &RunData) -> Vec<Setting> {
     });
     all.extend(record.decision.as_ref().map(decision));
     all.push(Setting::new("Duration of the fit", seconds(record.seconds)));
-    all.extend(data.trained().map(|trained| Setting::new("Trained", trained)));
+    all.extend(trained(record).map(|trained| Setting::new("Trained", trained)));
     all.push(Setting::new("Version", format!("headstart {}", record.version)));
     all
 }
@@ -56,14 +66,14 @@ fn decision(decision: &Decision) -> Setting {
 }
 
 /// Where the images are and how they are split.
-fn images(data: &RunData) -> Vec<Setting> {
-    let record = &data.record;
+fn images(data: &MadeFrom) -> Vec<Setting> {
+    let record = data.record;
     let images = |get: fn(&ClassCount) -> usize| count(record.classes.iter().map(get).sum());
     let mut all = vec![
         Setting::new("Run", data.run.display().to_string()),
         Setting::new("Cache", record.cache.clone()),
     ];
-    if let Some(samples) = &data.samples {
+    if let Some(samples) = data.samples {
         let by_rule = format!("{} for train, validation and test, seed {}", samples.fractions, samples.seed);
         let split = match samples.layout {
             _ if !samples.has_fixed_splits() => by_rule,

@@ -3,7 +3,7 @@
 use super::confused_pairs::confused_pairs;
 use super::examples::Example;
 use super::run_data::RunData;
-use super::settings;
+use super::settings::{self, MadeFrom};
 use crate::evaluate::{EvaluateStats, NamedCurve};
 use crate::report::page::{Cell, Column, Table};
 
@@ -21,7 +21,7 @@ pub(super) fn all(data: &RunData) -> Vec<Table> {
         bins(stats),
         examples("mistakes", "The most confident errors", &data.examples.errors),
         examples("hits", "The least confident correct answers", &data.examples.correct),
-        settings_table(data),
+        settings_table(&MadeFrom { run: &data.run, record: &data.record, samples: data.samples.as_ref() }),
     ]
 }
 
@@ -183,7 +183,7 @@ fn pairs(stats: &EvaluateStats) -> Table {
     let rows = all.iter().take(MOST_PAIRS).map(|pair| {
         [
             Cell::text(&stats.classes[pair.truth].name),
-            Cell::text(&stats.classes[pair.predicted].name),
+            Cell::name(&stats.classes[pair.predicted].name),
             Cell::count(pair.images),
             Cell::percent(pair.share()),
             Cell::count(pair.reverse),
@@ -266,7 +266,7 @@ fn examples(name: &str, caption: &str, examples: &[Example]) -> Table {
     Table::new(name, caption, columns, rows)
 }
 
-fn settings_table(data: &RunData) -> Table {
+pub(super) fn settings_table(data: &MadeFrom) -> Table {
     let columns = [Column::new("Setting", "setting"), Column::new("Value", "value")];
     let rows = settings::settings(data).into_iter();
     let rows = rows.map(|setting| [Cell::text(setting.name), Cell::text(setting.value)]);
