@@ -34,14 +34,14 @@ def extract(
 
     def work(chunks: Sequence[int]) -> None:
         rows = ray.data.from_items([{"id": chunk} for chunk in chunks], override_num_blocks=len(chunks))
-        settings = {"num_cpus": threads, "max_restarts": -1, "max_task_retries": 3} | ray_options
         rows.map_batches(
             _Work,
             fn_constructor_args=(cache, ("--threads", str(threads), *worker)),
             batch_size=1,
             batch_format="pyarrow",
-            concurrency=workers,
-            **settings,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_cpus=threads,
+            **ray_options,
         ).materialize()
 
     passes(work, images, cache, *options)

@@ -65,8 +65,9 @@ impl<'a> Supervisor<'a> {
         start: &'a dyn Fn() -> Command,
         monitor: &'a dyn Monitor,
     ) -> Result<Self> {
-        FeatureCache::open(&config.cache)?;
-        Ok(Self { store: Store::new(&config.cache, STAGING), start, monitor, child: None })
+        let store = Store::open(&config.cache, STAGING)?;
+        FeatureCache::spec_in(&store)?;
+        Ok(Self { store, start, monitor, child: None })
     }
 
     /// Works on a chunk, whatever its images do.
