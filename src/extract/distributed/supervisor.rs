@@ -211,9 +211,11 @@ impl WorkerProcess {
         self.receipts.as_mut().ok_or_else(ended)?.next()
     }
 
-    /// Closes the pipes, and waits for the end.
+    /// Closes the requests, reads what is left of the receipts, and waits for the end.
     fn end(mut self) -> Result<ExitStatus> {
-        drop((self.requests.take(), self.receipts.take(), self.output.take()));
+        drop(self.requests.take());
+        while let Some(Ok(Some(_))) = self.receipts.as_mut().map(Receipts::next) {}
+        drop((self.receipts.take(), self.output.take()));
         self.child.wait().map_err(|e| Error::new(Kind::Io, "could not wait for the worker").because(e))
     }
 }
