@@ -97,7 +97,7 @@ impl Command {
                 (cache, Access::Read)
             }
             Self::Verify { cache, dry_run, .. } | Self::Compact { cache, dry_run, .. } => {
-                (cache, if *dry_run { Access::Read } else { Access::Write })
+                (cache, if *dry_run { Access::Read } else { Access::Change })
             }
         }
     }

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// Compute the features of a folder of images and cache them
 ///
-/// A second run computes only what is missing, and keeps the backbone, layer, preprocessing and split of the cache. Ctrl-C finishes the batch and keeps what was computed.
+/// A second run computes only what is missing, and keeps the backbone, layer, preprocessing and split of the cache. With --plan, --shard and --finish IMAGES may be a URL such as s3://BUCKET/PHOTOS. Ctrl-C finishes the batch and keeps what was computed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip\n  headstart extract photos --cache cache/layers --layer PreLogits --layer Mixed_6e"
@@ -99,8 +99,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     if distributed.is_of_worker() {
         return distributed.run(config, &layers, global, terminal);
     }
-    let access = if config.dry_run { Access::Read } else { Access::Write };
-    with_local_copy(&config.cache.clone(), access, terminal, |cache| {
+    with_local_copy(&config.cache.clone(), Access::Create, terminal, |cache| {
         let config = ExtractConfig { cache: cache.to_path_buf(), ..config };
         match distributed.is_chosen() {
             true => distributed.run(config, &layers, global, terminal),

@@ -1,7 +1,6 @@
 //! A run of an extraction, for one layer or several of the same network: plan, open the network, describe the data set, compute
 //! what is missing. The images are read once and the network runs once for all layers.
 
-use super::config::ExtractConfig;
 use super::extraction::{CacheOrigin, Extraction};
 use super::missing::{MissingRows, joined_jobs};
 use super::network::Network;
@@ -11,8 +10,8 @@ use super::sink::LayerResult;
 use super::timing::StageTimes;
 use crate::cache::Key;
 use crate::data::dataset::Refused;
+use crate::data::scan::require_files;
 use crate::error::{Error, Kind, Result};
-use crate::io::store::is_object_storage;
 use crate::monitor::Monitor;
 
 /// What a run found and did for one layer.
@@ -38,7 +37,7 @@ pub(super) struct RunResult {
 /// Those of [`extract`](super::extract()).
 pub(super) fn run(layers: &mut [Extraction], monitor: &dyn Monitor) -> Result<Vec<RunResult>> {
     layers.iter().try_for_each(Extraction::require_no_plan)?;
-    refuse_objects(layers[0].config)?;
+    require_files(&layers[0].config.images, &layers[0].config.manifest)?;
     let first = layers.iter().find(|layer| layer.is_new()).unwrap_or(&layers[0]);
     first.prove_runtime()?;
     let plans = plan(layers)?;
@@ -66,16 +65,6 @@ pub(super) fn run(layers: &mut [Extraction], monitor: &dyn Monitor) -> Result<Ve
         plan,
     };
     Ok(plans.into_iter().zip(last).zip(computed).map(result).collect())
-}
-
-/// Checks that the images are files: those in object storage are fetched by workers.
-fn refuse_objects(config: &ExtractConfig) -> Result<()> {
-    match [Some(&config.images), config.manifest.root.as_ref()].into_iter().flatten().find(|path| is_object_storage(path)) {
-        None => Ok(()),
-        Some(url) => Err(Error::new(Kind::Usage, "images in object storage are read by workers").at(url).help(
-            "make a plan with `plan`, start workers or take the `shard` 1/1, then `finish`; or copy the images into a folder",
-        )),
-    }
 }
 
 /// Plans all layers. The files are read for the first one.

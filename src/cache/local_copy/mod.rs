@@ -31,8 +31,10 @@ const KEEP_VARIABLE: &str = "HEADSTART_COPIES";
 pub enum Access {
     /// It is read. There must be one.
     Read,
-    /// It is changed, or created.
-    Write,
+    /// It is changed. There must be one.
+    Change,
+    /// It is changed, or created where there is none.
+    Create,
 }
 
 /// Calls `work` with the folder of a cache. For the path of a folder, or a URL `file://`, that is the cache itself. For another URL
@@ -43,8 +45,14 @@ pub enum Access {
 ///
 /// # Errors
 /// Those of `work`; [`Kind::Usage`] for a URL that is not understood, or in a program without the feature `cloud`; [`Kind::Cache`]
-/// when there is no cache to read; [`Kind::Locked`] when another process changes the same copy, or has changed the same objects;
-/// [`Kind::Io`] when objects cannot be read or written.
+/// when there is no cache; [`Kind::Locked`] when another process changes the same copy, or has changed the same objects;
+/// [`Kind::Io`] when objects cannot be read or written. Where changes cannot be written back, the copy is kept, and the remedy says
+/// where.
+///
+/// [`Kind::Usage`]: crate::error::Kind::Usage
+/// [`Kind::Cache`]: crate::error::Kind::Cache
+/// [`Kind::Locked`]: crate::error::Kind::Locked
+/// [`Kind::Io`]: crate::error::Kind::Io
 pub fn with_local_copy<T>(
     cache: &Path,
     access: Access,
@@ -56,21 +64,19 @@ pub fn with_local_copy<T>(
     }
     let mut copy = LocalCopy::open(cache)?;
     copy.pull(monitor)?;
-    match access {
-        Access::Read => {
-            copy.require_cache(cache)?;
-            copy.lock = None;
-            work(&copy.cache)
-        }
-        Access::Write => {
-            let result = work(&copy.cache);
-            match (result, copy.push(monitor)) {
-                (Ok(value), written) => written.map(|()| value),
-                (Err(error), written) => {
-                    written.unwrap_or_else(|e| monitor.warn(&e.with_causes()));
-                    Err(error)
-                }
-            }
+    if access != Access::Create {
+        copy.require_cache(cache)?;
+    }
+    if access == Access::Read {
+        copy.lock = None;
+        return work(&copy.cache);
+    }
+    let result = work(&copy.cache);
+    match (result, copy.push_or_keep(monitor)) {
+        (Ok(value), written) => written.map(|()| value),
+        (Err(error), written) => {
+            written.unwrap_or_else(|e| monitor.warn(&e.with_causes()));
+            Err(error)
         }
     }
 }
@@ -113,8 +119,17 @@ impl LocalCopy {
         Ok(Self { store, folder, cache, state, is_kept, lock })
     }
 
+    /// Writes back what was changed. Where that fails the copy is kept, and the error says where: what was computed is not lost.
+    fn push_or_keep(&mut self, monitor: &dyn Monitor) -> Result<()> {
+        self.push(monitor).map_err(|error| {
+            self.is_kept = true;
+            let remedy = error.remedy().map_or(String::new(), |remedy| format!("{remedy}; "));
+            error.help(format!("{remedy}what was to be written is kept in {}", self.cache.display()))
+        })
+    }
+
     /// # Errors
-    /// [`Kind::Cache`] when there is no cache.
+    /// [`Kind::Cache`](crate::error::Kind::Cache) when there is no cache.
     fn require_cache(&self, url: &Path) -> Result<()> {
         match self.state.contains(super::layout::SPEC) {
             true => Ok(()),
@@ -148,7 +163,7 @@ mod tests {
         let mut copy = LocalCopy::at(store.clone(), folder.to_path_buf(), true).unwrap();
         copy.pull(&Silent).unwrap();
         work(&copy.cache);
-        copy.push(&Silent)
+        copy.push_or_keep(&Silent)
     }
 
     fn append(cache: &Path, names: &[&str]) {
@@ -203,6 +218,8 @@ mod tests {
             error.to_string().starts_with("s3://bucket/some/where/spec.json: another process"),
             "{error}"
         );
+        let kept = format!("what was to be written is kept in {}", dir.path().join("two/cache").display());
+        assert!(error.remedy().unwrap().ends_with(&kept), "{error:?}");
         assert_eq!(store.read("spec.json").unwrap(), b"there");
     }
 

@@ -11,7 +11,7 @@ use crate::monitor::{Monitor, Unit};
 use std::collections::BTreeSet;
 
 /// Objects that are read or written at a time.
-pub(super) const AT_A_TIME: usize = 16;
+pub(super) const AT_A_TIME: usize = 8;
 
 impl LocalCopy {
     /// Makes the copy that of the objects as they are now.

@@ -24,7 +24,7 @@ use crate::data::dataset::{FolderLayout, ImageFile, Refused, Sample, label_set, 
 use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result};
 use crate::io::archive::is_archive;
-use crate::io::store::Location;
+use crate::io::store::{Location, is_object_storage};
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Silent, Unit};
 use labels::{FileCount, Labels};
@@ -123,6 +123,22 @@ pub fn find_out(root: &Path, path: &str) -> FoundFile {
 /// Why no layout can be chosen for an archive.
 const ARCHIVE_LAYOUT: &str = "an archive has no folders of splits";
 
+/// Checks that images are files: objects in object storage are read by workers.
+///
+/// # Errors
+/// [`Kind::Usage`] when `images` or the root of `manifest` is a URL of object storage.
+pub fn require_files(images: &Path, manifest: &ManifestOptions) -> Result<()> {
+    let mut places = [Some(images), manifest.root.as_deref()].into_iter().flatten();
+    match places.find(|place| is_object_storage(place)) {
+        None => Ok(()),
+        Some(url) => {
+            Err(Error::new(Kind::Usage, "images in object storage are read by workers alone").at(url).help(
+                "plan them with `extract` and `plan`, and start workers; or copy the images into a folder",
+            ))
+        }
+    }
+}
+
 /// Lists the files of a folder, which may be in object storage, an archive or a manifest.
 fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
     let (images, is_remote) = match Location::parse(images)? {
@@ -132,6 +148,9 @@ fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
     let images = images.as_path();
     let usual = &ManifestOptions::default();
     let manifest = options.manifest.unwrap_or(usual);
+    if options.found.is_none() {
+        require_files(images, manifest)?;
+    }
     let refuse = |message: &str, help: &str| Err(Error::new(Kind::Usage, message).at(images).help(help));
     match images.is_file() {
         true if options.layout.is_some() => refuse(

@@ -281,7 +281,7 @@ mod tests {
     fn a_url_of_object_storage_needs_the_feature() {
         let error = Store::open(Path::new("s3://bucket/a"), "").unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
-        assert!(error.remedy().unwrap().contains("--features cloud"), "{error:?}");
+        assert!(error.remedy().unwrap().contains("feature cloud"), "{error:?}");
     }
 
     #[cfg(feature = "cloud")]

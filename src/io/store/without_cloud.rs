@@ -14,7 +14,7 @@ impl Remote {
     pub fn open(url: &Url) -> Result<Self> {
         Err(Error::new(Kind::Usage, "this program was built without object storage")
             .at(&url.text)
-            .help("build it with the feature cloud: cargo install headstart --features cloud"))
+            .help("build it with the cargo feature cloud"))
     }
 
     pub fn read_if_any(&self, _: &str) -> Result<Option<Vec<u8>>> {

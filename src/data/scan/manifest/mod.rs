@@ -60,12 +60,17 @@ pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
 
 /// The folder that relative paths start from, absolute; or a URL, with its objects.
 fn root(file: &Path, options: &ManifestOptions) -> Result<(PathBuf, Option<ObjectTable>)> {
-    if let Some(Location::Url(url)) = options.root.as_deref().map(Location::parse).transpose()? {
-        let url = PathBuf::from(url.text);
-        return Ok((url.clone(), Some(objects::table(&url)?)));
-    }
+    let given = options.root.as_deref().map(Location::parse).transpose()?;
+    let given = match given {
+        Some(Location::Url(url)) => {
+            let url = PathBuf::from(url.text);
+            return Ok((url.clone(), Some(objects::table(&url)?)));
+        }
+        Some(Location::Folder(folder)) => Some(folder),
+        None => None,
+    };
     let beside = || file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let root = options.root.as_deref().unwrap_or_else(beside);
+    let root = given.as_deref().unwrap_or_else(beside);
     let found = std::fs::canonicalize(root).ok().filter(|root| root.is_dir());
     let found = found.ok_or_else(|| {
         Error::new(Kind::Input, "no such folder, where the paths of the manifest start")
