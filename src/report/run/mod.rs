@@ -97,9 +97,9 @@ pub struct ReportStats {
 /// Writes the page of a run and, if asked for, its plots and tables as files; files of the same names are replaced.
 ///
 /// # Errors
-/// Those of [`evaluate_run`], and of [`Explainer::open`] where errors are explained; [`Kind::Input`](crate::error::Kind::Input) when a file that is no page of headstart is in the
-/// way of the page; [`Kind::Usage`](crate::error::Kind::Usage) when something would be written into the run, the cache or
-/// the folder of images; [`Kind::Io`](crate::error::Kind::Io) when a file cannot be written.
+/// Those of [`evaluate_run`], and of [`Explainer::open`] where errors are explained; [`Kind::Input`] when a file that is no page of headstart is in the
+/// way of the page; [`Kind::Usage`] when something would be written into the run, the cache or
+/// the folder of images; [`Kind::Io`] when a file cannot be written.
 pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStats> {
     report_run(&StoredRun::open_any(&config.run)?, config, monitor)
 }
