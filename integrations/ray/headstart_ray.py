@@ -3,8 +3,9 @@
     from headstart_ray import extract
     extract("/shared/photos", "/shared/cache", "--augment", "flip", workers=8)
 
-Images and cache must have the same paths on all machines, where `headstart` of the same version is installed. Ray schedules and
-retries; the receipts of chunks are in the cache. Chunk numbers and receipts are all that goes through Ray.
+Images and cache must have the same paths on all machines, or be URLs of object storage; `headstart` of the same version must be
+installed there. Ray schedules and retries; the receipts of chunks are in the cache. Chunk numbers and receipts are all that goes
+through Ray.
 """
 
 from __future__ import annotations

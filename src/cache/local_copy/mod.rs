@@ -147,8 +147,10 @@ impl Drop for LocalCopy {
     }
 }
 
-#[cfg(all(test, feature = "cloud"))]
+#[cfg(test)]
 mod tests {
+    #![cfg(feature = "cloud")]
+
     use super::super::compact::{CompactConfig, compact};
     use super::super::test_data::{rows, spec};
     use super::super::writer::CacheWriter;
