@@ -35,6 +35,8 @@ environment = os.environ | {
     "PATH": f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}",
     "PYSPARK_PYTHON": PYTHON,
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    # Without this Ray gives its processes the lowest priority.
+    "RAY_worker_niceness": "0",
 }
 
 

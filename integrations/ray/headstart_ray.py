@@ -3,8 +3,9 @@
     from headstart_ray import extract
     extract("/shared/photos", "/shared/cache", "--augment", "flip", workers=8)
 
-Images and cache must have the same paths on all machines, where `headstart` of the same version is installed. Ray schedules and
-retries; the receipts of chunks are in the cache. Chunk numbers and receipts are all that goes through Ray.
+Images and cache must have the same paths on all machines, or be URLs of object storage; `headstart` of the same version must be
+installed there. Ray schedules and retries; the receipts of chunks are in the cache. Chunk numbers and receipts are all that goes
+through Ray.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ def extract(
 
     def work(chunks: Sequence[int]) -> None:
         rows = ray.data.from_items([{"id": chunk} for chunk in chunks], override_num_blocks=len(chunks))
-        settings = {"num_cpus": threads, "max_restarts": -1, "max_task_retries": 3} | ray_options
         rows.map_batches(
             _Work,
             fn_constructor_args=(cache, ("--threads", str(threads), *worker)),
             batch_size=1,
             batch_format="pyarrow",
-            concurrency=workers,
-            **settings,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_cpus=threads,
+            **ray_options,
         ).materialize()
 
     passes(work, images, cache, *options)

@@ -3,8 +3,9 @@
     from headstart_spark import extract
     extract(spark, "/shared/photos", "/shared/cache", "--augment", "flip")
 
-Images and cache must have the same paths on all machines, where `headstart` of the same version is installed. Spark schedules,
-retries and speculates; the receipts of chunks are in the cache. Chunk numbers and receipts are all that goes through the JVM.
+Images and cache must have the same paths on all machines, or be URLs of object storage; `headstart` of the same version must be
+installed there. Spark schedules, retries and speculates; the receipts of chunks are in the cache. Chunk numbers and receipts are
+all that goes through the JVM.
 """
 
 from __future__ import annotations

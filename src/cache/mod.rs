@@ -10,7 +10,7 @@
 //! CACHE/plan, CACHE/receipts     work of several processes        plan/
 //! ```
 //!
-//! [`FeatureCache`] reads a cache, [`CacheWriter`] adds to it, and [`Catalog`] loads selected rows into a matrix.
+//! A cache by URL is opened through [`with_local_copy`]. [`FeatureCache`] reads a cache, [`CacheWriter`] adds to it, and [`Catalog`] loads selected rows into a matrix.
 
 pub mod catalog;
 pub mod compact;
@@ -23,6 +23,7 @@ mod joined_rows;
 pub mod key;
 pub mod layers;
 mod layout;
+mod local_copy;
 pub mod near_duplicates;
 pub mod near_images;
 mod npy;
@@ -43,6 +44,7 @@ pub use catalog::{Catalog, KeyedFeatures, PartSelection};
 pub use digest::{CacheDigest, digest};
 pub use image_check::ImageCheck;
 pub use key::Key;
+pub use local_copy::{Access, with_local_copy};
 pub use part::{FeatureRows, MAX_PART_ROWS, Part};
 pub use reader::FeatureCache;
 pub use refused::{RefusedList, read_refused};

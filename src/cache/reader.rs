@@ -9,6 +9,7 @@ use super::samples::Samples;
 use super::spec::Spec;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs::{self, HeldFolder};
+use crate::io::store::Store;
 use crate::monitor::Monitor;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -46,6 +47,17 @@ impl FeatureCache {
             Error::new(Kind::Cache, message).at(root).help(remedy)
         })?;
         Ok(Self { root: root.to_path_buf(), spec })
+    }
+
+    /// Reads the spec of the cache that `store` holds.
+    ///
+    /// # Errors
+    /// Those of [`FeatureCache::open`].
+    pub(crate) fn spec_in(store: &Store) -> Result<Spec> {
+        if !store.is_remote() {
+            return Self::open(store.root()).map(|cache| cache.spec);
+        }
+        Spec::read_from(store)?.ok_or_else(|| no_such_cache(store.root()))
     }
 
     /// The folder of the cache.
@@ -172,6 +184,13 @@ impl FeatureCache {
         }
         Ok(rows)
     }
+}
+
+/// The error for a URL where there is no cache.
+pub(super) fn no_such_cache(url: &Path) -> Error {
+    Error::new(Kind::Cache, "no such cache")
+        .at(url)
+        .help("`extract` creates one; check the URL, and the endpoint in the environment")
 }
 
 /// The distinct keys of `parts`.

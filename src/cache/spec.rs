@@ -5,6 +5,7 @@ use crate::backbone::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
+use crate::io::store::{Store, is_url};
 use crate::io::{fs, json};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -59,23 +60,42 @@ impl Spec {
     /// # Errors
     /// [`Kind::Cache`] when `spec.json` cannot be parsed or is of another version, [`Kind::Io`] when it cannot be read.
     pub fn read(cache: &Path) -> Result<Option<Self>> {
+        if is_url(cache) {
+            return Err(Error::new(Kind::Usage, "a URL, where the path of a cache is needed")
+                .at(cache)
+                .help("copy the cache into a folder, and give that"));
+        }
         let path = cache.join(SPEC);
         if !path.exists() {
             return Ok(None);
         }
+        Self::parse(&fs::read(&path)?, &path).map(Some)
+    }
+
+    /// Reads the spec of the cache that `store` holds; `None` when there is none.
+    ///
+    /// # Errors
+    /// Those of [`Spec::read`].
+    pub(crate) fn read_from(store: &Store) -> Result<Option<Self>> {
+        let bytes = store.read_if_any(SPEC)?;
+        bytes.map(|bytes| Self::parse(&bytes, &store.path(SPEC))).transpose()
+    }
+
+    /// Parses `spec.json`; `path` is for messages.
+    fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
         let restore = "restore the file, or extract into another `cache`";
         let unreadable = |e: serde_json::Error| {
-            Error::new(Kind::Cache, "not a spec that this version reads").at(&path).because(e).help(restore)
+            Error::new(Kind::Cache, "not a spec that this version reads").at(path).because(e).help(restore)
         };
-        let json: serde_json::Value = json::decode(&fs::read(&path)?).map_err(unreadable)?;
+        let json: serde_json::Value = json::decode(bytes).map_err(unreadable)?;
         match json.get("schema").and_then(serde_json::Value::as_str) {
-            Some(SCHEMA) => serde_json::from_value(json).map(Some).map_err(unreadable),
+            Some(SCHEMA) => serde_json::from_value(json).map_err(unreadable),
             Some(other) => {
                 Err(Error::new(Kind::Cache, format!("the cache is {other}, this version reads {SCHEMA}"))
-                    .at(&path)
+                    .at(path)
                     .help("use the version of headstart that made it, or extract into another `cache`"))
             }
-            None => Err(Error::new(Kind::Cache, "not a spec: it names no schema").at(&path).help(restore)),
+            None => Err(Error::new(Kind::Cache, "not a spec: it names no schema").at(path).help(restore)),
         }
     }
 

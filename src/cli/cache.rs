@@ -7,7 +7,7 @@ use super::text::{splits, table_with_header};
 use crate::cache::compact::{CompactConfig, CompactStats, compact};
 use crate::cache::export::{ExportFormat, ExportStats, export};
 use crate::cache::info::{CacheInfo, info};
-use crate::cache::{self, ImageCheck, VerifyConfig, VerifyStats};
+use crate::cache::{self, Access, ImageCheck, VerifyConfig, VerifyStats, with_local_copy};
 use crate::error::{Error, Kind, Result, counted};
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ enum Command {
     /// Show what the features are, and how many there are
     #[command(after_help = "Example:\n  headstart cache info cache/photos")]
     Info {
-        /// The cache
+        /// The cache, or its URL
         cache: PathBuf,
     },
     /// Rehash and decode every part; move damaged parts to CACHE/damaged and exit with 1
@@ -36,7 +36,7 @@ enum Command {
         after_help = "Examples:\n  headstart cache verify cache/photos --dry-run\n  headstart cache verify cache/photos --images photos"
     )]
     Verify {
-        /// The cache
+        /// The cache, or its URL
         cache: PathBuf,
         /// Report damaged parts, and move nothing
         #[arg(long)]
@@ -50,7 +50,7 @@ enum Command {
     /// Parts of version 0.1.0, which many readers cannot open, are rewritten.
     #[command(after_help = "Example:\n  headstart cache compact cache/photos --prune --dry-run")]
     Compact {
-        /// The cache
+        /// The cache, or its URL
         cache: PathBuf,
         /// Also drop the features of images that are gone
         #[arg(long)]
@@ -64,13 +64,13 @@ enum Command {
     /// It depends on images, variants and features alone: not on the parts, nor on when and where they were computed.
     #[command(after_help = "Example:\n  headstart cache digest cache/photos")]
     Digest {
-        /// The cache
+        /// The cache, or its URL
         cache: PathBuf,
     },
     /// Write samples joined with features as one file: Parquet, npy, safetensors or Arrow IPC
     #[command(after_help = "Example:\n  headstart cache export cache/photos --out photos.parquet")]
     Export {
-        /// The cache
+        /// The cache, or its URL
         cache: PathBuf,
         /// File to write; an earlier export is replaced, another file refused, a device or pipe such as /dev/stdout
         /// written through; beside a .npy a .csv of the same name holds the text columns
@@ -83,23 +83,44 @@ enum Command {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    match args.command {
-        Command::Info { cache } => {
-            let info = info(&cache)?;
+    terminal.stop_on_signals();
+    let (cache, access) = args.command.cache();
+    let cache = cache.clone();
+    with_local_copy(&cache, access, terminal, |cache| run_on(args.command, cache, global, terminal))
+}
+
+impl Command {
+    /// The cache, and what is done with it.
+    fn cache(&self) -> (&PathBuf, Access) {
+        match self {
+            Self::Info { cache } | Self::Digest { cache } | Self::Export { cache, .. } => {
+                (cache, Access::Read)
+            }
+            Self::Verify { cache, dry_run, .. } | Self::Compact { cache, dry_run, .. } => {
+                (cache, if *dry_run { Access::Read } else { Access::Change })
+            }
+        }
+    }
+}
+
+/// Runs a command on the folder of its cache.
+fn run_on(command: Command, cache: &Path, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    match command {
+        Command::Info { .. } => {
+            let info = info(cache)?;
             print_result(global, &info, || info_text(&info))?;
             Ok(Outcome::Done)
         }
-        Command::Verify { cache, dry_run, images } => {
-            verify(&cache, &VerifyConfig { dry_run, images }, global, terminal)
+        Command::Verify { dry_run, images, .. } => {
+            verify(cache, &VerifyConfig { dry_run, images }, global, terminal)
         }
-        Command::Compact { cache, prune, dry_run } => {
-            let stats = compact(&cache, &CompactConfig { prune, dry_run }, terminal)?;
+        Command::Compact { prune, dry_run, .. } => {
+            let stats = compact(cache, &CompactConfig { prune, dry_run }, terminal)?;
             print_result(global, &stats, || compaction(&stats))?;
             Ok(Outcome::Done)
         }
-        Command::Digest { cache } => {
-            terminal.stop_on_signals();
-            let found = cache::digest(&cache, terminal)?;
+        Command::Digest { .. } => {
+            let found = cache::digest(cache, terminal)?;
             print_result(global, &found, || {
                 format!(
                     "{}  {} of {}\n",
@@ -110,14 +131,14 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
             })?;
             Ok(Outcome::Done)
         }
-        Command::Export { cache, out, format } => {
+        Command::Export { out, format, .. } => {
             let unknown = || {
                 Error::new(Kind::Usage, "the name of the file does not show its format")
                     .at(&out)
                     .help("end it with .parquet, .npy, .safetensors or .arrow, or add --format")
             };
             let format = format.or_else(|| ExportFormat::from_path(&out)).ok_or_else(unknown)?;
-            let stats = export(&cache, &out, format)?;
+            let stats = export(cache, &out, format)?;
             if stats.without_features > 0 {
                 let files = counted(stats.without_features, "image file");
                 terminal.warn(&format!("{files} without features yet: run `headstart extract` again"));
@@ -203,7 +224,6 @@ fn export_text(stats: &ExportStats) -> String {
 }
 
 fn verify(cache: &Path, config: &VerifyConfig, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    terminal.stop_on_signals();
     let verified = cache::verify(cache, config, terminal)?;
     if let Some(images) = &verified.images {
         list_images(images, terminal);

@@ -40,6 +40,11 @@ impl DistributedArgs {
         self.plan || self.finish || self.shard.is_some()
     }
 
+    /// Whether this process works on chunks, and writes to the cache as workers do.
+    pub fn is_of_worker(&self) -> bool {
+        self.shard.is_some()
+    }
+
     /// Plans, works on a share, or finishes.
     pub fn run(
         self,

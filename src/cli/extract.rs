@@ -7,6 +7,7 @@ use super::progress::Terminal;
 use super::text::{percent, seconds, splits, table_with_header};
 use crate::backbone::BackboneChoice;
 use crate::backbone::Pool;
+use crate::cache::{Access, with_local_copy};
 use crate::data::augment::Augmentation;
 use crate::data::dataset::Fractions;
 use crate::data::group_pattern::GroupPattern;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 /// Compute the features of a folder of images and cache them
 ///
-/// A second run computes only what is missing, and keeps the backbone, layer, preprocessing and split of the cache. Ctrl-C finishes the batch and keeps what was computed.
+/// A second run computes only what is missing, and keeps the backbone, layer, preprocessing and split of the cache. With --plan, --shard and --finish IMAGES may be a URL such as s3://BUCKET/PHOTOS. Ctrl-C finishes the batch and keeps what was computed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  headstart extract photos --cache cache/photos --augment shift:30 --augment flip\n  headstart extract photos --cache cache/layers --layer PreLogits --layer Mixed_6e"
@@ -28,7 +29,7 @@ use std::time::Duration;
 pub(super) struct Args {
     #[command(flatten)]
     data: DataSetArgs,
-    /// Cache to create or to complete; with several layers a folder that gets one cache for each, such as CACHE/PreLogits
+    /// Cache to create or to complete, a folder or a URL such as s3://BUCKET/CACHE; with several layers a folder that gets one cache for each, such as CACHE/PreLogits
     #[arg(long)]
     cache: PathBuf,
     /// Name of an installed backbone, path of an ONNX file, or path of a folder with model.onnx and preprocessor_config.json or
@@ -95,11 +96,27 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     let distributed = args.distributed.clone();
     let config = config(args, global);
     terminal.stop_on_signals();
-    if distributed.is_chosen() {
+    if distributed.is_of_worker() {
         return distributed.run(config, &layers, global, terminal);
     }
+    with_local_copy(&config.cache.clone(), Access::Create, terminal, |cache| {
+        let config = ExtractConfig { cache: cache.to_path_buf(), ..config };
+        match distributed.is_chosen() {
+            true => distributed.run(config, &layers, global, terminal),
+            false => extract_here(&config, &layers, global, terminal),
+        }
+    })
+}
+
+/// Extracts in this process.
+fn extract_here(
+    config: &ExtractConfig,
+    layers: &[String],
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Outcome> {
     if layers.len() > 1 || is_layers_folder(&config.cache)? {
-        let stats = extract_layers(&config, &layers, terminal)?;
+        let stats = extract_layers(config, layers, terminal)?;
         let mut refused: Vec<_> =
             stats.layers.iter().flat_map(|layer| &layer.stats.refused).cloned().collect();
         refused.sort();
@@ -108,7 +125,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         print_result(global, &stats, || summary_of_layers(&stats))?;
         return Ok(ended);
     }
-    let stats = extract(&config, terminal)?;
+    let stats = extract(config, terminal)?;
     let ended = list_refused(&stats.refused);
     print_result(global, &stats, || summary(&stats))?;
     Ok(ended)

@@ -6,6 +6,7 @@ use crate::backbone::registry::default_models;
 use crate::data::dataset::LayoutChoice;
 use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result};
+use crate::io::store::Location;
 use clap::Args;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -110,6 +111,11 @@ pub(super) struct DataSet {
 impl DataSetArgs {
     pub fn chosen(self) -> DataSet {
         let Self { images, layout, manifest } = self;
+        // Another URL is refused by whoever reads the images.
+        let images = match Location::parse(&images) {
+            Ok(Location::Folder(folder)) => folder,
+            _ => images,
+        };
         DataSet { images, layout: layout.choice(), manifest: manifest.options() }
     }
 }

@@ -1,6 +1,9 @@
-//! Paths that are given as a list on stdin, where `-` stands for them: there may be more than a command line can hold.
+//! Paths that are given as a list on stdin, where `-` stands for them: there may be more than a command line can hold. And caches
+//! that are given by URL.
 
+use crate::cache::{Access, with_local_copy};
 use crate::error::{Error, Kind, Result};
+use crate::monitor::Monitor;
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -24,6 +27,24 @@ pub(super) fn with_stdin(paths: &[PathBuf], null: bool) -> Result<Vec<PathBuf>> 
             Ok(paths.iter().flat_map(expand).collect())
         }
         _ => Err(Error::new(Kind::Usage, "stdin can be read only once").help("give - only once")),
+    }
+}
+
+/// Calls `work` with the folders of caches to read, of which some may be given by URL.
+pub(super) fn with_caches<T>(
+    caches: &[PathBuf],
+    monitor: &dyn Monitor,
+    work: Box<dyn FnOnce(Vec<PathBuf>) -> Result<T> + '_>,
+) -> Result<T> {
+    match caches.split_last() {
+        None => work(Vec::new()),
+        Some((last, before)) => with_local_copy(last, Access::Read, monitor, |last| {
+            let with_last = |mut folders: Vec<PathBuf>| {
+                folders.push(last.to_path_buf());
+                work(folders)
+            };
+            with_caches(before, monitor, Box::new(with_last))
+        }),
     }
 }
 

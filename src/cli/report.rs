@@ -2,6 +2,7 @@
 
 use super::options::{Global, parse};
 use super::output::{Outcome, print_result_beside};
+use super::paths::with_caches;
 use super::progress::Terminal;
 use super::reproduce;
 use super::text::seconds;
@@ -30,7 +31,7 @@ pub(super) struct Args {
     /// Folder of images, if it has moved since `extract`
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// Cache of the run, if it has moved since `train`
+    /// Cache of the run, if it has moved since `train`, or its URL
     #[arg(long, value_name = "CACHE")]
     cache: Option<PathBuf>,
     /// Also write each plot into this folder, as SVG and PNG; earlier ones are replaced, other files refused
@@ -55,6 +56,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let given: Vec<PathBuf> = args.cache.iter().cloned().collect();
+    let work =
+        |folders: Vec<PathBuf>| run_on(Args { cache: folders.into_iter().next(), ..args }, global, terminal);
+    with_caches(&given, terminal, Box::new(work))
+}
+
+/// Writes the page, with the folder of the cache.
+fn run_on(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Args { run, out, images, cache, plots, tables, split, explain, backbone, device } = args;
     // The page and its commands are about the same run, also while it is trained again.
     let stored = StoredRun::open_any(&run)?;

@@ -5,6 +5,7 @@ use super::fit_options::{AdamOptions, Epochs, LossOptions, Penalty, SolverValues
 use super::layers::with_folders;
 use super::options::{Global, Size, now, parse};
 use super::output::{Outcome, print_result};
+use super::paths::with_caches;
 use super::progress::{EpochLines, Terminal, print_json_line};
 use super::sweep;
 use super::train_text::summary;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  headstart train cache/photos --run runs/first --use none,flip --seed 1\n  headstart train cache/photos --run runs/folds --folds 5\n  headstart train cache/photos --run runs/even --class-weights balanced --schedule cosine\n  headstart train cache/photos --run runs/optimum --solver lbfgs --l2 auto\n  headstart train cache/photos --run runs/wide --hidden 256 --dropout 0.5 --weight-decay 0.01 --epochs 30 -v\n  headstart train cache/photos --run runs/best --auto\n  headstart train cache/photos --run runs/sure --threshold \"Tony Blair=precision>=0.95\""
 )]
 pub(super) struct Args {
-    /// Cache that `extract` wrote; with --auto also several caches of the same images, such as those of several layers
+    /// Cache that `extract` wrote, or its URL; with --auto also several caches of the same images, such as those of several layers
     #[arg(required = true, value_name = "CACHE")]
     cache: Vec<PathBuf>,
     /// Folder of the run to write; an existing run is replaced
@@ -153,6 +154,12 @@ impl Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let given = args.cache.clone();
+    with_caches(&given, terminal, Box::new(|cache| run_on(Args { cache, ..args }, global, terminal)))
+}
+
+/// Trains from the folders of caches.
+fn run_on(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     terminal.show_epochs(EpochLines { as_text: args.verbose, as_json: args.json_lines });
     if args.auto {
         return run_auto(args, global, terminal);

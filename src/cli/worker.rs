@@ -17,7 +17,7 @@ use std::process::Command;
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Example:\n  headstart worker --cache cache/photos --threads 4 > receipts.arrows")]
 pub(super) struct Args {
-    /// The cache that holds the plan
+    /// The cache that holds the plan, or its URL
     #[arg(long)]
     cache: PathBuf,
     /// The ONNX file of the network [default: where it was when the cache was made, or a built backbone]

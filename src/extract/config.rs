@@ -8,6 +8,7 @@ use crate::data::group_pattern::GroupPattern;
 use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
+use crate::io::store::is_object_storage;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -111,7 +112,9 @@ impl ExtractConfig {
     pub(super) fn check(&self) -> Result<()> {
         self.check_resources()?;
         // The next scan would take a cache among the class folders for a class.
-        if fs::resolve(&self.cache)?.starts_with(fs::resolve(&self.images)?) {
+        if !is_object_storage(&self.images)
+            && fs::resolve(&self.cache)?.starts_with(fs::resolve(&self.images)?)
+        {
             return Err(Error::new(Kind::Usage, "the cache cannot be inside the folder of images")
                 .at(&self.cache)
                 .help("choose another folder for `cache`"));

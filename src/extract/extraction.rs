@@ -19,6 +19,7 @@ use crate::data::scan::{
 };
 use crate::error::Result;
 use crate::io::digest::Digest;
+use crate::io::store::is_object_storage;
 use crate::monitor::Monitor;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -119,7 +120,8 @@ impl<'a> Extraction<'a> {
     /// # Errors
     /// Those of [`ResolvedBackbone::install_missing`].
     pub fn prove_runtime(&self) -> Result<()> {
-        if self.config.dry_run || !self.config.images.exists() {
+        let is_there = is_object_storage(&self.config.images) || self.config.images.exists();
+        if self.config.dry_run || !is_there {
             return Ok(());
         }
         if self.target.cache().is_some() && runtime::is_missing(self.config.device)? {

@@ -10,6 +10,7 @@ use super::sink::LayerResult;
 use super::timing::StageTimes;
 use crate::cache::Key;
 use crate::data::dataset::Refused;
+use crate::data::scan::require_files;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 
@@ -36,6 +37,7 @@ pub(super) struct RunResult {
 /// Those of [`extract`](super::extract()).
 pub(super) fn run(layers: &mut [Extraction], monitor: &dyn Monitor) -> Result<Vec<RunResult>> {
     layers.iter().try_for_each(Extraction::require_no_plan)?;
+    require_files(&layers[0].config.images, &layers[0].config.manifest)?;
     let first = layers.iter().find(|layer| layer.is_new()).unwrap_or(&layers[0]);
     first.prove_runtime()?;
     let plans = plan(layers)?;

@@ -3,7 +3,7 @@
 /// The folder of everything that is removed when the plan is finished.
 pub(crate) const PLAN: &str = "plan";
 /// What all chunks share.
-pub(super) const HEADER: &str = "plan/plan.json";
+pub(crate) const HEADER: &str = "plan/plan.json";
 /// The chunks.
 pub(super) const CHUNKS: &str = "plan/chunks.parquet";
 /// The receipts of the pass under way.

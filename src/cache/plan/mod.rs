@@ -21,6 +21,6 @@ pub use chunk::{Chunk, ChunkImage, MAX_CHUNK_ROWS, write_plan};
 pub(crate) use found_files::{encode_found_files, read_found_files};
 pub use header::{Pass, PlanHeader};
 pub(crate) use kept_receipts::{keep_receipts, read_kept};
-pub(crate) use layout::{FEATURES, FILES, PLAN, STAGING};
+pub(crate) use layout::{FEATURES, FILES, HEADER, PLAN, STAGING};
 pub(crate) use planned_part::{PlannedPart, WrittenPart, is_planned};
 pub use receipt::{Receipt, RefusedImage, RefusedKey};

@@ -7,6 +7,7 @@ mod known;
 mod labels;
 mod layout;
 mod manifest;
+mod objects;
 mod options;
 mod passed_over;
 mod scanner;
@@ -23,6 +24,7 @@ use crate::data::dataset::{FolderLayout, ImageFile, Refused, Sample, label_set, 
 use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result, counted};
 use crate::io::archive::is_archive;
+use crate::io::store::{Location, is_object_storage};
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Silent, Unit};
 use labels::{FileCount, Labels};
@@ -62,7 +64,7 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
     let notes: &dyn Monitor = if options.notes { monitor } else { &Silent };
     listing.notes.iter().for_each(|note| notes.note(note));
     let known: &[Sample] = options.earlier.map_or(&[], |earlier| earlier.samples);
-    let scanner = Scanner::new(&listing.root, options);
+    let scanner = Scanner::new(&listing.root, options).with_objects(listing.objects.as_ref());
     let outcomes = scan_all(images, &listing.candidates, &scanner, monitor)?;
     scanner.narrow.report(notes);
     let found = match listing.layout {
@@ -99,7 +101,7 @@ pub struct UnknownFiles {
 /// Those of [`scan`].
 pub fn unknown_files(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Result<UnknownFiles> {
     let listing = list(images, options)?;
-    let scanner = Scanner::new(&listing.root, options);
+    let scanner = Scanner::new(&listing.root, options).with_objects(listing.objects.as_ref());
     let task = monitor.task("looking at files", Some(listing.candidates.len() as u64), Unit::Images);
     let known = in_parallel(parallel::thread_count(0), &listing.candidates, |candidate| {
         check_interrupted(images, monitor)?;
@@ -121,10 +123,34 @@ pub fn find_out(root: &Path, path: &str) -> FoundFile {
 /// Why no layout can be chosen for an archive.
 const ARCHIVE_LAYOUT: &str = "an archive has no folders of splits";
 
-/// Lists the files of a folder, an archive or a manifest.
+/// Checks that images are files: objects in object storage are read by workers.
+///
+/// # Errors
+/// [`Kind::Usage`] when `images` or the root of `manifest` is a URL of object storage.
+pub fn require_files(images: &Path, manifest: &ManifestOptions) -> Result<()> {
+    let mut places = [Some(images), manifest.root.as_deref()].into_iter().flatten();
+    match places.find(|place| is_object_storage(place)) {
+        None => Ok(()),
+        Some(url) => {
+            Err(Error::new(Kind::Usage, "images in object storage are read by workers alone").at(url).help(
+                "plan them with `extract` and `plan`, and start workers; or copy the images into a folder",
+            ))
+        }
+    }
+}
+
+/// Lists the files of a folder, which may be in object storage, an archive or a manifest.
 fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
+    let (images, is_remote) = match Location::parse(images)? {
+        Location::Folder(images) => (images, false),
+        Location::Url(url) => (PathBuf::from(url.text), true),
+    };
+    let images = images.as_path();
     let usual = &ManifestOptions::default();
     let manifest = options.manifest.unwrap_or(usual);
+    if options.found.is_none() {
+        require_files(images, manifest)?;
+    }
     let refuse = |message: &str, help: &str| Err(Error::new(Kind::Usage, message).at(images).help(help));
     match images.is_file() {
         true if options.layout.is_some() => refuse(
@@ -140,9 +166,10 @@ fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
         }
         true if is_archive(images) => archive::list(images),
         true => manifest::list(images, manifest),
-        false if images.is_dir() && manifest != usual => {
+        false if (is_remote || images.is_dir()) && manifest != usual => {
             refuse("a folder: only a manifest has a root and columns", "leave `root` and the columns out")
         }
+        false if is_remote => objects::list(images, options.layout, options.must_choose),
         false if options.layout.is_none() && archive::is_shards(images) => archive::list_shards(images),
         false => walk::list(images, options.layout, options.must_choose),
     }

@@ -60,6 +60,13 @@ pub(super) fn pass_over(name: &str, path: &Path, counts: &mut PassedOver) -> boo
     true
 }
 
+/// Whether something in object storage is passed over for a name in its path. It is counted then.
+pub(super) fn count_as_passed_over(name: &str, counts: &mut PassedOver) -> bool {
+    let Some(name) = counted_as(name) else { return false };
+    *counts.entry(name).or_default() += 1;
+    true
+}
+
 /// Counts the files at and below `path`. A folder that cannot be listed counts as one file.
 fn number_of_files(path: &Path) -> usize {
     if path.is_symlink() || !path.is_dir() {

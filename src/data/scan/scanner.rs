@@ -3,7 +3,7 @@
 use super::found::{FoundFile, FoundFiles};
 use super::known::RefusedFiles;
 use super::options::{ScanDepth, ScanOptions};
-use super::walk::Candidate;
+use super::walk::{Candidate, ObjectTable};
 use crate::data::dataset::{ImageFile, Reason, Refused, Weight};
 use crate::data::decode::{self, FileFacts};
 use crate::data::narrow::NarrowImages;
@@ -25,6 +25,8 @@ pub(super) struct Scanner<'a> {
     depth: ScanDepth,
     /// The folder that paths start from.
     root: &'a Path,
+    /// The objects there, if it is a URL.
+    objects: Option<&'a ObjectTable>,
     /// Images that use a small part of their range, where pixels are examined.
     pub narrow: NarrowImages,
     hashes: Option<&'a PerceptualHashes>,
@@ -68,14 +70,31 @@ impl<'a> Scanner<'a> {
             refused: options.refused,
             depth: options.depth,
             root,
+            objects: None,
             narrow: NarrowImages::default(),
             hashes: options.hashes,
         }
     }
 
+    /// The same for files in object storage, which are known by `objects`.
+    pub fn with_objects(self, objects: Option<&'a ObjectTable>) -> Self {
+        Self { objects, ..self }
+    }
+
+    /// Size and time of a file.
+    fn facts(&self, path: &str) -> std::result::Result<FileFacts, Reason> {
+        match self.objects {
+            None => FileFacts::of(&self.root.join(path)),
+            Some(objects) => {
+                let missing = || Reason::Unreadable("there is no such object".into());
+                objects.get(path).copied().ok_or_else(missing)
+            }
+        }
+    }
+
     /// Whether a scan needs the content of a file not: it is as before, or others have read it.
     pub fn is_known(&self, candidate: &Candidate) -> bool {
-        let Ok(facts) = FileFacts::of(&self.root.join(&candidate.path)) else {
+        let Ok(facts) = self.facts(&candidate.path) else {
             // Nobody can read it; the scan says why.
             return true;
         };
@@ -138,7 +157,7 @@ impl<'a> Scanner<'a> {
             return Err(reason.clone().into());
         }
         let file = &self.root.join(path);
-        let facts = FileFacts::of(file)?;
+        let facts = self.facts(path)?;
         if let Some(known) = self.unchanged(path, &facts) {
             self.check_content(known.image_sha256)?;
             return Ok(known.clone());
@@ -149,6 +168,9 @@ impl<'a> Scanner<'a> {
             return found
                 .as_scanned(identity)
                 .map_err(|reason| Refusal { image_sha256: found.image_sha256, reason });
+        }
+        if self.objects.is_some() {
+            return Err(Reason::Unreadable("no worker has read the object that is there now".into()).into());
         }
         let bytes = decode::read(file)?;
         let image_sha256 = sha256(&bytes);

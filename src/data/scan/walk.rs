@@ -4,9 +4,14 @@ use super::labels::ClassFolder;
 use super::layout;
 use super::passed_over::{self, PassedOver, pass_over};
 use crate::data::dataset::{FolderLayout, LayoutChoice, Reason, Refused, Split, UNLABELLED, Weight};
+use crate::data::decode::FileFacts;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs::{self, FolderEntry};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+/// Size and time of each object in object storage, by its name.
+pub(super) type ObjectTable = HashMap<String, FileFacts>;
 
 /// A file that may be an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +51,8 @@ pub(super) struct Listing {
     pub passed_over: PassedOver,
     /// Remarks about the folder for a person.
     pub notes: Vec<String>,
+    /// Size and time of every object, where the images are in object storage.
+    pub objects: Option<ObjectTable>,
     /// Number of links that lead back to a folder above them.
     pub loops: usize,
 }

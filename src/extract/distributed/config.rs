@@ -36,7 +36,7 @@ pub struct FinishConfig {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WorkerConfig {
-    /// The cache that holds the plan.
+    /// The cache that holds the plan: the path of its folder, or its URL.
     pub cache: PathBuf,
     /// The ONNX file of the network; `None` looks for it where it was when the cache was made, and in `models`.
     pub backbone: Option<PathBuf>,

@@ -2,6 +2,7 @@
 //! the end, which checks every receipt and describes the data set. The cache is the one that [`extract`](super::extract()) would
 //! have made.
 
+mod chunk_files;
 mod config;
 mod finish;
 mod planner;

@@ -10,7 +10,7 @@ use crate::data::decode::limit_memory;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
 use crate::io::fs;
-use crate::io::store::Store;
+use crate::io::store::{Store, is_object_storage};
 use crate::monitor::Monitor;
 use serde::Serialize;
 use std::path::Path;
@@ -119,7 +119,7 @@ pub(super) fn request(config: &PlanConfig) -> Result<Digest> {
         seed,
         ..
     } = &config.extract;
-    let settings =
-        (fs::resolve(images)?, manifest, group_by, augment, augment_splits, layout, rehash, split, seed);
+    let images = if is_object_storage(images) { images.clone() } else { fs::resolve(images)? };
+    let settings = (images, manifest, group_by, augment, augment_splits, layout, rehash, split, seed);
     Ok(sha256(format!("{settings:?} {}", config.chunk_rows).as_bytes()))
 }

@@ -44,7 +44,7 @@ pub fn work_on_shard(
     monitor: &dyn Monitor,
 ) -> Result<ShardStats> {
     let mut supervisor = Supervisor::new(config, start, monitor)?;
-    let store = Store::new(&config.cache, STAGING);
+    let store = Store::open(&config.cache, STAGING)?;
     let mut chunks = PlanHeader::require(&store)?.chunks_without_receipt(&store)?;
     chunks.retain(|chunk| chunk % shard.of == shard.number - 1);
     let task = monitor.task("working on chunks", Some(chunks.len() as u64), Unit::Parts);

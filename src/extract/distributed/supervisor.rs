@@ -65,8 +65,9 @@ impl<'a> Supervisor<'a> {
         start: &'a dyn Fn() -> Command,
         monitor: &'a dyn Monitor,
     ) -> Result<Self> {
-        FeatureCache::open(&config.cache)?;
-        Ok(Self { store: Store::new(&config.cache, STAGING), start, monitor, child: None })
+        let store = Store::open(&config.cache, STAGING)?;
+        FeatureCache::spec_in(&store)?;
+        Ok(Self { store, start, monitor, child: None })
     }
 
     /// Works on a chunk, whatever its images do.
@@ -210,9 +211,11 @@ impl WorkerProcess {
         self.receipts.as_mut().ok_or_else(ended)?.next()
     }
 
-    /// Closes the pipes, and waits for the end.
+    /// Closes the requests, reads what is left of the receipts, and waits for the end.
     fn end(mut self) -> Result<ExitStatus> {
-        drop((self.requests.take(), self.receipts.take(), self.output.take()));
+        drop(self.requests.take());
+        while let Some(Ok(Some(_))) = self.receipts.as_mut().map(Receipts::next) {}
+        drop((self.receipts.take(), self.output.take()));
         self.child.wait().map_err(|e| Error::new(Kind::Io, "could not wait for the worker").because(e))
     }
 }

@@ -5,6 +5,7 @@ use super::super::missing::ImageJob;
 use super::super::network::{Network, WantedLayer};
 use super::super::pipeline;
 use super::super::sink::LayerOutput;
+use super::chunk_files::ChunkFiles;
 use super::config::WorkerConfig;
 use super::wire::{ReceiptSender, Request, Requests, SentReceipt};
 use crate::backbone::{BackboneSearch, ResolvedBackbone};
@@ -22,7 +23,7 @@ use crate::io::store::Store;
 use crate::math::parallel::{in_parallel, thread_count};
 use crate::monitor::Monitor;
 use std::io::{BufRead, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// Works on the chunks that `requests` ask for, an Arrow IPC stream with an integer column `chunk`, one after the other. Each
@@ -63,11 +64,11 @@ impl<'a> Worker<'a> {
     fn open(config: &'a WorkerConfig, monitor: &'a dyn Monitor) -> Result<Self> {
         config.extraction().check_resources()?;
         limit_memory(config.decode_memory)?;
-        let spec = FeatureCache::open(&config.cache)?.spec().clone();
+        let store = Store::open(&config.cache, STAGING)?;
+        let spec = FeatureCache::spec_in(&store)?;
         let search =
             BackboneSearch { models: &config.models, given: config.backbone.as_deref(), near: &config.cache };
         let backbone = spec.resolve_backbone(search)?;
-        let store = Store::new(&config.cache, STAGING);
         Ok(Self { config, store, spec, backbone, network: None, monitor })
     }
 
@@ -76,8 +77,8 @@ impl<'a> Worker<'a> {
         let header = PlanHeader::require(&self.store)?;
         header.check_program(&self.store)?;
         let done = Receipt::of_chunk(&self.store, &header, request.chunk)?;
-        if let Some(done) =
-            done.into_iter().find(|_| request.probe.is_none()).filter(|done| self.is_there(done))
+        if let Some(done) = done.into_iter().find(|_| request.probe.is_none())
+            && self.is_there(&header, &done)?
         {
             return Ok(done);
         }
@@ -92,7 +93,9 @@ impl<'a> Worker<'a> {
             |images: Vec<(usize, ChunkImage)>| images.into_iter().map(|(_, image)| image).collect();
         // A probe leaves out images without refusing them.
         let ended = if request.probe.is_some() { Vec::new() } else { only_images(ended) };
-        let work = Work { header: &header, request, images: only_images(asked), ended };
+        let images = only_images(asked);
+        let files = ChunkFiles::of(Path::new(&header.root), &images)?;
+        let work = Work { header: &header, root: files.root(), request, images, ended };
         let mut receipt = match header.pass {
             Pass::Files => self.find_files(work)?,
             Pass::Features => self.embed(work)?,
@@ -105,17 +108,15 @@ impl<'a> Worker<'a> {
     }
 
     /// Whether the part of a receipt is there.
-    fn is_there(&self, receipt: &Receipt) -> bool {
-        let is_there = |name: &String| {
-            [FEATURES, FILES].iter().any(|folder| self.store.path(&format!("{folder}/{name}")).exists())
-        };
-        receipt.part.as_ref().is_none_or(is_there)
+    fn is_there(&self, header: &PlanHeader, receipt: &Receipt) -> Result<bool> {
+        let folder = if header.pass == Pass::Files { FILES } else { FEATURES };
+        let exists = |name: &String| self.store.exists(&format!("{folder}/{name}"));
+        receipt.part.as_ref().map_or(Ok(true), exists)
     }
 
     /// Finds out what files are.
     fn find_files(&self, work: Work) -> Result<Receipt> {
-        let Work { header, request, images, ended } = work;
-        let root = Path::new(&header.root);
+        let Work { header, root, request, images, ended } = work;
         let find = |image: &ChunkImage| match self.monitor.is_interrupted() {
             true => {
                 Err(Error::new(Kind::Interrupted, "interrupted while the files were being read").at(root))
@@ -147,7 +148,7 @@ impl<'a> Worker<'a> {
 
     /// Computes features.
     fn embed(&mut self, work: Work) -> Result<Receipt> {
-        let Work { header, request, images, ended } = work;
+        let Work { header, root, request, images, ended } = work;
         let settings = self.config.extraction();
         if self.network.is_none() {
             let stored_answer = self.spec.known_answer.clone();
@@ -159,8 +160,7 @@ impl<'a> Worker<'a> {
         let network = self.network.as_mut().expect("it is open");
         let jobs: Vec<ImageJob> = images.into_iter().filter_map(job).collect();
         let mut part = PlannedPart::new(header, &self.spec, request.chunk);
-        let mut pipeline =
-            network.pipeline(&settings, PathBuf::from(&header.root), self.backbone.preprocessing);
+        let mut pipeline = network.pipeline(&settings, root.to_path_buf(), self.backbone.preprocessing);
         let mut receipt = Receipt::new(header, request.chunk);
         receipt.made_by = std::mem::take(&mut pipeline.metadata);
         receipt.known_answer = Some(digest_of_bits(&network.layers[0].answer));
@@ -196,6 +196,8 @@ impl<'a> Worker<'a> {
 /// What is to be done for one request.
 struct Work<'a> {
     header: &'a PlanHeader,
+    /// The folder of the images.
+    root: &'a Path,
     request: &'a Request,
     images: Vec<ChunkImage>,
     /// Images that ended a worker.

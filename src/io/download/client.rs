@@ -1,4 +1,4 @@
-//! GET requests over HTTP and HTTPS, through the proxies that the environment names. The only user of `ureq`.
+//! Requests over HTTP and HTTPS, through the proxies that the environment names. The only user of `ureq`.
 
 use std::io::Read;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use ureq::tls::{RootCerts, TlsConfig};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Opens requests. Redirects are followed.
-pub(super) struct Client {
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
     agent: ureq::Agent,
     /// For servers on this machine, which no proxy could reach.
     direct: ureq::Agent,
@@ -70,7 +71,7 @@ impl Client {
     ///
     /// # Errors
     /// Why there is no answer, as text.
-    pub fn get(&self, address: &str, resume: Option<Resume>) -> Result<Response, String> {
+    pub(super) fn get(&self, address: &str, resume: Option<Resume>) -> Result<Response, String> {
         // A compressed answer would have another length and other bytes than the file.
         let agent = if is_on_this_machine(address) { &self.direct } else { &self.agent };
         let mut request = agent.get(address).header(header::ACCEPT_ENCODING, "identity");
@@ -93,6 +94,49 @@ impl Client {
             address: response.get_uri().to_string(),
             body: Box::new(response.into_body().into_reader()),
         })
+    }
+}
+
+/// Why there is no answer.
+#[cfg(feature = "cloud")]
+#[derive(Debug)]
+pub(crate) enum NoAnswer {
+    /// The server cannot be reached, so the request had no effect.
+    Connect(String),
+    Timeout(String),
+    /// The connection ended too early.
+    Cut(String),
+}
+
+#[cfg(feature = "cloud")]
+impl Client {
+    /// Sends any request, and reads the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub fn exchange(
+        &self,
+        request: ureq::http::Request<Vec<u8>>,
+    ) -> Result<ureq::http::Response<Vec<u8>>, NoAnswer> {
+        let has_body = !request.body().is_empty() || matches!(request.method().as_str(), "PUT" | "POST");
+        let agent = if is_on_this_machine(&request.uri().to_string()) { &self.direct } else { &self.agent };
+        let answer = if has_body { agent.run(request) } else { agent.run(request.map(|_| ())) };
+        let (head, mut body) = answer.map_err(no_answer)?.into_parts();
+        let bytes = body.with_config().limit(u64::MAX).read_to_vec().map_err(no_answer)?;
+        Ok(ureq::http::Response::from_parts(head, bytes))
+    }
+}
+
+#[cfg(feature = "cloud")]
+fn no_answer(error: ureq::Error) -> NoAnswer {
+    use std::io::ErrorKind::{ConnectionRefused, TimedOut};
+    let text = error.to_string();
+    match error {
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => NoAnswer::Connect(text),
+        ureq::Error::Io(e) if e.kind() == ConnectionRefused => NoAnswer::Connect(text),
+        ureq::Error::Io(e) if e.kind() == TimedOut => NoAnswer::Timeout(text),
+        ureq::Error::Timeout(_) => NoAnswer::Timeout(text),
+        _ => NoAnswer::Cut(text),
     }
 }
 

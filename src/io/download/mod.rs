@@ -7,13 +7,15 @@ mod partial;
 mod remote_file;
 mod transfer;
 
+pub(crate) use client::Client;
+#[cfg(feature = "cloud")]
+pub(crate) use client::NoAnswer;
 pub use remote_file::RemoteFile;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::io::fs;
 use crate::monitor::Monitor;
-use client::Client;
 use partial::Partial;
 use std::path::Path;
 use transfer::{Ended, Transfer};

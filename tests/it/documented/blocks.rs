@@ -62,7 +62,7 @@ const OTHER_BLOCKS: [(&str, &str, usize, &str); 15] = [
     ("manifests.md", "csv", 2, "the page is run with it"),
     ("models.md", "toml", 1, "the_settings_of_a_network_are_those_that_the_page_lists"),
     ("scale.md", "python", 2, "tests/scale/run"),
-    ("scale.md", "text", 3, "commands of other programs; a list of files"),
+    ("scale.md", "text", 5, "commands of other programs; a list of files"),
     ("scoring.md", "python", 1, "the page is run with it"),
     ("trust.md", "csv", 1, "the page is run with it"),
 ];

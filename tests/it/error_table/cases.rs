@@ -759,6 +759,14 @@ const TYPED: &[Case] = &[
 const PLANS: &[Case] = &[
     case("a share of no plan", "extract in --cache c --backbone small.onnx --shard 1/2", nothing),
     case("the end of no plan", "extract in --cache c --backbone small.onnx --finish", nothing),
+    case("a URL of an unknown kind", "train ftp://host/c --run new", nothing),
+    case("a URL without a bucket", "cache info s3://", nothing),
+    case("a URL for a command that takes folders", "search s3://bucket/c in/ant/000.png", nothing),
+    case(
+        "images in object storage without a plan",
+        "extract s3://bucket/photos --cache c --backbone small.onnx",
+        nothing,
+    ),
     case("an extraction while a plan is not finished", AGAIN, plan),
     case("a compaction while a plan is not finished", "cache compact c", plan),
     case("the end of a plan whose chunks are not done", FINISH, plan),

@@ -36,7 +36,7 @@ const FLOORS: [&[&str]; 18] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 54] = [
+const DOORS: [(&str, &str); 58] = [
     ("ort", "backbone/onnx_runtime"),
     // Three formats, each with messages of its own.
     ("prost", "backbone/graph"),
@@ -71,6 +71,10 @@ const DOORS: [(&str, &str); 54] = [
     ("sha2", "io/digest.rs"),
     ("md5", "io/digest.rs"),
     ("ureq", "io/download/client.rs"),
+    ("object_store", "io/store/"),
+    ("tokio", "io/store/waiting.rs"),
+    ("futures_core", "io/store/"),
+    ("http_body", "io/store/transport.rs"),
     ("zip", "io/archive/"),
     ("tar", "io/archive/"),
     ("flate2", "io/archive/"),

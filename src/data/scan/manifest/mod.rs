@@ -6,11 +6,13 @@ mod table;
 
 pub(in crate::data) use given_labels::GivenLabels;
 
-use super::walk::Listing;
+use super::objects;
+use super::walk::{Listing, ObjectTable};
 use crate::data::dataset::FolderLayout;
 use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
+use crate::io::store::Location;
 use rows::Rows;
 use std::path::{Path, PathBuf};
 use table::{Column, for_each_row, format};
@@ -22,7 +24,7 @@ use table::{Column, for_each_row, format};
 pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
     let format =
         format(file, "not a folder of images, and not a manifest", "a folder IMAGES/<class>/<file>, or ")?;
-    let root = root(file, options)?;
+    let (root, objects) = root(file, options)?;
     // A column that is named must be there.
     let column = |given: &Option<String>, usual: &str, is_required: bool| Column {
         name: given.clone().unwrap_or_else(|| usual.into()),
@@ -51,14 +53,24 @@ pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
         candidates: listed.candidates,
         refused: listed.refused,
         notes: listed.notes,
+        objects,
         ..Listing::default()
     })
 }
 
-/// The folder that relative paths start from, absolute.
-fn root(file: &Path, options: &ManifestOptions) -> Result<PathBuf> {
+/// The folder that relative paths start from, absolute; or a URL, with its objects.
+fn root(file: &Path, options: &ManifestOptions) -> Result<(PathBuf, Option<ObjectTable>)> {
+    let given = options.root.as_deref().map(Location::parse).transpose()?;
+    let given = match given {
+        Some(Location::Url(url)) => {
+            let url = PathBuf::from(url.text);
+            return Ok((url.clone(), Some(objects::table(&url)?)));
+        }
+        Some(Location::Folder(folder)) => Some(folder),
+        None => None,
+    };
     let beside = || file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let root = options.root.as_deref().unwrap_or_else(beside);
+    let root = given.as_deref().unwrap_or_else(beside);
     let found = std::fs::canonicalize(root).ok().filter(|root| root.is_dir());
     let found = found.ok_or_else(|| {
         Error::new(Kind::Input, "no such folder, where the paths of the manifest start")
@@ -66,5 +78,5 @@ fn root(file: &Path, options: &ManifestOptions) -> Result<PathBuf> {
             .help("give an existing folder for `root`, or leave it out for the folder of the manifest")
     })?;
     fs::require_utf8(&found)?;
-    Ok(found)
+    Ok((found, None))
 }
