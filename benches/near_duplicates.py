@@ -71,7 +71,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         images, cache = pathlib.Path(temporary, "images"), pathlib.Path(temporary, "cache")
         many_files.draw(images, a.images, 100)
-        options = ["--cache", str(cache), "--models", a.models, "--json"]
+        options = ["--cache", str(cache), "--models", a.models]
         some = many_files.first_files(images, pathlib.Path(temporary, "some"))
         many_files.run([a.binary, "extract", str(some), *options])
         centres = random.standard_normal((max(a.images // 10, 1), 2048), np.float32)

@@ -6,6 +6,8 @@
               stopping off (3 and 8 for the large cache), beside PyTorch (fused Adam, tensors sliced by hand; and a
               DataLoader), Keras and scikit-learn's SGD; and the floor: the larger of the features' bytes over the
               measured bandwidth and 4 rows width classes operations over the measured peak
+    batches   the same of headstart alone on the large cache, for larger batches with their learning rates, and for features
+              kept in 16 bits; peak memory of the command
     optimum   seconds to the optimum, to the same norm of the gradient, beside scikit-learn and linfa: optimum_vs_peers.py
     heads     100 heads (5 rates, 20 seeds, 30 epochs each, no stopping) beside one
     adam      100 steps of Adam beside PyTorch's
@@ -92,6 +94,26 @@ def epoch(cache, rows, classes, span, a, run):
             "times_pytorch": best / results["headstart"], "times_floor": results["headstart"] / least["ms"]}
 
 
+def batches(cache, rows, classes, a, work):
+    least = floor(rows, 2048, classes, a.threads)
+    options = {f"batch {size}, {features}": ["--batch", size, "--lr", rate, "--features", features]
+               for size, rate in [(32, 0.01), (256, 0.028), (1024, 0.057)] for features in ("f32", "bf16")}
+    results = {name: {"ms": [], "peak_MB": []} for name in options}
+    for _ in range(a.rounds):
+        for name, more in options.items():
+            def run(epochs):
+                said, _, peak = headstart("train", cache, "--run", work / "run", "--patience", 100000, *more,
+                                          "--epochs", epochs, threads=a.threads)
+                results[name]["peak_MB"].append(peak)
+                return said["seconds"]
+
+            results[name]["ms"].append(slope(run, 3, 8))
+    for found in results.values():
+        found.update(ms=statistics.median(found["ms"]), peak_MB=max(found["peak_MB"]))
+        found["times_floor"] = found["ms"] / least["ms"]
+    return results | {"floor": least}
+
+
 def optimum(a, work):
     answers = work / "optimum.json"
     command = [sys.executable, HERE / "optimum_vs_peers.py", "--rounds", a.rounds, "--threads", a.threads, "--json", answers]
@@ -145,7 +167,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--large", type=int, default=200_000)
-    parser.add_argument("--only", default="epoch,optimum,heads,adam,memory")
+    parser.add_argument("--only", default="epoch,batches,optimum,heads,adam,memory")
     parser.add_argument("--work", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     a = parser.parse_args()
@@ -166,7 +188,9 @@ def main():
                 results[f"epoch, {rows} rows"] = epoch(cache, rows, classes, span, a, work / "run")
                 print(json.dumps(results[f"epoch, {rows} rows"], indent=1), flush=True)
         middle, large = work / "cache-5135", work / f"cache-{sizes[-1][0]}"
-        others = {"optimum": lambda: optimum(a, work), "heads": lambda: heads(middle, a, work),
+        others = {"batches": lambda: batches(large, *sizes[-1][::2], a, work),
+                  "optimum": lambda: optimum(a, work),
+                  "heads": lambda: heads(middle, a, work),
                   "adam": lambda: adam(middle, a, work), "memory": lambda: memory(large, sizes[-1][0], a, work)}
         for name, measure in others.items():
             if name in only:
