@@ -147,10 +147,9 @@ impl Drop for LocalCopy {
     }
 }
 
+#[cfg(feature = "cloud")]
 #[cfg(test)]
 mod tests {
-    #![cfg(feature = "cloud")]
-
     use super::super::compact::{CompactConfig, compact};
     use super::super::test_data::{rows, spec};
     use super::super::writer::CacheWriter;
@@ -198,8 +197,10 @@ mod tests {
         let bytes = vec![0; std::fs::metadata(&part).unwrap().len() as usize];
         std::fs::write(&part, &bytes).unwrap();
         change(&store, &kept, |_| assert_eq!(std::fs::read(&part).unwrap(), bytes)).unwrap();
-        let compacted = |cache: &Path| drop(compact(cache, &CompactConfig::default(), &Silent).unwrap());
-        change(&store, &other, compacted).unwrap();
+        let compacted = change(&store, &other, |cache| {
+            compact(cache, &CompactConfig::default(), &Silent).unwrap();
+        });
+        compacted.unwrap();
         assert_eq!(store.list("features", "").unwrap().len(), 1);
         change(&store, &kept, |cache| assert_eq!(digest(cache, &Silent).unwrap(), expected)).unwrap();
         let names: Vec<String> = store.objects("").unwrap().into_iter().map(|object| object.name).collect();
