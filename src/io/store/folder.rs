@@ -51,7 +51,9 @@ impl Folder {
             return Ok(Vec::new());
         }
         let names = fs::list(&path)?.into_iter().map(|entry| entry.name);
-        let is_object = |name: &String| name.starts_with(prefix) && !name.starts_with(fs::TEMPORARY_PREFIX);
+        let is_object = |name: &String| {
+            name.starts_with(prefix) && name.len() > prefix.len() && !name.starts_with(fs::TEMPORARY_PREFIX)
+        };
         Ok(names.filter(is_object).collect())
     }
 

@@ -136,8 +136,8 @@ impl Store {
         }
     }
 
-    /// Lists the objects directly in `folder` whose own names begin with `prefix`, sorted, without the folder. Empty where there is
-    /// no such folder.
+    /// Lists the objects directly in `folder` whose own names begin with `prefix` and go on after it, sorted, without the folder.
+    /// Empty where there is no such folder.
     ///
     /// # Errors
     /// [`Kind::Io`](crate::error::Kind::Io) when it cannot be listed.
@@ -249,6 +249,7 @@ mod tests {
         assert!(store.exists("a/b").unwrap());
         store.put("a/c", b"1").unwrap();
         store.put("a/c", b"2").unwrap();
+        store.put("a/cd", b"3").unwrap();
         store.put("a/ca/e", b"3").unwrap();
         let list = |folder: &str, prefix: &str| {
             let mut names = store.list(folder, prefix).unwrap();
@@ -256,8 +257,8 @@ mod tests {
             names.retain(|name| name != "ca");
             names
         };
-        assert_eq!(list("a", ""), ["b", "c"]);
-        assert_eq!(list("a", "c"), ["c"]);
+        assert_eq!(list("a", ""), ["b", "c", "cd"]);
+        assert_eq!(list("a", "c"), ["cd"]);
         assert_eq!(list("unfinished", ""), Vec::<String>::new());
         store.rename("a/c", "d/c").unwrap();
         store.remove("a").unwrap();
