@@ -78,7 +78,7 @@ fn a_sweep_reports_heads_that_fail_and_continues() {
         "{}",
         output.stderr
     );
-    assert!(output.stdout.contains("1 heads in") && output.stdout.contains("failed"), "{}", output.stdout);
+    assert!(output.stdout.contains("1 head in") && output.stdout.contains("failed"), "{}", output.stdout);
     assert!(s.path("lab/lr=0.01/run.json").exists());
     let args = ["sweep", &s.text("c"), "--runs", &s.text("lab"), "--lr", "0.01,0.01"];
     s.run(&args).fails(2, &["two heads would be the same"]);
