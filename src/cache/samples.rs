@@ -8,6 +8,7 @@ use crate::data::group_pattern::GroupPattern;
 use crate::data::manifest::Manifest;
 use crate::data::scan::EarlierScan;
 use crate::error::{Error, Kind, Result};
+use crate::io::archive::is_archive;
 use crate::io::digest::Digest;
 use crate::io::fs::{FileIdentity, places_after_a_move};
 use crate::io::parquet::{ColumnData, ColumnSpec, ColumnType, Table};
@@ -75,7 +76,7 @@ impl Samples {
 
     /// Returns the choice by which the folders in `images` were taken; `None` for a manifest, which has none.
     pub fn choice_for(&self, images: &Path) -> Option<LayoutChoice> {
-        self.layout.choice().filter(|_| !images.is_file())
+        self.layout.choice().filter(|_| !images.is_file() || is_archive(images))
     }
 
     /// Returns the choice that gives the layout of the folders again; `None` where they cannot be taken otherwise.

@@ -35,9 +35,12 @@ pub(super) fn summary(stats: &MultiLabelStats) -> String {
         "95 % interval",
         "ROC area",
     ];
+    let over = stats.groups.map_or(String::new(), |groups| {
+        format!(" over {groups} groups; the intervals of average precisions take no account of groups")
+    });
     format!(
         "{}: {} on {}: mean average precision {}, micro F1 {} (precision {}, recall {}), macro F1 {}\n\
-         all labels right: {} of the images (95 % interval {} to {}); wrong answers: {} of all pairs of an image and a label\n\n{}",
+         all labels right: {} of the images (95 % interval {} to {}{over}); wrong answers: {} of all pairs of an image and a label\n\n{}",
         stats.split,
         counted(stats.labels.len(), "label"),
         counted(stats.images, "image"),

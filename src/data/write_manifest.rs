@@ -107,11 +107,28 @@ pub(crate) fn check_manifest_output(out: &Path) -> Result<ManifestFormat> {
 /// Those of [`check_manifest_output`]; [`Kind::Io`] when the file cannot be written.
 pub(crate) fn write_manifest_of(files: &[ImageFile], root: &Path, out: &Path) -> Result<Vec<&'static str>> {
     let format = check_manifest_output(out)?;
+    files.iter().try_for_each(|file| check_names(file, format))?;
     let columns = Columns::of(files, root, &base(out)?);
     fs::write_output(out, OUTPUT, |file| {
         columns.write(format, file).map_err(|e| Error::io("write", out, e))
     })?;
     Ok(columns.names)
+}
+
+/// Checks that a manifest gives the names of a file back as they are: spaces at the ends of labels are no part of them there, nor
+/// are line breaks in tables of text.
+fn check_names(file: &ImageFile, format: ManifestFormat) -> Result<()> {
+    let is_text = matches!(format, ManifestFormat::Csv | ManifestFormat::Tsv);
+    let is_broken = |name: &str| is_text && name.contains(['\n', '\r']);
+    let group = file.group.as_deref().unwrap_or_default();
+    let fault = match () {
+        () if file.label.trim() != file.label => format!("the class {:?} has spaces at its ends", file.label),
+        () if is_broken(&file.label) => format!("the class {:?} has a line break", file.label),
+        () if is_broken(&file.path) || is_broken(group) => format!("{:?} has a line break", file.path),
+        () => return Ok(()),
+    };
+    let message = format!("{fault}, which a manifest does not keep");
+    Err(Error::new(Kind::Input, message).help("give it another name, in the folder of images"))
 }
 
 /// Any file in the way may be one that somebody has changed.

@@ -218,7 +218,8 @@ fn measure(
     let truth: Vec<usize> = images.iter().map(|image| image.truth).collect();
     let predicted: Vec<usize> = images.iter().map(|image| predicted_class(image, config.tta)).collect();
     let correct: Vec<bool> = truth.iter().zip(&predicted).map(|(t, p)| t == p).collect();
-    let (interval, groups) = accuracy_interval(images, &correct);
+    let of_images: Vec<Option<&str>> = images.iter().map(|image| image.group.as_deref()).collect();
+    let (interval, groups) = share_interval(&correct, &of_images);
     let confusion = metrics::confusion(&truth, &predicted, names.len());
     let classes = metrics::class_scores(&names, &confusion);
     let majority = majority_class(&record.classes);
@@ -250,11 +251,11 @@ fn measure(
     })
 }
 
-/// The interval of the accuracy, and the number of groups where there are any: images of a group are then no independent ones.
-fn accuracy_interval(images: &[HeldOutPrediction], correct: &[bool]) -> (Option<[f64; 2]>, Option<usize>) {
-    let groups: Vec<Option<&str>> = images.iter().map(|image| image.group.as_deref()).collect();
-    match metrics::grouped_interval(correct, &groups) {
-        Some(interval) => (Some(interval), Some(number_of_groups(&groups))),
+/// The interval of the share of images that are `correct`, and the number of groups where there are any: images of a group are
+/// then no independent ones.
+fn share_interval(correct: &[bool], groups: &[Option<&str>]) -> (Option<[f64; 2]>, Option<usize>) {
+    match metrics::grouped_interval(correct, groups) {
+        Some(interval) => (Some(interval), Some(number_of_groups(groups))),
         None => {
             let number_correct = correct.iter().filter(|correct| **correct).count();
             (metrics::wilson_interval(number_correct, correct.len()), None)

@@ -1,9 +1,10 @@
 //! Scores of a run on images with several labels.
 
+use super::share_interval;
 use crate::data::augment::Variant;
 use crate::data::dataset::{Split, label_set};
 use crate::error::{Error, Kind, Result};
-use crate::metrics::{ClassCurve, F1Score, LabelCounts, class_curves, micro_score, wilson_interval};
+use crate::metrics::{ClassCurve, F1Score, LabelCounts, class_curves, micro_score};
 use crate::run::{self, Prediction, StoredRun};
 use serde::Serialize;
 
@@ -24,8 +25,12 @@ pub struct MultiLabelStats {
     pub macro_f1: Option<f64>,
     /// Share of images all of whose labels are answered right.
     pub exact_match: f64,
-    /// The 95 % Wilson interval of that share.
+    /// The 95 % interval of that share: Wilson's, or by the bootstrap over groups where images are in groups.
     pub exact_match_interval: Option<[f64; 2]>,
+    /// Number of groups and of images on their own, where images are in groups. The intervals of average precisions take no
+    /// account of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<usize>,
     /// Share of pairs of an image and a label that are answered wrong (Hamming loss).
     pub hamming_loss: f64,
 }
@@ -106,7 +111,10 @@ fn scores(
     let precisions: Vec<f64> =
         labels.iter().filter_map(|label| Some(label.curve.as_ref()?.average_precision)).collect();
     let f1: Vec<f64> = labels.iter().filter_map(|label| label.score.f1).collect();
-    let exact = truth.iter().zip(answers).filter(|(truth, answers)| truth == answers).count();
+    let is_exact: Vec<bool> = truth.iter().zip(answers).map(|(truth, answers)| truth == answers).collect();
+    let exact = is_exact.iter().filter(|is_exact| **is_exact).count();
+    let of_rows: Vec<Option<&str>> = rows.iter().map(|row| row.group.as_deref()).collect();
+    let (exact_match_interval, groups) = share_interval(&is_exact, &of_rows);
     let pairs = truth.iter().flatten().zip(answers.iter().flatten());
     let wrong = pairs.filter(|(truth, answer)| truth != answer).count();
     MultiLabelStats {
@@ -116,7 +124,8 @@ fn scores(
         micro: micro_score(&counts),
         macro_f1: mean(&f1),
         exact_match: exact as f64 / rows.len() as f64,
-        exact_match_interval: wilson_interval(exact, rows.len()),
+        exact_match_interval,
+        groups,
         hamming_loss: wrong as f64 / (rows.len() * names.len()).max(1) as f64,
         labels,
     }

@@ -44,6 +44,7 @@ pub(super) fn train(
     let params = check(config, params)?;
     let MultiLabelData { set, splits, labels, .. } = data;
     set.require_validation(splits)?;
+    set.require_some_weight(splits)?;
     let counts = data.checked_counts()?;
     let class_weights = params.settings().class_weights.per_class(labels, &vec![1; labels.len()])?;
     let table = set.load([*splits])?;

@@ -40,6 +40,27 @@ impl TrainingSet {
         }
     }
 
+    /// Checks that a train image has a weight above 0: without one nothing is learned.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] where all weights are 0.
+    pub(super) fn require_some_weight(&self, splits: &SplitRows) -> Result<()> {
+        if !self.samples().has_weights() {
+            return Ok(());
+        }
+        let samples = self.samples().by_digest();
+        let counts = |image| samples.get(&image).is_none_or(|sample| sample.file.weight.get() > 0.0);
+        match splits.train.keys.is_empty() || splits.train.images().any(counts) {
+            true => Ok(()),
+            false => Err(Error::new(
+                Kind::Input,
+                "all train images have the weight 0, from which nothing is learned",
+            )
+            .at(self.path())
+            .help("give the images that count a weight above 0 in the manifest, then `extract` it")),
+        }
+    }
+
     /// Checks that all rows have the weight 1, for fits that know no other.
     ///
     /// # Errors

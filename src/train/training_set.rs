@@ -246,6 +246,7 @@ impl TrainingSet {
             let message = format!("the head of `init` has {found} hidden units, and `hidden` is {hidden}");
             return Err(Error::new(Kind::Usage, message).help(format!("set `hidden` to {found}")));
         }
+        self.require_some_weight(splits)?;
         let class_weights = self.class_weights(splits, &params.settings().class_weights)?;
         Ok(FitJob { start, params, class_weights })
     }

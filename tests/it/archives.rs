@@ -80,8 +80,49 @@ fn damaged_archives_are_named() {
     let whole = std::fs::read(s.path("a.tar")).unwrap();
     s.write("cut.tar", &whole[..whole.len() / 2]);
     let cut = extract(&s, "cut.tar", "new", &[]);
-    assert!(cut.code == 1 || cut.code == 3, "{}", cut.stderr);
-    extract(&s, "a.zip", "new", &["--split-folders"]).fails(2, &["an archive has no folders of splits"]);
+    cut.fails(1, &["cut.tar", "the archive ends early, in ", "files are missing"]);
+    extract(&s, "a.zip", "new", &["--split-folders"]).fails(1, &["folders that are no splits: 2 (ant, bee)"]);
     extract(&s, "a.zip", "new", &["--label-column", "x"])
         .fails(2, &["only a manifest has a root and columns"]);
+}
+
+#[test]
+fn splits_and_single_folders_in_archives_are_asked_about() {
+    let s = Sandbox::new();
+    for (split, images) in [("train", 12), ("val", 6), ("test", 6)] {
+        s.images(&format!("in/{split}"), &[("ant", images), ("bee", images)]);
+    }
+    python("archives.py", &[&s.path("in"), &s.path("")]);
+    for archive in ["a.zip", "a.tar"] {
+        extract(&s, archive, "new", &[])
+            .fails(2, &["the folders are called test, train, val", "splits or classes?"]);
+        let cache = format!("c-{archive}");
+        let done = extract(&s, archive, &cache, &["--split-folders"]);
+        assert_eq!(done.value()["layout"], "split/class", "{}", done.stderr);
+        assert_eq!(labels(&s, &cache)["val/ant/000.png"], "ant");
+        // The choice is remembered.
+        assert_eq!(extract(&s, archive, &cache, &[]).value()["computed"], 0);
+    }
+    s.images("wrap/p", &[("cat", 8), ("dog", 8)]);
+    std::fs::create_dir(s.path("out")).unwrap();
+    python("archives.py", &[&s.path("wrap"), &s.path("out")]);
+    for images in ["wrap", "out/a.zip", "out/a.tar"] {
+        extract(&s, images, "new", &[])
+            .fails(2, &["its only folder, p, holds nothing but folders: 2 (cat, dog)"]);
+    }
+}
+
+#[test]
+fn a_folder_of_archives_has_classes_and_a_damaged_one_is_refused() {
+    let s = with_archives();
+    std::fs::create_dir(s.path("st")).unwrap();
+    for name in ["1.tar", "2.tar"] {
+        std::fs::copy(s.path("a.tar"), s.path("st").join(name)).unwrap();
+    }
+    assert_eq!(extract(&s, "st", "c-st", &[]).code, 0);
+    assert_eq!(labels(&s, "c-st")["1.tar/ant/000.png"], "ant");
+    s.write("shards/002.tar", b"no archive at all");
+    let done = extract(&s, "shards", "c", &[]);
+    assert_eq!((done.code, &done.value()["samples"]), (3, &serde_json::json!(25)), "{}", done.stderr);
+    assert!(done.stderr.contains("002.tar: could not be read: "), "{}", done.stderr);
 }

@@ -289,3 +289,68 @@ fn weights_of_images_count_in_the_loss() {
         assert!(bad.stderr.contains(line), "{}", bad.stderr);
     }
 }
+
+#[test]
+fn stray_quotes_repeated_columns_and_odd_labels_are_refused() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 12), ("bee", 12)]);
+    let rows = |separator: char, quoted: &str| {
+        let mut text = format!("path{separator}label\n");
+        for i in 0..24 {
+            let (label, quote) = (if i < 12 { "ant" } else { "bee" }, if i == 5 { quoted } else { "" });
+            writeln!(text, "in/{label}/{:03}.png{separator}{quote}{label}", i % 12).unwrap();
+        }
+        text
+    };
+    for (name, separator, quoted, samples) in
+        [("q.csv", ',', "\"", 23), ("q.tsv", '\t', "\"", 23), ("semi.csv", ';', "", 24)]
+    {
+        s.write(name, rows(separator, quoted).as_bytes());
+        let done = extract(&s, name, &format!("c-{name}"), &[]);
+        assert_eq!(done.value()["samples"], samples, "{name}: {}", done.stderr);
+        assert_eq!(done.code, if samples == 24 { 0 } else { 3 });
+        if samples == 23 {
+            assert!(done.stderr.contains("line 7: field 2 has a quote at its start"), "{}", done.stderr);
+        }
+    }
+    s.write("two.csv", b"path,label,label\nin/ant/000.png,ant,bee\n");
+    extract(&s, "two.csv", "new", &[]).fails(1, &["2 of its columns are called label"]);
+    s.write("both.csv", b"path,label,labels\nin/ant/000.png,ant,bee\n");
+    extract(&s, "both.csv", "new", &[]).fails(1, &["it has both a column label and a column labels"]);
+    let lines = [
+        r#"{"path":"in/ant/000.png","label":"ant","label":"bee"}"#,
+        r#"{"path":"in/ant/001.png","label":["ant","bee"]}"#,
+        r#"{"path":"in/ant/002.png","label":true}"#,
+        r#"{"path":"in/ant/003.png","label":"_unlabelled"}"#,
+    ];
+    let mut text = lines.join("\n");
+    for i in 4..12 {
+        write!(text, "\n{{\"path\":\"in/ant/{i:03}.png\",\"label\":\"ant\"}}").unwrap();
+        write!(text, "\n{{\"path\":\"in/bee/{i:03}.png\",\"label\":\"bee\"}}").unwrap();
+    }
+    s.write("odd.jsonl", text.as_bytes());
+    let done = extract(&s, "odd.jsonl", "odd", &[]);
+    assert_eq!((done.code, &done.value()["samples"]), (3, &json!(16)), "{}", done.stderr);
+    for fault in [
+        "line 1: no JSON object: the key \"label\" occurs twice",
+        "line 2: the value of label is no text",
+        "line 3: the value of label is no text",
+        "line 4: _unlabelled is no label",
+    ] {
+        assert!(done.stderr.contains(fault), "{fault}: {}", done.stderr);
+    }
+    s.images("spaces", &[(" ant", 2), ("ant", 2)]);
+    s.run(&["data", "manifest", &s.text("spaces"), "--out", &s.text("m.csv")])
+        .fails(1, &["the class \" ant\" has spaces at its ends"]);
+    s.write(
+        "w0.csv",
+        rows(',', "")
+            .replace("label\n", "label,weight\n")
+            .replace("ant\n", "ant,0\n")
+            .replace("bee\n", "bee,0\n")
+            .as_bytes(),
+    );
+    assert_eq!(extract(&s, "w0.csv", "w0", &[]).code, 0);
+    s.run(&["train", &s.text("w0"), "--run", &s.text("r0")])
+        .fails(1, &["all train images have the weight 0"]);
+}

@@ -4,6 +4,11 @@ use crate::error::{Error, Kind, Result};
 use std::fmt;
 use std::str::FromStr;
 
+/// Smallest weight above 0 that a text may give: products with it are far from what 32 bits cannot hold.
+const SMALLEST: f64 = 1e-6;
+/// Largest weight that a text may give.
+const LARGEST: f64 = 1e6;
+
 /// How much an image counts in the loss: a finite number of at least 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weight(f32);
@@ -34,8 +39,11 @@ impl FromStr for Weight {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        text.parse().ok().and_then(Self::new).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("{text:?} is not a weight")).help("use a number of at least 0")
+        let exact: Option<f64> = text.parse().ok();
+        let is_usual = |weight: &f64| *weight == 0.0 || (SMALLEST..=LARGEST).contains(weight);
+        exact.filter(is_usual).and_then(|weight| Self::new(weight as f32)).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("{text:?} is not a weight"))
+                .help(format!("use 0, or a number of {SMALLEST} to {LARGEST}"))
         })
     }
 }

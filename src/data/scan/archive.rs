@@ -2,13 +2,16 @@
 //! extension `cls` beside each image holds its class.
 
 use super::labels::ClassFolder;
+use super::layout;
 use super::passed_over::is_passed_over;
 use super::walk::{Candidate, Listing};
-use crate::data::dataset::{FolderLayout, Weight};
+use crate::data::dataset::{
+    FolderLayout, LayoutChoice, Reason, Refused, Split, UNLABELLED, Weight, number_and_names,
+};
 use crate::error::{Error, Kind, Result};
-use crate::io::archive::{ArchiveMembers, is_archive};
+use crate::io::archive::{ArchiveMembers, SkippedEntry, is_archive};
 use crate::io::fs;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Extensions of files that are the image of a sample in WebDataset.
@@ -24,29 +27,105 @@ pub(super) fn is_shards(folder: &Path) -> bool {
     !entries.is_empty() && entries.iter().all(|entry| is_tar(&entry.path) && entry.path.is_file())
 }
 
-/// Lists the images of one archive.
+/// Lists the images of one archive. Without a `choice`, folders that are called as splits are an error if `must_choose`, else
+/// classes.
 ///
 /// # Errors
-/// [`Kind::Input`] when it cannot be read or is damaged.
-pub(super) fn list(archive: &Path) -> Result<Listing> {
+/// [`Kind::Input`] when it cannot be read or is damaged, or its folders are not the splits that were chosen; [`Kind::Usage`] when
+/// a choice is missing.
+pub(super) fn list(archive: &Path, choice: Option<LayoutChoice>, must_choose: bool) -> Result<Listing> {
     let root = resolved(archive)?;
     let members = ArchiveMembers::open(&root)?;
-    match members.names().any(|name| name.ends_with(".cls")) {
-        true => samples(root.clone(), &[(String::new(), root)]),
-        false => class_folders(root, &members),
+    let mut listing = Listing { root, ..Listing::default() };
+    if choice.is_none() && has_classes(&members) {
+        listing.layout = FolderLayout::Manifest;
+        Samples::of(&mut listing).add("", &members);
+        return Ok(listing);
     }
+    let folders = folders(&members);
+    let names: Vec<&str> = folders.keys().copied().filter(|name| *name != UNLABELLED).collect();
+    let inside = |name: &str| {
+        let entries = folders.get(name).into_iter().flatten();
+        entries.map(|(name, is_folder)| (name.to_string(), *is_folder)).collect()
+    };
+    let seen = layout::recognise(&names, inside);
+    listing.layout = layout::choose(archive, &names, seen, choice, must_choose)?;
+    if listing.layout != seen && choice.is_none() {
+        listing.notes.push(layout::remark(&names, seen));
+    }
+    let layout = listing.layout;
+    let stray = Samples::of(&mut listing).add_folders("", &members, layout);
+    note_stray(&mut listing, stray);
+    listing.question_one_class(archive, choice, must_choose)?;
+    Ok(listing)
 }
 
-/// Lists the images of shards of WebDataset in a folder.
+/// Lists the images of tar files in a folder: of WebDataset where one has a file with a class, else of their class folders. A file
+/// that cannot be read is refused.
 ///
 /// # Errors
-/// [`Kind::Input`] when one cannot be read or is damaged.
+/// [`Kind::Input`] when the folder cannot be read.
 pub(super) fn list_shards(folder: &Path) -> Result<Listing> {
     let root = resolved(folder)?;
     let entries = fs::list(&root)?;
-    let shards: Vec<(String, PathBuf)> =
-        entries.into_iter().map(|entry| (format!("{}/", entry.name), entry.path)).collect();
-    samples(root, &shards)
+    let mut listing = Listing { root, layout: FolderLayout::Manifest, ..Listing::default() };
+    let mut shards = Vec::new();
+    for entry in entries {
+        match ArchiveMembers::open(&entry.path) {
+            Ok(members) => shards.push((entry.name, members)),
+            Err(e) => refuse(&mut listing, entry.name, Reason::Unreadable(e.with_causes())),
+        }
+    }
+    let without: Vec<&str> =
+        shards.iter().filter(|(_, members)| !has_classes(members)).map(|(name, _)| name.as_str()).collect();
+    let is_of_folders = without.len() == shards.len();
+    if !without.is_empty() && !is_of_folders {
+        let note = "tar files without a class (.cls), whose images have no label: ";
+        listing.notes.push(format!("{note}{}", number_and_names(&without)));
+    }
+    let mut stray = 0;
+    let mut samples = Samples::of(&mut listing);
+    for (name, members) in &shards {
+        let prefix = format!("{name}/");
+        match is_of_folders && members.names().any(|name| name.contains('/')) {
+            true => stray += samples.add_folders(&prefix, members, FolderLayout::Classes),
+            false => samples.add(&prefix, members),
+        }
+    }
+    note_stray(&mut listing, stray);
+    Ok(listing)
+}
+
+/// Whether files hold the classes of images.
+fn has_classes(members: &ArchiveMembers) -> bool {
+    members.names().any(|name| name.ends_with(".cls"))
+}
+
+fn note_stray(listing: &mut Listing, stray: usize) {
+    if stray > 0 {
+        listing.notes.push(format!("files directly in the archive belong to no class: {stray}"));
+    }
+}
+
+fn refuse(listing: &mut Listing, path: String, reason: Reason) {
+    listing.refused.push(Refused { path, image_sha256: None, reason });
+}
+
+/// Names directly in each topmost folder of an archive, each with whether it is a folder.
+type Folders<'a> = BTreeMap<&'a str, BTreeSet<(&'a str, bool)>>;
+
+fn folders(members: &ArchiveMembers) -> Folders<'_> {
+    let mut folders = Folders::new();
+    for (folder, rest) in members.names().filter(is_image_path).filter_map(|name| name.split_once('/')) {
+        let entry = rest.split_once('/').map_or((rest, false), |(name, _)| (name, true));
+        folders.entry(folder).or_default().insert(entry);
+    }
+    folders
+}
+
+/// Whether no part of a name is one that is passed over.
+fn is_image_path(name: &&str) -> bool {
+    !name.split('/').any(is_passed_over)
 }
 
 fn resolved(path: &Path) -> Result<PathBuf> {
@@ -56,55 +135,94 @@ fn resolved(path: &Path) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// The topmost folders are classes.
-fn class_folders(root: PathBuf, members: &ArchiveMembers) -> Result<Listing> {
-    let mut listing = Listing { root, ..Listing::default() };
-    let (mut indexes, mut stray) = (BTreeMap::new(), 0);
-    for name in members.names() {
-        if name.split('/').any(is_passed_over) {
-            continue;
+/// Gathers the images of archives.
+struct Samples<'a> {
+    listing: &'a mut Listing,
+    /// Indices of class folders.
+    indexes: BTreeMap<String, usize>,
+}
+
+impl<'a> Samples<'a> {
+    fn of(listing: &'a mut Listing) -> Self {
+        Self { listing, indexes: BTreeMap::new() }
+    }
+
+    fn folder(&mut self, path: &str, name: &str) -> usize {
+        let folders = &mut self.listing.folders;
+        *self.indexes.entry(path.into()).or_insert_with(|| {
+            folders.push(ClassFolder { path: path.into(), name: name.into() });
+            folders.len() - 1
+        })
+    }
+
+    fn candidate(&mut self, path: String, folder: usize, split: Option<Split>) {
+        let weight = Weight::default();
+        self.listing.candidates.push(Candidate { path, folder, line: None, split, group: None, weight });
+    }
+
+    /// Adds the files in class folders, whose paths start with `prefix`. Returns how many are in none.
+    fn add_folders(&mut self, prefix: &str, members: &ArchiveMembers, layout: FolderLayout) -> usize {
+        let mut stray = 0;
+        for name in members.names().filter(is_image_path) {
+            let class = layout.class_folder(name);
+            if class.len() == name.len() {
+                stray += 1;
+                continue;
+            }
+            let label = class.rsplit('/').next().unwrap_or(class);
+            // The labels of a folder of archives are names as they are.
+            let label = if label == UNLABELLED && !prefix.is_empty() { "" } else { label };
+            let folder = self.folder(class, label);
+            self.candidate(format!("{prefix}{name}"), folder, layout.split(name));
         }
-        let Some((class, _)) = name.split_once('/') else {
-            stray += 1;
-            continue;
-        };
-        let folder = *indexes.entry(class.to_string()).or_insert_with(|| {
-            listing.folders.push(ClassFolder { path: class.into(), name: class.into() });
-            listing.folders.len() - 1
-        });
-        listing.candidates.push(candidate(name.into(), folder));
+        self.refuse_skipped(prefix, members);
+        stray
     }
-    if stray > 0 {
-        listing.notes.push(format!("files directly in the archive belong to no class: {stray}"));
-    }
-    Ok(listing)
-}
 
-fn candidate(path: String, folder: usize) -> Candidate {
-    Candidate { path, folder, line: None, split: None, group: None, weight: Weight::default() }
-}
-
-/// The image of each sample of the shards, each with the prefix of its paths. Images without a class have no label.
-fn samples(root: PathBuf, shards: &[(String, PathBuf)]) -> Result<Listing> {
-    let mut listing = Listing { root, layout: FolderLayout::Manifest, ..Listing::default() };
-    let mut indexes: BTreeMap<String, usize> = BTreeMap::new();
-    for (prefix, path) in shards {
-        let members = ArchiveMembers::open(path)?;
+    /// Adds the image of each sample of WebDataset. Images without a class have no label.
+    fn add(&mut self, prefix: &str, members: &ArchiveMembers) {
         for name in members.names() {
-            let image = key(name).filter(|(_, extension)| IMAGES.contains(&extension.as_str()));
-            let Some((key, _)) = image else { continue };
-            let label = match members.read(&format!("{key}.{CLASS}")) {
-                Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_string(),
-                Err(_) => String::new(),
-            };
-            let folder = *indexes.entry(label.clone()).or_insert_with(|| {
-                listing.folders.push(ClassFolder { path: label.clone(), name: label });
-                listing.folders.len() - 1
-            });
-            listing.candidates.push(candidate(format!("{prefix}{name}"), folder));
+            let Some((key, _)) = key(name).filter(is_image) else { continue };
+            match class(members, key) {
+                Ok(label) => {
+                    let folder = self.folder(&label, &label);
+                    self.candidate(format!("{prefix}{name}"), folder, None);
+                }
+                Err(fault) => refuse(self.listing, format!("{prefix}{name}"), Reason::Other(fault)),
+            }
+        }
+        self.refuse_skipped(prefix, members);
+    }
+
+    /// Refuses what looks like an image and cannot be read.
+    fn refuse_skipped(&mut self, prefix: &str, members: &ArchiveMembers) {
+        for SkippedEntry { name, reason } in members.skipped() {
+            if is_image_path(&name.trim_start_matches(['.', '/']))
+                && key(name).is_some_and(|key| is_image(&key))
+            {
+                refuse(self.listing, format!("{prefix}{name}"), Reason::Other(reason.clone()));
+            }
         }
     }
-    Ok(listing)
+}
+
+/// The class of a sample; empty without one.
+fn class(members: &ArchiveMembers, key: &str) -> std::result::Result<String, String> {
+    let name = format!("{key}.{CLASS}");
+    if members.size(&name).is_none() {
+        return Ok(String::new());
+    }
+    let bytes = members.read(&name).map_err(|e| format!("its class in {name} could not be read: {e}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("its class in {name} is not UTF-8"))?;
+    match text.trim() {
+        UNLABELLED => Err(format!("{UNLABELLED} in {name} is no class")),
+        text => Ok(text.to_string()),
+    }
+}
+
+/// Whether a name with this extension is that of an image.
+fn is_image((_, extension): &(&str, String)) -> bool {
+    IMAGES.contains(&extension.as_str())
 }
 
 /// Splits a name at the first dot of its last part: the key of its sample and its extension.

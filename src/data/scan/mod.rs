@@ -120,9 +120,6 @@ pub fn find_out(root: &Path, path: &str) -> FoundFile {
     Scanner::new(root, &ScanOptions::new(ScanDepth::Header)).find_out(path)
 }
 
-/// Why no layout can be chosen for an archive.
-const ARCHIVE_LAYOUT: &str = "an archive has no folders of splits";
-
 /// Checks that images are files: objects in object storage are read by workers.
 ///
 /// # Errors
@@ -153,18 +150,14 @@ fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
     }
     let refuse = |message: &str, help: &str| Err(Error::new(Kind::Usage, message).at(images).help(help));
     match images.is_file() {
-        true if options.layout.is_some() => refuse(
-            if is_archive(images) {
-                ARCHIVE_LAYOUT
-            } else {
-                "a manifest has no folders of splits or classes"
-            },
+        true if options.layout.is_some() && !is_archive(images) => refuse(
+            "a manifest has no folders of splits or classes",
             "leave `split_folders` and `as_classes` out",
         ),
         true if is_archive(images) && manifest != usual => {
             refuse("an archive: only a manifest has a root and columns", "leave `root` and the columns out")
         }
-        true if is_archive(images) => archive::list(images),
+        true if is_archive(images) => archive::list(images, options.layout, options.must_choose),
         true => manifest::list(images, manifest),
         false if (is_remote || images.is_dir()) && manifest != usual => {
             refuse("a folder: only a manifest has a root and columns", "leave `root` and the columns out")

@@ -7,7 +7,7 @@ use super::walk::{Candidate, Listing, ObjectTable};
 use crate::data::dataset::{FolderLayout, LayoutChoice, UNLABELLED, Weight};
 use crate::data::decode::FileFacts;
 use crate::error::{Error, Kind, Result};
-use crate::io::fs::{FileIdentity, FolderEntry};
+use crate::io::fs::FileIdentity;
 use crate::io::store::Store;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -53,12 +53,11 @@ pub(super) fn list(url: &Path, choice: Option<LayoutChoice>, must_choose: bool) 
         listing.notes.push(format!("files directly in {} belong to no class: {stray}", url.display()));
     }
     let unlabelled = folders.remove(UNLABELLED);
-    let entry = |name: &&str| FolderEntry { name: name.to_string(), path: url.join(name) };
-    let entries: Vec<FolderEntry> = folders.keys().map(entry).collect();
     let seen = recognise(&folders);
-    listing.layout = layout::choose(url, &entries, seen, choice, must_choose)?;
+    let called: Vec<&str> = folders.keys().copied().collect();
+    listing.layout = layout::choose(url, &called, seen, choice, must_choose)?;
     if listing.layout != seen && choice.is_none() {
-        listing.notes.push(layout::remark(&entries, seen));
+        listing.notes.push(layout::remark(&called, seen));
     }
     for (folder, files) in &folders {
         match listing.layout {
@@ -66,6 +65,7 @@ pub(super) fn list(url: &Path, choice: Option<LayoutChoice>, must_choose: bool) 
             _ => listing.add_class_of_objects(folder, folder, files),
         }
     }
+    listing.question_one_class(url, choice, must_choose)?;
     if let Some(files) = unlabelled {
         listing.add_class_of_objects(UNLABELLED, UNLABELLED, &files);
     }
@@ -76,17 +76,9 @@ pub(super) fn list(url: &Path, choice: Option<LayoutChoice>, must_choose: bool) 
 
 /// Returns what folders look like, each with the names of its files.
 fn recognise(folders: &BTreeMap<&str, Vec<&str>>) -> FolderLayout {
-    let is_split = |name: &str| FolderLayout::split_called(name).is_some();
-    let holds_splits = |files: &Vec<&str>| {
-        let mut files = files.iter().filter(|file| !passed_over::is_passed_over(top(file))).peekable();
-        files.peek().is_some() && files.all(|file| file.contains('/') && is_split(top(file)))
-    };
-    match folders {
-        folders if folders.is_empty() => FolderLayout::Classes,
-        folders if folders.keys().all(|folder| is_split(folder)) => FolderLayout::SplitThenClass,
-        folders if folders.values().all(holds_splits) => FolderLayout::ClassThenSplit,
-        _ => FolderLayout::Classes,
-    }
+    let inside =
+        |name: &str| folders[name].iter().map(|file| (top(file).to_string(), file.contains('/'))).collect();
+    layout::recognise(&folders.keys().copied().collect::<Vec<_>>(), inside)
 }
 
 /// The first part of a name.

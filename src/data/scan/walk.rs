@@ -3,11 +3,13 @@
 use super::labels::ClassFolder;
 use super::layout;
 use super::passed_over::{self, PassedOver, pass_over};
-use crate::data::dataset::{FolderLayout, LayoutChoice, Reason, Refused, Split, UNLABELLED, Weight};
+use crate::data::dataset::{
+    FolderLayout, LayoutChoice, Reason, Refused, Split, UNLABELLED, Weight, number_and_names,
+};
 use crate::data::decode::FileFacts;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs::{self, FolderEntry};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 /// Size and time of each object in object storage, by its name.
@@ -82,10 +84,15 @@ pub(super) fn list(images: &Path, choice: Option<LayoutChoice>, must_choose: boo
     listing.note_stray(&images.display().to_string(), stray);
     let (unlabelled, folders): (Vec<_>, Vec<_>) =
         folders.into_iter().partition(|folder| folder.name == UNLABELLED);
-    let seen = layout::recognise(&folders);
-    listing.layout = layout::choose(images, &folders, seen, choice, must_choose)?;
+    let names: Vec<&str> = folders.iter().map(|folder| folder.name.as_str()).collect();
+    let inside = |name: &str| {
+        let entries = fs::list(&root.join(name)).unwrap_or_default();
+        entries.into_iter().map(|entry| (entry.name, entry.path.is_dir())).collect()
+    };
+    let seen = layout::recognise(&names, inside);
+    listing.layout = layout::choose(images, &names, seen, choice, must_choose)?;
     if listing.layout != seen && choice.is_none() {
-        listing.notes.push(layout::remark(&folders, seen));
+        listing.notes.push(layout::remark(&names, seen));
     }
     for folder in folders {
         match listing.layout {
@@ -103,6 +110,7 @@ pub(super) fn list(images: &Path, choice: Option<LayoutChoice>, must_choose: boo
         listing.notes.push(note);
     }
     listing.notes.extend(passed_over::remark(&listing.passed_over));
+    listing.question_one_class(images, choice, must_choose)?;
     Ok(listing)
 }
 
@@ -180,6 +188,45 @@ impl Listing {
             Err(e) => self.refuse(name, Reason::FolderNotFound(e.to_string())),
         }
         None
+    }
+
+    /// Asks about one class all of whose files are in folders of its own: most often these folders are the classes.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] where a choice must be made.
+    pub(super) fn question_one_class(
+        &mut self,
+        images: &Path,
+        choice: Option<LayoutChoice>,
+        must_choose: bool,
+    ) -> Result<()> {
+        let [class] = self.folders.as_slice() else { return Ok(()) };
+        let below: Option<BTreeSet<&str>> = self
+            .candidates
+            .iter()
+            .map(|file| {
+                file.path
+                    .strip_prefix(&class.path)?
+                    .strip_prefix('/')?
+                    .split_once('/')
+                    .map(|(folder, _)| folder)
+            })
+            .collect();
+        let below: Vec<&str> = below.unwrap_or_default().into_iter().collect();
+        if below.len() < 2 || self.layout != FolderLayout::Classes || choice.is_some() {
+            return Ok(());
+        }
+        let folders = number_and_names(&below);
+        let what = format!("its only folder, {}, holds nothing but folders: {folders}", class.name);
+        if must_choose {
+            let message = format!("{what}; are these the classes?");
+            return Err(Error::new(Kind::Usage, message).at(images).help(format!(
+                "give the folder {} itself, or an archive of what is in it; or add `as_classes` to take it as the one class",
+                class.name
+            )));
+        }
+        self.notes.push(format!("{what}, and it is taken as the one class"));
+        Ok(())
     }
 
     fn refuse_folder(&mut self, name: &str, error: &Error) {
@@ -303,5 +350,19 @@ mod tests {
         let listing = classes(&dir);
         assert_eq!(paths(&listing), [("a/1", "a"), ("a/sub/2", "a"), ("b/3", "b"), ("b/broken", "b")]);
         assert!(listing.notes[0].contains("were not followed: 1"));
+    }
+
+    #[test]
+    fn one_folder_around_the_classes_is_asked_about() {
+        let dir = tree(&["p/bird/1", "p/cat/2"]);
+        let error = list(dir.path(), None, true).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        assert!(
+            error.to_string().contains("its only folder, p, holds nothing but folders: 2 (bird, cat)"),
+            "{error}"
+        );
+        assert!(classes(&dir).notes[0].ends_with("it is taken as the one class"));
+        assert!(list(dir.path(), Some(LayoutChoice::AsClasses), true).unwrap().notes.is_empty());
+        assert!(list(tree(&["p/bird/1", "p/2"]).path(), None, true).is_ok());
     }
 }

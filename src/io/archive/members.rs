@@ -5,7 +5,7 @@ use crate::error::{Error, Kind, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -30,13 +30,31 @@ enum Packing {
     Deflated(u32),
     /// By another method.
     Other,
+    /// With a password.
+    Encrypted,
 }
 
 /// The files inside an archive.
 #[derive(Debug)]
 pub struct ArchiveMembers {
     path: PathBuf,
+    contents: Contents,
+}
+
+/// What an archive holds.
+#[derive(Debug, Default)]
+struct Contents {
     members: BTreeMap<String, Member>,
+    skipped: Vec<SkippedEntry>,
+}
+
+/// An entry of an archive that is no file that can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedEntry {
+    /// Its name as the archive has it.
+    pub name: String,
+    /// Why it is skipped.
+    pub reason: String,
 }
 
 /// The archives that were opened, with their length and time. An archive that has changed is opened anew.
@@ -72,20 +90,25 @@ impl ArchiveMembers {
         }
         let is_zip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
         let file = File::open(path).map_err(unreadable)?;
-        let members = if is_zip { of_zip(file) } else { of_tar(file) };
-        let members = Arc::new(Self { path: path.to_path_buf(), members: members.map_err(unreadable)? });
+        let contents = if is_zip { of_zip(file) } else { of_tar(file) };
+        let members = Arc::new(Self { path: path.to_path_buf(), contents: contents.map_err(unreadable)? });
         opened.insert(path.to_path_buf(), (length, time, members.clone()));
         Ok(members)
     }
 
     /// Names of the files, sorted, with `/` separators.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.members.keys().map(String::as_str)
+        self.contents.members.keys().map(String::as_str)
+    }
+
+    /// Entries that are no files: links out of the archive, devices, and paths that lead outside. Folders are not among them.
+    pub fn skipped(&self) -> &[SkippedEntry] {
+        &self.contents.skipped
     }
 
     /// Size of a file in bytes; `None` when there is none of this name.
     pub fn size(&self, name: &str) -> Option<u64> {
-        self.members.get(name).map(|member| member.size)
+        self.contents.members.get(name).map(|member| member.size)
     }
 
     /// Reads a file.
@@ -94,7 +117,8 @@ impl ArchiveMembers {
     /// When there is none of this name, or it cannot be read, is damaged, or packed by a method other than deflate.
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let damaged = || io::Error::other("it is damaged in its archive");
-        let member = self.members.get(name).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let member =
+            self.contents.members.get(name).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(member.start))?;
         let packed = file.take(member.packed);
@@ -107,6 +131,7 @@ impl ArchiveMembers {
             Packing::Other => {
                 return Err(io::Error::other("its archive packs it by a method that is not read"));
             }
+            Packing::Encrypted => return Err(io::Error::other("it is encrypted in its archive")),
         };
         if bytes.len() as u64 != member.size {
             return Err(damaged());
@@ -117,56 +142,112 @@ impl ArchiveMembers {
                 sum.update(&bytes);
                 if sum.sum() == expected { Ok(bytes) } else { Err(damaged()) }
             }
-            Packing::Plain | Packing::Other => Ok(bytes),
+            Packing::Plain | Packing::Other | Packing::Encrypted => Ok(bytes),
         }
     }
 }
 
 /// The name of a file, without `.`; `None` for one that leads outside.
-fn plain(path: &Path) -> Option<String> {
-    let mut parts = Vec::new();
-    for part in path.components() {
-        match part {
-            Component::Normal(part) => parts.push(part.to_str()?),
-            Component::CurDir => {}
-            _ => return None,
-        }
-    }
-    (!parts.is_empty()).then(|| parts.join("/"))
+fn plain(name: &str) -> Option<String> {
+    let is_drive = name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic();
+    let parts: Vec<&str> = name.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let leads_outside = name.starts_with('/') || is_drive || parts.contains(&"..");
+    (!leads_outside && !parts.is_empty()).then(|| parts.join("/"))
 }
 
-fn of_tar(file: File) -> io::Result<BTreeMap<String, Member>> {
-    let mut members = BTreeMap::new();
-    for entry in tar::Archive::new(file).entries_with_seek()? {
+impl Contents {
+    fn skip(&mut self, name: &str, reason: &str) {
+        self.skipped.push(SkippedEntry { name: name.into(), reason: reason.into() });
+    }
+
+    /// The name by which a file is found; `None`, and an entry that is skipped, where it leads outside.
+    fn name(&mut self, given: &str) -> Option<String> {
+        let name = plain(given);
+        if name.is_none() {
+            self.skip(given, "its path leads out of the archive");
+        }
+        name
+    }
+}
+
+fn of_tar(mut file: File) -> io::Result<Contents> {
+    let mut contents = Contents::default();
+    let (mut links, mut end) = (Vec::new(), 0);
+    for entry in tar::Archive::new(&file).entries_with_seek()? {
         let entry = entry?;
-        let Some(name) = plain(&entry.path()?).filter(|_| entry.header().entry_type().is_file()) else {
+        let kind = entry.header().entry_type();
+        let is_sparse = kind == tar::EntryType::GNUSparse;
+        let stored = if is_sparse { entry.header().entry_size()? } else { entry.size() };
+        let (start, size) = (entry.raw_file_position(), entry.size());
+        end = start + stored.next_multiple_of(BLOCK);
+        if kind.is_dir() {
+            continue;
+        }
+        let bytes = entry.path_bytes();
+        let Ok(given) = std::str::from_utf8(&bytes) else {
+            contents.skip(&String::from_utf8_lossy(&bytes), "its name is not UTF-8");
             continue;
         };
-        let (start, size) = (entry.raw_file_position(), entry.size());
-        members.insert(name, Member { start, packed: size, size, packing: Packing::Plain });
+        let Some(name) = contents.name(given) else { continue };
+        if kind.is_file() {
+            contents.members.insert(name, Member { start, packed: size, size, packing: Packing::Plain });
+        } else if kind.is_hard_link() {
+            let target = entry.link_name_bytes().and_then(|bytes| plain(std::str::from_utf8(&bytes).ok()?));
+            links.push((name, target));
+        } else {
+            contents.skip(&name, "a link, a device or a sparse file in its archive, not a file");
+        }
     }
-    Ok(members)
+    check_end(&mut file, end, contents.members.iter().max_by_key(|(_, member)| member.start))?;
+    // A hard link names a file that may come later, or another link.
+    for (name, target) in links {
+        match target.and_then(|target| contents.members.get(&target)).cloned() {
+            Some(member) => drop(contents.members.insert(name, member)),
+            None => contents.skip(&name, "a link to a file that its archive does not hold"),
+        }
+    }
+    Ok(contents)
 }
 
-fn of_zip(file: File) -> io::Result<BTreeMap<String, Member>> {
+/// Bytes that a tar archive is made of.
+const BLOCK: u64 = 512;
+
+/// Checks that a block of zeros follows the last file, which ends at `end`: an archive that was cut short has none.
+fn check_end(file: &mut File, end: u64, last: Option<(&String, &Member)>) -> io::Result<()> {
+    let mut block = Vec::new();
+    file.seek(SeekFrom::Start(end))?;
+    file.take(BLOCK).read_to_end(&mut block)?;
+    if block.len() as u64 == BLOCK && block.iter().all(|byte| *byte == 0) {
+        return Ok(());
+    }
+    let last = last.map_or_else(|| "its first file".to_string(), |(name, _)| name.clone());
+    Err(io::Error::other(format!(
+        "the archive ends early, in {last} or after it: files are missing; copy or download it again"
+    )))
+}
+
+fn of_zip(file: File) -> io::Result<Contents> {
     let mut zip = zip::ZipArchive::new(io::BufReader::new(file)).map_err(io::Error::other)?;
-    let mut members = BTreeMap::new();
+    let mut contents = Contents::default();
     for i in 0..zip.len() {
         let entry = zip.by_index_raw(i).map_err(io::Error::other)?;
         let name = entry.name().map_err(io::Error::other)?;
-        let (Some(name), Some(start)) = (plain(Path::new(&*name)), entry.data_start()) else { continue };
-        if entry.is_dir() {
+        // Windows writes names with the other separator.
+        let given = name.replace('\\', "/");
+        if entry.is_dir() || given.ends_with('/') {
             continue;
         }
+        let (Some(name), Some(start)) = (contents.name(&given), entry.data_start()) else { continue };
         let packing = match entry.compression() {
-            _ if entry.encrypted() => Packing::Other,
+            _ if entry.encrypted() => Packing::Encrypted,
             zip::CompressionMethod::Stored => Packing::Stored(entry.crc32()),
             zip::CompressionMethod::Deflated => Packing::Deflated(entry.crc32()),
             _ => Packing::Other,
         };
-        members.insert(name, Member { start, packed: entry.compressed_size(), size: entry.size(), packing });
+        let member = Member { start, packed: entry.compressed_size(), size: entry.size(), packing };
+        contents.members.insert(name, member);
     }
-    Ok(members)
+    Ok(contents)
 }
 
 #[cfg(test)]
@@ -233,5 +314,51 @@ mod tests {
         bytes.truncate(300);
         std::fs::write(dir.path().join("c.zip"), &bytes).unwrap();
         assert_eq!(ArchiveMembers::open(&dir.path().join("c.zip")).unwrap_err().kind(), Kind::Input);
+    }
+
+    #[test]
+    fn links_are_followed_and_what_leads_outside_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tar");
+        let mut tar = tar::Builder::new(File::create(&path).unwrap());
+        let mut add = |name: &str, kind: tar::EntryType, link: &str, bytes: &[u8]| {
+            let mut header = tar::Header::new_old();
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
+            header.set_entry_type(kind);
+            header.set_size(bytes.len() as u64);
+            header.set_cksum();
+            tar.append(&header, bytes).unwrap();
+        };
+        add("a/1.png", tar::EntryType::Regular, "", b"one");
+        add("b/1.png", tar::EntryType::Link, "./a/1.png", b"");
+        add("b/2.png", tar::EntryType::Link, "a/none.png", b"");
+        add("b/3.png", tar::EntryType::Symlink, "../a/1.png", b"");
+        add("/etc/4.png", tar::EntryType::Regular, "", b"x");
+        add("../5.png", tar::EntryType::Regular, "", b"x");
+        tar.finish().unwrap();
+        let members = ArchiveMembers::open(&path).unwrap();
+        assert_eq!(members.names().collect::<Vec<_>>(), ["a/1.png", "b/1.png"]);
+        assert_eq!(members.read("b/1.png").unwrap(), b"one");
+        let skipped: Vec<&str> = members.skipped().iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(skipped, ["b/3.png", "/etc/4.png", "../5.png", "b/2.png"]);
+        let zipped = dir.path().join("b.zip");
+        let files: [(&str, &[u8]); 3] = [("a\\1.png", b"one"), ("C:/win/2.png", b"x"), ("a/../3.png", b"x")];
+        zip(&zipped, &files, zip::CompressionMethod::Stored);
+        let members = ArchiveMembers::open(&zipped).unwrap();
+        assert_eq!((members.names().collect::<Vec<_>>(), members.skipped().len()), (vec!["a/1.png"], 2));
+    }
+
+    #[test]
+    fn a_tar_archive_that_was_cut_anywhere_is_no_whole_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tar");
+        tar(&path, &[("a/1", &[1; 700]), ("a/2", &[2; 700])]);
+        let whole = std::fs::read(&path).unwrap();
+        for length in [600, 512 + 1024, 512 + 1024 + 100, 512 + 1024 + 512 + 300, 2 * (512 + 1024)] {
+            let cut = dir.path().join(format!("{length}.tar"));
+            std::fs::write(&cut, &whole[..length]).unwrap();
+            assert_eq!(ArchiveMembers::open(&cut).unwrap_err().kind(), Kind::Input, "{length}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 mod members;
 
-pub use members::{ArchiveMembers, inside_archive, is_archive};
+pub use members::{ArchiveMembers, SkippedEntry, inside_archive, is_archive};
 
 use super::fs;
 use crate::error::{Error, Kind, Result};

@@ -9,7 +9,7 @@ mod writer;
 
 pub use column::{ColumnData, ColumnSpec, ColumnType, NamedColumn, Vectors};
 pub(crate) use stream::{StreamReader, StreamWriter};
-pub(crate) use text::TextReader;
+pub(crate) use text::{TextReader, TextValue};
 pub use writer::{MAX_GROUP_ROWS, TableWriter, arrow_has_key, parquet_has_key};
 
 use crate::error::{Error, Kind, Result};

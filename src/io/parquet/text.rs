@@ -1,9 +1,9 @@
 //! Reads columns of any plain type as text, row by row: Parquet files that others wrote.
 
-use super::{damaged, readable};
+use super::readable;
 use crate::error::{Error, Kind, Result};
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::{Field, Row};
+use parquet::record::Field;
 use parquet::schema::types::Type;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,17 @@ use std::sync::Arc;
 pub(crate) struct TextReader {
     path: PathBuf,
     reader: SerializedFileReader<File>,
+}
+
+/// A value of a column that is read as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TextValue {
+    /// A text, a number or the like; empty for null.
+    One(String),
+    /// A list of texts.
+    Several(Vec<String>),
+    /// Another list, a structure, or bytes that are no text.
+    Other,
 }
 
 impl TextReader {
@@ -40,11 +51,11 @@ impl TextReader {
     /// time, and a page of each column.
     ///
     /// # Errors
-    /// [`Kind::Input`] when the file is damaged or a column holds no plain values, and those of `visit`.
+    /// [`Kind::Input`] when the file is damaged, and those of `visit`.
     pub fn for_each(
         self,
         columns: &[String],
-        mut visit: impl FnMut(u64, Vec<String>) -> Result<()>,
+        mut visit: impl FnMut(u64, Vec<TextValue>) -> Result<()>,
     ) -> Result<()> {
         let wanted = |field: &&Arc<Type>| columns.iter().any(|name| name == field.name());
         let fields: Vec<Arc<Type>> = self.fields().iter().filter(wanted).cloned().collect();
@@ -63,39 +74,31 @@ impl TextReader {
         let mut next = || readable(&self.path, || rows.next().transpose()).map_err(in_file);
         while let Some(row) = next()? {
             number += 1;
-            visit(number, self.values(&row, &places, columns)?)?;
+            let values: Vec<&Field> = row.get_column_iter().map(|(_, value)| value).collect();
+            visit(number, places.iter().map(|&at| text(values[at])).collect())?;
         }
         Ok(())
     }
-
-    /// The values of a row at `places`.
-    fn values(&self, row: &Row, places: &[usize], columns: &[String]) -> Result<Vec<String>> {
-        let values: Vec<&Field> = row.get_column_iter().map(|(_, value)| value).collect();
-        let value = |(&at, name): (&usize, &String)| {
-            text(values[at]).ok_or_else(|| {
-                damaged(&self.path, format!("its column {name} holds no plain values")).of_kind(Kind::Input)
-            })
-        };
-        places.iter().zip(columns).map(value).collect()
-    }
 }
 
-/// A value as text, names in a list separated by `|`; `None` for other lists, structures and the like.
-fn text(value: &Field) -> Option<String> {
+/// A value as text.
+fn text(value: &Field) -> TextValue {
     match value {
-        Field::Null => Some(String::new()),
-        Field::Str(text) => Some(text.clone()),
-        Field::Bytes(bytes) => bytes.as_utf8().ok().map(String::from),
+        Field::Null => TextValue::One(String::new()),
+        Field::Str(text) => TextValue::One(text.clone()),
+        Field::Bytes(bytes) => {
+            bytes.as_utf8().map_or(TextValue::Other, |text| TextValue::One(text.to_string()))
+        }
         Field::ListInternal(list) => {
             let name = |field: &Field| match field {
-                Field::Str(name) if !name.contains('|') => Some(name.clone()),
+                Field::Str(name) => Some(name.clone()),
                 _ => None,
             };
-            let names: Vec<String> = list.elements().iter().map(name).collect::<Option<_>>()?;
-            Some(if names.is_empty() { "|".into() } else { names.join("|") })
+            let names: Option<Vec<String>> = list.elements().iter().map(name).collect();
+            names.map_or(TextValue::Other, TextValue::Several)
         }
-        Field::Group(_) | Field::MapInternal(_) => None,
-        plain => Some(plain.to_string()),
+        Field::Group(_) | Field::MapInternal(_) => TextValue::Other,
+        plain => TextValue::One(plain.to_string()),
     }
 }
 
@@ -119,7 +122,11 @@ mod tests {
             let columns: Vec<String> = columns.iter().map(|name| name.to_string()).collect();
             let mut rows = Vec::new();
             TextReader::open(&path).unwrap().for_each(&columns, |number, row| {
-                rows.push((number, row.join("|")));
+                let texts = row.iter().map(|value| match value {
+                    TextValue::One(text) => text.as_str(),
+                    _ => "no text",
+                });
+                rows.push((number, texts.collect::<Vec<_>>().join("|")));
                 Ok(())
             })?;
             Ok::<_, Error>(rows)
@@ -127,6 +134,6 @@ mod tests {
         assert_eq!(TextReader::open(&path).unwrap().columns(), ["path", "label", "group", "v"]);
         // The order is that of the request.
         assert_eq!(read(&["label", "path", "group"]).unwrap(), [(1, "7|é|".into()), (2, "-1|b|x".into())]);
-        assert_eq!(read(&["v"]).unwrap_err().kind(), Kind::Input);
+        assert_eq!(read(&["v"]).unwrap(), [(1, "no text".into()), (2, "no text".into())]);
     }
 }

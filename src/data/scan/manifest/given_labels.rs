@@ -1,15 +1,17 @@
 //! Labels that a person gives to images of a data set, in tables with a row for each image.
 
-use super::rows::plain_path;
+use super::rows::{check_label, plain_path};
 use super::table::{Column, Row, for_each_row, format};
 use crate::data::dataset::{ImageFile, Reason, Refused, label_set, label_set_text};
 use crate::error::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Labels by path. Rows that cannot be used are refused with their lines.
 pub(in crate::data) struct GivenLabels {
     labels: BTreeMap<String, GivenLabel>,
+    /// Paths that have two labels, of which neither counts.
+    contradicting: BTreeSet<String>,
     refused: Vec<Refused>,
 }
 
@@ -25,9 +27,13 @@ impl GivenLabels {
     /// # Errors
     /// [`Kind::Input`](crate::error::Kind::Input) for a file that is no such table.
     pub fn read(files: &[PathBuf], root: &Path) -> Result<Self> {
-        let columns =
-            ["path", "label"].map(|name| Column { name: name.into(), is_required: true, instead: None });
-        let mut given = Self { labels: BTreeMap::new(), refused: Vec::new() };
+        let columns = ["path", "label"].map(|name| Column {
+            name: name.into(),
+            is_required: true,
+            instead: None,
+            takes_list: false,
+        });
+        let mut given = Self { labels: BTreeMap::new(), contradicting: BTreeSet::new(), refused: Vec::new() };
         for file in files {
             let format = format(file, "not a table of labels", "")?;
             let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -50,11 +56,15 @@ impl GivenLabels {
             return self.refuse(table, line, "it has no path".into());
         }
         let path = plain_path(root, &path);
+        if let Err(fault) = check_label(label) {
+            return self.refuse(&path, line, fault);
+        }
         match self.labels.get(&path) {
             Some(first) if first.label != label => {
                 let GivenLabel { line: earlier, label: first } = first;
                 let fault = format!("two labels for one path: {first} on line {earlier}, {label} here");
                 self.refuse(&path, line, fault);
+                self.contradicting.insert(path);
             }
             _ => drop(self.labels.insert(path, GivenLabel { line, label: label.into() })),
         }
@@ -70,6 +80,9 @@ impl GivenLabels {
     pub fn apply(&mut self, files: &mut Vec<ImageFile>, unlabelled: &mut Vec<ImageFile>) -> usize {
         let mut relabelled = 0;
         let has_sets = files.iter().any(|file| file.labels.is_some());
+        for path in &self.contradicting {
+            self.labels.remove(path);
+        }
         let mut relabel = |file: &mut ImageFile| {
             let Some(GivenLabel { label, .. }) = self.labels.remove(&file.path) else { return };
             let labels = has_sets.then(|| label_set(&label));
@@ -107,9 +120,9 @@ mod tests {
         let (mut files, mut others) =
             (vec![file("cat/3", "3"), file("cat/4", "4")], vec![unlabelled("new/1"), unlabelled("new/2")]);
         let mut given = GivenLabels::read(&[table], dir.path()).unwrap();
-        assert_eq!(given.apply(&mut files, &mut others), 2);
+        assert_eq!(given.apply(&mut files, &mut others), 1);
         let labels: Vec<_> = files.iter().map(|file| (file.path.as_str(), file.label.as_str())).collect();
-        assert_eq!(labels, [("cat/3", "dog"), ("cat/4", "cat"), ("new/1", "cat")]);
+        assert_eq!(labels, [("cat/3", "cat"), ("cat/4", "cat"), ("new/1", "cat")]);
         assert_eq!(others.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["new/2"]);
         let refused: Vec<String> = given
             .into_refused()

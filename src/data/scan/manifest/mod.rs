@@ -30,12 +30,12 @@ pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
         name: given.clone().unwrap_or_else(|| usual.into()),
         is_required: is_required || given.is_some(),
         instead: None,
+        takes_list: false,
     };
-    let labels = column(&options.labels_column, "labels", false);
-    let label = column(&options.label_column, "label", true);
+    let [label, labels] = label_columns(file, options, &column)?;
     let columns = [
         column(&options.path_column, "path", true),
-        Column { instead: Some(labels.name.clone()).filter(|_| options.label_column.is_none()), ..label },
+        label,
         labels,
         column(&options.split_column, "split", false),
         column(&options.group_column, "group", false),
@@ -56,6 +56,25 @@ pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
         objects,
         ..Listing::default()
     })
+}
+
+/// The columns of one label and of several, of which a manifest has one. One that is named makes the other none.
+fn label_columns(
+    file: &Path,
+    options: &ManifestOptions,
+    column: &dyn Fn(&Option<String>, &str, bool) -> Column,
+) -> Result<[Column; 2]> {
+    let label = column(&options.label_column, "label", true);
+    let labels = Column { takes_list: true, ..column(&options.labels_column, "labels", false) };
+    let none = |column: Column| Column { name: String::new(), is_required: false, ..column };
+    match (options.label_column.is_some(), options.labels_column.is_some()) {
+        (true, true) => Err(Error::new(Kind::Usage, "an image has either one label or several")
+            .at(file)
+            .help("leave `label_column` or `labels_column` out")),
+        (true, false) => Ok([label, none(labels)]),
+        (false, true) => Ok([none(label), labels]),
+        (false, false) => Ok([Column { instead: Some(labels.name.clone()), ..label }, labels]),
+    }
 }
 
 /// The folder that relative paths start from, absolute; or a URL, with its objects.

@@ -1,7 +1,9 @@
 //! Checks the rows of a manifest, and gathers them as files that may be images.
 
 use super::table::Row;
-use crate::data::dataset::{FolderLayout, Reason, Refused, Split, Weight, label_set, label_set_text};
+use crate::data::dataset::{
+    FolderLayout, Reason, Refused, Split, UNLABELLED, Weight, label_set, label_set_text,
+};
 use crate::data::scan::labels::ClassFolder;
 use crate::data::scan::walk::Candidate;
 use crate::error::Error;
@@ -61,6 +63,7 @@ impl<'a> Rows<'a> {
                 label_set_text(&label_set(labels))
             }
         };
+        check_label(&label)?;
         let split = match split.trim() {
             "" => None,
             name => Some(FolderLayout::split_called(name).ok_or_else(|| {
@@ -140,6 +143,14 @@ impl<'a> Rows<'a> {
         let without = counts.get(&None).copied().unwrap_or(0);
         (without > 0 && counts.len() > 1)
             .then(|| format!("rows without a split, to which the split rule gives one: {without}"))
+    }
+}
+
+/// Refuses the name of the folder of images without a label as a label.
+pub(super) fn check_label(label: &str) -> Result<(), String> {
+    match label_set(label).iter().any(|name| name == UNLABELLED) {
+        true => Err(format!("{UNLABELLED} is no label; leave the label of an image without one empty")),
+        false => Ok(()),
     }
 }
 

@@ -3,9 +3,11 @@
 use crate::data::dataset::label_set_text;
 use crate::data::manifest::{MANIFEST_NAMES, ManifestFormat};
 use crate::error::{Error, Kind, Result, did_you_mean};
-use crate::io::parquet::TextReader;
+use crate::io::parquet::{TextReader, TextValue};
 use crate::io::separated;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -18,6 +20,8 @@ pub(super) struct Column {
     pub is_required: bool,
     /// The column that may stand for it.
     pub instead: Option<String>,
+    /// Whether a value may be a list of names.
+    pub takes_list: bool,
 }
 
 /// A row of a manifest.
@@ -58,14 +62,27 @@ pub(super) fn for_each_row(
     }
 }
 
-/// Position of each column among the names in `heading`.
+/// Position of each column among the names in `heading`. A column without a name is in no table.
 fn positions(columns: &[Column], path: &Path, heading: &[String]) -> Result<Vec<Option<usize>>> {
-    let position = |name: &str| heading.iter().position(|own| own.trim() == name);
-    let is_replaced =
-        |column: &Column| column.instead.as_deref().is_some_and(|name| position(name).is_some());
-    let position = |column: &Column| match position(&column.name) {
-        None if column.is_required && !is_replaced(column) => Err(no_column(path, &column.name, heading)),
-        found => Ok(found),
+    let find = |name: &str| match heading.iter().filter(|own| !name.is_empty() && own.trim() == name).count()
+    {
+        0 | 1 => Ok(heading.iter().position(|own| !name.is_empty() && own.trim() == name)),
+        times => Err(Error::new(Kind::Input, format!("{times} of its columns are called {name}"))
+            .at(path)
+            .help("give each column a name of its own")),
+    };
+    let position = |column: &Column| {
+        let instead = column.instead.as_deref().map(find).transpose()?.flatten();
+        match (find(&column.name)?, instead) {
+            (None, None) if column.is_required => Err(no_column(path, &column.name, heading)),
+            (Some(_), Some(instead)) => {
+                let both = format!("it has both a column {} and a column {}", column.name, heading[instead]);
+                Err(Error::new(Kind::Input, both)
+                    .at(path)
+                    .help("say which one holds the labels with `label_column` or `labels_column`"))
+            }
+            (found, _) => Ok(found),
+        }
     };
     columns.iter().map(position).collect()
 }
@@ -88,23 +105,44 @@ fn separated(path: &Path, separator: u8, columns: &[Column], visit: &mut dyn FnM
     let mut records = separated::records(open(path)?, separator);
     let read = |record: std::io::Result<separated::Record>| record.map_err(|e| Error::io("read", path, e));
     let heading = match records.next().map(read).transpose()? {
-        Some(record) => record.fields.map_err(|why| Error::new(Kind::Input, why).at(path))?,
+        Some(record) => record
+            .fields
+            .map_err(|why| Error::new(Kind::Input, format!("line {}: {why}", record.line)).at(path))?,
         None => return Err(Error::new(Kind::Input, "the manifest is empty").at(path)),
     };
+    // Spreadsheets write semicolons where a comma is the decimal mark.
+    if separator == b',' && matches!(heading.as_slice(), [all] if all.contains(';')) {
+        return separated(path, b';', columns, visit);
+    }
     let positions = positions(columns, path, &heading)?;
     for record in records {
         let separated::Record { line, fields } = read(record)?;
-        let values = fields.and_then(|mut fields| {
-            if fields.len() != heading.len() {
-                return Err(format!("{} fields, where the first line has {}", fields.len(), heading.len()));
-            }
-            let mut value =
-                |at: &Option<usize>| at.map_or(String::new(), |at| std::mem::take(&mut fields[at]));
-            Ok(positions.iter().map(&mut value).collect())
-        });
+        let values = fields.and_then(|fields| wanted(fields, heading.len(), columns, &positions));
         visit(Row { line, values });
     }
     Ok(())
+}
+
+/// The values at `positions`. A line break in one is refused: most often a quote is missing, and the value holds other rows.
+fn wanted(
+    mut fields: Vec<String>,
+    expected: usize,
+    columns: &[Column],
+    positions: &[Option<usize>],
+) -> std::result::Result<Vec<String>, String> {
+    if fields.len() != expected {
+        return Err(format!("{} fields, where the first line has {expected}", fields.len()));
+    }
+    let value = |(column, at): (&Column, &Option<usize>)| {
+        let value = at.map_or(String::new(), |at| std::mem::take(&mut fields[at]));
+        match value.matches('\n').count().max(value.matches('\r').count()) {
+            0 => Ok(value),
+            breaks => {
+                Err(format!("its {} goes on for {breaks} more lines, up to a quote there", column.name))
+            }
+        }
+    };
+    columns.iter().zip(positions).map(value).collect()
 }
 
 fn json_lines(path: &Path, columns: &[Column], visit: &mut dyn FnMut(Row)) -> Result<()> {
@@ -119,13 +157,13 @@ fn json_lines(path: &Path, columns: &[Column], visit: &mut dyn FnMut(Row)) -> Re
         if bytes.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let object: std::result::Result<serde_json::Map<_, _>, _> = serde_json::from_slice(&bytes);
-        let object = object.map_err(|e| format!("no JSON object: {e}"));
+        let object: std::result::Result<Object, _> = serde_json::from_slice(&bytes);
+        let object = object.map(|object| object.0).map_err(|e| format!("no JSON object: {e}"));
         let values = object.and_then(|object| {
             for name in object.keys().filter(|name| !names.contains(*name)).cloned().collect::<Vec<_>>() {
                 names.insert(name);
             }
-            columns.iter().map(|column| json_text(object.get(&column.name), &column.name)).collect()
+            columns.iter().map(|column| json_text(object.get(&column.name), column)).collect()
         });
         visit(Row { line, values });
     }
@@ -136,21 +174,66 @@ fn json_lines(path: &Path, columns: &[Column], visit: &mut dyn FnMut(Row)) -> Re
     positions(columns, path, &Vec::from_iter(names)).map(drop)
 }
 
+/// A JSON object, whose keys occur once.
+struct Object(serde_json::Map<String, serde_json::Value>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Object, A::Error> {
+        let mut object = serde_json::Map::new();
+        while let Some((key, value)) = map.next_entry::<String, serde_json::Value>()? {
+            if object.contains_key(&key) {
+                return Err(serde::de::Error::custom(format!("the key {key:?} occurs twice")));
+            }
+            object.insert(key, value);
+        }
+        Ok(Object(object))
+    }
+}
+
 /// The text of a value: of a number its digits, nothing for null, of a list of names their text.
-fn json_text(value: Option<&serde_json::Value>, name: &str) -> std::result::Result<String, String> {
+fn json_text(value: Option<&serde_json::Value>, column: &Column) -> std::result::Result<String, String> {
     use serde_json::Value;
     match value {
         None | Some(Value::Null) => Ok(String::new()),
+        _ if column.name.is_empty() => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.clone()),
-        Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(value.to_string()),
-        Some(Value::Array(values)) => {
+        Some(value @ Value::Number(_)) => Ok(value.to_string()),
+        Some(Value::Array(values)) if column.takes_list => {
             let names: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
-            let names = names.filter(|names| !names.iter().any(|name| name.contains('|')));
-            let names = names.ok_or_else(|| format!("the value of {name} is no list of names without |"))?;
-            Ok(label_set_text(&names))
+            names.map_or_else(|| Err(no_names(column)), |names| list_text(&names, column))
         }
-        Some(Value::Object(_)) => Err(format!("the value of {name} is no text")),
+        Some(Value::Array(_) | Value::Object(_) | Value::Bool(_)) => Err(no_text(column)),
     }
+}
+
+/// The text of a list of names.
+fn list_text<T: AsRef<str>>(names: &[T], column: &Column) -> std::result::Result<String, String> {
+    match names.iter().any(|name| name.as_ref().contains('|')) {
+        true => Err(no_names(column)),
+        false => Ok(label_set_text(names)),
+    }
+}
+
+fn no_names(column: &Column) -> String {
+    format!("the value of {} is no list of names without |", column.name)
+}
+
+fn no_text(column: &Column) -> String {
+    format!("the value of {} is no text", column.name)
 }
 
 fn parquet(path: &Path, columns: &[Column], visit: &mut dyn FnMut(Row)) -> Result<()> {
@@ -160,8 +243,13 @@ fn parquet(path: &Path, columns: &[Column], visit: &mut dyn FnMut(Row)) -> Resul
     let present: Vec<String> = positions.iter().flatten().map(|&at| heading[at].clone()).collect();
     reader.for_each(&present, |line, row| {
         let mut row = row.into_iter();
-        let value = |at: &Option<usize>| at.and_then(|_| row.next()).unwrap_or_default();
-        visit(Row { line, values: Ok(positions.iter().map(value).collect()) });
+        let value = |(column, at): (&Column, &Option<usize>)| match at.and_then(|_| row.next()) {
+            None => Ok(String::new()),
+            Some(TextValue::One(text)) => Ok(text),
+            Some(TextValue::Several(names)) if column.takes_list => list_text(&names, column),
+            Some(TextValue::Several(_) | TextValue::Other) => Err(no_text(column)),
+        };
+        visit(Row { line, values: columns.iter().zip(&positions).map(value).collect() });
         Ok(())
     })
 }
