@@ -134,7 +134,7 @@ fn suggestions_are_ranked_as_each_way_says() {
     assert_eq!(paths(&by_coverage).into_iter().collect::<BTreeSet<_>>().len(), 5);
     assert_eq!(suggest(&s, &["--by", "coverage", "--n", "5"]), by_coverage);
     // A mix of one image is the one of largest distance among the five of smallest margin.
-    covers(&suggest(&s, &["--n", "1"]), &ranked[..5]);
+    covers(&suggest(&s, &["--by", "mix", "--n", "1"]), &ranked[..5]);
     s.run(&["suggest", &s.text("r"), "--n", "0"]).fails(2, &["--n must be at least 1"]);
     s.run(&["suggest", &s.text("r"), "--by", "chance"]).fails(2, &["use margin, entropy, coverage or mix"]);
 }
@@ -145,7 +145,7 @@ fn the_table_of_suggestions_gives_images_their_labels() {
     let (table, page) = (s.text("to-label.csv"), s.text("to-label.html"));
     let said = s.run(&["suggest", &s.text("r"), "--n", "6", "--out", &table, "--html", &page]);
     assert_eq!(said.code, 0, "{}", said.stderr);
-    assert!(said.stdout.contains("6 of 11 images without a label, by mix") && said.stdout.contains(&table));
+    assert!(said.stdout.contains("6 of 11 images without a label, by margin") && said.stdout.contains(&table));
     let html = std::fs::read_to_string(&page).unwrap();
     assert!(html.matches("<li class=\"card\">").count() == 6 && html.matches("data:image/jpeg").count() == 6);
     s.run(&["suggest", &s.text("r"), "--out", &table]).fails(1, &["another file is in the way"]);

@@ -16,7 +16,7 @@ pub struct SuggestConfig {
     pub cache: Option<PathBuf>,
     /// Number of images to suggest, at least 1. Default: 50.
     pub n: usize,
-    /// How images are ranked. Default: a mix.
+    /// How images are ranked. Default: by margin.
     pub by: SuggestBy,
     /// Maximum number of threads; 0 for one per core.
     pub threads: usize,
@@ -28,13 +28,13 @@ pub struct SuggestConfig {
 #[non_exhaustive]
 pub enum SuggestBy {
     /// Smallest difference of the two largest probabilities first (Scheffer et al. 2001).
+    #[default]
     Margin,
     /// Largest entropy of the probabilities first.
     Entropy,
     /// Farthest from the images trained on and from those suggested before: greedy k-centre (Sener and Savarese 2018).
     Coverage,
     /// By coverage, among the [`MIX`] times `n` images of smallest margin (as Wei et al. 2015 filter by uncertainty first).
-    #[default]
     Mix,
 }
 
