@@ -218,8 +218,7 @@ fn measure(
     let truth: Vec<usize> = images.iter().map(|image| image.truth).collect();
     let predicted: Vec<usize> = images.iter().map(|image| predicted_class(image, config.tta)).collect();
     let correct: Vec<bool> = truth.iter().zip(&predicted).map(|(t, p)| t == p).collect();
-    let of_images: Vec<Option<&str>> = images.iter().map(|image| image.group.as_deref()).collect();
-    let (interval, groups) = share_interval(&correct, &of_images);
+    let (interval, groups) = share_interval(&correct, &groups_of(images));
     let confusion = metrics::confusion(&truth, &predicted, names.len());
     let classes = metrics::class_scores(&names, &confusion);
     let majority = majority_class(&record.classes);
@@ -249,6 +248,11 @@ fn measure(
         converged: record.convergence.map(|convergence| convergence.is_optimum()),
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// The group of each image.
+fn groups_of(images: &[HeldOutPrediction]) -> Vec<Option<&str>> {
+    images.iter().map(|image| image.group.as_deref()).collect()
 }
 
 /// The interval of the share of images that are `correct`, and the number of groups where there are any: images of a group are

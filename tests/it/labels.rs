@@ -145,7 +145,9 @@ fn the_table_of_suggestions_gives_images_their_labels() {
     let (table, page) = (s.text("to-label.csv"), s.text("to-label.html"));
     let said = s.run(&["suggest", &s.text("r"), "--n", "6", "--out", &table, "--html", &page]);
     assert_eq!(said.code, 0, "{}", said.stderr);
-    assert!(said.stdout.contains("6 of 11 images without a label, by margin") && said.stdout.contains(&table));
+    assert!(
+        said.stdout.contains("6 of 11 images without a label, by margin") && said.stdout.contains(&table)
+    );
     let html = std::fs::read_to_string(&page).unwrap();
     assert!(html.matches("<li class=\"card\">").count() == 6 && html.matches("data:image/jpeg").count() == 6);
     s.run(&["suggest", &s.text("r"), "--out", &table]).fails(1, &["another file is in the way"]);

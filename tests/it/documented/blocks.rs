@@ -199,7 +199,10 @@ fn the_examples_of_help_run() {
 /// A labelled set that came later.
 fn new_pictures(person: &Person) {
     for (class, number) in [("ant", 900), ("ant", 901), ("bee", 900)] {
-        person.s.write(&format!("new/{class}/{number}.png"), &encode_png(&support::picture(class, number)));
+        for folder in ["new", "labelled"] {
+            let file = format!("{folder}/{class}/{number}.png");
+            person.s.write(&file, &encode_png(&support::picture(class, number)));
+        }
     }
 }
 

@@ -287,7 +287,7 @@ const LINES: [(&str, &str); 68] = [
     ("data groups", "data groups --near-duplicates 0.05 --cache cache/photos --out groups.csv"),
     ("search", "search cache/photos bison.jpg broken.jpg"),
     ("train", "train cache/photos --run runs/plain --use none"),
-    ("suggest", "suggest runs/plain --n 2"),
+    ("suggest", "suggest runs/plain --by mix --n 2"),
     ("train", "train cache/photos --run runs/init --use none --init runs/plain --memory 1GiB"),
     ("train", "train cache/photos --run runs/auto --auto"),
     ("train", "train cache/photos --run runs/heavy --epochs 3 --class-weights ant=2 --resplit 1"),
