@@ -207,8 +207,7 @@ fn measure(
     rule: Option<RejectionRule>,
 ) -> Result<EvaluateStats> {
     let started = Instant::now();
-    let record = run.record();
-    let names = record.class_names();
+    let (record, names) = (run.record(), run.record().class_names());
     let predictions = RunPredictions { run: run.path(), rows, classes: &names, average: config.tta };
     let held_out = predictions.of_split(config.split)?;
     check_images(config, &held_out)?;

@@ -139,13 +139,9 @@ const IMAGES: &[Case] = &[
     case("a damaged archive of images", "extract bad.zip --cache new --backbone small.onnx", |s| {
         s.write("bad.zip", b"PK\x03\x04 and nothing else");
     }),
-    case(
-        "an archive with splits as folders",
-        "extract a.tar --split-folders --cache new --backbone small.onnx",
-        |s| {
-            s.write("a.tar", b"");
-        },
-    ),
+    case("a tar archive that ends early", "extract a.tar --cache new --backbone small.onnx", |s| {
+        s.write("a.tar", b"");
+    }),
     case("images of which none has a label", "extract none --cache new --backbone small.onnx", |s| {
         s.images("none", &[("_unlabelled", 3)]);
     }),
