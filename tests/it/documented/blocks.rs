@@ -40,7 +40,7 @@ const NOT_TYPED: [(&str, &str); 35] = [
         "measures for minutes or hours; scripts_exist_and_take_these_options looks at the line",
     ),
     ("python3 -m http.server", "serves until it is stopped: export"),
-    ("rm -r ~/", "removes what is installed"),
+    ("rm -rf ~/", "removes what is installed"),
     ("sha256sum", "needs data that are not ours"),
     ("target/test-python", "oracle"),
     ("tensorboard ", "serves until it is stopped: tensorboard"),
