@@ -111,6 +111,20 @@ impl Matrix {
         (0..self.rows).find(|&row| largest(self.row(row)) >= f32::INFINITY.to_bits())
     }
 
+    /// Scales each row to length 1. A row without a direction becomes zeros, at cosine distance 1 from all others.
+    #[must_use]
+    pub fn normalized(mut self) -> Self {
+        for row in 0..self.rows {
+            let values = self.row_mut(row);
+            let norm = values.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
+            let scale = if norm > 0.0 && norm.is_finite() { 1.0 / norm } else { 0.0 };
+            values.iter_mut().for_each(|value| {
+                *value = if scale > 0.0 { (f64::from(*value) * scale) as f32 } else { 0.0 };
+            });
+        }
+        self
+    }
+
     /// All values, row after row, without the padding.
     pub fn values(&self) -> impl Iterator<Item = f32> {
         (0..self.rows).flat_map(|row| self.row(row).iter().copied())

@@ -80,35 +80,23 @@ impl FittedRun<'_> {
     }
 
     fn record(&self) -> Record {
-        let Self { set, splits, fitted, .. } = self;
-        let cache = set.path();
         Record {
-            schema: run::SCHEMA.into(),
-            version: env!("CARGO_PKG_VERSION").into(),
             time: self.time,
-            cache: std::path::absolute(cache).unwrap_or_else(|_| cache.to_path_buf()).display().to_string(),
-            spec: set.spec().clone(),
             classes: self.class_counts(),
-            config: self.solver.clone(),
-            resplit: splits.resplit,
             memory: self.memory,
             features: self.features,
-            variants: splits.variants.iter().map(ToString::to_string).collect(),
-            train_rows: splits.train.keys.len(),
             init: self.init.map(|init| init.display().to_string()),
-            history: fitted.history.clone(),
-            best_epoch: fitted.best_epoch,
             seconds: self.seconds,
             convergence: self.convergence,
             inner_folds: self.out_of_fold.map(|answers| answers.score),
             selection: self.selection.clone(),
             temperature: calibration::temperature(
                 self.out_of_fold.map_or(self.predictions, |answers| &answers.predictions),
-                set.classes(),
+                self.set.classes(),
             ),
             same_pictures: Some(self.same_pictures),
             decision: self.decision.clone(),
-            multi_label: None,
+            ..base_record(self.set, self.splits, self.fitted, self.solver.clone())
         }
     }
 
@@ -123,5 +111,40 @@ impl FittedRun<'_> {
             test: test[i],
         };
         classes.iter().enumerate().map(class).collect()
+    }
+}
+
+/// What the record of any fit has; the rest is as for a fit of which nothing else is known.
+pub(super) fn base_record(
+    set: &TrainingSet,
+    splits: &SplitRows,
+    fitted: &FitResult,
+    config: SolverConfig,
+) -> Record {
+    let cache = set.path();
+    Record {
+        schema: run::SCHEMA.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        time: 0,
+        cache: std::path::absolute(cache).unwrap_or_else(|_| cache.to_path_buf()).display().to_string(),
+        spec: set.spec().clone(),
+        classes: Vec::new(),
+        config,
+        resplit: splits.resplit,
+        memory: None,
+        features: FeatureFormat::F32,
+        variants: splits.variants.iter().map(ToString::to_string).collect(),
+        train_rows: splits.train.keys.len(),
+        init: None,
+        history: fitted.history.clone(),
+        best_epoch: fitted.best_epoch,
+        seconds: 0.0,
+        convergence: None,
+        inner_folds: None,
+        selection: None,
+        temperature: None,
+        same_pictures: None,
+        decision: None,
+        multi_label: None,
     }
 }

@@ -5,6 +5,7 @@ use super::split_rows::{HeldOutRows, SplitRows};
 use super::training_set::TrainingSet;
 use crate::cache::Key;
 use crate::head::{Head, LabelledFeatures, argmax};
+use crate::math::matrix::Probabilities;
 use crate::run::Prediction;
 
 /// Predicts all held-out rows of `splits`, sorted by image and variant.
@@ -25,9 +26,18 @@ pub(crate) fn predict(
     part: HeldOutRows,
     features: LabelledFeatures,
 ) -> Vec<Prediction> {
-    let HeldOutRows { split, rows } = part;
-    let probabilities = head.probabilities_of(features);
-    let answers = rows.keys.iter().zip(&rows.targets).zip(&probabilities);
+    let answer = |probabilities: &[f32]| set.classes()[argmax(probabilities)].clone();
+    predictions(set, part, &head.probabilities_of(features), answer)
+}
+
+/// The predictions for one part of the held-out rows, from their probabilities. `answer` names what is predicted by some.
+pub(super) fn predictions(
+    set: &TrainingSet,
+    HeldOutRows { split, rows }: HeldOutRows,
+    probabilities: &Probabilities,
+    answer: impl Fn(&[f32]) -> String,
+) -> Vec<Prediction> {
+    let answers = rows.keys.iter().zip(&rows.targets).zip(probabilities);
     let prediction = |((key, &target), probabilities): ((&Key, &u32), &[f32])| Prediction {
         path: set.path_of(&key.image_sha256).to_string(),
         image_sha256: key.image_sha256,
@@ -35,7 +45,7 @@ pub(crate) fn predict(
         group: set.group_of(&key.image_sha256),
         split,
         label: set.classes()[target as usize].clone(),
-        predicted: set.classes()[argmax(probabilities)].clone(),
+        predicted: answer(probabilities),
         probabilities: probabilities.to_vec(),
     };
     answers.map(prediction).collect()

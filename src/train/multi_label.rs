@@ -2,7 +2,8 @@
 
 use super::config::TrainConfig;
 use super::fit_context::FitContext;
-use super::held_out::sorted;
+use super::fitted_run::base_record;
+use super::held_out::{predictions, sorted};
 use super::single_fit::{EpochLog, FitInputs};
 use super::split_rows::{HeldOutRows, RowSelection, SplitRows};
 use super::stats::TrainStats;
@@ -11,8 +12,8 @@ use crate::data::augment::Variant;
 use crate::data::dataset::{Split, label_set_text};
 use crate::error::{Error, Kind, Result};
 use crate::head::{
-    ClassWeights, FeatureFormat, FitConfig, FitJob, FitParams, FitResult, Head, InMemoryRows, LabelSets,
-    SharedInputs, SolverConfig, SolverParams, Standardizer, fit_many,
+    ClassWeights, FeatureFormat, FitJob, FitParams, FitResult, Head, InMemoryRows, LabelSets, SharedInputs,
+    SolverConfig, SolverParams, Standardizer, fit_many,
 };
 use crate::io::digest::Digest;
 use crate::metrics::best_f1_threshold;
@@ -62,12 +63,13 @@ pub(super) fn train(
     }
     let same_pictures = Some(context.same_pictures());
     let record = Record {
+        schema: run::MULTI_LABEL_SCHEMA.into(),
         classes: counts,
         time: config.time,
         seconds,
         same_pictures,
         multi_label: Some(multi_label),
-        ..data.record(params.settings(), &fitted)
+        ..base_record(set, splits, &fitted, SolverConfig::Adam(params.settings().clone()))
     };
     let trained_on: BTreeSet<Digest> = splits.train.images().collect();
     let trained_on: Vec<Digest> = trained_on.into_iter().collect();
@@ -135,20 +137,9 @@ fn fit(
 /// Predictions for all held-out rows, still without answers.
 fn predict(context: FitContext, head: &Head) -> Vec<Prediction> {
     let FitContext { set, splits, table, .. } = context;
-    let of_part = |HeldOutRows { split, rows }: HeldOutRows| {
-        let probabilities = head.label_probabilities_of(table.select(rows).rows());
-        let rows = rows.keys.iter().zip(&rows.targets).zip(&probabilities);
-        let row = rows.map(|((key, &target), probabilities)| Prediction {
-            path: set.path_of(&key.image_sha256).to_string(),
-            image_sha256: key.image_sha256,
-            variant: key.variant,
-            group: set.group_of(&key.image_sha256),
-            split,
-            label: set.classes()[target as usize].clone(),
-            predicted: String::new(),
-            probabilities: probabilities.to_vec(),
-        });
-        row.collect::<Vec<_>>()
+    let of_part = |part: HeldOutRows| {
+        let probabilities = head.label_probabilities_of(table.select(part.rows).rows());
+        predictions(set, part, &probabilities, |_| String::new())
     };
     sorted(splits.held_out().into_iter().flat_map(of_part).collect())
 }
@@ -211,35 +202,5 @@ impl<'a> MultiLabelData<'a> {
         let answers = self.labels.iter().zip(multi_label.answers(probabilities));
         let names: Vec<&String> = answers.filter(|(_, is_answer)| *is_answer).map(|(name, _)| name).collect();
         label_set_text(&names)
-    }
-
-    /// What a run records besides counts, times and thresholds.
-    fn record(&self, settings: &FitConfig, fitted: &FitResult) -> Record {
-        let cache = self.set.path();
-        Record {
-            schema: run::MULTI_LABEL_SCHEMA.into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            time: 0,
-            cache: std::path::absolute(cache).unwrap_or_else(|_| cache.to_path_buf()).display().to_string(),
-            spec: self.set.spec().clone(),
-            classes: Vec::new(),
-            config: SolverConfig::Adam(settings.clone()),
-            resplit: self.splits.resplit,
-            memory: None,
-            features: FeatureFormat::F32,
-            variants: self.splits.variants.iter().map(ToString::to_string).collect(),
-            train_rows: self.splits.train.keys.len(),
-            init: None,
-            history: fitted.history.clone(),
-            best_epoch: fitted.best_epoch,
-            seconds: 0.0,
-            convergence: None,
-            inner_folds: None,
-            selection: None,
-            temperature: None,
-            same_pictures: None,
-            decision: None,
-            multi_label: None,
-        }
     }
 }

@@ -8,6 +8,7 @@ use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::math::parallel::in_parallel;
 use crate::monitor::{Monitor, Unit};
+use std::collections::HashSet;
 
 /// What was changed, by the names of objects.
 #[derive(Default)]
@@ -67,9 +68,10 @@ impl LocalCopy {
     /// [`Kind::Locked`] with the name of one that somebody has.
     fn check_others(&self, changes: &Changes) -> Result<()> {
         let now = self.store.objects("")?;
-        let touched = |name: &String| changes.written.contains(name) || changes.removed.contains(name);
-        let other =
-            now.iter().find(|object| touched(&object.name) && !self.state.is_unchanged_object(object));
+        let touched: HashSet<&String> = changes.written.iter().chain(&changes.removed).collect();
+        let other = now
+            .iter()
+            .find(|object| touched.contains(&object.name) && !self.state.is_unchanged_object(object));
         match other {
             None => Ok(()),
             Some(object) => Err(Error::new(Kind::Locked, "another process has changed it in the meantime")

@@ -134,9 +134,9 @@ pub(super) fn near_rows(blocks: &Blocks, threshold: f32, monitor: &dyn Monitor) 
     let task = monitor.task("comparing images", Some(rows as u64), Unit::Images);
     let across = blocks.across();
     for i in 0..count {
-        let first = normalized((blocks.read)(i)?);
+        let first = (blocks.read)(i)?.normalized();
         for j in i..count {
-            let second = if j == i { None } else { Some(normalized((blocks.read)(j)?)) };
+            let second = if j == i { None } else { Some((blocks.read)(j)?.normalized()) };
             let pair = [&first, second.as_ref().unwrap_or(&first)];
             let starts = [blocks.starts[i], blocks.starts[j]];
             for tiles in tiles(pair, i == j).chunks(TILES_AT_ONCE) {
@@ -155,19 +155,6 @@ pub(super) fn near_rows(blocks: &Blocks, threshold: f32, monitor: &dyn Monitor) 
         task.advance(first.rows() as u64);
     }
     Ok(found)
-}
-
-/// Scales each row to length 1. A row without a direction becomes zeros, at distance 1 from all others.
-fn normalized(mut rows: Matrix) -> Matrix {
-    for row in 0..rows.rows() {
-        let values = rows.row_mut(row);
-        let norm = values.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
-        let scale = if norm > 0.0 && norm.is_finite() { 1.0 / norm } else { 0.0 };
-        values.iter_mut().for_each(|value| {
-            *value = if scale > 0.0 { (f64::from(*value) * scale) as f32 } else { 0.0 };
-        });
-    }
-    rows
 }
 
 /// All pairs of tiles of two blocks; of one block with itself each pair once.

@@ -2,7 +2,6 @@
 //! extension `cls` beside each image holds its class.
 
 use super::labels::ClassFolder;
-use super::layout;
 use super::passed_over::is_passed_over;
 use super::walk::{Candidate, Listing};
 use crate::data::dataset::{
@@ -48,11 +47,7 @@ pub(super) fn list(archive: &Path, choice: Option<LayoutChoice>, must_choose: bo
         let entries = folders.get(name).into_iter().flatten();
         entries.map(|(name, is_folder)| (name.to_string(), *is_folder)).collect()
     };
-    let seen = layout::recognise(&names, inside);
-    listing.layout = layout::choose(archive, &names, seen, choice, must_choose)?;
-    if listing.layout != seen && choice.is_none() {
-        listing.notes.push(layout::remark(&names, seen));
-    }
+    listing.choose_layout(archive, &names, inside, choice, must_choose)?;
     let layout = listing.layout;
     let stray = Samples::of(&mut listing).add_folders("", &members, layout);
     note_stray(&mut listing, stray);

@@ -1,7 +1,6 @@
 //! Lists images in object storage: the objects below a URL, as the files below a folder are.
 
 use super::labels::ClassFolder;
-use super::layout;
 use super::passed_over::{self, count_as_passed_over};
 use super::walk::{Candidate, Listing, ObjectTable};
 use crate::data::dataset::{FolderLayout, LayoutChoice, UNLABELLED, Weight};
@@ -26,7 +25,7 @@ pub(super) fn table(url: &Path) -> Result<ObjectTable> {
 /// if `must_choose`, else classes.
 ///
 /// # Errors
-/// Those of [`table`]; [`Kind::Input`] when there is no object; those of [`layout::choose`].
+/// Those of [`table`]; [`Kind::Input`] when there is no object; those of [`Listing::choose_layout`].
 pub(super) fn list(url: &Path, choice: Option<LayoutChoice>, must_choose: bool) -> Result<Listing> {
     let objects = table(url)?;
     let mut names: Vec<&String> = objects.keys().collect();
@@ -53,12 +52,8 @@ pub(super) fn list(url: &Path, choice: Option<LayoutChoice>, must_choose: bool) 
         listing.notes.push(format!("files directly in {} belong to no class: {stray}", url.display()));
     }
     let unlabelled = folders.remove(UNLABELLED);
-    let seen = recognise(&folders);
     let called: Vec<&str> = folders.keys().copied().collect();
-    listing.layout = layout::choose(url, &called, seen, choice, must_choose)?;
-    if listing.layout != seen && choice.is_none() {
-        listing.notes.push(layout::remark(&called, seen));
-    }
+    listing.choose_layout(url, &called, inside(&folders), choice, must_choose)?;
     for (folder, files) in &folders {
         match listing.layout {
             FolderLayout::SplitThenClass => listing.add_split_of_objects(folder, files),
@@ -74,11 +69,9 @@ pub(super) fn list(url: &Path, choice: Option<LayoutChoice>, must_choose: bool) 
     Ok(listing)
 }
 
-/// Returns what folders look like, each with the names of its files.
-fn recognise(folders: &BTreeMap<&str, Vec<&str>>) -> FolderLayout {
-    let inside =
-        |name: &str| folders[name].iter().map(|file| (top(file).to_string(), file.contains('/'))).collect();
-    layout::recognise(&folders.keys().copied().collect::<Vec<_>>(), inside)
+/// Returns the names in a folder, each with whether it is a folder. `folders` holds the names of the files below each.
+fn inside(folders: &BTreeMap<&str, Vec<&str>>) -> impl Fn(&str) -> Vec<(String, bool)> {
+    |name| folders[name].iter().map(|file| (top(file).to_string(), file.contains('/'))).collect()
 }
 
 /// The first part of a name.
@@ -126,6 +119,7 @@ impl Listing {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout;
     use super::*;
 
     #[test]
@@ -136,7 +130,7 @@ mod tests {
                 let (folder, file) = name.split_once('/').unwrap();
                 folders.entry(folder).or_default().push(file);
             }
-            recognise(&folders)
+            layout::recognise(&folders.keys().copied().collect::<Vec<_>>(), inside(&folders))
         };
         assert_eq!(of(&["cat/1", "dog/train/1"]), FolderLayout::Classes);
         assert_eq!(of(&["train/cat/1", "val/cat/2"]), FolderLayout::SplitThenClass);

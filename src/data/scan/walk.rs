@@ -89,11 +89,7 @@ pub(super) fn list(images: &Path, choice: Option<LayoutChoice>, must_choose: boo
         let entries = fs::list(&root.join(name)).unwrap_or_default();
         entries.into_iter().map(|entry| (entry.name, entry.path.is_dir())).collect()
     };
-    let seen = layout::recognise(&names, inside);
-    listing.layout = layout::choose(images, &names, seen, choice, must_choose)?;
-    if listing.layout != seen && choice.is_none() {
-        listing.notes.push(layout::remark(&names, seen));
-    }
+    listing.choose_layout(images, &names, inside, choice, must_choose)?;
     for folder in folders {
         match listing.layout {
             FolderLayout::SplitThenClass => listing.add_split(&folder),
@@ -115,6 +111,26 @@ pub(super) fn list(images: &Path, choice: Option<LayoutChoice>, must_choose: boo
 }
 
 impl Listing {
+    /// Decides what the folders called `names` in `images` stand for. `inside` is that of [`layout::recognise`].
+    ///
+    /// # Errors
+    /// Those of [`layout::choose`].
+    pub(super) fn choose_layout(
+        &mut self,
+        images: &Path,
+        names: &[&str],
+        inside: impl Fn(&str) -> Vec<(String, bool)>,
+        choice: Option<LayoutChoice>,
+        must_choose: bool,
+    ) -> Result<()> {
+        let seen = layout::recognise(names, inside);
+        self.layout = layout::choose(images, names, seen, choice, must_choose)?;
+        if self.layout != seen && choice.is_none() {
+            self.notes.push(layout::remark(names, seen));
+        }
+        Ok(())
+    }
+
     /// Lists the folders in `folder` and counts its files, without what is passed over.
     fn folders_and_files(&mut self, folder: &Path) -> Result<(Vec<FolderEntry>, usize)> {
         let mut entries = fs::list(folder)?;

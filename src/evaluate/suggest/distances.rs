@@ -26,7 +26,7 @@ impl<'a> Coverage<'a> {
     pub fn new(rows: Matrix, names: Vec<&'a str>, threads: usize) -> Self {
         let n = rows.rows();
         let (distances, chosen) = (vec![f32::INFINITY; n], vec![false; n]);
-        Self { rows: of_length_1(rows), names, distances, chosen, threads }
+        Self { rows: rows.normalized(), names, distances, chosen, threads }
     }
 
     /// Adds centres that are none of the rows.
@@ -34,7 +34,7 @@ impl<'a> Coverage<'a> {
     /// # Errors
     /// Those of starting threads.
     pub fn add_centres(&mut self, centres: Matrix) -> Result<()> {
-        let centres = of_length_1(centres);
+        let centres = centres.normalized();
         self.distances = self.nearer(&centres, 0..centres.rows())?;
         Ok(())
     }
@@ -75,18 +75,6 @@ impl<'a> Coverage<'a> {
         })?;
         Ok(tiles.concat())
     }
-}
-
-/// Divides each row by its length. A row of zeros stays, and so has distance 1 from all others.
-fn of_length_1(mut rows: Matrix) -> Matrix {
-    for row in 0..rows.rows() {
-        let values = rows.row_mut(row);
-        let length = values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
-        if length > 0.0 && length.is_finite() {
-            values.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
-        }
-    }
-    rows
 }
 
 #[cfg(test)]
