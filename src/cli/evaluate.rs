@@ -45,8 +45,9 @@ pub(super) struct Args {
     confidence: Option<f64>,
     #[command(flatten)]
     new: evaluate_new::NewImagesArgs,
-    /// Folder of images of none of the classes: measure how well they are distinguished from the test images
-    #[arg(long, value_name = "DIR", requires = "reject")]
+    /// Images of none of the classes, a folder, an archive or a manifest: measure how well they are distinguished from the test
+    /// images
+    #[arg(long, value_name = "IMAGES", requires = "reject")]
     strangers: Option<PathBuf>,
     /// Device to run on for --images and --strangers: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]

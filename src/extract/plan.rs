@@ -121,13 +121,7 @@ fn coverage_note(samples: &Samples, split: Split) -> Option<String> {
     let is_missing = |name: &&str| covered.binary_search_by(|other| other.as_str().cmp(name)).is_err();
     let missing: Vec<&str> = all.iter().map(String::as_str).filter(is_missing).collect();
     let is_folder = samples.has_fixed_splits();
-    let remedy = match is_folder {
-        true if samples.manifest.is_some() => {
-            format!("give rows with the split {split}, or a `split` that takes some of the train images")
-        }
-        true => format!("give a folder of {split} images, or a `split` that takes some of the train images"),
-        false => "give more images or another `split`, such as 60/15/25".into(),
-    };
+    let remedy = samples.remedy_for(split);
     if missing.is_empty() {
         None
     } else if covered.is_empty() && is_folder {

@@ -162,6 +162,7 @@ impl<'a> MultiLabelData<'a> {
             Some(label) => {
                 let message = format!("the label {:?} has no images in the train split", label.name);
                 let help = "add images with it, or run `extract` with a larger train share";
+                let help = self.set.remedy_for(Split::Train, help);
                 Err(Error::new(Kind::Input, message).at(self.set.path()).help(help))
             }
         }

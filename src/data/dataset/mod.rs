@@ -13,7 +13,7 @@ mod weight;
 
 pub use changes::Changes;
 pub use conflicts::{LabelConflicts, separate_conflicts};
-pub use fixed_splits::{FixedSplits, shares, split_as_fixed};
+pub use fixed_splits::{DividedGroup, FixedFractions, FixedSplits, shares, split_as_fixed};
 pub use label_set::{NO_LABELS, label_set, label_set_text};
 pub use layout::{FolderLayout, LayoutChoice, UNLABELLED};
 pub use refusal::{Reason, Refused};

@@ -1,6 +1,7 @@
 //! Lists the images inside archives: a tar or zip file with a folder for each class, and WebDataset, where a file with the
 //! extension `cls` beside each image holds its class.
 
+use super::any_depth::ListedFiles;
 use super::labels::ClassFolder;
 use super::passed_over::is_passed_over;
 use super::walk::{Candidate, Listing};
@@ -89,6 +90,40 @@ pub(super) fn list_shards(folder: &Path) -> Result<Listing> {
     }
     note_stray(&mut listing, stray);
     Ok(listing)
+}
+
+/// The images of an archive, whatever their classes: all files, or of WebDataset those with the extension of an image.
+///
+/// # Errors
+/// [`Kind::Input`] when it cannot be read.
+pub(super) fn images_of(archive: &Path) -> Result<ListedFiles> {
+    let members = ArchiveMembers::open(archive)?;
+    let is_sample = has_classes(&members);
+    let is_wanted =
+        |name: &&str| is_image_path(name) && (!is_sample || key(name).is_some_and(|key| is_image(&key)));
+    let files = members.names().filter(is_wanted).map(|name| archive.join(name)).collect();
+    Ok(ListedFiles { files, refused: refusals(&format!("{}/", archive.display()), &members) })
+}
+
+/// The images of all tar files in a folder. A file that cannot be read is refused.
+///
+/// # Errors
+/// [`Kind::Io`] when the folder cannot be listed.
+pub(super) fn images_of_shards(folder: &Path) -> Result<ListedFiles> {
+    let mut all = ListedFiles::default();
+    for entry in fs::list(folder)? {
+        match images_of(&entry.path) {
+            Ok(listed) => {
+                all.files.extend(listed.files);
+                all.refused.extend(listed.refused);
+            }
+            Err(e) => {
+                let (path, reason) = (entry.path.display().to_string(), Reason::Unreadable(e.with_causes()));
+                all.refused.push(Refused { path, image_sha256: None, reason });
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Whether files hold the classes of images.
@@ -189,16 +224,22 @@ impl<'a> Samples<'a> {
         self.refuse_skipped(prefix, members);
     }
 
-    /// Refuses what looks like an image and cannot be read.
     fn refuse_skipped(&mut self, prefix: &str, members: &ArchiveMembers) {
-        for SkippedEntry { name, reason } in members.skipped() {
-            if is_image_path(&name.trim_start_matches(['.', '/']))
-                && key(name).is_some_and(|key| is_image(&key))
-            {
-                refuse(self.listing, format!("{prefix}{name}"), Reason::Other(reason.clone()));
-            }
-        }
+        self.listing.refused.extend(refusals(prefix, members));
     }
+}
+
+/// What looks like an image and cannot be read.
+fn refusals(prefix: &str, members: &ArchiveMembers) -> Vec<Refused> {
+    let is_wanted = |entry: &&SkippedEntry| {
+        is_image_path(&entry.name.trim_start_matches(['.', '/']))
+            && key(&entry.name).is_some_and(|key| is_image(&key))
+    };
+    let refuse = |SkippedEntry { name, reason }: &SkippedEntry| {
+        let reason = Reason::Other(reason.clone());
+        Refused { path: format!("{prefix}{name}"), image_sha256: None, reason }
+    };
+    members.skipped().iter().filter(is_wanted).map(refuse).collect()
 }
 
 /// The class of a sample; empty without one.

@@ -11,14 +11,17 @@ mod objects;
 mod options;
 mod passed_over;
 mod scanner;
+mod source;
 mod walk;
 
-pub use any_depth::{files_below, list_files};
+pub use any_depth::{ListedFiles, files_of, list_files};
 pub use found::{FoundFile, FoundFiles};
 pub use known::{EarlierScan, RefusedFiles};
 pub(in crate::data) use manifest::GivenLabels;
+pub use manifest::lines_of;
 pub use options::{ScanDepth, ScanOptions};
 pub use passed_over::{PassedOver, is_passed_over};
+pub use source::source_digest;
 
 use crate::data::dataset::{FolderLayout, ImageFile, Refused, Sample, label_set, number_and_names};
 use crate::data::manifest::ManifestOptions;
@@ -134,6 +137,11 @@ pub fn require_files(images: &Path, manifest: &ManifestOptions) -> Result<()> {
             ))
         }
     }
+}
+
+/// Whether `images` is a folder of folders: no archive, no manifest, and no folder of tar files.
+pub fn is_folder_of_folders(images: &Path) -> bool {
+    images.is_dir() && !archive::is_shards(images)
 }
 
 /// Lists the files of a folder, which may be in object storage, an archive or a manifest.
