@@ -159,7 +159,7 @@ fn info_text(info: &CacheInfo) -> String {
         info.spec.width,
         info.spec.backbone.title,
         counted(info.samples, "image"),
-        counted(info.classes, "class"),
+        counted(info.classes, if info.several_labels { "label" } else { "class" }),
         splits(&info.splits),
         info.seed,
         info.fractions,

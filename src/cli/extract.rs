@@ -247,11 +247,11 @@ pub(super) fn summary(stats: &ExtractStats) -> String {
 /// What the images are.
 fn data_set(stats: &ExtractStats) -> String {
     let folders = if stats.layout.contains('/') { " (splits are folders)" } else { "" };
-    let ExtractStats { samples, classes, .. } = stats;
+    let ExtractStats { samples, classes, several_labels, .. } = stats;
     let mut out = format!(
         "{} in {}: {}{folders}\n",
         counted(*samples, "image"),
-        counted(*classes, "class"),
+        counted(*classes, if *several_labels { "label" } else { "class" }),
         splits(&stats.splits)
     );
     if stats.unlabelled > 0 {

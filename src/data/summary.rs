@@ -38,6 +38,9 @@ pub struct SummaryConfig {
 pub struct SummaryStats {
     /// Number of usable files: those that `extract` would use.
     pub images: usize,
+    /// Whether images have several labels. `classes` are the labels then, and an image counts in each of its own.
+    #[serde(skip)]
+    pub several_labels: bool,
     /// Number of usable files without a label, which are not among `images`.
     pub unlabelled: usize,
     /// All classes, the largest first, equal ones by name. Class folders without a usable file are included.
@@ -68,7 +71,19 @@ pub struct SummaryStats {
     pub seconds: f64,
 }
 
-/// One class of a folder.
+impl SummaryStats {
+    /// What `classes` are: class or label.
+    pub fn class_word(&self) -> &'static str {
+        if self.several_labels { "label" } else { "class" }
+    }
+
+    /// What `classes` are, in the plural.
+    pub fn class_words(&self) -> &'static str {
+        if self.several_labels { "labels" } else { "classes" }
+    }
+}
+
+/// One class of a folder, or one label of a manifest with several labels an image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassSummary {
     /// Label of the class.
@@ -142,6 +157,7 @@ impl ImageFolder {
         let classes_of_size = |n: usize| classes.iter().filter(|class| class.images == n).count();
         let stats = SummaryStats {
             images: files.len(),
+            several_labels: files.iter().any(|file| file.labels.is_some()),
             unlabelled,
             single_image_classes: classes_of_size(1),
             empty_classes: classes_of_size(0),
@@ -160,11 +176,11 @@ impl ImageFolder {
     }
 }
 
-/// Counts the files of each label, the largest class first. Labels without a file are included.
+/// Counts the files of each class, or of each label where files have several, the largest first. Labels without a file are included.
 pub(super) fn composition(files: &[ImageFile], labels: &[String]) -> Vec<ClassSummary> {
     let mut counts: BTreeMap<&str, usize> = labels.iter().map(|label| (label.as_str(), 0)).collect();
-    for file in files {
-        *counts.entry(&file.label).or_default() += 1;
+    for label in files.iter().flat_map(|file| file.labels_or_class()) {
+        *counts.entry(label).or_default() += 1;
     }
     let share = |images: usize| images as f64 / files.len().max(1) as f64;
     let mut classes: Vec<ClassSummary> = counts

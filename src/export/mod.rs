@@ -57,9 +57,9 @@ pub fn export(config: &ExportConfig, monitor: &dyn Monitor) -> Result<ExportStat
         return Err(Error::new(Kind::Usage, "nothing is to be written")
             .help("name a file as `onnx`, a model repository as `triton`, or a folder as `web`"));
     }
-    if triton.is_some() || web.is_some() {
-        // Both are about one class an image.
-        StoredRun::open(run)?;
+    // Both are about one class an image.
+    for (field, _) in [("triton", triton), ("web", web)].iter().filter(|(_, place)| place.is_some()) {
+        StoredRun::open_for(run, field)?;
     }
     onnx.as_deref().map_or(Ok(()), onnx::check)?;
     web.as_deref().map_or(Ok(()), web::check)?;

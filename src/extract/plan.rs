@@ -3,7 +3,7 @@
 use super::config::ExtractConfig;
 use super::missing::{ImageJob, MissingRows, count_by_variant, incomplete_train_images, missing_jobs};
 use crate::cache::{Key, Samples};
-use crate::data::dataset::{Changes, Reason, Refused, Split, class_names, number_and_names};
+use crate::data::dataset::{Changes, Reason, Refused, Split, label_names, number_and_names};
 use crate::io::digest::Digest;
 use crate::monitor::Monitor;
 use std::collections::{BTreeSet, HashSet};
@@ -116,8 +116,8 @@ impl Plan {
 
 /// Returns a note when a split is empty, or some classes have no image in it.
 fn coverage_note(samples: &Samples, split: Split) -> Option<String> {
-    let all = class_names(&samples.rows);
-    let covered = class_names(samples.rows.iter().filter(|row| row.split == split));
+    let all = label_names(&samples.rows);
+    let covered = label_names(samples.rows.iter().filter(|row| row.split == split));
     let is_missing = |name: &&str| covered.binary_search_by(|other| other.as_str().cmp(name)).is_err();
     let missing: Vec<&str> = all.iter().map(String::as_str).filter(is_missing).collect();
     let is_folder = samples.has_fixed_splits();
@@ -130,6 +130,7 @@ fn coverage_note(samples: &Samples, split: Split) -> Option<String> {
     } else if covered.is_empty() {
         Some(format!("with {} the {split} split is empty; to have some, {remedy}", samples.fractions))
     } else {
-        Some(format!("classes without a {split} image: {}; {remedy}", number_and_names(&missing)))
+        let classes = if samples.has_label_sets() { "labels" } else { "classes" };
+        Some(format!("{classes} without a {split} image: {}; {remedy}", number_and_names(&missing)))
     }
 }

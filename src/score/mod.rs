@@ -83,7 +83,7 @@ pub struct AnswerCount {
 /// [`Predictor::open`](crate::evaluate::predict::Predictor::open) and of [`embed_images`].
 pub fn score(config: &ScoreConfig, monitor: &dyn Monitor) -> Result<ScoreStats> {
     let started = Instant::now();
-    let stored = StoredRun::open(&config.predictor.run)?;
+    let stored = StoredRun::open_for(&config.predictor.run, "out")?;
     let classifier = Classifier::open(&stored, &config.predictor)?;
     let format = AnswerFormat::from_path(&config.out)?;
     let file = AnswerFile { path: &config.out, format, classifier: &classifier, record: stored.record() };

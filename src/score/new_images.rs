@@ -84,7 +84,7 @@ struct Judged {
 /// [`Kind::Input`] without an image of a class that the run knows, or with images that it was trained or validated on;
 /// those of [`score`](super::score) and [`evaluate_new`].
 pub fn evaluate_new_images(config: &NewImagesConfig, monitor: &dyn Monitor) -> Result<NewImages> {
-    let run = StoredRun::open(&config.predictor.run)?;
+    let run = StoredRun::open_for(&config.predictor.run, "images")?;
     let classifier = Classifier::open(&run, &config.predictor)?;
     // Only folders are taken as classes: files may hold the classes of archives.
     let layout = is_folder_of_folders(&config.images).then_some(LayoutChoice::AsClasses);

@@ -51,7 +51,7 @@ pub struct ScanResult {
     pub unlabelled: Vec<ImageFile>,
     /// Files and folders that cannot be used, by path.
     pub refused: Vec<Refused>,
-    /// Labels of all class folders, also of those without a usable file; sorted, each once.
+    /// Labels of all class folders, also of those without a usable file, or all labels of a manifest; sorted, each once.
     pub labels: Vec<String>,
     /// Numbers of files that programs and systems left there and that were passed over, by name.
     pub passed_over: PassedOver,
@@ -79,7 +79,8 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
     if !result.unlabelled.is_empty() {
         notes.note(&format!("images without a label: {}", result.unlabelled.len()));
     }
-    let used: BTreeSet<&str> = result.files.iter().map(|file| file.label.as_str()).collect();
+    let used: BTreeSet<&str> =
+        result.files.iter().flat_map(|file| file.labels_or_class()).map(String::as_str).collect();
     let empty: Vec<&str> =
         result.labels.iter().map(String::as_str).filter(|label| !used.contains(label)).collect();
     if !empty.is_empty() && !used.is_empty() {
@@ -142,6 +143,15 @@ pub fn require_files(images: &Path, manifest: &ManifestOptions) -> Result<()> {
 /// Whether `images` is a folder of folders: no archive, no manifest, and no folder of tar files.
 pub fn is_folder_of_folders(images: &Path) -> bool {
     images.is_dir() && !archive::is_shards(images)
+}
+
+/// Whether `images` is a manifest that gives images several labels. No image is opened.
+///
+/// # Errors
+/// Those of [`scan`] for a manifest.
+pub fn names_label_sets(images: &Path, options: &ManifestOptions) -> Result<bool> {
+    let is_manifest = images.is_file() && !is_archive(images);
+    Ok(is_manifest && manifest::list(images, options)?.has_label_sets)
 }
 
 /// Lists the files of a folder, which may be in object storage, an archive or a manifest.
@@ -207,7 +217,11 @@ fn result(listing: Listing, outcomes: Vec<ScannedFile>, found: Labels) -> ScanRe
         }
     }
     refused.sort();
-    let labels: BTreeSet<String> = found.labels.into_iter().filter(|label| !label.is_empty()).collect();
+    let names = found.labels.into_iter().filter(|label| !label.is_empty());
+    let labels: BTreeSet<String> = match listing.has_label_sets {
+        true => names.flat_map(|text| label_set(&text)).collect(),
+        false => names.collect(),
+    };
     let labels = labels.into_iter().collect();
     let (root, layout, passed_over) = (listing.root, listing.layout, listing.passed_over);
     let manifest = listing.manifest;

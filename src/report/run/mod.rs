@@ -19,7 +19,7 @@ pub use run_data::CommandLine;
 
 use crate::cache::Samples;
 use crate::data::augment::Variant;
-use crate::data::dataset::Split;
+use crate::data::dataset::{Split, refuse_for_label_sets};
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::explain::Explainer;
 use crate::evaluate::predict::PredictorConfig;
@@ -149,8 +149,7 @@ fn report_multi_label(
     started: Instant,
 ) -> Result<ReportStats> {
     if config.explain.is_some() {
-        let message = "`explain` cannot be used where images have several labels";
-        return Err(Error::new(Kind::Usage, message).at(run.path()).help("leave `explain` out"));
+        return Err(refuse_for_label_sets("explain").at(run.path()));
     }
     let data = MultiLabelPage { run, split: config.split, samples, root, commands: &config.commands };
     let WrittenPictures { page, shown, missing } = multi_label::write(&data, output)?;
