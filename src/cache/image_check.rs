@@ -81,7 +81,7 @@ fn root(samples: &Samples, images: &Path) -> Result<PathBuf> {
     if images.is_dir() || is_archive(images) {
         return Ok(images.to_path_buf());
     }
-    if ManifestFormat::from_path(images).is_none() {
+    if ManifestFormat::of_table(images).is_none() {
         let message = "not a folder of images, an archive or a manifest";
         return Err(Error::new(Kind::Input, message).at(images).help("give what was given to `extract`"));
     }

@@ -1,7 +1,7 @@
 //! Summary of a folder of images: classes, counts, and the files that cannot be used.
 
 use crate::data::dataset::{
-    FolderLayout, ImageFile, LabelConflicts, LayoutChoice, Refused, separate_conflicts,
+    FolderLayout, ImageFile, LabelConflicts, LayoutChoice, Refused, separate_conflicts, still_unlabelled,
 };
 use crate::data::decode;
 use crate::data::manifest::ManifestOptions;
@@ -141,11 +141,11 @@ impl ImageFolder {
             ..ScanOptions::new(config.depth)
         };
         let found = scan(&config.images, &options, monitor)?;
-        let unlabelled = found.unlabelled.len();
         if found.files.is_empty() && found.refused.is_empty() {
-            return Err(no_images(&config.images, unlabelled, &[]));
+            return Err(no_images(&config.images, found.unlabelled.len(), &[]));
         }
         let LabelConflicts { kept: files, conflicting, refused } = separate_conflicts(found.files);
+        let unlabelled = still_unlabelled(&found.unlabelled, &files).len();
         let classes = composition(&files, &found.labels);
         let range = |side: fn(&ImageFile) -> u32| {
             let sides = || files.iter().map(side);

@@ -4,14 +4,13 @@ use super::config::ExtractConfig;
 use crate::cache::Samples;
 use crate::data::dataset::{
     DividedGroup, FixedFractions, FixedSplits, Fractions, ImageFile, Sample, Split, assign_splits,
-    split_as_fixed,
+    split_as_fixed, still_unlabelled,
 };
 use crate::data::manifest::Manifest;
 use crate::data::scan::{ScanResult, lines_of};
 use crate::error::{Error, Kind, Result};
-use crate::io::digest::Digest;
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// A data set with its splits.
 pub(super) struct Assigned {
@@ -166,9 +165,8 @@ fn shares_of(samples: &[&Sample]) -> [f64; 3] {
 
 /// The files of `found` without a label whose bytes have none elsewhere, by path.
 fn unlabelled(found: &ScanResult, labelled: &[ImageFile]) -> Vec<ImageFile> {
-    let known: HashSet<Digest> = labelled.iter().map(|file| file.image_sha256).collect();
-    let mut files = found.unlabelled.clone();
-    files.retain(|file| !known.contains(&file.image_sha256));
+    let mut files: Vec<ImageFile> =
+        still_unlabelled(&found.unlabelled, labelled).into_iter().cloned().collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files
 }

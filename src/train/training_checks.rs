@@ -82,8 +82,8 @@ impl TrainingSet {
         match self.samples().has_weights() {
             false => Ok(()),
             true => {
-                let message = "its images have weights, which only `solver` adam without `memory` knows";
-                let help = "use that solver, or `extract` a manifest without the column of weights";
+                let message = "its images have weights, which only `solver` adam knows, with `features` f32 and without `memory`";
+                let help = "train so, or `extract` a manifest without the column of weights";
                 Err(Error::new(Kind::Usage, message).at(self.path()).help(help))
             }
         }

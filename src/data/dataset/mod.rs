@@ -12,7 +12,7 @@ mod units;
 mod weight;
 
 pub use changes::Changes;
-pub use conflicts::{LabelConflicts, separate_conflicts};
+pub use conflicts::{LabelConflicts, separate_conflicts, still_unlabelled};
 pub use fixed_splits::{DividedGroup, FixedFractions, FixedSplits, shares, split_as_fixed};
 pub use label_set::{NO_LABELS, label_set, label_set_text, refuse_for_label_sets};
 pub use layout::{FolderLayout, LayoutChoice, UNLABELLED};

@@ -28,7 +28,7 @@ pub fn list_files(paths: &[PathBuf]) -> Result<ListedFiles> {
     let (mut listed, mut seen) = (ListedFiles::default(), HashSet::new());
     for path in paths {
         let stands_for_others = path.is_dir()
-            || (path.is_file() && (is_archive(path) || ManifestFormat::from_path(path).is_some()));
+            || (path.is_file() && (is_archive(path) || ManifestFormat::of_table(path).is_some()));
         let found = match stands_for_others {
             true => files_of(path)?,
             false => ListedFiles { files: vec![path.clone()], refused: Vec::new() },

@@ -7,6 +7,7 @@ mod known;
 mod labels;
 mod layout;
 mod manifest;
+mod names;
 mod objects;
 mod options;
 mod passed_over;
@@ -23,10 +24,12 @@ pub use options::{ScanDepth, ScanOptions};
 pub use passed_over::{PassedOver, is_passed_over};
 pub use source::source_digest;
 
-use crate::data::dataset::{FolderLayout, ImageFile, Refused, Sample, label_set, number_and_names};
+use crate::data::dataset::{
+    FolderLayout, ImageFile, Refused, Sample, label_set, number_and_names, still_unlabelled,
+};
 use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result, counted};
-use crate::io::archive::is_archive;
+use crate::io::archive::{inside_archive, is_archive};
 use crate::io::store::{Location, is_object_storage};
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Silent, Unit};
@@ -47,7 +50,7 @@ pub struct ScanResult {
     pub manifest: Option<PathBuf>,
     /// Usable files, by class folder, then by path.
     pub files: Vec<ImageFile>,
-    /// Usable files without a label, with neither split nor class, by path.
+    /// Usable files without a label, with neither split nor class, by path; also those whose bytes have one elsewhere.
     pub unlabelled: Vec<ImageFile>,
     /// Files and folders that cannot be used, by path.
     pub refused: Vec<Refused>,
@@ -76,8 +79,9 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
     };
     found.notes.iter().for_each(|note| notes.note(note));
     let result = result(listing, outcomes, found);
-    if !result.unlabelled.is_empty() {
-        notes.note(&format!("images without a label: {}", result.unlabelled.len()));
+    match still_unlabelled(&result.unlabelled, &result.files).len() {
+        0 => {}
+        images => notes.note(&format!("images without a label: {images}")),
     }
     let used: BTreeSet<&str> =
         result.files.iter().flat_map(|file| file.labels_or_class()).map(String::as_str).collect();
@@ -166,6 +170,13 @@ fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
     if options.found.is_none() {
         require_files(images, manifest)?;
     }
+    if let Some((archive, _)) = inside_archive(images) {
+        let message = "a folder inside an archive cannot be given";
+        return Err(Error::new(Kind::Input, message).at(images).help(format!(
+            "give the archive, {}, or a manifest that names the files in it",
+            archive.display()
+        )));
+    }
     let refuse = |message: &str, help: &str| Err(Error::new(Kind::Usage, message).at(images).help(help));
     match images.is_file() {
         true if options.layout.is_some() && !is_archive(images) => refuse(
@@ -230,16 +241,23 @@ fn result(listing: Listing, outcomes: Vec<ScannedFile>, found: Labels) -> ScanRe
 
 /// Returns the error for a folder without usable images that have a label.
 pub fn no_images(images: &Path, unlabelled: usize, refused: &[Refused]) -> Error {
+    let is_manifest = images.is_file() && !is_archive(images);
     let message = match refused.first() {
         None if unlabelled > 0 => format!("none of {} has a label", counted(unlabelled, "image")),
+        None if is_manifest => "it names no image".to_string(),
         None => "no images in class folders".to_string(),
         Some(first) => {
             format!("no file can be used; the first of {}: {}: {}", refused.len(), first.path, first.reason)
         }
     };
-    Error::new(Kind::Input, message)
-        .at(images)
-        .help("give IMAGES/<class>/<file>: one folder of images for each class")
+    let help = match is_archive(images) && images.is_file() {
+        _ if is_manifest => "give a row with a path and a label for each image",
+        true => {
+            "put a folder of images for each class into the archive; or, in a .tar, a file KEY.cls with the class beside each KEY.jpg"
+        }
+        false => "give IMAGES/<class>/<file>: one folder of images for each class",
+    };
+    Error::new(Kind::Input, message).at(images).help(help)
 }
 
 /// Scans the candidates in parallel. The results are in their order.

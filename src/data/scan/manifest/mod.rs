@@ -23,8 +23,11 @@ use table::{Column, Row, for_each_row, format};
 /// # Errors
 /// [`Kind::Input`] when the file is no manifest, lacks a column, or its root is no folder.
 pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
-    let format =
-        format(file, "not a folder of images, and not a manifest", "a folder IMAGES/<class>/<file>, or ")?;
+    let format = format(
+        file,
+        "not a folder of images, and not a manifest",
+        "a folder IMAGES/<class>/<file>, such an archive (.zip, .tar), or ",
+    )?;
     let (root, objects) = root(file, options)?;
     // A column that is named must be there.
     let column = |given: &Option<String>, usual: &str, is_required: bool| Column {
