@@ -111,7 +111,7 @@ fn open(path: &Path) -> Result<Box<dyn Read>> {
     match start {
         [0x1f, 0x8b, ..] => Ok(Box::new(gunzip(file))),
         // A mark of the byte order, or a first character of ASCII in two bytes.
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1.., ..] | [1.., 0, ..] => {
+        [first, second, ..] if matches!((first, second), (0xff, 0xfe) | (0xfe, 0xff) | (0, _) | (_, 0)) => {
             Err(Error::new(Kind::Input, "the table is not UTF-8 but UTF-16, as spreadsheets write it")
                 .at(path)
                 .help("save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8"))
