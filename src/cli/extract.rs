@@ -72,8 +72,8 @@ pub(super) struct Args {
     /// Read every file again, even if its size, times and inode are unchanged
     #[arg(long)]
     rehash: bool,
-    /// Percentages of train/validation/test [default: those of the cache, or 70/5/25 for a new one]; with --split-folders
-    /// they divide the train images, and the default is 100/0/0
+    /// Percentages of train/validation/test [default: those of the cache, or 70/5/25 for a new one]; where
+    /// all splits are folders or rows of a manifest they divide the train images, and the default is 100/0/0
     #[arg(long, value_name = "A/B/C", value_parser = parse::<Fractions>)]
     split: Option<Fractions>,
     /// Seed of the split [default: that of the cache, or 0 for a new one]

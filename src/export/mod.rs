@@ -34,8 +34,11 @@ pub struct ExportStats {
     pub web: Option<PathBuf>,
     /// Size of the ONNX file in bytes.
     pub bytes: usize,
-    /// Number of classes.
+    /// Number of classes; of labels, where images have several.
     pub classes: usize,
+    /// Whether images have several labels.
+    #[serde(skip)]
+    pub several_labels: bool,
     /// What the input takes.
     pub input: ClassifierInput,
     /// The names of the outputs.
@@ -83,6 +86,7 @@ pub fn export(config: &ExportConfig, monitor: &dyn Monitor) -> Result<ExportStat
         web: web.clone(),
         bytes: built.bytes.len(),
         classes: built.classes.len(),
+        several_labels: StoredRun::open_any(run)?.record().multi_label.is_some(),
         input: built.input,
         outputs: built.outputs(),
         difference: built.difference,
