@@ -119,6 +119,16 @@ pub fn summary(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<SummaryS
     ImageFolder::scan(config, None, monitor).map(|folder| folder.stats)
 }
 
+impl SummaryConfig {
+    fn check(&self) -> Result<()> {
+        if self.near_duplicates && self.depth == ScanDepth::Header {
+            return Err(Error::new(Kind::Usage, "`near_duplicates` cannot be found in headers")
+                .help("leave `depth` out, so that the pictures are read"));
+        }
+        Ok(())
+    }
+}
+
 impl ImageFolder {
     /// Scans a folder of images. Returns its files together with their [`summary`]. Labels of the `earlier` scan stay.
     ///
@@ -127,11 +137,8 @@ impl ImageFolder {
     pub fn scan(config: &SummaryConfig, earlier: Option<EarlierScan>, monitor: &dyn Monitor) -> Result<Self> {
         let started = Instant::now();
         decode::limit_memory(config.decode_memory)?;
+        config.check()?;
         let hashes = config.near_duplicates.then(PerceptualHashes::default);
-        if hashes.is_some() && config.depth == ScanDepth::Header {
-            return Err(Error::new(Kind::Usage, "`near_duplicates` cannot be found in headers")
-                .help("leave `depth` out, so that the pictures are read"));
-        }
         let options = ScanOptions {
             earlier,
             rehash: true,

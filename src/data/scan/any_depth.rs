@@ -1,23 +1,14 @@
 //! Lists images without classes: files as they are named, and all files below folders, inside archives and in manifests.
 
+use super::listed_files::ListedFiles;
 use super::passed_over::is_passed_over;
 use super::{archive, manifest};
-use crate::data::dataset::Refused;
 use crate::data::manifest::ManifestFormat;
 use crate::error::{Error, Kind, Result};
 use crate::io::archive::is_archive;
 use crate::io::fs;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-
-/// Files that may be images.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ListedFiles {
-    /// The files. One inside an archive has a path that leads into it, such as `photos.zip/1.jpg`.
-    pub files: Vec<PathBuf>,
-    /// Rows of manifests and entries of archives that are none.
-    pub refused: Vec<Refused>,
-}
 
 /// The files of `paths`: a folder stands for all files below it, an archive for those in it, a manifest for those that it names.
 /// Each path comes once, where it is named first.

@@ -1,8 +1,8 @@
 //! Lists the images inside archives: a tar or zip file with a folder for each class, and WebDataset, where a file with the
 //! extension `cls` beside each image holds its class.
 
-use super::any_depth::ListedFiles;
 use super::labels::ClassFolder;
+use super::listed_files::ListedFiles;
 use super::passed_over::{self, count_as_passed_over, is_passed_over};
 use super::walk::{Candidate, Listing};
 use crate::data::dataset::{

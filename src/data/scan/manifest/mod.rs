@@ -6,7 +6,7 @@ mod table;
 
 pub(in crate::data) use given_labels::GivenLabels;
 
-use super::any_depth::ListedFiles;
+use super::listed_files::ListedFiles;
 use super::objects;
 use super::walk::{Listing, ObjectTable};
 use crate::data::dataset::{FolderLayout, Reason, Refused};
