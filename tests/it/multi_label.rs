@@ -223,7 +223,9 @@ fn what_is_for_one_class_an_image_refuses_several_labels() {
     s.run(&["data", "select", &s.text("data/m.csv"), "--out", &s.text("w")])
         .fails(1, &["its images have several labels, and a folder is one class"]);
     // Before anything is extracted.
-    s.write("e.toml", b"title = \"t\"\n[[cache]]\nname = \"c\"\n[[run]]\nname = \"r\"\n");
+    let experiment = "title = \"t\"\n[[cache]]\nname = \"c\"\n[[run]]\nname = \"r\"\nuse = [\"none\"]\n\
+                      [[condition]]\nname = \"n\"\nswitches = []\n";
+    s.write("e.toml", experiment.as_bytes());
     s.run(&["experiment", &s.text("e.toml"), "--images", &s.text("data/m.csv"), "--out", &s.text("x")])
         .fails(1, &["its images have several labels each, which an experiment cannot take"]);
     s.run(&["predict", &run, &s.text("data/in/000.png"), "--out", &s.text("w.csv")])
