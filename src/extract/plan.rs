@@ -120,14 +120,17 @@ fn coverage_note(samples: &Samples, split: Split) -> Option<String> {
     let covered = label_names(samples.rows.iter().filter(|row| row.split == split));
     let is_missing = |name: &&str| covered.binary_search_by(|other| other.as_str().cmp(name)).is_err();
     let missing: Vec<&str> = all.iter().map(String::as_str).filter(is_missing).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    // Its images may be those that have none of the labels.
+    let is_empty = samples.rows.iter().all(|row| row.split != split);
     let is_folder = samples.has_fixed_splits();
     let remedy = samples.remedy_for(split);
-    if missing.is_empty() {
-        None
-    } else if covered.is_empty() && is_folder {
+    if is_empty && is_folder {
         let holder = if samples.manifest.is_some() { "row" } else { "folder" };
         Some(format!("no {holder} holds {split} images; to have some, {remedy}"))
-    } else if covered.is_empty() {
+    } else if is_empty {
         Some(format!("with {} the {split} split is empty; to have some, {remedy}", samples.fractions))
     } else {
         let classes = if samples.has_label_sets() { "labels" } else { "classes" };

@@ -147,7 +147,7 @@ fn notes_of(split: &FixedSplits) -> Vec<String> {
         };
         notes.push(format!(
             "images without a split of their own: {}; {follow}{shares} % of them are train, validation and test images, where {} \
-             was asked for",
+             is wanted",
             rest.len(),
             split.fractions
         ));

@@ -172,7 +172,8 @@ pub fn refuse_packed(path: &Path) -> Result<()> {
     match PACKED.iter().find(|(_, _, bytes)| read.is_ok() && start.starts_with(bytes)) {
         None => Ok(()),
         Some((name, program, _)) => {
-            let message = format!("it is packed by {name}, where files cannot be read one by one");
+            let message =
+                format!("it is packed by {name} as a whole, so nothing in it can be read by itself");
             Err(Error::new(Kind::Input, message).at(path).help(format!("unpack it with {program} first")))
         }
     }
