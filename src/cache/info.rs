@@ -7,7 +7,7 @@ use super::reader::{FeatureCache, distinct_keys};
 use super::refused::read_refused;
 use super::spec::Spec;
 use crate::data::augment::Variant;
-use crate::data::dataset::{Split, class_names, split_counts};
+use crate::data::dataset::{Split, label_names, split_counts};
 use crate::error::Result;
 use crate::io::digest::Digest;
 use crate::io::store::Store;
@@ -35,8 +35,11 @@ pub struct CacheInfo {
     pub unlabelled: usize,
     /// Number of image files in train, validation and test.
     pub splits: BTreeMap<&'static str, usize>,
-    /// Number of classes.
+    /// Number of classes; of labels, where images have several.
     pub classes: usize,
+    /// Whether images have several labels.
+    #[serde(skip)]
+    pub several_labels: bool,
     /// Number of files that could not be used.
     pub refused: usize,
     /// Number of parts.
@@ -85,7 +88,8 @@ pub fn info(root: &Path) -> Result<CacheInfo> {
     let orphaned = totals.keys.iter().filter(|key| !all.contains(&key.image_sha256)).count();
     Ok(CacheInfo {
         splits: split_counts(&samples.rows),
-        classes: class_names(&samples.rows).len(),
+        classes: label_names(&samples.rows).len(),
+        several_labels: samples.has_label_sets(),
         samples: samples.rows.len(),
         unlabelled: samples.unlabelled.len(),
         root: samples.root.display().to_string(),

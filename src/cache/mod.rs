@@ -35,6 +35,7 @@ mod refused_rows;
 mod samples;
 mod samples_metadata;
 pub mod spec;
+mod split_remedy;
 #[cfg(test)]
 pub(crate) mod test_data;
 mod verify;

@@ -1,5 +1,6 @@
 //! `samples.parquet`: the data set as it is now, with labels and splits. Small, and replaced whole.
 
+use super::layout::SAMPLES;
 use super::samples_metadata::{SamplesMetadata, SamplesVersion};
 use crate::data::dataset::{
     FolderLayout, Fractions, ImageFile, LayoutChoice, Sample, Weight, label_set, shares,
@@ -11,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::archive::is_archive;
 use crate::io::digest::Digest;
 use crate::io::fs::{FileIdentity, places_after_a_move};
-use crate::io::parquet::{ColumnData, ColumnSpec, ColumnType, Table};
+use crate::io::parquet::{ColumnData, ColumnSpec, ColumnType, Table, TextReader};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +61,9 @@ type IdentityField = fn(&FileIdentity) -> i64;
 const WEIGHT: &str = "weight";
 
 /// Columns that files have only where an image has a value.
-const GIVEN: [&str; 3] = ["fixed_split", "group", "labels"];
+const GIVEN: [&str; 3] = ["fixed_split", "group", LABELS];
+/// Column of several labels an image.
+const LABELS: &str = "labels";
 
 impl Samples {
     /// Returns the percentages for other splits of the same images: those of the split rule, or with splits that are
@@ -94,6 +97,15 @@ impl Samples {
     /// Whether images have several labels.
     pub fn has_label_sets(&self) -> bool {
         self.rows.iter().any(|row| row.file.labels.is_some())
+    }
+
+    /// Whether the images of the cache at `root` have several labels. Only the footer of the file is read; a cache without one has none.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when the file is damaged.
+    pub fn are_label_sets(root: &Path) -> Result<bool> {
+        let path = root.join(SAMPLES);
+        Ok(path.exists() && TextReader::open(&path)?.columns().iter().any(|column| column == LABELS))
     }
 
     /// Whether images have weights other than 1.

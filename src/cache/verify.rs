@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 pub struct VerifyConfig {
     /// Whether damaged parts stay where they are.
     pub dry_run: bool,
-    /// Folder of the images that the cache describes, to be read and compared; `None` leaves them alone.
+    /// The images that the cache describes, a folder, an archive or a manifest, to be read and compared; `None` leaves them alone.
     pub images: Option<PathBuf>,
 }
 
@@ -61,8 +61,8 @@ pub fn verify(root: &Path, config: &VerifyConfig, monitor: &dyn Monitor) -> Resu
     let samples = cache.samples()?;
     read_refused(root).map_err(|e| e.help("delete it: `extract` checks those files again"))?;
     read_refused_rows(root)?;
-    let files: Vec<_> = samples.images().collect();
-    let images = config.images.as_ref().map(|images| ImageCheck::of(&files, images, monitor)).transpose()?;
+    let images =
+        config.images.as_ref().map(|images| ImageCheck::of(&samples, images, monitor)).transpose()?;
     let is_moved = moved.is_some();
     let paths = || damaged.iter().map(|damage| damage.part.path.display().to_string()).collect();
     Ok(VerifyStats { parts, damaged: moved.unwrap_or_else(paths), moved: is_moved, images })

@@ -41,8 +41,8 @@ enum Command {
         /// Report damaged parts, and move nothing
         #[arg(long)]
         dry_run: bool,
-        /// Also read the images in this folder, and list those that are no longer what the cache describes
-        #[arg(long, value_name = "DIR")]
+        /// Also read the images in this folder, archive or manifest, and list those that are no longer what the cache describes
+        #[arg(long, value_name = "IMAGES")]
         images: Option<PathBuf>,
     },
     /// Join small parts into large ones; readers see the old parts or the new ones, never both
@@ -159,7 +159,7 @@ fn info_text(info: &CacheInfo) -> String {
         info.spec.width,
         info.spec.backbone.title,
         counted(info.samples, "image"),
-        counted(info.classes, "class"),
+        counted(info.classes, if info.several_labels { "label" } else { "class" }),
         splits(&info.splits),
         info.seed,
         info.fractions,

@@ -225,16 +225,17 @@ fn summary_text(stats: &SummaryStats) -> String {
     let mut out = format!(
         "{} in {}, {:.1} MB, {} x {} pixels, read in {}\n",
         counted(stats.images, "image"),
-        counted(stats.classes.len() - stats.empty_classes, "class"),
+        counted(stats.classes.len() - stats.empty_classes, stats.class_word()),
         stats.bytes as f64 / 1e6,
         range(stats.width),
         range(stats.height),
         seconds(stats.seconds)
     );
-    out.push_str(&format!("classes with one image: {}", stats.single_image_classes));
+    let (class, classes) = (stats.class_word(), stats.class_words());
+    out.push_str(&format!("{classes} with one image: {}", stats.single_image_classes));
     for (n, what) in [
         (stats.unlabelled, "images without a label"),
-        (stats.empty_classes, "classes without images"),
+        (stats.empty_classes, &format!("{classes} without images")),
         (stats.unreadable.len(), "unreadable files"),
         (stats.conflicting.len(), "files under two labels"),
         (stats.duplicates, "duplicates of other files of their class"),
@@ -245,13 +246,13 @@ fn summary_text(stats: &SummaryStats) -> String {
     }
     let row = |c: &crate::data::ClassSummary| [c.name.clone(), c.images.to_string(), percent(c.share)];
     let rows = stats.classes.iter().take(SHOWN).map(row);
-    out.push_str(&format!("\n\n{}", table_with_header(["class", "images", "share"], rows)));
+    out.push_str(&format!("\n\n{}", table_with_header([class, "images", "share"], rows)));
     if let Some(rest) = stats.classes.get(SHOWN..).filter(|rest| !rest.is_empty()) {
         let images: usize = rest.iter().map(|class| class.images).sum();
         out.push_str(&format!(
             "... and {} with {} (--json has all)\n",
-            counted(rest.len(), "more class"),
-            counted(images, "image")
+            counted(rest.len(), &format!("more {class}")),
+            counted(images, if stats.several_labels { "label" } else { "image" })
         ));
     }
     out + &stats.perceptual_duplicates.as_ref().map_or(String::new(), look_alike)

@@ -59,9 +59,14 @@ impl DistributedArgs {
         }
         if let Some(shard) = self.shard {
             let worker = worker_config(&config, global);
-            let stats = work_on_shard(&worker, shard, &|| worker::child(&worker), terminal)?;
+            let stats =
+                work_on_shard(&worker, (shard, &config.images), &|| worker::child(&worker), terminal)?;
+            let ended = match list_refused(&stats.refused_files) {
+                Outcome::Done if stats.refused > 0 => Outcome::WithRefusals,
+                ended => ended,
+            };
             print_result(global, &stats, || shard_text(&stats))?;
-            return Ok(Outcome::Done);
+            return Ok(ended);
         }
         let plan_config = PlanConfig { extract: config, chunk_rows: self.chunk_rows };
         if self.plan {

@@ -6,7 +6,7 @@ use super::progress::Terminal;
 use super::scores_text::summary_of;
 use super::{evaluate_new, members_text, multi_label_text, rejection_text};
 use crate::backbone::Device;
-use crate::data::dataset::Split;
+use crate::data::dataset::{Split, refuse_for_label_sets};
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::members::{evaluate_members, is_folder_of_runs};
 use crate::evaluate::predict::PredictorConfig;
@@ -45,8 +45,9 @@ pub(super) struct Args {
     confidence: Option<f64>,
     #[command(flatten)]
     new: evaluate_new::NewImagesArgs,
-    /// Folder of images of none of the classes: measure how well they are distinguished from the test images
-    #[arg(long, value_name = "DIR", requires = "reject")]
+    /// Images of none of the classes, a folder, an archive or a manifest: measure how well they are distinguished from the test
+    /// images
+    #[arg(long, value_name = "IMAGES", requires = "reject")]
     strangers: Option<PathBuf>,
     /// Device to run on for --images and --strangers: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "auto", value_parser = parse::<Device>)]
@@ -109,8 +110,7 @@ fn evaluate_labels(
     global: &Global,
 ) -> Result<Outcome> {
     if let Some((field, _)) = of_classes.iter().find(|(_, is_given)| *is_given) {
-        let message = format!("`{field}` cannot be used where images have several labels");
-        return Err(Error::new(Kind::Usage, message).at(run.path()).help(format!("leave `{field}` out")));
+        return Err(refuse_for_label_sets(field).at(run.path()));
     }
     let scores = evaluate_multi_label(run, split)?;
     print_result(global, &scores, || multi_label_text::summary(&scores))?;

@@ -18,10 +18,10 @@ use std::path::PathBuf;
 pub(super) struct NewImagesArgs {
     #[arg(
         long,
-        value_name = "DIR|FILE",
+        value_name = "IMAGES",
         conflicts_with_all = ["split", "tta", "strangers"],
-        help = "Measure on these new images instead: a folder, DIR/<class>/<file>, or a manifest with the columns path and label, \
-                with the classes of the run; those of other classes are counted apart"
+        help = "Measure on these new images instead: a folder, IMAGES/<class>/<file>, such an archive, or a manifest with the columns path and \
+                label, with the classes of the run; those of other classes are counted apart"
     )]
     pub images: Option<PathBuf>,
     /// Count images that the run was trained or validated on too, which are an error otherwise

@@ -75,7 +75,7 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
 fn summary(stats: &ExportStats) -> String {
     let mut text = format!(
         "{}, {:.1} MB; input image ({}), outputs {}; as the run to {:.0e} on two fixed images\n",
-        counted(stats.classes, "class"),
+        counted(stats.classes, if stats.several_labels { "label" } else { "class" }),
         stats.bytes as f64 / 1e6,
         stats.input,
         stats.outputs.join(", "),

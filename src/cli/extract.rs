@@ -72,8 +72,8 @@ pub(super) struct Args {
     /// Read every file again, even if its size, times and inode are unchanged
     #[arg(long)]
     rehash: bool,
-    /// Percentages of train/validation/test [default: those of the cache, or 70/5/25 for a new one]; with --split-folders
-    /// they divide the train images, and the default is 100/0/0
+    /// Percentages of train/validation/test [default: those of the cache, or 70/5/25 for a new one]; where
+    /// all splits are folders or rows of a manifest they divide the train images, and the default is 100/0/0
     #[arg(long, value_name = "A/B/C", value_parser = parse::<Fractions>)]
     split: Option<Fractions>,
     /// Seed of the split [default: that of the cache, or 0 for a new one]
@@ -247,11 +247,11 @@ pub(super) fn summary(stats: &ExtractStats) -> String {
 /// What the images are.
 fn data_set(stats: &ExtractStats) -> String {
     let folders = if stats.layout.contains('/') { " (splits are folders)" } else { "" };
-    let ExtractStats { samples, classes, .. } = stats;
+    let ExtractStats { samples, classes, several_labels, .. } = stats;
     let mut out = format!(
         "{} in {}: {}{folders}\n",
         counted(*samples, "image"),
-        counted(*classes, "class"),
+        counted(*classes, if *several_labels { "label" } else { "class" }),
         splits(&stats.splits)
     );
     if stats.unlabelled > 0 {

@@ -19,7 +19,7 @@ use crate::score::{ScoreConfig, ScoreStats, score};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Classify images with a run: files, and folders at any depth
+/// Classify images with a run: files, folders at any depth, archives and manifests
 ///
 /// The text shows the most probable classes of each image, the JSON all of them. With --out, any number of images is
 /// classified into one file, a row each; the same command again goes on where it was stopped.
@@ -30,7 +30,8 @@ use std::time::Duration;
 pub(super) struct Args {
     /// Run that `train` wrote
     run: PathBuf,
-    /// Images to classify: files, folders with images at any depth, or - for a list of them on stdin, one a line
+    /// Images to classify: files, folders with images at any depth, zip and tar files, manifests with a column path, or - for a
+    /// list of them on stdin, one a line
     #[arg(required = true, value_name = "PATH")]
     images: Vec<PathBuf>,
     /// Paths on stdin end with a null character instead of a line feed, as `find -print0` writes them
@@ -135,9 +136,11 @@ fn run_predict(args: Args, global: &Global, terminal: &Terminal) -> Result<Outco
     let predictor = PredictorConfig { run, device, models, reject, confidence, neighbours, backbone, cache };
     let output = PredictionOutput { page: html, plots, tables };
     prediction::check_output(&predictor, &output)?;
-    let config = PredictConfig { images: list_files(&images)?, predictor, explain };
+    let listed = list_files(&images)?;
+    let config = PredictConfig { images: listed.files, predictor, explain };
     terminal.stop_on_signals();
-    let predictions = predict(&config, terminal)?;
+    let mut predictions = predict(&config, terminal)?;
+    predictions.files.extend(listed.refused.into_iter().map(FilePrediction::refused));
     let page = prediction::write(&predictions, &config, &output)?;
     let files = predictions.files;
     let ended = list_refused(&refused(&files));

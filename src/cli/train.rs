@@ -9,7 +9,8 @@ use super::paths::with_caches;
 use super::progress::{EpochLines, Terminal, print_json_line};
 use super::sweep;
 use super::train_text::summary;
-use crate::data::dataset::Resplit;
+use crate::cache::Samples;
+use crate::data::dataset::{Resplit, refuse_for_label_sets};
 use crate::error::{Error, Kind, Result};
 use crate::head::decision::ClassGoal;
 use crate::head::{FeatureFormat, FitConfig, SOLVERS, SolverConfig};
@@ -166,6 +167,7 @@ fn run_on(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     }
     let (solver, resplit) = (args.solver()?, args.resplit()?);
     if let Some(number) = args.folds.filter(|_| args.is_cross_validation()) {
+        require_one_label(&args.cache, "folds", "leave `folds` out, or fit one fold at a time with `fold`")?;
         return sweep::fit(&cross_validation(args, solver, number)?, global, terminal);
     }
     let cache = args.cache()?;
@@ -224,10 +226,21 @@ fn run_auto(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome>
     let budget = args.budget.map_or(default.budget, |Budget(seconds)| seconds);
     let Args { cache, run, variants, threads, json_lines, .. } = args;
     let caches = with_folders(cache)?;
+    require_one_label(&caches, "auto", "leave `auto` out")?;
     let config = AutoConfig { caches, run, variants, base, resplit, budget, threads, time: now() };
     let stats = train_auto(&config, terminal)?;
     let tried = stats.selection.as_ref().map_or(String::new(), |selection| auto::summary(selection, &stats));
     print_train_result(global, json_lines, &stats, || format!("{tried}\n{}", summary(&stats, &config.run)))
+}
+
+/// Refuses an option that knows only images of one class.
+fn require_one_label(caches: &[PathBuf], field: &str, help: &str) -> Result<()> {
+    for cache in caches {
+        if Samples::are_label_sets(cache)? {
+            return Err(refuse_for_label_sets(field).at(cache).help(help));
+        }
+    }
+    Ok(())
 }
 
 /// Checks that no option is given that a cross-validation has no use for.

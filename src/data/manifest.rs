@@ -58,6 +58,15 @@ pub enum ManifestFormat {
 pub const MANIFEST_NAMES: &str = ".csv, .tsv, .jsonl or .parquet";
 
 impl ManifestFormat {
+    /// Returns the format of a table to be read, which may be packed by gzip, by its name; `None` when that is no table's.
+    pub fn of_table(path: &Path) -> Option<Self> {
+        let is_packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+        match Self::from_path(Path::new(path.file_stem().filter(|_| is_packed).unwrap_or(path.as_os_str()))) {
+            Some(Self::Parquet) if is_packed => None,
+            format => format,
+        }
+    }
+
     /// Returns the format that the extension of a file name stands for; `None` when there is none.
     pub fn from_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_lowercase().as_str() {
@@ -67,5 +76,24 @@ impl ManifestFormat {
             "parquet" | "pq" => Some(Self::Parquet),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_may_be_packed_and_parquet_is_not() {
+        let of = |name: &str| ManifestFormat::of_table(Path::new(name));
+        assert_eq!(
+            (of("a/m.csv.gz"), of("m.JSONL.GZ")),
+            (Some(ManifestFormat::Csv), Some(ManifestFormat::JsonLines))
+        );
+        assert_eq!((of("m.parquet.gz"), of("m.gz"), of("a.tar.gz")), (None, None, None));
+        assert_eq!(
+            (of("m.parquet"), ManifestFormat::from_path(Path::new("m.csv.gz"))),
+            (Some(ManifestFormat::Parquet), None)
+        );
     }
 }

@@ -104,6 +104,12 @@ pub fn select(config: &SelectConfig, monitor: &dyn Monitor) -> Result<SelectStat
     if files.is_empty() {
         return Err(no_images(&config.images, found.unlabelled.len(), &refused));
     }
+    if files.iter().any(|file| file.labels.is_some()) {
+        let message = "its images have several labels, and a folder is one class";
+        return Err(Error::new(Kind::Input, message)
+            .at(&config.images)
+            .help("take rows out of the manifest instead; `data manifest` writes one in another format"));
+    }
     let files = wanted(config, files)?;
     let classes: Vec<SelectedClass> = composition(&files, &[])
         .into_iter()

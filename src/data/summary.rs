@@ -1,7 +1,7 @@
 //! Summary of a folder of images: classes, counts, and the files that cannot be used.
 
 use crate::data::dataset::{
-    FolderLayout, ImageFile, LabelConflicts, LayoutChoice, Refused, separate_conflicts,
+    FolderLayout, ImageFile, LabelConflicts, LayoutChoice, Refused, separate_conflicts, still_unlabelled,
 };
 use crate::data::decode;
 use crate::data::manifest::ManifestOptions;
@@ -38,6 +38,9 @@ pub struct SummaryConfig {
 pub struct SummaryStats {
     /// Number of usable files: those that `extract` would use.
     pub images: usize,
+    /// Whether images have several labels. `classes` are the labels then, and an image counts in each of its own.
+    #[serde(skip)]
+    pub several_labels: bool,
     /// Number of usable files without a label, which are not among `images`.
     pub unlabelled: usize,
     /// All classes, the largest first, equal ones by name. Class folders without a usable file are included.
@@ -68,7 +71,19 @@ pub struct SummaryStats {
     pub seconds: f64,
 }
 
-/// One class of a folder.
+impl SummaryStats {
+    /// What `classes` are: class or label.
+    pub fn class_word(&self) -> &'static str {
+        if self.several_labels { "label" } else { "class" }
+    }
+
+    /// What `classes` are, in the plural.
+    pub fn class_words(&self) -> &'static str {
+        if self.several_labels { "labels" } else { "classes" }
+    }
+}
+
+/// One class of a folder, or one label of a manifest with several labels an image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassSummary {
     /// Label of the class.
@@ -104,6 +119,16 @@ pub fn summary(config: &SummaryConfig, monitor: &dyn Monitor) -> Result<SummaryS
     ImageFolder::scan(config, None, monitor).map(|folder| folder.stats)
 }
 
+impl SummaryConfig {
+    fn check(&self) -> Result<()> {
+        if self.near_duplicates && self.depth == ScanDepth::Header {
+            return Err(Error::new(Kind::Usage, "`near_duplicates` cannot be found in headers")
+                .help("leave `depth` out, so that the pictures are read"));
+        }
+        Ok(())
+    }
+}
+
 impl ImageFolder {
     /// Scans a folder of images. Returns its files together with their [`summary`]. Labels of the `earlier` scan stay.
     ///
@@ -112,11 +137,8 @@ impl ImageFolder {
     pub fn scan(config: &SummaryConfig, earlier: Option<EarlierScan>, monitor: &dyn Monitor) -> Result<Self> {
         let started = Instant::now();
         decode::limit_memory(config.decode_memory)?;
+        config.check()?;
         let hashes = config.near_duplicates.then(PerceptualHashes::default);
-        if hashes.is_some() && config.depth == ScanDepth::Header {
-            return Err(Error::new(Kind::Usage, "`near_duplicates` cannot be found in headers")
-                .help("leave `depth` out, so that the pictures are read"));
-        }
         let options = ScanOptions {
             earlier,
             rehash: true,
@@ -126,11 +148,11 @@ impl ImageFolder {
             ..ScanOptions::new(config.depth)
         };
         let found = scan(&config.images, &options, monitor)?;
-        let unlabelled = found.unlabelled.len();
         if found.files.is_empty() && found.refused.is_empty() {
-            return Err(no_images(&config.images, unlabelled, &[]));
+            return Err(no_images(&config.images, found.unlabelled.len(), &[]));
         }
         let LabelConflicts { kept: files, conflicting, refused } = separate_conflicts(found.files);
+        let unlabelled = still_unlabelled(&found.unlabelled, &files).len();
         let classes = composition(&files, &found.labels);
         let range = |side: fn(&ImageFile) -> u32| {
             let sides = || files.iter().map(side);
@@ -142,6 +164,7 @@ impl ImageFolder {
         let classes_of_size = |n: usize| classes.iter().filter(|class| class.images == n).count();
         let stats = SummaryStats {
             images: files.len(),
+            several_labels: files.iter().any(|file| file.labels.is_some()),
             unlabelled,
             single_image_classes: classes_of_size(1),
             empty_classes: classes_of_size(0),
@@ -160,11 +183,11 @@ impl ImageFolder {
     }
 }
 
-/// Counts the files of each label, the largest class first. Labels without a file are included.
+/// Counts the files of each class, or of each label where files have several, the largest first. Labels without a file are included.
 pub(super) fn composition(files: &[ImageFile], labels: &[String]) -> Vec<ClassSummary> {
     let mut counts: BTreeMap<&str, usize> = labels.iter().map(|label| (label.as_str(), 0)).collect();
-    for file in files {
-        *counts.entry(&file.label).or_default() += 1;
+    for label in files.iter().flat_map(|file| file.labels_or_class()) {
+        *counts.entry(label).or_default() += 1;
     }
     let share = |images: usize| images as f64 / files.len().max(1) as f64;
     let mut classes: Vec<ClassSummary> = counts

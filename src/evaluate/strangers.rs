@@ -2,7 +2,7 @@
 
 use super::predict::{Predictor, PredictorConfig, refused};
 use crate::data::dataset::Refused;
-use crate::data::scan::files_below;
+use crate::data::scan::files_of;
 use crate::error::{Error, Kind, Result};
 use crate::metrics::{self, RocArea};
 use crate::monitor::Monitor;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct StrangersConfig {
-    /// Folder of images of none of the classes, at any depth.
+    /// Images of none of the classes: a folder, at any depth, an archive, or a manifest.
     pub strangers: PathBuf,
     /// The run and how to use it; `reject` must be set.
     pub predictor: PredictorConfig,
@@ -50,18 +50,18 @@ pub struct StrangersStats {
 /// test images.
 ///
 /// # Errors
-/// Those of [`Predictor::open`], [`Predictor::open_backbone`] and [`Predictor::predict_files`]; [`Kind::Input`] when the folder
-/// cannot be listed, or has no image that can be used; [`Kind::Usage`] without `reject`.
+/// Those of [`Predictor::open`], [`Predictor::open_backbone`] and [`Predictor::predict_files`]; [`Kind::Input`] when the images
+/// cannot be listed, or there is no image that can be used; [`Kind::Usage`] without `reject`.
 pub fn measure_strangers(config: &StrangersConfig, monitor: &dyn Monitor) -> Result<StrangersStats> {
     let PredictorConfig { run, reject, confidence, .. } = &config.predictor;
     let Some(rule) = StoredRun::open(run)?.rejection(*reject, *confidence)? else {
         return Err(Error::new(Kind::Usage, "`strangers` needs `reject`").help("try `reject` 0.05"));
     };
-    let files = files_below(&config.strangers)
-        .map_err(|e| e.help("give a folder of images of none of the classes"))?;
+    let listed =
+        files_of(&config.strangers).map_err(|e| e.help("give a folder of images of none of the classes"))?;
     let mut predictor = Predictor::open(&config.predictor, monitor)?;
     predictor.open_backbone()?;
-    let predictions = predictor.predict_files(&files)?;
+    let predictions = predictor.predict_files(&listed.files)?;
     let usable = predictions.iter().filter(|file| file.reason.is_none());
     let distances: Vec<f32> =
         usable.filter_map(|file| Some(file.prediction.open_set.as_ref()?.score)).collect();
@@ -78,6 +78,6 @@ pub fn measure_strangers(config: &StrangersConfig, monitor: &dyn Monitor) -> Res
         unknown,
         rate: unknown as f64 / distances.len() as f64,
         interval: metrics::wilson_interval(unknown, distances.len()),
-        refused: refused(&predictions),
+        refused: [refused(&predictions), listed.refused].concat(),
     })
 }

@@ -34,7 +34,9 @@ pub use scores::{
 pub use stats::ExperimentStats;
 
 use crate::data::dataset::Resplit;
-use crate::error::Result;
+use crate::data::manifest::ManifestOptions;
+use crate::data::scan::names_label_sets;
+use crate::error::{Error, Kind, Result};
 use crate::extract::ExtractConfig;
 use crate::io::fs::{self, Lock};
 use crate::io::json;
@@ -71,6 +73,12 @@ pub fn experiment(config: &ExperimentConfig, monitor: &dyn Monitor) -> Result<Ex
     let Experiment { plan, requests } = parse(&text, config).map_err(|e| e.at(&config.file))?;
     output_folder::check(&config.out)?;
     runs::check(&plan, &config.out)?;
+    if names_label_sets(&config.images, &ManifestOptions::default())? {
+        let message = "its images have several labels each, which an experiment cannot take";
+        return Err(Error::new(Kind::Input, message)
+            .at(&config.images)
+            .help("`extract` them, and `train` each run"));
+    }
     let threads = parallel::granted(config.threads, monitor);
     let mut cache_stats = Vec::new();
     for (cache, request) in plan.caches.iter().zip(&requests) {

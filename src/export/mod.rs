@@ -34,8 +34,11 @@ pub struct ExportStats {
     pub web: Option<PathBuf>,
     /// Size of the ONNX file in bytes.
     pub bytes: usize,
-    /// Number of classes.
+    /// Number of classes; of labels, where images have several.
     pub classes: usize,
+    /// Whether images have several labels.
+    #[serde(skip)]
+    pub several_labels: bool,
     /// What the input takes.
     pub input: ClassifierInput,
     /// The names of the outputs.
@@ -57,9 +60,9 @@ pub fn export(config: &ExportConfig, monitor: &dyn Monitor) -> Result<ExportStat
         return Err(Error::new(Kind::Usage, "nothing is to be written")
             .help("name a file as `onnx`, a model repository as `triton`, or a folder as `web`"));
     }
-    if triton.is_some() || web.is_some() {
-        // Both are about one class an image.
-        StoredRun::open(run)?;
+    // Both are about one class an image.
+    for (field, _) in [("triton", triton), ("web", web)].iter().filter(|(_, place)| place.is_some()) {
+        StoredRun::open_for(run, field)?;
     }
     onnx.as_deref().map_or(Ok(()), onnx::check)?;
     web.as_deref().map_or(Ok(()), web::check)?;
@@ -83,6 +86,7 @@ pub fn export(config: &ExportConfig, monitor: &dyn Monitor) -> Result<ExportStat
         web: web.clone(),
         bytes: built.bytes.len(),
         classes: built.classes.len(),
+        several_labels: StoredRun::open_any(run)?.record().multi_label.is_some(),
         input: built.input,
         outputs: built.outputs(),
         difference: built.difference,

@@ -28,7 +28,7 @@ pub use missing::MissingRows;
 pub use splits::GroupStats;
 pub use timing::StageTimes;
 
-use crate::data::dataset::{Refused, class_names, split_counts};
+use crate::data::dataset::{Refused, label_names, split_counts};
 use crate::data::decode::limit_memory;
 use crate::error::Result;
 use crate::monitor::Monitor;
@@ -56,8 +56,11 @@ pub struct ExtractStats {
     /// Groups that stay in one split; `None` where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<GroupStats>,
-    /// Number of classes.
+    /// Number of classes; of labels, where images have several.
     pub classes: usize,
+    /// Whether images have several labels.
+    #[serde(skip)]
+    pub several_labels: bool,
     /// Number of feature rows that match the samples after the run.
     pub rows: usize,
     /// Number of rows computed in this run; in a dry run, the number that would be computed.
@@ -126,7 +129,8 @@ fn stats(extraction: &Extraction, result: RunResult, started: Instant) -> Extrac
         layout: plan.description.samples.layout.to_string(),
         splits: split_counts(samples),
         groups: GroupStats::of(samples),
-        classes: class_names(samples).len(),
+        classes: label_names(samples).len(),
+        several_labels: plan.description.samples.has_label_sets(),
         rows: plan.stored_rows,
         computed,
         unused,

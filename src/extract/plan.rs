@@ -3,7 +3,7 @@
 use super::config::ExtractConfig;
 use super::missing::{ImageJob, MissingRows, count_by_variant, incomplete_train_images, missing_jobs};
 use crate::cache::{Key, Samples};
-use crate::data::dataset::{Changes, Reason, Refused, Split, class_names, number_and_names};
+use crate::data::dataset::{Changes, Reason, Refused, Split, label_names, number_and_names};
 use crate::io::digest::Digest;
 use crate::monitor::Monitor;
 use std::collections::{BTreeSet, HashSet};
@@ -116,26 +116,24 @@ impl Plan {
 
 /// Returns a note when a split is empty, or some classes have no image in it.
 fn coverage_note(samples: &Samples, split: Split) -> Option<String> {
-    let all = class_names(&samples.rows);
-    let covered = class_names(samples.rows.iter().filter(|row| row.split == split));
+    let all = label_names(&samples.rows);
+    let covered = label_names(samples.rows.iter().filter(|row| row.split == split));
     let is_missing = |name: &&str| covered.binary_search_by(|other| other.as_str().cmp(name)).is_err();
     let missing: Vec<&str> = all.iter().map(String::as_str).filter(is_missing).collect();
-    let is_folder = samples.has_fixed_splits();
-    let remedy = match is_folder {
-        true if samples.manifest.is_some() => {
-            format!("give rows with the split {split}, or a `split` that takes some of the train images")
-        }
-        true => format!("give a folder of {split} images, or a `split` that takes some of the train images"),
-        false => "give more images or another `split`, such as 60/15/25".into(),
-    };
     if missing.is_empty() {
-        None
-    } else if covered.is_empty() && is_folder {
+        return None;
+    }
+    // Its images may be those that have none of the labels.
+    let is_empty = samples.rows.iter().all(|row| row.split != split);
+    let is_folder = samples.has_fixed_splits();
+    let remedy = samples.remedy_for(split);
+    if is_empty && is_folder {
         let holder = if samples.manifest.is_some() { "row" } else { "folder" };
         Some(format!("no {holder} holds {split} images; to have some, {remedy}"))
-    } else if covered.is_empty() {
+    } else if is_empty {
         Some(format!("with {} the {split} split is empty; to have some, {remedy}", samples.fractions))
     } else {
-        Some(format!("classes without a {split} image: {}; {remedy}", number_and_names(&missing)))
+        let classes = if samples.has_label_sets() { "labels" } else { "classes" };
+        Some(format!("{classes} without a {split} image: {}; {remedy}", number_and_names(&missing)))
     }
 }

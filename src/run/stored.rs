@@ -5,6 +5,7 @@ use super::record::Record;
 use super::rejection::{self, RejectionRule};
 use super::{HEAD, PREDICTIONS, RECORD, REJECT, TRAINED_ON, TrainedHead, is_run};
 use crate::cache::{FeatureCache, Samples};
+use crate::data::dataset::refuse_for_label_sets;
 use crate::error::{Error, Kind, Result};
 use crate::head::rejection::decode as decode_distances;
 use crate::head::{self, SavedHead};
@@ -36,6 +37,18 @@ impl StoredRun {
                 let help = "`evaluate`, `predict` and `report` take such a run, and `export` as `onnx`";
                 Err(Error::new(Kind::Run, message).at(run).help(help))
             }
+        }
+    }
+
+    /// Opens the run as [`StoredRun::open`] does, for a setting that is about one class an image.
+    ///
+    /// # Errors
+    /// Those of [`StoredRun::open`]; [`Kind::Usage`] naming the `field` for a run on images with several labels.
+    pub fn open_for(run: &Path, field: &str) -> Result<Self> {
+        let stored = Self::open_any(run)?;
+        match stored.record.multi_label {
+            None => Ok(stored),
+            Some(_) => Err(refuse_for_label_sets(field).at(run)),
         }
     }
 
@@ -137,9 +150,7 @@ impl StoredRun {
         let path = self.files.path(REJECT);
         if !self.files.contains(REJECT) {
             if self.record.multi_label.is_some() {
-                let message =
-                    "`reject` is for images of one class each, and those of this run have several labels";
-                return Err(Error::new(Kind::Usage, message).at(self.path()).help("leave `reject` out"));
+                return Err(refuse_for_label_sets("reject").at(self.path()));
             }
             let message = "it is missing: the run was written by a version without `reject`";
             return Err(Error::new(Kind::Run, message).at(&path).help("train again"));

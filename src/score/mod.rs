@@ -71,7 +71,7 @@ pub struct AnswerCount {
     pub images: usize,
 }
 
-/// Classifies files, and all files below folders, and writes one row for each to a file.
+/// Classifies files, and all files below folders, in archives and in manifests, and writes one row for each to a file.
 ///
 /// Features are kept until the file is finished, in `cache` or in a folder beside it that is removed then. So a call after an
 /// interruption computes what is missing. An earlier Parquet file of the same run is read back, so that only new images are
@@ -83,7 +83,7 @@ pub struct AnswerCount {
 /// [`Predictor::open`](crate::evaluate::predict::Predictor::open) and of [`embed_images`].
 pub fn score(config: &ScoreConfig, monitor: &dyn Monitor) -> Result<ScoreStats> {
     let started = Instant::now();
-    let stored = StoredRun::open(&config.predictor.run)?;
+    let stored = StoredRun::open_for(&config.predictor.run, "out")?;
     let classifier = Classifier::open(&stored, &config.predictor)?;
     let format = AnswerFormat::from_path(&config.out)?;
     let file = AnswerFile { path: &config.out, format, classifier: &classifier, record: stored.record() };
@@ -92,8 +92,8 @@ pub fn score(config: &ScoreConfig, monitor: &dyn Monitor) -> Result<ScoreStats> 
     // Features that are to be kept are needed for every image.
     let earlier = if config.cache.is_none() { file.stored()? } else { HashMap::new() };
     config.install_missing(&classifier, !earlier.is_empty(), monitor)?;
-    let paths = list_files(&config.images)?;
-    let files = files::read(&paths, &classifier.spec().preprocessing.decode, config.threads, monitor)?;
+    let listed = list_files(&config.images)?;
+    let files = files::read(&listed.files, &classifier.spec().preprocessing.decode, config.threads, monitor)?;
     classifier.note_decoders(files::decoded_otherwise(&files), monitor);
     let done = answers(config, &classifier, earlier, &files, monitor)?;
     let rows = rows(&files, &done.answers);
@@ -109,7 +109,7 @@ pub fn score(config: &ScoreConfig, monitor: &dyn Monitor) -> Result<ScoreStats> 
         unknown: classifier.rejection().map(|_| unknown),
         unsure: classifier.has_rule().then_some(unsure),
         classes,
-        refused: refused(&files, &done),
+        refused: [refused(&files, &done), listed.refused].concat(),
         seconds: started.elapsed().as_secs_f64(),
         images_per_second: done.stages.map(|stages| done.computed as f64 / stages.seconds),
         provider: done.provider,

@@ -4,7 +4,7 @@ use super::answer;
 use super::working_folder::WorkingFolder;
 use crate::data::augment::Variant;
 use crate::data::dataset::{ImageFile, LabelConflicts, LayoutChoice, Refused, Split, separate_conflicts};
-use crate::data::scan::{ScanDepth, ScanOptions, ScanResult, no_images, scan};
+use crate::data::scan::{ScanDepth, ScanOptions, ScanResult, is_folder_of_folders, no_images, scan};
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::predict::{Classifier, PredictorConfig};
 use crate::evaluate::{EvaluateConfig, EvaluateStats, NewPredictions, evaluate_new};
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct NewImagesConfig {
-    /// Folder of images, `IMAGES/<class>/<file>`, or a manifest with the usual names of columns.
+    /// Folder of images, `IMAGES/<class>/<file>`, such an archive, or a manifest with the usual names of columns.
     pub images: PathBuf,
     /// The run and how to use it. No neighbours are looked for, so its `cache` is not read.
     pub predictor: PredictorConfig,
@@ -84,10 +84,10 @@ struct Judged {
 /// [`Kind::Input`] without an image of a class that the run knows, or with images that it was trained or validated on;
 /// those of [`score`](super::score) and [`evaluate_new`].
 pub fn evaluate_new_images(config: &NewImagesConfig, monitor: &dyn Monitor) -> Result<NewImages> {
-    let run = StoredRun::open(&config.predictor.run)?;
+    let run = StoredRun::open_for(&config.predictor.run, "images")?;
     let classifier = Classifier::open(&run, &config.predictor)?;
-    // A manifest has no folders.
-    let layout = (!config.images.is_file()).then_some(LayoutChoice::AsClasses);
+    // Only folders are taken as classes: files may hold the classes of archives.
+    let layout = is_folder_of_folders(&config.images).then_some(LayoutChoice::AsClasses);
     let options = ScanOptions { layout, ..ScanOptions::new(ScanDepth::Header) };
     let ScanResult { root, files, unlabelled, refused, .. } = scan(&config.images, &options, monitor)?;
     let LabelConflicts { kept, refused: conflicts, .. } = separate_conflicts(files);

@@ -9,7 +9,7 @@ use super::split_rows::{HeldOutRows, RowSelection, SplitRows};
 use super::stats::TrainStats;
 use super::training_set::TrainingSet;
 use crate::data::augment::Variant;
-use crate::data::dataset::{Split, label_set_text};
+use crate::data::dataset::{Split, label_set_text, refuse_for_label_sets};
 use crate::error::{Error, Kind, Result};
 use crate::head::{
     ClassWeights, FeatureFormat, FitJob, FitParams, FitResult, Head, InMemoryRows, LabelSets, SharedInputs,
@@ -47,7 +47,7 @@ pub(super) fn train(
     set.require_validation(splits)?;
     set.require_some_weight(splits)?;
     let counts = data.checked_counts()?;
-    let class_weights = params.settings().class_weights.per_class(labels, &vec![1; labels.len()])?;
+    let class_weights = vec![1.0; labels.len()];
     let table = set.load([*splits])?;
     let FitInputs { threads, reading, .. } = inputs;
     let read_seconds = reading.elapsed().as_secs_f64();
@@ -87,12 +87,9 @@ pub(super) fn train(
 
 /// Refuses settings that have no meaning for several labels.
 fn check(config: &TrainConfig, params: SolverParams) -> Result<FitParams> {
-    let refuse = |field: &str, help: &str| {
-        let message = format!("`{field}` cannot be used where images have several labels");
-        Err(Error::new(Kind::Usage, message).at(&config.cache).help(help.to_string()))
-    };
-    let SolverParams::Adam(params) = params else { return refuse("solver", "use `solver` adam") };
-    let is_balanced = params.settings().class_weights == ClassWeights::Balanced;
+    let refuse = |field: &str| refuse_for_label_sets(field).at(&config.cache);
+    let SolverParams::Adam(params) = params else { return Err(refuse("solver").help("use `solver` adam")) };
+    let has_class_weights = params.settings().class_weights != ClassWeights::Even;
     let given = [
         ("memory", config.memory.is_some()),
         ("features", config.features != FeatureFormat::F32),
@@ -100,10 +97,10 @@ fn check(config: &TrainConfig, params: SolverParams) -> Result<FitParams> {
         ("init", config.init.is_some()),
         ("threshold", !config.threshold.is_empty()),
         ("costs", config.costs.is_some()),
-        ("class_weights", is_balanced),
+        ("class_weights", has_class_weights),
     ];
     match given.iter().find(|(_, is_given)| *is_given) {
-        Some((field, _)) => refuse(field, &format!("leave `{field}` out")),
+        Some((field, _)) => Err(refuse(field)),
         None => Ok(params),
     }
 }
@@ -162,6 +159,7 @@ impl<'a> MultiLabelData<'a> {
             Some(label) => {
                 let message = format!("the label {:?} has no images in the train split", label.name);
                 let help = "add images with it, or run `extract` with a larger train share";
+                let help = self.set.remedy_for(Split::Train, help);
                 Err(Error::new(Kind::Input, message).at(self.set.path()).help(help))
             }
         }

@@ -2,6 +2,7 @@
 
 use super::split_rows::SplitRows;
 use super::training_set::TrainingSet;
+use crate::data::dataset::Split;
 use crate::error::{Error, Kind, Result};
 
 impl TrainingSet {
@@ -16,9 +17,10 @@ impl TrainingSet {
             Some(class) => {
                 let message =
                     format!("the class {:?} has no images in the train split", self.classes()[class]);
-                Err(Error::new(Kind::Input, message)
-                    .at(self.path())
-                    .help("add images of the class, or run `extract` with a larger train share"))
+                Err(Error::new(Kind::Input, message).at(self.path()).help(self.remedy_for(
+                    Split::Train,
+                    "add images of the class, or run `extract` with a larger train share",
+                )))
             }
         }
     }
@@ -36,7 +38,18 @@ impl TrainingSet {
                 format!("the validation split{of} is empty, and early stopping needs it"),
             )
             .at(self.path())
-            .help("run `extract` with a larger validation share, such as `split` 60/15/25, or add images")),
+            .help(self.remedy_for(
+                Split::Validation,
+                "run `extract` with a larger validation share, such as `split` 60/15/25, or add images",
+            ))),
+        }
+    }
+
+    /// Says how `split` gets images: `by_rule` where no split is fixed.
+    pub(super) fn remedy_for(&self, split: Split, by_rule: &str) -> String {
+        match self.samples().has_fixed_splits() {
+            true => format!("{}; then run `extract` again", self.samples().remedy_for(split)),
+            false => by_rule.into(),
         }
     }
 
@@ -69,8 +82,8 @@ impl TrainingSet {
         match self.samples().has_weights() {
             false => Ok(()),
             true => {
-                let message = "its images have weights, which only `solver` adam without `memory` knows";
-                let help = "use that solver, or `extract` a manifest without the column of weights";
+                let message = "its images have weights, which only `solver` adam knows, with `features` f32 and without `memory`";
+                let help = "train so, or `extract` a manifest without the column of weights";
                 Err(Error::new(Kind::Usage, message).at(self.path()).help(help))
             }
         }

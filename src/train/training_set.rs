@@ -65,9 +65,9 @@ impl TrainingSet {
         match set.samples.has_label_sets() {
             false => Ok(set),
             true => {
-                let message =
-                    "its images have several labels each, which only `train` takes, with `solver` adam";
-                Err(Error::new(Kind::Input, message).at(path))
+                let message = "its images have several labels each, which this cannot take";
+                let help = "`train` takes such a cache, with `solver` adam";
+                Err(Error::new(Kind::Input, message).at(path).help(help))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Images inside archives, which are not unpacked: tar and zip files, WebDataset, and manifests that name files in them.
 
-use crate::support::{Sandbox, extract, python, root};
+use crate::support::{Sandbox, extract, python, root, small_network, train};
 use headstart::cache::FeatureCache;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -70,6 +70,76 @@ fn manifests_name_files_in_archives() {
             .contains("a.zip/ant/none.png: line 22: could not be read: its archive holds no such file")
     );
     assert!(done.stderr.contains("none.zip/1.png: line 23"), "{}", done.stderr);
+}
+
+#[test]
+fn archives_stand_for_their_images_wherever_a_folder_does() {
+    let s = with_archives();
+    let network = small_network::install(&s);
+    assert_eq!(extract(&s, "in", "c", &["--split", "50/25/25"]).code, 0);
+    train(&s, "r", &["--solver", "lbfgs", "--l2", "0.01"]);
+    let beside = ["--backbone", &network, "--device", "cpu"];
+    let json = |line: &[&str]| s.json(&[line, &beside].concat());
+    let answers = |images: &str| -> Vec<(String, serde_json::Value)> {
+        let said = json(&["predict", &s.text("r"), &s.text(images)]);
+        let file = |file: &serde_json::Value| {
+            let path = file["path"].as_str().unwrap().strip_prefix(&s.text(images)).unwrap().to_string();
+            (path, file["predictions"].clone())
+        };
+        said.as_array().unwrap().iter().map(file).collect()
+    };
+    let expected = answers("in");
+    assert_eq!((expected.len(), answers("a.zip") == expected), (26, true));
+    assert_eq!(answers("a.tar"), expected);
+    // Files beside the images of WebDataset are none.
+    assert_eq!(answers("shards").len(), 26);
+    let strangers = json(&["evaluate", &s.text("r"), "--reject", "0.2", "--strangers", &s.text("a.zip")]);
+    assert_eq!(strangers["strangers"]["images"], 26);
+    for images in ["a.zip", "a.tar", "shards"] {
+        let scored = json(&["evaluate", &s.text("r"), "--images", &s.text(images), "--allow-overlap"]);
+        assert_eq!(scored["images"], if images == "shards" { 25 } else { 26 }, "{images}");
+        let out = s.text(&format!("{images}.csv"));
+        assert_eq!(json(&["predict", &s.text("r"), &s.text(images), "--out", &out])["answers"], 26);
+    }
+    // Files of an archive that are gone or changed are named.
+    s.write("in/ant/000.png", &std::fs::read(s.path("in/ant/001.png")).unwrap());
+    std::fs::remove_file(s.path("in/bee/003.png")).unwrap();
+    assert_eq!(extract(&s, "a.zip", "z", &[]).code, 0);
+    std::fs::create_dir(s.path("later")).unwrap();
+    python("archives.py", &[&s.path("in"), &s.path("later")]);
+    let verified = s.run(&["cache", "verify", &s.text("z"), "--images", &s.text("later/a.zip"), "--json"]);
+    let images = &verified.value()["images"];
+    assert_eq!(
+        (&images["changed"], &images["missing"], &images["unreadable"]),
+        (&serde_json::json!(["ant/000.png"]), &serde_json::json!(["bee/003.png"]), &serde_json::json!([]))
+    );
+}
+
+#[test]
+fn empty_archives_and_folders_inside_one_are_refused_with_what_is_right_there() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 2), ("_unlabelled", 2)]);
+    python("archives.py", &[&s.path("in"), &s.path("")]);
+    extract(&s, "a.zip/ant", "new", &[])
+        .fails(1, &["a folder inside an archive cannot be given", "give the archive, ", "or a manifest"]);
+    s.write("empty/note.txt", b"");
+    python("archives.py", &[&s.path("empty"), &s.path("empty")]);
+    for archive in ["empty/a.zip", "empty/a.tar"] {
+        extract(&s, archive, "new", &[]).fails(
+            1,
+            &["no images in class folders", "put a folder of images for each class into the archive"],
+        );
+    }
+    // Beside images without a label a folder around the classes is asked about, as without them.
+    s.images("in/p", &[("bird", 3), ("cat", 3)]);
+    std::fs::remove_dir_all(s.path("in/ant")).unwrap();
+    std::fs::create_dir(s.path("around")).unwrap();
+    python("archives.py", &[&s.path("in"), &s.path("around")]);
+    for images in ["in", "around/a.zip", "around/a.tar"] {
+        extract(&s, images, "new", &[])
+            .fails(2, &["its only folder, p, holds nothing but folders: 2 (bird, cat)"]);
+    }
+    assert!(!s.path("new").exists());
 }
 
 #[test]

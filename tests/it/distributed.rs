@@ -29,6 +29,8 @@ impl Compared {
         // Its header is whole, so that only decoding finds it.
         s.write("in/bee/cut.png", &whole[..whole.len() / 2]);
         s.write("in/cat/words.png", b"no image");
+        s.images("small", &[("ant", 8), ("bee", 8)]);
+        std::fs::create_dir(s.path("packed")).unwrap();
         let network = small_network::install(&s);
         let compared = Self { s, network, digest: Value::Null };
         assert_eq!(compared.extract("one", &[]).code, 3);
@@ -184,7 +186,8 @@ fn killed_workers_lose_nothing_and_do_nothing_twice() {
         }
         drop(killed.kill());
         killed.wait().unwrap();
-        assert!(other.wait_with_output().unwrap().status.success());
+        // One of the images is refused.
+        assert!([Some(0), Some(3)].contains(&other.wait_with_output().unwrap().status.code()));
         let receipts = c.files("killed/plan/receipts");
         assert_eq!(receipts.len(), chunks);
         // The next round begins in the middle.
@@ -340,4 +343,77 @@ fn a_worker_answers_an_arrow_stream_and_says_what_is_wrong() {
     let line = |chunk: u32| format!("{chunk} part- 64 True CPUExecutionProvider 64 True\n");
     assert_eq!(said, [1, 0, 1].map(line).concat());
     assert_eq!(c.files("c/plan/receipts").len(), 2);
+}
+
+/// A plan for images that a manifest or an archive lists, which then changes.
+#[test]
+fn a_plan_whose_manifest_or_archive_has_changed_is_replaced() {
+    let c = Compared::new();
+    let s = &c.s;
+    s.json(&["data", "manifest", &s.text("small"), "--out", &s.text("m.csv")]);
+    for (images, cache) in [("m.csv", "of-manifest"), ("a.tar", "of-archive")] {
+        let pack = || {
+            python("archives.py", &[&s.path("small"), &s.path("packed")]);
+            std::fs::rename(s.path("packed/a.tar"), s.path("a.tar")).unwrap();
+            std::fs::remove_dir_all(s.path("packed/shards")).unwrap();
+        };
+        pack();
+        let extract = |more: &[&str]| {
+            let (images, cache) = (s.text(images), s.text(cache));
+            let fixed =
+                ["extract", &images, "--cache", &cache, "--backbone", &c.network, "--threads", "1", "--json"];
+            s.run(&[&fixed[..], more].concat())
+        };
+        assert_eq!(extract(&["--plan"]).value()["pass"], "files");
+        assert_eq!(extract(&["--shard", "1/1"]).code, 0);
+        assert_eq!(extract(&["--finish"]).code, 0);
+        assert_eq!(extract(&["--plan"]).value()["pass"], "features");
+        // An image is added.
+        s.images("small", &[(&format!("{cache} more"), 3)]);
+        pack();
+        let manifest =
+            s.json(&["data", "manifest", &s.text("small"), "--out", &s.text(&format!("{cache}.csv"))]);
+        std::fs::rename(manifest["out"].as_str().unwrap(), s.path("m.csv")).unwrap();
+        for step in [&["--shard", "1/1"][..], &["--finish"]] {
+            extract(step).fails(1, &["it has changed since it was planned", "--plan"]);
+        }
+        let again = extract(&["--plan"]);
+        assert_eq!(again.value()["pass"], "files", "{}", again.stderr);
+        assert!(
+            again.stderr.contains("the images have changed since they were planned: the plan is replaced")
+        );
+        while extract(&["--plan"]).value()["pass"] != Value::Null {
+            assert_eq!(extract(&["--shard", "1/1"]).code, 0);
+            assert_eq!(extract(&["--finish"]).code, 0);
+        }
+        let alone = s.text(&format!("{cache}-alone"));
+        let images = s.text(images);
+        assert_eq!(
+            s.run(&["extract", &images, "--cache", &alone, "--backbone", &c.network, "--threads", "1"]).code,
+            0
+        );
+        let digests = [cache, &format!("{cache}-alone")].map(|cache| c.digest(cache));
+        assert_eq!(digests[0], digests[1]);
+    }
+}
+
+#[test]
+fn refusals_of_a_share_and_of_the_end_give_exit_code_3_with_names() {
+    let c = Compared::new();
+    assert_eq!(c.plan("c")["pass"], "files");
+    let share = c.extract("c", &["--shard", "1/1", "--json"]);
+    assert_eq!((share.code, &share.value()["refused"]), (3, &1.into()), "{}", share.stderr);
+    assert_eq!(share.value()["refused_files"][0]["path"], "cat/words.png");
+    assert!(share.stderr.contains("refused: cat/words.png: "), "{}", share.stderr);
+    let finish = || c.extract("c", &["--finish", "--chunk-rows", "16", "--json"]);
+    let files = finish();
+    assert_eq!((files.code, &files.value()["refused"][0]["path"]), (3, &"cat/words.png".into()));
+    c.plan("c");
+    assert_eq!(c.extract("c", &["--shard", "1/1"]).code, 3, "bee/cut.png is cut short");
+    // Where nothing is left of what was planned, the end says how to go on.
+    for class in ["ant", "bee", "cat"] {
+        std::fs::remove_dir_all(c.s.path(&format!("in/{class}"))).unwrap();
+    }
+    c.s.write("in/ant/1.png", b"no image");
+    finish().fails(1, &["no file can be used", "delete the folder plan of the cache, and plan again"]);
 }

@@ -1,11 +1,12 @@
 //! Manifests in place of folders, and groups that stay together, from the command line.
 
-use crate::support::{Sandbox, extract, train};
+use crate::support::{Sandbox, extract, small_network, train};
 use headstart::cache::{FeatureCache, Samples};
 use headstart::data::dataset::Split;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::io::Write as _;
 
 fn samples(s: &Sandbox, cache: &str) -> Samples {
     FeatureCache::open(&s.path(cache)).unwrap().samples().unwrap()
@@ -353,4 +354,177 @@ fn stray_quotes_repeated_columns_and_odd_labels_are_refused() {
     assert_eq!(extract(&s, "w0.csv", "w0", &[]).code, 0);
     s.run(&["train", &s.text("w0"), "--run", &s.text("r0")])
         .fails(1, &["all train images have the weight 0"]);
+}
+
+/// A manifest `m.csv` of the pictures of `in`: 16 of ant and 16 of bee, with a group for four of each. `split` gives a row's.
+fn grouped(s: &Sandbox, split: impl Fn(&str, usize) -> &'static str) {
+    s.images("in", &[("ant", 16), ("bee", 16)]);
+    let mut text = String::from("path,label,group,split\n");
+    for i in 0..16 {
+        for class in ["ant", "bee"] {
+            writeln!(text, "in/{class}/{i:03}.png,{class},{class} {},{}", i / 4, split(class, i)).unwrap();
+        }
+    }
+    s.write("m.csv", text.as_bytes());
+}
+
+#[test]
+fn groups_follow_the_split_of_one_of_their_rows() {
+    let s = Sandbox::new();
+    // In each group one row has a split.
+    grouped(&s, |_, i| if i % 4 == 0 { ["train", "test", "train", "validation"][i / 4] } else { "" });
+    let done = extract(&s, "m.csv", "c", &[]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert_eq!(done.value()["splits"], json!({"train": 16, "validation": 8, "test": 8}));
+    assert!(splits_by_group(&s).values().all(|splits| splits.len() == 1));
+    assert!(
+        done.stderr.contains("24 of them follow their group; 50.0/25.0/25.0 % of them are train"),
+        "{}",
+        done.stderr
+    );
+    // Again nothing changes, with rows of one more group that has none too.
+    assert_eq!(extract(&s, "m.csv", "c", &[]).value()["splits"], done.value()["splits"]);
+    grouped(&s, |_, i| if i % 4 == 0 { ["train", "test", "", ""][i / 4] } else { "" });
+    let free = extract(&s, "m.csv", "free", &[]);
+    assert_eq!(free.code, 0, "{}", free.stderr);
+    let expected = json!({"train": 24, "validation": 0, "test": 8});
+    assert_eq!(
+        free.value()["splits"],
+        expected,
+        "the shares of rows without a split are met: {}",
+        free.stderr
+    );
+    // Two splits in a group are named with their lines.
+    grouped(&s, |class, i| match (class, i) {
+        ("bee", 4) => "train",
+        ("bee", 6) => "test",
+        _ => "",
+    });
+    extract(&s, "m.csv", "new", &[]).fails(
+        1,
+        &[
+            "the group bee 1 has two splits, train (line 11, in/bee/004.png) and test (line 15, in/bee/006.png)",
+            "give all its rows one split",
+            "--group-by",
+        ],
+    );
+    assert!(!s.path("new/samples.parquet").exists());
+    assert_eq!(extract(&s, "m.csv", "new", &["--group-by", ""]).code, 0);
+    // So are folders that an expression joins.
+    s.images("folders/train", &[("ant", 16), ("bee", 8)]);
+    s.images("folders/test", &[("cat", 8)]);
+    std::fs::create_dir(s.path("folders/test/ant")).unwrap();
+    for i in 8..16 {
+        let place = |split: &str| s.path(&format!("folders/{split}/ant/{i:03}.png"));
+        std::fs::rename(place("train"), place("test")).unwrap();
+    }
+    extract(&s, "folders", "f", &["--split-folders", "--group-by", "(ant)/"])
+        .fails(1, &["the group ant has two splits, train (train/ant/000.png) and test (test/ant/008.png)"]);
+}
+
+#[test]
+fn splits_that_become_fixed_take_no_share_that_nobody_asked_for() {
+    let s = Sandbox::new();
+    grouped(&s, |_, i| if i < 8 { "test" } else { "" });
+    extract(&s, "m.csv", "c", &["--group-by", ""]).value();
+    // Now all rows have a split, and the shares of the others are gone.
+    grouped(&s, |_, i| if i < 8 { "test" } else { "train" });
+    let done = extract(&s, "m.csv", "c", &[]);
+    assert_eq!(done.value()["splits"], json!({"train": 16, "validation": 0, "test": 16}), "{}", done.stderr);
+    // The advice for validation images works.
+    let advised = "a --split that takes some of the train images, such as 80/20/0";
+    assert!(done.stderr.contains(advised), "{}", done.stderr);
+    let train = || s.run(&["train", &s.text("c"), "--run", &s.text("r"), "--features", "bf16"]);
+    train().fails(1, &["the validation split is empty", "give rows with the split validation", advised]);
+    let again = extract(&s, "m.csv", "c", &["--split", "80/20/0"]);
+    assert_eq!(
+        again.value()["splits"],
+        json!({"train": 14, "validation": 2, "test": 16}),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(train().code, 0);
+}
+
+#[test]
+fn packed_and_foreign_tables_are_read_or_refused_with_the_remedy() {
+    let s = Sandbox::new();
+    grouped(&s, |_, _| "");
+    let text = std::fs::read(s.path("m.csv")).unwrap();
+    let packed = |name: &str, bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        s.write(name, &encoder.finish().unwrap())
+    };
+    packed("packed.csv.gz", &text);
+    packed("packed.csv", &text);
+    assert_eq!(extract(&s, "m.csv", "c", &[]).code, 0);
+    for name in ["packed.csv.gz", "packed.csv"] {
+        let done = extract(&s, name, "c", &[]);
+        assert_eq!((&done.value()["samples"], &done.value()["computed"]), (&json!(32), &json!(0)), "{name}");
+    }
+    for name in ["photos.tar.gz", "photos.tgz", "photos.tar", "m.parquet"] {
+        packed(name, b"whatever");
+        extract(&s, name, "new", &[]).fails(1, &[name, "it is packed by gzip", "gunzip"]);
+    }
+    let utf16: Vec<u8> = String::from_utf8(text).unwrap().encode_utf16().flat_map(u16::to_le_bytes).collect();
+    s.write("wide.csv", &[&[0xff, 0xfe][..], &utf16].concat());
+    s.write("bare.csv", &utf16);
+    for name in ["wide.csv", "bare.csv"] {
+        extract(&s, name, "new", &[]).fails(1, &["the table is not UTF-8 but UTF-16", "iconv -f UTF-16"]);
+    }
+    s.write("empty.csv", b"");
+    s.write("heading.csv", b"path,label\n");
+    extract(&s, "empty.csv", "new", &[]).fails(1, &["the manifest is empty", "columns path and label"]);
+    extract(&s, "heading.csv", "new", &[])
+        .fails(1, &["it names no image", "give a row with a path and a label for each image"]);
+    assert!(!s.path("new").exists());
+}
+
+#[test]
+fn a_manifest_stands_for_its_images_wherever_a_folder_does() {
+    let s = Sandbox::new();
+    let network = small_network::install(&s);
+    grouped(&s, |_, _| "");
+    assert_eq!(extract(&s, "m.csv", "c", &["--split", "50/25/25", "--group-by", ""]).code, 0);
+    let verified = s.json(&["cache", "verify", &s.text("c"), "--images", &s.text("m.csv")]);
+    assert_eq!(verified["images"]["unchanged"], 32);
+    s.write("in/ant/000.png", b"changed");
+    std::fs::remove_file(s.path("in/ant/001.png")).unwrap();
+    let verified = s.run(&["cache", "verify", &s.text("c"), "--images", &s.text("m.csv"), "--json"]);
+    assert_eq!(verified.code, 1, "{}", verified.stderr);
+    let images = &verified.value()["images"];
+    assert_eq!(
+        (&images["changed"], &images["missing"]),
+        (&json!(["in/ant/000.png"]), &json!(["in/ant/001.png"]))
+    );
+    s.write("note.txt", b"a text");
+    s.run(&["cache", "verify", &s.text("c"), "--images", &s.text("note.txt")])
+        .fails(1, &["not a folder of images, an archive or a manifest"]);
+    train(&s, "r", &["--solver", "lbfgs", "--l2", "0.01"]);
+    s.write("new.csv", b"path\nin/ant/002.png\nin/bee/003.png\n,\nin/none.png\n");
+    let beside = ["--backbone", &network, "--device", "cpu"];
+    let said = s.run(&[&["predict", &s.text("r"), &s.text("new.csv"), "--json"], &beside[..]].concat());
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    let paths: Vec<String> =
+        said.value().as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().into()).collect();
+    assert_eq!(
+        paths,
+        [s.text("in/ant/002.png"), s.text("in/bee/003.png"), s.text("in/none.png"), "new.csv".into()]
+    );
+    assert!(said.stderr.contains("refused: new.csv: line 4: "), "{}", said.stderr);
+    let out = s.text("answers.csv");
+    let scored = s.run(
+        &[&["predict", &s.text("r"), &s.text("new.csv"), "--out", &out, "--json"], &beside[..]].concat(),
+    );
+    assert_eq!((scored.code, &scored.value()["answers"]), (3, &json!(2)), "{}", scored.stderr);
+    let strangers =
+        ["evaluate", &s.text("r"), "--reject", "0.2", "--strangers", &s.text("new.csv"), "--json"];
+    let strangers = s.run(&[&strangers[..], &beside].concat());
+    assert_eq!(
+        (strangers.code, &strangers.value()["strangers"]["images"]),
+        (3, &json!(2)),
+        "{}",
+        strangers.stderr
+    );
 }

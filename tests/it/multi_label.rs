@@ -56,7 +56,34 @@ fn floats(values: &Value) -> Vec<f64> {
 #[test]
 fn each_label_is_divided_by_the_fractions() {
     let (s, done) = labelled();
-    assert_eq!(done.value()["samples"], 160);
+    assert_eq!((&done.value()["samples"], &done.value()["classes"]), (&160.into(), &3.into()));
+    // Labels are counted, not what occurs together.
+    let summary = s.json(&["data", "summary", &s.text("data/m.csv")]);
+    let counts: Vec<(&str, u64)> = summary["classes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|label| (label["name"].as_str().unwrap(), label["images"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(counts, [("red", 80), ("blue", 64), ("green", 54)]);
+    for text in [
+        s.run(&["data", "summary", &s.text("data/m.csv")]).stdout,
+        s.run(&["cache", "info", &s.text("c")]).stdout,
+    ] {
+        assert!(text.contains("160 images in 3 labels"), "{text}");
+    }
+    let report = s.run(&[
+        "data",
+        "report",
+        &s.text("data/m.csv"),
+        "--cache",
+        &s.text("c"),
+        "--out",
+        &s.text("d.html"),
+    ]);
+    assert_eq!(report.code, 0, "{}", report.stderr);
+    let page = std::fs::read_to_string(s.path("d.html")).unwrap();
+    assert!(page.contains("Largest label") && !page.contains("majority-class baseline"));
     let samples = FeatureCache::open(&s.path("c")).unwrap().samples().unwrap();
     for label in ["red", "green", "blue"] {
         let has = |row: &&headstart::data::dataset::Sample| {
@@ -170,6 +197,10 @@ fn what_is_for_one_class_an_image_refuses_several_labels() {
         &["--hidden", "8"],
         &["--features", "bf16"],
         &["--class-weights", "balanced"],
+        &["--class-weights", "red=2"],
+        &["--auto"],
+        &["--folds", "3"],
+        &["--init", &run],
         &["--threshold", "red=precision>=0.9"],
     ] {
         s.run(&[&["train", &cache, "--run", &s.text("x")], more].concat()).fails(2, &[one]);
@@ -177,8 +208,35 @@ fn what_is_for_one_class_an_image_refuses_several_labels() {
     s.run(&["sweep", &cache, "--runs", &s.text("x"), "--lr", "0.1"]).fails(1, &["several labels"]);
     s.run(&["compare", &run, &run]).fails(1, &["several labels", "evaluate"]);
     s.run(&["suggest", &run]).fails(1, &["several labels"]);
-    s.run(&["export", &run, "--web", &s.text("w")]).fails(1, &["several labels"]);
+    for option in ["--web", "--triton"] {
+        s.run(&["export", &run, option, &s.text("w")]).fails(2, &[one, option]);
+    }
+    s.run(&["export", &run, "--onnx", &s.text("w"), "--reject", "0.1"]).fails(2, &[one]);
     s.run(&["evaluate", &run, "--tta"]).fails(2, &[one]);
+    s.run(&["evaluate", &run, "--images", &s.text("data/m.csv")]).fails(2, &[one, "--images"]);
+    s.run(&["tensorboard", &run, "--logdir", &s.text("w")]).fails(1, &["several labels"]);
+    assert_eq!(extract(&s, "data/m.csv", "c2", &[]).code, 0);
+    s.run(&["layers", &cache, &s.text("c2")]).fails(1, &["several labels"]);
+    std::fs::create_dir(s.path("runs")).unwrap();
+    std::fs::rename(s.path("r"), s.path("runs/r")).unwrap();
+    s.run(&["evaluate", &s.text("runs")]).fails(1, &["several labels"]);
+    std::fs::rename(s.path("runs/r"), s.path("r")).unwrap();
+    s.run(&["data", "select", &s.text("data/m.csv"), "--out", &s.text("w")])
+        .fails(1, &["its images have several labels, and a folder is one class"]);
+    // Before anything is extracted.
+    let experiment = "title = \"t\"\n[[cache]]\nname = \"c\"\n[[run]]\nname = \"r\"\nuse = [\"none\"]\n\
+                      [[condition]]\nname = \"n\"\nswitches = []\n";
+    s.write("e.toml", experiment.as_bytes());
+    s.run(&["experiment", &s.text("e.toml"), "--images", &s.text("data/m.csv"), "--out", &s.text("x")])
+        .fails(1, &["its images have several labels each, which an experiment cannot take"]);
+    s.run(&["predict", &run, &s.text("data/in/000.png"), "--out", &s.text("w.csv")])
+        .fails(2, &[one, "--out"]);
+    s.run(&["predict", &run, &s.text("data/in/000.png"), "--explain"]).fails(2, &[one, "--explain"]);
+    s.run(&["report", &run, "--explain"]).fails(2, &[one, "--explain"]);
+    // One fold at a time is one split.
+    let fold = ["--fold", "1", "--folds", "3", "--epochs", "2"];
+    let fold = s.run(&[&["train", &cache, "--run", &s.text("fold")][..], &fold].concat());
+    assert_eq!(fold.code, 0, "{}", fold.stderr);
     s.run(&["predict", &run, &s.text("data/in/000.png"), "--reject", "0.1"]).fails(2, &["--reject"]);
     s.run(&["evaluate", &run, "--reject", "0.1"]).fails(2, &[one]);
     assert!(!s.path("x").exists() && !s.path("w").exists());

@@ -47,6 +47,9 @@ pub struct PlanHeader {
     pub first_part: u32,
     /// Digest of all chunks.
     pub chunks_sha256: Digest,
+    /// Digest of the manifest or archive that lists the images, as the planner saw it; `None` for folders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Digest>,
 }
 
 impl PlanHeader {
@@ -70,7 +73,26 @@ impl PlanHeader {
             rows,
             first_part,
             chunks_sha256,
+            source: None,
         }
+    }
+
+    /// The same, of images that a manifest or an archive with this digest lists.
+    pub(crate) fn with_source(self, source: Option<Digest>) -> Self {
+        Self { source, ..self }
+    }
+
+    /// Checks that the manifest or archive at `images` is the one that was planned, where it is there. `source` is its digest.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when it is another one.
+    pub(crate) fn check_source(&self, images: &Path, source: Option<Digest>) -> Result<()> {
+        if self.source.is_none() || source.is_none() || self.source == source {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Input, "it has changed since it was planned").at(images).help(
+            "run the same `extract` with `plan` again, which replaces the plan: what was computed stays",
+        ))
     }
 
     /// Reads the plan of a cache; `None` when no pass is under way.

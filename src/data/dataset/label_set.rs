@@ -1,5 +1,7 @@
 //! Several labels of one image: their text, as manifests, caches and predictions hold it.
 
+use crate::error::{Error, Kind};
+
 /// Separates labels in a text.
 const SEPARATOR: char = '|';
 
@@ -19,6 +21,12 @@ pub fn label_set(text: &str) -> Vec<String> {
 pub fn label_set_text<T: AsRef<str>>(labels: &[T]) -> String {
     let names: Vec<&str> = labels.iter().map(AsRef::as_ref).collect();
     if names.is_empty() { NO_LABELS.into() } else { names.join("|") }
+}
+
+/// The error for a setting that is about one class an image, where images have several labels.
+pub fn refuse_for_label_sets(field: &str) -> Error {
+    let message = format!("`{field}` cannot be used where images have several labels");
+    Error::new(Kind::Usage, message).help(format!("leave `{field}` out"))
 }
 
 #[cfg(test)]

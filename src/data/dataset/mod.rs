@@ -12,9 +12,9 @@ mod units;
 mod weight;
 
 pub use changes::Changes;
-pub use conflicts::{LabelConflicts, separate_conflicts};
-pub use fixed_splits::{FixedSplits, shares, split_as_fixed};
-pub use label_set::{NO_LABELS, label_set, label_set_text};
+pub use conflicts::{LabelConflicts, separate_conflicts, still_unlabelled};
+pub use fixed_splits::{DividedGroup, FixedFractions, FixedSplits, shares, split_as_fixed};
+pub use label_set::{NO_LABELS, label_set, label_set_text, refuse_for_label_sets};
 pub use layout::{FolderLayout, LayoutChoice, UNLABELLED};
 pub use refusal::{Reason, Refused};
 pub use resplit::Resplit;
@@ -72,6 +72,13 @@ pub struct ImageFile {
     pub identity: FileIdentity,
 }
 
+impl ImageFile {
+    /// Its class; where images have several labels, each of them.
+    pub fn labels_or_class(&self) -> &[String] {
+        self.labels.as_deref().unwrap_or(std::slice::from_ref(&self.label))
+    }
+}
+
 /// An image file and its split: one row of `samples.parquet`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
@@ -85,6 +92,13 @@ pub struct Sample {
 pub fn class_names<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Vec<String> {
     let names: BTreeSet<&str> = samples.into_iter().map(|sample| sample.file.label.as_str()).collect();
     names.into_iter().map(str::to_string).collect()
+}
+
+/// Returns the names of the classes as [`class_names`] does; where images have several labels, those of the labels.
+pub fn label_names<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Vec<String> {
+    let names: BTreeSet<&String> =
+        samples.into_iter().flat_map(|sample| sample.file.labels_or_class()).collect();
+    names.into_iter().cloned().collect()
 }
 
 /// Counts the files in each split, by the name of the split.

@@ -1,6 +1,6 @@
 //! The split rule: which images of a class are train, validation and test.
 
-use super::units::{Quota, units};
+use super::units::{Quota, Unit, units};
 use super::{ImageFile, Sample, Split};
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
@@ -29,16 +29,37 @@ pub struct Fractions {
 ///
 /// The images of a group stay together. A group has one place in that order, by its name, and becomes test if the test split is
 /// nearer to its number of images of each class with the group than without it; else validation by the same rule; else train.
-pub fn assign_splits(mut files: Vec<ImageFile>, seed: u64, fractions: Fractions) -> Vec<Sample> {
+pub fn assign_splits(files: Vec<ImageFile>, seed: u64, fractions: Fractions) -> Vec<Sample> {
+    assign_rest(files, seed, fractions, &HashMap::new())
+}
+
+/// Assigns a split to each file as [`assign_splits`] does, except to the images in `known`, which have that split already. They
+/// count in the fractions.
+pub(super) fn assign_rest(
+    mut files: Vec<ImageFile>,
+    seed: u64,
+    fractions: Fractions,
+    known: &HashMap<Digest, Split>,
+) -> Vec<Sample> {
     let mut splits: HashMap<Digest, Split> = HashMap::with_capacity(files.len());
     let units = units(&files, seed);
     let [mut test, mut validation] =
         [fractions.test, fractions.validation].map(|percent| Quota::new(&units.shares(percent)));
+    // All images of a unit are known or none is.
+    let of_unit = |unit: &Unit| unit.images.first().and_then(|image| known.get(image)).copied();
     for unit in &units.units {
-        let split = match () {
-            () if test.take(unit) => Split::Test,
-            () if validation.take(unit) => Split::Validation,
-            () => Split::Train,
+        match of_unit(unit) {
+            Some(Split::Test) => test.add(unit),
+            Some(Split::Validation) => validation.add(unit),
+            Some(Split::Train) | None => {}
+        }
+    }
+    for unit in &units.units {
+        let split = match of_unit(unit) {
+            Some(split) => split,
+            None if test.take(unit) => Split::Test,
+            None if validation.take(unit) => Split::Validation,
+            None => Split::Train,
         };
         splits.extend(unit.images.iter().map(|image| (*image, split)));
     }

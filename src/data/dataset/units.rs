@@ -146,8 +146,13 @@ impl Quota {
         };
         let is_nearer = unit.classes.iter().map(change).sum::<i64>() < 0;
         if is_nearer {
-            unit.classes.iter().for_each(|&(class, count)| self.missing[class] -= count as i64);
+            self.add(unit);
         }
         is_nearer
+    }
+
+    /// Counts a unit that has this split already.
+    pub fn add(&mut self, unit: &Unit) {
+        unit.classes.iter().for_each(|&(class, count)| self.missing[class] -= count as i64);
     }
 }

@@ -2,15 +2,16 @@
 //! extension `cls` beside each image holds its class.
 
 use super::labels::ClassFolder;
-use super::passed_over::is_passed_over;
+use super::listed_files::ListedFiles;
+use super::passed_over::{self, count_as_passed_over, is_passed_over};
 use super::walk::{Candidate, Listing};
 use crate::data::dataset::{
-    FolderLayout, LayoutChoice, Reason, Refused, Split, UNLABELLED, Weight, number_and_names,
+    FolderLayout, LayoutChoice, Reason, Refused, UNLABELLED, Weight, number_and_names,
 };
 use crate::error::{Error, Kind, Result};
 use crate::io::archive::{ArchiveMembers, SkippedEntry, is_archive};
 use crate::io::fs;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Extensions of files that are the image of a sample in WebDataset.
@@ -39,19 +40,12 @@ pub(super) fn list(archive: &Path, choice: Option<LayoutChoice>, must_choose: bo
     if choice.is_none() && has_classes(&members) {
         listing.layout = FolderLayout::Manifest;
         Samples::of(&mut listing).add("", &members);
+        listing.note_repeated(members.repeated());
         return Ok(listing);
     }
-    let folders = folders(&members);
-    let names: Vec<&str> = folders.keys().copied().filter(|name| *name != UNLABELLED).collect();
-    let inside = |name: &str| {
-        let entries = folders.get(name).into_iter().flatten();
-        entries.map(|(name, is_folder)| (name.to_string(), *is_folder)).collect()
-    };
-    listing.choose_layout(archive, &names, inside, choice, must_choose)?;
-    let layout = listing.layout;
-    let stray = Samples::of(&mut listing).add_folders("", &members, layout);
-    note_stray(&mut listing, stray);
-    listing.question_one_class(archive, choice, must_choose)?;
+    listing.add_names(archive, members.names(), choice, must_choose)?;
+    listing.refused.extend(refusals("", &members));
+    listing.note_repeated(members.repeated());
     Ok(listing)
 }
 
@@ -83,12 +77,58 @@ pub(super) fn list_shards(folder: &Path) -> Result<Listing> {
     for (name, members) in &shards {
         let prefix = format!("{name}/");
         match is_of_folders && members.names().any(|name| name.contains('/')) {
-            true => stray += samples.add_folders(&prefix, members, FolderLayout::Classes),
+            true => stray += samples.add_folders(&prefix, members),
             false => samples.add(&prefix, members),
         }
     }
-    note_stray(&mut listing, stray);
+    listing.note_stray("the tar files", stray);
+    listing.notes.extend(passed_over::remark(&listing.passed_over));
+    listing.note_repeated(shards.iter().map(|(_, members)| members.repeated()).sum());
     Ok(listing)
+}
+
+impl Listing {
+    fn note_repeated(&mut self, files: usize) {
+        if files > 0 {
+            let note =
+                "files that another one of the same name follows in the archive, which is used instead: ";
+            self.notes.push(format!("{note}{files}"));
+        }
+    }
+}
+
+/// The images of an archive, whatever their classes: all files, or of WebDataset those with the extension of an image.
+///
+/// # Errors
+/// [`Kind::Input`] when it cannot be read.
+pub(super) fn images_of(archive: &Path) -> Result<ListedFiles> {
+    let members = ArchiveMembers::open(archive)?;
+    let is_sample = has_classes(&members);
+    let is_wanted =
+        |name: &&str| is_image_path(name) && (!is_sample || key(name).is_some_and(|key| is_image(&key)));
+    let files = members.names().filter(is_wanted).map(|name| archive.join(name)).collect();
+    Ok(ListedFiles { files, refused: refusals(&format!("{}/", archive.display()), &members) })
+}
+
+/// The images of all tar files in a folder. A file that cannot be read is refused.
+///
+/// # Errors
+/// [`Kind::Io`] when the folder cannot be listed.
+pub(super) fn images_of_shards(folder: &Path) -> Result<ListedFiles> {
+    let mut all = ListedFiles::default();
+    for entry in fs::list(folder)? {
+        match images_of(&entry.path) {
+            Ok(listed) => {
+                all.files.extend(listed.files);
+                all.refused.extend(listed.refused);
+            }
+            Err(e) => {
+                let (path, reason) = (entry.path.display().to_string(), Reason::Unreadable(e.with_causes()));
+                all.refused.push(Refused { path, image_sha256: None, reason });
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Whether files hold the classes of images.
@@ -96,26 +136,8 @@ fn has_classes(members: &ArchiveMembers) -> bool {
     members.names().any(|name| name.ends_with(".cls"))
 }
 
-fn note_stray(listing: &mut Listing, stray: usize) {
-    if stray > 0 {
-        listing.notes.push(format!("files directly in the archive belong to no class: {stray}"));
-    }
-}
-
 fn refuse(listing: &mut Listing, path: String, reason: Reason) {
     listing.refused.push(Refused { path, image_sha256: None, reason });
-}
-
-/// Names directly in each topmost folder of an archive, each with whether it is a folder.
-type Folders<'a> = BTreeMap<&'a str, BTreeSet<(&'a str, bool)>>;
-
-fn folders(members: &ArchiveMembers) -> Folders<'_> {
-    let mut folders = Folders::new();
-    for (folder, rest) in members.names().filter(is_image_path).filter_map(|name| name.split_once('/')) {
-        let entry = rest.split_once('/').map_or((rest, false), |(name, _)| (name, true));
-        folders.entry(folder).or_default().insert(entry);
-    }
-    folders
 }
 
 /// Whether no part of a name is one that is passed over.
@@ -150,25 +172,32 @@ impl<'a> Samples<'a> {
         })
     }
 
-    fn candidate(&mut self, path: String, folder: usize, split: Option<Split>) {
+    fn candidate(&mut self, path: String, folder: usize) {
         let weight = Weight::default();
-        self.listing.candidates.push(Candidate { path, folder, line: None, split, group: None, weight });
+        self.listing.candidates.push(Candidate {
+            path,
+            folder,
+            line: None,
+            split: None,
+            group: None,
+            weight,
+        });
     }
 
     /// Adds the files in class folders, whose paths start with `prefix`. Returns how many are in none.
-    fn add_folders(&mut self, prefix: &str, members: &ArchiveMembers, layout: FolderLayout) -> usize {
+    fn add_folders(&mut self, prefix: &str, members: &ArchiveMembers) -> usize {
         let mut stray = 0;
-        for name in members.names().filter(is_image_path) {
-            let class = layout.class_folder(name);
-            if class.len() == name.len() {
-                stray += 1;
+        for name in members.names() {
+            if name.split('/').any(|part| count_as_passed_over(part, &mut self.listing.passed_over)) {
                 continue;
             }
-            let label = class.rsplit('/').next().unwrap_or(class);
+            let Some((class, _)) = name.split_once('/') else {
+                stray += 1;
+                continue;
+            };
             // The labels of a folder of archives are names as they are.
-            let label = if label == UNLABELLED && !prefix.is_empty() { "" } else { label };
-            let folder = self.folder(class, label);
-            self.candidate(format!("{prefix}{name}"), folder, layout.split(name));
+            let folder = self.folder(class, if class == UNLABELLED { "" } else { class });
+            self.candidate(format!("{prefix}{name}"), folder);
         }
         self.refuse_skipped(prefix, members);
         stray
@@ -181,7 +210,7 @@ impl<'a> Samples<'a> {
             match class(members, key) {
                 Ok(label) => {
                     let folder = self.folder(&label, &label);
-                    self.candidate(format!("{prefix}{name}"), folder, None);
+                    self.candidate(format!("{prefix}{name}"), folder);
                 }
                 Err(fault) => refuse(self.listing, format!("{prefix}{name}"), Reason::Other(fault)),
             }
@@ -189,16 +218,22 @@ impl<'a> Samples<'a> {
         self.refuse_skipped(prefix, members);
     }
 
-    /// Refuses what looks like an image and cannot be read.
     fn refuse_skipped(&mut self, prefix: &str, members: &ArchiveMembers) {
-        for SkippedEntry { name, reason } in members.skipped() {
-            if is_image_path(&name.trim_start_matches(['.', '/']))
-                && key(name).is_some_and(|key| is_image(&key))
-            {
-                refuse(self.listing, format!("{prefix}{name}"), Reason::Other(reason.clone()));
-            }
-        }
+        self.listing.refused.extend(refusals(prefix, members));
     }
+}
+
+/// What looks like an image and cannot be read.
+fn refusals(prefix: &str, members: &ArchiveMembers) -> Vec<Refused> {
+    let is_wanted = |entry: &&SkippedEntry| {
+        is_image_path(&entry.name.trim_start_matches(['.', '/']))
+            && key(&entry.name).is_some_and(|key| is_image(&key))
+    };
+    let refuse = |SkippedEntry { name, reason }: &SkippedEntry| {
+        let reason = Reason::Other(reason.clone());
+        Refused { path: format!("{prefix}{name}"), image_sha256: None, reason }
+    };
+    members.skipped().iter().filter(is_wanted).map(refuse).collect()
 }
 
 /// The class of a sample; empty without one.

@@ -6,24 +6,32 @@ mod found;
 mod known;
 mod labels;
 mod layout;
+mod listed_files;
 mod manifest;
+mod names;
 mod objects;
 mod options;
 mod passed_over;
 mod scanner;
+mod source;
 mod walk;
 
-pub use any_depth::{files_below, list_files};
+pub use any_depth::{files_of, list_files};
 pub use found::{FoundFile, FoundFiles};
 pub use known::{EarlierScan, RefusedFiles};
+pub use listed_files::ListedFiles;
 pub(in crate::data) use manifest::GivenLabels;
+pub use manifest::lines_of;
 pub use options::{ScanDepth, ScanOptions};
 pub use passed_over::{PassedOver, is_passed_over};
+pub use source::source_digest;
 
-use crate::data::dataset::{FolderLayout, ImageFile, Refused, Sample, label_set, number_and_names};
+use crate::data::dataset::{
+    FolderLayout, ImageFile, Refused, Sample, label_set, number_and_names, still_unlabelled,
+};
 use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result, counted};
-use crate::io::archive::is_archive;
+use crate::io::archive::{inside_archive, is_archive};
 use crate::io::store::{Location, is_object_storage};
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Silent, Unit};
@@ -44,11 +52,11 @@ pub struct ScanResult {
     pub manifest: Option<PathBuf>,
     /// Usable files, by class folder, then by path.
     pub files: Vec<ImageFile>,
-    /// Usable files without a label, with neither split nor class, by path.
+    /// Usable files without a label, with neither split nor class, by path; also those whose bytes have one elsewhere.
     pub unlabelled: Vec<ImageFile>,
     /// Files and folders that cannot be used, by path.
     pub refused: Vec<Refused>,
-    /// Labels of all class folders, also of those without a usable file; sorted, each once.
+    /// Labels of all class folders, also of those without a usable file, or all labels of a manifest; sorted, each once.
     pub labels: Vec<String>,
     /// Numbers of files that programs and systems left there and that were passed over, by name.
     pub passed_over: PassedOver,
@@ -73,10 +81,12 @@ pub fn scan(images: &Path, options: &ScanOptions, monitor: &dyn Monitor) -> Resu
     };
     found.notes.iter().for_each(|note| notes.note(note));
     let result = result(listing, outcomes, found);
-    if !result.unlabelled.is_empty() {
-        notes.note(&format!("images without a label: {}", result.unlabelled.len()));
+    match still_unlabelled(&result.unlabelled, &result.files).len() {
+        0 => {}
+        images => notes.note(&format!("images without a label: {images}")),
     }
-    let used: BTreeSet<&str> = result.files.iter().map(|file| file.label.as_str()).collect();
+    let used: BTreeSet<&str> =
+        result.files.iter().flat_map(|file| file.labels_or_class()).map(String::as_str).collect();
     let empty: Vec<&str> =
         result.labels.iter().map(String::as_str).filter(|label| !used.contains(label)).collect();
     if !empty.is_empty() && !used.is_empty() {
@@ -136,6 +146,20 @@ pub fn require_files(images: &Path, manifest: &ManifestOptions) -> Result<()> {
     }
 }
 
+/// Whether `images` is a folder of folders: no archive, no manifest, and no folder of tar files.
+pub fn is_folder_of_folders(images: &Path) -> bool {
+    images.is_dir() && !archive::is_shards(images)
+}
+
+/// Whether `images` is a manifest that gives images several labels. No image is opened.
+///
+/// # Errors
+/// Those of [`scan`] for a manifest.
+pub fn names_label_sets(images: &Path, options: &ManifestOptions) -> Result<bool> {
+    let is_manifest = images.is_file() && !is_archive(images);
+    Ok(is_manifest && manifest::list(images, options)?.has_label_sets)
+}
+
 /// Lists the files of a folder, which may be in object storage, an archive or a manifest.
 fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
     let (images, is_remote) = match Location::parse(images)? {
@@ -147,6 +171,13 @@ fn list(images: &Path, options: &ScanOptions) -> Result<Listing> {
     let manifest = options.manifest.unwrap_or(usual);
     if options.found.is_none() {
         require_files(images, manifest)?;
+    }
+    if let Some((archive, _)) = inside_archive(images) {
+        let message = "a folder inside an archive cannot be given";
+        return Err(Error::new(Kind::Input, message).at(images).help(format!(
+            "give the archive, {}, or a manifest that names the files in it",
+            archive.display()
+        )));
     }
     let refuse = |message: &str, help: &str| Err(Error::new(Kind::Usage, message).at(images).help(help));
     match images.is_file() {
@@ -199,7 +230,11 @@ fn result(listing: Listing, outcomes: Vec<ScannedFile>, found: Labels) -> ScanRe
         }
     }
     refused.sort();
-    let labels: BTreeSet<String> = found.labels.into_iter().filter(|label| !label.is_empty()).collect();
+    let names = found.labels.into_iter().filter(|label| !label.is_empty());
+    let labels: BTreeSet<String> = match listing.has_label_sets {
+        true => names.flat_map(|text| label_set(&text)).collect(),
+        false => names.collect(),
+    };
     let labels = labels.into_iter().collect();
     let (root, layout, passed_over) = (listing.root, listing.layout, listing.passed_over);
     let manifest = listing.manifest;
@@ -208,16 +243,23 @@ fn result(listing: Listing, outcomes: Vec<ScannedFile>, found: Labels) -> ScanRe
 
 /// Returns the error for a folder without usable images that have a label.
 pub fn no_images(images: &Path, unlabelled: usize, refused: &[Refused]) -> Error {
+    let is_manifest = images.is_file() && !is_archive(images);
     let message = match refused.first() {
         None if unlabelled > 0 => format!("none of {} has a label", counted(unlabelled, "image")),
+        None if is_manifest => "it names no image".to_string(),
         None => "no images in class folders".to_string(),
         Some(first) => {
             format!("no file can be used; the first of {}: {}: {}", refused.len(), first.path, first.reason)
         }
     };
-    Error::new(Kind::Input, message)
-        .at(images)
-        .help("give IMAGES/<class>/<file>: one folder of images for each class")
+    let help = match is_archive(images) && images.is_file() {
+        _ if is_manifest => "give a row with a path and a label for each image",
+        true => {
+            "put a folder of images for each class into the archive; or, in a .tar, a file KEY.cls with the class beside each KEY.jpg"
+        }
+        false => "give IMAGES/<class>/<file>: one folder of images for each class",
+    };
+    Error::new(Kind::Input, message).at(images).help(help)
 }
 
 /// Scans the candidates in parallel. The results are in their order.

@@ -60,7 +60,7 @@ pub(super) fn pass_over(name: &str, path: &Path, counts: &mut PassedOver) -> boo
     true
 }
 
-/// Whether something in object storage is passed over for a name in its path. It is counted then.
+/// Whether a file that is known by its name alone is passed over for a name in its path. It is counted then.
 pub(super) fn count_as_passed_over(name: &str, counts: &mut PassedOver) -> bool {
     let Some(name) = counted_as(name) else { return false };
     *counts.entry(name).or_default() += 1;

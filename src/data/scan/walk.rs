@@ -216,10 +216,13 @@ impl Listing {
         choice: Option<LayoutChoice>,
         must_choose: bool,
     ) -> Result<()> {
-        let [class] = self.folders.as_slice() else { return Ok(()) };
+        // Images without a label are of no class.
+        let mut classes = self.folders.iter().enumerate().filter(|(_, folder)| folder.name != UNLABELLED);
+        let (Some((index, class)), None) = (classes.next(), classes.next()) else { return Ok(()) };
         let below: Option<BTreeSet<&str>> = self
             .candidates
             .iter()
+            .filter(|file| file.folder == index)
             .map(|file| {
                 file.path
                     .strip_prefix(&class.path)?
@@ -254,7 +257,7 @@ impl Listing {
         self.refused.push(Refused { path: name.into(), image_sha256: None, reason });
     }
 
-    fn note_stray(&mut self, folder: &str, files: usize) {
+    pub(super) fn note_stray(&mut self, folder: &str, files: usize) {
         if files > 0 {
             self.notes.push(format!("files directly in {folder} belong to no class: {files}"));
         }
@@ -380,5 +383,7 @@ mod tests {
         assert!(classes(&dir).notes[0].ends_with("it is taken as the one class"));
         assert!(list(dir.path(), Some(LayoutChoice::AsClasses), true).unwrap().notes.is_empty());
         assert!(list(tree(&["p/bird/1", "p/2"]).path(), None, true).is_ok());
+        let beside = tree(&["p/bird/1", "p/cat/2", "_unlabelled/3"]);
+        assert_eq!(list(beside.path(), None, true).unwrap_err().kind(), Kind::Usage);
     }
 }

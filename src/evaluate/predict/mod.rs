@@ -50,6 +50,9 @@ pub struct Predictions {
 /// Those of [`Predictor::open`], [`Predictor::open_backbone`] and [`Predictor::predict_files`], and those of [`Explainer::open`]
 /// and [`Explainer::explain`] where explanations are wanted.
 pub fn predict(config: &PredictConfig, monitor: &dyn Monitor) -> Result<Predictions> {
+    if config.explain {
+        StoredRun::open_for(&config.predictor.run, "explain")?;
+    }
     let mut predictor = Predictor::open(&config.predictor, monitor)?;
     // Before an image is read, so that a missing runtime is said at once.
     predictor.open_backbone()?;

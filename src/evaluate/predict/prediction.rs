@@ -1,6 +1,7 @@
 //! The results of predicting: class probabilities, open-set score and nearest images of an image.
 
 use crate::cache::near_images::Neighbour;
+use crate::data::dataset::Refused;
 use crate::data::decode::Reason;
 use crate::evaluate::explain::Explanation;
 use crate::io::digest::Digest;
@@ -88,6 +89,11 @@ impl ImagePrediction {
 }
 
 impl FilePrediction {
+    /// A file that cannot be used.
+    pub fn refused(Refused { path, reason, .. }: Refused) -> Self {
+        Self { reason: Some(reason), ..Self::without_prediction(Path::new(&path)) }
+    }
+
     pub(super) fn without_prediction(path: &Path) -> Self {
         let path = path.to_string_lossy().into_owned();
         Self {

@@ -10,6 +10,7 @@ use crate::cache::plan::{
 use crate::cache::{FeatureCache, Key, Part, Spec};
 use crate::data::dataset::Refused;
 use crate::data::decode::limit_memory;
+use crate::data::scan::source_digest;
 use crate::error::{Error, Kind, Result, counted};
 use crate::io::digest::{Digest, sha256};
 use crate::io::store::Store;
@@ -35,7 +36,7 @@ pub struct FinishStats {
     pub rows: Option<usize>,
     /// Number of feature rows that are missing now, and that another plan would list; `None` after a pass over files.
     pub missing: Option<usize>,
-    /// Files that cannot be used, by path; empty after a pass over files.
+    /// Files that cannot be used, by path.
     pub refused: Vec<Refused>,
     /// The execution providers that computed the rows.
     pub providers: Vec<String>,
@@ -48,7 +49,7 @@ pub struct FinishStats {
 /// and the refused files are described, the receipts are kept in `receipts/`, and the plan is removed.
 ///
 /// # Errors
-/// [`Kind::Usage`] when the settings are not those of the plan; [`Kind::Cache`] when there is no plan, or chunks have no receipt or a
+/// [`Kind::Usage`] when the settings are not those of the plan; [`Kind::Input`] when the manifest or archive has changed since; [`Kind::Cache`] when there is no plan, or chunks have no receipt or a
 /// damaged part; [`Kind::Device`] when workers gave different bits for the same image and that is not allowed. The plan then stays.
 pub fn finish(config: &FinishConfig, monitor: &dyn Monitor) -> Result<FinishStats> {
     config.plan.check()?;
@@ -64,6 +65,7 @@ pub fn finish(config: &FinishConfig, monitor: &dyn Monitor) -> Result<FinishStat
             .at(&extract.cache)
             .help("give the same images and options as for `plan`"));
     }
+    header.check_source(&extract.images, source_digest(&extract.images)?)?;
     let receipts = Verifier { store: &store, header: &header, spec: &spec, monitor }.receipts()?;
     let is_mixed = check_hardware(&receipts, config, monitor)?;
     let providers: BTreeSet<&str> =
@@ -80,6 +82,7 @@ pub fn finish(config: &FinishConfig, monitor: &dyn Monitor) -> Result<FinishStat
         mixed_hardware: is_mixed,
     };
     if header.pass == Pass::Files {
+        stats.refused = refused_files(&receipts);
         PlanHeader::remove(&store)?;
         return Ok(stats);
     }
@@ -91,11 +94,25 @@ pub fn finish(config: &FinishConfig, monitor: &dyn Monitor) -> Result<FinishStat
     Ok(stats)
 }
 
+/// The files that workers refused, by path.
+fn refused_files(receipts: &[Receipt]) -> Vec<Refused> {
+    let mut refused: Vec<Refused> = receipts.iter().flat_map(Receipt::refused).collect();
+    refused.sort();
+    refused
+}
+
 /// Describes the data set without the images that workers refused.
 fn describe(extraction: &mut Extraction, receipts: &[Receipt], stats: &mut FinishStats) -> Result<()> {
     let rows: Vec<Vec<Key>> = receipts.iter().map(Receipt::refused_keys).collect::<Result<_>>()?;
-    extraction.refuse(receipts.iter().flat_map(Receipt::refused).collect(), rows.concat())?;
-    let plan = extraction.plan()?;
+    extraction.refuse(refused_files(receipts), rows.concat())?;
+    // Where the images are not those that were planned, all of them may have been refused.
+    let plan = extraction.plan().map_err(|e| match e.kind() {
+        Kind::Input => e.help(
+            "if the images have changed since they were planned, delete the folder plan of the cache, and plan again: what was \
+             computed stays",
+        ),
+        _ => e,
+    })?;
     extraction.describe(&plan)?;
     stats.samples = Some(plan.description.samples.rows.len());
     stats.rows = Some(plan.stored_rows);

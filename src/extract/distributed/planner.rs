@@ -7,6 +7,7 @@ use super::super::network::Network;
 use super::config::PlanConfig;
 use crate::cache::plan::{ChunkImage, MAX_CHUNK_ROWS, PLAN, Pass, PlanHeader, STAGING, read_found_files};
 use crate::data::decode::limit_memory;
+use crate::data::scan::source_digest;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
 use crate::io::fs;
@@ -30,8 +31,8 @@ pub struct PlanStats {
 }
 
 /// Plans what workers are to do next for the cache: to find out what the files are that nobody has read, else to compute the feature
-/// rows that are missing. A new cache is created with its spec. A plan for the same settings that is not finished stays, and
-/// the chunks without a receipt are returned. With nothing missing the data set is described, and no plan is left.
+/// rows that are missing. A new cache is created with its spec. A plan for the same settings that is not finished stays,
+/// unless the manifest or archive has changed, and the chunks without a receipt are returned. With nothing missing the data set is described, and no plan is left.
 ///
 /// # Errors
 /// Those of [`extract`](super::super::extract()).
@@ -41,11 +42,14 @@ pub fn plan(config: &PlanConfig, monitor: &dyn Monitor) -> Result<PlanStats> {
     let mut extraction = Extraction::open(&config.extract, None, monitor)?;
     let store = Store::new(&config.extract.cache, STAGING);
     let request = request(config)?;
+    let source = source_digest(&config.extract.images)?;
     if let Some(header) = PlanHeader::read(&store)? {
-        if header.request == request {
-            return PlanStats::of(&header, &store);
-        }
-        monitor.note("a plan for other settings is replaced; what was computed for it stays");
+        let why = match (header.request == request, header.source == source) {
+            (true, true) => return PlanStats::of(&header, &store),
+            (true, false) => "the images have changed since they were planned: the plan is replaced",
+            (false, _) => "a plan for other settings is replaced",
+        };
+        monitor.note(&format!("{why}; what was computed for it stays"));
         PlanHeader::remove(&store)?;
     }
     extraction.found = Some(read_found_files(&store)?);
@@ -58,7 +62,7 @@ pub fn plan(config: &PlanConfig, monitor: &dyn Monitor) -> Result<PlanStats> {
     let header = |extraction: &mut Extraction, pass, root: &Path| {
         let (spec, first_part) = extraction.spec_and_next_part()?;
         let root = root.to_string_lossy().into_owned();
-        Ok::<_, Error>(PlanHeader::new(pass, spec, request, root, first_part))
+        Ok::<_, Error>(PlanHeader::new(pass, spec, request, root, first_part).with_source(source))
     };
     let written = if unknown.paths.is_empty() {
         let plan = extraction.plan()?;

@@ -46,6 +46,8 @@ pub struct ArchiveMembers {
 struct Contents {
     members: BTreeMap<String, Member>,
     skipped: Vec<SkippedEntry>,
+    /// Number of files that a later one of the same name replaces.
+    repeated: usize,
 }
 
 /// An entry of an archive that is no file that can be read.
@@ -88,6 +90,7 @@ impl ArchiveMembers {
         if let Some((_, _, known)) = opened.get(path).filter(|known| (known.0, known.1) == (length, time)) {
             return Ok(known.clone());
         }
+        refuse_packed(path)?;
         let is_zip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
         let file = File::open(path).map_err(unreadable)?;
         let contents = if is_zip { of_zip(file) } else { of_tar(file) };
@@ -104,6 +107,11 @@ impl ArchiveMembers {
     /// Entries that are no files: links out of the archive, devices, and paths that lead outside. Folders are not among them.
     pub fn skipped(&self) -> &[SkippedEntry] {
         &self.contents.skipped
+    }
+
+    /// Number of files that are not read, since a later one has the same name.
+    pub fn repeated(&self) -> usize {
+        self.contents.repeated
     }
 
     /// Size of a file in bytes; `None` when there is none of this name.
@@ -147,6 +155,30 @@ impl ArchiveMembers {
     }
 }
 
+/// Refuses a file that is packed as a whole, whatever its name: no file in it can be read by itself.
+///
+/// # Errors
+/// [`Kind::Input`] naming the program that unpacks it.
+pub fn refuse_packed(path: &Path) -> Result<()> {
+    const PACKED: [(&str, &str, &[u8]); 4] = [
+        ("gzip", "gunzip", &[0x1f, 0x8b]),
+        ("bzip2", "bunzip2", b"BZh"),
+        ("xz", "unxz", &[0xfd, b'7', b'z', b'X', b'Z', 0]),
+        ("zstd", "unzstd", &[0x28, 0xb5, 0x2f, 0xfd]),
+    ];
+    let mut start = Vec::new();
+    // Who reads the file says what is wrong with one that cannot be read.
+    let read = File::open(path).and_then(|file| file.take(6).read_to_end(&mut start));
+    match PACKED.iter().find(|(_, _, bytes)| read.is_ok() && start.starts_with(bytes)) {
+        None => Ok(()),
+        Some((name, program, _)) => {
+            let message =
+                format!("it is packed by {name} as a whole, so nothing in it can be read by itself");
+            Err(Error::new(Kind::Input, message).at(path).help(format!("unpack it with {program} first")))
+        }
+    }
+}
+
 /// The name of a file, without `.`; `None` for one that leads outside.
 fn plain(name: &str) -> Option<String> {
     let is_drive = name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic();
@@ -156,6 +188,11 @@ fn plain(name: &str) -> Option<String> {
 }
 
 impl Contents {
+    /// Adds a file. An earlier one of its name is not read any more, as when the archive is unpacked.
+    fn add(&mut self, name: String, member: Member) {
+        self.repeated += usize::from(self.members.insert(name, member).is_some());
+    }
+
     fn skip(&mut self, name: &str, reason: &str) {
         self.skipped.push(SkippedEntry { name: name.into(), reason: reason.into() });
     }
@@ -190,7 +227,7 @@ fn of_tar(mut file: File) -> io::Result<Contents> {
         };
         let Some(name) = contents.name(given) else { continue };
         if kind.is_file() {
-            contents.members.insert(name, Member { start, packed: size, size, packing: Packing::Plain });
+            contents.add(name, Member { start, packed: size, size, packing: Packing::Plain });
         } else if kind.is_hard_link() {
             let target = entry.link_name_bytes().and_then(|bytes| plain(std::str::from_utf8(&bytes).ok()?));
             links.push((name, target));
@@ -202,7 +239,7 @@ fn of_tar(mut file: File) -> io::Result<Contents> {
     // A hard link names a file that may come later, or another link.
     for (name, target) in links {
         match target.and_then(|target| contents.members.get(&target)).cloned() {
-            Some(member) => drop(contents.members.insert(name, member)),
+            Some(member) => contents.add(name, member),
             None => contents.skip(&name, "a link to a file that its archive does not hold"),
         }
     }
@@ -227,8 +264,11 @@ fn check_end(file: &mut File, end: u64, last: Option<(&String, &Member)>) -> io:
 }
 
 fn of_zip(file: File) -> io::Result<Contents> {
-    let mut zip = zip::ZipArchive::new(io::BufReader::new(file)).map_err(io::Error::other)?;
-    let mut contents = Contents::default();
+    let mut file = io::BufReader::new(file);
+    let entries = entries_of_zip(&mut file)?;
+    let mut zip = zip::ZipArchive::new(file).map_err(io::Error::other)?;
+    let repeated = entries.map_or(0, |entries| entries.saturating_sub(zip.len()));
+    let mut contents = Contents { repeated, ..Contents::default() };
     for i in 0..zip.len() {
         let entry = zip.by_index_raw(i).map_err(io::Error::other)?;
         let name = entry.name().map_err(io::Error::other)?;
@@ -245,9 +285,24 @@ fn of_zip(file: File) -> io::Result<Contents> {
             _ => Packing::Other,
         };
         let member = Member { start, packed: entry.compressed_size(), size: entry.size(), packing };
-        contents.members.insert(name, member);
+        contents.add(name, member);
     }
     Ok(contents)
+}
+
+/// Number of entries that a zip archive says it has: of those with the same name, its reader shows the last one. `None` for an archive
+/// with too many to be counted so.
+fn entries_of_zip(file: &mut (impl Read + Seek)) -> io::Result<Option<usize>> {
+    const SIGNATURE: &[u8] = b"PK\x05\x06";
+    const MOST: u64 = 22 + 65_535;
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(MOST)))?;
+    let mut end = Vec::new();
+    file.read_to_end(&mut end)?;
+    let start = end.windows(SIGNATURE.len()).rposition(|bytes| bytes == SIGNATURE);
+    let number = start.and_then(|start| end.get(start + 10..start + 12));
+    let number = number.map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
+    Ok(number.filter(|number| *number != u16::MAX).map(usize::from))
 }
 
 #[cfg(test)]
@@ -299,6 +354,33 @@ mod tests {
         // Another archive at the same place is read anew.
         tar(&a, &[("other", b"xyz")]);
         assert_eq!(ArchiveMembers::open(&a).unwrap().read("other").unwrap(), b"xyz");
+    }
+
+    #[test]
+    fn of_files_with_one_name_the_last_is_read_and_the_others_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a.tar"), dir.path().join("b.zip"));
+        tar(&a, &[("x/1", b"first"), ("./x/1", b"second"), ("x/2", b"other")]);
+        // The writer refuses one name twice, so that names of the same length are made the same afterwards.
+        zip(&b, &[("x/0", b"first"), ("x/1", b"second"), ("x/2", b"other")], zip::CompressionMethod::Stored);
+        let mut bytes = std::fs::read(&b).unwrap();
+        let places: Vec<usize> = (0..bytes.len() - 3).filter(|at| &bytes[*at..at + 3] == b"x/0").collect();
+        places.iter().for_each(|at| bytes[at + 2] = b'1');
+        std::fs::write(&b, bytes).unwrap();
+        for path in [a, b] {
+            let members = ArchiveMembers::open(&path).unwrap();
+            assert_eq!((members.names().count(), members.repeated()), (2, 1), "{path:?}");
+            assert_eq!(members.read("x/1").unwrap(), b"second");
+        }
+    }
+
+    #[test]
+    fn a_packed_archive_is_refused_with_the_program_that_unpacks_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tar");
+        std::fs::write(&path, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]).unwrap();
+        let error = ArchiveMembers::open(&path).unwrap_err();
+        assert_eq!((error.kind(), error.remedy()), (Kind::Input, Some("unpack it with gunzip first")));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 mod members;
 
-pub use members::{ArchiveMembers, SkippedEntry, inside_archive, is_archive};
+pub use members::{ArchiveMembers, SkippedEntry, inside_archive, is_archive, refuse_packed};
 
 use super::fs;
 use crate::error::{Error, Kind, Result};
@@ -11,6 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Component, Path, PathBuf};
+
+/// Unpacks gzip data (RFC 1952) as they are read, also of several members.
+pub fn gunzip(packed: impl Read) -> impl Read {
+    flate2::read::MultiGzDecoder::new(packed)
+}
 
 /// Unpacks zlib data (RFC 1950) of at most `limit` bytes; `None` when they are damaged or more.
 pub fn inflate(packed: &[u8], limit: usize) -> Option<Vec<u8>> {

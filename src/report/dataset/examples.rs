@@ -38,7 +38,7 @@ const MOST_CLASSES: usize = 240;
 pub(super) fn select(images: &ImageFolder) -> Vec<ClassExamples> {
     let mut files: BTreeMap<&str, Vec<&ImageFile>> = BTreeMap::new();
     for file in &images.files {
-        files.entry(&file.label).or_default().push(file);
+        file.labels_or_class().iter().for_each(|label| files.entry(label).or_default().push(file));
     }
     let classes: Vec<&str> = images
         .stats

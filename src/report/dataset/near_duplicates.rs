@@ -88,7 +88,7 @@ impl Serialize for VariantDistance {
 }
 
 /// Pairs that are reported at most.
-const PAIRS: usize = 12;
+pub(super) const MOST_PAIRS: usize = 12;
 
 /// Images that are compared at most: all pairs of more would take minutes.
 const MOST_IMAGES: usize = 50_000;
@@ -115,7 +115,7 @@ pub(super) fn find(cache: &OpenCache, monitor: &dyn Monitor) -> Result<NearDupli
         return Err(Error::new(Kind::Input, message));
     }
     let threads = parallel::thread_count(0);
-    let found = compare_splits(&cache.features, &cache.samples, PAIRS, threads, monitor)?;
+    let found = compare_splits(&cache.features, &cache.samples, MOST_PAIRS, threads, monitor)?;
     let pairs = found.pairs.iter();
     let pairs = pairs.map(|&(distance, [a, b])| pair(distance.into(), found.images[a], found.images[b]));
     let near: Vec<(Digest, Split)> = (found.images.iter().zip(&found.nearest))

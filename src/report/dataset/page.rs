@@ -44,7 +44,7 @@ pub fn write(stats: &DatasetStats, output: &PageOutput, monitor: &dyn Monitor) -
 fn lead(stats: &DatasetStats) -> Markup {
     let summary = &stats.summary;
     html! {
-        (count(summary.images)) " images in " (count(used_classes(stats))) " classes, "
+        (count(summary.images)) " images in " (count(used_classes(stats))) (format!(" {}, ", stats.summary.class_words()))
         (format!("{:.1} MB", summary.bytes as f64 / 1e6)) ", in " (page::breakable(&stats.root.display().to_string())) "."
     }
 }
@@ -62,7 +62,9 @@ fn sections(stats: &DatasetStats, parts: Parts, examples: &[Vec<Picture>]) -> Ve
     let mut add = |id, title, body| all.push(Section::new(id, title, body));
     if !examples.is_empty() {
         let hidden = used_classes(stats) - examples.len();
-        add("examples", "Examples of each class", picture_sections::examples(stats, examples, hidden));
+        let title =
+            if stats.summary.several_labels { "Examples of each label" } else { "Examples of each class" };
+        add("examples", title, picture_sections::examples(stats, examples, hidden));
     }
     if stats.summary.images > 0 {
         add("sizes", "Sizes", sizes(stats, parts));
@@ -105,15 +107,20 @@ fn summary(stats: &DatasetStats) -> Markup {
     };
     let largest = summary.classes.first();
     let baseline = largest.map_or(String::new(), |class| {
-        let share = percent(class.share);
-        format!(
-            "{}: {share} of the images, the accuracy of the majority-class baseline",
-            isolated(&class.name)
-        )
+        let (name, share) = (isolated(&class.name), percent(class.share));
+        match summary.several_labels {
+            true => format!("{name}: {share} of the images"),
+            false => format!("{name}: {share} of the images, the accuracy of the majority-class baseline"),
+        }
     });
+    let words = summary.class_words();
     let mut all = vec![
-        Fact::new("Images", count(summary.images), format!("in {} classes{empty}{unlabelled}", count(used))),
-        Fact::new("Largest class", count(largest.map_or(0, |class| class.images)), baseline),
+        Fact::new("Images", count(summary.images), format!("in {} {words}{empty}{unlabelled}", count(used))),
+        Fact::new(
+            if summary.several_labels { "Largest label" } else { "Largest class" },
+            count(largest.map_or(0, |class| class.images)),
+            baseline,
+        ),
     ];
     if let Some(class) = summary.classes[..used].last() {
         let single = match summary.single_image_classes {
@@ -121,7 +128,7 @@ fn summary(stats: &DatasetStats) -> Markup {
             n => format!("; {} of a single image, on which nothing can be measured", count(n)),
         };
         all.push(Fact::new(
-            "Smallest class",
+            if summary.several_labels { "Smallest label" } else { "Smallest class" },
             count(class.images),
             format!("{}: {} of the images{single}", isolated(&class.name), percent(class.share)),
         ));

@@ -4,7 +4,7 @@ use super::duplicates::DuplicateGroup;
 use super::examine::DatasetStats;
 use super::examples::{ClassExamples, MOST_CLASSES_WITH_SEVERAL};
 use super::label_issues::{LabelIssue, LabelIssues};
-use super::near_duplicates::{AccuracyWithout, NearDuplicatePair, NearDuplicates, PairImage};
+use super::near_duplicates::{AccuracyWithout, MOST_PAIRS, NearDuplicatePair, NearDuplicates, PairImage};
 use super::pictures::{self, VariantPictures};
 use super::variants::{EXAMPLES, VariantPreview};
 use crate::data::augment::{Step, Variant};
@@ -22,10 +22,11 @@ pub(super) fn examples(stats: &DatasetStats, pictures: &[Vec<Picture>], hidden: 
         caption: html! { p { (page::breakable(&class.label)) " " span.quiet { (count(class.images)) } } },
     };
     let item = |picture: &Picture| GalleryItem { picture: picture.clone(), caption: html! {} };
+    let (word, words) = (stats.summary.class_word(), stats.summary.class_words());
     let is_single = stats.examples.len() > MOST_CLASSES_WITH_SEVERAL;
     html! {
-        @if !is_single { p { "Spread evenly over the files of each class, in order of their names." } }
-        @if hidden > 0 { p.note { "One image of each class; " (count(hidden)) " smaller classes are not shown." } }
+        @if !is_single { p { "Spread evenly over the files of each " (word) ", in order of their names." } }
+        @if hidden > 0 { p.note { "One image of each " (word) "; " (count(hidden)) " smaller " (words) " are not shown." } }
         @if is_single { (gallery(&classes().map(with_name).collect::<Vec<_>>())) }
         @else {
             @for (class, pictures) in classes() {
@@ -160,7 +161,7 @@ pub(super) fn near_duplicates(stats: &DatasetStats, found: &NearDuplicates) -> M
             p { "No image has a near-duplicate in another split, within a cosine distance of " (found.threshold) "." }
         }
         p {
-            "The " (found.pairs.len()) " nearest pairs of images in different splits, by the cosine distance of their features. A test image "
+            "The " (found.pairs.len()) " nearest pairs of images in different splits, of which at most " (MOST_PAIRS) " are shown, by the cosine distance of their features. A test image "
             "that nearly equals a train image measures memory, not generalization: move both into one split, or remove one."
             @if let Some(scale) = &found.scale {
                 " For comparison: half of the images lie within " (format!("{:.4}", scale.median)) " of their own variant "

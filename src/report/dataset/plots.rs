@@ -18,16 +18,17 @@ pub(super) fn all(stats: &DatasetStats) -> Vec<Figure> {
 fn composition(stats: &DatasetStats) -> Figure {
     let shown = &stats.summary.classes[..];
     let (first, last) = (&shown[0], &shown[shown.len() - 1]);
+    let word = stats.summary.class_word();
     let description = |class: &ClassSummary| {
         format!("{} ({}, {})", isolated(&class.name), count(class.images), percent(class.share))
     };
     let summary = match first.images == last.images {
-        true => format!("{} of each class, {} of all.", count(first.images), percent(first.share)),
+        true => format!("{} of each {word}, {} of all.", count(first.images), percent(first.share)),
         false => format!("From {} down to {}.", description(first), description(last)),
     };
     Figure {
         name: "composition".into(),
-        title: "Images of each class".into(),
+        title: format!("Images of each {word}"),
         summary,
         chart: Chart::Bar(BarChart {
             categories: shown.iter().map(|class| class.name.clone()).collect(),
@@ -52,7 +53,7 @@ fn splits(stats: &DatasetStats) -> Option<Figure> {
     });
     Some(Figure {
         name: "splits".into(),
-        title: "Images of each class and split".into(),
+        title: format!("Images of each {} and split", stats.summary.class_word()),
         summary: "The splits of the cache. The split of an image depends on its bytes and the seed.".into(),
         chart: Chart::Bar(BarChart {
             categories: shown.iter().map(|class| class.name.clone()).collect(),

@@ -5,7 +5,7 @@ use crate::data::dataset::{Split, split_counts};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Number of files of a class in each split of a cache.
+/// Number of files of a class, or with a label, in each split of a cache.
 #[derive(Debug, Clone, Serialize)]
 pub struct ClassSplits {
     /// The class.
@@ -25,7 +25,9 @@ impl ClassSplits {
 pub(super) fn count(samples: &Samples) -> Vec<ClassSplits> {
     let mut classes: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for row in &samples.rows {
-        classes.entry(&row.file.label).or_default().push(row.clone());
+        for label in row.file.labels_or_class() {
+            classes.entry(label).or_default().push(row.clone());
+        }
     }
     let mut classes: Vec<_> = classes.into_iter().collect();
     classes.sort_by_key(|(_, rows)| std::cmp::Reverse(rows.len()));

@@ -18,11 +18,12 @@ fn classes(stats: &DatasetStats) -> Table {
     let rows = stats.summary.classes.iter();
     let rows =
         rows.map(|class| [Cell::text(&class.name), Cell::count(class.images), Cell::percent(class.share)]);
-    let caption = format!("{} classes, the largest first", count(stats.summary.classes.len()));
+    let caption =
+        format!("{} {}, the largest first", count(stats.summary.classes.len()), stats.summary.class_words());
     Table::new(
         "classes",
         caption,
-        [Column::new("Class", "class"), Column::new("Images", "images"), Column::new("Share", "share")],
+        [class_column(stats), Column::new("Images", "images"), Column::new("Share", "share")],
         rows,
     )
 }
@@ -33,12 +34,21 @@ fn splits(stats: &DatasetStats) -> Option<Table> {
         [Cell::text(&class.name), train, validation, test]
     });
     let columns = [
-        Column::new("Class", "class"),
+        class_column(stats),
         Column::new("Train", "train"),
         Column::new("Validation", "validation"),
         Column::new("Test", "test"),
     ];
-    Some(Table::new("splits", "Images of each class and split", columns, rows))
+    let caption = format!("Images of each {} and split", stats.summary.class_word());
+    Some(Table::new("splits", caption, columns, rows))
+}
+
+/// The column of classes or labels.
+fn class_column(stats: &DatasetStats) -> Column {
+    match stats.summary.several_labels {
+        true => Column::new("Label", "label"),
+        false => Column::new("Class", "class"),
+    }
 }
 
 fn sizes(stats: &DatasetStats) -> Table {

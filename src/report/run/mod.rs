@@ -19,8 +19,8 @@ pub use run_data::CommandLine;
 
 use crate::cache::Samples;
 use crate::data::augment::Variant;
-use crate::data::dataset::Split;
-use crate::error::{Error, Kind, Result};
+use crate::data::dataset::{Split, refuse_for_label_sets};
+use crate::error::Result;
 use crate::evaluate::explain::Explainer;
 use crate::evaluate::predict::PredictorConfig;
 use crate::evaluate::{EvaluateConfig, evaluate_run};
@@ -98,9 +98,9 @@ pub struct ReportStats {
 /// Writes the page of a run and, if asked for, its plots and tables as files; files of the same names are replaced.
 ///
 /// # Errors
-/// Those of [`evaluate_run`], and of [`Explainer::open`] where errors are explained; [`Kind::Input`] when a file that is no page of headstart is in the
-/// way of the page; [`Kind::Usage`] when something would be written into the run, the cache or
-/// the folder of images; [`Kind::Io`] when a file cannot be written.
+/// Those of [`evaluate_run`], and of [`Explainer::open`] where errors are explained; [`Kind::Input`](crate::error::Kind::Input) when a file that is no page of headstart is in the
+/// way of the page; [`Kind::Usage`](crate::error::Kind::Usage) when something would be written into the run, the cache or
+/// the folder of images; [`Kind::Io`](crate::error::Kind::Io) when a file cannot be written.
 pub fn report(config: &ReportConfig, monitor: &dyn Monitor) -> Result<ReportStats> {
     report_run(&StoredRun::open_any(&config.run)?, config, monitor)
 }
@@ -149,8 +149,7 @@ fn report_multi_label(
     started: Instant,
 ) -> Result<ReportStats> {
     if config.explain.is_some() {
-        let message = "`explain` cannot be used where images have several labels";
-        return Err(Error::new(Kind::Usage, message).at(run.path()).help("leave `explain` out"));
+        return Err(refuse_for_label_sets("explain").at(run.path()));
     }
     let data = MultiLabelPage { run, split: config.split, samples, root, commands: &config.commands };
     let WrittenPictures { page, shown, missing } = multi_label::write(&data, output)?;

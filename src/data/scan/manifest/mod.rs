@@ -6,24 +6,28 @@ mod table;
 
 pub(in crate::data) use given_labels::GivenLabels;
 
+use super::listed_files::ListedFiles;
 use super::objects;
 use super::walk::{Listing, ObjectTable};
-use crate::data::dataset::FolderLayout;
+use crate::data::dataset::{FolderLayout, Reason, Refused};
 use crate::data::manifest::ManifestOptions;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use crate::io::store::Location;
-use rows::Rows;
+use rows::{Rows, plain_path};
 use std::path::{Path, PathBuf};
-use table::{Column, for_each_row, format};
+use table::{Column, Row, for_each_row, format};
 
 /// Lists the images that the manifest `file` names. Rows that cannot be used are refused with their lines.
 ///
 /// # Errors
 /// [`Kind::Input`] when the file is no manifest, lacks a column, or its root is no folder.
 pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
-    let format =
-        format(file, "not a folder of images, and not a manifest", "a folder IMAGES/<class>/<file>, or ")?;
+    let format = format(
+        file,
+        "not a folder of images, and not a manifest",
+        "a folder IMAGES/<class>/<file>, such an archive (.zip, .tar), or ",
+    )?;
     let (root, objects) = root(file, options)?;
     // A column that is named must be there.
     let column = |given: &Option<String>, usual: &str, is_required: bool| Column {
@@ -58,6 +62,51 @@ pub(super) fn list(file: &Path, options: &ManifestOptions) -> Result<Listing> {
     })
 }
 
+/// The files that the manifest `file` names, which needs a column of paths and no other. Paths start from its folder.
+///
+/// # Errors
+/// [`Kind::Input`] when the file is no manifest or lacks the column.
+pub(super) fn images_of(file: &Path) -> Result<ListedFiles> {
+    let format =
+        format(file, "not a folder of images, an archive or a manifest", "a folder, an archive, or ")?;
+    let column = Column { name: "path".into(), is_required: true, instead: None, takes_list: false };
+    let (root, name) = (folder_of(file), file.file_name().unwrap_or_default().to_string_lossy());
+    let mut listed = ListedFiles::default();
+    for_each_row(file, format, &[column], &mut |Row { line, values }| {
+        let path = values.map(|values| values.into_iter().next().unwrap_or_default());
+        let fault = match path {
+            Ok(path) if !path.trim().is_empty() => {
+                return listed.files.push(root.join(plain_path(root, &path)));
+            }
+            Ok(_) => "it has no path".to_string(),
+            Err(fault) => fault,
+        };
+        let reason = Reason::Row { line, fault };
+        listed.refused.push(Refused { path: name.clone().into(), image_sha256: None, reason });
+    })?;
+    Ok(listed)
+}
+
+/// The first line of each of `paths` in the manifest `file`; `None` where it has none.
+///
+/// # Errors
+/// Those of [`list`].
+pub fn lines_of(file: &Path, options: &ManifestOptions, paths: &[&str]) -> Result<Vec<Option<u64>>> {
+    let format = format(file, "not a manifest", "")?;
+    let (root, _) = root(file, options)?;
+    let name = options.path_column.clone().unwrap_or_else(|| "path".into());
+    let column = Column { name, is_required: true, instead: None, takes_list: false };
+    let mut lines = vec![None; paths.len()];
+    for_each_row(file, format, &[column], &mut |Row { line, values }| {
+        let path = values.ok().and_then(|values| values.into_iter().next()).unwrap_or_default();
+        let path = plain_path(&root, &path);
+        for (found, _) in lines.iter_mut().zip(paths).filter(|(_, wanted)| **wanted == path) {
+            found.get_or_insert(line);
+        }
+    })?;
+    Ok(lines)
+}
+
 /// The columns of one label and of several, of which a manifest has one. One that is named makes the other none.
 fn label_columns(
     file: &Path,
@@ -77,6 +126,11 @@ fn label_columns(
     }
 }
 
+/// The folder of a file.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// The folder that relative paths start from, absolute; or a URL, with its objects.
 fn root(file: &Path, options: &ManifestOptions) -> Result<(PathBuf, Option<ObjectTable>)> {
     let given = options.root.as_deref().map(Location::parse).transpose()?;
@@ -88,8 +142,7 @@ fn root(file: &Path, options: &ManifestOptions) -> Result<(PathBuf, Option<Objec
         Some(Location::Folder(folder)) => Some(folder),
         None => None,
     };
-    let beside = || file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let root = given.as_deref().unwrap_or_else(beside);
+    let root = given.as_deref().unwrap_or_else(|| folder_of(file));
     let found = std::fs::canonicalize(root).ok().filter(|root| root.is_dir());
     let found = found.ok_or_else(|| {
         Error::new(Kind::Input, "no such folder, where the paths of the manifest start")

@@ -141,8 +141,11 @@ impl<'a> Rows<'a> {
         let labelled = self.candidates.iter().filter(|row| !self.classes[row.folder].name.is_empty());
         labelled.for_each(|row| *counts.entry(row.split).or_default() += 1);
         let without = counts.get(&None).copied().unwrap_or(0);
-        (without > 0 && counts.len() > 1)
-            .then(|| format!("rows without a split, to which the split rule gives one: {without}"))
+        (without > 0 && counts.len() > 1).then(|| {
+            format!(
+                "rows without a split, which get that of their group, or one by the split rule: {without}"
+            )
+        })
     }
 }
 
@@ -227,7 +230,7 @@ mod tests {
             rows.notes,
             [
                 "rows that repeat an earlier one: 1",
-                "rows without a split, to which the split rule gives one: 1"
+                "rows without a split, which get that of their group, or one by the split rule: 1"
             ]
         );
     }

@@ -3,13 +3,14 @@
 use crate::data::dataset::label_set_text;
 use crate::data::manifest::{MANIFEST_NAMES, ManifestFormat};
 use crate::error::{Error, Kind, Result, did_you_mean};
+use crate::io::archive::{gunzip, refuse_packed};
 use crate::io::parquet::{TextReader, TextValue};
 use crate::io::separated;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 /// A column of a manifest.
@@ -37,11 +38,13 @@ pub(super) struct Row {
 /// # Errors
 /// [`Kind::Input`] where the name stands for none.
 pub(super) fn format(file: &Path, message: &str, or: &str) -> Result<ManifestFormat> {
-    ManifestFormat::from_path(file).ok_or_else(|| {
-        Error::new(Kind::Input, message).at(file).help(format!(
-            "give {or}a table with the columns path and label whose name ends with {MANIFEST_NAMES}"
-        ))
-    })
+    if let Some(format) = ManifestFormat::of_table(file) {
+        return Ok(format);
+    }
+    refuse_packed(file)?;
+    Err(Error::new(Kind::Input, message).at(file).help(format!(
+        "give {or}a table with the columns path and label whose name ends with {MANIFEST_NAMES}"
+    )))
 }
 
 /// Passes each row of the manifest at `path` to `visit`.
@@ -97,9 +100,28 @@ fn no_column(path: &Path, missing: &str, heading: &[String]) -> Error {
     ))
 }
 
-fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|e| Error::io("open", path, e))
+/// Opens a table of text, which is unpacked where its first bytes are those of gzip.
+///
+/// # Errors
+/// [`Kind::Io`] when it cannot be read, [`Kind::Input`] when it is UTF-16.
+fn open(path: &Path) -> Result<Box<dyn Read>> {
+    let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let start = file.fill_buf().map_err(|e| Error::io("read", path, e))?;
+    match start {
+        [0x1f, 0x8b, ..] => Ok(Box::new(gunzip(file))),
+        // A mark of the byte order, or a first character of ASCII in two bytes.
+        [first, second, ..] if matches!((first, second), (0xff, 0xfe) | (0xfe, 0xff) | (0, _) | (_, 0)) => {
+            Err(Error::new(Kind::Input, "the table is not UTF-8 but UTF-16, as spreadsheets write it")
+                .at(path)
+                .help("save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8"))
+        }
+        _ => Ok(Box::new(file)),
+    }
 }
+
+/// What a table needs, where it has nothing.
+const EXPECTED: &str = "name the columns path and label on its first line, then give a line for each image";
 
 fn separated(path: &Path, separator: u8, columns: &[Column], visit: &mut dyn FnMut(Row)) -> Result<()> {
     let mut records = separated::records(open(path)?, separator);
@@ -108,7 +130,7 @@ fn separated(path: &Path, separator: u8, columns: &[Column], visit: &mut dyn FnM
         Some(record) => record
             .fields
             .map_err(|why| Error::new(Kind::Input, format!("line {}: {why}", record.line)).at(path))?,
-        None => return Err(Error::new(Kind::Input, "the manifest is empty").at(path)),
+        None => return Err(Error::new(Kind::Input, "the manifest is empty").at(path).help(EXPECTED)),
     };
     // Spreadsheets write semicolons where a comma is the decimal mark.
     if separator == b',' && matches!(heading.as_slice(), [all] if all.contains(';')) {
@@ -168,7 +190,9 @@ fn json_lines(path: &Path, columns: &[Column], visit: &mut dyn FnMut(Row)) -> Re
         visit(Row { line, values });
     }
     if names.is_empty() {
-        return Err(Error::new(Kind::Input, "the manifest has no JSON object on any line").at(path));
+        let message = "the manifest has no JSON object on any line";
+        let help = "give an object for each image, such as {\"path\": \"cat/1.jpg\", \"label\": \"cat\"}";
+        return Err(Error::new(Kind::Input, message).at(path).help(help));
     }
     // A row may lack a value, but no column may be missing from all of them.
     positions(columns, path, &Vec::from_iter(names)).map(drop)
@@ -237,6 +261,7 @@ fn no_text(column: &Column) -> String {
 }
 
 fn parquet(path: &Path, columns: &[Column], visit: &mut dyn FnMut(Row)) -> Result<()> {
+    refuse_packed(path)?;
     let reader = TextReader::open(path)?;
     let heading = reader.columns();
     let positions = positions(columns, path, &heading)?;
