@@ -1,6 +1,6 @@
 //! Opens sessions of ONNX Runtime on one device, or on several of a kind.
 
-use super::builder::builder;
+use super::builder::cpu_builder;
 use super::{cuda, openvino};
 use crate::backbone::runtime_log::plain;
 use crate::backbone::{
@@ -85,7 +85,7 @@ fn cpu_sessions(open: &SessionOnThreads, options: SessionOptions) -> Result<Vec<
 
 fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Result<Session> {
     let fail = |e: String| Error::new(Kind::Backbone, "the network cannot be opened").because(plain(&e));
-    builder(environment)?
+    cpu_builder(environment)?
         .with_intra_threads(threads)
         .map_err(|e| fail(e.to_string()))?
         .commit_from_memory(model)
