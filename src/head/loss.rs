@@ -1,5 +1,6 @@
 //! Cross entropy of softmax outputs: its value and its gradient over rows of logits, in float32.
 
+use super::adam::{TINY, without_tiny};
 use super::kernel::Kernel;
 use super::label_sets::LabelSets;
 use super::labelled_features::Example;
@@ -86,7 +87,7 @@ impl CrossEntropy {
             let factor = self.class_weights[target] * share;
             let inverse = 1.0 / *total;
             for p in row.iter_mut() {
-                *p = (*p * inverse - off_target) * factor;
+                *p = (without_tiny(*p, TINY) * inverse - off_target) * factor;
             }
             row[target] -= (1.0 - smoothing) * factor;
         }
