@@ -80,4 +80,12 @@ mod tests {
         bias.step(&[0.2, -5.0, 0.3, -15.0], AdamStep::new(0.01, 0.0, 0.0, 1));
         assert!((value[0] - 0.99).abs() < 1e-6 && (value[1] - 1.01).abs() < 1e-6, "{value:?}");
     }
+
+    #[test]
+    fn moments_of_a_gradient_that_stays_zero_become_zero() {
+        let (mut value, mut first, mut second) = ([1.0f32], [0.1], [1e-36]);
+        let mut bias = BiasState { value: &mut value, first: &mut first, second: &mut second };
+        (1..2000).for_each(|step| bias.step(&[1e-30], AdamStep::new(0.01, 0.0, 0.0, step)));
+        assert_eq!((first, second), ([0.0], [0.0]));
+    }
 }

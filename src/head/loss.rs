@@ -127,6 +127,15 @@ mod tests {
     }
 
     #[test]
+    fn the_gradient_has_no_subnormal_numbers() {
+        let mut z: Vec<f32> = (0..200).map(|i| -0.5 * i as f32).collect();
+        let rows = [Example { row: 0, target: 1 }];
+        let loss = CrossEntropy::new(vec![1.0; 200], 0.0, None, None);
+        loss.gradient(Kernel::new(), &mut z, &rows, &mut Vec::new());
+        assert!(z.iter().all(|&z| z == 0.0 || z.abs() > 1e-20) && z[80] > 0.0 && z[90] == 0.0);
+    }
+
+    #[test]
     fn a_logit_that_is_not_finite_makes_the_loss_nan() {
         assert!(sums(&[f32::NAN, 0.0], &[1]).loss.is_nan());
         assert!(sums(&[f32::INFINITY, 0.0], &[1]).loss.is_nan());

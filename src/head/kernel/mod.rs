@@ -210,6 +210,28 @@ mod tests {
     }
 
     #[test]
+    fn numbers_too_small_to_move_a_weight_become_zero() {
+        // With subnormal numbers some processors take a hundred times as long.
+        for (rows, kernel) in
+            [7, 200].into_iter().flat_map(|rows| archs().into_iter().map(move |kernel| (rows, kernel)))
+        {
+            let (x, order) = (noise(rows, 70, 1), examples(rows));
+            let batch = Batch::of(LabelledFeatures { features: &x, examples: &order });
+            let mut w = noise(3, 70, 2);
+            let before = w.clone();
+            let [mut m, mut v] = [1e-37f32, 1.3e-38].map(|small| Matrix::from_rows(70, &[small; 210]));
+            let weights = WeightState {
+                weight: w.padded_mut(0..3),
+                first: m.padded_mut(0..3),
+                second: v.padded_mut(0..3),
+            };
+            let step = AdamStep { rate: 0.1, root: 1.0, l2: 0.0, kept: 1.0 };
+            kernel.step(batch, &vec![1e-23; 3 * rows], weights, step, &mut StepBuffers::default());
+            assert!(w == before && m.values().chain(v.values()).all(|moment| moment == 0.0), "{rows}");
+        }
+    }
+
+    #[test]
     fn every_vector_width_gives_the_same_bits() {
         for (rows, classes, width) in [
             (7, 13, 130),

@@ -240,7 +240,7 @@ impl Step<'_> {
             }
             for step in 0..K {
                 let own = (step * share).min(rows)..((step + 1) * share).min(rows);
-                let x = x[own.start * parts + part..].iter().step_by(parts);
+                let x = x[own.start * parts..own.end * parts].iter().skip(part).step_by(parts);
                 for (delta, x) in delta[own].iter().zip(x) {
                     for k in 0..K {
                         let delta = simd.splat_f32s(delta[k]);
