@@ -6,6 +6,13 @@ pub(super) const BETA1: f32 = 0.9;
 pub(super) const BETA2: f32 = 0.999;
 pub(super) const EPSILON: f32 = 1e-8;
 
+/// Gradients and probabilities below 2^-60 count as zero in a step. Their products and squares would be subnormal numbers, with
+/// which some processors take a hundred times as long, and beside [`EPSILON`] they move no weight.
+pub(super) const TINY: f32 = 1.0 / (1u64 << 60) as f32;
+
+/// Moments below 2^-120 count as zero, for the same reason: those of a gradient that stays zero shrink step by step.
+pub(super) const TINY_MEAN: f32 = TINY * TINY;
+
 /// Coefficients of one step: learning rate, bias correction of both moments, weight penalty and weight decay.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AdamStep {
@@ -46,13 +53,19 @@ impl BiasState<'_> {
     pub fn step(&mut self, delta: &[f32], step: AdamStep) {
         let classes = self.value.len();
         for k in 0..classes {
-            let g: f32 = delta.iter().skip(k).step_by(classes).sum();
+            let sum: f32 = delta.iter().skip(k).step_by(classes).sum();
+            let g = without_tiny(sum, TINY);
             let (w, m, v) = (&mut self.value[k], &mut self.first[k], &mut self.second[k]);
-            *m += (1.0 - BETA1) * (g - *m);
-            *v += (1.0 - BETA2) * (g * g - *v);
+            *m = without_tiny(*m + (1.0 - BETA1) * (g - *m), TINY_MEAN);
+            *v = without_tiny(*v + (1.0 - BETA2) * (g * g - *v), TINY_MEAN);
             *w -= step.rate * *m / (v.sqrt() * step.root + EPSILON);
         }
     }
+}
+
+/// Returns `value`, or zero where it is nearer to zero than `least`. NaN stays NaN.
+pub(super) fn without_tiny(value: f32, least: f32) -> f32 {
+    if value.abs() < least { 0.0 } else { value }
 }
 
 #[cfg(test)]
@@ -66,5 +79,13 @@ mod tests {
         let mut bias = BiasState { value: &mut value, first: &mut first, second: &mut second };
         bias.step(&[0.2, -5.0, 0.3, -15.0], AdamStep::new(0.01, 0.0, 0.0, 1));
         assert!((value[0] - 0.99).abs() < 1e-6 && (value[1] - 1.01).abs() < 1e-6, "{value:?}");
+    }
+
+    #[test]
+    fn moments_of_a_gradient_that_stays_zero_become_zero() {
+        let (mut value, mut first, mut second) = ([1.0f32], [0.1], [1e-36]);
+        let mut bias = BiasState { value: &mut value, first: &mut first, second: &mut second };
+        (1..2000).for_each(|step| bias.step(&[1e-30], AdamStep::new(0.01, 0.0, 0.0, step)));
+        assert_eq!((first, second), ([0.0], [0.0]));
     }
 }

@@ -15,8 +15,12 @@ use std::time::Instant;
 /// Multiplications per thread and step below which a further thread does not pay.
 const MIN_STEP_WORK: usize = 200_000;
 
-/// Multiplications in a block: some ten milliseconds on one thread. Threads are started for each block.
+/// Multiplications in a block of many heads: some ten milliseconds on one thread, and rows that stay in the last cache.
 const BLOCK_WORK: usize = 400_000_000;
+
+/// Multiplications in a block of few heads, which read each batch together. Threads are started for each block, and a busy system
+/// takes some milliseconds to give each a core of its own.
+const LONG_BLOCK_WORK: usize = 8 * BLOCK_WORK;
 
 /// Floats that stay in a core's own cache beside the features of a batch: half a megabyte.
 const CACHE_FLOATS: usize = 1 << 17;
@@ -41,9 +45,11 @@ impl<'a> EpochRun<'a> {
         let batch = self.batch.min(self.rows.examples.len().max(1));
         let step_work = outputs * self.rows.features.stride() * batch;
         let mut sums = vec![RunningLoss::default(); heads.len()];
-        for examples in self.rows.examples.chunks(batch * BLOCK_WORK.div_ceil(step_work.max(1))) {
+        let in_groups = heads.len() >= 2 * self.max_threads;
+        let work = if in_groups { BLOCK_WORK } else { LONG_BLOCK_WORK };
+        for examples in self.rows.examples.chunks(batch * work.div_ceil(step_work.max(1))) {
             let block = |threads| self.block(examples, batch, threads);
-            let losses = if heads.len() >= 2 * self.max_threads {
+            let losses = if in_groups {
                 run_in_groups(heads, block(1), self.max_threads)
             } else {
                 let threads = self.max_threads.min(step_work / MIN_STEP_WORK).min(outputs);

@@ -1,6 +1,7 @@
 //! Several labels of one row: sigmoid outputs and the binary cross entropy of each label, summed over the labels. Each label is
 //! then a logistic regression of its own.
 
+use super::adam::{TINY, without_tiny};
 use super::kernel::Kernel;
 use super::labelled_features::Example;
 use super::running_loss::RunningLoss;
@@ -77,7 +78,7 @@ impl LabelSets {
         for (row, example) in z.chunks_exact_mut(self.labels.max(1)).zip(rows) {
             let members = self.of(example.target as usize);
             for ((p, &is_member), weight) in row.iter_mut().zip(members).zip(weights) {
-                *p = (*p - targets[usize::from(is_member)]) * weight * share;
+                *p = (without_tiny(*p, TINY) - targets[usize::from(is_member)]) * weight * share;
             }
         }
         sum

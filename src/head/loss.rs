@@ -1,5 +1,6 @@
 //! Cross entropy of softmax outputs: its value and its gradient over rows of logits, in float32.
 
+use super::adam::{TINY, without_tiny};
 use super::kernel::Kernel;
 use super::label_sets::LabelSets;
 use super::labelled_features::Example;
@@ -86,7 +87,7 @@ impl CrossEntropy {
             let factor = self.class_weights[target] * share;
             let inverse = 1.0 / *total;
             for p in row.iter_mut() {
-                *p = (*p * inverse - off_target) * factor;
+                *p = (without_tiny(*p, TINY) * inverse - off_target) * factor;
             }
             row[target] -= (1.0 - smoothing) * factor;
         }
@@ -123,6 +124,15 @@ mod tests {
     fn the_first_of_equal_logits_is_the_answer() {
         let correct = |target| sums(&[1.0, 3.0, 3.0], &[target]).correct;
         assert_eq!([0, 1, 2].map(correct), [0, 1, 0]);
+    }
+
+    #[test]
+    fn the_gradient_has_no_subnormal_numbers() {
+        let mut z: Vec<f32> = (0..200).map(|i| -0.5 * i as f32).collect();
+        let rows = [Example { row: 0, target: 1 }];
+        let loss = CrossEntropy::new(vec![1.0; 200], 0.0, None, None);
+        loss.gradient(Kernel::new(), &mut z, &rows, &mut Vec::new());
+        assert!(z.iter().all(|&z| z == 0.0 || z.abs() > 1e-20) && z[80] > 0.0 && z[90] == 0.0);
     }
 
     #[test]
