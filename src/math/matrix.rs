@@ -1,13 +1,19 @@
 //! Matrices of float32: feature rows padded for vector arithmetic, and class probabilities.
 
+use super::parallel::in_parallel;
+use crate::error::Result;
 use ndarray::{ArrayView2, ShapeBuilder, s};
 use std::ops::Range;
+use std::sync::Mutex;
 
 /// Floats in a cache line of 64 bytes.
 const LINE: usize = 16;
 
 /// Every padded row has a multiple of this many floats: four vectors of AVX-512.
 pub const GROUP: usize = 64;
+
+/// Rows that a thread works on at a time.
+const ROWS_A_JOB: usize = 256;
 
 /// A matrix `[rows, width]` of float32 in one allocation, row after row. Each row begins at a cache line and is padded
 /// with zeros to a multiple of [`GROUP`] floats.
@@ -114,21 +120,39 @@ impl Matrix {
     /// Scales each row to length 1. A row without a direction becomes zeros, at cosine distance 1 from all others.
     #[must_use]
     pub fn normalized(mut self) -> Self {
-        for row in 0..self.rows {
-            let values = self.row_mut(row);
-            let norm = values.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
-            let scale = if norm > 0.0 && norm.is_finite() { 1.0 / norm } else { 0.0 };
-            values.iter_mut().for_each(|value| {
-                *value = if scale > 0.0 { (f64::from(*value) * scale) as f32 } else { 0.0 };
-            });
-        }
+        (0..self.rows).for_each(|row| normalize(self.row_mut(row)));
         self
+    }
+
+    /// Scales each row as [`Matrix::normalized`] does, on up to `threads` threads.
+    ///
+    /// # Errors
+    /// [`Kind::Limit`](crate::error::Kind::Limit) when the system grants no thread.
+    pub(crate) fn normalized_on(mut self, threads: usize) -> Result<Self> {
+        let (width, stride, rows) = (self.width, self.stride.max(1), self.rows);
+        let chunks = self.padded_mut(0..rows).chunks_mut(ROWS_A_JOB * stride);
+        let chunks: Vec<Mutex<&mut [f32]>> = chunks.map(Mutex::new).collect();
+        in_parallel(threads, &chunks, |chunk| {
+            let mut chunk = chunk.lock().unwrap_or_else(|e| e.into_inner());
+            chunk.chunks_exact_mut(stride).for_each(|row| normalize(&mut row[..width]));
+            Ok(())
+        })?;
+        Ok(self)
     }
 
     /// All values, row after row, without the padding.
     pub fn values(&self) -> impl Iterator<Item = f32> {
         (0..self.rows).flat_map(|row| self.row(row).iter().copied())
     }
+}
+
+/// Scales a row to length 1, or to zeros where it has no direction.
+fn normalize(values: &mut [f32]) {
+    let norm = values.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
+    let scale = if norm > 0.0 && norm.is_finite() { 1.0 / norm } else { 0.0 };
+    values.iter_mut().for_each(|value| {
+        *value = if scale > 0.0 { (f64::from(*value) * scale) as f32 } else { 0.0 };
+    });
 }
 
 /// Inner products of some rows of one matrix with some of another: `[rows of the first, rows of the second]`, row after row.
@@ -263,6 +287,23 @@ mod tests {
             matrix.row_mut(1)[1] = odd;
             assert_eq!(matrix.first_not_finite(), Some(1));
         }
+    }
+
+    #[test]
+    fn rows_have_the_same_length_however_many_threads_scale_them() {
+        let values: Vec<f32> = (0..3 * 700).map(|i| (i % 17) as f32 - 3.0).collect();
+        let mut rows = Matrix::from_rows(3, &values);
+        rows.row_mut(1).fill(0.0);
+        rows.row_mut(2)[0] = f32::INFINITY;
+        let scaled = rows.clone().normalized();
+        assert!(scaled.row(1).iter().chain(scaled.row(2)).all(|&value| value == 0.0));
+        for row in 3..700 {
+            assert!((scaled.row(row).iter().map(|value| value * value).sum::<f32>() - 1.0).abs() < 1e-6);
+        }
+        for threads in [1, 3] {
+            assert_eq!(rows.clone().normalized_on(threads).unwrap(), scaled);
+        }
+        assert_eq!(Matrix::zeros(0, 0).normalized_on(2).unwrap().rows(), 0);
     }
 
     #[test]

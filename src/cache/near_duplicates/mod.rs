@@ -1,6 +1,9 @@
 //! Near-duplicates: groups of images of a cache whose features point in nearly the same direction, such as copies and bursts.
 
+mod compare;
+mod near_rows;
 mod pairs;
+mod short_rows;
 
 use super::catalog::PartSelection;
 use super::{FeatureCache, Samples};
@@ -11,8 +14,10 @@ use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::math::parallel;
 use crate::monitor::Monitor;
-use pairs::{Blocks, NearRows, near_rows};
+use near_rows::{NearRows, Wanted};
+use pairs::{Blocks, near_rows};
 use serde::Serialize;
+use short_rows::Shortening;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
@@ -85,8 +90,11 @@ pub struct GroupedImage {
 /// Distances of [`NearDuplicatesStats::nearest`].
 const DISTANCES: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 
-/// Bytes of a block of features. Two blocks are in memory at a time.
-const BLOCK_BYTES: usize = 256 << 20;
+/// Bytes of a block of features.
+const BLOCK_BYTES: usize = 64 << 20;
+
+/// Blocks in memory at a time, and one more that is compared with them. All blocks are read again for so many.
+const BLOCKS_HELD: usize = 8;
 
 impl Default for NearDuplicatesConfig {
     fn default() -> Self {
@@ -112,7 +120,8 @@ impl NearGroup {
 /// another, by cosine distance. With `out`, writes a manifest of the images in which near-duplicates are one group; groups that
 /// images have already stay together.
 ///
-/// All pairs are compared, in float32. Memory does not grow with the number of images.
+/// All pairs are compared, and the float32 product of their features decides, except for pairs that shortened rows prove to be
+/// further apart. At most 640 MB of features are in memory, whatever the number of images.
 ///
 /// # Errors
 /// [`Kind::Usage`] unless the threshold is from 0 to 2, and for an `out` whose name is no format; [`Kind::Input`] when that file
@@ -130,7 +139,8 @@ pub fn find_near_duplicates(
     let cache = FeatureCache::open(&config.cache)?;
     let samples = cache.samples()?;
     let threads = parallel::thread_count(config.threads);
-    let (images, mut near) = compare(&cache, &samples, (threshold, 0), threads, monitor)?;
+    let wanted = Wanted { threshold: threshold as f32, distances: &DISTANCES, parts: None, most_across: 0 };
+    let (images, mut near) = compare(&cache, &samples, wanted, threads, monitor)?;
     let nearest = DISTANCES.map(|distance| ImagesWithin {
         distance,
         images: near.nearest.iter().filter(|&&nearest| f64::from(nearest) <= distance).count(),
@@ -156,35 +166,38 @@ pub fn find_near_duplicates(
 pub struct AcrossSplits<'a> {
     /// The first sample of each image that has features.
     pub images: Vec<&'a Sample>,
-    /// The cosine distance of each from the nearest image of another split; infinite where there is none.
-    pub nearest: Vec<f32>,
+    /// Whether each has an image of another split within the threshold.
+    pub is_near: Vec<bool>,
     /// The nearest pairs of images of different splits, with their distance; the nearest first.
     pub pairs: Vec<(f32, [usize; 2])>,
 }
 
-/// Compares all images of a cache with those of other splits, and keeps the `most` nearest pairs.
+/// Compares all images of a cache with those of other splits: finds those within a cosine distance of `threshold`, and the `most`
+/// nearest pairs.
 ///
 /// # Errors
 /// [`Kind::Cache`] when a part is damaged; [`Kind::Interrupted`] when the monitor was interrupted.
 pub fn compare_splits<'a>(
     cache: &FeatureCache,
     samples: &'a Samples,
-    most: usize,
+    (threshold, most): (f64, usize),
     threads: usize,
     monitor: &dyn Monitor,
 ) -> Result<AcrossSplits<'a>> {
     let threads = parallel::thread_count(threads);
-    let (images, near) = compare(cache, samples, (0.0, most), threads, monitor)?;
+    let wanted = Wanted { threshold: threshold as f32, distances: &[], parts: Some(&[]), most_across: most };
+    let (images, near) = compare(cache, samples, wanted, threads, monitor)?;
     let pairs = near.pairs_across.iter().map(|pair| (pair.distance, pair.rows)).collect();
-    Ok(AcrossSplits { images, nearest: near.nearest_across, pairs })
+    let is_near = near.nearest_across.iter().map(|&nearest| f64::from(nearest) <= threshold).collect();
+    Ok(AcrossSplits { images, is_near, pairs })
 }
 
-/// Compares all images that have features: the pairs within a threshold, and the nearest pairs of different splits, of which it
-/// keeps this many. Returns the first sample of each image, in the order of the rows.
+/// Compares all images that have features; with `parts`, those of different splits. Returns the first sample of each image, in the
+/// order of the rows.
 fn compare<'a>(
     cache: &FeatureCache,
     samples: &'a Samples,
-    (threshold, most_across): (f64, usize),
+    wanted: Wanted,
     threads: usize,
     monitor: &dyn Monitor,
 ) -> Result<(Vec<&'a Sample>, NearRows)> {
@@ -194,6 +207,9 @@ fn compare<'a>(
         catalog.select(|key| key.variant == Variant::None && by_digest.contains_key(&key.image_sha256));
     let images: Vec<&Sample> = catalog.keys_of(&selections).map(|key| by_digest[&key.image_sha256]).collect();
     let splits: Vec<u8> = images.iter().map(|sample| sample.split as u8).collect();
+    let is_across = wanted.parts.is_some() && splits.windows(2).any(|pair| pair[0] != pair[1]);
+    let most_across = if is_across { wanted.most_across } else { 0 };
+    let wanted = Wanted { parts: is_across.then_some(&splits[..]), most_across, ..wanted };
     let blocks = blocks(&selections, (BLOCK_BYTES / 4 / catalog.width().max(1)).max(1));
     let mut starts = vec![0];
     for block in &blocks {
@@ -201,17 +217,20 @@ fn compare<'a>(
         starts.push(starts[starts.len() - 1] + rows);
     }
     let read = |block: usize| Ok(catalog.read(&blocks[block], threads)?.features);
-    let parts = (most_across > 0).then_some(&splits[..]);
-    let blocks = Blocks { starts, parts, most_across, read: &read, threads };
-    let near = near_rows(&blocks, threshold as f32, monitor)?;
+    let shortening = Shortening::default();
+    let blocks = Blocks { starts, held: BLOCKS_HELD, read: &read, shortening, threads };
+    let near = near_rows(&blocks, wanted, monitor)?;
     Ok((images, near))
 }
 
-/// Divides selected rows into blocks of this many.
+/// Divides selected rows into blocks of this many at most. A part is in one block where it fits, because it is read whole.
 fn blocks(selections: &[PartSelection], rows: usize) -> Vec<Vec<PartSelection>> {
     let mut blocks: Vec<Vec<PartSelection>> = Vec::new();
     let mut free = 0;
     for PartSelection { part, rows: selected } in selections {
+        if free < selected.len() && selected.len() <= rows {
+            free = 0;
+        }
         let mut rest = &selected[..];
         while !rest.is_empty() {
             if free == 0 {
@@ -277,4 +296,27 @@ fn with_groups(samples: &Samples, images: &[&Sample], near: &mut NearRows) -> Ve
         ImageFile { group, ..sample.file.clone() }
     };
     samples.rows.iter().map(file).chain(samples.unlabelled.iter().cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_hold_whole_parts_where_they_fit() {
+        let part = |part: usize, rows: usize| PartSelection { part, rows: (0..rows).collect() };
+        let rows = |blocks: &[Vec<PartSelection>]| -> Vec<Vec<(usize, usize, usize)>> {
+            let of = |selection: &PartSelection| (selection.part, selection.rows[0], selection.rows.len());
+            blocks.iter().map(|block| block.iter().map(of).collect()).collect()
+        };
+        let found = blocks(&[part(0, 3), part(1, 5), part(2, 4), part(3, 25), part(4, 1)], 10);
+        let expected = [
+            vec![(0, 0, 3), (1, 0, 5)],
+            vec![(2, 0, 4), (3, 0, 6)],
+            vec![(3, 6, 10)],
+            vec![(3, 16, 9), (4, 0, 1)],
+        ];
+        assert_eq!(rows(&found), expected);
+        assert!(blocks(&[], 10).is_empty());
+    }
 }

@@ -1,270 +1,263 @@
 //! All pairs of feature rows that point in nearly the same direction. Blocks of rows are read in turn and compared with one another,
 //! so memory does not grow with their number.
 
+use super::compare::{Comparison, Tile};
+use super::near_rows::{NearRows, Wanted};
+use super::short_rows::{Axes, ShortTile, Shortening, TILE};
 use crate::error::{Error, Kind, Result};
-use crate::math::matrix::{Matrix, products};
+use crate::head::inner_products::InnerProducts;
+use crate::math::matrix::Matrix;
 use crate::math::parallel::in_parallel;
-use crate::monitor::{Monitor, Unit};
+use crate::monitor::{Monitor, Task, Unit};
 
-/// Rows of a tile. The products of two tiles are computed by one thread at a time.
-const TILE: usize = 256;
-
-/// Tiles whose pairs are in memory at the same time.
+/// Pairs of tiles that are compared with what was found before them.
 const TILES_AT_ONCE: usize = 64;
 
 /// Rows that are compared, a block at a time.
 pub(super) struct Blocks<'a> {
     /// First row of each block, and the number of all rows at the end.
     pub starts: Vec<usize>,
-    /// The part that each row belongs to, such as its split: the nearest rows of other parts are then found as well.
-    pub parts: Option<&'a [u8]>,
-    /// Number of nearest pairs of different parts to keep.
-    pub most_across: usize,
+    /// Blocks that are in memory at a time, besides the one that they are compared with.
+    pub held: usize,
     /// Reads a block, `[rows, width]`.
     pub read: &'a dyn Fn(usize) -> Result<Matrix>,
+    pub shortening: Shortening,
     pub threads: usize,
 }
 
-/// What is found among rows of different parts.
-#[derive(Debug, Clone, Copy)]
-struct Across<'a> {
-    /// The part of each row, where rows have parts.
-    parts: Option<&'a [u8]>,
-    /// Number of nearest pairs to keep.
-    most: usize,
-}
-
-impl<'a> Blocks<'a> {
-    fn across(&self) -> Across<'a> {
-        Across { parts: self.parts, most: self.most_across }
-    }
-}
-
-/// Distances from one another, and sets of rows that are near.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct NearRows {
-    /// Cosine distance of each row from the nearest other one.
-    pub nearest: Vec<f32>,
-    /// Number of pairs within the threshold.
-    pub pairs: u64,
-    /// Cosine distance of each row from the nearest one of another part.
-    pub nearest_across: Vec<f32>,
-    /// The nearest pairs of rows of different parts, the nearest first.
-    pub pairs_across: Vec<PairAcross>,
-    /// A row of the same set for each row, or itself.
-    parents: Vec<usize>,
-}
-
-/// A pair of rows of different parts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct PairAcross {
-    /// Cosine distance.
-    pub distance: f32,
-    /// The rows, in their order.
-    pub rows: [usize; 2],
-}
-
-/// A tile of a block: its first row there, and its rows.
-#[derive(Debug, Clone, Copy)]
-struct Tile {
+/// A block in memory.
+struct Block {
+    /// First row.
     start: usize,
-    rows: usize,
+    /// `[rows, width]`, each row of length 1 or 0.
+    features: Matrix,
+    /// The tiles, where rows are shortened.
+    short: Vec<ShortTile>,
 }
 
-/// What the comparison of two tiles found.
-struct TilePairs {
-    tiles: [Tile; 2],
-    /// Pairs within the threshold, by row of their block.
-    near: Vec<(usize, usize)>,
-    /// The distance of the nearest row of the other tile, for each row of both.
-    nearest: [Vec<f32>; 2],
-    /// The same, among rows of other parts.
-    nearest_across: [Vec<f32>; 2],
-    /// The nearest pairs of rows of different parts.
-    pairs_across: Vec<PairAcross>,
+impl Block {
+    fn tiles(&self) -> impl Iterator<Item = Tile<'_>> {
+        let rows = self.features.rows();
+        (0..rows).step_by(TILE).enumerate().map(move |(number, start)| Tile {
+            features: &self.features,
+            starts: [start, self.start + start],
+            rows: TILE.min(rows - start),
+            short: self.short.get(number),
+        })
+    }
 }
 
-impl NearRows {
-    fn new(rows: usize) -> Self {
-        let none = || vec![f32::INFINITY; rows];
-        let (nearest, nearest_across, parents) = (none(), none(), (0..rows).collect());
-        Self { nearest, pairs: 0, nearest_across, pairs_across: Vec::new(), parents }
-    }
-
-    /// The row that stands for the set of `row`.
-    pub fn set_of(&mut self, mut row: usize) -> usize {
-        while self.parents[row] != row {
-            self.parents[row] = self.parents[self.parents[row]];
-            row = self.parents[row];
-        }
-        row
-    }
-
-    /// Joins the sets of two rows.
-    pub fn join(&mut self, a: usize, b: usize) {
-        let [a, b] = [a, b].map(|row| self.set_of(row));
-        self.parents[a.max(b)] = a.min(b);
-    }
-
-    fn add(&mut self, found: &TilePairs, starts: [usize; 2], most_across: usize) {
-        let kinds = [(&mut self.nearest, &found.nearest), (&mut self.nearest_across, &found.nearest_across)];
-        for (all, found_nearest) in kinds {
-            for ((start, tile), distances) in starts.iter().zip(&found.tiles).zip(found_nearest) {
-                let rows = start + tile.start..;
-                for (row, &distance) in rows.zip(distances) {
-                    all[row] = all[row].min(distance);
-                }
-            }
-        }
-        self.pairs_across.extend(&found.pairs_across);
-        keep_nearest(&mut self.pairs_across, most_across);
-        self.pairs += found.near.len() as u64;
-        found.near.iter().for_each(|(a, b)| self.join(starts[0] + a, starts[1] + b));
-    }
+/// A comparison of all rows, on its way.
+struct Search<'a> {
+    blocks: &'a Blocks<'a>,
+    wanted: Wanted<'a>,
+    monitor: &'a dyn Monitor,
+    products: InnerProducts,
+    axes: Option<Axes>,
+    found: NearRows,
+    progress: Progress<'a>,
 }
 
 /// Compares all rows with one another: cosine distances, in float32.
 ///
 /// # Errors
 /// Those of reading; [`Kind::Interrupted`] when the monitor was interrupted.
-pub(super) fn near_rows(blocks: &Blocks, threshold: f32, monitor: &dyn Monitor) -> Result<NearRows> {
+pub(super) fn near_rows(blocks: &Blocks, wanted: Wanted, monitor: &dyn Monitor) -> Result<NearRows> {
     let rows = blocks.starts.last().copied().unwrap_or(0);
     let count = blocks.starts.len().saturating_sub(1);
-    let mut found = NearRows::new(rows);
-    let task = monitor.task("comparing images", Some(rows as u64), Unit::Images);
-    let across = blocks.across();
-    for i in 0..count {
-        let first = (blocks.read)(i)?.normalized();
-        for j in i..count {
-            let second = if j == i { None } else { Some((blocks.read)(j)?.normalized()) };
-            let pair = [&first, second.as_ref().unwrap_or(&first)];
-            let starts = [blocks.starts[i], blocks.starts[j]];
-            for tiles in tiles(pair, i == j).chunks(TILES_AT_ONCE) {
-                if monitor.is_interrupted() {
-                    return Err(Error::new(Kind::Interrupted, "interrupted while images were compared"));
-                }
-                let compare = |tiles: &[Tile; 2]| {
-                    let mut compared = compare(pair, *tiles, i == j, threshold);
-                    compared.compare_parts(across, starts);
-                    Ok(compared.found)
-                };
-                let compared = in_parallel(blocks.threads, tiles, compare)?;
-                compared.iter().for_each(|tile| found.add(tile, starts, across.most));
-            }
-        }
-        task.advance(first.rows() as u64);
-    }
-    Ok(found)
-}
-
-/// All pairs of tiles of two blocks; of one block with itself each pair once.
-fn tiles([a, b]: [&Matrix; 2], is_same: bool) -> Vec<[Tile; 2]> {
-    let of = |block: &Matrix| -> Vec<Tile> {
-        let tile = |start: usize| Tile { start, rows: TILE.min(block.rows() - start) };
-        (0..block.rows()).step_by(TILE).map(tile).collect()
+    let mut search = Search {
+        blocks,
+        wanted,
+        monitor,
+        products: InnerProducts::new(),
+        axes: None,
+        found: NearRows::new(rows, &wanted),
+        progress: Progress::new(rows, monitor),
     };
-    let (a, b) = (of(a), of(b));
-    let pairs = a.iter().flat_map(|a| b.iter().map(move |b| [*a, *b]));
-    pairs.filter(|[a, b]| !is_same || a.start <= b.start).collect()
-}
-
-/// Sorts pairs by distance, then by rows, and keeps the first ones.
-fn keep_nearest(pairs: &mut Vec<PairAcross>, most: usize) {
-    pairs.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.rows.cmp(&b.rows)));
-    pairs.truncate(most);
-}
-
-/// Two tiles that were compared.
-struct ComparedTiles {
-    found: TilePairs,
-    /// `[rows of the first tile, rows of the second]`.
-    distances: Vec<f32>,
-    is_same: bool,
-}
-
-impl ComparedTiles {
-    /// Finds the nearest rows of different parts, where rows have parts.
-    fn compare_parts(&mut self, across: Across, starts: [usize; 2]) {
-        let (Some(parts), [first, second]) = (across.parts, self.found.tiles) else { return };
-        let mut worst = f32::INFINITY;
-        for (i, row) in self.distances.chunks_exact(second.rows).enumerate() {
-            for (j, &distance) in row.iter().enumerate() {
-                let rows = [starts[0] + first.start + i, starts[1] + second.start + j];
-                if parts[rows[0]] == parts[rows[1]] || (self.is_same && rows[0] >= rows[1]) {
-                    continue;
-                }
-                let [of_first, of_second] = &mut self.found.nearest_across;
-                of_first[i] = of_first[i].min(distance);
-                of_second[j] = of_second[j].min(distance);
-                if distance <= worst && across.most > 0 {
-                    let rows = [rows[0].min(rows[1]), rows[0].max(rows[1])];
-                    self.found.pairs_across.push(PairAcross { distance, rows });
-                    if self.found.pairs_across.len() > 4 * across.most {
-                        keep_nearest(&mut self.found.pairs_across, across.most);
-                        worst = self.found.pairs_across.last().map_or(worst, |pair| pair.distance);
-                    }
-                }
-            }
+    for first in (0..count).step_by(blocks.held) {
+        let next = (first + blocks.held).min(count);
+        let held = (first..next).map(|number| search.read(number)).collect::<Result<Vec<Block>>>()?;
+        let tiles: Vec<Tile> = held.iter().flat_map(Block::tiles).collect();
+        search.compare(&pairs_within(&tiles), tiles.len())?;
+        for number in next..count {
+            let block = search.read(number)?;
+            let others: Vec<Tile> = block.tiles().collect();
+            search.compare(&pairs_between(&tiles, &others), others.len())?;
         }
-        keep_nearest(&mut self.found.pairs_across, across.most);
+    }
+    Ok(search.found)
+}
+
+impl Search<'_> {
+    /// Reads a block, and shortens its rows. The first one decides along which axes, and whether.
+    fn read(&mut self, number: usize) -> Result<Block> {
+        let Blocks { starts, read, shortening, threads, .. } = self.blocks;
+        let features = read(number)?.normalized_on(*threads)?;
+        if number == 0 && self.axes.is_none() {
+            self.axes = Axes::of(&features, self.found.nearest.len(), *shortening, *threads)?;
+        }
+        let short = match &self.axes {
+            Some(axes) => axes.shorten(&features, *threads)?,
+            None => Vec::new(),
+        };
+        Ok(Block { start: starts[number], features, short })
+    }
+
+    /// Compares pairs of tiles. The first `fresh` of them have each row that may be new, so that what they find rules out others.
+    fn compare(&mut self, pairs: &[[Tile; 2]], fresh: usize) -> Result<()> {
+        let (fresh, others) = pairs.split_at(fresh.min(pairs.len()));
+        for pairs in fresh.chunks(TILES_AT_ONCE).chain(others.chunks(TILES_AT_ONCE)) {
+            if self.monitor.is_interrupted() {
+                return Err(Error::new(Kind::Interrupted, "interrupted while images were compared"));
+            }
+            let comparison = Comparison { products: self.products, wanted: self.wanted, before: &self.found };
+            let found = in_parallel(self.blocks.threads, pairs, |pair| Ok(comparison.compare(*pair)))?;
+            found.into_iter().for_each(|found| self.found.add(found));
+            self.progress.advance(pairs);
+        }
+        Ok(())
     }
 }
 
-fn compare(blocks: [&Matrix; 2], tiles: [Tile; 2], is_same: bool, threshold: f32) -> ComparedTiles {
-    let range = |tile: Tile| tile.start..tile.start + tile.rows;
-    let mut distances = products([(blocks[0], range(tiles[0])), (blocks[1], range(tiles[1]))]);
-    distances.iter_mut().for_each(|value| *value = (1.0 - *value).max(0.0));
-    let mut near = Vec::new();
-    let mut nearest = tiles.map(|tile| vec![f32::INFINITY; tile.rows]);
-    for (i, row) in distances.chunks_exact(tiles[1].rows).enumerate() {
-        for (j, &distance) in row.iter().enumerate() {
-            let (a, b) = (tiles[0].start + i, tiles[1].start + j);
-            if is_same && a >= b {
-                continue;
-            }
-            nearest[0][i] = nearest[0][i].min(distance);
-            nearest[1][j] = nearest[1][j].min(distance);
-            if distance <= threshold {
-                near.push((a, b));
-            }
-        }
+/// All pairs of tiles, each once: each with itself, then each with the next one, and so on.
+fn pairs_within<'a>(tiles: &[Tile<'a>]) -> Vec<[Tile<'a>; 2]> {
+    let count = tiles.len();
+    let all = (0..=count / 2).flat_map(|apart| (0..count).map(move |first| (first, apart)));
+    let is_once = |(first, apart): &(usize, usize)| 2 * apart != count || first < apart || *apart == 0;
+    let pair = |(first, apart): (usize, usize)| {
+        let second = (first + apart) % count;
+        [tiles[first.min(second)], tiles[first.max(second)]]
+    };
+    all.filter(is_once).map(pair).collect()
+}
+
+/// All pairs of a tile and another one: each of the others with one, then with the next one, and so on.
+fn pairs_between<'a>(tiles: &[Tile<'a>], others: &[Tile<'a>]) -> Vec<[Tile<'a>; 2]> {
+    let all = (0..tiles.len()).flat_map(|apart| (0..others.len()).map(move |other| (apart, other)));
+    all.map(|(apart, other)| [tiles[(other + apart) % tiles.len()], others[other]]).collect()
+}
+
+/// Progress over all pairs, shown as rows.
+struct Progress<'a> {
+    task: Box<dyn Task + 'a>,
+    rows: u64,
+    pairs: u128,
+    shown: u64,
+}
+
+impl<'a> Progress<'a> {
+    fn new(rows: usize, monitor: &'a dyn Monitor) -> Self {
+        let rows = rows as u64;
+        let task = monitor.task("comparing images", Some(rows), Unit::Images);
+        Self { task, rows, pairs: 0, shown: 0 }
     }
-    let nearest_across = tiles.map(|tile| vec![f32::INFINITY; tile.rows]);
-    let found = TilePairs { tiles, near, nearest, nearest_across, pairs_across: Vec::new() };
-    ComparedTiles { found, distances, is_same }
+
+    fn advance(&mut self, pairs: &[[Tile; 2]]) {
+        let compared = |[a, b]: &[Tile; 2]| match a.starts[1] == b.starts[1] {
+            true => (a.rows * (a.rows + 1) / 2) as u128,
+            false => (a.rows * b.rows) as u128,
+        };
+        self.pairs += pairs.iter().map(compared).sum::<u128>();
+        let all = u128::from(self.rows) * (u128::from(self.rows) + 1) / 2;
+        let shown = (self.pairs * u128::from(self.rows) / all.max(1)) as u64;
+        self.task.advance(shown - self.shown);
+        self.shown = shown;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::near_duplicates::near_rows::PairAcross;
     use crate::cache::near_images::cosine_distance;
     use crate::math::random::Rng;
     use crate::monitor::Silent;
 
+    const DISTANCES: [f64; 5] = [0.001, 0.01, 0.05, 0.2, 1.0];
+
+    /// Shortens the few rows of the tests, along few axes.
+    const SHORTENING: Shortening = Shortening { short: [4, 8, 16], long: 32, least_rows: 1, sample: 100 };
+
+    /// Multiplies all pairs.
+    const NONE: Shortening = Shortening { least_rows: usize::MAX, ..SHORTENING };
+
+    fn noise(rng: &mut Rng, width: usize) -> Vec<f32> {
+        (0..width).map(|_| rng.normal()).collect()
+    }
+
     /// Rows in clusters: each is one of 40 directions with a little noise; the last has no direction.
-    fn rows(count: usize, width: usize) -> Vec<Vec<f32>> {
+    fn clustered(count: usize, width: usize) -> Vec<Vec<f32>> {
         let mut rng = Rng::new(3, 0);
-        let row = |rng: &mut Rng| (0..width).map(|_| rng.normal()).collect::<Vec<f32>>();
-        let centres: Vec<Vec<f32>> = (0..40).map(|_| row(&mut rng)).collect();
+        let centres: Vec<Vec<f32>> = (0..40).map(|_| noise(&mut rng, width)).collect();
         let mut near = |i: usize| centres[i * i % 40].iter().map(|x| x + 0.05 * rng.normal()).collect();
         (0..count - 1).map(&mut near).chain([vec![0.0; width]]).collect()
     }
 
-    fn found(rows: &[Vec<f32>], block: usize, threads: usize) -> NearRows {
+    /// Rows whose variance decays, around a mean, as those of a network do. Every fifth is nearly the one before, every eleventh the
+    /// one before, and some have no direction.
+    fn decaying(count: usize, width: usize) -> Vec<Vec<f32>> {
+        let mut rng = Rng::new(4, 0);
+        let mut rows: Vec<Vec<f32>> = Vec::new();
+        for i in 0..count {
+            let row = match i {
+                0..=2 => (0..width).map(|j| 2.0 + 3.0 * rng.normal() / (1 + j) as f32).collect(),
+                _ if i % 11 == 0 => rows[i - 1].clone(),
+                _ if i % 5 == 0 => rows[i - 1].iter().map(|x| x + 0.02 * rng.normal()).collect(),
+                _ if i % 97 == 0 => vec![0.0; width],
+                _ => (0..width).map(|j| 2.0 + 3.0 * rng.normal() / (1 + j) as f32).collect(),
+            };
+            rows.push(row);
+        }
+        rows
+    }
+
+    struct Settings {
+        block: usize,
+        held: usize,
+        threads: usize,
+        threshold: f32,
+        shortening: Shortening,
+    }
+
+    const WHOLE: Settings =
+        Settings { block: 10_000, held: 1, threads: 1, threshold: 0.01, shortening: NONE };
+
+    fn found(rows: &[Vec<f32>], settings: &Settings) -> NearRows {
+        let Settings { block, held, threads, threshold, shortening } = *settings;
         let read = |number: usize| {
             let own = &rows[number * block..rows.len().min((number + 1) * block)];
             Ok(Matrix::from_rows(rows[0].len(), &own.concat()))
         };
         let starts = (0..rows.len()).step_by(block).chain([rows.len()]).collect();
         let parts: Vec<u8> = (0..rows.len()).map(|row| (row % 3) as u8).collect();
-        let blocks = Blocks { starts, parts: Some(&parts), most_across: 9, read: &read, threads };
-        near_rows(&blocks, 0.01, &Silent).unwrap()
+        let wanted = Wanted { threshold, distances: &DISTANCES, parts: Some(&parts), most_across: 9 };
+        let blocks = Blocks { starts, held, read: &read, shortening, threads };
+        near_rows(&blocks, wanted, &Silent).unwrap()
+    }
+
+    fn sets(found: &NearRows) -> Vec<usize> {
+        (0..found.nearest.len()).map(|row| found.clone().set_of(row)).collect()
+    }
+
+    /// Number of rows whose nearest other row is within each distance.
+    fn within(nearest: &[f32]) -> [usize; 5] {
+        DISTANCES.map(|distance| nearest.iter().filter(|&&nearest| f64::from(nearest) <= distance).count())
+    }
+
+    /// Everything that is reported of a comparison.
+    fn reported(
+        found: &NearRows,
+        threshold: f32,
+    ) -> (u64, Vec<usize>, [usize; 5], Vec<bool>, Vec<PairAcross>) {
+        let is_near = found.nearest_across.iter().map(|&nearest| nearest <= threshold).collect();
+        (found.pairs, sets(found), within(&found.nearest), is_near, found.pairs_across.clone())
     }
 
     #[test]
     fn blocks_find_what_a_comparison_of_each_pair_finds_whatever_their_size_and_the_threads() {
-        let rows = rows(700, 33);
-        let mut expected = NearRows::new(700);
+        let rows = clustered(700, 33);
+        let wanted = Wanted { threshold: 0.01, distances: &DISTANCES, parts: None, most_across: 0 };
+        let mut expected = NearRows::new(700, &wanted);
         let mut across: Vec<(f32, [usize; 2])> = Vec::new();
         for (i, a) in rows.iter().enumerate() {
             for (j, b) in rows.iter().enumerate().skip(i + 1) {
@@ -285,12 +278,10 @@ mod tests {
             }
         }
         assert!(expected.pairs > 1_000, "{}", expected.pairs);
-        let sets = |found: &NearRows| (0..700).map(|row| found.clone().set_of(row)).collect::<Vec<_>>();
-        let whole = found(&rows, 700, 1);
-        for (block, threads) in [(700, 3), (300, 2), (64, 1)] {
-            assert_eq!(found(&rows, block, threads).nearest, whole.nearest);
-            assert_eq!(found(&rows, block, threads).pairs_across, whole.pairs_across);
-            assert_eq!(sets(&found(&rows, block, threads)), sets(&expected));
+        let whole = found(&rows, &WHOLE);
+        for (block, held, threads) in [(700, 1, 3), (300, 1, 2), (300, 2, 2), (64, 3, 1)] {
+            let blocks = found(&rows, &Settings { block, held, threads, ..WHOLE });
+            assert_eq!(reported(&blocks, 0.01), reported(&whole, 0.01));
         }
         assert_eq!((whole.pairs, sets(&whole)), (expected.pairs, sets(&expected)));
         let most = |found: &[f32], expected: &[f32]| {
@@ -304,5 +295,56 @@ mod tests {
             assert_ne!(pair.rows[0] % 3, pair.rows[1] % 3);
         }
         assert_eq!(whole.pairs_across.len(), 9);
+    }
+
+    #[test]
+    fn short_rows_rule_out_no_pair_that_is_wanted_whatever_the_rows_the_threshold_and_the_threads() {
+        let mut rng = Rng::new(6, 0);
+        let random: Vec<Vec<f32>> = (0..500).map(|_| noise(&mut rng, 96)).collect();
+        let same = vec![noise(&mut rng, 70); 300];
+        let none = vec![vec![0.0; 64]; 300];
+        let narrow = clustered(400, 20);
+        for rows in [decaying(900, 100), clustered(600, 90), random, same, none, narrow] {
+            let distances: Vec<f64> = (0..rows.len())
+                .flat_map(|i| (0..i).map(move |j| (i, j)))
+                .map(|(i, j)| cosine_distance(&rows[i], &rows[j]))
+                .collect();
+            for threshold in [0.0, 0.001, 0.02, 0.3, 2.0] {
+                let all = found(&rows, &Settings { threshold, ..WHOLE });
+                // The float64 distances agree but for pairs at the threshold itself.
+                let count =
+                    |by: f64| distances.iter().filter(|&&d| d <= f64::from(threshold) + by).count() as u64;
+                assert!((count(-2e-6)..=count(2e-6)).contains(&all.pairs), "{threshold}");
+                for (block, held, threads) in [(10_000, 1, 2), (256, 2, 3), (130, 1, 1)] {
+                    let settings = Settings { block, held, threads, threshold, shortening: SHORTENING };
+                    let short = found(&rows, &settings);
+                    assert_eq!(reported(&short, threshold), reported(&all, threshold), "{threshold} {block}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_pair_of_tiles_is_compared_once() {
+        let features = Matrix::zeros(1, 1);
+        let tiles = |from: usize, count: usize| -> Vec<Tile> {
+            (from..from + count)
+                .map(|start| Tile { features: &features, starts: [0, start], rows: 1, short: None })
+                .collect()
+        };
+        let numbers = |pairs: Vec<[Tile; 2]>| {
+            let mut numbers: Vec<[usize; 2]> =
+                pairs.iter().map(|pair| pair.map(|tile| tile.starts[1])).collect();
+            numbers.sort();
+            numbers
+        };
+        for count in 0..8 {
+            let expected = (0..count).flat_map(|a| (a..count).map(move |b| [a, b]));
+            assert!(expected.eq(numbers(pairs_within(&tiles(0, count)))), "{count}");
+            for others in 1..5 {
+                let expected = (0..count).flat_map(|a| (count..count + others).map(move |b| [a, b]));
+                assert!(expected.eq(numbers(pairs_between(&tiles(0, count), &tiles(count, others)))));
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! vectors: the same input gives the same bits on every machine.
 
 mod batch;
+mod candidates;
 mod elementwise;
 mod gradient;
 mod logits;
@@ -12,6 +13,7 @@ mod step;
 mod vectors;
 
 use super::adam::AdamStep;
+use candidates::Candidates;
 use elementwise::{Exp, Standardize};
 use gradient::Gradient;
 use logits::Logits;
@@ -21,6 +23,7 @@ use step::{MANY_ROWS, Step};
 use vectors::{AddScaled, Dot};
 
 pub(super) use batch::Batch;
+pub(crate) use candidates::{BoundedRows, PANEL};
 pub(super) use step::{StepBuffers, WeightState};
 
 /// The arithmetic for this processor.
@@ -44,6 +47,18 @@ impl Kernel {
     pub fn products(&self, batch: Batch, others: &[f32], span: Range<usize>, out: &mut [f32]) {
         let bias = vec![0.0; out.len() / batch.examples.len().max(1)];
         self.0.dispatch(Logits { batch, weight: others, bias: &bias, features: span, out });
+    }
+
+    /// Finds for each row of `[rows, width]` the rows of the panels whose product with it is large enough, and adds them to `found`,
+    /// a list a row. Stops soon after `most` of them, and returns whether all pairs were compared.
+    pub fn candidates(
+        &self,
+        [rows, panels]: [BoundedRows; 2],
+        width: usize,
+        found: &mut [Vec<u32>],
+        most: usize,
+    ) -> bool {
+        self.0.dispatch(Candidates { rows, panels, width, found, most })
     }
 
     /// Performs one step of Adam with weight decay along `delta^T features + l2 weight`, with `delta` as `[rows, classes]`.
@@ -136,6 +151,45 @@ mod tests {
         let step = AdamStep { rate: 0.1, root: 3.0, l2: 0.01, kept: 0.98 };
         kernel.step(batch, &delta, weights, step, &mut StepBuffers::default());
         (out, w.values().collect())
+    }
+
+    #[test]
+    fn candidates_are_the_pairs_whose_product_is_large_enough_in_every_vector_width() {
+        for width in [1, 5, 32] {
+            let (rows, others) = (noise(8, width, 1), noise(2 * PANEL, width, 2));
+            let values: Vec<f32> = rows.values().collect();
+            let panels: Vec<f32> = (0..2 * width * PANEL)
+                .map(|i| others.row(i / (width * PANEL) * PANEL + i % PANEL)[i / PANEL % width])
+                .collect();
+            let numbers = [(8, 3), (8, 4), (2 * PANEL, 5), (2 * PANEL, 6)];
+            let [least, terms, other_least, other_terms] =
+                numbers.map(|(count, seed)| noise(1, count, seed).values().collect::<Vec<f32>>());
+            let sides = [
+                BoundedRows { values: &values, least: &least, terms: &terms },
+                BoundedRows { values: &panels, least: &other_least, terms: &other_terms },
+            ];
+            let expected: Vec<Vec<u32>> = (0..8)
+                .map(|i| {
+                    let is_large = |j: &u32| {
+                        let j = *j as usize;
+                        let product =
+                            rows.row(i).iter().zip(others.row(j)).fold(0.0, |sum, (a, b)| a.mul_add(*b, sum));
+                        product >= (least[i] - other_terms[j]).min(other_least[j] - terms[i])
+                    };
+                    (0..2 * PANEL as u32).filter(is_large).collect()
+                })
+                .collect();
+            let all: usize = expected.iter().map(Vec::len).sum();
+            assert!((100..1_000).contains(&all), "{all}");
+            for kernel in archs() {
+                let mut found = vec![Vec::new(); 8];
+                assert!(kernel.candidates(sides, width, &mut found, usize::MAX));
+                assert_eq!(found, expected);
+                let mut found = vec![Vec::new(); 8];
+                assert!(!kernel.candidates(sides, width, &mut found, 10));
+                assert!(found[4..].iter().all(Vec::is_empty));
+            }
+        }
     }
 
     #[test]

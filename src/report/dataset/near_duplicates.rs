@@ -115,11 +115,11 @@ pub(super) fn find(cache: &OpenCache, monitor: &dyn Monitor) -> Result<NearDupli
         return Err(Error::new(Kind::Input, message));
     }
     let threads = parallel::thread_count(0);
-    let found = compare_splits(&cache.features, &cache.samples, MOST_PAIRS, threads, monitor)?;
+    let found = compare_splits(&cache.features, &cache.samples, (NEAR, MOST_PAIRS), threads, monitor)?;
     let pairs = found.pairs.iter();
     let pairs = pairs.map(|&(distance, [a, b])| pair(distance.into(), found.images[a], found.images[b]));
-    let near: Vec<(Digest, Split)> = (found.images.iter().zip(&found.nearest))
-        .filter(|(_, nearest)| f64::from(**nearest) <= NEAR)
+    let near: Vec<(Digest, Split)> = (found.images.iter().zip(&found.is_near))
+        .filter(|(_, is_near)| **is_near)
         .map(|(sample, _)| (sample.file.image_sha256, sample.split))
         .collect();
     let count = |split: Split| near.iter().filter(|(_, own)| *own == split).count();
