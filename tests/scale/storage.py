@@ -103,7 +103,7 @@ class S3(Server):
 
 
 class Google(S3):
-    """A server that takes the requests of Google Cloud Storage: google.py."""
+    """A server that takes the requests of Google Cloud Storage: google_storage.py."""
 
     scheme, title = "gs", "Google's protocol"
 
@@ -111,7 +111,7 @@ class Google(S3):
         return {"GOOGLE_BASE_URL": self.endpoint, "GOOGLE_SKIP_SIGNATURE": "true"}
 
     def command(self):
-        return [self.python, HERE / "google.py", str(self.port)]
+        return [self.python, HERE / "google_storage.py", str(self.port)]
 
 
 class Azure(Server):

@@ -255,8 +255,8 @@ impl Verifier<'_> {
     /// Moves a part to `damaged/`.
     fn move_to_damaged(&self, object: &str, name: &str) -> Result<()> {
         self.place().rename(object, &format!("damaged/{name}"))?;
-        // The copy, if there is one.
-        self.store.remove(object)
+        // In a folder a worker may have written the part again.
+        if self.place().is_remote() { self.store.remove(object) } else { Ok(()) }
     }
 
     /// Where that is what receipts name.

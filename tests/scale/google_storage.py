@@ -1,4 +1,4 @@
-"""A server on this machine that takes the requests of Google Cloud Storage's XML API, on top of moto's server of S3: `google.py PORT`.
+"""A server on this machine that takes the requests of Google Cloud Storage's XML API, on top of moto's server of S3: `google_storage.py PORT`.
 
 The two protocols have the same requests to read, write, list and remove objects; Google's has its own header for a condition, and
 other credentials. No emulator among the packages takes its uploads and conditions: gcp-storage-emulator has neither lists nor conditions
