@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Images per second of Spark and Ray beside plain `extract` on the same files and cores, and the bytes that go through the engine.
 
-    benches/engines.py IMAGES [--backbone NAME] [--rounds N]
+    benches/engines.py IMAGES [--backbone NAME] [--rounds N] [--limit N]
 
-It needs what tests/scale/run installs, and a release build. Every cache is compared with that of plain `extract`.
+It needs what tests/scale/run installs, and a release build. Every cache is compared with that of plain `extract`. Seconds are medians
+over the rounds, each of which runs all jobs one after the other. `--limit` takes some of the images, spread over all of them.
 """
 
 import argparse
@@ -25,6 +26,7 @@ parser.add_argument("images", type=pathlib.Path)
 parser.add_argument("--backbone", default="nsfwjs")
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--chunk-rows", type=int, default=128)
+parser.add_argument("--limit", type=int, help="number of images")
 args = parser.parse_args()
 options = ["--backbone", args.backbone, "--models", str(ROOT / "models")]
 chunk = ["--chunk-rows", str(args.chunk_rows)]
@@ -70,38 +72,52 @@ def engine(name):
     return run
 
 
-def streams():
-    """Bytes of a chunk number and of a receipt on the way to a worker and back."""
-    import pyarrow as pa
+def some_of(images, number):
+    """A folder with about so many of the images."""
+    files = sorted(file.relative_to(images) for file in images.rglob("*") if file.is_file())
+    for file in files[:: max(1, len(files) // number)][:number]:
+        (folder / "images" / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(images / file, folder / "images" / file)
+    return folder / "images"
 
-    asked = pa.record_batch({"chunk": pa.array([0], pa.int64())})
-    texts = {"part": "part-000000-" + "0" * 16 + ".parquet", "sha256": "0" * 64, "provider": "CPUExecutionProvider", "known_answer": "0" * 64}
-    columns = {"chunk": pa.array([0], pa.int64()), "rows": pa.array([4096], pa.int64()), "refused": pa.array([0], pa.int64())}
-    answer = pa.record_batch(columns | {name: pa.array([text]) for name, text in texts.items()} | {"seconds": pa.array([1.0], pa.float32())})
-    return [pa.ipc.get_record_batch_size(batch) for batch in (asked, answer)]
+
+# Bytes of a chunk number and of a receipt on the way to a worker and back.
+STREAMS = """
+import pyarrow as pa
+asked = pa.record_batch({"chunk": pa.array([0], pa.int64())})
+texts = {"part": "part-000000-" + "0" * 16 + ".parquet", "sha256": "0" * 64, "provider": "CPUExecutionProvider", "known_answer": "0" * 64}
+columns = {"chunk": pa.array([0], pa.int64()), "rows": pa.array([4096], pa.int64()), "refused": pa.array([0], pa.int64())}
+answer = pa.record_batch(columns | {name: pa.array([text]) for name, text in texts.items()} | {"seconds": pa.array([1.0], pa.float32())})
+print(*[pa.ipc.get_record_batch_size(batch) for batch in (asked, answer)])
+"""
 
 
 jobs = {"plain extract, 2 threads": plain, "plan, 2 processes": two_processes, "Spark, 2 executors": engine("spark"), "Ray, 2 workers": engine("ray")}
+if args.limit:
+    args.images = some_of(args.images, args.limit)
 images = headstart("data", "summary", args.images)["images"]
-expected = None
-print("| job | images/s | seconds | seconds without the start of the engine |\n|---|---|---|---|")
-for name, job in jobs.items():
-    seconds, inner = [], []
-    for _ in range(args.rounds):
+expected, seconds, inner = None, {name: [] for name in jobs}, {name: [] for name in jobs}
+for _ in range(args.rounds):
+    for name, job in jobs.items():
         cache = folder / "cache"
         started = time.monotonic()
-        inner.append(job(cache))
-        seconds.append(time.monotonic() - started)
+        work = job(cache)
+        seconds[name].append(time.monotonic() - started)
+        inner[name].append(work or seconds[name][-1])
+        info = headstart("cache", "info", cache)
         found = headstart("cache", "digest", cache)["sha256"]
         expected = expected or found
         assert found == expected, f"{name}: {found} is not {expected}"
         shutil.rmtree(cache)
-    total = statistics.median(seconds)
-    work = statistics.median(inner) if inner[0] else total
-    print(f"| {name} | {images / work:.1f} | {total:.1f} | {work:.1f} |", flush=True)
+print(f"{images} images, {args.rounds} rounds, load {os.getloadavg()[0]:.1f} at the end")
+print("| job | images/s | of plain extract | seconds | seconds without the start of the engine |\n|---|---|---|---|---|")
+plain_work = statistics.median(inner["plain extract, 2 threads"])
+for name in jobs:
+    total, work = statistics.median(seconds[name]), statistics.median(inner[name])
+    print(f"| {name} | {images / work:.1f} | {plain_work / work:.2f} | {total:.1f} | {work:.1f} |")
+asked, answer = map(int, subprocess.run([PYTHON, "-c", STREAMS], check=True, capture_output=True, text=True).stdout.split())
+chunks = -(-images // args.chunk_rows)
+features = info["rows"] * info["spec"]["width"] * 4
+print(f"through the engine: {asked} bytes a chunk to the worker and {answer} back, {chunks * 2 * (asked + answer)} bytes for the")
+print(f"{chunks} chunks of both passes; past it, into the cache: {features} bytes of features")
 shutil.rmtree(folder)
-try:
-    asked, answer = streams()
-    print(f"through the engine: {asked} bytes a chunk to the worker, {answer} back")
-except ImportError:
-    pass

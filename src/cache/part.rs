@@ -7,6 +7,7 @@ use crate::io::digest::{Digest, sha256};
 use crate::io::fs;
 use crate::io::parquet::{ColumnData, ColumnSpec, ColumnType, Table, Vectors};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Maximum number of rows in a part that is written. With 2,048 floats per row this is 32 MiB.
@@ -108,8 +109,7 @@ impl Part {
     /// [`Kind::Cache`] when the Parquet footer cannot be read.
     pub fn metadata(&self) -> Result<BTreeMap<String, String>> {
         let mut metadata = self.read_columns(&[])?.metadata;
-        // Arrow stores its schema there too.
-        metadata.retain(|key, _| key.starts_with("headstart."));
+        metadata.retain(|key, _| is_own_metadata(key));
         Ok(metadata)
     }
 
@@ -214,6 +214,26 @@ impl Part {
     fn damaged(&self, message: String) -> Error {
         with_remedy(Error::new(Kind::Cache, message).at(&self.path))
     }
+}
+
+/// Reads the keys and the metadata of a part of `length` bytes, of which `fetch` returns ranges, and encodes them as a part without
+/// features: its keys can be read, its rows cannot, since its bytes are not those that its name says.
+///
+/// # Errors
+/// [`Kind::Cache`] when it is damaged, and those of `fetch`.
+pub(super) fn keys_without_features(
+    length: u64,
+    path: &Path,
+    fetch: impl Fn(Range<u64>) -> Result<Vec<u8>>,
+) -> Result<Vec<u8>> {
+    let Table { columns, mut metadata } = Table::read_ranges(length, &KEY_COLUMNS, path, fetch)?;
+    metadata.retain(|key, _| is_own_metadata(key));
+    Ok(Table { columns, metadata }.encode())
+}
+
+/// Whether metadata are ours. Arrow stores its schema there too.
+fn is_own_metadata(key: &str) -> bool {
+    key.starts_with("headstart.")
 }
 
 pub(super) const KEY_COLUMNS: [ColumnSpec<'static>; 2] =

@@ -3,6 +3,7 @@
 use super::duplicates::{GroupsArgs, write_groups};
 use super::options::{DataSet, DataSetArgs, Global, Size, parse};
 use super::output::{Outcome, list_refused, print_result, print_result_beside};
+use super::paths::with_cache_if_given;
 use super::progress::Terminal;
 use super::text::{percent, printable, seconds, table_with_header};
 use crate::data::perceptual::PerceptualDuplicates;
@@ -93,7 +94,7 @@ enum Command {
     Report {
         #[command(flatten)]
         data: DataSetArgs,
-        /// A cache of these images: adds its splits, near-duplicates across them, labels that may be wrong, its variants
+        /// A cache of these images, or its URL: adds its splits, near-duplicates across them, labels that may be wrong, its variants
         #[arg(long, value_name = "CACHE")]
         cache: Option<PathBuf>,
         /// The page to write; an earlier page of headstart is replaced [default: IMAGES-report.html, in the current
@@ -162,8 +163,10 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
         Command::Report { data, cache, out, plots, tables } => {
             let DataSet { images, layout, manifest } = data.chosen();
             let out = out.map_or_else(|| dataset::default_output(&images), Ok)?;
-            let config = DatasetConfig { images, manifest, cache, layout };
-            report(config, &PageOutput { out, plots, tables }, global, terminal)
+            with_cache_if_given(cache.as_deref(), terminal, |cache| {
+                let config = DatasetConfig { images, manifest, cache, layout };
+                report(config, &PageOutput { out, plots, tables }, global, terminal)
+            })
         }
         Command::Select { data, top, classes, exclude, max, out, link } => {
             let DataSet { images, layout, manifest } = data.chosen();

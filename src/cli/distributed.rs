@@ -11,6 +11,7 @@ use crate::extract::distributed::{
     FinishConfig, FinishStats, PlanConfig, PlanStats, Shard, ShardStats, WorkerConfig, finish, plan,
     work_on_shard,
 };
+use std::path::PathBuf;
 
 /// How an extraction is divided among machines.
 #[derive(Debug, Clone, clap::Args)]
@@ -45,10 +46,11 @@ impl DistributedArgs {
         self.shard.is_some()
     }
 
-    /// Plans, works on a share, or finishes.
+    /// Plans, works on a share, or finishes. `cache` is what was given for the cache, which may be a copy of it.
     pub fn run(
         self,
         config: ExtractConfig,
+        cache: PathBuf,
         layers: &[String],
         global: &Global,
         terminal: &Terminal,
@@ -74,8 +76,8 @@ impl DistributedArgs {
             print_result(global, &stats, || plan_text(&stats))?;
             return Ok(Outcome::Done);
         }
-        let stats =
-            finish(&FinishConfig { plan: plan_config, mixed_hardware: self.mixed_hardware }, terminal)?;
+        let (parts, mixed_hardware) = (Some(cache), self.mixed_hardware);
+        let stats = finish(&FinishConfig { plan: plan_config, parts, mixed_hardware }, terminal)?;
         let ended = list_refused(&stats.refused);
         print_result(global, &stats, || finish_text(&stats))?;
         Ok(ended)
@@ -84,7 +86,7 @@ impl DistributedArgs {
 
 /// The resources of an extraction for a worker. A backbone that is a path is its file.
 fn worker_config(config: &ExtractConfig, global: &Global) -> WorkerConfig {
-    let file = config.backbone.backbone.as_ref().map(std::path::PathBuf::from);
+    let file = config.backbone.backbone.as_ref().map(PathBuf::from);
     WorkerConfig {
         cache: config.cache.clone(),
         backbone: file.filter(|path| path.is_file()),

@@ -2,6 +2,7 @@
 
 use super::options::Global;
 use super::output::{Outcome, print_result, print_result_beside};
+use super::paths::with_cache;
 use super::progress::Terminal;
 use super::text::{percent, table_with_header};
 use crate::cache::near_duplicates::{
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart duplicates cache/photos --threshold 0.01")]
 pub(super) struct Args {
-    /// The cache
+    /// The cache, or its URL
     cache: PathBuf,
     /// Largest cosine distance of near-duplicates, 0 to 2
     #[arg(long, value_name = "DISTANCE", default_value_t = 0.02, allow_negative_numbers = true)]
@@ -38,7 +39,7 @@ pub(super) struct GroupsArgs {
     /// Put images into one group whose features are within this cosine distance, 0 to 2; `duplicates` shows the distances
     #[arg(long, value_name = "DISTANCE", allow_negative_numbers = true)]
     near_duplicates: f64,
-    /// A cache of the images
+    /// A cache of the images, or its URL
     #[arg(long, value_name = "CACHE")]
     cache: PathBuf,
     /// Maximum number of threads; no result depends on it [default: one per core]
@@ -53,20 +54,24 @@ pub(super) struct GroupsArgs {
 const SHOWN: usize = 20;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let mut config = NearDuplicatesConfig::new(args.cache);
-    (config.threshold, config.threads) = (args.threshold, args.threads);
     terminal.stop_on_signals();
-    let stats = find_near_duplicates(&config, terminal)?;
+    let stats = with_cache(&args.cache, terminal, |cache| {
+        let mut config = NearDuplicatesConfig::new(cache);
+        (config.threshold, config.threads) = (args.threshold, args.threads);
+        find_near_duplicates(&config, terminal)
+    })?;
     print_result(global, &stats, || text(&stats))?;
     Ok(Outcome::Done)
 }
 
 pub(super) fn write_groups(args: GroupsArgs, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let mut config = NearDuplicatesConfig::new(args.cache);
-    (config.threshold, config.threads) = (args.near_duplicates, args.threads);
-    config.out = Some(args.out.clone());
     terminal.stop_on_signals();
-    let stats = find_near_duplicates(&config, terminal)?;
+    let stats = with_cache(&args.cache, terminal, |cache| {
+        let mut config = NearDuplicatesConfig::new(cache);
+        (config.threshold, config.threads) = (args.near_duplicates, args.threads);
+        config.out = Some(args.out.clone());
+        find_near_duplicates(&config, terminal)
+    })?;
     print_result_beside(&args.out, global, &stats, || format!("{}{}\n", text(&stats), args.out.display()))?;
     Ok(Outcome::Done)
 }

@@ -97,12 +97,15 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     let config = config(args, global);
     terminal.stop_on_signals();
     if distributed.is_of_worker() {
-        return distributed.run(config, &layers, global, terminal);
+        let given = config.cache.clone();
+        return distributed.run(config, given, &layers, global, terminal);
     }
-    with_local_copy(&config.cache.clone(), Access::Create, terminal, |cache| {
+    let access = if distributed.is_chosen() { Access::CreateWithKeys } else { Access::Create };
+    let given = config.cache.clone();
+    with_local_copy(&given, access, terminal, |cache| {
         let config = ExtractConfig { cache: cache.to_path_buf(), ..config };
         match distributed.is_chosen() {
-            true => distributed.run(config, &layers, global, terminal),
+            true => distributed.run(config, given.clone(), &layers, global, terminal),
             false => extract_here(&config, &layers, global, terminal),
         }
     })

@@ -2,6 +2,7 @@
 
 use super::options::Global;
 use super::output::{Outcome, print_result};
+use super::paths::{as_given, with_caches};
 use super::progress::Terminal;
 use super::text::{percent, percent_range, percentage_points, table_with_header};
 use crate::cache::layers::caches_in;
@@ -21,7 +22,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  headstart layers cache/layers\n  headstart layers cache/layers/Mixed_6e cache/photos-lite0"
 )]
 pub(super) struct Args {
-    /// Caches of the same images with the same split; a folder of caches, as `extract` with several layers writes it, stands for
+    /// Caches of the same images with the same split, or their URLs; a folder of caches, as `extract` with several layers writes it, stands for
     /// all of them
     #[arg(required = true, value_name = "CACHE")]
     caches: Vec<PathBuf>,
@@ -37,11 +38,20 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let mut config = LayersConfig::new(with_folders(args.caches)?);
+    let given = args.caches.clone();
+    with_caches(&given, terminal, Box::new(|folders| run_on(args, folders, global, terminal)))
+}
+
+/// Compares the caches in `folders`.
+fn run_on(args: Args, folders: Vec<PathBuf>, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let mut config = LayersConfig::new(with_folders(folders.clone())?);
     config.variants = args.variants;
     config.resplit = args.resplit.map(|seed| Resplit::Random { seed });
     config.threads = args.threads;
-    let compared = compare_layers(&config, terminal)?;
+    let mut compared = compare_layers(&config, terminal)?;
+    for layer in &mut compared.layers {
+        layer.cache = as_given(&layer.cache, &folders, &args.caches);
+    }
     print_result(global, &compared, || summary(&compared))?;
     Ok(Outcome::Done)
 }

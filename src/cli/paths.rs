@@ -48,6 +48,36 @@ pub(super) fn with_caches<T>(
     }
 }
 
+/// Calls `work` with the folder of a cache to read, which may be given by URL.
+pub(super) fn with_cache<T>(
+    cache: &Path,
+    monitor: &dyn Monitor,
+    work: impl FnOnce(PathBuf) -> Result<T>,
+) -> Result<T> {
+    with_local_copy(cache, Access::Read, monitor, |folder| work(folder.to_path_buf()))
+}
+
+/// Calls `work` with the folder of a cache to read, if one is given.
+pub(super) fn with_cache_if_given<T>(
+    cache: Option<&Path>,
+    monitor: &dyn Monitor,
+    work: impl FnOnce(Option<PathBuf>) -> Result<T>,
+) -> Result<T> {
+    match cache {
+        Some(cache) => with_cache(cache, monitor, |folder| work(Some(folder))),
+        None => work(None),
+    }
+}
+
+/// What was given for a cache in one of `folders`, the folders of the caches `given`, in the same order.
+pub(super) fn as_given(cache: &Path, folders: &[PathBuf], given: &[PathBuf]) -> PathBuf {
+    let name = |(folder, given): (&PathBuf, &PathBuf)| match cache.strip_prefix(folder).ok()? {
+        rest if rest.as_os_str().is_empty() => Some(given.clone()),
+        rest => Some(given.join(rest)),
+    };
+    folders.iter().zip(given).find_map(name).unwrap_or_else(|| cache.to_path_buf())
+}
+
 /// The non-empty pieces of `bytes` before each `end`.
 fn split(bytes: &[u8], end: u8) -> impl Iterator<Item = &[u8]> {
     bytes.split(move |byte| *byte == end).filter(|piece| !piece.is_empty())
@@ -63,5 +93,25 @@ fn path(bytes: &[u8]) -> PathBuf {
     {
         let text = String::from_utf8_lossy(bytes);
         PathBuf::from(OsString::from(text.trim_end_matches('\r')))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_shown_as_what_was_given() {
+        let [folders, given] =
+            [["/tmp/a", "here"], ["s3://bucket/a", "here"]].map(|paths| paths.map(PathBuf::from).to_vec());
+        for (cache, shown) in [
+            ("/tmp/a", "s3://bucket/a"),
+            ("/tmp/a/Mixed_6e", "s3://bucket/a/Mixed_6e"),
+            ("here", "here"),
+            ("here/PreLogits", "here/PreLogits"),
+            ("/tmp/ab", "/tmp/ab"),
+        ] {
+            assert_eq!(as_given(Path::new(cache), &folders, &given), PathBuf::from(shown));
+        }
     }
 }

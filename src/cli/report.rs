@@ -2,7 +2,7 @@
 
 use super::options::{Global, parse};
 use super::output::{Outcome, print_result_beside};
-use super::paths::with_caches;
+use super::paths::with_cache_if_given;
 use super::progress::Terminal;
 use super::reproduce;
 use super::text::seconds;
@@ -56,10 +56,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let given: Vec<PathBuf> = args.cache.iter().cloned().collect();
-    let work =
-        |folders: Vec<PathBuf>| run_on(Args { cache: folders.into_iter().next(), ..args }, global, terminal);
-    with_caches(&given, terminal, Box::new(work))
+    let given = args.cache.clone();
+    with_cache_if_given(given.as_deref(), terminal, |cache| run_on(Args { cache, ..args }, global, terminal))
 }
 
 /// Writes the page, with the folder of the cache.

@@ -2,6 +2,7 @@
 
 use super::options::{Global, parse};
 use super::output::{Outcome, list_refused, print_result};
+use super::paths::with_cache;
 use super::progress::Terminal;
 use super::text::{printable, table_with_header};
 use crate::backbone::Device;
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  headstart search cache/photos holiday.jpg")]
 pub(super) struct Args {
-    /// The cache
+    /// The cache, or its URL
     cache: PathBuf,
     /// Image files
     #[arg(required = true, value_name = "IMAGE")]
@@ -33,6 +34,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let given = args.cache.clone();
+    with_cache(&given, terminal, |cache| run_on(Args { cache, ..args }, global, terminal))
+}
+
+/// Searches in the folder of a cache.
+fn run_on(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let mut config = SearchConfig::new(args.cache, args.images);
     (config.neighbours, config.device) = (args.neighbours, args.device);
     (config.backbone, config.models) = (args.backbone, global.models.clone());

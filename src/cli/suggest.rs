@@ -2,6 +2,7 @@
 
 use super::options::{Global, parse};
 use super::output::{Outcome, print_result_beside};
+use super::paths::with_cache_if_given;
 use super::progress::Terminal;
 use super::text::{percent, table_with_header};
 use crate::error::{Result, counted};
@@ -29,7 +30,7 @@ pub(super) struct Args {
     /// on and one another; mix, by coverage among those of small margin
     #[arg(long, value_name = "WAY", default_value_t = SuggestBy::default(), value_parser = parse::<SuggestBy>)]
     by: SuggestBy,
-    /// Cache of the run, if it has moved since `train`
+    /// Cache of the run, if it has moved since `train`, or its URL
     #[arg(long, value_name = "CACHE")]
     cache: Option<PathBuf>,
     /// Maximum number of threads; no result depends on it [default: one per core]
@@ -47,6 +48,12 @@ pub(super) struct Args {
 const SHOWN: usize = 20;
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let given = args.cache.clone();
+    with_cache_if_given(given.as_deref(), terminal, |cache| run_on(Args { cache, ..args }, global, terminal))
+}
+
+/// Ranks images with the folder of a cache.
+fn run_on(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let mut config = SuggestConfig::new(args.run);
     (config.n, config.by, config.cache, config.threads) = (args.n, args.by, args.cache, args.threads);
     args.out.as_deref().map_or(Ok(()), check_labels_output)?;

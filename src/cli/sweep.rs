@@ -4,6 +4,7 @@ use super::fit_options::{AdamOptions, Epochs, LossOptions, Penalty, SolverValues
 use super::layers::with_folders;
 use super::options::{Global, now, parse};
 use super::output::{Outcome, print_result};
+use super::paths::with_cache;
 use super::progress::Terminal;
 use super::sweep_text::summary;
 use crate::cache::layers::{caches_in, folder_name};
@@ -23,7 +24,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  headstart sweep cache/photos --runs runs/lab --seeds 20 --lr 0.001,0.003,0.01,0.03,0.1\n  headstart sweep cache/photos --runs runs/path --solver lbfgs --l2 0.1,0.01,0.001,0.0001 --select folds\n  headstart sweep cache/photos --runs runs/hidden --hidden 0,64 --resplit 1,2,3\n  headstart sweep cache/photos --runs runs/sets --use none --use none,flip --seeds 5\n  headstart sweep cache/photos --runs runs/splits --use none --seeds 5 --resplit 1,2,3\n  headstart sweep cache/layers --layers PreLogits,Mixed_6e --runs runs/layers --solver lbfgs --l2 0.01,0.001"
 )]
 pub(super) struct Args {
-    /// Cache that `extract` wrote, or the folder of caches that it wrote for several layers, which are compared
+    /// Cache that `extract` wrote, or the folder of caches that it wrote for several layers, which are compared; or its URL
     cache: PathBuf,
     /// Layers to compare, of a folder of caches [default: all of them]
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
@@ -83,6 +84,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let given = args.cache.clone();
+    with_cache(&given, terminal, |cache| run_on(Args { cache, ..args }, global, terminal))
+}
+
+/// Fits heads to the features in the folder of a cache.
+fn run_on(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let default = FitConfig::default();
     let values = SolverValues {
         solver: &args.solver,

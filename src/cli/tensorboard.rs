@@ -2,6 +2,7 @@
 
 use super::options::Global;
 use super::output::{Outcome, list_refused, print_result};
+use super::paths::with_cache_if_given;
 use super::progress::Terminal;
 use super::text::printable;
 use crate::error::{Result, counted};
@@ -42,7 +43,7 @@ pub(super) struct Args {
     /// Folder of images for the thumbnails [default: the folder they were extracted from]
     #[arg(long, value_name = "DIR", requires = "projector")]
     images: Option<PathBuf>,
-    /// Cache of the runs for the projector, if it has moved since `train`
+    /// Cache of the runs for the projector, if it has moved since `train`, or its URL
     #[arg(long, value_name = "CACHE", requires = "projector")]
     cache: Option<PathBuf>,
     /// ONNX file of the backbone, if it has moved since `extract`
@@ -51,6 +52,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
+    let given = args.cache.clone();
+    with_cache_if_given(given.as_deref(), terminal, |cache| run_on(Args { cache, ..args }, global, terminal))
+}
+
+/// Exports runs, with the folder of their cache.
+fn run_on(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
     let Args { runs, logdir, projector, points, images, cache, backbone } = args;
     let projector = projector.then_some(ProjectorConfig { points, images });
     let models = global.models.clone();

@@ -11,6 +11,7 @@ mod pull;
 mod push;
 mod state;
 
+use super::layout::SPEC;
 use super::plan::STAGING;
 use super::reader::no_such_cache;
 use crate::error::Result;
@@ -35,13 +36,23 @@ pub enum Access {
     Change,
     /// It is changed, or created where there is none.
     Create,
+    /// It is changed, or created where there is none, and no features are read: the parts in the copy have the keys alone. They must
+    /// stay as they are.
+    CreateWithKeys,
+}
+
+impl Access {
+    /// Whether there must be a cache.
+    fn needs_cache(self) -> bool {
+        matches!(self, Self::Read | Self::Change)
+    }
 }
 
 /// Calls `work` with the folder of a cache. For the path of a folder, or a URL `file://`, that is the cache itself. For another URL
 /// it is a copy; what `work` changes in it is written back, also when `work` fails.
 ///
 /// The copy is removed at the end, unless the variable `HEADSTART_COPIES` names a folder to keep copies in. Objects that have not
-/// changed since are then not read again.
+/// changed since are then not read again. Copies with the keys alone are kept beside whole ones.
 ///
 /// # Errors
 /// Those of `work`; [`Kind::Usage`] for a URL that is not understood, or in a program without the feature `cloud`; [`Kind::Cache`]
@@ -62,9 +73,9 @@ pub fn with_local_copy<T>(
     if let Location::Folder(folder) = Location::parse(cache)? {
         return work(&folder);
     }
-    let mut copy = LocalCopy::open(cache)?;
+    let mut copy = LocalCopy::open(cache, access)?;
     copy.pull(monitor)?;
-    if access != Access::Create {
+    if access.needs_cache() {
         copy.require_cache(cache)?;
     }
     if access == Access::Read {
@@ -89,25 +100,33 @@ struct LocalCopy {
     cache: PathBuf,
     state: State,
     is_kept: bool,
+    /// Whether parts are copied without their features.
+    has_only_keys: bool,
     lock: Option<Lock>,
 }
 
 impl LocalCopy {
-    fn open(url: &Path) -> Result<Self> {
+    fn open(url: &Path, access: Access) -> Result<Self> {
         let store = Store::open(url, STAGING)?;
         let kept = std::env::var_os(KEEP_VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let is_kept = kept.is_some();
         let text = url.to_string_lossy();
         let text = text.trim_end_matches('/');
         let last = text.rsplit('/').next().unwrap_or_default();
+        let has_only_keys = access == Access::CreateWithKeys;
         let folder = match kept {
-            Some(folder) => folder.join(format!("{last}-{}", sha256(text.as_bytes()).short())),
+            Some(folder) => {
+                let keys = if has_only_keys { "-keys" } else { "" };
+                folder.join(format!("{last}-{}{keys}", sha256(text.as_bytes()).short()))
+            }
             None => {
                 let random = RandomState::new().build_hasher().finish();
                 std::env::temp_dir().join(format!("headstart-{random:016x}-{last}"))
             }
         };
-        Self::at(store, folder, is_kept)
+        let mut copy = Self::at(store, folder, is_kept)?;
+        copy.has_only_keys = has_only_keys;
+        Ok(copy)
     }
 
     /// The copy in `folder`, as far as there is one.
@@ -116,7 +135,7 @@ impl LocalCopy {
         fs::create_folder(&cache)?;
         let lock = Some(Lock::take(&folder.join("lock"))?);
         let state = State::read(&folder);
-        Ok(Self { store, folder, cache, state, is_kept, lock })
+        Ok(Self { store, folder, cache, state, is_kept, has_only_keys: false, lock })
     }
 
     /// Writes back what was changed. Where that fails the copy is kept, and the error says where: what was computed is not lost.
@@ -131,7 +150,9 @@ impl LocalCopy {
     /// # Errors
     /// [`Kind::Cache`](crate::error::Kind::Cache) when there is no cache.
     fn require_cache(&self, url: &Path) -> Result<()> {
-        match self.state.contains(super::layout::SPEC) {
+        // That of the cache, or those of the caches of several layers in it.
+        let is_spec = |name: &str| name.split_once('/').map_or(name, |(_, name)| name) == SPEC;
+        match self.state.names().any(|name| is_spec(name)) {
             true => Ok(()),
             false => Err(no_such_cache(url)),
         }
@@ -205,6 +226,31 @@ mod tests {
         change(&store, &kept, |cache| assert_eq!(digest(cache, &Silent).unwrap(), expected)).unwrap();
         let names: Vec<String> = store.objects("").unwrap().into_iter().map(|object| object.name).collect();
         assert!(names.iter().all(|name| !name.contains("lock") && name != "objects.json"), "{names:?}");
+    }
+
+    #[test]
+    fn a_copy_with_the_keys_alone_has_no_features_and_leaves_parts_as_they_are() {
+        let (dir, store) = (tempfile::tempdir().unwrap(), Store::in_memory());
+        change(&store, &dir.path().join("one"), |cache| append(cache, &["a", "b"])).unwrap();
+        let of_parts = || store.objects("features").unwrap();
+        let before = of_parts();
+        let mut copy = LocalCopy::at(store.clone(), dir.path().join("keys"), true).unwrap();
+        copy.has_only_keys = true;
+        copy.pull(&Silent).unwrap();
+        let cache = FeatureCache::open(&copy.cache).unwrap();
+        assert_eq!(cache.keys().unwrap(), rows(&["a", "b"]).keys.into_iter().collect());
+        assert!(cache.parts().unwrap()[0].names_spec().unwrap());
+        assert_eq!(cache.rows(|_| true).unwrap_err().kind(), Kind::Cache, "it has no features");
+        append(&copy.cache, &["c"]);
+        copy.push(&Silent).unwrap();
+        assert_eq!(of_parts().len(), 2);
+        assert_eq!(of_parts()[0], before[0]);
+        // One whose footer cannot be read is copied as it is, and reported as in any cache.
+        store.put(&before[0].name, b"damaged").unwrap();
+        copy.pull(&Silent).unwrap();
+        assert_eq!(std::fs::read(copy.cache.join(&before[0].name)).unwrap(), b"damaged");
+        let error = cache.keys().unwrap_err();
+        assert!(error.to_string().contains("do not match the digest in its name"), "{error}");
     }
 
     #[test]

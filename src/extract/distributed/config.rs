@@ -28,6 +28,9 @@ impl Default for PlanConfig {
 pub struct FinishConfig {
     /// What was planned.
     pub plan: PlanConfig,
+    /// Where the parts of features are read, the path of a folder or a URL, if the cache is a copy of it that has only their keys, as
+    /// [`Access::CreateWithKeys`](crate::cache::Access::CreateWithKeys) makes it; `None` reads those of the cache.
+    pub parts: Option<PathBuf>,
     /// Whether machines that give different bits for the same image may compute one cache.
     pub mixed_hardware: bool,
 }

@@ -66,7 +66,9 @@ pub fn finish(config: &FinishConfig, monitor: &dyn Monitor) -> Result<FinishStat
             .help("give the same images and options as for `plan`"));
     }
     header.check_source(&extract.images, source_digest(&extract.images)?)?;
-    let receipts = Verifier { store: &store, header: &header, spec: &spec, monitor }.receipts()?;
+    let parts = config.parts.as_deref().map_or_else(|| Ok(store.clone()), |at| Store::open(at, STAGING))?;
+    let verifier = Verifier { store: &store, parts: &parts, header: &header, spec: &spec, monitor };
+    let receipts = verifier.receipts()?;
     let is_mixed = check_hardware(&receipts, config, monitor)?;
     let providers: BTreeSet<&str> =
         receipts.iter().map(|receipt| receipt.made_by("headstart.provider")).collect();
@@ -149,6 +151,8 @@ fn check_hardware(receipts: &[Receipt], config: &FinishConfig, monitor: &dyn Mon
 /// Checks receipts against parts.
 struct Verifier<'a> {
     store: &'a Store,
+    /// Where the parts of features are.
+    parts: &'a Store,
     header: &'a PlanHeader,
     spec: &'a Spec,
     monitor: &'a dyn Monitor,
@@ -217,9 +221,9 @@ impl Verifier<'_> {
             return self.check_keys(receipt, &images, Vec::new(), &self.store.path(FEATURES));
         };
         let name = object(self.header.pass, name);
-        let path = self.store.path(&name);
+        let path = self.place().path(&name);
         let damaged = |message: &str| Error::new(Kind::Cache, message).at(&path);
-        let bytes = self.store.read_if_any(&name)?.ok_or_else(|| damaged("it is missing"))?;
+        let bytes = self.place().read_if_any(&name)?.ok_or_else(|| damaged("it is missing"))?;
         if sha256(&bytes) != digest {
             return Err(damaged("its bytes are not those that its receipt names"));
         }
@@ -258,11 +262,23 @@ impl Verifier<'_> {
     fn move_away(&self, receipt: &Receipt) -> Result<()> {
         if let Some(name) = &receipt.part {
             let object = object(self.header.pass, name);
-            if self.store.path(&object).exists() {
-                self.store.rename(&object, &format!("damaged/{name}"))?;
+            if self.place().exists(&object)? {
+                self.move_to_damaged(&object, name)?;
             }
         }
         self.store.remove(&receipt.name())
+    }
+
+    /// Moves a part to `damaged/`.
+    fn move_to_damaged(&self, object: &str, name: &str) -> Result<()> {
+        self.place().rename(object, &format!("damaged/{name}"))?;
+        // In a folder a worker may have written the part again.
+        if self.place().is_remote() { self.store.remove(object) } else { Ok(()) }
+    }
+
+    /// Where that is what receipts name.
+    fn place(&self) -> &Store {
+        if self.header.pass == Pass::Files { self.store } else { self.parts }
     }
 
     /// Moves parts that workers wrote for this plan and that no chosen receipt names to `damaged/`: those of twins that were not
@@ -283,7 +299,7 @@ impl Verifier<'_> {
             };
             if is_planned(&part.metadata()?) {
                 self.monitor.warn(&format!("{name} is moved to damaged: another part holds the same rows"));
-                self.store.rename(&object, &format!("damaged/{name}"))?;
+                self.move_to_damaged(&object, &name)?;
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 mod as_csv;
 mod column;
 mod convert;
+mod ranges;
 mod stream;
 mod text;
 mod writer;

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use folder::Folder;
 use remote::Remote;
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Names of objects are relative, with `/` between their parts.
@@ -195,6 +196,17 @@ impl Store {
         match &self.place {
             Place::Folder(_) => Ok(()),
             Place::Remote(remote) => remote.copy_out(facts, out),
+        }
+    }
+
+    /// Reads the bytes `range` of an object in object storage; nothing of a folder.
+    ///
+    /// # Errors
+    /// [`Kind::Io`](crate::error::Kind::Io) when it is not the one of `facts` any more, or cannot be read.
+    pub fn read_range(&self, facts: &ObjectFacts, range: Range<u64>) -> Result<Vec<u8>> {
+        match &self.place {
+            Place::Folder(_) => Ok(Vec::new()),
+            Place::Remote(remote) => remote.read_range(facts, range),
         }
     }
 

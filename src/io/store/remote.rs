@@ -14,6 +14,7 @@ use object_store::{
     RetryConfig,
 };
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,27 +149,31 @@ impl Remote {
     }
 
     pub fn copy_out(&self, facts: &ObjectFacts, out: &mut dyn Write) -> Result<()> {
-        let path = self.path(&facts.name)?;
         let mut start = 0;
         while start < facts.bytes {
             let end = facts.bytes.min(start + PIECE);
-            let options = GetOptions {
-                range: Some(GetRange::Bounded(start..end)),
-                if_match: facts.tag.clone(),
-                ..GetOptions::default()
-            };
-            let piece = wait(async { self.store.get_opts(&path, options).await?.bytes().await });
-            let piece = piece.map_err(|e| match e {
-                StoreError::Precondition { .. } | StoreError::NotFound { .. } => {
-                    self.url.error(&facts.name, "it was changed while it was being read").help("try again")
-                }
-                e => self.fail("read", &facts.name, e),
-            })?;
+            let piece = self.read_range(facts, start..end)?;
             out.write_all(&piece)
                 .map_err(|e| self.url.error(&facts.name, "could not be copied").because(e))?;
             start = end;
         }
         Ok(())
+    }
+
+    pub fn read_range(&self, facts: &ObjectFacts, range: Range<u64>) -> Result<Vec<u8>> {
+        let path = self.path(&facts.name)?;
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range)),
+            if_match: facts.tag.clone(),
+            ..GetOptions::default()
+        };
+        let piece = wait(async { self.store.get_opts(&path, options).await?.bytes().await });
+        piece.map(|bytes| bytes.to_vec()).map_err(|e| match e {
+            StoreError::Precondition { .. } | StoreError::NotFound { .. } => {
+                self.url.error(&facts.name, "it was changed while it was being read").help("try again")
+            }
+            e => self.fail("read", &facts.name, e),
+        })
     }
 
     pub fn copy_in(&self, name: &str, file: &Path) -> Result<()> {

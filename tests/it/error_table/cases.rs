@@ -757,7 +757,8 @@ const PLANS: &[Case] = &[
     case("the end of no plan", "extract in --cache c --backbone small.onnx --finish", nothing),
     case("a URL of an unknown kind", "train ftp://host/c --run new", nothing),
     case("a URL without a bucket", "cache info s3://", nothing),
-    case("a URL for a command that takes folders", "search s3://bucket/c in/ant/000.png", nothing),
+    case("a URL for a program without object storage", "search s3://bucket/c in/ant/000.png", nothing),
+    case("a URL for a command that takes folders", "predict r in --out a.csv --cache s3://bucket/c", nothing),
     case(
         "images in object storage without a plan",
         "extract s3://bucket/photos --cache c --backbone small.onnx",
