@@ -49,8 +49,9 @@ pub struct FinishStats {
 /// and the refused files are described, the receipts are kept in `receipts/`, and the plan is removed.
 ///
 /// # Errors
-/// [`Kind::Usage`] when the settings are not those of the plan; [`Kind::Input`] when the manifest or archive has changed since; [`Kind::Cache`] when there is no plan, or chunks have no receipt or a
-/// damaged part; [`Kind::Device`] when workers gave different bits for the same image and that is not allowed. The plan then stays.
+/// [`Kind::Usage`] when the settings are not those of the plan; [`Kind::Input`] when the manifest or archive has changed since;
+/// [`Kind::Cache`] when there is no plan, or chunks have no receipt or a damaged part; [`Kind::Device`] when workers gave different
+/// bits for the same image and that is not allowed. The plan then stays.
 pub fn finish(config: &FinishConfig, monitor: &dyn Monitor) -> Result<FinishStats> {
     config.plan.check()?;
     let extract = &config.plan.extract;
