@@ -28,12 +28,14 @@ class Server:
         self.python, self.endpoint = python, f"http://127.0.0.1:{self.port}"
         os.environ.update(self.environment())
         self.process = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    break
+        while not self.answers():
+            assert self.process.poll() is None, f"{self.title}: the server has ended"
             time.sleep(0.1)
         self.create_bucket()
+
+    def answers(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def end(self):
         self.process.kill()
@@ -108,7 +110,7 @@ class Google(S3):
     scheme, title = "gs", "Google's protocol"
 
     def environment(self):
-        return {"GOOGLE_BASE_URL": self.endpoint, "GOOGLE_SKIP_SIGNATURE": "true"}
+        return {"GOOGLE_BASE_URL": self.endpoint, "GOOGLE_BEARER_TOKEN": "nobody"}
 
     def command(self):
         return [self.python, HERE / "google_storage.py", str(self.port)]

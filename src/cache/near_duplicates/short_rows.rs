@@ -49,6 +49,7 @@ impl Default for Shortening {
 /// The mean and the axes, the same for all rows.
 pub(super) struct Axes {
     mean: Vec<f32>,
+    mean_square: f64,
     /// `[axes, width]`.
     axes: Matrix,
     /// Coordinates of the mean, to be added with the sign changed.
@@ -99,7 +100,8 @@ impl Axes {
         let products = InnerProducts::new();
         let offsets = (0..axes.rows()).map(|axis| -products.exact(&mean, axes.row(axis)) as f32).collect();
         let skew = skew(products, &axes);
-        let mut found = Self { mean, axes, offsets, widths: [long; 2], skew, products };
+        let mean_square = products.exact(&mean, &mean);
+        let mut found = Self { mean, mean_square, axes, offsets, widths: [long; 2], skew, products };
         let share = found.shares(rows, held_out.into_iter().map(|(_, row)| row));
         let narrowest = |width: &&usize| share[**width - 2] >= SHORT_SHARE;
         found.widths[0] = *short.iter().find(narrowest).unwrap_or(&short[2]);
@@ -125,9 +127,8 @@ impl Axes {
 
     /// The square of a row less the mean, and the row's product with the mean less half the square of the mean.
     fn squares(&self, row: &[f32]) -> (f64, f64) {
-        let [own, with_mean, mean] =
-            [(row, row), (row, &self.mean), (&self.mean, &self.mean)].map(|(a, b)| self.products.exact(a, b));
-        ((own - 2.0 * with_mean + mean).max(0.0), with_mean - mean / 2.0)
+        let [own, with_mean] = [row, &self.mean].map(|other| self.products.exact(row, other));
+        ((own - 2.0 * with_mean + self.mean_square).max(0.0), with_mean - self.mean_square / 2.0)
     }
 
     /// Shortens all rows, tile by tile.
