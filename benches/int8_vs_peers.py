@@ -1,7 +1,7 @@
 """Images per second and fidelity of 8-bit integers: headstart beside ONNX Runtime's, OpenVINO's and PyTorch, from files to Parquet.
 
     PYTHON benches/int8_vs_peers.py IMAGES --headstart FILE [--backbone nsfwjs] [--rounds 5] [--threads 2] [--limit N]
-           [--samples 256] [--models DIR] [--torch COMMAND] [--only NAME,NAME] [--json FILE]
+           [--samples 256] [--min-cosine 0.998] [--models DIR] [--torch COMMAND] [--only NAME,NAME] [--json FILE]
 
     headstart              32-bit floats, and the integers of `backbone quantize`; each also with `--device openvino`
     onnxruntime int8       its own `quantize_static`: QDQ, a scale a filter, ranges by least and greatest value
@@ -124,8 +124,8 @@ def pipelines(args, images, work):
     for name in args.only or found:
         try:
             ready[name] = found[name]()
-        except (NotRun, ImportError) as error:
-            missing[name] = str(error)
+        except Exception as error:  # A peer that cannot be prepared must not cost the measurements of the others.
+            missing[name] = f"{type(error).__name__}: {error}"
     return ready, missing
 
 
@@ -156,7 +156,7 @@ def quantize_ours(args, work):
     for old in args.models.glob(f"{name}.*"):
         old.unlink()
     command = [args.headstart, "backbone", "quantize", args.backbone, "--images", args.images, "--name", name, "--samples",
-               args.samples, "--models", args.models, "--json"]
+               args.samples, "--min-cosine", args.min_cosine, "--models", args.models, "--json"]
     return run(command, args.threads, work)["fidelity"]
 
 
@@ -184,6 +184,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--samples", type=int, default=256)
+    parser.add_argument("--min-cosine", type=float, default=0.998, help="of headstart's integers; 0 leaves no values in floats")
     parser.add_argument("--torch", metavar="COMMAND")
     parser.add_argument("--only", type=lambda text: text.split(","))
     parser.add_argument("--json", type=pathlib.Path)

@@ -551,7 +551,17 @@ mod tests {
             ("backbone add", vec!["backbone", "name", "layer", "pool", "device", "models"]),
             (
                 "backbone quantize",
-                vec!["backbone", "images", "name", "format", "samples", "layer", "preprocess", "models"],
+                vec![
+                    "backbone",
+                    "images",
+                    "name",
+                    "format",
+                    "samples",
+                    "min_cosine",
+                    "layer",
+                    "preprocess",
+                    "models",
+                ],
             ),
             ("backbone verify", fields!(VerifyBackboneConfig { backbone, preprocess, device, models })),
             ("backbone inspect", vec!["backbone", "preprocess"]),

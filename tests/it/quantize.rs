@@ -21,7 +21,8 @@ fn run(s: &Sandbox, models: &str, args: &[&str]) -> CommandOutput {
 }
 
 fn quantize(s: &Sandbox, models: &str, more: &[&str]) -> CommandOutput {
-    let args = ["backbone", "quantize", "small.onnx", "--images", "in", "--name", "small8"];
+    let args =
+        ["backbone", "quantize", "small.onnx", "--images", "in", "--name", "small8", "--min-cosine", "0"];
     run(s, models, &[&args, more].concat())
 }
 
@@ -61,6 +62,32 @@ fn a_quantized_backbone_is_near_the_one_of_floats_and_says_how_near() {
     // The same images and settings give the same file.
     let again = quantize(&s, "others", &["--samples", "20", "--json"]).value();
     assert_eq!(again["sha256"], made["sha256"]);
+}
+
+#[test]
+fn a_goal_of_fidelity_leaves_values_in_floats_until_it_is_reached() {
+    let s = sandbox();
+    let made = |models: &str, goal: &str| {
+        let args = ["backbone", "quantize", "small.onnx", "--images", "in", "--name", "small8", "--json"];
+        let made = run(&s, models, &[&args[..], &["--samples", "30", "--min-cosine", goal]].concat());
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        made
+    };
+    let [none, lower] = ["0", "0.5"].map(|goal| made(goal, goal).value());
+    assert_eq!(
+        (&none["float_values"], &lower["float_values"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
+    );
+    let cosine = |made: &Value| made["fidelity"]["centred_cosine"]["mean"].as_f64().unwrap();
+    let goal = format!("{:.6}", 1.0 - (1.0 - cosine(&none)) * 0.8);
+    let higher = made("higher", &goal).value();
+    assert!(!higher["float_values"].as_array().unwrap().is_empty(), "{higher}");
+    assert!(cosine(&higher) > cosine(&none), "{higher}");
+    assert!(higher["convolutions"].as_u64() < none["convolutions"].as_u64(), "{higher}");
+    assert_eq!(made("again", &goal).value()["sha256"], higher["sha256"], "the same choice each time");
+    // What cannot be reached is said.
+    let far = made("far", "0.9999999");
+    assert!(far.stderr.contains("less than 0.9999999"), "{}", far.stderr);
 }
 
 #[test]
@@ -126,6 +153,10 @@ fn a_backbone_of_16_bit_floats_is_nearer_and_needs_no_calibration() {
 fn what_cannot_be_quantized_is_refused_and_nothing_is_written() {
     let s = sandbox();
     quantize(&s, "models", &["--samples", "0"]).fails(2, &["--samples must be at least 1"]);
+    let args = ["backbone", "quantize", "small.onnx", "--images", "in", "--name", "small8", "--min-cosine"];
+    for goal in ["1", "NaN"] {
+        run(&s, "models", &[&args[..], &[goal]].concat()).fails(2, &["--min-cosine must be at least 0"]);
+    }
     s.images("few", &[("ant", 9)]);
     std::fs::create_dir(s.path("none")).unwrap();
     for (folder, part) in [("few", "9 different images"), ("none", "no images"), ("missing", "missing")] {

@@ -119,7 +119,7 @@ fn variables(model: &OnnxModel) -> Vec<Variable> {
 }
 
 /// Multiply-adds of a node: each output of a convolution or of a dense layer takes one for each weight of its filter.
-fn cost(
+pub(super) fn cost(
     node: &NodeProto,
     shapes: &HashMap<String, Vec<usize>>,
     weights: &HashMap<String, Vec<usize>>,

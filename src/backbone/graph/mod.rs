@@ -35,7 +35,7 @@ pub(super) use operators::Operators;
 pub(super) use pixel_input::PIXEL_INPUT;
 pub use pooled_map::pooled_map;
 pub use pooling::Pool;
-pub(super) use quantize::{Observed, Quantizer, WEIGHT_BITS_KEY};
+pub(super) use quantize::{Calibrated, IntegerNetwork, Observed, Quantizer, WEIGHT_BITS_KEY};
 pub(super) use standard::{ModelSettings, standardize};
 
 #[cfg(test)]

@@ -74,6 +74,7 @@ pub fn inspect(bytes: &[u8]) -> Result<ModelInfo> {
 }
 
 /// An ONNX file in memory that can be edited.
+#[derive(Clone)]
 pub(in crate::backbone) struct OnnxModel(ModelProto);
 
 impl OnnxModel {

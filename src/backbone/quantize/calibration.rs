@@ -3,13 +3,14 @@
 use super::images::{ChosenImages, embed};
 use crate::backbone::graph::{Observed, Quantizer};
 use crate::backbone::onnx_runtime::OnnxBackbone;
+use crate::data::dataset::ImageFile;
 use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Runs the network of floats and observes each value that the quantization needs.
+/// Runs the network of floats on `files` and observes each value that the quantization needs.
 ///
 /// # Errors
 /// Those of opening and running the network, and of reading the images.
@@ -17,6 +18,7 @@ pub(super) fn calibrate(
     library: &Path,
     quantizer: &Quantizer,
     images: &ChosenImages,
+    files: &[ImageFile],
     steps: &Preprocessing,
     monitor: &dyn Monitor,
 ) -> Result<BTreeMap<String, Observed>> {
@@ -24,7 +26,7 @@ pub(super) fn calibrate(
     let names: Vec<&str> = values.iter().map(String::as_str).collect();
     let mut network = OnnxBackbone::open_values(library, quantizer.float_network(), &names, steps, monitor)?;
     let mut observed: Vec<Observed> = vec![Observed::default(); values.len()];
-    embed(images, &images.calibration, "calibrating", steps, monitor, &mut |pixels, n| {
+    embed(images, files, "calibrating", steps, monitor, &mut |pixels, n| {
         for image in pixels.chunks_exact(pixels.len() / n) {
             network.read_values(image, &mut |found| {
                 observed[found.layer].add(found.shape.first().copied().unwrap_or(1), found.values);
@@ -94,9 +96,22 @@ mod tests {
                 observed.entry(name.clone()).or_default().add(found.shape[0], found.values);
             })
             .unwrap();
-            let integers = embed(&library, quantizer.write(&observed, 7, &[]).unwrap(), &pixels);
+            let calibrated = quantizer.calibrated(observed, 7);
+            let write = |floats: &[&str]| {
+                let floats = floats.iter().map(|value| (*value).to_string()).collect();
+                calibrated.write(&floats, &[]).unwrap().onnx
+            };
+            let integers = embed(&library, write(&[]), &pixels);
             let distance = known_answer::relative_distance(&integers, &original);
             assert!(distance > 0.0 && distance < 0.02, "{distance}: {integers:?} {original:?}");
+            // Without rounding nothing is left but the order of sums.
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let distance =
+                known_answer::relative_distance(&embed(&library, write(&names), &pixels), &original);
+            assert!(distance < 1e-6, "{distance}");
+            let (costs, all) = calibrated.float_costs(SIDE).unwrap();
+            let of = |value: &str| costs.iter().find(|(name, _)| name == value).unwrap().1;
+            assert_eq!((of("stem"), all), (24 * 144, 24 * 144), "the one convolution behind the first");
         }
     }
 }

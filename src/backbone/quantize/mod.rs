@@ -5,10 +5,11 @@ mod calibration;
 mod fidelity;
 mod head_accuracy;
 mod images;
+mod search;
 
 pub use fidelity::{Fidelity, HeadAccuracy, Mean, NumberFormat, fidelity_beside};
 
-use super::graph::{HalfNetwork, PREPROCESSING_KEY, Quantizer, to_half};
+use super::graph::{HalfNetwork, IntegerNetwork, PREPROCESSING_KEY, Quantizer, to_half};
 use super::import::{check_new_name, onnx_path};
 use super::onnx_runtime::{OnnxBackbone, version, weight_bits};
 use super::resolved::ResolvedBackbone;
@@ -21,9 +22,13 @@ use crate::monitor::Monitor;
 use calibration::calibrate;
 use fidelity::{Features, fidelity_path, measure};
 use images::{ChosenImages, embed};
+use search::Search;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+/// Share of the calibration images that decide which values stay in floats, as a divisor, and the most of them.
+const DECIDING: (usize, usize) = (4, 64);
 
 /// A backbone to quantize.
 ///
@@ -34,6 +39,7 @@ use std::path::{Path, PathBuf};
 /// | `name` | | name of the new backbone |
 /// | `format` | [`NumberFormat::Int8`] | how the new backbone computes |
 /// | `samples` | 512 | images to calibrate integers on, at most half of all |
+/// | `min_cosine` | 0.998 | centred cosine of integers below which some values stay in floats; 0 leaves none |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct QuantizeConfig {
@@ -47,12 +53,22 @@ pub struct QuantizeConfig {
     pub format: NumberFormat,
     /// Images to calibrate integers on; fewer where that would be more than half of all.
     pub samples: usize,
+    /// Values stay in floats until the features have this cosine with those of floats, after the mean of all images was
+    /// subtracted: 0 to 1, without 1. Measured on a part of `samples`.
+    pub min_cosine: f64,
 }
 
 impl QuantizeConfig {
     /// Quantizes the backbone of `choice` as `name` on `images`, everything else by default.
     pub fn new(choice: BackboneChoice, images: impl Into<PathBuf>, name: impl Into<String>) -> Self {
-        Self { choice, images: images.into(), name: name.into(), format: NumberFormat::Int8, samples: 512 }
+        Self {
+            choice,
+            images: images.into(),
+            name: name.into(),
+            format: NumberFormat::Int8,
+            samples: 512,
+            min_cosine: 0.998,
+        }
     }
 }
 
@@ -80,6 +96,8 @@ pub struct QuantizeStats {
     pub convolutions: usize,
     /// Number of nodes of each operator that stay in float.
     pub left_float: BTreeMap<String, usize>,
+    /// The values that stay in float because rounding them would cost too much.
+    pub float_values: BTreeSet<String>,
     /// How near its features are to those of floats.
     pub fidelity: Fidelity,
     /// The file that holds `fidelity`.
@@ -127,6 +145,7 @@ pub fn quantize(config: &QuantizeConfig, monitor: &dyn Monitor) -> Result<Quanti
         bytes: made.onnx.len() as u64,
         convolutions: made.convolutions,
         left_float: made.left_float,
+        float_values: made.float_values,
         fidelity,
         certificate: std::path::absolute(&certificate).unwrap_or(certificate),
         refused: images.refused,
@@ -140,6 +159,7 @@ struct MadeNetwork {
     weight_bits: u32,
     convolutions: usize,
     left_float: BTreeMap<String, usize>,
+    float_values: BTreeSet<String>,
 }
 
 /// The metadata of a new network.
@@ -173,11 +193,18 @@ fn integers(
     monitor: &dyn Monitor,
 ) -> Result<MadeNetwork> {
     let quantizer = Quantizer::new(&resolved.read_model()?)?;
-    let (convolutions, left_float) = (quantizer.convolutions()?, quantizer.left_float().clone());
-    let observed = calibrate(library, &quantizer, images, &resolved.preprocessing, monitor)?;
+    let goal = config.min_cosine;
+    let deciding = if goal > 0.0 { (images.calibration.len() / DECIDING.0).min(DECIDING.1) } else { 0 };
+    let (deciding, calibrating) = images.calibration.split_at(deciding);
+    let observed = calibrate(library, &quantizer, images, calibrating, &resolved.preprocessing, monitor)?;
+    let calibrated = quantizer.calibrated(observed, weight_bits());
+    let search = Search { resolved, library, calibrated: &calibrated, goal, monitor };
+    let float_values = if deciding.is_empty() { BTreeSet::new() } else { search.run(images, deciding)? };
     let metadata = Metadata::of(resolved, "int8", origin(resolved, Some(images)));
-    let onnx = quantizer.write(&observed, weight_bits(), &metadata.entries(config))?;
-    Ok(MadeNetwork { onnx, title: metadata.title, weight_bits: weight_bits(), convolutions, left_float })
+    let IntegerNetwork { onnx, convolutions, left_float } =
+        calibrated.write(&float_values, &metadata.entries(config))?;
+    let (title, weight_bits) = (metadata.title, weight_bits());
+    Ok(MadeNetwork { onnx, title, weight_bits, convolutions, left_float, float_values })
 }
 
 fn half_floats(config: &QuantizeConfig, resolved: &ResolvedBackbone) -> Result<MadeNetwork> {
@@ -189,6 +216,7 @@ fn half_floats(config: &QuantizeConfig, resolved: &ResolvedBackbone) -> Result<M
         weight_bits: 16,
         convolutions,
         left_float: BTreeMap::new(),
+        float_values: BTreeSet::new(),
     })
 }
 
@@ -197,6 +225,9 @@ fn free_place(config: &QuantizeConfig) -> Result<PathBuf> {
     check_new_name(&config.name)?;
     if config.samples == 0 {
         return Err(Error::new(Kind::Usage, "`samples` must be at least 1"));
+    }
+    if !(0.0..1.0).contains(&config.min_cosine) {
+        return Err(Error::new(Kind::Usage, "`min_cosine` must be at least 0 and less than 1"));
     }
     let onnx = onnx_path(&config.choice.models, &config.name);
     match onnx.try_exists().map_err(|e| Error::io("look for the backbone", &onnx, e))? {

@@ -26,6 +26,9 @@ pub(super) struct Quantize {
     /// Number of images to calibrate integers on, at most half of all; the others measure the fidelity
     #[arg(long, value_name = "N", default_value_t = 512)]
     samples: usize,
+    /// Centred cosine of integers to reach: the values that cost most of it stay in floats, 0 leaves none
+    #[arg(long, value_name = "C", default_value_t = 0.998)]
+    min_cosine: f64,
     /// Layer to measure the fidelity at [default: that of the backbone]
     #[arg(long)]
     layer: Option<String>,
@@ -34,11 +37,11 @@ pub(super) struct Quantize {
 }
 
 pub(super) fn run(args: Quantize, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Quantize { backbone, images, name, format, samples, layer, preprocess } = args;
+    let Quantize { backbone, images, name, format, samples, min_cosine, layer, preprocess } = args;
     let models = global.models.clone();
     let choice = BackboneChoice { layer, preprocess, models, ..BackboneChoice::new(backbone) };
     let mut config = QuantizeConfig::new(choice, images, name);
-    (config.format, config.samples) = (format, samples);
+    (config.format, config.samples, config.min_cosine) = (format, samples, min_cosine);
     terminal.stop_on_signals();
     let stats = quantize(&config, terminal)?;
     let outcome = list_refused(&stats.refused);
@@ -49,14 +52,19 @@ pub(super) fn run(args: Quantize, global: &Global, terminal: &Terminal) -> Resul
 fn text(stats: &QuantizeStats) -> String {
     let left: Vec<String> = stats.left_float.iter().map(|(op, count)| format!("{count} {op}")).collect();
     let left = if left.is_empty() { "nothing".into() } else { left.join(", ") };
+    let around = match &stats.float_values {
+        values if values.is_empty() => String::new(),
+        values => format!(" (around {})", values.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+    };
     format!(
-        "{}, {}: {} ({:.1} MB)\n{} convolutions in {}; left in 32-bit floats: {left}\n\n{}{}\n",
+        "{}, {}: {} ({:.1} MB)\n{} convolutions in {}; left in 32-bit floats: {left}{}\n\n{}{}\n",
         stats.name,
         stats.title,
         stats.onnx.display(),
         stats.bytes as f64 / 1e6,
         stats.convolutions,
         stats.fidelity.format.name(),
+        around,
         certificate(&stats.fidelity),
         stats.certificate.display()
     )

@@ -1,6 +1,7 @@
 //! Turns a network of 32-bit floats into one whose convolutions compute with 8-bit integers. Rounding stands in the graph as
 //! pairs of `QuantizeLinear` and `DequantizeLinear`, which ONNX Runtime joins with the operator between them.
 
+mod calibrated;
 mod histogram;
 mod network;
 mod observed;
@@ -9,9 +10,9 @@ mod pools;
 mod weights;
 mod writer;
 
+pub(in crate::backbone) use calibrated::{Calibrated, IntegerNetwork, WEIGHT_BITS_KEY};
 pub(in crate::backbone) use observed::Observed;
 
-use super::messages::StringStringEntryProto;
 use super::model::OnnxModel;
 use crate::error::{Error, Kind, Result};
 use network::Network;
@@ -20,9 +21,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of ONNX's operators since which a scale may belong to one filter.
 const FIRST_OPSET: i64 = 13;
-
-/// The metadata key under which an ONNX file says how many bits its integer weights use.
-pub(in crate::backbone) const WEIGHT_BITS_KEY: &str = "headstart.weight_bits";
 
 /// A network that is going to be quantized.
 pub(in crate::backbone) struct Quantizer {
@@ -53,7 +51,7 @@ impl Quantizer {
             );
         }
         pools::move_pools(&mut model)?;
-        let plan = Plan::of(&Network::of(&model)?);
+        let plan = Plan::of(&Network::of(&model)?, &BTreeSet::new());
         if plan.nodes.is_empty() {
             let left: Vec<&str> = plan.left_float.keys().map(String::as_str).collect();
             let message = "the network has no convolution behind the first whose weights are 32-bit floats";
@@ -78,37 +76,9 @@ impl Quantizer {
         values.into_iter().cloned().collect()
     }
 
-    /// Number of nodes of each operator that stay in float.
-    pub fn left_float(&self) -> &BTreeMap<String, usize> {
-        &self.plan.left_float
-    }
-
-    /// Number of convolutions that are computed with integers.
-    pub fn convolutions(&self) -> Result<usize> {
-        let nodes = self.model.nodes()?;
-        Ok(self.plan.nodes.iter().filter(|&&at| nodes[at].op_type == "Conv").count())
-    }
-
-    /// Writes the quantized network, with weights of `weight_bits`, 7 or 8, and `metadata` instead of entries of the same keys.
-    /// The same observations give the same bytes.
-    ///
-    /// # Errors
-    /// [`Kind::Backbone`] when a value was not observed, or was no number.
-    pub fn write(
-        mut self,
-        observed: &BTreeMap<String, Observed>,
-        weight_bits: u32,
-        metadata: &[(&str, &str)],
-    ) -> Result<Vec<u8>> {
-        writer::write(&mut self.model, &self.plan, observed, weight_bits)?;
-        let file = self.model.file_mut();
-        let bits = weight_bits.to_string();
-        let metadata = metadata.iter().copied().chain([(WEIGHT_BITS_KEY, bits.as_str())]);
-        for (key, value) in metadata {
-            file.metadata.retain(|old| old.key != key);
-            file.metadata.push(StringStringEntryProto { key: key.into(), value: value.into() });
-        }
-        Ok(self.model.encode())
+    /// Fixes what the images of the calibration gave, and the bits of the weights, 7 or 8.
+    pub fn calibrated(self, observed: BTreeMap<String, Observed>, weight_bits: u32) -> Calibrated {
+        Calibrated::new(self.model, self.plan, observed, weight_bits)
     }
 }
 
@@ -184,7 +154,7 @@ mod tests {
         ];
         assert_eq!(values, BTreeMap::from(expected));
         let left: Vec<(&str, usize)> =
-            quantizer.left_float().iter().map(|(op, n)| (op.as_str(), *n)).collect();
+            quantizer.plan.left_float.iter().map(|(op, n)| (op.as_str(), *n)).collect();
         let expected = [
             ("Add", 1),
             ("AveragePool", 1),
@@ -194,7 +164,16 @@ mod tests {
             ("Relu", 2),
         ];
         assert_eq!(left, expected, "the stem with its Relu, the pool with its bias and Relu, the end");
-        assert_eq!(quantizer.convolutions().unwrap(), 3);
+        let convolutions = |plan: &Plan| {
+            let nodes = quantizer.model.nodes().unwrap();
+            plan.nodes.iter().filter(|&&at| nodes[at].op_type == "Conv").count()
+        };
+        assert_eq!(convolutions(&quantizer.plan), 3);
+        // A value that is not rounded keeps those that give it and read it in floats, and no others.
+        let network = Network::of(&quantizer.model).unwrap();
+        let plan = Plan::of(&network, &BTreeSet::from(["joined".to_string()]));
+        let rounded: Vec<&str> = plan.values.keys().map(String::as_str).collect();
+        assert_eq!((rounded, convolutions(&plan)), (vec!["a", "b/conv/before-pool", "stem"], 2));
     }
 
     #[test]
@@ -208,7 +187,7 @@ mod tests {
                 one.add(channels, &(0..channels * 9).map(|i| (i % 13) as f32 / 3.0).collect::<Vec<_>>());
                 observed.insert(value, one);
             }
-            quantizer.write(&observed, 8, &[("key", "other")]).unwrap()
+            quantizer.calibrated(observed, 8).write(&BTreeSet::new(), &[("key", "other")]).unwrap().onnx
         };
         let bytes = write();
         assert_eq!(bytes, write(), "the same observations give the same bytes");

@@ -1,7 +1,9 @@
 //! A graph as quantization reads it: who reads which value, and the float weights.
 
 use super::weights::Kernel;
-use crate::backbone::graph::messages::{FLOAT, GraphProto, NodeProto, NodeValues, TensorName, TensorProto};
+use crate::backbone::graph::messages::{
+    FLOAT, GraphProto, NodeProto, NodeValues, TensorDims, TensorName, TensorProto,
+};
 use crate::backbone::graph::model::{OnnxModel, image_input};
 use crate::error::{Error, Kind, Result};
 use prost::Message;
@@ -51,6 +53,15 @@ impl<'a> Network<'a> {
     /// Whether `name` is a weight.
     pub fn is_weight(&self, name: &str) -> bool {
         self.weights.contains_key(name)
+    }
+
+    /// The shape of each weight.
+    pub fn weight_shapes(&self) -> HashMap<String, Vec<usize>> {
+        let shape = |bytes: &[u8]| {
+            let dims = TensorDims::decode(bytes).map(|tensor| tensor.dims).unwrap_or_default();
+            dims.into_iter().map(|dim| usize::try_from(dim).unwrap_or(0)).collect()
+        };
+        self.weights.iter().map(|(name, bytes)| (name.clone(), shape(bytes))).collect()
     }
 
     /// The weight called `name`, if it is of 32-bit floats.

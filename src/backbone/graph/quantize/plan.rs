@@ -17,10 +17,13 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub fn of(network: &Network) -> Self {
+    /// Plans all that can be quantized, except what gives or reads one of the values `floats`.
+    pub fn of(network: &Network, floats: &BTreeSet<String>) -> Self {
         let mut plan = Self::default();
         for (at, node) in network.nodes.iter().enumerate() {
-            if plan.takes(network, node) {
+            let is_float = |value: &String| floats.contains(value);
+            let touches_float = || node.input.iter().any(is_float) || is_float(rounded_output(network, node));
+            if plan.takes(network, node) && !touches_float() {
                 plan.nodes.insert(at);
                 let values = node.input.iter().filter(|name| !name.is_empty() && !network.is_weight(name));
                 let rounded = values.chain(Some(rounded_output(network, node)));

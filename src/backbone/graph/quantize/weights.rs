@@ -1,5 +1,9 @@
 //! The weights and the bias of a convolution as integers.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 /// Steps tried below the largest weight, as shares of the highest level: more levels than that cut the largest weights off,
 /// fewer leave levels unused. A filter whose weights already lie on a grid has a share that hits it.
 const SHARES: std::ops::RangeInclusive<f64> = 0.5..=1.5;
@@ -32,6 +36,33 @@ pub(super) struct ConvInput<'a> {
     pub channel_means: &'a [f64],
     /// Number of groups of channels.
     pub groups: usize,
+}
+
+/// The weights of convolutions as integers, each computed once.
+pub(super) struct RoundedWeights {
+    /// Weights of so many bits.
+    bits: u32,
+    /// By the output of the convolution and the bits of the scale of its input.
+    done: RefCell<HashMap<(String, u32), Rc<QuantizedConv>>>,
+}
+
+impl RoundedWeights {
+    pub fn new(bits: u32) -> Self {
+        Self { bits, done: RefCell::default() }
+    }
+
+    /// The bits of each weight.
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// The weights of the convolution that gives `output`.
+    pub fn of(&self, output: &str, kernel: &Kernel, bias: &[f32], input: ConvInput) -> Rc<QuantizedConv> {
+        let key = (output.to_string(), input.scale.to_bits());
+        let top = (1 << (self.bits - 1)) - 1;
+        let mut done = self.done.borrow_mut();
+        done.entry(key).or_insert_with(|| Rc::new(quantize_conv(kernel, bias, input, top))).clone()
+    }
 }
 
 /// Rounds the weights of each filter to levels from `-top` to `top`, and moves the mean error that this makes into the bias

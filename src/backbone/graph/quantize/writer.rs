@@ -5,7 +5,7 @@ use super::network::{Network, edited, float_tensor, tensor, tensor_name};
 use super::observed::Observed;
 use super::plan::Plan;
 use super::pools::remove_unused;
-use super::weights::{ConvInput, QuantizedConv, quantize_conv};
+use super::weights::{ConvInput, RoundedWeights};
 use crate::backbone::graph::builder::encoded_node;
 use crate::backbone::graph::messages::{AttributeProto, INT8, INT32, NodeProto, NodeValues, UINT8};
 use crate::backbone::graph::model::OnnxModel;
@@ -19,7 +19,7 @@ pub(super) fn write(
     model: &mut OnnxModel,
     plan: &Plan,
     observed: &BTreeMap<String, Observed>,
-    weight_bits: u32,
+    rounded: &RoundedWeights,
 ) -> Result<()> {
     let network = Network::of(model)?;
     let levels = levels(plan, observed)?;
@@ -31,7 +31,7 @@ pub(super) fn write(
             let means = observed[input].channel_means();
             let groups = usize::try_from(int(read, "group", 1)).unwrap_or(1);
             let input = ConvInput { scale: levels[input].scale, channel_means: &means, groups };
-            writer.conv(&network, read, &mut node, input, (1 << (weight_bits - 1)) - 1)?;
+            writer.conv(&network, read, &mut node, input, rounded)?;
         }
         writer.node(node, &levels);
     }
@@ -101,14 +101,14 @@ impl Writer {
         }
     }
 
-    /// Makes the weights and the bias of a convolution integers up to `top`.
+    /// Makes the weights and the bias of a convolution integers.
     fn conv(
         &mut self,
         network: &Network,
         read: &NodeProto,
         node: &mut NodeValues,
         input: ConvInput,
-        top: i32,
+        rounded: &RoundedWeights,
     ) -> Result<()> {
         let missing = || Error::new(Kind::Backbone, format!("the weights of {} are missing", read.output[0]));
         let kernel = network.kernel(&read.input[1]).ok_or_else(missing)?;
@@ -121,16 +121,16 @@ impl Writer {
             return Err(Error::new(Kind::Backbone, message));
         }
         let bias_values = bias.map(|bias| bias.values).unwrap_or_default();
-        let QuantizedConv { weights, scales, bias, bias_scales } =
-            quantize_conv(&kernel, &bias_values, input, top);
-        let weights: Vec<u8> = weights.into_iter().map(|level| level as u8).collect();
+        let rounded = rounded.of(&read.output[0], &kernel, &bias_values, input);
+        let weights: Vec<u8> = rounded.weights.iter().map(|&level| level as u8).collect();
         let zeros = vec![0; filters];
         let name = self.name(network, &read.input[1], &read.output[0], "weights");
-        node.input[1] = self.dequantized(&name, (INT8, &kernel.dims, weights), &scales, zeros);
-        let bias: Vec<u8> = bias.iter().flat_map(|level| level.to_le_bytes()).collect();
+        node.input[1] = self.dequantized(&name, (INT8, &kernel.dims, weights), &rounded.scales, zeros);
+        let bias: Vec<u8> = rounded.bias.iter().flat_map(|level| level.to_le_bytes()).collect();
         let own = read.input.get(2).map_or("", String::as_str);
         let name = self.name(network, own, &read.output[0], "bias");
-        let value = self.dequantized(&name, (INT32, &[filters], bias), &bias_scales, vec![0; 4 * filters]);
+        let value =
+            self.dequantized(&name, (INT32, &[filters], bias), &rounded.bias_scales, vec![0; 4 * filters]);
         node.input.truncate(2);
         node.input.push(value);
         Ok(())

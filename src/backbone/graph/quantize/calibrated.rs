@@ -1,0 +1,87 @@
+//! A network whose values were observed: what each value would cost in floats, and the files of integers.
+
+use super::network::Network;
+use super::observed::Observed;
+use super::plan::{Plan, rounded_output};
+use super::weights::RoundedWeights;
+use super::writer;
+use crate::backbone::graph::endpoints::cost;
+use crate::backbone::graph::messages::StringStringEntryProto;
+use crate::backbone::graph::model::OnnxModel;
+use crate::backbone::graph::shapes::infer;
+use crate::error::Result;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The metadata key under which an ONNX file says how many bits its integer weights use.
+pub(in crate::backbone) const WEIGHT_BITS_KEY: &str = "headstart.weight_bits";
+
+/// A network that can be written with integers.
+pub(in crate::backbone) struct Calibrated {
+    model: OnnxModel,
+    plan: Plan,
+    observed: BTreeMap<String, Observed>,
+    weights: RoundedWeights,
+}
+
+/// A network of integers.
+pub(in crate::backbone) struct IntegerNetwork {
+    pub onnx: Vec<u8>,
+    /// Number of convolutions that compute with integers.
+    pub convolutions: usize,
+    /// Number of nodes of each operator that stay in float.
+    pub left_float: BTreeMap<String, usize>,
+}
+
+impl Calibrated {
+    pub(super) fn new(
+        model: OnnxModel,
+        plan: Plan,
+        observed: BTreeMap<String, Observed>,
+        weight_bits: u32,
+    ) -> Self {
+        Self { model, plan, observed, weights: RoundedWeights::new(weight_bits) }
+    }
+
+    /// The multiply-adds of one image of `side` pixels that would be computed in floats if a value was not rounded, for each
+    /// value that is. The last number is that of all convolutions of integers.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`](crate::error::Kind::Backbone) when the network is damaged.
+    pub fn float_costs(&self, side: usize) -> Result<(Vec<(String, u64)>, u64)> {
+        let network = Network::of(&self.model)?;
+        let weights = network.weight_shapes();
+        let shapes = infer(&network.nodes, (&network.image, vec![1, 3, side, side]), &weights);
+        let convolutions: Vec<_> = (self.plan.nodes.iter().map(|&at| &network.nodes[at]))
+            .filter(|node| node.op_type == "Conv")
+            .map(|node| (node, rounded_output(&network, node), cost(node, &shapes, &weights)))
+            .collect();
+        let of_value = |value: &String| {
+            let touching =
+                convolutions.iter().filter(|(node, output, _)| node.input[0] == *value || *output == value);
+            (value.clone(), touching.map(|(_, _, cost)| cost).sum())
+        };
+        let all = convolutions.iter().map(|(_, _, cost)| cost).sum();
+        Ok((self.plan.values.keys().map(of_value).collect(), all))
+    }
+
+    /// Writes the network with integers, without rounding the values `floats`, and with `metadata` instead of entries of the
+    /// same keys. The same observations give the same bytes.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`](crate::error::Kind::Backbone) when a value was not observed, or was no number.
+    pub fn write(&self, floats: &BTreeSet<String>, metadata: &[(&str, &str)]) -> Result<IntegerNetwork> {
+        let mut model = self.model.clone();
+        let network = Network::of(&self.model)?;
+        let plan = Plan::of(&network, floats);
+        let of_plan = plan.nodes.iter().filter(|&&at| network.nodes[at].op_type == "Conv");
+        let convolutions = of_plan.count();
+        writer::write(&mut model, &plan, &self.observed, &self.weights)?;
+        let bits = self.weights.bits().to_string();
+        let file = model.file_mut();
+        for (key, value) in metadata.iter().copied().chain([(WEIGHT_BITS_KEY, bits.as_str())]) {
+            file.metadata.retain(|old| old.key != key);
+            file.metadata.push(StringStringEntryProto { key: key.into(), value: value.into() });
+        }
+        Ok(IntegerNetwork { onnx: model.encode(), convolutions, left_float: plan.left_float })
+    }
+}
