@@ -1,6 +1,6 @@
 //! Adam (Kingma and Ba 2015, algorithm 1; epsilon is added to the corrected root, as in PyTorch) with decoupled weight decay
 //! (AdamW, Loshchilov and Hutter 2019, algorithm 2): its constants, the coefficients of a step, and the step of the bias. The
-//! same step for the weights is in `kernel/step.rs`.
+//! same step for the weights is in `kernel/weight_state.rs`.
 
 pub(super) const BETA1: f32 = 0.9;
 pub(super) const BETA2: f32 = 0.999;

@@ -8,8 +8,10 @@ mod batch;
 mod elementwise;
 mod gradient;
 mod logits;
+mod row_blocks;
 mod step;
 mod vectors;
+mod weight_state;
 
 use super::adam::AdamStep;
 use elementwise::{Exp, Standardize};
@@ -21,7 +23,8 @@ use step::{MANY_ROWS, Step};
 use vectors::{AddScaled, Dot};
 
 pub(super) use batch::Batch;
-pub(super) use step::{StepBuffers, WeightState};
+pub(super) use row_blocks::StepBuffers;
+pub(super) use weight_state::WeightState;
 
 /// The arithmetic for this processor.
 #[derive(Debug, Clone, Copy)]
