@@ -313,7 +313,7 @@ mod tests {
     }
 
     /// Fields that the command line fills in by itself.
-    const NOT_TYPED: [&str; 6] = ["time", "live_after", "base", "commands", "predictor", "manifest"];
+    const NOT_TYPED: [&str; 7] = ["time", "live_after", "base", "commands", "predictor", "manifest", "parts"];
 
     fn fields_by_command() -> Vec<(&'static str, Vec<&'static str>)> {
         let backbone =
@@ -463,7 +463,7 @@ mod tests {
             ("extract", {
                 let plan = fields!(PlanConfig { extract, chunk_rows });
                 let plan: Vec<_> = plan.into_iter().filter(|field| *field != "extract").collect();
-                let finish = fields!(FinishConfig { plan, mixed_hardware });
+                let finish = fields!(FinishConfig { plan, parts, mixed_hardware });
                 of_images([backbone, extract.clone(), plan, finish].concat())
             }),
             (

@@ -1,16 +1,17 @@
 //! Adam (Kingma and Ba 2015, algorithm 1; epsilon is added to the corrected root, as in PyTorch) with decoupled weight decay
 //! (AdamW, Loshchilov and Hutter 2019, algorithm 2): its constants, the coefficients of a step, and the step of the bias. The
-//! same step for the weights is in `kernel/step.rs`.
+//! same step for the weights is in `kernel/weight_state.rs`.
 
 pub(super) const BETA1: f32 = 0.9;
 pub(super) const BETA2: f32 = 0.999;
 pub(super) const EPSILON: f32 = 1e-8;
 
-/// Gradients and probabilities below 2^-60 count as zero in a step. Their products and squares would be subnormal numbers, with
-/// which some processors take a hundred times as long, and beside [`EPSILON`] they move no weight.
-pub(super) const TINY: f32 = 1.0 / (1u64 << 60) as f32;
+/// Gradients and probabilities below 2^-57 count as zero in a step. Their products and squares would be subnormal numbers, with
+/// which some processors take a hundred times as long; beside [`EPSILON`] they move a weight by less than a billionth of the
+/// learning rate.
+pub(super) const TINY: f32 = 1.0 / (1u64 << 57) as f32;
 
-/// Moments below 2^-120 count as zero, for the same reason: those of a gradient that stays zero shrink step by step.
+/// Moments below 2^-114 count as zero, for the same reason: those of a gradient that stays zero shrink step by step.
 pub(super) const TINY_MEAN: f32 = TINY * TINY;
 
 /// Coefficients of one step: learning rate, bias correction of both moments, weight penalty and weight decay.

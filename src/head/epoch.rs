@@ -15,12 +15,11 @@ use std::time::Instant;
 /// Multiplications per thread and step below which a further thread does not pay.
 const MIN_STEP_WORK: usize = 200_000;
 
-/// Multiplications in a block of many heads: some ten milliseconds on one thread, and rows that stay in the last cache.
+/// Multiplications in a block: some ten milliseconds on one thread. Threads are started for each block.
 const BLOCK_WORK: usize = 400_000_000;
 
-/// Multiplications in a block of few heads, which read each batch together. Threads are started for each block, and a busy system
-/// takes some milliseconds to give each a core of its own.
-const LONG_BLOCK_WORK: usize = 8 * BLOCK_WORK;
+/// Steps in a block of few heads, at least: a busy system takes some milliseconds to give each new thread a core of its own.
+const BLOCK_STEPS: usize = 16;
 
 /// Floats that stay in a core's own cache beside the features of a batch: half a megabyte.
 const CACHE_FLOATS: usize = 1 << 17;
@@ -46,8 +45,8 @@ impl<'a> EpochRun<'a> {
         let step_work = outputs * self.rows.features.stride() * batch;
         let mut sums = vec![RunningLoss::default(); heads.len()];
         let in_groups = heads.len() >= 2 * self.max_threads;
-        let work = if in_groups { BLOCK_WORK } else { LONG_BLOCK_WORK };
-        for examples in self.rows.examples.chunks(batch * work.div_ceil(step_work.max(1))) {
+        let steps = BLOCK_WORK.div_ceil(step_work.max(1)).max(if in_groups { 1 } else { BLOCK_STEPS });
+        for examples in self.rows.examples.chunks(batch * steps) {
             let block = |threads| self.block(examples, batch, threads);
             let losses = if in_groups {
                 run_in_groups(heads, block(1), self.max_threads)

@@ -9,8 +9,10 @@ mod candidates;
 mod elementwise;
 mod gradient;
 mod logits;
+mod row_blocks;
 mod step;
 mod vectors;
+mod weight_state;
 
 use super::adam::AdamStep;
 use candidates::Candidates;
@@ -24,7 +26,8 @@ use vectors::{AddScaled, Dot};
 
 pub(super) use batch::Batch;
 pub(crate) use candidates::{BoundedRows, PANEL};
-pub(super) use step::{StepBuffers, WeightState};
+pub(super) use row_blocks::StepBuffers;
+pub(super) use weight_state::WeightState;
 
 /// The arithmetic for this processor.
 #[derive(Debug, Clone, Copy)]
