@@ -28,17 +28,23 @@ pub struct FoundFile {
 #[derive(Debug, Clone, Default)]
 pub struct FoundFiles {
     by_path: HashMap<String, FoundFile>,
+    /// What files were at other times, where they were read more than once.
+    at_other_times: HashMap<String, Vec<FoundFile>>,
 }
 
 impl FoundFiles {
-    /// Adds files; a later one of a path replaces an earlier one.
+    /// Adds files. Those of one path stay beside one another: which of them a file is now, its size and time say.
     pub fn add(&mut self, files: Vec<FoundFile>) {
-        self.by_path.extend(files.into_iter().map(|file| (file.path.clone(), file)));
+        for file in files {
+            if let Some(other) = self.by_path.insert(file.path.clone(), file) {
+                self.at_other_times.entry(other.path.clone()).or_default().push(other);
+            }
+        }
     }
 
-    /// What the file at `path` is.
-    pub(super) fn get(&self, path: &str) -> Option<&FoundFile> {
-        self.by_path.get(path)
+    /// What the file at `path` was each time that it was read.
+    pub(super) fn all(&self, path: &str) -> impl Iterator<Item = &FoundFile> {
+        self.by_path.get(path).into_iter().chain(self.at_other_times.get(path).into_iter().flatten())
     }
 }
 
@@ -67,5 +73,26 @@ impl FoundFile {
             }),
             (reason, _) => Err(reason.clone().unwrap_or(Reason::Unreadable("unknown".into()))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::digest::sha256;
+
+    #[test]
+    fn a_file_that_was_read_twice_is_known_by_each_of_its_times() {
+        let at = |mtime_ns| FoundFile {
+            image_sha256: Some(sha256(b"x")),
+            mtime_ns,
+            ..FoundFile::refused("a".into(), Reason::Unreadable("x".into()))
+        };
+        let mut found = FoundFiles::default();
+        found.add(vec![at(1)]);
+        found.add(vec![at(2), at(3)]);
+        let mut times: Vec<i64> = found.all("a").map(|file| file.mtime_ns).collect();
+        times.sort_unstable();
+        assert_eq!((times, found.all("b").count()), (vec![1, 2, 3], 0));
     }
 }

@@ -112,10 +112,11 @@ impl<'a> Scanner<'a> {
 
     /// What another process found in the file, if it is as it was then.
     fn found(&self, path: &str, facts: &FileFacts) -> Option<&'a FoundFile> {
-        let found = self.found?.get(path)?;
-        let is_same = (found.bytes, found.mtime_ns) == (facts.bytes, facts.mtime_ns);
+        let all = self.found?;
+        let is_same = |found: &&FoundFile| (found.bytes, found.mtime_ns) == (facts.bytes, facts.mtime_ns);
         // What could not be read has no size.
-        (is_same || found.image_sha256.is_none()).then_some(found)
+        let is_unread = |found: &&FoundFile| found.image_sha256.is_none();
+        all.all(path).find(is_same).or_else(|| all.all(path).find(is_unread))
     }
 
     /// Reads a file for a scan elsewhere.
