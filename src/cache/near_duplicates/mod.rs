@@ -121,7 +121,7 @@ impl NearGroup {
 /// images have already stay together.
 ///
 /// All pairs are compared, and the float32 product of their features decides, except for pairs that shortened rows prove to be
-/// further apart. At most 640 MB of features are in memory, whatever the number of images.
+/// further apart. At most 700 MB of features and short rows are in memory, whatever the number of images.
 ///
 /// # Errors
 /// [`Kind::Usage`] unless the threshold is from 0 to 2, and for an `out` whose name is no format; [`Kind::Input`] when that file
