@@ -28,10 +28,14 @@ class Server:
         self.python, self.endpoint = python, f"http://127.0.0.1:{self.port}"
         os.environ.update(self.environment())
         self.process = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while not self.answers():
-            assert self.process.poll() is None, f"{self.title}: the server has ended"
-            time.sleep(0.1)
-        self.create_bucket()
+        try:
+            while not self.answers():
+                assert self.process.poll() is None, f"{self.title}: the server has ended"
+                time.sleep(0.1)
+            self.create_bucket()
+        except BaseException:
+            self.end()
+            raise
 
     def answers(self):
         with socket.socket() as probe:
