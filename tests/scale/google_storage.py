@@ -15,7 +15,7 @@ kept = DomainDispatcherApplication(create_backend_app)
 
 def application(environ, start_response):
     if environ.get("HTTP_AUTHORIZATION", "").startswith("AWS4"):
-        # The test itself, which looks at the objects with boto3.
+        # The test itself, which looks at the objects.
         return kept(environ, start_response)
     if strange := [name for name in environ if name.startswith(("HTTP_X_AMZ", "HTTP_X_MS"))]:
         start_response("400 Bad Request", [("Content-Type", "text/plain")])
