@@ -320,4 +320,29 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_session_on_the_cpu_stays_there_beside_openvino() {
+        let library = crate::backbone::install::find_library(false).unwrap().expect("run tests/run");
+        let mut graph = GraphBuilder::new("conv", 40);
+        let weights: Vec<f32> = (0..8 * 27).map(|i| (i * 29 % 31) as f32 / 16.0 - 0.9).collect();
+        graph.weight("w", &[8, 3, 3, 3], &weights);
+        graph.node("Conv", &["input", "w"], "conv", Vec::new());
+        graph.node("Flatten", &["conv"], "flat", vec![AttributeProto::int("axis", 1)]);
+        graph.output("flat", 8 * 38 * 38);
+        let model = graph.finish(&[]);
+        let steps = Preprocessing::whole(40, Normalization::Unit);
+        let mut pixels = vec![0; steps.input_bytes()];
+        steps.planes(&probe_image(), &mut pixels);
+        let embed = |device| {
+            let options = SessionOptions::new(device);
+            let opened = OnnxBackbone::open(&library.path, model.clone(), "flat", &steps, options, &Silent);
+            opened.map(|mut network| network[0].embed(&pixels, 1).unwrap().into_finite().unwrap())
+        };
+        let before = embed(Device::Cpu).unwrap();
+        // Where there is no OpenVINO, there is nothing to stay away from.
+        if embed(Device::OpenVino).is_ok() {
+            assert_eq!(embed(Device::Cpu).unwrap(), before);
+        }
+    }
 }

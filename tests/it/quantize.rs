@@ -79,7 +79,7 @@ fn a_goal_of_fidelity_leaves_values_in_floats_until_it_is_reached() {
         (&serde_json::json!([]), &serde_json::json!([]))
     );
     let cosine = |made: &Value| made["fidelity"]["centred_cosine"]["mean"].as_f64().unwrap();
-    let goal = format!("{:.6}", 1.0 - (1.0 - cosine(&none)) * 0.8);
+    let goal = format!("{:.6}", 1.0 - (1.0 - cosine(&none)) * 0.5);
     let higher = made("higher", &goal).value();
     assert!(!higher["float_values"].as_array().unwrap().is_empty(), "{higher}");
     assert!(cosine(&higher) > cosine(&none), "{higher}");
