@@ -49,13 +49,14 @@ const NOT_TYPED: [(&str, &str); 35] = [
 ];
 
 /// Blocks that are no lines of a shell: the page, the language, how many, and what runs them.
-const OTHER_BLOCKS: [(&str, &str, usize, &str); 15] = [
+const OTHER_BLOCKS: [(&str, &str, usize, &str); 16] = [
     ("architecture.md", "text", 1, "a drawing"),
     ("cache-format.md", "text", 3, "lists of files, a formula"),
     ("design-notes.md", "text", 2, "drawings"),
     ("experiments.md", "toml", 1, "experiment::families"),
     ("export.md", "javascript", 1, "benches/exported_answers.py; its grammar here"),
     ("export.md", "python", 1, "an_exported_file_answers_as_the_page_shows"),
+    ("export.md", "text", 1, "lines for a run of several labels: multi_label"),
     ("features.md", "python", 15, "the_python_and_sql_of_the_pages_run, python"),
     ("features.md", "r", 1, "untried, as the page says"),
     ("features.md", "sql", 1, "the_python_and_sql_of_the_pages_run"),
