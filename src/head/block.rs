@@ -7,7 +7,7 @@
 use super::adam::BiasState;
 use super::barrier::SpinBarrier;
 use super::head_state::{HeadSlice, HeadState, SplitHead};
-use super::kernel::{Batch, Kernel, StepBuffers};
+use super::kernel::{Batch, Kernel};
 use super::labelled_features::LabelledFeatures;
 use super::loss::CrossEntropy;
 use super::output_state::{OutputBuffers, OutputState};
@@ -160,7 +160,6 @@ struct Scratch<'a> {
     delta: Vec<f32>,
     totals: Vec<f32>,
     standardized: Option<BatchStandardizer<'a>>,
-    step: StepBuffers,
 }
 
 impl Shared<'_> {
@@ -184,10 +183,9 @@ impl Shared<'_> {
             delta: Vec::new(),
             totals: Vec::with_capacity(batch),
             standardized: standardizer.map(|standardizer| BatchStandardizer::new(standardizer, batch)),
-            step: StepBuffers::default(),
         };
         for (number, examples) in rows.examples.chunks(batch).enumerate() {
-            let Scratch { z, delta, totals, standardized, step: step_buffers } = &mut scratch;
+            let Scratch { z, delta, totals, standardized } = &mut scratch;
             let plain = Batch::of(LabelledFeatures { examples, ..rows });
             let batch = match standardized {
                 Some(standardized) => standardized.apply(kernel, plain),
@@ -209,7 +207,7 @@ impl Shared<'_> {
                     losses[slice.head] += batch_loss;
                 }
                 let own = columns(z, all, &slice.outputs, delta);
-                kernel.step(batch, own, slice.weights.reborrow(), step.adam, step_buffers);
+                kernel.step(batch, own, slice.weights.reborrow(), step.adam);
                 slice.bias.step(own, step.adam);
             }
         }

@@ -12,8 +12,8 @@ use crate::math::parallel::in_parallel;
 use crate::math::random::Rng;
 use std::sync::{Mutex, PoisonError};
 
-/// Bytes of a block in float32: some ten milliseconds of training, and no more than a processor's last cache.
-const BLOCK_BYTES: usize = 32 << 20;
+/// Bytes of a block in float32: some milliseconds of training, and less than a processor's last cache.
+const BLOCK_BYTES: usize = 8 << 20;
 
 /// Rows that a thread turns into float32 at a time.
 const SHARE: usize = 64;

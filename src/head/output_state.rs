@@ -3,7 +3,7 @@
 use super::adam::{AdamStep, BiasState};
 use super::dropout::Dropout;
 use super::hidden_units::HiddenUnits;
-use super::kernel::{Batch, Kernel, StepBuffers, WeightState};
+use super::kernel::{Batch, Kernel, WeightState};
 use super::labelled_features::{Example, LabelledFeatures};
 use super::layer::Layer;
 use super::loss::CrossEntropy;
@@ -25,17 +25,10 @@ impl LayerState {
     }
 
     /// Performs one step along `delta`, `[rows, outputs]`, the gradient at the outputs for the inputs of `batch`.
-    fn step(
-        &mut self,
-        kernel: Kernel,
-        batch: Batch,
-        delta: &[f32],
-        step: AdamStep,
-        buffers: &mut StepBuffers,
-    ) {
+    fn step(&mut self, kernel: Kernel, batch: Batch, delta: &[f32], step: AdamStep) {
         let [first, second] = &mut self.moments;
         let [w, m, v] = [&mut self.layer, first, second].map(Layer::parts_mut);
-        kernel.step(batch, delta, WeightState { weight: w.0, first: m.0, second: v.0 }, step, buffers);
+        kernel.step(batch, delta, WeightState { weight: w.0, first: m.0, second: v.0 }, step);
         BiasState { value: w.1, first: m.1, second: v.1 }.step(delta, step);
     }
 }
@@ -60,7 +53,6 @@ pub(super) struct OutputBuffers {
     gradient: Vec<f64>,
     /// The rows of the output layer's weight.
     classes: Vec<Example>,
-    step: StepBuffers,
 }
 
 impl OutputState {
@@ -74,7 +66,6 @@ impl OutputState {
             transposed: Vec::new(),
             gradient: Vec::new(),
             classes: (0..layer.outputs() as u32).map(class).collect(),
-            step: StepBuffers::default(),
         }
     }
 
@@ -99,15 +90,14 @@ impl OutputState {
         kernel.logits(units.batch(), layer.weight.padded(), &layer.bias, z);
         let sum = loss.gradient(kernel, z, examples, totals);
         self.gradient_at_units(kernel, a, buffers);
-        let OutputBuffers { units, z, step, .. } = buffers;
-        self.state.step(kernel, units.batch(), z, position.adam, step);
+        self.state.step(kernel, buffers.units.batch(), &buffers.z, position.adam);
         sum
     }
 
     /// Computes the gradient at the outputs of the hidden layer, `[rows, units]`: that at the logits times the output layer's
     /// weight, for the units that are on.
     fn gradient_at_units(&self, kernel: Kernel, out: &mut [f32], buffers: &mut OutputBuffers) {
-        let OutputBuffers { units, z, transposed, gradient, classes, .. } = buffers;
+        let OutputBuffers { units, z, transposed, gradient, classes } = buffers;
         let weight = &self.state.layer.weight;
         let (rows, stride) = (units.rows(), weight.stride());
         transposed.clear();

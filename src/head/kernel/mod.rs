@@ -9,7 +9,6 @@ mod candidates;
 mod elementwise;
 mod gradient;
 mod logits;
-mod row_blocks;
 mod step;
 mod vectors;
 mod weight_state;
@@ -26,7 +25,6 @@ use vectors::{AddScaled, Dot};
 
 pub(super) use batch::Batch;
 pub(crate) use candidates::{BoundedRows, PANEL};
-pub(super) use row_blocks::StepBuffers;
 pub(super) use weight_state::WeightState;
 
 /// The arithmetic for this processor.
@@ -65,16 +63,8 @@ impl Kernel {
     }
 
     /// Performs one step of Adam with weight decay along `delta^T features + l2 weight`, with `delta` as `[rows, classes]`.
-    /// `buffers` are those of earlier steps, or new.
-    pub fn step(
-        &self,
-        batch: Batch,
-        delta: &[f32],
-        weights: WeightState,
-        step: AdamStep,
-        buffers: &mut StepBuffers,
-    ) {
-        self.0.dispatch(Step { batch, delta, weights, step, many_rows: MANY_ROWS, buffers });
+    pub fn step(&self, batch: Batch, delta: &[f32], weights: WeightState, step: AdamStep) {
+        self.0.dispatch(Step { batch, delta, weights, step, many_rows: MANY_ROWS });
     }
 
     /// `out[class, feature] += delta^T features` for the features of `span`, whose ends are multiples of
@@ -152,7 +142,7 @@ mod tests {
             second: v.padded_mut(0..classes),
         };
         let step = AdamStep { rate: 0.1, root: 3.0, l2: 0.01, kept: 0.98 };
-        kernel.step(batch, &delta, weights, step, &mut StepBuffers::default());
+        kernel.step(batch, &delta, weights, step);
         (out, w.values().collect())
     }
 
@@ -257,8 +247,7 @@ mod tests {
                         second: v.padded_mut(0..classes),
                     };
                     let step = AdamStep { rate: 0.1, root: 3.0, l2: 0.01, kept: 0.98 };
-                    let buffers = &mut StepBuffers::default();
-                    kernel.0.dispatch(Step { batch, delta: &delta, weights, step, many_rows, buffers });
+                    kernel.0.dispatch(Step { batch, delta: &delta, weights, step, many_rows });
                     [w, m, v].map(|matrix| matrix.values().collect::<Vec<f32>>())
                 };
                 assert!(weights(0) == weights(usize::MAX), "{rows} {classes} {width}");
@@ -283,7 +272,7 @@ mod tests {
                 second: v.padded_mut(0..3),
             };
             let step = AdamStep { rate: 0.1, root: 1.0, l2: 0.0, kept: 1.0 };
-            kernel.step(batch, &vec![1e-23; 3 * rows], weights, step, &mut StepBuffers::default());
+            kernel.step(batch, &vec![1e-23; 3 * rows], weights, step);
             assert!(w == before && m.values().chain(v.values()).all(|moment| moment == 0.0), "{rows}");
         }
     }

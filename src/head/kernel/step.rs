@@ -1,14 +1,15 @@
 //! One optimizer step for the weights: their gradient in registers, and Adam applied to it.
 
 use super::batch::{Batch, CLASSES, LANES};
-use super::row_blocks::{RowBlocks, StepBuffers};
 use super::weight_state::{WeightState, update_vectors};
 use crate::head::adam::AdamStep;
+use crate::math::matrix::{GROUP, Matrix};
 use pulp::{Simd, WithSimd};
+use std::ops::Range;
 
-/// Rows from which on they are first copied next to one another. Rows are apart by a multiple of a page, so many of them do not
-/// stay in a cache for all classes.
-pub(super) const MANY_ROWS: usize = 128;
+/// Rows from which on those of a group of features are first copied next to one another. Rows are apart by a multiple of a
+/// page, so many of them do not stay in a cache for all classes.
+pub(super) const MANY_ROWS: usize = 64;
 
 /// One step of Adam along `delta^T features + l2 weight`, with `delta` as `[rows, classes]`.
 pub(super) struct Step<'a> {
@@ -18,7 +19,6 @@ pub(super) struct Step<'a> {
     pub step: AdamStep,
     /// [`MANY_ROWS`], which changes no bit.
     pub many_rows: usize,
-    pub buffers: &'a mut StepBuffers,
 }
 
 impl WithSimd for Step<'_> {
@@ -28,8 +28,7 @@ impl WithSimd for Step<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let classes = self.delta.len() / self.batch.examples.len().max(1);
         if self.batch.examples.len() >= self.many_rows {
-            let Self { batch, delta, weights, step, buffers, .. } = self;
-            return RowBlocks { batch, delta, weights, step, buffers }.step(simd, classes);
+            return self.by_groups(simd, classes);
         }
         for class in (0..classes).step_by(CLASSES) {
             match (classes - class, S::F32_LANES == LANES) {
@@ -88,6 +87,74 @@ impl Step<'_> {
         for (k, before) in before.iter().enumerate() {
             let state = [&mut *weight, &mut *first, &mut *second];
             update_vectors(simd, step, before, state, (k + 1) * vectors - V);
+        }
+    }
+}
+
+impl Step<'_> {
+    /// Updates all classes, a group of features at a time.
+    #[inline(always)]
+    fn by_groups<S: Simd>(&mut self, simd: S, classes: usize) {
+        let rows = self.batch.examples.len();
+        let mut packed = Matrix::zeros(rows, GROUP);
+        for from in (0..self.batch.stride).step_by(GROUP) {
+            let to = packed.padded_mut(0..rows).as_chunks_mut::<GROUP>().0;
+            for (i, to) in to.iter_mut().enumerate() {
+                to.copy_from_slice(&self.batch.row(i)[from..from + GROUP]);
+            }
+            let packed = packed.padded();
+            for class in (0..classes).step_by(CLASSES) {
+                let own = class..classes;
+                match (classes - class, S::F32_LANES == LANES) {
+                    (1, true) => self.group::<S, 1, 4>(simd, own, packed, from),
+                    (2, true) => self.group::<S, 2, 4>(simd, own, packed, from),
+                    (3, true) => self.group::<S, 3, 4>(simd, own, packed, from),
+                    (4, true) => self.group::<S, 4, 4>(simd, own, packed, from),
+                    (_, true) => self.group::<S, CLASSES, 4>(simd, own, packed, from),
+                    (1, _) => self.group::<S, 1, 2>(simd, own, packed, from),
+                    (2, _) => self.group::<S, 2, 2>(simd, own, packed, from),
+                    (3, _) => self.group::<S, 3, 2>(simd, own, packed, from),
+                    (4, _) => self.group::<S, 4, 2>(simd, own, packed, from),
+                    (_, _) => self.group::<S, CLASSES, 2>(simd, own, packed, from),
+                }
+            }
+        }
+    }
+
+    /// Updates the first `K` classes of `own` for the group of features from `from` on, whose rows are in `packed`,
+    /// `[rows, GROUP]`.
+    #[inline(always)]
+    fn group<S: Simd, const K: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        own: Range<usize>,
+        packed: &[f32],
+        from: usize,
+    ) {
+        let (class, classes, stride) = (own.start, own.end, self.batch.stride);
+        let step = self.step;
+        let WeightState { weight, first, second } = &mut self.weights;
+        let packed = S::as_simd_f32s(packed).0;
+        let vectors = GROUP / S::F32_LANES;
+        for at in (0..vectors).step_by(V) {
+            let mut gradient = [[simd.splat_f32s(0.0); V]; K];
+            let deltas = self.delta.chunks_exact(classes);
+            for (x, delta) in packed.chunks_exact(vectors).zip(deltas) {
+                let delta: &[f32; K] = delta[class..class + K].try_into().expect("K classes");
+                let x: &[S::f32s; V] = x[at..at + V].try_into().expect("V vectors");
+                for k in 0..K {
+                    let delta = simd.splat_f32s(delta[k]);
+                    for v in 0..V {
+                        gradient[k][v] = simd.mul_add_f32s(delta, x[v], gradient[k][v]);
+                    }
+                }
+            }
+            for (k, gradient) in gradient.iter().enumerate() {
+                let features = (class + k) * stride + from..(class + k) * stride + from + GROUP;
+                let state = [&mut **weight, &mut **first, &mut **second]
+                    .map(|all| S::as_mut_simd_f32s(&mut all[features.clone()]).0);
+                update_vectors(simd, step, gradient, state, at);
+            }
         }
     }
 }
