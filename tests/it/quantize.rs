@@ -85,7 +85,7 @@ fn a_goal_of_fidelity_leaves_values_in_floats_until_it_is_reached() {
     assert!(!higher.stderr.contains("less than"), "{}", higher.stderr);
     let higher = higher.value();
     assert!(!higher["float_values"].as_array().unwrap().is_empty(), "{higher}");
-    assert!(higher["convolutions"].as_u64() < none["convolutions"].as_u64(), "{higher}");
+    assert_ne!(higher["sha256"], none["sha256"]);
     assert_eq!(made("again", &goal).value()["sha256"], higher["sha256"], "the same choice each time");
     // What cannot be reached is said.
     let far = made("far", "0.9999999");
