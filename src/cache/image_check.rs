@@ -6,6 +6,7 @@ use crate::data::manifest::ManifestFormat;
 use crate::error::{Error, Kind, Result};
 use crate::io::archive::{ArchiveMembers, inside_archive, is_archive};
 use crate::io::digest::{Digest, sha256, sha256_file};
+use crate::io::fs;
 use crate::math::parallel::{self, in_parallel};
 use crate::monitor::{Monitor, Unit};
 use serde::Serialize;
@@ -86,8 +87,7 @@ fn root(samples: &Samples, images: &Path) -> Result<PathBuf> {
         return Err(Error::new(Kind::Input, message).at(images).help("give what was given to `extract`"));
     }
     let given = samples.manifest.as_ref().and_then(|manifest| manifest.options.root.as_ref());
-    let beside = || images.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(given.map_or_else(|| beside().to_path_buf(), |_| samples.root.clone()))
+    Ok(given.map_or_else(|| fs::parent(images).to_path_buf(), |_| samples.root.clone()))
 }
 
 /// Whether there is no such file, which may be inside an archive.

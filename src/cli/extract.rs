@@ -96,12 +96,11 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     let distributed = args.distributed.clone();
     let config = config(args, global);
     terminal.stop_on_signals();
+    let given = config.cache.clone();
     if distributed.is_of_worker() {
-        let given = config.cache.clone();
         return distributed.run(config, given, &layers, global, terminal);
     }
     let access = if distributed.is_chosen() { Access::CreateWithKeys } else { Access::Create };
-    let given = config.cache.clone();
     with_local_copy(&given, access, terminal, |cache| {
         let config = ExtractConfig { cache: cache.to_path_buf(), ..config };
         match distributed.is_chosen() {

@@ -239,7 +239,7 @@ fn images_there(source: &DataSetSource, out: &Path) -> Result<Option<usize>> {
 
 /// Unpacks the archive beside `out`, and moves it there when it is whole. Returns the number of images.
 fn unpack(source: &DataSetSource, archive: &Path, out: &Path, monitor: &dyn Monitor) -> Result<usize> {
-    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = fs::parent(out);
     fs::create_folder(parent)?;
     require_space(parent, std::fs::metadata(archive).map_or(0, |found| found.len()))?;
     let task = monitor.task("unpacking", Some(source.images as u64), Unit::Images);

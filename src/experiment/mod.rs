@@ -64,9 +64,9 @@ struct Experiment {
 /// in the caches are not computed again; heads are fitted anew each time, which takes seconds to minutes.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::error::Kind::Usage) for an error in the file, naming the key; errors of
-/// [`extract`](crate::extract::extract); [`Kind::Run`](crate::error::Kind::Run) when a run cannot be written or a loss is not
-/// a number; [`Kind::Interrupted`](crate::error::Kind::Interrupted) when the monitor was interrupted.
+/// [`Kind::Usage`] for an error in the file, naming the key; errors of
+/// [`extract`](crate::extract::extract); [`Kind::Run`] when a run cannot be written or a loss is not
+/// a number; [`Kind::Interrupted`] when the monitor was interrupted.
 pub fn experiment(config: &ExperimentConfig, monitor: &dyn Monitor) -> Result<ExperimentStats> {
     let started = Instant::now();
     let text = experiment_text(&config.file)?;
@@ -126,7 +126,7 @@ impl Timer {
 /// Checks the text of an experiment file: its keys, types, names and settings. No image or cache is opened.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::error::Kind::Usage) with the entry that is wrong.
+/// [`Kind::Usage`] with the entry that is wrong.
 pub fn check_file(text: &[u8]) -> Result<()> {
     parse(text, &ExperimentConfig::default()).map(drop)
 }

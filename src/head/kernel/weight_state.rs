@@ -36,7 +36,7 @@ pub(super) fn update_vectors<S: Simd, const V: usize>(
 /// Updates one vector of weights `w` with its moments `m` and `v`. [`crate::head::adam::BiasState::step`] is the same for
 /// single numbers, without penalty and decay.
 #[inline(always)]
-pub(super) fn update<S: Simd>(
+fn update<S: Simd>(
     simd: S,
     step: AdamStep,
     gradient: S::f32s,

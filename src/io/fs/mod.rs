@@ -22,8 +22,8 @@ pub use identity::{FileIdentity, HeldFolder};
 pub use lock::Lock;
 pub use output::{OutputFormat, check_output, is_stdout, is_stream, write_output};
 pub use path::{
-    TEMPORARY_PREFIX, check_place, meant_beside, obstacle, places_after_a_move, require_utf8, resolve,
-    temporary_path, unfinished_target,
+    TEMPORARY_PREFIX, check_place, meant_beside, obstacle, parent, places_after_a_move, require_utf8,
+    resolve, temporary_path, unfinished_target,
 };
 pub use replace::{exchange_folders, replace_folder, write_folder};
 pub use snapshot::FolderSnapshot;

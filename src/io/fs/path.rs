@@ -9,7 +9,7 @@ pub const TEMPORARY_PREFIX: &str = ".tmp-";
 const UNFINISHED_SUFFIX: &str = ".unfinished";
 
 /// The folder that holds `path`; the current folder for a bare name.
-pub(super) fn parent(path: &Path) -> &Path {
+pub fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -70,7 +70,7 @@ pub(super) fn images_of(file: &Path) -> Result<ListedFiles> {
     let format =
         format(file, "not a folder of images, an archive or a manifest", "a folder, an archive, or ")?;
     let column = Column { name: "path".into(), is_required: true, instead: None, takes_list: false };
-    let (root, name) = (folder_of(file), file.file_name().unwrap_or_default().to_string_lossy());
+    let (root, name) = (fs::parent(file), file.file_name().unwrap_or_default().to_string_lossy());
     let mut listed = ListedFiles::default();
     for_each_row(file, format, &[column], &mut |Row { line, values }| {
         let path = values.map(|values| values.into_iter().next().unwrap_or_default());
@@ -90,7 +90,7 @@ pub(super) fn images_of(file: &Path) -> Result<ListedFiles> {
 /// The first line of each of `paths` in the manifest `file`; `None` where it has none.
 ///
 /// # Errors
-/// Those of [`list`].
+/// [`Kind::Input`] when the file is no manifest, or its columns or its root cannot be found.
 pub fn lines_of(file: &Path, options: &ManifestOptions, paths: &[&str]) -> Result<Vec<Option<u64>>> {
     let format = format(file, "not a manifest", "")?;
     let (root, _) = root(file, options)?;
@@ -126,11 +126,6 @@ fn label_columns(
     }
 }
 
-/// The folder of a file.
-fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 /// The folder that relative paths start from, absolute; or a URL, with its objects.
 fn root(file: &Path, options: &ManifestOptions) -> Result<(PathBuf, Option<ObjectTable>)> {
     let given = options.root.as_deref().map(Location::parse).transpose()?;
@@ -142,7 +137,7 @@ fn root(file: &Path, options: &ManifestOptions) -> Result<(PathBuf, Option<Objec
         Some(Location::Folder(folder)) => Some(folder),
         None => None,
     };
-    let root = given.as_deref().unwrap_or_else(|| folder_of(file));
+    let root = given.as_deref().unwrap_or_else(|| fs::parent(file));
     let found = std::fs::canonicalize(root).ok().filter(|root| root.is_dir());
     let found = found.ok_or_else(|| {
         Error::new(Kind::Input, "no such folder, where the paths of the manifest start")
