@@ -2,6 +2,7 @@
 //! stages replace as a whole.
 
 use crate::cache::Spec;
+use crate::data::dataset::FolderLayout;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use crate::report::page::{Page, Table, check_page, page_file, plot_files, render, table_files, write_files};
@@ -118,10 +119,12 @@ pub fn write_tables(folder: &Path, tables: &[Table]) -> Result<()> {
     write_files(&table_files(folder, tables))
 }
 
-/// The folder of images of a run, while its cache exists.
+/// The folder of images of a run, while its cache exists. Where a manifest lists the images, nothing else below its folder is taken
+/// for one.
 fn images_of_run(run: &Path, cache: Option<&Path>) -> Result<Option<PathBuf>> {
-    let opened = StoredRun::open_any(run)?.open_cache(cache).ok();
-    Ok(opened.and_then(|cache| Some(cache.samples().ok()?.images_root(cache.root()))))
+    let Ok(cache) = StoredRun::open_any(run)?.open_cache(cache) else { return Ok(None) };
+    let samples = cache.samples().ok().filter(|samples| samples.layout != FolderLayout::Manifest);
+    Ok(samples.map(|samples| samples.images_root(cache.root())))
 }
 
 /// Checks that the output `field` would not be below `images`, nor in a run or a cache.

@@ -5,8 +5,8 @@ use crate::evaluate::suggest::{MIX, SuggestBy, SuggestConfig, SuggestStats, Sugg
 use crate::math::parallel;
 use crate::report::format::count;
 use crate::report::html::{Markup, html};
-use crate::report::output::{PageContent, PageOutput, WrittenPage};
-use crate::report::page::{Card, Page, Picture, RankedClass, Section, cards, class_ranking};
+use crate::report::output::{self, PageContent, PageOutput, WrittenPage};
+use crate::report::page::{Card, Page, Picture, RankedClass, Section, cards, check_page, class_ranking};
 use std::path::Path;
 
 /// Images that the page shows at most; each takes some 10 kB.
@@ -19,7 +19,8 @@ const SHOWN_CLASSES: usize = 3;
 /// # Errors
 /// Those of [`PageOutput::check_for_run`].
 pub fn check(config: &SuggestConfig, out: &Path) -> Result<()> {
-    output(out).check_for_run(&config.run, config.cache.as_deref())
+    output::check_for_run(&[("html", out)], &config.run, config.cache.as_deref())?;
+    check_page(out)
 }
 
 /// Writes the page of `stats`, the result of [`suggest`](crate::evaluate::suggest::suggest) with `config`. A picture that cannot be
@@ -49,11 +50,8 @@ pub fn write(stats: &SuggestStats, config: &SuggestConfig, out: &Path) -> Result
         ),
     ];
     let page = Page { title: format!("What to label next for {name}"), lead, sections };
-    output(out).write(&PageContent { page, figures: Vec::new(), tables: Vec::new() })
-}
-
-fn output(out: &Path) -> PageOutput {
-    PageOutput { out: out.to_path_buf(), plots: None, tables: None }
+    let output = PageOutput { out: out.to_path_buf(), plots: None, tables: None };
+    output.write(&PageContent { page, figures: Vec::new(), tables: Vec::new() })
 }
 
 fn card(image: &Suggestion, picture: Picture) -> Card {

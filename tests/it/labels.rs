@@ -140,6 +140,23 @@ fn suggestions_are_ranked_as_each_way_says() {
 }
 
 #[test]
+fn pages_may_be_written_beside_a_manifest_and_not_among_folders_of_images() {
+    let s = Sandbox::new();
+    s.images("in", &[("ant", 20), ("bee", 20), ("_unlabelled", 4)]);
+    s.json(&["data", "manifest", &s.text("in"), "--out", &s.text("m.csv")]);
+    for (images, cache, run) in [("m.csv", "of-manifest", "rm"), ("in", "of-folder", "rf")] {
+        assert_eq!(extract(&s, images, cache, &[]).code, 0);
+        s.json(&["train", &s.text(cache), "--run", &s.text(run), "--solver", "lbfgs", "--l2", "0.1"]);
+    }
+    for page in ["next.html", "in/next.html"] {
+        s.json(&["suggest", &s.text("rm"), "--html", &s.text(page)]);
+    }
+    s.json(&["report", &s.text("rm"), "--out", &s.text("report.html")]);
+    s.run(&["suggest", &s.text("rf"), "--html", &s.text("in/other.html")])
+        .fails(2, &["--html cannot be inside the folder of images", "choose another place for --html"]);
+}
+
+#[test]
 fn the_table_of_suggestions_gives_images_their_labels() {
     let s = with_unlabelled();
     let (table, page) = (s.text("to-label.csv"), s.text("to-label.html"));

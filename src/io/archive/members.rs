@@ -94,7 +94,8 @@ impl ArchiveMembers {
         let is_zip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
         let file = File::open(path).map_err(unreadable)?;
         let contents = if is_zip { of_zip(file) } else { of_tar(file) };
-        let members = Arc::new(Self { path: path.to_path_buf(), contents: contents.map_err(unreadable)? });
+        let damaged = |e| unreadable(e).help("copy or download it again");
+        let members = Arc::new(Self { path: path.to_path_buf(), contents: contents.map_err(damaged)? });
         opened.insert(path.to_path_buf(), (length, time, members.clone()));
         Ok(members)
     }
@@ -258,9 +259,7 @@ fn check_end(file: &mut File, end: u64, last: Option<(&String, &Member)>) -> io:
         return Ok(());
     }
     let last = last.map_or_else(|| "its first file".to_string(), |(name, _)| name.clone());
-    Err(io::Error::other(format!(
-        "the archive ends early, in {last} or after it: files are missing; copy or download it again"
-    )))
+    Err(io::Error::other(format!("the archive ends early, in {last} or after it: files are missing")))
 }
 
 fn of_zip(file: File) -> io::Result<Contents> {

@@ -1,6 +1,7 @@
 //! The bad inputs of the table: what is typed, and how the working cache and run are spoilt before.
 
 use super::How::*;
+use super::manifest_cases::MANIFESTS;
 use super::{Case, case, permit};
 use crate::support::{self, Sandbox, picture, small_network};
 use headstart::backbone::registry::registry;
@@ -793,8 +794,9 @@ fn plan(s: &Sandbox) {
 }
 
 /// The table, chapter by chapter.
-pub(super) const CHAPTERS: [(&str, &[Case]); 8] = [
+pub(super) const CHAPTERS: [(&str, &[Case]); 9] = [
     ("Images", IMAGES),
+    ("Manifests, groups and search", MANIFESTS),
     ("Caches", CACHES),
     ("Plans for several machines", PLANS),
     ("Runs", RUNS),

@@ -3,6 +3,7 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod cases;
+mod manifest_cases;
 
 use crate::support::{self, CommandOutput, Sandbox, root};
 use cases::CHAPTERS;
