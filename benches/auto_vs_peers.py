@@ -11,22 +11,23 @@ the train rows of that split, variant none:
     k-NN                   1 to 15 neighbours by 5 folds, cosine distance
     LDA                    shrinkage by Ledoit and Wolf
 
-It prints mean test accuracy and median seconds (reading left out for the peers, the whole command for headstart), and the
-difference of `--auto` from each with its 95 % interval (Nadeau and Bengio 2003). `--only` may name plain `train` too.
+It prints mean test accuracy and median seconds of the processor (reading left out for the peers, the whole command for headstart),
+which depend little on what else runs, and the difference of `--auto` from each with its 95 % interval (Nadeau and Bengio 2003). `--only` may name plain `train` too.
 
 The second form takes that many train images of each class, or all that it has, and a quarter of the images for the test; it draws
 the curves with the intervals of their means as an SVG picture.
 
 Each answer is kept in --work, and read from there the next time: another run goes on where one was stopped, and several may share
-the methods. The answers of headstart are those of one binary; delete `WORK/*/*/train*.json` for another."""
+the methods. The answers of headstart are those of one binary; delete `WORK/*/*/train*.json` for another. `--answers FILE` takes those
+of earlier runs from a file as well, and writes all that are known into it at the end."""
 
 import argparse
 import json
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 
 import numpy as np
@@ -44,14 +45,20 @@ from head_peers import PEERS, measure  # noqa: E402
 OWN = {"train": [], "train --auto": ["--auto"]}
 
 
+def children_seconds():
+    """Seconds of the processor that ended processes of this one have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def headstart(a, cache, *more):
-    """Test accuracy, seconds of the command, and the run's train and test images."""
+    """Test accuracy, seconds of the processor, and the run's train and test images."""
     with tempfile.TemporaryDirectory() as temporary:
         run = pathlib.Path(temporary) / "run"
         command = [a.binary, "train", cache, "--run", run, "--use", "none", "--threads", a.threads, "--json", *more]
-        started = time.perf_counter()
+        started = children_seconds()
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-        seconds = time.perf_counter() - started
+        seconds = children_seconds() - started
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         answers = pq.read_table(run / "predictions.parquet", columns=["image_sha256", "variant", "split"]).to_pylist()
         test = {row["image_sha256"] for row in answers if row["split"] == "test" and row["variant"] == "none"}
@@ -187,6 +194,22 @@ def curve_table(result):
     return "\n".join(lines)
 
 
+def take_answers(a):
+    """Puts what earlier runs found into the folder of answers."""
+    if a.answers and a.answers.exists():
+        for name, found in json.loads(a.answers.read_text()).items():
+            kept(a.work / f"{name}.json", lambda: found)
+
+
+def write_answers(a):
+    """Writes all answers into one file: accuracy and seconds by cache, draw and method."""
+    if a.answers:
+        found = {str(path.relative_to(a.work).with_suffix("")): json.loads(path.read_text())
+                 for path in sorted(a.work.glob("*/*/*.json")) if path.name != "images.json"}
+        lines = (f"{json.dumps(name)}: {json.dumps(answer)}" for name, answer in found.items())
+        a.answers.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("caches", nargs="+", type=pathlib.Path)
@@ -198,13 +221,16 @@ def main():
     parser.add_argument("--svg", type=pathlib.Path)
     parser.add_argument("--binary", type=pathlib.Path, default=BINARY)
     parser.add_argument("--work", type=pathlib.Path)
+    parser.add_argument("--answers", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     a = parser.parse_args()
     a.only = a.only or (list(OWN) if a.curves else ["train --auto"]) + list(PEERS)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as temporary, threadpool_limits(a.threads):
         a.work = a.work or pathlib.Path(temporary)
+        take_answers(a)
         results = (curves if a.curves else compare)(a)
+        write_answers(a)
     if a.json:
         a.json.write_text(json.dumps(results, indent=1))
 

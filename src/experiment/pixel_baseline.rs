@@ -67,7 +67,7 @@ impl GreyImages {
     pub fn correct_on_test(&self, splits: &SplitRows) -> Result<Vec<bool>> {
         let [train, test] = [&splits.train, &splits.test].map(|rows| self.examples(rows));
         let features = LabelledFeatures { features: &self.values, examples: &train };
-        let projected: Matrix = principal_components(features, self.settings.components)?;
+        let projected: Matrix = principal_components(features, self.settings.components, 1)?;
         let rows = |examples| LabelledFeatures { features: &projected, examples };
         let params = LbfgsConfig { l2: self.settings.l2, ..LbfgsConfig::default() }.check()?;
         let class_weights = vec![1.0; self.classes];

@@ -18,6 +18,7 @@ mod config;
 pub mod decision;
 mod dropout;
 mod early_stopping;
+mod eigenvectors;
 mod epoch;
 mod estimator;
 mod feature_format;

@@ -1,5 +1,5 @@
-//! Orthonormal axes along which rows vary most, approximately: a few steps of orthogonal iteration on a sample of rows (Golub and
-//! Van Loan, *Matrix Computations*, 8.2.4).
+//! Orthonormal axes along which rows vary most, approximately: a few steps of orthogonal iteration (Golub and Van Loan, *Matrix
+//! Computations*, 8.2.4).
 
 use super::kernel::{Batch, Kernel};
 use super::labelled_features::{Example, LabelledFeatures};
@@ -9,28 +9,25 @@ use crate::math::parallel::in_parallel;
 use crate::math::random::Rng;
 use std::ops::Range;
 
-/// Steps of the iteration. More would bring the axes nearer to the principal ones, which nothing needs.
-const STEPS: usize = 3;
-
 /// Features that a thread sums at a time: some groups.
 const SPAN: usize = 4 * GROUP;
 
 /// Axes, `[axes, width]`, for rows without their mean; the directions of most variance first. Rows that do not vary along so many
-/// directions still get orthonormal axes.
+/// directions still get orthonormal axes. Each of the `steps` of the iteration brings the axes nearer to the principal ones.
 ///
 /// # Errors
 /// [`Kind::Limit`](crate::error::Kind::Limit) when the system grants no thread.
 ///
 /// # Panics
 /// If more axes are asked for than rows have features.
-pub(crate) fn principal_axes(centred: &Matrix, count: usize, threads: usize) -> Result<Matrix> {
+pub(crate) fn principal_axes(centred: &Matrix, count: usize, steps: usize, threads: usize) -> Result<Matrix> {
     assert!(count <= centred.width(), "at most as many axes as features");
     let kernel = Kernel::new();
     let mut rng = Rng::new(0, 7);
     let mut axes = Matrix::zeros(count, centred.width());
     (0..count).for_each(|axis| axes.row_mut(axis).iter_mut().for_each(|value| *value = rng.normal()));
     orthonormalize(kernel, &mut axes, &mut rng);
-    for _ in 0..STEPS {
+    for _ in 0..steps {
         axes = multiplied(kernel, centred, &axes, threads)?;
         orthonormalize(kernel, &mut axes, &mut rng);
     }
@@ -110,8 +107,8 @@ mod tests {
         };
         let rows = Matrix::from_rows(130, &(0..300).flat_map(|_| row(&mut rng)).collect::<Vec<_>>());
         for (count, threads) in [(1, 1), (12, 2), (130, 3)] {
-            let axes = principal_axes(&rows, count, threads).unwrap();
-            assert_eq!(axes, principal_axes(&rows, count, 1).unwrap());
+            let axes = principal_axes(&rows, count, 3, threads).unwrap();
+            assert_eq!(axes, principal_axes(&rows, count, 3, 1).unwrap());
             let kernel = Kernel::new();
             for i in 0..count {
                 for j in 0..count {

@@ -1,12 +1,12 @@
 //! Open-set rejection: how far features lie from the known classes. Which distance is too far is decided from the
-//! distances of held-out images, which the file of the measure keeps. The only door to `linfa-linalg`.
+//! distances of held-out images, which the file of the measure keeps.
 
+use super::eigenvectors::eigenvectors;
 use super::labelled_features::{Example, LabelledFeatures};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use crate::io::safetensors::{FloatTensor, Tensor, TensorData, decode_tensors, encode_tensors};
 use crate::math::random::Rng;
-use linfa_linalg::eigh::Eigh;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use std::path::Path;
 
@@ -244,14 +244,10 @@ fn principal(directions: Array2<f32>, rows: LabelledFeatures, means: &Array2<f32
         let along = block.dot(&directions.t()).mapv(f64::from);
         covariance += &along.t().dot(&along);
     }
-    match covariance.eigh() {
-        Ok((variances, vectors)) => {
-            let mut order: Vec<usize> = (0..variances.len()).collect();
-            order.sort_by(|&a, &b| variances[b].total_cmp(&variances[a]));
-            vectors.select(Axis(1), &order).t().mapv(|value| value as f32).dot(&directions)
-        }
-        // Of a symmetric matrix of finite numbers it cannot fail; without it the directions are nearly principal.
-        Err(_) => directions,
+    match eigenvectors(&covariance) {
+        Some((_, vectors)) => vectors.t().mapv(|value| value as f32).dot(&directions),
+        // The directions are nearly principal.
+        None => directions,
     }
 }
 

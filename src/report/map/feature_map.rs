@@ -75,7 +75,7 @@ impl FeatureMap {
         let examples: Vec<Example> =
             (0..found.features.rows() as u32).map(|row| Example { row, target: 0 }).collect();
         let rows = LabelledFeatures { features: &found.features, examples: &examples };
-        let components = match principal_components(rows, 2) {
+        let components = match principal_components(rows, 2, threads) {
             Err(error) if matches!(error.kind(), Kind::Usage | Kind::Run) => return Ok(None),
             components => components?,
         };

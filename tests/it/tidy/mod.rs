@@ -61,8 +61,7 @@ const DOORS: [(&str, &str); 58] = [
     ("ndarray", "train/labelled_rows.rs"),
     ("linfa", "head/"),
     ("linfa_logistic", "head/linfa_lbfgs.rs"),
-    ("linfa_linalg", "head/rejection.rs"),
-    ("linfa_reduction", "head/principal_components.rs"),
+    ("linfa_linalg", "head/eigenvectors.rs"),
     ("pulp", "head/kernel/"),
     // Loops over pixels.
     ("pulp", "data/preprocess/vectors.rs"),
