@@ -120,7 +120,7 @@ fn principal_components_are_scikit_learns() {
     let features = Matrix::from_rows(20, &rows.concat());
     let examples: Vec<Example> = (0..60).map(|row| Example { row, target: 0 }).collect();
     let found =
-        principal_components(LabelledFeatures { features: &features, examples: &examples }, 4).unwrap();
+        principal_components(LabelledFeatures { features: &features, examples: &examples }, 4, 2).unwrap();
     let ours: Vec<&[f32]> = (0..90).map(|row| found.row(row)).collect();
     let s = Sandbox::new();
     let case = json!({"rows": rows, "train": 60, "components": ours});

@@ -45,18 +45,12 @@ pub(super) const MANIFESTS: &[Case] = &[
     case("a manifest over another file", "data manifest in --out m.csv", |s| manifest(s, "path,label\n")),
     case("a manifest of an unknown kind", "data manifest in --out m.xlsx", |_| {}),
     case("no regular expression", "extract in --group-by ( --cache new --backbone small.onnx", |_| {}),
-    case(
-        "a regular expression without a group",
-        "extract in --group-by ant --cache new --backbone small.onnx",
-        |_| {},
-    ),
     case("a distance above 2", "duplicates c --threshold 3", |_| {}),
     case("groups over another file", "data groups --near-duplicates 0.01 --cache c --out m.csv", |s| {
         manifest(s, "path,label\n");
     }),
     case("no neighbour to search for", "search c in/ant/000.png --neighbours 0", |_| {}),
-    case("nothing to search for", "search c gone.png", |_| {}),
-    case("a page of suggestions among folders of images", "suggest r --html in/next.html", |_| {}),
+    case("an image to search for that is not there", "search c in/ant/000.png gone.png", |_| {}),
 ];
 
 fn manifest(s: &Sandbox, text: &str) {

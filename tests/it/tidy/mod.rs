@@ -36,7 +36,7 @@ const FLOORS: [&[&str]; 18] = [
 ];
 
 /// Each foreign crate and the one place that may name it, for each of its uses.
-const DOORS: [(&str, &str); 58] = [
+const DOORS: [(&str, &str); 57] = [
     ("ort", "backbone/onnx_runtime"),
     // Three formats, each with messages of its own.
     ("prost", "backbone/graph"),
