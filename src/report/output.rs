@@ -1,8 +1,7 @@
 //! Where a page is written, with its plots and tables as separate files. Nothing is written among files that other
 //! stages replace as a whole.
 
-use crate::cache::Spec;
-use crate::data::dataset::FolderLayout;
+use crate::cache::{Samples, Spec};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use crate::report::page::{Page, Table, check_page, page_file, plot_files, render, table_files, write_files};
@@ -119,11 +118,10 @@ pub fn write_tables(folder: &Path, tables: &[Table]) -> Result<()> {
     write_files(&table_files(folder, tables))
 }
 
-/// The folder of images of a run, while its cache exists. Where a manifest lists the images, nothing else below its folder is taken
-/// for one.
+/// The folder of images of a run, while its cache exists and unless a manifest lists them.
 fn images_of_run(run: &Path, cache: Option<&Path>) -> Result<Option<PathBuf>> {
     let Ok(cache) = StoredRun::open_any(run)?.open_cache(cache) else { return Ok(None) };
-    let samples = cache.samples().ok().filter(|samples| samples.layout != FolderLayout::Manifest);
+    let samples = cache.samples().ok().filter(Samples::is_of_folders);
     Ok(samples.map(|samples| samples.images_root(cache.root())))
 }
 

@@ -44,6 +44,9 @@ pub struct NewImages {
     /// Scores on the images of classes that the run knows.
     #[serde(flatten)]
     pub scores: EvaluateStats,
+    /// What was given: a folder, an archive or a manifest.
+    #[serde(skip)]
+    pub images: PathBuf,
     /// The folder of images, absolute.
     pub folder: PathBuf,
     /// Number of scored images that are among the train and validation images of the run.
@@ -110,7 +113,8 @@ pub fn evaluate_new_images(config: &NewImagesConfig, monitor: &dyn Monitor) -> R
     working.finish()?;
     refused.sort();
     let unknown_classes = unknown_classes(&others, &judged, reject.is_some());
-    Ok(NewImages { scores, folder: root, overlap, unknown_classes, computed, refused, predictions })
+    let images = config.images.clone();
+    Ok(NewImages { scores, images, folder: root, overlap, unknown_classes, computed, refused, predictions })
 }
 
 /// One file for each distinct image, the first by path.

@@ -152,6 +152,8 @@ fn pages_may_be_written_beside_a_manifest_and_not_among_folders_of_images() {
         s.json(&["suggest", &s.text("rm"), "--html", &s.text(page)]);
     }
     s.json(&["report", &s.text("rm"), "--out", &s.text("report.html")]);
+    let images = ["--images", &s.text("m.csv"), "--allow-overlap"];
+    s.json(&[&["evaluate", &s.text("rm"), "--html", &s.text("new.html")], &images[..]].concat());
     s.run(&["suggest", &s.text("rf"), "--html", &s.text("in/other.html")])
         .fails(2, &["--html cannot be inside the folder of images", "choose another place for --html"]);
 }

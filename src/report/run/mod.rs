@@ -116,7 +116,8 @@ pub fn report_run(run: &StoredRun, config: &ReportConfig, monitor: &dyn Monitor)
     let output = PageOutput { out, plots: config.plots.clone(), tables: config.tables.clone() };
     let samples = samples(run, config.cache.as_deref(), monitor)?;
     let root = config.images.clone().or_else(|| samples.as_ref().map(|samples| samples.root.clone()));
-    output.check(root.as_deref(), Some(&own_page))?;
+    let protected = root.as_deref().filter(|_| samples.as_ref().is_none_or(Samples::is_of_folders));
+    output.check(protected, Some(&own_page))?;
     if run.record().multi_label.is_some() {
         return report_multi_label(run, config, (samples.as_ref(), root.as_deref()), &output, started);
     }
@@ -169,7 +170,7 @@ pub fn report_new_images(
     monitor: &dyn Monitor,
 ) -> Result<ReportStats> {
     let started = Instant::now();
-    output.check(Some(&measured.folder), None)?;
+    output.check(Some(&measured.images), None)?;
     let (stats, folder) = (measured.scores.clone(), Some(measured.folder.clone()));
     let files = ImageFiles::new(folder.clone(), None);
     let examples = Examples::load(&measured.predictions.rows, run.record(), &stats, files)?;
