@@ -36,6 +36,7 @@ mod layer;
 mod lbfgs;
 mod linfa_lbfgs;
 mod loss;
+mod nearest_mean;
 mod nearest_neighbour;
 mod output_state;
 pub(crate) mod principal_axes;

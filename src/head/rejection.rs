@@ -3,6 +3,7 @@
 
 use super::eigenvectors::eigenvectors;
 use super::labelled_features::{Example, LabelledFeatures};
+use super::nearest_mean::{DistanceWeights, Means, weighted_squares};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use crate::io::safetensors::{FloatTensor, Tensor, TensorData, decode_tensors, encode_tensors};
@@ -114,7 +115,8 @@ impl MahalanobisDistance {
     pub fn of(&self, features: &[f32]) -> Vec<f32> {
         let shape = (features.len() / self.width().max(1), self.width());
         let rows = ArrayView2::from_shape(shape, features).expect("a whole number of rows");
-        self.nearest(rows, &self.along_directions(self.means.view()))
+        let weights = self.weights();
+        self.nearest(rows, &self.known_means(&weights), &weights)
     }
 
     /// Computes the distances of some rows of a matrix to the nearest class mean, in the order of the examples. Their
@@ -123,18 +125,19 @@ impl MahalanobisDistance {
     /// # Panics
     /// If the matrix has another width than the measure.
     pub fn of_rows(&self, rows: LabelledFeatures) -> Vec<f32> {
-        let of_means = self.along_directions(self.means.view());
+        let weights = self.weights();
+        let means = self.known_means(&weights);
         let blocks = rows.examples.chunks(BLOCK).flat_map(|examples| {
             let values = LabelledFeatures { examples, ..rows }.feature_rows().flatten();
             let block = Array2::from_shape_vec((examples.len(), self.width()), values.copied().collect());
-            self.nearest(block.expect("rows of the measure's width").view(), &of_means)
+            self.nearest(block.expect("rows of the measure's width").view(), &means, &weights)
         });
         blocks.collect()
     }
 
     /// Writes the squares of the distances out.
     pub fn quadratic_form(&self) -> QuadraticForm {
-        let (inverse, shrink) = self.weights();
+        let DistanceWeights { inverse, less: shrink } = self.weights();
         let is_known = |mean: &ArrayView1<f32>| mean.iter().all(|value| value.is_finite());
         let known: Vec<_> = self.means.rows().into_iter().filter(is_known).collect();
         let means =
@@ -154,9 +157,10 @@ impl MahalanobisDistance {
     }
 
     /// The weight of squared differences, and how much less those along the directions weigh.
-    fn weights(&self) -> (f64, Array1<f64>) {
+    fn weights(&self) -> DistanceWeights {
         let rest = 0.5 * f64::from(self.mean_variance);
-        (1.0 / rest, self.variances.mapv(|v| 1.0 / rest - 1.0 / (0.5 * f64::from(v) + rest)))
+        let less = self.variances.mapv(|v| 1.0 / rest - 1.0 / (0.5 * f64::from(v) + rest));
+        DistanceWeights { inverse: 1.0 / rest, less }
     }
 
     /// The coordinates of rows along the directions, `[rows, directions]`.
@@ -164,26 +168,25 @@ impl MahalanobisDistance {
         rows.dot(&self.directions.t())
     }
 
-    /// Computes the distances of rows to the nearest mean; `of_means` holds the means' coordinates along the directions.
-    fn nearest(&self, rows: ArrayView2<f32>, of_means: &Array2<f32>) -> Vec<f32> {
-        let (inverse, less) = self.weights();
+    fn known_means(&self, weights: &DistanceWeights) -> Means<'_> {
+        Means::new(self.means.view(), self.along_directions(self.means.view()), weights)
+    }
+
+    /// Computes the distances of rows to the nearest mean.
+    fn nearest(&self, rows: ArrayView2<f32>, means: &Means, weights: &DistanceWeights) -> Vec<f32> {
         let along = self.along_directions(rows);
-        let nearest = rows.rows().into_iter().zip(along.rows()).map(|(row, along)| {
-            let means = self.means.rows().into_iter().zip(of_means.rows());
-            let squared = means.map(|(mean, of_mean)| {
-                weighted_squares(row, mean, std::iter::repeat(inverse))
-                    - weighted_squares(along, of_mean, less.iter().copied())
+        let candidates = means.candidates(rows, &along, weights);
+        let nearest = rows.rows().into_iter().zip(along.rows()).zip(candidates);
+        let nearest = nearest.map(|((row, along), classes)| {
+            let squared = classes.into_iter().map(|class| {
+                weighted_squares(row, self.means.row(class), std::iter::repeat(weights.inverse))
+                    - weighted_squares(along, means.along.row(class), weights.less.iter().copied())
             });
             // `min` passes over NaN, the distance from a class that is left out.
             squared.fold(f64::INFINITY, f64::min).max(0.0).sqrt() as f32
         });
         nearest.collect()
     }
-}
-
-/// The weighted sum of the squared differences.
-fn weighted_squares(a: ArrayView1<f32>, b: ArrayView1<f32>, weights: impl Iterator<Item = f64>) -> f64 {
-    a.iter().zip(b).zip(weights).map(|((a, b), weight)| f64::from(a - b).powi(2) * weight).sum()
 }
 
 /// The mean row of each class, `[classes, width]`.
@@ -382,6 +385,34 @@ mod tests {
         }
         let gram = distance.directions.dot(&distance.directions.t());
         assert!((&gram - &Array2::<f32>::eye(3)).iter().all(|off| off.abs() < 1e-5), "{gram}");
+    }
+
+    #[test]
+    fn of_many_classes_the_nearest_is_found_as_by_comparing_all() {
+        let mut rng = Rng::new(9, 0);
+        let (classes, width) = (300, 40);
+        let mut noise =
+            |n: usize, size: f32| (0..n).map(|_| 20.0 + size * rng.normal()).collect::<Vec<f32>>();
+        let means = Array2::from_shape_vec((classes, width), noise(classes * width, 0.02)).unwrap();
+        let mut distance = fit(&rows(300, width), width);
+        distance.means = means;
+        // One class has no rows.
+        distance.means.row_mut(7).fill(f32::NAN);
+        let every: Vec<MahalanobisDistance> = (0..classes)
+            .map(|class| MahalanobisDistance {
+                means: distance.means.select(Axis(0), &[class]),
+                ..distance.clone()
+            })
+            .collect();
+        let near: Vec<f32> = (0..50).flat_map(|class| distance.means.row(class * 5).to_vec()).collect();
+        for values in
+            [noise(100 * width, 0.02), noise(100 * width, 1.0), near, vec![3e19; width], vec![0.0; width]]
+        {
+            for (row, found) in values.chunks_exact(width).zip(distance.of(&values)) {
+                let expected = every.iter().map(|one| one.of(row)[0]).fold(f32::INFINITY, f32::min);
+                assert_eq!(found, expected);
+            }
+        }
     }
 
     #[test]
