@@ -12,7 +12,8 @@ the train rows of that split, variant none:
     LDA                    shrinkage by Ledoit and Wolf
 
 It prints mean test accuracy and median seconds of the processor (reading left out for the peers, the whole command for headstart),
-which depend little on what else runs, and the difference of `--auto` from each with its 95 % interval (Nadeau and Bengio 2003). `--only` may name plain `train` too.
+which depend little on what else runs, and the difference of `--auto` from each with its 95 % interval (Nadeau and Bengio 2003).
+`--only` may name plain `train` too.
 
 The second form takes that many train images of each class, or all that it has, and a quarter of the images for the test; it draws
 the curves with the intervals of their means as an SVG picture.

@@ -82,11 +82,6 @@ impl Samples {
         self.layout.choice().filter(|_| !images.is_file() || is_archive(images))
     }
 
-    /// Whether the images are those of folders, where another file would be taken for one, and not those that a manifest lists.
-    pub fn is_of_folders(&self) -> bool {
-        self.layout != FolderLayout::Manifest
-    }
-
     /// Returns the choice that gives the layout of the folders again; `None` where they cannot be taken otherwise.
     pub fn layout_choice(&self) -> Option<LayoutChoice> {
         let all_are =

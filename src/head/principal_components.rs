@@ -3,6 +3,7 @@
 use super::eigenvectors::eigenvectors;
 use super::labelled_features::LabelledFeatures;
 use super::principal_axes::principal_axes;
+use super::standardize::RunningMoments;
 use crate::error::{Error, Kind, Result};
 use crate::math::matrix::Matrix;
 use ndarray::{Array2, s};
@@ -30,8 +31,9 @@ pub fn principal_components(train: LabelledFeatures, count: usize, threads: usiz
         return Err(Error::new(Kind::Usage, message)
             .help(format!("ask for at least 1 and fewer than {}", width.min(rows))));
     }
-    let mean = mean(train);
-    let fitted = centred(&mean, train.feature_rows());
+    let mut moments = RunningMoments::new(width);
+    train.feature_rows().for_each(|row| moments.add(row));
+    let fitted = centred(moments.mean(), train.feature_rows());
     let axes = principal_axes(&fitted, (2 * count + 16).min(width), STEPS, threads)?;
     let along = |centred: &Matrix| centred.view().dot(&axes.view().t()).mapv(f64::from);
     let of_train = along(&fitted);
@@ -47,18 +49,9 @@ pub fn principal_components(train: LabelledFeatures, count: usize, threads: usiz
     }
     let deviations = variances.slice(s![..count]).mapv(f64::sqrt);
     let whitening: Array2<f64> = &vectors.slice(s![.., ..count]) / &deviations;
-    let all = centred(&mean, (0..train.features.rows()).map(|row| train.features.row(row)));
+    let all = centred(moments.mean(), (0..train.features.rows()).map(|row| train.features.row(row)));
     let values: Vec<f32> = along(&all).dot(&whitening).iter().map(|&value| value as f32).collect();
     Ok(Matrix::from_rows(count, &values))
-}
-
-/// The mean row.
-fn mean(rows: LabelledFeatures) -> Vec<f64> {
-    let mut sums = vec![0.0; rows.features.width()];
-    for row in rows.feature_rows() {
-        sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
-    }
-    sums.iter().map(|sum| sum / rows.examples.len() as f64).collect()
 }
 
 /// The rows less the mean.
@@ -98,6 +91,7 @@ mod tests {
         let rows = LabelledFeatures { features: &features, examples: &examples };
         assert!(principal_components(rows, 8, 1).is_err() && principal_components(rows, 0, 1).is_err());
     }
+
     #[test]
     fn rows_that_vary_in_fewer_directions_are_refused() {
         let mut rng = Rng::new(4, 0);

@@ -3,7 +3,7 @@
 
 use super::eigenvectors::eigenvectors;
 use super::labelled_features::{Example, LabelledFeatures};
-use super::nearest_mean::{DistanceWeights, Means, weighted_squares};
+use super::nearest_mean::{DistanceWeights, Means};
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use crate::io::safetensors::{FloatTensor, Tensor, TensorData, decode_tensors, encode_tensors};
@@ -115,8 +115,7 @@ impl MahalanobisDistance {
     pub fn of(&self, features: &[f32]) -> Vec<f32> {
         let shape = (features.len() / self.width().max(1), self.width());
         let rows = ArrayView2::from_shape(shape, features).expect("a whole number of rows");
-        let weights = self.weights();
-        self.nearest(rows, &self.known_means(&weights), &weights)
+        self.known_means().nearest(rows, self.along_directions(rows).view())
     }
 
     /// Computes the distances of some rows of a matrix to the nearest class mean, in the order of the examples. Their
@@ -125,12 +124,12 @@ impl MahalanobisDistance {
     /// # Panics
     /// If the matrix has another width than the measure.
     pub fn of_rows(&self, rows: LabelledFeatures) -> Vec<f32> {
-        let weights = self.weights();
-        let means = self.known_means(&weights);
+        let means = self.known_means();
         let blocks = rows.examples.chunks(BLOCK).flat_map(|examples| {
             let values = LabelledFeatures { examples, ..rows }.feature_rows().flatten();
             let block = Array2::from_shape_vec((examples.len(), self.width()), values.copied().collect());
-            self.nearest(block.expect("rows of the measure's width").view(), &means, &weights)
+            let block = block.expect("rows of the measure's width");
+            means.nearest(block.view(), self.along_directions(block.view()).view())
         });
         blocks.collect()
     }
@@ -168,24 +167,9 @@ impl MahalanobisDistance {
         rows.dot(&self.directions.t())
     }
 
-    fn known_means(&self, weights: &DistanceWeights) -> Means<'_> {
-        Means::new(self.means.view(), self.along_directions(self.means.view()), weights)
-    }
-
-    /// Computes the distances of rows to the nearest mean.
-    fn nearest(&self, rows: ArrayView2<f32>, means: &Means, weights: &DistanceWeights) -> Vec<f32> {
-        let along = self.along_directions(rows);
-        let candidates = means.candidates(rows, &along, weights);
-        let nearest = rows.rows().into_iter().zip(along.rows()).zip(candidates);
-        let nearest = nearest.map(|((row, along), classes)| {
-            let squared = classes.into_iter().map(|class| {
-                weighted_squares(row, self.means.row(class), std::iter::repeat(weights.inverse))
-                    - weighted_squares(along, means.along.row(class), weights.less.iter().copied())
-            });
-            // `min` passes over NaN, the distance from a class that is left out.
-            squared.fold(f64::INFINITY, f64::min).max(0.0).sqrt() as f32
-        });
-        nearest.collect()
+    /// The means, ready for distances from them.
+    fn known_means(&self) -> Means<'_> {
+        Means::new(self.means.view(), self.along_directions(self.means.view()), self.weights())
     }
 }
 

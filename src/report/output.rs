@@ -1,7 +1,7 @@
 //! Where a page is written, with its plots and tables as separate files. Nothing is written among files that other
 //! stages replace as a whole.
 
-use crate::cache::{Samples, Spec};
+use crate::cache::Spec;
 use crate::error::{Error, Kind, Result};
 use crate::io::fs;
 use crate::report::page::{Page, Table, check_page, page_file, plot_files, render, table_files, write_files};
@@ -121,7 +121,7 @@ pub fn write_tables(folder: &Path, tables: &[Table]) -> Result<()> {
 /// The folder of images of a run, while its cache exists and unless a manifest lists them.
 fn images_of_run(run: &Path, cache: Option<&Path>) -> Result<Option<PathBuf>> {
     let Ok(cache) = StoredRun::open_any(run)?.open_cache(cache) else { return Ok(None) };
-    let samples = cache.samples().ok().filter(Samples::is_of_folders);
+    let samples = cache.samples().ok().filter(|samples| samples.manifest.is_none());
     Ok(samples.map(|samples| samples.images_root(cache.root())))
 }
 

@@ -55,6 +55,19 @@ fn archives_give_the_features_and_splits_of_their_folder() {
 }
 
 #[test]
+fn no_page_is_written_among_the_archives_of_a_run() {
+    let s = with_archives();
+    assert_eq!(extract(&s, "shards", "c", &[]).code, 0);
+    train(&s, "r", &["--solver", "lbfgs", "--l2", "0.1"]);
+    // With another file in it the folder would no longer be taken for shards.
+    for command in [["report", "--out"], ["suggest", "--html"]] {
+        let page = s.text("shards/page.html");
+        s.run(&[command[0], &s.text("r"), command[1], &page])
+            .fails(2, &[command[1], "cannot be inside the folder of images"]);
+    }
+}
+
+#[test]
 fn manifests_name_files_in_archives() {
     let s = with_archives();
     let mut text = String::from("path,label\n");

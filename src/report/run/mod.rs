@@ -116,7 +116,8 @@ pub fn report_run(run: &StoredRun, config: &ReportConfig, monitor: &dyn Monitor)
     let output = PageOutput { out, plots: config.plots.clone(), tables: config.tables.clone() };
     let samples = samples(run, config.cache.as_deref(), monitor)?;
     let root = config.images.clone().or_else(|| samples.as_ref().map(|samples| samples.root.clone()));
-    let protected = root.as_deref().filter(|_| samples.as_ref().is_none_or(Samples::is_of_folders));
+    let has_manifest = samples.as_ref().is_some_and(|samples| samples.manifest.is_some());
+    let protected = root.as_deref().filter(|_| !has_manifest);
     output.check(protected, Some(&own_page))?;
     if run.record().multi_label.is_some() {
         return report_multi_label(run, config, (samples.as_ref(), root.as_deref()), &output, started);
