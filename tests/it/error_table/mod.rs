@@ -3,7 +3,6 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod cases;
-mod manifest_cases;
 
 use crate::support::{self, CommandOutput, Sandbox, root};
 use cases::CHAPTERS;

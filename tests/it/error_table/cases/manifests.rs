@@ -1,11 +1,11 @@
 //! The bad inputs of the table that concern manifests, groups, archives, and the search among features.
 
-use super::{Case, case};
+use super::nothing;
+use crate::error_table::{Case, case};
 use crate::support::Sandbox;
 
 const TAKE: &str = "extract m.csv --cache new --backbone small.onnx";
 
-/// Manifests, groups, archives, and the search among features.
 pub(super) const MANIFESTS: &[Case] = &[
     case("a manifest without a column of labels", TAKE, |s| manifest(s, "path,kind\nin/ant/000.png,ant\n")),
     case("a manifest whose first line is a row", TAKE, |s| manifest(s, "in/ant/000.png,ant\n")),
@@ -43,14 +43,14 @@ pub(super) const MANIFESTS: &[Case] = &[
         |s| manifest(s, "path,label\nin/ant/000.png,ant\n"),
     ),
     case("a manifest over another file", "data manifest in --out m.csv", |s| manifest(s, "path,label\n")),
-    case("a manifest of an unknown kind", "data manifest in --out m.xlsx", |_| {}),
-    case("no regular expression", "extract in --group-by ( --cache new --backbone small.onnx", |_| {}),
-    case("a distance above 2", "duplicates c --threshold 3", |_| {}),
+    case("a manifest of an unknown kind", "data manifest in --out m.xlsx", nothing),
+    case("no regular expression", "extract in --group-by ( --cache new --backbone small.onnx", nothing),
+    case("a distance above 2", "duplicates c --threshold 3", nothing),
     case("groups over another file", "data groups --near-duplicates 0.01 --cache c --out m.csv", |s| {
         manifest(s, "path,label\n");
     }),
-    case("no neighbour to search for", "search c in/ant/000.png --neighbours 0", |_| {}),
-    case("an image to search for that is not there", "search c in/ant/000.png gone.png", |_| {}),
+    case("no neighbour to search for", "search c in/ant/000.png --neighbours 0", nothing),
+    case("an image to search for that is not there", "search c in/ant/000.png gone.png", nothing),
 ];
 
 fn manifest(s: &Sandbox, text: &str) {
