@@ -1,10 +1,11 @@
 //! The bad inputs of the table that concern folders of images and files in them.
 
 use super::{NEW, nothing};
-use crate::error_table::How::Offline;
-use crate::error_table::{Case, case};
+use crate::error_table::How::{AsNobody, Offline};
+use crate::error_table::{Case, case, permit};
 use crate::support::{self, picture};
 use headstart::data::decode::encode_png;
+use headstart::data::pixels::Pixels;
 
 const STRETCH: &str = "extract in --cache new --backbone small.onnx --stretch-16bit 16";
 

@@ -1,7 +1,10 @@
 //! The bad inputs of the table that concern networks, the runtime, the device.
 
-use super::nothing;
+use super::{NEW, nothing};
+use crate::error_table::How::{Home, Library, Offline, Tampered};
 use crate::error_table::{Case, case};
+use crate::support::{self, small_network};
+use headstart::backbone::registry::registry;
 
 pub(super) const NETWORKS: &[Case] = &[
     case("an unknown backbone", "extract in --cache new --backbone resnet", nothing),

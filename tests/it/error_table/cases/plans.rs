@@ -1,7 +1,8 @@
 //! The bad inputs of the table that concern plans for several machines.
 
-use super::{cut, nothing};
+use super::{AGAIN, cut_to, nothing};
 use crate::error_table::{Case, case};
+use crate::support::{self, Sandbox};
 
 const FINISH: &str = "extract in --cache c --backbone small.onnx --augment shift:5 --finish";
 
