@@ -182,6 +182,8 @@ fn predictions_the_onnx_file_and_the_page_know_several_labels() {
     assert!(holds("Sigmoid") && holds("headstart.thresholds") && holds("multi-label-classifier-v1"));
     let page = s.json(&["report", &s.text("r"), "--tables", &s.text("t"), "--plots", &s.text("p")]);
     assert_eq!(page["tables"], serde_json::json!(["labels", "answers", "settings"]));
+    let settings = std::fs::read_to_string(s.path("t/settings.csv")).unwrap();
+    assert!(settings.contains("Labels of train images,") && !settings.contains("Train images"), "{settings}");
     let html = std::fs::read_to_string(s.path("r/report.html")).unwrap();
     assert!(html.contains("Mean average precision") && html.contains("label-scores"));
 }

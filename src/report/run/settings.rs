@@ -68,7 +68,13 @@ fn decision(decision: &Decision) -> Setting {
 /// Where the images are and how they are split.
 fn images(data: &MadeFrom) -> Vec<Setting> {
     let record = data.record;
-    let images = |get: fn(&ClassCount) -> usize| count(record.classes.iter().map(get).sum());
+    let sum = |get: fn(&ClassCount) -> usize| count(record.classes.iter().map(get).sum());
+    // An image with several labels is counted once for each of them.
+    let [classes, train, validation, test] = if record.multi_label.is_some() {
+        ["Labels", "Labels of train images", "Labels of validation images", "Labels of test images"]
+    } else {
+        ["Classes", "Train images", "Validation images", "Test images"]
+    };
     let mut all = vec![
         Setting::new("Run", data.run.display().to_string()),
         Setting::new("Cache", record.cache.clone()),
@@ -85,10 +91,10 @@ fn images(data: &MadeFrom) -> Vec<Setting> {
     }
     all.extend(record.resplit.map(|resplit| Setting::new("Split of the run", resplit.to_string())));
     all.extend([
-        Setting::new("Classes", count(record.classes.len())),
-        Setting::new("Train images", images(|class| class.train)),
-        Setting::new("Validation images", images(|class| class.validation)),
-        Setting::new("Test images", images(|class| class.test)),
+        Setting::new(classes, count(record.classes.len())),
+        Setting::new(train, sum(|class| class.train)),
+        Setting::new(validation, sum(|class| class.validation)),
+        Setting::new(test, sum(|class| class.test)),
     ]);
     all
 }
