@@ -8,6 +8,7 @@ mod integer_products;
 mod layer_values;
 mod load;
 mod openvino;
+mod pinned;
 mod sessions;
 mod values;
 
@@ -17,22 +18,21 @@ pub(super) use integer_products::weight_bits;
 pub use layer_values::{LayerOutput, LayerReader, NetworkOutput};
 pub use load::{LOADER, version};
 
-use super::graph::{OnnxModel, Operators, PIXEL_INPUT, WEIGHT_BITS_KEY};
+use super::graph::{OnnxModel, Operators, WEIGHT_BITS_KEY};
 use super::runtime_log::{self, plain};
 use super::{Backbone, Embeddings, SessionOptions};
 use crate::data::preprocess::{Preprocessing, ValueType as PixelType, floats};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use load::load;
-use ort::session::Session;
-use ort::value::{TensorRef, ValueType};
-use sessions::{OpenSessions, open_sessions};
+use ort::value::ValueType;
+use sessions::{OpenSession, OpenSessions, open_sessions};
 use std::path::Path;
 
 /// A network in an ONNX Runtime session.
 #[derive(Debug)]
 pub struct OnnxBackbone {
-    session: Session,
+    opened: OpenSession,
     /// Side of the input in pixels.
     side: usize,
     /// What the values of the input are.
@@ -125,10 +125,10 @@ impl OnnxBackbone {
         let OpenSessions { sessions, provider } = opened.map_err(|e| operators.locate(e))?;
         // After a failure the error says the same.
         logged.iter().for_each(|line| monitor.warn(&format!("ONNX Runtime: {line}")));
-        let unmeasured = |session: Session| {
-            let batch = fixed(session.inputs()[0].dtype(), 0);
+        let unmeasured = |opened: OpenSession| {
+            let batch = fixed(opened.session.inputs()[0].dtype(), 0);
             let (side, input) = (preprocessing.size, preprocessing.value_type());
-            Self { session, side, input, batch, layers: layers.clone(), widths: Vec::new(), provider }
+            Self { opened, side, input, batch, layers: layers.clone(), widths: Vec::new(), provider }
         };
         Ok(Unmeasured { sessions: sessions.into_iter().map(unmeasured).collect(), operators })
     }
@@ -176,16 +176,10 @@ impl OnnxBackbone {
             |e: ort::Error| Error::new(Kind::Backbone, "the network failed").because(plain(&e.to_string()));
         let shape = [n, 3, self.side, self.side];
         let outputs = match self.input {
-            PixelType::Float32 => {
-                let values = floats(pixels);
-                let input = TensorRef::from_array_view((shape, &values[..])).map_err(fail)?;
-                self.session.run(ort::inputs![PIXEL_INPUT => input]).map_err(fail)?
-            }
-            _ => {
-                let input = TensorRef::from_array_view((shape, pixels)).map_err(fail)?;
-                self.session.run(ort::inputs![PIXEL_INPUT => input]).map_err(fail)?
-            }
+            PixelType::Float32 => self.opened.run(shape, &floats(pixels)),
+            _ => self.opened.run(shape, pixels),
         };
+        let outputs = outputs.map_err(fail)?;
         let layer = |i: usize| {
             let (shape, values) = outputs[i].try_extract_tensor::<f32>().map_err(fail)?;
             take(i, shape.iter().map(|&d| d as usize).collect(), values)

@@ -57,7 +57,7 @@ impl ClassifierSession {
         let opened = open_sessions(environment, model, options, monitor);
         drop(runtime_log::take());
         let OpenSessions { mut sessions, provider } = opened?;
-        Ok(Self { session: sessions.swap_remove(0), provider })
+        Ok(Self { session: sessions.swap_remove(0).session, provider })
     }
 
     /// Returns the execution provider.

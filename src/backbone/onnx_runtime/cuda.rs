@@ -1,10 +1,13 @@
 //! Sessions on CUDA devices, and the libraries that they need.
 
 use super::builder::builder;
+use super::pinned::PinnedMemory;
+use super::sessions::OpenSession;
 use crate::backbone::cuda::{CudaFacts, LibraryFolders, MissingLibrary, obstacle, preload};
 use crate::backbone::runtime_log::plain;
 use crate::backbone::{CudaDevices, SessionOptions};
 use crate::error::{Error, Kind, Result};
+use crate::monitor::Monitor;
 use ort::environment::Environment;
 use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{CUDA, ExecutionProvider};
@@ -50,7 +53,8 @@ pub(super) fn open(
     model: &[u8],
     devices: CudaDevices,
     options: SessionOptions,
-) -> Result<Vec<Session>> {
+    monitor: &dyn Monitor,
+) -> Result<Vec<OpenSession>> {
     // Without the provider it says so itself.
     if is_built_in()
         && let Err(missing) = load_cuda_libraries()
@@ -60,7 +64,17 @@ pub(super) fn open(
             Error::new(Kind::Device, format!("CUDA cannot be used: {}", found.what)).help(found.remedy)
         );
     }
-    places(devices, options.sessions).into_iter().map(|device| session(environment, model, device)).collect()
+    let open = |device| {
+        let session = session(environment, model, device)?;
+        let pinned = PinnedMemory::of_cuda(&session, device)
+            .inspect_err(|e| {
+                let cause = plain(&e.to_string());
+                monitor.warn(&format!("slower copies to CUDA device {device}: no pinned memory: {cause}"));
+            })
+            .ok();
+        Ok(OpenSession { session, pinned })
+    };
+    places(devices, options.sessions).into_iter().map(open).collect()
 }
 
 /// The device of each session, in the order in which they take batches.

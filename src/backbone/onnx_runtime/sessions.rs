@@ -1,7 +1,9 @@
 //! Opens sessions of ONNX Runtime on one device, or on several of a kind.
 
 use super::builder::cpu_builder;
+use super::pinned::PinnedMemory;
 use super::{cuda, openvino};
+use crate::backbone::graph::PIXEL_INPUT;
 use crate::backbone::runtime_log::plain;
 use crate::backbone::{
     CPU_PROVIDER, CUDA_PROVIDER, CudaDevices, Device, MAX_SESSIONS, OPENVINO_PROVIDER, RUNTIME_THREADS,
@@ -11,11 +13,40 @@ use crate::error::{Error, Kind, Result};
 use crate::math::parallel;
 use crate::monitor::Monitor;
 use ort::environment::Environment;
-use ort::session::Session;
+use ort::session::{Session, SessionOutputs};
+use ort::value::{PrimitiveTensorElementType, TensorRef};
+use std::fmt::Debug;
+
+/// A session, and the memory that it is bound to where the device has memory of its own.
+#[derive(Debug)]
+pub(super) struct OpenSession {
+    pub session: Session,
+    pub pinned: Option<PinnedMemory>,
+}
+
+impl OpenSession {
+    /// Runs a batch of `shape`.
+    ///
+    /// # Errors
+    /// When the network fails.
+    pub fn run<T: PrimitiveTensorElementType + Copy + Debug + 'static>(
+        &mut self,
+        shape: [usize; 4],
+        values: &[T],
+    ) -> ort::Result<SessionOutputs<'_>> {
+        match &mut self.pinned {
+            Some(pinned) => pinned.run(&mut self.session, shape, values),
+            None => {
+                let input = TensorRef::from_array_view((shape, values))?;
+                self.session.run(ort::inputs![PIXEL_INPUT => input])
+            }
+        }
+    }
+}
 
 /// Sessions of one network, and the provider that runs them.
 pub(super) struct OpenSessions {
-    pub sessions: Vec<Session>,
+    pub sessions: Vec<OpenSession>,
     pub provider: &'static str,
 }
 
@@ -31,7 +62,7 @@ pub(super) fn open_sessions(
     monitor: &dyn Monitor,
 ) -> Result<OpenSessions> {
     let on_cuda = |devices: CudaDevices| {
-        let sessions = cuda::open(environment, model, devices, options)?;
+        let sessions = cuda::open(environment, model, devices, options, monitor)?;
         Ok(OpenSessions { sessions, provider: CUDA_PROVIDER })
     };
     let on_cpu = |open: &SessionOnThreads, provider| {
@@ -76,11 +107,11 @@ fn granted_threads(wanted: usize, monitor: &dyn Monitor) -> Result<usize> {
 
 /// Opens parallel sessions that divide the threads among themselves. One session on all threads would wait at a barrier
 /// in every layer, and a decoder that takes time from one thread would delay them all.
-fn cpu_sessions(open: &SessionOnThreads, options: SessionOptions) -> Result<Vec<Session>> {
+fn cpu_sessions(open: &SessionOnThreads, options: SessionOptions) -> Result<Vec<OpenSession>> {
     let SessionOptions { threads, sessions, .. } = options;
     let sessions = sessions.clamp(1, threads.min(MAX_SESSIONS));
     let shares: Vec<usize> = (0..sessions).map(|i| (threads + i) / sessions).collect();
-    parallel::in_parallel(sessions, &shares, |share| open(*share))
+    parallel::in_parallel(sessions, &shares, |share| Ok(OpenSession { session: open(*share)?, pinned: None }))
 }
 
 fn cpu_session(environment: &Environment, model: &[u8], threads: usize) -> Result<Session> {

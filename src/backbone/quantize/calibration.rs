@@ -22,10 +22,9 @@ pub(super) fn calibrate(
     steps: &Preprocessing,
     monitor: &dyn Monitor,
 ) -> Result<BTreeMap<String, Observed>> {
-    let values = quantizer.values();
+    let (values, mut observed): (Vec<String>, Vec<Observed>) = quantizer.to_observe()?.into_iter().unzip();
     let names: Vec<&str> = values.iter().map(String::as_str).collect();
     let mut network = OnnxBackbone::open_values(library, quantizer.float_network(), &names, steps, monitor)?;
-    let mut observed: Vec<Observed> = vec![Observed::default(); values.len()];
     embed(images, files, "calibrating", steps, monitor, &mut |pixels, n| {
         for image in pixels.chunks_exact(pixels.len() / n) {
             network.read_values(image, &mut |found| {
@@ -86,14 +85,14 @@ mod tests {
             let quantizer = Quantizer::new(&network(counts_padding)).unwrap();
             let moved = embed(&library, quantizer.float_network(), &pixels);
             assert!(known_answer::relative_distance(&moved, &original) < 1e-6, "{moved:?} {original:?}");
-            let (names, float) = (quantizer.values(), quantizer.float_network());
+            let (mut observed, float) = (quantizer.to_observe().unwrap(), quantizer.float_network());
+            let names: Vec<String> = observed.keys().cloned().collect();
             let names_of: Vec<&str> = names.iter().map(String::as_str).collect();
             let mut open = OnnxBackbone::open_values(&library, float, &names_of, &steps, &Silent).unwrap();
-            let mut observed: BTreeMap<String, Observed> = BTreeMap::new();
             open.read_values(&pixels, &mut |found| {
                 let name = &names[found.layer];
                 assert_eq!(found.values.len(), found.shape.iter().product::<usize>(), "{name}");
-                observed.entry(name.clone()).or_default().add(found.shape[0], found.values);
+                observed.get_mut(name).unwrap().add(found.shape[0], found.values);
             })
             .unwrap();
             let calibrated = quantizer.calibrated(observed, 7);

@@ -1,5 +1,6 @@
 //! A network whose values were observed: what each value would cost in floats, and the files of integers.
 
+use super::compensation::Compensation;
 use super::network::Network;
 use super::observed::Observed;
 use super::plan::{Plan, rounded_output};
@@ -20,6 +21,8 @@ pub(in crate::backbone) struct Calibrated {
     model: OnnxModel,
     plan: Plan,
     observed: BTreeMap<String, Observed>,
+    /// How the channels of a value vary together, for each that pointwise convolutions take.
+    compensations: BTreeMap<String, Compensation>,
     weights: RoundedWeights,
 }
 
@@ -39,7 +42,9 @@ impl Calibrated {
         observed: BTreeMap<String, Observed>,
         weight_bits: u32,
     ) -> Self {
-        Self { model, plan, observed, weights: RoundedWeights::new(weight_bits) }
+        let compensation = |(value, one): (&String, &Observed)| Some((value.clone(), one.compensation()?));
+        let compensations = observed.iter().filter_map(compensation).collect();
+        Self { model, plan, observed, compensations, weights: RoundedWeights::new(weight_bits) }
     }
 
     /// The multiply-adds of one image of `side` pixels that would be computed in floats if a value was not rounded, for each
@@ -75,7 +80,8 @@ impl Calibrated {
         let plan = Plan::of(&network, floats);
         let of_plan = plan.nodes.iter().filter(|&&at| network.nodes[at].op_type == "Conv");
         let convolutions = of_plan.count();
-        writer::write(&mut model, &plan, &self.observed, &self.weights)?;
+        let seen = writer::Seen { observed: &self.observed, compensations: &self.compensations };
+        writer::write(&mut model, &plan, seen, &self.weights)?;
         let bits = self.weights.bits().to_string();
         let file = model.file_mut();
         for (key, value) in metadata.iter().copied().chain([(WEIGHT_BITS_KEY, bits.as_str())]) {

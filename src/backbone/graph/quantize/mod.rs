@@ -2,6 +2,7 @@
 //! pairs of `QuantizeLinear` and `DequantizeLinear`, which ONNX Runtime joins with the operator between them.
 
 mod calibrated;
+mod compensation;
 mod histogram;
 mod network;
 mod observed;
@@ -68,12 +69,22 @@ impl Quantizer {
         self.model.encoded()
     }
 
-    /// The values to observe.
-    pub fn values(&self) -> Vec<String> {
+    /// The values to observe, each with nothing observed yet.
+    ///
+    /// # Errors
+    /// [`Kind::Backbone`] when the network is damaged.
+    pub fn to_observe(&self) -> Result<BTreeMap<String, Observed>> {
+        let network = Network::of(&self.model)?;
         // A convolution needs the means of its input, whatever range that takes.
-        let values: BTreeSet<&String> =
-            self.plan.values.iter().flat_map(|(value, range)| [value, range]).collect();
-        values.into_iter().cloned().collect()
+        let values = self.plan.values.iter().flat_map(|(value, range)| [value, range]);
+        let mut all: BTreeMap<String, Observed> =
+            values.map(|value| (value.clone(), Observed::default())).collect();
+        for node in self.plan.nodes.iter().map(|&at| &network.nodes[at]) {
+            if let Some(channels) = network.pointwise_channels(node) {
+                all.insert(node.input[0].clone(), Observed::with_products(channels));
+            }
+        }
+        Ok(all)
     }
 
     /// Fixes what the images of the calibration gave, and the bits of the weights, 7 or 8.
@@ -181,8 +192,7 @@ mod tests {
         let write = || {
             let quantizer = Quantizer::new(&network()).unwrap();
             let mut observed = BTreeMap::new();
-            for value in quantizer.values() {
-                let mut one = Observed::default();
+            for (value, mut one) in quantizer.to_observe().unwrap() {
                 let channels = if value == "joined" || value == "c" || value == "sum" { 5 } else { 4 };
                 one.add(channels, &(0..channels * 9).map(|i| (i % 13) as f32 / 3.0).collect::<Vec<_>>());
                 observed.insert(value, one);

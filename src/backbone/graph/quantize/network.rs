@@ -5,6 +5,7 @@ use crate::backbone::graph::messages::{
     FLOAT, GraphProto, NodeProto, NodeValues, TensorDims, TensorName, TensorProto,
 };
 use crate::backbone::graph::model::{OnnxModel, image_input};
+use crate::backbone::graph::shapes::int;
 use crate::error::{Error, Kind, Result};
 use prost::Message;
 use std::collections::{HashMap, HashSet};
@@ -62,6 +63,15 @@ impl<'a> Network<'a> {
             dims.into_iter().map(|dim| usize::try_from(dim).unwrap_or(0)).collect()
         };
         self.weights.iter().map(|(name, bytes)| (name.clone(), shape(bytes))).collect()
+    }
+
+    /// The channels that enter `node`, if it is a convolution that sees one position and all channels of its input.
+    pub fn pointwise_channels(&self, node: &NodeProto) -> Option<usize> {
+        let kernel = if node.op_type == "Conv" { self.kernel(node.input.get(1)?)? } else { return None };
+        match kernel.dims[..] {
+            [_, channels, 1, 1] if int(node, "group", 1) == 1 => Some(channels),
+            _ => None,
+        }
     }
 
     /// The weight called `name`, if it is of 32-bit floats.

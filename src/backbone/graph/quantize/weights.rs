@@ -1,5 +1,6 @@
 //! The weights and the bias of a convolution as integers.
 
+use super::compensation::Compensation;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -36,6 +37,8 @@ pub(super) struct ConvInput<'a> {
     pub channel_means: &'a [f64],
     /// Number of groups of channels.
     pub groups: usize,
+    /// How the channels of its input vary together, for a convolution that sees one position and all of them.
+    pub compensation: Option<&'a Compensation>,
 }
 
 /// The weights of convolutions as integers, each computed once.
@@ -65,8 +68,8 @@ impl RoundedWeights {
     }
 }
 
-/// Rounds the weights of each filter to levels from `-top` to `top`, and moves the mean error that this makes into the bias
-/// (Nagel et al. 2019, section 4.2).
+/// Rounds the weights of each filter to levels from `-top` to `top`, where there is a compensation so that their errors make up
+/// for each other, and moves the mean error that is left into the bias (Nagel et al. 2019, section 4.2).
 pub(super) fn quantize_conv(kernel: &Kernel, bias: &[f32], input: ConvInput, top: i32) -> QuantizedConv {
     let (filters, channels) = (kernel.dims[0], kernel.dims[1]);
     let (taps, size) = (kernel.dims[2..].iter().product::<usize>(), kernel.values.len() / filters.max(1));
@@ -81,7 +84,11 @@ pub(super) fn quantize_conv(kernel: &Kernel, bias: &[f32], input: ConvInput, top
         // A filter of tiny weights would need more levels for its bias than there are.
         let least = bias.abs() / (f64::from(input.scale) * MOST_BIAS);
         let scale = best_scale(values, top, least);
-        let levels = values.iter().map(|value| level(*value, scale, top)).collect::<Vec<i8>>();
+        let level = |value: f32| level(value, scale, top);
+        let levels: Vec<i8> = match input.compensation {
+            Some(compensation) => compensation.levels(values, scale, level),
+            None => values.iter().map(|value| level(*value)).collect(),
+        };
         let first = filter / (filters / input.groups) * channels;
         let mean_error = |channel: usize| {
             let range = channel * taps..(channel + 1) * taps;
@@ -128,7 +135,7 @@ mod tests {
     use super::*;
 
     fn input(channel_means: &[f64]) -> ConvInput<'_> {
-        ConvInput { scale: 0.5, channel_means, groups: 1 }
+        ConvInput { scale: 0.5, channel_means, groups: 1, compensation: None }
     }
 
     #[test]
@@ -162,7 +169,7 @@ mod tests {
     #[test]
     fn groups_take_their_own_channels_and_dead_filters_keep_their_bias() {
         let kernel = Kernel { dims: vec![2, 1, 1, 1], values: vec![0.0, 1e-12] };
-        let grouped = ConvInput { scale: 0.01, channel_means: &[1.0, 2.0], groups: 2 };
+        let grouped = ConvInput { scale: 0.01, channel_means: &[1.0, 2.0], groups: 2, compensation: None };
         let found = quantize_conv(&kernel, &[0.25, 5.0], grouped, 127);
         for (filter, expected) in [0.25f32, 5.0].into_iter().enumerate() {
             let bias = found.bias[filter] as f32 * found.bias_scales[filter];

@@ -1,5 +1,6 @@
 //! Writes the nodes and weights of the planned quantization.
 
+use super::compensation::Compensation;
 use super::histogram::Levels;
 use super::network::{Network, edited, float_tensor, tensor, tensor_name};
 use super::observed::Observed;
@@ -14,11 +15,18 @@ use crate::error::{Error, Kind, Result};
 use prost::Message;
 use std::collections::{BTreeMap, HashSet};
 
+/// What the images of the calibration gave, by value.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub observed: &'a BTreeMap<String, Observed>,
+    pub compensations: &'a BTreeMap<String, Compensation>,
+}
+
 /// Rewrites `model` as planned.
 pub(super) fn write(
     model: &mut OnnxModel,
     plan: &Plan,
-    observed: &BTreeMap<String, Observed>,
+    Seen { observed, compensations }: Seen,
     rounded: &RoundedWeights,
 ) -> Result<()> {
     let network = Network::of(model)?;
@@ -30,7 +38,8 @@ pub(super) fn write(
             let input = &read.input[0];
             let means = observed[input].channel_means();
             let groups = usize::try_from(int(read, "group", 1)).unwrap_or(1);
-            let input = ConvInput { scale: levels[input].scale, channel_means: &means, groups };
+            let compensation = network.pointwise_channels(read).and_then(|_| compensations.get(input));
+            let input = ConvInput { scale: levels[input].scale, channel_means: &means, groups, compensation };
             writer.conv(&network, read, &mut node, input, rounded)?;
         }
         writer.node(node, &levels);
