@@ -65,7 +65,8 @@ impl OnnxBackbone {
     /// joined by `+`, whose features are then concatenated.
     ///
     /// On a CPU this opens [`SessionOptions::sessions`] sessions, but no more than threads and no more than 8. They
-    /// divide the threads among themselves. Each CUDA device gets two, or the first one where a single one is wanted.
+    /// divide the threads among themselves; with OpenVINO it opens one. Each CUDA device gets two, or the first one where a
+    /// single one is wanted.
     ///
     /// # Errors
     /// [`Kind::Runtime`] when the library cannot be loaded, [`Kind::Device`] when the requested device cannot be used,

@@ -65,16 +65,18 @@ pub(super) fn open_sessions(
         let sessions = cuda::open(environment, model, devices, options, monitor)?;
         Ok(OpenSessions { sessions, provider: CUDA_PROVIDER })
     };
-    let on_cpu = |open: &SessionOnThreads, provider| {
+    let on_cpu = |open: &SessionOnThreads, sessions, provider| {
         let threads = granted_threads(parallel::thread_count(options.threads), monitor)?;
-        let sessions = cpu_sessions(open, SessionOptions { threads, ..options })?;
+        let sessions = cpu_sessions(open, SessionOptions { threads, sessions, ..options })?;
         Ok(OpenSessions { sessions, provider })
     };
-    let with_mlas = || on_cpu(&|threads| cpu_session(environment, model, threads), CPU_PROVIDER);
+    let with_mlas =
+        || on_cpu(&|threads| cpu_session(environment, model, threads), options.sessions, CPU_PROVIDER);
     match options.device {
         Device::Cpu => with_mlas(),
+        // Its networks take turns: two of one thread each are half as fast as one of two threads.
         Device::OpenVino => {
-            on_cpu(&|threads| openvino::session(environment, model, threads), OPENVINO_PROVIDER)
+            on_cpu(&|threads| openvino::session(environment, model, threads), 1, OPENVINO_PROVIDER)
         }
         Device::Cuda(devices) => on_cuda(devices),
         Device::Auto if cuda::is_built_in() => on_cuda(CudaDevices::FIRST).or_else(|e: Error| {

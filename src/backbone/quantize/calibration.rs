@@ -110,7 +110,9 @@ mod tests {
             assert!(distance < 1e-6, "{distance}");
             let (costs, all) = calibrated.float_costs(SIDE).unwrap();
             let of = |value: &str| costs.iter().find(|(name, _)| name == value).unwrap().1;
-            assert_eq!((of("stem"), all), (24 * 144, 24 * 144), "the one convolution behind the first");
+            // 24 products at each position, and 4 channels in and 6 out that cost as much as 64 products each.
+            let work = 24 * 144 + 64 * (4 + 6) * 144;
+            assert_eq!((of("stem"), all), (work, work), "the one convolution behind the first");
         }
     }
 }

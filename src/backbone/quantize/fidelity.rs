@@ -133,16 +133,28 @@ pub fn fidelity_beside(onnx: &Path, sha256: Digest) -> Result<Option<Fidelity>> 
     Ok(found.filter(|fidelity| fidelity.graph_sha256 == sha256))
 }
 
+impl Features {
+    /// The rows of each image.
+    fn rows(&self) -> impl Iterator<Item = (&[f32], &[f32])> {
+        let width = self.width.max(1);
+        self.float.chunks_exact(width).zip(self.rounded.chunks_exact(width))
+    }
+
+    /// The cosine of each image after the mean of all features of floats was subtracted.
+    pub fn centred_cosines(&self) -> Vec<f64> {
+        let count = self.rows().count();
+        let mut centre = vec![0f64; self.width.max(1)];
+        for (row, _) in self.rows() {
+            centre.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value) / count as f64);
+        }
+        self.rows().map(|(a, b)| cosine(a, b, &centre)).collect()
+    }
+}
+
 /// Measures how near the features are. What no measure says is left open.
 pub(super) fn measure(features: &Features) -> Fidelity {
-    let width = features.width.max(1);
-    let rows = || features.float.chunks_exact(width).zip(features.rounded.chunks_exact(width));
-    let count = rows().count();
-    let mut centre = vec![0f64; width];
-    for (row, _) in rows() {
-        centre.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value) / count as f64);
-    }
-    let zero = vec![0f64; width];
+    let zero = vec![0f64; features.width.max(1)];
+    let rows = || features.rows();
     let none: Digest = crate::io::digest::sha256(&[]);
     Fidelity {
         parent: String::new(),
@@ -153,9 +165,9 @@ pub(super) fn measure(features: &Features) -> Fidelity {
         layer: String::new(),
         images: PathBuf::new(),
         calibration_images: 0,
-        held_out_images: count,
+        held_out_images: rows().count(),
         cosine: Mean::of(rows().map(|(a, b)| cosine(a, b, &zero)), f64::min),
-        centred_cosine: Mean::of(rows().map(|(a, b)| cosine(a, b, &centre)), f64::min),
+        centred_cosine: Mean::of(features.centred_cosines().into_iter(), f64::min),
         relative_distance: Mean::of(rows().map(|(a, b)| relative_distance(a, b)), f64::max),
         heads: None,
         runtime: String::new(),

@@ -53,8 +53,8 @@ pub struct QuantizeConfig {
     pub format: NumberFormat,
     /// Images to calibrate integers on; fewer where that would be more than half of all.
     pub samples: usize,
-    /// Values stay in floats until the features have this cosine with those of floats, after the mean of all images was
-    /// subtracted: 0 to 1, without 1. Measured on a part of `samples`.
+    /// Values stay in floats until the features are likely to have this cosine with those of floats, after the mean of all images
+    /// was subtracted: 0 to 1, without 1. Measured on a part of `samples`, and less two standard errors of their mean.
     pub min_cosine: f64,
 }
 

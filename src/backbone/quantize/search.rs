@@ -1,6 +1,6 @@
 //! Chooses the values that stay in floats, where a network of integers throughout would be too far off.
 
-use super::fidelity::{Features, measure};
+use super::fidelity::Features;
 use super::images::{ChosenImages, embed};
 use crate::backbone::graph::Calibrated;
 use crate::backbone::onnx_runtime::OnnxBackbone;
@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// Images that decide how much a single value costs.
 const RANKED: usize = 16;
-/// Share of the multiply-adds of all convolutions of integers that may become floats.
+/// Share of the work of all convolutions of integers that may become floats.
 const MOST_FLOAT: f64 = 0.4;
 
 /// What a search needs.
@@ -34,6 +34,23 @@ struct Known {
     width: usize,
 }
 
+/// The centred cosine over images.
+#[derive(Clone, Copy)]
+struct Cosine {
+    mean: f64,
+    /// The mean less two standard errors: what other images are likely to reach.
+    likely: f64,
+}
+
+impl Cosine {
+    fn of(images: &[f64]) -> Self {
+        let count = images.len() as f64;
+        let mean = images.iter().sum::<f64>() / count;
+        let variance = images.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+        Self { mean, likely: mean - 2.0 * (variance / count).sqrt() }
+    }
+}
+
 impl Known {
     fn images(&self) -> usize {
         self.batches.iter().map(|(_, n)| n).sum()
@@ -41,8 +58,8 @@ impl Known {
 }
 
 impl Search<'_> {
-    /// Returns values without whose rounding the features of `files` reach the goal. Each value is left out alone at first; then
-    /// those stay in floats whose rounding costs most for the multiply-adds that it saves, one after the other.
+    /// Returns values without whose rounding the features of `files` reach the goal, so that other images are likely to. Each value is left out alone at first; then
+    /// those stay in floats whose rounding costs most for the work that it saves, one after the other.
     ///
     /// # Errors
     /// Those of opening and running networks, and of reading the images.
@@ -50,7 +67,7 @@ impl Search<'_> {
         let known = self.known(images, files)?;
         let mut floats = BTreeSet::new();
         let mut best = self.cosine(&floats, &known, files.len())?;
-        if best >= self.goal {
+        if best.likely >= self.goal {
             return Ok(floats);
         }
         let (ranked, all) = self.ranked(&known)?;
@@ -63,32 +80,34 @@ impl Search<'_> {
             floats.insert(value.clone());
             let cosine = self.cosine(&floats, &known, files.len())?;
             task.advance(files.len() as u64);
-            if cosine >= self.goal {
+            if cosine.likely >= self.goal {
                 return Ok(floats);
             }
-            if cosine > best {
+            if cosine.mean > best.mean {
                 (best, spent) = (cosine, spent + cost);
             } else {
                 floats.remove(&value);
             }
         }
+        let Cosine { mean, likely } = best;
         self.monitor.warn(&format!(
-            "the centred cosine of these images is {best:.5}, less than {}: no further value in floats is worth its time",
+            "the centred cosine of these images is {mean:.5}, and {likely:.5} is likely for others, less than {}: no further value in \
+             floats is worth its time",
             self.goal
         ));
         Ok(floats)
     }
 
-    /// The values whose rounding costs fidelity, those first that cost most for the multiply-adds that would be floats, with
-    /// these; and the multiply-adds of all convolutions of integers.
+    /// The values whose rounding costs fidelity, those first that cost most for the work that floats would be, with this; and the
+    /// work of all convolutions of integers.
     fn ranked(&self, known: &Known) -> Result<(Vec<(String, u64)>, u64)> {
         let (costs, all) = self.calibrated.float_costs(self.resolved.preprocessing.size)?;
-        let rounded = self.cosine(&BTreeSet::new(), known, RANKED)?;
+        let rounded = self.cosine(&BTreeSet::new(), known, RANKED)?.mean;
         let each = RANKED.min(known.images()) as u64;
         let task = self.monitor.task("ranking values", Some(each * costs.len() as u64), Unit::Images);
         let mut ranked: Vec<(f64, String, u64)> = Vec::new();
         for (value, cost) in costs {
-            let alone = self.cosine(&BTreeSet::from([value.clone()]), known, RANKED)?;
+            let alone = self.cosine(&BTreeSet::from([value.clone()]), known, RANKED)?.mean;
             if alone > rounded {
                 ranked.push(((alone - rounded) / cost.max(1) as f64, value, cost));
             }
@@ -112,7 +131,7 @@ impl Search<'_> {
     }
 
     /// The centred cosine of the first `count` images, in whole batches, where `floats` are not rounded.
-    fn cosine(&self, floats: &BTreeSet<String>, known: &Known, count: usize) -> Result<f64> {
+    fn cosine(&self, floats: &BTreeSet<String>, known: &Known, count: usize) -> Result<Cosine> {
         if self.monitor.is_interrupted() {
             return Err(Error::new(Kind::Interrupted, "interrupted before the backbone was written"));
         }
@@ -129,6 +148,6 @@ impl Search<'_> {
             }
         }
         let float = known.features[..rounded.len()].to_vec();
-        Ok(measure(&Features { float, rounded, width: known.width }).centred_cosine.mean)
+        Ok(Cosine::of(&Features { float, rounded, width: known.width }.centred_cosines()))
     }
 }

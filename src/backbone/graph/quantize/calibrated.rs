@@ -11,10 +11,14 @@ use crate::backbone::graph::messages::StringStringEntryProto;
 use crate::backbone::graph::model::OnnxModel;
 use crate::backbone::graph::shapes::infer;
 use crate::error::Result;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The metadata key under which an ONNX file says how many bits its integer weights use.
 pub(in crate::backbone) const WEIGHT_BITS_KEY: &str = "headstart.weight_bits";
+
+/// What it costs to move a float in and out of a convolution, in multiply-adds. Depthwise convolutions move much and compute little:
+/// by their multiply-adds alone floats would cost nothing there.
+const COST_OF_ELEMENT: u64 = 64;
 
 /// A network that can be written with integers.
 pub(in crate::backbone) struct Calibrated {
@@ -47,8 +51,9 @@ impl Calibrated {
         Self { model, plan, observed, compensations, weights: RoundedWeights::new(weight_bits) }
     }
 
-    /// The multiply-adds of one image of `side` pixels that would be computed in floats if a value was not rounded, for each
-    /// value that is. The last number is that of all convolutions of integers.
+    /// What one image of `side` pixels would cost in floats if a value was not rounded, for each value that is: multiply-adds, with
+    /// [`COST_OF_ELEMENT`] for each number that enters or leaves a convolution. The last number is that of all convolutions of
+    /// integers.
     ///
     /// # Errors
     /// [`Kind::Backbone`](crate::error::Kind::Backbone) when the network is damaged.
@@ -58,7 +63,11 @@ impl Calibrated {
         let shapes = infer(&network.nodes, (&network.image, vec![1, 3, side, side]), &weights);
         let convolutions: Vec<_> = (self.plan.nodes.iter().map(|&at| &network.nodes[at]))
             .filter(|node| node.op_type == "Conv")
-            .map(|node| (node, rounded_output(&network, node), cost(node, &shapes, &weights)))
+            .map(|node| {
+                let moved = elements(&shapes, &node.input[0]) + elements(&shapes, &node.output[0]);
+                let costs = cost(node, &shapes, &weights) + COST_OF_ELEMENT * moved;
+                (node, rounded_output(&network, node), costs)
+            })
             .collect();
         let of_value = |value: &String| {
             let touching =
@@ -90,4 +99,9 @@ impl Calibrated {
         }
         Ok(IntegerNetwork { onnx: model.encode(), convolutions, left_float: plan.left_float })
     }
+}
+
+/// Numbers of the value `name` for one image; 0 where its shape is not known.
+fn elements(shapes: &HashMap<String, Vec<usize>>, name: &str) -> u64 {
+    shapes.get(name).map_or(0, |shape| shape.iter().map(|&side| side as u64).product())
 }
