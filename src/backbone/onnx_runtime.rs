@@ -7,6 +7,7 @@ mod elf;
 mod integer_products;
 mod layer_values;
 mod load;
+mod open_session;
 mod openvino;
 mod pinned;
 mod sessions;
@@ -25,8 +26,9 @@ use crate::data::preprocess::{Preprocessing, ValueType as PixelType, floats};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use load::load;
+use open_session::OpenSession;
 use ort::value::ValueType;
-use sessions::{OpenSession, OpenSessions, open_sessions};
+use sessions::{OpenSessions, open_sessions};
 use std::path::Path;
 
 /// A network in an ONNX Runtime session.

@@ -1,8 +1,8 @@
 //! Sessions on CUDA devices, and the libraries that they need.
 
 use super::builder::builder;
+use super::open_session::OpenSession;
 use super::pinned::PinnedMemory;
-use super::sessions::OpenSession;
 use crate::backbone::cuda::{CudaFacts, LibraryFolders, MissingLibrary, obstacle, preload};
 use crate::backbone::runtime_log::plain;
 use crate::backbone::{CudaDevices, SessionOptions};

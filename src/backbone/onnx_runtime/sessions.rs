@@ -1,9 +1,8 @@
 //! Opens sessions of ONNX Runtime on one device, or on several of a kind.
 
 use super::builder::cpu_builder;
-use super::pinned::PinnedMemory;
+use super::open_session::OpenSession;
 use super::{cuda, openvino};
-use crate::backbone::graph::PIXEL_INPUT;
 use crate::backbone::runtime_log::plain;
 use crate::backbone::{
     CPU_PROVIDER, CUDA_PROVIDER, CudaDevices, Device, MAX_SESSIONS, OPENVINO_PROVIDER, RUNTIME_THREADS,
@@ -13,36 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::math::parallel;
 use crate::monitor::Monitor;
 use ort::environment::Environment;
-use ort::session::{Session, SessionOutputs};
-use ort::value::{PrimitiveTensorElementType, TensorRef};
-use std::fmt::Debug;
-
-/// A session, and the memory that it is bound to where the device has memory of its own.
-#[derive(Debug)]
-pub(super) struct OpenSession {
-    pub session: Session,
-    pub pinned: Option<PinnedMemory>,
-}
-
-impl OpenSession {
-    /// Runs a batch of `shape`.
-    ///
-    /// # Errors
-    /// When the network fails.
-    pub fn run<T: PrimitiveTensorElementType + Copy + Debug + 'static>(
-        &mut self,
-        shape: [usize; 4],
-        values: &[T],
-    ) -> ort::Result<SessionOutputs<'_>> {
-        match &mut self.pinned {
-            Some(pinned) => pinned.run(&mut self.session, shape, values),
-            None => {
-                let input = TensorRef::from_array_view((shape, values))?;
-                self.session.run(ort::inputs![PIXEL_INPUT => input])
-            }
-        }
-    }
-}
+use ort::session::Session;
 
 /// Sessions of one network, and the provider that runs them.
 pub(super) struct OpenSessions {

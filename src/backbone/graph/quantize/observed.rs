@@ -2,8 +2,7 @@
 
 use super::compensation::Compensation;
 use super::histogram::Histogram;
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView2};
+use crate::math::matrix::{Matrix, products};
 
 /// What the images of the calibration gave at one value of the network.
 #[derive(Debug, Clone, Default)]
@@ -11,15 +10,16 @@ pub(in crate::backbone) struct Observed {
     pub(super) histogram: Histogram,
     /// The sum of the means of each channel, over images.
     channel_sums: Vec<f64>,
-    /// The sum of the means of the products of each two channels, over images; `None` where nobody needs them.
-    products: Option<Array2<f32>>,
+    /// The sum of the means of the products of each two channels, over images, `[channels, channels]`; `None` where nobody needs
+    /// them.
+    products: Option<Vec<f32>>,
     images: usize,
 }
 
 impl Observed {
     /// Observes a value with `channels` channels together with their products.
     pub(super) fn with_products(channels: usize) -> Self {
-        Self { products: Some(Array2::zeros((channels, channels))), ..Self::default() }
+        Self { products: Some(vec![0.0; channels * channels]), ..Self::default() }
     }
 
     /// Adds the values of one image, `[channels, positions]`.
@@ -30,10 +30,13 @@ impl Observed {
         for (sum, channel) in self.channel_sums.iter_mut().zip(values.chunks_exact(positions)) {
             *sum += channel.iter().map(|&value| f64::from(value)).sum::<f64>() / positions as f64;
         }
-        if let Some(products) = &mut self.products
-            && let Ok(values) = ArrayView2::from_shape((products.nrows(), positions), values)
+        if let Some(sums) = &mut self.products
+            && values.len() == channels * positions
+            && sums.len() == channels * channels
         {
-            general_mat_mul(1.0 / positions as f32, &values, &values.t(), 1.0, products);
+            let rows = Matrix::from_rows(positions, values);
+            let found = products([(&rows, 0..channels), (&rows, 0..channels)]);
+            sums.iter_mut().zip(found).for_each(|(sum, product)| *sum += product / positions as f32);
         }
         self.images += 1;
     }
@@ -44,11 +47,12 @@ impl Observed {
 
     /// How the channels vary together, if their products were observed and they do.
     pub(super) fn compensation(&self) -> Option<Compensation> {
-        let products = self.products.as_ref()?;
         let (means, images) = (self.channel_means(), self.images.max(1) as f64);
+        let channels = means.len();
+        let sums = self.products.as_ref().filter(|sums| sums.len() == channels * channels)?;
         let covariance =
-            |((a, b), sum): ((usize, usize), &f32)| f64::from(*sum) / images - means[a] * means[b];
-        let covariance: Vec<f64> = products.indexed_iter().map(covariance).collect();
-        (means.len() == products.nrows()).then(|| Compensation::of(&covariance, means.len()))?
+            |(at, sum): (usize, &f32)| f64::from(*sum) / images - means[at / channels] * means[at % channels];
+        let covariance: Vec<f64> = sums.iter().enumerate().map(covariance).collect();
+        Compensation::of(&covariance, channels)
     }
 }
