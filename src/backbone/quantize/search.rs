@@ -58,8 +58,9 @@ impl Known {
 }
 
 impl Search<'_> {
-    /// Returns values without whose rounding the features of `files` reach the goal, so that other images are likely to. Each value is left out alone at first; then
-    /// those stay in floats whose rounding costs most for the work that it saves, one after the other.
+    /// Returns values without whose rounding the features of `files` reach the goal, so that other images are likely to. Each
+    /// value is left out alone at first; then those stay in floats whose rounding costs most for the work that it saves, one
+    /// after the other.
     ///
     /// # Errors
     /// Those of opening and running networks, and of reading the images.

@@ -68,10 +68,8 @@ impl<'a> Network<'a> {
     /// The channels that enter `node`, if it is a convolution that sees one position and all channels of its input.
     pub fn pointwise_channels(&self, node: &NodeProto) -> Option<usize> {
         let kernel = if node.op_type == "Conv" { self.kernel(node.input.get(1)?)? } else { return None };
-        match kernel.dims[..] {
-            [_, channels, 1, 1] if int(node, "group", 1) == 1 => Some(channels),
-            _ => None,
-        }
+        let groups = usize::try_from(int(node, "group", 1)).ok()?;
+        kernel.is_pointwise(groups).then(|| kernel.dims[1])
     }
 
     /// The weight called `name`, if it is of 32-bit floats.

@@ -18,6 +18,13 @@ pub(super) struct Kernel {
     pub values: Vec<f32>,
 }
 
+impl Kernel {
+    /// Whether a convolution with these weights and `groups` groups sees one position, and all channels of its input.
+    pub fn is_pointwise(&self, groups: usize) -> bool {
+        groups == 1 && matches!(self.dims[..], [_, _, 1, 1])
+    }
+}
+
 /// A convolution in integers: weight `w` of filter `f` is `weights * scales[f]`, its bias `bias[f] * input scale * scales[f]`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct QuantizedConv {
@@ -37,7 +44,7 @@ pub(super) struct ConvInput<'a> {
     pub channel_means: &'a [f64],
     /// Number of groups of channels.
     pub groups: usize,
-    /// How the channels of its input vary together, for a convolution that sees one position and all of them.
+    /// How the channels of its input vary together; only pointwise convolutions make use of it.
     pub compensation: Option<&'a Compensation>,
 }
 
@@ -79,13 +86,14 @@ pub(super) fn quantize_conv(kernel: &Kernel, bias: &[f32], input: ConvInput, top
         bias: Vec::with_capacity(filters),
         bias_scales: Vec::with_capacity(filters),
     };
+    let compensation = input.compensation.filter(|_| kernel.is_pointwise(input.groups));
     for (filter, values) in kernel.values.chunks_exact(size).enumerate() {
         let bias = f64::from(bias.get(filter).copied().unwrap_or(0.0));
         // A filter of tiny weights would need more levels for its bias than there are.
         let least = bias.abs() / (f64::from(input.scale) * MOST_BIAS);
         let scale = best_scale(values, top, least);
         let level = |value: f32| level(value, scale, top);
-        let levels: Vec<i8> = match input.compensation {
+        let levels: Vec<i8> = match compensation {
             Some(compensation) => compensation.levels(values, scale, level),
             None => values.iter().map(|value| level(*value)).collect(),
         };

@@ -38,7 +38,7 @@ pub(super) fn write(
             let input = &read.input[0];
             let means = observed[input].channel_means();
             let groups = usize::try_from(int(read, "group", 1)).unwrap_or(1);
-            let compensation = network.pointwise_channels(read).and_then(|_| compensations.get(input));
+            let compensation = compensations.get(input);
             let input = ConvInput { scale: levels[input].scale, channel_means: &means, groups, compensation };
             writer.conv(&network, read, &mut node, input, rounded)?;
         }
