@@ -19,7 +19,7 @@ const FOLDS: usize = 5;
 
 /// Train images up to which they are dealt to folds several times, with the number of times. Scores over more images vary less
 /// from deal to deal.
-const REPEATS: [(usize, usize); 2] = [(300, 4), (2000, 2)];
+const REPEATS: [(usize, usize); 2] = [(300, 4), (1000, 2)];
 
 /// The folds of the train images of one assignment of splits. In each, the other folds are the train split, and the fold
 /// itself, as its images are, is the validation split.

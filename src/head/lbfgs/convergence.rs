@@ -10,7 +10,7 @@ use std::time::Instant;
 pub enum Precision {
     /// As near as the head is reported to be.
     Optimum,
-    /// Near enough to compare heads by their held-out scores.
+    /// Near enough to compare heads by their held-out scores. The search may end before [`Convergence`] shows an optimum.
     Scores {
         /// The time at which the search is given up, wherever it is.
         until: Option<Instant>,

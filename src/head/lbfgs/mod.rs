@@ -57,8 +57,8 @@ pub struct LbfgsResult {
 /// settings say, + l2/2 times the squared weights. The bias is left out of the penalty.
 ///
 /// # Errors
-/// [`Kind::Run`] if a class has no train rows, a loss is not finite, or the search ends before the optimum and the settings
-/// do not allow that; the errors of `train`.
+/// [`Kind::Run`] if a class has no train rows, a loss is not finite, or the search for the optimum ends before it and the
+/// settings do not allow that; the errors of `train`.
 ///
 /// # Panics
 /// If a target is not below the number of classes.
@@ -74,7 +74,8 @@ pub fn fit_blocks(job: LbfgsJob, width: usize, train: &mut dyn FeatureBlocks) ->
     let mut objective = Objective::new(train, width, penalised, job.threads)?;
     check_classes(&objective.class_counts())?;
     let found = search::search(&mut objective, job.start, job.precision, config.iterations)?;
-    if !found.convergence.is_optimum() && !config.allow_unconverged {
+    let is_certified = job.precision == Precision::Optimum && !config.allow_unconverged;
+    if is_certified && !found.convergence.is_optimum() {
         return Err(found.convergence.error());
     }
     let MeanLoss { loss, accuracy } = found.score;

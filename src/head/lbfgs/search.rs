@@ -23,6 +23,19 @@ pub(super) struct Optimum {
     pub score: MeanLoss,
 }
 
+/// Directions, one after the other, by which the optimum must be near before a search for scores ends.
+const AGREEING: usize = 2;
+
+/// What came of a step.
+enum Step {
+    /// The loss is smaller.
+    Done,
+    /// No step along the direction makes the loss smaller.
+    Stuck,
+    /// The model says that the optimum is near enough, so no step was made.
+    Near,
+}
+
 /// A point of the search.
 struct State {
     point: Vec<f64>,
@@ -34,6 +47,8 @@ struct State {
     squares: [f64; 2],
     /// Whether the logits were computed from the point itself, not updated along the way.
     is_exact: bool,
+    /// Directions until now, one after the other, by which the optimum is near.
+    near: usize,
 }
 
 /// Searches from `start`, or from zero, for at most `iterations` iterations.
@@ -44,32 +59,30 @@ pub(super) fn search(
     iterations: usize,
 ) -> Result<Optimum> {
     let target = precision.target();
+    let is_final = precision == Precision::Optimum;
     let mut state = State::at(objective, objective.start(start))?;
-    let mut model = Model::new(objective, precision == Precision::Optimum);
+    let mut model = Model::new(objective, is_final);
     let (mut done, mut refreshes) = (0, 0);
     while done < iterations {
         if precision.is_over() {
             return Err(Error::new(Kind::Run, "the time of the search was over before the optimum"));
         }
         let distance = state.convergence(objective, done).distance;
-        let moved = match distance > target {
-            true => {
-                done += 1;
-                state.step(objective, &mut model, (distance / target).ln())?
+        if distance > target {
+            let step = state.step(objective, &mut model, precision, (distance / target).ln())?;
+            done += usize::from(!matches!(step, Step::Near));
+            if matches!(step, Step::Done) {
+                continue;
             }
-            false => false,
-        };
-        if moved {
-            continue;
         }
-        if state.is_exact || refreshes == REFRESHES {
+        if state.is_exact || refreshes == REFRESHES || !is_final {
             break;
         }
         refreshes += 1;
         model.forget_steps();
         state = State::at(objective, state.point)?;
     }
-    if !state.is_exact {
+    if !state.is_exact && is_final {
         state = State::at(objective, state.point)?;
     }
     let convergence = state.convergence(objective, done);
@@ -87,7 +100,7 @@ impl State {
         let loss = objective.evaluate(&logits, None, 0.0);
         let gradient = objective.gradient(&point, &loss)?;
         let squares = squares(objective, &point, &gradient);
-        Ok(Self { point, logits, loss, gradient, squares, is_exact: true })
+        Ok(Self { point, logits, loss, gradient, squares, is_exact: true, near: 0 })
     }
 
     fn convergence(&self, objective: &Objective, iterations: usize) -> Convergence {
@@ -97,12 +110,33 @@ impl State {
         Convergence::new(Some(iterations), gradient, weights, objective.l2())
     }
 
+    /// Whether the optimum is near enough for scores, by the model that gave `direction`. It is a quadratic one, so the loss is
+    /// above its smallest value by half the product of the gradient with the direction; by the same strong convexity as in
+    /// [`Convergence`], that is at least l2/2 times the squared distance.
+    fn is_near(&self, objective: &Objective, direction: &[f32], target: f64) -> bool {
+        let decrease = -0.5 * objective.kernel().dot(&self.gradient, direction);
+        let weights = self.squares[0].max(objective.least_weights().powi(2));
+        decrease <= 0.5 * objective.l2() * weights * target * target
+    }
+
     /// Moves along the direction of the model, where `left` is the logarithm of the distance from the optimum over that at which
-    /// the search ends. Returns whether that improved the loss.
-    fn step(&mut self, objective: &mut Objective, model: &mut Model, left: f64) -> Result<bool> {
+    /// the search ends.
+    fn step(
+        &mut self,
+        objective: &mut Objective,
+        model: &mut Model,
+        precision: Precision,
+        left: f64,
+    ) -> Result<Step> {
         let (l2, kernel, threads) = (objective.l2(), objective.kernel(), objective.threads());
         let (gradient, curvature) = (&*self.gradient, &*self.loss.curvature);
         let mut direction = model.direction(objective, Position { gradient, curvature, left })?;
+        if precision != Precision::Optimum {
+            self.near = if self.is_near(objective, &direction, precision.target()) { self.near + 1 } else { 0 };
+            if self.near == AGREEING {
+                return Ok(Step::Near);
+            }
+        }
         let change = objective.logits(&direction)?;
         let ww = self.squares[0];
         let [wd, dd] = sums(threads, objective.weights(), |range| {
@@ -123,7 +157,7 @@ impl State {
             );
         let value = self.loss.value + 0.5 * l2 * ww;
         let Some((step, mut loss)) = line_search::search(value, derivative + l2 * wd, at) else {
-            return Ok(false);
+            return Ok(Step::Stuck);
         };
         loss.value -= 0.5 * l2 * (ww + step * (2.0 * wd + step * dd));
         move_along(threads, &mut self.point, &direction, step);
@@ -133,7 +167,7 @@ impl State {
         model.learn(objective, direction, &self.gradient, &gradient);
         self.squares = squares(objective, &self.point, &gradient);
         (self.loss, self.gradient, self.is_exact) = (loss, gradient, false);
-        Ok(true)
+        Ok(Step::Done)
     }
 }
 

@@ -213,6 +213,36 @@ fn a_start_near_the_optimum_shortens_the_search_and_leads_to_the_same_head() {
 }
 
 #[test]
+fn a_search_for_scores_is_shorter_and_ends_near_the_optimum() {
+    for (rows, l2) in [
+        (network_like(300, 60, 5), 1e-2),
+        (network_like(300, 60, 5), 1e-5),
+        (correlated(150, 60, 12), 1e-2),
+        (correlated(150, 60, 12), 1e-4),
+    ] {
+        let classes = rows.1.iter().map(|e| e.target).max().unwrap() as usize + 1;
+        let weights = vec![1.0; classes];
+        let find = |l2: f64, start: Option<&Head>, precision: Precision| {
+            let params = config(l2).check().unwrap();
+            let job = LbfgsJob { params: &params, class_weights: &weights, start, precision, threads: 1 };
+            fit(job, of(&rows)).unwrap()
+        };
+        let scores = Precision::Scores { until: None };
+        let optimum = find(l2, None, Precision::Optimum);
+        let before = find(3.0 * l2, None, scores);
+        for start in [None, Some(&before.fitted.head)] {
+            let near = find(l2, start, scores);
+            let [near_iterations, iterations] = [&near, &optimum].map(|f| f.convergence.iterations.unwrap());
+            assert!(3 * near_iterations < 2 * iterations, "{l2}: {near_iterations} of {iterations}");
+            let (a, b) = (near.fitted.head.output.weight(), optimum.fitted.head.output.weight());
+            let off = a.iter().zip(&b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+            let size = b.iter().map(|&b| f64::from(b).powi(2)).sum::<f64>().sqrt();
+            assert!(off < 0.05 * size, "{l2}: {off} of {size}");
+        }
+    }
+}
+
+#[test]
 fn an_unfinished_search_is_an_error_unless_it_is_allowed() {
     let short = |allow_unconverged| LbfgsConfig { iterations: 1, allow_unconverged, ..config(1e-6) };
     let error = fit_with(&blobs(), short(false), &[1.0; 3], 1).unwrap_err().to_string();
