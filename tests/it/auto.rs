@@ -38,7 +38,8 @@ fn the_head_is_that_of_the_settings_that_it_chose() {
     assert_eq!((&selection["folds"], &selection["repeats"]), (&5.into(), &4.into()));
     assert_eq!((&selection["images"], &selection["nested"]["n"]), (&42.into(), &20.into()));
     let tried = settings(&selection["tried"]);
-    for path in [("c", false, 0.0), ("d", false, 0.0), ("c", false, 0.3), ("c", true, 0.0), ("c", true, 0.3)] {
+    for path in [("c", false, 0.0), ("d", false, 0.0), ("c", false, 0.3), ("c", true, 0.0), ("c", true, 0.3)]
+    {
         let own = (s.text(path.0), "none".to_string(), path.1, path.2);
         let is_own = |one: &&Settings| (&one.0, &one.1, one.2, one.3) == (&own.0, &own.1, own.2, own.3);
         assert!(tried.iter().filter(is_own).count() >= 2, "{own:?}: {tried:?}");

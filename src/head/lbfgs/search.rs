@@ -110,13 +110,15 @@ impl State {
         Convergence::new(Some(iterations), gradient, weights, objective.l2())
     }
 
-    /// Whether the optimum is near enough for scores, by the model that gave `direction`. It is a quadratic one, so the loss is
-    /// above its smallest value by half the product of the gradient with the direction; by the same strong convexity as in
-    /// [`Convergence`], that is at least l2/2 times the squared distance.
-    fn is_near(&self, objective: &Objective, direction: &[f32], target: f64) -> bool {
+    /// Whether the optimum is near enough for scores, by the model that gave this direction and those before it. It is a
+    /// quadratic one, so the loss is above its smallest value by half the product of the gradient with the direction; by the same
+    /// strong convexity as in [`Convergence`], that is at least l2/2 times the squared distance.
+    fn is_near(&mut self, objective: &Objective, direction: &[f32], target: f64) -> bool {
         let decrease = -0.5 * objective.kernel().dot(&self.gradient, direction);
         let weights = self.squares[0].max(objective.least_weights().powi(2));
-        decrease <= 0.5 * objective.l2() * weights * target * target
+        let is_near = decrease <= 0.5 * objective.l2() * weights * target * target;
+        self.near = if is_near { self.near + 1 } else { 0 };
+        self.near == AGREEING
     }
 
     /// Moves along the direction of the model, where `left` is the logarithm of the distance from the optimum over that at which
@@ -131,11 +133,8 @@ impl State {
         let (l2, kernel, threads) = (objective.l2(), objective.kernel(), objective.threads());
         let (gradient, curvature) = (&*self.gradient, &*self.loss.curvature);
         let mut direction = model.direction(objective, Position { gradient, curvature, left })?;
-        if precision != Precision::Optimum {
-            self.near = if self.is_near(objective, &direction, precision.target()) { self.near + 1 } else { 0 };
-            if self.near == AGREEING {
-                return Ok(Step::Near);
-            }
+        if precision != Precision::Optimum && self.is_near(objective, &direction, precision.target()) {
+            return Ok(Step::Near);
         }
         let change = objective.logits(&direction)?;
         let ww = self.squares[0];

@@ -66,8 +66,10 @@ pub(super) fn paths<'a>(config: &AutoConfig, features: &'a [FeatureSet]) -> Vec<
     let scalings: &[bool] = if config.base.standardize { &[true] } else { &[false, true] };
     let given = config.base.label_smoothing;
     let smoothings: &[f64] = if given == 0.0 { &[0.0, SMOOTHING] } else { &[given] };
-    let ways: Vec<(bool, f64)> =
-        scalings.iter().flat_map(|&scaled| smoothings.iter().map(move |&smoothed| (scaled, smoothed))).collect();
+    let ways: Vec<(bool, f64)> = scalings
+        .iter()
+        .flat_map(|&scaled| smoothings.iter().map(move |&smoothed| (scaled, smoothed)))
+        .collect();
     let levels = 1 + features.iter().map(|features| features.level).max().unwrap_or(0);
     let mut all = Vec::new();
     for level in 0..levels {
