@@ -107,11 +107,26 @@ fn dots<S: Simd, const R: usize, const K: usize>(
 ) {
     let x: [&[f32]; R] = std::array::from_fn(|r| &batch.row(row + r)[from..from + w[0].len()]);
     let sums: &mut [[[f32; LANES]; K]; R] = (&mut sums[row..row + R]).try_into().expect("R rows");
-    // Whole groups of vectors, so that bounds are checked once for several products.
-    let x = x.map(|row| S::as_simd_f32s(row).0.as_chunks::<VECTORS>().0);
-    let w = w.map(|row| S::as_simd_f32s(row).0.as_chunks::<VECTORS>().0);
-    let parts = LANES / S::F32_LANES;
-    for part in 0..parts {
+    match LANES / S::F32_LANES {
+        1 => dots_of_groups::<S, R, K, 1, VECTORS>(simd, x, w, sums),
+        2 => dots_of_groups::<S, R, K, 2, VECTORS>(simd, x, w, sums),
+        4 => dots_of_groups::<S, R, K, 4, VECTORS>(simd, x, w, sums),
+        _ => dots_of_groups::<S, R, K, LANES, LANES>(simd, x, w, sums),
+    }
+}
+
+/// [`dots`] where the partial sums fill `P` vectors, for groups of `G` vectors of features: bounds are checked once for several
+/// products. As `P` and `G` are constants, the products of a group are a plain list of instructions.
+#[inline(always)]
+fn dots_of_groups<S: Simd, const R: usize, const K: usize, const P: usize, const G: usize>(
+    simd: S,
+    x: [&[f32]; R],
+    w: [&[f32]; K],
+    sums: &mut [[[f32; LANES]; K]; R],
+) {
+    let x = x.map(|row| S::as_simd_f32s(row).0.as_chunks::<G>().0);
+    let w = w.map(|row| S::as_simd_f32s(row).0.as_chunks::<G>().0);
+    for part in 0..P {
         let mut own = [[simd.splat_f32s(0.0); K]; R];
         for r in 0..R {
             for k in 0..K {
@@ -119,9 +134,10 @@ fn dots<S: Simd, const R: usize, const K: usize>(
             }
         }
         for i in 0..x[0].len() {
-            let x: [&[S::f32s; VECTORS]; R] = std::array::from_fn(|r| &x[r][i]);
-            let w: [&[S::f32s; VECTORS]; K] = std::array::from_fn(|k| &w[k][i]);
-            for j in (0..VECTORS).filter(|j| (i * VECTORS + j) % parts == part) {
+            let x: [&[S::f32s; G]; R] = std::array::from_fn(|r| &x[r][i]);
+            let w: [&[S::f32s; G]; K] = std::array::from_fn(|k| &w[k][i]);
+            for j in 0..G / P {
+                let j = (part + j * P) % G;
                 for r in 0..R {
                     for k in 0..K {
                         own[r][k] = simd.mul_add_f32s(x[r][j], w[k][j], own[r][k]);
