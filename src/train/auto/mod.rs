@@ -12,7 +12,7 @@ use super::stats::TrainStats;
 use super::training_set::TrainingSet;
 use super::{FeatureTable, TrainConfig, train_selected};
 use crate::error::Result;
-use crate::head::SolverConfig;
+use crate::head::{AUTO_EPOCHS, LbfgsConfig, SolverConfig};
 use crate::math::parallel;
 use crate::monitor::{Monitor, Unit};
 use crate::run::{self, Selection};
@@ -62,7 +62,7 @@ pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
         cache: config.caches[path.features.cache].clone(),
         run: config.run.clone(),
         variants: Some(path.features.variants.clone()),
-        solver,
+        solver: with_enough_iterations(solver),
         resplit: config.resplit,
         threads: config.threads,
         time: config.time,
@@ -70,6 +70,18 @@ pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     };
     drop(tables);
     train_selected(&chosen, Some(selection), monitor)
+}
+
+/// Lets the search of the chosen head go on for as long as it needs, unless the caller set a limit: nobody asked for a penalty that
+/// takes many iterations.
+fn with_enough_iterations(solver: SolverConfig) -> SolverConfig {
+    let default = LbfgsConfig::default().iterations;
+    match solver {
+        SolverConfig::Lbfgs(config) if config.iterations == default => {
+            SolverConfig::Lbfgs(LbfgsConfig { iterations: AUTO_EPOCHS, ..config })
+        }
+        other => other,
+    }
 }
 
 /// Says what was left out, and whether the edge of the path was chosen.
@@ -93,5 +105,20 @@ fn note(selection: &Selection, solver: &SolverConfig, monitor: &dyn Monitor) {
         monitor.note(&format!(
             "the search took its `budget` of {budget} s; with more time or another number of threads it may choose otherwise"
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_search_of_the_chosen_head_ends_early_only_where_that_was_asked_for() {
+        let limit = |config: LbfgsConfig| match with_enough_iterations(SolverConfig::Lbfgs(config)) {
+            SolverConfig::Lbfgs(config) => config.iterations,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(limit(LbfgsConfig::default()), AUTO_EPOCHS);
+        assert_eq!(limit(LbfgsConfig { iterations: 7, ..LbfgsConfig::default() }), 7);
     }
 }
