@@ -7,7 +7,7 @@ use std::ops::Range;
 pub(super) const CHUNK: usize = 4096;
 
 /// Operations below which starting a thread costs more than it saves.
-const WORTH_A_THREAD: usize = 1 << 19;
+const WORTH_A_THREAD: usize = 1 << 21;
 
 /// How many of `threads` threads a pass of so many operations is worth.
 pub(super) fn threads_for(threads: usize, operations: usize) -> usize {
