@@ -5,7 +5,7 @@ use super::fit_context::FitContext;
 use super::selection::{FoldScores, HeldOutScore, pooled};
 use super::split_rows::SplitRows;
 use crate::error::{Kind, Result};
-use crate::head::{FitResult, Head, LbfgsConfig, LinfaConfig, Precision, Probabilities, SolverConfig};
+use crate::head::{FitResult, Head, LinfaConfig, Precision, Probabilities, SolverConfig};
 use crate::math::parallel::in_parallel;
 use crate::metrics::{Temperature, apply_temperature, fit_temperature, log_loss};
 use std::time::Instant;
@@ -122,10 +122,7 @@ fn fit(
         return Ok(None);
     }
     let found = match settings.clone() {
-        SolverConfig::Lbfgs(config) => {
-            let params = LbfgsConfig { allow_unconverged: true, ..config }.check()?;
-            context.lbfgs(&params, start, precision)
-        }
+        SolverConfig::Lbfgs(config) => context.lbfgs(&config.check()?, start, precision),
         SolverConfig::Linfa(config) => {
             context.linfa(LinfaConfig { allow_unconverged: true, ..config }.check()?)
         }

@@ -71,7 +71,7 @@ pub(super) fn compare(files: &[ImageFile], features: &Features) -> Result<Option
 
 /// Accuracy on `test` of a head that was fitted to `train`.
 fn head_accuracy(features: &Matrix, train: &[Example], test: &[Example], classes: usize) -> Result<f64> {
-    let config = LbfgsConfig { l2: L2, standardize: true, allow_unconverged: true, ..LbfgsConfig::default() };
+    let config = LbfgsConfig { l2: L2, standardize: true, ..LbfgsConfig::default() };
     let params = config.check()?;
     let job = LbfgsJob {
         params: &params,

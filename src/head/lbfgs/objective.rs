@@ -204,7 +204,7 @@ impl<'a> Objective<'a> {
     pub fn gradient(&mut self, point: &[f64], loss: &Evaluation) -> Result<Vec<f64>> {
         let (classes, stride) = (self.classes(), self.stride);
         // Products of a kernel are several times as fast as other operations.
-        let threads = threads_for(self.threads, self.rows() * classes * stride / 4);
+        let threads = threads_for(self.threads, self.rows() * self.weights() / 4);
         let mut gradient = vec![0.0f64; classes * (stride + 1)];
         let (weights, bias) = gradient.split_at_mut(classes * stride);
         bias.copy_from_slice(&loss.bias_gradient);

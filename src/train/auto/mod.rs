@@ -12,7 +12,7 @@ use super::stats::TrainStats;
 use super::training_set::TrainingSet;
 use super::{FeatureTable, TrainConfig, train_selected};
 use crate::error::Result;
-use crate::head::{LbfgsConfig, SolverConfig};
+use crate::head::SolverConfig;
 use crate::math::parallel;
 use crate::monitor::{Monitor, Unit};
 use crate::run::{self, Selection};
@@ -62,7 +62,7 @@ pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
         cache: config.caches[path.features.cache].clone(),
         run: config.run.clone(),
         variants: Some(path.features.variants.clone()),
-        solver: as_it_ends(solver),
+        solver,
         resplit: config.resplit,
         threads: config.threads,
         time: config.time,
@@ -70,15 +70,6 @@ pub fn auto(config: &AutoConfig, monitor: &dyn Monitor) -> Result<TrainStats> {
     };
     drop(tables);
     train_selected(&chosen, Some(selection), monitor)
-}
-
-/// Takes the chosen head as its search leaves it: over few rows the optimum of a small
-/// penalty may be far, and the scores that it was chosen by are those of heads that are not nearer. The run is marked then.
-fn as_it_ends(solver: SolverConfig) -> SolverConfig {
-    match solver {
-        SolverConfig::Lbfgs(config) => SolverConfig::Lbfgs(LbfgsConfig { allow_unconverged: true, ..config }),
-        other => other,
-    }
 }
 
 /// Says what was left out, and whether the edge of the path was chosen.
