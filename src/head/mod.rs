@@ -66,6 +66,7 @@ pub use half_rows::HalfRows;
 pub use label_sets::LabelSets;
 pub use labelled_features::{Example, LabelledFeatures};
 pub use layer::Layer;
+pub(crate) use lbfgs::RowSpace;
 pub use lbfgs::{
     Convergence, FeatureBlocks, InMemoryBlocks, LbfgsConfig, LbfgsJob, LbfgsParams, LbfgsResult, Precision,
     fit as fit_lbfgs, fit_blocks as fit_lbfgs_blocks,

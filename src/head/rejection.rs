@@ -246,7 +246,9 @@ fn orthonormal(rows: Array2<f32>) -> Array2<f32> {
         let length = row.dot(&row).sqrt();
         let mut left = row.mapv(|value| value / length);
         for _ in 0..2 {
-            left -= &kept.dot(&left).dot(&kept);
+            let shares = kept.dot(&left);
+            // Row after row, because a product from the left goes through memory column by column.
+            shares.iter().zip(kept.rows()).for_each(|(share, axis)| left.scaled_add(-share, &axis));
         }
         let remaining = left.dot(&left).sqrt();
         if remaining > 1e-4 {

@@ -16,6 +16,7 @@ pub(crate) mod inner_folds;
 mod labelled_rows;
 pub mod layers;
 mod multi_label;
+mod path_fold;
 mod path_scores;
 mod penalty;
 mod ranking;

@@ -2,10 +2,11 @@
 //! optimum of the next larger penalty; the heads themselves are dropped.
 
 use super::fit_context::FitContext;
+use super::path_fold::PathFold;
 use super::selection::{FoldScores, HeldOutScore, pooled};
 use super::split_rows::SplitRows;
-use crate::error::{Kind, Result};
-use crate::head::{FitResult, Head, LinfaConfig, Precision, Probabilities, SolverConfig};
+use crate::error::Result;
+use crate::head::{Head, LbfgsResult, Precision, Probabilities, SolverConfig};
 use crate::math::parallel::in_parallel;
 use crate::metrics::{Temperature, apply_temperature, fit_temperature, log_loss};
 use std::time::Instant;
@@ -38,39 +39,47 @@ struct Answers {
 /// where it says no. A penalty that is not scored in all folds when the time is over is left out.
 ///
 /// # Errors
-/// [`Kind::Usage`] for settings out of range or of a class that does not exist, [`Kind::Input`] when a class has no train rows.
-pub(crate) fn along_path(
-    context: FitContext,
-    folds: &[&SplitRows],
+/// [`Kind::Usage`](crate::error::Kind::Usage) for settings out of range or of a class that does not exist,
+/// [`Kind::Input`](crate::error::Kind::Input) when a class has no train rows.
+pub(crate) fn along_path<'a>(
+    context: FitContext<'a>,
+    folds: &[&'a SplitRows],
     path: &[SolverConfig],
     scoring: PathScoring,
     goes_on: &mut dyn FnMut(&[FoldScores]) -> bool,
 ) -> Result<Vec<FoldScores>> {
     let (mut all, mut calibrated) = (Vec::<FoldScores>::new(), Vec::new());
-    let mut heads: Vec<Option<Head>> = vec![None; folds.len()];
     let outer = context.threads.clamp(1, folds.len().max(1));
     let threads = (context.threads / outer).max(1);
+    let of_fold = |splits: &&'a SplitRows| PathFold::new(FitContext { splits, threads, ..context });
+    let mut folds: Vec<PathFold> = folds.iter().map(of_fold).collect();
     let precision = Precision::Scores { until: scoring.until };
     for settings in path {
         if !all.is_empty() && !goes_on(&all) {
             break;
         }
-        let work: Vec<(&SplitRows, Option<Head>)> = folds.iter().copied().zip(heads).collect();
-        let found = in_parallel(outer, &work, |(splits, start)| {
-            let context = FitContext { splits, threads, ..context };
-            let fitted = fit(context, settings, start.as_ref(), precision)?;
-            let held_out = fitted.as_ref().map(|fitted| {
-                let answers = scoring.calibrated.then(|| Answers::of(context, &fitted.head));
-                (HeldOutScore::of(splits, fitted), answers)
+        let reductions = in_parallel(outer, &folds, |fold| Ok(fold.reduction(settings)))?;
+        folds
+            .iter_mut()
+            .zip(reductions)
+            .for_each(|(fold, found)| found.into_iter().for_each(|it| fold.reduce(it)));
+        let found = in_parallel(outer, &folds, |fold| {
+            let fitted = fold.fit(settings, precision)?;
+            let held_out = fitted.as_ref().map(|LbfgsResult { fitted, .. }| {
+                let answers = scoring.calibrated.then(|| Answers::of(fold.context(), &fitted.head));
+                (HeldOutScore::of(fold.context().splits, fitted), answers)
             });
-            Ok((held_out, fitted.map(|fitted| fitted.head).or_else(|| start.clone())))
+            Ok((held_out, fitted))
         })?;
-        let held_out: Vec<Option<(HeldOutScore, Option<Answers>)>>;
-        (held_out, heads) = found.into_iter().unzip();
+        let (held_out, fitted): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         // What failed at the end of the time was given up.
         if precision.is_over() && held_out.iter().any(Option::is_none) {
             break;
         }
+        folds
+            .iter_mut()
+            .zip(fitted)
+            .for_each(|(fold, found)| found.into_iter().for_each(|it| fold.go_on(it)));
         all.push(held_out.iter().map(|one| one.as_ref().map(|(score, _)| *score)).collect());
         calibrated.push(at_their_temperature(&held_out));
     }
@@ -109,30 +118,6 @@ pub(crate) fn has_passed_the_minimum(scores: &[FoldScores]) -> bool {
     let mut latest = losses.iter().rev().map(|loss| loss / least - 1.0);
     let (last, before) = (latest.next().unwrap_or(0.0), latest.next().unwrap_or(0.0));
     last > CLEARLY_ABOVE || (last > ABOVE && before > ABOVE)
-}
-
-/// Searches for an optimum with the precision that scores need. `None` for a search that fails or is given up.
-fn fit(
-    context: FitContext,
-    settings: &SolverConfig,
-    start: Option<&Head>,
-    precision: Precision,
-) -> Result<Option<FitResult>> {
-    if precision.is_over() {
-        return Ok(None);
-    }
-    let found = match settings.clone() {
-        SolverConfig::Lbfgs(config) => context.lbfgs(&config.check()?, start, precision),
-        SolverConfig::Linfa(config) => {
-            context.linfa(LinfaConfig { allow_unconverged: true, ..config }.check()?)
-        }
-        SolverConfig::Adam(_) => return Ok(None),
-    };
-    match found {
-        Ok(found) => Ok(Some(found.fitted)),
-        Err(error) if error.kind() == Kind::Run => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

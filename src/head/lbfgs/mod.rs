@@ -11,6 +11,7 @@ mod line_search;
 mod model;
 mod objective;
 mod preconditioner;
+mod row_space;
 mod search;
 mod softmax_rows;
 mod sums;
@@ -19,8 +20,9 @@ pub use blocks::{FeatureBlocks, InMemoryBlocks};
 pub(super) use config::check_penalty;
 pub use config::{LbfgsConfig, LbfgsParams};
 pub use convergence::{Convergence, Precision};
+pub(crate) use row_space::RowSpace;
 
-use super::labelled_features::LabelledFeatures;
+use super::labelled_features::{Example, LabelledFeatures};
 use super::result::{Epoch, FitResult};
 use super::running_loss::MeanLoss;
 use super::softmax_head::Head;
@@ -91,7 +93,7 @@ pub fn fit_blocks(job: LbfgsJob, width: usize, train: &mut dyn FeatureBlocks) ->
     Ok(LbfgsResult { fitted, convergence: found.convergence })
 }
 
-/// [`fit_blocks`] for rows in memory.
+/// [`fit_blocks`] for rows in memory. Few rows of many features are given by their coordinates in the space that they span.
 ///
 /// # Errors
 /// Those of [`fit_blocks`].
@@ -99,7 +101,20 @@ pub fn fit_blocks(job: LbfgsJob, width: usize, train: &mut dyn FeatureBlocks) ->
 /// # Panics
 /// As [`fit_blocks`].
 pub fn fit(job: LbfgsJob, train: LabelledFeatures) -> Result<LbfgsResult> {
-    fit_blocks(job, train.features.width(), &mut InMemoryBlocks::new(train))
+    let config = job.params.settings();
+    if !RowSpace::pays(train, job.class_weights.len(), 0) {
+        return fit_blocks(job, train.features.width(), &mut InMemoryBlocks::new(train));
+    }
+    let (space, coordinates) = RowSpace::of(train, config.standardize);
+    let examples = train.examples.iter().zip(0..).map(|(example, row)| Example { row, ..*example });
+    let examples: Vec<Example> = examples.collect();
+    let params = LbfgsConfig { standardize: false, ..config.clone() }.check()?;
+    let start = job.start.map(|start| space.reduced(start));
+    let job = LbfgsJob { params: &params, start: start.as_ref(), ..job };
+    let rows = LabelledFeatures { features: &coordinates, examples: &examples };
+    let mut found = fit_blocks(job, coordinates.width(), &mut InMemoryBlocks::new(rows))?;
+    found.fitted.head = space.restored(&found.fitted.head);
+    Ok(found)
 }
 
 impl LbfgsResult {

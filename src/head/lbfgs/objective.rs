@@ -76,13 +76,7 @@ impl<'a> Objective<'a> {
             targets.extend(rows.examples.iter().map(|example| example.target));
             rows.feature_rows().for_each(|row| moments.add(row));
         })?;
-        let (mean, mut variance) = (moments.mean().to_vec(), moments.variance());
-        let mut factor = vec![1.0; width];
-        if loss.standardize {
-            factor = moments.deviations().into_iter().map(f64::recip).collect();
-            variance.iter_mut().zip(&factor).for_each(|(variance, factor)| *variance *= factor * factor);
-        }
-        let scales = FeatureScales { mean, factor, variance };
+        let scales = FeatureScales::of(&moments, loss.standardize);
         let stride = Matrix::zeros(0, width).stride();
         // The covariance, the matrix to invert and the inverse.
         let covariance = match 3 * 4 * stride * stride <= blocks.spare_memory() {

@@ -4,6 +4,7 @@
 use super::inverse::inverse;
 use crate::head::kernel::{Batch, Kernel};
 use crate::head::labelled_features::Example;
+use crate::head::standardize::RunningMoments;
 use crate::math::matrix::{GROUP, Matrix};
 use crate::math::parallel::in_parallel;
 
@@ -16,6 +17,19 @@ pub(super) struct FeatureScales {
     pub factor: Vec<f64>,
     /// Variances of the centred and scaled features.
     pub variance: Vec<f64>,
+}
+
+impl FeatureScales {
+    /// From the moments of the features as they are.
+    pub fn of(moments: &RunningMoments, standardize: bool) -> Self {
+        let (mean, mut variance) = (moments.mean().to_vec(), moments.variance());
+        let mut factor = vec![1.0; mean.len()];
+        if standardize {
+            factor = moments.deviations().into_iter().map(f64::recip).collect();
+            variance.iter_mut().zip(&factor).for_each(|(variance, factor)| *variance *= factor * factor);
+        }
+        Self { mean, factor, variance }
+    }
 }
 
 /// Change of the mean curvature that makes a preconditioner useless. The search then starts anew, without the steps
