@@ -11,13 +11,12 @@ use crate::head::layer::Layer;
 use crate::head::softmax_head::Head;
 use crate::head::standardize::RunningMoments;
 use crate::math::matrix::Matrix;
-use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 
 /// Iterations that a search takes at least, by and large.
 const ITERATIONS: usize = 80;
 
-/// Rows whose inner products are computed at once.
-const BLOCK: usize = 64;
+/// Rows whose inner products with another one are computed one after the other, while that one is in a cache.
+const BLOCK: usize = 16;
 
 /// Share of a row's square that must lie outside the space of those before it. The rest is rounding.
 const LEAST_OUTSIDE: f64 = 1e-9;
@@ -26,13 +25,11 @@ const LEAST_OUTSIDE: f64 = 1e-9;
 #[derive(Debug)]
 pub(crate) struct RowSpace {
     kernel: Kernel,
-    mean: Array1<f64>,
-    /// By which centred features are multiplied.
-    factor: Array1<f64>,
-    /// Rows that do not depend on one another, `[dimensions, width]`.
-    rows: Array2<f64>,
-    /// The Cholesky factor of their inner products, `[dimensions, dimensions]`, a lower triangle.
-    root: Array2<f64>,
+    scales: FeatureScales,
+    /// Rows that do not depend on one another, centred and scaled: `[dimensions][width]`.
+    rows: Vec<Vec<f64>>,
+    /// The Cholesky factor of their inner products, a lower triangle: row i has i + 1 values.
+    root: Vec<Vec<f64>>,
 }
 
 impl RowSpace {
@@ -47,107 +44,103 @@ impl RowSpace {
 
     /// Finds the space of the rows of `train`, and their coordinates in it, `[rows, dimensions]`.
     pub fn of(train: LabelledFeatures, standardize: bool) -> (Self, Matrix) {
-        let (count, width) = (train.examples.len(), train.features.width());
-        let mut moments = RunningMoments::new(width);
+        let mut moments = RunningMoments::new(train.features.width());
         train.feature_rows().for_each(|row| moments.add(row));
-        let FeatureScales { mean, factor, .. } = FeatureScales::of(&moments, standardize);
-        let (mean, factor) = (Array1::from(mean), Array1::from(factor));
-        let empty = Array2::zeros((0, width));
-        let mut space =
-            Self { kernel: Kernel::new(), mean, factor, rows: empty, root: Array2::zeros((count, count)) };
+        let scales = FeatureScales::of(&moments, standardize);
+        let mut space = Self { kernel: Kernel::new(), scales, rows: Vec::new(), root: Vec::new() };
         let rows = space.scaled(train);
-        let products = products(&rows);
-        let mut chosen = Vec::new();
-        let mut coordinates = Array2::zeros((count, count));
-        for i in 0..count {
-            let with_chosen: Vec<f64> = chosen.iter().map(|&j| products[[i, j]]).collect();
+        let products = products(space.kernel, &rows, &rows, true);
+        let (mut chosen, mut coordinates) = (Vec::new(), Vec::new());
+        for (i, products) in products.iter().enumerate() {
+            let with_chosen: Vec<f64> = chosen.iter().map(|&j: &usize| products[j]).collect();
             let mut own = space.solved(&with_chosen);
-            let outside = products[[i, i]] - space.kernel.dot(&own, &own);
-            // Rounding is not a number where features are not; the search says so.
-            if outside > LEAST_OUTSIDE * products[[i, i]] || outside.is_nan() {
+            let outside = products[i] - space.kernel.dot(&own, &own);
+            // Where features are not finite this is no number; the search says so.
+            if outside > LEAST_OUTSIDE * products[i] || outside.is_nan() {
                 own.push(outside.sqrt());
-                space.root.slice_mut(s![chosen.len(), ..own.len()]).assign(&ArrayView1::from(&own));
+                space.root.push(own.clone());
                 chosen.push(i);
             }
-            coordinates.slice_mut(s![i, ..own.len()]).assign(&ArrayView1::from(&own));
+            coordinates.push(own);
         }
         if chosen.is_empty() {
             // All rows are equal. One coordinate that is 0 everywhere says so.
             chosen.push(0);
-            space.root[[0, 0]] = 1.0;
+            space.root.push(vec![1.0]);
         }
-        let dimensions = chosen.len();
-        space.rows = rows.select(Axis(0), &chosen);
-        space.root = space.root.slice(s![..dimensions, ..dimensions]).to_owned();
-        let values: Vec<f32> =
-            coordinates.slice(s![.., ..dimensions]).iter().map(|&value| value as f32).collect();
-        (space, Matrix::from_rows(dimensions, &values))
+        let mut rows: Vec<Option<Vec<f64>>> = rows.into_iter().map(Some).collect();
+        space.rows = chosen.iter().filter_map(|&i| rows[i].take()).collect();
+        let coordinates = space.padded(&coordinates);
+        (space, coordinates)
     }
 
     /// The coordinates of rows, `[rows, dimensions]`: those of the nearest point of the space.
     pub fn coordinates(&self, of: LabelledFeatures) -> Matrix {
-        let products = self.scaled(of).dot(&self.rows.t());
-        let mut coordinates = Matrix::zeros(products.nrows(), self.rows.nrows());
-        for (i, products) in products.rows().into_iter().enumerate() {
-            let own = self.solved(&products.to_vec());
-            coordinates.row_mut(i).iter_mut().zip(own).for_each(|(to, value)| *to = value as f32);
-        }
-        coordinates
+        let products = products(self.kernel, &self.scaled(of), &self.rows, false);
+        let coordinates: Vec<Vec<f64>> = products.iter().map(|products| self.solved(products)).collect();
+        self.padded(&coordinates)
     }
 
     /// The head for coordinates that is nearest to one for features.
     pub fn reduced(&self, head: &Head) -> Head {
-        let (mut weight, mut bias) = (Matrix::zeros(head.classes(), self.rows.nrows()), Vec::new());
-        for class in 0..head.classes() {
-            let own: Array1<f64> = head.output.weight.row(class).iter().map(|&w| f64::from(w)).collect();
-            bias.push((f64::from(head.output.bias[class]) + own.dot(&self.mean)) as f32);
-            let products = self.rows.dot(&(own / &self.factor));
-            let own = self.solved(&products.to_vec());
-            weight.row_mut(class).iter_mut().zip(own).for_each(|(to, value)| *to = value as f32);
-        }
-        Head { hidden: None, output: Layer { weight, bias } }
+        let FeatureScales { mean, factor, .. } = &self.scales;
+        let weight = &head.output.weight;
+        let scaled = |class: usize| -> Vec<f64> {
+            weight.row(class).iter().zip(factor).map(|(&weight, factor)| f64::from(weight) / factor).collect()
+        };
+        let weights: Vec<Vec<f64>> = (0..head.classes()).map(scaled).collect();
+        let products = products(self.kernel, &weights, &self.rows, false);
+        let coordinates: Vec<Vec<f64>> = products.iter().map(|products| self.solved(products)).collect();
+        let biases = head.output.bias.iter().enumerate();
+        let bias =
+            biases.map(|(class, &bias)| (f64::from(bias) + self.kernel.dot(weight.row(class), mean)) as f32);
+        Head { hidden: None, output: Layer { weight: self.padded(&coordinates), bias: bias.collect() } }
     }
 
     /// The head for features that answers as one for coordinates. The mean of its biases is 0.
     pub fn restored(&self, head: &Head) -> Head {
-        let mut weight = Matrix::zeros(head.classes(), self.mean.len());
+        let FeatureScales { mean, factor, .. } = &self.scales;
+        let mut weight = Matrix::zeros(head.classes(), mean.len());
         let mut bias = Vec::new();
-        for class in 0..head.classes() {
-            let mut own = Array1::zeros(self.mean.len());
-            let shares = self.solved_transposed(head.output.weight.row(class));
-            shares.iter().zip(self.rows.rows()).for_each(|(&share, row)| own.scaled_add(share, &row));
-            own *= &self.factor;
-            weight.row_mut(class).iter_mut().zip(&own).for_each(|(to, &value)| *to = value as f32);
-            let offset: f64 = weight
-                .row(class)
-                .iter()
-                .zip(&self.mean)
-                .map(|(&weight, mean)| f64::from(weight) * mean)
-                .sum();
-            bias.push(f64::from(head.output.bias[class]) - offset);
+        for (class, &own_bias) in head.output.bias.iter().enumerate() {
+            let mut own = vec![0.0; mean.len()];
+            for (share, row) in self.solved_transposed(head.output.weight.row(class)).iter().zip(&self.rows) {
+                own.iter_mut().zip(row).for_each(|(sum, value)| *sum += share * value);
+            }
+            let to = weight.row_mut(class);
+            for ((to, own), factor) in to.iter_mut().zip(own).zip(factor) {
+                *to = (own * factor) as f32;
+            }
+            bias.push(f64::from(own_bias) - self.kernel.dot(to, mean));
         }
         let mean = bias.iter().sum::<f64>() / bias.len() as f64;
         let bias = bias.into_iter().map(|bias| (bias - mean) as f32).collect();
         Head { hidden: None, output: Layer { weight, bias } }
     }
 
-    /// Rows, centred and scaled, `[rows, width]`.
-    fn scaled(&self, of: LabelledFeatures) -> Array2<f64> {
-        let mut scaled = Array2::zeros((of.examples.len(), self.mean.len()));
-        for (mut to, row) in scaled.rows_mut().into_iter().zip(of.feature_rows()) {
-            to.assign(&ArrayView1::from(row).mapv(f64::from));
-            to -= &self.mean;
-            to *= &self.factor;
+    /// Rows, centred and scaled: `[rows][width]`.
+    fn scaled(&self, of: LabelledFeatures) -> Vec<Vec<f64>> {
+        let FeatureScales { mean, factor, .. } = &self.scales;
+        let scaled = |row: &[f32]| {
+            let values = row.iter().zip(mean).zip(factor);
+            values.map(|((&value, mean), factor)| (f64::from(value) - mean) * factor).collect()
+        };
+        of.feature_rows().map(scaled).collect()
+    }
+
+    /// Coordinates as a matrix `[rows, dimensions]`; those that a row does not have are 0.
+    fn padded(&self, rows: &[Vec<f64>]) -> Matrix {
+        let mut matrix = Matrix::zeros(rows.len(), self.root.len());
+        for (i, row) in rows.iter().enumerate() {
+            matrix.row_mut(i).iter_mut().zip(row).for_each(|(to, &value)| *to = value as f32);
         }
-        scaled
+        matrix
     }
 
     /// `z` with `root z = right`, over as many rows as `right` has.
     fn solved(&self, right: &[f64]) -> Vec<f64> {
         let mut z = Vec::with_capacity(right.len());
-        for (i, right) in right.iter().enumerate() {
-            let root = self.root.row(i);
-            let root = root.as_slice().expect("rows of the root are contiguous");
+        for (i, (right, root)) in right.iter().zip(&self.root).enumerate() {
             let known = self.kernel.dot(&root[..i], &z);
             z.push((right - known) / root[i]);
         }
@@ -155,25 +148,28 @@ impl RowSpace {
     }
 
     /// `z` with `root^T z = right`.
-    fn solved_transposed(&self, right: &[f32]) -> Array1<f64> {
-        let mut z: Array1<f64> = right.iter().map(|&value| f64::from(value)).collect();
-        for i in (0..z.len()).rev() {
-            z[i] /= self.root[[i, i]];
+    fn solved_transposed(&self, right: &[f32]) -> Vec<f64> {
+        let mut z: Vec<f64> = right.iter().map(|&value| f64::from(value)).collect();
+        for (i, root) in self.root.iter().enumerate().rev() {
+            z[i] /= root[i];
             let known = z[i];
-            z.slice_mut(s![..i]).scaled_add(-known, &self.root.slice(s![i, ..i]));
+            z.iter_mut().zip(&root[..i]).for_each(|(z, root)| *z -= known * root);
         }
         z
     }
 }
 
-/// The inner products of all pairs of rows: the lower triangle, and some of the upper one.
-fn products(rows: &Array2<f64>) -> Array2<f64> {
-    let count = rows.nrows();
-    let mut products = Array2::zeros((count, count));
-    for from in (0..count).step_by(BLOCK) {
-        let to = (from + BLOCK).min(count);
-        let block = rows.slice(s![from..to, ..]).dot(&rows.slice(s![..to, ..]).t());
-        products.slice_mut(s![from..to, ..to]).assign(&block);
+/// The inner products of each row with the others: with all of them, or of row i with the first i + 1 at least.
+fn products(kernel: Kernel, rows: &[Vec<f64>], others: &[Vec<f64>], is_lower: bool) -> Vec<Vec<f64>> {
+    let mut products = vec![Vec::new(); rows.len()];
+    for (number, block) in rows.chunks(BLOCK).enumerate() {
+        let from = number * BLOCK;
+        let others = &others[..if is_lower { from + block.len() } else { others.len() }];
+        for other in others {
+            for (row, products) in block.iter().zip(&mut products[from..]) {
+                products.push(kernel.dot(row, other));
+            }
+        }
     }
     products
 }
@@ -196,13 +192,14 @@ mod tests {
             assert_eq!((coordinates.rows(), coordinates.width()), (41, 39), "centred rows have a sum of 0");
             let scaled = space.scaled(rows);
             let again = space.coordinates(rows);
-            let size = scaled.row(0).dot(&scaled.row(0));
+            let dot = |i: usize, j: usize| scaled[i].iter().zip(&scaled[j]).map(|(a, b)| a * b).sum::<f64>();
+            let size = dot(0, 0);
             for i in 0..41 {
                 let off = coordinates.row(i).iter().zip(again.row(i)).map(|(a, b)| (a - b).abs());
                 assert!(f64::from(off.fold(0.0, f32::max)) < 1e-5 * size.sqrt());
                 for j in 0..=i {
                     let found = space.kernel.dot(coordinates.row(i), coordinates.row(j));
-                    assert!((found - scaled.row(i).dot(&scaled.row(j))).abs() < 1e-5 * size, "{i} {j}");
+                    assert!((found - dot(i, j)).abs() < 1e-5 * size, "{i} {j}");
                 }
             }
             let drawn = network_like(5, 39, 5).0;
