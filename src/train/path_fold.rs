@@ -34,13 +34,13 @@ impl<'a> PathFold<'a> {
     /// by now. They give the same answers.
     pub fn reduction(&self, settings: &SolverConfig) -> Option<(FeatureTable, Option<Head>)> {
         let SolverConfig::Lbfgs(config) = settings else { return None };
-        let FitContext { set, table, splits, .. } = self.context;
+        let FitContext { set, table, splits, threads } = self.context;
         let SplitRows { train, validation, .. } = splits;
         let rows = table.select(train);
         if self.reduced.is_some() || !RowSpace::pays(rows.rows(), set.classes().len(), self.iterations) {
             return None;
         }
-        let (space, of_train) = RowSpace::of(rows.rows(), config.standardize);
+        let (space, of_train) = RowSpace::of(rows.rows(), config.standardize, threads);
         let of_validation = space.coordinates(table.select(validation).rows());
         let keys = [train, validation].map(|part: &RowSelection| part.keys.clone()).concat();
         let values: Vec<f32> = of_train.values().chain(of_validation.values()).collect();

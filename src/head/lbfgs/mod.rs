@@ -105,7 +105,7 @@ pub fn fit(job: LbfgsJob, train: LabelledFeatures) -> Result<LbfgsResult> {
     if !RowSpace::pays(train, job.class_weights.len(), 0) {
         return fit_blocks(job, train.features.width(), &mut InMemoryBlocks::new(train));
     }
-    let (space, coordinates) = RowSpace::of(train, config.standardize);
+    let (space, coordinates) = RowSpace::of(train, config.standardize, job.threads);
     let examples = train.examples.iter().zip(0..).map(|(example, row)| Example { row, ..*example });
     let examples: Vec<Example> = examples.collect();
     let params = LbfgsConfig { standardize: false, ..config.clone() }.check()?;

@@ -11,9 +11,10 @@ use crate::head::layer::Layer;
 use crate::head::softmax_head::Head;
 use crate::head::standardize::RunningMoments;
 use crate::math::matrix::Matrix;
+use crate::math::parallel::in_parallel;
 
-/// Iterations that a search takes at least, by and large.
-const ITERATIONS: usize = 80;
+/// Rows whose coordinates take a few hundredths of a second: less than a long search among their features.
+const FEW: usize = 256;
 
 /// Rows whose inner products with another one are computed one after the other, while that one is in a cache.
 const BLOCK: usize = 16;
@@ -25,6 +26,7 @@ const LEAST_OUTSIDE: f64 = 1e-9;
 #[derive(Debug)]
 pub(crate) struct RowSpace {
     kernel: Kernel,
+    threads: usize,
     scales: FeatureScales,
     /// Rows that do not depend on one another, centred and scaled: `[dimensions][width]`.
     rows: Vec<Vec<f64>>,
@@ -33,23 +35,24 @@ pub(crate) struct RowSpace {
 }
 
 impl RowSpace {
-    /// Whether searches among the coordinates of the rows are shorter by more than the coordinates take, where as many iterations
-    /// have been done already and as many are expected, or else those of one search.
+    /// Whether the rows are few, or searches of as many iterations as have been done among their features would take longer than
+    /// the coordinates.
     pub fn pays(train: LabelledFeatures, classes: usize, iterations: usize) -> bool {
         let (rows, width) = (train.examples.len(), train.features.width());
-        // An iteration takes 2 rows classes fewer products for each feature less. Coordinates take half as many for each pair
-        // of rows and each feature as that, and these are in float64.
-        (1..width).contains(&rows) && rows * width <= (width - rows) * classes * iterations.max(ITERATIONS)
+        // An iteration takes 2 rows classes fewer products for each feature less. Coordinates take one for half of all pairs of
+        // rows and each feature, but in float64, which is about eight times as slow.
+        let is_worth_it = || 2 * rows * width <= (width - rows) * classes * iterations;
+        (1..width).contains(&rows) && (rows <= FEW || is_worth_it())
     }
 
     /// Finds the space of the rows of `train`, and their coordinates in it, `[rows, dimensions]`.
-    pub fn of(train: LabelledFeatures, standardize: bool) -> (Self, Matrix) {
+    pub fn of(train: LabelledFeatures, standardize: bool, threads: usize) -> (Self, Matrix) {
         let mut moments = RunningMoments::new(train.features.width());
         train.feature_rows().for_each(|row| moments.add(row));
         let scales = FeatureScales::of(&moments, standardize);
-        let mut space = Self { kernel: Kernel::new(), scales, rows: Vec::new(), root: Vec::new() };
+        let mut space = Self { kernel: Kernel::new(), threads, scales, rows: Vec::new(), root: Vec::new() };
         let rows = space.scaled(train);
-        let products = products(space.kernel, &rows, &rows, true);
+        let products = space.products(&rows, &rows, true);
         let (mut chosen, mut coordinates) = (Vec::new(), Vec::new());
         for (i, products) in products.iter().enumerate() {
             let with_chosen: Vec<f64> = chosen.iter().map(|&j: &usize| products[j]).collect();
@@ -76,7 +79,7 @@ impl RowSpace {
 
     /// The coordinates of rows, `[rows, dimensions]`: those of the nearest point of the space.
     pub fn coordinates(&self, of: LabelledFeatures) -> Matrix {
-        let products = products(self.kernel, &self.scaled(of), &self.rows, false);
+        let products = self.products(&self.scaled(of), &self.rows, false);
         let coordinates: Vec<Vec<f64>> = products.iter().map(|products| self.solved(products)).collect();
         self.padded(&coordinates)
     }
@@ -89,7 +92,7 @@ impl RowSpace {
             weight.row(class).iter().zip(factor).map(|(&weight, factor)| f64::from(weight) / factor).collect()
         };
         let weights: Vec<Vec<f64>> = (0..head.classes()).map(scaled).collect();
-        let products = products(self.kernel, &weights, &self.rows, false);
+        let products = self.products(&weights, &self.rows, false);
         let coordinates: Vec<Vec<f64>> = products.iter().map(|products| self.solved(products)).collect();
         let biases = head.output.bias.iter().enumerate();
         let bias =
@@ -157,21 +160,22 @@ impl RowSpace {
         }
         z
     }
-}
 
-/// The inner products of each row with the others: with all of them, or of row i with the first i + 1 at least.
-fn products(kernel: Kernel, rows: &[Vec<f64>], others: &[Vec<f64>], is_lower: bool) -> Vec<Vec<f64>> {
-    let mut products = vec![Vec::new(); rows.len()];
-    for (number, block) in rows.chunks(BLOCK).enumerate() {
-        let from = number * BLOCK;
-        let others = &others[..if is_lower { from + block.len() } else { others.len() }];
-        for other in others {
-            for (row, products) in block.iter().zip(&mut products[from..]) {
-                products.push(kernel.dot(row, other));
+    /// The inner products of each row with the others: with all of them, or of row i with the first i + 1 at least.
+    fn products(&self, rows: &[Vec<f64>], others: &[Vec<f64>], is_lower: bool) -> Vec<Vec<f64>> {
+        let blocks: Vec<(usize, &[Vec<f64>])> = rows.chunks(BLOCK).enumerate().collect();
+        let of_block = |&(number, block): &(usize, &[Vec<f64>])| {
+            let count = if is_lower { number * BLOCK + block.len() } else { others.len() };
+            let mut products = vec![Vec::with_capacity(count); block.len()];
+            for other in &others[..count] {
+                for (row, products) in block.iter().zip(&mut products) {
+                    products.push(self.kernel.dot(row, other));
+                }
             }
-        }
+            Ok(products)
+        };
+        in_parallel(self.threads, &blocks, of_block).expect("products cannot fail").concat()
     }
-    products
 }
 
 #[cfg(test)]
@@ -188,7 +192,7 @@ mod tests {
         examples.push(examples[7]);
         let rows = LabelledFeatures { features: &features, examples: &examples };
         for standardize in [false, true] {
-            let (space, coordinates) = RowSpace::of(rows, standardize);
+            let (space, coordinates) = RowSpace::of(rows, standardize, 2);
             assert_eq!((coordinates.rows(), coordinates.width()), (41, 39), "centred rows have a sum of 0");
             let scaled = space.scaled(rows);
             let again = space.coordinates(rows);
@@ -231,7 +235,13 @@ mod tests {
             let examples = &examples[..rows];
             RowSpace::pays(LabelledFeatures { features: &features, examples }, classes, iterations)
         };
-        assert!(pays(20, 2, 0) && pays(100, 10, 0) && !pays(300, 2, 0) && pays(300, 2, 600));
+        assert!(
+            pays(20, 2, 0)
+                && pays(256, 10, 0)
+                && !pays(300, 2, 0)
+                && !pays(300, 2, 600)
+                && pays(300, 2, 2000)
+        );
         assert!(!pays(0, 2, 1000), "no rows span nothing");
         let (features, examples) = network_like(60, 60, 4);
         let square = LabelledFeatures { features: &features, examples: &examples };
@@ -243,7 +253,7 @@ mod tests {
         let features = Matrix::from_rows(8, &[2.0; 24]);
         let examples: Vec<Example> = (0..3).map(|row| Example { row, target: row % 2 }).collect();
         let (space, coordinates) =
-            RowSpace::of(LabelledFeatures { features: &features, examples: &examples }, true);
+            RowSpace::of(LabelledFeatures { features: &features, examples: &examples }, true, 1);
         assert!(coordinates.width() == 1 && coordinates.values().all(|value| value == 0.0));
         let head = space.restored(&Head::from_parts(vec![3.0, -3.0], vec![1.0, -1.0]).unwrap());
         assert_eq!(
