@@ -49,8 +49,10 @@ impl<'a> PathFold<'a> {
     }
 
     /// Takes what [`PathFold::reduction`] returned.
-    pub fn reduce(&mut self, (table, head): (FeatureTable, Option<Head>)) {
-        (self.reduced, self.head) = (Some(table), head);
+    pub fn reduce(&mut self, reduction: Option<(FeatureTable, Option<Head>)>) {
+        if let Some((table, head)) = reduction {
+            (self.reduced, self.head) = (Some(table), head);
+        }
     }
 
     /// Searches for an optimum from the latest head, with the precision that scores need. `None` for a search that fails or is given
@@ -80,9 +82,11 @@ impl<'a> PathFold<'a> {
         }
     }
 
-    /// Makes a head that was found the latest one.
-    pub fn go_on(&mut self, found: LbfgsResult) {
-        self.iterations += found.convergence.iterations.unwrap_or(0);
-        self.head = Some(found.fitted.head);
+    /// Makes a head the latest one, if it was found.
+    pub fn go_on(&mut self, found: Option<LbfgsResult>) {
+        if let Some(LbfgsResult { fitted, convergence }) = found {
+            self.iterations += convergence.iterations.unwrap_or(0);
+            self.head = Some(fitted.head);
+        }
     }
 }

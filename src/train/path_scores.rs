@@ -59,10 +59,7 @@ pub(crate) fn along_path<'a>(
             break;
         }
         let reductions = in_parallel(outer, &folds, |fold| Ok(fold.reduction(settings)))?;
-        folds
-            .iter_mut()
-            .zip(reductions)
-            .for_each(|(fold, found)| found.into_iter().for_each(|it| fold.reduce(it)));
+        folds.iter_mut().zip(reductions).for_each(|(fold, reduction)| fold.reduce(reduction));
         let found = in_parallel(outer, &folds, |fold| {
             let fitted = fold.fit(settings, precision)?;
             let held_out = fitted.as_ref().map(|LbfgsResult { fitted, .. }| {
@@ -76,10 +73,7 @@ pub(crate) fn along_path<'a>(
         if precision.is_over() && held_out.iter().any(Option::is_none) {
             break;
         }
-        folds
-            .iter_mut()
-            .zip(fitted)
-            .for_each(|(fold, found)| found.into_iter().for_each(|it| fold.go_on(it)));
+        folds.iter_mut().zip(fitted).for_each(|(fold, fitted)| fold.go_on(fitted));
         all.push(held_out.iter().map(|one| one.as_ref().map(|(score, _)| *score)).collect());
         calibrated.push(at_their_temperature(&held_out));
     }
