@@ -1,7 +1,7 @@
 """The optimum of the head by L-BFGS, beside scikit-learn and linfa, to the same norm of the gradient.
 
     python benches/optimum_vs_peers.py [--sizes 1027x10,1027x100,5135x10,...] [--l2 0.0001] [--rounds 3] [--threads 2]
-                             [--linfa-rows 6000] [--limit 900] [--cache CACHE] [--binary FILE] [--json FILE]
+                             [--linfa-rows 6000] [--limit 900] [--peers "newton-cg float64"] [--cache CACHE] [--binary FILE] [--json FILE]
 
 Each size is rows x classes of drawn features of width 2,048; --cache takes the train rows of a cache instead, variant none.
 headstart fits first; its norm of the gradient, in float64 at the head that it saved, is the goal of the others. scikit-learn
@@ -63,7 +63,7 @@ def measure(cache, rows, a, work):
             linfa = headstart(a.binary, cache, work / "linfa", "lbfgs-linfa", a.l2, a.threads)
             norm = peer(cache, work / "linfa", "head", "float64", 0, a)["gradient"]
             add("linfa", norm <= own["gradient"], **linfa["convergence"] | {"gradient": norm}, seconds=linfa["seconds"])
-        for solver, dtype in PEERS:
+        for solver, dtype in a.peers:
             name = f"scikit-learn {solver} {dtype}"
             before = last.get(name, {"reached": True})
             if before["reached"]:
@@ -99,6 +99,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--linfa-rows", type=int, default=6000)
     parser.add_argument("--limit", type=float, default=900)
+    parser.add_argument("--peers", type=lambda peers: [tuple(peer.split()) for peer in peers.split(",")], default=PEERS)
     parser.add_argument("--cache", type=pathlib.Path)
     parser.add_argument("--binary", type=pathlib.Path, default=BINARY)
     parser.add_argument("--json", type=pathlib.Path)
