@@ -1,16 +1,17 @@
 """The optimum of the head by L-BFGS, beside scikit-learn and linfa, to the same norm of the gradient.
 
     python benches/optimum_vs_peers.py [--sizes 1027x10,1027x100,5135x10,...] [--l2 0.0001] [--rounds 3] [--threads 2]
-                             [--linfa-rows 6000] [--limit 900] [--peers "newton-cg float64"] [--cache CACHE] [--binary FILE] [--json FILE]
+                             [--linfa-rows 6000] [--limit 900] [--peers "newton-cg float64"] [--cache CACHE] [--binary FILE]
+                             [--json FILE]
 
 Each size is rows x classes of drawn features of width 2,048; --cache takes the train rows of a cache instead, variant none.
 headstart fits first; its norm of the gradient, in float64 at the head that it saved, is the goal of the others. scikit-learn
 (lbfgs and newton-cg, float32 and float64 features) is given smaller and smaller tolerances until it reaches the goal, and the
-seconds are those of that fit alone; --peers leaves its other solvers out. A solver that gives up before the goal, or whose fit takes longer than --limit seconds,
-is shown with the norm that it reached, left out of the ratio and not tried again in other rounds. linfa (`--solver
-lbfgs-linfa`) ends where its own tolerance is, and is left out for more rows than --linfa-rows. Rounds interleave the
-programs; the table has medians, the passes over the features of each search, and how many times as fast headstart is as
-scikit-learn's fastest to the goal."""
+seconds are those of that fit alone; --peers leaves its other solvers out. A solver that gives up before the goal, or whose fit
+takes longer than --limit seconds, is shown with the norm that it reached, left out of the ratio and not tried again in other
+rounds. linfa (`--solver lbfgs-linfa`) ends where its own tolerance is, and is left out for more rows than --linfa-rows. Rounds
+interleave the programs; the table has medians, the passes over the features of each search, and how many times as fast headstart is
+as scikit-learn's fastest to the goal."""
 
 import argparse
 import json

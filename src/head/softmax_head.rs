@@ -48,6 +48,13 @@ impl Head {
         Some(Self { hidden: None, output: Layer::from_parts(weight, bias)? })
     }
 
+    /// Creates a head without a hidden layer. A constant is added to all biases, which changes no answer, so that their mean is 0.
+    pub(super) fn with_centred_biases(weight: Matrix, bias: &[f64]) -> Self {
+        let mean = bias.iter().sum::<f64>() / bias.len() as f64;
+        let bias = bias.iter().map(|bias| (bias - mean) as f32).collect();
+        Self { hidden: None, output: Layer { weight, bias } }
+    }
+
     /// Creates a head from its layers. Returns `None` if the output layer does not take the hidden units.
     pub fn from_layers(hidden: Option<Layer>, output: Layer) -> Option<Self> {
         let fits = hidden.as_ref().is_none_or(|hidden| hidden.outputs() == output.inputs());

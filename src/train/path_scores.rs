@@ -41,6 +41,9 @@ struct Answers {
 /// # Errors
 /// [`Kind::Usage`](crate::error::Kind::Usage) for settings out of range or of a class that does not exist,
 /// [`Kind::Input`](crate::error::Kind::Input) when a class has no train rows.
+///
+/// # Panics
+/// If only some of the settings standardize: the folds of a path share their rows.
 pub(crate) fn along_path<'a>(
     context: FitContext<'a>,
     folds: &[&'a SplitRows],
@@ -48,6 +51,10 @@ pub(crate) fn along_path<'a>(
     scoring: PathScoring,
     goes_on: &mut dyn FnMut(&[FoldScores]) -> bool,
 ) -> Result<Vec<FoldScores>> {
+    let standardizes =
+        |settings: &SolverConfig| matches!(settings, SolverConfig::Lbfgs(config) if config.standardize);
+    let is_one = path.windows(2).all(|pair| standardizes(&pair[0]) == standardizes(&pair[1]));
+    assert!(is_one, "the settings of a path differ in their penalty alone");
     let (mut all, mut calibrated) = (Vec::<FoldScores>::new(), Vec::new());
     let outer = context.threads.clamp(1, folds.len().max(1));
     let threads = (context.threads / outer).max(1);

@@ -14,7 +14,6 @@ use super::sums::threads_for;
 use crate::error::Result;
 use crate::head::kernel::{Batch, Kernel};
 use crate::head::labelled_features::LabelledFeatures;
-use crate::head::layer::Layer;
 use crate::head::softmax_head::Head;
 use crate::head::standardize::RunningMoments;
 use crate::math::matrix::{GROUP, Matrix};
@@ -138,12 +137,10 @@ impl<'a> Objective<'a> {
         (unscaled, offsets)
     }
 
-    /// The head of a point, for features as they are. The mean of its biases is 0: a constant in all of them changes nothing.
+    /// The head of a point, for features as they are.
     pub fn head(&self, point: &[f64]) -> Head {
         let (weight, bias) = self.unscaled(point);
-        let mean = bias.iter().sum::<f64>() / bias.len() as f64;
-        let bias = bias.iter().map(|bias| (bias - mean) as f32).collect();
-        Head { hidden: None, output: Layer { weight, bias } }
+        Head::with_centred_biases(weight, &bias)
     }
 
     /// Computes the logits of all rows, or their change along a direction: `[rows, classes]`.

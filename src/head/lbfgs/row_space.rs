@@ -79,9 +79,7 @@ impl RowSpace {
 
     /// The coordinates of rows, `[rows, dimensions]`: those of the nearest point of the space.
     pub fn coordinates(&self, of: LabelledFeatures) -> Matrix {
-        let products = self.products(&self.scaled(of), &self.rows, false);
-        let coordinates: Vec<Vec<f64>> = products.iter().map(|products| self.solved(products)).collect();
-        self.padded(&coordinates)
+        self.nearest(&self.scaled(of))
     }
 
     /// The head for coordinates that is nearest to one for features.
@@ -92,12 +90,10 @@ impl RowSpace {
             weight.row(class).iter().zip(factor).map(|(&weight, factor)| f64::from(weight) / factor).collect()
         };
         let weights: Vec<Vec<f64>> = (0..head.classes()).map(scaled).collect();
-        let products = self.products(&weights, &self.rows, false);
-        let coordinates: Vec<Vec<f64>> = products.iter().map(|products| self.solved(products)).collect();
         let biases = head.output.bias.iter().enumerate();
         let bias =
             biases.map(|(class, &bias)| (f64::from(bias) + self.kernel.dot(weight.row(class), mean)) as f32);
-        Head { hidden: None, output: Layer { weight: self.padded(&coordinates), bias: bias.collect() } }
+        Head { hidden: None, output: Layer { weight: self.nearest(&weights), bias: bias.collect() } }
     }
 
     /// The head for features that answers as one for coordinates. The mean of its biases is 0.
@@ -116,9 +112,14 @@ impl RowSpace {
             }
             bias.push(f64::from(own_bias) - self.kernel.dot(to, mean));
         }
-        let mean = bias.iter().sum::<f64>() / bias.len() as f64;
-        let bias = bias.into_iter().map(|bias| (bias - mean) as f32).collect();
-        Head { hidden: None, output: Layer { weight, bias } }
+        Head::with_centred_biases(weight, &bias)
+    }
+
+    /// The coordinates of the nearest points of the space to centred and scaled rows, `[rows, dimensions]`.
+    fn nearest(&self, rows: &[Vec<f64>]) -> Matrix {
+        let products = self.products(rows, &self.rows, false);
+        let coordinates: Vec<Vec<f64>> = products.iter().map(|products| self.solved(products)).collect();
+        self.padded(&coordinates)
     }
 
     /// Rows, centred and scaled: `[rows][width]`.

@@ -29,8 +29,8 @@ pub struct AutoConfig {
     /// Variants of the train images to train on, as one set. `None` tries `none` alone, then with more and more of the families
     /// that all train images have.
     pub variants: Option<Vec<String>>,
-    /// The solver with all settings that are not searched. Its `l2` is ignored, and `allow_unconverged` is on; `standardize` leaves features that are not
-    /// standardized out of the search, and `label_smoothing` above 0 every other one.
+    /// The solver with all settings that are not searched. Its `l2` is ignored, and `allow_unconverged` is on; `standardize`
+    /// leaves features that are not standardized out of the search, and `label_smoothing` above 0 every other one.
     pub base: LbfgsConfig,
     /// Splits that replace those of the caches for this run.
     pub resplit: Option<Resplit>,
