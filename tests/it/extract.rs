@@ -1,14 +1,14 @@
 //! Extracting features: what is computed, kept, refused and reported.
 
-use crate::support::{self, CommandOutput, Sandbox, picture, small_network};
+use crate::support::{self, Sandbox, picture, small_network};
 use headstart::data::augment::Variant;
 use headstart::data::decode::encode_png;
 use headstart::data::pixels::Pixels;
 use std::path::Path;
 
-const CLASSES: [(&str, usize); 3] = [("ant", 20), ("bee", 24), ("cat", 30)];
+pub(crate) const CLASSES: [(&str, usize); 3] = [("ant", 20), ("bee", 24), ("cat", 30)];
 
-fn names(folder: &Path) -> Vec<String> {
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -159,185 +159,6 @@ fn other_features_are_refused_field_by_field_and_the_cache_stays() {
 }
 
 #[test]
-fn a_layer_with_positions_is_averaged_over_them() {
-    let s = Sandbox::new();
-    s.images("in", &[("a", 3), ("b", 3)]);
-    support::extract(&s, "in", "pre", &[]);
-    support::extract(&s, "in", "last", &["--layer", "Mixed_7c"]);
-    let (pre, last) = (s.rows("pre"), s.rows("last"));
-    assert_eq!(last.width, small_network::WIDTH);
-    let error = headstart::backbone::known_answer::relative_distance(&last.embeddings, &pre.embeddings);
-    assert!(error < 1e-6, "PreLogits is the mean of Mixed_7c over positions; off by {error}");
-    assert_eq!(
-        {
-            support::extract(&s, "in", "inner", &["--layer", "Mixed_5d"]);
-            s.rows("inner").width
-        },
-        18
-    );
-    support::extract(&s, "in", "x", &["--layer", "Mixed_9z"])
-        .fails(1, &["no layer called \"Mixed_9z\"", "Mixed_7c"]);
-    assert!(!s.path("x").exists());
-    // Every layer that is listed can be cut at.
-    let listed = s.json(&["backbone", "list"]);
-    let layers: Vec<&str> =
-        listed[0]["layers"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
-    assert_eq!((layers.len(), layers[0], layers[18]), (19, "Conv2d_1a_3x3", "PreLogits"));
-    for layer in ["Conv2d_4a_3x3", "MaxPool_5a_3x3", "Mixed_6a"] {
-        assert!(layers.contains(&layer));
-        assert_eq!(support::extract(&s, "in", layer, &["--layer", layer]).code, 0);
-    }
-}
-
-#[test]
-fn layers_joined_by_a_plus_are_concatenated() {
-    let s = Sandbox::new();
-    s.images("in", &[("a", 8), ("b", 8)]);
-    let of = |cache: &str, layer: &str| {
-        assert_eq!(support::extract(&s, "in", cache, &["--layer", layer, "--split", "50/25/25"]).code, 0);
-        s.rows(cache)
-    };
-    let (inner, last) = (of("inner", "Mixed_5d"), of("last", "PreLogits"));
-    let joined = of("joined", "Mixed_5d+PreLogits");
-    assert_eq!(joined.width, inner.width + last.width);
-    let rows = inner.embeddings.chunks(inner.width).zip(last.embeddings.chunks(last.width));
-    let expected: Vec<f32> = rows.flat_map(|(inner, last)| [inner, last].concat()).collect();
-    let error = headstart::backbone::known_answer::relative_distance(&joined.embeddings, &expected);
-    assert!(error < 1e-6, "{error}");
-    let spec: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(s.path("joined/spec.json")).unwrap()).unwrap();
-    assert_eq!(
-        (&spec["layer"], spec["known_answer"].as_array().unwrap().len()),
-        (&"Mixed_5d+PreLogits".into(), joined.width)
-    );
-    // The cache goes on with the same layers, in the same order.
-    support::extract(&s, "in", "joined", &["--layer", "PreLogits+Mixed_5d"])
-        .fails(1, &["layer: Mixed_5d+PreLogits in the cache, PreLogits+Mixed_5d asked for"]);
-    support::extract(&s, "in", "x", &["--layer", "PreLogits+PreLogits"]).fails(1, &["names PreLogits twice"]);
-    // A head trained on joined layers predicts.
-    let run = s.text("run");
-    s.json(&["train", &s.text("joined"), "--run", &run]);
-    let answer = s.json(&["predict", &run, &s.text("in/a/000.png"), "--neighbours", "0"]);
-    assert_eq!(answer[0]["predictions"].as_array().unwrap().len(), 2);
-}
-
-/// The file names and bytes of the parts of a cache; the metadata of a part do not differ between runs of one version.
-fn parts(s: &Sandbox, cache: &str) -> Vec<(String, Vec<u8>)> {
-    let listed = std::fs::read_dir(s.path(cache).join("features")).unwrap().map(|entry| entry.unwrap());
-    let mut parts: Vec<_> = listed
-        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
-        .collect();
-    parts.sort();
-    parts
-}
-
-#[test]
-fn several_layers_in_one_pass_are_bit_for_bit_those_of_separate_passes() {
-    let s = Sandbox::new();
-    s.images("in", &[("a", 8), ("b", 8)]);
-    s.write("in/a/broken.png", b"no picture");
-    let layers = ["PreLogits", "Mixed_5d", "Mixed_5d+PreLogits"];
-    let asked = layers.map(|layer| ["--layer", layer]).concat();
-    let more = ["--split", "50/25/25", "--seed", "7", "--augment", "flip"];
-    let output = support::extract(&s, "in", "all", &[&asked[..], &more].concat());
-    assert_eq!(output.code, 3, "one file is refused: {}", output.stderr);
-    assert_eq!(output.stderr.matches("refused: a/broken.png").count(), 1, "{}", output.stderr);
-    let stats: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
-    for (place, layer) in layers.iter().enumerate() {
-        let of_layer = &stats["layers"][place];
-        assert_eq!((&of_layer["layer"], &of_layer["rows"]), (&(*layer).into(), &24.into()), "{of_layer}");
-        assert_eq!(of_layer["cache"], s.text(&format!("all/{layer}")));
-        let alone = format!("alone-{place}");
-        assert_eq!(support::extract(&s, "in", &alone, &[&["--layer", layer][..], &more].concat()).code, 3);
-        let (together, alone) = (format!("all/{layer}"), alone);
-        let (a, b) = (s.rows(&together), s.rows(&alone));
-        assert_eq!((a.keys, a.width), (b.keys, b.width));
-        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(&a.embeddings), bits(&b.embeddings), "{layer}");
-        for file in ["samples.parquet", "spec.json"] {
-            let read = |cache: &str| std::fs::read(s.path(cache).join(file)).unwrap();
-            assert_eq!(read(&together), read(&alone), "{file} of {layer}");
-        }
-        s.json(&["cache", "verify", &s.text(&together)]);
-    }
-    // Nothing is missing, and the layers are those of the folder.
-    let again = support::extract(&s, "in", "all", &["--augment", "flip"]);
-    let again: serde_json::Value = serde_json::from_str(&again.stdout).unwrap();
-    let of_all = again["layers"].as_array().unwrap();
-    assert!(of_all.len() == 3 && of_all.iter().all(|layer| layer["computed"] == 0), "{again}");
-}
-
-#[test]
-fn a_layer_that_is_added_takes_the_network_and_the_split_and_computes_only_what_it_lacks() {
-    let s = Sandbox::new();
-    s.images("in", &[("a", 6), ("b", 6)]);
-    let two = ["--layer", "PreLogits", "--layer", "Mixed_5d"];
-    let more = ["--seed", "5", "--split", "50/25/25", "--crop", "0.9"];
-    support::extract(&s, "in", "c", &[&two[..], &more].concat()).value();
-    let before = parts(&s, "c/PreLogits");
-    // New images are missing in both old layers, all images in the new one.
-    s.images("in", &[("a", 8), ("b", 6)]);
-    let added = s.run(&[
-        "extract",
-        &s.text("in"),
-        "--cache",
-        &s.text("c"),
-        "--layer",
-        "Mixed_5d",
-        "--layer",
-        "Mixed_6a",
-        "--json",
-    ]);
-    let computed: Vec<u64> =
-        added.value()["layers"].as_array().unwrap().iter().map(|l| l["computed"].as_u64().unwrap()).collect();
-    assert_eq!(computed, [2, 14]);
-    assert_eq!(parts(&s, "c/PreLogits"), before, "a layer that is not named is left alone");
-    assert_eq!(
-        std::fs::read(s.path("c/Mixed_5d/samples.parquet")).unwrap(),
-        std::fs::read(s.path("c/Mixed_6a/samples.parquet")).unwrap(),
-        "the same seed and fractions"
-    );
-    let spec = |cache: &str| -> serde_json::Value {
-        serde_json::from_slice(&std::fs::read(s.path(cache).join("spec.json")).unwrap()).unwrap()
-    };
-    assert_eq!(spec("c/Mixed_6a")["preprocessing"], spec("c/Mixed_5d")["preprocessing"]);
-    assert_eq!(spec("c/Mixed_6a")["backbone"], spec("c/Mixed_5d")["backbone"]);
-    // Without layers, all of the folder are completed.
-    let rest = s.run(&["extract", &s.text("in"), "--cache", &s.text("c"), "--json"]).value();
-    let of_rest: Vec<(&str, u64)> = rest["layers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|layer| (layer["layer"].as_str().unwrap(), layer["computed"].as_u64().unwrap()))
-        .collect();
-    assert_eq!(of_rest, [("Mixed_5d", 0), ("Mixed_6a", 0), ("PreLogits", 2)]);
-}
-
-#[test]
-fn folders_of_layers_and_single_caches_are_not_confused() {
-    let s = Sandbox::new();
-    s.images("in", &[("a", 4), ("b", 4)]);
-    let two = ["--layer", "PreLogits", "--layer", "Mixed_5d"];
-    let dry = support::extract(&s, "in", "c", &[&two[..], &["--dry-run"]].concat()).value();
-    assert_eq!((&dry["layers"][1]["computed"], s.path("c").exists()), (&8.into(), false));
-    support::extract(&s, "in", "c", &two).value();
-    let both = [s.text("c/Mixed_5d"), s.text("c/PreLogits")];
-    for command in [&["cache", "info"][..], &["train", "--run", &s.text("r")]] {
-        s.run(&[command, &[&s.text("c")]].concat())
-            .fails(1, &["not a cache but a folder of 2 caches", &both[0], &both[1]]);
-    }
-    support::extract(&s, "in", "single", &[]).value();
-    support::extract(&s, "in", "single", &two)
-        .fails(1, &["it is the cache of one layer, PreLogits", "--cache"]);
-    support::extract(&s, "in", "c", &["--layer", "PreLogits", "--layer", "PreLogits"])
-        .fails(2, &["--layer PreLogits is given twice"]);
-    support::extract(&s, "in", "c", &["--layer", "Mixed_9z"]).fails(1, &["no layer called \"Mixed_9z\""]);
-    assert!(!s.path("c/Mixed_9z").exists());
-    s.write("c/thesis.tex", b"");
-    support::extract(&s, "in", "c", &two).fails(1, &["something else than caches of layers: thesis.tex"]);
-}
-
-#[test]
 fn an_inspected_network_shows_the_endpoints_of_the_article() {
     let s = Sandbox::new();
     let shown = s.json(&["backbone", "inspect", "nsfwjs"]);
@@ -408,40 +229,6 @@ fn a_second_writer_is_refused_and_a_reader_is_not() {
 }
 
 #[test]
-fn a_damaged_part_is_found_set_aside_and_computed_again() {
-    let s = Sandbox::new();
-    s.images("in", &CLASSES);
-    support::extract(&s, "in", "c", &[]);
-    let rows = s.rows("c");
-    let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
-    let mut bytes = std::fs::read(&part).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 4;
-    std::fs::write(&part, &bytes).unwrap();
-    let (cache, run) = (s.text("c"), s.text("r"));
-    s.run(&["train", &cache, "--run", &run])
-        .fails(1, &["do not match the digest in its name", "cache verify"]);
-    let reported = s.run(&["cache", "verify", &cache, "--dry-run", "--json"]);
-    assert_eq!(
-        (reported.code, reported.value()["damaged"].as_array().unwrap().len(), part.exists()),
-        (1, 1, true)
-    );
-    assert_eq!(s.run(&["cache", "verify", &cache]).code, 1);
-    assert!(!part.exists() && s.path("c/damaged").join(part.file_name().unwrap()).exists());
-    assert_eq!(s.run(&["cache", "verify", &cache]).code, 0);
-    let description = std::fs::read(s.path("c/samples.parquet")).unwrap();
-    std::fs::remove_file(s.path("c/samples.parquet")).unwrap();
-    s.run(&["cache", "verify", &cache]).fails(1, &["samples.parquet: it is missing", "--seed and --split"]);
-    s.write("c/samples.parquet", &description);
-    assert_eq!(support::extract(&s, "in", "c", &[]).value()["computed"], 74);
-    assert_eq!(s.rows("c"), rows);
-    // A truncated part is detected by the extraction itself.
-    let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
-    std::fs::write(&part, &bytes[..middle]).unwrap();
-    support::extract(&s, "in", "c", &[]).fails(1, &["do not match the digest in its name", "cache verify"]);
-}
-
-#[test]
 fn variants_are_stored_under_their_names() {
     let s = Sandbox::new();
     s.images("in", &[("a", 4), ("b", 4)]);
@@ -492,35 +279,6 @@ fn a_shift_that_leaves_nothing_of_any_image_is_refused() {
 }
 
 #[test]
-fn the_summary_of_a_cache_counts_what_is_there() {
-    let s = Sandbox::new();
-    s.images("in", &CLASSES);
-    s.write("in/ant/text.png", b"not an image");
-    support::extract(&s, "in", "c", &["--augment", "flip", "--split", "60/15/25", "--seed", "4"]);
-    std::fs::remove_file(s.path("in/cat/000.png")).unwrap();
-    s.write("in/bee/new.png", &encode_png(&picture("bee", 500)));
-    support::extract(&s, "in", "c", &[]);
-    let info = s.json(&["cache", "info", &s.text("c")]);
-    assert_eq!((&info["samples"], &info["classes"], &info["refused"]), (&74.into(), &3.into(), &1.into()));
-    assert_eq!((&info["seed"], &info["fractions"]), (&4.into(), &"60/15/25".into()));
-    assert_eq!(info["providers"], serde_json::json!(["CPUExecutionProvider"]));
-    let rows = s.rows("c").keys.len() as u64;
-    assert_eq!((&info["rows"], info["parts"].as_u64()), (&rows.into(), Some(2)));
-    let variant = |at: usize| &info["variants"][at];
-    assert_eq!(
-        (&variant(0)["variant"], &variant(0)["images"], &variant(0)["complete"]),
-        (&"none".into(), &74.into(), &true.into())
-    );
-    assert_eq!(variant(1)["variant"], "flip");
-    let train = info["splits"]["train"].as_u64().unwrap();
-    assert_eq!(variant(0)["train_images"], train);
-    let flips = variant(1)["train_images"].as_u64().unwrap();
-    assert_eq!(variant(1)["complete"], flips == train);
-    let gone = 1 + u64::from(rows > 74 + 1 + variant(1)["images"].as_u64().unwrap());
-    assert_eq!(info["orphaned"], gone, "{info}");
-}
-
-#[test]
 fn a_class_without_a_held_out_image_is_noted() {
     let s = Sandbox::new();
     s.images("in", &[("large", 60), ("small", 3)]);
@@ -531,121 +289,6 @@ fn a_class_without_a_held_out_image_is_noted() {
     }
     let kept = support::extract(&s, "in", "d", &["--split", "20/40/40"]);
     assert!(!kept.stderr.contains("without a"), "{}", kept.stderr);
-}
-
-#[test]
-fn an_export_replaces_only_its_own_files() {
-    let s = Sandbox::new();
-    s.images("in", &[("a", 4), ("b", 4)]);
-    support::extract(&s, "in", "c", &[]);
-    let export = |out: &str| s.run(&["cache", "export", &s.text("c"), "--out", &s.text(out)]);
-    s.write("mine.csv", b"irreplaceable");
-    export("mine.npy")
-        .fails(1, &["mine.csv: the table of rows belongs here, but another file is in the way"]);
-    assert_eq!(std::fs::read(s.path("mine.csv")).unwrap(), b"irreplaceable");
-    assert!(!s.path("mine.npy").exists());
-    for name in ["x.parquet", "x.npy", "x.safetensors", "x.arrow"] {
-        assert_eq!((export(name).code, export(name).code), (0, 0), "its own {name} it replaces");
-        let theirs = format!("mine.{}", name.rsplit('.').next().unwrap());
-        s.write(&theirs, b"irreplaceable");
-        std::fs::remove_file(s.path("mine.csv")).ok();
-        export(&theirs).fails(1, &[&theirs, "the export belongs here, but another file is in the way"]);
-        assert_eq!(std::fs::read(s.path(&theirs)).unwrap(), b"irreplaceable");
-    }
-    // A Parquet file of ours that is no export is another file, too.
-    std::fs::copy(s.path("c/samples.parquet"), s.path("samples.parquet")).unwrap();
-    export("samples.parquet").fails(1, &["another file is in the way"]);
-    let said = s.run(&["cache", "export", &s.text("c"), "--out", &s.text("x.csv"), "--format", "npy"]);
-    said.fails(2, &["the matrix and its rows would be one file"]);
-    // The same with a relative path from within the cache.
-    let before = std::fs::read(s.path("c/samples.parquet")).unwrap();
-    let mut inside = s.command(&["cache", "export", ".", "--out", "samples.parquet"]);
-    CommandOutput::of(inside.current_dir(s.path("c"))).fails(2, &["the export cannot be inside the cache"]);
-    assert_eq!(std::fs::read(s.path("c/samples.parquet")).unwrap(), before);
-    // Images without features are counted, and an export of none is empty.
-    let part = s.path("c/features").join(&names(&s.path("c/features"))[0]);
-    std::fs::remove_file(part).unwrap();
-    let output = s.run(&["cache", "export", &s.text("c"), "--out", &s.text("none.parquet"), "--json"]);
-    assert_eq!((&output.value()["rows"], &output.value()["without_features"]), (&0.into(), &8.into()));
-    assert!(output.stderr.contains("8 image files without features yet"), "{}", output.stderr);
-}
-
-#[cfg(unix)]
-#[test]
-fn an_export_goes_through_devices_pipes_and_links() {
-    let s = Sandbox::new();
-    s.images("in", &[("a", 4), ("b", 4)]);
-    crate::support::extract(&s, "in", "c", &[]);
-    let export =
-        |out: &str, format: &str| s.run(&["cache", "export", &s.text("c"), "--out", out, "--format", format]);
-    assert_eq!(export(&s.text("plain.parquet"), "parquet").code, 0);
-    let plain = std::fs::read(s.path("plain.parquet")).unwrap();
-    for format in ["parquet", "npy", "safetensors", "arrow"] {
-        assert_eq!(export("/dev/null", format).code, 0, "{format}");
-    }
-    assert!(
-        !std::fs::metadata("/dev/null").unwrap().is_file() && !std::path::Path::new("/dev/null.csv").exists()
-    );
-    // A pipe as standard output holds the file alone; the result is said on stderr.
-    let mut piped =
-        s.command(&["cache", "export", &s.text("c"), "--out", "/dev/stdout", "--format", "parquet"]);
-    let piped = piped.output().unwrap();
-    assert!(piped.stdout == plain, "{}", String::from_utf8_lossy(&piped.stderr));
-    assert!(String::from_utf8_lossy(&piped.stderr).contains("8 rows, features of 128 floats"));
-    // So does a file that the shell has opened.
-    let file = std::fs::File::create(s.path("redirected")).unwrap();
-    let mut redirected =
-        s.command(&["cache", "export", &s.text("c"), "--out", "/dev/stdout", "--format", "parquet"]);
-    assert!(redirected.stdout(file).status().unwrap().success());
-    assert!(std::fs::read(s.path("redirected")).unwrap() == plain);
-    std::fs::create_dir(s.path("far")).unwrap();
-    std::os::unix::fs::symlink("far/new.parquet", s.path("link")).unwrap();
-    for _ in 0..2 {
-        assert_eq!(export(&s.text("link"), "parquet").code, 0);
-        assert!(s.path("link").is_symlink() && std::fs::read(s.path("far/new.parquet")).unwrap() == plain);
-    }
-}
-
-#[test]
-fn parts_of_another_spec_and_contradictions_are_found_by_every_reader() {
-    let s = Sandbox::new();
-    s.images("in", &[("a", 12), ("b", 12)]);
-    crate::support::extract(&s, "in", "c", &["--split", "50/25/25"]);
-    crate::support::extract(&s, "in", "cropped", &["--crop", "0.5", "--split", "50/25/25"]);
-    s.json(&["train", &s.text("c"), "--run", &s.text("r")]);
-    let copied = |from: &str| {
-        let name = names(&s.path(from))[0].clone();
-        let to = s.path("c/features").join(&name);
-        std::fs::copy(s.path(from).join(&name), &to).unwrap();
-        to
-    };
-    // The same images with another crop, copied into the cache.
-    let foreign = copied("cropped/features");
-    let train = || s.run(&["train", &s.text("c"), "--run", &s.text("r2")]);
-    train().fails(1, &["its features are not those of the cache's spec", "headstart cache verify"]);
-    let predict = || s.run(&["predict", &s.text("r"), &s.text("in/a/000.png")]);
-    assert!(predict().stderr.contains("without nearest images"), "{}", predict().stderr);
-    crate::support::extract(&s, "in", "c", &[]).fails(1, &["not those of the cache's spec"]);
-    let said = s.run(&["cache", "verify", &s.text("c"), "--json"]);
-    assert_eq!((said.code, said.value()["damaged"].as_array().unwrap().len()), (1, 1), "{}", said.stderr);
-    assert!(!foreign.exists() && s.path("c/damaged").join(foreign.file_name().unwrap()).exists());
-    assert_eq!((train().code, s.run(&["cache", "verify", &s.text("c")]).code), (0, 0));
-    // Other values for the same keys, in a part that names the right spec.
-    let cache = headstart::cache::FeatureCache::open(&s.path("c")).unwrap();
-    let mut rows = cache.rows(|_| true).unwrap();
-    rows.embeddings[3] += 0.5;
-    let spec = cache.spec().clone();
-    let part = headstart::cache::CacheWriter::open_or_create(&s.path("c"), &spec)
-        .unwrap()
-        .append(rows, Default::default())
-        .unwrap();
-    train().fails(1, &["it holds other features than part-000000-", "headstart cache verify"]);
-    assert!(predict().stderr.contains("it holds other features than"), "{}", predict().stderr);
-    assert_eq!(s.run(&["cache", "verify", &s.text("c"), "--dry-run"]).code, 1);
-    assert!(part.path.exists());
-    assert_eq!(s.run(&["cache", "verify", &s.text("c")]).code, 1);
-    assert!(!part.path.exists());
-    assert_eq!(train().code, 0);
 }
 
 #[test]
