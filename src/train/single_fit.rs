@@ -90,8 +90,8 @@ fn epochs(solver: &SolverConfig) -> usize {
 pub(crate) fn warn_unless_converged(convergence: &Convergence, monitor: &dyn Monitor) {
     if !convergence.is_optimum() {
         monitor.warn(&format!(
-            "L-BFGS ended before the optimum: its weights may be off by {:.0} %",
-            100.0 * convergence.distance
+            "L-BFGS ended before the optimum: its weights {}",
+            convergence.distance_text()
         ));
     }
 }

@@ -61,15 +61,36 @@ impl Convergence {
         self.distance <= OPTIMAL
     }
 
+    /// What the bound says of the weights, as the end of a sentence. A bound of more than their norm says little.
+    pub(crate) fn distance_text(&self) -> String {
+        if self.distance <= 1.0 {
+            format!("may be off by {:.0} %", 100.0 * self.distance)
+        } else {
+            "may be far off".to_string()
+        }
+    }
+
     /// The failure of a search that ended before the optimum.
     pub(in crate::head) fn error(&self) -> Error {
         let after = self.iterations.map_or(String::new(), |n| format!(" after {n} iterations"));
         let message = format!(
-            "L-BFGS ended before the optimum{after}: its weights may be off by {:.0} % (gradient norm {:.1e})",
-            100.0 * self.distance,
+            "L-BFGS ended before the optimum{after}: its weights {} (gradient norm {:.1e})",
+            self.distance_text(),
             self.gradient
         );
         Error::new(Kind::Run, message)
             .help("raise `l2` or `iterations`, or take the head as it is with `allow_unconverged`")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distance_beyond_the_weights_themselves_is_no_percentage() {
+        let text = |gradient| Convergence::new(None, gradient, 2.0, 0.5).distance_text();
+        assert_eq!(text(0.25), "may be off by 25 %");
+        assert_eq!(text(1.5), "may be far off");
     }
 }

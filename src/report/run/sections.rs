@@ -145,7 +145,7 @@ fn search(record: &Record) -> Markup {
             },
             Some(found) => {
                 p.warning {
-                    "L-BFGS ended before the optimum" (after(found.iterations)) ": the weights may be off by " (percent(found.distance))
+                    "L-BFGS ended before the optimum" (after(found.iterations)) ": the weights " (found.distance_text())
                     " (norm of the gradient " (format!("{:.1e}", found.gradient)) ")."
                 }
                 p { (final_scores(record)) }
