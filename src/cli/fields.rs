@@ -424,7 +424,18 @@ mod tests {
             ("duplicates", near.iter().copied().filter(|field| *field != "out").collect()),
             ("data groups", near),
             ("demo", fields!(DemoConfig { dir, models, time })),
-            ("setup", fields!(SetupConfig { backbone, device, wheel, tarball, cuda_libs, models })),
+            (
+                "setup",
+                fields!(SetupConfig {
+                    backbone,
+                    device,
+                    wheel,
+                    tarball,
+                    cuda_libs,
+                    for_another_machine,
+                    models
+                }),
+            ),
             (
                 "data summary",
                 of_images(fields!(SummaryConfig {

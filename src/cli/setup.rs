@@ -36,11 +36,16 @@ pub(super) struct Args {
     /// Use the libraries of CUDA and cuDNN at or below this folder, now and later, instead of downloading them
     #[arg(long, value_name = "DIR")]
     cuda_libs: Option<PathBuf>,
+    /// Install CUDA for a machine with a GPU that is not this one, such as the container that is being built: ask for no
+    /// driver here, and try the network on the CPU
+    #[arg(long)]
+    for_another_machine: bool,
 }
 
 pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Args { backbone, device, wheel, tarball, cuda_libs } = args;
-    let config = SetupConfig { backbone, device, wheel, tarball, cuda_libs, models: global.models.clone() };
+    let Args { backbone, device, wheel, tarball, cuda_libs, for_another_machine } = args;
+    let models = global.models.clone();
+    let config = SetupConfig { backbone, device, wheel, tarball, cuda_libs, for_another_machine, models };
     terminal.stop_on_signals();
     let stats = setup(&config, terminal)?;
     let default = default_backbone()?;

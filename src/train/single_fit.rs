@@ -89,10 +89,8 @@ fn epochs(solver: &SolverConfig) -> usize {
 /// Warns of a head that L-BFGS left before the optimum.
 pub(crate) fn warn_unless_converged(convergence: &Convergence, monitor: &dyn Monitor) {
     if !convergence.is_optimum() {
-        monitor.warn(&format!(
-            "L-BFGS ended before the optimum: its weights {}",
-            convergence.distance_text()
-        ));
+        monitor
+            .warn(&format!("L-BFGS ended before the optimum: its weights {}", convergence.distance_text()));
     }
 }
 

@@ -355,3 +355,20 @@ fn the_demo_misses_the_runtime_before_it_draws() {
     CommandOutput::of(&mut demo).fails(1, &["ONNX Runtime is not installed", "setup --yes`"]);
     assert!(!machine.s.path("d").exists());
 }
+
+#[test]
+fn a_machine_without_a_gpu_sets_up_cuda_for_another_machine_only() {
+    let machine = Machine::new(OFFLINE, OFFLINE);
+    if headstart::backbone::cuda::nvidia_driver().is_none() {
+        machine.setup(&["--yes", "--device", "cuda"]).fails(
+            1,
+            &["cuda:0 cannot be used: this machine has no NVIDIA driver", "add --for-another-machine"],
+        );
+    }
+    // No driver is asked for: what is missing is fetched.
+    let output = machine.setup(&["--yes", "--device", "cuda", "--for-another-machine"]);
+    output.fails(1, &["onnxruntime-gpu", "no route to host"]);
+    let output = machine.setup(&["--yes", "--for-another-machine"]);
+    output.fails(2, &["--for-another-machine installs for a GPU, and not for auto", "add --device cuda"]);
+    assert!(machine.left().is_empty(), "{:?}", machine.left());
+}

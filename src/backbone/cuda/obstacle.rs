@@ -45,6 +45,12 @@ impl CudaFacts {
         }
     }
 
+    /// A machine that has a GPU and a driver for it, with the files of this one: what an image of a container is built for.
+    pub fn of_another_machine() -> Self {
+        let driver = Some(Driver { version: None });
+        Self { driver, visible_devices: None, ..Self::of_this_machine() }
+    }
+
     /// The same, with the first library that cannot be loaded.
     pub fn with_missing(self, missing: Option<MissingLibrary>) -> Self {
         Self { missing, ..self }

@@ -11,12 +11,30 @@ use crate::backbone::registry::{LibraryWheel, registry};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 
-/// Checks that nothing on this machine speaks against CUDA that no installation can mend: the driver.
+/// The machine that CUDA is installed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GpuMachine {
+    /// This one, which must have a driver.
+    This,
+    /// One that will run what is installed here, such as the image of a container that is being built.
+    Another,
+}
+
+impl GpuMachine {
+    fn facts(self) -> CudaFacts {
+        match self {
+            Self::This => CudaFacts::of_this_machine(),
+            Self::Another => CudaFacts::of_another_machine(),
+        }
+    }
+}
+
+/// Checks that nothing on the machine speaks against CUDA that no installation can mend: the driver.
 ///
 /// # Errors
 /// [`Kind::Device`] with the reason.
-pub(super) fn require_possible(device: Device) -> Result<()> {
-    require_none(device, &CudaFacts::of_this_machine())
+pub(super) fn require_possible(device: Device, machine: GpuMachine) -> Result<()> {
+    require_none(device, &machine.facts())
 }
 
 /// Returns why CUDA cannot be used on this machine, as far as its driver and its libraries show. Loads the libraries where
@@ -41,7 +59,7 @@ fn require_none(device: Device, facts: &CudaFacts) -> Result<()> {
 ///
 /// # Errors
 /// [`Kind::Runtime`] without consent or when they cannot be downloaded; [`Kind::Device`] when one cannot be loaded.
-pub(super) fn find_or_install(device: Device, monitor: &dyn Monitor) -> Result<()> {
+pub(super) fn find_or_install(device: Device, machine: GpuMachine, monitor: &dyn Monitor) -> Result<()> {
     let Err(missing) = load_cuda_libraries() else { return Ok(()) };
     let wheels = registry().cuda.wheels_for_this_system();
     let mut absent = Vec::new();
@@ -52,14 +70,14 @@ pub(super) fn find_or_install(device: Device, monitor: &dyn Monitor) -> Result<(
         }
     }
     if absent.is_empty() {
-        return require_none(device, &CudaFacts::of_this_machine().with_missing(Some(missing)));
+        return require_none(device, &machine.facts().with_missing(Some(missing)));
     }
     ask(&missing.name, &absent, monitor)?;
     for wheel in absent {
         install_libraries(wheel, "the libraries of CUDA", &elsewhere(), monitor)?;
     }
     let missing = load_cuda_libraries().err();
-    require_none(device, &CudaFacts::of_this_machine().with_missing(missing))
+    require_none(device, &machine.facts().with_missing(missing))
 }
 
 fn ask(missing: &str, wheels: &[&LibraryWheel], monitor: &dyn Monitor) -> Result<()> {

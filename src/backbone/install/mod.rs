@@ -34,9 +34,10 @@ pub use web_runtime::{WebRuntime, web_runtime};
 use crate::backbone::cuda::use_libraries_in;
 use crate::backbone::registry::{DEFAULT_BACKBONE, default_models, registry};
 use crate::backbone::{BackboneChoice, Device, ImageEmbedder};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::monitor::Monitor;
+use cuda_libraries::GpuMachine;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -49,6 +50,7 @@ use std::path::PathBuf;
 /// | `wheel` | none | wheel of ONNX Runtime, instead of downloading it |
 /// | `tarball` | none | package of the backbone, instead of downloading it |
 /// | `cuda_libs` | none | folder with libraries of CUDA and cuDNN, instead of downloading them |
+/// | `for_another_machine` | `false` | whether CUDA is installed for a machine with a GPU that is not this one |
 /// | `models` | [`default_models`] | folder of built backbones |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -63,6 +65,9 @@ pub struct SetupConfig {
     pub tarball: Option<PathBuf>,
     /// Folder with libraries of CUDA and cuDNN to use instead of downloading them, now and later.
     pub cuda_libs: Option<PathBuf>,
+    /// Whether CUDA is installed for a machine with a GPU that is not this one, such as the image of a container that is
+    /// being built: no driver is asked for, and the network is tried on the CPU.
+    pub for_another_machine: bool,
     /// Folder of built backbones.
     pub models: PathBuf,
 }
@@ -76,6 +81,7 @@ impl SetupConfig {
             wheel: None,
             tarball: None,
             cuda_libs: None,
+            for_another_machine: false,
             models: default_models(),
         }
     }
@@ -115,13 +121,15 @@ pub struct SetupStats {
 /// [`Kind::Runtime`] without consent, or when ONNX Runtime cannot be downloaded or loaded or is not the pinned one.
 /// [`Kind::Backbone`] when the backbone is unknown, its source does not give the known network, or its answer is wrong.
 /// [`Kind::Device`] when CUDA is requested on a machine without an NVIDIA driver for it, or OpenVINO where it has no device.
-/// Those of [`use_libraries_in`].
+/// [`Kind::Usage`] for another machine without CUDA. Those of [`use_libraries_in`].
 ///
 /// [`Kind::Runtime`]: crate::error::Kind::Runtime
 /// [`Kind::Backbone`]: crate::error::Kind::Backbone
 /// [`Kind::Device`]: crate::error::Kind::Device
+/// [`Kind::Usage`]: crate::error::Kind::Usage
 pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> {
-    let SetupConfig { backbone, device, wheel, tarball, cuda_libs, models } = config;
+    let SetupConfig { backbone, device, wheel, tarball, cuda_libs, for_another_machine, models } = config;
+    let machine = gpu_machine(*device, *for_another_machine)?;
     let known = registry().backbone(backbone)?;
     known_backbone::check_place(known, models, tarball.as_deref())?;
     if let Some(folder) = cuda_libs {
@@ -130,15 +138,16 @@ pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> 
     if wheel.is_none() {
         runtime::renew_unverified(*device, monitor);
     }
-    let runtime = runtime::find_or_install(*device, wheel.as_deref(), monitor)?;
+    let runtime = runtime::find_or_install_for(machine, *device, wheel.as_deref(), monitor)?;
     if *device == Device::Auto && runtime.library.has_cuda {
         // The network runs on the CPU all the same.
-        let libraries = cuda_libraries::find_or_install(Device::CUDA, monitor);
+        let libraries = cuda_libraries::find_or_install(Device::CUDA, machine, monitor);
         libraries.unwrap_or_else(|e| monitor.warn(&e.with_causes()));
     }
     let onnx = known_backbone::find_or_install(known, models, tarball.as_deref(), monitor)?;
     let choice = BackboneChoice { models: models.clone(), ..BackboneChoice::new(backbone) };
-    ImageEmbedder::open(&choice, *device, monitor)?;
+    let tried_on = if machine == GpuMachine::This { *device } else { Device::Cpu };
+    ImageEmbedder::open(&choice, tried_on, monitor)?;
     Ok(SetupStats {
         runtime_version: runtime.version,
         runtime: runtime.library.path,
@@ -148,4 +157,26 @@ pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> 
         onnx: std::path::absolute(&onnx).unwrap_or(onnx),
         sha256: known.onnx_sha256,
     })
+}
+
+/// The machine that has the GPU. Where it must be this one and has no usable driver, the error says that it need not be.
+fn gpu_machine(device: Device, for_another_machine: bool) -> Result<GpuMachine> {
+    match (device.is_cuda(), for_another_machine) {
+        (false, true) => {
+            let message = format!("`for_another_machine` installs for a GPU, and not for {device}");
+            Err(Error::new(Kind::Usage, message)
+                .help("add `device` cuda, or leave `for_another_machine` out"))
+        }
+        (true, false) => match cuda_libraries::require_possible(device, GpuMachine::This) {
+            Ok(()) => Ok(GpuMachine::This),
+            Err(e) => {
+                let mend = e.remedy().map_or(String::new(), |remedy| format!("{remedy}; "));
+                Err(e.help(format!(
+                    "{mend}to build a container for a machine with a GPU, add `for_another_machine`"
+                )))
+            }
+        },
+        (_, true) => Ok(GpuMachine::Another),
+        (false, false) => Ok(GpuMachine::This),
+    }
 }

@@ -2,8 +2,9 @@
 
 use super::consent::{InstallRequest, require_consent};
 use super::crash_test::require_no_crash;
+use super::cuda_libraries::{self, GpuMachine};
 use super::library::{Search, search};
-use super::{cuda_libraries, openvino, pip, wheel};
+use super::{openvino, pip, wheel};
 use crate::backbone::Device;
 use crate::backbone::cuda::{CudaFacts, obstacle};
 use crate::backbone::install::Library;
@@ -51,12 +52,22 @@ pub fn open(library: Library, monitor: &dyn Monitor) -> Result<Runtime> {
 /// [`Kind::Device`] when CUDA is requested on a machine without an NVIDIA driver for it. [`Kind::Runtime`] without consent,
 /// when no ONNX Runtime is known for this system, when it cannot be downloaded or is not the pinned one, and those of [`open`].
 pub fn find_or_install(device: Device, wheel_file: Option<&Path>, monitor: &dyn Monitor) -> Result<Runtime> {
+    find_or_install_for(GpuMachine::This, device, wheel_file, monitor)
+}
+
+/// The same as [`find_or_install`], where the GPU may be that of another machine.
+pub(super) fn find_or_install_for(
+    machine: GpuMachine,
+    device: Device,
+    wheel_file: Option<&Path>,
+    monitor: &dyn Monitor,
+) -> Result<Runtime> {
     if device.is_cuda() {
-        cuda_libraries::require_possible(device)?;
+        cuda_libraries::require_possible(device, machine)?;
     }
     let runtime = find_or_install_runtime(device, wheel_file, monitor)?;
     match device {
-        Device::Cuda(_) => cuda_libraries::find_or_install(device, monitor)?,
+        Device::Cuda(_) => cuda_libraries::find_or_install(device, machine, monitor)?,
         Device::OpenVino => openvino::find_or_install(monitor)?,
         Device::Auto | Device::Cpu => {}
     }
