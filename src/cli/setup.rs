@@ -49,9 +49,13 @@ pub(super) fn run(args: Args, global: &Global, terminal: &Terminal) -> Result<Ou
     terminal.stop_on_signals();
     let stats = setup(&config, terminal)?;
     let default = default_backbone()?;
-    print_result(global, &stats, || summary(&stats, &default))?;
+    let untried = if for_another_machine { UNTRIED } else { "" };
+    print_result(global, &stats, || summary(&stats, &default) + untried)?;
     Ok(Outcome::Done)
 }
+
+/// What a setup for another machine leaves open.
+const UNTRIED: &str = "not tried on a GPU: there, `headstart device` says whether cuda works\n";
 
 /// How to get the network that most people mean.
 pub(super) const IMAGENET: &str = "for a network trained on ImageNet, better for photographs of things: headstart setup --backbone efficientnet-lite0";
