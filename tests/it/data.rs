@@ -51,12 +51,7 @@ fn a_summary_counts_what_an_extraction_would_use_and_names_the_rest() {
     let output = s.run(&["data", "summary", &s.text("in"), "--json"]);
     assert_eq!(output.code, 3, "{}", output.stderr);
     let stats = output.value();
-    let counts: Vec<(&str, u64)> = stats["classes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|c| (c["name"].as_str().unwrap(), c["images"].as_u64().unwrap()))
-        .collect();
+    let counts = support::numbers_by(&stats["classes"], "name", "images");
     let expected =
         [("two words", 5), ("übergrößé 猫", 4), ("linked", 2), ("quote'\"s", 2), ("lone", 1), ("empty", 0)];
     assert_eq!(counts, expected);

@@ -1,6 +1,6 @@
 //! Images with several labels, from a manifest to scores, predictions, an ONNX file and a page.
 
-use crate::support::{CommandOutput, Sandbox, extract, python, small_network};
+use crate::support::{CommandOutput, Sandbox, extract, numbers_by, python, small_network};
 use headstart::cache::FeatureCache;
 use headstart::data::decode::encode_png;
 use headstart::data::pixels::Pixels;
@@ -59,12 +59,7 @@ fn each_label_is_divided_by_the_fractions() {
     assert_eq!((&done.value()["samples"], &done.value()["classes"]), (&160.into(), &3.into()));
     // Labels are counted, not what occurs together.
     let summary = s.json(&["data", "summary", &s.text("data/m.csv")]);
-    let counts: Vec<(&str, u64)> = summary["classes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|label| (label["name"].as_str().unwrap(), label["images"].as_u64().unwrap()))
-        .collect();
+    let counts = numbers_by(&summary["classes"], "name", "images");
     assert_eq!(counts, [("red", 80), ("blue", 64), ("green", 54)]);
     for text in [
         s.run(&["data", "summary", &s.text("data/m.csv")]).stdout,

@@ -148,12 +148,7 @@ fn a_layer_that_is_added_takes_the_network_and_the_split_and_computes_only_what_
     assert_eq!(spec("c/Mixed_6a")["backbone"], spec("c/Mixed_5d")["backbone"]);
     // Without layers, all of the folder are completed.
     let rest = s.run(&["extract", &s.text("in"), "--cache", &s.text("c"), "--json"]).value();
-    let of_rest: Vec<(&str, u64)> = rest["layers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|layer| (layer["layer"].as_str().unwrap(), layer["computed"].as_u64().unwrap()))
-        .collect();
+    let of_rest = support::numbers_by(&rest["layers"], "layer", "computed");
     assert_eq!(of_rest, [("Mixed_5d", 0), ("Mixed_6a", 0), ("PreLogits", 2)]);
 }
 

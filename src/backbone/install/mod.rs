@@ -159,24 +159,24 @@ pub fn setup(config: &SetupConfig, monitor: &dyn Monitor) -> Result<SetupStats> 
     })
 }
 
-/// The machine that has the GPU. Where it must be this one and has no usable driver, the error says that it need not be.
+/// The machine that has the GPU, on which nothing speaks against CUDA. Where it must be this one, the error says that it need
+/// not be.
 fn gpu_machine(device: Device, for_another_machine: bool) -> Result<GpuMachine> {
-    match (device.is_cuda(), for_another_machine) {
-        (false, true) => {
+    if !device.is_cuda() {
+        if for_another_machine {
             let message = format!("`for_another_machine` installs for a GPU, and not for {device}");
-            Err(Error::new(Kind::Usage, message)
-                .help("add `device` cuda, or leave `for_another_machine` out"))
+            return Err(Error::new(Kind::Usage, message)
+                .help("add `device` cuda, or leave `for_another_machine` out"));
         }
-        (true, false) => match cuda_libraries::require_possible(device, GpuMachine::This) {
-            Ok(()) => Ok(GpuMachine::This),
-            Err(e) => {
-                let mend = e.remedy().map_or(String::new(), |remedy| format!("{remedy}; "));
-                Err(e.help(format!(
-                    "{mend}to build a container for a machine with a GPU, add `for_another_machine`"
-                )))
-            }
-        },
-        (_, true) => Ok(GpuMachine::Another),
-        (false, false) => Ok(GpuMachine::This),
+        return Ok(GpuMachine::This);
     }
+    if for_another_machine {
+        cuda_libraries::require_possible(device, GpuMachine::Another)?;
+        return Ok(GpuMachine::Another);
+    }
+    cuda_libraries::require_possible(device, GpuMachine::This).map_err(|e| {
+        let mend = e.remedy().map_or(String::new(), |remedy| format!("{remedy}; "));
+        e.help(format!("{mend}to build a container for a machine with a GPU, add `for_another_machine`"))
+    })?;
+    Ok(GpuMachine::This)
 }

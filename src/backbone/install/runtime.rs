@@ -52,19 +52,19 @@ pub fn open(library: Library, monitor: &dyn Monitor) -> Result<Runtime> {
 /// [`Kind::Device`] when CUDA is requested on a machine without an NVIDIA driver for it. [`Kind::Runtime`] without consent,
 /// when no ONNX Runtime is known for this system, when it cannot be downloaded or is not the pinned one, and those of [`open`].
 pub fn find_or_install(device: Device, wheel_file: Option<&Path>, monitor: &dyn Monitor) -> Result<Runtime> {
+    if device.is_cuda() {
+        cuda_libraries::require_possible(device, GpuMachine::This)?;
+    }
     find_or_install_for(GpuMachine::This, device, wheel_file, monitor)
 }
 
-/// The same as [`find_or_install`], where the GPU may be that of another machine.
+/// The same as [`find_or_install`] once nothing speaks against CUDA on the machine that has the GPU.
 pub(super) fn find_or_install_for(
     machine: GpuMachine,
     device: Device,
     wheel_file: Option<&Path>,
     monitor: &dyn Monitor,
 ) -> Result<Runtime> {
-    if device.is_cuda() {
-        cuda_libraries::require_possible(device, machine)?;
-    }
     let runtime = find_or_install_runtime(device, wheel_file, monitor)?;
     match device {
         Device::Cuda(_) => cuda_libraries::find_or_install(device, machine, monitor)?,

@@ -134,6 +134,12 @@ impl CommandOutput {
     }
 }
 
+/// The text of the field `name` and the number of the field `number` of each object of an array.
+pub fn numbers_by<'a>(array: &'a Value, name: &str, number: &str) -> Vec<(&'a str, u64)> {
+    let pair = |object: &'a Value| (object[name].as_str().unwrap(), object[number].as_u64().unwrap());
+    array.as_array().unwrap().iter().map(pair).collect()
+}
+
 /// A small picture: its colours depend on the class, its noise on the number.
 pub fn picture(class: &str, number: usize) -> Pixels {
     let seed = class.bytes().fold(7u64, |seed, b| seed.wrapping_mul(31).wrapping_add(u64::from(b)));
