@@ -50,7 +50,7 @@ impl ImageEmbedder {
         monitor: &dyn Monitor,
     ) -> Result<Self> {
         let mut embedder = Self::open_untested(resolved, options, monitor)?;
-        embedder.check_known_answer(resolved)?;
+        embedder.check_known_answer(resolved, monitor)?;
         Ok(embedder)
     }
 
@@ -65,10 +65,14 @@ impl ImageEmbedder {
     }
 
     /// Runs the known-answer test, where an answer is stored.
-    pub(crate) fn check_known_answer(&mut self, resolved: &ResolvedBackbone) -> Result<()> {
+    pub(crate) fn check_known_answer(
+        &mut self,
+        resolved: &ResolvedBackbone,
+        monitor: &dyn Monitor,
+    ) -> Result<()> {
         let Some(expected) = &resolved.known_answer else { return Ok(()) };
         let computed = known_answer::compute(self.backbone.as_mut(), &self.preprocessing)?;
-        known_answer::check(self.backbone.provider(), &computed, expected)
+        known_answer::check(self.backbone.as_ref(), &computed, expected, monitor)
     }
 
     /// Returns the number of features per image.

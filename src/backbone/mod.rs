@@ -65,6 +65,11 @@ pub trait Backbone: Send {
     }
     /// Returns the execution provider that runs the network: [`CPU_PROVIDER`], [`CUDA_PROVIDER`] or [`OPENVINO_PROVIDER`].
     fn provider(&self) -> &str;
+    /// Whether the network rounds values to integers. Where a value lies between two of them, the last bit of a float decides, so
+    /// that such networks differ more from device to device than others.
+    fn rounds_values(&self) -> bool {
+        false
+    }
     /// Describes the runtime and how it was built, in one line.
     fn runtime(&self) -> &str;
     /// Embeds a batch of `n` images, at least one.

@@ -46,6 +46,7 @@ pub struct OnnxBackbone {
     /// Number of features of each layer.
     widths: Vec<usize>,
     provider: &'static str,
+    rounds_values: bool,
 }
 
 /// Features of one batch.
@@ -131,7 +132,17 @@ impl OnnxBackbone {
         let unmeasured = |opened: OpenSession| {
             let batch = fixed(opened.session.inputs()[0].dtype(), 0);
             let (side, input) = (preprocessing.size, preprocessing.value_type());
-            Self { opened, side, input, batch, layers: layers.clone(), widths: Vec::new(), provider }
+            let rounds_values = operators.round_values();
+            Self {
+                opened,
+                side,
+                input,
+                batch,
+                layers: layers.clone(),
+                widths: Vec::new(),
+                provider,
+                rounds_values,
+            }
         };
         Ok(Unmeasured { sessions: sessions.into_iter().map(unmeasured).collect(), operators })
     }
@@ -244,6 +255,10 @@ impl Backbone for OnnxBackbone {
 
     fn provider(&self) -> &str {
         self.provider
+    }
+
+    fn rounds_values(&self) -> bool {
+        self.rounds_values
     }
 
     fn runtime(&self) -> &str {

@@ -53,7 +53,7 @@ fn compute(library: &Path, device: Device, monitor: &dyn Monitor) -> Result<()> 
     let mut sessions = OnnxBackbone::open(library, network(), "flat", &preprocessing, options, monitor)?;
     for session in &mut sessions {
         let computed = session.embed(&input(), 1)?.into_finite()?;
-        known_answer::check(session.provider(), &computed, &expected()).map_err(|e| e.at(library))?;
+        known_answer::check(session.as_ref(), &computed, &expected(), monitor).map_err(|e| e.at(library))?;
     }
     Ok(())
 }

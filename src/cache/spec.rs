@@ -27,7 +27,8 @@ pub struct Spec {
     pub width: usize,
     /// How pixels enter the network.
     pub preprocessing: PreprocessingSpec,
-    /// The output on the CPU for the image of the known-answer test, when the registry has none for this network.
+    /// The output on the CPU for the image of the known-answer test, when the registry has none for this network; of a network that
+    /// rounds values to integers, that on the device of the first rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_answer: Option<Vec<f32>>,
 }

@@ -10,9 +10,10 @@ pub(super) fn summary(fidelity: &Fidelity) -> String {
         format!(", accuracy {} points ({low} to {high})", point_number(heads.difference))
     });
     format!(
-        "{} of {}: centred cosine {:.4}{}",
+        "{} of {} on {}: centred cosine {:.4}{}",
         fidelity.format.name(),
         fidelity.parent,
+        fidelity.provider,
         fidelity.centred_cosine.mean,
         heads.unwrap_or_default()
     )

@@ -82,10 +82,14 @@ impl Network {
         for (columns, known) in columns.into_iter().zip(known) {
             let reference = known.as_deref().unwrap_or(&on_cpu[columns.clone()]);
             for answer in &answers {
-                known_answer::check(&provider, &answer[columns.clone()], reference)?;
+                known_answer::check(first(&mut sessions), &answer[columns.clone()], reference, monitor)?;
             }
-            let new_answer = known.is_none().then(|| on_cpu[columns.clone()].to_vec());
             let answer = answers[0][columns.clone()].to_vec();
+            // Integers are rounded otherwise on another device, so that its own answer says more.
+            let rounds_values = first(&mut sessions).rounds_values();
+            let new_answer = known
+                .is_none()
+                .then(|| if rounds_values { answer.clone() } else { on_cpu[columns.clone()].to_vec() });
             layers.push(OpenLayer { answer, columns, new_answer });
         }
         Ok(Self { sessions, resources, layers })

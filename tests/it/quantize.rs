@@ -177,13 +177,89 @@ fn what_cannot_be_quantized_is_refused_and_nothing_is_written() {
 }
 
 #[test]
+fn integers_that_a_device_rounds_otherwise_are_said_and_wrong_ones_are_refused() {
+    let s = sandbox();
+    assert_eq!(quantize(&s, "models", &[]).code, 0);
+    assert_eq!(extract(&s, "c", "small8", &[]).code, 0);
+    let stored = std::fs::read_to_string(s.path("c/spec.json")).unwrap();
+    let stored: Value = serde_json::from_str(&stored).unwrap();
+    // As if another device had given the first answer.
+    let move_answer = |factor: f64| {
+        let mut spec = stored.clone();
+        for value in spec["known_answer"].as_array_mut().unwrap() {
+            *value = (value.as_f64().unwrap() * factor).into();
+        }
+        std::fs::write(s.path("c/spec.json"), spec.to_string()).unwrap();
+    };
+    for (class, factor, code, said) in [
+        ("dog", 1.0, 0, None),
+        (
+            "eel",
+            1.01,
+            0,
+            Some(
+                "CPUExecutionProvider rounds some integers otherwise: the features of a fixed image are 9.9e-3",
+            ),
+        ),
+        ("fly", 1.1, 1, Some("the known-answer test failed on CPUExecutionProvider")),
+    ] {
+        move_answer(factor);
+        s.images("in", &[(class, 3)]);
+        let ran = extract(&s, "c", "small8", &[]);
+        assert_eq!(ran.code, code, "{factor}: {}", ran.stderr);
+        assert_eq!(
+            ran.stderr.contains("rounds some integers"),
+            code == 0 && said.is_some(),
+            "{}",
+            ran.stderr
+        );
+        assert!(said.is_none_or(|said| ran.stderr.contains(said)), "{factor}: {}", ran.stderr);
+    }
+}
+
+/// Why OpenVINO cannot be used here, if so.
+fn openvino_obstacle(s: &Sandbox) -> Option<String> {
+    let devices = run(s, "models", &["device", "--json"]).value()["devices"].clone();
+    let openvino = devices.as_array().unwrap().iter().find(|one| one["name"] == "openvino").unwrap();
+    (openvino["usable"] != true).then(|| openvino["reason"].as_str().unwrap().to_string())
+}
+
+#[test]
+fn integers_are_measured_on_the_device_that_is_named() {
+    let s = sandbox();
+    let on = |name: &str| -> Value {
+        let args = ["--device", name, "--samples", "20", "--json"];
+        let made = quantize(&s, &format!("models-{name}"), &args);
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        made.value()["fidelity"].clone()
+    };
+    assert_eq!(on("cpu")["provider"], "CPUExecutionProvider");
+    if let Some(why) = openvino_obstacle(&s) {
+        return not_run("integers_are_measured_on_the_device_that_is_named: OpenVINO", &why);
+    }
+    let fidelity = on("openvino");
+    assert_eq!(fidelity["provider"], "OpenVINOExecutionProvider");
+    let distance = fidelity["relative_distance"]["mean"].as_f64().unwrap();
+    assert!(distance > 0.0 && distance < 0.1, "{fidelity}");
+    let extract = |cache: &str, device: &str| {
+        let args = ["extract", "in", "--cache", cache, "--backbone", "small8", "--device", device];
+        let ran = run(&s, "models-openvino", &args);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.stderr
+    };
+    // A new cache keeps the answer of its own device; another one may add to it, which is said.
+    extract("openvino", "openvino");
+    s.images("in", &[("dog", 3)]);
+    assert!(!extract("openvino", "openvino").contains("rounds some integers"));
+    s.images("in", &[("eel", 3)]);
+    assert!(extract("openvino", "cpu").contains("CPUExecutionProvider rounds some integers otherwise"));
+}
+
+#[test]
 fn features_of_openvino_agree_with_those_of_the_cpu() {
     let s = sandbox();
-    let devices = run(&s, "models", &["device", "--json"]).value()["devices"].clone();
-    let openvino = devices.as_array().unwrap().iter().find(|one| one["name"] == "openvino").unwrap().clone();
-    if openvino["usable"] != true {
-        let why = openvino["reason"].as_str().unwrap();
-        return not_run("features_of_openvino_agree_with_those_of_the_cpu", why);
+    if let Some(why) = openvino_obstacle(&s) {
+        return not_run("features_of_openvino_agree_with_those_of_the_cpu", &why);
     }
     let on = |device: &str| {
         let args =

@@ -17,6 +17,13 @@ impl Operators {
         Self { nodes, opsets }
     }
 
+    /// Whether some of them round values to integers.
+    pub fn round_values(&self) -> bool {
+        let rounds =
+            |node: &NodeProto| matches!(&node.op_type[..], "QuantizeLinear" | "DynamicQuantizeLinear");
+        self.nodes.iter().any(rounds)
+    }
+
     /// Adds the node that the runtime speaks of to `error`, with its operator and the version of its operator set.
     pub fn locate(&self, error: Error) -> Error {
         let text = error.with_causes();

@@ -1,5 +1,6 @@
 //! How near the features of a quantized backbone are to those of the backbone of floats, and the file that says so.
 
+use crate::backbone::CPU_PROVIDER;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::Digest;
 use crate::io::fs;
@@ -72,8 +73,15 @@ pub struct Fidelity {
     pub heads: Option<HeadAccuracy>,
     /// The runtime with its version.
     pub runtime: String,
+    /// The execution provider that ran the quantized backbone. Certificates of older versions are of the CPU.
+    #[serde(default = "cpu_provider")]
+    pub provider: String,
     /// Version of headstart.
     pub version: String,
+}
+
+fn cpu_provider() -> String {
+    CPU_PROVIDER.into()
 }
 
 /// A measure over images.
@@ -171,6 +179,7 @@ pub(super) fn measure(features: &Features) -> Fidelity {
         relative_distance: Mean::of(rows().map(|(a, b)| relative_distance(a, b)), f64::max),
         heads: None,
         runtime: String::new(),
+        provider: cpu_provider(),
         version: env!("CARGO_PKG_VERSION").into(),
     }
 }

@@ -40,6 +40,7 @@ const DECIDING: (usize, usize) = (4, 64);
 /// | `format` | [`NumberFormat::Int8`] | how the new backbone computes |
 /// | `samples` | 512 | images to calibrate integers on, at most half of all |
 /// | `min_cosine` | 0.998 | centred cosine of integers below which some values stay in floats; 0 leaves none |
+/// | `device` | [`Device::Cpu`] | where the new backbone is measured |
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct QuantizeConfig {
@@ -56,6 +57,9 @@ pub struct QuantizeConfig {
     /// Values stay in floats until the features are likely to have this cosine with those of floats, after the mean of all images
     /// was subtracted: 0 to 1, without 1. Measured on a part of `samples`, and less two standard errors of their mean.
     pub min_cosine: f64,
+    /// Where the new backbone runs while it is measured: the certificate is of this device, and so are the values that stay in
+    /// floats. The backbone of floats runs on the CPU.
+    pub device: Device,
 }
 
 impl QuantizeConfig {
@@ -68,6 +72,7 @@ impl QuantizeConfig {
             format: NumberFormat::Int8,
             samples: 512,
             min_cosine: 0.998,
+            device: Device::Cpu,
         }
     }
 }
@@ -120,7 +125,7 @@ pub fn quantize(config: &QuantizeConfig, monitor: &dyn Monitor) -> Result<Quanti
     let resolved = config.choice.resolve()?;
     let samples = if config.format == NumberFormat::Int8 { config.samples } else { 0 };
     let images = ChosenImages::of(&config.images, samples, monitor)?;
-    let runtime = resolved.install_missing(Device::Cpu, monitor)?;
+    let runtime = resolved.install_missing(config.device, monitor)?;
     let library = &runtime.library.path;
     let at = |e: Error| if e.path().is_none() { e.at(&resolved.name) } else { e };
     let made = match config.format {
@@ -130,7 +135,7 @@ pub fn quantize(config: &QuantizeConfig, monitor: &dyn Monitor) -> Result<Quanti
     let fidelity = Fidelity {
         format: config.format,
         weight_bits: made.weight_bits,
-        ..compare(&resolved, library, &made.onnx, &images, monitor).map_err(at)?
+        ..compare(&resolved, library, &made.onnx, config.device, &images, monitor).map_err(at)?
     };
     fs::create_folder(&config.choice.models)?;
     let certificate = fidelity_path(&onnx);
@@ -198,7 +203,8 @@ fn integers(
     let (deciding, calibrating) = images.calibration.split_at(deciding);
     let observed = calibrate(library, &quantizer, images, calibrating, &resolved.preprocessing, monitor)?;
     let calibrated = quantizer.calibrated(observed, weight_bits());
-    let search = Search { resolved, library, calibrated: &calibrated, goal, monitor };
+    let device = config.device;
+    let search = Search { resolved, library, calibrated: &calibrated, goal, device, monitor };
     let float_values = if deciding.is_empty() { BTreeSet::new() } else { search.run(images, deciding)? };
     let metadata = Metadata::of(resolved, "int8", origin(resolved, Some(images)));
     let IntegerNetwork { onnx, convolutions, left_float } =
@@ -262,12 +268,13 @@ fn compare(
     resolved: &ResolvedBackbone,
     library: &Path,
     quantized: &[u8],
+    device: Device,
     images: &ChosenImages,
     monitor: &dyn Monitor,
 ) -> Result<Fidelity> {
-    let options = SessionOptions::new(Device::Cpu);
+    let options = SessionOptions::new(device);
     let steps = &resolved.preprocessing;
-    let mut float = resolved.open(options, monitor)?.swap_remove(0);
+    let mut float = resolved.open(SessionOptions::new(Device::Cpu), monitor)?.swap_remove(0);
     let mut rounded =
         OnnxBackbone::open(library, quantized.to_vec(), &resolved.layer, steps, options, monitor)?
             .swap_remove(0);
@@ -284,6 +291,7 @@ fn compare(
     fidelity.heads = heads;
     fidelity.calibration_images = images.calibration.len();
     fidelity.images = images.root.clone();
+    fidelity.provider = rounded.provider().into();
     fidelity.runtime = format!("ONNX Runtime {}", version(library)?);
     Ok(fidelity)
 }

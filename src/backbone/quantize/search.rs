@@ -24,6 +24,8 @@ pub(super) struct Search<'a> {
     pub calibrated: &'a Calibrated,
     /// The cosine to reach, after the mean of all images was subtracted.
     pub goal: f64,
+    /// Where the network of integers runs.
+    pub device: Device,
     pub monitor: &'a dyn Monitor,
 }
 
@@ -136,9 +138,9 @@ impl Search<'_> {
         if self.monitor.is_interrupted() {
             return Err(Error::new(Kind::Interrupted, "interrupted before the backbone was written"));
         }
-        let Self { resolved, library, .. } = self;
+        let Self { resolved, library, device, .. } = self;
         let onnx = self.calibrated.write(floats, &[])?.onnx;
-        let options = SessionOptions::new(Device::Cpu);
+        let options = SessionOptions::new(*device);
         let mut network =
             OnnxBackbone::open(library, onnx, &resolved.layer, &resolved.preprocessing, options, &Silent)?
                 .swap_remove(0);

@@ -1,7 +1,7 @@
 //! The subcommand `headstart backbone quantize`: its arguments, and certificates as text.
 
-use crate::backbone::BackboneChoice;
 use crate::backbone::quantize::{Fidelity, NumberFormat, QuantizeConfig, QuantizeStats, quantize};
+use crate::backbone::{BackboneChoice, Device};
 use crate::cli::options::{Global, PREPROCESS, parse};
 use crate::cli::output::{Outcome, list_refused, print_result};
 use crate::cli::progress::Terminal;
@@ -34,14 +34,17 @@ pub(super) struct Quantize {
     layer: Option<String>,
     #[arg(long, value_name = "NAME", help = PREPROCESS)]
     preprocess: Option<String>,
+    /// Device to measure the new backbone on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
+    #[arg(long, value_name = "D", default_value = "cpu", value_parser = parse::<Device>)]
+    device: Device,
 }
 
 pub(super) fn run(args: Quantize, global: &Global, terminal: &Terminal) -> Result<Outcome> {
-    let Quantize { backbone, images, name, format, samples, min_cosine, layer, preprocess } = args;
+    let Quantize { backbone, images, name, format, samples, min_cosine, layer, preprocess, device } = args;
     let models = global.models.clone();
     let choice = BackboneChoice { layer, preprocess, models, ..BackboneChoice::new(backbone) };
     let mut config = QuantizeConfig::new(choice, images, name);
-    (config.format, config.samples, config.min_cosine) = (format, samples, min_cosine);
+    (config.format, config.samples, config.min_cosine, config.device) = (format, samples, min_cosine, device);
     terminal.stop_on_signals();
     let stats = quantize(&config, terminal)?;
     let outcome = list_refused(&stats.refused);
@@ -78,13 +81,14 @@ pub(super) fn certificate(fidelity: &Fidelity) -> String {
         _ => String::new(),
     };
     let mut out = format!(
-        "{} of {}, weights of {} bits{calibrated}\n{} at {} other images: mean (worst)\n\
+        "{} of {}, weights of {} bits{calibrated}\n{} at {} other images on {}: mean (worst)\n\
          cosine             {:.5} ({:.5})\ncentred cosine     {:.5} ({:.5})\nrelative distance  {:.4} ({:.4})\n",
         fidelity.format.name(),
         fidelity.parent,
         fidelity.weight_bits,
         fidelity.layer,
         fidelity.held_out_images,
+        fidelity.provider,
         cosine.mean,
         cosine.worst,
         centred_cosine.mean,

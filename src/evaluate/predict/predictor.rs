@@ -228,6 +228,6 @@ fn open_embedder(
     let options = SessionOptions::new(config.device);
     let mut embedder = ImageEmbedder::open_untested(&resolved, options, monitor)?;
     classifier.check_width(embedder.width(), &config.run)?;
-    embedder.check_known_answer(&resolved)?;
+    embedder.check_known_answer(&resolved, monitor)?;
     Ok(embedder)
 }
