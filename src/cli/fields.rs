@@ -568,6 +568,7 @@ mod tests {
                     "name",
                     "format",
                     "samples",
+                    "device",
                     "min_cosine",
                     "layer",
                     "preprocess",

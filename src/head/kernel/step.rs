@@ -1,7 +1,7 @@
 //! One optimizer step for the weights: their gradient in registers, and Adam applied to it.
 
 use super::batch::{Batch, CLASSES, LANES};
-use super::weight_state::{WeightState, update_vectors};
+use super::weight_state::{WeightState, update, update_vectors};
 use crate::head::adam::AdamStep;
 use crate::math::matrix::{GROUP, Matrix};
 use pulp::{Simd, WithSimd};
@@ -10,6 +10,9 @@ use std::ops::Range;
 /// Rows from which on those of a group of features are first copied next to one another. Rows are apart by a multiple of a
 /// page, so many of them do not stay in a cache for all classes.
 pub(super) const MANY_ROWS: usize = 64;
+
+/// Features whose gradient is summed before Adam is applied to them: for all classes of a block it stays in the L1 cache.
+const TURN: usize = 512;
 
 /// One step of Adam along `delta^T features + l2 weight`, with `delta` as `[rows, classes]`.
 pub(super) struct Step<'a> {
@@ -32,16 +35,16 @@ impl WithSimd for Step<'_> {
         }
         for class in (0..classes).step_by(CLASSES) {
             match (classes - class, S::F32_LANES == LANES) {
-                (1, true) => self.classes::<S, 1, 4>(simd, class, classes),
-                (2, true) => self.classes::<S, 2, 4>(simd, class, classes),
-                (3, true) => self.classes::<S, 3, 4>(simd, class, classes),
-                (4, true) => self.classes::<S, 4, 4>(simd, class, classes),
-                (_, true) => self.classes::<S, CLASSES, 4>(simd, class, classes),
-                (1, _) => self.classes::<S, 1, 2>(simd, class, classes),
-                (2, _) => self.classes::<S, 2, 2>(simd, class, classes),
-                (3, _) => self.classes::<S, 3, 2>(simd, class, classes),
-                (4, _) => self.classes::<S, 4, 2>(simd, class, classes),
-                (_, _) => self.classes::<S, CLASSES, 2>(simd, class, classes),
+                (1, true) => self.alternating::<S, 1, 4>(simd, class, classes),
+                (2, true) => self.alternating::<S, 2, 4>(simd, class, classes),
+                (3, true) => self.alternating::<S, 3, 4>(simd, class, classes),
+                (4, true) => self.alternating::<S, 4, 4>(simd, class, classes),
+                (_, true) => self.alternating::<S, CLASSES, 4>(simd, class, classes),
+                (1, _) => self.in_turns::<S, 1, 2>(simd, class, classes),
+                (2, _) => self.in_turns::<S, 2, 2>(simd, class, classes),
+                (3, _) => self.in_turns::<S, 3, 2>(simd, class, classes),
+                (4, _) => self.in_turns::<S, 4, 2>(simd, class, classes),
+                (_, _) => self.in_turns::<S, CLASSES, 2>(simd, class, classes),
             }
         }
     }
@@ -50,33 +53,26 @@ impl WithSimd for Step<'_> {
 impl Step<'_> {
     /// Updates `K` of `classes` classes, from `class` on, `V` vectors of features at a time. While the gradient of these
     /// vectors is summed, Adam is applied to the vectors before them: square roots and quotients have a long latency and
-    /// use other parts of the processor than sums of products, so both run at once where they alternate.
+    /// use other parts of the processor than sums of products, so with the 32 registers of AVX-512 both run at once where they
+    /// alternate.
     #[inline(always)]
-    fn classes<S: Simd, const K: usize, const V: usize>(&mut self, simd: S, class: usize, classes: usize) {
-        let stride = self.batch.stride;
-        let step = self.step;
-        let WeightState { weight, first, second } = &mut self.weights;
-        let [weight, first, second] = [weight, first, second]
-            .map(|all| S::as_mut_simd_f32s(&mut all[class * stride..(class + K) * stride]).0);
-        let vectors = stride / S::F32_LANES;
-        let rows = self.batch.examples.len();
+    fn alternating<S: Simd, const K: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        class: usize,
+        classes: usize,
+    ) {
+        let Self { batch, delta, step, .. } = *self;
+        let [weight, first, second] = self.weights.of_classes::<S>(class..class + K, batch.stride);
+        let vectors = batch.stride / S::F32_LANES;
+        let rows = batch.examples.len();
         let share = rows.div_ceil(K);
         let mut before = [[simd.splat_f32s(0.0); V]; K];
         for at in (0..vectors).step_by(V) {
             let mut gradient = [[simd.splat_f32s(0.0); V]; K];
             for (part, before) in before.iter().enumerate() {
-                for i in (part * share).min(rows)..((part + 1) * share).min(rows) {
-                    let delta = &self.delta[i * classes + class..][..K];
-                    let delta: &[f32; K] = delta.try_into().expect("K classes");
-                    let x = S::as_simd_f32s(self.batch.row(i)).0;
-                    let x: &[S::f32s; V] = x[at..at + V].try_into().expect("V vectors");
-                    for k in 0..K {
-                        let delta = simd.splat_f32s(delta[k]);
-                        for v in 0..V {
-                            gradient[k][v] = simd.mul_add_f32s(delta, x[v], gradient[k][v]);
-                        }
-                    }
-                }
+                let rows = (part * share).min(rows)..((part + 1) * share).min(rows);
+                add_products(simd, batch, rows, (delta, classes), class, at, &mut gradient);
                 if at > 0 {
                     let state = [&mut *weight, &mut *first, &mut *second];
                     update_vectors(simd, step, before, state, part * vectors + at - V);
@@ -87,6 +83,58 @@ impl Step<'_> {
         for (k, before) in before.iter().enumerate() {
             let state = [&mut *weight, &mut *first, &mut *second];
             update_vectors(simd, step, before, state, (k + 1) * vectors - V);
+        }
+    }
+
+    /// The same as [`Step::alternating`]: sums the gradient of [`TURN`] features, `V` vectors at a time, and then applies Adam to all
+    /// of them. With 16 registers the sums leave none for the constants of Adam.
+    #[inline(always)]
+    fn in_turns<S: Simd, const K: usize, const V: usize>(&mut self, simd: S, class: usize, classes: usize) {
+        let Self { batch, delta, step, .. } = *self;
+        let [weight, first, second] = self.weights.of_classes::<S>(class..class + K, batch.stride);
+        let vectors = batch.stride / S::F32_LANES;
+        let turn = TURN / S::F32_LANES;
+        let mut gradients = [[0.0f32; TURN]; K];
+        for from in (0..vectors).step_by(turn) {
+            let to = (from + turn).min(vectors);
+            for at in (from..to).step_by(V) {
+                let mut gradient = [[simd.splat_f32s(0.0); V]; K];
+                let rows = 0..batch.examples.len();
+                add_products(simd, batch, rows, (delta, classes), class, at, &mut gradient);
+                for (all, own) in gradients.iter_mut().zip(&gradient) {
+                    S::as_mut_simd_f32s(all).0[at - from..][..V].copy_from_slice(own);
+                }
+            }
+            for (k, gradient) in gradients.iter().enumerate() {
+                let own = k * vectors + from..k * vectors + to;
+                let state = [&mut weight[own.clone()], &mut first[own.clone()], &mut second[own]];
+                update(simd, step, &S::as_simd_f32s(gradient).0[..to - from], state);
+            }
+        }
+    }
+}
+
+/// Adds to `gradient` the products of `rows` of the batch for `K` of `classes` classes, from `class` on, and for `V` vectors of
+/// features, from `at` on. The `delta` of all classes is `[rows, classes]`.
+#[inline(always)]
+fn add_products<S: Simd, const K: usize, const V: usize>(
+    simd: S,
+    batch: Batch,
+    rows: Range<usize>,
+    (delta, classes): (&[f32], usize),
+    class: usize,
+    at: usize,
+    gradient: &mut [[S::f32s; V]; K],
+) {
+    let deltas = delta[rows.start * classes..rows.end * classes].chunks_exact(classes);
+    for (i, delta) in rows.zip(deltas) {
+        let delta: &[f32; K] = delta[class..][..K].try_into().expect("K classes");
+        let x: &[S::f32s; V] = S::as_simd_f32s(batch.row(i)).0[at..at + V].try_into().expect("V vectors");
+        for k in 0..K {
+            let delta = simd.splat_f32s(delta[k]);
+            for v in 0..V {
+                gradient[k][v] = simd.mul_add_f32s(delta, x[v], gradient[k][v]);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::head::adam::{AdamStep, BETA1, BETA2, EPSILON, TINY, TINY_MEAN};
 use pulp::Simd;
+use std::ops::Range;
 
 /// The weight of some classes with its moments, `[classes, stride]` each.
 #[derive(Debug)]
@@ -16,6 +17,18 @@ impl WeightState<'_> {
     pub fn reborrow(&mut self) -> WeightState<'_> {
         WeightState { weight: self.weight, first: self.first, second: self.second }
     }
+
+    /// The weight and both moments of some classes, as vectors.
+    #[inline(always)]
+    pub(super) fn of_classes<S: Simd>(
+        &mut self,
+        classes: Range<usize>,
+        stride: usize,
+    ) -> [&mut [S::f32s]; 3] {
+        let span = classes.start * stride..classes.end * stride;
+        [&mut *self.weight, &mut *self.first, &mut *self.second]
+            .map(|all| S::as_mut_simd_f32s(&mut all[span.clone()]).0)
+    }
 }
 
 /// Updates `V` vectors of `[weight, first moment, second moment]`, from vector `from` on.
@@ -27,16 +40,22 @@ pub(super) fn update_vectors<S: Simd, const V: usize>(
     state: [&mut [S::f32s]; 3],
     from: usize,
 ) {
-    let [w, m, v] = state.map(|all| &mut all[from..from + V]);
+    update(simd, step, gradient, state.map(|all| &mut all[from..from + V]));
+}
+
+/// Updates vectors of `[weight, first moment, second moment]`.
+#[inline(always)]
+pub(super) fn update<S: Simd>(simd: S, step: AdamStep, gradient: &[S::f32s], state: [&mut [S::f32s]; 3]) {
+    let [w, m, v] = state;
     for (((w, m), v), &g) in w.iter_mut().zip(m).zip(v).zip(gradient) {
-        update(simd, step, g, w, m, v);
+        update_vector(simd, step, g, w, m, v);
     }
 }
 
 /// Updates one vector of weights `w` with its moments `m` and `v`. [`crate::head::adam::BiasState::step`] is the same for
 /// single numbers, without penalty and decay.
 #[inline(always)]
-fn update<S: Simd>(
+fn update_vector<S: Simd>(
     simd: S,
     step: AdamStep,
     gradient: S::f32s,
