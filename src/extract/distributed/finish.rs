@@ -142,7 +142,7 @@ fn check_hardware(receipts: &[Receipt], config: &FinishConfig, monitor: &dyn Mon
     let message = format!("workers gave different bits for the same image: {}", kinds.join(", "));
     if !config.mixed_hardware {
         return Err(Error::new(Kind::Device, message).at(&config.plan.extract.cache).help(
-            "use machines of one kind, or allow it with `mixed_hardware`: the features then agree to 1e-3 (those of integers to 0.05), not bit for bit",
+            "use machines of one kind, or allow it with `mixed_hardware`: the features then agree to 1e-3, those of integers to 0.05",
         ));
     }
     monitor.warn(&message);
