@@ -163,7 +163,8 @@ fn certificate(
         };
     let proof = |endpoint| EndpointProof::of(endpoint, found[endpoint.name.as_str()], &distances);
     let endpoints: Vec<EndpointProof> = endpoints.iter().map(proof).collect();
-    let answer = resolved.known_answer.as_deref().zip(found.get(PRELOGITS).copied());
+    let answer =
+        resolved.known_answer.as_ref().map(|known| &known.features).zip(found.get(PRELOGITS).copied());
     let stored = answer.map(|(expected, values)| match expected.len() == values.len() {
         true => relative_distance(values, expected),
         false => f64::INFINITY,

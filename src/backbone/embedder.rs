@@ -70,9 +70,11 @@ impl ImageEmbedder {
         resolved: &ResolvedBackbone,
         monitor: &dyn Monitor,
     ) -> Result<()> {
-        let Some(expected) = &resolved.known_answer else { return Ok(()) };
+        let Some(known) = &resolved.known_answer else { return Ok(()) };
         let computed = known_answer::compute(self.backbone.as_mut(), &self.preprocessing)?;
-        known_answer::check(self.backbone.as_ref(), &computed, expected, monitor)
+        let difference = known_answer::check(self.backbone.as_ref(), &computed, known)?;
+        difference.iter().for_each(|difference| monitor.warn(&difference.warning()));
+        Ok(())
     }
 
     /// Returns the number of features per image.

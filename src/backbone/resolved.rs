@@ -2,9 +2,10 @@
 
 use super::install::known_backbone::{self, onnx_path, setup_remedy};
 use super::install::runtime::{self, Runtime};
+use crate::backbone::known_answer::{self, KnownAnswer};
 use crate::backbone::onnx_runtime::OnnxBackbone;
 use crate::backbone::registry::{DEFAULT_BACKBONE, KnownBackbone, registry};
-use crate::backbone::{Backbone, Device, NetworkMemory, PRELOGITS, SessionOptions, known_answer};
+use crate::backbone::{Backbone, Device, NetworkMemory, PRELOGITS, SessionOptions};
 use crate::backbone::{import, model_file};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
@@ -29,7 +30,7 @@ pub struct ResolvedBackbone {
     /// How images become the input of the network.
     pub preprocessing: Preprocessing,
     /// The expected features of [`known_answer::probe_image`], `[width]`, where they are known.
-    pub known_answer: Option<Vec<f32>>,
+    pub known_answer: Option<KnownAnswer>,
     /// Folder of built backbones.
     pub models: PathBuf,
     /// Where the ONNX file may be, the likeliest file first; never empty.
@@ -55,7 +56,7 @@ impl ResolvedBackbone {
             graph_sha256,
             layer: layer.into(),
             preprocessing: preprocessing.checked()?,
-            known_answer: known_answer.map(Vec::from),
+            known_answer: known_answer.cloned(),
             models: search.models.to_path_buf(),
             candidates: search.candidates(name, graph_sha256),
         };
@@ -64,10 +65,10 @@ impl ResolvedBackbone {
     }
 
     /// The stored known answer. It holds for PreLogits and the backbone's own preprocessing only.
-    pub(crate) fn stored_answer(&self) -> Option<Vec<f32>> {
+    pub(crate) fn stored_answer(&self) -> Option<KnownAnswer> {
         let known = known(self.graph_sha256)?;
         let applies = self.layer == PRELOGITS && known.preprocessing == self.preprocessing;
-        applies.then(|| known_answer::stored(&known.known_answer)).flatten()
+        applies.then(|| known_answer::stored(&known.known_answer).map(KnownAnswer::of_cpu)).flatten()
     }
 
     /// The layer to try beside the default one, where measurements speak for it and the default one was chosen.
@@ -245,7 +246,7 @@ pub struct RecordedBackbone<'a> {
     /// How images became the input of the network.
     pub preprocessing: Preprocessing,
     /// The features of the known-answer test, where they were stored.
-    pub known_answer: Option<&'a [f32]>,
+    pub known_answer: Option<&'a KnownAnswer>,
 }
 
 /// Where to look for the file of a recorded network.

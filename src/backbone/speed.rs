@@ -165,7 +165,7 @@ impl Candidate {
         for session in &mut sessions {
             let computed = known_answer::compute(session.as_mut(), &steps)?;
             if let Some(expected) = &resolved.known_answer {
-                known_answer::check(session.as_ref(), &computed, expected, monitor)?;
+                known_answer::check(session.as_ref(), &computed, expected)?;
             }
         }
         let provider = sessions.first().map_or("", |session| session.provider()).to_string();

@@ -1,6 +1,7 @@
 //! `spec.json`: what the features of a cache are. Features of caches with equal specs can be compared.
 
 use super::layout::SPEC;
+use crate::backbone::known_answer::KnownAnswer;
 use crate::backbone::{BackboneSearch, RecordedBackbone, ResolvedBackbone};
 use crate::data::preprocess::Preprocessing;
 use crate::error::{Error, Kind, Result};
@@ -30,7 +31,7 @@ pub struct Spec {
     /// The output on the CPU for the image of the known-answer test, when the registry has none for this network; of a network that
     /// rounds values to integers, that on the device of the first rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub known_answer: Option<Vec<f32>>,
+    pub known_answer: Option<KnownAnswer>,
 }
 
 /// The network of a [`Spec`].
@@ -111,7 +112,7 @@ impl Spec {
             graph_sha256: self.backbone.graph_sha256,
             layer: &self.layer,
             preprocessing: self.preprocessing.steps,
-            known_answer: self.known_answer.as_deref(),
+            known_answer: self.known_answer.as_ref(),
         };
         ResolvedBackbone::recorded(recorded, search)
     }
@@ -220,7 +221,7 @@ mod tests {
             assert!(message.contains(field), "{field} in {message}");
         }
         assert_ne!(spec().digest(), other.digest());
-        other = Spec { width: 9, known_answer: Some(vec![1.0]), ..spec() };
+        other = Spec { width: 9, known_answer: Some(KnownAnswer::of_cpu(vec![1.0])), ..spec() };
         other.backbone.name = "another name".into();
         spec().require(&other, Path::new("c")).unwrap();
         assert_eq!(spec().digest(), other.digest());

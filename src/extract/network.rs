@@ -4,9 +4,8 @@ use super::config::ExtractConfig;
 use super::resources::{Resources, Workload};
 use super::settings::PipelineSettings;
 use crate::backbone::ResolvedBackbone;
-use crate::backbone::{
-    Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, PRELOGITS, SessionOptions, known_answer,
-};
+use crate::backbone::known_answer::{self, KnownAnswer};
+use crate::backbone::{Backbone, CPU_PROVIDER, CUDA_PROVIDER, Device, PRELOGITS, SessionOptions};
 use crate::data::narrow::NarrowImages;
 use crate::data::preprocess::Preprocessing;
 use crate::error::Result;
@@ -20,7 +19,7 @@ pub(super) struct WantedLayer<'a> {
     /// The network is the same for all layers.
     pub chosen: &'a ResolvedBackbone,
     /// The known answer in the cache.
-    pub stored_answer: Option<Vec<f32>>,
+    pub stored_answer: Option<KnownAnswer>,
 }
 
 /// A network that passed the known-answer test, in one session or more.
@@ -37,7 +36,7 @@ pub(super) struct OpenLayer {
     /// Its features in a row of the network.
     pub columns: Range<usize>,
     /// The known answer to store in a new cache; `None` if the backbone or the cache already has one.
-    pub new_answer: Option<Vec<f32>>,
+    pub new_answer: Option<KnownAnswer>,
     /// What the first session of this network gave for the fixed image.
     pub answer: Vec<f32>,
 }
@@ -66,7 +65,7 @@ impl Network {
         let provider = first(&mut sessions).provider().to_string();
         let answers = answers(&mut sessions, &chosen.preprocessing)?;
         let columns = columns(first(&mut sessions).widths());
-        let known: Vec<Option<Vec<f32>>> = wanted
+        let known: Vec<Option<KnownAnswer>> = wanted
             .into_iter()
             .map(|layer| layer.chosen.known_answer.clone().or(layer.stored_answer))
             .collect();
@@ -78,20 +77,8 @@ impl Network {
                 known_answer::compute(first(&mut sessions), &chosen.preprocessing)?
             }
         };
-        let mut layers = Vec::with_capacity(known.len());
-        for (columns, known) in columns.into_iter().zip(known) {
-            let reference = known.as_deref().unwrap_or(&on_cpu[columns.clone()]);
-            for answer in &answers {
-                known_answer::check(first(&mut sessions), &answer[columns.clone()], reference, monitor)?;
-            }
-            let answer = answers[0][columns.clone()].to_vec();
-            // Integers are rounded otherwise on another device, so that its own answer says more.
-            let rounds_values = first(&mut sessions).rounds_values();
-            let new_answer = known
-                .is_none()
-                .then(|| if rounds_values { answer.clone() } else { on_cpu[columns.clone()].to_vec() });
-            layers.push(OpenLayer { answer, columns, new_answer });
-        }
+        let wanted: Vec<_> = columns.into_iter().zip(known).collect();
+        let layers = tested_layers(first(&mut sessions), wanted, &answers, &on_cpu, monitor)?;
         Ok(Self { sessions, resources, layers })
     }
 
@@ -132,6 +119,37 @@ impl Network {
         let entries = always.into_iter().chain(time.map(|time| ("headstart.time", time.to_string())));
         entries.map(|(key, value)| (key.to_string(), value)).collect()
     }
+}
+
+/// Compares the `answers` of the sessions of `network` with the known answer of each layer in its columns; with that of the CPU
+/// where none is known.
+///
+/// # Errors
+/// Those of [`known_answer::check`].
+fn tested_layers(
+    network: &dyn Backbone,
+    wanted: Vec<(Range<usize>, Option<KnownAnswer>)>,
+    answers: &[Vec<f32>],
+    on_cpu: &[f32],
+    monitor: &dyn Monitor,
+) -> Result<Vec<OpenLayer>> {
+    let mut differences = Vec::new();
+    let mut layers = Vec::with_capacity(wanted.len());
+    for (columns, known) in wanted {
+        let is_new = known.is_none();
+        let known = known.unwrap_or_else(|| KnownAnswer::of_cpu(on_cpu[columns.clone()].to_vec()));
+        for answer in answers {
+            differences.extend(known_answer::check(network, &answer[columns.clone()], &known)?);
+        }
+        let answer = answers[0][columns.clone()].to_vec();
+        // The answer of another provider would leave room for errors of this one.
+        let own = KnownAnswer { features: answer.clone(), provider: network.provider().into() };
+        let new_answer = is_new.then_some(if network.rounds_values() { own } else { known });
+        layers.push(OpenLayer { answer, columns, new_answer });
+    }
+    let worst = differences.into_iter().max_by(|a, b| a.distance.total_cmp(&b.distance));
+    worst.iter().for_each(|worst| monitor.warn(&worst.warning()));
+    Ok(layers)
 }
 
 /// The known answer of one session on a CPU, where all are the same, or of each on other devices.

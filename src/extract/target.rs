@@ -2,6 +2,7 @@
 
 use super::config::ExtractConfig;
 use crate::backbone::ResolvedBackbone;
+use crate::backbone::known_answer::KnownAnswer;
 use crate::cache::{
     self, BackboneSpec, CacheWriter, FeatureCache, Key, PreprocessingSpec, Spec, spec::SCHEMA,
 };
@@ -85,7 +86,7 @@ impl Target {
 }
 
 /// Returns the spec of features of `width` floats that the chosen network computes.
-pub(super) fn spec(chosen: &ResolvedBackbone, width: usize, known_answer: Option<Vec<f32>>) -> Spec {
+pub(super) fn spec(chosen: &ResolvedBackbone, width: usize, known_answer: Option<KnownAnswer>) -> Spec {
     Spec {
         schema: SCHEMA.into(),
         backbone: BackboneSpec {

@@ -102,8 +102,12 @@ fn compute(
     weights: &Weights,
     threads: usize,
 ) -> Result<Array> {
-    let of = |name: &String| {
-        values.get(name).ok_or_else(|| unknown(format!("{name} is computed after it is used")))
+    let not_known = || unknown(format!("the operator {} of {}", node.op_type, node.output.join(", ")));
+    let of = |name: &String| match values.get(name) {
+        Some(value) => Ok(value),
+        // No operator that is computed here takes weights alone.
+        None if weights.0.contains_key(name) => Err(not_known()),
+        None => Err(unknown(format!("{name} is computed after it is used"))),
     };
     let has_weights = matches!(node.op_type.as_str(), "Conv" | "Gemm" | "Clip");
     let (own, constants) =
@@ -112,7 +116,6 @@ fn compute(
     let constants: Vec<Array> = constants.iter().map(|name| weights.get(name)).collect::<Result<_>>()?;
     let shapes: Vec<&Vec<usize>> =
         inputs.iter().map(|input| &input.shape).chain(constants.iter().map(|weight| &weight.shape)).collect();
-    let not_known = || unknown(format!("the operator {} of {}", node.op_type, node.output.join(", ")));
     let shape = output_shape(node, &shapes).filter(|_| is_plain(node)).ok_or_else(not_known)?;
     let first = inputs.first().ok_or_else(not_known)?;
     let values = match (node.op_type.as_str(), &constants[..]) {

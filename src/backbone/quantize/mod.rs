@@ -12,8 +12,10 @@ pub use fidelity::{Fidelity, HeadAccuracy, Mean, NumberFormat, fidelity_beside};
 use super::graph::{HalfNetwork, IntegerNetwork, PREPROCESSING_KEY, Quantizer, to_half};
 use super::import::{check_new_name, onnx_path};
 use super::onnx_runtime::{OnnxBackbone, version, weight_bits};
+use super::proof::prove;
+use super::registry::registry;
 use super::resolved::ResolvedBackbone;
-use super::{BackboneChoice, Device, SessionOptions};
+use super::{BackboneChoice, Device, OPENVINO_PROVIDER, SessionOptions};
 use crate::data::dataset::Refused;
 use crate::error::{Error, Kind, Result};
 use crate::io::digest::{Digest, sha256};
@@ -57,7 +59,7 @@ pub struct QuantizeConfig {
     /// Values stay in floats until the features are likely to have this cosine with those of floats, after the mean of all images
     /// was subtracted: 0 to 1, without 1. Measured on a part of `samples`, and less two standard errors of their mean.
     pub min_cosine: f64,
-    /// Where the new backbone runs while it is measured: the certificate is of this device, and so are the values that stay in
+    /// Where the new backbone runs while it is measured, the first one of several GPUs: the certificate is of this device, and so are the values that stay in
     /// floats. The backbone of floats runs on the CPU.
     pub device: Device,
 }
@@ -114,7 +116,7 @@ pub struct QuantizeStats {
 /// Quantizes a backbone. With [`NumberFormat::Int8`] convolutions behind the first compute with 8-bit integers, whose ranges are
 /// those of the values for some of the images; with [`NumberFormat::F16`] everything is 16-bit floats. Other images show how near
 /// the features of the new backbone are to those of the old one. Installs what is missing after asking. The same images and
-/// settings give the same file.
+/// settings give the same file on the same device.
 ///
 /// # Errors
 /// [`Kind::Usage`] for a name that cannot be used or is taken, or without samples; [`Kind::Input`] when there are too few
@@ -127,6 +129,8 @@ pub fn quantize(config: &QuantizeConfig, monitor: &dyn Monitor) -> Result<Quanti
     let images = ChosenImages::of(&config.images, samples, monitor)?;
     let runtime = resolved.install_missing(config.device, monitor)?;
     let library = &runtime.library.path;
+    // Calibrating takes minutes, and a device that cannot be used should cost none.
+    prove(library, config.device, monitor)?;
     let at = |e: Error| if e.path().is_none() { e.at(&resolved.name) } else { e };
     let made = match config.format {
         NumberFormat::Int8 => integers(config, &resolved, library, &images, monitor).map_err(at)?,
@@ -263,6 +267,13 @@ fn origin(resolved: &ResolvedBackbone, images: Option<&ChosenImages>) -> String 
     serde_json::to_string(&Origin { parent, parent_sha256, images, images_sha256 }).unwrap_or_default()
 }
 
+/// What computes with `provider`: ONNX Runtime with its version, and the wheel of OpenVINO.
+fn runtime_name(library: &Path, provider: &str) -> Result<String> {
+    let plug_in = registry().openvino.wheel().filter(|_| provider == OPENVINO_PROVIDER);
+    let plug_in = plug_in.map(|wheel| format!(", {} {}", wheel.package, wheel.version)).unwrap_or_default();
+    Ok(format!("ONNX Runtime {}{plug_in}", version(library)?))
+}
+
 /// Computes the held-out images with both networks, and compares the features and the heads that are fitted to them.
 fn compare(
     resolved: &ResolvedBackbone,
@@ -292,6 +303,6 @@ fn compare(
     fidelity.calibration_images = images.calibration.len();
     fidelity.images = images.root.clone();
     fidelity.provider = rounded.provider().into();
-    fidelity.runtime = format!("ONNX Runtime {}", version(library)?);
+    fidelity.runtime = runtime_name(library, rounded.provider())?;
     Ok(fidelity)
 }

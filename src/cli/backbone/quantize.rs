@@ -34,7 +34,7 @@ pub(super) struct Quantize {
     layer: Option<String>,
     #[arg(long, value_name = "NAME", help = PREPROCESS)]
     preprocess: Option<String>,
-    /// Device to measure the new backbone on: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
+    /// Device to measure the new backbone on, the first of several: auto, cpu, cuda, cuda:N, cuda:N,M or openvino
     #[arg(long, value_name = "D", default_value = "cpu", value_parser = parse::<Device>)]
     device: Device,
 }

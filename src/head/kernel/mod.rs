@@ -288,6 +288,10 @@ mod tests {
             (64, 13, 130),
             (150, 4, 70),
             (257, 8, 130),
+            (7, 13, 600),
+            (1, 1, 1003),
+            (5, 6, 513),
+            (32, 7, 1408),
         ] {
             let all: Vec<_> =
                 archs().into_iter().map(|kernel| results(kernel, rows, classes, width)).collect();
@@ -297,7 +301,7 @@ mod tests {
 
     #[test]
     fn logits_and_steps_agree_with_plain_sums_in_float64() {
-        for (rows, classes, width) in [(11, 8, 150), (100, 8, 150), (400, 8, 150)] {
+        for (rows, classes, width) in [(11, 8, 150), (100, 8, 150), (400, 8, 150), (11, 7, 700)] {
             agree_with_plain_sums(rows, classes, width);
         }
     }
